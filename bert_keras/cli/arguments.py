@@ -1,0 +1,85 @@
+"""Arguments and parsers that several commands share."""
+
+import argparse
+import importlib.resources
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bert_keras.errors import InputError
+from bert_keras.tokenization import Casing
+
+INPUT_HELP = (
+    "a text file, a folder of them, a glob, or 'pydocs': the documentation of the Python "
+    "packages installed here. A file is a document; a blank line ends a paragraph"
+)
+
+
+def add_command(
+    subparsers: Any, name: str, run: Callable[[argparse.Namespace], None], help: str, examples: str
+) -> argparse.ArgumentParser:
+    """A subcommand's parser, with its examples under the help."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        name,
+        help=help,
+        description=f"{help[0].upper()}{help[1:]}.",
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """INPUT... and --cased."""
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help=INPUT_HELP)
+    parser.add_argument(
+        "--cased", action="store_true", help="keep capitals and accents (default: uncased)"
+    )
+
+
+def casing(options: argparse.Namespace) -> Casing:
+    """The casing that --cased asks for."""
+    return Casing(do_lower_case=not options.cased)
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """An argparse type: a whole number of at least ``least``."""
+
+    def convert(text: str) -> int:
+        number = int(text)
+        if number < least:
+            raise argparse.ArgumentTypeError(f"must be at least {least}, received {number}")
+        return number
+
+    convert.__name__ = "whole number"  # argparse names it in its message
+    return convert
+
+
+def recipe_file(path: Path) -> Path:
+    """CONFIG.toml: the file, or the recipe of that name that the package ships.
+
+    So ``configs/pretrain/tiny-quickstart.toml`` works in any folder.
+    """
+    if path.exists():
+        return path
+    shipped = Path(str(importlib.resources.files("bert_keras") / "configs"))
+    names = path.parts[path.parts.index("configs") + 1 :] if "configs" in path.parts else ()
+    candidate = shipped.joinpath(*names)
+    return candidate if names and ".." not in names and candidate.is_file() else path
+
+
+def model_directory(path: Path) -> Path:
+    """MODEL: a model directory as it is, or the model in a run's work directory.
+
+    Raises:
+        InputError: When the path is neither.
+    """
+    for candidate in (path, path / "model"):
+        if (candidate / "config.json").exists():
+            return candidate
+    if (path / "config.toml").exists():
+        raise InputError(f"the run in {path} has not finished: it has no model/ yet")
+    if not path.exists():
+        raise InputError(f"no such model directory: {path}")
+    raise InputError(f"{path} is neither a model directory nor the work directory of a run")

@@ -1,0 +1,83 @@
+"""What the commands write on: results to standard output, progress to standard error."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False)
+
+
+def progress_bar(unit: str) -> Progress:
+    """A bar on standard error with rate and time left; ``unit`` is ``"bytes"`` or ``"steps"``."""
+    counts: list[ProgressColumn] = (
+        [DownloadColumn(), TransferSpeedColumn()]
+        if unit == "bytes"
+        else [MofNCompleteColumn(), TextColumn("{task.fields[rate]}")]
+    )
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        *counts,
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=errors,
+    )
+
+
+@contextmanager
+def progress(description: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar for the time of the block; yields a function that takes (done, total)."""
+    with progress_bar(unit) as bar:
+        task = bar.add_task(description, total=None, rate="")
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def table(title: str, header: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
+    """A plain table; a header of empty strings is left out."""
+    header = list(header)
+    result = Table(title=title, title_justify="left", show_header=any(header), box=None)
+    for index, name in enumerate(header):
+        result.add_column(name, justify="left" if index == 0 else "right")
+    for row in rows:
+        result.add_row(*row)
+    return result
+
+
+def start_tensorflow() -> None:
+    """Imports TensorFlow without the notes that its C++ part writes on the way.
+
+    They go past Python to the descriptor of standard error; should the import fail, they are
+    shown after all. ``TF_CPP_MIN_LOG_LEVEL`` brings the later ones back.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            import keras  # noqa: F401 - brings TensorFlow
+        except BaseException:
+            notes.seek(0)
+            os.write(kept, notes.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,0 +1,64 @@
+"""``bert-keras doctor``: what this machine has, and what it lacks."""
+
+import argparse
+import importlib.metadata
+import importlib.util
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from bert_keras import __version__
+from bert_keras.cli.arguments import add_command
+from bert_keras.cli.console import console, start_tensorflow, table
+
+# Packages of the optional features, each with the extra that brings it.
+OPTIONAL = {"tensorflow_datasets": "tfds", "transformers": "parity", "torch": "parity"}
+REQUIRED = ("tensorflow", "keras", "numpy", "tokenizers", "safetensors", "rich", "matplotlib")
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command."""
+    add_command(
+        subparsers,
+        "doctor",
+        run,
+        "show versions, devices and what is missing, with the command that installs it",
+        "  bert-keras doctor",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints what was found."""
+    rows = [("bert-keras", __version__), ("Python", platform.python_version())]
+    rows += [(name, importlib.metadata.version(name)) for name in REQUIRED]
+    rows += [
+        ("system", platform.platform(terse=True)),
+        ("cores", str(os.cpu_count())),
+        ("bfloat16 on the CPU", "yes" if cpu_has_bfloat16() else "no: train in float32 there"),
+        ("devices", ", ".join(_devices())),
+    ]
+    console.print(table("", ["", ""], rows))
+    for package, extra in OPTIONAL.items():
+        if importlib.util.find_spec(package) is None:
+            console.print(
+                f"{package} is not installed (optional): pip install 'bert-keras[{extra}]'",
+                markup=False,
+            )
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 in hardware; on Linux, else assumed not to."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        return False
+    flags = cpuinfo.read_text(encoding="utf-8", errors="replace").split()
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def _devices() -> list[str]:
+    start_tensorflow()
+    import tensorflow as tf
+
+    devices = tf.config.list_physical_devices()
+    return [f"{device.device_type} {device.name.rsplit(':', 1)[-1]}" for device in devices]

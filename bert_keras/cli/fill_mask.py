@@ -1,0 +1,42 @@
+"""``bert-keras fill-mask``: what a model puts in the place of [MASK]."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from bert_keras.cli.arguments import add_command, at_least, model_directory
+from bert_keras.cli.console import console, start_tensorflow, table
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command."""
+    parser = add_command(
+        subparsers,
+        "fill-mask",
+        run,
+        "fill each [MASK] of a text with the likeliest words",
+        "  bert-keras fill-mask runs/first 'The capital of France is [MASK].'\n"
+        "  bert-keras fill-mask model/ 'We [MASK] it.' --top 10 --json",
+    )
+    parser.add_argument("model", type=Path, help="a model directory, or a run's work directory")
+    parser.add_argument("text", help="text with one [MASK] or more")
+    parser.add_argument("--top", type=at_least(1), default=5, help="candidates each (default: 5)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Fills the masks and prints the candidates."""
+    directory = model_directory(options.model)
+    start_tensorflow()
+    from bert_keras.checkpoints import load
+    from bert_keras.tasks import fill_mask
+
+    masks = fill_mask(load(directory), options.text, options.top)
+    if options.json:
+        print(json.dumps({"masks": [[c._asdict() for c in mask] for mask in masks]}))
+        return
+    for number, mask in enumerate(masks, start=1):
+        title = options.text if len(masks) == 1 else f"[MASK] {number} of: {options.text}"
+        rows = [[candidate.token, f"{candidate.score:.3f}"] for candidate in mask]
+        console.print(table(title, ["word piece", "probability"], rows), markup=False)

@@ -1,0 +1,27 @@
+"""``bert-keras plot``: the curves of a run."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from bert_keras.cli.arguments import add_command
+from bert_keras.cli.console import console
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command."""
+    parser = add_command(
+        subparsers,
+        "plot",
+        run,
+        "draw a run's learning curves beside what guessing would reach",
+        "  bert-keras plot runs/first",
+    )
+    parser.add_argument("workdir", type=Path, help="the work directory of a run, running or done")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Draws the curves and says where they are."""
+    from bert_keras.training.curves import plot_curves
+
+    console.print(str(plot_curves(options.workdir)))

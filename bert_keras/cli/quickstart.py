@@ -1,0 +1,137 @@
+"""``bert-keras quickstart``: the whole way of the data in a few minutes, on any machine."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bert_keras.cli import vocab
+from bert_keras.cli.arguments import add_command, recipe_file
+from bert_keras.cli.console import console, progress, start_tensorflow, table
+from bert_keras.cli.doctor import cpu_has_bfloat16
+
+if TYPE_CHECKING:
+    from bert_keras.config import PretrainConfig
+
+RECIPE = Path("configs/pretrain/tiny-quickstart.toml")
+VOCAB_SIZE = 4000
+SENTENCES = (
+    "Return the [MASK] of the array.",
+    "This function is [MASK] in Python.",
+    "If the file does not [MASK], an error is raised.",
+    "The default value [MASK] None.",
+    "A list [MASK] strings.",
+)
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command."""
+    parser = add_command(
+        subparsers,
+        "quickstart",
+        run,
+        "pre-train a small BERT on the documentation installed here, in a few minutes",
+        "  bert-keras quickstart\n  bert-keras quickstart --minutes 30 --workdir /tmp/quickstart",
+    )
+    parser.add_argument(
+        "--workdir", type=Path, default=Path("quickstart"), help="where it lives (./quickstart)"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=5.0, help="how long to train, about (default: 5)"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Collects text, learns a vocabulary, prepares a corpus, pre-trains, and fills masks."""
+    workdir: Path = options.workdir
+    texts, vocabulary, corpus = (workdir / name for name in ("texts", "vocab.txt", "corpus"))
+    console.print("[bold]1. Text[/bold]: the documentation of the Python packages installed here")
+    if not texts.exists():
+        _write_texts(texts)
+    console.print("[bold]2. A vocabulary[/bold] of word pieces")
+    if not vocabulary.exists():
+        vocab.learn([str(texts)], vocabulary, VOCAB_SIZE, cased=False)
+    console.print("[bold]3. A corpus[/bold]: documents, sentences, word-piece ids")
+    if not corpus.exists():
+        _prepare(texts, vocabulary, corpus)
+    console.print("[bold]4. Pre-training[/bold]: masked words and next sentences")
+    config = _config(workdir, corpus, options.minutes)
+    _train(config, workdir, corpus)
+    console.print("[bold]5. Masked words, filled in[/bold]")
+    _fill_masks(workdir)
+    console.print(
+        f"\nThis is what {options.minutes:g} minutes of a tiny model give; the published "
+        "BERT-base took four days on 16 TPU chips.\n"
+        f"Curves: {workdir / 'curves.png'}    model: {workdir / 'model'}\n"
+        f"Go on with:  bert-keras fill-mask {workdir} 'Return the [MASK] of the list.'"
+    )
+
+
+def _write_texts(texts: Path) -> None:
+    """Writes each package's modules as text files: a module is a document."""
+    from bert_keras.corpus.pydocs import pydocs_documents
+    from bert_keras.files import atomic_directory
+
+    with progress("collecting", unit="bytes") as advance, atomic_directory(texts) as directory:
+        size = 0
+        for number, paragraphs in enumerate(pydocs_documents(), start=1):
+            text = "\n\n".join(paragraphs) + "\n"
+            (directory / f"{number:05d}.txt").write_text(text, encoding="utf-8")
+            size += len(text.encode())
+            advance(size, None)
+    console.print(f"{texts}: {number:,} documents, {size / 1e6:.1f} MB")
+
+
+def _prepare(texts: Path, vocabulary: Path, corpus: Path) -> None:
+    from bert_keras.corpus import prepare_corpus
+
+    with progress("preparing", unit="bytes") as advance:
+        report = prepare_corpus([str(texts)], vocabulary, corpus, on_progress=advance)
+    console.print(
+        f"{corpus}: {report.documents:,} documents, {report.sentences:,} sentences, "
+        f"{report.tokens:,} word pieces"
+    )
+
+
+def _config(workdir: Path, corpus: Path, minutes: float) -> "PretrainConfig":
+    """The recipe with the steps that fit into the minutes; a run that has begun keeps its own."""
+    start_tensorflow()
+    from bert_keras.config import PretrainConfig, load_toml
+    from bert_keras.corpus import Corpus
+    from bert_keras.training import measure_seconds_per_step
+
+    if (workdir / "config.toml").exists():
+        return load_toml(PretrainConfig, workdir / "config.toml")
+    config = load_toml(PretrainConfig, recipe_file(RECIPE))
+    if not cpu_has_bfloat16():
+        config = config.replace(train=replace(config.train, precision="float32"))
+    seconds = measure_seconds_per_step(config, Corpus.open(corpus))
+    steps = max(20, round(60 * minutes / seconds))
+    console.print(f"{steps:,} steps of {seconds * 1000:.0f} ms fit into {minutes:g} minutes")
+    every = max(1, steps // 10)
+    return config.replace(
+        train=replace(
+            config.train, steps=steps, eval_every_steps=every, log_every_steps=max(1, steps // 100)
+        ),
+        checkpoint=replace(config.checkpoint, every_steps=every),
+    )
+
+
+def _train(config: "PretrainConfig", workdir: Path, corpus: Path) -> None:
+    from bert_keras.cli.progress import TrainingProgress
+    from bert_keras.training import pretrain
+
+    with TrainingProgress() as bar:
+        pretrain(config, workdir, corpus, callbacks=[bar])
+
+
+def _fill_masks(workdir: Path) -> None:
+    from bert_keras.checkpoints import load
+    from bert_keras.tasks import fill_mask
+
+    model = load(workdir / "model")
+    rows = []
+    for sentence in SENTENCES:
+        (candidates,) = fill_mask(model, sentence, top=4)
+        rows.append([sentence, "  ".join(f"{c.token} {c.score:.2f}" for c in candidates)])
+    console.print(table("", ["sentence", "likeliest words"], rows), markup=False)

@@ -1,0 +1,46 @@
+"""``bert-keras vocab``: learn a WordPiece vocabulary."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from bert_keras.cli.arguments import add_command, add_inputs, at_least, casing
+from bert_keras.cli.console import console, progress
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command."""
+    parser = add_command(
+        subparsers,
+        "vocab",
+        run,
+        "learn a WordPiece vocabulary from text",
+        "  bert-keras vocab texts/ --out vocab.txt\n"
+        "  bert-keras vocab 'news/*.txt' --out vocab.txt --size 8000 --cased",
+    )
+    add_inputs(parser)
+    parser.add_argument("--out", type=Path, required=True, help="the file to write")
+    parser.add_argument(
+        "--size",
+        type=at_least(10),
+        default=30522,
+        help="entries at most (default: 30522, as in BERT)",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Learns the vocabulary and writes it."""
+    learn(options.inputs, options.out, options.size, options.cased)
+
+
+def learn(inputs: list[str], out: Path, size: int, cased: bool) -> None:
+    """Reads the inputs, learns at most ``size`` word pieces and writes them to ``out``."""
+    from bert_keras.corpus.sources import read_lines
+    from bert_keras.tokenization import learn_vocabulary, write_vocabulary
+
+    with progress("reading", unit="bytes") as advance:
+        vocabulary = learn_vocabulary(
+            read_lines(inputs, on_progress=advance), size, casing(argparse.Namespace(cased=cased))
+        )
+    write_vocabulary(out, vocabulary)
+    console.print(f"{out}: {len(vocabulary):,} word pieces")

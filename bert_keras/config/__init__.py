@@ -1,0 +1,28 @@
+"""Model configs (``BertConfig``) and run configs (TOML recipes)."""
+
+from bert_keras.config.model import BertConfig
+from bert_keras.config.run import (
+    CheckpointConfig,
+    DataConfig,
+    DistributionConfig,
+    ModelConfig,
+    OptimizerConfig,
+    PhaseConfig,
+    PretrainConfig,
+    TrainConfig,
+)
+from bert_keras.config.toml import dump_toml, load_toml
+
+__all__ = [
+    "BertConfig",
+    "CheckpointConfig",
+    "DataConfig",
+    "DistributionConfig",
+    "ModelConfig",
+    "OptimizerConfig",
+    "PhaseConfig",
+    "PretrainConfig",
+    "TrainConfig",
+    "dump_toml",
+    "load_toml",
+]

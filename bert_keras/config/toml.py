@@ -1,0 +1,109 @@
+"""Recipes: TOML into frozen dataclasses and back, strict about keys and types."""
+
+import dataclasses
+import tomllib
+import types
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomli_w
+
+from bert_keras.config.run import nearest
+from bert_keras.errors import InputError
+
+T = TypeVar("T")
+
+
+def load_toml(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -> T:
+    """Reads a recipe.
+
+    Args:
+        cls: The dataclass whose fields are the file's tables, such as ``PretrainConfig``.
+        path: The TOML file.
+        overrides: Settings such as ``"train.steps=200"``, which win over the file. The value is
+            read as TOML, and as a plain string where it is none.
+
+    Raises:
+        InputError: When the file is not TOML, or a key or value is not possible.
+        FileNotFoundError: When there is no such file.
+    """
+    try:
+        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid TOML: {error}") from None
+    for override in overrides:
+        _apply_override(values, override)
+    return _construct(cls, values, prefix="")
+
+
+def dump_toml(config: Any) -> str:
+    """The resolved config as TOML; ``load_toml`` reads an equal config from it."""
+    return tomli_w.dumps(_without_none(dataclasses.asdict(config)))
+
+
+def _apply_override(values: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    names = key.strip().split(".")
+    if not separator or not all(names):
+        raise InputError(
+            f"--set takes table.key=value, as in train.steps=200. Received: {override!r}"
+        )
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    for name in names[:-1]:
+        values = values.setdefault(name, {})
+        if not isinstance(values, dict):
+            raise InputError(f"--set {override}: {name} is no table")
+    values[names[-1]] = value
+
+
+def _construct(cls: type[T], values: dict[str, Any], prefix: str) -> T:
+    """Builds a dataclass from a table; ``prefix`` is the table's dotted name, for messages."""
+    hints = typing.get_type_hints(cls)
+    for name in values:
+        if name not in hints:
+            raise InputError(f"unknown key {prefix}{name}; {nearest(name, list(hints))}")
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        if field.name not in values and _is_required(field):
+            raise InputError(f"{prefix}{field.name} is missing")
+    converted = {
+        name: _convert(value, hints[name], f"{prefix}{name}") for name, value in values.items()
+    }
+    return cls(**converted)
+
+
+def _is_required(field: dataclasses.Field) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _convert(value: Any, hint: Any, name: str) -> Any:
+    """Checks ``value`` against a field's type; a whole number serves where a float is meant."""
+    if isinstance(hint, types.UnionType):  # X | None
+        hint = next(part for part in hint.__args__ if part is not types.NoneType)
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise InputError(f"{name} must be a table. Received: {value!r}")
+        return _construct(hint, value, prefix=f"{name}.")  # type: ignore[arg-type]
+    if typing.get_origin(hint) is tuple:
+        if not isinstance(value, list):
+            raise InputError(f"{name} must be an array. Received: {value!r}")
+        return tuple(_convert(item, hint.__args__[0], name) for item in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not hint:
+        kinds = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
+        raise InputError(f"{name} must be {kinds[hint]}. Received: {value!r}")
+    return value
+
+
+def _without_none(value: Any) -> Any:
+    """TOML has no null: what is ``None`` is left out. Tuples become arrays."""
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_without_none(item) for item in value]
+    return value

@@ -1,0 +1,300 @@
+"""Text to a corpus directory, in constant memory, crash-safe, the same bytes for any workers."""
+
+import dataclasses
+import json
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from multiprocessing import get_context
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+
+from bert_keras.corpus import store
+from bert_keras.corpus.sentences import split_paragraph
+from bert_keras.corpus.sources import Paragraph, Progress, ReadCounts, read_documents
+from bert_keras.errors import InputError
+from bert_keras.files import atomic_directory
+from bert_keras.tokenization import BertTokenizer, Casing, write_vocabulary
+
+_BATCH_CHARACTERS = 1 << 19
+
+
+@dataclass(frozen=True)
+class CorpusReport:
+    """What ``prepare_corpus`` met.
+
+    Attributes:
+        documents: Documents written.
+        empty_documents: Documents without a single token, left out.
+        sentences: Sentences written.
+        tokens: Word pieces written.
+        unknown_tokens: Those of them that are [UNK].
+        replaced_bytes: Bytes of the input that were not UTF-8 and became U+FFFD.
+        seconds: How long it took.
+    """
+
+    documents: int
+    empty_documents: int
+    sentences: int
+    tokens: int
+    unknown_tokens: int
+    replaced_bytes: int
+    seconds: float
+
+    @property
+    def unknown_share(self) -> float:
+        """The share of tokens that are [UNK]."""
+        return self.unknown_tokens / self.tokens if self.tokens else 0.0
+
+
+@dataclass(frozen=True)
+class _TokenizedBatch:
+    """Sentences of some paragraphs.
+
+    Attributes:
+        tokens: ids [T].
+        lengths: int64 [S], tokens in each sentence.
+        document_ends: int64 [E], for every document that ends here, sentences before its end.
+    """
+
+    tokens: np.ndarray
+    lengths: np.ndarray
+    document_ends: np.ndarray
+
+
+def prepare_corpus(
+    inputs: Sequence[str | Path],
+    vocab: str | Path,
+    out: str | Path,
+    casing: Casing = Casing(),
+    split: str = "file",
+    workers: int = 1,
+    on_progress: Progress | None = None,
+) -> CorpusReport:
+    """Reads text, finds sentences, writes their word-piece ids to a new corpus directory.
+
+    Args:
+        inputs: Files, folders, globs or ``"pydocs"``.
+        vocab: The ``vocab.txt``.
+        out: The directory to make; it takes its name only when it is complete.
+        casing: How text is normalised; goes with the vocabulary.
+        split: ``"file"`` makes a file a document, ``"blank-line"`` every block of lines.
+        workers: Processes that tokenize; the result does not depend on it.
+        on_progress: Called with the bytes read and the bytes in all (None when not known).
+
+    Raises:
+        InputError: When ``out`` is there already, an input or the vocabulary cannot be used, or
+            the inputs hold no text.
+        OSError: When the disk is full; nothing is left behind.
+    """
+    if workers < 1:
+        raise InputError(f"workers must be at least 1. Received: {workers}")
+    started = time.monotonic()
+    tokenizer = BertTokenizer.from_vocab(vocab, casing)
+    counts = ReadCounts()
+    with atomic_directory(out) as directory:
+        paragraphs = read_documents(inputs, split, counts, on_progress)
+        with _Writer(directory, tokenizer) as writer:
+            for batch in _tokenize_all(_batches(paragraphs), vocab, tokenizer, workers):
+                writer.append(batch)
+        if not writer.documents:
+            raise InputError(
+                f"{', '.join(map(str, inputs))}: no text to make a corpus from; all "
+                f"{writer.empty_documents} documents are empty"
+            )
+        report = CorpusReport(
+            documents=writer.documents,
+            empty_documents=writer.empty_documents,
+            sentences=writer.sentences,
+            tokens=writer.tokens,
+            unknown_tokens=writer.unknown_tokens,
+            replaced_bytes=counts.replaced_bytes,
+            seconds=time.monotonic() - started,
+        )
+        _describe(directory, tokenizer, report, {"inputs": list(map(str, inputs)), "split": split})
+    return dataclasses.replace(report, seconds=time.monotonic() - started)
+
+
+def _describe(
+    directory: Path, tokenizer: BertTokenizer, report: CorpusReport, source: dict[str, Any]
+) -> None:
+    counts = dataclasses.asdict(report)
+    del counts["seconds"]  # the directory's bytes depend on the input alone
+    description = {
+        "format_version": store.FORMAT_VERSION,
+        "vocab_hash": tokenizer.vocab_hash,
+        "vocab_size": tokenizer.vocab_size,
+        "casing": tokenizer.casing.to_dict(),
+        "counts": counts,
+        "source": source,
+    }
+    text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
+    (directory / store.DESCRIPTION_FILE).write_text(text, encoding="utf-8")
+    write_vocabulary(directory / store.VOCABULARY_FILE, tokenizer.vocab)
+
+
+def _batches(paragraphs: Iterable[Paragraph | None]) -> Iterator[list[Paragraph | None]]:
+    batch: list[Paragraph | None] = []
+    characters = 0
+    for paragraph in paragraphs:
+        batch.append(paragraph)
+        characters += sum(map(len, paragraph)) if paragraph else 1
+        if characters >= _BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
+def _tokenize_all(
+    batches: Iterator[list[Paragraph | None]],
+    vocab: str | Path,
+    tokenizer: BertTokenizer,
+    workers: int,
+) -> Iterator[_TokenizedBatch]:
+    """The batches tokenized, in their order."""
+    if workers == 1:
+        for batch in batches:
+            yield _tokenize(tokenizer, batch)
+        return
+    # Spawned: a fork of a process that has TensorFlow's threads can hang.
+    with ProcessPoolExecutor(
+        workers,
+        mp_context=get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(str(vocab), tokenizer.casing),
+    ) as pool:
+        waiting: deque[Future[_TokenizedBatch]] = deque()
+        try:
+            for batch in batches:
+                waiting.append(pool.submit(_tokenize_in_worker, batch))
+                if len(waiting) > 2 * workers:  # so that reading does not run ahead of memory
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+_worker_tokenizer: BertTokenizer | None = None
+
+
+def _start_worker(vocab: str, casing: Casing) -> None:
+    global _worker_tokenizer
+    _worker_tokenizer = BertTokenizer.from_vocab(vocab, casing)
+
+
+def _tokenize_in_worker(batch: list[Paragraph | None]) -> _TokenizedBatch:
+    assert _worker_tokenizer is not None  # the pool's initializer has run
+    return _tokenize(_worker_tokenizer, batch)
+
+
+def _tokenize(tokenizer: BertTokenizer, batch: list[Paragraph | None]) -> _TokenizedBatch:
+    sentences: list[str] = []
+    ends = []  # in sentences found; those without a token are taken out below
+    for paragraph in batch:
+        if paragraph is None:
+            ends.append(len(sentences))
+        else:
+            sentences.extend(split_paragraph(paragraph))
+    rows = tokenizer.encode_sentences(sentences)
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    dtype = store.token_dtype(tokenizer.vocab_size)
+    tokens = np.fromiter(chain.from_iterable(rows), dtype, int(lengths.sum()))
+    kept_before = np.concatenate([[0], np.cumsum(lengths > 0)]).astype(np.int64)
+    return _TokenizedBatch(tokens, lengths[lengths > 0], kept_before[ends])
+
+
+class _Writer:
+    """Appends batches to the three arrays of a corpus directory."""
+
+    def __init__(self, directory: Path, tokenizer: BertTokenizer) -> None:
+        self._unknown_id = tokenizer.unk_id
+        self._tokens = _NpyWriter(
+            directory / store.TOKENS_FILE, store.token_dtype(tokenizer.vocab_size)
+        )
+        offsets = np.dtype("<i8")
+        self._sentence_offsets = _NpyWriter(directory / store.SENTENCE_OFFSETS_FILE, offsets)
+        self._document_offsets = _NpyWriter(directory / store.DOCUMENT_OFFSETS_FILE, offsets)
+        self._sentence_offsets.append(np.zeros(1, np.int64))
+        self._document_offsets.append(np.zeros(1, np.int64))
+        self._last_document_end = 0
+        self.empty_documents = 0
+        self.unknown_tokens = 0
+
+    @property
+    def tokens(self) -> int:
+        return self._tokens.length
+
+    @property
+    def sentences(self) -> int:
+        return self._sentence_offsets.length - 1
+
+    @property
+    def documents(self) -> int:
+        return self._document_offsets.length - 1
+
+    def append(self, batch: _TokenizedBatch) -> None:
+        ends = self.sentences + batch.document_ends
+        before = np.concatenate([[self._last_document_end], ends[:-1]])
+        filled = ends[ends > before] if len(ends) else ends
+        self.empty_documents += len(ends) - len(filled)
+        self._document_offsets.append(filled)
+        if len(ends):
+            self._last_document_end = int(ends[-1])
+        self._sentence_offsets.append(self.tokens + np.cumsum(batch.lengths))
+        self._tokens.append(batch.tokens)
+        self.unknown_tokens += int(np.count_nonzero(batch.tokens == self._unknown_id))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for array in (self._tokens, self._sentence_offsets, self._document_offsets):
+            array.close(complete=kind is None)
+
+
+class _NpyWriter:
+    """A one-dimensional ``.npy`` file that grows.
+
+    NumPy pads the header so that a longer shape fits in its place; it is written once with length
+    0 and again at the end.
+    """
+
+    def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
+        self._file: BinaryIO = path.open("wb")
+        self._dtype = dtype
+        self.length = 0
+        self._data_start = self._write_header()
+
+    def append(self, values: np.ndarray) -> None:
+        self._file.write(np.ascontiguousarray(values, self._dtype).data)
+        self.length += len(values)
+
+    def close(self, complete: bool) -> None:
+        try:
+            if complete:
+                self._file.seek(0)
+                end = self._write_header()
+                assert end == self._data_start
+        finally:
+            self._file.close()
+
+    def _write_header(self) -> int:
+        np.lib.format.write_array_header_1_0(
+            self._file,
+            {"descr": self._dtype.str, "fortran_order": False, "shape": (self.length,)},
+        )
+        return self._file.tell()

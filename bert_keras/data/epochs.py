@@ -1,0 +1,71 @@
+"""The endless stream of examples: the plan of epoch 0, then that of epoch 1, and so on."""
+
+import bisect
+import functools
+import threading
+from collections.abc import Callable
+
+from bert_keras.data.pairs import PairPlan
+from bert_keras.errors import InputError
+
+
+class ExampleStream:
+    """Finds the rows of any run of examples by their absolute index. Threads may share it.
+
+    Args:
+        plan_epoch: Gives the plan of an epoch; the same one whenever it is asked.
+        epoch_offsets: What is known of ``epoch_offsets`` from an earlier run, so that the epochs
+            before need not be planned again. The list is taken over and extended in place.
+
+    Attributes:
+        epoch_offsets: ``epoch_offsets[e]`` is the index of the first example of epoch ``e``; it
+            grows as epochs are planned.
+    """
+
+    def __init__(
+        self, plan_epoch: Callable[[int], PairPlan], epoch_offsets: list[int] | None = None
+    ):
+        # The batches prepared at one time lie in one epoch or straddle two.
+        self._plan_epoch = functools.lru_cache(maxsize=2)(plan_epoch)
+        self._lock = threading.Lock()
+        self.epoch_offsets = [] if epoch_offsets is None else epoch_offsets
+        if not self.epoch_offsets:
+            self.epoch_offsets.append(0)
+
+    def rows(self, start: int, stop: int) -> PairPlan:
+        """Returns the examples from ``start`` up to ``stop``, in order.
+
+        Raises:
+            InputError: When the known ``epoch_offsets`` do not belong to these plans.
+        """
+        parts = []
+        with self._lock:
+            epoch = self._epoch_of(start)
+            while start < stop:
+                plan = self._plan(epoch)
+                offset = self.epoch_offsets[epoch]
+                part = plan[start - offset : stop - offset]
+                parts.append(part)
+                start += len(part)
+                epoch += 1
+        return PairPlan.concatenate(parts)
+
+    def _epoch_of(self, example: int) -> int:
+        """Returns the epoch of an example; plans the epochs before it that are not known yet."""
+        while self.epoch_offsets[-1] <= example:
+            self._plan(len(self.epoch_offsets) - 1)
+        return bisect.bisect_right(self.epoch_offsets, example) - 1
+
+    def _plan(self, epoch: int) -> PairPlan:
+        """Returns an epoch's plan and notes where the epoch ends."""
+        plan = self._plan_epoch(epoch)
+        end = self.epoch_offsets[epoch] + len(plan)
+        if len(self.epoch_offsets) == epoch + 1:
+            self.epoch_offsets.append(end)
+        elif self.epoch_offsets[epoch + 1] != end:
+            raise InputError(
+                f"the saved epoch offsets say that epoch {epoch} ends at example "
+                f"{self.epoch_offsets[epoch + 1]}, but with this corpus it ends at {end}; resume "
+                "with the corpus, seed and settings of the first run"
+            )
+        return plan

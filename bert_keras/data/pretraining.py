@@ -1,0 +1,129 @@
+"""The batches of pre-training, sampled from the corpus as they are needed."""
+
+import functools
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bert_keras.config import DataConfig
+from bert_keras.data.epochs import ExampleStream
+from bert_keras.data.gather import Examples, gather_examples
+from bert_keras.data.masking import MaskingDraws, TokenMasking
+from bert_keras.data.pairs import plan_pairs
+from bert_keras.data.protocol import PretrainingCorpus
+from bert_keras.errors import InputError
+
+
+def pretraining_dataset(
+    corpus: PretrainingCorpus,
+    config: DataConfig,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+    epoch_offsets: list[int] | None = None,
+    host_index: int = 0,
+    host_count: int = 1,
+) -> tf.data.Dataset:
+    """Returns the endless batches of a run, beginning with that of ``start_step``.
+
+    The batch of step k is examples k * batch_size to (k+1) * batch_size of the epochs' plans one
+    after another. It follows from the corpus, the config, ``batch_size``, ``seed`` and k alone:
+    however it is reached, on however many threads.
+
+    Args:
+        corpus: What to train on.
+        config: How to sample.
+        batch_size: B, of all hosts together.
+        seed: From 0 to 2**63 - 1.
+        start_step: The step of the first batch.
+        epoch_offsets: A list to keep: where each epoch begins among the examples, extended in
+            place as epochs are planned. A run that resumes passes what it saved, and need not
+            plan the past again.
+        host_index: Which rows of the global batch to give: those of this host, from 0.
+        host_count: How many hosts share the global batch; divides ``batch_size``.
+
+    Returns:
+        A dataset of ``{input_ids, token_type_ids, attention_mask}`` int32 [B, L],
+        ``{masked_lm_positions, masked_lm_ids}`` int32 [B, P], ``masked_lm_weights`` float32
+        [B, P] and ``next_sentence_labels`` int32 [B], with static shapes; B is this host's share.
+
+    Raises:
+        InputError: When the corpus is empty, the arguments are impossible, or ``epoch_offsets``
+            belong to other data.
+    """
+    _check(batch_size, seed, start_step, host_index, host_count)
+    stream = _example_stream(corpus, config, seed, epoch_offsets)
+    # Plans the first epoch here, where an unusable corpus raises a plain InputError.
+    stream.rows(start_step * batch_size, start_step * batch_size + 1)
+    masking = _token_masking(corpus, config)
+    share = batch_size // host_count
+    first_row = host_index * share
+
+    def gather(step: np.int64) -> Examples:
+        start = int(step) * batch_size + first_row
+        return gather_examples(stream.rows(start, start + share), corpus, config.max_seq_length)
+
+    def batch(step: Any) -> dict[str, Any]:
+        arrays = tf.numpy_function(gather, [step], [tf.int32] * 4, stateful=False)
+        examples = dict(zip(Examples._fields, arrays, strict=True))
+        for name, array in examples.items():
+            is_label = name == "next_sentence_labels"
+            array.set_shape([share] if is_label else [share, config.max_seq_length])
+        # Drawn for the global batch: the masks do not depend on how many hosts share it.
+        draws = masking.draw(batch_size, seed, step)
+        own = MaskingDraws(*(values[first_row : first_row + share] for values in draws))
+        return examples | masking(examples["input_ids"], examples["attention_mask"], own)
+
+    steps = tf.data.Dataset.counter(start_step)
+    dataset = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return dataset.prefetch(tf.data.AUTOTUNE).with_options(_options())
+
+
+def _check(batch_size: int, seed: int, start_step: int, host_index: int, host_count: int) -> None:
+    if batch_size < 1 or host_count < 1 or batch_size % host_count:
+        raise InputError(
+            f"batch_size must be a positive multiple of host_count; received batch_size "
+            f"{batch_size} and host_count {host_count}"
+        )
+    if not 0 <= host_index < host_count:
+        raise InputError(
+            f"host_index must lie in [0, host_count); received {host_index} of {host_count}"
+        )
+    if not 0 <= seed < 2**63:
+        raise InputError(f"seed must lie in [0, 2**63); received {seed}")
+    if start_step < 0:
+        raise InputError(f"start_step must not be negative; received {start_step}")
+
+
+def _example_stream(
+    corpus: PretrainingCorpus, config: DataConfig, seed: int, epoch_offsets: list[int] | None
+) -> ExampleStream:
+    plan_epoch = functools.partial(
+        plan_pairs,
+        corpus.sentence_offsets,
+        corpus.documents,
+        config.max_seq_length,
+        config.short_seq_prob,
+        seed,
+    )
+    return ExampleStream(plan_epoch, epoch_offsets)
+
+
+def _token_masking(corpus: PretrainingCorpus, config: DataConfig) -> TokenMasking:
+    return TokenMasking(
+        max_seq_length=config.max_seq_length,
+        max_predictions_per_seq=config.max_predictions_per_seq,
+        masking_rate=config.masking_rate,
+        vocab_size=corpus.vocab_size,
+        cls_id=corpus.cls_id,
+        sep_id=corpus.sep_id,
+        mask_id=corpus.mask_id,
+    )
+
+
+def _options() -> tf.data.Options:
+    """Each host already gives its own rows: a distribution strategy must not shard them again."""
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return options

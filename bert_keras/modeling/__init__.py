@@ -1,0 +1,21 @@
+"""BERT in Keras 3: embeddings, encoder, heads and the models made of them."""
+
+from bert_keras.modeling.encoder import BertEncoder
+from bert_keras.modeling.layout import Layout, packed_layout, padded_layout
+from bert_keras.modeling.pretraining import (
+    BertForMaskedLM,
+    BertForNextSentencePrediction,
+    BertForPreTraining,
+)
+from bert_keras.modeling.ratio import Ratio
+
+__all__ = [
+    "BertEncoder",
+    "BertForMaskedLM",
+    "BertForNextSentencePrediction",
+    "BertForPreTraining",
+    "Layout",
+    "Ratio",
+    "packed_layout",
+    "padded_layout",
+]

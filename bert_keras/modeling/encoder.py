@@ -1,0 +1,96 @@
+"""The encoder: embeddings, Transformer layers, pooler (Devlin et al. 2018, section 3)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from bert_keras.config import BertConfig
+from bert_keras.modeling.embeddings import BertEmbeddings
+from bert_keras.modeling.heads import Pooler
+from bert_keras.modeling.layout import Layout, packed_layout, padded_layout
+from bert_keras.modeling.model import Batch, BertModel
+from bert_keras.modeling.random import DropoutSeeds
+from bert_keras.modeling.transformer import TransformerLayer
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class BertEncoder(BertModel):
+    """The bidirectional encoder without a head.
+
+    Called with the batch's dictionary: ``input_ids`` int32 [B, L], and where they are given
+    ``attention_mask`` (default: all real) and ``token_type_ids`` (default: all sentence A), both
+    int32 [B, L]. Other keys are passed over.
+
+    Returns a dictionary of ``sequence_output`` [B, L, H] and ``pooled_output`` [B, H] in the
+    compute dtype. In a packed model the sequence output at padding is 0. With
+    ``with_pooler=False`` there is no pooler and no ``pooled_output``.
+    """
+
+    def __init__(
+        self,
+        config: BertConfig,
+        seed: int = 0,
+        packed: bool = False,
+        with_pooler: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(config, seed, packed, **kwargs)
+        self.embeddings = self.part(BertEmbeddings, "embeddings")
+        self.transformer_layers = [
+            self.part(TransformerLayer, f"layer_{index}")
+            for index in range(config.num_hidden_layers)
+        ]
+        self.pooler: Any = self.part(Pooler, "pooler") if with_pooler else None
+        for layer in (self.embeddings, *self.transformer_layers):
+            layer.build()
+        if self.pooler is not None:
+            self.pooler.build()
+        self.dropout_seeds = DropoutSeeds(name="dropout_seeds")
+        self.dropout_seeds.build()
+        self.build()
+
+    def call(self, inputs: Batch, training: bool = False) -> Batch:
+        """Encodes a batch; see the class for its keys."""
+        tokens, layout = self.encode(inputs, training)
+        sequences = layout.to_sequences(tokens)
+        if layout.is_packed:
+            sequences *= tf.cast(layout.attention_mask, sequences.dtype)[:, :, None]
+        outputs = {"sequence_output": sequences}
+        if self.pooler is not None:
+            outputs["pooled_output"] = self.pool(tokens, layout)
+        return outputs
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return super().get_config() | {"with_pooler": self.pooler is not None}
+
+    def encode(self, inputs: Batch, training: bool = False) -> tuple[tf.Tensor, Layout]:
+        """The last layer's tokens [T, H] and the layout that tells where they stand.
+
+        Raises:
+            ValueError: When the batch is longer than ``max_position_embeddings``.
+        """
+        input_ids = tf.cast(inputs["input_ids"], tf.int32)
+        length, most = input_ids.shape[1], self.config.max_position_embeddings
+        if length is not None and length > most:
+            raise ValueError(
+                f"a sequence must not exceed max_position_embeddings ({most}). Received: "
+                f"input_ids of shape {tuple(input_ids.shape)}; truncate the text"
+            )
+        mask = inputs.get("attention_mask")
+        mask = tf.ones_like(input_ids) if mask is None else tf.cast(mask, tf.int32)
+        types = inputs.get("token_type_ids")
+        types = tf.zeros_like(input_ids) if types is None else tf.cast(types, tf.int32)
+
+        layout = packed_layout(mask) if self.packed else padded_layout(mask)
+        dropout_seed = self.dropout_seeds.next() if training else None
+        tokens = self.embeddings(input_ids, types, layout, dropout_seed)
+        for layer in self.transformer_layers:
+            tokens = layer(tokens, layout, dropout_seed)
+        return tokens, layout
+
+    def pool(self, tokens: tf.Tensor, layout: Layout) -> tf.Tensor:
+        """The pooled output [B, H] of the first token of each sequence."""
+        first = layout.rows(tf.zeros_like(layout.attention_mask[:, :1]))
+        return self.pooler(tf.gather(tokens, first[:, 0]))

@@ -1,0 +1,82 @@
+"""The pooler and the two pre-training heads (Devlin et al. 2018, section 3.1)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from bert_keras.config import BertConfig
+from bert_keras.modeling.layers import BertLayer, activation
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class Pooler(BertLayer):
+    """A tanh layer over the first token, [CLS]."""
+
+    def __init__(self, config: BertConfig, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(config, seed, **kwargs)
+        self.output_dense = self.dense(config.hidden_size, "output", "tanh")
+
+    def build(self, *shapes: Any) -> None:
+        """Makes the kernel [H, H] and the bias [H]."""
+        self.output_dense.build((None, self.config.hidden_size))
+        self.built = True
+
+    def call(self, first_tokens: tf.Tensor) -> tf.Tensor:
+        """[B, H] to [B, H]."""
+        return self.output_dense(first_tokens)
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class MaskedLMHead(BertLayer):
+    """Scores every word of the vocabulary at the masked positions.
+
+    Dense, activation, LayerNorm, then the product with the word embeddings (tied) and a bias.
+    """
+
+    def __init__(self, config: BertConfig, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(config, seed, **kwargs)
+        self.transform = self.dense(config.hidden_size, "transform", activation(config.hidden_act))
+        self.norm = self.layer_norm()
+
+    def build(self, *shapes: Any) -> None:
+        """Makes the transform's weights and the output bias [vocab_size]."""
+        self.transform.build((None, self.config.hidden_size))
+        self.norm.build((None, self.config.hidden_size))
+        self.output_bias = self.add_weight(
+            name="output_bias", shape=(self.config.vocab_size,), initializer="zeros"
+        )
+        self.built = True
+
+    def call(self, tokens: tf.Tensor, word_embeddings: tf.Tensor) -> tf.Tensor:
+        """Scores the tokens.
+
+        Args:
+            tokens: [M, H], the encoder's output at the masked positions.
+            word_embeddings: [vocab_size, H], the encoder's own table.
+
+        Returns:
+            Logits [M, vocab_size] in the compute dtype.
+        """
+        transformed = self.norm(self.transform(tokens))
+        table = tf.cast(word_embeddings, transformed.dtype)
+        logits = tf.matmul(transformed, table, transpose_b=True)
+        return tf.nn.bias_add(logits, tf.cast(self.output_bias, logits.dtype))
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class NextSentenceHead(BertLayer):
+    """Scores 0 (B really follows A) and 1 (B is random) from the pooled output."""
+
+    def __init__(self, config: BertConfig, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(config, seed, **kwargs)
+        self.output_dense = self.dense(2, "output")
+
+    def build(self, *shapes: Any) -> None:
+        """Makes the kernel [H, 2] and the bias [2]."""
+        self.output_dense.build((None, self.config.hidden_size))
+        self.built = True
+
+    def call(self, pooled: tf.Tensor) -> tf.Tensor:
+        """[B, H] to logits [B, 2]."""
+        return self.output_dense(pooled)

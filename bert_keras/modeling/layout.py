@@ -1,0 +1,87 @@
+"""How the tokens of a batch lie in memory: padded, or with the padding taken out.
+
+Every layer works on tokens [T, H]; only attention needs to know which of them stand together, and
+asks the layout. Padded means T = B * L with static shapes, as TPU, XLA and TFLite want it. Packed
+means T = the real tokens of the batch, so that nothing is computed for padding.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class Layout(NamedTuple):
+    """Where the tokens [T, ...] of a batch stand in its sequences [B, L].
+
+    Attributes:
+        attention_mask: int32 [B, L], 1 at real tokens.
+        row_of_position: int32 [B, L], the row among the tokens of each position; ``None`` when
+            padded. At padding it points at some other row, which attention masks out.
+        position_of_row: int32 [T], the position in the flattened batch (b * L + l) of each row;
+            ``None`` when padded.
+    """
+
+    attention_mask: tf.Tensor
+    row_of_position: tf.Tensor | None = None
+    position_of_row: tf.Tensor | None = None
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the padding is taken out."""
+        return self.position_of_row is not None
+
+    def to_tokens(self, sequences: tf.Tensor) -> tf.Tensor:
+        """[B, L, ...] to [T, ...]."""
+        flat = _merge_first_two(sequences)
+        return tf.gather(flat, self.position_of_row) if self.is_packed else flat
+
+    def to_sequences(self, tokens: tf.Tensor) -> tf.Tensor:
+        """[T, H] to [B, L, H]; packed, what stands at padding is some other token's row."""
+        if self.is_packed:
+            return tf.gather(tokens, self.row_of_position)
+        batch, length = _first_two(self.attention_mask)
+        return tf.reshape(tokens, [batch, length, tokens.shape[-1]])
+
+    def rows(self, positions: tf.Tensor) -> tf.Tensor:
+        """The rows [B, P] among the tokens at ``positions`` [B, P] of their sequences."""
+        if self.is_packed:
+            return tf.gather(self.row_of_position, positions, batch_dims=1)
+        batch, length = _first_two(self.attention_mask)
+        return positions + length * tf.range(batch)[:, None]
+
+
+def padded_layout(attention_mask: tf.Tensor) -> Layout:
+    """The layout that keeps the padding.
+
+    Args:
+        attention_mask: int32 [B, L], 1 at real tokens.
+    """
+    return Layout(attention_mask)
+
+
+def packed_layout(attention_mask: tf.Tensor) -> Layout:
+    """The layout of the real tokens only; its T differs from batch to batch.
+
+    The first position stays whatever it holds: the pooler reads it, and a batch of nothing but
+    padding (the last share of a data set) still has a row to point at.
+
+    Args:
+        attention_mask: int32 [B, L], 1 at real tokens.
+    """
+    kept = tf.concat([tf.ones_like(attention_mask[:, :1]), attention_mask[:, 1:]], axis=1)
+    kept = tf.reshape(kept, [-1])
+    position_of_row = tf.cast(tf.reshape(tf.where(kept > 0), [-1]), tf.int32)
+    row = tf.cumsum(tf.cast(kept > 0, tf.int32)) - 1
+    return Layout(attention_mask, tf.reshape(row, tf.shape(attention_mask)), position_of_row)
+
+
+def _first_two(tensor: tf.Tensor) -> tuple[tf.Tensor | int, tf.Tensor | int]:
+    """The first two dimensions, as numbers where they are static."""
+    dynamic = tf.shape(tensor)
+    static = tensor.shape
+    return tuple(dynamic[i] if static[i] is None else static[i] for i in (0, 1))
+
+
+def _merge_first_two(tensor: tf.Tensor) -> tf.Tensor:
+    batch, length = _first_two(tensor)
+    return tf.reshape(tensor, [batch * length, *tensor.shape[2:]])

@@ -1,0 +1,141 @@
+"""What every BERT model has in common: how it is made, serialised, compiled and scored."""
+
+from typing import Any, Self
+
+import keras
+import tensorflow as tf
+
+from bert_keras.config import BertConfig
+from bert_keras.modeling.random import fold_in
+from bert_keras.modeling.ratio import Ratio, total_loss
+from bert_keras.optimizers import AdamW
+
+Batch = dict[str, tf.Tensor]
+
+
+class BertModel(keras.Model):
+    """A Keras model made of a ``BertConfig``; its weights are there once it is made.
+
+    Args:
+        config: The architecture.
+        seed: Fixes the initial weights and the dropout masks.
+        packed: Whether the layers work on the real tokens only (faster where shapes may be
+            dynamic: CPU, GPU) or on the padded batch (TPU, XLA, TFLite).
+        **kwargs: Arguments of ``keras.Model``, such as ``dtype`` for a policy.
+    """
+
+    built: bool
+
+    def build(self, *shapes: Any) -> None:
+        """Does nothing: the constructor has made the weights.
+
+        It makes them itself so that their paths (``embeddings/word_embeddings``) are the same
+        whatever the model is called and whatever it is part of.
+        """
+        self.built = True
+
+    def __init__(
+        self, config: BertConfig, seed: int = 0, packed: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.config = config
+        self.seed = seed
+        self.packed = packed
+
+    def part(self, layer: type, name: str) -> Any:
+        """A layer of this model, with its own seed and the model's dtype policy."""
+        return layer(self.config, fold_in(self.seed, name), dtype=self.dtype_policy, name=name)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            "name": self.name,
+            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
+            "config": self.config.to_dict(),
+            "seed": self.seed,
+            "packed": self.packed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        """Makes the model from what ``get_config`` gave."""
+        dtype = config.get("dtype")
+        if isinstance(dtype, dict):
+            dtype = keras.saving.deserialize_keras_object(dtype, custom_objects)
+        bert_config = BertConfig.from_dict(config["config"])
+        return cls(**(config | {"config": bert_config, "dtype": dtype}))
+
+
+class ScoredModel(BertModel):
+    """A model that computes its own loss from the batch it is fed.
+
+    ``model.compile(); model.fit(dataset)`` works on batches that carry their labels. Subclasses
+    say in ``ratios`` what they measure; what ends in ``_loss`` is summed and trained on.
+    ``measures`` names what ``ratios`` may return.
+    """
+
+    measures: tuple[str, ...] = ()
+
+    def __init__(
+        self, config: BertConfig, seed: int = 0, packed: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(config, seed, packed, **kwargs)
+        self.means = {name: keras.metrics.Mean(name) for name in self.measures}
+
+    def ratios(self, batch: Batch, outputs: Batch) -> dict[str, Ratio]:
+        """Losses and accuracies of a batch, as ratios of sums.
+
+        Args:
+            batch: The inputs, labels included.
+            outputs: What the model made of them.
+        """
+        raise NotImplementedError(f"{type(self).__name__} says nothing about its loss")
+
+    def compile(self, optimizer: Any = None, *, jit_compile: Any = None, **kwargs: Any) -> None:
+        """As ``keras.Model.compile``, with defaults that suit BERT.
+
+        Args:
+            optimizer: ``None`` takes BERT's AdamW at a constant 1e-4.
+            jit_compile: ``None`` compiles with XLA where there is a GPU or TPU; on a CPU the
+                plain graph is the faster one.
+            **kwargs: Passed on to ``keras.Model.compile``.
+        """
+        if jit_compile is None:
+            accelerated = tf.config.list_logical_devices("GPU") + tf.config.list_logical_devices(
+                "TPU"
+            )
+            jit_compile = "auto" if accelerated else False
+        super().compile(
+            optimizer=AdamW(1e-4) if optimizer is None else optimizer,
+            jit_compile=jit_compile,
+            **kwargs,
+        )
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles a loaded model as it was compiled when it was saved."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def fit(self, x: Any = None, *args: Any, shuffle: Any = None, **kwargs: Any) -> Any:
+        """As ``keras.Model.fit``; ``shuffle=None`` leaves a data set in its order, unwarned."""
+        if shuffle is None:
+            shuffle = not isinstance(x, tf.data.Dataset)
+        return super().fit(x, *args, shuffle=shuffle, **kwargs)
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tf.Tensor:
+        """The loss of a batch, this replica's share; updates the metrics."""
+        ratios = self.ratios(x, y_pred)
+        for name, ratio in ratios.items():
+            self.means[name].update_state(ratio.value(), sample_weight=ratio.denominator)
+        return total_loss(ratios)
+
+    def compute_metrics(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The means so far; ``compute_loss`` has added the batch already."""
+        return self.get_metrics_result()

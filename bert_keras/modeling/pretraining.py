@@ -1,0 +1,129 @@
+"""The pre-training models: masked LM, next sentence, and both (Devlin et al. 2018, section 3.1)."""
+
+from typing import Any, ClassVar
+
+import keras
+import tensorflow as tf
+
+from bert_keras.config import BertConfig
+from bert_keras.modeling.encoder import BertEncoder
+from bert_keras.modeling.heads import MaskedLMHead, NextSentenceHead
+from bert_keras.modeling.layout import Layout
+from bert_keras.modeling.lookup import lookup
+from bert_keras.modeling.model import Batch, ScoredModel
+from bert_keras.modeling.ratio import Ratio, cross_entropy_ratios
+
+
+class _EncoderModel(ScoredModel):
+    """A model with an ``encoder``; ``heads`` names the layers on top of it."""
+
+    heads: ClassVar[dict[str, type]] = {}
+    with_pooler = True
+
+    def __init__(
+        self, config: BertConfig, seed: int = 0, packed: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(config, seed, packed, **kwargs)
+        self.encoder = BertEncoder(
+            config, seed, packed, self.with_pooler, dtype=self.dtype_policy, name="encoder"
+        )
+        for name, layer in self.heads.items():
+            head = self.part(layer, name)
+            head.build()
+            setattr(self, name, head)
+        self.build()
+
+    def masked_lm_logits(self, inputs: Batch, tokens: tf.Tensor, layout: Layout) -> tf.Tensor:
+        """Logits [B, P, V] at ``masked_lm_positions``, or [B, L, V] where none are given."""
+        positions = inputs.get("masked_lm_positions")
+        if positions is None:
+            positions = tf.zeros_like(layout.attention_mask) + tf.range(
+                tf.shape(layout.attention_mask)[1]
+            )
+        rows = layout.rows(tf.cast(positions, tf.int32))
+        masked = lookup(tokens, tf.reshape(rows, [-1]))
+        logits = self.masked_lm_head(masked, self.encoder.embeddings.word_embeddings)
+        shape = tf.shape(rows)
+        batch, count = rows.shape[0] or shape[0], rows.shape[1] or shape[1]
+        return tf.reshape(logits, [batch, count, self.config.vocab_size])
+
+
+def _masked_lm_ratios(batch: Batch, outputs: Batch) -> dict[str, Ratio]:
+    return cross_entropy_ratios(
+        "mlm",
+        outputs["masked_lm_logits"],
+        batch["masked_lm_ids"],
+        batch["masked_lm_weights"],
+    )
+
+
+def _next_sentence_ratios(batch: Batch, outputs: Batch) -> dict[str, Ratio]:
+    return cross_entropy_ratios(
+        "nsp", outputs["next_sentence_logits"], batch["next_sentence_labels"]
+    )
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class BertForPreTraining(_EncoderModel):
+    """BERT with both pre-training heads; the loss is their sum.
+
+    Called with the batch of ``pretraining_dataset``; returns ``masked_lm_logits`` [B, P, V] at
+    the masked positions alone and ``next_sentence_logits`` [B, 2].
+    """
+
+    heads: ClassVar[dict[str, type]] = {
+        "masked_lm_head": MaskedLMHead,
+        "next_sentence_head": NextSentenceHead,
+    }
+    measures = ("mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy")
+
+    def call(self, inputs: Batch, training: bool = False) -> Batch:
+        """Scores the masked words and the sentence pair."""
+        tokens, layout = self.encoder.encode(inputs, training)
+        pooled = self.encoder.pool(tokens, layout)
+        return {
+            "masked_lm_logits": self.masked_lm_logits(inputs, tokens, layout),
+            "next_sentence_logits": self.next_sentence_head(pooled),
+        }
+
+    def ratios(self, batch: Batch, outputs: Batch) -> dict[str, Ratio]:
+        """Losses in nats and accuracies of both tasks."""
+        return _masked_lm_ratios(batch, outputs) | _next_sentence_ratios(batch, outputs)
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class BertForMaskedLM(_EncoderModel):
+    """BERT with the masked-LM head; returns ``masked_lm_logits``.
+
+    [B, P, V] at ``masked_lm_positions`` where the batch gives them, else [B, L, V].
+    """
+
+    heads: ClassVar[dict[str, type]] = {"masked_lm_head": MaskedLMHead}
+    with_pooler = False
+    measures = ("mlm_loss", "mlm_accuracy")
+
+    def call(self, inputs: Batch, training: bool = False) -> Batch:
+        """Scores the masked words."""
+        tokens, layout = self.encoder.encode(inputs, training)
+        return {"masked_lm_logits": self.masked_lm_logits(inputs, tokens, layout)}
+
+    def ratios(self, batch: Batch, outputs: Batch) -> dict[str, Ratio]:
+        """Loss in nats and accuracy of the masked words."""
+        return _masked_lm_ratios(batch, outputs)
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class BertForNextSentencePrediction(_EncoderModel):
+    """BERT with the next-sentence head; returns ``next_sentence_logits`` [B, 2]."""
+
+    heads: ClassVar[dict[str, type]] = {"next_sentence_head": NextSentenceHead}
+    measures = ("nsp_loss", "nsp_accuracy")
+
+    def call(self, inputs: Batch, training: bool = False) -> Batch:
+        """Scores the sentence pair."""
+        tokens, layout = self.encoder.encode(inputs, training)
+        return {"next_sentence_logits": self.next_sentence_head(self.encoder.pool(tokens, layout))}
+
+    def ratios(self, batch: Batch, outputs: Batch) -> dict[str, Ratio]:
+        """Loss in nats and accuracy of the pairs."""
+        return _next_sentence_ratios(batch, outputs)

@@ -1,0 +1,63 @@
+"""Random draws that follow from what they are for, never from how often something was called."""
+
+import hashlib
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+def fold_in(seed: int, name: str) -> int:
+    """A seed in [0, 2**31) for the purpose ``name`` under ``seed``; the same on every machine."""
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def kernel_initializer(stddev: float, seed: int) -> keras.initializers.Initializer:
+    """BERT's initialiser: a normal distribution cut at two standard deviations."""
+    return keras.initializers.TruncatedNormal(stddev=stddev, seed=seed)
+
+
+def dropout(x: tf.Tensor, rate: float, dropout_seed: tf.Tensor | None, site: int) -> tf.Tensor:
+    """Drops a share ``rate`` of ``x`` and scales the rest; the original's ``modeling.dropout``.
+
+    Args:
+        x: The activations, of any shape.
+        rate: The share to drop, in [0, 1).
+        dropout_seed: int64 [2], (step, replica); ``None`` outside training, drops nothing.
+        site: ``fold_in`` of the model's seed and the layer, so that no two layers share a mask.
+    """
+    if dropout_seed is None or rate == 0:
+        return x
+    # (step, site + replica) names each draw; the replica stays below the 32 bits left for it.
+    seed = dropout_seed + tf.constant([0, site << 32], tf.int64)
+    keep = tf.random.stateless_uniform(tf.shape(x), seed) >= rate
+    return tf.where(keep, x * tf.cast(1.0 / (1.0 - rate), x.dtype), tf.zeros((), x.dtype))
+
+
+class DropoutSeeds(keras.layers.Layer):
+    """Counts the training calls, so that every step and replica draws its own dropout masks.
+
+    The count is a variable of the model: saved with a checkpoint, a resumed run goes on with the
+    masks it would have drawn.
+    """
+
+    def build(self, *shapes: Any) -> None:
+        """Makes the counter."""
+        self.step = self.add_weight(
+            name="step",
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+        self.built = True
+
+    def next(self) -> tf.Tensor:
+        """(step, replica), int64 [2], for this call; moves on to the next step."""
+        context = tf.distribute.get_replica_context()
+        replica = context.replica_id_in_sync_group if context else 0
+        seed = tf.stack([tf.cast(self.step, tf.int64), tf.cast(replica, tf.int64)])
+        self.step.assign_add(1)
+        return seed

@@ -1,0 +1,67 @@
+"""Losses and accuracies as ratios of sums."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class Ratio(NamedTuple):
+    """A mean that is not divided yet.
+
+    Numerators and denominators are summed separately over replicas, accumulated batches and
+    steps, and divided once at the end: so a mean over masked words does not depend on how the
+    examples were shared out.
+
+    Attributes:
+        numerator: float32 scalar.
+        denominator: float32 scalar; the number of things the mean is over.
+    """
+
+    numerator: tf.Tensor
+    denominator: tf.Tensor
+
+    def value(self) -> tf.Tensor:
+        """The mean; 0 over nothing."""
+        return tf.math.divide_no_nan(self.numerator, self.denominator)
+
+
+def cross_entropy_ratios(
+    name: str, logits: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = None
+) -> dict[str, Ratio]:
+    """The loss and the accuracy of a softmax classification.
+
+    Args:
+        name: The prefix of the keys.
+        logits: [..., classes], of any float dtype; the loss is float32.
+        labels: int32 [...].
+        weights: float32 [...]; ``None`` counts every label once.
+
+    Returns:
+        ``{name}_loss`` in nats and ``{name}_accuracy`` as a fraction.
+    """
+    logits = tf.cast(logits, tf.float32)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    is_right = tf.cast(tf.argmax(logits, axis=-1, output_type=labels.dtype) == labels, tf.float32)
+    weights = tf.ones_like(losses) if weights is None else tf.cast(weights, tf.float32)
+    count = tf.reduce_sum(weights)
+    return {
+        f"{name}_loss": Ratio(tf.reduce_sum(losses * weights), count),
+        f"{name}_accuracy": Ratio(tf.reduce_sum(is_right * weights), count),
+    }
+
+
+def total_loss(ratios: dict[str, Ratio]) -> tf.Tensor:
+    """The sum of the losses among ``ratios``, this replica's share of it.
+
+    Each denominator is summed over the replicas first, so that the shares (and with them the
+    gradients) of all replicas add up to the ratio of the whole batch.
+    """
+    context = tf.distribute.get_replica_context()
+    shares = []
+    for name, ratio in ratios.items():
+        if name.endswith("_loss"):
+            denominator = ratio.denominator
+            if context and context.num_replicas_in_sync > 1:
+                denominator = context.all_reduce(tf.distribute.ReduceOp.SUM, denominator)
+            shares.append(tf.math.divide_no_nan(ratio.numerator, denominator))
+    return tf.add_n(shares)

@@ -1,0 +1,102 @@
+"""AdamW as BERT used it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+NO_DECAY = ["bias", "gamma", "beta"]
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class AdamW(keras.optimizers.AdamW):
+    """Adam with decoupled weight decay, as BERT used it (Devlin et al. 2018, appendix A.2).
+
+    Keras's own AdamW, with what the original did otherwise: biases and LayerNorm weights are not
+    decayed, the moments are not bias-corrected unless asked for, and the gradients are clipped by
+    their global norm *after* they were summed over the replicas (Keras's ``global_clipnorm``
+    clips each replica's share, so that two replicas are not one). The update of a variable is one
+    fused kernel.
+
+    Args:
+        learning_rate: A float or a schedule; BERT's pre-training peak was 1e-4.
+        weight_decay: Decay per step, times the learning rate.
+        beta_1: Decay of the first moment.
+        beta_2: Decay of the second moment.
+        epsilon: Added to the root of the second moment.
+        clip_norm: Bound on the global norm of all gradients; 0 or ``None`` does not clip.
+        bias_correction: Whether the moments are corrected for their start at zero.
+        name: The optimizer's name.
+        **kwargs: Further arguments of ``keras.optimizers.Optimizer``.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 1e-4,
+        weight_decay: float = 0.01,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-6,
+        clip_norm: float | None = 1.0,
+        bias_correction: bool = False,
+        name: str = "adamw",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            name=name,
+            **kwargs,
+        )
+        self.clip_norm = clip_norm
+        self.bias_correction = bias_correction
+        self.exclude_from_weight_decay(var_names=NO_DECAY)
+
+    def apply(self, grads: Sequence[tf.Tensor], trainable_variables: Any = None) -> None:
+        """Sums the gradients over the replicas, clips them and updates the variables."""
+        if self.clip_norm:
+            grads = _clip_after_reduction(list(grads), self.clip_norm)
+        super().apply(grads, trainable_variables)
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Updates one variable and its moments (Kingma and Ba 2014, section 2)."""
+        index = self._get_variable_index(variable)
+        momentum, velocity = self._momentums[index].value, self._velocities[index].value
+        step = tf.cast(self.iterations + 1, variable.dtype)
+        zero = tf.zeros((), variable.dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=momentum.handle,
+            v=velocity.handle,
+            # The kernel corrects by 1 - beta^t: powers of zero leave the moments as they are.
+            beta1_power=tf.pow(self.beta_1, step) if self.bias_correction else zero,
+            beta2_power=tf.pow(self.beta_2, step) if self.bias_correction else zero,
+            lr=tf.cast(learning_rate, variable.dtype),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=tf.cast(gradient, variable.dtype),
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        config = super().get_config()
+        del config["amsgrad"]
+        return config | {"clip_norm": self.clip_norm, "bias_correction": self.bias_correction}
+
+
+def _clip_after_reduction(grads: list[tf.Tensor], clip_norm: float) -> list[tf.Tensor]:
+    """Clips the sum over the replicas; each replica returns its equal share of the result."""
+    context = tf.distribute.get_replica_context()
+    replicas = context.num_replicas_in_sync if context else 1
+    if replicas > 1:
+        grads = context.all_reduce(tf.distribute.ReduceOp.SUM, grads)
+    clipped, _ = tf.clip_by_global_norm(grads, clip_norm)
+    if replicas > 1:
+        # Keras sums over the replicas once more.
+        clipped = [None if grad is None else grad / replicas for grad in clipped]
+    return clipped

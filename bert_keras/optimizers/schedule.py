@@ -1,0 +1,41 @@
+"""The learning rate as a pure function of the step."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """Rises from 0 to the peak over the warm-up, falls to 0 at the last step.
+
+    As the original (Devlin et al. 2018, appendix A.2; ``optimization.py``): the fall is counted
+    from step 0, so at the end of the warm-up the rate steps down to the line of the fall.
+
+    Args:
+        peak: The rate that the warm-up heads for.
+        warmup_steps: Steps of the rise; 0 begins at the peak.
+        total_steps: The step at which the rate is 0.
+    """
+
+    def __init__(self, peak: float, warmup_steps: int, total_steps: int) -> None:
+        super().__init__()
+        self.peak = peak
+        self.warmup_steps = warmup_steps
+        self.total_steps = total_steps
+
+    def __call__(self, step: Any) -> tf.Tensor:
+        """The rate of the 0-based ``step``, as a float32 scalar."""
+        step = tf.cast(step, tf.float32)
+        falling = tf.maximum(0.0, 1.0 - step / self.total_steps)
+        rising = step / max(1, self.warmup_steps)
+        return self.peak * tf.where(step < self.warmup_steps, rising, falling)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            "peak": self.peak,
+            "warmup_steps": self.warmup_steps,
+            "total_steps": self.total_steps,
+        }

@@ -1,0 +1,61 @@
+"""Filling masked words in: the masked-LM head read out (Devlin et al. 2018, section 3.1)."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from bert_keras.errors import InputError
+from bert_keras.tokenization import BertTokenizer
+
+
+class Candidate(NamedTuple):
+    """A word piece and its probability in [0, 1]."""
+
+    token: str
+    score: float
+
+
+def fill_mask(
+    model: Any, text: str, top: int = 5, tokenizer: BertTokenizer | None = None
+) -> list[list[Candidate]]:
+    """The likeliest word pieces for each [MASK] in a text.
+
+    Args:
+        model: A ``BertForMaskedLM`` or ``BertForPreTraining``.
+        text: Text with one [MASK] or more.
+        top: How many candidates to give for each.
+        tokenizer: By default the one the model was loaded with.
+
+    Returns:
+        For each [MASK] in its order, ``top`` candidates, likeliest first.
+
+    Raises:
+        InputError: When there is no [MASK], no masked-LM head, or the text is too long.
+    """
+    tokenizer = tokenizer or getattr(model, "tokenizer", None)
+    if tokenizer is None:
+        raise InputError("the model has no tokenizer: its directory lacks vocab.txt")
+    if not hasattr(model, "masked_lm_head"):
+        raise InputError(f"a {type(model).__name__} has no masked-LM head to fill masks with")
+    if top < 1:
+        raise InputError(f"top must be at least 1. Received: {top}")
+    encoding = tokenizer.encode(text)
+    ids, longest = encoding.input_ids, model.config.max_position_embeddings
+    if len(ids) > longest:
+        raise InputError(f"the text has {len(ids)} tokens, but the model reads {longest} at most")
+    positions = [index for index, piece in enumerate(ids) if piece == tokenizer.mask_id]
+    if not positions:
+        raise InputError(f"the text has no [MASK] to fill. Received: {text!r}")
+    batch = {
+        "input_ids": tf.constant([ids], tf.int32),
+        "token_type_ids": tf.constant([encoding.token_type_ids], tf.int32),
+        "masked_lm_positions": tf.constant([positions], tf.int32),
+    }
+    logits = tf.cast(model(batch, training=False)["masked_lm_logits"][0], tf.float32)
+    scores = tf.nn.softmax(logits).numpy()
+    best = np.argsort(-scores, axis=-1, kind="stable")[:, :top]
+    return [
+        [Candidate(tokenizer.vocab[piece], float(row[piece])) for piece in pieces]
+        for row, pieces in zip(scores, best, strict=True)
+    ]

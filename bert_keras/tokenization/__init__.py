@@ -1,0 +1,20 @@
+"""Text to word-piece ids: vocabularies and the host's tokenizer. Knows no TensorFlow."""
+
+from bert_keras.tokenization.casing import Casing
+from bert_keras.tokenization.tokenizer import BertTokenizer, Encoding
+from bert_keras.tokenization.vocabulary import (
+    SPECIAL_TOKENS,
+    learn_vocabulary,
+    read_vocabulary,
+    write_vocabulary,
+)
+
+__all__ = [
+    "SPECIAL_TOKENS",
+    "BertTokenizer",
+    "Casing",
+    "Encoding",
+    "learn_vocabulary",
+    "read_vocabulary",
+    "write_vocabulary",
+]

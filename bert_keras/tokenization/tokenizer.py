@@ -1,0 +1,237 @@
+"""The host's engine: the BERT pipeline of the ``tokenizers`` library, with offsets."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import tokenizers
+from tokenizers import AddedToken, decoders, models, pre_tokenizers
+
+from bert_keras.errors import InputError
+from bert_keras.files import write_text_atomic
+from bert_keras.tokenization import vocabulary
+from bert_keras.tokenization.casing import Casing
+
+VOCABULARY_FILE = "vocab.txt"
+CONFIG_FILE = "tokenizer_config.json"
+
+_MAX_CACHED_CHUNKS = 500_000
+_MAX_CACHED_CHUNK_LENGTH = 32
+# str.split() breaks at these control characters, the tokenizer deletes them; and it does not take
+# lone surrogates, which stand for bad bytes in Python: they go as U+FFFD does.
+_DELETED = re.compile("[\x0b\x0c\x1c-\x1f\x85\ud800-\udfff]")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """One text or pair as the model reads it; all lists have one entry a token.
+
+    Attributes:
+        input_ids: Ids, with [CLS] and [SEP].
+        token_type_ids: 0 for [CLS], the first text and its [SEP], 1 for the second and its [SEP].
+        tokens: The word pieces.
+        offsets: Half-open ranges of characters of the text the token came from; (0, 0) for the
+            added [CLS] and [SEP].
+    """
+
+    input_ids: list[int]
+    token_type_ids: list[int]
+    tokens: list[str]
+    offsets: list[tuple[int, int]]
+
+
+class BertTokenizer:
+    """Text to word-piece ids and back, by the rules published checkpoints are used with.
+
+    Clean, put CJK characters apart, lower-case and strip accents (when uncased), split at
+    punctuation, then greedy longest-match-first word pieces, at most 100 characters a word
+    (Devlin et al. 2018, section 3; Wu et al. 2016, section 4.1). Special tokens that stand in
+    the text stay whole. ``departures`` lists where this differs from Google's original code.
+
+    Args:
+        vocab: The word pieces, by id.
+        casing: How letters are normalised.
+
+    Raises:
+        InputError: When a piece is repeated or a special token is missing.
+    """
+
+    def __init__(self, vocab: Iterable[str], casing: Casing = Casing()) -> None:
+        self.vocab = list(vocab)
+        self.casing = casing
+        vocabulary.check_vocabulary(self.vocab)
+        ids = {piece: number for number, piece in enumerate(self.vocab)}
+        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (
+            ids[token] for token in vocabulary.SPECIAL_TOKENS
+        )
+        self._pipeline = tokenizers.Tokenizer(
+            models.WordPiece(
+                ids,
+                unk_token=vocabulary.UNK,
+                max_input_chars_per_word=vocabulary.MAX_CHARACTERS_PER_WORD,
+            )
+        )
+        self._pipeline.normalizer = casing.normalizer()
+        self._pipeline.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        self._pipeline.decoder = decoders.WordPiece(prefix=vocabulary.CONTINUATION)
+        self._pipeline.add_special_tokens(
+            [AddedToken(token, normalized=False) for token in vocabulary.SPECIAL_TOKENS]
+        )
+        self._ids_of_chunk: dict[str, list[int]] = {}
+
+    @classmethod
+    def from_vocab(cls, path: str | Path, casing: Casing = Casing()) -> Self:
+        """A tokenizer from a ``vocab.txt``.
+
+        Raises:
+            InputError: When the file is not a BERT vocabulary.
+            FileNotFoundError: When there is no such file.
+        """
+        return cls(vocabulary.read_vocabulary(path), casing)
+
+    @classmethod
+    def from_pretrained(cls, directory: str | Path) -> Self:
+        """A tokenizer from a model directory: ``vocab.txt`` and ``tokenizer_config.json``.
+
+        Google's own directories have no ``tokenizer_config.json``; then the model is cased
+        exactly when its vocabulary has capital letters.
+
+        Raises:
+            InputError: When one of the two files cannot be used.
+            FileNotFoundError: When there is no ``vocab.txt``.
+        """
+        directory = Path(directory)
+        vocab = vocabulary.read_vocabulary(directory / VOCABULARY_FILE)
+        path = directory / CONFIG_FILE
+        if path.exists():
+            return cls(vocab, Casing.from_dict(_read_json_object(path)))
+        words = (piece for piece in vocab if not (piece.startswith("[") and piece.endswith("]")))
+        return cls(vocab, Casing(do_lower_case=not any(word != word.lower() for word in words)))
+
+    def save(self, directory: str | Path) -> None:
+        """Writes ``vocab.txt`` and ``tokenizer_config.json``, which transformers reads too."""
+        directory = Path(directory)
+        vocabulary.write_vocabulary(directory / VOCABULARY_FILE, self.vocab)
+        config = self.casing.to_dict() | {
+            "tokenizer_class": "BertTokenizer",
+            "pad_token": vocabulary.PAD,
+            "unk_token": vocabulary.UNK,
+            "cls_token": vocabulary.CLS,
+            "sep_token": vocabulary.SEP,
+            "mask_token": vocabulary.MASK,
+        }
+        write_text_atomic(directory / CONFIG_FILE, json.dumps(config, indent=2) + "\n")
+
+    @property
+    def vocab_size(self) -> int:
+        """The number of word pieces."""
+        return len(self.vocab)
+
+    @property
+    def vocab_hash(self) -> str:
+        """The SHA-256 of the vocabulary's lines, in hexadecimal."""
+        return vocabulary.hash_vocabulary(self.vocab)
+
+    def tokenize(self, text: str) -> list[str]:
+        """The word pieces of a text, without special tokens."""
+        return self._run(text).tokens
+
+    def encode(
+        self, text: str, text_pair: str | None = None, max_length: int | None = None
+    ) -> Encoding:
+        """One text or pair with its special tokens: [CLS] text [SEP] pair [SEP].
+
+        Args:
+            text: The first text.
+            text_pair: The second, or None.
+            max_length: The largest number of tokens, special ones included; the longer text is
+                cut at its end until both fit. None cuts nothing.
+
+        Raises:
+            InputError: When ``max_length`` has no room for the special tokens.
+        """
+        parts = [self._run(text)] + ([] if text_pair is None else [self._run(text_pair)])
+        lengths = [len(part.ids) for part in parts]
+        if max_length is not None:
+            room = max_length - 1 - len(parts)
+            if room < 0:
+                raise InputError(
+                    f"max_length must be at least {1 + len(parts)}, the special tokens. "
+                    f"Received: {max_length}"
+                )
+            lengths = _truncated_lengths(lengths, room)
+        encoding = Encoding([self.cls_id], [0], [vocabulary.CLS], [(0, 0)])
+        for segment, (part, length) in enumerate(zip(parts, lengths, strict=True)):
+            encoding.input_ids.extend([*part.ids[:length], self.sep_id])
+            encoding.token_type_ids.extend([segment] * (length + 1))
+            encoding.tokens.extend([*part.tokens[:length], vocabulary.SEP])
+            encoding.offsets.extend([*part.offsets[:length], (0, 0)])
+        return encoding
+
+    def encode_sentences(self, texts: list[str]) -> list[list[int]]:
+        """The ids of many texts, without special tokens; the quick way for much text.
+
+        What happens to a chunk between spaces does not depend on its neighbours, so each
+        distinct chunk goes through the library once and is then remembered.
+        """
+        cache = self._ids_of_chunk
+        rows = []
+        for text in texts:
+            rows.append((_DELETED.sub("", text) if _DELETED.search(text) else text).split())
+        unseen = list(dict.fromkeys(c for row in rows for c in row if c not in cache))
+        fresh = {}
+        if unseen:
+            encodings = self._pipeline.encode_batch_fast(unseen, add_special_tokens=False)
+            fresh = {c: encoding.ids for c, encoding in zip(unseen, encodings, strict=True)}
+            cache.update(fresh)
+        encoded = []
+        for row in rows:
+            ids: list[int] = []
+            for chunk in row:
+                ids += cache[chunk]
+            encoded.append(ids)
+        for chunk in fresh:
+            if len(chunk) > _MAX_CACHED_CHUNK_LENGTH:
+                del cache[chunk]
+        if len(cache) > _MAX_CACHED_CHUNKS:
+            cache.clear()
+        return encoded
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of ids: pieces joined, special tokens left out."""
+        return self._pipeline.decode(list(ids), skip_special_tokens=True)
+
+    def _run(self, text: str) -> Any:
+        text = _LONE_SURROGATE.sub("\ufffd", text)
+        return self._pipeline.encode(text, add_special_tokens=False)
+
+
+def _truncated_lengths(lengths: list[int], room: int) -> list[int]:
+    """How many tokens of each text stay: longest first, as the ``tokenizers`` library shares.
+
+    When both are cut and the room is odd, the longer text, or the second of two equal ones, has
+    one token more.
+    """
+    if sum(lengths) <= room:
+        return lengths
+    if len(lengths) == 1:
+        return [room]
+    short, long = (0, 1) if lengths[0] <= lengths[1] else (1, 0)
+    kept = [0, 0]
+    kept[short] = min(lengths[short], room // 2)
+    kept[long] = room - kept[short]
+    return kept
+
+
+def _read_json_object(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path} must hold a JSON object. Received: {type(values).__name__}")
+    return values

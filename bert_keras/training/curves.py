@@ -1,0 +1,67 @@
+"""The learning curves of a run, beside what guessing would reach."""
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bert_keras.errors import InputError
+from bert_keras.training.metrics import METRICS_FILE, read_metrics
+
+CURVES_FILE = "curves.png"
+
+
+def plot_curves(workdir: str | Path) -> Path:
+    """Draws ``curves.png`` from ``metrics.jsonl``.
+
+    Returns:
+        The path of the picture.
+
+    Raises:
+        InputError: When the run has logged nothing yet.
+    """
+    workdir = Path(workdir)
+    lines = read_metrics(workdir)
+    if not lines:
+        raise InputError(
+            f"{workdir} has no {METRICS_FILE} with a finished step; is it a work directory?"
+        )
+    figure = Figure(figsize=(10, 7), layout="constrained")
+    panels = figure.subplots(2, 2)
+    for column, task, title in ((0, "mlm", "Masked words"), (1, "nsp", "Next sentence")):
+        _panel(panels[0][column], lines, f"{task}_loss", f"{title}: loss (nats)", None)
+        _panel(
+            panels[1][column],
+            lines,
+            f"{task}_accuracy",
+            f"{title}: accuracy",
+            f"{task}_baseline_accuracy",
+        )
+    path = workdir / CURVES_FILE
+    temporary = path.with_suffix(".tmp.png")
+    figure.savefig(temporary, dpi=120)
+    temporary.replace(path)
+    return path
+
+
+def _panel(
+    axes: Axes, lines: list[dict[str, Any]], name: str, title: str, baseline: str | None
+) -> None:
+    for split, style in (("train", {"alpha": 0.5}), ("eval", {"marker": "o", "markersize": 3})):
+        points = [
+            (line["step"], line[name])
+            for line in lines
+            if line["split"] == split and line.get(name) is not None
+        ]
+        if points:
+            label = {"train": "training", "eval": "held out"}[split]
+            axes.plot(*zip(*points, strict=True), label=label, **style)
+    guesses = [line[baseline] for line in lines if baseline and baseline in line]
+    if guesses:
+        axes.axhline(guesses[-1], linestyle=":", color="gray", label="always the most frequent")
+    axes.set_title(title)
+    axes.set_xlabel("step")
+    axes.grid(alpha=0.3)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend()

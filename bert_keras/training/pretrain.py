@@ -1,0 +1,156 @@
+"""Pre-training: corpus and recipe in, a work directory with a trained model out."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from bert_keras.checkpoints import load, save
+from bert_keras.config import PretrainConfig
+from bert_keras.corpus import Corpus
+from bert_keras.errors import InputError
+from bert_keras.modeling import BertForPreTraining
+from bert_keras.optimizers import AdamW, WarmupLinearDecay
+from bert_keras.tokenization import BertTokenizer
+from bert_keras.training.curves import plot_curves
+from bert_keras.training.loop import TrainingRun
+from bert_keras.training.stages import make_stages
+from bert_keras.training.steps import make_train_step
+from bert_keras.training.strategy import make_strategy
+from bert_keras.training.workdir import MODEL_FOLDER, claim
+
+
+def pretrain(
+    config: PretrainConfig,
+    workdir: str | Path,
+    corpus: str | Path | None = None,
+    init: str | Path | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> Path:
+    """Pre-trains a BERT on a corpus (Devlin et al. 2018, section 3.1).
+
+    The same call on the same work directory goes on from the newest checkpoint; on a finished
+    run it returns at once.
+
+    Args:
+        config: The recipe.
+        workdir: Where the run lives: ``config.toml``, ``checkpoints/``, ``metrics.jsonl``,
+            ``logs/``, ``curves.png`` and, at the end, ``model/``.
+        corpus: The corpus directory; by default the recipe's ``data.corpus``.
+        init: A model directory to start from instead of random weights.
+        callbacks: Keras callbacks.
+
+    Returns:
+        The directory of the trained model.
+
+    Raises:
+        InputError: When the corpus, the config and the work directory do not fit together.
+    """
+    workdir = Path(workdir)
+    texts = Corpus.open(_corpus_path(config, corpus))
+    claim(workdir, config, texts.path)
+    model_path = workdir / MODEL_FOLDER
+    if model_path.exists():
+        return model_path
+    run = _make_run(config, texts, workdir, init, callbacks)
+    run.run(make_stages(config, texts))
+    plot_curves(workdir)
+    save(run.model, model_path, BertTokenizer.from_vocab(texts.path / "vocab.txt", texts.casing))
+    return model_path
+
+
+def measure_seconds_per_step(config: PretrainConfig, corpus: Corpus, seconds: float = 3.0) -> float:
+    """Trains a throwaway model for a moment to see how long a step of the run takes here.
+
+    Args:
+        config: The recipe; each stage counts with its share of the steps.
+        corpus: What to train on.
+        seconds: How long to measure each stage.
+    """
+    model, optimizer = _make_model(config, corpus, None)
+    step_function = make_train_step(
+        tf.distribute.get_strategy(), model, optimizer, config.train.jit_compile
+    )
+    mean, done = 0.0, 0
+    for stage in make_stages(config, corpus):
+        batches = iter(stage.batches_from(done))
+        for _ in range(3):  # traces, and lets the pipeline fill
+            step_function(next(batches))
+        steps, start = 0, time.monotonic()
+        while time.monotonic() - start < seconds:
+            step_function(next(batches))
+            steps += 1
+        share = (stage.last_step - done) / config.train.steps
+        mean += share * (time.monotonic() - start) / steps
+        done = stage.last_step
+    return mean
+
+
+def _make_run(
+    config: PretrainConfig,
+    corpus: Corpus,
+    workdir: Path,
+    init: str | Path | None,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> TrainingRun:
+    strategy = make_strategy(config.distribution.strategy)
+    with strategy.scope():
+        model, optimizer = _make_model(config, corpus, init)
+    return TrainingRun(
+        model, optimizer, strategy, config.train, config.checkpoint, workdir, callbacks
+    )
+
+
+def _make_model(
+    config: PretrainConfig, corpus: Corpus, init: str | Path | None
+) -> tuple[BertForPreTraining, AdamW]:
+    bert_config = config.model.bert_config(corpus.vocab_size)
+    model = BertForPreTraining(bert_config, seed=config.train.seed, dtype=config.train.precision)
+    if init is not None:
+        _start_from(model, init, corpus)
+    return model, make_optimizer(config)
+
+
+def make_optimizer(config: PretrainConfig) -> AdamW:
+    """The optimizer and schedule that ``[optimizer]`` describes, over ``train.steps``."""
+    settings, steps = config.optimizer, config.train.steps
+    return AdamW(
+        WarmupLinearDecay(settings.learning_rate, round(settings.warmup_ratio * steps), steps),
+        weight_decay=settings.weight_decay,
+        beta_1=settings.beta_1,
+        beta_2=settings.beta_2,
+        epsilon=settings.epsilon,
+        clip_norm=settings.clip_norm,
+        bias_correction=settings.bias_correction,
+    )
+
+
+def _start_from(model: BertForPreTraining, init: str | Path, corpus: Corpus) -> None:
+    """Copies the weights of a saved model that has the same architecture and vocabulary."""
+    source: Any = load(init)
+    if not isinstance(source, BertForPreTraining) or source.config != model.config:
+        raise InputError(
+            f"{init} cannot start this run: it must be a BertForPreTraining with the "
+            f"architecture of the recipe's [model]. Received: {type(source).__name__} with "
+            f"{source.config}"
+        )
+    tokenizer = source.tokenizer
+    if tokenizer and tokenizer.vocab_hash != corpus.vocab_hash:
+        raise InputError(f"{init} has another vocabulary than the corpus {corpus.path}")
+    if tokenizer and tokenizer.casing != corpus.casing:
+        raise InputError(
+            f"{init} has another casing than the corpus {corpus.path}: {tokenizer.casing} there, "
+            f"{corpus.casing} here; prepare the corpus as the model was trained"
+        )
+    for variable, other in zip(model.trainable_weights, source.trainable_weights, strict=True):
+        variable.assign(other)
+
+
+def _corpus_path(config: PretrainConfig, corpus: str | Path | None) -> Path:
+    path = corpus or config.data.corpus
+    if not path:
+        raise InputError("no corpus: pass --corpus DIR or set data.corpus in the recipe")
+    return Path(path)

@@ -1,0 +1,91 @@
+"""The stages of a pre-training run: which batches at which step, and what is held out."""
+
+from dataclasses import replace
+
+import numpy as np
+import tensorflow as tf
+
+from bert_keras.config import DataConfig, PretrainConfig
+from bert_keras.corpus import Corpus
+from bert_keras.data import pretraining_dataset
+from bert_keras.modeling.random import fold_in
+from bert_keras.training.loop import Evaluation, Stage
+
+
+def make_stages(config: PretrainConfig, corpus: Corpus) -> list[Stage]:
+    """The phases of ``data.phases`` and the rest of the run, each with its own batches.
+
+    Each stage samples under a seed of its own, so that none repeats another's examples; the
+    held-out batches are those of the stage's lengths.
+    """
+    train_texts, held_out = corpus.split(config.data.eval_fraction)
+    total = config.train.steps
+    stages: list[Stage] = []
+    for data, batch_size, last_step in _lengths(config):
+        first_step = stages[-1].last_step if stages else 0
+        seed = fold_in(config.train.seed, f"stage {len(stages)}")
+        stages.append(
+            Stage(
+                last_step=min(last_step, total),
+                batches_from=_Batches(train_texts, data, batch_size, seed, first_step),
+                evaluation=_evaluation(held_out, data, batch_size, config),
+                constants={"max_seq_length": data.max_seq_length},
+            )
+        )
+    return stages
+
+
+class _Batches:
+    """The batches of a stage from any step of the run on."""
+
+    def __init__(
+        self, corpus: Corpus, data: DataConfig, batch_size: int, seed: int, first_step: int
+    ) -> None:
+        self.corpus, self.data, self.batch_size = corpus, data, batch_size
+        self.seed, self.first_step = seed, first_step
+
+    def __call__(self, step: int) -> tf.data.Dataset:
+        return pretraining_dataset(
+            self.corpus, self.data, self.batch_size, self.seed, start_step=step - self.first_step
+        )
+
+
+def _lengths(config: PretrainConfig) -> list[tuple[DataConfig, int, int]]:
+    """Data settings, batch size and last step of each stage."""
+    stages = [
+        (
+            replace(
+                config.data,
+                max_seq_length=phase.max_seq_length,
+                max_predictions_per_seq=phase.max_predictions_per_seq,
+            ),
+            phase.batch_size or config.train.batch_size,
+            round(phase.until * config.train.steps),
+        )
+        for phase in config.data.phases
+    ]
+    return [*stages, (config.data, config.train.batch_size, config.train.steps)]
+
+
+def _evaluation(
+    held_out: Corpus, data: DataConfig, batch_size: int, config: PretrainConfig
+) -> Evaluation | None:
+    if not len(held_out.documents):
+        return None
+    seed = fold_in(config.train.seed, "evaluation")
+    batches = pretraining_dataset(held_out, data, batch_size, seed).take(config.train.eval_batches)
+    batches = batches.cache()
+    return Evaluation(batches, _baselines(batches))
+
+
+def _baselines(batches: tf.data.Dataset) -> dict[str, float]:
+    """What always guessing the most frequent answer would reach on the held-out batches."""
+    words, labels = [], []
+    for batch in batches.as_numpy_iterator():
+        words.append(batch["masked_lm_ids"][batch["masked_lm_weights"] > 0])
+        labels.append(batch["next_sentence_labels"])
+    return {
+        f"{task}_baseline_accuracy": float(np.bincount(np.concatenate(answers)).max())
+        / sum(map(len, answers))
+        for task, answers in (("mlm", words), ("nsp", labels))
+    }

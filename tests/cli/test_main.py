@@ -1,0 +1,195 @@
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bert_keras.cli.main import COMMANDS, build_parser, main
+
+SENTENCES = [
+    "The cat sees the river.",
+    "A dog likes a small house.",
+    "My sister follows the moon.",
+    "The old man remembers green apples.",
+]
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("texts")
+    for number in range(12):
+        text = "\n".join(SENTENCES[(number + k) % 4] for k in range(8))
+        (folder / f"{number:02d}.txt").write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(texts, tmp_path_factory):
+    """What vocab, prepare and pretrain make, run one after another as a user would."""
+    out = tmp_path_factory.mktemp("made")
+    vocabulary, corpus, run = (str(out / name) for name in ("vocab.txt", "corpus", "run"))
+    (out / "recipe.toml").write_text(
+        '[model]\npreset = "tiny"\n'
+        "[data]\nmax_seq_length = 32\nmax_predictions_per_seq = 5\neval_fraction = 0.2\n"
+        "[train]\nsteps = 4\nbatch_size = 4\nlog_every_steps = 2\neval_batches = 1\n"
+    )
+    assert main(["vocab", str(texts), "--out", vocabulary, "--size", "120"]) == 0
+    assert main(["prepare", str(texts), "--vocab", vocabulary, "--out", corpus]) == 0
+    pretrain = ["pretrain", str(out / "recipe.toml"), "--corpus", corpus, "--workdir", run]
+    assert main(pretrain) == 0
+    return out
+
+
+def fail(capsys, *arguments):
+    """Runs a command that must fail; returns its one line of standard error."""
+    capsys.readouterr()
+    assert main([str(argument) for argument in arguments]) == 1
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if line.startswith("bert-keras: ")]
+    assert len(lines) == 1
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+    return lines[0]
+
+
+def test_help_answers_at_once_and_without_tensorflow():
+    code = (
+        "import sys; from bert_keras.cli.main import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "assert not {'tensorflow', 'keras', 'numpy'} & sys.modules.keys(), 'heavy imports'"
+    )
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "quickstart" in done.stdout
+    # The aim is 0.3 s on a quiet machine; ten times that shows a heavy import all the same.
+    assert time.perf_counter() - start < 3
+
+
+@pytest.mark.parametrize("command", [c.__name__.rsplit(".", 1)[-1] for c in COMMANDS])
+def test_every_command_has_help_with_examples(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        build_parser().parse_args([command.replace("_", "-"), "--help"])
+    assert stop.value.code == 0
+    assert f"examples:\n  bert-keras {command.replace('_', '-')}" in capsys.readouterr().out
+
+
+def test_every_command_is_in_the_readme(repository):
+    readme = (repository / "README.md").read_text()
+    for command in COMMANDS:
+        assert f"bert-keras {command.__name__.rsplit('.', 1)[-1].replace('_', '-')}" in readme
+
+
+@pytest.mark.parametrize(
+    "arguments", [["pretrian"], ["fill-mask"], ["vocab", "x", "--out", "y", "--size", "many"]]
+)
+def test_wrong_usage_exits_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_fill_mask_prints_a_table(made, capsys):
+    assert main(["fill-mask", str(made / "run"), "The cat [MASK] the river.", "--top", "3"]) == 0
+    assert "probability" in capsys.readouterr().out
+
+
+def test_fill_mask_json_is_one_object_and_nothing_else(made, capsys):
+    text = "The [MASK] sees the [MASK]."
+    assert main(["fill-mask", str(made / "run" / "model"), text, "--top", "2", "--json"]) == 0
+    masks = json.loads(capsys.readouterr().out)["masks"]
+    assert [len(mask) for mask in masks] == [2, 2]
+    assert masks[0][0].keys() == {"token", "score"}
+
+
+def test_the_same_pretrain_command_again_is_done_at_once(made, capsys):
+    arguments = ["pretrain", str(made / "recipe.toml"), "--corpus", str(made / "corpus")]
+    assert main([*arguments, "--workdir", str(made / "run")]) == 0
+    assert str(made / "run" / "model") in capsys.readouterr().out
+
+
+def test_plot_draws_the_curves(made, capsys):
+    assert main(["plot", str(made / "run")]) == 0
+    assert capsys.readouterr().out.strip().endswith("curves.png")
+
+
+def test_doctor_names_versions_and_devices(capsys):
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert "tensorflow" in out
+    assert "CPU 0" in out
+
+
+class TestBadInput:
+    def test_no_such_file(self, made, tmp_path, capsys):
+        arguments = ["--vocab", made / "vocab.txt", "--out", tmp_path / "corpus"]
+        line = fail(capsys, "prepare", "nowhere.txt", *arguments)
+        assert "nowhere.txt" in line
+        line = fail(capsys, "vocab", "nowhere.txt", "--out", tmp_path / "v")
+        assert "nowhere.txt" in line
+        line = fail(capsys, "pretrain", "no.toml", "--workdir", tmp_path / "w")
+        assert "no.toml" in line
+        line = fail(capsys, "fill-mask", tmp_path / "none", "a [MASK]")
+        assert "no such model directory" in line
+
+    def test_an_empty_corpus(self, made, tmp_path, capsys):
+        (tmp_path / "empty.txt").write_text("\n\n")
+        arguments = ["--vocab", made / "vocab.txt", "--out", tmp_path / "corpus"]
+        assert "empty" in fail(capsys, "prepare", tmp_path / "empty.txt", *arguments)
+        assert not (tmp_path / "corpus").exists()
+
+    def test_a_vocabulary_without_mask(self, made, texts, tmp_path, capsys):
+        pieces = (made / "vocab.txt").read_text().splitlines()
+        (tmp_path / "vocab.txt").write_text("\n".join(p for p in pieces if p != "[MASK]"))
+        arguments = ["--vocab", tmp_path / "vocab.txt", "--out", tmp_path / "corpus"]
+        assert "[MASK]" in fail(capsys, "prepare", texts, *arguments)
+
+    def test_a_corpus_prepared_with_another_vocabulary(self, made, texts, tmp_path, capsys):
+        main(["vocab", str(texts), "--out", str(tmp_path / "vocab.txt"), "--size", "90"])
+        arguments = ["--vocab", str(tmp_path / "vocab.txt"), "--out", str(tmp_path / "corpus")]
+        main(["prepare", str(texts), *arguments])
+        recipe, workdir = made / "recipe.toml", made / "run"
+        line = fail(
+            capsys, "pretrain", recipe, "--workdir", workdir, "--corpus", tmp_path / "corpus"
+        )
+        assert "another corpus" in line
+
+    def test_init_with_another_casing_than_the_corpus(self, made, texts, tmp_path, capsys):
+        arguments = ["--vocab", str(made / "vocab.txt"), "--out", str(tmp_path / "corpus")]
+        main(["prepare", str(texts), "--cased", *arguments])
+        line = fail(
+            capsys, "pretrain", made / "recipe.toml", "--workdir", tmp_path / "run",
+            "--corpus", tmp_path / "corpus", "--init", made / "run" / "model",
+        )  # fmt: skip
+        assert "casing" in line
+
+    def test_a_length_beyond_the_position_table(self, made, tmp_path, capsys):
+        line = fail(
+            capsys, "pretrain", made / "recipe.toml", "--workdir", tmp_path / "run",
+            "--corpus", made / "corpus", "--set", "model.max_position_embeddings=16",
+        )  # fmt: skip
+        assert "max_position_embeddings" in line
+
+    def test_a_work_directory_of_another_config(self, made, capsys):
+        line = fail(
+            capsys, "pretrain", made / "recipe.toml", "--workdir", made / "run",
+            "--corpus", made / "corpus", "--set", "train.steps=5",
+        )  # fmt: skip
+        assert "train.steps = 4 there, 5 here" in line
+
+    def test_a_misspelt_key(self, made, tmp_path, capsys):
+        line = fail(
+            capsys, "pretrain", made / "recipe.toml", "--workdir", tmp_path / "run",
+            "--corpus", made / "corpus", "--set", "train.step=5",
+        )  # fmt: skip
+        assert "did you mean 'steps'" in line
+
+    def test_a_run_that_has_not_finished_has_no_model(self, tmp_path, capsys):
+        (tmp_path / "config.toml").write_text("")
+        assert "has not finished" in fail(capsys, "fill-mask", tmp_path, "a [MASK]")
+
+    def test_plot_of_a_folder_that_is_no_run(self, tmp_path, capsys):
+        assert "metrics.jsonl" in fail(capsys, "plot", tmp_path)

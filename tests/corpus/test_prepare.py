@@ -1,0 +1,196 @@
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from bert_keras.corpus import Corpus, prepare_corpus
+from bert_keras.errors import InputError
+from bert_keras.tokenization import BertTokenizer, Casing, learn_vocabulary, write_vocabulary
+
+STORY = (
+    "The river ran past the old mill. Nobody worked there now! Was it haunted?\n\n"
+    "Children said so. Their parents did not.\n"
+)
+
+
+@pytest.fixture
+def vocab(tmp_path):
+    write_vocabulary(tmp_path / "vocab.txt", learn_vocabulary([STORY] * 3, 200))
+    return tmp_path / "vocab.txt"
+
+
+@pytest.fixture
+def texts(tmp_path):
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for number in range(30):
+        (folder / f"{number:02}.txt").write_text(STORY * (number + 1))
+    (folder / "05.txt").write_text(" \n\n")
+    (folder / "07.txt").write_bytes(b"The mill \xff ran. \xfe\xfe Now!" + STORY.encode())
+    (folder / "08.txt").write_text("\u200b\n\n\u200b")  # not blank, but no token is left of it
+    return folder
+
+
+def _bytes_of(directory):
+    return {file.name: file.read_bytes() for file in sorted(directory.iterdir())}
+
+
+def test_the_corpus_holds_the_ids_of_the_sentences(tmp_path, vocab):
+    (tmp_path / "a.txt").write_text(STORY)
+    (tmp_path / "b.txt").write_text("The old mill. ☃ ☃!")
+    report = prepare_corpus([tmp_path / "a.txt", tmp_path / "b.txt"], vocab, tmp_path / "out")
+    corpus = Corpus.open(tmp_path / "out")
+    tokenizer = BertTokenizer.from_vocab(vocab)
+    found = [
+        [
+            tokenizer.decode(corpus.tokens[start:end])
+            for start, end in zip(
+                corpus.sentence_offsets[first:last],
+                corpus.sentence_offsets[first + 1 : last + 1],
+                strict=True,
+            )
+        ]
+        for first, last in corpus.documents
+    ]
+    assert found[0] == [
+        "the river ran past the old mill.",
+        "nobody worked there now!",
+        "was it haunted?",
+        "children said so.",
+        "their parents did not.",
+    ]
+    assert [len(document) for document in found] == [5, 2]
+    assert corpus.tokens.dtype == np.uint16
+    assert corpus.sentence_offsets.dtype == corpus.documents.dtype == np.int64
+    assert (report.documents, report.sentences, report.tokens) == (2, 7, len(corpus.tokens))
+    assert report.unknown_tokens == 2
+    assert report.unknown_share == pytest.approx(2 / len(corpus.tokens))
+
+
+def test_the_report_counts_what_was_left_out(tmp_path, texts, vocab):
+    report = prepare_corpus([texts], vocab, tmp_path / "out")
+    assert (report.documents, report.empty_documents, report.replaced_bytes) == (28, 2, 3)
+    assert report.seconds > 0
+    counts = json.loads((tmp_path / "out" / "corpus.json").read_text())["counts"]
+    assert counts["documents"] == 28
+    assert counts["replaced_bytes"] == 3
+
+
+def test_workers_do_not_change_a_byte(tmp_path, texts, vocab, monkeypatch):
+    monkeypatch.setattr("bert_keras.corpus.prepare._BATCH_CHARACTERS", 1_000)
+    prepare_corpus([texts], vocab, tmp_path / "one")
+    prepare_corpus([texts], vocab, tmp_path / "two", workers=2)
+    monkeypatch.undo()
+    prepare_corpus([texts], vocab, tmp_path / "big")
+    assert _bytes_of(tmp_path / "one") == _bytes_of(tmp_path / "two") == _bytes_of(tmp_path / "big")
+
+
+def test_blank_lines_can_end_documents(tmp_path, vocab):
+    (tmp_path / "a.txt").write_text(STORY)
+    prepare_corpus([tmp_path / "a.txt"], vocab, tmp_path / "out", split="blank-line")
+    assert Corpus.open(tmp_path / "out").documents.tolist() == [[0, 3], [3, 5]]
+
+
+def test_casing_goes_with_the_corpus(tmp_path, texts, vocab):
+    casing = Casing(do_lower_case=False)
+    report = prepare_corpus([texts], vocab, tmp_path / "out", casing)
+    assert Corpus.open(tmp_path / "out").casing == casing
+    assert report.unknown_tokens > 0  # "The", of an uncased vocabulary
+
+
+def test_large_vocabularies_are_stored_as_int32(tmp_path, vocab):
+    pieces = BertTokenizer.from_vocab(vocab).vocab
+    write_vocabulary(vocab, pieces + [f"word{n}" for n in range(1 << 16)])
+    (tmp_path / "a.txt").write_text("word65535 mill")
+    prepare_corpus([tmp_path / "a.txt"], vocab, tmp_path / "out")
+    corpus = Corpus.open(tmp_path / "out")
+    assert corpus.tokens.dtype == np.int32
+    assert corpus.tokens.max() == len(pieces) + 65_535
+
+
+def test_an_existing_corpus_is_never_overwritten(tmp_path, texts, vocab):
+    prepare_corpus([texts], vocab, tmp_path / "out")
+    before = _bytes_of(tmp_path / "out")
+    with pytest.raises(InputError, match="already exists"):
+        prepare_corpus([texts / "01.txt"], vocab, tmp_path / "out")
+    assert _bytes_of(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_empty_corpus_is_refused_and_leaves_nothing(tmp_path, texts, vocab, workers):
+    with pytest.raises(InputError, match="no text"):
+        prepare_corpus([texts / "05.txt"], vocab, tmp_path / "out", workers=workers)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["texts", "vocab.txt"]
+
+
+def _run(tmp_path, vocab, limit=None):
+    """Prepares ``texts`` in a process of its own, whose files may not grow over ``limit``."""
+
+    def restrict():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that write() fails as on a full disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    script = (
+        "import sys; from bert_keras.corpus import prepare_corpus;"
+        "prepare_corpus(sys.argv[1:2], sys.argv[2], sys.argv[3])"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", script, tmp_path / "texts", vocab, tmp_path / "place" / "out"],
+        preexec_fn=restrict if limit else None,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_file_that_cannot_grow_leaves_nothing(tmp_path, vocab):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text(STORY * 5_000)
+    process = _run(tmp_path, vocab, limit=50_000)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "OSError: [Errno 27]" in errors.splitlines()[-1]
+    assert list((tmp_path / "place").iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounts a small disk")
+def test_a_full_disk_leaves_nothing(tmp_path, vocab):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text(STORY * 5_000)
+    (tmp_path / "place").mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path / "place")]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("may not mount")
+    try:
+        process = _run(tmp_path, vocab)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode != 0
+        assert "OSError: [Errno 28] No space left on device" in errors.splitlines()[-1]
+        assert list((tmp_path / "place").iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(tmp_path / "place")], check=True)
+
+
+def test_killed_in_the_middle_there_is_no_corpus_and_the_next_run_makes_it(tmp_path, vocab):
+    (tmp_path / "texts").mkdir()
+    text = tmp_path / "texts" / "a.txt"
+    text.write_text(STORY * 20_000)
+    process = _run(tmp_path, vocab)
+    place = tmp_path / "place"
+    while process.poll() is None and not list(place.glob(".out.*/tokens.npy")):
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL  # it had begun to write and was not done
+    assert not (place / "out").exists()
+    with pytest.raises(InputError, match="not a corpus"):
+        Corpus.open(place / "out")
+    text.write_text(STORY)
+    process = _run(tmp_path, vocab)
+    assert process.communicate(timeout=60)[1] == ""
+    assert len(Corpus.open(place / "out").documents) == 1

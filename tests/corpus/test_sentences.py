@@ -1,0 +1,86 @@
+import pytest
+
+from bert_keras.corpus.sentences import split_paragraph
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("One. Two! Three? Four", ["One.", "Two!", "Three?", "Four"]),
+        ("Mr. Li met Dr. J. R. Wu. They left.", ["Mr. Li met Dr. J. R. Wu.", "They left."]),
+        ("Pi is 3.14. It is not 3. 15 is more.", ["Pi is 3.14.", "It is not 3.", "15 is more."]),
+        ('He said "Stop." Then he left.', ['He said "Stop."', "Then he left."]),
+        ('"Really?" she asked. "Yes."', ['"Really?" she asked.', '"Yes."']),
+        ("It is over (at last.) We go.", ["It is over (at last.)", "We go."]),
+        ("He lives in the U.S. The law is new.", ["He lives in the U.S.", "The law is new."]),
+        ("The U.S. Army is large.", ["The U.S. Army is large."]),
+        ("See No. 5 in Fig. 2. No. That is it.", ["See No. 5 in Fig. 2.", "No.", "That is it."]),
+        ("Use e.g. Python, i.e. code, vs. Prose.", ["Use e.g. Python, i.e. code, vs. Prose."]),
+        ("Wait... what? Well... Yes.", ["Wait... what?", "Well...", "Yes."]),
+        ("So did I. The end.", ["So did I.", "The end."]),
+        ("It costs $5.50 at acme.com today.", ["It costs $5.50 at acme.com today."]),
+        ("“Go!” “Where?” ‘There.’ He went.", ["“Go!”", "“Where?”", "‘There.’", "He went."]),
+        ("Ünder. Éclair! Это. Да.", ["Ünder.", "Éclair!", "Это.", "Да."]),
+    ],
+)  # fmt: skip
+def test_english_sentences(text, sentences):
+    assert split_paragraph([text]) == sentences
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("今天很好。明天呢？好！", ["今天很好。", "明天呢？", "好！"]),
+        ("他说：“走吧。”我们走了。", ["他说：“走吧。”", "我们走了。"]),
+        ("真的吗？！（是的。）好", ["真的吗？！", "（是的。）", "好"]),
+        ("房间很好.服务也好!值3.5分.", ["房间很好.", "服务也好!", "值3.5分."]),
+        ("比例是3.14，对吗？", ["比例是3.14，对吗？"]),
+    ],
+)
+def test_chinese_sentences(text, sentences):
+    assert split_paragraph([text]) == sentences
+
+
+def test_wrapped_lines_are_joined_before_they_are_split():
+    lines = [
+        "The committee met on Tuesday to consider the",
+        "report. It was long and Mr.",
+        "Adams had not read more of it than the first",
+        "page.",
+    ]
+    assert split_paragraph(lines) == [
+        "The committee met on Tuesday to consider the report.",
+        "It was long and Mr. Adams had not read more of it than the first page.",
+    ]
+
+
+def test_wrapped_chinese_is_joined_without_a_space():
+    lines = ["这家酒店离车站很近，房间也很", "干净，下次还会再来。"]
+    assert split_paragraph(lines) == ["这家酒店离车站很近，房间也很干净，下次还会再来。"]
+
+
+def test_lines_that_are_sentences_stay_apart():
+    lines = ["A first sentence stands here.", "And a second one", "The third ends too!", "Yes."]
+    assert split_paragraph(lines) == lines
+
+
+def test_lines_of_very_different_length_are_not_taken_for_wrapped_text():
+    lines = ["a stirring , funny and finally transporting re imagining", "dull", "so good", "no"]
+    assert split_paragraph(lines) == lines
+
+
+def test_white_space_is_reduced_and_nothing_is_empty():
+    assert split_paragraph(["  a \t b  ", "", "   "]) == ["a b"]
+    assert split_paragraph([]) == []
+
+
+def test_no_character_is_lost_in_real_text(shared_data):
+    for file in sorted((shared_data / "sotu").glob("*.txt"))[::20]:
+        for line in file.read_text(encoding="utf-8").splitlines():
+            assert "".join(split_paragraph([line])).replace(" ", "") == "".join(line.split())
+
+
+def test_a_long_text_without_spaces_does_not_take_quadratic_time():
+    text = "a." * 200_000
+    assert split_paragraph([text]) == [text]
+    assert len(split_paragraph(["x " * 200_000 + "Y. " * 50_000])) >= 1

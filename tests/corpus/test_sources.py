@@ -1,0 +1,112 @@
+import tracemalloc
+
+import pytest
+
+from bert_keras.corpus.sources import ReadCounts, read_documents, read_lines, resolve_inputs
+from bert_keras.errors import InputError
+
+
+def _write(path, data):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return path
+
+
+def test_blank_lines_end_paragraphs_and_files_end_documents(tmp_path):
+    a = _write(tmp_path / "a.txt", "one\ntwo\n\n \nthree\r\n")
+    b = _write(tmp_path / "b.txt", "four")
+    assert list(read_documents([a, b])) == [["one", "two"], ["three"], None, ["four"], None]
+
+
+def test_split_blank_line_makes_each_block_a_document(tmp_path):
+    a = _write(tmp_path / "a.txt", "\none\ntwo\n\n\nthree\n")
+    assert list(read_documents([a], split="blank-line")) == [["one", "two"], None, ["three"], None]
+
+
+def test_an_empty_file_is_an_empty_document(tmp_path):
+    assert list(read_documents([_write(tmp_path / "a.txt", "\n \n")])) == [None]
+
+
+def test_folders_are_searched_below_and_sorted(tmp_path):
+    for name in ("b.txt", "sub/a.md", "sub/deep/c.TXT", "image.png", ".hidden/x.txt", "z.rst"):
+        _write(tmp_path / name, "x")
+    names = [str(path.relative_to(tmp_path)) for path in resolve_inputs([tmp_path])]
+    assert names == ["b.txt", "sub/a.md", "sub/deep/c.TXT", "z.rst"]
+
+
+def test_globs_are_sorted_and_files_come_once(tmp_path):
+    b, a = _write(tmp_path / "b.log", "x"), _write(tmp_path / "a.log", "x")
+    assert resolve_inputs([str(b), f"{tmp_path}/*.log"]) == [b, a]
+
+
+def test_bad_bytes_are_replaced_and_counted(tmp_path):
+    good = "plain text " * 20
+    a = _write(tmp_path / "a.txt", good.encode() + b"caf\xe9 \xe4\xb8 na\xefve")
+    counts = ReadCounts()
+    expected = good + "caf\ufffd \ufffd\ufffd na\ufffdve"
+    assert list(read_documents([a], counts=counts)) == [[expected], None]
+    assert counts.replaced_bytes == 4
+    assert counts.bytes_done == a.stat().st_size
+
+
+def test_a_byte_order_mark_is_not_text(tmp_path):
+    a = _write(tmp_path / "a.txt", b"\xef\xbb\xbfword")
+    assert list(read_documents([a])) == [["word"], None]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("text".encode("utf-16"), "UTF-16"),
+        (b"\x7fELF\x00\x01\x02", "zero bytes"),
+        (b"\x1f\x8b\x08rest", "gzip"),
+        ("这家酒店的房间非常干净，服务也很好。".encode("gb18030"), "GB18030"),
+        (("ÀÉÎÕÜ" * 9).encode("latin-1"), "iconv"),
+    ],
+)
+def test_what_is_no_utf8_text_is_refused_with_what_to_do(tmp_path, data, message):
+    path = _write(tmp_path / "bad.txt", data)
+    with pytest.raises(InputError, match=message) as caught:
+        list(read_documents([path]))
+    assert "\n" not in str(caught.value)
+    assert "bad.txt" in str(caught.value)
+
+
+def test_inputs_that_name_nothing_are_refused(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name, message in (
+        (tmp_path / "none.txt", "no such file or folder"),
+        (tmp_path / "empty", "holds no text files"),
+        (tmp_path / "*.txt", "no file matches"),
+    ):
+        with pytest.raises(InputError, match=message):
+            resolve_inputs([str(name)])
+    with pytest.raises(InputError, match="no input"):
+        resolve_inputs([])
+    with pytest.raises(InputError, match="split must be"):
+        list(read_documents([tmp_path], split="line"))
+
+
+def test_progress_ends_at_the_size_of_the_inputs(tmp_path):
+    a = _write(tmp_path / "a.txt", "word\n\n" * 5_000)
+    seen = []
+    list(read_documents([a], on_progress=lambda done, total: seen.append((done, total))))
+    assert seen[-1] == (a.stat().st_size, a.stat().st_size)
+    assert seen == sorted(seen)
+
+
+def test_lines_are_read_without_their_ends(tmp_path):
+    a = _write(tmp_path / "a.txt", "one\n\n two \n")
+    assert list(read_lines([a])) == ["one", "two"]
+
+
+@pytest.mark.parametrize("text", ["A sentence of words.\n", "word word "])
+def test_a_large_file_is_streamed_whether_in_lines_or_not(tmp_path, text):
+    size = 8_000_000
+    a = _write(tmp_path / "a.txt", text * (size // len(text)))
+    tracemalloc.start()
+    words = sum(len(line.split()) for paragraph in read_documents([a]) for line in paragraph or ())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert words == len(text.split()) * (size // len(text))
+    assert peak < 5_000_000

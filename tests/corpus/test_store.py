@@ -1,0 +1,141 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from bert_keras.corpus import Corpus, prepare_corpus
+from bert_keras.errors import InputError
+from bert_keras.tokenization import learn_vocabulary, write_vocabulary
+
+WORDS = "apple bread cloud dream eagle flame grass house island jewel".split()  # noqa: SIM905
+
+
+def _document(number):
+    first, second = WORDS[number % 10], WORDS[number // 10 % 10]
+    return f"The {first} is here. A {second} was there. Number {number}.\n"
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    for number in range(40):
+        (folder / f"{number:02}.txt").write_text(_document(number))
+    texts = [_document(number) for number in range(100)]
+    write_vocabulary(folder / "vocab", learn_vocabulary(texts, 200))
+    prepare_corpus([folder], folder / "vocab", folder / "out")
+    return folder
+
+
+@pytest.fixture
+def damaged(prepared, tmp_path):
+    shutil.copytree(prepared / "out", tmp_path / "out")
+    return tmp_path / "out"
+
+
+def _texts(corpus):
+    bounds = corpus.sentence_offsets[corpus.documents]
+    return {corpus.tokenizer.decode(corpus.tokens[start:end]) for start, end in bounds}
+
+
+def test_an_opened_corpus_has_what_training_reads(prepared):
+    corpus = Corpus.open(prepared / "out")
+    assert isinstance(corpus.tokens, np.memmap)
+    assert corpus.sentence_offsets[0] == 0
+    assert corpus.sentence_offsets[-1] == len(corpus.tokens) == corpus.num_tokens
+    assert corpus.documents.shape == (40, 2)
+    assert corpus.documents.max() == len(corpus.sentence_offsets) - 1
+    assert (corpus.pad_id, corpus.cls_id, corpus.sep_id, corpus.mask_id) == (0, 2, 3, 4)
+    assert corpus.vocab_size == len(corpus.tokenizer.vocab)
+    assert corpus.tokens.max() < corpus.vocab_size
+
+
+def test_split_shares_out_whole_documents(prepared):
+    corpus = Corpus.open(prepared / "out")
+    train, held_out = corpus.split(0.3)
+    assert _texts(train) | _texts(held_out) == _texts(corpus)
+    assert not _texts(train) & _texts(held_out)
+    assert 4 <= len(held_out.documents) <= 20
+    assert train.num_tokens + held_out.num_tokens == corpus.num_tokens
+    assert train.tokens is corpus.tokens
+
+
+def test_other_files_do_not_move_a_document_to_the_other_side(prepared, tmp_path):
+    files = [prepared / f"{number:02}.txt" for number in (31, 7, 12, 3, 25, 18, 5, 39)]
+    prepare_corpus(files, prepared / "vocab", tmp_path / "some")
+    some = Corpus.open(tmp_path / "some")
+    every_held_out = _texts(Corpus.open(prepared / "out").split(0.4)[1])
+    assert _texts(some.split(0.4)[1]) == _texts(some) & every_held_out != set()
+
+
+@pytest.mark.parametrize("fraction", [1e-9, 0.999_999])
+def test_both_sides_get_a_document(prepared, fraction):
+    sizes = [len(side.documents) for side in Corpus.open(prepared / "out").split(fraction)]
+    assert sorted(sizes) == [1, 39]
+
+
+def test_nothing_is_held_out_without_a_fraction_or_a_second_document(prepared, tmp_path):
+    corpus = Corpus.open(prepared / "out")
+    assert [len(side.documents) for side in corpus.split(0)] == [40, 0]
+    prepare_corpus([prepared / "01.txt"], prepared / "vocab", tmp_path / "one")
+    assert [len(s.documents) for s in Corpus.open(tmp_path / "one").split(0.5)] == [1, 0]
+    with pytest.raises(InputError, match="eval_fraction"):
+        corpus.split(1.0)
+
+
+def test_what_is_no_corpus_is_refused(tmp_path):
+    with pytest.raises(InputError, match="is not a corpus"):
+        Corpus.open(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["tokens", "sentence_offsets", "document_offsets"])
+@pytest.mark.parametrize("size", [0, 40, -2])
+def test_a_cut_array_is_refused_in_one_line(damaged, name, size):
+    file = damaged / f"{name}.npy"
+    content = file.read_bytes()
+    file.write_bytes(content[:size])
+    with pytest.raises(InputError, match="damaged") as caught:
+        Corpus.open(damaged)
+    assert "\n" not in str(caught.value)
+    assert f"{name}.npy" in str(caught.value)
+    file.unlink()
+    with pytest.raises(InputError, match="missing"):
+        Corpus.open(damaged)
+
+
+def test_arrays_that_do_not_belong_together_are_refused(damaged):
+    offsets = np.load(damaged / "sentence_offsets.npy")
+    offsets[3] = offsets[2]
+    np.save(damaged / "sentence_offsets.npy", offsets)
+    with pytest.raises(InputError, match="do not ascend"):
+        Corpus.open(damaged)
+    np.save(damaged / "sentence_offsets.npy", offsets.astype(object), allow_pickle=True)
+    with pytest.raises(InputError, match="damaged"):
+        Corpus.open(damaged)
+
+
+def test_another_vocabulary_is_refused(damaged):
+    with (damaged / "vocab.txt").open("a") as file:
+        file.write("more\n")
+    with pytest.raises(InputError, match="not the vocabulary"):
+        Corpus.open(damaged)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format_version": 2}, "corpus format 2"),
+        ({"counts": {"tokens": 1}}, "damaged"),
+        ({"counts": None}, "damaged"),
+        ({"casing": {"do_lower_case": 3}}, "true or false"),
+        ({"vocab_hash": ""}, "not the vocabulary"),
+    ],
+)
+def test_a_description_that_cannot_be_right_is_refused(damaged, change, message):
+    path = damaged / "corpus.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(InputError, match=message):
+        Corpus.open(damaged)
+    path.write_text("[]")
+    with pytest.raises(InputError, match="damaged"):
+        Corpus.open(damaged)

@@ -1,0 +1,64 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from bert_keras.data.gather import gather_examples
+from bert_keras.data.pairs import PairPlan, plan_pairs
+
+LENGTH = 64
+
+
+@pytest.fixture(scope="module")
+def pairs(varied_corpus) -> PairPlan:
+    return plan_pairs(varied_corpus.sentence_offsets, varied_corpus.documents, LENGTH, 0.2, 0, 0)
+
+
+def assert_as_one_by_one(rows, corpus, examples):
+    """The layout of the paper's figure 2, put together example by example."""
+    for row in range(len(rows)):
+        a = corpus.tokens[rows.a_start[row] :][: rows.a_length[row]].tolist()
+        b = corpus.tokens[rows.b_start[row] :][: rows.b_length[row]].tolist()
+        text = [corpus.cls_id, *a, corpus.sep_id, *b, corpus.sep_id]
+        padding = LENGTH - len(text)
+        assert examples.input_ids[row].tolist() == text + [corpus.pad_id] * padding
+        types = [0] * (len(a) + 2) + [1] * (len(b) + 1)
+        assert examples.token_type_ids[row].tolist() == types + [0] * padding
+        assert examples.attention_mask[row].tolist() == [1] * len(text) + [0] * padding
+        assert examples.next_sentence_labels[row] == rows.is_random[row]
+
+
+def test_examples_are_as_put_together_one_by_one(varied_corpus, pairs):
+    assert_as_one_by_one(pairs, varied_corpus, gather_examples(pairs, varied_corpus, LENGTH))
+
+
+def test_a_memory_mapped_uint16_corpus_with_other_special_ids_gives_the_same(
+    tmp_path, varied_corpus, pairs
+):
+    np.save(tmp_path / "tokens.npy", (varied_corpus.tokens % 60_000 + 5_000).astype(np.uint16))
+    corpus = dataclasses.replace(
+        varied_corpus,
+        tokens=np.load(tmp_path / "tokens.npy", mmap_mode="r"),
+        pad_id=7,
+        cls_id=65_001,
+        sep_id=65_002,
+    )
+    assert_as_one_by_one(pairs, corpus, gather_examples(pairs, corpus, LENGTH))
+
+
+def test_all_arrays_are_int32_of_the_promised_shape(varied_corpus, pairs):
+    examples = gather_examples(pairs[:10], varied_corpus, LENGTH)
+    assert [array.dtype for array in examples] == [np.int32] * 4
+    assert [array.shape for array in examples] == [(10, LENGTH)] * 3 + [(10,)]
+
+
+def test_a_pair_at_the_very_end_of_the_corpus_is_read_right(make_corpus):
+    corpus = make_corpus([[3], [2]])
+    rows = PairPlan(
+        np.array([0]),
+        np.array([3], np.int32),
+        np.array([3]),
+        np.array([2], np.int32),
+        np.array([True]),
+    )
+    assert_as_one_by_one(rows, corpus, gather_examples(rows, corpus, LENGTH))

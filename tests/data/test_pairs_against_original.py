@@ -1,0 +1,140 @@
+"""The plan beside a sequential rendering of the original's algorithm, on the same documents.
+
+Examples of one epoch hang together (a document has one target length), so the epoch is the unit of
+every test: both sides give many independent epochs, and their mean counts are compared.
+"""
+
+import random
+import re
+
+import numpy as np
+import pytest
+
+from bert_keras.data.pairs import plan_pairs
+
+WORST_Z = 4.8  # Among some hundred bins a fair comparison passes 4.8 once in some thousand tries.
+
+
+def trim(a, b, max_tokens, rng):
+    """Takes tokens off the ends of two [start, stop] spans, one by one, until they fit."""
+    while (a[1] - a[0]) + (b[1] - b[0]) > max_tokens:
+        longer = a if a[1] - a[0] > b[1] - b[0] else b
+        if rng.random() < 0.5:
+            longer[0] += 1
+        else:
+            longer[1] -= 1
+
+
+def sequential_epoch(documents, max_tokens, short_seq_prob, rng):
+    """Yields (a_start, a_length, b_start, b_length, is_random), a document after another.
+
+    ``documents`` are lists of sentences, each a (start, stop) of token numbers.
+    """
+    for own, sentences in enumerate(documents):
+        target = max_tokens
+        if rng.random() < short_seq_prob:
+            target = rng.randint(2, max_tokens)
+        cursor = 0
+        while cursor < len(sentences):
+            chunk, size = [], 0
+            while cursor < len(sentences) and size < target:
+                chunk.append(sentences[cursor])
+                size += chunk[-1][1] - chunk[-1][0]
+                cursor += 1
+            split = rng.randint(1, len(chunk) - 1) if len(chunk) > 1 else 1
+            a = [chunk[0][0], chunk[split - 1][1]]
+            is_random = len(chunk) == 1 or rng.random() < 0.5
+            if is_random:
+                for _ in range(10):
+                    other = rng.randrange(len(documents))
+                    if other != own:
+                        break
+                first = rng.randrange(len(documents[other]))
+                b = list(documents[other][first])
+                for sentence in documents[other][first + 1 :]:
+                    if b[1] - b[0] >= target - (a[1] - a[0]):
+                        break
+                    b[1] = sentence[1]
+                cursor -= len(chunk) - split
+            else:
+                b = [chunk[split][0], chunk[-1][1]]
+            trim(a, b, max_tokens, rng)
+            yield a[0], a[1] - a[0], b[0], b[1] - b[0], is_random
+
+
+def statistics(rows, offsets, max_tokens):
+    """Counts of one epoch: [statistics]."""
+    a_start, a_length, b_start, b_length, is_random = (np.asarray(column) for column in rows)
+    total = a_length + b_length
+    bins = np.linspace(0, max_tokens + 1, 13)
+
+    def histogram(values):
+        return np.histogram(values, bins)[0]
+
+    def cut_off(tokens):
+        """How far inside its sentence a segment begins, and ends."""
+        into = tokens - offsets[np.searchsorted(offsets, tokens, side="right") - 1]
+        return np.histogram(into, [0, 1, 2, 3, 5, 8, 12, 20, 40, 80, 1e9])[0]
+
+    is_random = is_random.astype(bool)
+    return np.concatenate(
+        [
+            [len(total), is_random.sum()],
+            [(total < max_tokens).sum(), (total < max_tokens // 2).sum(), (total <= 3).sum()],
+            [total.sum(), (a_length == b_length).sum(), (a_length == b_length + 1).sum()],
+            histogram(a_length[is_random]),
+            histogram(a_length[~is_random]),
+            histogram(b_length[is_random]),
+            histogram(b_length[~is_random]),
+            histogram(total),
+            cut_off(a_start),
+            cut_off(a_start + a_length),
+            cut_off(b_start),
+            cut_off(b_start + b_length),
+            np.bincount(a_start * 20 // (offsets[-1] + 1), minlength=20),
+            np.bincount(b_start[is_random] * 20 // (offsets[-1] + 1), minlength=20),
+        ]
+    )
+
+
+def z_scores(ours, theirs):
+    """Welch's statistic of every column of two [epochs, statistics]; constants must be equal."""
+    difference = ours.mean(0) - theirs.mean(0)
+    error = np.sqrt(ours.var(0, ddof=1) / len(ours) + theirs.var(0, ddof=1) / len(theirs))
+    assert (difference[error == 0] == 0).all()
+    # A bin that is nearly never filled is not normal.
+    usable = (error > 0) & (ours.sum(0) + theirs.sum(0) > 30)
+    return (difference / np.where(error == 0, 1, error))[usable]
+
+
+def compare(offsets, documents, max_seq_length, short_seq_prob, epochs):
+    max_tokens = max_seq_length - 3
+    spans = list(zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True))
+    texts = [spans[start:stop] for start, stop in documents.tolist()]
+    rng = random.Random(11)
+    theirs, ours = [], []
+    for epoch in range(epochs):
+        rows = zip(*sequential_epoch(texts, max_tokens, short_seq_prob, rng), strict=True)
+        theirs.append(statistics(rows, offsets, max_tokens))
+        plan = plan_pairs(offsets, documents, max_seq_length, short_seq_prob, 23, epoch)
+        ours.append(statistics(vars(plan).values(), offsets, max_tokens))
+    z = z_scores(np.array(ours, float), np.array(theirs, float))
+    assert len(z) > 60
+    assert np.abs(z).max() < WORST_Z, z
+    assert np.sqrt((z**2).mean()) < 1.4, z
+
+
+@pytest.mark.parametrize("short_seq_prob", [0.0, 0.1, 1.0])
+def test_pairs_are_distributed_as_by_the_original_algorithm(varied_corpus, short_seq_prob):
+    compare(varied_corpus.sentence_offsets, varied_corpus.documents, 64, short_seq_prob, 150)
+
+
+def test_pairs_of_real_speeches_are_distributed_as_by_the_original_algorithm(shared_data):
+    speeches = sorted((shared_data / "sotu").glob("*.txt"))[:30]
+    documents = []
+    for speech in speeches:
+        sentences = re.split(r"(?<=[.!?;])\s", speech.read_text(encoding="utf-8"))
+        documents.append([len(sentence.split()) for sentence in sentences if sentence.split()])
+    offsets = np.cumsum([0, *(length for document in documents for length in document)])
+    bounds = np.cumsum([0, *map(len, documents)])
+    compare(offsets, np.stack([bounds[:-1], bounds[1:]], axis=1), 128, 0.1, 60)

@@ -1,0 +1,49 @@
+import os
+
+import pytest
+
+from bert_keras.errors import InputError
+from bert_keras.files import atomic_directory, write_text_atomic
+
+
+def _write_half(directory):
+    (directory / "half").write_text("half")
+    directory.write_text("fails, as it is a directory")
+
+
+def test_a_directory_appears_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "out"
+    with pytest.raises(IsADirectoryError), atomic_directory(target) as directory:
+        _write_half(directory)
+    assert list(tmp_path.iterdir()) == []
+    with atomic_directory(target) as directory:
+        (directory / "whole").write_text("whole")
+        assert not target.exists()
+    assert (target / "whole").read_text() == "whole"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_directory_that_is_there_stays_unless_replaced(tmp_path):
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "old").write_text("old")
+    with pytest.raises(InputError, match="already exists"), atomic_directory(target):
+        pass
+    with pytest.raises(IsADirectoryError), atomic_directory(target, replace=True) as directory:
+        _write_half(directory)
+    assert (target / "old").exists()
+    with atomic_directory(target, replace=True) as directory:
+        (directory / "new").write_text("new")
+    assert [path.name for path in target.iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    target = tmp_path / "file"
+    write_text_atomic(target, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_text_atomic(target, "\ud800")
+    assert target.read_text() == "old"
+    write_text_atomic(target, "new")
+    assert target.read_text() == "new"
+    assert os.listdir(tmp_path) == ["file"]

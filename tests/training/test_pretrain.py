@@ -1,0 +1,195 @@
+import json
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+import bert_keras
+from bert_keras.corpus import Corpus
+from bert_keras.errors import InputError
+from bert_keras.modeling import BertForPreTraining
+from bert_keras.training import measure_seconds_per_step, pretrain
+from bert_keras.training.metrics import read_metrics
+from bert_keras.training.pretrain import make_optimizer
+from bert_keras.training.stages import make_stages
+
+
+class Killed(BaseException):
+    """Not an Exception: nothing on the way may catch it, as nothing catches a kill."""
+
+
+class KillAt(keras.callbacks.Callback):
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch + 1 == self.step:
+            raise Killed
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, corpus_path, recipe):
+    """The work directory of a run that nobody disturbed."""
+    workdir = tmp_path_factory.mktemp("run") / "undisturbed"
+    pretrain(recipe, workdir, corpus_path)
+    return workdir
+
+
+def test_work_directory_holds_what_it_should(finished):
+    names = {path.name for path in finished.iterdir()}
+    assert names >= {
+        "config.toml",
+        "corpus.json",
+        "checkpoints",
+        "metrics.jsonl",
+        "logs",
+        "curves.png",
+        "model",
+    }
+    assert [p.name for p in sorted((finished / "checkpoints").iterdir())] == [
+        "step-000000008.safetensors",
+        "step-000000012.safetensors",
+    ]
+    assert {path.name for path in (finished / "model").iterdir()} == {
+        "config.json",
+        "model.safetensors",
+        "vocab.txt",
+        "tokenizer_config.json",
+    }
+
+
+def test_metrics_have_the_contracts_keys_at_the_right_steps(finished):
+    lines = read_metrics(finished)
+    train = [line for line in lines if line["split"] == "train"]
+    held_out = [line for line in lines if line["split"] == "eval"]
+    assert [line["step"] for line in train] == [3, 6, 9, 12]
+    assert [line["step"] for line in held_out] == [6, 12]
+    tasks = {"mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy"}
+    for line in train:
+        assert line.keys() >= tasks | {"learning_rate", "max_seq_length"}
+    for line in held_out:
+        assert line.keys() >= tasks | {"mlm_baseline_accuracy", "nsp_baseline_accuracy"}
+        assert line["mlm_perplexity"] == pytest.approx(np.exp(line["mlm_loss"]))
+    assert [line["max_seq_length"] for line in train] == [16, 16, 32, 32]
+
+
+@pytest.mark.parametrize("step", [3, 8])
+def test_a_killed_run_ends_with_the_same_bytes(step, finished, recipe, corpus_path, tmp_path):
+    with pytest.raises(Killed):
+        pretrain(recipe, tmp_path / "run", corpus_path, callbacks=[KillAt(step)])
+    pretrain(recipe, tmp_path / "run", corpus_path)
+    for file in ("model/model.safetensors", "checkpoints/step-000000012.safetensors"):
+        assert (tmp_path / "run" / file).read_bytes() == (finished / file).read_bytes()
+    held_out = [line for line in read_metrics(tmp_path / "run") if line["split"] == "eval"]
+    assert held_out == [line for line in read_metrics(finished) if line["split"] == "eval"]
+
+
+def test_a_finished_run_returns_at_once_and_changes_nothing(finished, recipe, corpus_path):
+    before = {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.is_file()}
+    assert pretrain(recipe, finished, corpus_path) == finished / "model"
+    assert {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.is_file()} == before
+
+
+def test_first_ten_steps_equal_fits(finished, recipe, corpus_path):
+    """The loop and ``model.fit`` on the same batches, dropout on: the same losses."""
+    config = replace(
+        recipe,
+        data=replace(recipe.data, phases=()),
+        train=replace(recipe.train, steps=10, log_every_steps=1),
+    )
+    corpus = Corpus.open(corpus_path)
+    loop_dir = finished.parent / "as-fit"
+    pretrain(config, loop_dir, corpus_path)
+    by_loop = [line for line in read_metrics(loop_dir) if line["split"] == "train"]
+
+    model = BertForPreTraining(config.model.bert_config(corpus.vocab_size), seed=0)
+    model.compile(make_optimizer(config))
+    (stage,) = make_stages(config, corpus)
+    losses = []
+    one_by_one = keras.callbacks.LambdaCallback(on_epoch_end=lambda _, logs: losses.append(logs))
+    model.fit(
+        stage.batches_from(0),
+        epochs=10,
+        steps_per_epoch=1,
+        verbose=0,
+        shuffle=False,
+        callbacks=[one_by_one],
+    )
+    for name in ("mlm_loss", "nsp_loss", "mlm_accuracy", "nsp_accuracy"):
+        np.testing.assert_allclose(
+            [logs[name] for logs in losses], [line[name] for line in by_loop], rtol=1e-6
+        )
+    saved = bert_keras.load(loop_dir / "model")
+    for ours, theirs in zip(saved.trainable_weights, model.trainable_weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-7)
+
+
+def test_training_learns_more_than_the_most_frequent_word(tmp_path, recipe, corpus_path):
+    config = replace(
+        recipe,
+        model=replace(
+            recipe.model,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            initializer_range=0.1,
+        ),
+        data=replace(recipe.data, phases=()),
+        optimizer=replace(recipe.optimizer, learning_rate=5e-3, bias_correction=True),
+        train=replace(
+            recipe.train, steps=120, log_every_steps=60, eval_every_steps=120, batch_size=32
+        ),
+        checkpoint=replace(recipe.checkpoint, every_steps=120),
+    )
+    pretrain(config, tmp_path / "run", corpus_path)
+    last = [line for line in read_metrics(tmp_path / "run") if line["split"] == "eval"][-1]
+    assert last["mlm_accuracy"] > 1.5 * last["mlm_baseline_accuracy"]
+
+
+def test_init_starts_from_the_saved_weights(tmp_path, finished, recipe, corpus_path):
+    still = replace(recipe, optimizer=replace(recipe.optimizer, learning_rate=0.0))
+    pretrain(still, tmp_path / "run", corpus_path, init=finished / "model")
+    file = "model/model.safetensors"
+    assert (tmp_path / "run" / file).read_bytes() == (finished / file).read_bytes()
+
+
+def test_init_of_another_architecture_is_refused(tmp_path, finished, recipe, corpus_path):
+    wider = replace(recipe, model=replace(recipe.model, intermediate_size=96))
+    with pytest.raises(InputError, match="cannot start this run"):
+        pretrain(wider, tmp_path / "run", corpus_path, init=finished / "model")
+
+
+def test_a_work_directory_of_another_config_is_refused(finished, recipe, corpus_path):
+    other = replace(recipe, train=replace(recipe.train, steps=13))
+    with pytest.raises(InputError, match=r"train.steps = 12 there, 13 here"):
+        pretrain(other, finished, corpus_path)
+
+
+def test_a_work_directory_of_another_corpus_is_refused(finished, recipe, other_corpus_path):
+    with pytest.raises(InputError, match="another corpus"):
+        pretrain(recipe, finished, other_corpus_path)
+
+
+def test_no_corpus_says_how_to_give_one(tmp_path, recipe):
+    with pytest.raises(InputError, match="--corpus"):
+        pretrain(recipe, tmp_path / "run")
+
+
+def test_held_out_documents_are_never_trained_on(recipe, corpus_path):
+    train, held_out = Corpus.open(corpus_path).split(recipe.data.eval_fraction)
+    first = {tuple(document) for document in train.documents.tolist()}
+    second = {tuple(document) for document in held_out.documents.tolist()}
+    assert first.isdisjoint(second)
+    assert len(first) + len(second) == 40
+    assert second
+
+
+def test_seconds_per_step_weighs_the_stages(recipe, corpus_path):
+    seconds = measure_seconds_per_step(recipe, Corpus.open(corpus_path), seconds=0.2)
+    assert 0 < seconds < 10
+
+
+def test_metrics_are_json_without_nan(finished):
+    for line in (finished / "metrics.jsonl").read_text().splitlines():
+        json.loads(line, parse_constant=pytest.fail)
