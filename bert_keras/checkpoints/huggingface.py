@@ -1,6 +1,8 @@
 """Model directories in the Hugging Face layout: config.json, model.safetensors, vocab.txt."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from bert_keras.checkpoints.names import Entry, entries
+from bert_keras.checkpoints.names import Entry, current_name, entries
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
@@ -36,6 +38,8 @@ KNOWN_EXTRAS = (
     "embeddings.position_ids",
     "bert.embeddings.position_ids",
 )
+# Their precision is the file's, not ours: what we write is float32.
+PRECISION_KEYS = ("dtype", "torch_dtype")
 
 
 def save(model: Any, path: str | Path, tokenizer: BertTokenizer | None = None) -> None:
@@ -48,19 +52,25 @@ def save(model: Any, path: str | Path, tokenizer: BertTokenizer | None = None) -
 
     Raises:
         InputError: When the model is of no class that the layout knows.
+        OSError: When the files cannot be written; a directory that was there stays as it was.
     """
     architecture = next((name for name, cls in CLASSES.items() if type(model) is cls), None)
     if architecture is None:
         raise InputError(f"cannot save a {type(model).__name__}; known are {', '.join(CLASSES)}")
     tokenizer = tokenizer or getattr(model, "tokenizer", None)
-    config = {"architectures": [architecture], "model_type": "bert"} | model.config.to_dict()
+    config = getattr(model, "other_config", {}) | model.config.to_dict()
+    config |= {"architectures": [architecture], "model_type": "bert"}
     tensors: dict[str, np.ndarray] = {}
     for entry, variable in _pairs(model):
         tensors |= entry.to_theirs(variable.numpy())
     with atomic_directory(path, replace=True) as directory:
         (directory / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        # transformers asks that the metadata name a framework.
-        safetensors.numpy.save_file(tensors, directory / WEIGHTS_FILE, metadata={"format": "pt"})
+        try:
+            # transformers asks that the metadata name a framework.
+            metadata = {"format": "pt"}
+            safetensors.numpy.save_file(tensors, directory / WEIGHTS_FILE, metadata=metadata)
+        except safetensors.SafetensorError as error:  # such as a full disk
+            raise OSError(f"cannot write {Path(path) / WEIGHTS_FILE}: {error}") from None
         if tokenizer is not None:
             tokenizer.save(directory)
 
@@ -73,7 +83,10 @@ def load(path: str | Path) -> Any:
             ``vocab.txt``, the model's ``tokenizer`` attribute holds its tokenizer.
 
     Returns:
-        A model of the class that ``architectures`` names, in the global dtype policy.
+        A model of the class that ``architectures`` names, in the global dtype policy; its
+        ``other_config`` holds the keys of ``config.json`` that are not ours. A
+        ``BertForMaskedLM`` whose file has the next-sentence head too, as those that Google
+        published, is opened as what it is: a ``BertForPreTraining``.
 
     Raises:
         InputError: When a weight is missing, unused or of another shape, or a file is damaged.
@@ -87,8 +100,15 @@ def load(path: str | Path) -> Any:
             f"{path / CONFIG_FILE} names the architecture {architecture!r}; "
             f"known are {', '.join(CLASSES)}"
         )
-    model = CLASSES[architecture](BertConfig.from_dict(values))
-    _read_weights(model, path / WEIGHTS_FILE)
+    with _open_weights(path / WEIGHTS_FILE) as tensors:
+        stored = {current_name(name): name for name in list(tensors.keys())}
+        if architecture == "BertForMaskedLM" and "cls.seq_relationship.weight" in stored:
+            architecture = "BertForPreTraining"
+        config = BertConfig.from_dict(values)
+        model = CLASSES[architecture](config)
+        _read_weights(model, tensors, stored, path / WEIGHTS_FILE)
+    ours = (*config.to_dict(), *PRECISION_KEYS)
+    model.other_config = {key: value for key, value in values.items() if key not in ours}
     model.tokenizer = BertTokenizer.from_pretrained(path) if (path / "vocab.txt").exists() else None
     return model
 
@@ -103,26 +123,36 @@ def _pairs(model: Any) -> list[tuple[Entry, Any]]:
     return pairs
 
 
-def _read_weights(model: Any, file: Path) -> None:
+@contextmanager
+def _open_weights(file: Path) -> Iterator[Any]:
     if not file.exists():
         raise FileNotFoundError(2, "no such file", str(file))
     try:
         with safetensors.safe_open(file, framework="numpy") as tensors:
-            unused = set(tensors.keys()) - set(KNOWN_EXTRAS)
-            for entry, variable in _pairs(model):
-                missing = set(entry.theirs) - set(tensors.keys())
-                if missing:
-                    raise InputError(f"{file} lacks the weight {sorted(missing)[0]}")
-                array = entry.from_theirs([tensors.get_tensor(name) for name in entry.theirs])
-                if array.shape != variable.shape:
-                    raise InputError(
-                        f"{file}: {entry.theirs[0]} has the wrong shape for config.json. "
-                        f"Received: {array.shape}, expected: {tuple(variable.shape)}"
-                    )
-                variable.assign(array)
-                unused -= set(entry.theirs)
+            yield tensors
     except safetensors.SafetensorError as error:
         raise InputError(f"{file} is damaged or no safetensors file: {error}") from None
+
+
+def _read_weights(model: Any, tensors: Any, stored: dict[str, str], file: Path) -> None:
+    """Fills the model; ``stored`` gives the name in the file of each of today's names."""
+    unused = set(stored) - set(KNOWN_EXTRAS)
+    for entry, variable in _pairs(model):
+        arrays = []
+        for name, like in entry.to_theirs(np.empty(variable.shape, np.float32)).items():
+            if name not in stored:
+                raise InputError(
+                    f"{file} lacks the weight {name}, which a {type(model).__name__} needs"
+                )
+            array = tensors.get_tensor(stored[name])
+            if array.shape != like.shape:
+                raise InputError(
+                    f"{file}: {name} has the wrong shape for config.json. "
+                    f"Received: {array.shape}, expected: {like.shape}"
+                )
+            arrays.append(array)
+            unused.discard(name)
+        variable.assign(entry.from_theirs(arrays))
     if unused:
         raise InputError(
             f"{file} holds weights that a {type(model).__name__} does not use: "

@@ -74,6 +74,13 @@ def entries(layers: int, prefix: str) -> Iterator[Entry]:
     yield from _dense("next_sentence_head/output", ("cls.seq_relationship",))
 
 
+def current_name(name: str) -> str:
+    """Today's name of a weight in a checkpoint: the oldest files say gamma and beta."""
+    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
+        "LayerNorm.beta", "LayerNorm.bias"
+    )
+
+
 def _dense(ours: str, theirs: tuple[str, ...]) -> Iterator[Entry]:
     yield Entry(f"{ours}/kernel", tuple(f"{name}.weight" for name in theirs), is_kernel=True)
     yield Entry(f"{ours}/bias", tuple(f"{name}.bias" for name in theirs))

@@ -44,7 +44,7 @@ class TrainingProgress(keras.callbacks.Callback):
     def on_test_end(self, logs: Any = None) -> None:
         """Prints the held-out results beside what guessing would reach."""
         self.bar.console.print(
-            f"step {int(logs['step']):>7,}  held out:  "
+            f"step {int(logs['step']):>7,}, length {int(logs['max_seq_length'])}, held out:  "
             f"masked words {logs['mlm_accuracy']:.3f} right "
             f"(most frequent word: {logs['mlm_baseline_accuracy']:.3f}), "
             f"loss {logs['mlm_loss']:.2f};  "

@@ -101,10 +101,8 @@ class ScoredModel(BertModel):
             **kwargs: Passed on to ``keras.Model.compile``.
         """
         if jit_compile is None:
-            accelerated = tf.config.list_logical_devices("GPU") + tf.config.list_logical_devices(
-                "TPU"
-            )
-            jit_compile = "auto" if accelerated else False
+            kinds = {device.device_type for device in tf.config.list_logical_devices()}
+            jit_compile = "auto" if kinds & {"GPU", "TPU"} else False
         super().compile(
             optimizer=AdamW(1e-4) if optimizer is None else optimizer,
             jit_compile=jit_compile,

@@ -31,7 +31,11 @@ def dropout(x: tf.Tensor, rate: float, dropout_seed: tf.Tensor | None, site: int
         return x
     # (step, site + replica) names each draw; the replica stays below the 32 bits left for it.
     seed = dropout_seed + tf.constant([0, site << 32], tf.int64)
-    keep = tf.random.stateless_uniform(tf.shape(x), seed) >= rate
+    # Whole numbers, as XLA draws the same ones; its floats differ from the plain graph's.
+    draws = tf.random.stateless_uniform(
+        tf.shape(x), seed, minval=None, maxval=None, dtype=tf.int32, alg="philox"
+    )
+    keep = draws >= tf.int32.min + round(rate * 2**32)
     return tf.where(keep, x * tf.cast(1.0 / (1.0 - rate), x.dtype), tf.zeros((), x.dtype))
 
 

@@ -1,0 +1,111 @@
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_keras import BertConfig
+from bert_keras.modeling import packed_layout, padded_layout
+from bert_keras.modeling.transformer import FeedForward, SelfAttention, TransformerLayer
+
+MASK = tf.constant([[1, 1, 1, 1], [1, 0, 0, 0], [1, 1, 0, 0]])
+IS_REAL = MASK.numpy() == 1
+
+
+@pytest.fixture
+def sequences() -> tf.Tensor:
+    draw = np.random.default_rng(0)
+    return tf.constant(draw.normal(size=(3, 4, 16)), tf.float32)
+
+
+def _attention_of_one_sequence(layer: SelfAttention, tokens: np.ndarray) -> np.ndarray:
+    """The textbook's formula, one head after the other, on real tokens alone."""
+    fused, bias, output, output_bias = (weight.numpy() for weight in layer.weights)
+    queries, keys, values = np.split(tokens @ fused + bias, 3, axis=-1)
+    heads = []
+    for columns in np.split(np.arange(tokens.shape[-1]), layer.config.num_attention_heads):
+        scores = queries[:, columns] @ keys[:, columns].T / np.sqrt(len(columns))
+        weights = np.exp(scores)
+        heads.append(weights / weights.sum(-1, keepdims=True) @ values[:, columns])
+    return np.concatenate(heads, axis=-1) @ output + output_bias
+
+
+@pytest.mark.parametrize("make_layout", [padded_layout, packed_layout])
+def test_attention_is_the_formula_on_the_real_tokens(
+    make_layout: Any, config: BertConfig, sequences: tf.Tensor
+) -> None:
+    layer, layout = SelfAttention(config, seed=1), make_layout(MASK)
+    ours = layout.to_sequences(layer(layout.to_tokens(sequences), layout)).numpy()
+    for row, length in enumerate(MASK.numpy().sum(1)):
+        expected = _attention_of_one_sequence(layer, sequences.numpy()[row, :length])
+        np.testing.assert_allclose(ours[row, :length], expected, atol=1e-5)
+
+
+def test_softmax_is_float32_in_bfloat16(config: BertConfig, sequences: tf.Tensor) -> None:
+    layer = SelfAttention(config, dtype="mixed_bfloat16")
+    layout = padded_layout(MASK)
+    graph = tf.function(lambda tokens: layer(tokens, layout)).get_concrete_function(
+        layout.to_tokens(sequences)
+    )
+    softmaxes = [op for op in graph.graph.get_operations() if op.type == "Softmax"]
+    assert [op.inputs[0].dtype for op in softmaxes] == [tf.float32]
+
+
+def test_layer_norm_statistics_are_float32_in_bfloat16(
+    config: BertConfig, sequences: tf.Tensor
+) -> None:
+    """A mean of 256 cannot be told from 256.5 in bfloat16, their difference can."""
+    layer = TransformerLayer(config, dtype="mixed_bfloat16")
+    layer.build()
+    x = tf.constant([[254.0, 256.0, 258.0, 260.0] * 4], tf.bfloat16)
+    normed = tf.cast(layer.attention_norm(x), tf.float32).numpy()
+    exact = (np.array([254.0, 256.0, 258.0, 260.0] * 4) - 257) / np.sqrt(5)
+    np.testing.assert_allclose(normed[0], exact, rtol=0.01)
+
+
+def test_feed_forward_is_two_products_with_gelu_between(
+    config: BertConfig, sequences: tf.Tensor
+) -> None:
+    layer = FeedForward(config, seed=1)
+    tokens = sequences[0]
+    ours = layer(tokens)
+    kernel, bias, output, output_bias = layer.weights
+    inner = tf.nn.gelu(tokens @ kernel + bias, approximate=False)
+    np.testing.assert_allclose(ours, inner @ output + output_bias, atol=1e-5)
+
+
+def test_each_part_is_added_to_its_input_and_normalised(
+    config: BertConfig, sequences: tf.Tensor
+) -> None:
+    layer, layout = TransformerLayer(config, seed=1), padded_layout(MASK)
+    tokens = layout.to_tokens(sequences)
+    ours = layer(tokens, layout)
+
+    def normalise(x: tf.Tensor) -> tf.Tensor:
+        mean, variance = tf.nn.moments(x, -1, keepdims=True)
+        return (x - mean) / tf.sqrt(variance + config.layer_norm_eps)
+
+    attended = normalise(tokens + layer.attention(tokens, layout))
+    expected = normalise(attended + layer.feed_forward(attended))
+    np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
+def test_no_two_places_share_a_dropout_mask(config: BertConfig, sequences: tf.Tensor) -> None:
+    layer = TransformerLayer(config)
+    sites = [layer.attention.dropout_site, layer.attention_site, layer.feed_forward_site]
+    assert len(set(sites)) == 3
+
+
+@pytest.mark.parametrize("kind", ["hidden_dropout_prob", "attention_probs_dropout_prob"])
+def test_dropout_changes_the_output_in_training_only(
+    kind: str, config: BertConfig, sequences: tf.Tensor
+) -> None:
+    off = replace(config, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    layer, layout = TransformerLayer(replace(off, **{kind: 0.3})), padded_layout(MASK)
+    tokens = layout.to_tokens(sequences)
+    seed = tf.constant([0, 0], tf.int64)
+    still, dropped = layer(tokens, layout), layer(tokens, layout, seed)
+    assert np.abs(still - dropped).max() > 0.01
+    np.testing.assert_array_equal(still, layer(tokens, layout))
+    np.testing.assert_array_equal(dropped, layer(tokens, layout, seed))

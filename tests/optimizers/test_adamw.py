@@ -1,0 +1,159 @@
+import subprocess
+import sys
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_keras.optimizers import AdamW, WarmupLinearDecay
+
+SHAPES = {"kernel": (7, 5), "bias": (5,), "gamma": (5,), "beta": (5,), "word_embeddings": (11, 3)}
+STEPS = 20
+Arrays = dict[str, np.ndarray]
+
+
+def _start() -> Arrays:
+    draw = np.random.default_rng(0)
+    return {name: draw.normal(size=shape).astype("float32") for name, shape in SHAPES.items()}
+
+
+def _gradients(scale: float = 1.0) -> list[Arrays]:
+    """Steps of all sizes: some are clipped and some are not."""
+    draw = np.random.default_rng(1)
+    return [
+        {
+            name: (scale * 10 ** draw.uniform(-3, 0) * draw.normal(size=shape)).astype("float32")
+            for name, shape in SHAPES.items()
+        }
+        for _ in range(STEPS)
+    ]
+
+
+def _train(optimizer: Any, gradients: list[Arrays], jit_compile: bool = False) -> Arrays:
+    variables = {name: keras.Variable(value, name=name) for name, value in _start().items()}
+    optimizer.build(list(variables.values()))
+    apply = tf.function(lambda grads: optimizer.apply(grads), jit_compile=jit_compile)
+    for step in gradients:
+        apply([tf.constant(step[name]) for name in SHAPES])
+    return {name: variable.numpy() for name, variable in variables.items()}
+
+
+def _originals_training(gradients: list[Arrays], rate: Any, clip_norm: float | None) -> Arrays:
+    """The update of the original's ``optimization.py``, in float64."""
+    weights = {name: value.astype("float64") for name, value in _start().items()}
+    first = {name: np.zeros(shape) for name, shape in SHAPES.items()}
+    second = {name: np.zeros(shape) for name, shape in SHAPES.items()}
+    for step, raw in enumerate(gradients):
+        norm = np.sqrt(sum((gradient.astype("float64") ** 2).sum() for gradient in raw.values()))
+        shrink = min(1.0, clip_norm / norm) if clip_norm else 1.0
+        for name, value in weights.items():
+            gradient = raw[name] * shrink
+            first[name] = 0.9 * first[name] + 0.1 * gradient
+            second[name] = 0.999 * second[name] + 0.001 * gradient**2
+            update = first[name] / (np.sqrt(second[name]) + 1e-6)
+            if name not in ("bias", "gamma", "beta"):
+                update = update + 0.01 * value
+            weights[name] = value - rate(step) * update
+    return weights
+
+
+def _assert_close(ours: Arrays, theirs: Arrays) -> None:
+    for name in SHAPES:
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=2e-5, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("clip_norm", [1.0, None])
+def test_twenty_steps_equal_the_originals(clip_norm: float | None) -> None:
+    ours = _train(AdamW(0.01, clip_norm=clip_norm), _gradients())
+    _assert_close(ours, _originals_training(_gradients(), lambda step: 0.01, clip_norm))
+
+
+def test_twenty_steps_on_a_schedule_equal_the_originals() -> None:
+    schedule = WarmupLinearDecay(0.02, 5, STEPS)
+    ours = _train(AdamW(schedule), _gradients())
+    _assert_close(ours, _originals_training(_gradients(), lambda step: float(schedule(step)), 1.0))
+
+
+def test_with_bias_correction_it_is_keras_adamw() -> None:
+    theirs = keras.optimizers.AdamW(0.01, weight_decay=0.01, epsilon=1e-6)
+    theirs.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    ours = AdamW(0.01, clip_norm=None, bias_correction=True)
+    _assert_close(_train(ours, _gradients()), _train(theirs, _gradients()))
+
+
+def test_biases_and_layer_norms_alone_are_not_decayed() -> None:
+    """Without a gradient only the decay moves a weight."""
+    still = [{name: np.zeros(shape, "float32") for name, shape in SHAPES.items()}]
+    after, before = _train(AdamW(0.1, weight_decay=0.5), still), _start()
+    for name in ("bias", "gamma", "beta"):
+        np.testing.assert_array_equal(after[name], before[name])
+    for name in ("kernel", "word_embeddings"):
+        np.testing.assert_allclose(after[name], before[name] * 0.95, rtol=1e-6)
+
+
+def test_clipping_makes_the_size_of_large_gradients_irrelevant() -> None:
+    large = _train(AdamW(0.01), _gradients(scale=1e4))
+    larger = _train(AdamW(0.01), _gradients(scale=1e6))
+    _assert_close(large, larger)
+
+
+def test_variables_without_a_gradient_stay_as_they_are() -> None:
+    variables = [keras.Variable(np.ones(3, "float32"), name=name) for name in ("a", "b")]
+    with pytest.warns(UserWarning, match="Gradients do not exist for variables"):
+        AdamW(0.1).apply([tf.constant([1.0, 2.0, 3.0]), None], variables)
+    assert not np.array_equal(variables[0], np.ones(3))
+    np.testing.assert_array_equal(variables[1], np.ones(3))
+
+
+@pytest.mark.parametrize("rate", [1e-3, WarmupLinearDecay(1e-3, 2, 10)])
+def test_optimizer_serialises(rate: Any) -> None:
+    optimizer = AdamW(rate, 0.02, 0.8, 0.99, 1e-5, clip_norm=0.5, bias_correction=True)
+    clone = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
+    assert type(clone) is AdamW
+    assert clone.get_config() == optimizer.get_config()
+    _assert_close(_train(clone, _gradients()), _train(optimizer, _gradients()))
+
+
+def test_update_compiles_with_xla() -> None:
+    ours = _train(AdamW(0.01), _gradients(), jit_compile=True)
+    _assert_close(ours, _originals_training(_gradients(), lambda step: 0.01, 1.0))
+
+
+TWO_REPLICAS = """
+import keras
+import numpy as np
+import tensorflow as tf
+from bert_keras.optimizers import AdamW
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+draw = np.random.default_rng(0)
+shares = tf.constant(draw.normal(size=(20, 2, 6)) * 3, tf.float32)
+results = []
+for devices in (["CPU:0"], ["CPU:0", "CPU:1"]):
+    strategy = tf.distribute.MirroredStrategy(devices)
+    with strategy.scope():
+        variable = keras.Variable(np.ones(6, "float32"), name="kernel")
+        optimizer = AdamW(0.1)
+        optimizer.build([variable])
+
+    @tf.function
+    def step(gradients):
+        def update():
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+            share = gradients[replica] if len(devices) == 2 else tf.reduce_sum(gradients, 0)
+            optimizer.apply([share], [variable])
+        strategy.run(update)
+
+    for gradients in shares:
+        step(gradients)
+    results.append(variable.numpy())
+np.testing.assert_allclose(*results, rtol=1e-5)
+"""
+
+
+def test_two_replicas_clip_the_sum_and_train_as_one() -> None:
+    """The shares are opposed in part, so each one's norm says little about the sum's."""
+    subprocess.run([sys.executable, "-c", TWO_REPLICAS], check=True, timeout=120)
