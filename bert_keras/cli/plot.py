@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_keras.cli.arguments import add_command
-from bert_keras.cli.console import console
+from bert_keras.cli.console import console, start_tensorflow
 
 
 def add_parser(subparsers: Any) -> None:
@@ -22,6 +22,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Draws the curves and says where they are."""
+    start_tensorflow()
     from bert_keras.training.curves import plot_curves
 
     console.print(str(plot_curves(options.workdir)))

@@ -6,6 +6,12 @@ import keras
 
 from bert_keras.cli.console import errors, progress_bar
 
+# Above the rows of on_test_end, in their columns.
+HEADER = (
+    "held out          masked words:                next sentence:\n"
+    "     step  length    loss    right  guessing      right  guessing"
+)
+
 
 class TrainingProgress(keras.callbacks.Callback):
     """Shows steps, tokens per second and time left, and what each evaluation found.
@@ -15,6 +21,7 @@ class TrainingProgress(keras.callbacks.Callback):
 
     def __init__(self) -> None:
         super().__init__()
+        self.has_header = False
         self.bar = progress_bar("steps")
 
     def __enter__(self) -> Self:
@@ -42,13 +49,14 @@ class TrainingProgress(keras.callbacks.Callback):
             )
 
     def on_test_end(self, logs: Any = None) -> None:
-        """Prints the held-out results beside what guessing would reach."""
+        """Prints the held-out results beside what guessing would reach, a row an evaluation."""
+        if not self.has_header:
+            self.has_header = True
+            self.bar.console.print(HEADER, soft_wrap=True)
         self.bar.console.print(
-            f"step {int(logs['step']):>7,}, length {int(logs['max_seq_length'])}, held out:  "
-            f"masked words {logs['mlm_accuracy']:.3f} right "
-            f"(most frequent word: {logs['mlm_baseline_accuracy']:.3f}), "
-            f"loss {logs['mlm_loss']:.2f};  "
-            f"next sentence {logs['nsp_accuracy']:.3f} "
-            f"(larger class: {logs['nsp_baseline_accuracy']:.3f})",
+            f"{int(logs['step']):>9,} {int(logs['max_seq_length']):>7}"
+            f"{logs['mlm_loss']:>8.2f}{logs['mlm_accuracy']:>9.3f}"
+            f"{logs['mlm_baseline_accuracy']:>10.3f}"
+            f"{logs['nsp_accuracy']:>11.3f}{logs['nsp_baseline_accuracy']:>10.3f}",
             soft_wrap=True,
         )

@@ -1,6 +1,7 @@
 """``bert-keras quickstart``: the whole way of the data in a few minutes, on any machine."""
 
 import argparse
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,7 +109,7 @@ def _config(workdir: Path, corpus: Path, minutes: float) -> "PretrainConfig":
     seconds = measure_seconds_per_step(config, Corpus.open(corpus))
     steps = max(20, round(60 * minutes / seconds))
     console.print(f"{steps:,} steps of {seconds * 1000:.0f} ms fit into {minutes:g} minutes")
-    every = max(1, steps // 10)
+    every = math.ceil(steps / 10)
     return config.replace(
         train=replace(
             config.train, steps=steps, eval_every_steps=every, log_every_steps=max(1, steps // 100)
@@ -132,6 +133,6 @@ def _fill_masks(workdir: Path) -> None:
     model = load(workdir / "model")
     rows = []
     for sentence in SENTENCES:
-        (candidates,) = fill_mask(model, sentence, top=4)
+        (candidates,) = fill_mask(model, sentence, top=3)
         rows.append([sentence, "  ".join(f"{c.token} {c.score:.2f}" for c in candidates)])
     console.print(table("", ["sentence", "likeliest words"], rows), markup=False)

@@ -1,5 +1,6 @@
 """The learning curves of a run, beside what guessing would reach."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ CURVES_FILE = "curves.png"
 
 def plot_curves(workdir: str | Path) -> Path:
     """Draws ``curves.png`` from ``metrics.jsonl``.
+
+    A thin vertical line marks where the run went on to longer sequences; the held-out pairs, and
+    what guessing reaches on them, are others from there on.
 
     Returns:
         The path of the picture.
@@ -45,6 +49,16 @@ def plot_curves(workdir: str | Path) -> Path:
     return path
 
 
+def _length_changes(lines: list[dict[str, Any]]) -> list[int]:
+    """The steps at which the run went on to another sequence length."""
+    train = [line for line in lines if line["split"] == "train"]
+    return [
+        before["step"]
+        for before, after in itertools.pairwise(train)
+        if before.get("max_seq_length") != after.get("max_seq_length")
+    ]
+
+
 def _panel(
     axes: Axes, lines: list[dict[str, Any]], name: str, title: str, baseline: str | None
 ) -> None:
@@ -57,9 +71,11 @@ def _panel(
         if points:
             label = {"train": "training", "eval": "held out"}[split]
             axes.plot(*zip(*points, strict=True), label=label, **style)
-    guesses = [line[baseline] for line in lines if baseline and baseline in line]
+    guesses = [(line["step"], line[baseline]) for line in lines if baseline and baseline in line]
     if guesses:
-        axes.axhline(guesses[-1], linestyle=":", color="gray", label="always the most frequent")
+        axes.plot(*zip(*guesses, strict=True), ":", color="gray", label="always the most frequent")
+    for step in _length_changes(lines):
+        axes.axvline(step, color="gray", linewidth=0.5)
     axes.set_title(title)
     axes.set_xlabel("step")
     axes.grid(alpha=0.3)
