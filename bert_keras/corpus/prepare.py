@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from types import TracebackType
@@ -16,13 +15,19 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 
 from bert_keras.corpus import store
-from bert_keras.corpus.sentences import split_paragraph
+from bert_keras.corpus.sentences import (
+    chunk_kinds,
+    join_lines,
+    sentence_ends,
+    split_chunks,
+    split_paragraph,
+)
 from bert_keras.corpus.sources import Paragraph, Progress, ReadCounts, read_documents
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory
-from bert_keras.tokenization import BertTokenizer, Casing, write_vocabulary
+from bert_keras.tokenization import BertTokenizer, Casing, ChunkTable, write_vocabulary
 
-_BATCH_CHARACTERS = 1 << 19
+_BATCH_CHARACTERS = 1 << 18  # the strings of a batch should fit into the processor's cache
 
 
 @dataclass(frozen=True)
@@ -160,8 +165,7 @@ def _tokenize_all(
 ) -> Iterator[_TokenizedBatch]:
     """The batches tokenized, in their order."""
     if workers == 1:
-        for batch in batches:
-            yield _tokenize(tokenizer, batch)
+        yield from map(_Tokenizer(tokenizer).tokenize, batches)
         return
     # Spawned: a fork of a process that has TensorFlow's threads can hang.
     with ProcessPoolExecutor(
@@ -183,33 +187,52 @@ def _tokenize_all(
                 future.cancel()
 
 
-_worker_tokenizer: BertTokenizer | None = None
+_worker: "_Tokenizer | None" = None
 
 
 def _start_worker(vocab: str, casing: Casing) -> None:
-    global _worker_tokenizer
-    _worker_tokenizer = BertTokenizer.from_vocab(vocab, casing)
+    global _worker
+    _worker = _Tokenizer(BertTokenizer.from_vocab(vocab, casing))
 
 
 def _tokenize_in_worker(batch: list[Paragraph | None]) -> _TokenizedBatch:
-    assert _worker_tokenizer is not None  # the pool's initializer has run
-    return _tokenize(_worker_tokenizer, batch)
+    assert _worker is not None  # the pool's initializer has run
+    return _worker.tokenize(batch)
 
 
-def _tokenize(tokenizer: BertTokenizer, batch: list[Paragraph | None]) -> _TokenizedBatch:
-    sentences: list[str] = []
-    ends = []  # in sentences found; those without a token are taken out below
-    for paragraph in batch:
-        if paragraph is None:
-            ends.append(len(sentences))
-        else:
-            sentences.extend(split_paragraph(paragraph))
-    rows = tokenizer.encode_sentences(sentences)
-    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-    dtype = store.token_dtype(tokenizer.vocab_size)
-    tokens = np.fromiter(chain.from_iterable(rows), dtype, int(lengths.sum()))
-    kept_before = np.concatenate([[0], np.cumsum(lengths > 0)]).astype(np.int64)
-    return _TokenizedBatch(tokens, lengths[lengths > 0], kept_before[ends])
+class _Tokenizer:
+    """Paragraphs to the ids of their sentences."""
+
+    def __init__(self, tokenizer: BertTokenizer) -> None:
+        self._dtype = store.token_dtype(tokenizer.vocab_size)
+        self._table = ChunkTable(tokenizer.encode_chunks, chunk_kinds)
+        # A Chinese character stands for itself only where the tokenizer takes it for a word.
+        self._split_first = not tokenizer.casing.tokenize_chinese_chars
+
+    def tokenize(self, batch: list[Paragraph | None]) -> _TokenizedBatch:
+        chunks: list[str] = []
+        text_ends = []  # in chunks
+        document_ends = []  # in chunks
+        for paragraph in batch:
+            if paragraph is None:
+                document_ends.append(len(chunks))
+                continue
+            for text in split_paragraph(paragraph) if self._split_first else join_lines(paragraph):
+                chunks += text.split() if self._split_first else split_chunks(text)
+                text_ends.append(len(chunks))
+        tokens, lengths, kinds = self._table.lookup(chunks)
+        if self._split_first:
+            kinds = np.zeros_like(kinds)
+        last_chunks = np.flatnonzero(sentence_ends(kinds, text_ends))
+        # Sentences without a token are left out: those that end where the one before ended.
+        ends = np.unique(np.cumsum(lengths)[last_chunks])
+        ends = ends[ends > 0]
+        tokens_before = np.concatenate([[0], np.cumsum(lengths)])
+        return _TokenizedBatch(
+            tokens.astype(self._dtype),
+            np.diff(ends, prepend=0),
+            np.searchsorted(ends, tokens_before[document_ends], side="right"),
+        )
 
 
 class _Writer:
