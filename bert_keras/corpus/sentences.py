@@ -53,7 +53,7 @@ _IS_MAY_END = frozenset(_MAY_END.split())
 _IS_FIRST_WORD = frozenset(_FIRST_WORDS.split())
 _WORD = re.compile(r"[\w']+")
 _INITIAL = re.compile(r"[A-Z](\.[A-Z])*")
-_LIST_NUMBER = re.compile(r"\d{1,3}(\.\d{1,3})*")
+_ROMAN = re.compile("[IVX]+")
 
 # How a chunk ends ...
 _NO_END, _CHINESE_MARK, _MARK, _LIST_END, _TITLE, _NUMBERED, _ABBREVIATION = range(7)
@@ -176,7 +176,16 @@ def _end_kind(chunk: str) -> int:
         return _NUMBERED
     if lowered in _IS_MAY_END or (_INITIAL.fullmatch(word) and word != "I"):
         return _ABBREVIATION
-    return _LIST_END if _LIST_NUMBER.fullmatch(word) else _MARK
+    return _LIST_END if _is_list_number(word) else _MARK
+
+
+def _is_list_number(word: str) -> bool:
+    """Whether a word may number what follows: 1, (12, 2.3, IV."""
+    before = word.rstrip("0123456789.")
+    digits = word[len(before) :]
+    if not digits:
+        return _ROMAN.fullmatch(word) is not None
+    return len(digits) <= 5 and not before[-1:].isalnum()
 
 
 def _start_kind(chunk: str) -> int:
