@@ -194,7 +194,8 @@ def _json_text(path: Path, number: int, line: str) -> str:
 @contextmanager
 def _open(path: Path) -> Iterator[tuple[io.BufferedReader, TextIO]]:
     """The file itself and the text in it. Surrogates keep every bad byte apart, to be counted."""
-    with path.open("rb", buffering=_SAMPLE_BYTES) as raw:
+    raw: io.BufferedReader = io.BufferedReader(io.FileIO(path), _SAMPLE_BYTES)
+    with raw:
         data = open_unpacked(path, raw)
         _check_is_text(path, data.peek(_SAMPLE_BYTES))
         with io.TextIOWrapper(data, encoding="utf-8-sig", errors="surrogateescape") as file:

@@ -227,7 +227,9 @@ class BertTokenizer:
                 singles = self._pipeline.encode_batch_fast(group, add_special_tokens=False)
                 yield from (single.ids for single in singles)
             else:
-                ends = np.searchsorted(numbers, np.arange(len(group)), side="right").tolist()
+                ends = np.searchsorted(
+                    np.array(numbers, int), np.arange(len(group)), side="right"
+                ).tolist()
                 yield from (ids[start:end] for start, end in pairwise([0, *ends]))
 
     def decode(self, ids: Iterable[int]) -> str:

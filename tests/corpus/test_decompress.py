@@ -68,7 +68,7 @@ def test_a_damaged_file_is_refused_in_one_line(tmp_path, suffix):
     data = bytearray(PACK[suffix](TEXT.encode()))
     data[len(data) // 2 : len(data) // 2 + 40] = os.urandom(20) + b"\xff" * 20
     (tmp_path / f"a.txt{suffix}").write_bytes(data)
-    with pytest.raises(InputError, match="damaged|cut short|not UTF-8") as caught:
+    with pytest.raises(InputError, match=r"damaged|cut short|not UTF-8") as caught:
         _read(tmp_path / f"a.txt{suffix}")
     assert "\n" not in str(caught.value)
 
@@ -84,7 +84,7 @@ def test_a_wrong_checksum_is_refused(tmp_path):
 def test_a_name_that_promises_packed_data_is_held_to_it(tmp_path):
     for name in ("a.txt.gz", "a.txt.zst"):
         (tmp_path / name).write_text("plain text")
-        with pytest.raises(InputError, match="is not .* data, as its name says"):
+        with pytest.raises(InputError, match=r"is not .* data, as its name says"):
             _read(tmp_path / name)
 
 
