@@ -9,6 +9,8 @@ import re
 
 import numpy as np
 
+from bert_keras.tokenization.chunks import IDEOGRAPHS
+
 _OPENING = "\"'“‘«([{「『（《【"
 _CLOSING = "\"'”’»)]}」』）》】"
 _MARKS = ".!?…"
@@ -17,7 +19,7 @@ _END_MARKS = _MARKS + _CHINESE_MARKS
 # No sentence begins with one of the first, nor is it nothing but the second.
 _BETWEEN = ",;:，、；："
 _NO_SENTENCE = _END_MARKS + "”’»)]}」』）》】"
-_CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_CJK = IDEOGRAPHS
 _CHINESE_OPENING = "“‘「『（《【"
 # A run of marks with a Chinese one among them, and the quotes it closes; a Chinese character;
 # whatever else has no space in it.

@@ -10,6 +10,9 @@ import numpy as np
 _MAX_CHUNKS = 500_000
 _MAX_CHARACTERS = 8_000_000
 
+# The Chinese characters in common use, for a class in a pattern; each is a word of its own.
+IDEOGRAPHS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+
 Encode = Callable[[list[str]], tuple[np.ndarray, np.ndarray]]
 Describe = Callable[[list[str]], np.ndarray]
 
