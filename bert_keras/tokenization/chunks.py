@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 # What is remembered is forgotten all at once beyond these, so that memory stays bounded.
-_MAX_CHUNKS = 500_000
+_MAX_CHUNKS = 250_000
 _MAX_CHARACTERS = 8_000_000
 
 # The Chinese characters in common use, for a class in a pattern; each is a word of its own.

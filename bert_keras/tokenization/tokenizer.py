@@ -22,7 +22,7 @@ VOCABULARY_FILE = "vocab.txt"
 CONFIG_FILE = "tokenizer_config.json"
 
 _ASCII_WORD = re.compile("[A-Za-z0-9]+|[^A-Za-z0-9 ]")
-_MAX_WORDS = 500_000
+_MAX_WORDS = 250_000
 _GROUP = 256  # texts that the library takes as one: it is cheaper so
 # str.split() breaks at these control characters, the tokenizer deletes them; and it does not take
 # lone surrogates, which stand for bad bytes in Python: they go as U+FFFD does.
