@@ -1,23 +1,34 @@
 """How many tokens a second the data pipeline gives, stage by stage.
 
-    python benchmarks/data_pipeline.py [--tokens 20000000] [--length 128] [--batch 256]
+    python benchmarks/data_pipeline.py [--tokens 20000000] [--length 128] [--batch 256] [--json OUT]
 
-Runs on a made-up corpus of documents of about 2,000 tokens, memory-mapped from a temporary
-directory. A token is a position of the batch, padding included; the plan is counted by the
-positions it plans. Each stage reports the best of several rounds.
+``prepare`` is the command, on the documentation of the installed packages (or ``--text FILE``) eight
+times over, with one process that tokenizes and with one for each processor. The other stages run on a made-up corpus of
+documents of about 2,000 tokens, memory-mapped from a temporary directory. There a token is a
+position of the batch, padding included; the plan is counted by the positions it plans. Each stage
+reports the best of several rounds. Where keras-hub and transformers (with torch) are installed,
+their maskings run between rounds of ours, on the same batches.
 """
 
 import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from bert_keras.config import DataConfig
+from bert_keras.corpus import read_lines
 from bert_keras.data import (
     PairPlan,
     TokenMasking,
@@ -25,6 +36,7 @@ from bert_keras.data import (
     plan_pairs,
     pretraining_dataset,
 )
+from bert_keras.tokenization import learn_vocabulary, write_vocabulary
 
 ROUNDS = 5
 
@@ -83,26 +95,13 @@ def measure(corpus: SyntheticCorpus, length: int, batch: int) -> dict[str, float
 
     rates["gather"] = steps * batch * length / best_seconds(gather)
 
-    masking = TokenMasking(
-        max_seq_length=length,
-        max_predictions_per_seq=config.max_predictions_per_seq,
-        masking_rate=config.masking_rate,
-        vocab_size=corpus.vocab_size,
-        cls_id=corpus.cls_id,
-        sep_id=corpus.sep_id,
-        mask_id=corpus.mask_id,
-    )
     examples = gather_examples(rows[:batch], corpus, length)
-
-    @tf.function
-    def mask(step: tf.Tensor) -> dict[str, tf.Tensor]:
-        return masking(examples.input_ids, examples.attention_mask, masking.draw(batch, 0, step))
-
-    def mask_all(_: int) -> None:
-        for step in range(steps):
-            mask(tf.constant(step, tf.int64))
-
-    rates["mask"] = steps * batch * length / best_seconds(mask_all)
+    maskings = {"mask": our_masking(corpus, config, examples)}
+    maskings |= keras_hub_masking(corpus, config, examples)
+    maskings |= transformers_masking(corpus, config, examples)
+    rates |= {
+        name: batch * length / seconds for name, seconds in best_seconds_of_each(maskings).items()
+    }
 
     # A whole epoch and a little of the next: the next plan is part of the time.
     epoch_steps = len(rows) // batch + 10
@@ -116,18 +115,143 @@ def measure(corpus: SyntheticCorpus, length: int, batch: int) -> dict[str, float
     return rates
 
 
+def our_masking(corpus: SyntheticCorpus, config: DataConfig, examples: Any) -> Callable[[], object]:
+    """Masks the examples once, a new draw at every call."""
+    masking = TokenMasking(
+        max_seq_length=config.max_seq_length,
+        max_predictions_per_seq=config.max_predictions_per_seq,
+        masking_rate=config.masking_rate,
+        vocab_size=corpus.vocab_size,
+        cls_id=corpus.cls_id,
+        sep_id=corpus.sep_id,
+        mask_id=corpus.mask_id,
+    )
+    ids, attention_mask = tf.constant(examples.input_ids), tf.constant(examples.attention_mask)
+
+    @tf.function
+    def mask(step: tf.Tensor) -> dict[str, tf.Tensor]:
+        return masking(ids, attention_mask, masking.draw(len(examples.input_ids), 0, step))
+
+    steps = iter(range(1 << 62))
+    return lambda: mask(tf.constant(next(steps), tf.int64))
+
+
+def keras_hub_masking(
+    corpus: SyntheticCorpus, config: DataConfig, examples: Any
+) -> dict[str, Callable[[], object]]:
+    """keras-hub's layer on the same batch, in a graph as ``Dataset.map`` runs it."""
+    try:
+        import keras_hub
+    except ImportError:
+        return {}
+    layer = keras_hub.layers.MaskedLMMaskGenerator(
+        vocabulary_size=corpus.vocab_size,
+        mask_selection_rate=config.masking_rate,
+        mask_selection_length=config.max_predictions_per_seq,
+        mask_token_id=corpus.mask_id,
+        unselectable_token_ids=[corpus.pad_id, corpus.cls_id, corpus.sep_id],
+    )
+    ids = tf.constant(examples.input_ids)
+    mask = tf.function(lambda: layer(ids))
+    return {"mask, keras-hub": mask}
+
+
+def transformers_masking(
+    corpus: SyntheticCorpus, config: DataConfig, examples: Any
+) -> dict[str, Callable[[], object]]:
+    """The collator of transformers on the same examples, as lists: as a data loader gives them."""
+    try:
+        import torch  # noqa: F401 - the collator needs it
+        from transformers import BertTokenizer, DataCollatorForLanguageModeling
+    except ImportError:
+        return {}
+    special = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]"}
+    with tempfile.TemporaryDirectory() as directory:
+        vocab = Path(directory, "vocab.txt")
+        pieces = (special.get(number, f"word{number}") for number in range(corpus.vocab_size))
+        vocab.write_text("\n".join(pieces) + "\n", encoding="utf-8")
+        tokenizer = BertTokenizer(str(vocab))
+    collator = DataCollatorForLanguageModeling(tokenizer, mlm_probability=config.masking_rate)
+    rows = [
+        {"input_ids": ids, "attention_mask": mask}
+        for ids, mask in zip(
+            examples.input_ids.tolist(), examples.attention_mask.tolist(), strict=True
+        )
+    ]
+    return {"mask, transformers": lambda: collator(rows)}
+
+
+def best_seconds_of_each(runs: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Returns the seconds of each one's quickest call, in turns so that all meet the same noise."""
+    seconds = dict.fromkeys(runs, float("inf"))
+    for round_number in range(20 * ROUNDS):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            if round_number:  # the first is to warm up
+                seconds[name] = min(seconds[name], time.perf_counter() - start)
+    return seconds
+
+
+def measure_prepare(directory: Path, text: str) -> dict[str, float]:
+    """Returns tokens/s of the command ``prepare``, its start included."""
+    lines = "\n\n".join(read_lines([text])) + "\n"
+    (directory / "text.txt").write_text(lines * 8, encoding="utf-8")
+    write_vocabulary(directory / "vocab.txt", learn_vocabulary(lines.split("\n"), 8_000))
+    command = [sys.executable, "-m", "bert_keras", "prepare", directory / "text.txt"]
+    command += ["--vocab", directory / "vocab.txt"]
+    rates: dict[str, float] = {}
+    for round_number in range(2):
+        for workers in sorted({1, os.cpu_count() or 1}):
+            out = directory / f"corpus-{workers}-{round_number}"
+            start = time.perf_counter()
+            subprocess.run(  # noqa: S603 - our own command
+                [*command, "--out", out, "--workers", str(workers)],
+                check=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            seconds = time.perf_counter() - start
+            tokens = json.loads((out / "corpus.json").read_text())["counts"]["tokens"]
+            name = f"prepare, workers {workers}"
+            rates[name] = max(rates.get(name, 0.0), tokens / seconds)
+    return rates
+
+
+def environment() -> dict[str, str]:
+    """What the numbers were measured with."""
+    packages = ("tensorflow", "keras", "numpy", "tokenizers", "keras-hub", "torch", "transformers")
+    versions = {"python": platform.python_version(), "processors": str(os.cpu_count())}
+    for package in packages:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions
+
+
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description="Tokens per second of the data pipeline.")
     parser.add_argument("--tokens", type=int, default=20_000_000, help="size of the corpus")
     parser.add_argument("--length", type=int, default=128, help="tokens per example")
     parser.add_argument("--batch", type=int, default=256, help="examples per batch")
+    parser.add_argument("--text", default="pydocs", help="what prepare reads (default: pydocs)")
+    parser.add_argument("--json", type=Path, help="a file for the results")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
+        rates = measure_prepare(Path(directory), arguments.text)
         corpus = SyntheticCorpus.make(Path(directory), arguments.tokens)
-        rates = measure(corpus, arguments.length, arguments.batch)
+        rates |= measure(corpus, arguments.length, arguments.batch)
     for stage, rate in rates.items():
-        print(f"{stage:<16}{rate / 1e6:8.1f} M tokens/s")
+        print(f"{stage:<22}{rate / 1e6:8.1f} M tokens/s")
+    if arguments.json:
+        result = {
+            "tokens_per_second": {stage: round(rate) for stage, rate in rates.items()},
+            "settings": {"length": arguments.length, "batch": arguments.batch},
+            "environment": environment(),
+        }
+        arguments.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

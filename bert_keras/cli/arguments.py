@@ -4,14 +4,18 @@ import argparse
 import importlib.resources
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from bert_keras.cli.console import start_tensorflow
 from bert_keras.errors import InputError
-from bert_keras.tokenization import Casing
+
+if TYPE_CHECKING:
+    from bert_keras.tokenization import Casing
 
 INPUT_HELP = (
-    "a text file, a folder of them, a glob, or 'pydocs': the documentation of the Python "
-    "packages installed here. A file is a document; a blank line ends a paragraph"
+    "a text file, *.jsonl (field 'text'), either packed as .gz or .zst, a folder of them, a glob, "
+    "tfds:NAME[:SPLIT[:FIELD]], or 'pydocs': the documentation of the Python packages installed "
+    "here. A file or JSON line is a document; a blank line ends a paragraph"
 )
 
 
@@ -38,8 +42,16 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def casing(options: argparse.Namespace) -> Casing:
+def start_tensorflow_for(inputs: list[str]) -> None:
+    """Starts TensorFlow, quietly, when an input is read by it."""
+    if any(name.startswith("tfds:") for name in inputs):
+        start_tensorflow()
+
+
+def casing(options: argparse.Namespace) -> "Casing":
     """The casing that --cased asks for."""
+    from bert_keras.tokenization import Casing
+
     return Casing(do_lower_case=not options.cased)
 
 

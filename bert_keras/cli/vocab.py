@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bert_keras.cli.arguments import add_command, add_inputs, at_least, casing
+from bert_keras.cli.arguments import add_command, add_inputs, at_least, casing, start_tensorflow_for
 from bert_keras.cli.console import console, progress
 
 
@@ -30,6 +30,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Learns the vocabulary and writes it."""
+    start_tensorflow_for(options.inputs)
     learn(options.inputs, options.out, options.size, options.cased)
 
 

@@ -7,22 +7,28 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any
 
 import numpy as np
 
 from bert_keras.corpus import store
-from bert_keras.corpus.sentences import split_paragraph
-from bert_keras.corpus.sources import Paragraph, Progress, ReadCounts, read_documents
+from bert_keras.corpus.sentences import (
+    chunk_kinds,
+    join_lines,
+    sentence_ends,
+    split_chunks,
+    split_paragraph,
+)
+from bert_keras.corpus.sources import Progress, read_documents
+from bert_keras.corpus.textfiles import Paragraph, ReadCounts
+from bert_keras.corpus.writer import CorpusWriter, TokenizedBatch
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory
-from bert_keras.tokenization import BertTokenizer, Casing, write_vocabulary
+from bert_keras.tokenization import BertTokenizer, Casing, ChunkTable, write_vocabulary
 
-_BATCH_CHARACTERS = 1 << 19
+_BATCH_CHARACTERS = 1 << 18  # the strings of a batch should fit into the processor's cache
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class CorpusReport:
     Attributes:
         documents: Documents written.
         empty_documents: Documents without a single token, left out.
+        duplicate_documents: Documents that nearly repeat an earlier one, left out if so asked.
         sentences: Sentences written.
         tokens: Word pieces written.
         unknown_tokens: Those of them that are [UNK].
@@ -41,6 +48,7 @@ class CorpusReport:
 
     documents: int
     empty_documents: int
+    duplicate_documents: int
     sentences: int
     tokens: int
     unknown_tokens: int
@@ -53,21 +61,6 @@ class CorpusReport:
         return self.unknown_tokens / self.tokens if self.tokens else 0.0
 
 
-@dataclass(frozen=True)
-class _TokenizedBatch:
-    """Sentences of some paragraphs.
-
-    Attributes:
-        tokens: ids [T].
-        lengths: int64 [S], tokens in each sentence.
-        document_ends: int64 [E], for every document that ends here, sentences before its end.
-    """
-
-    tokens: np.ndarray
-    lengths: np.ndarray
-    document_ends: np.ndarray
-
-
 def prepare_corpus(
     inputs: Sequence[str | Path],
     vocab: str | Path,
@@ -75,17 +68,21 @@ def prepare_corpus(
     casing: Casing = Casing(),
     split: str = "file",
     workers: int = 1,
+    drop_duplicates: bool = False,
     on_progress: Progress | None = None,
 ) -> CorpusReport:
     """Reads text, finds sentences, writes their word-piece ids to a new corpus directory.
 
     Args:
-        inputs: Files, folders, globs or ``"pydocs"``.
+        inputs: Files, folders, globs, ``"tfds:NAME[:SPLIT[:FIELD]]"`` or ``"pydocs"``.
         vocab: The ``vocab.txt``.
         out: The directory to make; it takes its name only when it is complete.
         casing: How text is normalised; goes with the vocabulary.
-        split: ``"file"`` makes a file a document, ``"blank-line"`` every block of lines.
+        split: ``"file"`` makes a file (or a JSON line, an example, a module) a document,
+            ``"blank-line"`` every block of lines.
         workers: Processes that tokenize; the result does not depend on it.
+        drop_duplicates: Whether to leave out documents that nearly repeat an earlier one
+            (``duplicates`` says how near).
         on_progress: Called with the bytes read and the bytes in all (None when not known).
 
     Raises:
@@ -100,7 +97,7 @@ def prepare_corpus(
     counts = ReadCounts()
     with atomic_directory(out) as directory:
         paragraphs = read_documents(inputs, split, counts, on_progress)
-        with _Writer(directory, tokenizer) as writer:
+        with CorpusWriter(directory, tokenizer, drop_duplicates) as writer:
             for batch in _tokenize_all(_batches(paragraphs), vocab, tokenizer, workers):
                 writer.append(batch)
         if not writer.documents:
@@ -111,13 +108,19 @@ def prepare_corpus(
         report = CorpusReport(
             documents=writer.documents,
             empty_documents=writer.empty_documents,
+            duplicate_documents=writer.duplicate_documents,
             sentences=writer.sentences,
             tokens=writer.tokens,
             unknown_tokens=writer.unknown_tokens,
             replaced_bytes=counts.replaced_bytes,
             seconds=time.monotonic() - started,
         )
-        _describe(directory, tokenizer, report, {"inputs": list(map(str, inputs)), "split": split})
+        source = {
+            "inputs": list(map(str, inputs)),
+            "split": split,
+            "drop_duplicates": drop_duplicates,
+        }
+        _describe(directory, tokenizer, report, source)
     return dataclasses.replace(report, seconds=time.monotonic() - started)
 
 
@@ -157,11 +160,10 @@ def _tokenize_all(
     vocab: str | Path,
     tokenizer: BertTokenizer,
     workers: int,
-) -> Iterator[_TokenizedBatch]:
+) -> Iterator[TokenizedBatch]:
     """The batches tokenized, in their order."""
     if workers == 1:
-        for batch in batches:
-            yield _tokenize(tokenizer, batch)
+        yield from map(_Tokenizer(tokenizer).tokenize, batches)
         return
     # Spawned: a fork of a process that has TensorFlow's threads can hang.
     with ProcessPoolExecutor(
@@ -170,7 +172,7 @@ def _tokenize_all(
         initializer=_start_worker,
         initargs=(str(vocab), tokenizer.casing),
     ) as pool:
-        waiting: deque[Future[_TokenizedBatch]] = deque()
+        waiting: deque[Future[TokenizedBatch]] = deque()
         try:
             for batch in batches:
                 waiting.append(pool.submit(_tokenize_in_worker, batch))
@@ -183,118 +185,49 @@ def _tokenize_all(
                 future.cancel()
 
 
-_worker_tokenizer: BertTokenizer | None = None
+_worker: "_Tokenizer | None" = None
 
 
 def _start_worker(vocab: str, casing: Casing) -> None:
-    global _worker_tokenizer
-    _worker_tokenizer = BertTokenizer.from_vocab(vocab, casing)
+    global _worker
+    _worker = _Tokenizer(BertTokenizer.from_vocab(vocab, casing))
 
 
-def _tokenize_in_worker(batch: list[Paragraph | None]) -> _TokenizedBatch:
-    assert _worker_tokenizer is not None  # the pool's initializer has run
-    return _tokenize(_worker_tokenizer, batch)
+def _tokenize_in_worker(batch: list[Paragraph | None]) -> TokenizedBatch:
+    assert _worker is not None  # the pool's initializer has run
+    return _worker.tokenize(batch)
 
 
-def _tokenize(tokenizer: BertTokenizer, batch: list[Paragraph | None]) -> _TokenizedBatch:
-    sentences: list[str] = []
-    ends = []  # in sentences found; those without a token are taken out below
-    for paragraph in batch:
-        if paragraph is None:
-            ends.append(len(sentences))
-        else:
-            sentences.extend(split_paragraph(paragraph))
-    rows = tokenizer.encode_sentences(sentences)
-    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-    dtype = store.token_dtype(tokenizer.vocab_size)
-    tokens = np.fromiter(chain.from_iterable(rows), dtype, int(lengths.sum()))
-    kept_before = np.concatenate([[0], np.cumsum(lengths > 0)]).astype(np.int64)
-    return _TokenizedBatch(tokens, lengths[lengths > 0], kept_before[ends])
+class _Tokenizer:
+    """Paragraphs to the ids of their sentences."""
 
+    def __init__(self, tokenizer: BertTokenizer) -> None:
+        self._dtype = store.token_dtype(tokenizer.vocab_size)
+        self._table = ChunkTable(tokenizer.encode_chunks, chunk_kinds)
+        # A Chinese character stands for itself only where the tokenizer takes it for a word.
+        self._split_first = not tokenizer.casing.tokenize_chinese_chars
 
-class _Writer:
-    """Appends batches to the three arrays of a corpus directory."""
-
-    def __init__(self, directory: Path, tokenizer: BertTokenizer) -> None:
-        self._unknown_id = tokenizer.unk_id
-        self._tokens = _NpyWriter(
-            directory / store.TOKENS_FILE, store.token_dtype(tokenizer.vocab_size)
+    def tokenize(self, batch: list[Paragraph | None]) -> TokenizedBatch:
+        chunks: list[str] = []
+        text_ends = []  # in chunks
+        document_ends = []  # in chunks
+        for paragraph in batch:
+            if paragraph is None:
+                document_ends.append(len(chunks))
+                continue
+            for text in split_paragraph(paragraph) if self._split_first else join_lines(paragraph):
+                chunks += text.split() if self._split_first else split_chunks(text)
+                text_ends.append(len(chunks))
+        tokens, lengths, kinds = self._table.lookup(chunks)
+        if self._split_first:
+            kinds = np.zeros_like(kinds)
+        last_chunks = np.flatnonzero(sentence_ends(kinds, text_ends))
+        # Sentences without a token are left out: those that end where the one before ended.
+        ends = np.unique(np.cumsum(lengths)[last_chunks])
+        ends = ends[ends > 0]
+        tokens_before = np.concatenate([[0], np.cumsum(lengths)])
+        return TokenizedBatch(
+            tokens.astype(self._dtype),
+            np.diff(ends, prepend=0),
+            np.searchsorted(ends, tokens_before[document_ends], side="right"),
         )
-        offsets = np.dtype("<i8")
-        self._sentence_offsets = _NpyWriter(directory / store.SENTENCE_OFFSETS_FILE, offsets)
-        self._document_offsets = _NpyWriter(directory / store.DOCUMENT_OFFSETS_FILE, offsets)
-        self._sentence_offsets.append(np.zeros(1, np.int64))
-        self._document_offsets.append(np.zeros(1, np.int64))
-        self._last_document_end = 0
-        self.empty_documents = 0
-        self.unknown_tokens = 0
-
-    @property
-    def tokens(self) -> int:
-        return self._tokens.length
-
-    @property
-    def sentences(self) -> int:
-        return self._sentence_offsets.length - 1
-
-    @property
-    def documents(self) -> int:
-        return self._document_offsets.length - 1
-
-    def append(self, batch: _TokenizedBatch) -> None:
-        ends = self.sentences + batch.document_ends
-        before = np.concatenate([[self._last_document_end], ends[:-1]])
-        filled = ends[ends > before] if len(ends) else ends
-        self.empty_documents += len(ends) - len(filled)
-        self._document_offsets.append(filled)
-        if len(ends):
-            self._last_document_end = int(ends[-1])
-        self._sentence_offsets.append(self.tokens + np.cumsum(batch.lengths))
-        self._tokens.append(batch.tokens)
-        self.unknown_tokens += int(np.count_nonzero(batch.tokens == self._unknown_id))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        for array in (self._tokens, self._sentence_offsets, self._document_offsets):
-            array.close(complete=kind is None)
-
-
-class _NpyWriter:
-    """A one-dimensional ``.npy`` file that grows.
-
-    NumPy pads the header so that a longer shape fits in its place; it is written once with length
-    0 and again at the end.
-    """
-
-    def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
-        self._file: BinaryIO = path.open("wb")
-        self._dtype = dtype
-        self.length = 0
-        self._data_start = self._write_header()
-
-    def append(self, values: np.ndarray) -> None:
-        self._file.write(np.ascontiguousarray(values, self._dtype).data)
-        self.length += len(values)
-
-    def close(self, complete: bool) -> None:
-        try:
-            if complete:
-                self._file.seek(0)
-                end = self._write_header()
-                assert end == self._data_start
-        finally:
-            self._file.close()
-
-    def _write_header(self) -> int:
-        np.lib.format.write_array_header_1_0(
-            self._file,
-            {"descr": self._dtype.str, "fortran_order": False, "shape": (self.length,)},
-        )
-        return self._file.tell()

@@ -1,8 +1,8 @@
 """The documentation of the Python packages installed here: real prose on every machine.
 
-Docstrings and comments are cut out of the source text; nothing is imported or run. The scan for
-string literals takes a triple-quoted string that opens a line for a docstring. It is some twenty
-times as fast as ``ast.parse``, which needs over a minute for an installation with TensorFlow.
+Docstrings and comments are cut out of the source text; nothing is imported or run. A
+triple-quoted string that opens a line is taken for a docstring; ``ast.parse`` would say it surely
+and needs over a minute for an installation with TensorFlow.
 """
 
 import ast
@@ -17,28 +17,16 @@ _MAX_SOURCE_BYTES = 4_000_000
 _SKIPPED = "__pycache__ test tests site-packages dist-packages lib2to3 _vendor licenses"
 _SKIPPED_FOLDERS = frozenset(_SKIPPED.split())
 
-# Comments and all kinds of string literals, so that quotes within the ones do not open the others.
-_LITERAL = re.compile(
-    r"#[^\n]*"
-    r'|"""([^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*)"""'
-    r"|'''([^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*)'''"
-    r'|"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
-    r"|'[^'\\\n]*(?:\\.[^'\\\n]*)*'",
-    re.DOTALL,
-)
-# Where one piece of text ends and another begins: blank lines, underlines of headings, markers of
-# lists, and the names that descriptions of parameters and results open with.
+_QUOTES = re.compile(r"\"\"\"|\'\'\'")
+# Where one piece of text ends and another begins: underlines of headings, markers of lists, and the
+# names that descriptions of parameters and results open with.
 _BREAK = re.compile(
-    r"^[ \t]*(?:$"
-    r"|([-=~^#*])\1\1+[ \t]*$"
+    r"([-=~^#*])\1\1+$"
     r"|(?:[-*+]|\(?\d+[.)]) "
-    r"|:\w+[^:\n]*:"
-    r"|[\w*.,]{1,40}(?: \([^)\n]*\))? ?:(?:\s|$)"
-    r"|[\w*., ]{1,40} : [^\n]*$)",
-    re.MULTILINE,
+    r"|:\w+[^:]*:"
+    r"|[\w*.,]{1,40}(?: \([^)]*\))? ?:(?:\s|$)"
+    r"|[\w*., ]{1,40} : .*$"
 )
-_COMMENT_BLOCK = re.compile(r"(?:^[ \t]*#[^\n]*\n){2,}", re.MULTILINE)
-_COMMENT_MARK = re.compile(r"^[ \t]*#+ ?", re.MULTILINE)
 _DESCRIPTION_HEADER = re.compile(r"\A.*?\n\s*\n", re.DOTALL)
 
 # What prose does not hold: code, prompts, tables, block markup, addresses, legal text.
@@ -49,11 +37,13 @@ _NOT_PROSE = re.compile(
 _NAME_IN_CODE = re.compile(r"\w_\w|\w[(\[]|\w\.\w")
 _NOT_LETTER = re.compile(r"[\W\d_]")
 _MARKUP = re.compile(r":[a-zA-Z:]+:(?=`)|`{1,2}_{0,2}|\*{1,2}(?=\w)|(?<=\w)\*{1,2}")
-_SENTENCE_END = re.compile(r"[.!?][\"')]*$")
+_BREAK_STARTS = frozenset("-=~^#*+:(0123456789")
+_LAST_CHARACTERS = frozenset(".!?:\"')`*")
+_SENTENCE_END = re.compile(r"[.!?:][\"')]*$")
 _MIN_WORDS = 6
-_MIN_LETTER_SHARE = 0.9
+_MIN_LETTER_SHARE = 0.88
 _MIN_COMMON_SHARE = 0.15
-_MAX_CODE_SHARE = 0.1
+_MAX_CODE_SHARE = 0.15
 _COMMON_WORDS = """
     the a an of to in is are be and or that this it for with as on by if not from can will which
     when at has have may must you was but all any one used use no so
@@ -114,27 +104,60 @@ def _paragraphs(path: Path) -> Iterator[str]:
     else:
         texts = _docstrings(source)
     for text in texts:
-        start = 0
-        text = _MARKUP.sub("", text)
-        for end in [*_BREAK.finditer(text), None]:
-            paragraph = _prose(text[start : end.start() if end else None])
+        for block in _blocks(text):
+            paragraph = _prose(block)
             if paragraph is not None:
                 yield paragraph
-            start = end.end() if end else 0
 
 
 def _docstrings(source: str) -> Iterator[str]:
-    """The docstrings of a module, then its comments of several lines."""
-    if '"""' not in source and "'''" not in source:
+    """The docstrings of a module, then its comments."""
+    opening = _QUOTES.search(source)
+    if opening is None:
         return
-    for literal in _LITERAL.finditer(source):
-        if literal.lastindex is None:
+    while opening is not None:
+        start, end = opening.span()
+        before = source[source.rfind("\n", 0, start) + 1 : start].strip()
+        before = before.replace("\\'", "").replace('\\"', "")
+        if "#" in before or before.count('"') % 2 or before.count("'") % 2:
+            opening = _QUOTES.search(source, end)  # within a comment or another string
             continue
-        before = source[source.rfind("\n", 0, literal.start()) + 1 : literal.start()]
-        if before.strip() in ("", "r", "R", "u"):
-            yield literal.group(literal.lastindex)
-    for block in _COMMENT_BLOCK.finditer(source):
-        yield _COMMENT_MARK.sub("", block.group())
+        close = source.find(opening.group(), end)
+        while close > 0 and source[close - 1] == "\\":
+            close = source.find(opening.group(), close + 3)
+        if close < 0:
+            break
+        if before in ("", "r", "R", "u"):
+            yield source[end:close]
+        opening = _QUOTES.search(source, close + 3)
+    comment: list[str] = []
+    for line in source.split("\n"):
+        line = line.lstrip()
+        if line.startswith("#"):
+            comment.append(line.lstrip("#"))
+        elif comment:
+            yield "\n".join(comment)
+            comment = []
+
+
+def _blocks(text: str) -> Iterator[list[str]]:
+    """The pieces of a text, as lists of their lines."""
+    block: list[str] = []
+    for line in text.split("\n"):
+        line = line.strip()
+        if line:
+            # Most lines hold nothing that could be a break.
+            may_break = line[0] in _BREAK_STARTS or ":" in line
+            match = _BREAK.match(line) if may_break else None
+            if match is None:
+                block.append(line)
+                continue
+            line = line[match.end() :].strip()
+        if block:
+            yield block
+        block = [line] if line else []
+    if block:
+        yield block
 
 
 def _language_reference(source: str) -> Iterator[str]:
@@ -149,19 +172,24 @@ def _language_reference(source: str) -> Iterator[str]:
         return
 
 
-def _prose(block: str) -> str | None:
+def _prose(block: list[str]) -> str | None:
     """A paragraph as one line of plain text, or None when it is not English prose."""
-    words = block.split()
-    if len(words) < _MIN_WORDS or not words[0][0].isupper() or not _SENTENCE_END.search(words[-1]):
+    # The cheap questions first: most blocks are not prose.
+    if block[-1][-1] not in _LAST_CHARACTERS:
+        return None
+    text = " ".join(block)
+    if "`" in text or "*" in text:
+        text = _MARKUP.sub("", text)
+    words = text.split()
+    if len(words) < _MIN_WORDS or not words[0].isalpha() or not _SENTENCE_END.search(words[-1]):
+        return None
+    common = sum(map(_IS_COMMON.__contains__, words))
+    if common < _MIN_COMMON_SHARE * len(words) or _NOT_PROSE.search("\n".join(block)):
         return None
     text = " ".join(words)
-    common = sum(map(_IS_COMMON.__contains__, words))
     letters = len(text) - len(_NOT_LETTER.findall(text))
-    if (
-        _NOT_PROSE.search(block)
-        or common < _MIN_COMMON_SHARE * len(words)
-        or letters < _MIN_LETTER_SHARE * (len(text) - len(words) + 1)
-        or len(_NAME_IN_CODE.findall(text)) > _MAX_CODE_SHARE * len(words)
-    ):
+    if letters < _MIN_LETTER_SHARE * (len(text) - len(words) + 1):
+        return None
+    if len(_NAME_IN_CODE.findall(text)) > _MAX_CODE_SHARE * len(words):
         return None
     return text

@@ -1,68 +1,46 @@
-"""Where text comes from: files, folders, globs, and the documentation of installed packages."""
+"""Where text comes from: files, folders, globs, TFDS, the documentation of installed packages."""
 
 import glob
-import io
-import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from bert_keras.corpus.decompress import PACKED_SUFFIXES
 from bert_keras.corpus.pydocs import pydocs_documents
-from bert_keras.corpus.sentences import ends_sentence
+from bert_keras.corpus.textfiles import (
+    JSON_SUFFIX,
+    TEXT_SUFFIXES,
+    Paragraph,
+    ReadCounts,
+    read_text,
+    read_text_file,
+    text_kind,
+)
+from bert_keras.corpus.tfds import TFDS_PREFIX, tfds_texts
 from bert_keras.errors import InputError
 
 PYDOCS = "pydocs"
 SPLITS = ("file", "blank-line")
-TEXT_SUFFIXES = frozenset({".txt", ".text", ".md", ".rst"})
 
 Progress = Callable[[int, int | None], None]
-# A paragraph is the list of its lines; None ends a document.
-Paragraph = list[str]
-
-_MAX_LINE = 1 << 18  # characters; longer lines are read in pieces
-_MAX_PARAGRAPH = 1 << 18  # characters; longer paragraphs come in parts
-_SAMPLE_BYTES = 1 << 16
-_MAX_BAD_SHARE = 0.2
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_MAGIC = {
-    b"\x1f\x8b": "gzip data; decompress it first",
-    b"\x28\xb5\x2f\xfd": "zstd data; decompress it first",
-    b"PK\x03\x04": "a zip archive; unpack it first",
-    b"\xff\xfe": "UTF-16 text; convert it first, for instance with iconv -f UTF-16 -t UTF-8",
-    b"\xfe\xff": "UTF-16 text; convert it first, for instance with iconv -f UTF-16 -t UTF-8",
-}
-
-
-@dataclass
-class ReadCounts:
-    """What was met while reading.
-
-    Attributes:
-        bytes_done: Bytes read.
-        replaced_bytes: Bytes that were not UTF-8 and became U+FFFD.
-    """
-
-    bytes_done: int = 0
-    replaced_bytes: int = 0
 
 
 def resolve_inputs(inputs: Sequence[str | Path]) -> list[Path | str]:
-    """The files that inputs name, in order, each once; ``"pydocs"`` stays itself.
+    """The files that inputs name, in order, each once; ``"pydocs"`` and ``"tfds:..."`` stay.
 
-    A folder stands for its ``.txt``, ``.text``, ``.md`` and ``.rst`` files, those in folders
-    below it too, sorted; a glob for the files it matches, sorted.
+    A folder stands for its ``.txt``, ``.text``, ``.md``, ``.rst`` and ``.jsonl`` files, packed
+    or not, those in folders below it too, sorted; a glob for the files it matches, sorted.
 
     Raises:
         InputError: When an input names nothing.
     """
     found: dict[Path | str, None] = {}
     for name in inputs:
-        if str(name) == PYDOCS:
-            found[PYDOCS] = None
+        if str(name) == PYDOCS or str(name).startswith(TFDS_PREFIX):
+            found[str(name)] = None
         else:
             found.update(dict.fromkeys(_files(str(name))))
     if not found:
-        raise InputError("no input: name a file, a folder, a glob or pydocs")
+        raise InputError("no input: name a file, a folder, a glob, tfds:NAME or pydocs")
     return list(found)
 
 
@@ -78,13 +56,14 @@ def read_documents(
     parts.
 
     Args:
-        inputs: Files, folders, globs or ``"pydocs"``.
-        split: ``"file"`` makes a file a document, ``"blank-line"`` every paragraph.
+        inputs: Files, folders, globs, ``"tfds:NAME[:SPLIT[:FIELD]]"`` or ``"pydocs"``.
+        split: ``"file"`` makes a file (or a JSON line, an example, a module) a document,
+            ``"blank-line"`` every paragraph.
         counts: Filled while reading.
         on_progress: Called with the bytes read and the bytes in all (None when not known).
 
     Raises:
-        InputError: When an input names nothing or is not UTF-8 text.
+        InputError: When an input names nothing or cannot be read as text.
     """
     if split not in SPLITS:
         raise InputError(f"split must be one of {', '.join(SPLITS)}. Received: {split!r}")
@@ -100,16 +79,17 @@ def read_documents(
 
     for source in sources:
         if isinstance(source, Path):
-            yield from _read_file(source, split, counts, advance)
+            yield from read_text_file(source, split, counts, advance)
             continue
-        for paragraphs in pydocs_documents():
-            for paragraph in paragraphs:
-                yield [paragraph]
-                if split == "blank-line":
-                    yield None
-            if split == "file":
-                yield None
-            advance(sum(len(paragraph.encode()) for paragraph in paragraphs))
+        texts = tfds_texts(source) if source.startswith(TFDS_PREFIX) else _pydocs()
+        for text in texts:
+            text = counts.replace_bad(text)
+            yield from read_text(text, split)
+            advance(len(text.encode()))
+
+
+def _pydocs() -> Iterator[str]:
+    return ("\n\n".join(paragraphs) for paragraphs in pydocs_documents())
 
 
 def read_lines(inputs: Sequence[str | Path], on_progress: Progress | None = None) -> Iterator[str]:
@@ -128,13 +108,16 @@ def _files(name: str) -> list[Path]:
         files = sorted(
             file
             for file in path.rglob("*")
-            if file.suffix.lower() in TEXT_SUFFIXES
+            if text_kind(file) is not None
             and file.is_file()
             and not any(part.startswith(".") for part in file.relative_to(path).parts)
         )
         if not files:
-            suffixes = ", ".join(sorted(TEXT_SUFFIXES))
-            raise InputError(f"the folder {name} holds no text files ({suffixes})")
+            suffixes = ", ".join(sorted(TEXT_SUFFIXES | {JSON_SUFFIX}))
+            packed = " or ".join(sorted(PACKED_SUFFIXES))
+            raise InputError(
+                f"the folder {name} holds no text files ({suffixes}, or these with {packed})"
+            )
         return files
     if path.exists():
         return [path]
@@ -145,84 +128,3 @@ def _files(name: str) -> list[Path]:
             raise InputError(f"no file matches {name}")
         return files
     raise InputError(f"no such file or folder: {name}")
-
-
-def _read_file(
-    path: Path, split: str, counts: ReadCounts, advance: Callable[[int], None]
-) -> Iterator[Paragraph | None]:
-    _check_is_text(path)
-    paragraph: Paragraph = []
-    characters = position = 0
-    # Surrogates keep every bad byte apart, so that they can be counted.
-    with (
-        path.open("rb") as raw,
-        io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape") as file,
-    ):
-        while line := file.readline(_MAX_LINE):
-            if not line.endswith("\n") and len(line) == _MAX_LINE:
-                line = _to_last_space(line, file.readline)
-            if not line.isascii():
-                line, bad = _LONE_SURROGATE.subn("\ufffd", line)
-                counts.replaced_bytes += bad
-            line = line.strip()
-            if line:
-                paragraph.append(line)
-                characters += len(line)
-                # Best at a sentence's end, if one comes in time.
-                if characters < _MAX_PARAGRAPH or not (
-                    characters >= 2 * _MAX_PARAGRAPH or ends_sentence(line)
-                ):
-                    continue
-            if paragraph:
-                yield paragraph
-                if split == "blank-line" and not line:
-                    yield None
-                paragraph, characters = [], 0
-            now = raw.tell()
-            if now != position:
-                advance(now - position)
-                position = now
-        if paragraph:
-            yield paragraph
-        if split == "file" or paragraph:
-            yield None
-        advance(raw.tell() - position)
-
-
-def _to_last_space(line: str, readline: Callable[[int], str]) -> str:
-    """A line that was cut inside a word, with the rest of the word (up to a limit)."""
-    pieces = [line]
-    for _ in range(1_000):
-        character = readline(1)
-        pieces.append(character)
-        if not character or character.isspace():
-            break
-    return "".join(pieces)
-
-
-def _check_is_text(path: Path) -> None:
-    with path.open("rb") as file:
-        sample = file.read(_SAMPLE_BYTES)
-    for magic, what in _MAGIC.items():
-        if sample.startswith(magic):
-            raise InputError(f"{path} is {what}")
-    if b"\0" in sample:
-        raise InputError(f"{path} is not text: it holds zero bytes; only UTF-8 text is read")
-    decoded = sample.decode("utf-8", errors="surrogateescape")
-    bad = len(_LONE_SURROGATE.findall(decoded))
-    if bad > 8 and bad > _MAX_BAD_SHARE * len(sample):
-        raise InputError(
-            f"{path} is not UTF-8 text: {bad} of its first {len(sample)} bytes are not; convert "
-            f"it first, for instance with iconv -f {_likely_encoding(sample)} -t UTF-8"
-        )
-
-
-def _likely_encoding(sample: bytes) -> str:
-    for encoding in ("GB18030", "BIG5", "SHIFT_JIS"):
-        for cut in range(4):  # the sample may end inside a character
-            try:
-                sample[: len(sample) - cut].decode(encoding)
-            except UnicodeDecodeError:
-                continue
-            return encoding
-    return "LATIN1"

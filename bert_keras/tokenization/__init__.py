@@ -1,6 +1,7 @@
 """Text to word-piece ids: vocabularies and the host's tokenizer. Knows no TensorFlow."""
 
 from bert_keras.tokenization.casing import Casing
+from bert_keras.tokenization.chunks import ChunkTable
 from bert_keras.tokenization.tokenizer import BertTokenizer, Encoding
 from bert_keras.tokenization.vocabulary import (
     SPECIAL_TOKENS,
@@ -13,6 +14,7 @@ __all__ = [
     "SPECIAL_TOKENS",
     "BertTokenizer",
     "Casing",
+    "ChunkTable",
     "Encoding",
     "learn_vocabulary",
     "read_vocabulary",

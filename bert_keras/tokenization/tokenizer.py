@@ -2,11 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import tokenizers
 from tokenizers import AddedToken, decoders, models, pre_tokenizers
 
@@ -14,12 +16,14 @@ from bert_keras.errors import InputError
 from bert_keras.files import write_text_atomic
 from bert_keras.tokenization import vocabulary
 from bert_keras.tokenization.casing import Casing
+from bert_keras.tokenization.chunks import ChunkTable
 
 VOCABULARY_FILE = "vocab.txt"
 CONFIG_FILE = "tokenizer_config.json"
 
-_MAX_CACHED_CHUNKS = 500_000
-_MAX_CACHED_CHUNK_LENGTH = 32
+_ASCII_WORD = re.compile("[A-Za-z0-9]+|[^A-Za-z0-9 ]")
+_MAX_WORDS = 250_000
+_GROUP = 256  # texts that the library takes as one: it is cheaper so
 # str.split() breaks at these control characters, the tokenizer deletes them; and it does not take
 # lone surrogates, which stand for bad bytes in Python: they go as U+FFFD does.
 _DELETED = re.compile("[\x0b\x0c\x1c-\x1f\x85\ud800-\udfff]")
@@ -81,7 +85,8 @@ class BertTokenizer:
         self._pipeline.add_special_tokens(
             [AddedToken(token, normalized=False) for token in vocabulary.SPECIAL_TOKENS]
         )
-        self._ids_of_chunk: dict[str, list[int]] = {}
+        self._chunks = ChunkTable(self.encode_chunks)
+        self._ids_of_word: dict[str, list[int]] = {}
 
     @classmethod
     def from_vocab(cls, path: str | Path, casing: Casing = Casing()) -> Self:
@@ -178,28 +183,54 @@ class BertTokenizer:
         What happens to a chunk between spaces does not depend on its neighbours, so each
         distinct chunk goes through the library once and is then remembered.
         """
-        cache = self._ids_of_chunk
-        rows = []
+        chunks: list[str] = []
+        last = []  # the number of chunks up to and with each text
         for text in texts:
-            rows.append((_DELETED.sub("", text) if _DELETED.search(text) else text).split())
-        unseen = list(dict.fromkeys(c for row in rows for c in row if c not in cache))
-        fresh = {}
-        if unseen:
-            encodings = self._pipeline.encode_batch_fast(unseen, add_special_tokens=False)
-            fresh = {c: encoding.ids for c, encoding in zip(unseen, encodings, strict=True)}
-            cache.update(fresh)
-        encoded = []
-        for row in rows:
-            ids: list[int] = []
-            for chunk in row:
-                ids += cache[chunk]
-            encoded.append(ids)
-        for chunk in fresh:
-            if len(chunk) > _MAX_CACHED_CHUNK_LENGTH:
-                del cache[chunk]
-        if len(cache) > _MAX_CACHED_CHUNKS:
-            cache.clear()
-        return encoded
+            chunks += (_DELETED.sub("", text) if _DELETED.search(text) else text).split()
+            last.append(len(chunks))
+        ids, lengths, _ = self._chunks.lookup(chunks)
+        ends = np.concatenate([[0], np.cumsum(lengths)])[last].tolist()
+        flat = ids.tolist()
+        return [flat[start:end] for start, end in pairwise([0, *ends])]
+
+    def encode_chunks(self, chunks: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """The ids of many short texts, one after another, without special tokens.
+
+        Returns:
+            The ids, int32 [T], and how many each text has, int32 [n].
+        """
+        words = [self._split_ascii(chunk) for chunk in chunks]
+        if len(self._ids_of_word) > _MAX_WORDS:
+            self._ids_of_word.clear()
+        known = self._ids_of_word
+        unseen = [w for w in dict.fromkeys(chain.from_iterable(words)) if w not in known]
+        known.update(zip(unseen, self._encode_all(unseen), strict=True))
+        rows = [[number for word in row for number in known[word]] for row in words]
+        lengths = np.fromiter(map(len, rows), np.int32, len(rows))
+        return np.fromiter(chain.from_iterable(rows), np.int32, int(lengths.sum())), lengths
+
+    def _split_ascii(self, text: str) -> list[str]:
+        """The words and marks of plain ASCII, where the rules are short; another text whole."""
+        if "[" in text or not (text.isascii() and text.isprintable()):
+            return [text]
+        return _ASCII_WORD.findall(text.lower() if self.casing.do_lower_case else text)
+
+    def _encode_all(self, texts: list[str]) -> Iterator[list[int]]:
+        """The ids of many texts, by the library, without special tokens."""
+        groups = [texts[n : n + _GROUP] for n in range(0, len(texts), _GROUP)]
+        encodings = self._pipeline.encode_batch_fast(
+            groups, is_pretokenized=True, add_special_tokens=False
+        )
+        for group, encoding in zip(groups, encodings, strict=True):
+            ids, numbers = encoding.ids, encoding.word_ids
+            if None in numbers:  # a special token stands in a text: in which one is not told
+                singles = self._pipeline.encode_batch_fast(group, add_special_tokens=False)
+                yield from (single.ids for single in singles)
+            else:
+                ends = np.searchsorted(
+                    np.array(numbers, int), np.arange(len(group)), side="right"
+                ).tolist()
+                yield from (ids[start:end] for start, end in pairwise([0, *ends]))
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids: pieces joined, special tokens left out."""

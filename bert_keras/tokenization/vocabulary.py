@@ -1,6 +1,7 @@
 """Word-piece vocabularies: reading, checking, writing and learning them."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -10,12 +11,15 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from bert_keras.errors import InputError
 from bert_keras.files import write_text_atomic
 from bert_keras.tokenization.casing import Casing
+from bert_keras.tokenization.chunks import IDEOGRAPHS
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
 CONTINUATION = "##"
 MAX_CHARACTERS_PER_WORD = 100  # a longer word is [UNK]
 
+# What lies between spaces and Chinese characters, and these, which are words of their own.
+_CHUNK = re.compile(rf"[{IDEOGRAPHS}]|[^\s{IDEOGRAPHS}]+")
 _MIN_PAIR_COUNT = 2
 _MAX_CHUNKS_IN_MEMORY = 500_000
 _MAX_REPEATS_PER_LINE = 4_096
@@ -101,7 +105,7 @@ def learn_vocabulary(
     counts = count_words(texts, casing, progress)
     if not counts:
         raise InputError("there are no words to learn a vocabulary from: the text is empty")
-    alphabet = _alphabet(counts, limit=(size - len(SPECIAL_TOKENS)) // 4)
+    alphabet = _alphabet(counts, room=size - len(SPECIAL_TOKENS))
     kept = set(alphabet)
     # Sorted, since the trainer's ids follow the order in which it first meets things.
     words = sorted(word for word in counts if kept.issuperset(word))
@@ -145,7 +149,8 @@ def count_words(
     chunks: Counter[str] = Counter()
     characters = 0
     for text in texts:
-        chunks.update(text.split())
+        chinese = casing.tokenize_chinese_chars and not text.isascii()
+        chunks.update(_CHUNK.findall(text) if chinese else text.split())
         characters += len(text)
         if len(chunks) > _MAX_CHUNKS_IN_MEMORY:
             fold(chunks)
@@ -155,14 +160,24 @@ def count_words(
     return words
 
 
-def _alphabet(counts: Counter[str], limit: int) -> list[str]:
-    """The ``limit`` most frequent characters, sorted by code point."""
+def _alphabet(counts: Counter[str], room: int) -> list[str]:
+    """The most frequent characters, sorted by code point.
+
+    They get a quarter of the room: most come a second time as continuations, and merges need the
+    rest. But characters that only ever stand alone, as Chinese ones do, are whole words: those
+    that occur twice may take up to three quarters.
+    """
     characters: Counter[str] = Counter()
+    inside: set[str] = set()
     for word, count in counts.items():
         for character in word:
             characters[character] += count
+        if len(word) > 1:
+            inside.update(word)
     by_frequency = sorted(characters, key=lambda character: (-characters[character], character))
-    return sorted(by_frequency[:limit])
+    first, others = by_frequency[: room // 4], by_frequency[room // 4 :]
+    alone = [c for c in others if c not in inside and characters[c] >= _MIN_PAIR_COUNT]
+    return sorted(first + alone[: 3 * room // 4 - len(first)])
 
 
 def _repeated(words: list[str], counts: Counter[str]) -> Iterator[str]:

@@ -1,15 +1,18 @@
 import json
 import os
+import random
 import resource
 import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from bert_keras.corpus import Corpus, prepare_corpus
+from bert_keras.corpus.sentences import split_paragraph
 from bert_keras.errors import InputError
 from bert_keras.tokenization import BertTokenizer, Casing, learn_vocabulary, write_vocabulary
 
@@ -71,6 +74,42 @@ def test_the_corpus_holds_the_ids_of_the_sentences(tmp_path, vocab):
     assert (report.documents, report.sentences, report.tokens) == (2, 7, len(corpus.tokens))
     assert report.unknown_tokens == 2
     assert report.unknown_share == pytest.approx(2 / len(corpus.tokens))
+
+
+def _wild_paragraphs(seed):
+    """Text that mixes scripts, marks, quotes, special tokens, odd spaces and control characters."""
+    pick = random.Random(seed).choices
+    parts = [
+        *["the", "River", "mill.", "Dr.", "U.S.", "No.", "3.", "1.", "e.g.", "it's", "“Go!”", '"'],
+        *["房间", "很好。", "？！”", "……", "…", "，", "（是的。）", "好.", "!", "...", "．", "｡"],
+        *["[MASK]", "[MASK", "[CLS]x", "naïve", "ΟΔΟΣ", "x" * 101, "a\u200bb", "\x01c", "\ufffd"],
+        *["🙂", "これはペン。", "a\x0bb", "\x85", "\u2028", "\ue000", "\u0301", "\u2e43", "ß", "-"],
+        "http://a.b/c_d?e=f",
+    ]  # fmt: skip
+    for _ in range(60):
+        joints = pick(["", " ", "  ", "\u3000", "\t"], [4, 6, 1, 1, 1], k=40)
+        text = "".join(a + b for a, b in zip(pick(parts, k=40), joints, strict=True))
+        yield [line for line in text.split("\t") if line.strip()]
+
+
+@pytest.mark.parametrize(
+    "casing",
+    [Casing(), Casing(do_lower_case=False), Casing(tokenize_chinese_chars=False)],
+    ids=["uncased", "cased", "unsplit-chinese"],
+)
+def test_ids_are_those_of_every_sentence_encoded_alone(tmp_path, casing):
+    paragraphs = [lines for seed in range(5) for lines in _wild_paragraphs(seed)]
+    vocabulary = learn_vocabulary([line for lines in paragraphs for line in lines], 200, casing)
+    write_vocabulary(tmp_path / "vocab.txt", vocabulary)
+    text = "\n\n".join("\n".join(lines) for lines in paragraphs)
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8", newline="")
+    prepare_corpus([tmp_path / "a.txt"], tmp_path / "vocab.txt", tmp_path / "out", casing)
+    corpus = Corpus.open(tmp_path / "out")
+    encode = BertTokenizer(vocabulary, casing).encode
+    sentences = [sentence for lines in paragraphs for sentence in split_paragraph(lines)]
+    expected = [ids for ids in (encode(text).input_ids[1:-1] for text in sentences) if ids]
+    bounds = pairwise(corpus.sentence_offsets.tolist())
+    assert [corpus.tokens[start:end].tolist() for start, end in bounds] == expected
 
 
 def test_the_report_counts_what_was_left_out(tmp_path, texts, vocab):

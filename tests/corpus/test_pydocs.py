@@ -85,6 +85,6 @@ def test_the_limit_stops_the_reading(installation):
 @pytest.mark.slow
 def test_this_installation_gives_megabytes_of_prose_twice_the_same():
     documents = list(pydocs.pydocs_documents())
-    assert sum(len(paragraph) for document in documents for paragraph in document) > 5_000_000
+    assert sum(len(paragraph) for document in documents for paragraph in document) > 8_000_000
     assert documents == list(pydocs.pydocs_documents())
     assert not any(">>>" in paragraph for document in documents for paragraph in document)

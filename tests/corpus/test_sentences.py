@@ -20,6 +20,18 @@ from bert_keras.corpus.sentences import split_paragraph
         ("So did I. The end.", ["So did I.", "The end."]),
         ("It costs $5.50 at acme.com today.", ["It costs $5.50 at acme.com today."]),
         ("“Go!” “Where?” ‘There.’ He went.", ["“Go!”", "“Where?”", "‘There.’", "He went."]),
+        ("Gov. Lee of St. Louis, Mo. came at 5 p.m. The U.S.-led team, i.e. the best, left.",
+         ["Gov. Lee of St. Louis, Mo. came at 5 p.m.", "The U.S.-led team, i.e. the best, left."]),
+        ("1. The first point. 2. The second one. It is 3. II. Of the navy.",
+         ["1. The first point.", "2. The second one.", "It is 3.", "II. Of the navy."]),
+        ("really ? ! she said . . . yes . And then ?",
+         ["really ? ! she said . . . yes .", "And then ?"]),
+        ("He left (see Fig. 3.). She read “No!” aloud. (It was late.) 'Why?' Etc. etc. End",
+         ["He left (see Fig. 3.).", "She read “No!” aloud.", "(It was late.)", "'Why?'",
+          "Etc. etc. End"]),
+        ("Version 2.0.1 is out... Get it at a.b/c.html! It's 50.5% smaller, see e.g. ch. 4.",
+         ["Version 2.0.1 is out...", "Get it at a.b/c.html!",
+          "It's 50.5% smaller, see e.g. ch. 4."]),
         ("Ünder. Éclair! Это. Да.", ["Ünder.", "Éclair!", "Это.", "Да."]),
     ],
 )  # fmt: skip
@@ -35,6 +47,24 @@ def test_english_sentences(text, sentences):
         ("真的吗？！（是的。）好", ["真的吗？！", "（是的。）", "好"]),
         ("房间很好.服务也好!值3.5分.", ["房间很好.", "服务也好!", "值3.5分."]),
         ("比例是3.14，对吗？", ["比例是3.14，对吗？"]),
+        (
+            "太吵了……睡不着…算了。。。走吧！！！",
+            ["太吵了……", "睡不着…", "算了。。。", "走吧！！！"],
+        ),
+        ("优点：1.位置好2.干净（很大）3.安静。", ["优点：1.位置好2.干净（很大）3.安静。"]),
+        (
+            "“行吗？”他问。『不！』（笑。）OK.好吧!“嗯。”",
+            ["“行吗？”", "他问。", "『不！』", "（笑。）", "OK.", "好吧!", "“嗯。”"],
+        ),
+        (
+            "服务员说Mr.王在3.5楼.谢谢.OK. 下次见",
+            ["服务员说Mr.王在3.5楼.", "谢谢.OK.", "下次见"],
+        ),
+        (
+            "约翰．史密斯说：“好”，然后走了；ﾊｲ｡はい。",
+            ["约翰．史密斯说：“好”，然后走了；ﾊｲ｡", "はい。"],
+        ),
+        ("真的...？没有！...总之不错。", ["真的...？", "没有！...", "总之不错。"]),
     ],
 )
 def test_chinese_sentences(text, sentences):

@@ -1,0 +1,97 @@
+"""Much text at once: every distinct chunk of it goes through the tokenizer once."""
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+# What is remembered is forgotten all at once beyond these, so that memory stays bounded.
+_MAX_CHUNKS = 250_000
+_MAX_CHARACTERS = 8_000_000
+
+# The Chinese characters in common use, for a class in a pattern; each is a word of its own.
+IDEOGRAPHS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+
+Encode = Callable[[list[str]], tuple[np.ndarray, np.ndarray]]
+Describe = Callable[[list[str]], np.ndarray]
+
+
+class ChunkTable:
+    """The ids of the chunks met so far, as arrays that are read at many places in one step.
+
+    A chunk is a piece of text whose ids do not depend on what stands beside it: what lies
+    between two spaces, say.
+
+    Args:
+        encode: Gives the ids of chunks, one after another, and how many each has.
+        describe: Gives a uint8 for each chunk, which is kept beside its ids; without it 0.
+    """
+
+    def __init__(self, encode: Encode, describe: Describe | None = None) -> None:
+        self._encode = encode
+        self._describe = describe or (lambda chunks: np.zeros(len(chunks), np.uint8))
+        self._forget()
+
+    def lookup(self, chunks: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The ids of chunks, in their order.
+
+        Returns:
+            The ids int32 [T]; how many each chunk has, int32 [n]; its description, uint8 [n].
+        """
+        if len(self._numbers) > _MAX_CHUNKS or self._characters > _MAX_CHARACTERS:
+            self._forget()
+        known = len(self._numbers)
+        numbers = np.fromiter(map(self._numbers.__getitem__, chunks), np.int32, len(chunks))
+        if len(self._numbers) > known:
+            self._learn(list(islice(self._numbers, known, None)))
+        lengths = self._lengths.values[numbers]
+        ends = np.cumsum(lengths, dtype=np.int64)
+        total = int(ends[-1]) if len(ends) else 0
+        # Token t of chunk c lies at starts[c] + t - (tokens before c).
+        shifts = self._starts.values[numbers] - (ends - lengths)
+        ids = self._ids.values[np.repeat(shifts, lengths) + np.arange(total)]
+        return ids, lengths, self._descriptions.values[numbers]
+
+    def _forget(self) -> None:
+        self._numbers = _Numbers()
+        self._characters = 0
+        self._ids = _Growing(np.int32)
+        self._starts = _Growing(np.int64)
+        self._lengths = _Growing(np.int32)
+        self._descriptions = _Growing(np.uint8)
+
+    def _learn(self, chunks: list[str]) -> None:
+        ids, lengths = self._encode(chunks)
+        ends = np.cumsum(lengths, dtype=np.int64)
+        self._starts.extend(len(self._ids.values) + ends - lengths)
+        self._lengths.extend(lengths)
+        self._ids.extend(ids)
+        self._descriptions.extend(self._describe(chunks))
+        self._characters += sum(map(len, chunks))
+
+
+class _Numbers(dict[str, int]):
+    """Numbers keys from 0, in the order in which they are first asked for."""
+
+    def __missing__(self, key: str) -> int:
+        self[key] = number = len(self)
+        return number
+
+
+class _Growing:
+    """An array that is appended to; ``values`` is what it holds."""
+
+    def __init__(self, dtype: Any) -> None:
+        self._room = np.empty(1024, dtype)
+        self.values = self._room[:0]
+
+    def extend(self, values: Iterable[Any]) -> None:
+        new = np.asarray(values, self._room.dtype)
+        length = len(self.values) + len(new)
+        if length > len(self._room):
+            room = np.empty(max(length, 2 * len(self._room)), self._room.dtype)
+            room[: len(self.values)] = self.values
+            self._room = room
+        self._room[len(self.values) : length] = new
+        self.values = self._room[:length]
