@@ -1,4 +1,4 @@
-"""The one exception that means: the input is wrong, and the message says how to mend it."""
+"""The exceptions that are meant for the user."""
 
 
 class InputError(ValueError):
@@ -8,3 +8,15 @@ class InputError(ValueError):
     commands print it to standard error without a traceback and leave with exit code 1; from
     Python it is an ordinary ``ValueError``.
     """
+
+
+class Interrupted(Exception):  # noqa: N818 - it is no error
+    """The run was asked to stop; its state is saved.
+
+    Attributes:
+        exit_code: What a shell expects of a program that the signal ended: 128 + its number.
+    """
+
+    def __init__(self, step: int, signal_number: int) -> None:
+        super().__init__(f"interrupted at step {step:,}; the same command goes on from there")
+        self.exit_code = 128 + signal_number

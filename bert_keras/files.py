@@ -24,11 +24,13 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
     path = Path(path)
     if path.exists() and not replace:
         raise InputError(f"{path} already exists; remove it or choose another name")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    with _errors_naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
     try:
         temporary.chmod(0o755)  # mkdtemp makes it private; the result should be as any directory
-        yield temporary
+        with _errors_naming(path, temporary):
+            yield temporary
         for file in temporary.rglob("*"):
             if file.is_file():
                 _sync(file)
@@ -52,14 +54,32 @@ def write_text_atomic(path: str | Path, text: str) -> None:
 def write_bytes_atomic(path: str | Path, data: bytes) -> None:
     """Writes ``data`` under a temporary name and renames it to ``path``."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with _errors_naming(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(data)
+            _sync(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _errors_naming(path: Path, within: Path | None = None) -> Iterator[None]:
+    """Makes an ``OSError`` name the user's path instead of none or a temporary one.
+
+    Args:
+        path: What the user asked for.
+        within: Errors that name a path outside this folder are left as they are.
+    """
     try:
-        temporary.write_bytes(data)
-        _sync(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        named = str(error.filename or "")
+        if error.errno is None or (named and within and not named.startswith(str(within))):
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
 
 
 def _sync(path: Path) -> None:

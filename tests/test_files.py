@@ -47,3 +47,16 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
     write_text_atomic(target, "new")
     assert target.read_text() == "new"
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_errors_name_what_the_user_asked_for_and_no_temporary_name(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError) as error:
+        write_text_atomic(tmp_path / "folder", "text")
+    assert error.value.filename == str(tmp_path / "folder")
+    with pytest.raises(IsADirectoryError) as error, atomic_directory(tmp_path / "out") as directory:
+        _write_half(directory)
+    assert error.value.filename == str(tmp_path / "out")
+    with pytest.raises(FileNotFoundError) as error, atomic_directory(tmp_path / "out"):
+        (tmp_path / "elsewhere").read_text()
+    assert error.value.filename == str(tmp_path / "elsewhere")

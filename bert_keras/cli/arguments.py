@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.resources
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,14 @@ def at_least(least: int) -> Callable[[str], int]:
 
     convert.__name__ = "whole number"  # argparse names it in its message
     return convert
+
+
+def positive(text: str) -> float:
+    """An argparse type: a finite number above 0."""
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, received {text}")
+    return number
 
 
 def recipe_file(path: Path) -> Path:

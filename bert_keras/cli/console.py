@@ -20,8 +20,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False)
+# Brackets in a text or a path are the user's, not markup.
+console = Console(highlight=False, soft_wrap=True, markup=False)
+errors = Console(stderr=True, highlight=False, markup=False)
 
 
 def progress_bar(unit: str) -> Progress:
@@ -40,15 +41,24 @@ def progress_bar(unit: str) -> Progress:
         TextColumn("left"),
         TimeRemainingColumn(),
         console=errors,
+        disable=not errors.is_terminal,
     )
 
 
 @contextmanager
 def progress(description: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
     """A bar for the time of the block; yields a function that takes (done, total)."""
-    with progress_bar(unit) as bar:
-        task = bar.add_task(description, total=None, rate="")
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    bar = progress_bar(unit)
+    task = bar.add_task(description, total=None, rate="")
+
+    def advance(done: int, total: int | None) -> None:
+        bar.start()  # not before there is something to show: a mistake shows no bar
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield advance
+    finally:
+        bar.stop()
 
 
 def table(title: str, header: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:

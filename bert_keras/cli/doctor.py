@@ -42,8 +42,8 @@ def run(options: argparse.Namespace) -> None:
     for package, extra in OPTIONAL.items():
         if importlib.util.find_spec(package) is None:
             console.print(
-                f"{package} is not installed (optional): pip install 'bert-keras[{extra}]'",
-                markup=False,
+                f"{package} is not installed (optional): pip install 'bert-keras[{extra}]', "
+                f"in a checkout: pip install -e '.[{extra}]'"
             )
 
 

@@ -39,4 +39,4 @@ def run(options: argparse.Namespace) -> None:
     for number, mask in enumerate(masks, start=1):
         title = options.text if len(masks) == 1 else f"[MASK] {number} of: {options.text}"
         rows = [[candidate.token, f"{candidate.score:.3f}"] for candidate in mask]
-        console.print(table(title, ["word piece", "probability"], rows), markup=False)
+        console.print(table(title, ["word piece", "probability"], rows))

@@ -1,12 +1,14 @@
 """``bert-keras``: the subcommands, and how their errors reach the user."""
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
 from bert_keras import __version__
 from bert_keras.cli import doctor, fill_mask, plot, prepare, pretrain, quickstart, vocab
-from bert_keras.errors import InputError
+from bert_keras.errors import InputError, Interrupted
 
 # In the order of their use. None of these modules imports TensorFlow before its command runs.
 COMMANDS = (quickstart, vocab, prepare, pretrain, fill_mask, plot, doctor)
@@ -27,12 +29,24 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Runs one command.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 wrong usage, 128 + the signal's number when one ended it.
+    """
     options = build_parser().parse_args(arguments)
+    # So that what is half done is cleared away, as it is after Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         options.run(options)
     except InputError as error:
         return _fail(str(error))
+    except Interrupted as error:
+        _fail(str(error))
+        return error.exit_code
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except OSError as error:
         return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except KeyboardInterrupt:

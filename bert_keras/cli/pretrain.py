@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bert_keras.cli.arguments import add_command, recipe_file
-from bert_keras.cli.console import console, start_tensorflow
+from bert_keras.cli.arguments import add_command, model_directory, recipe_file
+from bert_keras.cli.console import console, errors, start_tensorflow
+from bert_keras.cli.doctor import cpu_has_bfloat16
 
 
 def add_parser(subparsers: Any) -> None:
@@ -42,6 +43,10 @@ def run(options: argparse.Namespace) -> None:
     from bert_keras.cli.progress import TrainingProgress
     from bert_keras.training import pretrain
 
+    init = model_directory(options.init) if options.init else None
+    if config.train.precision == "mixed_bfloat16" and not cpu_has_bfloat16():
+        errors.print("note: this CPU does not multiply bfloat16; without a GPU or TPU, float32 is")
+        errors.print("      faster: --set train.precision=float32")
     with TrainingProgress() as bar:
-        model = pretrain(config, options.workdir, options.corpus, options.init, callbacks=[bar])
+        model = pretrain(config, options.workdir, options.corpus, init, callbacks=[bar])
     console.print(f"model: {model}\ncurves: {options.workdir / 'curves.png'}")

@@ -22,7 +22,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the file to write")
     parser.add_argument(
         "--size",
-        type=at_least(10),
+        type=at_least(11),
         default=30522,
         help="entries at most (default: 30522, as in BERT)",
     )

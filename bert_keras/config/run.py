@@ -17,10 +17,12 @@ class ModelConfig:
     """``[model]``: a published size by name, and single fields of ``BertConfig`` set otherwise.
 
     ``vocab_size`` is left out as a rule: the corpus says it. A field that is ``None`` keeps the
-    preset's value.
+    preset's value. ``init`` is a model directory to start from instead of random weights;
+    ``--init`` wins over it.
     """
 
     preset: str = "base"
+    init: str = ""
     vocab_size: int | None = None
     hidden_size: int | None = None
     num_hidden_layers: int | None = None

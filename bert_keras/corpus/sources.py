@@ -103,6 +103,8 @@ def read_lines(inputs: Sequence[str | Path], on_progress: Progress | None = None
 
 
 def _files(name: str) -> list[Path]:
+    if not name.strip():
+        raise InputError("an input is an empty name; is a shell variable unset?")
     path = Path(name)
     if path.is_dir():
         files = sorted(

@@ -110,6 +110,8 @@ class Corpus:
             )
         counts = description["counts"]
         tokens = _load(path / TOKENS_FILE, token_dtype(tokenizer.vocab_size), counts["tokens"])
+        if len(tokens) and int(tokens.max()) >= tokenizer.vocab_size:
+            raise _damaged(path / TOKENS_FILE, "it holds ids that are not in the vocabulary")
         sentence_offsets, document_offsets = (
             _load_offsets(path / name, counts[of] + 1, last=last)
             for name, of, last in (

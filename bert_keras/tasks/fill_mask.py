@@ -53,7 +53,10 @@ def fill_mask(
         "masked_lm_positions": tf.constant([positions], tf.int32),
     }
     logits = tf.cast(model(batch, training=False)["masked_lm_logits"][0], tf.float32)
-    scores = tf.nn.softmax(logits).numpy()
+    # A model may have rows for more word pieces than its vocabulary names.
+    scores = tf.nn.softmax(logits[:, : tokenizer.vocab_size]).numpy()
+    if not np.isfinite(scores).all():
+        raise InputError("the model's weights are not finite numbers: its training went wrong")
     best = np.argsort(-scores, axis=-1, kind="stable")[:, :top]
     return [
         [Candidate(tokenizer.vocab[piece], float(row[piece])) for piece in pieces]

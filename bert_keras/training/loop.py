@@ -12,7 +12,9 @@ import keras
 import tensorflow as tf
 
 from bert_keras.config import CheckpointConfig, TrainConfig
+from bert_keras.errors import Interrupted
 from bert_keras.training.checkpoint import Checkpoints
+from bert_keras.training.interruption import listening
 from bert_keras.training.metrics import MetricsLog
 from bert_keras.training.steps import Ratios, make_eval_step, make_train_step
 from bert_keras.training.strategy import distribute
@@ -92,17 +94,22 @@ class TrainingRun:
             return self.checkpoints.restore_latest(self.model, self.optimizer)
 
     def run(self, stages: Sequence[Stage]) -> None:
-        """Trains through the stages, from the newest checkpoint on if there is one."""
+        """Trains through the stages, from the newest checkpoint on if there is one.
+
+        Raises:
+            Interrupted: After Ctrl-C or SIGTERM, once the state is saved.
+        """
         step = self.restore()
         self.log = MetricsLog(self.workdir, step)
         total = stages[-1].last_step
         self.callbacks.set_model(self.model)
         self.callbacks.set_params({"steps": total, "initial_step": step})
         self.callbacks.on_train_begin()
-        for stage in stages:
-            if step < stage.last_step:
-                self._run_stage(stage, step, total)
-                step = stage.last_step
+        with listening() as self.stop_request:
+            for stage in stages:
+                if step < stage.last_step:
+                    self._run_stage(stage, step, total)
+                    step = stage.last_step
         self.callbacks.on_train_end()
 
     def _run_stage(self, stage: Stage, first_step: int, total: int) -> None:
@@ -120,8 +127,11 @@ class TrainingRun:
             self.callbacks.on_train_batch_end(step - 1, logs)
             if step % self.train.eval_every_steps == 0 or step == total:
                 self.evaluate(stage, step)
-            if step % self.every_steps == 0 or step == total:
+            stopping = self.stop_request.signal_number
+            if step % self.every_steps == 0 or step == total or stopping:
                 self.checkpoints.save(step, self.model, self.optimizer)
+            if stopping and step < total:
+                raise Interrupted(step, stopping)
 
     def evaluate(self, stage: Stage, step: int) -> dict[str, float]:
         """Means over the stage's held-out batches, logged; empty where it has none."""

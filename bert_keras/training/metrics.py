@@ -46,18 +46,25 @@ def read_metrics(workdir: Path) -> list[dict[str, Any]]:
     A last line that a kill cut short is passed over.
 
     Raises:
-        InputError: When another line is no JSON object.
+        InputError: When another line is no JSON object with ``step`` and ``split``.
     """
     path = workdir / METRICS_FILE
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     values = []
     for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is cut off
         try:
-            values.append(json.loads(line))
+            value = json.loads(line)
         except json.JSONDecodeError:
-            raise InputError(f"{path}, line {number} is no JSON: {line[:60]!r}") from None
+            value = None
+        if not (
+            isinstance(value, dict) and isinstance(value.get("step"), int) and "split" in value
+        ):
+            raise InputError(
+                f"{path}, line {number} is no line of a log; delete it. Received: {line[:60]!r}"
+            )
+        values.append(value)
     return values
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,12 @@ from bert_keras.corpus import Corpus
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForPreTraining
 from bert_keras.optimizers import AdamW, WarmupLinearDecay
-from bert_keras.tokenization import BertTokenizer
 from bert_keras.training.curves import plot_curves
 from bert_keras.training.loop import TrainingRun
 from bert_keras.training.stages import make_stages
 from bert_keras.training.steps import make_train_step
 from bert_keras.training.strategy import make_strategy
-from bert_keras.training.workdir import MODEL_FOLDER, claim
+from bert_keras.training.workdir import MODEL_FOLDER, claim, locked
 
 
 def pretrain(
@@ -48,18 +48,20 @@ def pretrain(
 
     Raises:
         InputError: When the corpus, the config and the work directory do not fit together.
+        Interrupted: After Ctrl-C or SIGTERM, once the state is saved.
     """
     workdir = Path(workdir)
+    if init is not None:
+        config = config.replace(model=replace(config.model, init=str(init)))
     texts = Corpus.open(_corpus_path(config, corpus))
-    claim(workdir, config, texts.path)
-    model_path = workdir / MODEL_FOLDER
-    if model_path.exists():
-        return model_path
-    run = _make_run(config, texts, workdir, init, callbacks)
-    run.run(make_stages(config, texts))
-    plot_curves(workdir)
-    save(run.model, model_path, BertTokenizer.from_vocab(texts.path / "vocab.txt", texts.casing))
-    return model_path
+    with locked(workdir):
+        claim(workdir, config, texts.path)
+        if not (workdir / MODEL_FOLDER).exists():
+            run = _make_run(config, texts, workdir, callbacks)
+            run.run(make_stages(config, texts))
+            plot_curves(workdir)
+            save(run.model, workdir / MODEL_FOLDER, texts.tokenizer)
+    return workdir / MODEL_FOLDER
 
 
 def measure_seconds_per_step(config: PretrainConfig, corpus: Corpus, seconds: float = 3.0) -> float:
@@ -70,7 +72,7 @@ def measure_seconds_per_step(config: PretrainConfig, corpus: Corpus, seconds: fl
         corpus: What to train on.
         seconds: How long to measure each stage.
     """
-    model, optimizer = _make_model(config, corpus, None)
+    model, optimizer = _make_model(config, corpus)
     step_function = make_train_step(
         tf.distribute.get_strategy(), model, optimizer, config.train.jit_compile
     )
@@ -93,24 +95,21 @@ def _make_run(
     config: PretrainConfig,
     corpus: Corpus,
     workdir: Path,
-    init: str | Path | None,
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> TrainingRun:
     strategy = make_strategy(config.distribution.strategy)
     with strategy.scope():
-        model, optimizer = _make_model(config, corpus, init)
+        model, optimizer = _make_model(config, corpus)
     return TrainingRun(
         model, optimizer, strategy, config.train, config.checkpoint, workdir, callbacks
     )
 
 
-def _make_model(
-    config: PretrainConfig, corpus: Corpus, init: str | Path | None
-) -> tuple[BertForPreTraining, AdamW]:
+def _make_model(config: PretrainConfig, corpus: Corpus) -> tuple[BertForPreTraining, AdamW]:
     bert_config = config.model.bert_config(corpus.vocab_size)
     model = BertForPreTraining(bert_config, seed=config.train.seed, dtype=config.train.precision)
-    if init is not None:
-        _start_from(model, init, corpus)
+    if config.model.init:
+        _start_from(model, config.model.init, corpus)
     return model, make_optimizer(config)
 
 
@@ -128,7 +127,7 @@ def make_optimizer(config: PretrainConfig) -> AdamW:
     )
 
 
-def _start_from(model: BertForPreTraining, init: str | Path, corpus: Corpus) -> None:
+def _start_from(model: BertForPreTraining, init: str, corpus: Corpus) -> None:
     """Copies the weights of a saved model that has the same architecture and vocabulary."""
     source: Any = load(init)
     if not isinstance(source, BertForPreTraining) or source.config != model.config:

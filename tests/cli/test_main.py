@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -97,6 +98,14 @@ def test_fill_mask_prints_a_table(made, capsys):
     assert "probability" in capsys.readouterr().out
 
 
+def test_brackets_in_a_text_are_no_markup(made, capsys):
+    assert (
+        main(["fill-mask", str(made / "run"), "the [b]cat[/b] [/i] [MASK] [bold]x", "--top", "1"])
+        == 0
+    )
+    assert "the [b]cat[/b] [/i] [MASK] [bold]x" in " ".join(capsys.readouterr().out.split())
+
+
 def test_fill_mask_json_is_one_object_and_nothing_else(made, capsys):
     text = "The [MASK] sees the [MASK]."
     assert main(["fill-mask", str(made / "run" / "model"), text, "--top", "2", "--json"]) == 0
@@ -190,6 +199,26 @@ class TestBadInput:
     def test_a_run_that_has_not_finished_has_no_model(self, tmp_path, capsys):
         (tmp_path / "config.toml").write_text("")
         assert "has not finished" in fail(capsys, "fill-mask", tmp_path, "a [MASK]")
+
+    @pytest.mark.parametrize("minutes", ["0", "-1", "nan", "inf", "many"])
+    def test_minutes_that_are_no_time(self, minutes, capsys):
+        with pytest.raises(SystemExit) as stop:
+            main(["quickstart", "--minutes", minutes])
+        assert stop.value.code == 2
+
+    def test_ids_that_are_not_in_the_vocabulary(self, made, tmp_path, capsys):
+        shutil.copytree(made / "corpus", tmp_path / "corpus")
+        file = tmp_path / "corpus" / "tokens.npy"
+        file.write_bytes(file.read_bytes()[:-4] + b"\xff" * 4)
+        line = fail(
+            capsys, "pretrain", made / "recipe.toml", "--workdir", tmp_path / "run",
+            "--corpus", tmp_path / "corpus",
+        )  # fmt: skip
+        assert "not in the vocabulary" in line
+
+    def test_an_empty_name(self, made, tmp_path, capsys):
+        arguments = ["--vocab", made / "vocab.txt", "--out", tmp_path / "c"]
+        assert "empty name" in fail(capsys, "prepare", "", *arguments)
 
     def test_plot_of_a_folder_that_is_no_run(self, tmp_path, capsys):
         assert "metrics.jsonl" in fail(capsys, "plot", tmp_path)

@@ -79,4 +79,6 @@ def test_every_shipped_recipe_loads_and_opens_with_its_command(repository):
     assert recipes
     for path in recipes:
         load_toml(PretrainConfig, path)
-        assert path.read_text().startswith("# bert-keras "), path
+        first = path.read_text().split("\n\n")[0]
+        assert first.startswith("# bert-keras "), path
+        assert "easured" in first, path

@@ -23,10 +23,13 @@ def test_a_line_that_a_kill_cut_short_is_passed_over(tmp_path):
     assert [line["step"] for line in read_metrics(tmp_path)] == [1]
 
 
-def test_a_broken_line_within_is_an_error_with_its_number(tmp_path):
-    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\nnonsense\n{"step": 2}\n')
-    with pytest.raises(InputError, match="line 2 is no JSON"):
+@pytest.mark.parametrize("line", [b"nonsense", b"[1]", b'{"step": 1}', b'{"a": 1}', b"\xff\xff"])
+def test_a_broken_line_within_is_an_error_with_its_number(tmp_path, line):
+    good = b'{"step": 1, "split": "train"}\n'
+    (tmp_path / "metrics.jsonl").write_bytes(good + line + b"\n" + good)
+    with pytest.raises(InputError, match="line 2 is no line of a log; delete it") as error:
         read_metrics(tmp_path)
+    assert "\n" not in str(error.value)
 
 
 def test_what_is_not_finite_is_null_as_json_has_no_nan(tmp_path):

@@ -1,4 +1,5 @@
 import json
+import signal
 from dataclasses import replace
 
 import keras
@@ -7,12 +8,13 @@ import pytest
 
 import bert_keras
 from bert_keras.corpus import Corpus
-from bert_keras.errors import InputError
+from bert_keras.errors import InputError, Interrupted
 from bert_keras.modeling import BertForPreTraining
 from bert_keras.training import measure_seconds_per_step, pretrain
 from bert_keras.training.metrics import read_metrics
 from bert_keras.training.pretrain import make_optimizer
 from bert_keras.training.stages import make_stages
+from bert_keras.training.workdir import locked
 
 
 class Killed(BaseException):
@@ -86,10 +88,43 @@ def test_a_killed_run_ends_with_the_same_bytes(step, finished, recipe, corpus_pa
     assert held_out == [line for line in read_metrics(finished) if line["split"] == "eval"]
 
 
+def test_ctrl_c_saves_the_step_and_the_run_ends_with_the_same_bytes(
+    finished, recipe, corpus_path, tmp_path
+):
+    """The signal comes to step 5, which is no checkpoint's; nothing of it is lost."""
+
+    class PressCtrlC(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if batch + 1 == 5:
+                signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(Interrupted, match="interrupted at step 5") as stop:
+        pretrain(recipe, tmp_path / "run", corpus_path, callbacks=[PressCtrlC()])
+    assert stop.value.exit_code == 130
+    assert signal.getsignal(signal.SIGINT) is before
+    assert (tmp_path / "run" / "checkpoints" / "step-000000005.safetensors").exists()
+    pretrain(recipe, tmp_path / "run", corpus_path)
+    file = "model/model.safetensors"
+    assert (tmp_path / "run" / file).read_bytes() == (finished / file).read_bytes()
+
+
+def test_a_try_that_failed_does_not_block_the_next(finished, recipe, corpus_path, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        pretrain(recipe, tmp_path / "run", corpus_path, init=tmp_path / "none")
+    once = replace(recipe, train=replace(recipe.train, steps=1))
+    assert pretrain(once, tmp_path / "run", corpus_path).exists()
+
+
+def test_a_second_process_in_the_same_work_directory_is_refused(recipe, corpus_path, tmp_path):
+    with locked(tmp_path), pytest.raises(InputError, match="another process is training"):
+        pretrain(recipe, tmp_path, corpus_path)
+
+
 def test_a_finished_run_returns_at_once_and_changes_nothing(finished, recipe, corpus_path):
-    before = {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.is_file()}
+    before = {p: p.stat().st_mtime_ns for p in finished.rglob("[!.]*") if p.is_file()}
     assert pretrain(recipe, finished, corpus_path) == finished / "model"
-    assert {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.is_file()} == before
+    assert {p: p.stat().st_mtime_ns for p in finished.rglob("[!.]*") if p.is_file()} == before
 
 
 def test_first_ten_steps_equal_fits(finished, recipe, corpus_path):
