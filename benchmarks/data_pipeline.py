@@ -30,7 +30,7 @@ import tensorflow as tf
 from bert_keras.config import DataConfig
 from bert_keras.corpus import read_lines
 from bert_keras.data import (
-    PairPlan,
+    ExamplePlan,
     TokenMasking,
     gather_examples,
     plan_pairs,
@@ -82,7 +82,7 @@ def measure(corpus: SyntheticCorpus, length: int, batch: int) -> dict[str, float
     config = DataConfig(max_seq_length=length)
     steps = 100
 
-    def plan(epoch: int) -> PairPlan:
+    def plan(epoch: int) -> ExamplePlan:
         return plan_pairs(corpus.sentence_offsets, corpus.documents, length, 0.1, 0, epoch)
 
     rows = plan(0)

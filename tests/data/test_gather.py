@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from bert_keras.data.gather import gather_examples
-from bert_keras.data.pairs import PairPlan, plan_pairs
+from bert_keras.data.pairs import plan_pairs
+from bert_keras.data.plan import ExamplePlan
 
 LENGTH = 64
 
 
 @pytest.fixture(scope="module")
-def pairs(varied_corpus) -> PairPlan:
+def pairs(varied_corpus) -> ExamplePlan:
     return plan_pairs(varied_corpus.sentence_offsets, varied_corpus.documents, LENGTH, 0.2, 0, 0)
 
 
@@ -25,7 +26,7 @@ def assert_as_one_by_one(rows, corpus, examples):
         types = [0] * (len(a) + 2) + [1] * (len(b) + 1)
         assert examples.token_type_ids[row].tolist() == types + [0] * padding
         assert examples.attention_mask[row].tolist() == [1] * len(text) + [0] * padding
-        assert examples.next_sentence_labels[row] == rows.is_random[row]
+        assert examples.next_sentence_labels[row] == rows.label[row]
 
 
 def test_examples_are_as_put_together_one_by_one(varied_corpus, pairs):
@@ -54,7 +55,7 @@ def test_all_arrays_are_int32_of_the_promised_shape(varied_corpus, pairs):
 
 def test_a_pair_at_the_very_end_of_the_corpus_is_read_right(make_corpus):
     corpus = make_corpus([[3], [2]])
-    rows = PairPlan(
+    rows = ExamplePlan(
         np.array([0]),
         np.array([3], np.int32),
         np.array([3]),
