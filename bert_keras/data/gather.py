@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bert_keras.data.plan import ExamplePlan, Int64
+from bert_keras.data.plan import ExamplePlan
 from bert_keras.data.protocol import PretrainingCorpus
 
 Int32 = npt.NDArray[np.int32]
@@ -68,7 +68,7 @@ def gather_word_starts(
     return _read(corpus.word_starts, rows, input_ids.shape[1])
 
 
-def _separators(rows: ExamplePlan) -> tuple[Int64, Int64]:
+def _separators(rows: ExamplePlan) -> tuple[Int32, Int32]:
     """Returns the positions of the first and the last [SEP], [B, 1]; without B there is but one."""
     first = rows.a_length[:, np.newaxis] + 1
     b_length = rows.b_length[:, np.newaxis]

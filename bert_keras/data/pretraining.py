@@ -71,7 +71,7 @@ def pretraining_dataset(
     share = batch_size // host_count
     first_row = host_index * share
     per_token = [share, config.max_seq_length]
-    shapes = Examples(per_token, per_token, per_token, [share])._asdict()
+    shapes = dict.fromkeys(Examples._fields, per_token) | {"next_sentence_labels": [share]}
     with_words = config.masking != "token"
     if with_words:
         shapes["word_starts"] = per_token
