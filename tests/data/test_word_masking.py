@@ -1,0 +1,361 @@
+import math
+import random
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_keras.data.masking import MaskingDraws
+from bert_keras.data.word_masking import MAX_SPAN_WORDS, SpanMasking, WholeWordMasking
+
+CLS, SEP, MASK, VOCAB = 2, 3, 4, 1000
+LENGTH, PREDICTIONS = 64, 10
+BOTH = pytest.mark.parametrize("cls", [WholeWordMasking, SpanMasking])
+
+
+@dataclass
+class Texts:
+    """[CLS] words [SEP] words [SEP]; ids of words from 5, words of one to four pieces."""
+
+    ids: np.ndarray
+    attention: np.ndarray
+    starts: np.ndarray
+
+    def tensors(self):
+        return tf.constant(self.ids), tf.constant(self.attention), tf.constant(self.starts)
+
+
+def texts(lengths, length=LENGTH, seed=0, one_piece=0.6):
+    rng = np.random.default_rng(seed)
+    lengths = np.asarray(lengths)
+    shape = (len(lengths), length)
+    ids = rng.integers(5, VOCAB, size=shape).astype(np.int32)
+    attention = (np.arange(length) < lengths[:, None]).astype(np.int32)
+    ids[:, 0] = CLS
+    ids[np.arange(len(lengths)), lengths // 2] = SEP
+    ids[np.arange(len(lengths)), lengths - 1] = SEP
+    # Where a segment was trimmed at its front, its first piece goes on with a word that is gone.
+    return Texts(ids * attention, attention, rng.random(shape) < one_piece)
+
+
+def masking_of(cls, **changes):
+    settings = {
+        "max_seq_length": LENGTH,
+        "max_predictions_per_seq": PREDICTIONS,
+        "masking_rate": 0.15,
+        "vocab_size": VOCAB,
+        "cls_id": CLS,
+        "sep_id": SEP,
+        "mask_id": MASK,
+    }
+    return cls(**(settings | changes))
+
+
+def mask(masking, batch, seed=0, step=0):
+    ids, attention, starts = batch.tensors()
+    draws = masking.draw(len(batch.ids), seed, tf.constant(step, tf.int64))
+    masked = masking(ids, attention, draws, starts)
+    numbers = MaskingDraws(*(value.numpy() for value in draws))
+    return {name: value.numpy() for name, value in masked.items()}, numbers
+
+
+def chosen(masked, row):
+    used = masked["masked_lm_weights"][row] == 1
+    return masked["masked_lm_positions"][row][used].tolist()
+
+
+def words_of_original(batch, row):
+    """The words as the original counts them: what goes on belongs to the last word, if any."""
+    words = []
+    for position, id_ in enumerate(batch.ids[row]):
+        if not batch.attention[row, position] or id_ in (CLS, SEP):
+            continue
+        if words and not batch.starts[row, position]:
+            words[-1].append(position)
+        else:
+            words.append([position])
+    return words
+
+
+def segments(batch, row):
+    """The words of each stretch of text between special tokens."""
+    found, before = [], False
+    for position, id_ in enumerate(batch.ids[row]):
+        is_text = bool(batch.attention[row, position]) and id_ not in (CLS, SEP)
+        if is_text and not before:
+            found.append([])
+        if is_text and (batch.starts[row, position] or not before):
+            found[-1].append([])
+        if is_text:
+            found[-1][-1].append(position)
+        before = is_text
+    return found
+
+
+def fit_words(words, budget):
+    """The original's choice: one word after another, those that would overflow skipped."""
+    taken = []
+    for word in words:
+        if len(taken) + len(word) <= budget:
+            taken += word
+    return sorted(taken)
+
+
+def fit_spans(text, budget, pick_start, pick_length):
+    """Span after span: ``pick_start`` of the words that can begin one, of ``pick_length`` words."""
+    masked = set()
+    while len(masked) < budget:
+        usable = [
+            (segment, number)
+            for segment in text
+            for number, word in enumerate(segment)
+            if word[0] not in masked and len(word) <= budget - len(masked)
+        ]
+        if not usable:
+            break
+        segment, number = pick_start(usable)
+        for word in segment[number : number + pick_length()]:
+            new = set(word) - masked
+            if len(masked) + len(new) > budget:
+                break
+            masked |= new
+    return sorted(masked)
+
+
+def count(batch, row, rate=0.15, predictions=PREDICTIONS):
+    return min(predictions, max(1, round(batch.attention[row].sum() * rate)))
+
+
+@pytest.fixture(scope="module")
+def batch():
+    return texts(np.random.default_rng(1).integers(5, LENGTH + 1, 400))
+
+
+def test_whole_words_are_those_the_original_takes_in_the_order_of_the_keys(batch):
+    masked, draws = mask(masking_of(WholeWordMasking), batch)
+    for row in range(len(batch.ids)):
+        words = words_of_original(batch, row)
+        # The words of a row have the first keys, one each.
+        order = np.argsort(-draws.keys[row, : len(words)], kind="stable")
+        expected = fit_words([words[k] for k in order], count(batch, row))
+        assert chosen(masked, row) == expected
+
+
+@pytest.mark.parametrize(("rate", "predictions"), [(0.15, 10), (0.5, 30), (1.0, 64), (0.15, 1)])
+def test_whole_words_fill_the_count_as_by_the_original_at_every_rate(rate, predictions):
+    batch = texts(np.arange(5, LENGTH + 1), one_piece=0.3, seed=3)
+    masking = masking_of(WholeWordMasking, masking_rate=rate, max_predictions_per_seq=predictions)
+    masked, draws = mask(masking, batch)
+    for row in range(len(batch.ids)):
+        words = words_of_original(batch, row)
+        order = np.argsort(-draws.keys[row, : len(words)], kind="stable")
+        budget = count(batch, row, rate, predictions)
+        assert chosen(masked, row) == fit_words([words[k] for k in order], budget)
+
+
+def test_spans_are_those_found_one_after_another_from_the_same_draws(batch):
+    masked, draws = mask(masking_of(SpanMasking), batch)
+    ends = np.cumsum([0.8**k for k in range(MAX_SPAN_WORDS)])
+    for row in range(len(batch.ids)):
+        keys = draws.keys[row]
+        lengths = iter(1 + np.searchsorted(ends / ends[-1], draws.lengths[row] / (2**31 - 1)))
+        expected = fit_spans(
+            segments(batch, row),
+            count(batch, row),
+            lambda usable, keys=keys: max(usable, key=lambda word: keys[word[0][word[1]][0]]),
+            lambda lengths=lengths: next(lengths),
+        )
+        assert chosen(masked, row) == expected
+
+
+@BOTH
+def test_words_are_masked_whole(cls, batch):
+    masked, _ = mask(masking_of(cls), batch)
+    for row in range(len(batch.ids)):
+        taken = set(chosen(masked, row))
+        words = (
+            words_of_original(batch, row)
+            if cls is WholeWordMasking
+            else [word for segment in segments(batch, row) for word in segment]
+        )
+        assert all(taken.issuperset(word) or taken.isdisjoint(word) for word in words)
+
+
+@BOTH
+def test_no_more_than_the_count_is_masked_and_less_only_where_no_word_fits(cls, batch):
+    masked, _ = mask(masking_of(cls), batch)
+    for row in range(len(batch.ids)):
+        taken = set(chosen(masked, row))
+        left = count(batch, row) - len(taken)
+        assert left >= 0
+        words = [word for segment in segments(batch, row) for word in segment]
+        if cls is WholeWordMasking:
+            words = words_of_original(batch, row)
+        assert all(len(word) > left for word in words if not taken & set(word))
+
+
+@BOTH
+def test_the_labels_restore_the_text_and_unused_slots_hold_zeros(cls, batch):
+    masked, _ = mask(masking_of(cls), batch)
+    restored = masked["input_ids"].copy()
+    rows, slots = np.nonzero(masked["masked_lm_weights"])
+    positions = masked["masked_lm_positions"][rows, slots]
+    restored[rows, positions] = masked["masked_lm_ids"][rows, slots]
+    np.testing.assert_array_equal(restored, batch.ids)
+    assert batch.ids[rows, positions].min() >= 5
+    unused = masked["masked_lm_weights"] == 0
+    assert unused.any()
+    assert not masked["masked_lm_positions"][unused].any()
+    assert not masked["masked_lm_ids"][unused].any()
+    assert (np.diff(masked["masked_lm_weights"], axis=1) <= 0).all()
+
+
+def z_scores(ours, theirs):
+    """Welch's statistic of every column of two [rows, statistics]."""
+    ours, theirs = np.array(ours, float), np.array(theirs, float)
+    error = np.sqrt(ours.var(0) / len(ours) + theirs.var(0) / len(theirs))
+    usable = (error > 0) & (ours.sum(0) + theirs.sum(0) > 30)
+    return ((ours.mean(0) - theirs.mean(0))[usable] / error[usable]).tolist()
+
+
+def statistics(taken):
+    """Which positions, and how many runs of which lengths."""
+    positions = np.zeros(LENGTH)
+    positions[taken] = 1
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], positions, [0]])))
+    runs = np.bincount(np.minimum(edges[1::2] - edges[::2], 9), minlength=10)
+    return [*positions, *runs, len(taken)]
+
+
+@BOTH
+def test_choices_are_distributed_as_by_a_sequential_algorithm_with_other_random_numbers(cls):
+    one = texts([60], seed=5)
+    number = 6000
+    batch = Texts(*(np.repeat(array, number, axis=0) for array in vars(one).values()))
+    masked, _ = mask(masking_of(cls), batch)
+    ours = [statistics(chosen(masked, row)) for row in range(number)]
+
+    rng = random.Random(0)
+    words, text = words_of_original(one, 0), segments(one, 0)
+    weights = [0.2 * 0.8 ** (k - 1) for k in range(1, MAX_SPAN_WORDS + 1)]
+    theirs = []
+    for _ in range(number):
+        if cls is WholeWordMasking:
+            taken = fit_words(rng.sample(words, len(words)), 9)
+        else:
+            taken = fit_spans(text, 9, rng.choice, lambda: rng.choices(range(1, 11), weights)[0])
+        theirs.append(statistics(taken))
+    z = z_scores(ours, theirs)
+    assert len(z) > 50
+    assert max(map(abs, z)) < 4.5
+    assert math.sqrt(sum(value**2 for value in z) / len(z)) < 1.4
+
+
+def test_span_lengths_are_geometric_and_3_8_words_in_the_mean():
+    number = 20_000
+    batch = texts([LENGTH] * number, one_piece=1.0)
+    masking = masking_of(SpanMasking, masking_rate=1.0)
+    draws = masking.draw(number, 0, tf.constant(0, tf.int64))
+    # The first span begins at 5; all others only far behind, after [SEP].
+    keys = np.broadcast_to(np.where(np.arange(LENGTH) < 32, 0, 5), (number, LENGTH)).copy()
+    keys[:, 5] = 9
+    ids, attention, starts = batch.tensors()
+    masked = masking(ids, attention, draws._replace(keys=tf.constant(keys, tf.int32)), starts)
+    is_masked = np.zeros((number, LENGTH), bool)
+    np.put_along_axis(is_masked, masked["masked_lm_positions"].numpy(), True, axis=1)
+    lengths = is_masked[:, 5:32].sum(1)
+    assert abs(lengths.mean() - 3.8) < 0.1  # as the paper says
+    weights = np.array([0.2 * 0.8**k for k in range(MAX_SPAN_WORDS)])
+    expected = number * weights / weights.sum()
+    seen = np.bincount(lengths, minlength=MAX_SPAN_WORDS + 1)[1:]
+    assert ((seen - expected) ** 2 / expected).sum() < 9 + 4 * math.sqrt(18)
+
+
+def test_each_piece_of_a_whole_word_has_an_action_of_its_own():
+    batch = texts([60] * 4000, one_piece=0.3)
+    masked, _ = mask(masking_of(WholeWordMasking), batch)
+    rows, slots = np.nonzero(masked["masked_lm_weights"])
+    positions = masked["masked_lm_positions"][rows, slots]
+    seen = masked["input_ids"][rows, positions]
+    is_mask = seen == MASK
+    is_kept = seen == masked["masked_lm_ids"][rows, slots]
+    total = len(rows)
+    for share, expected in ((is_mask.mean(), 0.8), (is_kept.mean(), 0.1)):
+        assert abs(share - expected) < 4 * math.sqrt(expected * (1 - expected) / total) + 0.001
+    # Two pieces in a row are both [MASK] in 64 %.
+    together = (np.diff(rows) == 0) & (np.diff(positions) == 1)
+    both = (is_mask[:-1] & is_mask[1:])[together]
+    assert abs(both.mean() - 0.64) < 4 * math.sqrt(0.64 * 0.36 / len(both)) + 0.001
+
+
+def test_a_span_is_masked_kept_or_replaced_as_a_whole_80_10_10():
+    batch = texts([60] * 6000)
+    masked, _ = mask(masking_of(SpanMasking), batch)
+    actions = []
+    for row in range(len(batch.ids)):
+        taken = np.array(chosen(masked, row))
+        for span in np.split(taken, np.flatnonzero(np.diff(taken) > 1) + 1):
+            seen, original = masked["input_ids"][row, span], batch.ids[row, span]
+            kinds = {(seen == MASK).all(), (seen == MASK).any()}
+            assert len(kinds) == 1 or len(span) > 1
+            if (seen == MASK).all():
+                actions.append("mask")
+            elif (seen == original).all():
+                actions.append("keep")
+            else:
+                # A random word is [MASK] or the word itself once in a thousand draws.
+                assert (seen == MASK).sum() <= 1
+                actions.append("random")
+    for action, expected in (("mask", 0.8), ("keep", 0.1), ("random", 0.1)):
+        share = actions.count(action) / len(actions)
+        assert abs(share - expected) < 4 * math.sqrt(expected * (1 - expected) / len(actions))
+
+
+def test_a_span_ends_at_the_separator():
+    # One word before [SEP]: spans that begin there would reach over if they could.
+    batch = texts([60] * 2000, one_piece=1.0)
+    batch.ids[:, 2] = SEP
+    masked, draws = mask(masking_of(SpanMasking, masking_rate=0.02), batch)
+    assert (masked["masked_lm_weights"].sum(1) == 1).all()
+    draws = draws._replace(keys=np.where(np.arange(LENGTH) == 1, 2**31 - 2, draws.keys))
+    masking = masking_of(SpanMasking)
+    ids, attention, starts = batch.tensors()
+    result = masking(ids, attention, MaskingDraws(*map(tf.constant, draws)), starts)
+    positions = result["masked_lm_positions"].numpy()
+    assert (positions[:, 0] == 1).all()
+    later = positions[:, 1:]
+    assert (later[later > 0] > 2).all()
+
+
+def test_a_word_that_no_room_is_left_for_leaves_a_text_unmasked():
+    batch = texts([20])
+    batch.starts[:] = False  # Each segment is one word.
+    for cls in (WholeWordMasking, SpanMasking):
+        masked, _ = mask(masking_of(cls), batch)
+        assert not masked["masked_lm_weights"].any()
+        np.testing.assert_array_equal(masked["input_ids"], batch.ids)
+
+
+@BOTH
+def test_the_seed_and_the_step_alone_decide_the_masks(cls, batch):
+    before, _ = mask(masking_of(cls), batch, seed=5, step=6)
+    again, _ = mask(masking_of(cls), batch, seed=5, step=6)
+    for name, value in before.items():
+        assert value.tobytes() == again[name].tobytes()
+    for seed, step in ((6, 6), (5, 7), (6, 5)):
+        other, _ = mask(masking_of(cls), batch, seed=seed, step=step)
+        assert (other["masked_lm_positions"] != before["masked_lm_positions"]).mean() > 0.3
+
+
+@BOTH
+def test_it_compiles_under_xla_with_static_shapes_to_the_same_numbers(cls):
+    batch = texts([5, 30, 60, 64])
+    masking = masking_of(cls)
+    ids, attention, starts = batch.tensors()
+    compiled = tf.function(
+        lambda step: masking(ids, attention, masking.draw(4, 1, step), starts), jit_compile=True
+    )
+    expected, _ = mask(masking, batch, seed=1, step=9)
+    for name, value in compiled(tf.constant(9, tf.int64)).items():
+        np.testing.assert_array_equal(value.numpy(), expected[name])
