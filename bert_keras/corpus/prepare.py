@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bert_keras.corpus import store
-from bert_keras.corpus.chinese import segmenter_version, write_word_starts
+from bert_keras.corpus.chinese_words import segmenter_version, write_word_starts
 from bert_keras.corpus.sentences import (
     chunk_kinds,
     join_lines,

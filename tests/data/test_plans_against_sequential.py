@@ -200,7 +200,6 @@ def test_examples_of_real_speeches_are_distributed_as_by_the_sequential_algorith
         sentences = re.split(r"(?<=[.!?;])\s", speech.read_text(encoding="utf-8"))
         lengths.append([len(sentence.split()) for sentence in sentences if sentence.split()])
     offsets = np.cumsum([0, *(length for document in lengths for length in document)])
-    bounds = np.cumsum([0, *map(len, documents)])
-    compare(
-        ALGORITHMS[algorithm], offsets, np.stack([bounds[:-1], bounds[1:]], axis=1), 128, 0.1, 60
-    )
+    bounds = np.cumsum([0, *map(len, lengths)])
+    documents = np.stack([bounds[:-1], bounds[1:]], axis=1)
+    compare(ALGORITHMS[algorithm], offsets, documents, 128, 0.1, 60)
