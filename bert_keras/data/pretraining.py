@@ -67,7 +67,7 @@ def pretraining_dataset(
     stream = _example_stream(corpus, config, seed, epoch_offsets)
     # Plans the first epoch here, where an unusable corpus raises a plain InputError.
     stream.rows(start_step * batch_size, start_step * batch_size + 1)
-    masking = _masking(corpus, config)
+    masking = make_masking(corpus, config)
     share = batch_size // host_count
     first_row = host_index * share
     per_token = [share, config.max_seq_length]
@@ -137,7 +137,8 @@ def _example_stream(
     return ExampleStream(plan_epoch, epoch_offsets)
 
 
-def _masking(corpus: PretrainingCorpus, config: DataConfig) -> Masking:
+def make_masking(corpus: PretrainingCorpus, config: DataConfig) -> Masking:
+    """The masking that ``config`` names, for the ids of ``corpus``."""
     return _MASKINGS[config.masking](
         max_seq_length=config.max_seq_length,
         max_predictions_per_seq=config.max_predictions_per_seq,

@@ -15,9 +15,6 @@ from bert_keras.data.masking import Masking, MaskingDraws, Tensor
 MAX_SPAN_WORDS = 10
 """The longest span (Joshi et al. 2020, section 3.1)."""
 
-_NO_START = -1
-_MASKED = -2
-
 # The geometric distribution with p = 1/5 up to ten words, in whole numbers: a length of k words
 # has the weight 4^(k-1) 5^(10-k). Its mean is 3.8 words.
 _SPAN_WEIGHTS = [4 ** (k - 1) * 5 ** (MAX_SPAN_WORDS - k) for k in range(1, MAX_SPAN_WORDS + 1)]
@@ -57,11 +54,12 @@ class WholeWordMasking(Masking):
 class SpanMasking(Masking):
     """Masks spans of neighbouring words (SpanBERT: Joshi et al. 2020, section 3.1).
 
-    Span after span, until the budget is spent: a length from a geometric distribution (p = 0.2,
-    at most ten words), and a start uniform among the words that are not masked yet. A span runs on
-    over words that are masked already, ends at [SEP], and is cut to the words that the budget has
-    room for; a word that no room is left for begins none. Spans that touch or overlap are one.
-    Each span as a whole becomes [MASK] (80 %), random words (10 %) or stays (10 %).
+    Span after span, until the budget is spent: a start uniform among the words that are not masked
+    yet, and a length from a geometric distribution (p = 0.2, at most ten words). A span runs on
+    over words that are masked already, ends at [SEP], and is no longer than what is left of the
+    budget, in whole words; where the first does not fit, another start is tried, P of them at most.
+    Spans that touch or overlap are one. Each span as a whole becomes [MASK] (80 %), random words
+    (10 %) or stays (10 %).
 
     The masks alone: SpanBERT's span boundary objective (section 3.2) is not here, and the budget
     is BERT's count. SpanBERT itself used single segments: ``next_sentence="none"``.
@@ -74,41 +72,18 @@ class SpanMasking(Masking):
         assert word_starts is not None
         follows_none = ~tf.pad(is_candidate, [[0, 0], [1, 0]])[:, :-1]
         is_start = is_candidate & (word_starts | follows_none)
-        # Across what is no text the numbers jump by more than a span is long.
+        # Across what is no text the numbers jump by as much as a span is long.
         steps = tf.where(is_candidate, tf.cast(is_start, tf.int32), MAX_SPAN_WORDS)
         number = tf.cumsum(steps, axis=1)
-        size = tf.where(
-            is_start, _sizes(tf.cumsum(tf.cast(is_start, tf.int32), axis=1), is_candidate), 0
-        )
-        lengths = _span_lengths(draws.lengths)
-
-        def add_span(
-            turn: Tensor, is_open: Tensor, left: Tensor, keys: Tensor
-        ) -> tuple[Tensor, ...]:
-            usable = tf.where(size <= left, keys, _NO_START)
-            start = tf.argmax(usable, axis=1, output_type=tf.int32)[:, tf.newaxis]
-            is_found = tf.gather(usable, start, batch_dims=1) >= 0
-            length = tf.where(is_found, tf.gather(lengths, turn, axis=1)[:, tf.newaxis], 0)
-            word = number - tf.gather(number, start, batch_dims=1)
-            is_new = (word >= 0) & (word < length) & (keys > _MASKED)
-            total = tf.cumsum(tf.cast(is_new, tf.int32), axis=1)
-            overflowing = tf.where(is_new & (total > left), word, MAX_SPAN_WORDS)
-            is_new &= word < tf.reduce_min(overflowing, axis=1, keepdims=True)
-            left -= tf.reduce_sum(tf.cast(is_new, tf.int32), axis=1, keepdims=True)
-            is_open = tf.reduce_any(is_found & (left > 0))
-            return turn + 1, is_open, left, tf.where(is_new, _MASKED, keys)
-
-        # A token's key says where a span can start, and then what is masked already.
-        keys = tf.where(is_start, draws.keys, _NO_START)
-        *_, keys = tf.while_loop(
-            lambda turn, is_open, *_: is_open,
-            add_span,
-            (0, tf.constant(True), budget[:, tf.newaxis], keys),
-            maximum_iterations=self.max_predictions_per_seq,
-        )
-        places = self.max_seq_length - tf.range(self.max_seq_length)
+        keys = tf.where(is_start, draws.keys, -1)
+        keys, starts = tf.math.top_k(keys, k=self.max_predictions_per_seq)
+        last_words = tf.gather(number, starts, batch_dims=1) + _span_lengths(draws.lengths)
+        ends = tf.where(keys >= 0, _first_at(number, last_words), starts)
+        ends = _take_spans(starts, ends, number, budget[:, tf.newaxis])
         return _ascending(
-            tf.where(keys == _MASKED, places, 0), self.max_seq_length, self.max_predictions_per_seq
+            _places(starts, ends, self.max_seq_length),
+            self.max_seq_length,
+            self.max_predictions_per_seq,
         )
 
     def slot_actions(self, positions: Tensor, draws: MaskingDraws) -> Tensor:
@@ -161,6 +136,65 @@ def _first_fit(size: Tensor, is_start: Tensor, budget: Tensor) -> Tensor:
 
     state = ((size > 0) & (size <= budget), budget, tf.zeros_like(is_start))
     return tf.while_loop(lambda fits, *_: tf.reduce_any(fits), take, state)[-1]
+
+
+def _take_spans(starts: Tensor, ends: Tensor, number: Tensor, budget: Tensor) -> Tensor:
+    """Takes spans in their order until the budget is spent.
+
+    Args:
+        starts: int32 [B, S], where each span that may be taken begins.
+        ends: int32 [B, S], where it would end at most; its start, if it is none.
+        number: int32 [B, L], ascending, the same within a word.
+        budget: int32 [B, 1], tokens.
+
+    Returns:
+        Where the spans taken end, int32 [B, S]: 0 for one that was not taken or has become part
+        of another. They do not overlap.
+    """
+    length, count = number.shape[1], starts.shape[1]
+
+    def is_going_on(turn: Tensor, left: Tensor, _: Tensor) -> Tensor:
+        return (turn < count) & tf.reduce_any(left > 0)
+
+    def take(turn: Tensor, left: Tensor, taken: Tensor) -> tuple[Tensor, ...]:
+        start, end = starts[:, turn, tf.newaxis], ends[:, turn, tf.newaxis]
+        reach = start + left
+        last_word = tf.gather(number, tf.minimum(reach, length - 1), batch_dims=1)
+        end = tf.where(end <= reach, end, _first_at(number, last_word))
+        is_masked = tf.reduce_any((starts <= start) & (start < taken), axis=1, keepdims=True)
+        end = tf.where(is_masked, start, end)
+        is_met = (starts > start) & (starts < end) & (starts < taken)
+        known = tf.where(is_met, tf.minimum(taken, end) - starts, 0)
+        left -= end - start - tf.reduce_sum(known, axis=1, keepdims=True)
+        furthest = tf.maximum(end, tf.reduce_max(tf.where(is_met, taken, 0), axis=1, keepdims=True))
+        taken = tf.where(is_met, 0, taken)
+        is_this = (tf.range(count) == turn) & (end > start)
+        return turn + 1, left, tf.where(is_this, furthest, taken)
+
+    return tf.while_loop(is_going_on, take, (0, budget, tf.zeros_like(starts)))[-1]
+
+
+def _first_at(number: Tensor, values: Tensor) -> Tensor:
+    """The first positions where ``number`` [B, L], ascending, reaches ``values`` [B, S]."""
+    return tf.searchsorted(number, values)
+
+
+def _places(starts: Tensor, ends: Tensor, length: int) -> Tensor:
+    """Spreads spans that do not overlap, int32 [B, S], over their tokens.
+
+    Returns:
+        int32 [B, length], ``length`` minus the position in a span, else 0.
+    """
+    batch = tf.shape(starts)[0]
+    row = tf.range(batch)[:, tf.newaxis] * (length + 1)
+    is_span = tf.cast(ends > 0, tf.int32)
+    changes = tf.math.unsorted_segment_sum(
+        tf.concat([is_span, -is_span], axis=1),
+        row + tf.concat([starts, ends], axis=1),
+        batch * (length + 1),
+    )
+    is_inside = tf.cumsum(tf.reshape(changes, [batch, length + 1]), axis=1)[:, :length] > 0
+    return tf.where(is_inside, length - tf.range(length), 0)
 
 
 def _span_lengths(draws: Tensor) -> Tensor:
