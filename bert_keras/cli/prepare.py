@@ -38,6 +38,11 @@ def add_parser(subparsers: Any) -> None:
         "there are)",
     )
     parser.add_argument(
+        "--chinese-words",
+        action="store_true",
+        help="find the words of Chinese text, for masking whole words (needs bert-keras[zh])",
+    )
+    parser.add_argument(
         "--workers", type=at_least(1), default=1, help="processes that tokenize (default: 1)"
     )
 
@@ -57,6 +62,7 @@ def run(options: argparse.Namespace) -> None:
             workers=options.workers,
             drop_duplicates=options.drop_duplicates,
             on_progress=advance,
+            chinese_words=options.chinese_words,
         )
     rows = {
         "documents": f"{report.documents:,}",

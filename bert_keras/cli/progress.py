@@ -53,10 +53,11 @@ class TrainingProgress(keras.callbacks.Callback):
         if not self.has_header:
             self.has_header = True
             self.bar.console.print(HEADER, soft_wrap=True)
-        self.bar.console.print(
+        row = (
             f"{int(logs['step']):>9,} {int(logs['max_seq_length']):>7}"
             f"{logs['mlm_loss']:>8.2f}{logs['mlm_accuracy']:>9.3f}"
             f"{logs['mlm_baseline_accuracy']:>10.3f}"
-            f"{logs['nsp_accuracy']:>11.3f}{logs['nsp_baseline_accuracy']:>10.3f}",
-            soft_wrap=True,
         )
+        if "nsp_accuracy" in logs:
+            row += f"{logs['nsp_accuracy']:>11.3f}{logs['nsp_baseline_accuracy']:>10.3f}"
+        self.bar.console.print(row, soft_wrap=True)

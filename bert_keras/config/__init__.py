@@ -2,6 +2,7 @@
 
 from bert_keras.config.model import BertConfig
 from bert_keras.config.run import (
+    MASKINGS,
     CheckpointConfig,
     DataConfig,
     DistributionConfig,
@@ -14,6 +15,7 @@ from bert_keras.config.run import (
 from bert_keras.config.toml import dump_toml, load_toml
 
 __all__ = [
+    "MASKINGS",
     "BertConfig",
     "CheckpointConfig",
     "DataConfig",

@@ -10,6 +10,8 @@ from bert_keras.errors import InputError
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 STRATEGIES = ("auto", "one_device", "mirrored")
+MASKINGS = ("token", "whole_word", "span")
+NEXT_SENTENCE_TASKS = ("nsp", "sop", "none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +92,11 @@ class DataConfig:
         max_predictions_per_seq: P, masked positions per example at most.
         masking_rate: Share of an example's tokens to predict; P caps it.
         short_seq_prob: Share of documents cut to a shorter, random target length.
-        masking: Which units are masked; ``"token"``: single word pieces.
-        next_sentence: The sentence-level task; ``"nsp"``: next sentence or a random one.
+        masking: Which units are masked: ``"token"``, single word pieces; ``"whole_word"``; or
+            ``"span"``, several words in a row (Joshi et al. 2020).
+        next_sentence: The sentence-level task: ``"nsp"``, the next text or a random one;
+            ``"sop"``, two neighbouring texts in order or swapped (Lan et al. 2020); or
+            ``"none"``, full sentences and no task (Liu et al. 2019).
         eval_fraction: Share of the documents held out for evaluation, chosen by hash.
         phases: Early parts of the run with other lengths, in order; the rest of the steps
             uses this table's own lengths.
@@ -113,8 +118,8 @@ class DataConfig:
             "data.masking_rate must lie in (0, 1]", 0 < self.masking_rate <= 1, self.masking_rate
         )
         _share("data.short_seq_prob", self.short_seq_prob)
-        _one_of("data.masking", self.masking, ("token",))
-        _one_of("data.next_sentence", self.next_sentence, ("nsp",))
+        _one_of("data.masking", self.masking, MASKINGS)
+        _one_of("data.next_sentence", self.next_sentence, NEXT_SENTENCE_TASKS)
         _require(
             "data.eval_fraction must lie in [0, 1)", 0 <= self.eval_fraction < 1, self.eval_fraction
         )

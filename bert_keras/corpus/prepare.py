@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from bert_keras.corpus import store
+from bert_keras.corpus.chinese_words import segmenter_version, write_word_starts
 from bert_keras.corpus.sentences import (
     chunk_kinds,
     join_lines,
@@ -69,6 +70,7 @@ def prepare_corpus(
     split: str = "file",
     workers: int = 1,
     drop_duplicates: bool = False,
+    chinese_words: bool = False,
     on_progress: Progress | None = None,
 ) -> CorpusReport:
     """Reads text, finds sentences, writes their word-piece ids to a new corpus directory.
@@ -83,15 +85,18 @@ def prepare_corpus(
         workers: Processes that tokenize; the result does not depend on it.
         drop_duplicates: Whether to leave out documents that nearly repeat an earlier one
             (``duplicates`` says how near).
+        chinese_words: Whether to find the words of Chinese text, for masking whole words (they
+            are written beside the ids, and take a second pass over them).
         on_progress: Called with the bytes read and the bytes in all (None when not known).
 
     Raises:
-        InputError: When ``out`` is there already, an input or the vocabulary cannot be used, or
-            the inputs hold no text.
+        InputError: When ``out`` is there already, an input or the vocabulary cannot be used,
+            the inputs hold no text, or ``chinese_words`` lacks its segmenter.
         OSError: When the disk is full; nothing is left behind.
     """
     if workers < 1:
         raise InputError(f"workers must be at least 1. Received: {workers}")
+    words = {"word_starts": segmenter_version()} if chinese_words else {}
     started = time.monotonic()
     tokenizer = BertTokenizer.from_vocab(vocab, casing)
     counts = ReadCounts()
@@ -115,17 +120,19 @@ def prepare_corpus(
             replaced_bytes=counts.replaced_bytes,
             seconds=time.monotonic() - started,
         )
+        if chinese_words:
+            write_word_starts(directory, tokenizer.vocab, workers, on_progress)
         source = {
             "inputs": list(map(str, inputs)),
             "split": split,
             "drop_duplicates": drop_duplicates,
         }
-        _describe(directory, tokenizer, report, source)
+        _describe(directory, tokenizer, report, words | {"source": source})
     return dataclasses.replace(report, seconds=time.monotonic() - started)
 
 
 def _describe(
-    directory: Path, tokenizer: BertTokenizer, report: CorpusReport, source: dict[str, Any]
+    directory: Path, tokenizer: BertTokenizer, report: CorpusReport, more: dict[str, Any]
 ) -> None:
     counts = dataclasses.asdict(report)
     del counts["seconds"]  # the directory's bytes depend on the input alone
@@ -135,7 +142,7 @@ def _describe(
         "vocab_size": tokenizer.vocab_size,
         "casing": tokenizer.casing.to_dict(),
         "counts": counts,
-        "source": source,
+        **more,
     }
     text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
     (directory / store.DESCRIPTION_FILE).write_text(text, encoding="utf-8")

@@ -1,8 +1,10 @@
 """The corpus directory: opened, checked, and split into training and held-out documents."""
 
 import dataclasses
+import functools
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -10,12 +12,13 @@ from typing import Any, Self
 import numpy as np
 
 from bert_keras.errors import InputError
-from bert_keras.tokenization import BertTokenizer, Casing
+from bert_keras.tokenization import CONTINUATION, BertTokenizer, Casing
 
 FORMAT_VERSION = 1
 TOKENS_FILE = "tokens.npy"
 SENTENCE_OFFSETS_FILE = "sentence_offsets.npy"
 DOCUMENT_OFFSETS_FILE = "document_offsets.npy"
+WORD_STARTS_FILE = "word_starts.npy"
 DESCRIPTION_FILE = "corpus.json"
 VOCABULARY_FILE = "vocab.txt"
 
@@ -25,6 +28,11 @@ _COUNTS = ("documents", "sentences", "tokens")
 def token_dtype(vocab_size: int) -> np.dtype[Any]:
     """The type ids are stored in: uint16, or int32 when the vocabulary needs it."""
     return np.dtype("<u2") if vocab_size <= 1 << 16 else np.dtype("<i4")
+
+
+def continuations(vocab: Sequence[str]) -> np.ndarray:
+    """Which word pieces go on with the word before them ("##"), bool [vocab_size]."""
+    return np.array([piece.startswith(CONTINUATION) for piece in vocab], bool)
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,8 @@ class Corpus:
         sentence_offsets: int64 [S + 1]; sentence s is ``tokens[offsets[s]:offsets[s + 1]]``.
         documents: int64 [D, 2], the half-open range of sentences of each document.
         tokenizer: What made the ids.
+        word_starts: bool [T], whether a token is the first of a word, in a corpus prepared with
+            Chinese words; None where the vocabulary's "##" says it.
     """
 
     path: Path
@@ -44,6 +54,7 @@ class Corpus:
     sentence_offsets: np.ndarray
     documents: np.ndarray
     tokenizer: BertTokenizer
+    word_starts: np.ndarray | None = None
 
     @property
     def vocab_size(self) -> int:
@@ -79,6 +90,11 @@ class Corpus:
     def mask_id(self) -> int:
         """The id of [MASK]."""
         return self.tokenizer.mask_id
+
+    @functools.cached_property
+    def continues_word(self) -> np.ndarray:
+        """Which word pieces go on with the word before them ("##"), bool [vocab_size]."""
+        return continuations(self.tokenizer.vocab)
 
     @property
     def num_tokens(self) -> int:
@@ -120,7 +136,10 @@ class Corpus:
             )
         )
         documents = np.stack([document_offsets[:-1], document_offsets[1:]], axis=1)
-        return cls(path, tokens, sentence_offsets, documents, tokenizer)
+        word_starts = None
+        if "word_starts" in description:
+            word_starts = _load(path / WORD_STARTS_FILE, np.dtype(bool), counts["tokens"])
+        return cls(path, tokens, sentence_offsets, documents, tokenizer, word_starts)
 
     def split(self, eval_fraction: float) -> tuple[Self, Self]:
         """Holds out whole documents: (training, held-out), two views of the same arrays.

@@ -5,7 +5,7 @@ import functools
 import threading
 from collections.abc import Callable
 
-from bert_keras.data.pairs import PairPlan
+from bert_keras.data.plan import ExamplePlan
 from bert_keras.errors import InputError
 
 
@@ -23,7 +23,7 @@ class ExampleStream:
     """
 
     def __init__(
-        self, plan_epoch: Callable[[int], PairPlan], epoch_offsets: list[int] | None = None
+        self, plan_epoch: Callable[[int], ExamplePlan], epoch_offsets: list[int] | None = None
     ):
         # The batches prepared at one time lie in one epoch or straddle two.
         self._plan_epoch = functools.lru_cache(maxsize=2)(plan_epoch)
@@ -32,7 +32,7 @@ class ExampleStream:
         if not self.epoch_offsets:
             self.epoch_offsets.append(0)
 
-    def rows(self, start: int, stop: int) -> PairPlan:
+    def rows(self, start: int, stop: int) -> ExamplePlan:
         """Returns the examples from ``start`` up to ``stop``, in order.
 
         Raises:
@@ -48,7 +48,7 @@ class ExampleStream:
                 parts.append(part)
                 start += len(part)
                 epoch += 1
-        return PairPlan.concatenate(parts)
+        return ExamplePlan.concatenate(parts)
 
     def _epoch_of(self, example: int) -> int:
         """Returns the epoch of an example; plans the epochs before it that are not known yet."""
@@ -56,7 +56,7 @@ class ExampleStream:
             self._plan(len(self.epoch_offsets) - 1)
         return bisect.bisect_right(self.epoch_offsets, example) - 1
 
-    def _plan(self, epoch: int) -> PairPlan:
+    def _plan(self, epoch: int) -> ExamplePlan:
         """Returns an epoch's plan and notes where the epoch ends."""
         plan = self._plan_epoch(epoch)
         end = self.epoch_offsets[epoch] + len(plan)

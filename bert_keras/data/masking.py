@@ -21,19 +21,21 @@ class MaskingDraws(NamedTuple):
     """The random numbers that mask one batch.
 
     Attributes:
-        keys: int32 [B, L], from 0; the highest ones choose the positions.
+        keys: int32 [B, L], from 0; the highest ones choose what is masked.
         action: int32 [B, P], from 0 to 9: eight mean [MASK], one keeps, one takes a random word.
         words: int32 [B, P], random words.
+        lengths: int32 [B, P], from 0; how long spans are.
     """
 
     keys: Tensor
     action: Tensor
     words: Tensor
+    lengths: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenMasking:
-    """Masks single word pieces.
+class Masking:
+    """What all ways of masking share; they differ in ``choose`` and ``slot_actions``.
 
     Attributes:
         max_seq_length: L.
@@ -54,18 +56,26 @@ class TokenMasking:
     mask_id: int
 
     def draw(self, batch_size: int, seed: int, step: Tensor) -> MaskingDraws:
-        """Draws for the batch of a step; ``seed`` and ``step`` (int64 scalar) say it all."""
-        seeds = tf.random.split(tf.stack([tf.constant(seed, tf.int64), step]), 3, alg="philox")
+        """Draws for the batch of a step; ``seed`` and ``step`` (int64 scalar) say it all.
+
+        What a way of masking does not use is never computed: the graph prunes it.
+        """
+        seeds = tf.random.split(tf.stack([tf.constant(seed, tf.int64), step]), 4, alg="philox")
         per_token = [batch_size, self.max_seq_length]
         per_slot = [batch_size, self.max_predictions_per_seq]
         return MaskingDraws(
             keys=_integers(per_token, seeds[0], tf.int32.max),
             action=_integers(per_slot, seeds[1], _ACTIONS),
             words=_integers(per_slot, seeds[2], self.vocab_size),
+            lengths=_integers(per_slot, seeds[3], tf.int32.max),
         )
 
     def __call__(
-        self, input_ids: Tensor, attention_mask: Tensor, draws: MaskingDraws
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        draws: MaskingDraws,
+        word_starts: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Masks a batch.
 
@@ -73,18 +83,29 @@ class TokenMasking:
             input_ids: int32 [B, L].
             attention_mask: int32 [B, L].
             draws: This batch's random numbers.
+            word_starts: bool [B, L], whether a token is the first of a word; needed where whole
+                words are masked.
 
         Returns:
             ``input_ids`` int32 [B, L], now masked; ``masked_lm_positions`` int32 [B, P],
             ascending; ``masked_lm_ids`` int32 [B, P], what was there; ``masked_lm_weights``
             float32 [B, P], 1. Slots that are not needed come last and hold 0.
         """
-        positions, is_used = self._choose(input_ids, attention_mask, draws)
+        is_candidate = (
+            tf.cast(attention_mask, tf.bool)
+            & (input_ids != self.cls_id)
+            & (input_ids != self.sep_id)
+        )
+        budget = tf.gather(
+            tf.constant(self.counts_by_length()), tf.reduce_sum(attention_mask, axis=1)
+        )
+        positions, is_used = self.choose(is_candidate, word_starts, budget, draws)
         originals = tf.gather(input_ids, positions, batch_dims=1)
+        action = self.slot_actions(positions, draws)
         seen = tf.where(
-            draws.action < _KEEP,
+            action < _KEEP,
             self.mask_id,
-            tf.where(draws.action == _KEEP, originals, draws.words),
+            tf.where(action == _KEEP, originals, draws.words),
         )
         used = tf.cast(is_used, tf.int32)
         return {
@@ -94,6 +115,27 @@ class TokenMasking:
             "masked_lm_ids": originals * used,
             "masked_lm_weights": tf.cast(is_used, tf.float32),
         }
+
+    def choose(
+        self, is_candidate: Tensor, word_starts: Tensor | None, budget: Tensor, draws: MaskingDraws
+    ) -> tuple[Tensor, Tensor]:
+        """Chooses the tokens to predict.
+
+        Args:
+            is_candidate: bool [B, L], text without [CLS], [SEP] and padding.
+            word_starts: bool [B, L], or None.
+            budget: int32 [B], how many tokens to predict.
+            draws: Random numbers.
+
+        Returns:
+            The positions int32 [B, P], ascending, 0 in unused slots; which slots are used, bool
+            [B, P].
+        """
+        raise NotImplementedError
+
+    def slot_actions(self, positions: Tensor, draws: MaskingDraws) -> Tensor:
+        """The action for each of ``positions`` [B, P], int32 [B, P]: each has a draw of its own."""
+        return draws.action
 
     def counts_by_length(self) -> list[int]:
         """How many tokens are predicted in a text of n tokens, special ones included, n = 0 to L.
@@ -105,23 +147,19 @@ class TokenMasking:
             for length in range(self.max_seq_length + 1)
         ]
 
-    def _choose(
-        self, input_ids: Tensor, attention_mask: Tensor, draws: MaskingDraws
+
+@dataclass(frozen=True, kw_only=True)
+class TokenMasking(Masking):
+    """Masks single word pieces, each with the same chance (Devlin et al. 2019, section 3.1)."""
+
+    def choose(
+        self, is_candidate: Tensor, word_starts: Tensor | None, budget: Tensor, draws: MaskingDraws
     ) -> tuple[Tensor, Tensor]:
-        """Returns the chosen positions int32 [B, P], and which slots are used, bool [B, P]."""
-        is_candidate = (
-            tf.cast(attention_mask, tf.bool)
-            & (input_ids != self.cls_id)
-            & (input_ids != self.sep_id)
-        )
-        # The candidates with the highest random keys are chosen.
+        """Chooses the candidates with the highest random keys."""
         keys = tf.where(is_candidate, draws.keys, -1)
         best_keys, best = tf.math.top_k(keys, k=self.max_predictions_per_seq)
-        counts = tf.gather(
-            tf.constant(self.counts_by_length()), tf.reduce_sum(attention_mask, axis=1)
-        )
         slots = tf.range(self.max_predictions_per_seq)
-        is_used = (slots < counts[:, tf.newaxis]) & (best_keys >= 0)
+        is_used = (slots < budget[:, tf.newaxis]) & (best_keys >= 0)
         unused_last = tf.sort(tf.where(is_used, best, self.max_seq_length), axis=1)
         is_used = unused_last < self.max_seq_length
         return tf.where(is_used, unused_last, 0), is_used

@@ -8,11 +8,21 @@ import tensorflow as tf
 
 from bert_keras.config import DataConfig
 from bert_keras.data.epochs import ExampleStream
-from bert_keras.data.gather import Examples, gather_examples
-from bert_keras.data.masking import MaskingDraws, TokenMasking
+from bert_keras.data.full_sentences import plan_full_sentences
+from bert_keras.data.gather import Examples, gather_examples, gather_word_starts
+from bert_keras.data.masking import Masking, TokenMasking
 from bert_keras.data.pairs import plan_pairs
 from bert_keras.data.protocol import PretrainingCorpus
+from bert_keras.data.sentence_order import plan_sentence_order
+from bert_keras.data.word_masking import SpanMasking, WholeWordMasking
 from bert_keras.errors import InputError
+
+_PLANNERS = {"nsp": plan_pairs, "sop": plan_sentence_order, "none": plan_full_sentences}
+_MASKINGS: dict[str, type[Masking]] = {
+    "token": TokenMasking,
+    "whole_word": WholeWordMasking,
+    "span": SpanMasking,
+}
 
 
 def pretraining_dataset(
@@ -46,7 +56,8 @@ def pretraining_dataset(
     Returns:
         A dataset of ``{input_ids, token_type_ids, attention_mask}`` int32 [B, L],
         ``{masked_lm_positions, masked_lm_ids}`` int32 [B, P], ``masked_lm_weights`` float32
-        [B, P] and ``next_sentence_labels`` int32 [B], with static shapes; B is this host's share.
+        [B, P] and, unless ``config.next_sentence`` is ``"none"``, ``next_sentence_labels`` int32
+        [B], with static shapes; B is this host's share.
 
     Raises:
         InputError: When the corpus is empty, the arguments are impossible, or ``epoch_offsets``
@@ -56,24 +67,40 @@ def pretraining_dataset(
     stream = _example_stream(corpus, config, seed, epoch_offsets)
     # Plans the first epoch here, where an unusable corpus raises a plain InputError.
     stream.rows(start_step * batch_size, start_step * batch_size + 1)
-    masking = _token_masking(corpus, config)
+    masking = make_masking(corpus, config)
     share = batch_size // host_count
     first_row = host_index * share
+    per_token = [share, config.max_seq_length]
+    shapes = dict.fromkeys(Examples._fields, per_token) | {"next_sentence_labels": [share]}
+    with_words = config.masking != "token"
+    if with_words:
+        shapes["word_starts"] = per_token
 
-    def gather(step: np.int64) -> Examples:
+    def gather(step: np.int64) -> tuple[np.ndarray, ...]:
         start = int(step) * batch_size + first_row
-        return gather_examples(stream.rows(start, start + share), corpus, config.max_seq_length)
+        rows = stream.rows(start, start + share)
+        examples = gather_examples(rows, corpus, config.max_seq_length)
+        if with_words:
+            return *examples, gather_word_starts(rows, corpus, examples.input_ids)
+        return examples
 
     def batch(step: Any) -> dict[str, Any]:
-        arrays = tf.numpy_function(gather, [step], [tf.int32] * 4, stateful=False)
-        examples = dict(zip(Examples._fields, arrays, strict=True))
-        for name, array in examples.items():
-            is_label = name == "next_sentence_labels"
-            array.set_shape([share] if is_label else [share, config.max_seq_length])
+        dtypes = [tf.bool if name == "word_starts" else tf.int32 for name in shapes]
+        arrays = tf.numpy_function(gather, [step], dtypes, stateful=False)
+        examples = dict(zip(shapes, arrays, strict=True))
+        for name, shape in shapes.items():
+            examples[name].set_shape(shape)
         # Drawn for the global batch: the masks do not depend on how many hosts share it.
-        draws = masking.draw(batch_size, seed, step)
-        own = MaskingDraws(*(values[first_row : first_row + share] for values in draws))
-        return examples | masking(examples["input_ids"], examples["attention_mask"], own)
+        draws = tf.nest.map_structure(
+            lambda values: values[first_row : first_row + share],
+            masking.draw(batch_size, seed, step),
+        )
+        word_starts = examples.pop("word_starts", None)
+        if config.next_sentence == "none":
+            del examples["next_sentence_labels"]
+        return examples | masking(
+            examples["input_ids"], examples["attention_mask"], draws, word_starts
+        )
 
     steps = tf.data.Dataset.counter(start_step)
     dataset = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -100,7 +127,7 @@ def _example_stream(
     corpus: PretrainingCorpus, config: DataConfig, seed: int, epoch_offsets: list[int] | None
 ) -> ExampleStream:
     plan_epoch = functools.partial(
-        plan_pairs,
+        _PLANNERS[config.next_sentence],
         corpus.sentence_offsets,
         corpus.documents,
         config.max_seq_length,
@@ -110,8 +137,9 @@ def _example_stream(
     return ExampleStream(plan_epoch, epoch_offsets)
 
 
-def _token_masking(corpus: PretrainingCorpus, config: DataConfig) -> TokenMasking:
-    return TokenMasking(
+def make_masking(corpus: PretrainingCorpus, config: DataConfig) -> Masking:
+    """The masking that ``config`` names, for the ids of ``corpus``."""
+    return _MASKINGS[config.masking](
         max_seq_length=config.max_seq_length,
         max_predictions_per_seq=config.max_predictions_per_seq,
         masking_rate=config.masking_rate,

@@ -18,6 +18,10 @@ class PretrainingCorpus(Protocol):
         cls_id: The id of [CLS].
         sep_id: The id of [SEP].
         mask_id: The id of [MASK].
+        continues_word: bool [vocab_size], whether a word piece goes on with the word before it
+            ("##"). Asked for only where whole words are masked.
+        word_starts: bool [T], whether a token is the first of a word, where the corpus knows more
+            than ``continues_word`` says (Chinese words of several characters); else None.
     """
 
     @property
@@ -36,3 +40,7 @@ class PretrainingCorpus(Protocol):
     def sep_id(self) -> int: ...  # noqa: D102
     @property
     def mask_id(self) -> int: ...  # noqa: D102
+    @property
+    def continues_word(self) -> npt.NDArray[np.bool_]: ...  # noqa: D102
+    @property
+    def word_starts(self) -> npt.NDArray[np.bool_] | None: ...  # noqa: D102

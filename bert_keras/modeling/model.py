@@ -81,6 +81,7 @@ class ScoredModel(BertModel):
     ) -> None:
         super().__init__(config, seed, packed, **kwargs)
         self.means = {name: keras.metrics.Mean(name) for name in self.measures}
+        self._measured = frozenset(self.measures)
 
     def ratios(self, batch: Batch, outputs: Batch) -> dict[str, Ratio]:
         """Losses and accuracies of a batch, as ratios of sums.
@@ -130,6 +131,7 @@ class ScoredModel(BertModel):
     ) -> tf.Tensor:
         """The loss of a batch, this replica's share; updates the metrics."""
         ratios = self.ratios(x, y_pred)
+        self._measured = frozenset(ratios)
         for name, ratio in ratios.items():
             self.means[name].update_state(ratio.value(), sample_weight=ratio.denominator)
         return total_loss(ratios)
@@ -137,3 +139,9 @@ class ScoredModel(BertModel):
     def compute_metrics(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The means so far; ``compute_loss`` has added the batch already."""
         return self.get_metrics_result()
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """The means of what the batches have labels for."""
+        missing = self.means.keys() - self._measured
+        results = super().get_metrics_result()
+        return {name: value for name, value in results.items() if name not in missing}

@@ -67,6 +67,9 @@ def _next_sentence_ratios(batch: Batch, outputs: Batch) -> dict[str, Ratio]:
 class BertForPreTraining(_EncoderModel):
     """BERT with both pre-training heads; the loss is their sum.
 
+    A batch without ``next_sentence_labels`` trains the masked words alone; the pooler and the
+    next-sentence head then stay as they are.
+
     Called with the batch of ``pretraining_dataset``; returns ``masked_lm_logits`` [B, P, V] at
     the masked positions alone and ``next_sentence_logits`` [B, 2].
     """
@@ -87,8 +90,11 @@ class BertForPreTraining(_EncoderModel):
         }
 
     def ratios(self, batch: Batch, outputs: Batch) -> dict[str, Ratio]:
-        """Losses in nats and accuracies of both tasks."""
-        return _masked_lm_ratios(batch, outputs) | _next_sentence_ratios(batch, outputs)
+        """Losses in nats and accuracies of the tasks that the batch has labels for."""
+        ratios = _masked_lm_ratios(batch, outputs)
+        if "next_sentence_labels" in batch:
+            ratios |= _next_sentence_ratios(batch, outputs)
+        return ratios
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")

@@ -57,7 +57,17 @@ class AdamW(keras.optimizers.AdamW):
         self.exclude_from_weight_decay(var_names=NO_DECAY)
 
     def apply(self, grads: Sequence[tf.Tensor], trainable_variables: Any = None) -> None:
-        """Sums the gradients over the replicas, clips them and updates the variables."""
+        """Sums the gradients over the replicas, clips them and updates the variables.
+
+        A variable whose gradient is ``None`` (a head that the batch has no labels for) stays as
+        it is, its weight decay left out too.
+        """
+        variables = trainable_variables or self._trainable_variables
+        if not self.built:
+            self.build(list(variables))  # of all, though some may have no gradient yet
+        present = [pair for pair in zip(grads, variables, strict=True) if pair[0] is not None]
+        if present:
+            grads, trainable_variables = zip(*present, strict=True)
         if self.clip_norm:
             grads = _clip_after_reduction(list(grads), self.clip_norm)
         super().apply(grads, trainable_variables)

@@ -4,6 +4,7 @@ from bert_keras.tokenization.casing import Casing
 from bert_keras.tokenization.chunks import ChunkTable
 from bert_keras.tokenization.tokenizer import BertTokenizer, Encoding
 from bert_keras.tokenization.vocabulary import (
+    CONTINUATION,
     SPECIAL_TOKENS,
     learn_vocabulary,
     read_vocabulary,
@@ -11,6 +12,7 @@ from bert_keras.tokenization.vocabulary import (
 )
 
 __all__ = [
+    "CONTINUATION",
     "SPECIAL_TOKENS",
     "BertTokenizer",
     "Casing",

@@ -12,6 +12,8 @@ from bert_keras.training.metrics import METRICS_FILE, read_metrics
 
 CURVES_FILE = "curves.png"
 
+_TASKS = {"mlm": "Masked words", "nsp": "Next sentence"}
+
 
 def plot_curves(workdir: str | Path) -> Path:
     """Draws ``curves.png`` from ``metrics.jsonl``.
@@ -32,8 +34,10 @@ def plot_curves(workdir: str | Path) -> Path:
             f"{workdir} has no {METRICS_FILE} with a finished step; is it a work directory?"
         )
     figure = Figure(figsize=(10, 7), layout="constrained")
-    panels = figure.subplots(2, 2)
-    for column, task, title in ((0, "mlm", "Masked words"), (1, "nsp", "Next sentence")):
+    tasks = [task for task in _TASKS if any(f"{task}_loss" in line for line in lines)]
+    panels = figure.subplots(2, len(tasks), squeeze=False)
+    for column, task in enumerate(tasks):
+        title = _TASKS[task]
         _panel(panels[0][column], lines, f"{task}_loss", f"{title}: loss (nats)", None)
         _panel(
             panels[1][column],

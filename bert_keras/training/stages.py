@@ -83,9 +83,11 @@ def _baselines(batches: tf.data.Dataset) -> dict[str, float]:
     words, labels = [], []
     for batch in batches.as_numpy_iterator():
         words.append(batch["masked_lm_ids"][batch["masked_lm_weights"] > 0])
-        labels.append(batch["next_sentence_labels"])
+        if "next_sentence_labels" in batch:
+            labels.append(batch["next_sentence_labels"])
     return {
         f"{task}_baseline_accuracy": float(np.bincount(np.concatenate(answers)).max())
         / sum(map(len, answers))
         for task, answers in (("mlm", words), ("nsp", labels))
+        if answers
     }

@@ -45,6 +45,13 @@ def test_impossible_values_are_refused_with_the_rule(cls, values, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("masking", ["token", "whole_word", "span"])
+@pytest.mark.parametrize("next_sentence", ["nsp", "sop", "none"])
+def test_every_masking_goes_with_every_next_sentence_task(masking, next_sentence):
+    config = DataConfig(masking=masking, next_sentence=next_sentence)
+    assert (config.masking, config.next_sentence) == (masking, next_sentence)
+
+
 def test_sequences_longer_than_the_position_table_are_refused():
     with pytest.raises(InputError, match="max_position_embeddings"):
         PretrainConfig(data=DataConfig(max_seq_length=600))

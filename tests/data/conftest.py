@@ -17,6 +17,12 @@ class SmallCorpus:
     cls_id: int = 2
     sep_id: int = 3
     mask_id: int = 4
+    word_starts: np.ndarray | None = None
+
+    @property
+    def continues_word(self) -> np.ndarray:
+        """Every third piece goes on with the word before it."""
+        return np.arange(self.vocab_size) % 3 == 0
 
 
 FIRST_WORD_ID = 5

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bert_keras.data.epochs import ExampleStream
-from bert_keras.data.pairs import PairPlan
+from bert_keras.data.plan import ExamplePlan
 from bert_keras.errors import InputError
 
 SIZES = [5, 3, 8, 4, 6, 7, 2, 9]
@@ -16,13 +16,13 @@ class Planner:
     def __init__(self):
         self.asked = []
 
-    def __call__(self, epoch: int) -> PairPlan:
+    def __call__(self, epoch: int) -> ExamplePlan:
         self.asked.append(epoch)
         size = SIZES[epoch % len(SIZES)]
         first = sum(SIZES[e % len(SIZES)] for e in range(epoch))
         number = np.arange(first, first + size)
         lengths = number.astype(np.int32)
-        return PairPlan(number, lengths, number, lengths, number % 2 == 0)
+        return ExamplePlan(number, lengths, number, lengths, number % 2 == 0)
 
 
 def test_any_run_of_examples_is_found_across_epochs():
@@ -30,7 +30,7 @@ def test_any_run_of_examples_is_found_across_epochs():
         for count in (1, 3, 30):
             rows = ExampleStream(Planner()).rows(start, start + count)
             assert rows.a_start.tolist() == list(range(start, start + count))
-            assert rows.is_random.tolist() == [i % 2 == 0 for i in range(start, start + count)]
+            assert rows.label.tolist() == [i % 2 == 0 for i in range(start, start + count)]
 
 
 def test_epoch_offsets_are_the_cumulative_sizes():

@@ -3,14 +3,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bert_keras.data.gather import gather_examples
-from bert_keras.data.pairs import PairPlan, plan_pairs
+from bert_keras.data.full_sentences import plan_full_sentences
+from bert_keras.data.gather import gather_examples, gather_word_starts
+from bert_keras.data.pairs import plan_pairs
+from bert_keras.data.plan import ExamplePlan
 
 LENGTH = 64
 
 
 @pytest.fixture(scope="module")
-def pairs(varied_corpus) -> PairPlan:
+def pairs(varied_corpus) -> ExamplePlan:
     return plan_pairs(varied_corpus.sentence_offsets, varied_corpus.documents, LENGTH, 0.2, 0, 0)
 
 
@@ -25,7 +27,7 @@ def assert_as_one_by_one(rows, corpus, examples):
         types = [0] * (len(a) + 2) + [1] * (len(b) + 1)
         assert examples.token_type_ids[row].tolist() == types + [0] * padding
         assert examples.attention_mask[row].tolist() == [1] * len(text) + [0] * padding
-        assert examples.next_sentence_labels[row] == rows.is_random[row]
+        assert examples.next_sentence_labels[row] == rows.label[row]
 
 
 def test_examples_are_as_put_together_one_by_one(varied_corpus, pairs):
@@ -46,6 +48,32 @@ def test_a_memory_mapped_uint16_corpus_with_other_special_ids_gives_the_same(
     assert_as_one_by_one(pairs, corpus, gather_examples(pairs, corpus, LENGTH))
 
 
+def test_a_text_without_a_second_segment_has_one_separator(varied_corpus):
+    rows = plan_full_sentences(
+        varied_corpus.sentence_offsets, varied_corpus.documents, LENGTH, 0.2, 0, 0
+    )
+    examples = gather_examples(rows, varied_corpus, LENGTH)
+    for row in range(len(rows)):
+        text = varied_corpus.tokens[rows.a_start[row] :][: rows.a_length[row]].tolist()
+        text = [varied_corpus.cls_id, *text, varied_corpus.sep_id]
+        padding = LENGTH - len(text)
+        assert examples.input_ids[row].tolist() == text + [varied_corpus.pad_id] * padding
+        assert examples.attention_mask[row].tolist() == [1] * len(text) + [0] * padding
+    assert not examples.token_type_ids.any()
+
+
+def test_word_starts_follow_from_the_vocabulary_or_from_the_corpus(varied_corpus, pairs):
+    ids = gather_examples(pairs, varied_corpus, LENGTH).input_ids
+    is_text = ids >= 5
+    starts = gather_word_starts(pairs, varied_corpus, ids)
+    np.testing.assert_array_equal(starts[is_text], ids[is_text] % 3 != 0)
+    # Every token has an id of its own, so that its place in the corpus is known.
+    by_place = np.random.default_rng(0).random(len(varied_corpus.tokens)) < 0.5
+    corpus = dataclasses.replace(varied_corpus, word_starts=by_place)
+    starts = gather_word_starts(pairs, corpus, ids)
+    np.testing.assert_array_equal(starts[is_text], by_place[ids[is_text] - 5])
+
+
 def test_all_arrays_are_int32_of_the_promised_shape(varied_corpus, pairs):
     examples = gather_examples(pairs[:10], varied_corpus, LENGTH)
     assert [array.dtype for array in examples] == [np.int32] * 4
@@ -54,7 +82,7 @@ def test_all_arrays_are_int32_of_the_promised_shape(varied_corpus, pairs):
 
 def test_a_pair_at_the_very_end_of_the_corpus_is_read_right(make_corpus):
     corpus = make_corpus([[3], [2]])
-    rows = PairPlan(
+    rows = ExamplePlan(
         np.array([0]),
         np.array([3], np.int32),
         np.array([3]),

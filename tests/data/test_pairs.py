@@ -3,11 +3,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bert_keras.data.pairs import PairPlan, plan_pairs
+from bert_keras.data.pairs import plan_pairs
+from bert_keras.data.plan import ExamplePlan
 from bert_keras.errors import InputError
 
 
-def plan(corpus, max_seq_length=64, short_seq_prob=0.1, seed=0, epoch=0) -> PairPlan:
+def plan(corpus, max_seq_length=64, short_seq_prob=0.1, seed=0, epoch=0) -> ExamplePlan:
     return plan_pairs(
         corpus.sentence_offsets, corpus.documents, max_seq_length, short_seq_prob, seed, epoch
     )
@@ -40,15 +41,15 @@ def test_a_true_next_follows_in_the_same_document_and_a_random_one_comes_from_an
 ):
     pairs = plan(varied_corpus)
     same = document_of(varied_corpus, pairs.a_start) == document_of(varied_corpus, pairs.b_start)
-    np.testing.assert_array_equal(same, ~pairs.is_random)
-    assert 0.4 < pairs.is_random.mean() < 0.9
+    np.testing.assert_array_equal(same, ~pairs.label)
+    assert 0.4 < pairs.label.mean() < 0.9
 
 
 def test_an_untrimmed_true_next_follows_its_segment_at_once(varied_corpus):
     pairs = plan(varied_corpus)
     gap = pairs.b_start - (pairs.a_start + pairs.a_length)
-    assert (gap[~pairs.is_random] >= 0).all()
-    fits = ~pairs.is_random & (pairs.a_length + pairs.b_length < 64 - 3)
+    assert (gap[~pairs.label] >= 0).all()
+    fits = ~pairs.label & (pairs.a_length + pairs.b_length < 64 - 3)
     assert fits.any()
     assert (gap[fits] == 0).all()
 
@@ -62,16 +63,16 @@ def test_unused_sentences_are_put_back_so_that_every_token_is_used_once(make_cor
     for row in range(len(pairs)):
         a, b = pairs.a_start[row], pairs.b_start[row]
         uses[a : a + pairs.a_length[row]] += 1
-        if not pairs.is_random[row]:
+        if not pairs.label[row]:
             uses[b : b + pairs.b_length[row]] += 1
     assert (uses == 1).all()
-    assert pairs.is_random.mean() > 0.4
+    assert pairs.label.mean() > 0.4
 
 
 def test_a_random_next_starts_at_a_sentence_and_fills_the_example(make_corpus):
     corpus = make_corpus([[5] * 300, [5] * 300])
     pairs = plan(corpus, max_seq_length=53, short_seq_prob=0.0)
-    random = np.flatnonzero(pairs.is_random)
+    random = np.flatnonzero(pairs.label)
     assert (pairs.b_start[random] % 5 == 0).all()
     document_end = np.where(pairs.b_start[random] < 1500, 1500, 3000)
     room = np.minimum(50 - pairs.a_length[random], document_end - pairs.b_start[random])
@@ -81,7 +82,7 @@ def test_a_random_next_starts_at_a_sentence_and_fills_the_example(make_corpus):
 def test_a_chunk_of_one_sentence_always_gets_a_random_next(make_corpus):
     pairs = plan(make_corpus([[200] * 50, [200] * 50]))
     assert len(pairs) == 100
-    assert pairs.is_random.all()
+    assert pairs.label.all()
 
 
 def test_equal_sides_lose_tokens_in_turns_beginning_with_b(make_corpus):
@@ -101,7 +102,7 @@ def test_only_the_longer_side_is_trimmed_while_it_is_longer(make_corpus):
 
 def test_the_only_document_is_its_own_random_next(make_corpus):
     pairs = plan(make_corpus([[10] * 400]))
-    assert pairs.is_random.any()
+    assert pairs.label.any()
     assert len(pairs) > 50
 
 
@@ -111,7 +112,7 @@ def test_ten_tries_for_another_document_fail_once_in_1024_with_two_documents(mak
     for epoch in range(60):
         # Targets are short, so that there are many pairs.
         pairs = plan(corpus, max_seq_length=7, short_seq_prob=0.0, epoch=epoch)
-        random = pairs.is_random
+        random = pairs.label
         same = document_of(corpus, pairs.a_start) == document_of(corpus, pairs.b_start)
         failures += int((same & random).sum())
         tries += int(random.sum())
@@ -176,7 +177,7 @@ def test_dtypes_are_as_promised(varied_corpus):
         "a_length": "int32",
         "b_start": "int64",
         "b_length": "int32",
-        "is_random": "bool",
+        "label": "bool",
     }
 
 

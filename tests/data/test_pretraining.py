@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,8 +12,11 @@ CONFIG = DataConfig(max_seq_length=32, max_predictions_per_seq=5)
 BATCH = 24
 
 
-def batches(corpus, count, start_step=0, seed=3, batch_size=BATCH, **arguments):
-    dataset = pretraining_dataset(corpus, CONFIG, batch_size, seed, start_step, **arguments)
+MODES = [("whole_word", "nsp"), ("span", "none"), ("token", "sop")]
+
+
+def batches(corpus, count, start_step=0, seed=3, batch_size=BATCH, config=CONFIG, **arguments):
+    dataset = pretraining_dataset(corpus, config, batch_size, seed, start_step, **arguments)
     return [{name: value.numpy() for name, value in batch.items()} for batch in dataset.take(count)]
 
 
@@ -114,6 +119,49 @@ def test_the_rows_of_all_hosts_are_the_global_batch(varied_corpus, steps_per_epo
         for parts in zip(*hosts, strict=True)
     ]
     assert_same(joined, whole)
+
+
+@pytest.mark.parametrize(("masking", "next_sentence"), MODES)
+def test_every_mode_gives_the_same_batches_from_any_step_on_any_number_of_hosts(
+    varied_corpus, masking, next_sentence
+):
+    config = dataclasses.replace(CONFIG, masking=masking, next_sentence=next_sentence)
+    whole = batches(varied_corpus, 6, config=config)
+    assert_same(batches(varied_corpus, 2, 4, config=config), whole[4:])
+    hosts = [batches(varied_corpus, 6, config=config, host_index=h, host_count=2) for h in (0, 1)]
+    joined = [
+        {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        for parts in zip(*hosts, strict=True)
+    ]
+    assert_same(joined, whole)
+    dataset = pretraining_dataset(varied_corpus, CONFIG, BATCH, seed=3)
+    missing = {"next_sentence_labels"} if next_sentence == "none" else set()
+    assert whole[0].keys() == dataset.element_spec.keys() - missing
+
+
+@pytest.mark.parametrize("masking", ["whole_word", "span"])
+def test_words_are_masked_whole_by_the_vocabulary_or_by_what_the_corpus_knows(
+    varied_corpus, masking
+):
+    config = dataclasses.replace(CONFIG, masking=masking, next_sentence="none")
+    starts = np.random.default_rng(0).random(len(varied_corpus.tokens)) < 0.5
+    for by_token, corpus in (
+        (np.arange(5, len(starts) + 5) % 3 != 0, varied_corpus),
+        (starts, dataclasses.replace(varied_corpus, word_starts=starts)),
+    ):
+        word = np.cumsum(by_token)
+        for batch in batches(corpus, 5, config=config):
+            rows, slots = np.nonzero(batch["masked_lm_weights"])
+            text = batch["input_ids"].copy()
+            positions = batch["masked_lm_positions"][rows, slots]
+            text[rows, positions] = batch["masked_lm_ids"][rows, slots]
+            is_masked = np.zeros(text.shape, bool)
+            is_masked[rows, positions] = True
+            # Every token has an id of its own, so that its word is known.
+            one_word = (text[:, 1:] >= 5) & (text[:, :-1] >= 5)
+            one_word &= word[text[:, 1:] - 5] == word[text[:, :-1] - 5]
+            assert one_word.any()
+            assert (is_masked[:, 1:] == is_masked[:, :-1])[one_word].all()
 
 
 def test_resumed_epoch_offsets_give_the_same_batches_without_planning_the_past(

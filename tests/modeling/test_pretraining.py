@@ -64,6 +64,28 @@ def test_padded_equals_packed_in_logits_loss_and_gradients(
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+def test_a_batch_without_next_sentence_labels_trains_as_the_masked_lm_model_does(
+    plain_config: BertConfig, batch: Batch
+) -> None:
+    both, masked_lm = BertForPreTraining(plain_config), BertForMaskedLM(plain_config)
+    before = {weight.path: weight.numpy() for weight in both.trainable_weights}
+    unlabelled = {name: batch[name] for name in batch if name != "next_sentence_labels"}
+    histories = []
+    for model in (both, masked_lm):
+        model.compile()
+        histories.append(model.fit(_dataset(unlabelled, 3), epochs=2, verbose=0).history)
+    assert histories[0].keys() == {"loss", "mlm_loss", "mlm_accuracy"}
+    np.testing.assert_allclose(histories[0]["mlm_loss"], histories[1]["mlm_loss"], rtol=1e-6)
+    for weight in both.trainable_weights:
+        is_idle = "pooler" in weight.path or "next_sentence_head" in weight.path
+        assert np.array_equal(weight, before[weight.path]) == is_idle, weight.path
+    # The labels back, so are the measures and the training of the head.
+    history = both.fit(_dataset(batch, 1), verbose=0).history
+    assert history.keys() == MEASURES[BertForPreTraining] | {"loss"}
+    for weight in both.trainable_weights:
+        assert not np.array_equal(weight, before[weight.path])
+
+
 @pytest.mark.parametrize("packed", [False, True], ids=["padded", "packed"])
 def test_masked_lm_reads_the_masked_positions_only(
     packed: bool, config: BertConfig, batch: Batch

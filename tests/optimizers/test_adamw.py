@@ -99,12 +99,20 @@ def test_clipping_makes_the_size_of_large_gradients_irrelevant() -> None:
     _assert_close(large, larger)
 
 
-def test_variables_without_a_gradient_stay_as_they_are() -> None:
+def test_variables_without_a_gradient_stay_as_they_are_until_they_have_one() -> None:
     variables = [keras.Variable(np.ones(3, "float32"), name=name) for name in ("a", "b")]
-    with pytest.warns(UserWarning, match="Gradients do not exist for variables"):
-        AdamW(0.1).apply([tf.constant([1.0, 2.0, 3.0]), None], variables)
+    gradient = tf.constant([1.0, 2.0, 3.0])
+    optimizer = AdamW(0.1)
+    optimizer.apply([gradient, None], variables)
     assert not np.array_equal(variables[0], np.ones(3))
     np.testing.assert_array_equal(variables[1], np.ones(3))
+    optimizer.apply([None, gradient], variables)
+    assert not np.array_equal(variables[1], np.ones(3))
+
+
+def test_no_gradient_at_all_is_an_error() -> None:
+    with pytest.raises(ValueError, match="No gradients"):
+        AdamW(0.1, clip_norm=0).apply([None], [keras.Variable(np.ones(3, "float32"))])
 
 
 @pytest.mark.parametrize("rate", [1e-3, WarmupLinearDecay(1e-3, 2, 10)])

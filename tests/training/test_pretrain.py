@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import bert_keras
+from bert_keras.cli.progress import TrainingProgress
 from bert_keras.corpus import Corpus
 from bert_keras.errors import InputError, Interrupted
 from bert_keras.modeling import BertForPreTraining
@@ -119,6 +120,26 @@ def test_a_try_that_failed_does_not_block_the_next(finished, recipe, corpus_path
 def test_a_second_process_in_the_same_work_directory_is_refused(recipe, corpus_path, tmp_path):
     with locked(tmp_path), pytest.raises(InputError, match="another process is training"):
         pretrain(recipe, tmp_path, corpus_path)
+
+
+@pytest.mark.parametrize(("masking", "next_sentence"), [("whole_word", "sop"), ("span", "none")])
+def test_every_sentence_task_trains_evaluates_and_resumes(
+    masking, next_sentence, tmp_path, recipe, corpus_path
+):
+    data = replace(recipe.data, masking=masking, next_sentence=next_sentence)
+    config = replace(recipe, data=data)
+    pretrain(config, tmp_path / "run", corpus_path)
+    with pytest.raises(Killed):
+        pretrain(config, tmp_path / "killed", corpus_path, callbacks=[KillAt(7)])
+    with TrainingProgress() as bar:
+        pretrain(config, tmp_path / "killed", corpus_path, callbacks=[bar])
+    file = "model/model.safetensors"
+    assert (tmp_path / "run" / file).read_bytes() == (tmp_path / "killed" / file).read_bytes()
+    for line in read_metrics(tmp_path / "run"):
+        assert ("nsp_loss" in line) == (next_sentence != "none")
+        assert line["mlm_loss"] > 0
+    held_out = [line for line in read_metrics(tmp_path / "run") if line["split"] == "eval"]
+    assert ("nsp_baseline_accuracy" in held_out[0]) == (next_sentence != "none")
 
 
 def test_a_finished_run_returns_at_once_and_changes_nothing(finished, recipe, corpus_path):

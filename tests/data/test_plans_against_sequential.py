@@ -1,4 +1,4 @@
-"""The plan beside a sequential rendering of the original's algorithm, on the same documents.
+"""Each plan beside a sequential rendering of its algorithm, on the same documents.
 
 Examples of one epoch hang together (a document has one target length), so the epoch is the unit of
 every test: both sides give many independent epochs, and their mean counts are compared.
@@ -10,7 +10,7 @@ import re
 import numpy as np
 import pytest
 
-from bert_keras.data.pairs import plan_pairs
+from bert_keras.data import plan_full_sentences, plan_pairs, plan_sentence_order
 
 WORST_Z = 4.8  # Among some hundred bins a fair comparison passes 4.8 once in some thousand tries.
 
@@ -25,15 +25,18 @@ def trim(a, b, max_tokens, rng):
             longer[1] -= 1
 
 
-def sequential_epoch(documents, max_tokens, short_seq_prob, rng):
+def draw_target(max_tokens, short_seq_prob, rng):
+    return rng.randint(2, max_tokens) if rng.random() < short_seq_prob else max_tokens
+
+
+def sequential_pairs(documents, max_seq_length, short_seq_prob, rng):
     """Yields (a_start, a_length, b_start, b_length, is_random), a document after another.
 
     ``documents`` are lists of sentences, each a (start, stop) of token numbers.
     """
+    max_tokens = max_seq_length - 3
     for own, sentences in enumerate(documents):
-        target = max_tokens
-        if rng.random() < short_seq_prob:
-            target = rng.randint(2, max_tokens)
+        target = draw_target(max_tokens, short_seq_prob, rng)
         cursor = 0
         while cursor < len(sentences):
             chunk, size = [], 0
@@ -60,6 +63,51 @@ def sequential_epoch(documents, max_tokens, short_seq_prob, rng):
                 b = [chunk[split][0], chunk[-1][1]]
             trim(a, b, max_tokens, rng)
             yield a[0], a[1] - a[0], b[0], b[1] - b[0], is_random
+
+
+def sequential_order(documents, max_seq_length, short_seq_prob, rng):
+    """Yields (a_start, a_length, b_start, b_length, is_swapped), a document after another."""
+    max_tokens = max_seq_length - 3
+    for sentences in documents:
+        if len(sentences) == 1:
+            continue
+        target = draw_target(max_tokens, short_seq_prob, rng)
+        cursor = 0
+        while cursor < len(sentences):
+            chunk, size = [], 0
+            while cursor < len(sentences) and (size < target or len(chunk) < 2):
+                chunk.append(sentences[cursor])
+                size += chunk[-1][1] - chunk[-1][0]
+                cursor += 1
+            if len(chunk) == 1:
+                chunk.insert(0, sentences[cursor - 2])
+            split = rng.randint(1, len(chunk) - 1)
+            a = [chunk[0][0], chunk[split - 1][1]]
+            b = [chunk[split][0], chunk[-1][1]]
+            is_swapped = rng.random() < 0.5
+            if is_swapped:
+                a, b = b, a
+            trim(a, b, max_tokens, rng)
+            yield a[0], a[1] - a[0], b[0], b[1] - b[0], is_swapped
+
+
+def sequential_full_sentences(documents, max_seq_length, short_seq_prob, rng):
+    """Yields (start, length, end, 0, False), a document after another."""
+    max_tokens = max_seq_length - 2
+    for sentences in documents:
+        target = draw_target(max_tokens, short_seq_prob, rng)
+        pieces = [
+            (start, min(start + target, stop))
+            for first, stop in sentences
+            for start in range(first, stop, target)
+        ]
+        example = list(pieces[0])
+        for start, stop in pieces[1:]:
+            if stop - example[0] > target:
+                yield example[0], example[1] - example[0], example[1], 0, False
+                example[0] = start
+            example[1] = stop
+        yield example[0], example[1] - example[0], example[1], 0, False
 
 
 def statistics(rows, offsets, max_tokens):
@@ -107,34 +155,51 @@ def z_scores(ours, theirs):
     return (difference / np.where(error == 0, 1, error))[usable]
 
 
-def compare(offsets, documents, max_seq_length, short_seq_prob, epochs):
-    max_tokens = max_seq_length - 3
+def compare(algorithm, offsets, documents, max_seq_length, short_seq_prob, epochs):
+    plan_epoch, sequential_epoch = algorithm
     spans = list(zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True))
     texts = [spans[start:stop] for start, stop in documents.tolist()]
     rng = random.Random(11)
     theirs, ours = [], []
     for epoch in range(epochs):
-        rows = zip(*sequential_epoch(texts, max_tokens, short_seq_prob, rng), strict=True)
-        theirs.append(statistics(rows, offsets, max_tokens))
-        plan = plan_pairs(offsets, documents, max_seq_length, short_seq_prob, 23, epoch)
-        ours.append(statistics(vars(plan).values(), offsets, max_tokens))
+        rows = zip(*sequential_epoch(texts, max_seq_length, short_seq_prob, rng), strict=True)
+        theirs.append(statistics(rows, offsets, max_seq_length - 3))
+        plan = plan_epoch(offsets, documents, max_seq_length, short_seq_prob, 23, epoch)
+        ours.append(statistics(vars(plan).values(), offsets, max_seq_length - 3))
     z = z_scores(np.array(ours, float), np.array(theirs, float))
     assert len(z) > 60
     assert np.abs(z).max() < WORST_Z, z
-    assert np.sqrt((z**2).mean()) < 1.4, z
+    assert np.sqrt((z**2).mean()) < 1.6, z  # not 1: many of the counts hang together
 
 
-@pytest.mark.parametrize("short_seq_prob", [0.0, 0.1, 1.0])
-def test_pairs_are_distributed_as_by_the_original_algorithm(varied_corpus, short_seq_prob):
-    compare(varied_corpus.sentence_offsets, varied_corpus.documents, 64, short_seq_prob, 150)
+ALGORITHMS = {
+    "nsp": (plan_pairs, sequential_pairs),
+    "sop": (plan_sentence_order, sequential_order),
+    "none": (plan_full_sentences, sequential_full_sentences),
+}
 
 
-def test_pairs_of_real_speeches_are_distributed_as_by_the_original_algorithm(shared_data):
+@pytest.mark.parametrize(
+    ("algorithm", "short_seq_prob"),
+    [("nsp", 0.0), ("nsp", 0.1), ("nsp", 1.0), ("sop", 0.3), ("none", 0.3)],
+)
+def test_examples_are_distributed_as_by_the_sequential_algorithm(
+    varied_corpus, short_seq_prob, algorithm
+):
+    offsets, documents = varied_corpus.sentence_offsets, varied_corpus.documents
+    compare(ALGORITHMS[algorithm], offsets, documents, 64, short_seq_prob, 150)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_examples_of_real_speeches_are_distributed_as_by_the_sequential_algorithm(
+    shared_data, algorithm
+):
     speeches = sorted((shared_data / "sotu").glob("*.txt"))[:30]
-    documents = []
+    lengths = []
     for speech in speeches:
         sentences = re.split(r"(?<=[.!?;])\s", speech.read_text(encoding="utf-8"))
-        documents.append([len(sentence.split()) for sentence in sentences if sentence.split()])
-    offsets = np.cumsum([0, *(length for document in documents for length in document)])
-    bounds = np.cumsum([0, *map(len, documents)])
-    compare(offsets, np.stack([bounds[:-1], bounds[1:]], axis=1), 128, 0.1, 60)
+        lengths.append([len(sentence.split()) for sentence in sentences if sentence.split()])
+    offsets = np.cumsum([0, *(length for document in lengths for length in document)])
+    bounds = np.cumsum([0, *map(len, lengths)])
+    documents = np.stack([bounds[:-1], bounds[1:]], axis=1)
+    compare(ALGORITHMS[algorithm], offsets, documents, 128, 0.1, 60)

@@ -1,0 +1,154 @@
+"""Which Chinese characters make a word together, for masking whole words.
+
+BERT's tokenizer puts every Chinese character apart, so the ids of a finished corpus say what the
+text was, and the segmenter ``jieba`` says where its words are (Cui et al. 2021, section 3.1:
+whole-word masking for Chinese).
+"""
+
+import functools
+import importlib.metadata
+import logging
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bert_keras.corpus import store
+from bert_keras.errors import InputError
+
+# The unified ideographs, which is where the words of jieba's dictionary are.
+_FIRST, _LAST = "\u4e00", "\u9fff"
+_SPACE = ord(" ")
+_BLOCK_SENTENCES = 1 << 13
+
+
+def segmenter_version() -> str:
+    """The segmenter and its version; another one may find other words.
+
+    Raises:
+        InputError: When jieba is not installed.
+    """
+    try:
+        return f"jieba {importlib.metadata.version('jieba')}"
+    except importlib.metadata.PackageNotFoundError:
+        raise InputError(
+            "Chinese words need the package jieba, which is not installed; run "
+            "pip install 'bert-keras[zh]'"
+        ) from None
+
+
+def write_word_starts(
+    directory: Path,
+    vocab: Sequence[str],
+    workers: int,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Writes which tokens begin a word beside the arrays of a corpus directory, bool [T].
+
+    Args:
+        directory: Where ``tokens.npy`` and ``sentence_offsets.npy`` are.
+        vocab: The word pieces, by id.
+        workers: Processes that segment; the result does not depend on it.
+        on_progress: Called with the bytes of ``tokens.npy`` done and their number.
+    """
+    tokens = np.load(directory / store.TOKENS_FILE, mmap_mode="r")
+    sentence_starts = np.load(directory / store.SENTENCE_OFFSETS_FILE, mmap_mode="r")[:-1]
+    out = np.lib.format.open_memmap(
+        directory / store.WORD_STARTS_FILE, mode="w+", dtype=bool, shape=tokens.shape
+    )
+    blocks = range(0, len(sentence_starts), _BLOCK_SENTENCES)
+    starts = sentence_starts[::_BLOCK_SENTENCES].tolist()
+    ends = [*starts[1:], len(tokens)]
+    work = (
+        (np.asarray(tokens[start:end]), sentence_starts[first:][:_BLOCK_SENTENCES] - start)
+        for first, start, end in zip(blocks, starts, ends, strict=True)
+    )
+    with _mapper(vocab, workers) as segment_all:
+        for start, end, found in zip(starts, ends, segment_all(work), strict=True):
+            out[start:end] = found
+            if on_progress:
+                on_progress(end * tokens.itemsize, tokens.nbytes)
+    out.flush()
+
+
+class WordSegmenter:
+    """Finds the words in runs of Chinese characters.
+
+    Args:
+        vocab: The word pieces, by id.
+    """
+
+    def __init__(self, vocab: Sequence[str]) -> None:
+        self._continues_word = store.continuations(vocab)
+        self._characters = np.array([_character(piece) for piece in vocab], "<u4")
+        self._cut = _load_jieba()
+
+    def __call__(self, tokens: np.ndarray, sentence_starts: np.ndarray) -> np.ndarray:
+        """Finds out which tokens begin a word.
+
+        Args:
+            tokens: ids [T], sentence after sentence.
+            sentence_starts: int64 [S], the token that each sentence begins with, from 0.
+
+        Returns:
+            bool [T].
+        """
+        # A space before every sentence, and one for all that is no Chinese character: jieba
+        # keeps them apart, each as a word.
+        text = np.insert(self._characters[tokens], sentence_starts, _SPACE)
+        words = self._cut(text.tobytes().decode("utf-32-le"))
+        ends = np.cumsum(np.fromiter(map(len, words), np.int64))
+        starts = np.zeros(len(text), bool)
+        starts[ends[:-1]] = True
+        inserted = sentence_starts + np.arange(len(sentence_starts))
+        return np.delete(starts, inserted) & ~self._continues_word[tokens]
+
+
+def _character(piece: str) -> int:
+    """The code point of a piece that is one Chinese character, else a space's."""
+    return ord(piece) if len(piece) == 1 and _FIRST <= piece <= _LAST else _SPACE
+
+
+def _load_jieba() -> Callable[[str], Iterator[str]]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its regular expressions have invalid escapes
+        import jieba
+    jieba.setLogLevel(logging.WARNING)
+    tokenizer = jieba.Tokenizer()
+    # Else it would take its dictionary from a file in the common temporary folder, where anybody
+    # may have put it.
+    with tempfile.TemporaryDirectory() as private:
+        tokenizer.tmp_dir = private
+        tokenizer.initialize()
+    return tokenizer.cut
+
+
+_segmenter: WordSegmenter | None = None
+
+
+def _start_worker(vocab: Sequence[str]) -> None:
+    global _segmenter
+    _segmenter = WordSegmenter(vocab)
+
+
+def _segment_in_worker(block: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    assert _segmenter is not None  # the pool's initializer has run
+    return _segmenter(*block)
+
+
+@contextmanager
+def _mapper(vocab: Sequence[str], workers: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """Yields a ``map`` over blocks, in order; over several it runs in processes of its own."""
+    if workers == 1:
+        segmenter = WordSegmenter(vocab)
+        yield functools.partial(map, lambda block: segmenter(*block))
+        return
+    context = get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _start_worker, (list(vocab),)) as pool:
+        yield functools.partial(pool.map, _segment_in_worker)

@@ -1,0 +1,65 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bert_keras.config import PhaseConfig
+from bert_keras.corpus import Corpus
+from bert_keras.training.stages import make_stages
+
+
+@pytest.fixture(scope="module")
+def stages(recipe, corpus_path):
+    """Nine tenths of the steps short, the rest four times as long, as in the original."""
+    short = PhaseConfig(until=0.9, max_seq_length=16, max_predictions_per_seq=3, batch_size=64)
+    data = replace(recipe.data, max_seq_length=64, max_predictions_per_seq=10, phases=(short,))
+    train = replace(recipe.train, steps=1000, batch_size=16)
+    return make_stages(replace(recipe, data=data, train=train), Corpus.open(corpus_path))
+
+
+def batches(stage, first, count):
+    return list(stage.batches_from(first).take(count).as_numpy_iterator())
+
+
+def test_the_long_phase_begins_where_the_short_one_ends(stages):
+    assert [stage.last_step for stage in stages] == [900, 1000]
+    assert [stage.constants["max_seq_length"] for stage in stages] == [16, 64]
+
+
+def test_each_phase_has_its_own_shapes_in_training_and_in_evaluation(stages):
+    for stage, first, shapes in zip(
+        stages, (0, 900), (((64, 16), (64, 3)), ((16, 64), (16, 10))), strict=True
+    ):
+        (batch,) = batches(stage, first, 1)
+        for held_out in (batch, next(stage.evaluation.batches.as_numpy_iterator())):
+            found = held_out["input_ids"].shape, held_out["masked_lm_ids"].shape
+            assert found == shapes
+
+
+@pytest.mark.parametrize(("phase", "length", "cap"), [(0, 16, 3), (1, 64, 10)])
+def test_each_phase_fills_its_length_and_masks_15_percent_of_it(stages, phase, length, cap):
+    found = batches(stages[phase], (0, 900)[phase], 40)
+    lengths = np.concatenate([batch["attention_mask"].sum(1) for batch in found])
+    predicted = np.concatenate([batch["masked_lm_weights"].sum(1) for batch in found])
+    expected = [min(cap, max(1, round(0.15 * n))) for n in lengths.tolist()]
+    np.testing.assert_array_equal(predicted, expected)
+    assert lengths.max() == length
+    assert (lengths == length).mean() > 0.5
+    seen, rows = [], 0
+    for batch in found:
+        row, slot = np.nonzero(batch["masked_lm_weights"])
+        seen.append(batch["input_ids"][row, batch["masked_lm_positions"][row, slot]])
+        rows += len(row)
+    share = (np.concatenate(seen) == 4).mean()  # [MASK]
+    assert abs(share - 0.8) < 4 * np.sqrt(0.16 / rows) + 0.001
+
+
+def test_the_phases_repeat_none_of_each_others_examples(recipe, corpus_path):
+    same = PhaseConfig(until=0.5, max_seq_length=32, max_predictions_per_seq=5)
+    data = replace(recipe.data, phases=(same,))
+    first, second = make_stages(replace(recipe, data=data), Corpus.open(corpus_path))
+    ids = [
+        {row.tobytes() for batch in batches(stage, start, 6) for row in batch["input_ids"]}
+        for stage, start in ((first, 0), (second, 6))
+    ]
+    assert len(ids[0] & ids[1]) < 0.05 * len(ids[0])
