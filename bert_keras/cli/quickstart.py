@@ -61,9 +61,9 @@ def run(options: argparse.Namespace) -> None:
     console.print("5. Masked words, filled in", style="bold")
     _fill_masks(workdir)
     console.print(
-        f"\nThis is what {config.train.steps:,} steps of a tiny model give: words that are frequent "
-        "where the mask stands.\nNext sentences take longer. The published BERT-base took four days on "
-        "16 TPU chips.\n"
+        f"\nThis is what {config.train.steps:,} steps of a tiny model give: words that are\n"
+        "frequent where the mask stands. Next sentences take longer to learn. The\n"
+        "published BERT-base took four days on 16 TPU chips.\n"
         f"Curves: {workdir / 'curves.png'}    model: {workdir / 'model'}\n"
         f"Go on with:  bert-keras fill-mask {workdir} 'Return the [MASK] of the list.'"
     )
