@@ -2,12 +2,12 @@
 
     python benchmarks/data_pipeline.py [--tokens 20000000] [--length 128] [--batch 256] [--json OUT]
 
-``prepare`` is the command, on the documentation of the installed packages (or ``--text FILE``) eight
-times over, with one process that tokenizes and with one for each processor. The other stages run on a made-up corpus of
-documents of about 2,000 tokens, memory-mapped from a temporary directory. There a token is a
-position of the batch, padding included; the plan is counted by the positions it plans. Each stage
-reports the best of several rounds. Where keras-hub and transformers (with torch) are installed,
-their maskings run between rounds of ours, on the same batches.
+``prepare`` is the command, on the documentation of the installed packages (or ``--text FILE``)
+eight times over, with one process that tokenizes and with one for each processor. The other stages
+run on a made-up corpus of documents of about 2,000 tokens, memory-mapped from a temporary
+directory. There a token is a position of the batch, padding included; the plan is counted by the
+positions it plans. Each stage reports the best of several rounds. Where keras-hub and transformers
+(with torch) are installed, their maskings run between rounds of ours, on the same batches.
 """
 
 import argparse
