@@ -42,9 +42,10 @@ class BertModel(keras.Model):
         self.seed = seed
         self.packed = packed
 
-    def part(self, layer: type, name: str) -> Any:
+    def part(self, layer: type, name: str, **arguments: Any) -> Any:
         """A layer of this model, with its own seed and the model's dtype policy."""
-        return layer(self.config, fold_in(self.seed, name), dtype=self.dtype_policy, name=name)
+        seed = fold_in(self.seed, name)
+        return layer(self.config, seed, dtype=self.dtype_policy, name=name, **arguments)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
