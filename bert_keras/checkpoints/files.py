@@ -3,31 +3,46 @@
 from pathlib import Path
 from typing import Any
 
+from bert_keras.checkpoints.google import is_google, load_google, save_google
 from bert_keras.checkpoints.huggingface import load_huggingface, save_huggingface
+from bert_keras.checkpoints.keras_file import load_keras, save_keras
+from bert_keras.errors import InputError
 from bert_keras.tokenization import BertTokenizer
 
+FORMATS = {"huggingface": save_huggingface, "google": save_google, "keras": save_keras}
 
-def save(model: Any, path: str | Path, tokenizer: BertTokenizer | None = None) -> None:
-    """Writes a model directory that ``transformers.AutoModel.from_pretrained`` opens too.
+
+def save(
+    model: Any,
+    path: str | Path,
+    tokenizer: BertTokenizer | None = None,
+    format: str = "huggingface",
+) -> None:
+    """Writes a model.
 
     Args:
         model: One of our models.
-        path: The directory. One that is there already is replaced once the new one is whole.
+        path: What is there already is replaced once the new one is whole.
         tokenizer: Written beside the weights; by default the one the model was loaded with.
+        format: ``"huggingface"``, a directory that ``transformers.AutoModel.from_pretrained``
+            opens too; ``"google"``, a directory that Google's TF1 code opens; ``"keras"``, one
+            ``.keras`` file.
 
     Raises:
-        InputError: When the model is of no class that the layout knows.
+        InputError: When the format is unknown or has no place for such a model.
         OSError: When the files cannot be written; what was there stays as it was.
     """
-    save_huggingface(model, path, tokenizer)
+    if format not in FORMATS:
+        raise InputError(f"no format {format!r}; the formats are {', '.join(FORMATS)}")
+    FORMATS[format](model, path, tokenizer)
 
 
 def load(path: str | Path, model_class: type | None = None, **arguments: Any) -> Any:
-    """Opens a model directory.
+    """Opens a model, whatever it was written by.
 
     Args:
-        path: The directory with ``config.json``, the weights in safetensors files, and
-            ``vocab.txt`` or ``tokenizer.json`` where the model is to have a tokenizer.
+        path: A Hugging Face directory (BERT or DistilBERT), a directory of Google's with
+            ``bert_config.json`` or a checkpoint in it by its name, or a ``.keras`` file.
         model_class: What to open it as, such as ``BertForSequenceClassification`` for an encoder
             that is to be fine-tuned. What the file has nothing for is new: a warning names it
             and ``model.report.new`` lists it; heads that the class lacks are left out and named
@@ -48,4 +63,9 @@ def load(path: str | Path, model_class: type | None = None, **arguments: Any) ->
             the model is none that we know.
         FileNotFoundError: When there is no such directory or file.
     """
-    return load_huggingface(Path(path), model_class, **arguments)
+    path = Path(path)
+    if path.suffix == ".keras":
+        return load_keras(path, model_class, **arguments)
+    if is_google(path) and not (path / "config.json").exists():
+        return load_google(path, model_class, **arguments)
+    return load_huggingface(path, model_class, **arguments)

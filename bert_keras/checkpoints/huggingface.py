@@ -2,7 +2,6 @@
 
 import json
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import safetensors.numpy
 
 from bert_keras.checkpoints.config_json import (
     CLASSES,
-    LABELLING,
     architecture,
     bert_values,
     check_kind,
@@ -21,13 +19,14 @@ from bert_keras.checkpoints.config_json import (
     other_config,
 )
 from bert_keras.checkpoints.names import current_name
+from bert_keras.checkpoints.opening import load_tokenizer, make_request
 from bert_keras.checkpoints.safetensors_files import (
     INDEX_FILE,
     WEIGHTS_FILE,
     Tensors,
     open_tensors,
 )
-from bert_keras.checkpoints.weights import Request, Weights, make_model, model_weights
+from bert_keras.checkpoints.weights import Weights, make_model, model_weights
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
@@ -36,15 +35,11 @@ from bert_keras.modeling import (
     BertEncoder,
     BertForMaskedLM,
     BertForPreTraining,
-    BertForQuestionAnswering,
 )
 from bert_keras.tokenization import BertTokenizer
 
 CONFIG_FILE = "config.json"
 PICKLED_FILES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
-_NEXT_SENTENCE = "cls.seq_relationship."
-_POOLER = "bert.pooler."
-_LABEL_HEADS = ("classifier.", "qa_outputs.")
 _SEGMENTS = "bert.embeddings.token_type_embeddings.weight"
 
 
@@ -89,30 +84,14 @@ def load_huggingface(path: Path, model_class: type | None = None, **arguments: A
     model_type = check_kind(path / CONFIG_FILE, values)
     _refuse_pickle(path, values)
     weights = _weights(open_tensors(path), model_type)
-    request = _request(values, weights, model_class, arguments)
+    own = _own_class(values, weights)
+    in_file = head_arguments(own, values, weights.file)
+    config = BertConfig.from_dict(bert_values(values))
+    request = make_request(own, in_file, config, weights, model_class, arguments)
     model = make_model(request, weights, "huggingface")
     finish(model, values)
     model.tokenizer = load_tokenizer(path, model.config)
     return model
-
-
-def load_tokenizer(path: Path, config: BertConfig) -> BertTokenizer | None:
-    """The directory's tokenizer, where it has one and it fits the model.
-
-    Raises:
-        InputError: When the vocabulary is not of the config's size. A table with spare rows, up
-            to a multiple of 8 as some pad it, is let pass.
-    """
-    if not any((path / name).exists() for name in ("vocab.txt", "tokenizer.json")):
-        return None
-    tokenizer = BertTokenizer.from_pretrained(path)
-    spare = config.vocab_size - tokenizer.vocab_size
-    if spare and not (0 < spare < 128 and config.vocab_size % 8 == 0):
-        raise InputError(
-            f"{path}: the vocabulary has {tokenizer.vocab_size} word pieces, but the config says "
-            f"vocab_size={config.vocab_size}; they do not belong together"
-        )
-    return tokenizer
 
 
 def _weights(tensors: Tensors, model_type: str) -> Weights:
@@ -155,34 +134,9 @@ def _refuse_pickle(path: Path, values: dict[str, Any]) -> None:
         )
 
 
-def _request(
-    values: dict[str, Any], weights: Weights, model_class: type | None, arguments: dict[str, Any]
-) -> Request:
-    """What the file is opened as: what it says it is, or what the caller wants."""
+def _own_class(values: dict[str, Any], weights: Weights) -> type:
+    """The class that the directory is of."""
     own = CLASSES[architecture(values)]
-    if own is BertForMaskedLM and weights.has(_NEXT_SENTENCE):
-        own = BertForPreTraining
-    wanted = model_class or own
-    arguments = dict(arguments)
-    ignored: tuple[str, ...] = ()
-    if wanted is own:
-        in_file = head_arguments(own, values, weights.file)
-        if "labels" in arguments and _count(arguments["labels"]) != _count(in_file["labels"]):
-            ignored = _LABEL_HEADS
-            in_file.pop("problem_type", None)
-        arguments = in_file | arguments
-    elif own in (*LABELLING, BertForQuestionAnswering):
-        ignored = _LABEL_HEADS  # their names are alike, what they were trained for is not
-    if wanted is BertEncoder:
-        arguments.setdefault("with_pooler", weights.has(_POOLER))
-    may_be_new: set[str] = {"classifier"} if ignored and wanted is own else set()
-    may_be_left_out: tuple[str, ...] = () if getattr(wanted, "with_pooler", True) else (_POOLER,)
-    if wanted is not own:
-        may_be_new = {"pooler", *getattr(wanted, "heads", ())}
-        may_be_left_out = (_POOLER, "cls.", *_LABEL_HEADS)
-    config = BertConfig.from_dict(bert_values(values))
-    return Request(wanted, config, arguments, may_be_new, may_be_left_out, ignored)
-
-
-def _count(labels: int | Sequence[str]) -> int:
-    return labels if isinstance(labels, int) else len(labels)
+    if own is BertForMaskedLM and weights.has("cls.seq_relationship."):
+        return BertForPreTraining
+    return own

@@ -139,3 +139,28 @@ def current_name(name: str, model_type: str = "bert") -> str:
     if model_type == "distilbert":
         return _renamed(name, _DISTILBERT)
     return _BARE.sub(lambda match: ENCODER + match.group(), name)
+
+
+_GOOGLE = (
+    (r"^classifier\.weight$", "output_weights"),
+    (r"^classifier\.bias$", "output_bias"),
+    (r"^qa_outputs\.", "cls.squad."),
+    (r"^(cls\.(squad|seq_relationship))\.weight$", r"\1.output_weights"),
+    (r"^(cls\.(squad|seq_relationship|predictions))\.bias$", r"\1.output_bias"),
+    (r"_embeddings\.weight$", "_embeddings"),
+    (r"\.LayerNorm\.weight$", ".LayerNorm.gamma"),
+    (r"\.LayerNorm\.bias$", ".LayerNorm.beta"),
+    (r"\.weight$", ".kernel"),
+    (r"\.layer\.(\d+)\.", r".layer_\1."),
+    (r"\.", "/"),
+)
+
+
+def google_name(name: str) -> str:
+    """What Google's TF1 code calls the weight that the table calls ``name``."""
+    return _renamed(name, _GOOGLE)
+
+
+def is_google_kernel(name: str) -> bool:
+    """Whether the matrix lies [in, out] in Google's file; the heads' are [out, in] there too."""
+    return google_name(name).endswith("/kernel")
