@@ -1,5 +1,5 @@
 """Models on disk: the Hugging Face directory is the native format."""
 
-from bert_keras.checkpoints.huggingface import load, save
+from bert_keras.checkpoints.files import load, save
 
 __all__ = ["load", "save"]

@@ -1,9 +1,17 @@
-"""The one table that says what each weight is called here and in a Hugging Face checkpoint."""
+"""The one table that says what each weight is called, here and in the files of others.
 
+The table gives Hugging Face's names; what the others call the same weight follows by rule.
+"""
+
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+
+from bert_keras.config import BertConfig
+
+Shape = tuple[int, ...]
 
 
 class Entry(NamedTuple):
@@ -13,16 +21,25 @@ class Entry(NamedTuple):
         ours: The variable's path.
         theirs: The names in the checkpoint; several are joined along the last axis (the fused
             query, key and value).
+        shape: The shape there of each of ``theirs``.
         is_kernel: Whether the matrix lies transposed there: torch keeps [out, in].
     """
 
     ours: str
     theirs: tuple[str, ...]
+    shape: Shape
     is_kernel: bool = False
+
+    @property
+    def part(self) -> str:
+        """The part of the model that the weight belongs to, such as ``"pooler"``."""
+        return self.ours.split("/")[0]
 
     def from_theirs(self, arrays: list[np.ndarray]) -> np.ndarray:
         """Our array from theirs."""
-        return np.concatenate([a.T if self.is_kernel else a for a in arrays], axis=-1)
+        if self.is_kernel:
+            arrays = [array.T for array in arrays]
+        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=-1)
 
     def to_theirs(self, array: np.ndarray) -> dict[str, np.ndarray]:
         """Their arrays by name from ours."""
@@ -33,59 +50,117 @@ class Entry(NamedTuple):
         }
 
 
-_EMBEDDINGS = ("word_embeddings", "position_embeddings", "token_type_embeddings")
-_LAYER_DENSE = {
-    "attention/output": ("attention.output.dense",),
-    "attention/query_key_value": (
-        "attention.self.query",
-        "attention.self.key",
-        "attention.self.value",
-    ),
-    "feed_forward/intermediate": ("intermediate.dense",),
-    "feed_forward/output": ("output.dense",),
-}
-_LAYER_NORMS = {
-    "attention_layer_norm": "attention.output.LayerNorm",
-    "feed_forward_layer_norm": "output.LayerNorm",
-}
+ENCODER = "bert."  # what stands before the encoder's names in a model that has a head
+HEADS = ("masked_lm_head", "next_sentence_head", "classifier", "span_head")
 
 
-def entries(layers: int, prefix: str) -> Iterator[Entry]:
-    """Every weight that an encoder of ``layers`` layers or a pre-training head can have.
+def entries(config: BertConfig, labels: int = 2) -> Iterator[Entry]:
+    """Every weight that an encoder of this shape, its pooler or a head on it can have.
 
     Args:
-        layers: ``num_hidden_layers``.
-        prefix: What stands before the encoder's names there: ``"bert."``, or ``""`` for a bare
-            encoder.
+        config: The architecture.
+        labels: How many a classifier has.
     """
-    for name in _EMBEDDINGS:
-        yield Entry(f"embeddings/{name}", (f"{prefix}embeddings.{name}.weight",))
-    yield from _norm("embeddings/layer_norm", f"{prefix}embeddings.LayerNorm")
-    for index in range(layers):
-        ours, theirs = f"layer_{index}", f"{prefix}encoder.layer.{index}"
-        for part, names in _LAYER_DENSE.items():
-            yield from _dense(f"{ours}/{part}", tuple(f"{theirs}.{name}" for name in names))
-        for part, name in _LAYER_NORMS.items():
-            yield from _norm(f"{ours}/{part}", f"{theirs}.{name}")
-    yield from _dense("pooler/output", (f"{prefix}pooler.dense",))
-    yield from _dense("masked_lm_head/transform", ("cls.predictions.transform.dense",))
-    yield from _norm("masked_lm_head/layer_norm", "cls.predictions.transform.LayerNorm")
-    yield Entry("masked_lm_head/output_bias", ("cls.predictions.bias",))
-    yield from _dense("next_sentence_head/output", ("cls.seq_relationship",))
+    hidden, inner = config.hidden_size, config.intermediate_size
+    for name, rows in (
+        ("word_embeddings", config.vocab_size),
+        ("position_embeddings", config.max_position_embeddings),
+        ("token_type_embeddings", config.type_vocab_size),
+    ):
+        yield Entry(f"embeddings/{name}", (f"{ENCODER}embeddings.{name}.weight",), (rows, hidden))
+    yield from _norm("embeddings/layer_norm", f"{ENCODER}embeddings.LayerNorm", hidden)
+    for index in range(config.num_hidden_layers):
+        ours, theirs = f"layer_{index}", f"{ENCODER}encoder.layer.{index}"
+        attention = f"{theirs}.attention"
+        fused = tuple(f"{attention}.self.{name}" for name in ("query", "key", "value"))
+        yield from _dense(f"{ours}/attention/output", f"{attention}.output.dense", hidden, hidden)
+        yield from _dense(f"{ours}/attention/query_key_value", fused, hidden, hidden)
+        yield from _dense(
+            f"{ours}/feed_forward/intermediate", f"{theirs}.intermediate.dense", inner, hidden
+        )
+        yield from _dense(f"{ours}/feed_forward/output", f"{theirs}.output.dense", hidden, inner)
+        yield from _norm(f"{ours}/attention_layer_norm", f"{attention}.output.LayerNorm", hidden)
+        yield from _norm(f"{ours}/feed_forward_layer_norm", f"{theirs}.output.LayerNorm", hidden)
+    yield from _dense("pooler/output", f"{ENCODER}pooler.dense", hidden, hidden)
+    predictions = "cls.predictions"
+    yield from _dense("masked_lm_head/transform", f"{predictions}.transform.dense", hidden, hidden)
+    yield from _norm("masked_lm_head/layer_norm", f"{predictions}.transform.LayerNorm", hidden)
+    yield Entry("masked_lm_head/output_bias", (f"{predictions}.bias",), (config.vocab_size,))
+    yield from _dense("next_sentence_head/output", "cls.seq_relationship", 2, hidden)
+    yield from _dense("classifier/output", "classifier", labels, hidden)
+    yield from _dense("span_head/output", "qa_outputs", 2, hidden)
 
 
-def current_name(name: str) -> str:
-    """Today's name of a weight in a checkpoint: the oldest files say gamma and beta."""
-    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
-        "LayerNorm.beta", "LayerNorm.bias"
-    )
+def _dense(ours: str, theirs: str | tuple[str, ...], units: int, inputs: int) -> Iterator[Entry]:
+    theirs = (theirs,) if isinstance(theirs, str) else theirs
+    kernels, biases = (tuple(f"{name}.{end}" for name in theirs) for end in ("weight", "bias"))
+    yield Entry(f"{ours}/kernel", kernels, (units, inputs), is_kernel=True)
+    yield Entry(f"{ours}/bias", biases, (units,))
 
 
-def _dense(ours: str, theirs: tuple[str, ...]) -> Iterator[Entry]:
-    yield Entry(f"{ours}/kernel", tuple(f"{name}.weight" for name in theirs), is_kernel=True)
-    yield Entry(f"{ours}/bias", tuple(f"{name}.bias" for name in theirs))
+def _norm(ours: str, theirs: str, units: int) -> Iterator[Entry]:
+    yield Entry(f"{ours}/gamma", (f"{theirs}.weight",), (units,))
+    yield Entry(f"{ours}/beta", (f"{theirs}.bias",), (units,))
 
 
-def _norm(ours: str, theirs: str) -> Iterator[Entry]:
-    yield Entry(f"{ours}/gamma", (f"{theirs}.weight",))
-    yield Entry(f"{ours}/beta", (f"{theirs}.bias",))
+def _renamed(name: str, rules: tuple[tuple[str, str], ...]) -> str:
+    for pattern, replacement in rules:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+_OLD = ((r"LayerNorm\.gamma$", "LayerNorm.weight"), (r"LayerNorm\.beta$", "LayerNorm.bias"))
+_DISTILBERT = (
+    (r"^(distilbert\.)?embeddings\.", f"{ENCODER}embeddings."),
+    (r"^(distilbert\.)?transformer\.layer\.", f"{ENCODER}encoder.layer."),
+    (r"\.attention\.q_lin\.", ".attention.self.query."),
+    (r"\.attention\.k_lin\.", ".attention.self.key."),
+    (r"\.attention\.v_lin\.", ".attention.self.value."),
+    (r"\.attention\.out_lin\.", ".attention.output.dense."),
+    (r"\.sa_layer_norm\.", ".attention.output.LayerNorm."),
+    (r"\.ffn\.lin1\.", ".intermediate.dense."),
+    (r"\.ffn\.lin2\.", ".output.dense."),
+    (r"\.output_layer_norm\.", ".output.LayerNorm."),
+    (r"^vocab_transform\.", "cls.predictions.transform.dense."),
+    (r"^vocab_layer_norm\.", "cls.predictions.transform.LayerNorm."),
+    (r"^vocab_projector\.weight$", "cls.predictions.decoder.weight"),
+    (r"^vocab_projector\.bias$", "cls.predictions.bias"),
+)
+_BARE = re.compile(r"^(embeddings|encoder|pooler)\.")
+
+
+def current_name(name: str, model_type: str = "bert") -> str:
+    """The table's name of a weight in a Hugging Face file.
+
+    The oldest files say gamma and beta, bare encoders leave the prefix out, and DistilBERT
+    (``model_type="distilbert"``) has names of its own.
+    """
+    name = _renamed(name, _OLD)
+    if model_type == "distilbert":
+        return _renamed(name, _DISTILBERT)
+    return _BARE.sub(lambda match: ENCODER + match.group(), name)
+
+
+_GOOGLE = (
+    (r"^classifier\.weight$", "output_weights"),
+    (r"^classifier\.bias$", "output_bias"),
+    (r"^qa_outputs\.", "cls.squad."),
+    (r"^(cls\.(squad|seq_relationship))\.weight$", r"\1.output_weights"),
+    (r"^(cls\.(squad|seq_relationship|predictions))\.bias$", r"\1.output_bias"),
+    (r"_embeddings\.weight$", "_embeddings"),
+    (r"\.LayerNorm\.weight$", ".LayerNorm.gamma"),
+    (r"\.LayerNorm\.bias$", ".LayerNorm.beta"),
+    (r"\.weight$", ".kernel"),
+    (r"\.layer\.(\d+)\.", r".layer_\1."),
+    (r"\.", "/"),
+)
+
+
+def google_name(name: str) -> str:
+    """What Google's TF1 code calls the weight that the table calls ``name``."""
+    return _renamed(name, _GOOGLE)
+
+
+def is_google_kernel(name: str) -> bool:
+    """Whether the matrix lies [in, out] in Google's file; the heads' are [out, in] there too."""
+    return google_name(name).endswith("/kernel")

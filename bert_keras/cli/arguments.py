@@ -104,3 +104,15 @@ def model_directory(path: Path) -> Path:
     if not path.exists():
         raise InputError(f"no such model directory: {path}")
     raise InputError(f"{path} is neither a model directory nor the work directory of a run")
+
+
+def model_path(path: Path) -> Path:
+    """MODEL: whatever ``bert_keras.load`` may open, or the model in a run's work directory.
+
+    Raises:
+        InputError: When there is nothing by that name.
+    """
+    is_checkpoint = Path(f"{path}.index").exists()
+    if path.is_file() or is_checkpoint or (path / "bert_config.json").exists():
+        return path
+    return model_directory(path)

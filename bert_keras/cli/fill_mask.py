@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bert_keras.cli.arguments import add_command, at_least, model_directory
+from bert_keras.cli.arguments import add_command, at_least, model_path
 from bert_keras.cli.console import console, start_tensorflow, table
 
 
@@ -27,7 +27,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Fills the masks and prints the candidates."""
-    directory = model_directory(options.model)
+    directory = model_path(options.model)
     start_tensorflow()
     from bert_keras.checkpoints import load
     from bert_keras.tasks import fill_mask

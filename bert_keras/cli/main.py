@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 
 from bert_keras import __version__
-from bert_keras.cli import doctor, fill_mask, plot, prepare, pretrain, quickstart, vocab
+from bert_keras.cli import convert, doctor, fill_mask, plot, prepare, pretrain, quickstart, vocab
 from bert_keras.errors import InputError, Interrupted
 
 # In the order of their use. None of these modules imports TensorFlow before its command runs.
-COMMANDS = (quickstart, vocab, prepare, pretrain, fill_mask, plot, doctor)
+COMMANDS = (quickstart, vocab, prepare, pretrain, fill_mask, convert, plot, doctor)
 
 
 def build_parser() -> argparse.ArgumentParser:

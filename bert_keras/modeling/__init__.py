@@ -1,6 +1,11 @@
 """BERT in Keras 3: embeddings, encoder, heads and the models made of them."""
 
 from bert_keras.modeling.encoder import BertEncoder
+from bert_keras.modeling.finetuning import (
+    BertForQuestionAnswering,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+)
 from bert_keras.modeling.layout import Layout, packed_layout, padded_layout
 from bert_keras.modeling.pretraining import (
     BertForMaskedLM,
@@ -14,6 +19,9 @@ __all__ = [
     "BertForMaskedLM",
     "BertForNextSentencePrediction",
     "BertForPreTraining",
+    "BertForQuestionAnswering",
+    "BertForSequenceClassification",
+    "BertForTokenClassification",
     "Layout",
     "Ratio",
     "packed_layout",

@@ -1,4 +1,4 @@
-"""The pooler and the two pre-training heads (Devlin et al. 2018, section 3.1)."""
+"""The pooler and the heads (Devlin et al. 2018, section 3.1 and figure 4)."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.modeling.layers import BertLayer, activation
+from bert_keras.modeling.random import DropoutSeeds, dropout
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -80,3 +81,46 @@ class NextSentenceHead(BertLayer):
     def call(self, pooled: tf.Tensor) -> tf.Tensor:
         """[B, H] to logits [B, 2]."""
         return self.output_dense(pooled)
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class Classifier(BertLayer):
+    """Dropout and a dense layer: the new layer of a fine-tuned model (section 4).
+
+    Args:
+        config: The architecture.
+        seed: Fixes the initial weights and the dropout masks.
+        units: How many scores each row gets.
+        dropout_rate: The share of its input that is dropped in training, in [0, 1).
+        **kwargs: Arguments of ``keras.layers.Layer``.
+    """
+
+    def __init__(
+        self,
+        config: BertConfig,
+        seed: int = 0,
+        units: int = 2,
+        dropout_rate: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(config, seed, **kwargs)
+        self.units = units
+        self.dropout_rate = dropout_rate
+        self.output_dense = self.dense(units, "output")
+        self.dropout_seeds = DropoutSeeds(name="dropout_seeds")
+        self.dropout_site = self.sub_seed("dropout")
+
+    def build(self, *shapes: Any) -> None:
+        """Makes the kernel [H, units] and the bias [units]."""
+        self.output_dense.build((None, self.config.hidden_size))
+        self.dropout_seeds.build()
+        self.built = True
+
+    def call(self, features: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """[T, H] to logits [T, units]."""
+        seed = self.dropout_seeds.next() if training else None
+        return self.output_dense(dropout(features, self.dropout_rate, seed, self.dropout_site))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return super().get_config() | {"units": self.units, "dropout_rate": self.dropout_rate}

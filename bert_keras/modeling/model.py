@@ -1,5 +1,6 @@
 """What every BERT model has in common: how it is made, serialised, compiled and scored."""
 
+from pathlib import Path
 from typing import Any, Self
 
 import keras
@@ -9,6 +10,7 @@ from bert_keras.config import BertConfig
 from bert_keras.modeling.random import fold_in
 from bert_keras.modeling.ratio import Ratio, total_loss
 from bert_keras.optimizers import AdamW
+from bert_keras.tokenization import BertTokenizer
 
 Batch = dict[str, tf.Tensor]
 
@@ -25,6 +27,7 @@ class BertModel(keras.Model):
     """
 
     built: bool
+    tokenizer: BertTokenizer | None = None
 
     def build(self, *shapes: Any) -> None:
         """Does nothing: the constructor has made the weights.
@@ -42,9 +45,10 @@ class BertModel(keras.Model):
         self.seed = seed
         self.packed = packed
 
-    def part(self, layer: type, name: str) -> Any:
+    def part(self, layer: type, name: str, **arguments: Any) -> Any:
         """A layer of this model, with its own seed and the model's dtype policy."""
-        return layer(self.config, fold_in(self.seed, name), dtype=self.dtype_policy, name=name)
+        seed = fold_in(self.seed, name)
+        return layer(self.config, seed, dtype=self.dtype_policy, name=name, **arguments)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -64,6 +68,16 @@ class BertModel(keras.Model):
             dtype = keras.saving.deserialize_keras_object(dtype, custom_objects)
         bert_config = BertConfig.from_dict(config["config"])
         return cls(**(config | {"config": bert_config, "dtype": dtype}))
+
+    def save_assets(self, directory: str) -> None:
+        """Puts the tokenizer into a ``.keras`` file."""
+        if self.tokenizer is not None:
+            self.tokenizer.save(directory)
+
+    def load_assets(self, directory: str | None) -> None:
+        """Takes the tokenizer out of a ``.keras`` file, where this model has one in it."""
+        if directory and (Path(directory) / "vocab.txt").exists():
+            self.tokenizer = BertTokenizer.from_pretrained(directory)
 
 
 class ScoredModel(BertModel):

@@ -1,37 +1,20 @@
 """The pre-training models: masked LM, next sentence, and both (Devlin et al. 2018, section 3.1)."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import keras
 import tensorflow as tf
 
-from bert_keras.config import BertConfig
-from bert_keras.modeling.encoder import BertEncoder
+from bert_keras.modeling.headed import HeadedModel
 from bert_keras.modeling.heads import MaskedLMHead, NextSentenceHead
 from bert_keras.modeling.layout import Layout
 from bert_keras.modeling.lookup import lookup
-from bert_keras.modeling.model import Batch, ScoredModel
+from bert_keras.modeling.model import Batch
 from bert_keras.modeling.ratio import Ratio, cross_entropy_ratios
 
 
-class _EncoderModel(ScoredModel):
-    """A model with an ``encoder``; ``heads`` names the layers on top of it."""
-
-    heads: ClassVar[dict[str, type]] = {}
-    with_pooler = True
-
-    def __init__(
-        self, config: BertConfig, seed: int = 0, packed: bool = False, **kwargs: Any
-    ) -> None:
-        super().__init__(config, seed, packed, **kwargs)
-        self.encoder = BertEncoder(
-            config, seed, packed, self.with_pooler, dtype=self.dtype_policy, name="encoder"
-        )
-        for name, layer in self.heads.items():
-            head = self.part(layer, name)
-            head.build()
-            setattr(self, name, head)
-        self.build()
+class _PretrainingModel(HeadedModel):
+    """A model that may have the masked-LM head."""
 
     def masked_lm_logits(self, inputs: Batch, tokens: tf.Tensor, layout: Layout) -> tf.Tensor:
         """Logits [B, P, V] at ``masked_lm_positions``, or [B, L, V] where none are given."""
@@ -64,7 +47,7 @@ def _next_sentence_ratios(batch: Batch, outputs: Batch) -> dict[str, Ratio]:
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
-class BertForPreTraining(_EncoderModel):
+class BertForPreTraining(_PretrainingModel):
     """BERT with both pre-training heads; the loss is their sum.
 
     A batch without ``next_sentence_labels`` trains the masked words alone; the pooler and the
@@ -98,7 +81,7 @@ class BertForPreTraining(_EncoderModel):
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
-class BertForMaskedLM(_EncoderModel):
+class BertForMaskedLM(_PretrainingModel):
     """BERT with the masked-LM head; returns ``masked_lm_logits``.
 
     [B, P, V] at ``masked_lm_positions`` where the batch gives them, else [B, L, V].
@@ -119,7 +102,7 @@ class BertForMaskedLM(_EncoderModel):
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
-class BertForNextSentencePrediction(_EncoderModel):
+class BertForNextSentencePrediction(_PretrainingModel):
     """BERT with the next-sentence head; returns ``next_sentence_logits`` [B, 2]."""
 
     heads: ClassVar[dict[str, type]] = {"next_sentence_head": NextSentenceHead}

@@ -50,6 +50,43 @@ def cross_entropy_ratios(
     }
 
 
+def binary_cross_entropy_ratios(
+    name: str, logits: tf.Tensor, labels: tf.Tensor
+) -> dict[str, Ratio]:
+    """The loss and the accuracy of many yes-or-no questions.
+
+    Args:
+        name: The prefix of the keys.
+        logits: [..., questions], of any float dtype; the loss is float32.
+        labels: 0 or 1 each, of the same shape.
+
+    Returns:
+        ``{name}_loss`` in nats and ``{name}_accuracy`` as a fraction, both over single answers.
+    """
+    logits, labels = tf.cast(logits, tf.float32), tf.cast(labels, tf.float32)
+    losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
+    is_right = tf.cast((logits > 0) == (labels > 0.5), tf.float32)
+    count = tf.cast(tf.size(losses), tf.float32)
+    return {
+        f"{name}_loss": Ratio(tf.reduce_sum(losses), count),
+        f"{name}_accuracy": Ratio(tf.reduce_sum(is_right), count),
+    }
+
+
+def squared_error_ratios(name: str, predictions: tf.Tensor, targets: tf.Tensor) -> dict[str, Ratio]:
+    """``{name}_loss``, the mean squared error.
+
+    Args:
+        name: The prefix of the key.
+        predictions: [B, values], of any float dtype.
+        targets: [B, values], or [B] where there is one value.
+    """
+    predictions = tf.cast(predictions, tf.float32)
+    targets = tf.reshape(tf.cast(targets, tf.float32), tf.shape(predictions))
+    errors = tf.math.squared_difference(predictions, targets)
+    return {f"{name}_loss": Ratio(tf.reduce_sum(errors), tf.cast(tf.size(errors), tf.float32))}
+
+
 def total_loss(ratios: dict[str, Ratio]) -> tf.Tensor:
     """The sum of the losses among ``ratios``, this replica's share of it.
 

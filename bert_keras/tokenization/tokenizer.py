@@ -17,9 +17,11 @@ from bert_keras.files import write_text_atomic
 from bert_keras.tokenization import vocabulary
 from bert_keras.tokenization.casing import Casing
 from bert_keras.tokenization.chunks import ChunkTable
+from bert_keras.tokenization.pipeline import read_json_object, read_pipeline
 
 VOCABULARY_FILE = "vocab.txt"
 CONFIG_FILE = "tokenizer_config.json"
+PIPELINE_FILE = "tokenizer.json"
 
 _ASCII_WORD = re.compile("[A-Za-z0-9]+|[^A-Za-z0-9 ]")
 _MAX_WORDS = 250_000
@@ -102,18 +104,21 @@ class BertTokenizer:
     def from_pretrained(cls, directory: str | Path) -> Self:
         """A tokenizer from a model directory: ``vocab.txt`` and ``tokenizer_config.json``.
 
-        Google's own directories have no ``tokenizer_config.json``; then the model is cased
-        exactly when its vocabulary has capital letters.
+        Where there is no ``vocab.txt``, ``tokenizer.json`` says both. Google's own directories
+        have no ``tokenizer_config.json``; then the model is cased exactly when its vocabulary
+        has capital letters.
 
         Raises:
-            InputError: When one of the two files cannot be used.
-            FileNotFoundError: When there is no ``vocab.txt``.
+            InputError: When one of the files cannot be used.
+            FileNotFoundError: When there is neither vocabulary.
         """
         directory = Path(directory)
+        if not (directory / VOCABULARY_FILE).exists() and (directory / PIPELINE_FILE).exists():
+            return cls(*read_pipeline(directory / PIPELINE_FILE))
         vocab = vocabulary.read_vocabulary(directory / VOCABULARY_FILE)
         path = directory / CONFIG_FILE
         if path.exists():
-            return cls(vocab, Casing.from_dict(_read_json_object(path)))
+            return cls(vocab, Casing.from_dict(read_json_object(path)))
         words = (piece for piece in vocab if not (piece.startswith("[") and piece.endswith("]")))
         return cls(vocab, Casing(do_lower_case=not any(word != word.lower() for word in words)))
 
@@ -256,13 +261,3 @@ def _truncated_lengths(lengths: list[int], room: int) -> list[int]:
     kept[short] = min(lengths[short], room // 2)
     kept[long] = room - kept[short]
     return kept
-
-
-def _read_json_object(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise InputError(f"{path} must hold a JSON object. Received: {type(values).__name__}")
-    return values

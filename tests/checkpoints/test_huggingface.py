@@ -1,5 +1,6 @@
 import json
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,11 +20,22 @@ from bert_keras import (
     BertForMaskedLM,
     BertForNextSentencePrediction,
     BertForPreTraining,
+    BertForQuestionAnswering,
+    BertForSequenceClassification,
+    BertForTokenClassification,
     BertTokenizer,
 )
 from bert_keras.errors import InputError
 
-MODELS = (BertEncoder, BertForPreTraining, BertForMaskedLM, BertForNextSentencePrediction)
+MODELS = (
+    BertEncoder,
+    BertForPreTraining,
+    BertForMaskedLM,
+    BertForNextSentencePrediction,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    BertForQuestionAnswering,
+)
 VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "##c"]
 CONFIG = BertConfig(
     vocab_size=8,
@@ -35,9 +47,9 @@ CONFIG = BertConfig(
 )
 
 
-def _random(model_class: Any = BertForPreTraining, seed: int = 0) -> Any:
+def _random(model_class: Any = BertForPreTraining, seed: int = 0, **arguments: Any) -> Any:
     """A model none of whose weights is 0 or 1."""
-    model, draw = model_class(CONFIG), np.random.default_rng(seed)
+    model, draw = model_class(CONFIG, **arguments), np.random.default_rng(seed)
     for weight in model.trainable_weights:
         weight.assign(draw.normal(size=weight.shape))
     return model
@@ -139,8 +151,9 @@ def test_foreign_config_keys_are_kept_and_written_back(saved: Path, tmp_path: Pa
 
 def test_tied_decoder_and_position_ids_are_passed_over(saved: Path) -> None:
     def add(tensors: dict[str, np.ndarray]) -> None:
-        tensors["cls.predictions.decoder.weight"] = np.zeros((8, 4), "float32")
-        tensors["cls.predictions.decoder.bias"] = np.zeros(8, "float32")
+        words = tensors["bert.embeddings.word_embeddings.weight"]
+        tensors["cls.predictions.decoder.weight"] = words.copy()
+        tensors["cls.predictions.decoder.bias"] = tensors["cls.predictions.bias"].copy()
         tensors["bert.embeddings.position_ids"] = np.arange(5)[None]
 
     before = bert_keras.load(saved)
@@ -180,6 +193,100 @@ def test_half_precision_files_are_read_into_float32(saved: Path) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("name", "copy"),
+    [
+        ("cls.predictions.decoder.weight", np.ones((8, 4), "float32")),
+        ("cls.predictions.decoder.bias", np.ones(8, "float32")),
+    ],
+)
+def test_decoder_that_is_not_tied_is_refused(name: str, copy: np.ndarray, saved: Path) -> None:
+    _rewrite_weights(saved, lambda tensors: tensors.update({name: copy}))
+    assert f"{name} differs from" in _refusal(saved)
+
+
+def test_tied_bias_may_go_by_its_other_name_alone(saved: Path) -> None:
+    def rename(tensors: dict[str, np.ndarray]) -> None:
+        tensors["cls.predictions.decoder.bias"] = tensors.pop("cls.predictions.bias")
+
+    before = bert_keras.load(saved)
+    _rewrite_weights(saved, rename)
+    after = bert_keras.load(saved)
+    np.testing.assert_array_equal(
+        before.masked_lm_head.output_bias, after.masked_lm_head.output_bias
+    )
+
+
+def _prefixed(tensors: dict[str, np.ndarray]) -> None:
+    for name in list(tensors):
+        tensors[f"bert.{name}"] = tensors.pop(name)
+
+
+def _without_pooler(tensors: dict[str, np.ndarray]) -> None:
+    for name in ("pooler.dense.weight", "pooler.dense.bias"):
+        del tensors[name]
+
+
+@pytest.mark.parametrize(
+    ("change", "has_pooler"), [(_prefixed, True), (_without_pooler, False)], ids=["prefix", "bare"]
+)
+def test_bare_encoder_opens_with_prefix_and_without_pooler(
+    change: Any, has_pooler: bool, tmp_path: Path
+) -> None:
+    model = _random(BertEncoder)
+    bert_keras.save(model, tmp_path / "model")
+    _rewrite_weights(tmp_path / "model", change)
+    loaded = bert_keras.load(tmp_path / "model")
+    assert (loaded.pooler is not None) == has_pooler
+    batch = {"input_ids": tf.constant([[2, 5, 4, 3]])}
+    np.testing.assert_array_equal(loaded(batch)["sequence_output"], model(batch)["sequence_output"])
+    bert_keras.save(loaded, tmp_path / "again")
+    assert (bert_keras.load(tmp_path / "again").pooler is not None) == has_pooler
+
+
+def test_pooler_of_an_old_tagger_is_left_out_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bert_keras.save(_random(BertForTokenClassification), tmp_path / "model")
+    pooler = {
+        "bert.pooler.dense.weight": np.ones((4, 4), "float32"),
+        "bert.pooler.dense.bias": np.ones(4, "float32"),
+    }
+    _rewrite_weights(tmp_path / "model", lambda tensors: tensors.update(pooler))
+    assert bert_keras.load(tmp_path / "model").report.left_out == sorted(pooler)
+    assert "left out: bert.pooler.dense.bias, bert.pooler.dense.weight" in caplog.text
+
+
+def test_labels_and_problem_type_travel_with_the_model(tmp_path: Path) -> None:
+    model = _random(
+        BertForSequenceClassification,
+        labels=["no", "maybe", "yes"],
+        problem_type="multi_label_classification",
+        classifier_dropout=0.25,
+    )
+    bert_keras.save(model, tmp_path / "model")
+    written = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert written["id2label"] == {"0": "no", "1": "maybe", "2": "yes"}
+    assert written["label2id"] == {"no": 0, "maybe": 1, "yes": 2}
+    loaded = bert_keras.load(tmp_path / "model")
+    assert loaded.labels == ("no", "maybe", "yes")
+    assert loaded.problem_type == "multi_label_classification"
+    assert loaded.classifier_dropout == 0.25
+
+
+@pytest.mark.parametrize("names", [{"0": "a", "2": "b"}, {"a": 0, "b": 1}, ["a", "b"], {}])
+def test_labels_that_do_not_count_from_0_are_refused(names: Any, tmp_path: Path) -> None:
+    bert_keras.save(_random(BertForTokenClassification), tmp_path / "model")
+    _rewrite_config(tmp_path / "model", id2label=names)
+    assert "id2label" in _refusal(tmp_path / "model")
+
+
+def test_config_that_lies_about_the_labels_is_refused(tmp_path: Path) -> None:
+    bert_keras.save(_random(BertForTokenClassification), tmp_path / "model")
+    _rewrite_config(tmp_path / "model", id2label={"0": "a", "1": "b", "2": "c"})
+    assert "classifier.weight has the wrong shape" in _refusal(tmp_path / "model")
+
+
 def test_missing_weight_is_named(saved: Path) -> None:
     _rewrite_weights(saved, lambda tensors: tensors.pop("bert.pooler.dense.bias"))
     assert "lacks the weight bert.pooler.dense.bias" in _refusal(saved)
@@ -213,6 +320,56 @@ def test_truncated_weights_are_refused(size: int, saved: Path) -> None:
     assert f"{file} is damaged" in _refusal(saved)
 
 
+@pytest.mark.parametrize(
+    "lie", [{"vocab_size": 10**12}, {"num_hidden_layers": 10**9}, {"hidden_size": 2 * 10**9}]
+)
+def test_config_that_lies_about_its_sizes_costs_no_memory(lie: Any, saved: Path) -> None:
+    _rewrite_config(saved, **lie)
+    assert str(saved) in _refusal(saved)
+
+
+def test_fewer_layers_than_the_file_has_are_refused(saved: Path) -> None:
+    _rewrite_config(saved, num_hidden_layers=1)
+    assert "does not use: bert.encoder.layer.1." in _refusal(saved)
+
+
+@pytest.mark.parametrize("change", [lambda words: words[:-1], lambda words: [*words, "zebra"]])
+def test_vocabulary_of_another_size_is_refused(change: Any, tmp_path: Path) -> None:
+    bert_keras.save(_random(), tmp_path / "model", BertTokenizer(VOCAB))
+    file = tmp_path / "model" / "vocab.txt"
+    _rewrite_config(tmp_path / "model", vocab_size=9)
+
+    def widen(tensors: dict[str, np.ndarray]) -> None:
+        tensors["bert.embeddings.word_embeddings.weight"] = np.ones((9, 4), "float32")
+        tensors["cls.predictions.bias"] = np.ones(9, "float32")
+
+    _rewrite_weights(tmp_path / "model", widen)
+    file.write_text("".join(f"{word}\n" for word in change([*VOCAB, "last"])))
+    message = _refusal(tmp_path / "model")
+    assert "vocab_size=9" in message
+    assert "word pieces" in message
+
+
+def test_table_with_spare_rows_opens(tmp_path: Path) -> None:
+    bert_keras.save(_random(), tmp_path / "model", BertTokenizer(VOCAB[:-1]))
+    assert bert_keras.load(tmp_path / "model").tokenizer.vocab_size == 7
+
+
+def test_roberta_is_refused_with_the_reason(saved: Path) -> None:
+    _rewrite_config(saved, model_type="roberta", architectures=["RobertaForMaskedLM"])
+    message = _refusal(saved)
+    assert "roberta" in message
+    assert "byte-level BPE" in message
+
+
+@pytest.mark.parametrize(
+    "key", [{"position_embedding_type": "relative_key"}, {"is_decoder": True}], ids=str
+)
+def test_berts_that_compute_otherwise_are_refused(key: dict[str, Any], saved: Path) -> None:
+    _rewrite_config(saved, **key)
+    assert next(iter(key)) in _refusal(saved)
+
+
 def test_config_that_is_no_json_is_refused(saved: Path) -> None:
     (saved / "config.json").write_text("{")
     assert "config.json is not valid JSON" in _refusal(saved)
@@ -223,6 +380,58 @@ def test_unknown_architecture_is_refused(saved: Path) -> None:
     assert "'GPT2LMHeadModel'" in _refusal(saved)
 
 
+def test_encoder_opens_for_a_task_and_says_what_is_new(
+    saved: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = bert_keras.load(saved, BertForSequenceClassification, labels=["no", "yes", "so"])
+    assert model.labels == ("no", "yes", "so")
+    assert model.report.new == ["classifier/output/kernel", "classifier/output/bias"]
+    assert "cls.seq_relationship.weight" in model.report.left_out
+    assert "new and to be trained: classifier/output/kernel" in caplog.text
+    whole = bert_keras.load(saved)
+    for ours, theirs in zip(
+        model.encoder.trainable_weights, whole.encoder.trainable_weights, strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    bert_keras.save(model, tmp_path / "tuned")
+    assert type(bert_keras.load(tmp_path / "tuned")) is BertForSequenceClassification
+
+
+def test_missing_encoder_weight_is_an_error_for_a_task_too(saved: Path) -> None:
+    _rewrite_weights(saved, lambda tensors: tensors.pop("bert.encoder.layer.1.output.dense.bias"))
+    with pytest.raises(InputError, match=r"lacks the weight bert\.encoder\.layer\.1\.output"):
+        bert_keras.load(saved, BertForTokenClassification, labels=4)
+
+
+def test_half_a_head_is_an_error(saved: Path) -> None:
+    _rewrite_weights(saved, lambda tensors: tensors.pop("cls.seq_relationship.bias"))
+    with pytest.raises(InputError, match=r"lacks the weight cls\.seq_relationship\.bias"):
+        bert_keras.load(saved, BertForNextSentencePrediction)
+
+
+def test_head_of_another_task_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    bert_keras.save(_random(BertForTokenClassification), tmp_path / "model")
+    model = bert_keras.load(tmp_path / "model", BertForSequenceClassification)
+    assert {path.split("/")[0] for path in model.report.new} == {"pooler", "classifier"}
+    assert model.report.left_out == ["classifier.bias", "classifier.weight"]
+
+
+def test_other_number_of_labels_gets_a_new_head(tmp_path: Path) -> None:
+    bert_keras.save(_random(BertForTokenClassification), tmp_path / "model")
+    same = bert_keras.load(tmp_path / "model", labels=["O", "B"])
+    assert same.report.new == []
+    assert same.labels == ("O", "B")
+    other = bert_keras.load(tmp_path / "model", BertForTokenClassification, labels=5)
+    assert other.report.new == ["classifier/output/kernel", "classifier/output/bias"]
+
+
+def test_encoder_alone_comes_out_of_a_model_with_heads(saved: Path) -> None:
+    encoder = bert_keras.load(saved, BertEncoder, packed=True)
+    assert encoder.packed
+    assert encoder.pooler is not None
+    assert encoder.report.new == []
+
+
 def test_missing_files_are_named(saved: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere/config\.json"):
         bert_keras.load(tmp_path / "nowhere")
@@ -231,10 +440,14 @@ def test_missing_files_are_named(saved: Path, tmp_path: Path) -> None:
         bert_keras.load(saved)
 
 
-def test_pickled_weights_are_never_read(saved: Path) -> None:
-    (saved / "model.safetensors").rename(saved / "pytorch_model.bin")
-    with pytest.raises(FileNotFoundError, match=r"model\.safetensors"):
-        bert_keras.load(saved)
+def test_pickled_weights_are_never_read_and_the_way_out_is_named(saved: Path) -> None:
+    (saved / "model.safetensors").unlink()
+    (saved / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'touch pwned'\ntR.")
+    message = _refusal(saved)
+    assert "pytorch_model.bin is a pickle" in message
+    code = message[message.index("python -c ") :]
+    assert shlex.split(code)[2].startswith("from transformers import BertForPreTraining as M; ")
+    compile(shlex.split(code)[2], "command", "exec")
 
 
 def test_other_models_are_refused(tmp_path: Path) -> None:

@@ -1,12 +1,18 @@
 import numpy as np
 import pytest
 
-from bert_keras import BertConfig, BertEncoder, BertForPreTraining
+from bert_keras import (
+    BertConfig,
+    BertEncoder,
+    BertForPreTraining,
+    BertForQuestionAnswering,
+    BertForSequenceClassification,
+)
 from bert_keras.checkpoints.names import Entry, current_name, entries
 
 
 def test_fused_kernel_comes_apart_into_torch_layout_and_back() -> None:
-    entry = Entry("kernel", ("q", "k", "v"), is_kernel=True)
+    entry = Entry("kernel", ("q", "k", "v"), (2, 2), is_kernel=True)
     ours = np.arange(2 * 6).reshape(2, 6)
     theirs = entry.to_theirs(ours)
     assert list(theirs) == ["q", "k", "v"]
@@ -17,13 +23,14 @@ def test_fused_kernel_comes_apart_into_torch_layout_and_back() -> None:
 
 def test_embeddings_are_not_transposed() -> None:
     table = np.arange(6).reshape(3, 2)
-    np.testing.assert_array_equal(Entry("table", ("t",)).to_theirs(table)["t"], table)
+    np.testing.assert_array_equal(Entry("table", ("t",), (3, 2)).to_theirs(table)["t"], table)
 
 
 @pytest.mark.parametrize(
-    ("model_class", "prefix"), [(BertForPreTraining, "bert."), (BertEncoder, "")]
+    "model_class",
+    [BertForPreTraining, BertForSequenceClassification, BertForQuestionAnswering, BertEncoder],
 )
-def test_table_names_every_weight_once(model_class: type, prefix: str) -> None:
+def test_table_knows_every_weight_and_its_shape(model_class: type) -> None:
     config = BertConfig(
         vocab_size=9,
         hidden_size=4,
@@ -31,14 +38,15 @@ def test_table_names_every_weight_once(model_class: type, prefix: str) -> None:
         num_attention_heads=2,
         intermediate_size=6,
         max_position_embeddings=5,
+        type_vocab_size=3,
     )
-    paths = {weight.path for weight in model_class(config).trainable_weights}
-    table = list(entries(2, prefix))
-    ours = [entry.ours for entry in table]
-    theirs = [name for entry in table for name in entry.theirs]
-    assert paths <= set(ours)
-    assert len(set(ours)) == len(ours)
-    assert len(set(theirs)) == len(theirs)
+    table = {entry.ours: entry for entry in entries(config)}
+    assert len(table) == len(list(entries(config)))
+    for weight in model_class(config).trainable_weights:
+        theirs = table[weight.path].to_theirs(weight.numpy())
+        assert {array.shape for array in theirs.values()} == {table[weight.path].shape}
+    names = [name for entry in table.values() for name in entry.theirs]
+    assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +55,8 @@ def test_table_names_every_weight_once(model_class: type, prefix: str) -> None:
         ("bert.embeddings.LayerNorm.gamma", "bert.embeddings.LayerNorm.weight"),
         ("cls.predictions.transform.LayerNorm.beta", "cls.predictions.transform.LayerNorm.bias"),
         ("bert.pooler.dense.bias", "bert.pooler.dense.bias"),
+        ("encoder.layer.0.output.dense.bias", "bert.encoder.layer.0.output.dense.bias"),
     ],
 )
-def test_oldest_layer_norm_names_are_understood(old: str, current: str) -> None:
+def test_old_and_bare_names_are_understood(old: str, current: str) -> None:
     assert current_name(old) == current

@@ -21,8 +21,19 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning:(torch|transformers)"),
 ]
 
-CLASSES = ("BertForPreTraining", "BertForMaskedLM", "BertForNextSentencePrediction", "BertModel")
+CLASSES = (
+    "BertForPreTraining",
+    "BertForMaskedLM",
+    "BertForNextSentencePrediction",
+    "BertForSequenceClassification",
+    "BertForTokenClassification",
+    "BertForQuestionAnswering",
+    "BertModel",
+)
 OUTPUTS = {
+    "logits": ("logits",),
+    "start_logits": ("start_logits",),
+    "end_logits": ("end_logits",),
     "masked_lm_logits": ("prediction_logits", "logits"),
     "next_sentence_logits": ("seq_relationship_logits", "logits"),
     "sequence_output": ("last_hidden_state",),

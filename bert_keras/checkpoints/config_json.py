@@ -1,0 +1,131 @@
+"""What a ``config.json`` says beside the architecture: class, labels, kind of model."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from bert_keras.errors import InputError
+from bert_keras.modeling import (
+    BertEncoder,
+    BertForMaskedLM,
+    BertForNextSentencePrediction,
+    BertForPreTraining,
+    BertForQuestionAnswering,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+)
+
+CLASSES = {
+    "BertForPreTraining": BertForPreTraining,
+    "BertForMaskedLM": BertForMaskedLM,
+    "BertForNextSentencePrediction": BertForNextSentencePrediction,
+    "BertForSequenceClassification": BertForSequenceClassification,
+    "BertForTokenClassification": BertForTokenClassification,
+    "BertForQuestionAnswering": BertForQuestionAnswering,
+    "BertModel": BertEncoder,
+}
+LABELLING = (BertForSequenceClassification, BertForTokenClassification)
+# Their precision is the file's, not ours: what we write is float32.
+PRECISION_KEYS = ("dtype", "torch_dtype")
+LABEL_KEYS = ("id2label", "label2id", "num_labels", "problem_type", "classifier_dropout")
+
+
+def check_kind(file: Path, values: dict[str, Any]) -> str:
+    """``"bert"`` or ``"distilbert"``; refuses models that are neither, or BERTs of other kinds."""
+    model_type = values.get("model_type", "bert")
+    names = values.get("architectures") or []
+    if model_type not in ("bert", "distilbert"):
+        why = (
+            " (its tokenizer is byte-level BPE and its positions count from 2)"
+            if "roberta" in model_type
+            else ""
+        )
+        raise InputError(
+            f"{file} is of a {model_type} model{why}; bert-keras opens BERT and DistilBERT"
+        )
+    for key, plain in (
+        ("position_embedding_type", "absolute"),
+        ("is_decoder", False),
+        ("add_cross_attention", False),
+    ):
+        if values.get(key, plain) != plain:
+            raise InputError(
+                f"{file}: {key} must be {json.dumps(plain)}, as in BERT. "
+                f"Received: {json.dumps(values[key])}"
+            )
+    if names and architecture(values) not in CLASSES:
+        raise InputError(
+            f"{file} names the architecture {names[0]!r}; known are {', '.join(CLASSES)} and the "
+            "DistilBERT models but the one for sequence classification, whose head is another"
+        )
+    return model_type
+
+
+def architecture(values: dict[str, Any]) -> str:
+    """The class that config.json names, in BERT's terms."""
+    name = (values.get("architectures") or ["BertModel"])[0]
+    if values.get("model_type") == "distilbert" and name != "DistilBertForSequenceClassification":
+        return str(name).replace("DistilBert", "Bert", 1)
+    return str(name)
+
+
+def bert_values(values: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a DistilBERT's config under BERT's names; those of a BERT as they are."""
+    if values.get("model_type") != "distilbert":
+        return values
+    names = {
+        "dim": "hidden_size",
+        "n_layers": "num_hidden_layers",
+        "n_heads": "num_attention_heads",
+        "hidden_dim": "intermediate_size",
+        "activation": "hidden_act",
+        "dropout": "hidden_dropout_prob",
+        "attention_dropout": "attention_probs_dropout_prob",
+    }
+    renamed = {names.get(key, key): value for key, value in values.items()}
+    # It has no token types: two of them, both zero, change nothing and take pairs as well.
+    return renamed | {"type_vocab_size": 2, "layer_norm_eps": 1e-12}
+
+
+def head_arguments(model_class: type, values: dict[str, Any], file: str) -> dict[str, Any]:
+    """What a labelling model is made of beside its architecture, from a ``config.json``."""
+    if model_class not in LABELLING:
+        return {}
+    labels: int | list[str] = values.get("num_labels", 2)
+    names = values.get("id2label")
+    if names is not None:
+        try:
+            labels = [str(names[key]) for key in sorted(names, key=int)]
+            whole = bool(labels) and sorted(map(int, names)) == list(range(len(names)))
+        except (AttributeError, TypeError, ValueError):
+            whole = False
+        if not whole:
+            raise InputError(
+                f"{file}: id2label must give each number from 0 on a name. Received: {names!r}"
+            )
+    arguments: dict[str, Any] = {
+        "labels": labels,
+        "classifier_dropout": values.get("classifier_dropout"),
+    }
+    if model_class is BertForSequenceClassification:
+        arguments["problem_type"] = values.get("problem_type")
+    return arguments
+
+
+def other_config(model: Any) -> dict[str, Any]:
+    """What ``config.json`` says beside the architecture: labels, problem type, foreign keys."""
+    values = dict(getattr(model, "other_config", {}))
+    if isinstance(model, LABELLING):
+        values["id2label"] = {str(number): name for number, name in enumerate(model.labels)}
+        values["label2id"] = {name: number for number, name in enumerate(model.labels)}
+        values["classifier_dropout"] = model.classifier_dropout
+    if isinstance(model, BertForSequenceClassification):
+        values["problem_type"] = model.problem_type
+    return values
+
+
+def finish(model: Any, values: dict[str, Any]) -> None:
+    """Keeps the keys of a config that are not ours with the model, to write them back."""
+    ours = [*model.config.to_dict(), *PRECISION_KEYS]
+    ours += LABEL_KEYS if isinstance(model, LABELLING) else ()
+    model.other_config = {key: value for key, value in values.items() if key not in ours}

@@ -1,0 +1,70 @@
+"""``.keras`` files of our models, tokenizer included."""
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from bert_keras.checkpoints.weights import Report
+from bert_keras.errors import InputError
+from bert_keras.modeling.model import BertModel
+from bert_keras.tokenization import BertTokenizer
+
+
+def load_keras(path: Path, model_class: type | None = None, **arguments: Any) -> Any:
+    """Opens a ``.keras`` file in Keras's safe mode, which runs no code that the file brings.
+
+    Raises:
+        InputError: When it is damaged, holds none of our models or is to be opened as something
+            else than it is.
+        FileNotFoundError: When there is no such file.
+    """
+    if not path.exists():
+        raise FileNotFoundError(2, "no such file", str(path))
+    if model_class is not None or arguments:
+        raise InputError(
+            f"{path}: a .keras file opens as what it is; to open it for another task, save it "
+            "as a directory first"
+        )
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path} is damaged or no .keras file")
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path} cannot be opened: {reason}") from None
+    if not isinstance(model, BertModel):
+        raise InputError(f"{path} holds a {type(model).__name__}, which is no model of bert-keras")
+    weights = [(weight.path, weight.path, tuple(weight.shape)) for weight in model.weights]
+    model.report = Report("keras", weights)
+    return model
+
+
+def save_keras(model: Any, path: str | Path, tokenizer: BertTokenizer | None = None) -> None:
+    """Writes a ``.keras`` file, which takes the tokenizer along.
+
+    Args:
+        model: One of our models.
+        path: The file, ``*.keras``. One that is there already is replaced once the new one is
+            whole.
+        tokenizer: Written into the file; by default the one the model was loaded with.
+
+    Raises:
+        InputError: When the name does not end in ``.keras`` or the model is none of ours.
+    """
+    path = Path(path)
+    if path.suffix != ".keras":
+        raise InputError(f"the name of a Keras file must end in .keras. Received: {path}")
+    if not isinstance(model, BertModel):
+        raise InputError(f"cannot save a {type(model).__name__}; it is no model of bert-keras")
+    if tokenizer is not None:
+        model.tokenizer = tokenizer
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp.keras")
+    try:
+        model.save(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,77 @@
+"""``bert-keras convert``: a model from one layout to another."""
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any
+
+from bert_keras.cli.arguments import add_command, model_path
+from bert_keras.cli.console import console, errors, start_tensorflow
+from bert_keras.errors import InputError
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command."""
+    parser = add_command(
+        subparsers,
+        "convert",
+        run,
+        "write a model in another layout, every weight of it",
+        "  bert-keras convert uncased_L-12_H-768_A-12/ model/\n"
+        "  bert-keras convert model/ google/ --to google\n"
+        "  bert-keras convert runs/first model.keras --to keras",
+    )
+    parser.add_argument(
+        "source",
+        type=Path,
+        metavar="IN",
+        help="a model directory (Hugging Face, Google), a .keras file or a run's work directory",
+    )
+    parser.add_argument("out", type=Path, metavar="OUT", help="what to write; must not be there")
+    parser.add_argument(
+        "--to",
+        choices=("huggingface", "google", "keras"),
+        default="huggingface",
+        help="the layout (default: huggingface)",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Converts, and prints what went where."""
+    if options.out.exists():
+        raise InputError(f"{options.out} already exists; remove it or choose another name")
+    source = model_path(options.source)
+    start_tensorflow()
+    from bert_keras.checkpoints import load, save
+
+    with errors.status(f"reading {source}"):
+        model = load(source)
+    with errors.status(f"writing {options.out}"):
+        save(model, options.out, format=options.to)
+    console.print(f"{model.report.source} to {options.to}: a {type(model).__name__}")
+    for line in _lines(model.report.taken):
+        console.print(line, markup=False)
+    if model.report.left_out:
+        console.print(f"left out: {', '.join(model.report.left_out)}", markup=False)
+    if options.to == "google" and model.config.hidden_act == "gelu":
+        console.print(
+            "note: the model computes GELU by erf, Google's code by tanh: outputs there will "
+            "differ by about 0.001; bert-keras goes on with erf"
+        )
+    count = sum(weight.shape.num_elements() for weight in model.trainable_weights)
+    has = "with" if model.tokenizer else "without"
+    console.print(f"{options.out}: {count:,} parameters, {has} tokenizer", markup=False)
+
+
+def _lines(taken: list[tuple[str, str, tuple[int, ...]]]) -> list[str]:
+    """A table with one row for what only the layer's number tells apart, no name cut short."""
+    counts: dict[tuple[str, str, str], int] = {}
+    for theirs, ours, shape in taken:
+        theirs = re.sub(r"(layers?[._])\d+", r"\1*", theirs)
+        ours = re.sub(r"layer_\d+", "layer_*", ours)
+        row = (theirs, ours, " x ".join(map(str, shape)) or "1")
+        counts[row] = counts.get(row, 0) + 1
+    rows = [("weight in the file", "weight in the model", "shape", "times")]
+    rows += [(*row, str(count)) for row, count in counts.items()]
+    first, second, third, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
+    return [f"{a:<{first}}  {b:<{second}}  {c:>{third}}  {d:>5}" for a, b, c, d in rows]

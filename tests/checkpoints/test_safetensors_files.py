@@ -1,0 +1,89 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.numpy
+
+import bert_keras
+
+INDEX = "model.safetensors.index.json"
+
+
+@pytest.fixture
+def sharded(saved: Path) -> Path:
+    """The saved model in three files with an index, as transformers splits large ones."""
+    tensors = safetensors.numpy.load_file(saved / "model.safetensors")
+    (saved / "model.safetensors").unlink()
+    names = sorted(tensors)
+    weight_map = {}
+    for number in range(3):
+        home = f"model-{number + 1:05d}-of-00003.safetensors"
+        part = {name: tensors[name] for name in names[number::3]}
+        safetensors.numpy.save_file(part, saved / home)
+        weight_map |= dict.fromkeys(part, home)
+    index = {"metadata": {"total_size": 1}, "weight_map": weight_map}
+    (saved / INDEX).write_text(json.dumps(index))
+    return saved
+
+
+def _rewrite_index(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    index = json.loads((path / INDEX).read_text())
+    change(index["weight_map"])
+    (path / INDEX).write_text(json.dumps(index))
+
+
+WORDS = "bert.embeddings.word_embeddings.weight"
+
+
+def test_several_files_are_one_model(
+    sharded: Path, make_model: Callable[..., Any], assert_same_weights: Callable[[Any, Any], None]
+) -> None:
+    assert_same_weights(bert_keras.load(sharded), make_model())
+
+
+@pytest.mark.parametrize("home", ["../model.safetensors", "/etc/passwd", "sub/a", "..", "", 7])
+def test_index_never_leads_out_of_the_folder(
+    home: Any, sharded: Path, refusal: Callable[..., str]
+) -> None:
+    _rewrite_index(sharded, lambda homes: homes.update({WORDS: home}))
+    message = refusal(sharded)
+    assert "plain name in the same folder" in message
+    assert repr(home) in message
+
+
+def test_link_out_of_the_folder_is_not_followed(
+    sharded: Path, tmp_path: Path, refusal: Callable[..., str]
+) -> None:
+    home = sharded / "model-00002-of-00003.safetensors"
+    home.rename(tmp_path / "elsewhere")
+    home.symlink_to(tmp_path / "elsewhere")
+    assert "a link out of the folder" in refusal(sharded)
+
+
+def test_index_that_disagrees_with_a_file_is_refused(
+    sharded: Path, refusal: Callable[..., str]
+) -> None:
+    _rewrite_index(sharded, lambda homes: homes.pop(WORDS))
+    message = refusal(sharded)
+    assert "disagree on where these are" in message
+    assert WORDS in message
+
+
+def test_missing_part_is_named(sharded: Path) -> None:
+    (sharded / "model-00002-of-00003.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match="model-00002-of-00003"):
+        bert_keras.load(sharded)
+
+
+def test_truncated_part_is_refused(sharded: Path, refusal: Callable[..., str]) -> None:
+    part = sharded / "model-00003-of-00003.safetensors"
+    part.write_bytes(part.read_bytes()[:-1])
+    assert f"{part} is damaged" in refusal(sharded)
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"weight_map": {}}', '{"weight_map": 3}', "{"])
+def test_damaged_index_is_refused(text: str, sharded: Path, refusal: Callable[..., str]) -> None:
+    (sharded / INDEX).write_text(text)
+    assert INDEX in refusal(sharded)

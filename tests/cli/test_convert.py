@@ -1,0 +1,82 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bert_keras
+from bert_keras import BertConfig, BertForPreTraining, BertForTokenClassification, BertTokenizer
+from bert_keras.cli.main import main
+
+CONFIG = BertConfig(
+    vocab_size=8,
+    hidden_size=4,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    intermediate_size=6,
+    max_position_embeddings=5,
+)
+VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "##c"]
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    bert_keras.save(BertForPreTraining(CONFIG), tmp_path / "model", BertTokenizer(VOCAB))
+    return tmp_path / "model"
+
+
+def _refuse(capsys: Any, *arguments: Any) -> str:
+    capsys.readouterr()
+    assert main(["convert", *map(str, arguments)]) == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if "bert-keras: " in line]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_model_goes_round_through_every_layout_unharmed(
+    saved: Path, tmp_path: Path, capsys: Any
+) -> None:
+    steps = [("google", "google"), ("model.keras", "keras"), ("back", "huggingface")]
+    source = saved
+    for name, layout in steps:
+        assert main(["convert", str(source), str(tmp_path / name), "--to", layout]) == 0
+        source = tmp_path / name
+    report = capsys.readouterr().out
+    assert "huggingface to google: a BertForPreTraining" in report
+    assert "bert.encoder.layer.*.output.LayerNorm.bias" in report
+    assert "bert/encoder/layer_*/attention/self/query/kernel" in report
+    assert "Google's code by tanh" in report
+    assert "with tokenizer" in report
+    files = [(path / "model.safetensors").read_bytes() for path in (saved, source)]
+    assert files[0] == files[1]
+    assert bert_keras.load(source).tokenizer.vocab == VOCAB
+    assert bert_keras.load(source).config == CONFIG
+
+
+def _nothing_new(tmp_path: Path) -> Callable[[], bool]:
+    before = sorted(path.name for path in tmp_path.iterdir())
+    return lambda: sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_failure_writes_nothing(saved: Path, tmp_path: Path, capsys: Any) -> None:
+    weights = saved / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-5])
+    unchanged = _nothing_new(tmp_path)
+    assert "is damaged" in _refuse(capsys, saved, tmp_path / "out", "--to", "google")
+    bert_keras.save(BertForTokenClassification(CONFIG), saved)
+    message = _refuse(capsys, saved, tmp_path / "out", "--to", "google")
+    assert "nothing for BertForTokenClassification" in message
+    message = _refuse(capsys, saved, tmp_path / "out", "--to", "keras")
+    assert "must end in .keras" in message
+    assert unchanged()
+
+
+def test_what_is_there_is_not_overwritten(saved: Path, capsys: Any) -> None:
+    before = (saved / "model.safetensors").read_bytes()
+    assert "already exists" in _refuse(capsys, saved, saved)
+    np.testing.assert_equal((saved / "model.safetensors").read_bytes(), before)
+
+
+def test_missing_source_is_named(tmp_path: Path, capsys: Any) -> None:
+    assert "no such model directory" in _refuse(capsys, tmp_path / "none", tmp_path / "out")

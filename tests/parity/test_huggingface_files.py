@@ -1,0 +1,211 @@
+"""Directories as transformers writes them, and losses as it computes them (`make parity`)."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bert_keras
+from bert_keras import BertEncoder, BertForSequenceClassification, BertTokenizer
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+pytestmark = [
+    pytest.mark.parity,
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning:(torch|transformers)"),
+]
+
+VOCAB_SIZE, LENGTH = 97, 19
+
+
+def _randomised(model: Any) -> Any:
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
+    return model.eval()
+
+
+def _bert(name: str, **options: Any) -> Any:
+    config = transformers.BertConfig(
+        vocab_size=VOCAB_SIZE,
+        hidden_size=60,
+        num_hidden_layers=2,
+        num_attention_heads=5,
+        intermediate_size=142,
+        max_position_embeddings=37,
+        **options,
+    )
+    return _randomised(getattr(transformers, name)(config))
+
+
+def _distilbert(name: str) -> Any:
+    config = transformers.DistilBertConfig(
+        vocab_size=VOCAB_SIZE,
+        dim=60,
+        n_layers=2,
+        n_heads=5,
+        hidden_dim=142,
+        max_position_embeddings=37,
+        num_labels=2,
+    )
+    return _randomised(getattr(transformers, name)(config))
+
+
+@pytest.fixture(scope="module")
+def batch() -> dict[str, np.ndarray]:
+    draw = np.random.default_rng(0)
+    is_real = (np.arange(LENGTH) < np.array([[19], [1], [7], [12]])).astype("int32")
+    return {
+        "input_ids": draw.integers(1, VOCAB_SIZE, is_real.shape, dtype="int32") * is_real,
+        "attention_mask": is_real,
+    }
+
+
+def _run(hf_model: Any, batch: dict[str, np.ndarray], **labels: Any) -> Any:
+    with torch.no_grad():
+        return hf_model(**{k: torch.from_numpy(v).long() for k, v in batch.items()}, **labels)
+
+
+@pytest.mark.parametrize(
+    ("name", "ours", "theirs"),
+    [
+        ("DistilBertModel", "sequence_output", "last_hidden_state"),
+        ("DistilBertForMaskedLM", "masked_lm_logits", "logits"),
+        ("DistilBertForTokenClassification", "logits", "logits"),
+        ("DistilBertForQuestionAnswering", "start_logits", "start_logits"),
+    ],
+)
+def test_distilbert_opens_with_the_same_numbers_and_lives_on_as_a_bert(
+    name: str, ours: str, theirs: str, batch: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    hf_model = _distilbert(name)
+    hf_model.save_pretrained(tmp_path / "theirs")
+    model = bert_keras.load(tmp_path / "theirs")
+    keep = batch["attention_mask"] == 1
+    expected = _run(hf_model, batch)[theirs].numpy()[keep]
+    np.testing.assert_allclose(model(batch)[ours].numpy()[keep], expected, atol=1e-5)
+
+    # A pair's second text has token type 1, which DistilBERT does not know.
+    pair = batch | {"token_type_ids": batch["attention_mask"]}
+    np.testing.assert_array_equal(model(pair)[ours], model(batch)[ours])
+    bert_keras.save(model, tmp_path / "ours")
+    back, info = getattr(transformers, name.replace("Distil", "")).from_pretrained(
+        tmp_path / "ours", output_loading_info=True
+    )
+    # DistilBertModel has no pooler, so transformers makes one up for its BertModel.
+    missing = {key for key in info.pop("missing_keys") if "pooler" not in key}
+    assert not missing
+    assert not any(info.values()), info
+    np.testing.assert_allclose(_run(back.eval(), batch)[theirs].numpy()[keep], expected, atol=1e-5)
+
+
+def test_distilbert_classifier_is_refused_but_its_encoder_opens(tmp_path: Path) -> None:
+    _distilbert("DistilBertForSequenceClassification").save_pretrained(tmp_path)
+    with pytest.raises(bert_keras.errors.InputError, match="DistilBertForSequenceClassification"):
+        bert_keras.load(tmp_path)
+
+
+def test_directory_that_transformers_split_opens(
+    batch: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    hf_model = _bert("BertModel")
+    hf_model.save_pretrained(tmp_path, max_shard_size="100KB")
+    assert len(list(tmp_path.glob("model-*.safetensors"))) > 2
+    expected = _run(hf_model, batch)
+    np.testing.assert_allclose(
+        bert_keras.load(tmp_path)(batch)["pooled_output"],
+        expected["pooler_output"].numpy(),
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "labels"),
+    [
+        ({"num_labels": 3}, np.array([0, 2, 1, 1])),
+        ({"num_labels": 1}, np.array([0.5, -2.0, 1.0, 3.0], "float32")),
+        (
+            {"num_labels": 3, "problem_type": "multi_label_classification"},
+            np.array([[0, 1, 1], [0, 0, 0], [1, 1, 1], [0, 0, 1]], "float32"),
+        ),
+    ],
+    ids=["single", "regression", "multi"],
+)
+def test_losses_of_a_sequence_classification_are_equal(
+    options: dict[str, Any], labels: np.ndarray, batch: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    hf_model = _bert("BertForSequenceClassification", **options)
+    hf_model.save_pretrained(tmp_path)
+    model = bert_keras.load(tmp_path)
+    theirs = _run(hf_model, batch, labels=torch.from_numpy(labels)).loss
+    ours = model.compute_loss(batch | {"labels": labels}, y_pred=model(batch))
+    assert float(ours) == pytest.approx(theirs.item(), rel=1e-5)
+
+
+def test_losses_of_tagging_and_spans_are_equal(
+    batch: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    tagger = _bert("BertForTokenClassification", num_labels=5)
+    tagger.save_pretrained(tmp_path / "tagger")
+    labels = np.where(batch["attention_mask"] == 1, batch["input_ids"] % 5, -100)
+    model = bert_keras.load(tmp_path / "tagger")
+    theirs = _run(tagger, batch, labels=torch.from_numpy(labels).long()).loss
+    ours = model.compute_loss(batch | {"labels": labels}, y_pred=model(batch))
+    assert float(ours) == pytest.approx(theirs.item(), rel=1e-5)
+
+    reader = _bert("BertForQuestionAnswering")
+    reader.save_pretrained(tmp_path / "reader")
+    model = bert_keras.load(tmp_path / "reader")
+    # Without padding, whose logits transformers counts in and we do not.
+    whole = batch | {"attention_mask": np.ones_like(batch["attention_mask"])}
+    answers = {"start_positions": np.array([3, 0, 9, 2]), "end_positions": np.array([5, 0, 9, 6])}
+    theirs = _run(reader, whole, **{k: torch.from_numpy(v) for k, v in answers.items()}).loss
+    ours = model.compute_loss(whole | answers, y_pred=model(whole))
+    assert float(ours) == pytest.approx(theirs.item(), rel=1e-5)
+
+
+def test_new_head_opens_in_transformers(tmp_path: Path) -> None:
+    _bert("BertForPreTraining").save_pretrained(tmp_path / "pretrained")
+    model = bert_keras.load(
+        tmp_path / "pretrained", BertForSequenceClassification, labels=["bad", "fair", "good"]
+    )
+    bert_keras.save(model, tmp_path / "tuned")
+    back, info = transformers.AutoModelForSequenceClassification.from_pretrained(
+        tmp_path / "tuned", output_loading_info=True
+    )
+    assert not any(info.values()), info
+    assert back.config.id2label == {0: "bad", 1: "fair", 2: "good"}
+    encoder = bert_keras.load(tmp_path / "tuned", BertEncoder)
+    np.testing.assert_array_equal(
+        encoder.trainable_weights[0], back.bert.embeddings.word_embeddings.weight.detach()
+    )
+
+
+@pytest.mark.parametrize("do_lower_case", [True, False])
+def test_tokenizer_that_transformers_wrote_gives_the_same_ids(
+    do_lower_case: bool, shared_data: Path, tmp_path: Path
+) -> None:
+    """Directories of today hold tokenizer.json and no vocab.txt."""
+    lines = (shared_data / "sst2" / "dev.tsv").read_text().splitlines()[1:200]
+    chinese = (shared_data / "chnsenticorp" / "ChnSentiCorp_htl_all.csv").read_text()
+    lines += chinese.splitlines()[1:100]
+    words = sorted({word for line in lines for word in line.lower().split() if len(word) < 20})
+    letters = sorted(set("".join(lines)))
+    pieces = dict.fromkeys([*letters, *(f"##{letter}" for letter in letters), *words])
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocab = [*special, *(piece for piece in pieces if piece.strip())]
+    (tmp_path / "vocab.txt").write_text("".join(f"{piece}\n" for piece in vocab))
+    theirs = transformers.BertTokenizer(
+        vocab={piece: number for number, piece in enumerate(vocab)}, do_lower_case=do_lower_case
+    )
+    theirs.save_pretrained(tmp_path / "theirs")
+    assert not (tmp_path / "theirs" / "vocab.txt").exists()
+    ours = BertTokenizer.from_pretrained(tmp_path / "theirs")
+    assert ours.vocab == vocab
+    assert ours.casing.do_lower_case == do_lower_case
+    for line in lines:
+        assert ours.encode(line).input_ids == theirs(line)["input_ids"], line
