@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -463,24 +464,29 @@ def test_saving_over_a_model_replaces_it(saved: Path) -> None:
     assert [path.name for path in saved.parent.iterdir()] == ["model"]
 
 
-@pytest.fixture
+@contextmanager
 def no_file_beyond_1000_bytes() -> Iterator[None]:
-    """What a full disk looks like: writing fails midway."""
+    """What a full disk looks like: writing fails midway. Not for longer: pytest writes too."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
 
 
-@pytest.mark.usefixtures("saved", "no_file_beyond_1000_bytes")
 def test_save_that_runs_out_of_space_leaves_the_old_model(saved: Path) -> None:
     before = {path.name: path.read_bytes() for path in saved.iterdir()}
-    with pytest.raises(
-        OSError, match=r"cannot write .*model\.safetensors.*File too large"
-    ) as caught:
-        bert_keras.save(_random(seed=1), saved)
+    other = _random(seed=1)
+    with (
+        pytest.raises(
+            OSError, match=r"cannot write .*model\.safetensors.*File too large"
+        ) as caught,
+        no_file_beyond_1000_bytes(),
+    ):
+        bert_keras.save(other, saved)
     assert "\n" not in str(caught.value)
     assert {path.name: path.read_bytes() for path in saved.iterdir()} == before
     assert [path.name for path in saved.parent.iterdir()] == ["model"]
