@@ -8,7 +8,11 @@ from bert_keras.checkpoints.config_json import LABELLING
 from bert_keras.checkpoints.weights import Request, Weights
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
-from bert_keras.modeling import BertEncoder, BertForQuestionAnswering
+from bert_keras.modeling import (
+    BertEncoder,
+    BertForQuestionAnswering,
+    BertForSentenceEmbedding,
+)
 from bert_keras.tokenization import BertTokenizer
 
 _POOLER = "bert.pooler."
@@ -47,7 +51,7 @@ def make_request(
         may_be_left_out = (_POOLER, "cls.", *_LABEL_HEADS)
         if own in (*LABELLING, BertForQuestionAnswering):
             ignored = _LABEL_HEADS  # their names are alike, what they were trained for is not
-    if wanted is BertEncoder:
+    if wanted in (BertEncoder, BertForSentenceEmbedding):
         arguments = {"with_pooler": weights.has(_POOLER)} | arguments
     return Request(wanted, config, arguments, may_be_new, may_be_left_out, ignored)
 
