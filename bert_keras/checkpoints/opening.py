@@ -60,19 +60,26 @@ def load_tokenizer(path: Path, config: BertConfig) -> BertTokenizer | None:
     """The directory's tokenizer, where it has one and it fits the model.
 
     Raises:
-        InputError: When the vocabulary is not of the config's size. A table with spare rows, up
-            to a multiple of 8 as some pad it, is let pass.
+        InputError: When the vocabulary is not of the config's size.
     """
     if not any((path / name).exists() for name in ("vocab.txt", "tokenizer.json")):
         return None
     tokenizer = BertTokenizer.from_pretrained(path)
+    check_vocabulary_size(tokenizer, config, path)
+    return tokenizer
+
+
+def check_vocabulary_size(tokenizer: BertTokenizer, config: BertConfig, path: Path) -> None:
+    """Raises ``InputError`` unless vocabulary and config belong together.
+
+    A table with spare rows, up to a multiple of 8 as some pad it, is let pass.
+    """
     spare = config.vocab_size - tokenizer.vocab_size
     if spare and not (0 < spare < 128 and config.vocab_size % 8 == 0):
         raise InputError(
             f"{path}: the vocabulary has {tokenizer.vocab_size} word pieces, but the config says "
             f"vocab_size={config.vocab_size}; they do not belong together"
         )
-    return tokenizer
 
 
 def _count(labels: int | Sequence[str]) -> int:
