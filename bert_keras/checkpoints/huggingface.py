@@ -26,6 +26,11 @@ from bert_keras.checkpoints.safetensors_files import (
     Tensors,
     open_tensors,
 )
+from bert_keras.checkpoints.sentence_transformers import (
+    MODULES_FILE,
+    embedding_arguments,
+    write_modules,
+)
 from bert_keras.checkpoints.weights import Weights, make_model, model_weights
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
@@ -35,6 +40,7 @@ from bert_keras.modeling import (
     BertEncoder,
     BertForMaskedLM,
     BertForPreTraining,
+    BertForSentenceEmbedding,
 )
 from bert_keras.tokenization import BertTokenizer
 
@@ -55,16 +61,17 @@ def save_huggingface(model: Any, path: str | Path, tokenizer: BertTokenizer | No
         InputError: When the model is of no class that the layout knows.
         OSError: When the files cannot be written; a directory that was there stays as it was.
     """
-    name = next((name for name, cls in CLASSES.items() if type(model) is cls), None)
+    kinds = {cls: name for name, cls in CLASSES.items()}
+    name = (kinds | {BertForSentenceEmbedding: "BertModel"}).get(type(model))
     if name is None:
         raise InputError(f"cannot save a {type(model).__name__}; known are {', '.join(CLASSES)}")
     tokenizer = tokenizer or getattr(model, "tokenizer", None)
     config = other_config(model) | model.config.to_dict()
     config |= {"architectures": [name], "model_type": "bert"}
     tensors: dict[str, np.ndarray] = {}
+    bare = name == "BertModel"
     for entry, variable in model_weights(model):
         arrays = entry.to_theirs(variable.numpy())
-        bare = isinstance(model, BertEncoder)
         tensors |= {key.removeprefix("bert.") if bare else key: a for key, a in arrays.items()}
     with atomic_directory(path, replace=True) as directory:
         (directory / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
@@ -76,6 +83,8 @@ def save_huggingface(model: Any, path: str | Path, tokenizer: BertTokenizer | No
             raise OSError(f"cannot write {Path(path) / WEIGHTS_FILE}: {error}") from None
         if tokenizer is not None:
             tokenizer.save(directory)
+        if isinstance(model, BertForSentenceEmbedding):
+            write_modules(model, directory)
 
 
 def load_huggingface(path: Path, model_class: type | None = None, **arguments: Any) -> Any:
@@ -86,6 +95,9 @@ def load_huggingface(path: Path, model_class: type | None = None, **arguments: A
     weights = _weights(open_tensors(path), model_type)
     own = _own_class(values, weights)
     in_file = head_arguments(own, values, weights.file)
+    as_embedding = model_class in (None, BertForSentenceEmbedding)
+    if own is BertEncoder and as_embedding and (path / MODULES_FILE).exists():
+        own, in_file = BertForSentenceEmbedding, embedding_arguments(path)
     config = BertConfig.from_dict(bert_values(values))
     request = make_request(own, in_file, config, weights, model_class, arguments)
     model = make_model(request, weights, "huggingface")
@@ -136,7 +148,7 @@ def _refuse_pickle(path: Path, values: dict[str, Any]) -> None:
 
 def _own_class(values: dict[str, Any], weights: Weights) -> type:
     """The class that the directory is of."""
-    own = CLASSES[architecture(values)]
+    own: type = CLASSES[architecture(values)]
     if own is BertForMaskedLM and weights.has("cls.seq_relationship."):
         return BertForPreTraining
     return own

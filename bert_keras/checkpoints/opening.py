@@ -8,7 +8,11 @@ from bert_keras.checkpoints.config_json import LABELLING
 from bert_keras.checkpoints.weights import Request, Weights
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
-from bert_keras.modeling import BertEncoder, BertForQuestionAnswering
+from bert_keras.modeling import (
+    BertEncoder,
+    BertForQuestionAnswering,
+    BertForSentenceEmbedding,
+)
 from bert_keras.tokenization import BertTokenizer
 
 _POOLER = "bert.pooler."
@@ -47,7 +51,7 @@ def make_request(
         may_be_left_out = (_POOLER, "cls.", *_LABEL_HEADS)
         if own in (*LABELLING, BertForQuestionAnswering):
             ignored = _LABEL_HEADS  # their names are alike, what they were trained for is not
-    if wanted is BertEncoder:
+    if wanted in (BertEncoder, BertForSentenceEmbedding):
         arguments = {"with_pooler": weights.has(_POOLER)} | arguments
     return Request(wanted, config, arguments, may_be_new, may_be_left_out, ignored)
 
@@ -56,19 +60,26 @@ def load_tokenizer(path: Path, config: BertConfig) -> BertTokenizer | None:
     """The directory's tokenizer, where it has one and it fits the model.
 
     Raises:
-        InputError: When the vocabulary is not of the config's size. A table with spare rows, up
-            to a multiple of 8 as some pad it, is let pass.
+        InputError: When the vocabulary is not of the config's size.
     """
     if not any((path / name).exists() for name in ("vocab.txt", "tokenizer.json")):
         return None
     tokenizer = BertTokenizer.from_pretrained(path)
+    check_vocabulary_size(tokenizer, config, path)
+    return tokenizer
+
+
+def check_vocabulary_size(tokenizer: BertTokenizer, config: BertConfig, path: Path) -> None:
+    """Raises ``InputError`` unless vocabulary and config belong together.
+
+    A table with spare rows, up to a multiple of 8 as some pad it, is let pass.
+    """
     spare = config.vocab_size - tokenizer.vocab_size
     if spare and not (0 < spare < 128 and config.vocab_size % 8 == 0):
         raise InputError(
             f"{path}: the vocabulary has {tokenizer.vocab_size} word pieces, but the config says "
             f"vocab_size={config.vocab_size}; they do not belong together"
         )
-    return tokenizer
 
 
 def _count(labels: int | Sequence[str]) -> int:

@@ -10,7 +10,6 @@ import numpy as np
 from bert_keras.checkpoints.names import ENCODER, HEADS, Entry, Shape, entries
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
-from bert_keras.modeling import BertEncoder
 
 _logger = logging.getLogger("bert_keras")
 
@@ -125,9 +124,9 @@ def make_model(request: Request, weights: Weights, source: str) -> Any:
 
 def model_weights(model: Any) -> list[tuple[Entry, Any]]:
     """The table's entries that the model has, each with its variable."""
-    arguments = {"labels": getattr(model, "labels", 2)}
-    if isinstance(model, BertEncoder):
-        arguments["with_pooler"] = model.pooler is not None
+    arguments: dict[str, Any] = {"labels": getattr(model, "labels", 2)}
+    encoder = getattr(model, "encoder", model)
+    arguments["with_pooler"] = encoder.pooler is not None
     variables = {variable.path: variable for variable in model.trainable_weights}
     table = model_entries(type(model), model.config, arguments)
     return [(entry, variables[entry.ours]) for entry in table]

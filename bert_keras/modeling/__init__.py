@@ -1,5 +1,6 @@
 """BERT in Keras 3: embeddings, encoder, heads and the models made of them."""
 
+from bert_keras.modeling.embedding import BertForSentenceEmbedding
 from bert_keras.modeling.encoder import BertEncoder
 from bert_keras.modeling.finetuning import (
     BertForQuestionAnswering,
@@ -20,6 +21,7 @@ __all__ = [
     "BertForNextSentencePrediction",
     "BertForPreTraining",
     "BertForQuestionAnswering",
+    "BertForSentenceEmbedding",
     "BertForSequenceClassification",
     "BertForTokenClassification",
     "Layout",

@@ -1,0 +1,134 @@
+"""Presets in keras-hub's layout, written here array by array; `make parity` asks the real one."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+import bert_keras
+from bert_keras import BertEncoder, BertForTokenClassification
+
+H, HEADS, INNER = 4, 2, 6
+CONFIG = {
+    "vocabulary_size": 8,
+    "num_layers": 2,
+    "num_heads": HEADS,
+    "hidden_dim": H,
+    "intermediate_dim": INNER,
+    "dropout": 0.2,
+    "max_sequence_length": 5,
+    "num_segments": 2,
+}
+
+
+def _shapes() -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {
+        "layers/reversible_embedding/vars/0": (8, H),
+        "layers/position_embedding/vars/0": (5, H),
+        "layers/embedding/vars/0": (2, H),
+        "layers/layer_normalization/vars/0": (H,),
+        "layers/layer_normalization/vars/1": (H,),
+        "layers/dense/vars/0": (H, H),
+        "layers/dense/vars/1": (H,),
+    }
+    for layer in ("layers/transformer_encoder", "layers/transformer_encoder_1"):
+        attention = f"{layer}/_self_attention_layer"
+        for name in ("query", "key", "value"):
+            shapes[f"{attention}/{name}_dense/vars/0"] = (H, HEADS, H // HEADS)
+            shapes[f"{attention}/{name}_dense/vars/1"] = (HEADS, H // HEADS)
+        shapes[f"{attention}/output_dense/vars/0"] = (HEADS, H // HEADS, H)
+        shapes[f"{attention}/output_dense/vars/1"] = (H,)
+        shapes[f"{layer}/_feedforward_intermediate_dense/vars/0"] = (H, INNER)
+        shapes[f"{layer}/_feedforward_intermediate_dense/vars/1"] = (INNER,)
+        shapes[f"{layer}/_feedforward_output_dense/vars/0"] = (INNER, H)
+        shapes[f"{layer}/_feedforward_output_dense/vars/1"] = (H,)
+        for name in ("_self_attention_layer_norm", "_feedforward_layer_norm"):
+            shapes |= {f"{layer}/{name}/vars/{number}": (H,) for number in (0, 1)}
+    return shapes
+
+
+@pytest.fixture
+def preset(tmp_path: Path, vocab: list[str]) -> tuple[Path, dict[str, np.ndarray]]:
+    draw = np.random.default_rng(0)
+    arrays = {name: draw.normal(size=s).astype("float32") for name, s in _shapes().items()}
+    config = {"class_name": "BertBackbone", "config": CONFIG}
+    config["registered_name"] = "keras_hub>BertBackbone"
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "assets" / "tokenizer").mkdir(parents=True)
+    lines = "".join(f"{word}\n" for word in vocab)
+    (tmp_path / "assets" / "tokenizer" / "vocabulary.txt").write_text(lines)
+    (tmp_path / "tokenizer.json").write_text('{"config": {"lowercase": true}}')
+    _write(tmp_path, arrays)
+    return tmp_path, arrays
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    with h5py.File(path / "model.weights.h5", "w") as file:
+        for name, array in arrays.items():
+            file[name] = array
+        file["optimizer/vars/0"] = np.zeros(())
+
+
+def test_backbone_opens_with_its_heads_joined(
+    preset: tuple[Path, dict[str, np.ndarray]], vocab: list[str]
+) -> None:
+    path, arrays = preset
+    model = bert_keras.load(path)
+    assert type(model) is BertEncoder
+    assert model.config.hidden_act == "gelu_new"
+    assert model.config.hidden_dropout_prob == 0.2
+    assert model.tokenizer.vocab == vocab
+    attention = model.transformer_layers[1].attention
+    theirs = {
+        name: arrays[f"layers/transformer_encoder_1/_self_attention_layer/{name}_dense/vars/0"]
+        for name in ("query", "key", "value", "output")
+    }
+    fused = [theirs[name].reshape(H, H) for name in ("query", "key", "value")]
+    np.testing.assert_array_equal(attention.query_key_value.kernel, np.concatenate(fused, axis=1))
+    np.testing.assert_array_equal(attention.output_dense.kernel, theirs["output"].reshape(H, H))
+    assert len(model.report.taken) == len(arrays)
+
+
+def test_preset_opens_for_a_task(preset: tuple[Path, dict[str, np.ndarray]]) -> None:
+    model = bert_keras.load(preset[0], BertForTokenClassification, labels=["O", "B", "I"])
+    assert model.report.new == ["classifier/output/kernel", "classifier/output/bias"]
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda arrays: arrays.pop("layers/dense/vars/1"), "lacks the weight layers/dense/vars/1"),
+        (lambda arrays: arrays.update(stray=np.ones(1)), "does not use: stray"),
+        (
+            lambda arrays: arrays.update({"layers/embedding/vars/0": np.ones((3, H))}),
+            "layers/embedding/vars/0 has the wrong shape",
+        ),
+    ],
+    ids=["missing", "unused", "shape"],
+)
+def test_wrong_weights_are_named(
+    change: Any,
+    word: str,
+    preset: tuple[Path, dict[str, np.ndarray]],
+    refusal: Callable[..., str],
+) -> None:
+    path, arrays = preset
+    change(arrays)
+    _write(path, arrays)
+    assert word in refusal(path)
+
+
+def test_truncated_weights_and_other_backbones_are_refused(
+    preset: tuple[Path, dict[str, np.ndarray]], refusal: Callable[..., str]
+) -> None:
+    path, _ = preset
+    file = path / "model.weights.h5"
+    file.write_bytes(file.read_bytes()[:1000])
+    assert f"{file} is damaged" in refusal(path)
+    config = {"class_name": "RobertaBackbone", "registered_name": "keras_hub>RobertaBackbone"}
+    (path / "config.json").write_text(json.dumps(config))
+    assert "RobertaBackbone" in refusal(path)
