@@ -24,6 +24,7 @@ _HOMES = {
     "Corpus": "bert_keras.corpus",
     "DataConfig": "bert_keras.config",
     "PretrainConfig": "bert_keras.config",
+    "SaveBest": "bert_keras.checkpoints",
     "load": "bert_keras.checkpoints",
     "prepare_corpus": "bert_keras.corpus",
     "save": "bert_keras.checkpoints",

@@ -1,5 +1,6 @@
 """Models on disk: the Hugging Face directory is the native format."""
 
+from bert_keras.checkpoints.callback import SaveBest
 from bert_keras.checkpoints.files import load, save
 
-__all__ = ["load", "save"]
+__all__ = ["SaveBest", "load", "save"]

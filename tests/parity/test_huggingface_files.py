@@ -209,3 +209,43 @@ def test_tokenizer_that_transformers_wrote_gives_the_same_ids(
     assert ours.casing.do_lower_case == do_lower_case
     for line in lines:
         assert ours.encode(line).input_ids == theirs(line)["input_ids"], line
+
+
+def test_text_to_logits_is_the_same_end_to_end_in_english_and_chinese(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    """Their tokenizer and model beside ours, both from one directory, on real text."""
+    english = (shared_data / "sst2" / "dev.tsv").read_text().splitlines()[1:51]
+    chinese = (shared_data / "chnsenticorp" / "ChnSentiCorp_htl_all.csv").read_text()
+    lines = [line[:60] for line in english + chinese.splitlines()[1:51]]
+    pieces = dict.fromkeys(character for line in lines for character in line.lower())
+    letters = [piece for piece in pieces if piece.strip()]
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocab = [*special, *letters, *(f"##{letter}" for letter in letters)]
+    config = transformers.BertConfig(
+        vocab_size=len(vocab),
+        hidden_size=60,
+        num_hidden_layers=2,
+        num_attention_heads=5,
+        intermediate_size=142,
+        max_position_embeddings=64,
+        num_labels=3,
+    )
+    hf_model = _randomised(transformers.BertForSequenceClassification(config))
+    hf_model.save_pretrained(tmp_path)
+    hf_tokenizer = transformers.BertTokenizer(
+        vocab={piece: number for number, piece in enumerate(vocab)}
+    )
+    hf_tokenizer.save_pretrained(tmp_path)
+    model = bert_keras.load(tmp_path)
+    fed = hf_tokenizer(lines, padding=True, truncation=True, max_length=64, return_tensors="pt")
+    with torch.no_grad():
+        theirs = hf_model(**fed).logits.numpy()
+
+    rows = [model.tokenizer.encode(line, max_length=64).input_ids for line in lines]
+    ids = np.zeros((len(rows), max(map(len, rows))), np.int32)
+    mask = np.zeros_like(ids)
+    for number, row in enumerate(rows):
+        ids[number, : len(row)], mask[number, : len(row)] = row, 1
+    ours = model({"input_ids": ids, "attention_mask": mask})["logits"]
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)

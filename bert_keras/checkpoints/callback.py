@@ -1,0 +1,53 @@
+"""Keeping the best model of a ``model.fit`` on the disk."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from bert_keras.checkpoints.files import save
+from bert_keras.errors import InputError
+from bert_keras.tokenization import BertTokenizer
+
+
+class SaveBest(keras.callbacks.Callback):
+    """Saves the model as a Hugging Face directory whenever an epoch was the best so far.
+
+    Args:
+        path: The directory; each better model replaces the one before once it is whole.
+        monitor: A measure of the logs, such as ``"val_classification_accuracy"``.
+        mode: ``"min"`` or ``"max"``; by default ``"min"`` for what ends in ``loss``.
+        tokenizer: Saved with the model; by default the one that it was loaded with.
+
+    Raises:
+        InputError: When the logs lack the measure; the message names those they have.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        monitor: str,
+        mode: str | None = None,
+        tokenizer: BertTokenizer | None = None,
+    ) -> None:
+        super().__init__()
+        self.path = Path(path)
+        self.monitor = monitor
+        self.mode = mode or ("min" if monitor.endswith("loss") else "max")
+        if self.mode not in ("min", "max"):
+            raise InputError(f'mode must be "min" or "max". Received: {mode!r}')
+        self.tokenizer = tokenizer
+        self.best = math.inf if self.mode == "min" else -math.inf
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Saves the model if this epoch was better than all before."""
+        logs = logs or {}
+        if self.monitor not in logs:
+            raise InputError(
+                f"SaveBest: the logs have no {self.monitor!r}; they have {', '.join(logs)}"
+            )
+        value = float(logs[self.monitor])
+        if value < self.best if self.mode == "min" else value > self.best:
+            self.best = value
+            save(self.model, self.path, self.tokenizer)
