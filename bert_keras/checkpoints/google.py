@@ -109,7 +109,7 @@ def save_google(model: Any, path: str | Path, tokenizer: BertTokenizer | None = 
         for name, array in entry.to_theirs(variable.numpy()).items():
             names.append(google_name(name))
             arrays.append(array.T if is_google_kernel(name) else array)
-    tokenizer = tokenizer or getattr(model, "tokenizer", None)
+    tokenizer = tokenizer or model.tokenizer
     with atomic_directory(path, replace=True) as directory:
         text = json.dumps(values, indent=2) + "\n"
         (directory / CONFIG_FILE).write_text(text, encoding="utf-8")

@@ -65,7 +65,7 @@ def save_huggingface(model: Any, path: str | Path, tokenizer: BertTokenizer | No
     name = (kinds | {BertForSentenceEmbedding: "BertModel"}).get(type(model))
     if name is None:
         raise InputError(f"cannot save a {type(model).__name__}; known are {', '.join(CLASSES)}")
-    tokenizer = tokenizer or getattr(model, "tokenizer", None)
+    tokenizer = tokenizer or model.tokenizer
     config = other_config(model) | model.config.to_dict()
     config |= {"architectures": [name], "model_type": "bert"}
     tensors: dict[str, np.ndarray] = {}

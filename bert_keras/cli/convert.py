@@ -50,9 +50,9 @@ def run(options: argparse.Namespace) -> None:
         save(model, options.out, format=options.to)
     console.print(f"{model.report.source} to {options.to}: a {type(model).__name__}")
     for line in _lines(model.report.taken):
-        console.print(line, markup=False)
+        console.print(line)
     if model.report.left_out:
-        console.print(f"left out: {', '.join(model.report.left_out)}", markup=False)
+        console.print(f"left out: {', '.join(model.report.left_out)}")
     if options.to == "google" and model.config.hidden_act == "gelu":
         console.print(
             "note: the model computes GELU by erf, Google's code by tanh: outputs there will "
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
         )
     count = sum(weight.shape.num_elements() for weight in model.trainable_weights)
     has = "with" if model.tokenizer else "without"
-    console.print(f"{options.out}: {count:,} parameters, {has} tokenizer", markup=False)
+    console.print(f"{options.out}: {count:,} parameters, {has} tokenizer")
 
 
 def _lines(taken: list[tuple[str, str, tuple[int, ...]]]) -> list[str]:

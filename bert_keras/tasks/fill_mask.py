@@ -33,7 +33,7 @@ def fill_mask(
     Raises:
         InputError: When there is no [MASK], no masked-LM head, or the text is too long.
     """
-    tokenizer = tokenizer or getattr(model, "tokenizer", None)
+    tokenizer = tokenizer or model.tokenizer
     if tokenizer is None:
         raise InputError("the model has no tokenizer: its directory lacks vocab.txt")
     if not hasattr(model, "masked_lm_head"):
