@@ -1,5 +1,12 @@
 """Model configs (``BertConfig``) and run configs (TOML recipes)."""
 
+from bert_keras.config.finetune import (
+    FinetuneConfig,
+    FinetuneModelConfig,
+    FinetuneOptimizerConfig,
+    FinetuneTrainConfig,
+    TaskDataConfig,
+)
 from bert_keras.config.model import BertConfig
 from bert_keras.config.run import (
     MASKINGS,
@@ -20,10 +27,15 @@ __all__ = [
     "CheckpointConfig",
     "DataConfig",
     "DistributionConfig",
+    "FinetuneConfig",
+    "FinetuneModelConfig",
+    "FinetuneOptimizerConfig",
+    "FinetuneTrainConfig",
     "ModelConfig",
     "OptimizerConfig",
     "PhaseConfig",
     "PretrainConfig",
+    "TaskDataConfig",
     "TrainConfig",
     "dump_toml",
     "load_toml",

@@ -1,10 +1,10 @@
 """What a run is told: one frozen dataclass per table of the recipe's TOML file."""
 
 import dataclasses
-import difflib
 from dataclasses import dataclass, field
 from typing import Any
 
+from bert_keras.config.checks import at_least, one_of, require, require_lengths, share
 from bert_keras.config.model import BertConfig, field_names
 from bert_keras.errors import InputError
 
@@ -77,9 +77,9 @@ class PhaseConfig:
     batch_size: int = 0
 
     def __post_init__(self) -> None:
-        _require("data.phases.until must lie in (0, 1)", 0 < self.until < 1, self.until)
-        _require_lengths("data.phases", self.max_seq_length, self.max_predictions_per_seq)
-        _at_least("data.phases.batch_size", self.batch_size, 0)
+        require("data.phases.until must lie in (0, 1)", 0 < self.until < 1, self.until)
+        require_lengths("data.phases", self.max_seq_length, self.max_predictions_per_seq)
+        at_least("data.phases.batch_size", self.batch_size, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,18 +113,18 @@ class DataConfig:
     phases: tuple[PhaseConfig, ...] = ()
 
     def __post_init__(self) -> None:
-        _require_lengths("data", self.max_seq_length, self.max_predictions_per_seq)
-        _require(
+        require_lengths("data", self.max_seq_length, self.max_predictions_per_seq)
+        require(
             "data.masking_rate must lie in (0, 1]", 0 < self.masking_rate <= 1, self.masking_rate
         )
-        _share("data.short_seq_prob", self.short_seq_prob)
-        _one_of("data.masking", self.masking, MASKINGS)
-        _one_of("data.next_sentence", self.next_sentence, NEXT_SENTENCE_TASKS)
-        _require(
+        share("data.short_seq_prob", self.short_seq_prob)
+        one_of("data.masking", self.masking, MASKINGS)
+        one_of("data.next_sentence", self.next_sentence, NEXT_SENTENCE_TASKS)
+        require(
             "data.eval_fraction must lie in [0, 1)", 0 <= self.eval_fraction < 1, self.eval_fraction
         )
         ends = [phase.until for phase in self.phases]
-        _require("data.phases must end one after the other", ends == sorted(set(ends)), ends)
+        require("data.phases must end one after the other", ends == sorted(set(ends)), ends)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,14 +152,14 @@ class OptimizerConfig:
     bias_correction: bool = False
 
     def __post_init__(self) -> None:
-        _share("optimizer.learning_rate", self.learning_rate)
-        _share("optimizer.warmup_ratio", self.warmup_ratio)
+        share("optimizer.learning_rate", self.learning_rate)
+        share("optimizer.warmup_ratio", self.warmup_ratio)
         for name in ("beta_1", "beta_2"):
             value = getattr(self, name)
-            _require(f"optimizer.{name} must lie in [0, 1)", 0 <= value < 1, value)
-        _require("optimizer.epsilon must be greater than 0", self.epsilon > 0, self.epsilon)
-        _share("optimizer.weight_decay", self.weight_decay)
-        _require("optimizer.clip_norm must not be negative", self.clip_norm >= 0, self.clip_norm)
+            require(f"optimizer.{name} must lie in [0, 1)", 0 <= value < 1, value)
+        require("optimizer.epsilon must be greater than 0", self.epsilon > 0, self.epsilon)
+        share("optimizer.weight_decay", self.weight_decay)
+        require("optimizer.clip_norm must not be negative", self.clip_norm >= 0, self.clip_norm)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,9 +188,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "log_every_steps", "eval_every_steps", "eval_batches"):
-            _at_least(f"train.{name}", getattr(self, name), 1)
-        _at_least("train.seed", self.seed, 0)
-        _one_of("train.precision", self.precision, PRECISIONS)
+            at_least(f"train.{name}", getattr(self, name), 1)
+        at_least("train.seed", self.seed, 0)
+        one_of("train.precision", self.precision, PRECISIONS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,8 +201,8 @@ class CheckpointConfig:
     keep: int = 2
 
     def __post_init__(self) -> None:
-        _at_least("checkpoint.every_steps", self.every_steps, 1)
-        _at_least("checkpoint.keep", self.keep, 1)
+        at_least("checkpoint.every_steps", self.every_steps, 1)
+        at_least("checkpoint.keep", self.keep, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,7 +212,7 @@ class DistributionConfig:
     strategy: str = "auto"
 
     def __post_init__(self) -> None:
-        _one_of("distribution.strategy", self.strategy, STRATEGIES)
+        one_of("distribution.strategy", self.strategy, STRATEGIES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +229,7 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         longest = max([self.data.max_seq_length, *(p.max_seq_length for p in self.data.phases)])
         positions = self.model.bert_config(self.model.vocab_size or 1000).max_position_embeddings
-        _require(
+        require(
             f"max_seq_length must not exceed model.max_position_embeddings ({positions})",
             longest <= positions,
             longest,
@@ -238,38 +238,3 @@ class PretrainConfig:
     def replace(self, **changes: Any) -> "PretrainConfig":
         """A copy with some tables exchanged."""
         return dataclasses.replace(self, **changes)
-
-
-def nearest(word: str, possible: list[str] | tuple[str, ...]) -> str:
-    """A hint for a misspelt ``word``: the nearest of ``possible``, else all of them."""
-    close = difflib.get_close_matches(word, possible, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"possible are {', '.join(possible)}"
-
-
-def _require(rule: str, holds: bool, received: object) -> None:
-    if not holds:
-        raise InputError(f"{rule}. Received: {received!r}")
-
-
-def _share(name: str, value: float) -> None:
-    _require(f"{name} must lie in [0, 1]", 0 <= value <= 1, value)
-
-
-def _at_least(name: str, value: int, least: int) -> None:
-    _require(f"{name} must be at least {least}", value >= least, value)
-
-
-def _one_of(name: str, value: str, possible: tuple[str, ...]) -> None:
-    if value not in possible:
-        raise InputError(f"{name} cannot be {value!r}; {nearest(value, possible)}")
-
-
-def _require_lengths(table: str, length: int, predictions: int) -> None:
-    _require(
-        f"{table}.max_seq_length must be at least 5: [CLS] a [SEP] b [SEP]", length >= 5, length
-    )
-    _require(
-        f"{table}.max_predictions_per_seq must lie between 1 and max_seq_length ({length})",
-        1 <= predictions <= length,
-        predictions,
-    )

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import tomli_w
 
-from bert_keras.config.run import nearest
+from bert_keras.config.checks import nearest
 from bert_keras.errors import InputError
 
 T = TypeVar("T")

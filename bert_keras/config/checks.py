@@ -1,0 +1,45 @@
+"""What the values of a config must be, and the hint when they are not."""
+
+import difflib
+
+from bert_keras.errors import InputError
+
+
+def nearest(word: str, possible: list[str] | tuple[str, ...]) -> str:
+    """A hint for a misspelt ``word``: the nearest of ``possible``, else all of them."""
+    close = difflib.get_close_matches(word, possible, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"possible are {', '.join(possible)}"
+
+
+def require(rule: str, holds: bool, received: object) -> None:
+    """Raises ``InputError`` unless the rule holds."""
+    if not holds:
+        raise InputError(f"{rule}. Received: {received!r}")
+
+
+def share(name: str, value: float) -> None:
+    """A share lies in [0, 1]."""
+    require(f"{name} must lie in [0, 1]", 0 <= value <= 1, value)
+
+
+def at_least(name: str, value: int, least: int) -> None:
+    """A count has a least value."""
+    require(f"{name} must be at least {least}", value >= least, value)
+
+
+def one_of(name: str, value: str, possible: tuple[str, ...]) -> None:
+    """A choice is one of those there are."""
+    if value not in possible:
+        raise InputError(f"{name} cannot be {value!r}; {nearest(value, possible)}")
+
+
+def require_lengths(table: str, length: int, predictions: int) -> None:
+    """Sequences have room for a pair, and for what is masked in them."""
+    require(
+        f"{table}.max_seq_length must be at least 5: [CLS] a [SEP] b [SEP]", length >= 5, length
+    )
+    require(
+        f"{table}.max_predictions_per_seq must lie between 1 and max_seq_length ({length})",
+        1 <= predictions <= length,
+        predictions,
+    )

@@ -1,0 +1,188 @@
+"""What a fine-tuning run is told: one frozen dataclass per table of the recipe's TOML file."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from bert_keras.config.checks import at_least, one_of, require, share
+from bert_keras.config.run import (
+    MASKINGS,
+    PRECISIONS,
+    CheckpointConfig,
+    DistributionConfig,
+    OptimizerConfig,
+)
+
+TASKS = ("classification", "multi_label", "regression", "tagging", "span", "masked_lm")
+CLASS_WEIGHTS = ("none", "balanced")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneModelConfig:
+    """``[model]``: what the run starts from.
+
+    Attributes:
+        init: A model of any kind that ``bert_keras.load`` opens; ``--model`` wins over it.
+        random_weights: Whether only the architecture and the vocabulary are taken from ``init``:
+            shows what its pre-training is worth.
+        frozen_layers: The embeddings and this many of the lowest layers keep their weights; 0
+            freezes the embeddings alone. Left out, everything is trained.
+        hidden_dropout_prob: As in ``BertConfig``; left out, the model's own.
+        attention_probs_dropout_prob: Likewise.
+        classifier_dropout: The share of the head's input that is dropped in training; left out,
+            ``hidden_dropout_prob``.
+    """
+
+    init: str = ""
+    random_weights: bool = False
+    frozen_layers: int | None = None
+    hidden_dropout_prob: float | None = None
+    attention_probs_dropout_prob: float | None = None
+    classifier_dropout: float | None = None
+
+    def __post_init__(self) -> None:
+        at_least("model.frozen_layers", self.frozen_layers or 0, 0)
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
+            share(f"model.{name}", getattr(self, name) or 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskDataConfig:
+    """``[data]``: the task, its examples, and how they become sequences.
+
+    Attributes:
+        task: ``"classification"``, one of several labels for a text or pair; ``"multi_label"``,
+            any number of them; ``"regression"``, a number; ``"tagging"``, a label for each word;
+            ``"span"``, the answer to a question in a text; or ``"masked_lm"``, more
+            pre-training on the texts of a domain.
+        train: The training examples; ``--train`` wins over it.
+        dev: The examples that choose the best model; ``--dev`` wins over it.
+        dev_fraction: Without ``dev``, the share of the training examples held out in its place,
+            chosen by hash of their text. 0 holds out none, and the last model is kept.
+        max_seq_length: L, longest sequence in tokens with the special ones.
+        text_column: The column that has the text, where its name is none of the known ones.
+        text_pair_column: The same for the second text of a pair.
+        label_column: The same for the label.
+        doc_stride: Tagging and span: tokens from one window of a long text to the next.
+        max_answer_length: Span: longest answer in tokens.
+        no_answer_threshold: Span: how much likelier than the best answer "no answer" must be, in
+            logits (Devlin et al. 2018, section 4.3).
+        masking: Masked LM: as in ``DataConfig``.
+        masking_rate: Likewise.
+    """
+
+    task: str = "classification"
+    train: str = ""
+    dev: str = ""
+    dev_fraction: float = 0.0
+    max_seq_length: int = 128
+    text_column: str = ""
+    text_pair_column: str = ""
+    label_column: str = ""
+    doc_stride: int = 128
+    max_answer_length: int = 30
+    no_answer_threshold: float = 0.0
+    masking: str = "token"
+    masking_rate: float = 0.15
+
+    def __post_init__(self) -> None:
+        one_of("data.task", self.task, TASKS)
+        one_of("data.masking", self.masking, MASKINGS)
+        at_least("data.max_seq_length", self.max_seq_length, 5)
+        at_least("data.doc_stride", self.doc_stride, 1)
+        at_least("data.max_answer_length", self.max_answer_length, 1)
+        for name in ("dev_fraction", "masking_rate"):
+            value = getattr(self, name)
+            require(f"data.{name} must lie in [0, 1)", 0 <= value < 1, value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneOptimizerConfig(OptimizerConfig):
+    """``[optimizer]``: as in pre-training, and the decay of the rate from layer to layer.
+
+    The defaults are in the range of the paper's (appendix A.3), but the moments are
+    bias-corrected: without it small data sets fail now and then (Mosbach et al. 2021; Zhang et
+    al. 2021).
+
+    Attributes:
+        layer_decay: Each layer's rate is this times that of the layer above; the head has the
+            full rate, the embeddings the lowest (Howard and Ruder 2018, section 3.2). 1 gives
+            all the same.
+    """
+
+    learning_rate: float = 5e-5
+    warmup_ratio: float = 0.1
+    bias_correction: bool = True
+    layer_decay: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        value = self.layer_decay
+        require("optimizer.layer_decay must lie in (0, 1]", 0 < value <= 1, value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneTrainConfig:
+    """``[train]``: length, batch and arithmetic of the run.
+
+    Attributes:
+        epochs: How often every example is seen.
+        steps: Updates of the weights; 0 takes as many as ``epochs`` needs.
+        batch_size: Sequences per step over all devices.
+        seed: Fixes the new head, the order of the examples and the dropout.
+        precision: ``"float32"`` or ``"mixed_bfloat16"``.
+        jit_compile: Whether XLA compiles the step; every batch then has the full length.
+        class_weights: ``"balanced"`` weighs each example's loss by the inverse of its label's
+            frequency (classification); ``"none"`` counts all alike.
+        log_every_steps: How often training metrics are written.
+        eval_every_steps: How often the dev examples are evaluated; 0 once an epoch.
+        patience: Early stopping after this many evaluations without a better one; 0 never.
+    """
+
+    epochs: float = 3.0
+    steps: int = 0
+    batch_size: int = 32
+    seed: int = 0
+    precision: str = "float32"
+    jit_compile: bool = False
+    class_weights: str = "none"
+    log_every_steps: int = 20
+    eval_every_steps: int = 0
+    patience: int = 0
+
+    def __post_init__(self) -> None:
+        require("train.epochs must be greater than 0", self.epochs > 0, self.epochs)
+        for name in ("steps", "seed", "eval_every_steps", "patience"):
+            at_least(f"train.{name}", getattr(self, name), 0)
+        for name in ("batch_size", "log_every_steps"):
+            at_least(f"train.{name}", getattr(self, name), 1)
+        one_of("train.precision", self.precision, PRECISIONS)
+        one_of("train.class_weights", self.class_weights, CLASS_WEIGHTS)
+
+    def resolved(self, sequences: int) -> "FinetuneTrainConfig":
+        """The table with ``steps`` and ``eval_every_steps`` worked out.
+
+        Args:
+            sequences: How many the training examples give.
+        """
+        steps = self.steps or max(1, round(self.epochs * sequences / self.batch_size))
+        per_epoch = max(1, round(sequences / self.batch_size))
+        return dataclasses.replace(
+            self, steps=steps, eval_every_steps=self.eval_every_steps or min(per_epoch, steps)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneConfig:
+    """Everything a fine-tuning run is told; the tables of its TOML file."""
+
+    model: FinetuneModelConfig = field(default_factory=FinetuneModelConfig)
+    data: TaskDataConfig = field(default_factory=TaskDataConfig)
+    optimizer: FinetuneOptimizerConfig = field(default_factory=FinetuneOptimizerConfig)
+    train: FinetuneTrainConfig = field(default_factory=FinetuneTrainConfig)
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    distribution: DistributionConfig = field(default_factory=DistributionConfig)
+
+    def replace(self, **changes: Any) -> "FinetuneConfig":
+        """A copy with some tables exchanged."""
+        return dataclasses.replace(self, **changes)
