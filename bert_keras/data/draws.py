@@ -19,6 +19,7 @@ class Purpose(IntEnum):
     RANDOM_NEXT = 2
     TRIM = 3
     SHUFFLE = 4
+    BATCHES = 5
 
 
 class Draws:

@@ -83,7 +83,8 @@ class BertForSequenceClassification(_LabellingModel):
     """BERT with a label for the whole text, read from the pooled output.
 
     Returns ``logits`` [B, labels]. The batch's ``labels`` are, by ``problem_type``:
-    ``"single_label_classification"``: int32 [B], cross-entropy; -100 is passed over.
+    ``"single_label_classification"``: int32 [B], cross-entropy; -100 is passed over. Where the
+    batch has ``example_weights``, float32 [B], the loss is their weighted mean.
     ``"multi_label_classification"``: 0 or 1 each, [B, labels], binary cross-entropy.
     ``"regression"``: float32 [B] or [B, labels], squared error.
     ``None`` is a regression when there is one label, else a single-label classification.
@@ -126,7 +127,7 @@ class BertForSequenceClassification(_LabellingModel):
             return squared_error_ratios("regression", logits, labels)
         if self.problem_type == "multi_label_classification":
             return binary_cross_entropy_ratios("classification", logits, labels)
-        return _unless_ignored("classification", logits, labels)
+        return _unless_ignored("classification", logits, labels, batch.get("example_weights"))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -194,7 +195,9 @@ class BertForQuestionAnswering(HeadedModel):
         }
 
 
-def _unless_ignored(name: str, logits: tf.Tensor, labels: tf.Tensor) -> dict[str, Ratio]:
+def _unless_ignored(
+    name: str, logits: tf.Tensor, labels: tf.Tensor, loss_weights: tf.Tensor | None = None
+) -> dict[str, Ratio]:
     labels = tf.cast(labels, tf.int32)
     kept = labels != IGNORED_LABEL
-    return cross_entropy_ratios(name, logits, tf.where(kept, labels, 0), kept)
+    return cross_entropy_ratios(name, logits, tf.where(kept, labels, 0), kept, loss_weights)

@@ -1,5 +1,6 @@
 """What every BERT model has in common: how it is made, serialised, compiled and scored."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -49,6 +50,11 @@ class BertModel(keras.Model):
         """A layer of this model, with its own seed and the model's dtype policy."""
         seed = fold_in(self.seed, name)
         return layer(self.config, seed, dtype=self.dtype_policy, name=name, **arguments)
+
+    @cached_property
+    def forward(self) -> Any:
+        """The model as one graph: from a batch to its outputs, dropout off."""
+        return tf.function(lambda batch: self(batch, training=False), reduce_retracing=True)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

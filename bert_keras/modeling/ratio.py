@@ -26,7 +26,11 @@ class Ratio(NamedTuple):
 
 
 def cross_entropy_ratios(
-    name: str, logits: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = None
+    name: str,
+    logits: tf.Tensor,
+    labels: tf.Tensor,
+    weights: tf.Tensor | None = None,
+    loss_weights: tf.Tensor | None = None,
 ) -> dict[str, Ratio]:
     """The loss and the accuracy of a softmax classification.
 
@@ -35,6 +39,8 @@ def cross_entropy_ratios(
         logits: [..., classes], of any float dtype; the loss is float32.
         labels: int32 [...].
         weights: float32 [...]; ``None`` counts every label once.
+        loss_weights: float32 [...], what the losses are weighed with beside that; the accuracy
+            does not see them.
 
     Returns:
         ``{name}_loss`` in nats and ``{name}_accuracy`` as a fraction.
@@ -43,10 +49,10 @@ def cross_entropy_ratios(
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
     is_right = tf.cast(tf.argmax(logits, axis=-1, output_type=labels.dtype) == labels, tf.float32)
     weights = tf.ones_like(losses) if weights is None else tf.cast(weights, tf.float32)
-    count = tf.reduce_sum(weights)
+    shares = weights if loss_weights is None else weights * loss_weights
     return {
-        f"{name}_loss": Ratio(tf.reduce_sum(losses * weights), count),
-        f"{name}_accuracy": Ratio(tf.reduce_sum(is_right * weights), count),
+        f"{name}_loss": Ratio(tf.reduce_sum(losses * shares), tf.reduce_sum(shares)),
+        f"{name}_accuracy": Ratio(tf.reduce_sum(is_right * weights), tf.reduce_sum(weights)),
     }
 
 

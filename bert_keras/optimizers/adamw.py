@@ -1,6 +1,6 @@
 """AdamW as BERT used it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -27,6 +27,8 @@ class AdamW(keras.optimizers.AdamW):
         epsilon: Added to the root of the second moment.
         clip_norm: Bound on the global norm of all gradients; 0 or ``None`` does not clip.
         bias_correction: Whether the moments are corrected for their start at zero.
+        rate_factors: What the learning rate is multiplied with (the decay's too) where a
+            variable's path begins with the key, such as ``{"embeddings/": 0.5}``.
         name: The optimizer's name.
         **kwargs: Further arguments of ``keras.optimizers.Optimizer``.
     """
@@ -40,6 +42,7 @@ class AdamW(keras.optimizers.AdamW):
         epsilon: float = 1e-6,
         clip_norm: float | None = 1.0,
         bias_correction: bool = False,
+        rate_factors: Mapping[str, float] | None = None,
         name: str = "adamw",
         **kwargs: Any,
     ) -> None:
@@ -54,6 +57,7 @@ class AdamW(keras.optimizers.AdamW):
         )
         self.clip_norm = clip_norm
         self.bias_correction = bias_correction
+        self.rate_factors = dict(rate_factors or {})
         self.exclude_from_weight_decay(var_names=NO_DECAY)
 
     def apply(self, grads: Sequence[tf.Tensor], trainable_variables: Any = None) -> None:
@@ -72,9 +76,19 @@ class AdamW(keras.optimizers.AdamW):
             grads = _clip_after_reduction(list(grads), self.clip_norm)
         super().apply(grads, trainable_variables)
 
+    def _apply_weight_decay(self, variables: Any) -> None:
+        """Left to ``update_step``, which knows the rate of each variable."""
+
+    def _rate_factor(self, index: int) -> float:
+        path = self._trainable_variables[index].path
+        return next((f for start, f in self.rate_factors.items() if path.startswith(start)), 1.0)
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable and its moments (Kingma and Ba 2014, section 2)."""
+        """Decays one variable and updates it and its moments (Kingma and Ba 2014, section 2)."""
         index = self._get_variable_index(variable)
+        learning_rate = tf.cast(learning_rate, variable.dtype) * self._rate_factor(index)
+        if self.weight_decay and self._use_weight_decay(variable):
+            variable.assign_sub(variable * self.weight_decay * learning_rate)
         momentum, velocity = self._momentums[index].value, self._velocities[index].value
         step = tf.cast(self.iterations + 1, variable.dtype)
         zero = tf.zeros((), variable.dtype)
@@ -85,7 +99,7 @@ class AdamW(keras.optimizers.AdamW):
             # The kernel corrects by 1 - beta^t: powers of zero leave the moments as they are.
             beta1_power=tf.pow(self.beta_1, step) if self.bias_correction else zero,
             beta2_power=tf.pow(self.beta_2, step) if self.bias_correction else zero,
-            lr=tf.cast(learning_rate, variable.dtype),
+            lr=learning_rate,
             beta1=self.beta_1,
             beta2=self.beta_2,
             epsilon=self.epsilon,
@@ -96,7 +110,11 @@ class AdamW(keras.optimizers.AdamW):
         """The constructor's arguments."""
         config = super().get_config()
         del config["amsgrad"]
-        return config | {"clip_norm": self.clip_norm, "bias_correction": self.bias_correction}
+        return config | {
+            "clip_norm": self.clip_norm,
+            "bias_correction": self.bias_correction,
+            "rate_factors": self.rate_factors,
+        }
 
 
 def _clip_after_reduction(grads: list[tf.Tensor], clip_norm: float) -> list[tf.Tensor]:

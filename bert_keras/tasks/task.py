@@ -7,7 +7,6 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from bert_keras.config import BertConfig
 from bert_keras.tokenization import BertTokenizer
 
 Prediction = dict[str, Any]
@@ -64,11 +63,16 @@ class Task(ABC):
     max_seq_length: int = 128
 
     name: ClassVar[str]
+    model_class: ClassVar[type]
     best_metric: ClassVar[str]  # the metric that chooses the best model; higher is better
 
     def with_labels(self, labels: Sequence[str]) -> Self:
         """The task over these labels."""
         return replace(self, labels=tuple(labels))
+
+    @abstractmethod
+    def from_text(self, text: str, text_pair: str | None = None) -> Any:
+        """The example of a text, or of a pair, that is to be answered."""
 
     @abstractmethod
     def read(self, source: str) -> list[Any]:
@@ -82,9 +86,9 @@ class Task(ABC):
     def labels_of(self, examples: Sequence[Any]) -> tuple[str, ...]:
         """The labels found in examples, in their order; empty where the task has none."""
 
-    @abstractmethod
-    def model(self, config: BertConfig, **arguments: Any) -> Any:
-        """A model for the task; ``arguments`` are those of every BERT model."""
+    def model_arguments(self) -> dict[str, Any]:
+        """What ``model_class`` is made of beside the architecture."""
+        return {"labels": self.labels} if self.labels else {}
 
     @abstractmethod
     def features(self, examples: Sequence[Any], tokenizer: BertTokenizer) -> list[Feature]:
@@ -108,9 +112,7 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def score(
-        self, examples: Sequence[Any], predictions: Sequence[Prediction]
-    ) -> dict[str, float]:
+    def score(self, examples: Sequence[Any], predictions: Sequence[Prediction]) -> dict[str, float]:
         """The task's metrics, by their names in the field; shares are fractions."""
 
     @abstractmethod

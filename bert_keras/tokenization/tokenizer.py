@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import Path
@@ -148,7 +148,7 @@ class BertTokenizer:
 
     def tokenize(self, text: str) -> list[str]:
         """The word pieces of a text, without special tokens."""
-        return self._run(text).tokens
+        return self._run_all([text])[0].tokens
 
     def encode(
         self, text: str, text_pair: str | None = None, max_length: int | None = None
@@ -164,8 +164,34 @@ class BertTokenizer:
         Raises:
             InputError: When ``max_length`` has no room for the special tokens.
         """
-        parts = [self._run(text)] + ([] if text_pair is None else [self._run(text_pair)])
-        lengths = [len(part.ids) for part in parts]
+        return self.encode_batch([text], None if text_pair is None else [text_pair], max_length)[0]
+
+    def encode_batch(
+        self,
+        texts: Sequence[str],
+        text_pairs: Sequence[str | None] | None = None,
+        max_length: int | None = None,
+    ) -> list[Encoding]:
+        """Many texts or pairs, each as ``encode`` gives it, on all cores.
+
+        Args:
+            texts: The first texts.
+            text_pairs: The second ones, in their order; ``None`` where there is none.
+            max_length: As in ``encode``.
+
+        Raises:
+            InputError: When ``max_length`` has no room for the special tokens.
+        """
+        pairs = [None] * len(texts) if text_pairs is None else list(text_pairs)
+        second = iter(self._run_all([pair for pair in pairs if pair is not None]))
+        return [
+            self._join([part] if pair is None else [part, next(second)], max_length)
+            for part, pair in zip(self._run_all(texts), pairs, strict=True)
+        ]
+
+    def _join(self, parts: list[Any], max_length: int | None) -> Encoding:
+        """The encodings of one text or two with the special tokens, cut to ``max_length``."""
+        lengths = [len(part) for part in parts]
         if max_length is not None:
             room = max_length - 1 - len(parts)
             if room < 0:
@@ -241,9 +267,11 @@ class BertTokenizer:
         """The text of ids: pieces joined, special tokens left out."""
         return self._pipeline.decode(list(ids), skip_special_tokens=True)
 
-    def _run(self, text: str) -> Any:
-        text = _LONE_SURROGATE.sub("\ufffd", text)
-        return self._pipeline.encode(text, add_special_tokens=False)
+    def _run_all(self, texts: Sequence[str]) -> list[Any]:
+        """The library's encodings of texts, without special tokens."""
+        clean = [_LONE_SURROGATE.sub("\ufffd", text) for text in texts]
+        encodings: list[Any] = self._pipeline.encode_batch(clean, add_special_tokens=False)
+        return encodings
 
 
 def _truncated_lengths(lengths: list[int], room: int) -> list[int]:

@@ -1,13 +1,24 @@
 """Training: the loop, its checkpoints and logs, and pre-training on top of them."""
 
 from bert_keras.training.curves import plot_curves
-from bert_keras.training.loop import Evaluation, TrainingRun
+from bert_keras.training.loop import HeldOutMeans, Stage, TrainingRun
+from bert_keras.training.metrics import read_metrics
+from bert_keras.training.optimizer import make_optimizer
 from bert_keras.training.pretrain import measure_seconds_per_step, pretrain
+from bert_keras.training.strategy import make_strategy
+from bert_keras.training.workdir import MODEL_FOLDER, claim, locked
 
 __all__ = [
-    "Evaluation",
+    "MODEL_FOLDER",
+    "HeldOutMeans",
+    "Stage",
     "TrainingRun",
+    "claim",
+    "locked",
+    "make_optimizer",
+    "make_strategy",
     "measure_seconds_per_step",
     "plot_curves",
     "pretrain",
+    "read_metrics",
 ]

@@ -22,16 +22,26 @@ from bert_keras.training.workdir import CHECKPOINTS_FOLDER
 
 
 @dataclass
-class Evaluation:
-    """The held-out batches, always the same ones.
+class HeldOutMeans:
+    """The evaluation by the model's own losses and accuracies on held-out batches.
 
     Attributes:
-        batches: A finite dataset of global batches.
+        batches: A finite dataset of global batches, always the same ones.
         constants: Logged with every evaluation, such as what guessing would reach.
     """
 
     batches: tf.data.Dataset
     constants: dict[str, float] = field(default_factory=dict)
+
+    def __call__(self, run: "TrainingRun") -> dict[str, float]:
+        """The means over the batches."""
+        window = _Window()
+        for batch in distribute(run.strategy, self.batches):
+            window.add(run.eval_step(batch))
+        values = window.means()
+        if "mlm_loss" in values:
+            values["mlm_perplexity"] = math.exp(min(values["mlm_loss"], 700.0))
+        return values | self.constants
 
 
 @dataclass
@@ -41,13 +51,14 @@ class Stage:
     Attributes:
         last_step: The number of updates at its end.
         batches_from: From the number of updates done to the endless batches from there on.
-        evaluation: What to evaluate on meanwhile; ``None`` evaluates nothing.
+        evaluation: Gives what is logged of the model as it is now, such as ``HeldOutMeans``;
+            ``None`` evaluates nothing.
         constants: Logged with every line, such as the sequence length.
     """
 
     last_step: int
     batches_from: Callable[[int], tf.data.Dataset]
-    evaluation: Evaluation | None = None
+    evaluation: Callable[["TrainingRun"], dict[str, float]] | None = None
     constants: dict[str, float] = field(default_factory=dict)
 
 
@@ -62,7 +73,8 @@ class TrainingRun:
         checkpoint: How often the state is written.
         workdir: Where ``checkpoints/``, ``metrics.jsonl`` and ``logs/`` go.
         callbacks: Keras callbacks; they are told of batches (with logs when a line is logged),
-            evaluations, and the run's begin and end.
+            evaluations, and the run's begin and end. One that sets ``model.stop_training``
+            ends the run at the evaluation it was told of.
     """
 
     def __init__(
@@ -104,10 +116,11 @@ class TrainingRun:
         total = stages[-1].last_step
         self.callbacks.set_model(self.model)
         self.callbacks.set_params({"steps": total, "initial_step": step})
+        self.model.stop_training = False
         self.callbacks.on_train_begin()
         with listening() as self.stop_request:
             for stage in stages:
-                if step < stage.last_step:
+                if step < stage.last_step and not self.model.stop_training:
                     self._run_stage(stage, step, total)
                     step = stage.last_step
         self.callbacks.on_train_end()
@@ -128,23 +141,20 @@ class TrainingRun:
             if step % self.train.eval_every_steps == 0 or step == total:
                 self.evaluate(stage, step)
             stopping = self.stop_request.signal_number
-            if step % self.every_steps == 0 or step == total or stopping:
+            is_last = step == total or self.model.stop_training
+            if step % self.every_steps == 0 or is_last or stopping:
                 self.checkpoints.save(step, self.model, self.optimizer)
-            if stopping and step < total:
+            if is_last:
+                return
+            if stopping:
                 raise Interrupted(step, stopping)
 
     def evaluate(self, stage: Stage, step: int) -> dict[str, float]:
-        """Means over the stage's held-out batches, logged; empty where it has none."""
+        """What the stage's evaluation finds, logged; empty where it has none."""
         if stage.evaluation is None:
             return {}
         self.callbacks.on_test_begin()
-        window = _Window()
-        for batch in distribute(self.strategy, stage.evaluation.batches):
-            window.add(self.eval_step(batch))
-        values = window.means()
-        if "mlm_loss" in values:
-            values["mlm_perplexity"] = math.exp(min(values["mlm_loss"], 700.0))
-        values |= stage.evaluation.constants | stage.constants
+        values = stage.evaluation(self) | stage.constants
         self.log.write(step, "eval", values)
         self.callbacks.on_test_end(values | {"step": step})
         return values

@@ -12,11 +12,13 @@ import tensorflow as tf
 from bert_keras.checkpoints import load, save
 from bert_keras.config import PretrainConfig
 from bert_keras.corpus import Corpus
+from bert_keras.corpus.store import DESCRIPTION_FILE
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForPreTraining
-from bert_keras.optimizers import AdamW, WarmupLinearDecay
+from bert_keras.optimizers import AdamW
 from bert_keras.training.curves import plot_curves
 from bert_keras.training.loop import TrainingRun
+from bert_keras.training.optimizer import make_optimizer
 from bert_keras.training.stages import make_stages
 from bert_keras.training.steps import make_train_step
 from bert_keras.training.strategy import make_strategy
@@ -55,7 +57,8 @@ def pretrain(
         config = config.replace(model=replace(config.model, init=str(init)))
     texts = Corpus.open(_corpus_path(config, corpus))
     with locked(workdir):
-        claim(workdir, config, texts.path)
+        description = (texts.path / DESCRIPTION_FILE).read_text(encoding="utf-8")
+        claim(workdir, config, DESCRIPTION_FILE, description, texts.path)
         if not (workdir / MODEL_FOLDER).exists():
             run = _make_run(config, texts, workdir, callbacks)
             run.run(make_stages(config, texts))
@@ -110,21 +113,7 @@ def _make_model(config: PretrainConfig, corpus: Corpus) -> tuple[BertForPreTrain
     model = BertForPreTraining(bert_config, seed=config.train.seed, dtype=config.train.precision)
     if config.model.init:
         _start_from(model, config.model.init, corpus)
-    return model, make_optimizer(config)
-
-
-def make_optimizer(config: PretrainConfig) -> AdamW:
-    """The optimizer and schedule that ``[optimizer]`` describes, over ``train.steps``."""
-    settings, steps = config.optimizer, config.train.steps
-    return AdamW(
-        WarmupLinearDecay(settings.learning_rate, round(settings.warmup_ratio * steps), steps),
-        weight_decay=settings.weight_decay,
-        beta_1=settings.beta_1,
-        beta_2=settings.beta_2,
-        epsilon=settings.epsilon,
-        clip_norm=settings.clip_norm,
-        bias_correction=settings.bias_correction,
-    )
+    return model, make_optimizer(config.optimizer, config.train.steps)
 
 
 def _start_from(model: BertForPreTraining, init: str, corpus: Corpus) -> None:

@@ -9,7 +9,7 @@ from bert_keras.config import DataConfig, PretrainConfig
 from bert_keras.corpus import Corpus
 from bert_keras.data import pretraining_dataset
 from bert_keras.modeling.random import fold_in
-from bert_keras.training.loop import Evaluation, Stage
+from bert_keras.training.loop import HeldOutMeans, Stage
 
 
 def make_stages(config: PretrainConfig, corpus: Corpus) -> list[Stage]:
@@ -69,13 +69,13 @@ def _lengths(config: PretrainConfig) -> list[tuple[DataConfig, int, int]]:
 
 def _evaluation(
     held_out: Corpus, data: DataConfig, batch_size: int, config: PretrainConfig
-) -> Evaluation | None:
+) -> HeldOutMeans | None:
     if not len(held_out.documents):
         return None
     seed = fold_in(config.train.seed, "evaluation")
     batches = pretraining_dataset(held_out, data, batch_size, seed).take(config.train.eval_batches)
     batches = batches.cache()
-    return Evaluation(batches, _baselines(batches))
+    return HeldOutMeans(batches, _baselines(batches))
 
 
 def _baselines(batches: tf.data.Dataset) -> dict[str, float]:

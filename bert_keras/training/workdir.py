@@ -8,39 +8,47 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from bert_keras.config import PretrainConfig, dump_toml, load_toml
+from bert_keras.config import dump_toml, load_toml
 from bert_keras.errors import InputError
 from bert_keras.files import write_text_atomic
 
 CONFIG_FILE = "config.toml"
-CORPUS_FILE = "corpus.json"
 CHECKPOINTS_FOLDER = "checkpoints"
 MODEL_FOLDER = "model"
 LOCK_FILE = ".lock"
 
+# The data are told by their content, wherever they lie.
+MOVABLE = ("data.corpus", "data.train", "data.dev")
 
-def claim(workdir: Path, config: PretrainConfig, corpus_path: Path) -> None:
+
+def claim(workdir: Path, config: Any, data_file: str, data: str, source: object) -> None:
     """Writes the resolved config into a new work directory, or checks that it is the same one.
 
-    Beside it goes the corpus's description, so that a run cannot go on with another corpus. A
+    Beside it goes the description of the data, so that a run cannot go on with others. A
     directory without a checkpoint, of a run that never got going, may be taken by any config.
 
+    Args:
+        workdir: The work directory.
+        config: The dataclass of the run's tables.
+        data_file: What the description is called there.
+        data: The text that tells these data from any others.
+        source: What a message calls the data.
+
     Raises:
-        InputError: When the directory belongs to a run with another config or corpus.
+        InputError: When the directory belongs to a run with another config or other data.
     """
-    description = (corpus_path / CORPUS_FILE).read_text(encoding="utf-8")
+    kept = workdir / data_file
     if (workdir / CONFIG_FILE).exists() and _has_begun(workdir):
-        difference = _first_difference(load_toml(PretrainConfig, workdir / CONFIG_FILE), config)
+        difference = _difference(workdir / CONFIG_FILE, config)
         if difference:
             raise InputError(
                 f"{workdir} belongs to a run with another config ({difference}); choose another "
                 f"--workdir, or give {workdir / CONFIG_FILE} as the recipe to go on with that run"
             )
-        corpus_file = workdir / CORPUS_FILE
-        if not corpus_file.exists() or corpus_file.read_text(encoding="utf-8") != description:
-            raise InputError(f"{workdir} belongs to a run on another corpus than {corpus_path}")
+        if not kept.exists() or kept.read_text(encoding="utf-8") != data:
+            raise InputError(f"{workdir} belongs to a run on other data than {source}")
         return
-    write_text_atomic(workdir / CORPUS_FILE, description)
+    write_text_atomic(kept, data)
     write_text_atomic(workdir / CONFIG_FILE, dump_toml(config))
 
 
@@ -70,11 +78,15 @@ def _has_begun(workdir: Path) -> bool:
     return (workdir / MODEL_FOLDER).exists() or any((workdir / CHECKPOINTS_FOLDER).glob("step-*"))
 
 
-def _first_difference(earlier: PretrainConfig, now: PretrainConfig) -> str:
-    """The first key in which the two differ, with both values; the corpus may have moved."""
+def _difference(path: Path, now: Any) -> str:
+    """The first key in which a run's config differs, with both values; the data may have moved."""
+    try:
+        earlier = load_toml(type(now), path)
+    except InputError as error:
+        return str(error)
     before, after = (_flat(dataclasses.asdict(config)) for config in (earlier, now))
     for name in before:
-        if name != "data.corpus" and before[name] != after[name]:
+        if name not in MOVABLE and before[name] != after[name]:
             return f"{name} = {before[name]!r} there, {after[name]!r} here"
     return ""
 

@@ -164,7 +164,7 @@ class TestBadInput:
         line = fail(
             capsys, "pretrain", recipe, "--workdir", workdir, "--corpus", tmp_path / "corpus"
         )
-        assert "another corpus" in line
+        assert "other data" in line
 
     def test_init_with_another_casing_than_the_corpus(self, made, texts, tmp_path, capsys):
         arguments = ["--vocab", str(made / "vocab.txt"), "--out", str(tmp_path / "corpus")]

@@ -13,7 +13,7 @@ from bert_keras.errors import InputError, Interrupted
 from bert_keras.modeling import BertForPreTraining
 from bert_keras.training import measure_seconds_per_step, pretrain
 from bert_keras.training.metrics import read_metrics
-from bert_keras.training.pretrain import make_optimizer
+from bert_keras.training.optimizer import make_optimizer
 from bert_keras.training.stages import make_stages
 from bert_keras.training.workdir import locked
 
@@ -161,7 +161,7 @@ def test_first_ten_steps_equal_fits(finished, recipe, corpus_path):
     by_loop = [line for line in read_metrics(loop_dir) if line["split"] == "train"]
 
     model = BertForPreTraining(config.model.bert_config(corpus.vocab_size), seed=0)
-    model.compile(make_optimizer(config))
+    model.compile(make_optimizer(config.optimizer, config.train.steps))
     (stage,) = make_stages(config, corpus)
     losses = []
     one_by_one = keras.callbacks.LambdaCallback(on_epoch_end=lambda _, logs: losses.append(logs))
@@ -223,7 +223,7 @@ def test_a_work_directory_of_another_config_is_refused(finished, recipe, corpus_
 
 
 def test_a_work_directory_of_another_corpus_is_refused(finished, recipe, other_corpus_path):
-    with pytest.raises(InputError, match="another corpus"):
+    with pytest.raises(InputError, match="on other data than"):
         pretrain(recipe, finished, other_corpus_path)
 
 

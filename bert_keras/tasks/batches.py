@@ -1,0 +1,158 @@
+"""Features into batches: shuffled and of like lengths for training, in order for answers."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bert_keras.data.draws import Draws, Purpose
+from bert_keras.modeling.finetuning import IGNORED_LABEL
+from bert_keras.tasks.task import Feature
+
+Batch = dict[str, np.ndarray]
+
+# Batches whose sequences are sorted by length together: more waste less padding, fewer shuffle
+# better.
+_SORTED_TOGETHER = 32
+
+
+def training_batches(
+    features: Sequence[Feature],
+    batch_size: int,
+    pad_id: int = 0,
+    seed: int = 0,
+    start_step: int = 0,
+    length: int | None = None,
+) -> tf.data.Dataset:
+    """An endless dataset of batches, each epoch in a new order.
+
+    The epochs' random orders follow one another without a gap. They are cut into windows of some
+    batches; a window's sequences are sorted by length, cut into batches, and the batches shuffled:
+    so a batch holds sequences of like lengths and little padding. Every batch follows from the
+    seed and its number alone.
+
+    Args:
+        features: With targets.
+        batch_size: Sequences in each batch.
+        pad_id: The id of [PAD].
+        seed: Fixes the order.
+        start_step: The number of the first batch.
+        length: Tokens that every sequence is padded to, for static shapes; by default the
+            longest of the batch.
+
+    Returns:
+        Elements as the models take them: ``input_ids``, ``attention_mask`` and
+        ``token_type_ids``, int32 [B, L], and the features' targets.
+    """
+    plan = _Plan([len(feature.input_ids) for feature in features], batch_size, seed)
+
+    def batches() -> Iterator[Batch]:
+        step = start_step
+        while True:
+            yield collate([features[row] for row in plan.rows(step)], pad_id, length)
+            step += 1
+
+    return _dataset(batches, features[0], batch_size, length)
+
+
+def ordered_batches(
+    features: Sequence[Feature], batch_size: int, pad_id: int = 0, length: int | None = None
+) -> tuple[tf.data.Dataset, np.ndarray]:
+    """The features once, longest first; the last batch may be smaller.
+
+    Args:
+        features: With targets or without.
+        batch_size: Most sequences in a batch.
+        pad_id: The id of [PAD].
+        length: As in ``training_batches``.
+
+    Returns:
+        The batches, and the feature's number of each of their rows, one after another.
+    """
+    lengths = np.array([len(feature.input_ids) for feature in features])
+    order = np.argsort(-lengths, kind="stable")
+
+    def batches() -> Iterator[Batch]:
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            yield collate([features[row] for row in rows], pad_id, length)
+
+    return _dataset(batches, features[0], None, length), order
+
+
+def collate(features: Sequence[Feature], pad_id: int = 0, length: int | None = None) -> Batch:
+    """One batch; what is for tokens is padded, labels with ``IGNORED_LABEL``."""
+    lengths = [len(feature.input_ids) for feature in features]
+    length = length or max(lengths)
+    batch = {
+        "input_ids": _padded([f.input_ids for f in features], length, pad_id),
+        "attention_mask": (np.arange(length) < np.array(lengths)[:, None]).astype(np.int32),
+        "token_type_ids": _padded([f.token_type_ids for f in features], length, 0),
+    }
+    for name, value in features[0].targets.items():
+        batch[name] = np.array([feature.targets[name] for feature in features], _dtype(value))
+    for name in features[0].token_targets:
+        rows = [feature.token_targets[name] for feature in features]
+        batch[name] = _padded(rows, length, IGNORED_LABEL)
+    return batch
+
+
+def _padded(rows: Sequence[Sequence[int]], length: int, padding: int) -> np.ndarray:
+    table = np.full((len(rows), length), padding, np.int32)
+    for row, values in zip(table, rows, strict=True):
+        row[: len(values)] = values
+    return table
+
+
+def _dataset(
+    batches: Callable[[], Iterator[Batch]],
+    feature: Feature,
+    batch_size: int | None,
+    length: int | None,
+) -> tf.data.Dataset:
+    """The dataset of a generator of batches whose sequences are as ``feature``."""
+    for_tokens = ("input_ids", "attention_mask", "token_type_ids", *feature.token_targets)
+    signature = {name: tf.TensorSpec([batch_size, length], tf.int32) for name in for_tokens}
+    for name, value in feature.targets.items():
+        signature[name] = tf.TensorSpec([batch_size, *np.shape(value)], _dtype(value))
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def _dtype(value: Any) -> type:
+    return np.float32 if np.asarray(value).dtype.kind == "f" else np.int32
+
+
+class _Plan:
+    """Which features each step of training takes."""
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+        self.lengths = np.array(lengths)
+        self.batch_size, self.seed = batch_size, seed
+        # No longer than an epoch, so that a feature is not sorted beside itself.
+        self.window = min(_SORTED_TOGETHER, max(1, len(lengths) // batch_size))
+        self._order = lru_cache(maxsize=2)(self._order_of_epoch)
+        self._batches = lru_cache(maxsize=1)(self._batches_of_window)
+
+    def rows(self, step: int) -> np.ndarray:
+        """The numbers of the features of a step, [B]."""
+        window, place = divmod(step, self.window)
+        return self._batches(window)[place]
+
+    def _batches_of_window(self, window: int) -> np.ndarray:
+        count = self.window * self.batch_size
+        # Row r of the endless stream is row r mod n of epoch r // n.
+        stream = np.arange(window * count, (window + 1) * count)
+        epochs, places = np.divmod(stream, len(self.lengths))
+        rows = np.concatenate(
+            [self._order(int(epoch))[places[epochs == epoch]] for epoch in np.unique(epochs)]
+        )
+        # Stable, so that the shuffled order decides among equal lengths.
+        rows = rows[np.argsort(self.lengths[rows], kind="stable")]
+        shuffled = Draws(self.seed, window, Purpose.BATCHES).permutation(self.window)
+        return rows.reshape(self.window, self.batch_size)[shuffled]
+
+    def _order_of_epoch(self, epoch: int) -> np.ndarray:
+        return Draws(self.seed, epoch, Purpose.SHUFFLE).permutation(len(self.lengths))

@@ -1,0 +1,28 @@
+"""The optimizer that a recipe describes."""
+
+from collections.abc import Mapping
+
+from bert_keras.config import OptimizerConfig
+from bert_keras.optimizers import AdamW, WarmupLinearDecay
+
+
+def make_optimizer(
+    settings: OptimizerConfig, steps: int, rate_factors: Mapping[str, float] | None = None
+) -> AdamW:
+    """The optimizer and the schedule of ``[optimizer]`` over a run of ``steps`` updates.
+
+    Args:
+        settings: The table.
+        steps: The run's length; the learning rate reaches 0 at its end.
+        rate_factors: As in ``AdamW``.
+    """
+    return AdamW(
+        WarmupLinearDecay(settings.learning_rate, round(settings.warmup_ratio * steps), steps),
+        weight_decay=settings.weight_decay,
+        beta_1=settings.beta_1,
+        beta_2=settings.beta_2,
+        epsilon=settings.epsilon,
+        clip_norm=settings.clip_norm,
+        bias_correction=settings.bias_correction,
+        rate_factors=rate_factors,
+    )
