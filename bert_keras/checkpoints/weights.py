@@ -127,7 +127,7 @@ def model_weights(model: Any) -> list[tuple[Entry, Any]]:
     arguments: dict[str, Any] = {"labels": getattr(model, "labels", 2)}
     encoder = getattr(model, "encoder", model)
     arguments["with_pooler"] = encoder.pooler is not None
-    variables = {variable.path: variable for variable in model.trainable_weights}
+    variables = {variable.path: variable for variable in model.weights}
     table = model_entries(type(model), model.config, arguments)
     return [(entry, variables[entry.ours]) for entry in table]
 

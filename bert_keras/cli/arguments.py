@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bert_keras.cli.console import start_tensorflow
+from bert_keras.cli.console import cpu_has_bfloat16, errors, start_tensorflow
 from bert_keras.errors import InputError
 
 if TYPE_CHECKING:
     from bert_keras.tokenization import Casing
 
+TASK_COLUMNS = ("text_column", "text_pair_column", "label_column")
 INPUT_HELP = (
     "a text file, *.jsonl (field 'text'), either packed as .gz or .zst, a folder of them, a glob, "
     "tfds:NAME[:SPLIT[:FIELD]], or 'pydocs': the documentation of the Python packages installed "
@@ -41,6 +42,51 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cased", action="store_true", help="keep capitals and accents (default: uncased)"
     )
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """CONFIG.toml, --workdir and --set."""
+    parser.add_argument("config", type=Path, metavar="CONFIG.toml", help="the recipe")
+    parser.add_argument("--workdir", type=Path, required=True, help="where the run lives")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="TABLE.KEY=VALUE",
+        help="change one value of the recipe; may be repeated",
+    )
+
+
+def note_on_precision(precision: str) -> None:
+    """Says so where bfloat16 is asked of a processor that does not multiply it."""
+    if precision == "mixed_bfloat16" and not cpu_has_bfloat16():
+        errors.print("note: this CPU does not multiply bfloat16; without a GPU or TPU, float32 is")
+        errors.print("      faster: --set train.precision=float32")
+
+
+def add_task_arguments(parser: argparse.ArgumentParser) -> None:
+    """How examples are read and answered."""
+    parser.add_argument(
+        "--batch-size", type=at_least(1), default=32, help="sequences at a time (default: 32)"
+    )
+    parser.add_argument(
+        "--max-length",
+        type=at_least(5),
+        metavar="N",
+        help="longest sequence in tokens (default: what the model reads at most)",
+    )
+    for name in TASK_COLUMNS:
+        what = name.removesuffix("_column").replace("_", " ")
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", metavar="NAME", help=f"the column of the {what}"
+        )
+
+
+def task_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The fields of the task that the options set."""
+    settings = {name: getattr(options, name) for name in TASK_COLUMNS}
+    settings["max_seq_length"] = options.max_length
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def start_tensorflow_for(inputs: list[str]) -> None:

@@ -5,12 +5,11 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
-from pathlib import Path
 from typing import Any
 
 from bert_keras import __version__
 from bert_keras.cli.arguments import add_command
-from bert_keras.cli.console import console, start_tensorflow, table
+from bert_keras.cli.console import console, cpu_has_bfloat16, start_tensorflow, table
 
 # Packages of the optional features, each with the extra that brings it.
 OPTIONAL = {"tensorflow_datasets": "tfds", "transformers": "parity", "torch": "parity"}
@@ -45,15 +44,6 @@ def run(options: argparse.Namespace) -> None:
                 f"{package} is not installed (optional): pip install 'bert-keras[{extra}]', "
                 f"in a checkout: pip install -e '.[{extra}]'"
             )
-
-
-def cpu_has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 in hardware; on Linux, else assumed not to."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if not cpuinfo.exists():
-        return False
-    flags = cpuinfo.read_text(encoding="utf-8", errors="replace").split()
-    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def _devices() -> list[str]:

@@ -7,18 +7,42 @@ import sys
 from collections.abc import Sequence
 
 from bert_keras import __version__
-from bert_keras.cli import convert, doctor, fill_mask, plot, prepare, pretrain, quickstart, vocab
+from bert_keras.cli import (
+    convert,
+    doctor,
+    evaluate,
+    fill_mask,
+    finetune,
+    plot,
+    predict,
+    prepare,
+    pretrain,
+    quickstart,
+    vocab,
+)
 from bert_keras.errors import InputError, Interrupted
 
 # In the order of their use. None of these modules imports TensorFlow before its command runs.
-COMMANDS = (quickstart, vocab, prepare, pretrain, fill_mask, convert, plot, doctor)
+COMMANDS = (
+    quickstart,
+    vocab,
+    prepare,
+    pretrain,
+    fill_mask,
+    finetune,
+    evaluate,
+    predict,
+    convert,
+    plot,
+    doctor,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
     parser = argparse.ArgumentParser(
         prog="bert-keras",
-        description="Pre-train BERT on your own text, with Keras 3 on TensorFlow.",
+        description="Pre-train BERT on your own text, fine-tune it on your own labels.",
         epilog="first time? try:  bert-keras quickstart",
     )
     parser.add_argument("--version", action="version", version=f"bert-keras {__version__}")

@@ -6,7 +6,7 @@ import keras
 
 from bert_keras.cli.console import errors, progress_bar
 
-# Above the rows of on_test_end, in their columns.
+# Above the rows of pre-training, in their columns.
 HEADER = (
     "held out          masked words:                next sentence:\n"
     "     step  length    loss    right  guessing      right  guessing"
@@ -42,17 +42,38 @@ class TrainingProgress(keras.callbacks.Callback):
         """Moves the bar; shows the newest logged loss and rate."""
         self.bar.update(self.task, completed=batch + 1)
         if logs:
+            name = next(name for name in logs if name.endswith("_loss"))
             self.bar.update(
                 self.task,
-                description=f"training, mlm loss {logs['mlm_loss']:.2f}",
+                description=f"training, {name.replace('_', ' ')} {logs[name]:.2f}",
                 rate=f"{logs.get('tokens_per_second', 0):,.0f} tokens/s",
             )
 
     def on_test_end(self, logs: Any = None) -> None:
-        """Prints the held-out results beside what guessing would reach, a row an evaluation."""
+        """Prints a row for the evaluation."""
         if not self.has_header:
             self.has_header = True
-            self.bar.console.print(HEADER, soft_wrap=True)
+            self.bar.console.print(self.header(logs), soft_wrap=True)
+        self.bar.console.print(self.row(logs), soft_wrap=True)
+
+    def header(self, logs: dict[str, float]) -> str:
+        """What stands above the rows."""
+        raise NotImplementedError
+
+    def row(self, logs: dict[str, float]) -> str:
+        """What an evaluation found."""
+        raise NotImplementedError
+
+
+class PretrainingProgress(TrainingProgress):
+    """Shows the held-out results beside what guessing would reach."""
+
+    def header(self, logs: dict[str, float]) -> str:
+        """The two tasks."""
+        return HEADER
+
+    def row(self, logs: dict[str, float]) -> str:
+        """Step, length, and both tasks."""
         row = (
             f"{int(logs['step']):>9,} {int(logs['max_seq_length']):>7}"
             f"{logs['mlm_loss']:>8.2f}{logs['mlm_accuracy']:>9.3f}"
@@ -60,4 +81,19 @@ class TrainingProgress(keras.callbacks.Callback):
         )
         if "nsp_accuracy" in logs:
             row += f"{logs['nsp_accuracy']:>11.3f}{logs['nsp_baseline_accuracy']:>10.3f}"
-        self.bar.console.print(row, soft_wrap=True)
+        return row
+
+
+class FinetuningProgress(TrainingProgress):
+    """Shows the task's metrics on the dev examples."""
+
+    def header(self, logs: dict[str, float]) -> str:
+        """The metrics' names."""
+        names = (name for name in logs if name != "step")
+        return "dev examples\n     step" + "".join(f"  {name}" for name in names)
+
+    def row(self, logs: dict[str, float]) -> str:
+        """Step and metrics, each under its name."""
+        values = ((name, value) for name, value in logs.items() if name != "step")
+        cells = (f"{value:>{len(name) + 2}.4f}" for name, value in values)
+        return f"{int(logs['step']):>9,}" + "".join(cells)

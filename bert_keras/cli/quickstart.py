@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from bert_keras.cli import vocab
 from bert_keras.cli.arguments import add_command, positive, recipe_file
-from bert_keras.cli.console import console, errors, progress, start_tensorflow, table
-from bert_keras.cli.doctor import cpu_has_bfloat16
+from bert_keras.cli.console import (
+    console,
+    cpu_has_bfloat16,
+    errors,
+    progress,
+    start_tensorflow,
+    table,
+)
 
 if TYPE_CHECKING:
     from bert_keras.config import PretrainConfig
@@ -122,10 +128,10 @@ def _config(workdir: Path, corpus: Path, minutes: float) -> "PretrainConfig":
 
 
 def _train(config: "PretrainConfig", workdir: Path, corpus: Path) -> None:
-    from bert_keras.cli.progress import TrainingProgress
+    from bert_keras.cli.progress import PretrainingProgress
     from bert_keras.training import pretrain
 
-    with TrainingProgress() as bar:
+    with PretrainingProgress() as bar:
         pretrain(config, workdir, corpus, callbacks=[bar])
 
 

@@ -12,7 +12,7 @@ from bert_keras.data.full_sentences import plan_full_sentences
 from bert_keras.data.gather import Examples, gather_examples, gather_word_starts
 from bert_keras.data.masking import Masking, TokenMasking
 from bert_keras.data.pairs import plan_pairs
-from bert_keras.data.protocol import PretrainingCorpus
+from bert_keras.data.protocol import PretrainingCorpus, Vocabulary
 from bert_keras.data.sentence_order import plan_sentence_order
 from bert_keras.data.word_masking import SpanMasking, WholeWordMasking
 from bert_keras.errors import InputError
@@ -137,16 +137,16 @@ def _example_stream(
     return ExampleStream(plan_epoch, epoch_offsets)
 
 
-def make_masking(corpus: PretrainingCorpus, config: DataConfig) -> Masking:
-    """The masking that ``config`` names, for the ids of ``corpus``."""
+def make_masking(vocabulary: Vocabulary, config: DataConfig) -> Masking:
+    """The masking that ``config`` names, for the ids of a vocabulary."""
     return _MASKINGS[config.masking](
         max_seq_length=config.max_seq_length,
         max_predictions_per_seq=config.max_predictions_per_seq,
         masking_rate=config.masking_rate,
-        vocab_size=corpus.vocab_size,
-        cls_id=corpus.cls_id,
-        sep_id=corpus.sep_id,
-        mask_id=corpus.mask_id,
+        vocab_size=vocabulary.vocab_size,
+        cls_id=vocabulary.cls_id,
+        sep_id=vocabulary.sep_id,
+        mask_id=vocabulary.mask_id,
     )
 
 

@@ -144,6 +144,7 @@ class BertForTokenClassification(_LabellingModel):
 
     with_pooler = False
     measures = ("tagging_loss", "tagging_accuracy")
+    token_outputs = ("logits",)
 
     def call(self, inputs: Batch, training: bool = False) -> Batch:
         """Scores the tokens."""
@@ -167,6 +168,7 @@ class BertForQuestionAnswering(HeadedModel):
     heads: ClassVar[dict[str, type]] = {"span_head": Classifier}
     with_pooler = False
     measures = ("span_loss", "span_accuracy")
+    token_outputs = ("start_logits", "end_logits")
 
     def call(self, inputs: Batch, training: bool = False) -> Batch:
         """Scores every token as start and as end."""

@@ -95,6 +95,7 @@ class ScoredModel(BertModel):
     """
 
     measures: tuple[str, ...] = ()
+    token_outputs: tuple[str, ...] = ()  # the outputs that have a value for each token
 
     def __init__(
         self, config: BertConfig, seed: int = 0, packed: bool = False, **kwargs: Any

@@ -1,5 +1,25 @@
-"""What a trained model is used for."""
+"""What a trained model is used for: fine-tuning on a task, its score, its answers."""
 
+from bert_keras.tasks.classification import Classification
+from bert_keras.tasks.evaluate import Evaluation, answer, evaluate, predict
 from bert_keras.tasks.fill_mask import Candidate, fill_mask
+from bert_keras.tasks.finetune import finetune
+from bert_keras.tasks.masked_lm import MaskedLM
+from bert_keras.tasks.multi_label import MultiLabel
+from bert_keras.tasks.registry import task_of
+from bert_keras.tasks.regression import Regression
 
-__all__ = ["Candidate", "fill_mask"]
+__all__ = [
+    "Candidate",
+    "Classification",
+    "Evaluation",
+    "MaskedLM",
+    "MultiLabel",
+    "Regression",
+    "answer",
+    "evaluate",
+    "fill_mask",
+    "finetune",
+    "predict",
+    "task_of",
+]

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from bert_keras.data.draws import Draws, Purpose
 from bert_keras.modeling.finetuning import IGNORED_LABEL
-from bert_keras.tasks.task import Feature
+from bert_keras.tasks.feature import Feature
 
 Batch = dict[str, np.ndarray]
 

@@ -2,36 +2,18 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
+import tensorflow as tf
 
+from bert_keras.tasks.batches import training_batches
+from bert_keras.tasks.feature import Feature
+from bert_keras.tasks.running import Outputs, run_model
 from bert_keras.tokenization import BertTokenizer
 
 Prediction = dict[str, Any]
-Outputs = dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Feature:
-    """One sequence as the model reads it; a long example may give several.
-
-    Attributes:
-        example: The number of the example it comes from.
-        input_ids: Ids with the special tokens, not padded.
-        token_type_ids: The segment of each token.
-        targets: What is to be predicted for the sequence: a number, or a vector of one length.
-        token_targets: What is to be predicted for each token; padded with ``IGNORED_LABEL``.
-        origin: What the task needs to turn the answer back into text.
-    """
-
-    example: int
-    input_ids: Sequence[int]
-    token_type_ids: Sequence[int]
-    targets: dict[str, Any] = field(default_factory=dict)
-    token_targets: dict[str, Sequence[int]] = field(default_factory=dict)
-    origin: Any = None
 
 
 class Mistake(NamedTuple):
@@ -64,6 +46,7 @@ class Task(ABC):
 
     name: ClassVar[str]
     model_class: ClassVar[type]
+    columns: ClassVar[tuple[str, ...]]  # what ``row`` gives
     best_metric: ClassVar[str]  # the metric that chooses the best model; higher is better
 
     def with_labels(self, labels: Sequence[str]) -> Self:
@@ -81,6 +64,18 @@ class Task(ABC):
         Raises:
             InputError: When it cannot be read; names the row.
         """
+
+    def read_texts(self, source: str) -> list[Any]:
+        """The examples of a file that are to be answered; labels are passed over."""
+        return [self.without_label(example) for example in self.read(source)]
+
+    @abstractmethod
+    def without_label(self, example: Any) -> Any:
+        """The example as one that is to be answered."""
+
+    @abstractmethod
+    def key(self, example: Any) -> str:
+        """The text by whose hash an example is held out or not."""
 
     @abstractmethod
     def labels_of(self, examples: Sequence[Any]) -> tuple[str, ...]:
@@ -116,6 +111,10 @@ class Task(ABC):
         """The task's metrics, by their names in the field; shares are fractions."""
 
     @abstractmethod
+    def row(self, example: Any, prediction: Prediction) -> list[str]:
+        """The answer as a row of a table, under ``columns``."""
+
+    @abstractmethod
     def mistake(self, example: Any, prediction: Prediction) -> Mistake | None:
         """What was wrong with an answer; None when it was right."""
 
@@ -124,3 +123,24 @@ class Task(ABC):
     ) -> Confusion | None:
         """The confusion matrix; None where the task has none."""
         return None
+
+    def batches(
+        self,
+        features: Sequence[Feature],
+        tokenizer: BertTokenizer,
+        batch_size: int,
+        seed: int = 0,
+        start_step: int = 0,
+        length: int | None = None,
+    ) -> tf.data.Dataset:
+        """The endless batches of training; see ``training_batches``."""
+        return training_batches(features, batch_size, tokenizer.pad_id, seed, start_step, length)
+
+    def measure(
+        self, model: Any, examples: Sequence[Any], features: Sequence[Feature], batch_size: int = 32
+    ) -> tuple[dict[str, float], list[Prediction]]:
+        """The model's losses and metrics on labelled examples, and its answers to them."""
+        outputs, means = run_model(model, features, batch_size)
+        predictions = self.decode(examples, features, outputs)
+        losses = {name: value for name, value in means.items() if name.endswith("_loss")}
+        return losses | self.score(examples, predictions), predictions

@@ -12,7 +12,17 @@ from bert_keras.training.metrics import METRICS_FILE, read_metrics
 
 CURVES_FILE = "curves.png"
 
-_TASKS = {"mlm": "Masked words", "nsp": "Next sentence"}
+_TASKS = {
+    "mlm": "Masked words",
+    "nsp": "Next sentence",
+    "classification": "Classification",
+    "regression": "Regression",
+    "tagging": "Tagging",
+    "span": "Answers",
+}
+# What fine-tuning measures on the dev examples beside the loss, of which those that are there
+# share a panel.
+_METRICS = ("accuracy", "f1", "micro_f1", "exact_match", "spearman", "pearson")
 
 
 def plot_curves(workdir: str | Path) -> Path:
@@ -35,17 +45,19 @@ def plot_curves(workdir: str | Path) -> Path:
         )
     figure = Figure(figsize=(10, 7), layout="constrained")
     tasks = [task for task in _TASKS if any(f"{task}_loss" in line for line in lines)]
-    panels = figure.subplots(2, len(tasks), squeeze=False)
+    panels = figure.subplots(2, max(1, len(tasks)), squeeze=False)
     for column, task in enumerate(tasks):
         title = _TASKS[task]
-        _panel(panels[0][column], lines, f"{task}_loss", f"{title}: loss (nats)", None)
+        loss, accuracy = f"{task}_loss", f"{task}_accuracy"
+        _panel(panels[0][column], lines, loss, f"{title}: loss", None)
         _panel(
             panels[1][column],
             lines,
-            f"{task}_accuracy",
+            accuracy,
             f"{title}: accuracy",
             f"{task}_baseline_accuracy",
         )
+    _metrics(panels[1][0], lines)
     path = workdir / CURVES_FILE
     temporary = path.with_suffix(".tmp.png")
     figure.savefig(temporary, dpi=120)
@@ -83,5 +95,19 @@ def _panel(
     axes.set_title(title)
     axes.set_xlabel("step")
     axes.grid(alpha=0.3)
+    _legend(axes)
+
+
+def _metrics(axes: Axes, lines: list[dict[str, Any]]) -> None:
+    """Adds the dev examples' metrics to the panel of the accuracy."""
+    for name in _METRICS:
+        points = [(line["step"], line[name]) for line in lines if line.get(name) is not None]
+        if points:
+            axes.plot(*zip(*points, strict=True), marker="o", markersize=3, label=f"dev {name}")
+            axes.set_title(axes.get_title().replace(": accuracy", ": metrics"))
+    _legend(axes)
+
+
+def _legend(axes: Axes) -> None:
     if axes.get_legend_handles_labels()[0]:
         axes.legend()

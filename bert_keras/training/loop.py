@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from bert_keras.config import CheckpointConfig, TrainConfig
+from bert_keras.config import CheckpointConfig, FinetuneTrainConfig, TrainConfig
 from bert_keras.errors import Interrupted
 from bert_keras.training.checkpoint import Checkpoints
 from bert_keras.training.interruption import listening
@@ -82,7 +82,7 @@ class TrainingRun:
         model: Any,
         optimizer: Any,
         strategy: tf.distribute.Strategy,
-        train: TrainConfig,
+        train: TrainConfig | FinetuneTrainConfig,
         checkpoint: CheckpointConfig,
         workdir: Path,
         callbacks: Sequence[keras.callbacks.Callback] = (),

@@ -42,7 +42,7 @@ def _over_replicas(
 ) -> Callable[[Any], Ratios]:
     compiled = tf.function(replica_step, jit_compile=True) if jit_compile else replica_step
 
-    @tf.function
+    @tf.function(reduce_retracing=True)  # lengths differ from batch to batch in fine-tuning
     def step(batch: Any) -> Ratios:
         ratios = strategy.run(compiled, args=(batch,))
         return tf.nest.map_structure(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import bert_keras
-from bert_keras.cli.progress import TrainingProgress
+from bert_keras.cli.progress import PretrainingProgress
 from bert_keras.corpus import Corpus
 from bert_keras.errors import InputError, Interrupted
 from bert_keras.modeling import BertForPreTraining
@@ -131,7 +131,7 @@ def test_every_sentence_task_trains_evaluates_and_resumes(
     pretrain(config, tmp_path / "run", corpus_path)
     with pytest.raises(Killed):
         pretrain(config, tmp_path / "killed", corpus_path, callbacks=[KillAt(7)])
-    with TrainingProgress() as bar:
+    with PretrainingProgress() as bar:
         pretrain(config, tmp_path / "killed", corpus_path, callbacks=[bar])
     file = "model/model.safetensors"
     assert (tmp_path / "run" / file).read_bytes() == (tmp_path / "killed" / file).read_bytes()

@@ -1,0 +1,60 @@
+"""``bert-keras evaluate``: a model's score on labelled examples, and where it goes wrong."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from bert_keras.cli.arguments import add_command, add_task_arguments, model_path, task_settings
+from bert_keras.cli.console import console, start_tensorflow, table
+from bert_keras.cli.finetune import DATA_HELP
+
+MISTAKES = 10
+_WIDTH = 70  # characters of a text that are shown
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command."""
+    parser = add_command(
+        subparsers,
+        "evaluate",
+        run,
+        "score a fine-tuned model on labelled examples; show its most confident mistakes",
+        "  bert-keras evaluate runs/sst2 --data test.tsv\n"
+        "  bert-keras evaluate runs/sst2 --data test.tsv --json",
+    )
+    parser.add_argument("model", type=Path, help="a model directory, or a run's work directory")
+    parser.add_argument("--data", metavar="FILE", required=True, help=DATA_HELP)
+    add_task_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print the metrics as one JSON object")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Evaluates the model and prints what it found."""
+    directory = model_path(options.model)
+    start_tensorflow()
+    from bert_keras.checkpoints import load
+    from bert_keras.tasks import evaluate
+
+    model = load(directory, packed=True)
+    result = evaluate(model, options.data, options.batch_size, **task_settings(options))
+    if options.json:
+        print(json.dumps(result.metrics))
+        return
+    rows = [[name, f"{value:.4f}"] for name, value in result.metrics.items()]
+    console.print(table(f"{options.data}", ["metric", "value"], rows))
+    if result.confusion is not None:
+        labels, counts = result.confusion
+        rows = [[label, *map(str, row)] for label, row in zip(labels, counts, strict=True)]
+        console.print(table("\nright labels (rows), given labels (columns)", ["", *labels], rows))
+    if result.mistakes:
+        rows = [
+            [_short(m.text), m.expected, m.predicted, f"{m.confidence:.3f}"]
+            for m in result.mistakes[:MISTAKES]
+        ]
+        title = f"\nthe most confident of {len(result.mistakes)} mistakes"
+        console.print(table(title, ["text", "right", "given", "confidence"], rows))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"

@@ -1,0 +1,57 @@
+"""``bert-keras finetune``: train a model on labelled examples."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from bert_keras.cli.arguments import (
+    add_command,
+    add_run_arguments,
+    model_path,
+    note_on_precision,
+    recipe_file,
+)
+from bert_keras.cli.console import console, start_tensorflow
+
+DATA_HELP = (
+    "*.tsv, *.csv, *.jsonl, *.txt, CoNLL columns, SQuAD JSON, each also as .gz or .zst, or "
+    "tfds:NAME[:SPLIT]"
+)
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command."""
+    parser = add_command(
+        subparsers,
+        "finetune",
+        run,
+        "train a model on your own labels; the same command on the same work directory resumes",
+        "  bert-keras finetune configs/finetune/sst2.toml --model bert-base-uncased/ \\\n"
+        "      --train train.tsv --dev dev.tsv --workdir runs/sst2\n"
+        "  bert-keras finetune configs/finetune/sst2.toml --model runs/first \\\n"
+        "      --train reviews.csv --workdir runs/reviews --set data.dev_fraction=0.1",
+    )
+    add_run_arguments(parser)
+    parser.add_argument("--model", type=Path, help="what to start from (default: model.init)")
+    parser.add_argument("--train", metavar="FILE", help=f"labelled examples: {DATA_HELP}")
+    parser.add_argument(
+        "--dev", metavar="FILE", help="examples that choose the best model (default: data.dev)"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Trains, or goes on with, the run in the work directory."""
+    from bert_keras.config import FinetuneConfig, load_toml
+
+    config = load_toml(FinetuneConfig, recipe_file(options.config), options.set)
+    start_tensorflow()
+    from bert_keras.cli.progress import FinetuningProgress
+    from bert_keras.tasks import finetune
+
+    start = model_path(options.model) if options.model else None
+    note_on_precision(config.train.precision)
+    with FinetuningProgress() as bar:
+        model = finetune(
+            config, options.workdir, start, options.train, options.dev, callbacks=[bar]
+        )
+    console.print(f"model: {model}\ncurves: {options.workdir / 'curves.png'}")

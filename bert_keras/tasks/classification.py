@@ -1,0 +1,85 @@
+"""Text classification: one label for a text or a pair (Devlin et al. 2018, section 4.1)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scipy.special import softmax
+from sklearn.metrics import confusion_matrix
+
+from bert_keras.tasks.feature import Feature
+from bert_keras.tasks.metrics import accuracy, f1, matthews_correlation
+from bert_keras.tasks.reading import TextExample
+from bert_keras.tasks.running import Outputs
+from bert_keras.tasks.task import Confusion, Mistake, Prediction
+from bert_keras.tasks.texts import TextTask, in_order, label_of, logits_of, shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classification(TextTask):
+    """One of several labels; answers are ``{"label", "score", "scores"}``."""
+
+    name = "classification"
+    columns = ("text", "label", "score")
+    best_metric = "accuracy"
+    problem_type = "single_label_classification"
+
+    def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
+        """The labels found, numbers by value and names by the alphabet."""
+        return in_order([label_of(example) for example in examples])
+
+    def target(self, example: TextExample) -> int:
+        """The label's number."""
+        return self.label_number(label_of(example), example.where)
+
+    def decode(
+        self,
+        examples: Sequence[TextExample],
+        features: Sequence[Feature],
+        outputs: Sequence[Outputs],
+    ) -> list[Prediction]:
+        """The likeliest label, and the probability of each."""
+        rows = softmax(logits_of(outputs), axis=-1)
+        return [
+            {
+                "label": self.labels[int(row.argmax())],
+                "score": float(row.max()),
+                "scores": dict(zip(self.labels, map(float, row), strict=True)),
+            }
+            for row in rows
+        ]
+
+    def score(
+        self, examples: Sequence[TextExample], predictions: Sequence[Prediction]
+    ) -> dict[str, float]:
+        """Accuracy, F1 and Matthews' correlation."""
+        expected, given = _labels(examples, predictions)
+        return {
+            "accuracy": accuracy(expected, given),
+            "f1": f1(expected, given, self.labels),
+            "matthews_correlation": matthews_correlation(expected, given),
+        }
+
+    def confusion(
+        self, examples: Sequence[TextExample], predictions: Sequence[Prediction]
+    ) -> Confusion:
+        """Right labels against given ones."""
+        expected, given = _labels(examples, predictions)
+        return Confusion(self.labels, confusion_matrix(expected, given, labels=list(self.labels)))
+
+    def row(self, example: TextExample, prediction: Prediction) -> list[str]:
+        """Text, label and its probability."""
+        return [shown(example), prediction["label"], f"{prediction['score']:.3f}"]
+
+    def mistake(self, example: TextExample, prediction: Prediction) -> Mistake | None:
+        """The wrong label, with its probability."""
+        expected, given = label_of(example), prediction["label"]
+        if expected == given:
+            return None
+        return Mistake(prediction["score"], expected, given, shown(example))
+
+
+def _labels(
+    examples: Sequence[TextExample], predictions: Sequence[Prediction]
+) -> tuple[list[str], list[str]]:
+    """The right labels and the given ones."""
+    return [label_of(e) for e in examples], [p["label"] for p in predictions]

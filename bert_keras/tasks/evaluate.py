@@ -1,0 +1,101 @@
+"""A model's answers and their score."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bert_keras.errors import InputError
+from bert_keras.tasks.registry import task_of
+from bert_keras.tasks.running import Advance, run_model, tokenizer_of
+from bert_keras.tasks.task import Confusion, Mistake, Prediction, Task
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model's answers to labelled examples are worth.
+
+    Attributes:
+        metrics: Losses and metrics by name; shares are fractions.
+        confusion: The confusion matrix, where the task has one.
+        mistakes: The wrong answers, the most confident first.
+        predictions: The answers, in the order of the examples.
+    """
+
+    metrics: dict[str, float]
+    confusion: Confusion | None
+    mistakes: list[Mistake]
+    predictions: list[Prediction]
+
+
+def evaluate(model: Any, source: str, batch_size: int = 32, **settings: Any) -> Evaluation:
+    """Scores a model on labelled examples.
+
+    Args:
+        model: A model with a task's head, and its tokenizer.
+        source: The examples: a file or data set that the task reads.
+        batch_size: Sequences in a batch.
+        **settings: Fields of the task, such as ``max_seq_length`` or ``text_column``.
+
+    Raises:
+        InputError: When the examples cannot be read, or a label is none of the model's; names the
+            row.
+    """
+    task = task_of(model, **settings)
+    examples = task.read(source)
+    if not examples:
+        raise InputError(f"{source} has no examples")
+    features = task.features(examples, tokenizer_of(model))
+    metrics, predictions = task.measure(model, examples, features, batch_size)
+    if not predictions:  # a masked LM's
+        return Evaluation(metrics, None, [], [])
+    wrong = (task.mistake(e, p) for e, p in zip(examples, predictions, strict=True))
+    mistakes = sorted((m for m in wrong if m is not None), key=lambda m: -m.confidence)
+    return Evaluation(metrics, task.confusion(examples, predictions), mistakes, predictions)
+
+
+def predict(
+    model: Any,
+    texts: str | Sequence[str],
+    text_pairs: str | Sequence[str] | None = None,
+    batch_size: int = 32,
+    on_progress: Advance | None = None,
+    **settings: Any,
+) -> list[Prediction]:
+    """A model's answers to texts, or to pairs of texts.
+
+    Args:
+        model: A model with a task's head, and its tokenizer.
+        texts: One text or several; the questions, where the task is to find answers.
+        text_pairs: The second texts, as many; the texts in which the answers stand.
+        batch_size: Sequences in a batch, which the answers do not depend on.
+        on_progress: Told of (sequences done, sequences in all).
+        **settings: Fields of the task, such as ``max_seq_length``.
+
+    Returns:
+        An answer for each text in their order, of plain Python values; the task's class says
+        what is in it: ``{"label", "score", "scores"}``, say.
+
+    Raises:
+        InputError: When the model has no head for a task, or no tokenizer.
+    """
+    texts = [texts] if isinstance(texts, str) else list(texts)
+    pairs = [text_pairs] if isinstance(text_pairs, str) else text_pairs
+    if pairs is not None and len(pairs) != len(texts):
+        raise InputError(f"{len(texts)} texts need as many partners. Received: {len(pairs)}")
+    task = task_of(model, **settings)
+    partners: Sequence[str | None] = pairs or [None] * len(texts)
+    examples = [task.from_text(*row) for row in zip(texts, partners, strict=True)]
+    return answer(model, task, examples, batch_size, on_progress)
+
+
+def answer(
+    model: Any,
+    task: Task,
+    examples: Sequence[Any],
+    batch_size: int = 32,
+    on_progress: Advance | None = None,
+) -> list[Prediction]:
+    """The model's answer to each example of a task; see ``predict``."""
+    features = task.features(examples, tokenizer_of(model))
+    outputs, _ = run_model(model, features, batch_size, on_progress)
+    return task.decode(examples, features, outputs)

@@ -1,0 +1,202 @@
+"""Fine-tuning: a model, labelled examples and a recipe in, a model for the task out."""
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from bert_keras.checkpoints import save
+from bert_keras.config import FinetuneConfig, FinetuneTrainConfig
+from bert_keras.errors import InputError
+from bert_keras.modeling.random import fold_in
+from bert_keras.tasks.best import BEST_FOLDER, KeepBest
+from bert_keras.tasks.feature import Feature
+from bert_keras.tasks.registry import make_task
+from bert_keras.tasks.start import layer_rates, start_model
+from bert_keras.tasks.task import Task
+from bert_keras.training import (
+    MODEL_FOLDER,
+    Stage,
+    TrainingRun,
+    claim,
+    locked,
+    make_optimizer,
+    make_strategy,
+    plot_curves,
+)
+
+DATA_FILE = "data.json"
+
+
+def finetune(
+    config: FinetuneConfig,
+    workdir: str | Path,
+    model: str | Path | None = None,
+    train: str | None = None,
+    dev: str | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> Path:
+    """Fine-tunes a model on labelled examples (Devlin et al. 2018, section 3.2).
+
+    The same call on the same work directory goes on from the newest checkpoint; on a finished
+    run it returns at once.
+
+    Args:
+        config: The recipe.
+        workdir: Where the run lives: ``config.toml``, ``data.json``, ``checkpoints/``,
+            ``metrics.jsonl``, ``logs/``, ``curves.png`` and, at the end, ``model/``: the best
+            one on the dev examples, or the last where there are none.
+        model: What to start from; by default the recipe's ``model.init``.
+        train: The training examples; by default the recipe's ``data.train``.
+        dev: The dev examples; by default the recipe's ``data.dev``.
+        callbacks: Keras callbacks.
+
+    Returns:
+        The directory of the trained model.
+
+    Raises:
+        InputError: When data, model, config and work directory do not fit together; names the
+            row of a bad example.
+        Interrupted: After Ctrl-C or SIGTERM, once the state is saved.
+    """
+    workdir = Path(workdir)
+    config = _with_sources(config, model, train, dev)
+    data = _read(config, make_task(config.data))
+    with locked(workdir):
+        if not (workdir / MODEL_FOLDER).exists():
+            _train(config, data, workdir, callbacks)
+    return workdir / MODEL_FOLDER
+
+
+@dataclass(frozen=True)
+class _Data:
+    """The examples of a run, and the task with the labels found in them."""
+
+    task: Task
+    train: list[Any]
+    dev: list[Any]
+
+    def description(self) -> str:
+        """Tells these examples from any others, wherever they lie."""
+        sides = {
+            name: {"examples": len(examples), "sha256": _digest(examples)}
+            for name, examples in (("train", self.train), ("dev", self.dev))
+        }
+        return json.dumps(sides | {"labels": list(self.task.labels)}, indent=2) + "\n"
+
+
+def _with_sources(
+    config: FinetuneConfig, model: str | Path | None, train: str | None, dev: str | None
+) -> FinetuneConfig:
+    """The config with what the caller says in the place of what the recipe says."""
+    start = replace(config.model, init=str(model or config.model.init))
+    data = replace(config.data, train=train or config.data.train, dev=dev or config.data.dev)
+    if not start.init:
+        raise InputError("no model to start from: pass --model MODEL or set model.init")
+    if not data.train:
+        raise InputError("no training examples: pass --train FILE or set data.train")
+    return config.replace(model=start, data=data)
+
+
+def _read(config: FinetuneConfig, task: Task) -> _Data:
+    """Reads the examples; the dev ones from their own file, or held out by hash."""
+    examples = task.read(config.data.train)
+    if config.data.dev:
+        train, dev = examples, task.read(config.data.dev)
+    else:
+        bound = config.data.dev_fraction * 2**32
+        is_dev = [zlib.crc32(task.key(example).encode()) < bound for example in examples]
+        train = [e for e, held_out in zip(examples, is_dev, strict=True) if not held_out]
+        dev = [e for e, held_out in zip(examples, is_dev, strict=True) if held_out]
+    if not train:
+        raise InputError(f"{config.data.train} has no examples to train on")
+    return _Data(task.with_labels(task.labels_of(train)), train, dev)
+
+
+def _train(
+    config: FinetuneConfig,
+    data: _Data,
+    workdir: Path,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> None:
+    task, seed = data.task, config.train.seed
+    strategy = make_strategy(config.distribution.strategy)
+    with strategy.scope():
+        model = start_model(config, task)
+    features = task.features(data.train, model.tokenizer)
+    dev_features = task.features(data.dev, model.tokenizer)
+    if config.train.class_weights == "balanced":
+        features = _balanced(features, task)
+    settings = config.train.resolved(len(features))
+    config = config.replace(train=settings)
+    claim(workdir, config, DATA_FILE, data.description(), config.data.train)
+    with strategy.scope():
+        rates = layer_rates(model.config.num_hidden_layers, config.optimizer.layer_decay)
+        optimizer = make_optimizer(config.optimizer, settings.steps, rates)
+    length = task.max_seq_length if settings.jit_compile else None
+    stage = Stage(
+        settings.steps,
+        lambda step: task.batches(
+            features, model.tokenizer, settings.batch_size, fold_in(seed, "order"), step, length
+        ),
+        _DevScores(task, data.dev, dev_features, settings) if data.dev else None,
+    )
+    best = KeepBest(workdir, task.best_metric, settings.patience) if data.dev else None
+    run = TrainingRun(
+        model,
+        optimizer,
+        strategy,
+        settings,
+        config.checkpoint,
+        workdir,
+        [*callbacks, best] if best else callbacks,
+    )
+    run.run([stage])
+    plot_curves(workdir)
+    if (workdir / BEST_FOLDER).exists():
+        (workdir / BEST_FOLDER).rename(workdir / MODEL_FOLDER)
+    else:
+        save(model, workdir / MODEL_FOLDER)
+
+
+class _DevScores:
+    """The evaluation by the task's own metrics."""
+
+    def __init__(
+        self, task: Task, examples: list[Any], features: list[Feature], train: FinetuneTrainConfig
+    ) -> None:
+        self.task, self.examples, self.features = task, examples, features
+        self.batch_size = train.batch_size
+
+    def __call__(self, run: TrainingRun) -> dict[str, float]:
+        scores, _ = self.task.measure(run.model, self.examples, self.features, self.batch_size)
+        return scores
+
+
+def _balanced(features: list[Feature], task: Task) -> list[Feature]:
+    """The features with weights by which every label counts as much as any other."""
+    if task.name != "classification":
+        raise InputError(
+            f"train.class_weights is for data.task = 'classification'. Received: {task.name!r}"
+        )
+    counts = Counter(feature.targets["labels"] for feature in features)
+    weights = {label: len(features) / (len(counts) * count) for label, count in counts.items()}
+    return [
+        replace(f, targets=f.targets | {"example_weights": float(weights[f.targets["labels"]])})
+        for f in features
+    ]
+
+
+def _digest(examples: Sequence[Any]) -> str:
+    """The hash of the examples; where they were read is left out."""
+    contents = [
+        {name: value for name, value in asdict(example).items() if name != "where"}
+        for example in examples
+    ]
+    return sha256(json.dumps(contents).encode()).hexdigest()

@@ -1,0 +1,156 @@
+"""More masked-LM pre-training on the texts of a domain, before the task.
+
+Devlin et al. 2018, section 3.1, on single texts; Gururangan et al. 2020, section 3, for why.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bert_keras.config import DataConfig
+from bert_keras.data import Masking, make_masking
+from bert_keras.errors import InputError
+from bert_keras.modeling import BertForMaskedLM
+from bert_keras.modeling.random import fold_in
+from bert_keras.tasks.batches import ordered_batches, training_batches
+from bert_keras.tasks.feature import Feature
+from bert_keras.tasks.reading import TextExample
+from bert_keras.tasks.running import Outputs, tokenizer_of
+from bert_keras.tasks.task import Mistake, Prediction
+from bert_keras.tasks.texts import TextTask
+from bert_keras.tokenization import BertTokenizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedLM(TextTask):
+    """The masked words of a text; labels are not needed. Its answers are ``fill_mask``'s.
+
+    A longer text becomes several sequences, so nothing of it is left out; the second text of a
+    pair is another text. New masks are drawn at every step of training; the dev texts keep
+    theirs.
+
+    Attributes:
+        masking: As in ``DataConfig``; a word is a piece with the "##" pieces after it.
+        masking_rate: Likewise.
+    """
+
+    masking: str = "token"
+    masking_rate: float = 0.15
+
+    name = "masked_lm"
+    model_class = BertForMaskedLM
+    columns = ("text",)
+    best_metric = "mlm_accuracy"
+
+    def model_arguments(self) -> dict[str, Any]:
+        """None beside the architecture."""
+        return {}
+
+    def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
+        """None: the words are the labels."""
+        return ()
+
+    def features(self, examples: Sequence[TextExample], tokenizer: BertTokenizer) -> list[Feature]:
+        """Pieces of the texts, [CLS] piece [SEP]."""
+        room = self.max_seq_length - 2
+        texts = [
+            (number, text)
+            for number, example in enumerate(examples)
+            for text in (example.text, example.text_pair)
+            if text is not None
+        ]
+        features = []
+        rows = tokenizer.encode_sentences([text for _, text in texts])
+        for (number, _), ids in zip(texts, rows, strict=True):
+            for start in range(0, len(ids), room):
+                piece = [tokenizer.cls_id, *ids[start : start + room], tokenizer.sep_id]
+                features.append(Feature(number, piece, [0] * len(piece)))
+        return features
+
+    def batches(
+        self,
+        features: Sequence[Feature],
+        tokenizer: BertTokenizer,
+        batch_size: int,
+        seed: int = 0,
+        start_step: int = 0,
+        length: int | None = None,
+    ) -> tf.data.Dataset:
+        """The endless batches of training, masked anew."""
+        plain = training_batches(
+            features, batch_size, tokenizer.pad_id, seed, start_step, self.max_seq_length
+        )
+        mask = _Mask(self._masking(tokenizer), tokenizer, batch_size, fold_in(seed, "masks"))
+        steps = tf.data.Dataset.counter(start_step)
+        return tf.data.Dataset.zip(steps, plain).map(mask).prefetch(tf.data.AUTOTUNE)
+
+    def measure(
+        self, model: Any, examples: Sequence[Any], features: Sequence[Feature], batch_size: int = 32
+    ) -> tuple[dict[str, float], list[Prediction]]:
+        """Loss, accuracy and perplexity on masks that are always the same."""
+        tokenizer = tokenizer_of(model)
+        plain, _ = ordered_batches(features, batch_size, tokenizer.pad_id, self.max_seq_length)
+        mask = _Mask(self._masking(tokenizer), tokenizer, batch_size, seed=0)
+        sums: dict[str, Any] = {}
+        for batch in plain.enumerate().map(mask):
+            for name, ratio in model.ratios(batch, model.forward(batch)).items():
+                sums[name] = sums.get(name, 0.0) + np.array(ratio, np.float64)
+        means = {name: float(top / bottom) for name, (top, bottom) in sums.items()}
+        return means | {"mlm_perplexity": math.exp(min(means["mlm_loss"], 700.0))}, []
+
+    def decode(
+        self,
+        examples: Sequence[TextExample],
+        features: Sequence[Feature],
+        outputs: Sequence[Outputs],
+    ) -> list[Prediction]:
+        """Refuses: ``fill_mask`` answers."""
+        raise InputError("a masked-LM model gives no labels: use bert-keras fill-mask")
+
+    def score(
+        self, examples: Sequence[TextExample], predictions: Sequence[Prediction]
+    ) -> dict[str, float]:
+        """Nothing: ``measure`` says it all."""
+        return {}
+
+    def row(self, example: TextExample, prediction: Prediction) -> list[str]:
+        """There are none."""
+        return []
+
+    def mistake(self, example: TextExample, prediction: Prediction) -> Mistake | None:
+        """None are kept."""
+        return None
+
+    def _masking(self, tokenizer: BertTokenizer) -> Masking:
+        length = self.max_seq_length
+        settings = DataConfig(
+            max_seq_length=length,
+            max_predictions_per_seq=max(1, math.ceil(length * self.masking_rate)),
+            masking=self.masking,
+            masking_rate=self.masking_rate,
+        )
+        return make_masking(tokenizer, settings)
+
+
+class _Mask:
+    """Masks the batch of a step."""
+
+    def __init__(
+        self, masking: Masking, tokenizer: BertTokenizer, batch_size: int, seed: int
+    ) -> None:
+        self.masking, self.batch_size, self.seed = masking, batch_size, seed
+        self.starts = np.array([not piece.startswith("##") for piece in tokenizer.vocab])
+
+    def __call__(self, step: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        ids = batch["input_ids"]
+        # The last batch of the dev texts may be smaller.
+        draws = tf.nest.map_structure(
+            lambda values: values[: tf.shape(ids)[0]],
+            self.masking.draw(self.batch_size, self.seed, step),
+        )
+        starts = tf.gather(tf.constant(self.starts), ids)
+        return batch | self.masking(ids, batch["attention_mask"], draws, starts)

@@ -1,0 +1,83 @@
+"""Multi-label classification: any number of labels for a text or a pair."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit
+
+from bert_keras.tasks.feature import Feature
+from bert_keras.tasks.metrics import multi_label_scores
+from bert_keras.tasks.reading import LABEL_SEPARATOR, TextExample
+from bert_keras.tasks.running import Outputs
+from bert_keras.tasks.task import Mistake, Prediction
+from bert_keras.tasks.texts import TextTask, in_order, label_of, logits_of, shown
+
+THRESHOLD = 0.5  # of the probability from which on a label is given
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiLabel(TextTask):
+    """Any number of labels, none too; answers are ``{"labels", "scores"}``."""
+
+    name = "multi_label"
+    columns = ("text", "labels")
+    best_metric = "micro_f1"
+    problem_type = "multi_label_classification"
+
+    def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
+        """The single labels found, numbers by value and names by the alphabet."""
+        return in_order([label for example in examples for label in split_labels(example)])
+
+    def target(self, example: TextExample) -> list[int]:
+        """1 for each label that the example has, 0 for each other."""
+        numbers = {self.label_number(name, example.where) for name in split_labels(example)}
+        return [int(number in numbers) for number in range(len(self.labels))]
+
+    def decode(
+        self,
+        examples: Sequence[TextExample],
+        features: Sequence[Feature],
+        outputs: Sequence[Outputs],
+    ) -> list[Prediction]:
+        """The labels that are likelier than not, and the probability of each."""
+        return [
+            {
+                "labels": [
+                    name for name, value in zip(self.labels, row, strict=True) if value >= THRESHOLD
+                ],
+                "scores": dict(zip(self.labels, map(float, row), strict=True)),
+            }
+            for row in expit(logits_of(outputs))
+        ]
+
+    def score(
+        self, examples: Sequence[TextExample], predictions: Sequence[Prediction]
+    ) -> dict[str, float]:
+        """F1 over all labels and as the labels' mean, and how often the whole set is right."""
+        expected = np.array([self.target(example) for example in examples])
+        given = np.array([[int(name in p["labels"]) for name in self.labels] for p in predictions])
+        return multi_label_scores(expected, given)
+
+    def row(self, example: TextExample, prediction: Prediction) -> list[str]:
+        """Text, and its labels with their probabilities."""
+        scores = prediction["scores"]
+        labels = (f"{name} {scores[name]:.3f}" for name in prediction["labels"])
+        return [shown(example), ", ".join(labels)]
+
+    def mistake(self, example: TextExample, prediction: Prediction) -> Mistake | None:
+        """The whole set, with the probability of the label that was most surely wrong."""
+        expected, given = split_labels(example), prediction["labels"]
+        wrong = set(expected) ^ set(given)
+        if not wrong:
+            return None
+        scores = prediction["scores"]
+        surest = max(scores[name] if name in given else 1 - scores[name] for name in wrong)
+        return Mistake(
+            surest, LABEL_SEPARATOR.join(expected), LABEL_SEPARATOR.join(given), shown(example)
+        )
+
+
+def split_labels(example: TextExample) -> list[str]:
+    """The single labels of an example."""
+    return [name for name in label_of(example).split(LABEL_SEPARATOR) if name]

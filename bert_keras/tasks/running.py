@@ -1,0 +1,74 @@
+"""One pass of a model over features."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bert_keras.errors import InputError
+from bert_keras.tasks.batches import ordered_batches
+from bert_keras.tasks.feature import Feature
+from bert_keras.tokenization import BertTokenizer
+
+Advance = Callable[[int, int], None]
+Outputs = dict[str, np.ndarray]
+
+
+def run_model(
+    model: Any,
+    features: Sequence[Feature],
+    batch_size: int = 32,
+    on_progress: Advance | None = None,
+) -> tuple[list[Outputs], dict[str, float]]:
+    """The outputs for each feature and, where they have targets, the model's mean loss.
+
+    Returns:
+        For each feature its outputs in float32, those for tokens without padding; and the means
+        of the model's ratios over all features.
+    """
+    if not features:
+        return [], {}
+    batches, order = ordered_batches(features, batch_size, tokenizer_of(model).pad_id)
+    rows: list[Outputs] = []
+    sums: dict[str, np.ndarray] = {}
+    has_targets = bool(features[0].targets or features[0].token_targets)
+    for batch in batches:
+        outputs = model.forward(batch)
+        if has_targets:
+            for name, ratio in model.ratios(batch, outputs).items():
+                sums[name] = sums.get(name, 0.0) + np.array(ratio, np.float64)
+        lengths = tf.reduce_sum(batch["attention_mask"], axis=1).numpy().tolist()
+        rows += _rows(outputs, lengths, model.token_outputs)
+        if on_progress:
+            on_progress(len(rows), len(features))
+    in_order: list[Outputs] = [{}] * len(features)
+    for number, row in zip(order, rows, strict=True):
+        in_order[number] = row
+    means = {name: float(top / bottom) if bottom else 0.0 for name, (top, bottom) in sums.items()}
+    return in_order, means
+
+
+def tokenizer_of(model: Any) -> BertTokenizer:
+    """The tokenizer that the model was loaded with.
+
+    Raises:
+        InputError: When it has none.
+    """
+    if model.tokenizer is None:
+        raise InputError("the model has no tokenizer: its directory lacks vocab.txt")
+    tokenizer: BertTokenizer = model.tokenizer
+    return tokenizer
+
+
+def _rows(
+    outputs: dict[str, tf.Tensor], lengths: Sequence[int], for_tokens: Sequence[str]
+) -> list[Outputs]:
+    """The outputs of each sequence of a batch."""
+    arrays = {name: tf.cast(value, tf.float32).numpy() for name, value in outputs.items()}
+    if not all(np.isfinite(value).all() for value in arrays.values()):
+        raise InputError("the model's answers are not finite numbers: its training went wrong")
+    return [
+        {name: a[row, :length] if name in for_tokens else a[row] for name, a in arrays.items()}
+        for row, length in enumerate(lengths)
+    ]

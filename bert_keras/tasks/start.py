@@ -1,0 +1,83 @@
+"""The model that fine-tuning starts from."""
+
+from dataclasses import replace
+from typing import Any
+
+from bert_keras.checkpoints import load
+from bert_keras.config import FinetuneConfig, FinetuneModelConfig
+from bert_keras.errors import InputError
+from bert_keras.tasks.task import Task
+
+
+def start_model(config: FinetuneConfig, task: Task) -> Any:
+    """The model of ``model.init`` with a new head for the task.
+
+    Packed, so that nothing is computed for padding, unless XLA is to compile the step.
+
+    Raises:
+        InputError: When it cannot be opened, reads shorter sequences than the task's, or has no
+            tokenizer.
+    """
+    settings = config.model
+    arguments = task.model_arguments() | {
+        "seed": config.train.seed,
+        "dtype": config.train.precision,
+        "packed": not config.train.jit_compile,
+    }
+    if settings.classifier_dropout is not None and "labels" in arguments:
+        arguments["classifier_dropout"] = settings.classifier_dropout
+    model = load(settings.init, task.model_class, **arguments)
+    if model.tokenizer is None:
+        raise InputError(f"{settings.init} has no vocab.txt, without which no text can be read")
+    longest = model.config.max_position_embeddings
+    if task.max_seq_length > longest:
+        raise InputError(
+            f"data.max_seq_length is {task.max_seq_length}, but {settings.init} reads {longest} "
+            f"tokens at most; set data.max_seq_length={longest} or less"
+        )
+    model = _with_changes(model, settings, arguments)
+    _freeze(model, settings.frozen_layers)
+    return model
+
+
+def layer_rates(layers: int, decay: float) -> dict[str, float]:
+    """What each layer's learning rate is multiplied with, by the beginning of its path.
+
+    Args:
+        layers: How many Transformer layers there are; the head and the pooler have the full rate.
+        decay: As ``optimizer.layer_decay``.
+    """
+    if decay == 1:
+        return {}
+    rates = {f"layer_{index}/": decay ** (layers - index) for index in range(layers)}
+    return rates | {"embeddings/": decay ** (layers + 1)}
+
+
+def _with_changes(model: Any, settings: FinetuneModelConfig, arguments: dict[str, Any]) -> Any:
+    """The model with the recipe's dropout; with random weights if it says so."""
+    rates = {
+        name: value
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob")
+        if (value := getattr(settings, name)) is not None
+    }
+    if not rates and not settings.random_weights:
+        return model
+    changed = type(model)(replace(model.config, **rates), **arguments)
+    if not settings.random_weights:
+        changed.set_weights(model.get_weights())
+    changed.tokenizer, changed.other_config = model.tokenizer, model.other_config
+    return changed
+
+
+def _freeze(model: Any, layers: int | None) -> None:
+    """Takes the embeddings and the lowest layers out of what is trained."""
+    if layers is None:
+        return
+    encoder = model.encoder
+    if layers > len(encoder.transformer_layers):
+        raise InputError(
+            f"model.frozen_layers is {layers}, but the model has "
+            f"{len(encoder.transformer_layers)} layers"
+        )
+    for layer in (encoder.embeddings, *encoder.transformer_layers[:layers]):
+        layer.trainable = False
