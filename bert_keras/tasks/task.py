@@ -108,9 +108,7 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def score(
-        self, examples: Sequence[Any], predictions: Sequence[Prediction]
-    ) -> dict[str, float]:
+    def score(self, examples: Sequence[Any], predictions: Sequence[Prediction]) -> dict[str, float]:
         """The task's metrics, by their names in the field; shares are fractions."""
 
     @abstractmethod
