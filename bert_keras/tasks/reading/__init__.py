@@ -1,7 +1,7 @@
 """Labelled data as examples, each of which knows the row it comes from. Knows no TensorFlow."""
 
 from bert_keras.tasks.reading.questions import QuestionExample, read_question_examples
-from bert_keras.tasks.reading.tagged import TaggedExample, read_tagged_examples
+from bert_keras.tasks.reading.tagged import TaggedExample, has_words, read_tagged_examples
 from bert_keras.tasks.reading.texts import LABEL_SEPARATOR, TextExample, read_text_examples
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "QuestionExample",
     "TaggedExample",
     "TextExample",
+    "has_words",
     "read_question_examples",
     "read_tagged_examples",
     "read_text_examples",

@@ -3,17 +3,20 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from bert_keras.errors import InputError
 from bert_keras.tasks.reading.sources import (
+    STANDARD_INPUT,
     DataSet,
     is_json_lines,
     is_tfds,
     read_objects,
     read_source_lines,
     row,
+    suffix_of,
 )
+from bert_keras.tasks.reading.words import split_words
 
 _WORDS = ("tokens", "words")
 _TAGS = ("tags", "ner_tags", "ner", "labels")
@@ -48,6 +51,30 @@ class TaggedExample:
                 position += len(word) + 1
             object.__setattr__(self, "text", " ".join(self.words))
             object.__setattr__(self, "starts", tuple(starts))
+
+    @classmethod
+    def from_text(cls, text: str, where: str) -> Self:
+        """The words of raw text, as ``split_words`` parts them, where they stand in it."""
+        spans = split_words(text)
+        words = tuple(text[start:end] for start, end in spans)
+        return cls(words, None, where, text, tuple(start for start, _ in spans))
+
+
+def has_words(source: str) -> bool:
+    """Whether a source has its words parted, and so is no raw text.
+
+    Raw are ``.csv`` files, standard input, ``.txt`` files whose first row has no tag, JSON lines
+    and data sets that have neither ``tokens`` nor ``words``.
+    """
+    if is_tfds(source):
+        return any(name in DataSet(source).fields for name in _WORDS)
+    if is_json_lines(source):
+        _, record = next(read_objects(source, "with a text or tokens"), ("", {}))
+        return any(name in record for name in _WORDS)
+    if suffix_of(source) == ".txt":
+        cells = next(read_source_lines(source), "").split()
+        return len(cells) > 1 and _TAG.fullmatch(cells[-1]) is not None
+    return source != STANDARD_INPUT and suffix_of(source) != ".csv"
 
 
 def read_tagged_examples(source: str) -> list[TaggedExample]:
