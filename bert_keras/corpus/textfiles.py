@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from bert_keras.corpus.decompress import PACKED_SUFFIXES, open_unpacked
 from bert_keras.corpus.sentences import ends_sentence
@@ -76,7 +76,8 @@ def read_text_file(
         InputError: When it is not UTF-8 text, packed data are cut short or damaged, or a line is
             not a JSON object with a string named ``text``.
     """
-    with _open(path) as (raw, file):
+    raw: io.BufferedReader = io.BufferedReader(io.FileIO(path), _SAMPLE_BYTES)
+    with raw, open_text(path, raw) as file:
         if text_kind(path) != "json":
             lines = _lines(raw, file, counts, advance, _cut_at_space)
             yield from _documents(lines, split)
@@ -91,8 +92,8 @@ def read_text_file(
         lines = _lines(raw, file, counts, advance, refuse)
         for number, line in enumerate(lines, start=1):
             if line and not line.isspace():
-                text = counts.replace_bad(_json_text(path, number, line))
-                yield from read_text(text, split)
+                text = _json_text(f"{path}: line {number}", line)
+                yield from read_text(counts.replace_bad(text), split)
 
 
 def read_text(text: str, split: str) -> Iterator[Paragraph | None]:
@@ -167,39 +168,59 @@ def _cut_at_space(line: str) -> tuple[str, str]:
     return line[:end], line[end:]
 
 
-def _json_text(path: Path, number: int, line: str) -> str:
+def json_object(where: str, line: str, wanted: str) -> dict[str, Any]:
+    """The JSON object that a line holds.
+
+    Args:
+        where: The line's place, for messages.
+        line: The line.
+        wanted: What the object must have, for messages: "with the field 'text'".
+
+    Raises:
+        InputError: When it is no JSON object.
+    """
     try:
         record = json.loads(line)
     except ValueError as error:
-        raise InputError(f"{path}: line {number} is not valid JSON: {error}") from None
+        raise InputError(f"{where} is not valid JSON: {error}") from None
     except RecursionError:
-        raise InputError(f"{path}: line {number} is not valid JSON: too deeply nested") from None
+        raise InputError(f"{where} is not valid JSON: too deeply nested") from None
     if not isinstance(record, dict):
         raise InputError(
-            f"{path}: line {number} must be a JSON object with the field 'text'. Received: "
-            f"{type(record).__name__}"
+            f"{where} must be a JSON object {wanted}. Received: {type(record).__name__}"
         )
+    return record
+
+
+def _json_text(where: str, line: str) -> str:
+    record = json_object(where, line, "with the field 'text'")
     if "text" not in record:
         there = ", ".join(map(repr, record)) or "none"
-        raise InputError(f"{path}: line {number} has no field 'text'; its fields: {there}")
+        raise InputError(f"{where} has no field 'text'; its fields: {there}")
     text = record["text"]
     if not isinstance(text, str):
         raise InputError(
-            f"{path}: line {number}: the field 'text' must be a string. Received: "
-            f"{type(text).__name__}"
+            f"{where}: the field 'text' must be a string. Received: {type(text).__name__}"
         )
     return text
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[tuple[io.BufferedReader, TextIO]]:
-    """The file itself and the text in it. Surrogates keep every bad byte apart, to be counted."""
-    raw: io.BufferedReader = io.BufferedReader(io.FileIO(path), _SAMPLE_BYTES)
-    with raw:
-        data = open_unpacked(path, raw)
-        _check_is_text(path, data.peek(_SAMPLE_BYTES))
-        with io.TextIOWrapper(data, encoding="utf-8-sig", errors="surrogateescape") as file:
-            yield raw, file
+def open_text(path: Path, raw: io.BufferedReader) -> Iterator[TextIO]:
+    """The text in an open file, packed or not; lone surrogates keep every bad byte apart.
+
+    Args:
+        path: The file's name, for messages.
+        raw: The file, open at its start; it is closed in the end.
+
+    Raises:
+        InputError: When it is not UTF-8 text; while reading, when packed data are cut short or
+            damaged.
+    """
+    data = open_unpacked(path, raw)
+    _check_is_text(path, data.peek(_SAMPLE_BYTES))
+    with io.TextIOWrapper(data, encoding="utf-8-sig", errors="surrogateescape") as file:
+        yield file
 
 
 def _check_is_text(path: Path, sample: bytes) -> None:

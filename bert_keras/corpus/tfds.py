@@ -1,7 +1,7 @@
 """Text from TensorFlow Datasets, the only input that needs TensorFlow; imported when it is read."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bert_keras.errors import InputError
@@ -30,21 +30,32 @@ def tfds_texts(spec: str) -> Iterator[str]:
     Raises:
         InputError: When the package is missing, or there is no such data set, split or field.
     """
+    name, split, field = parse_spec(spec)
+    field = field or "text"
+    builder = find_builder(name)
+    _check_field(builder.info.features, name, field)
+    for example in read_examples(builder, name, split, [field]):
+        yield example[field].decode("utf-8", errors="surrogateescape")
+
+
+def parse_spec(spec: str) -> tuple[str, str, str | None]:
+    """Name, split (``train`` unless it is named) and field (or None) of a ``tfds:`` source.
+
+    Raises:
+        InputError: When it is not ``tfds:NAME[:SPLIT[:FIELD]]``.
+    """
     match = _SPEC.fullmatch(spec.removeprefix(TFDS_PREFIX))
     if match is None:
         raise InputError(f"expected tfds:NAME[:SPLIT[:FIELD]]. Received: {spec}")
-    name, split, field = match["name"], match["split"] or "train", match["field"] or "text"
-    builder = _builder(name)
-    _check_field(builder.info.features, name, field)
-    try:
-        builder.download_and_prepare()
-    except Exception as error:  # whatever a data set's own code or the network comes up with
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise InputError(f"the TFDS data set {name} cannot be prepared: {reason}") from error
-    yield from _read(builder, name, split, field)
+    return match["name"], match["split"] or "train", match["field"]
 
 
-def _builder(name: str) -> Any:
+def find_builder(name: str) -> Any:
+    """The TFDS builder of a data set; its ``info`` can be read before anything is downloaded.
+
+    Raises:
+        InputError: When the package is missing or there is no such data set.
+    """
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
@@ -78,14 +89,26 @@ def _check_field(features: Any, name: str, field: str) -> None:
         )
 
 
-def _read(builder: Any, name: str, split: str, field: str) -> Iterator[str]:
+def read_examples(
+    builder: Any, name: str, split: str, fields: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """Fields of all examples as numpy values, in the order of the files.
+
+    Raises:
+        InputError: When the data set cannot be made or has no such split.
+    """
     import tensorflow_datasets as tfds
 
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # whatever a data set's own code or the network comes up with
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise InputError(f"the TFDS data set {name} cannot be prepared: {reason}") from error
     try:
         dataset = builder.as_dataset(
             split=split,
             shuffle_files=False,
-            decoders=tfds.decode.PartialDecoding({field: True}),
+            decoders=tfds.decode.PartialDecoding(dict.fromkeys(fields, True)),
             # One file after another: the order must not depend on threads.
             read_config=tfds.ReadConfig(interleave_cycle_length=1),
         )
@@ -95,5 +118,4 @@ def _read(builder: Any, name: str, split: str, field: str) -> Iterator[str]:
         raise InputError(
             f"tfds:{name} has no split {split!r} ({reason}); its splits: {splits}"
         ) from None
-    for example in dataset.as_numpy_iterator():
-        yield example[field].decode("utf-8", errors="surrogateescape")
+    yield from dataset.as_numpy_iterator()

@@ -1,0 +1,113 @@
+"""From the logits of a text's windows to its best answers, as ``run_squad.py`` chooses them."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import softmax
+
+from bert_keras.tasks.running import Outputs
+from bert_keras.tasks.task import Prediction
+
+
+class Origin(NamedTuple):
+    """Where the tokens of a window stand in the text.
+
+    Attributes:
+        first: The place of the window's first token in the sequence.
+        offsets: The half-open ranges of the tokens' characters, int64 [n, 2].
+        is_best: Whether the token has more context here than in the other windows, bool [n].
+    """
+
+    first: int
+    offsets: np.ndarray
+    is_best: np.ndarray
+
+
+class _Candidate(NamedTuple):
+    score: float
+    start: int
+    end: int
+
+
+def best_answers(
+    text: str,
+    windows: Sequence[tuple[Origin, Outputs]],
+    n_best: int,
+    max_answer_length: int,
+    no_answer_threshold: float,
+) -> Prediction:
+    """The answer to one question; ``Span`` says what is in it.
+
+    Args:
+        text: The text.
+        windows: Its windows, each with ``start_logits`` and ``end_logits`` [L].
+        n_best: Most answers, and most starts and ends of each window that are looked at.
+        max_answer_length: Longest answer in tokens.
+        no_answer_threshold: No answer is given when its score exceeds the best one's by more;
+            with an infinite one it is no candidate.
+    """
+    none = min(
+        float(outputs["start_logits"][0]) + float(outputs["end_logits"][0])
+        for _, outputs in windows
+    )
+    candidates = [
+        candidate
+        for origin, outputs in windows
+        for candidate in _candidates(origin, outputs, n_best, max_answer_length)
+    ]
+    may_be_none = no_answer_threshold < math.inf
+    if may_be_none:
+        candidates.append(_Candidate(none, 0, 0))
+    # Stable: of equal ones that of the first window, then with the likelier start.
+    candidates.sort(key=lambda candidate: -candidate.score)
+    best: dict[str, _Candidate] = {}
+    for candidate in candidates:
+        if len(best) == n_best:
+            break
+        best.setdefault(text[candidate.start : candidate.end], candidate)
+    if may_be_none:
+        best.setdefault("", _Candidate(none, 0, 0))
+    nbest = [
+        {"answer": answer, "start": found.start, "end": found.end, "score": float(score)}
+        for (answer, found), score in zip(best.items(), _shares(best), strict=True)
+    ]
+    # Where no two tokens can be an answer the original's stand-in has the score 0.
+    score = none - next((found.score for answer, found in best.items() if answer), 0.0)
+    is_none = may_be_none and score > no_answer_threshold
+    empty = {"answer": "", "start": 0, "end": 0, "score": 0.0}
+    chosen = next((entry for entry in nbest if (not entry["answer"]) == is_none), empty)
+    return chosen | {"no_answer_score": score, "nbest": nbest}
+
+
+def _shares(best: dict[str, _Candidate]) -> np.ndarray:
+    return softmax([candidate.score for candidate in best.values()]) if best else np.zeros(0)
+
+
+def _candidates(
+    origin: Origin, outputs: Outputs, n_best: int, max_answer_length: int
+) -> list[_Candidate]:
+    """The pairs of likely starts and ends of one window that can be an answer."""
+    starts, ends = (
+        np.argsort(-outputs[name], kind="stable")[:n_best]
+        for name in ("start_logits", "end_logits")
+    )
+    scores = (
+        outputs["start_logits"][starts].astype(np.float64)[:, None]
+        + outputs["end_logits"][ends].astype(np.float64)[None, :]
+    )
+    firsts, lasts = starts[:, None] - origin.first, ends[None, :] - origin.first
+    size = len(origin.offsets)
+    can_be = (firsts >= 0) & (firsts < size) & (lasts >= firsts) & (lasts < size)
+    can_be &= lasts - firsts < max_answer_length
+    is_best = np.append(origin.is_best, False)
+    can_be &= is_best[np.clip(firsts, 0, size)]
+    return [
+        _Candidate(
+            float(scores[row, column]),
+            int(origin.offsets[firsts[row, 0], 0]),
+            int(origin.offsets[lasts[0, column], 1]),
+        )
+        for row, column in np.argwhere(can_be)
+    ]

@@ -1,0 +1,83 @@
+"""Metrics of labels and numbers, with the field's definitions; what is undefined is 0.0."""
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+from sklearn import metrics
+
+Labels = Sequence[str] | Sequence[int]
+
+
+def accuracy(expected: Labels, predicted: Labels) -> float:
+    """The share of labels that are right."""
+    return float(metrics.accuracy_score(expected, predicted)) if len(expected) else 0.0
+
+
+def f1(expected: Labels, predicted: Labels, labels: Labels) -> float:
+    """Of two labels the F1 of the one with the higher number, as GLUE has it for MRPC and QQP.
+
+    Of more labels the macro average: the plain mean over those that are expected or predicted
+    at least once.
+
+    Args:
+        expected: The right labels.
+        predicted: The model's.
+        labels: All labels in the order of their numbers.
+    """
+    if not len(expected):
+        return 0.0
+    if len(labels) == 2:
+        scores = metrics.f1_score(
+            expected, predicted, labels=[labels[1]], average="macro", zero_division=0.0
+        )
+    else:
+        scores = metrics.f1_score(expected, predicted, average="macro", zero_division=0.0)
+    return float(scores)
+
+
+def matthews_correlation(expected: Labels, predicted: Labels) -> float:
+    """Matthews' correlation coefficient in [-1, 1] (GLUE's metric for CoLA), for any labels."""
+    if not len(expected):
+        return 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that there is one label only
+        return float(metrics.matthews_corrcoef(expected, predicted))
+
+
+def pearson(expected: Sequence[float], predicted: Sequence[float]) -> float:
+    """Pearson's correlation coefficient in [-1, 1]; 0.0 when one side does not vary."""
+    return _correlation(stats.pearsonr, expected, predicted)
+
+
+def spearman(expected: Sequence[float], predicted: Sequence[float]) -> float:
+    """Spearman's rank correlation in [-1, 1], ties at their mean rank; 0.0 as for Pearson's."""
+    return _correlation(stats.spearmanr, expected, predicted)
+
+
+def multi_label_scores(expected: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Micro-F1, macro-F1 and the share of rows with exactly the right labels.
+
+    Args:
+        expected: 0 or 1, [rows, labels].
+        predicted: The same shape.
+    """
+    if not len(expected):
+        return {"micro_f1": 0.0, "macro_f1": 0.0, "subset_accuracy": 0.0}
+    micro, macro = (
+        float(metrics.f1_score(expected, predicted, average=average, zero_division=0.0))
+        for average in ("micro", "macro")
+    )
+    right = float((np.asarray(expected) == np.asarray(predicted)).all(axis=1).mean())
+    return {"micro_f1": micro, "macro_f1": macro, "subset_accuracy": right}
+
+
+def _correlation(function: object, expected: Sequence[float], predicted: Sequence[float]) -> float:
+    assert callable(function)
+    if len(expected) < 2:
+        return 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that one side is constant, or nearly
+        value = float(function(np.asarray(expected, float), np.asarray(predicted, float))[0])
+    return value if np.isfinite(value) else 0.0

@@ -1,0 +1,16 @@
+"""Labelled data as examples, each of which knows the row it comes from. Knows no TensorFlow."""
+
+from bert_keras.tasks.reading.questions import QuestionExample, read_question_examples
+from bert_keras.tasks.reading.tagged import TaggedExample, has_words, read_tagged_examples
+from bert_keras.tasks.reading.texts import LABEL_SEPARATOR, TextExample, read_text_examples
+
+__all__ = [
+    "LABEL_SEPARATOR",
+    "QuestionExample",
+    "TaggedExample",
+    "TextExample",
+    "has_words",
+    "read_question_examples",
+    "read_tagged_examples",
+    "read_text_examples",
+]

@@ -1,0 +1,152 @@
+"""Questions on a text: SQuAD's JSON, JSON lines, TFDS."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bert_keras.errors import InputError
+from bert_keras.tasks.reading.sources import (
+    DataSet,
+    is_json_lines,
+    is_tfds,
+    open_source,
+    read_objects,
+    replace_bad,
+)
+
+
+@dataclass(frozen=True)
+class QuestionExample:
+    """A question and the text that answers it, or does not.
+
+    Attributes:
+        id: The question's name in the data.
+        question: The question.
+        context: The text.
+        answers: The right answers and the character of the context that each starts at, as the
+            data have them; empty where there is none or the data have no answers.
+        is_impossible: Whether the context holds no answer (SQuAD 2.0): the data say so or have an
+            empty list of answers.
+        where: The place in the data, for messages: "dev.json, question 56be4db0".
+    """
+
+    id: str
+    question: str
+    context: str
+    answers: tuple[tuple[str, int], ...]
+    is_impossible: bool
+    where: str
+
+
+def read_question_examples(source: str) -> list[QuestionExample]:
+    """The questions of a source, in order.
+
+    Offsets of answers are not checked against the context: published files have some that are
+    wrong, and they count in the evaluation by their text alone.
+
+    Args:
+        source: ``tfds:NAME[/CONFIG][:SPLIT]`` with SQuAD's fields; a ``.jsonl`` file of objects
+            with ``question``, ``context`` and, as the data sets library has them, ``answers``
+            (``{"text": [...], "answer_start": [...]}``); or, by any other name, SQuAD's JSON,
+            version 1.1 or 2.0. ``-`` is standard input.
+
+    Raises:
+        InputError: When a field is missing or of another kind, a text is empty, or it is not
+            UTF-8 text in its format; names the question or the row.
+    """
+    if is_tfds(source):
+        examples = list(_data_set(source))
+    elif is_json_lines(source):
+        records = read_objects(source, "with the fields 'question' and 'context'")
+        examples = [
+            _example(record, record, where, str(number))
+            for number, (where, record) in enumerate(records, start=1)
+        ]
+    else:
+        examples = list(_squad(source))
+    if not examples:
+        raise InputError(f"{source} holds no questions")
+    return examples
+
+
+def _data_set(source: str) -> Iterator[QuestionExample]:
+    data_set = DataSet(source)
+    fields = [data_set.first_of(name) for name in ("question", "context", "answers")]
+    fields += [name for name in ("id", "is_impossible") if name in data_set.fields]
+    for number, (where, record) in enumerate(data_set.read(fields), start=1):
+        yield _example(record, record, where, str(number))
+
+
+def _squad(source: str) -> Iterator[QuestionExample]:
+    with open_source(source) as file:
+        text = replace_bad(file.read())
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        reason = error if isinstance(error, ValueError) else "too deeply nested"
+        raise InputError(f"{source} is not valid JSON: {reason}") from None
+    if not isinstance(data, dict):
+        raise InputError(
+            f"{source} must be a JSON object with the field 'data', as SQuAD has it. Received: "
+            f"{type(data).__name__}"
+        )
+    number = 0
+    for a, article in enumerate(_list(data, "data", source)):
+        place = f"{source}, article {a + 1}"
+        for p, paragraph in enumerate(_list(article, "paragraphs", place)):
+            place = f"{source}, article {a + 1}, paragraph {p + 1}"
+            for question in _list(paragraph, "qas", place):
+                number += 1
+                if not isinstance(question, dict):
+                    raise InputError(f"{source}, question {number} must be a JSON object")
+                where = f"{source}, question {question.get('id', number)}"
+                yield _example(question, paragraph, where, str(number))
+
+
+def _list(record: Any, name: str, where: str) -> list[Any]:
+    value = record.get(name) if isinstance(record, dict) else None
+    if not isinstance(value, list):
+        raise InputError(f"{where} has no list {name!r}, as SQuAD has it")
+    return value
+
+
+def _example(
+    record: dict[str, Any], paragraph: dict[str, Any], where: str, number: str
+) -> QuestionExample:
+    question, context = _text(record, "question", where), _text(paragraph, "context", where)
+    answers = _answers(record.get("answers") or [], where)
+    is_impossible = record.get("is_impossible", "answers" in record and not answers)
+    if not isinstance(is_impossible, bool):
+        raise InputError(f"{where}: 'is_impossible' must be true or false")
+    answers = () if is_impossible else answers
+    name = str(record.get("id", number))
+    return QuestionExample(name, question, context, answers, is_impossible, where)
+
+
+def _text(record: dict[str, Any], name: str, where: str) -> str:
+    value = record.get(name)
+    if not isinstance(value, str):
+        raise InputError(
+            f"{where}: the field {name!r} must be a string. Received: "
+            f"{'nothing' if value is None else type(value).__name__}"
+        )
+    if not value.strip():
+        raise InputError(f"{where}: the {name} is empty")
+    return value
+
+
+def _answers(answers: Any, where: str) -> tuple[tuple[str, int], ...]:
+    """The answers of SQuAD's list of objects, or of an object of lists."""
+    try:
+        if isinstance(answers, dict):
+            found = list(zip(answers["text"], answers["answer_start"], strict=True))
+        else:
+            found = [(answer["text"], answer["answer_start"]) for answer in answers]
+    except (KeyError, TypeError, ValueError):
+        found = [(None, None)]
+    if not all(isinstance(text, str) and type(start) is int for text, start in found):
+        raise InputError(
+            f"{where}: every answer must have 'text', a string, and 'answer_start', a whole number"
+        )
+    return tuple(found)

@@ -1,0 +1,157 @@
+"""Lines, JSON objects and TFDS examples: what every reader of labelled data starts from."""
+
+import io
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from bert_keras.corpus.decompress import PACKED_SUFFIXES
+from bert_keras.corpus.textfiles import JSON_SUFFIX, ReadCounts, json_object, open_text
+from bert_keras.corpus.tfds import TFDS_PREFIX, find_builder, parse_spec, read_examples
+from bert_keras.errors import InputError
+
+STANDARD_INPUT = "-"
+_SAMPLE_BYTES = 1 << 16  # what the encoding is judged by
+
+
+def is_tfds(source: str) -> bool:
+    """Whether a source is a TFDS data set."""
+    return source.startswith(TFDS_PREFIX)
+
+
+def is_json_lines(source: str) -> bool:
+    """Whether a source is a file of JSON lines by its name."""
+    return suffix_of(source) == JSON_SUFFIX
+
+
+def suffix_of(source: str) -> str:
+    """The suffix that tells a file's format: lower-case, without ``.gz`` or ``.zst``."""
+    path = Path(source)
+    if path.suffix.lower() in PACKED_SUFFIXES:
+        path = path.with_suffix("")
+    return path.suffix.lower()
+
+
+def row(source: str, number: int) -> str:
+    """The name of a row of a source; rows count from 1, a header and blank ones among them."""
+    return f"{'standard input' if source == STANDARD_INPUT else source}, row {number}"
+
+
+@contextmanager
+def open_source(source: str) -> Iterator[TextIO]:
+    """The text of a file, packed or not, or of standard input, when it is "-".
+
+    Raises:
+        InputError: When it is not UTF-8 text.
+    """
+    raw: io.BufferedReader
+    if source == STANDARD_INPUT:
+        raw = io.BufferedReader(io.BytesIO(sys.stdin.buffer.read()), _SAMPLE_BYTES)
+        path = Path("standard input")
+    else:
+        raw = io.BufferedReader(io.FileIO(source), _SAMPLE_BYTES)
+        path = Path(source)
+    with raw, open_text(path, raw) as file:
+        yield file
+
+
+def replace_bad(text: str) -> str:
+    """The text with U+FFFD for bytes that are not UTF-8, as a corpus has it."""
+    return ReadCounts().replace_bad(text)
+
+
+def read_source_lines(source: str) -> Iterator[str]:
+    """The lines of a file or of standard input, without their ends.
+
+    Raises:
+        InputError: When it is not UTF-8 text.
+    """
+    with open_source(source) as file:
+        for line in file:
+            yield replace_bad(line.rstrip("\n"))
+
+
+def read_objects(source: str, wanted: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects of JSON lines, each with its row's name; blank lines are passed over.
+
+    Args:
+        source: The file.
+        wanted: What an object must have, for messages.
+
+    Raises:
+        InputError: When a line is no JSON object.
+    """
+    for number, line in enumerate(read_source_lines(source), start=1):
+        if line.strip():
+            where = row(source, number)
+            yield where, json_object(where, line, wanted)
+
+
+class DataSet:
+    """A TFDS data set.
+
+    Args:
+        source: ``tfds:NAME[/CONFIG][:SPLIT]``; the split is ``train`` unless it is named.
+
+    Attributes:
+        fields: The names of its fields.
+
+    Raises:
+        InputError: When there is no such data set.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._name, self._split, field = parse_spec(source)
+        if field is not None:
+            raise InputError(
+                f"expected tfds:NAME[/CONFIG][:SPLIT]; columns are named apart. Received: {source}"
+            )
+        self._builder = find_builder(self._name)
+        self._features: dict[str, Any] = dict(sorted(self._builder.info.features.items()))
+        self.fields = tuple(self._features)
+
+    def first_of(self, *names: str) -> str:
+        """The first of these fields that the data set has.
+
+        Raises:
+            InputError: When it has none.
+        """
+        found = next((name for name in names if name in self._features), None)
+        if found is None:
+            raise InputError(
+                f"{self._source} has no field {' or '.join(map(repr, names))}; its fields: "
+                f"{', '.join(map(repr, self.fields))}"
+            )
+        return found
+
+    def read(self, fields: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Fields of all examples as plain Python values, each with its row's name.
+
+        Class labels are their names, None where the data set hides them (-1).
+
+        Raises:
+            InputError: When the data set cannot be made or has no such split.
+        """
+        fields = [*dict.fromkeys(fields)]
+        examples = read_examples(self._builder, self._name, self._split, fields)
+        for number, example in enumerate(examples, start=1):
+            values = {name: _plain(self._features[name], example[name]) for name in fields}
+            yield row(self._source, number), values
+
+
+def _plain(feature: Any, value: Any) -> Any:
+    if isinstance(value, dict):
+        # In a sequence of records every field is a sequence of its own.
+        parts = getattr(feature, "feature", feature)
+        return {name: _plain(parts[name], part) for name, part in value.items()}
+    if isinstance(value, bytes):
+        return replace_bad(value.decode("utf-8", errors="surrogateescape"))
+    if getattr(value, "ndim", 0):
+        return [_plain(getattr(feature, "feature", feature), item) for item in value]
+    if hasattr(feature, "int2str"):
+        return None if value < 0 else feature.int2str(int(value))
+    # Through its text a float32 keeps the digits it was written with: 3.8, not 3.7999999523.
+    return float(str(value)) if value.dtype.kind == "f" else value.item()

@@ -1,0 +1,231 @@
+"""Texts and pairs of texts with a label: tables, JSON lines, lines of text, TFDS."""
+
+import csv
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from bert_keras.errors import InputError
+from bert_keras.tasks.reading.columns import TEXTS, Columns, find_columns, listed
+from bert_keras.tasks.reading.sources import (
+    STANDARD_INPUT,
+    DataSet,
+    is_json_lines,
+    is_tfds,
+    open_source,
+    read_objects,
+    read_source_lines,
+    replace_bad,
+    row,
+    suffix_of,
+)
+
+_logger = logging.getLogger("bert_keras")
+
+LABEL_SEPARATOR = "|"
+_BY_POSITION = {
+    1: Columns("1", None, None),
+    2: Columns("1", None, "2"),
+    3: Columns("1", "2", "3"),
+}
+_MAX_CELL = 1 << 28  # characters
+
+
+@dataclass(frozen=True)
+class TextExample:
+    """A text or a pair.
+
+    Attributes:
+        text: The text.
+        text_pair: Its partner, or None.
+        label: What is to be predicted, as it is written in the data: a class, a number, or several
+            classes joined by ``|`` (``""`` is none of them); None where the data have no label.
+        where: The place in the data, for messages: "train.tsv, row 17".
+    """
+
+    text: str
+    text_pair: str | None
+    label: str | None
+    where: str
+
+
+Row = tuple[str, dict[str, Any]]
+
+
+def read_text_examples(
+    source: str, text_column: str = "", text_pair_column: str = "", label_column: str = ""
+) -> list[TextExample]:
+    """The examples of a source, in order.
+
+    A table's first row is its header when it names a text column; else its columns are, by their
+    number: text; text, label; text, partner, label. A labelled row without text is passed over
+    with a warning.
+
+    Args:
+        source: A file: ``.tsv`` (tabs, no quotes), ``.csv`` (commas, quotes), ``.jsonl`` (an
+            object a line; a list is several labels), ``.txt`` (a text a line, or a table of tabs
+            with a header), each also with ``.gz`` or ``.zst``; ``-`` for standard input, read as
+            ``.txt``; or ``tfds:NAME[/CONFIG][:SPLIT]``.
+        text_column: The text's column; by default the first with a usual name.
+        text_pair_column: The column of its partner.
+        label_column: The label's.
+
+    Raises:
+        InputError: When a column is missing, a row is too short, a text without a label is empty,
+            or it is not UTF-8 text in its format; names the row.
+    """
+    given = Columns(text_column, text_pair_column, label_column)
+    examples, empty = [], []
+    for where, columns, values in _rows(source, given):
+        text, pair = (
+            None if name is None else _text(values[name], name, where) for name in columns[:2]
+        )
+        assert text is not None
+        label = None if columns.label is None else _label(values[columns.label], where)
+        if text.strip() and (pair is None or pair.strip()):
+            examples.append(TextExample(text, pair, label, where))
+        elif label is None:
+            raise InputError(f"{where}: the text is empty")
+        else:
+            empty.append(where)
+    if empty:
+        more = f", and {len(empty) - 1} more like it" if len(empty) > 1 else ""
+        _logger.warning("%s: the text is empty; the row is passed over%s", empty[0], more)
+    if not examples:
+        raise InputError(f"{source} holds no examples")
+    return examples
+
+
+def _rows(source: str, given: Columns) -> Iterator[tuple[str, Columns, dict[str, Any]]]:
+    """The place, the columns and the values of every row."""
+    if is_tfds(source):
+        data_set = DataSet(source)
+        columns = _columns(data_set.fields, source, given)
+        for where, values in data_set.read([name for name in columns if name]):
+            yield where, columns, values
+    elif is_json_lines(source):
+        yield from _json_rows(source, given)
+    elif suffix_of(source) == ".csv":
+        yield from _table(source, _csv_rows(source), given)
+    elif suffix_of(source) == ".tsv":
+        yield from _table(source, _tab_rows(enumerate(read_source_lines(source), start=1)), given)
+    elif suffix_of(source) == ".txt" or source == STANDARD_INPUT:
+        yield from _line_rows(source, given)
+    else:
+        raise InputError(
+            f"{source} must be a .tsv, .csv, .jsonl or .txt file, packed as .gz or .zst or not, "
+            "- or tfds:NAME"
+        )
+
+
+def _line_rows(source: str, given: Columns) -> Iterator[tuple[str, Columns, dict[str, Any]]]:
+    """Every line is a text, unless the first is a header."""
+    lines = list(read_source_lines(source))
+    while lines and not lines[-1].strip():
+        lines.pop()
+    names = [cell.strip() for cell in lines[0].split("\t")] if lines else []
+    if any(given) or (len(names) > 1 and find_columns(names, source, given)):
+        yield from _table(source, _tab_rows(enumerate(lines, start=1)), given)
+        return
+    for number, line in enumerate(lines, start=1):
+        yield row(source, number), _BY_POSITION[1], {"1": line}
+
+
+def _json_rows(source: str, given: Columns) -> Iterator[tuple[str, Columns, dict[str, Any]]]:
+    columns = None
+    for where, values in read_objects(source, "with a text and a label"):
+        columns = columns or _columns(list(values), where, given)
+        for name in columns:
+            if name is not None and name not in values:
+                raise InputError(
+                    f"{where} has no field {name!r}; its fields: {listed(list(values))}"
+                )
+        yield where, columns, values
+
+
+def _columns(names: Sequence[str], source: str, given: Columns) -> Columns:
+    columns = find_columns(names, source, given)
+    if columns is None:
+        raise InputError(
+            f"{source} has no column with one of the names {', '.join(TEXTS)}; name the one with "
+            f"the text; its columns: {listed(names)}"
+        )
+    return columns
+
+
+def _tab_rows(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
+    return ((number, line.split("\t")) for number, line in lines if line.strip())
+
+
+def _csv_rows(source: str) -> Iterator[tuple[int, list[str]]]:
+    csv.field_size_limit(_MAX_CELL)  # Python's own limit is 131,072 characters
+    number = 0
+    with open_source(source) as file:
+        try:
+            for number, cells in enumerate(csv.reader(map(replace_bad, file), strict=True), 1):
+                if cells:
+                    yield number, cells
+        except csv.Error as error:
+            where = row(source, number + 1)
+            raise InputError(f"{where} is not valid CSV: {error}; quotes are doubled") from None
+
+
+def _table(
+    source: str, rows: Iterator[tuple[int, list[str]]], given: Columns
+) -> Iterator[tuple[str, Columns, dict[str, Any]]]:
+    number, first = next(rows, (1, []))
+    if not first:
+        return
+    names = [cell.strip() for cell in first]
+    columns = find_columns(names, source, given)
+    if columns is None:  # no header, so the first row is data
+        if any(given):
+            _columns(names, source, given)
+        if len(first) not in _BY_POSITION:
+            raise InputError(
+                f"{row(source, number)} has {len(first)} columns and no known name among them: "
+                "give the file a header that names text and label"
+            )
+        columns = _BY_POSITION[len(first)]
+        names = [str(position + 1) for position in range(len(first))]
+        rows = chain([(number, first)], rows)
+    for number, cells in rows:
+        if len(cells) != len(names):
+            raise InputError(
+                f"{row(source, number)} has {_counted(len(cells))}, the first row has {len(names)}"
+            )
+        yield row(source, number), columns, dict(zip(names, cells, strict=True))
+
+
+def _counted(columns: int) -> str:
+    return f"{columns} column{'s' if columns > 1 else ''}"
+
+
+def _text(value: Any, column: str, where: str) -> str:
+    if not isinstance(value, str):
+        raise InputError(
+            f"{where}: the field {column!r} must be a string. Received: {type(value).__name__}"
+        )
+    return value
+
+
+def _label(value: Any, where: str) -> str | None:
+    """The label as a string: JSON and TFDS have numbers and lists, too."""
+    if value is None or isinstance(value, str):
+        return value if value is None else value.strip()
+    if isinstance(value, bool | int | float):
+        return str(value).lower()
+    if not isinstance(value, list):
+        raise InputError(
+            f"{where}: a label must be a string, a number or a list. Received: "
+            f"{type(value).__name__}"
+        )
+    labels = [_label(item, where) if not isinstance(item, list) else None for item in value]
+    if any(label is None or not label or LABEL_SEPARATOR in label for label in labels):
+        raise InputError(
+            f"{where}: the labels of a list must be strings or numbers without "
+            f"{LABEL_SEPARATOR!r}. Received: {value!r:.100}"
+        )
+    return LABEL_SEPARATOR.join(map(str, labels))

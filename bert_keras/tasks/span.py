@@ -1,0 +1,240 @@
+"""Span question answering: where in a text the answer stands (Devlin et al. 2018, 4.2 and 4.3)."""
+
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bert_keras.errors import InputError
+from bert_keras.modeling import BertForQuestionAnswering
+from bert_keras.tasks.answers import Origin, best_answers
+from bert_keras.tasks.feature import Feature
+from bert_keras.tasks.metrics import answer_f1, best_threshold, exact_match
+from bert_keras.tasks.reading import QuestionExample, read_question_examples
+from bert_keras.tasks.running import Outputs
+from bert_keras.tasks.task import Mistake, Prediction, Task
+from bert_keras.tasks.windows import best_windows, cut_windows
+from bert_keras.tokenization import BertTokenizer, Encoding
+
+_logger = logging.getLogger("bert_keras")
+
+Targets = tuple[int, int]
+_PASSED_OVER: Targets = (-1, -1)  # a place outside every sequence has no part in the loss
+_NO_ANSWER: Targets = (0, 0)  # the place of [CLS]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span(Task):
+    """The answer to a question, cut out of a text: [CLS] question [SEP] text [SEP].
+
+    Answers are ``{"answer", "start", "end", "score", "no_answer_score", "nbest"}``: the answer
+    and its half-open range of characters in the text, both empty where there is none; its
+    probability among the best ones; how much likelier no answer is than the best one, in logits;
+    and the best answers, each with ``answer``, ``start``, ``end`` and ``score``. The rules are
+    those of the original ``run_squad.py``, but the answer is what stands in the text between the
+    offsets of its tokens.
+
+    Attributes:
+        doc_stride: Tokens from the start of one window of a long text to that of the next.
+        max_question_length: Longest question in tokens; it is cut at its end.
+        max_answer_length: Longest answer in tokens.
+        n_best: How many answers, starts and ends are looked at.
+        no_answer_threshold: A question has no answer when ``no_answer_score`` is greater; infinite
+            when every question has one (SQuAD 1.1).
+    """
+
+    max_seq_length: int = 384
+    doc_stride: int = 128
+    max_question_length: int = 64
+    max_answer_length: int = 30
+    n_best: int = 20
+    no_answer_threshold: float = math.inf
+
+    name = "span"
+    model_class = BertForQuestionAnswering
+    columns = ("question", "answer", "score")
+    best_metric = "f1"
+
+    def from_text(self, text: str, text_pair: str | None = None) -> QuestionExample:
+        """A question and the text that answers it.
+
+        Raises:
+            InputError: When there is no second text.
+        """
+        if text_pair is None:
+            raise InputError(f"the question needs a text to answer it from. Received: {text!r:.80}")
+        return QuestionExample("", text, text_pair, (), False, "the question")
+
+    def read(self, source: str) -> list[QuestionExample]:
+        """The questions of a file or data set; see ``read_question_examples``."""
+        return read_question_examples(source)
+
+    def without_label(self, example: QuestionExample) -> QuestionExample:
+        """The question and the text alone."""
+        return replace(example, answers=(), is_impossible=False)
+
+    def key(self, example: QuestionExample) -> str:
+        """The text, so that all questions on it are held out together."""
+        return example.context
+
+    def labels_of(self, examples: Sequence[QuestionExample]) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def features(
+        self, examples: Sequence[QuestionExample], tokenizer: BertTokenizer
+    ) -> list[Feature]:
+        """The windows of each text, each behind its question.
+
+        An answer that does not stand where the data say is looked for nearby. One that is nowhere
+        in the text is not trained on, as officially; a warning names it.
+        """
+        questions = tokenizer.encode_batch([example.question for example in examples])
+        contexts = list(dict.fromkeys(example.context for example in examples))
+        texts = dict(zip(contexts, tokenizer.encode_batch(contexts), strict=True))
+        is_labelled = all(example.answers or example.is_impossible for example in examples)
+        features: list[Feature] = []
+        lost = []
+        for number, (example, question) in enumerate(zip(examples, questions, strict=True)):
+            answer = _find_answer(example) if is_labelled else None
+            if is_labelled and answer is None and not example.is_impossible:
+                lost.append(example)
+            for feature, place in self._windows(number, question, texts[example.context], answer):
+                targets = {}
+                if is_labelled:
+                    start, end = _NO_ANSWER if example.is_impossible else place
+                    targets = {"start_positions": start, "end_positions": end}
+                features.append(replace(feature, targets=targets))
+        if lost:
+            more = f", nor {len(lost) - 1} more like it" if len(lost) > 1 else ""
+            _logger.warning(
+                "%s: the answer %.80r does not stand in the text; it is not trained on%s",
+                lost[0].where, lost[0].answers[0][0], more,
+            )  # fmt: skip
+        return features
+
+    def _windows(
+        self, number: int, question: Encoding, text: Encoding, answer: tuple[int, int] | None
+    ) -> Iterator[tuple[Feature, Targets]]:
+        """The windows of a text and the places of the answer's first and last token in each."""
+        (cls, *question_ids, sep), text_ids = question.input_ids, text.input_ids[1:-1]
+        longest = min(self.max_question_length, (self.max_seq_length - 3) // 2)
+        head = [cls, *question_ids[:longest], sep]
+        offsets = np.array(text.offsets[1:-1], np.int64).reshape(-1, 2)
+        windows = cut_windows(len(text_ids), self.max_seq_length - len(head) - 1, self.doc_stride)
+        owners = best_windows(len(text_ids), windows)
+        tokens = None if answer is None else _tokens_of(answer, offsets)
+        for window, (start, end) in enumerate(windows):
+            place = _PASSED_OVER
+            if tokens is not None:
+                inside = start <= tokens[0] and tokens[1] < end
+                shift = len(head) - start
+                place = (tokens[0] + shift, tokens[1] + shift) if inside else _NO_ANSWER
+            length = end - start + 1
+            yield (
+                Feature(
+                    example=number,
+                    input_ids=[*head, *text_ids[start:end], sep],
+                    token_type_ids=[0] * len(head) + [1] * length,
+                    origin=Origin(len(head), offsets[start:end], owners[start:end] == window),
+                ),
+                place,
+            )
+
+    def decode(
+        self,
+        examples: Sequence[QuestionExample],
+        features: Sequence[Feature],
+        outputs: Sequence[Outputs],
+    ) -> list[Prediction]:
+        """The best answers."""
+        windows: list[list[tuple[Origin, Outputs]]] = [[] for _ in examples]
+        for feature, output in zip(features, outputs, strict=True):
+            windows[feature.example].append((feature.origin, output))
+        return [
+            best_answers(
+                example.context, parts, self.n_best, self.max_answer_length,
+                self.no_answer_threshold,
+            )
+            for example, parts in zip(examples, windows, strict=True)
+        ]  # fmt: skip
+
+    def score(
+        self, examples: Sequence[QuestionExample], predictions: Sequence[Prediction]
+    ) -> dict[str, float]:
+        """Exact match and F1 by SQuAD's official rules.
+
+        Where questions have no answer, also both for those that have one, the share of the others
+        that got none, and the thresholds that would have been best with the scores they give.
+        """
+        if not examples:
+            return {"exact_match": 0.0, "f1": 0.0}
+        impossible = np.array([example.is_impossible for example in examples])
+        scores = {"exact_match": exact_match, "f1": answer_f1}
+        given = {
+            name: np.array(
+                [score(_right(e), p["answer"]) for e, p in zip(examples, predictions, strict=True)]
+            )
+            for name, score in scores.items()
+        }
+        result = {name: float(values.mean()) for name, values in given.items()}
+        if not impossible.any():
+            return result
+        for name, values in given.items():
+            answered = values[~impossible]
+            result[f"has_answer_{name}"] = float(answered.mean()) if answered.size else 0.0
+        result["no_answer_accuracy"] = float(given["exact_match"][impossible].mean())
+        preferences = [prediction["no_answer_score"] for prediction in predictions]
+        for name, score in scores.items():
+            values = [
+                score(_right(e), next((n["answer"] for n in p["nbest"] if n["answer"]), ""))
+                for e, p in zip(examples, predictions, strict=True)
+            ]
+            best = best_threshold(values, impossible.tolist(), preferences)
+            result[f"best_{name}"] = best.score
+            result[f"best_{name}_threshold"] = best.threshold
+        return result
+
+    def row(self, example: QuestionExample, prediction: Prediction) -> list[str]:
+        """Question, answer and its probability."""
+        answer = " ".join(prediction["answer"].split()) or "(no answer)"
+        return [" ".join(example.question.split()), answer, f"{prediction['score']:.3f}"]
+
+    def mistake(self, example: QuestionExample, prediction: Prediction) -> Mistake | None:
+        """An answer that is not exactly one of the right ones."""
+        answers, given = _right(example), prediction["answer"]
+        if exact_match(answers, given):
+            return None
+        expected = answers[0] if answers else "(no answer)"
+        return Mistake(prediction["score"], expected, given or "(no answer)", example.question)
+
+
+def _right(example: QuestionExample) -> list[str]:
+    """The right answers; none for a question that has none."""
+    if not example.answers and not example.is_impossible:
+        raise InputError(f"{example.where} has no answers, which training and scoring need")
+    return [text for text, _ in example.answers]
+
+
+def _find_answer(example: QuestionExample) -> tuple[int, int] | None:
+    """The range of the first answer's characters, the nearest to where the data say."""
+    if not example.answers:
+        return None
+    text, start = example.answers[0]
+    if not text:
+        return None
+    before = example.context.rfind(text, 0, max(start, 0) + len(text))
+    after = example.context.find(text, max(start, 0))
+    found = [place for place in (before, after) if place >= 0]
+    if not found:
+        return None
+    place = min(found, key=lambda place: abs(place - start))
+    return place, place + len(text)
+
+
+def _tokens_of(answer: tuple[int, int], offsets: np.ndarray) -> Targets | None:
+    """The first and the last token that share characters with a range; None without any."""
+    shares = np.flatnonzero((offsets[:, 0] < answer[1]) & (offsets[:, 1] > answer[0]))
+    return (int(shares[0]), int(shares[-1])) if len(shares) else None

@@ -1,0 +1,75 @@
+import math
+
+import numpy as np
+import pytest
+
+from bert_keras.tasks.metrics import (
+    accuracy,
+    f1,
+    matthews_correlation,
+    multi_label_scores,
+    pearson,
+    spearman,
+)
+
+EXPECTED = ["no", "no", "yes", "yes", "yes", "no"]
+PREDICTED = ["no", "yes", "yes", "yes", "no", "no"]  # of "yes": 2 right, 1 too many, 1 missed
+
+
+def test_accuracy_is_the_share_of_right_labels():
+    assert accuracy(EXPECTED, PREDICTED) == pytest.approx(4 / 6)
+
+
+def test_f1_of_two_labels_is_that_of_the_higher_number():
+    assert f1(EXPECTED, PREDICTED, ("no", "yes")) == pytest.approx(2 * 2 / (3 + 3))
+    expected = [0, 0, 0, 1]
+    predicted = [0, 0, 1, 1]
+    assert f1(expected, predicted, (0, 1)) == pytest.approx(2 * 1 / (1 + 2))
+    assert f1(expected, predicted, (1, 0)) == pytest.approx(2 * 2 / (3 + 2))
+
+
+def test_f1_of_more_labels_is_the_mean_over_those_that_occur():
+    expected, predicted = ["a", "b", "c", "a"], ["a", "c", "c", "b"]
+    by_hand = (2 / 3 + 0 + 2 / 3) / 3
+    assert f1(expected, predicted, ("a", "b", "c")) == pytest.approx(by_hand)
+    assert f1(expected, predicted, ("a", "b", "c", "never")) == pytest.approx(by_hand)
+
+
+def test_matthews_correlation_by_its_formula():
+    tp, fp, fn, tn = 2, 1, 1, 2
+    expected = (tp * tn - fp * fn) / math.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
+    assert matthews_correlation(EXPECTED, PREDICTED) == pytest.approx(expected)
+
+
+def test_correlations_by_hand():
+    x, y = [1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 2.0, 10.0]
+    assert pearson(x, y) == pytest.approx(13 / math.sqrt(5 * 50))
+    assert spearman(x, y) == pytest.approx(1 - 6 * 2 / (4 * 15))
+    assert spearman([1.0, 1.0, 2.0], [0.0, 1.0, 2.0]) == pytest.approx(math.sqrt(3) / 2)
+
+
+def test_several_labels_by_hand():
+    expected = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0]])
+    predicted = np.array([[1, 1, 1], [0, 1, 0], [0, 0, 0]])
+    scores = multi_label_scores(expected, predicted)
+    assert scores == pytest.approx(
+        {"micro_f1": 6 / 7, "macro_f1": (1 + 2 / 3 + 1) / 3, "subset_accuracy": 2 / 3}
+    )
+
+
+def test_what_is_undefined_is_zero_and_warns_of_nothing():
+    assert accuracy([], []) == f1([], [], ("a", "b")) == matthews_correlation([], []) == 0.0
+    assert f1(["a", "a"], ["a", "a"], ("a", "b")) == 0.0
+    assert f1(["a"], ["b"], ("a", "b", "c")) == 0.0
+    assert matthews_correlation(["a", "a"], ["a", "a"]) == 0.0
+    assert matthews_correlation(["a", "b"], ["a", "a"]) == 0.0
+    for correlation in (pearson, spearman):
+        assert correlation([], []) == correlation([1.0], [2.0]) == 0.0
+        assert correlation([1.0, 1.0], [1.0, 2.0]) == correlation([1.0, 2.0], [3.0, 3.0]) == 0.0
+        assert correlation([1.0, 2.0, 3.0], [1.0, math.nan, 2.0]) == 0.0
+        assert -1 <= correlation([1e9, 1e9 + 1e-7, 1e9], [1.0, 2.0, 3.0]) <= 1
+    nothing = {"micro_f1": 0.0, "macro_f1": 0.0, "subset_accuracy": 0.0}
+    assert multi_label_scores(np.zeros((0, 3)), np.zeros((0, 3))) == nothing
+    assert multi_label_scores(np.zeros((2, 3)), np.zeros((2, 3))) == nothing | {
+        "subset_accuracy": 1.0
+    }

@@ -1,0 +1,190 @@
+import gzip
+import io
+import json
+import sys
+
+import pytest
+
+from bert_keras.errors import InputError
+from bert_keras.tasks.reading import TextExample, read_text_examples
+
+
+def _write(folder, name, text):
+    path = folder / name
+    path.write_bytes(text.encode())
+    return str(path)
+
+
+def _rows(source, **columns):
+    return [(e.text, e.text_pair, e.label) for e in read_text_examples(source, **columns)]
+
+
+def test_columns_without_a_header_go_by_their_number(tmp_path):
+    one = _write(tmp_path, "one.tsv", "good film\nbad film\n")
+    assert _rows(one) == [("good film", None, None), ("bad film", None, None)]
+    two = _write(tmp_path, "two.tsv", "good film\t1\nbad film\t0\n")
+    assert _rows(two) == [("good film", None, "1"), ("bad film", None, "0")]
+    three = _write(tmp_path, "three.tsv", "it rains\tit is wet\tyes\n")
+    assert _rows(three) == [("it rains", "it is wet", "yes")]
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("label\treview\tid", ("b", None, "a")),
+        ("Sentence\tLabel\tx", ("a", None, "b")),
+        ("\ufeffQuality\t#1 String\t#2 String", ("b", "c", "a")),
+        ("premise\thypothesis\tgold_label", ("a", "b", "c")),
+        ("index\tsentence\tother", ("b", None, None)),
+        ("question\tsentence\tscore", ("a", "b", "c")),
+        ("text \t label \tx", ("a", None, "b")),
+        ("score\tcategory\ttext", ("c", None, "b")),
+    ],
+)
+def test_a_header_with_usual_names_says_which_column_is_which(tmp_path, header, expected):
+    assert _rows(_write(tmp_path, "a.tsv", f"{header}\na\tb\tc\n")) == [expected]
+
+
+def test_columns_that_are_named_win(tmp_path):
+    path = _write(tmp_path, "a.csv", "text,body,label,kind\na,b,c,d\n")
+    assert _rows(path) == [("a", None, "c")]
+    assert _rows(path, text_column="body") == [("b", None, "c")]
+    assert _rows(path, text_pair_column="body", label_column="kind") == [("a", "b", "d")]
+    path = _write(tmp_path, "b.csv", "premise,hypothesis,label\na,b,c\n")
+    assert _rows(path, text_column="hypothesis") == [("b", None, "c")]
+    assert _rows(path, text_pair_column="hypothesis") == [("a", "b", "c")]
+
+
+def test_quotes_mean_something_in_csv_and_nothing_in_tsv(tmp_path):
+    csv = 'label,review\n1,"two\nlines, and ""quotes"""\n\n0,"plain"\n'
+    assert read_text_examples(_write(tmp_path, "a.csv", csv)) == [
+        TextExample('two\nlines, and "quotes"', None, "1", f"{tmp_path}/a.csv, row 2"),
+        TextExample("plain", None, "0", f"{tmp_path}/a.csv, row 4"),
+    ]
+    tsv = '"unclosed\t1\n\nhe said "no"\t0\n'
+    assert read_text_examples(_write(tmp_path, "a.tsv", tsv)) == [
+        TextExample('"unclosed', None, "1", f"{tmp_path}/a.tsv, row 1"),
+        TextExample('he said "no"', None, "0", f"{tmp_path}/a.tsv, row 3"),
+    ]
+
+
+def test_json_labels_may_be_strings_numbers_and_lists(tmp_path):
+    labels = ["pos", 3, 0.5, True, ["a", "b"], [2], [], None]
+    expected = ["pos", "3", "0.5", "true", "a|b", "2", "", None]
+    lines = [json.dumps({"text": "t", "label": label}) + "\n\n" for label in labels]
+    path = _write(tmp_path, "a.jsonl", "".join(lines))
+    assert [e.label for e in read_text_examples(path)] == expected
+    assert read_text_examples(path)[1].where == f"{path}, row 3"
+
+
+def test_a_table_keeps_several_labels_as_they_are_joined(tmp_path):
+    path = _write(tmp_path, "a.tsv", "text\tlabels\nx\tjoy|fear\ny\t\n")
+    assert [e.label for e in read_text_examples(path)] == ["joy|fear", ""]
+
+
+def test_lines_of_text_have_no_label(tmp_path):
+    path = _write(tmp_path, "a.txt", "One, two\tthree\r\n  text  \r\n\n\n")
+    assert _rows(path) == [("One, two\tthree", None, None), ("  text  ", None, None)]
+
+
+def test_a_txt_file_with_a_header_of_tabs_is_a_table(tmp_path):
+    path = _write(tmp_path, "a.txt", "Quality\t#1 String\t#2 String\n1\ta\tb\n")
+    assert _rows(path) == [("a", "b", "1")]
+    path = _write(tmp_path, "b.txt", "mine\tyours\na\tb\n")
+    assert _rows(path, text_column="yours") == [("b", None, None)]
+
+
+def test_packed_files_and_standard_input_are_read_alike(tmp_path, monkeypatch):
+    zstandard = pytest.importorskip("zstandard")
+    data = "text\tlabel\nné\t1\n".encode()
+    (tmp_path / "a.tsv.gz").write_bytes(gzip.compress(data))
+    (tmp_path / "a.TSV.zst").write_bytes(zstandard.ZstdCompressor().compress(data))
+    for name in ("a.tsv.gz", "a.TSV.zst"):
+        assert _rows(str(tmp_path / name)) == [("né", None, "1")]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("né\nzwei\n".encode()), "ascii"))
+    assert [(e.text, e.where) for e in read_text_examples("-")] == [
+        ("né", "standard input, row 1"),
+        ("zwei", "standard input, row 2"),
+    ]
+
+
+def test_line_ends_of_unicode_do_not_end_a_row(tmp_path):
+    text = "a\u2028b\x0bc\x85d"
+    assert _rows(_write(tmp_path, "a.tsv", f"{text}\t1\r\n")) == [(text, None, "1")]
+
+
+def test_a_text_of_any_length_is_read(tmp_path):
+    text = "word " * 100_000
+    assert _rows(_write(tmp_path, "a.csv", f'"{text}",1\n')) == [(text, None, "1")]
+
+
+def test_single_bad_bytes_become_what_they_become_in_a_corpus(tmp_path):
+    (tmp_path / "a.tsv").write_bytes(b"caf\xe9 and " + b"plain " * 20 + b"\t1\n")
+    assert _rows(str(tmp_path / "a.tsv"))[0][0].startswith("caf\ufffd and plain")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.tsv", "a\t1\nb\n", "a.tsv, row 2 has 1 column, the first row has 2"),
+        ("a.csv", "text,label\na,1\nb,1,2\n", "a.csv, row 3 has 3 columns, the first row has 2"),
+        ("a.tsv", "a\tb\tc\td\n", "row 1 has 4 columns and no known name among them"),
+        ("a.csv", 'text,label\nfine,1\n"open,1\n', "row 3 is not valid CSV"),
+        ("a.txt", "one\n\nthree\n", "row 2: the text is empty"),
+        ("a.jsonl", '{"text": " "}\n', "row 1: the text is empty"),
+        ("a.jsonl", '{"text": "a"}\n{"text": \n', "row 2 is not valid JSON"),
+        ("a.jsonl", '{"text": "a"}\n["a"]\n', "row 2 must be a JSON object .* Received: list"),
+        ("a.jsonl", '{"text": "a", "label": 1}\n{"text": "a"}\n', "row 2 has no field 'label'"),
+        ("a.jsonl", '{"text": 5}\n', "row 1: the field 'text' must be a string. Received: int"),
+        ("a.jsonl", '{"text": "a", "label": {}}\n', "row 1: a label must be .* Received: dict"),
+        ("a.jsonl", '{"text": "a", "label": ["x|y"]}\n', "row 1: the labels of a list"),
+        ("a.jsonl", '{"body": "a", "x": 1}\n', "no column with .* its columns: 'body', 'x'"),
+        ("a.tsv", "", "a.tsv holds no examples"),
+        ("a.csv", "text,label\n", "a.csv holds no examples"),
+        ("a.parquet", "x", "must be a .tsv, .csv, .jsonl or .txt file"),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_one_line(tmp_path, name, text, message):
+    with pytest.raises(InputError, match=message) as caught:
+        read_text_examples(_write(tmp_path, name, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_column_is_named_beside_those_there_are(tmp_path):
+    path = _write(tmp_path, "a.tsv", "text\tlabel\na\t1\n")
+    with pytest.raises(InputError, match=r"no column 'stars'; its columns: 'text', 'label'"):
+        read_text_examples(path, label_column="stars")
+    path = _write(tmp_path, "b.tsv", "body\tstars\na\t1\n")
+    with pytest.raises(InputError, match=r"name the one with the text; .* 'body', 'stars'"):
+        read_text_examples(path, label_column="stars")
+
+
+def test_labelled_rows_without_text_are_passed_over_with_a_warning(tmp_path, caplog):
+    path = _write(tmp_path, "a.csv", "label,review\n1,good\n0,\n1, \n0,bad\n")
+    assert [e.text for e in read_text_examples(path)] == ["good", "bad"]
+    (record,) = caplog.records
+    assert "a.csv, row 3: the text is empty" in record.getMessage()
+    assert "1 more" in record.getMessage()
+
+
+def test_another_encoding_is_named_with_the_command_that_converts_it(tmp_path):
+    (tmp_path / "a.csv").write_bytes("label,review\n1,房间很大，服务很好\n".encode("gb18030") * 9)
+    with pytest.raises(InputError, match="iconv -f GB18030 -t UTF-8"):
+        read_text_examples(str(tmp_path / "a.csv"))
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "pair", "labels"),
+    [
+        ("sst2/train.tsv", 6920, False, {"0", "1"}),
+        ("sst2/dev.tsv", 872, False, {"0", "1"}),
+        ("mrpc/msr_paraphrase_train.txt", 4076, True, {"0", "1"}),
+        ("mrpc/msr_paraphrase_test.txt", 1725, True, {"0", "1"}),
+        ("chnsenticorp/ChnSentiCorp_htl_all.csv", 7765, False, {"0", "1"}),
+    ],
+)
+def test_published_files_are_read_as_they_are(shared_data, name, count, pair, labels):
+    examples = read_text_examples(str(shared_data / name))
+    assert len(examples) == count
+    assert {example.label for example in examples} == labels
+    assert all((example.text_pair is not None) == pair for example in examples)
