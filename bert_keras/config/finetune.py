@@ -1,6 +1,7 @@
 """What a fine-tuning run is told: one frozen dataclass per table of the recipe's TOML file."""
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,10 +64,10 @@ class TaskDataConfig:
         text_column: The column that has the text, where its name is none of the known ones.
         text_pair_column: The same for the second text of a pair.
         label_column: The same for the label.
-        doc_stride: Tagging and span: tokens from one window of a long text to the next.
+        doc_stride: Span: tokens from one window of a long text to the next.
         max_answer_length: Span: longest answer in tokens.
         no_answer_threshold: Span: how much likelier than the best answer "no answer" must be, in
-            logits (Devlin et al. 2018, section 4.3).
+            logits (Devlin et al. 2018, section 4.3); infinite where every question has one.
         masking: Masked LM: as in ``DataConfig``.
         masking_rate: Likewise.
     """
@@ -81,7 +82,7 @@ class TaskDataConfig:
     label_column: str = ""
     doc_stride: int = 128
     max_answer_length: int = 30
-    no_answer_threshold: float = 0.0
+    no_answer_threshold: float = math.inf
     masking: str = "token"
     masking_rate: float = 0.15
 

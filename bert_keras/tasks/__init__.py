@@ -8,6 +8,8 @@ from bert_keras.tasks.masked_lm import MaskedLM
 from bert_keras.tasks.multi_label import MultiLabel
 from bert_keras.tasks.registry import task_of
 from bert_keras.tasks.regression import Regression
+from bert_keras.tasks.span import Span
+from bert_keras.tasks.tagging import Tagging
 
 __all__ = [
     "Candidate",
@@ -16,6 +18,8 @@ __all__ = [
     "MaskedLM",
     "MultiLabel",
     "Regression",
+    "Span",
+    "Tagging",
     "answer",
     "evaluate",
     "fill_mask",

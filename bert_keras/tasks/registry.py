@@ -1,25 +1,37 @@
 """Which tasks there are, and which one a recipe names or a model is for."""
 
+import math
+from dataclasses import fields
 from typing import Any
 
 from bert_keras.config import TaskDataConfig
+from bert_keras.config.checks import nearest
 from bert_keras.errors import InputError
 from bert_keras.modeling import (
     BertForMaskedLM,
     BertForPreTraining,
+    BertForQuestionAnswering,
     BertForSequenceClassification,
+    BertForTokenClassification,
 )
 from bert_keras.tasks.classification import Classification
 from bert_keras.tasks.masked_lm import MaskedLM
 from bert_keras.tasks.multi_label import MultiLabel
 from bert_keras.tasks.regression import Regression
+from bert_keras.tasks.span import Span
+from bert_keras.tasks.tagging import Tagging
 from bert_keras.tasks.task import Task
+
+# In config.json of a model that was trained on questions without answers.
+NO_ANSWER_THRESHOLD = "no_answer_threshold"
 
 _COLUMNS = ("text_column", "text_pair_column", "label_column")
 _SETTINGS: dict[type[Task], tuple[str, ...]] = {
     Classification: _COLUMNS,
     MultiLabel: _COLUMNS,
     Regression: _COLUMNS,
+    Tagging: (),
+    Span: ("doc_stride", "max_answer_length", "no_answer_threshold"),
     MaskedLM: (*_COLUMNS, "masking", "masking_rate"),
 }
 TASKS = {task.name: task for task in _SETTINGS}
@@ -43,12 +55,29 @@ def task_of(model: Any, **settings: Any) -> Task:
     Raises:
         InputError: When the model has no head for a task.
     """
-    settings = {"max_seq_length": model.config.max_position_embeddings} | settings
+    kind, in_model = _kind_of(model)
+    possible = [field.name for field in fields(kind)]
+    for name in settings:
+        if name not in possible:
+            raise InputError(f"{kind.name} has no {name}; {nearest(name, possible)}")
+    longest = model.config.max_position_embeddings
+    if kind is Span:
+        longest = min(longest, Span.max_seq_length)
+    return kind(**({"max_seq_length": longest} | in_model | settings))
+
+
+def _kind_of(model: Any) -> tuple[type[Task], dict[str, Any]]:
+    """The task of a model, and what the model itself says of it."""
     if isinstance(model, BertForSequenceClassification):
         by_problem = {kind.problem_type: kind for kind in (Classification, MultiLabel, Regression)}
-        return by_problem[model.problem_type](labels=model.labels, **settings)
+        return by_problem[model.problem_type], {"labels": model.labels}
+    if isinstance(model, BertForTokenClassification):
+        return Tagging, {"labels": model.labels}
+    if isinstance(model, BertForQuestionAnswering):
+        threshold = getattr(model, "other_config", {}).get(NO_ANSWER_THRESHOLD, math.inf)
+        return Span, {NO_ANSWER_THRESHOLD: threshold}
     if isinstance(model, BertForMaskedLM | BertForPreTraining):
-        return MaskedLM(**settings)
+        return MaskedLM, {}
     raise InputError(
         f"a {type(model).__name__} has no head for a task; fine-tune it first: bert-keras finetune"
     )

@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +57,11 @@ class Span(Task):
     model_class = BertForQuestionAnswering
     columns = ("question", "answer", "score")
     best_metric = "f1"
+
+    def remembered(self) -> dict[str, Any]:
+        """The threshold, where there is one."""
+        threshold = self.no_answer_threshold
+        return {"no_answer_threshold": threshold} if math.isfinite(threshold) else {}
 
     def from_text(self, text: str, text_pair: str | None = None) -> QuestionExample:
         """A question and the text that answers it.

@@ -36,6 +36,7 @@ def start_model(config: FinetuneConfig, task: Task) -> Any:
             f"tokens at most; set data.max_seq_length={longest} or less"
         )
     model = _with_changes(model, settings, arguments)
+    model.other_config |= task.remembered()
     _freeze(model, settings.frozen_layers)
     return model
 

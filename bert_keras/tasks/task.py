@@ -53,6 +53,10 @@ class Task(ABC):
         """The task over these labels."""
         return replace(self, labels=tuple(labels))
 
+    def remembered(self) -> dict[str, Any]:
+        """What ``config.json`` keeps of the settings, for those who answer with the model."""
+        return {}
+
     @abstractmethod
     def from_text(self, text: str, text_pair: str | None = None) -> Any:
         """The example of a text, or of a pair, that is to be answered."""

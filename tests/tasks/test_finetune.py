@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -101,7 +102,7 @@ def test_early_stopping_ends_a_run_that_no_longer_betters_and_stays_ended(
     assert len(evaluations) < 40
     values = [line["accuracy"] for line in evaluations]
     assert values[-1] <= max(values[:-1])
-    assert all(later > earlier for earlier, later in zip(values[:-2], values[1:-1], strict=True))
+    assert all(later > earlier for earlier, later in pairwise(values[:-1]))
 
 
 def test_frozen_layers_keep_their_weights(tmp_path, encoder_path, reviews):
@@ -136,7 +137,9 @@ def test_lower_layers_learn_more_slowly_under_layer_decay(tmp_path, encoder_path
 
 def test_random_weights_take_only_the_architecture(tmp_path, encoder_path, reviews):
     config = recipe(
-        model={"random_weights": True}, train={"steps": 1, "seed": 5}, optimizer={"learning_rate": 0.0}
+        model={"random_weights": True},
+        train={"steps": 1, "seed": 5},
+        optimizer={"learning_rate": 0.0},
     )
     finetune(config, tmp_path / "run", encoder_path, str(reviews / "train.tsv"))
     model, encoder = bert_keras.load(tmp_path / "run" / "model"), bert_keras.load(encoder_path)
@@ -181,10 +184,10 @@ def test_without_dev_examples_some_are_held_out_by_hash(tmp_path, encoder_path, 
 def test_other_data_in_the_same_work_directory_are_refused(
     finished, encoder_path, reviews, write_reviews, tmp_path
 ):
+    other = write_reviews(tmp_path / "other.tsv", 64, seed=7)
     os.rename(finished / "model", finished / "kept")
     try:
         with pytest.raises(InputError, match="other data"):
-            other = write_reviews(tmp_path / "other.tsv", 64, seed=7)
             finetune(recipe(), finished, encoder_path, str(other), str(reviews / "dev.tsv"))
     finally:
         os.rename(finished / "kept", finished / "model")
