@@ -1,0 +1,58 @@
+import pytest
+
+import bert_keras
+from bert_keras.config import TaskDataConfig
+from bert_keras.config.finetune import TASKS as NAMES
+from bert_keras.errors import InputError
+from bert_keras.tasks import (
+    Classification,
+    MaskedLM,
+    MultiLabel,
+    Regression,
+    Span,
+    Tagging,
+    task_of,
+)
+from bert_keras.tasks.registry import make_task
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_task_that_a_recipe_may_name_is_there(name):
+    task = make_task(TaskDataConfig(task=name, max_seq_length=77))
+    assert (task.name, task.max_seq_length) == (name, 77)
+
+
+@pytest.mark.parametrize(
+    ("model_class", "arguments", "task"),
+    [
+        ("BertForSequenceClassification", {"labels": ["a", "b"]}, Classification),
+        (
+            "BertForSequenceClassification",
+            {"labels": ["a", "b"], "problem_type": "multi_label_classification"},
+            MultiLabel,
+        ),
+        ("BertForSequenceClassification", {"labels": 1}, Regression),
+        ("BertForTokenClassification", {"labels": ["O", "B-a", "I-a"]}, Tagging),
+        ("BertForQuestionAnswering", {}, Span),
+        ("BertForMaskedLM", {}, MaskedLM),
+        ("BertForPreTraining", {}, MaskedLM),
+    ],
+)
+def test_a_model_knows_its_task(model_class, arguments, task, encoder_path):
+    model = bert_keras.load(encoder_path, getattr(bert_keras, model_class), **arguments)
+    found = task_of(model)
+    assert type(found) is task
+    assert found.max_seq_length == 64
+    if isinstance(arguments.get("labels"), list):
+        assert found.labels == tuple(arguments["labels"])
+
+
+def test_an_encoder_has_no_task_and_is_told_how_to_get_one(encoder_path):
+    with pytest.raises(InputError, match="bert-keras finetune"):
+        task_of(bert_keras.load(encoder_path))
+
+
+def test_a_setting_that_the_task_lacks_is_named(encoder_path):
+    model = bert_keras.load(encoder_path, bert_keras.BertForQuestionAnswering)
+    with pytest.raises(InputError, match="span has no text_column"):
+        task_of(model, text_column="x")
