@@ -194,11 +194,11 @@ class Span(Task):
         result["no_answer_accuracy"] = float(given["exact_match"][impossible].mean())
         preferences = [prediction["no_answer_score"] for prediction in predictions]
         for name, score in scores.items():
-            values = [
+            likeliest = [
                 score(_right(e), next((n["answer"] for n in p["nbest"] if n["answer"]), ""))
                 for e, p in zip(examples, predictions, strict=True)
             ]
-            best = best_threshold(values, impossible.tolist(), preferences)
+            best = best_threshold(likeliest, impossible.tolist(), preferences)
             result[f"best_{name}"] = best.score
             result[f"best_{name}_threshold"] = best.threshold
         return result

@@ -197,7 +197,7 @@ def _features(
     for number, (start, end) in enumerate(windows):
         words = with_piece[window_of_word == number]
         positions = pieces[words] - start + 1
-        token_targets = {}
+        token_targets: dict[str, Sequence[int]] = {}
         if targets is not None:
             labels = np.full(end - start + 2, IGNORED_LABEL, np.int32)
             labels[positions] = targets[words]

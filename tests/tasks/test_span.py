@@ -1,9 +1,12 @@
 import json
 
+import keras
 import numpy as np
 import pytest
 
+from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
+from bert_keras.modeling import BertForQuestionAnswering
 from bert_keras.tasks.reading import QuestionExample
 from bert_keras.tasks.span import Span
 from bert_keras.tokenization import BertTokenizer
@@ -210,3 +213,38 @@ def test_targets_and_answers_of_xquad_are_consistent(shared_data):
     # A model that is right about its targets is right, where a window holds the whole answer
     # and has most context for its start.
     assert task.score(examples, predictions)["exact_match"] > 0.9
+
+
+def test_sixteen_questions_are_learned_by_heart(tokenizer):
+    random = np.random.default_rng(0)
+    examples = []
+    for number in range(16):
+        words = random.permutation(LETTERS[:26])[:20]
+        start = int(random.integers(0, 18))
+        context, answer = " ".join(words), " ".join(words[start : start + 2])
+        question = LETTERS[number]
+        # One in four has no answer.
+        answer, is_none = (answer, False) if number % 4 else (None, True)
+        examples.append(_example(context, answer, question=question, is_impossible=is_none))
+    task = Span(max_seq_length=16, doc_stride=6, no_answer_threshold=0.0)
+    features = task.features(examples, tokenizer)
+    assert len(features) == 48
+    config = BertConfig(
+        vocab_size=len(VOCABULARY),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=16,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        initializer_range=0.1,
+    )
+    model = BertForQuestionAnswering(config)
+    model.tokenizer = tokenizer
+    model.compile(keras.optimizers.Adam(1e-2))
+    batches = task.batches(features, tokenizer, 48, length=16)
+    model.fit(batches, steps_per_epoch=80, verbose=0)
+    metrics, _ = task.measure(model, examples, features)
+    assert metrics["span_loss"] < 0.01
+    assert metrics["exact_match"] == metrics["no_answer_accuracy"] == 1.0

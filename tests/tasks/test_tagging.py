@@ -1,9 +1,12 @@
 import json
 
+import keras
 import numpy as np
 import pytest
 
+from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
+from bert_keras.modeling import BertForTokenClassification
 from bert_keras.modeling.finetuning import IGNORED_LABEL
 from bert_keras.tasks.reading import TaggedExample
 from bert_keras.tasks.tagging import Tagging
@@ -26,13 +29,14 @@ def _example(words, tags=None):
 
 def _answered(task, examples, features, wanted):
     """The predictions of a model that is sure of the wanted labels, a number for each word."""
+    wanted = [np.array(numbers, int) for numbers in wanted]
     outputs = []
     for feature in features:
         logits = np.zeros((len(feature.input_ids), len(task.labels)), np.float32)
         logits[:, -1] = 9  # at all places that nobody should look at
         words, positions = feature.origin
         logits[positions] = 0
-        logits[positions, np.array(wanted[feature.example], int)[words]] = 5
+        logits[positions, wanted[feature.example][words]] = 5
         outputs.append({"logits": logits})
     return task.decode(examples, features, outputs)
 
@@ -210,3 +214,35 @@ def test_texts_to_be_answered_come_raw_or_in_words(tmp_path, name, text, words):
     (tmp_path / name).write_text(text)
     (example,) = Tagging().read_texts(str(tmp_path / name))
     assert (example.words, example.tags) == (words, None)
+
+
+def test_sixteen_sentences_are_learned_by_heart():
+    tokenizer = BertTokenizer(VOCABULARY)
+    random = np.random.default_rng(0)
+    examples = []
+    for _ in range(16):
+        tags = [LABELS[n] for n in random.integers(len(LABELS), size=12)]
+        words = ["".join(word) for word in random.choice(LETTERS[:26], (12, 2))]
+        examples.append(_example(words, tags))
+    task = Tagging(labels=LABELS, max_seq_length=20)  # two windows each
+    features = task.features(examples, tokenizer)
+    assert len(features) == 32
+    config = BertConfig(
+        vocab_size=len(VOCABULARY),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=20,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        initializer_range=0.1,
+    )
+    model = BertForTokenClassification(config, labels=LABELS)
+    model.tokenizer = tokenizer
+    model.compile(keras.optimizers.Adam(1e-2))
+    batches = task.batches(features, tokenizer, 32, length=20)
+    model.fit(batches, steps_per_epoch=80, verbose=0)
+    metrics, _ = task.measure(model, examples, features)
+    assert metrics["tagging_loss"] < 0.01
+    assert metrics["f1"] == metrics["accuracy"] == 1.0
