@@ -90,10 +90,15 @@ class FinetuningProgress(TrainingProgress):
     def header(self, logs: dict[str, float]) -> str:
         """The metrics' names."""
         names = (name for name in logs if name != "step")
-        return "dev examples\n     step" + "".join(f"  {name}" for name in names)
+        return "dev examples\n     step" + "".join(f"{name:>{_width(name)}}" for name in names)
 
     def row(self, logs: dict[str, float]) -> str:
         """Step and metrics, each under its name."""
         values = ((name, value) for name, value in logs.items() if name != "step")
-        cells = (f"{value:>{len(name) + 2}.4f}" for name, value in values)
+        cells = (f"{value:>{_width(name)}.4f}" for name, value in values)
         return f"{int(logs['step']):>9,}" + "".join(cells)
+
+
+def _width(name: str) -> int:
+    """The width of a metric's column."""
+    return max(len(name), len("0.0000")) + 2
