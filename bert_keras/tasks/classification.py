@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from scipy.special import softmax
 from sklearn.metrics import confusion_matrix
 
+from bert_keras.errors import InputError
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.metrics import accuracy, f1, matthews_correlation
 from bert_keras.tasks.reading import TextExample
@@ -25,6 +26,9 @@ class Classification(TextTask):
 
     def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
         """The labels found, numbers by value and names by the alphabet."""
+        for example in examples:
+            if not label_of(example):
+                raise InputError(f"{example.where}: the label is empty")
         return in_order([label_of(example) for example in examples])
 
     def target(self, example: TextExample) -> int:

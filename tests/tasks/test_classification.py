@@ -39,6 +39,10 @@ class TestClassification:
         with pytest.raises(InputError, match=r"train.tsv, row 1: the label 'odd'.*bad, good"):
             self.task.features([example(label="odd")], tokenizer)
 
+    def test_an_empty_label_names_its_row(self):
+        with pytest.raises(InputError, match="train.tsv, row 1: the label is empty"):
+            Classification().labels_of([example(label="")])
+
     def test_the_answer_is_the_softmax(self):
         outputs = [{"logits": np.array([0.0, math.log(3)])}, {"logits": np.array([2.0, 2.0])}]
         first, second = self.task.decode([example(), example()], [], outputs)

@@ -1,0 +1,129 @@
+import io
+import json
+
+import pytest
+
+from bert_keras.checkpoints import save
+from bert_keras.cli.main import main
+from bert_keras.config import BertConfig
+from bert_keras.modeling import BertEncoder
+from bert_keras.tokenization import BertTokenizer, Casing, learn_vocabulary
+
+ROWS = ["a fine film\tgood", "lovely and warm\tgood", "a dull film\tbad", "cold and slow\tbad"] * 8
+RECIPE = """
+[data]
+max_seq_length = 16
+[optimizer]
+learning_rate = 5e-3
+[train]
+epochs = 15
+batch_size = 16
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A model, rows and a recipe, and a run on them."""
+    folder = tmp_path_factory.mktemp("made")
+    tokenizer = BertTokenizer(learn_vocabulary(ROWS, 80, Casing()))
+    config = BertConfig(
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=32,
+        initializer_range=0.1,
+    )
+    save(BertEncoder(config), folder / "encoder", tokenizer)
+    (folder / "train.tsv").write_text("\n".join(ROWS) + "\n")
+    (folder / "recipe.toml").write_text(RECIPE)
+    arguments = ["--model", folder / "encoder", "--train", folder / "train.tsv"]
+    arguments += ["--dev", folder / "train.tsv", "--workdir", folder / "run"]
+    assert main(["finetune", *map(str, [folder / "recipe.toml", *arguments])]) == 0
+    return folder
+
+
+def output(capsys, *arguments):
+    capsys.readouterr()
+    assert main([str(argument) for argument in arguments]) == 0
+    return capsys.readouterr().out
+
+
+def fail(capsys, *arguments):
+    capsys.readouterr()
+    assert main([str(argument) for argument in arguments]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = [row for row in captured.err.splitlines() if row.startswith("bert-keras: ")]
+    return line
+
+
+def test_evaluate_gives_metrics_as_one_json_object(made, capsys):
+    text = output(capsys, "evaluate", made / "run", "--data", made / "train.tsv", "--json")
+    metrics = json.loads(text)
+    assert metrics["accuracy"] > 0.9
+    assert {"f1", "matthews_correlation", "classification_loss"} <= metrics.keys()
+
+
+def test_evaluate_shows_metrics_confusion_and_mistakes(made, tmp_path, capsys):
+    wrong = tmp_path / "wrong.tsv"
+    wrong.write_text("a fine film\tgood\na dull film\tgood\n")
+    text = output(capsys, "evaluate", made / "run", "--data", wrong)
+    assert ["accuracy", "0.5000"] in [line.split() for line in text.splitlines()]
+    assert "right labels (rows), given labels (columns)" in text
+    assert "the most confident of 1 mistakes" in text
+    assert "a dull film" in text
+
+
+def test_predict_answers_arguments_files_and_pipes_alike(made, tmp_path, capsys, monkeypatch):
+    texts = ["a fine film", "cold and slow"]
+    (tmp_path / "texts.txt").write_text("\n".join(texts) + "\n")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("\n".join(texts).encode())))
+    ways = [texts, ["--input", tmp_path / "texts.txt"], ["--input", "-"]]
+    answers = [
+        json.loads(output(capsys, "predict", made / "run", *way, "--json"))["predictions"]
+        for way in ways
+    ]
+    assert [answer["label"] for answer in answers[0]] == ["good", "bad"]
+    assert answers[0] == answers[1] == answers[2]
+
+
+def test_predict_prints_a_table_in_the_order_of_the_input(made, capsys):
+    text = output(capsys, "predict", made / "run", "cold and slow", "a fine film", "[x]")
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    assert lines[0] == ["text", "label", "score"]
+    assert [line[-2] for line in lines[1:3]] == ["bad", "good"]
+    assert lines[3][0] == "[x]"
+
+
+class TestMistakes:
+    def test_no_text_and_no_file(self, made, capsys):
+        assert "takes texts, or --input FILE" in fail(capsys, "predict", made / "run")
+
+    def test_a_model_without_a_head(self, made, capsys):
+        assert "bert-keras finetune" in fail(capsys, "predict", made / "encoder", "a film")
+
+    def test_an_unknown_label(self, made, tmp_path, capsys):
+        (tmp_path / "odd.tsv").write_text("a fine film\todd\n")
+        line = fail(capsys, "evaluate", made / "run", "--data", tmp_path / "odd.tsv")
+        assert "row 1" in line
+        assert "'odd' is none of the model's: bad, good" in line
+
+    def test_a_file_in_another_encoding(self, made, tmp_path, capsys):
+        (tmp_path / "gbk.tsv").write_bytes("酒店很好，服务也很好\t1\n".encode("gbk") * 20)
+        line = fail(capsys, "evaluate", made / "run", "--data", tmp_path / "gbk.tsv")
+        assert "iconv -f GB18030 -t UTF-8" in line
+
+    def test_no_model_and_no_examples(self, made, tmp_path, capsys):
+        command = ["finetune", made / "recipe.toml", "--workdir", tmp_path / "run"]
+        assert "pass --model MODEL" in fail(capsys, *command)
+        assert "pass --train FILE" in fail(capsys, *command, "--model", made / "encoder")
+
+    def test_a_work_directory_of_a_pretraining_run(self, made, tmp_path, capsys):
+        (tmp_path / "run" / "checkpoints" / "step-00000001").mkdir(parents=True)
+        (tmp_path / "run" / "config.toml").write_text("[data]\ncorpus = 'x'\n")
+        arguments = ["--model", made / "encoder", "--train", made / "train.tsv"]
+        arguments += ["--workdir", tmp_path / "run"]
+        line = fail(capsys, "finetune", made / "recipe.toml", *arguments)
+        assert "belongs to a run with another config" in line

@@ -1,0 +1,38 @@
+import pytest
+
+from bert_keras.config import FinetuneConfig, load_toml
+from bert_keras.errors import InputError
+
+NAMES = ["sst2", "mrpc", "wnut16", "squad", "chnsenticorp", "domain-mlm"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_recipe_is_valid_and_opens_with_its_command(name, repository):
+    path = repository / "configs" / "finetune" / f"{name}.toml"
+    load_toml(FinetuneConfig, path)
+    first, *_ = path.read_text().splitlines()
+    assert first.startswith(f"# bert-keras finetune configs/finetune/{name}.toml --model MODEL")
+
+
+def test_steps_follow_from_epochs_unless_they_are_set():
+    train = FinetuneConfig().train
+    resolved = train.resolved(sequences=1000)
+    assert (resolved.steps, resolved.eval_every_steps) == (94, 31)
+    assert resolved.resolved(sequences=1000) == resolved
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("data.task=clasification", "did you mean 'classification'"),
+        ("train.class_weights=even", "train.class_weights cannot be 'even'"),
+        ("optimizer.layer_decay=0", "optimizer.layer_decay must lie in"),
+        ("train.epochs=0", "train.epochs must be greater than 0"),
+        ("data.dev_fraction=1.0", r"data.dev_fraction must lie in \[0, 1\)"),
+        ("data.labels=3", "unknown key data.labels"),
+        ("model.frozen_layers=-1", "model.frozen_layers must be at least 0"),
+    ],
+)
+def test_an_impossible_value_is_said_with_its_key(setting, message, repository):
+    with pytest.raises(InputError, match=message):
+        load_toml(FinetuneConfig, repository / "configs" / "finetune" / "sst2.toml", [setting])
