@@ -133,7 +133,7 @@ def _text(record: dict[str, Any], name: str, where: str) -> str:
         )
     if not value.strip():
         raise InputError(f"{where}: the {name} is empty")
-    return value
+    return replace_bad(value)
 
 
 def _answers(answers: Any, where: str) -> tuple[tuple[str, int], ...]:
@@ -149,4 +149,4 @@ def _answers(answers: Any, where: str) -> tuple[tuple[str, int], ...]:
         raise InputError(
             f"{where}: every answer must have 'text', a string, and 'answer_start', a whole number"
         )
-    return tuple(found)
+    return tuple((replace_bad(text), start) for text, start in found)

@@ -13,6 +13,7 @@ from bert_keras.tasks.reading.sources import (
     is_tfds,
     read_objects,
     read_source_lines,
+    replace_bad,
     row,
     suffix_of,
 )
@@ -136,7 +137,7 @@ def _strings(record: dict[str, Any], names: tuple[str, ...], where: str) -> tupl
     values = record[name]
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise InputError(f"{where}: the field {name!r} must be a list of strings")
-    return tuple(values)
+    return tuple(map(replace_bad, values))
 
 
 def _columns(source: str) -> Iterator[TaggedExample]:
@@ -144,11 +145,11 @@ def _columns(source: str) -> Iterator[TaggedExample]:
     tags: list[str] = []
     first, width = 0, 0
     for number, line in enumerate(read_source_lines(source), start=1):
-        stripped = line.strip(" \t")
+        line = line.rstrip(" \t")
         cells = [cell.strip() for cell in line.split("\t")]
-        if "\t" not in stripped:
-            cells = re.split(" +", stripped)
-        if not stripped or cells[0].startswith(_DOCUMENT_START):
+        if len(cells) == 1:
+            cells = re.split(" +", cells[0])
+        if not line or cells[0].startswith(_DOCUMENT_START):
             if words:
                 yield TaggedExample(tuple(words), tuple(tags) or None, row(source, first))
             words, tags = [], []
@@ -162,7 +163,7 @@ def _columns(source: str) -> Iterator[TaggedExample]:
         if (width == 1) != (len(cells) == 1):
             raise InputError(
                 f"{where} has {len(cells)} column{'s' if len(cells) > 1 else ''}, the first row "
-                f"has {width}: a word and its tag are wanted. Received: {stripped!r:.80}"
+                f"has {width}: a word and its tag are wanted. Received: {line!r:.80}"
             )
         if not cells[0]:
             raise InputError(f"{where}: the word is empty")

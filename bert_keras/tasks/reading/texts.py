@@ -208,13 +208,13 @@ def _text(value: Any, column: str, where: str) -> str:
         raise InputError(
             f"{where}: the field {column!r} must be a string. Received: {type(value).__name__}"
         )
-    return value
+    return replace_bad(value)
 
 
 def _label(value: Any, where: str) -> str | None:
     """The label as a string: JSON and TFDS have numbers and lists, too."""
     if value is None or isinstance(value, str):
-        return value if value is None else value.strip()
+        return value if value is None else replace_bad(value.strip())
     if isinstance(value, bool | int | float):
         return str(value).lower()
     if not isinstance(value, list):

@@ -33,6 +33,14 @@ def test_both_versions_of_squad_are_read(tmp_path):
     ]
 
 
+def test_half_a_surrogate_pair_is_replaced_and_offsets_stay(tmp_path):
+    text = json.dumps(_squad({"question": "\ud83d?", "answers": [{"text": "b", "answer_start": 2}]},
+                             context="\ud83d b"))  # fmt: skip
+    (example,) = _read(tmp_path, text)
+    assert (example.question, example.context) == ("\ufffd?", "\ufffd b")
+    assert example.answers == (("b", 2),)
+
+
 def test_json_lines_are_read_with_and_without_answers(tmp_path):
     records = [
         {"id": "a", "question": "Q?", "context": "C.",

@@ -77,6 +77,13 @@ def test_json_labels_may_be_strings_numbers_and_lists(tmp_path):
     assert read_text_examples(path)[1].where == f"{path}, row 3"
 
 
+def test_half_a_surrogate_pair_is_replaced(tmp_path):
+    path = _write(
+        tmp_path, "a.jsonl", r'{"text": "half \ud83d, \ud83d\ude00 whole", "label": "\ud83d"}'
+    )
+    assert _rows(path) == [("half \ufffd, 😀 whole", None, "\ufffd")]
+
+
 def test_a_table_keeps_several_labels_as_they_are_joined(tmp_path):
     path = _write(tmp_path, "a.tsv", "text\tlabels\nx\tjoy|fear\ny\t\n")
     assert [e.label for e in read_text_examples(path)] == ["joy|fear", ""]
@@ -106,6 +113,11 @@ def test_packed_files_and_standard_input_are_read_alike(tmp_path, monkeypatch):
         ("né", "standard input, row 1"),
         ("zwei", "standard input, row 2"),
     ]
+
+
+def test_windows_line_ends_are_none_of_a_cells(tmp_path):
+    path = _write(tmp_path, "a.csv", 'text,label\r\n"two\r\nlines",1\r\nplain,0\r\n')
+    assert _rows(path) == [("two\nlines", None, "1"), ("plain", None, "0")]
 
 
 def test_line_ends_of_unicode_do_not_end_a_row(tmp_path):
