@@ -40,7 +40,7 @@ class TestClassification:
             self.task.features([example(label="odd")], tokenizer)
 
     def test_an_empty_label_names_its_row(self):
-        with pytest.raises(InputError, match="train.tsv, row 1: the label is empty"):
+        with pytest.raises(InputError, match=r"train.tsv, row 1: the label is empty"):
             Classification().labels_of([example(label="")])
 
     def test_the_answer_is_the_softmax(self):
