@@ -1,5 +1,6 @@
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -120,6 +121,28 @@ def test_the_same_pretrain_command_again_is_done_at_once(made, capsys):
     assert str(made / "run" / "model") in capsys.readouterr().out
 
 
+def test_training_without_held_out_text_says_so(made, texts, tmp_path, capsys):
+    one = [str(texts / "00.txt"), "--vocab", str(made / "vocab.txt"), "--out", str(tmp_path / "c")]
+    assert main(["prepare", *one]) == 0
+    arguments = ["--corpus", str(tmp_path / "c"), "--workdir", str(tmp_path / "run")]
+    assert main(["pretrain", str(made / "recipe.toml"), *arguments]) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: no t")]
+    assert len(notes) == 1
+
+
+@pytest.mark.parametrize("delay", [0.15, 0.6])
+def test_ctrl_c_is_one_line_even_during_the_imports(made, delay):
+    command = [sys.executable, "-m", "bert_keras", "fill-mask", str(made / "run"), "a [MASK]"]
+    # A process that does nothing says how long Python itself takes to begin.
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import bert_keras"], check=True)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(delay + time.perf_counter() - start)
+        process.send_signal(signal.SIGINT)
+        error = process.communicate(timeout=60)[1]
+    assert (process.returncode, error) == (130, "bert-keras: interrupted\n")
+
+
 def test_plot_draws_the_curves(made, capsys):
     assert main(["plot", str(made / "run")]) == 0
     assert capsys.readouterr().out.strip().endswith("curves.png")
@@ -143,6 +166,12 @@ class TestBadInput:
         assert "no.toml" in line
         line = fail(capsys, "fill-mask", tmp_path / "none", "a [MASK]")
         assert "no such model directory" in line
+
+    def test_a_vocabulary_that_is_there_already(self, made, texts, capsys):
+        before = (made / "vocab.txt").read_bytes()
+        line = fail(capsys, "vocab", texts, "--out", made / "vocab.txt", "--size", "90")
+        assert "vocab.txt already exists" in line
+        assert (made / "vocab.txt").read_bytes() == before
 
     def test_an_empty_corpus(self, made, tmp_path, capsys):
         (tmp_path / "empty.txt").write_text("\n\n")
