@@ -170,6 +170,11 @@ def _cut_at_space(line: str) -> tuple[str, str]:
 def _json_text(path: Path, number: int, line: str) -> str:
     try:
         record = json.loads(line)
+    except json.JSONDecodeError as error:
+        # Its own text would call this line 1.
+        raise InputError(
+            f"{path}: line {number} is not valid JSON: {error.msg} (character {error.colno})"
+        ) from None
     except ValueError as error:
         raise InputError(f"{path}: line {number} is not valid JSON: {error}") from None
     except RecursionError:
