@@ -118,7 +118,7 @@ def measure(corpus: SyntheticCorpus, length: int, batch: int) -> dict[str, float
     }
     config = configs["token"]
     maskings |= keras_hub_masking(corpus, config, examples)
-    maskings |= transformers_masking(corpus, config, examples)
+    maskings |= transformers_masking(corpus, config, examples, starts)
     rates |= {
         name: batch * length / seconds for name, seconds in best_seconds_of_each(maskings).items()
     }
@@ -155,7 +155,10 @@ def our_masking(
 def keras_hub_masking(
     corpus: SyntheticCorpus, config: DataConfig, examples: Any
 ) -> dict[str, Callable[[], object]]:
-    """keras-hub's layer on the same batch, in a graph as ``Dataset.map`` runs it."""
+    """keras-hub's layer on the same batch, in a graph as ``Dataset.map`` runs it.
+
+    It masks single tokens; whole words it has none.
+    """
     try:
         import keras_hub
     except ImportError:
@@ -173,9 +176,12 @@ def keras_hub_masking(
 
 
 def transformers_masking(
-    corpus: SyntheticCorpus, config: DataConfig, examples: Any
+    corpus: SyntheticCorpus, config: DataConfig, examples: Any, word_starts: np.ndarray
 ) -> dict[str, Callable[[], object]]:
-    """The collator of transformers on the same examples, as lists: as a data loader gives them."""
+    """The collator of transformers on the same examples, as lists: as a data loader gives them.
+
+    Its whole words come from the offsets of the tokens in the text, and become [MASK] always.
+    """
     try:
         import torch  # noqa: F401 - the collator needs it
         from transformers import BertTokenizer, DataCollatorForLanguageModeling
@@ -187,14 +193,31 @@ def transformers_masking(
         pieces = (special.get(number, f"word{number}") for number in range(corpus.vocab_size))
         vocab.write_text("\n".join(pieces) + "\n", encoding="utf-8")
         tokenizer = BertTokenizer(str(vocab))
-    collator = DataCollatorForLanguageModeling(tokenizer, mlm_probability=config.masking_rate)
+    rate = config.masking_rate
+    tokens = DataCollatorForLanguageModeling(tokenizer, mlm_probability=rate)
+    words = DataCollatorForLanguageModeling(
+        tokenizer,
+        mlm_probability=rate,
+        whole_word_mask=True,
+        mask_replace_prob=1.0,
+        random_replace_prob=0.0,
+    )
     rows = [
         {"input_ids": ids, "attention_mask": mask}
         for ids, mask in zip(
             examples.input_ids.tolist(), examples.attention_mask.tolist(), strict=True
         )
     ]
-    return {"mask, transformers": lambda: collator(rows)}
+    # As if every token had one character, and a space stood before every word.
+    ends = 2 * np.arange(word_starts.shape[1]) + 1
+    offsets = np.stack([ends - 2 + word_starts, np.broadcast_to(ends, word_starts.shape)], axis=-1)
+    rows_with_offsets = [
+        row | {"offset_mapping": pairs} for row, pairs in zip(rows, offsets.tolist(), strict=True)
+    ]
+    return {
+        "mask, transformers": lambda: tokens(rows),
+        "mask, transformers whole_word": lambda: words(rows_with_offsets),
+    }
 
 
 def best_seconds_of_each(runs: dict[str, Callable[[], object]]) -> dict[str, float]:
@@ -260,7 +283,7 @@ def main() -> None:
         corpus = SyntheticCorpus.make(Path(directory), arguments.tokens)
         rates |= measure(corpus, arguments.length, arguments.batch)
     for stage, rate in rates.items():
-        print(f"{stage:<22}{rate / 1e6:8.1f} M tokens/s")
+        print(f"{stage:<32}{rate / 1e6:8.1f} M tokens/s")
     if arguments.json:
         result = {
             "tokens_per_second": {stage: round(rate) for stage, rate in rates.items()},

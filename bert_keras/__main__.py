@@ -2,7 +2,21 @@
 
 import sys
 
-from bert_keras.cli import main
+
+def main() -> int:
+    """Runs the command line; Ctrl-C ends even its imports in one line.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        from bert_keras.cli import main as run
+
+        return run()
+    except KeyboardInterrupt:
+        print("bert-keras: interrupted", file=sys.stderr)
+        return 130
+
 
 if __name__ == "__main__":
     sys.exit(main())

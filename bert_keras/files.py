@@ -1,5 +1,6 @@
 """Writing files and directories so that a crash leaves the old one or the new one, never half."""
 
+import glob
 import os
 import shutil
 import tempfile
@@ -7,12 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 from bert_keras.errors import InputError
 
 
 @contextmanager
 def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
     """Yields a temporary directory that takes the name ``path`` when the block ends well.
+
+    Those that killed processes left behind for the same ``path`` are removed.
 
     Args:
         path: The final name. Its parents are made.
@@ -26,10 +34,11 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
         raise InputError(f"{path} already exists; remove it or choose another name")
     with _errors_naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left_behind(path)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
     try:
         temporary.chmod(0o755)  # mkdtemp makes it private; the result should be as any directory
-        with _errors_naming(path, temporary):
+        with _held(temporary), _errors_naming(path, temporary):
             yield temporary
         for file in temporary.rglob("*"):
             if file.is_file():
@@ -63,6 +72,35 @@ def write_bytes_atomic(path: str | Path, data: bytes) -> None:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _remove_left_behind(path: Path) -> None:
+    """Removes the temporary directories for ``path`` that no process holds any more."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.{'?' * 8}.tmp"):
+        with _held(left) as is_ours:
+            if is_ours:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def _held(directory: Path) -> Iterator[bool]:
+    """Yields whether this process alone holds ``directory``; a kill lets go of it.
+
+    False where the system cannot tell.
+    """
+    if fcntl is None or not directory.is_dir():
+        yield False
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_ours = True
+        except OSError:  # held by another process, or a file system without locks
+            is_ours = False
+        yield is_ours
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -60,3 +60,17 @@ def test_errors_name_what_the_user_asked_for_and_no_temporary_name(tmp_path):
     with pytest.raises(FileNotFoundError) as error, atomic_directory(tmp_path / "out"):
         (tmp_path / "elsewhere").read_text()
     assert error.value.filename == str(tmp_path / "elsewhere")
+
+
+def test_what_a_killed_process_left_goes_with_the_next_and_what_is_being_written_stays(tmp_path):
+    left, other = tmp_path / ".out.abcdefgh.tmp", tmp_path / ".out.b.abcdefgh.tmp"
+    for directory in (left, other):
+        directory.mkdir()
+        (directory / "half").write_text("half")
+    with atomic_directory(tmp_path / "out") as first:
+        assert not left.exists()
+        with atomic_directory(tmp_path / "out") as second:
+            assert first.exists()
+            (second / "whole").write_text("whole")
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [other.name, "out"]

@@ -85,7 +85,7 @@ def start_tensorflow() -> None:
         os.dup2(notes.fileno(), 2)
         try:
             import keras  # noqa: F401 - brings TensorFlow
-        except BaseException:
+        except Exception:
             notes.seek(0)
             os.write(kept, notes.read())
             raise

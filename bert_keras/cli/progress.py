@@ -35,6 +35,11 @@ class TrainingProgress(keras.callbacks.Callback):
         done, total = self.params["initial_step"], self.params["steps"]
         if done:
             errors.print(f"going on from step {done:,} of {total:,}")
+        if not self.params["evaluates"]:
+            errors.print(
+                "note: no text is held out to evaluate on: the corpus has a single document "
+                "(prepare --split blank-line may find more), or data.eval_fraction is 0"
+            )
         self.task = self.bar.add_task("training", total=total, completed=done, rate="")
         self.bar.start()
 

@@ -7,12 +7,10 @@ whole-word masking for Chinese).
 
 import functools
 import importlib.metadata
-import logging
-import tempfile
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -20,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from bert_keras.corpus import store
+from bert_keras.corpus.jieba_cut import JiebaCut
 from bert_keras.errors import InputError
 
-# The unified ideographs, which is where the words of jieba's dictionary are.
-_FIRST, _LAST = "\u4e00", "\u9fff"
+# The ideographs that jieba finds words in; it keeps everything else apart.
+_FIRST, _LAST = "\u4e00", "\u9fd5"
 _SPACE = ord(" ")
 _BLOCK_SENTENCES = 1 << 13
 
@@ -87,7 +86,7 @@ class WordSegmenter:
     def __init__(self, vocab: Sequence[str]) -> None:
         self._continues_word = store.continuations(vocab)
         self._characters = np.array([_character(piece) for piece in vocab], "<u4")
-        self._cut = _load_jieba()
+        self._cut = JiebaCut()
 
     def __call__(self, tokens: np.ndarray, sentence_starts: np.ndarray) -> np.ndarray:
         """Finds out which tokens begin a word.
@@ -99,13 +98,16 @@ class WordSegmenter:
         Returns:
             bool [T].
         """
-        # A space before every sentence, and one for all that is no Chinese character: jieba
-        # keeps them apart, each as a word.
+        # A space before every sentence, and one for all that is no Chinese character.
         text = np.insert(self._characters[tokens], sentence_starts, _SPACE)
-        words = self._cut(text.tobytes().decode("utf-32-le"))
-        ends = np.cumsum(np.fromiter(map(len, words), np.int64))
-        starts = np.zeros(len(text), bool)
-        starts[ends[:-1]] = True
+        is_chinese = text != _SPACE
+        runs = text.tobytes().decode("utf-32-le").split()
+        lengths = np.fromiter(chain.from_iterable(map(self._cut, runs)), np.int64)
+        # Among the Chinese characters alone, each word begins where those before it end.
+        word_starts = np.zeros(np.count_nonzero(is_chinese), bool)
+        word_starts[np.cumsum(lengths) - lengths] = True
+        starts = np.ones(len(text), bool)
+        starts[is_chinese] = word_starts
         inserted = sentence_starts + np.arange(len(sentence_starts))
         return np.delete(starts, inserted) & ~self._continues_word[tokens]
 
@@ -113,20 +115,6 @@ class WordSegmenter:
 def _character(piece: str) -> int:
     """The code point of a piece that is one Chinese character, else a space's."""
     return ord(piece) if len(piece) == 1 and _FIRST <= piece <= _LAST else _SPACE
-
-
-def _load_jieba() -> Callable[[str], Iterator[str]]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its regular expressions have invalid escapes
-        import jieba
-    jieba.setLogLevel(logging.WARNING)
-    tokenizer = jieba.Tokenizer()
-    # Else it would take its dictionary from a file in the common temporary folder, where anybody
-    # may have put it.
-    with tempfile.TemporaryDirectory() as private:
-        tokenizer.tmp_dir = private
-        tokenizer.initialize()
-    return tokenizer.cut
 
 
 _segmenter: WordSegmenter | None = None

@@ -21,10 +21,11 @@ _BETWEEN = ",;:，、；："
 _NO_SENTENCE = _END_MARKS + "”’»)]}」』）》】"
 _CJK = IDEOGRAPHS
 _CHINESE_OPENING = "“‘「『（《【"
-# A run of marks with a Chinese one among them, and the quotes it closes; a Chinese character;
-# whatever else has no space in it.
+# A number with its full stop; a run of marks with a Chinese one among them, and the quotes it
+# closes; a Chinese character; whatever else has no space in it.
 _CHUNK = re.compile(
-    rf"[{_MARKS}]*[{_CHINESE_MARKS}][{_MARKS}{_CHINESE_MARKS}]*[{re.escape(_CLOSING)}]*"
+    rf"[0-9０-９]{{1,2}}。(?![{_END_MARKS}{re.escape(_CLOSING)}])"
+    rf"|[{_MARKS}]*[{_CHINESE_MARKS}][{_MARKS}{_CHINESE_MARKS}]*[{re.escape(_CLOSING)}]*"
     rf"|[{_CJK}]"
     rf"|[{_CHINESE_OPENING}]*[^\s{_CJK}{_CHINESE_MARKS}{_CHINESE_OPENING}]+"
     rf"|[{_CHINESE_OPENING}]+"
@@ -59,11 +60,12 @@ _ROMAN = re.compile("[IVX]+")
 
 # How a chunk ends ...
 _NO_END, _CHINESE_MARK, _MARK, _LIST_END, _TITLE, _NUMBERED, _ABBREVIATION = range(7)
+_CHINESE_LIST_END = 7
 # ... and how one begins; the kind of a chunk is 8 times the one plus the other.
 _OTHER, _LOWER, _DIGIT, _FIRST_WORD, _CHINESE, _NEVER_FIRST = range(6)
 # Whether a sentence ends between: a row for the chunk before, a column for the one after.
-_ENDS = np.zeros((7, 8), bool)
-_ENDS[_CHINESE_MARK] = True
+_ENDS = np.zeros((8, 8), bool)
+_ENDS[[_CHINESE_MARK, _CHINESE_LIST_END]] = True
 _ENDS[_MARK, [_OTHER, _DIGIT, _FIRST_WORD, _CHINESE]] = True
 _ENDS[_LIST_END, [_OTHER, _DIGIT, _FIRST_WORD]] = True
 _ENDS[_NUMBERED, [_OTHER, _FIRST_WORD, _CHINESE]] = True
@@ -128,9 +130,10 @@ def sentence_ends(kinds: np.ndarray, text_ends: list[int] | np.ndarray) -> np.nd
     last[text_ends[text_ends > 0] - 1] = True
     ends = last.copy()
     ends[:-1] |= _ENDS[end[:-1], start[1:]]
-    # "1." and "A." at the head of a sentence are its number.
+    # "1.", "1。" and "A." at the head of a sentence are its number.
     heads = np.concatenate([[True], ends[:-1]])
-    return ends & ~(heads & ((end == _LIST_END) | (end == _ABBREVIATION))) | last
+    is_number = (end == _LIST_END) | (end == _CHINESE_LIST_END) | (end == _ABBREVIATION)
+    return ends & ~(heads & is_number) | last
 
 
 def ends_sentence(text: str) -> bool:
@@ -167,7 +170,7 @@ def _end_kind(chunk: str) -> int:
     word = body.rstrip(_END_MARKS)
     marks = body[len(word) :]
     if any(mark in _CHINESE_MARKS for mark in marks):
-        return _CHINESE_MARK
+        return _CHINESE_LIST_END if word else _CHINESE_MARK
     if marks != ".":
         return _MARK
     word = word[max(map(word.rfind, _OPENING)) + 1 :]

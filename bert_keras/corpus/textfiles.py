@@ -181,6 +181,11 @@ def json_object(where: str, line: str, wanted: str) -> dict[str, Any]:
     """
     try:
         record = json.loads(line)
+    except json.JSONDecodeError as error:
+        # Its own text would call this line 1.
+        raise InputError(
+            f"{where} is not valid JSON: {error.msg} (character {error.colno})"
+        ) from None
     except ValueError as error:
         raise InputError(f"{where} is not valid JSON: {error}") from None
     except RecursionError:

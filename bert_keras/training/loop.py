@@ -115,7 +115,8 @@ class TrainingRun:
         self.log = MetricsLog(self.workdir, step)
         total = stages[-1].last_step
         self.callbacks.set_model(self.model)
-        self.callbacks.set_params({"steps": total, "initial_step": step})
+        evaluates = any(stage.evaluation for stage in stages)
+        self.callbacks.set_params({"steps": total, "initial_step": step, "evaluates": evaluates})
         self.model.stop_training = False
         self.callbacks.on_train_begin()
         with listening() as self.stop_request:

@@ -120,6 +120,33 @@ def test_the_same_pretrain_command_again_is_done_at_once(made, capsys):
     assert str(made / "run" / "model") in capsys.readouterr().out
 
 
+def test_training_without_held_out_text_says_so(made, texts, tmp_path, capsys):
+    one = [str(texts / "00.txt"), "--vocab", str(made / "vocab.txt"), "--out", str(tmp_path / "c")]
+    assert main(["prepare", *one]) == 0
+    arguments = ["--corpus", str(tmp_path / "c"), "--workdir", str(tmp_path / "run")]
+    assert main(["pretrain", str(made / "recipe.toml"), *arguments]) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: no t")]
+    assert len(notes) == 1
+
+
+@pytest.mark.parametrize("module", ["bert_keras.cli.vocab", "keras"])
+def test_ctrl_c_is_one_line_even_during_the_imports(made, module):
+    """It comes just when the module is imported."""
+    script = f"""
+import os, signal, sys
+from bert_keras.__main__ import main
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+sys.exit(main())
+"""
+    command = [sys.executable, "-c", script, "fill-mask", str(made / "run"), "a [MASK]"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "bert-keras: interrupted\n")
+
+
 def test_plot_draws_the_curves(made, capsys):
     assert main(["plot", str(made / "run")]) == 0
     assert capsys.readouterr().out.strip().endswith("curves.png")
@@ -143,6 +170,12 @@ class TestBadInput:
         assert "no.toml" in line
         line = fail(capsys, "fill-mask", tmp_path / "none", "a [MASK]")
         assert "no such model directory" in line
+
+    def test_a_vocabulary_that_is_there_already(self, made, texts, capsys):
+        before = (made / "vocab.txt").read_bytes()
+        line = fail(capsys, "vocab", texts, "--out", made / "vocab.txt", "--size", "90")
+        assert "vocab.txt already exists" in line
+        assert (made / "vocab.txt").read_bytes() == before
 
     def test_an_empty_corpus(self, made, tmp_path, capsys):
         (tmp_path / "empty.txt").write_text("\n\n")

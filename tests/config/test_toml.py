@@ -1,4 +1,6 @@
+import shlex
 import tomllib
+from dataclasses import replace
 
 import pytest
 
@@ -81,4 +83,38 @@ def test_every_shipped_recipe_loads_and_opens_with_its_command(repository):
         load_toml(PretrainConfig, path)
         first = path.read_text().split("\n\n")[0]
         assert first.startswith("# bert-keras "), path
+        command = f"# bert-keras pretrain configs/pretrain/{path.name} "
+        assert command in first or first.startswith("# bert-keras quickstart\n"), path
         assert "easured" in first, path
+
+
+def test_the_base_recipes_are_the_papers_and_go_together(repository):
+    folder = repository / "configs" / "pretrain"
+    short, long = (load_toml(PretrainConfig, folder / f"base-{n}.toml") for n in (128, 512))
+    paper = PretrainConfig()  # as tests/config/test_run.py holds
+    assert (short.train.steps, long.train.steps) == (900_000, 100_000)
+    assert short.train.batch_size == long.train.batch_size == paper.train.batch_size
+    assert round(short.optimizer.warmup_ratio * short.train.steps) == 10_000
+    assert replace(short.optimizer, warmup_ratio=0.01) == paper.optimizer
+    assert replace(short.data, eval_fraction=0.05) == paper.data
+    assert replace(long.data, max_seq_length=128, max_predictions_per_seq=20) == short.data
+    assert (long.data.max_seq_length, long.data.max_predictions_per_seq) == (512, 77)
+    assert long.model == short.model  # or --init would refuse
+    published = replace(paper.model.bert_config(30_522), hidden_act="gelu_new")
+    assert short.model.bert_config(30_522) == published
+    # The original's rate at step 900,000 + s of 1,000,000 is the second recipe's at step s.
+    rate, steps = paper.optimizer.learning_rate, paper.train.steps
+    assert rate * (1 - 900_000 / steps) == pytest.approx(long.optimizer.learning_rate)
+    assert long.optimizer.warmup_ratio == 0
+
+
+def test_the_overrides_that_base_128_names_make_one_run_of_the_papers_schedule(repository):
+    folder = repository / "configs" / "pretrain"
+    comment = (folder / "base-128.toml").read_text().split("\n\n")[0].replace("\n#", "\n")
+    command = shlex.split(comment[comment.index("bert-keras pretrain configs/pretrain/base-512") :])
+    overrides = [command[k + 1] for k, word in enumerate(command) if word == "--set"]
+    config = load_toml(PretrainConfig, folder / "base-512.toml", overrides)
+    assert config.optimizer == PretrainConfig().optimizer
+    assert (config.train.steps, config.data.max_seq_length) == (1_000_000, 512)
+    (phase,) = config.data.phases
+    assert (phase.until, phase.max_seq_length, phase.max_predictions_per_seq) == (0.9, 128, 20)

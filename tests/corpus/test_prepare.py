@@ -233,3 +233,4 @@ def test_killed_in_the_middle_there_is_no_corpus_and_the_next_run_makes_it(tmp_p
     process = _run(tmp_path, vocab)
     assert process.communicate(timeout=60)[1] == ""
     assert len(Corpus.open(place / "out").documents) == 1
+    assert [path.name for path in place.iterdir()] == ["out"]
