@@ -19,7 +19,7 @@ from bert_keras.checkpoints.config_json import (
     other_config,
 )
 from bert_keras.checkpoints.names import current_name
-from bert_keras.checkpoints.opening import load_tokenizer, make_request
+from bert_keras.checkpoints.opening import Wanted, load_tokenizer, make_request
 from bert_keras.checkpoints.safetensors_files import (
     INDEX_FILE,
     WEIGHTS_FILE,
@@ -87,7 +87,7 @@ def save_huggingface(model: Any, path: str | Path, tokenizer: BertTokenizer | No
             write_modules(model, directory)
 
 
-def load_huggingface(path: Path, model_class: type | None = None, **arguments: Any) -> Any:
+def load_huggingface(path: Path, wanted: Wanted) -> Any:
     """Opens a model directory; see ``bert_keras.load``."""
     values = read_json_object(path / CONFIG_FILE)
     model_type = check_kind(path / CONFIG_FILE, values)
@@ -95,11 +95,11 @@ def load_huggingface(path: Path, model_class: type | None = None, **arguments: A
     weights = _weights(open_tensors(path), model_type)
     own = _own_class(values, weights)
     in_file = head_arguments(own, values, weights.file)
-    as_embedding = model_class in (None, BertForSentenceEmbedding)
+    as_embedding = wanted.model_class in (None, BertForSentenceEmbedding)
     if own is BertEncoder and as_embedding and (path / MODULES_FILE).exists():
         own, in_file = BertForSentenceEmbedding, embedding_arguments(path)
     config = BertConfig.from_dict(bert_values(values))
-    request = make_request(own, in_file, config, weights, model_class, arguments)
+    request = make_request(own, in_file, config, weights, wanted)
     model = make_model(request, weights, "huggingface")
     finish(model, values)
     model.tokenizer = load_tokenizer(path, model.config)

@@ -7,13 +7,14 @@ from typing import Any
 
 import keras
 
+from bert_keras.checkpoints.opening import Wanted
 from bert_keras.checkpoints.weights import Report
 from bert_keras.errors import InputError
 from bert_keras.modeling.model import BertModel
 from bert_keras.tokenization import BertTokenizer
 
 
-def load_keras(path: Path, model_class: type | None = None, **arguments: Any) -> Any:
+def load_keras(path: Path, wanted: Wanted) -> Any:
     """Opens a ``.keras`` file in Keras's safe mode, which runs no code that the file brings.
 
     Raises:
@@ -23,7 +24,7 @@ def load_keras(path: Path, model_class: type | None = None, **arguments: Any) ->
     """
     if not path.exists():
         raise FileNotFoundError(2, "no such file", str(path))
-    if model_class is not None or arguments:
+    if wanted.model_class is not None or wanted.arguments:
         raise InputError(
             f"{path}: a .keras file opens as what it is; to open it for another task, save it "
             "as a directory first"

@@ -5,15 +5,16 @@ tanh form, and LayerNorm with epsilon 1e-5 instead of 1e-12. The weights come ov
 head computes with them what BERT does, so its logits differ slightly from keras-hub's.
 """
 
-import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from bert_keras.checkpoints.names import Entry, entries
-from bert_keras.checkpoints.opening import check_vocabulary_size, make_request
+from bert_keras.checkpoints.keras_arrays import keras_weights
+from bert_keras.checkpoints.names import Shape, entries, keras_hub_name
+from bert_keras.checkpoints.opening import Wanted, check_vocabulary_size, make_request
 from bert_keras.checkpoints.weights import Weights, make_model
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
@@ -33,25 +34,6 @@ _KEYS = {
     "max_sequence_length": "max_position_embeddings",
     "num_segments": "type_vocab_size",
 }
-_LAYER_PARTS = {
-    "attention.self.query": "_self_attention_layer/query_dense",
-    "attention.self.key": "_self_attention_layer/key_dense",
-    "attention.self.value": "_self_attention_layer/value_dense",
-    "attention.output.dense": "_self_attention_layer/output_dense",
-    "attention.output.LayerNorm": "_self_attention_layer_norm",
-    "intermediate.dense": "_feedforward_intermediate_dense",
-    "output.dense": "_feedforward_output_dense",
-    "output.LayerNorm": "_feedforward_layer_norm",
-}
-_PARTS = {
-    "bert.embeddings.word_embeddings": "layers/reversible_embedding",
-    "bert.embeddings.position_embeddings": "layers/position_embedding",
-    "bert.embeddings.token_type_embeddings": "layers/embedding",
-    "bert.embeddings.LayerNorm": "layers/layer_normalization",
-    "bert.pooler.dense": "layers/dense",
-    "cls.predictions.transform.dense": "layers/masked_lm_head/_intermediate_dense",
-    "cls.predictions.transform.LayerNorm": "layers/masked_lm_head/_intermediate_layer_norm",
-}
 
 
 def is_keras_hub(path: Path) -> bool:
@@ -60,7 +42,7 @@ def is_keras_hub(path: Path) -> bool:
     return file.exists() and "registered_name" in read_json_object(file)
 
 
-def load_keras_hub(path: Path, model_class: type | None = None, **arguments: Any) -> Any:
+def load_keras_hub(path: Path, wanted: Wanted) -> Any:
     """Opens a preset; see ``bert_keras.load``."""
     values = read_json_object(path / CONFIG_FILE)
     if values.get("class_name") != "BertBackbone" or not isinstance(values.get("config"), dict):
@@ -79,7 +61,7 @@ def load_keras_hub(path: Path, model_class: type | None = None, **arguments: Any
     own = _class_of(path)
     files = [WEIGHTS_FILE] + ([TASK_WEIGHTS_FILE] if own is BertForMaskedLM else [])
     weights = _weights(path, files, config)
-    request = make_request(own, {}, config, weights, model_class, arguments)
+    request = make_request(own, {}, config, weights, wanted)
     model = make_model(request, weights, "keras-hub")
     if (path / VOCABULARY_FILE).exists():
         model.tokenizer = _tokenizer(path)
@@ -97,46 +79,28 @@ def _class_of(path: Path) -> type:
 
 def _weights(path: Path, files: list[str], config: BertConfig) -> Weights:
     """The arrays of the files under the table's names."""
-    stored: dict[str, tuple[Path, tuple[int, ...]]] = {}
+    stored: dict[str, tuple[Path, Shape]] = {}
     for file in files:
         stored |= _datasets(path / file)
     layers = sum(name.endswith("/_feedforward_output_dense/vars/0") for name in stored)
-    size = config.hidden_size
-    known: dict[str, Entry] = {}
-    shaped = BertConfig(**config.to_dict() | {"num_hidden_layers": max(layers, 1)})
-    for entry in entries(shaped):
-        known |= dict.fromkeys(entry.theirs, entry)
-    theirs = {_keras_hub_name(name): name for name in known}
+    table = entries(replace(config, num_hidden_layers=max(layers, 1)))
+    names = {keras_hub_name(name): name for entry in table for name in entry.theirs}
 
-    shapes = {}
-    for there, (_, shape) in stored.items():
-        name = theirs.get(there, there)
-        mine = known.get(name)
-        if mine is not None and mine.is_kernel:
-            # Attention's kernels have the heads apart: [H, N, K], and [N, K, H] for the output.
-            if len(shape) == 3:
-                outputs = shape[2] if name.endswith("output.dense.weight") else size
-                shape = (math.prod(shape) // outputs, outputs)
-            shape = shape[::-1]
-        elif mine is not None and len(shape) == 2 and mine.shape == (size,):
-            shape = (shape[0] * shape[1],)
-        shapes[name] = tuple(shape)
-
-    def read(name: str) -> np.ndarray:
-        there = _keras_hub_name(name)
+    def read(there: str) -> np.ndarray:
         with h5py.File(stored[there][0], "r") as file:
-            array = file[there][()]
-        shape = shapes[name]
-        return array.reshape(shape[::-1]).T if known[name].is_kernel else array.reshape(shape)
+            return np.asarray(file[there])
 
-    return Weights(str(path / WEIGHTS_FILE), shapes, read, _keras_hub_name)
+    shapes = {there: shape for there, (_, shape) in stored.items()}
+    there = {names.get(home, home): home for home in stored}
+    weights = keras_weights(str(path / WEIGHTS_FILE), config, shapes, there, read)
+    return replace(weights, name=keras_hub_name)
 
 
-def _datasets(file: Path) -> dict[str, tuple[Path, tuple[int, ...]]]:
+def _datasets(file: Path) -> dict[str, tuple[Path, Shape]]:
     """The file's arrays with their shapes; the optimizer's are passed over."""
     if not file.exists():
         raise FileNotFoundError(2, "no such file", str(file))
-    found: dict[str, tuple[Path, tuple[int, ...]]] = {}
+    found: dict[str, tuple[Path, Shape]] = {}
 
     def note(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and not name.startswith("optimizer/"):
@@ -148,19 +112,6 @@ def _datasets(file: Path) -> dict[str, tuple[Path, tuple[int, ...]]]:
     except OSError as error:
         raise InputError(f"{file} is damaged or no HDF5 file: {error}") from None
     return found
-
-
-def _keras_hub_name(name: str) -> str:
-    """What a preset calls the weight that the table calls ``name``."""
-    if name == "cls.predictions.bias":
-        return "layers/masked_lm_head/vars/0"
-    part, _, kind = name.rpartition(".")
-    number = 0 if kind == "weight" else 1
-    if part.startswith("bert.encoder.layer."):
-        index, _, rest = part.removeprefix("bert.encoder.layer.").partition(".")
-        layer = "transformer_encoder" + (f"_{index}" if index != "0" else "")
-        return f"layers/{layer}/{_LAYER_PARTS.get(rest, rest)}/vars/{number}"
-    return f"{_PARTS[part]}/vars/{number}" if part in _PARTS else name
 
 
 def _tokenizer(path: Path) -> BertTokenizer:

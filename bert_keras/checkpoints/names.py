@@ -3,8 +3,9 @@
 The table gives Hugging Face's names; what the others call the same weight follows by rule.
 """
 
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +35,11 @@ class Entry(NamedTuple):
     def part(self) -> str:
         """The part of the model that the weight belongs to, such as ``"pooler"``."""
         return self.ours.split("/")[0]
+
+    @property
+    def bytes(self) -> int:
+        """How large the weight is in float32."""
+        return 4 * math.prod(self.shape) * len(self.theirs)
 
     def from_theirs(self, arrays: list[np.ndarray]) -> np.ndarray:
         """Our array from theirs."""
@@ -164,3 +170,108 @@ def google_name(name: str) -> str:
 def is_google_kernel(name: str) -> bool:
     """Whether the matrix lies [in, out] in Google's file; the heads' are [out, in] there too."""
     return google_name(name).endswith("/kernel")
+
+
+_KERAS_HUB = {
+    f"{ENCODER}embeddings.word_embeddings": "layers/reversible_embedding",
+    f"{ENCODER}embeddings.position_embeddings": "layers/position_embedding",
+    f"{ENCODER}embeddings.token_type_embeddings": "layers/embedding",
+    f"{ENCODER}embeddings.LayerNorm": "layers/layer_normalization",
+    f"{ENCODER}pooler.dense": "layers/dense",
+    "cls.predictions.transform.dense": "layers/masked_lm_head/_intermediate_dense",
+    "cls.predictions.transform.LayerNorm": "layers/masked_lm_head/_intermediate_layer_norm",
+}
+_KERAS_HUB_LAYER = {
+    "attention.self.query": "_self_attention_layer/query_dense",
+    "attention.self.key": "_self_attention_layer/key_dense",
+    "attention.self.value": "_self_attention_layer/value_dense",
+    "attention.output.dense": "_self_attention_layer/output_dense",
+    "attention.output.LayerNorm": "_self_attention_layer_norm",
+    "intermediate.dense": "_feedforward_intermediate_dense",
+    "output.dense": "_feedforward_output_dense",
+    "output.LayerNorm": "_feedforward_layer_norm",
+}
+
+
+def keras_hub_name(name: str) -> str:
+    """What a preset of keras-hub calls the weight that the table calls ``name``."""
+    if name == "cls.predictions.bias":
+        return "layers/masked_lm_head/vars/0"
+    part, _, kind = name.rpartition(".")
+    number = 0 if kind == "weight" else 1
+    if part.startswith(f"{ENCODER}encoder.layer."):
+        index, _, rest = part.removeprefix(f"{ENCODER}encoder.layer.").partition(".")
+        layer = "transformer_encoder" + (f"_{index}" if index != "0" else "")
+        return f"layers/{layer}/{_KERAS_HUB_LAYER.get(rest, rest)}/vars/{number}"
+    return f"{_KERAS_HUB[part]}/vars/{number}" if part in _KERAS_HUB else name
+
+
+# Where the garden's encoder keeps its own pooler, which its pre-training does not train.
+GARDEN_SPARE_POOLER = "encoder.pooler."
+_GARDEN_LAYER = re.compile(r"layer_with_weights-(\d+)/")
+_GARDEN_EMBEDDINGS = (
+    "_embedding_layer",
+    "_position_embedding_layer",
+    "_type_embedding_layer",
+    "_embedding_norm_layer",
+)
+_GARDEN = (
+    (r"/\.ATTRIBUTES/VARIABLE_VALUE$", ""),
+    # The encoder: alone, as a part of the pre-trainer, or as an item of its own beside it.
+    (r"^(model/)?(encoder(_network)?/)?(?=_[a-z])", "encoder/"),
+    (r"^encoder/_embedding_layer/embeddings$", f"{ENCODER}embeddings.word_embeddings.weight"),
+    (r"^(model/)?masked_lm/embedding_table$", f"{ENCODER}embeddings.word_embeddings.weight"),
+    (
+        r"^encoder/_position_embedding_layer/embeddings$",
+        f"{ENCODER}embeddings.position_embeddings.weight",
+    ),
+    (
+        r"^encoder/_type_embedding_layer/embeddings$",
+        f"{ENCODER}embeddings.token_type_embeddings.weight",
+    ),
+    (r"^encoder/_embedding_norm_layer/", f"{ENCODER}embeddings.LayerNorm."),
+    (r"^encoder/_transformer_layers/(\d+)/", rf"{ENCODER}encoder.layer.\1."),
+    (r"\._attention_layer/_(query|key|value)_dense/", r".attention.self.\1."),
+    (r"\._attention_layer/_output_dense/", ".attention.output.dense."),
+    (r"\._attention_layer_norm/", ".attention.output.LayerNorm."),
+    (r"\._intermediate_dense/", ".intermediate.dense."),
+    (r"\._output_dense/", ".output.dense."),
+    (r"\._output_layer_norm/", ".output.LayerNorm."),
+    (r"^encoder/_pooler_layer/", GARDEN_SPARE_POOLER + "dense."),
+    (
+        r"^(next_sentence\.\.pooler_dense|(model/)?classification_heads/0/dense)/",
+        f"{ENCODER}pooler.dense.",
+    ),
+    (r"^(model/)?classification_heads/0/out_proj/", "cls.seq_relationship."),
+    (r"^(model/)?masked_lm/dense/", "cls.predictions.transform.dense."),
+    (r"^(model/)?masked_lm/layer_norm/", "cls.predictions.transform.LayerNorm."),
+    (r"^(model/)?masked_lm/output_bias\.Sbias$", "cls.predictions.bias"),
+    (r"\.(kernel|gamma)$", ".weight"),
+    (r"\.beta$", ".bias"),
+)
+
+
+def garden_layers(names: Collection[str]) -> int:
+    """How many Transformer layers a checkpoint of TF Model Garden has."""
+    return sum("/_intermediate_dense/kernel/" in name for name in names)
+
+
+def name_of_garden(name: str, layers: int) -> str:
+    """The table's name of a variable in a checkpoint of TF Model Garden.
+
+    Its first encoder, a functional model, counts what has weights: the four of the embeddings,
+    the layers, the pooler. Its second says what they are.
+
+    Args:
+        name: The way to the variable, as in the file.
+        layers: How many Transformer layers the file has.
+    """
+
+    def named(match: re.Match[str]) -> str:
+        number = int(match[1])
+        if number < len(_GARDEN_EMBEDDINGS):
+            return f"{_GARDEN_EMBEDDINGS[number]}/"
+        number -= len(_GARDEN_EMBEDDINGS)
+        return f"_transformer_layers/{number}/" if number < layers else "_pooler_layer/"
+
+    return _renamed(_GARDEN_LAYER.sub(named, name), _GARDEN)

@@ -9,6 +9,8 @@ from bert_keras.cli.arguments import add_command, model_path
 from bert_keras.cli.console import console, errors, start_tensorflow
 from bert_keras.errors import InputError
 
+_LAYER = re.compile(r"layer_\d+")
+
 
 def add_parser(subparsers: Any) -> None:
     """Adds the command."""
@@ -67,8 +69,9 @@ def _lines(taken: list[tuple[str, str, tuple[int, ...]]]) -> list[str]:
     """A table with one row for what only the layer's number tells apart, no name cut short."""
     counts: dict[tuple[str, str, str], int] = {}
     for theirs, ours, shape in taken:
-        theirs = re.sub(r"(layers?[._])\d+", r"\1*", theirs)
-        ours = re.sub(r"layer_\d+", "layer_*", ours)
+        if _LAYER.match(ours):
+            theirs = re.sub(r"(layers?[._/]|layer_with_weights-)\d+", r"\1*", theirs)
+            ours = _LAYER.sub("layer_*", ours)
         row = (theirs, ours, " x ".join(map(str, shape)) or "1")
         counts[row] = counts.get(row, 0) + 1
     rows = [("weight in the file", "weight in the model", "shape", "times")]

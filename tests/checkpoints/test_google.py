@@ -222,4 +222,6 @@ def test_truncated_files_are_refused(
 def test_several_checkpoints_ask_which(tmp_path: Path, refusal: Callable[..., str]) -> None:
     _write(tmp_path / "theirs", _arrays(_reference_variables()))
     (tmp_path / "theirs" / "model.ckpt-7.index").touch()
+    assert type(bert_keras.load(tmp_path / "theirs")) is BertForPreTraining  # the newest by name
+    (tmp_path / "theirs" / "checkpoint").unlink()
     assert "must hold one checkpoint" in refusal(tmp_path / "theirs")

@@ -434,7 +434,7 @@ def test_encoder_alone_comes_out_of_a_model_with_heads(saved: Path) -> None:
 
 
 def test_missing_files_are_named(saved: Path, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"nowhere/config\.json"):
+    with pytest.raises(FileNotFoundError, match=r"no such model: .*nowhere"):
         bert_keras.load(tmp_path / "nowhere")
     (saved / "model.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match=r"model\.safetensors"):
