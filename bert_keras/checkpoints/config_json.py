@@ -27,13 +27,13 @@ CLASSES = {
 LABELLING = (BertForSequenceClassification, BertForTokenClassification)
 # Their precision is the file's, not ours: what we write is float32.
 PRECISION_KEYS = ("dtype", "torch_dtype")
+_DISTILBERT_CLASSIFIER = "DistilBertForSequenceClassification"
 LABEL_KEYS = ("id2label", "label2id", "num_labels", "problem_type", "classifier_dropout")
 
 
 def check_kind(file: Path, values: dict[str, Any]) -> str:
     """``"bert"`` or ``"distilbert"``; refuses models that are neither, or BERTs of other kinds."""
     model_type = values.get("model_type", "bert")
-    names = values.get("architectures") or []
     if model_type not in ("bert", "distilbert"):
         why = (
             " (its tokenizer is byte-level BPE and its positions count from 2)"
@@ -53,20 +53,29 @@ def check_kind(file: Path, values: dict[str, Any]) -> str:
                 f"{file}: {key} must be {json.dumps(plain)}, as in BERT. "
                 f"Received: {json.dumps(values[key])}"
             )
-    if names and architecture(values) not in CLASSES:
-        raise InputError(
-            f"{file} names the architecture {names[0]!r}; known are {', '.join(CLASSES)} and the "
-            "DistilBERT models but the one for sequence classification, whose head is another"
-        )
-    return model_type
+    return str(model_type)
 
 
-def architecture(values: dict[str, Any]) -> str:
-    """The class that config.json names, in BERT's terms."""
-    name = (values.get("architectures") or ["BertModel"])[0]
-    if values.get("model_type") == "distilbert" and name != "DistilBertForSequenceClassification":
-        return str(name).replace("DistilBert", "Bert", 1)
-    return str(name)
+def named_class(file: Path, values: dict[str, Any], wanted: type | None) -> type | None:
+    """The class that config.json names; ``None`` when only the encoder is of use.
+
+    Raises:
+        InputError: When we have no such class and the caller wants none that we have.
+    """
+    name = str((values.get("architectures") or ["BertModel"])[0])
+    if values.get("model_type") == "distilbert" and name != _DISTILBERT_CLASSIFIER:
+        name = name.replace("DistilBert", "Bert", 1)
+    if name in CLASSES or wanted is not None:
+        return CLASSES.get(name)
+    why = (
+        "whose classifier reads a layer with ReLU where BERT's reads the pooler, with tanh"
+        if name == _DISTILBERT_CLASSIFIER
+        else f"known are {', '.join(CLASSES)}"
+    )
+    raise InputError(
+        f"{file} names the architecture {name!r}, {why}; a class as the second argument of "
+        "bert_keras.load opens the encoder alone (BertEncoder) or under a new head"
+    )
 
 
 def bert_values(values: dict[str, Any]) -> dict[str, Any]:
@@ -87,7 +96,7 @@ def bert_values(values: dict[str, Any]) -> dict[str, Any]:
     return renamed | {"type_vocab_size": 2, "layer_norm_eps": 1e-12}
 
 
-def head_arguments(model_class: type, values: dict[str, Any], file: str) -> dict[str, Any]:
+def head_arguments(model_class: type | None, values: dict[str, Any], file: str) -> dict[str, Any]:
     """What a labelling model is made of beside its architecture, from a ``config.json``."""
     if model_class not in LABELLING:
         return {}

@@ -11,11 +11,11 @@ import safetensors.numpy
 
 from bert_keras.checkpoints.config_json import (
     CLASSES,
-    architecture,
     bert_values,
     check_kind,
     finish,
     head_arguments,
+    named_class,
     other_config,
 )
 from bert_keras.checkpoints.names import current_name
@@ -93,12 +93,15 @@ def load_huggingface(path: Path, wanted: Wanted) -> Any:
     model_type = check_kind(path / CONFIG_FILE, values)
     _refuse_pickle(path, values)
     weights = _weights(open_tensors(path), model_type)
-    own = _own_class(values, weights)
+    own = named_class(path / CONFIG_FILE, values, wanted.model_class)
+    if own is BertForMaskedLM and weights.has("cls.seq_relationship."):
+        own = BertForPreTraining
     in_file = head_arguments(own, values, weights.file)
     as_embedding = wanted.model_class in (None, BertForSentenceEmbedding)
     if own is BertEncoder and as_embedding and (path / MODULES_FILE).exists():
         own, in_file = BertForSentenceEmbedding, embedding_arguments(path)
-    config = BertConfig.from_dict(bert_values(values))
+    values = bert_values(values)
+    config = BertConfig.from_dict(values)
     request = make_request(own, in_file, config, weights, wanted)
     model = make_model(request, weights, "huggingface")
     finish(model, values)
@@ -144,11 +147,3 @@ def _refuse_pickle(path: Path, values: dict[str, Any]) -> None:
             f"{path / pickled[0]} is a pickle, which can run any code, and is never read; convert "
             f"it where torch and transformers are installed: python -c {shlex.quote(code)}"
         )
-
-
-def _own_class(values: dict[str, Any], weights: Weights) -> type:
-    """The class that the directory is of."""
-    own: type = CLASSES[architecture(values)]
-    if own is BertForMaskedLM and weights.has("cls.seq_relationship."):
-        return BertForPreTraining
-    return own

@@ -21,7 +21,7 @@ from bert_keras.modeling import (
 from bert_keras.tokenization import BertTokenizer
 
 _POOLER = "bert.pooler."
-_LABEL_HEADS = ("classifier.", "qa_outputs.")
+_LABEL_HEADS = ("classifier.", "pre_classifier.", "qa_outputs.")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Wanted:
 
 
 def make_request(
-    own: type,
+    own: type | None,
     in_file: dict[str, Any],
     config: BertConfig,
     weights: Weights,
@@ -49,13 +49,15 @@ def make_request(
     """What a checkpoint is opened as: what it says it is, or what the caller wants.
 
     Args:
-        own: The class that the checkpoint is of.
+        own: The class that the checkpoint is of; ``None`` when it is one that we do not have, and
+            the caller wants another.
         in_file: What that class is made of beside the config, as the checkpoint says.
         config: The architecture.
         weights: The checkpoint's weights.
         wanted: What the caller asks for.
     """
     model_class = wanted.model_class or own
+    assert model_class is not None
     arguments = dict(wanted.arguments)
     ignored: tuple[str, ...] = ()
     may_be_new: set[str] = set()
@@ -70,7 +72,7 @@ def make_request(
     else:
         may_be_new = {"pooler", *getattr(model_class, "heads", ())}
         may_be_left_out = (_POOLER, "cls.", *_LABEL_HEADS)
-        if own in (*LABELLING, BertForQuestionAnswering):
+        if own in (None, *LABELLING, BertForQuestionAnswering):
             ignored = _LABEL_HEADS  # their names are alike, what they were trained for is not
     if model_class in (BertEncoder, BertForSentenceEmbedding):
         arguments = {"with_pooler": weights.has(_POOLER)} | arguments

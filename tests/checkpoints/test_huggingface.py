@@ -381,6 +381,16 @@ def test_unknown_architecture_is_refused(saved: Path) -> None:
     assert "'GPT2LMHeadModel'" in _refusal(saved)
 
 
+def test_encoder_under_a_head_that_we_lack_opens_where_the_class_is_given(tmp_path: Path) -> None:
+    bert_keras.save(_random(BertForSequenceClassification), tmp_path / "model")
+    _rewrite_config(tmp_path / "model", architectures=["BertForMultipleChoice"])
+    assert "'BertForMultipleChoice'" in _refusal(tmp_path / "model")
+    model = bert_keras.load(tmp_path / "model", BertForSequenceClassification)
+    assert model.report.new == ["classifier/output/kernel", "classifier/output/bias"]
+    encoder = bert_keras.load(tmp_path / "model", BertEncoder)
+    assert encoder.report.left_out == ["classifier.bias", "classifier.weight"]
+
+
 def test_encoder_opens_for_a_task_and_says_what_is_new(
     saved: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
