@@ -123,7 +123,7 @@ def head_arguments(model_class: type | None, values: dict[str, Any], file: str) 
 
 def other_config(model: Any) -> dict[str, Any]:
     """What ``config.json`` says beside the architecture: labels, problem type, foreign keys."""
-    values = dict(getattr(model, "other_config", {}))
+    values = dict(model.other_config)
     if isinstance(model, LABELLING):
         values["id2label"] = {str(number): name for number, name in enumerate(model.labels)}
         values["label2id"] = {name: number for number, name in enumerate(model.labels)}

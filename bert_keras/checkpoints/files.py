@@ -9,7 +9,7 @@ from bert_keras.checkpoints.google import load_google, save_google
 from bert_keras.checkpoints.huggingface import CONFIG_FILE as HF_CONFIG_FILE
 from bert_keras.checkpoints.huggingface import load_huggingface, save_huggingface
 from bert_keras.checkpoints.keras_file import load_keras, save_keras
-from bert_keras.checkpoints.keras_hub import is_keras_hub, load_keras_hub
+from bert_keras.checkpoints.keras_hub import WEIGHTS_SUFFIX, is_keras_hub, load_keras_hub
 from bert_keras.checkpoints.opening import Wanted
 from bert_keras.checkpoints.tf_checkpoint import TFCheckpoint, is_tf_checkpoint
 from bert_keras.errors import InputError
@@ -54,7 +54,8 @@ def load(
 
     Args:
         path: A Hugging Face directory (BERT or DistilBERT), a directory of sentence-transformers,
-            a preset of keras-hub, a directory with a TensorFlow checkpoint of Google's code or of
+            a preset of keras-hub or its ``.weights.h5`` file with ``config.json`` beside it, a
+            directory with a TensorFlow checkpoint of Google's code or of
             TF Model Garden, such a checkpoint by its name, or a ``.keras`` file.
         model_class: What to open it as, such as ``BertForSequenceClassification`` for an encoder
             that is to be fine-tuned. What the file has nothing for is new: a warning names it
@@ -81,6 +82,8 @@ def load(
     wanted = Wanted(model_class, arguments, on_progress)
     if path.suffix == ".keras":
         return load_keras(path, wanted)
+    if path.name.endswith(WEIGHTS_SUFFIX) and path.is_file():
+        return load_keras_hub(path, wanted)
     if (path / HF_CONFIG_FILE).exists():
         return (
             load_keras_hub(path, wanted) if is_keras_hub(path) else load_huggingface(path, wanted)

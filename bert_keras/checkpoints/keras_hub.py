@@ -1,4 +1,4 @@
-"""Presets of keras-hub, in: a BertBackbone, with or without the head of a BertMaskedLM.
+"""keras-hub's presets and weights, in: a BertBackbone, perhaps under the head of a BertMaskedLM.
 
 keras-hub's masked-LM head is not quite BERT's: it computes GELU by erf where its encoder takes the
 tanh form, and LayerNorm with epsilon 1e-5 instead of 1e-12. The weights come over as they are; the
@@ -14,17 +14,24 @@ import numpy as np
 
 from bert_keras.checkpoints.keras_arrays import keras_weights
 from bert_keras.checkpoints.names import Shape, entries, keras_hub_name
-from bert_keras.checkpoints.opening import Wanted, check_vocabulary_size, make_request
+from bert_keras.checkpoints.opening import (
+    Wanted,
+    check_vocabulary_size,
+    class_of,
+    make_request,
+)
 from bert_keras.checkpoints.weights import Weights, make_model
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.modeling import BertEncoder, BertForMaskedLM
 from bert_keras.tokenization import BertTokenizer, Casing
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.weights.h5"
 TASK_FILE, TASK_WEIGHTS_FILE = "task.json", "task.weights.h5"
 TOKENIZER_FILE, VOCABULARY_FILE = "tokenizer.json", "assets/tokenizer/vocabulary.txt"
+WEIGHTS_SUFFIX = ".weights.h5"
+# Before the backbone's names in a file of a whole task.
+_IN_TASK = "layers/bert_backbone/"
 _KEYS = {
     "vocabulary_size": "vocab_size",
     "num_layers": "num_hidden_layers",
@@ -43,57 +50,75 @@ def is_keras_hub(path: Path) -> bool:
 
 
 def load_keras_hub(path: Path, wanted: Wanted) -> Any:
-    """Opens a preset; see ``bert_keras.load``."""
-    values = read_json_object(path / CONFIG_FILE)
-    if values.get("class_name") != "BertBackbone" or not isinstance(values.get("config"), dict):
+    """Opens a preset, or a ``.weights.h5`` file with the config beside it."""
+    folder = path if path.is_dir() else path.parent
+    config = _read_config(folder / CONFIG_FILE, path)
+    files = _preset_files(path) if path.is_dir() else [path]
+    weights = _weights(files, config)
+    request = make_request(class_of(weights), {}, config, weights, wanted)
+    model = make_model(request, weights, "keras-hub")
+    if (folder / VOCABULARY_FILE).exists():
+        model.tokenizer = _tokenizer(folder)
+        check_vocabulary_size(model.tokenizer, config, folder)
+    return model
+
+
+def _read_config(file: Path, asked: Path) -> BertConfig:
+    """The backbone's architecture, as a preset, ``to_json`` or ``get_config`` writes it."""
+    if not file.exists():
         raise InputError(
-            f"{path / CONFIG_FILE} is of keras-hub's {values.get('class_name')}; bert-keras opens "
-            "its BertBackbone"
+            f"{asked} needs {CONFIG_FILE} beside it, with what backbone.to_json() gives; or save "
+            "a preset, which holds both: model.save_to_preset(FOLDER)"
         )
-    settings = values["config"]
+    values = read_json_object(file)
+    settings = values.get("config", {})
+    if isinstance(settings, dict) and isinstance(settings.get("backbone"), dict):
+        values = settings["backbone"]  # of a task such as BertMaskedLM
+        settings = values.get("config")
+    if "vocabulary_size" in values:
+        values, settings = {"class_name": "BertBackbone"}, values
+    if values.get("class_name") != "BertBackbone" or not isinstance(settings, dict):
+        raise InputError(
+            f"{file} is of keras-hub's {values.get('class_name')}; bert-keras opens its "
+            "BertBackbone"
+        )
     dropout = settings.get("dropout", 0.1)
-    config = BertConfig(
+    return BertConfig(
         **{ours: settings[theirs] for theirs, ours in _KEYS.items() if theirs in settings},
         hidden_act="gelu_new",
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
     )
-    own = _class_of(path)
-    files = [WEIGHTS_FILE] + ([TASK_WEIGHTS_FILE] if own is BertForMaskedLM else [])
-    weights = _weights(path, files, config)
-    request = make_request(own, {}, config, weights, wanted)
-    model = make_model(request, weights, "keras-hub")
-    if (path / VOCABULARY_FILE).exists():
-        model.tokenizer = _tokenizer(path)
-        check_vocabulary_size(model.tokenizer, config, path)
-    return model
 
 
-def _class_of(path: Path) -> type:
-    """What the preset is: the backbone alone, or the one task whose head is BERT's."""
-    if not (path / TASK_FILE).exists():
-        return BertEncoder
-    task = read_json_object(path / TASK_FILE).get("class_name")
-    return BertForMaskedLM if task == "BertMaskedLM" else BertEncoder
+def _preset_files(path: Path) -> list[Path]:
+    """The backbone's weights, and those of the one task whose head is BERT's."""
+    is_masked_lm = (path / TASK_FILE).exists() and (
+        read_json_object(path / TASK_FILE).get("class_name") == "BertMaskedLM"
+    )
+    return [path / WEIGHTS_FILE, *([path / TASK_WEIGHTS_FILE] if is_masked_lm else [])]
 
 
-def _weights(path: Path, files: list[str], config: BertConfig) -> Weights:
+def _weights(files: list[Path], config: BertConfig) -> Weights:
     """The arrays of the files under the table's names."""
     stored: dict[str, tuple[Path, Shape]] = {}
     for file in files:
-        stored |= _datasets(path / file)
+        stored |= _datasets(file)
     layers = sum(name.endswith("/_feedforward_output_dense/vars/0") for name in stored)
     table = entries(replace(config, num_hidden_layers=max(layers, 1)))
     names = {keras_hub_name(name): name for entry in table for name in entry.theirs}
+    there = {}
+    for home in stored:
+        name = home.replace(_IN_TASK, "", 1) if home.startswith(_IN_TASK) else home
+        there[names.get(name, name)] = home
 
-    def read(there: str) -> np.ndarray:
-        with h5py.File(stored[there][0], "r") as file:
-            return np.asarray(file[there])
+    def read(home: str) -> np.ndarray:
+        with h5py.File(stored[home][0], "r") as file:
+            return np.asarray(file[home])
 
-    shapes = {there: shape for there, (_, shape) in stored.items()}
-    there = {names.get(home, home): home for home in stored}
-    weights = keras_weights(str(path / WEIGHTS_FILE), config, shapes, there, read)
-    return replace(weights, name=keras_hub_name)
+    shapes = {home: shape for home, (_, shape) in stored.items()}
+    weights = keras_weights(str(files[0]), config, shapes, there, read)
+    return replace(weights, name=lambda name: there.get(name, keras_hub_name(name)))
 
 
 def _datasets(file: Path) -> dict[str, tuple[Path, Shape]]:

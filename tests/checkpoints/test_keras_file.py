@@ -1,3 +1,4 @@
+import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,20 @@ def test_model_and_tokenizer_come_back_from_a_keras_file(
     assert getattr(loaded, "labels", None) == getattr(model, "labels", None)
     assert_same_weights(loaded, model)
     assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
+
+
+def test_keys_of_a_foreign_config_go_through_a_keras_file(
+    tmp_path: Path, make_model: Callable[..., Any]
+) -> None:
+    labels = {"labels": ["no", "yes", "so"], "problem_type": "multi_label_classification"}
+    bert_keras.save(make_model(BertForSequenceClassification, **labels), tmp_path / "first")
+    file = tmp_path / "first" / "config.json"
+    foreign = {"use_cache": True, "task_specific_params": {"x": [1, {"é": None}]}}
+    file.write_text(json.dumps(json.loads(file.read_text()) | foreign))
+    bert_keras.save(bert_keras.load(tmp_path / "first"), tmp_path / "m.keras", format="keras")
+    bert_keras.save(bert_keras.load(tmp_path / "m.keras"), tmp_path / "second")
+    written = json.loads((tmp_path / "second" / "config.json").read_text())
+    assert written == json.loads(file.read_text())
 
 
 def test_compiled_model_that_keras_saved_opens(
