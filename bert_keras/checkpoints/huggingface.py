@@ -81,6 +81,8 @@ def save_huggingface(model: Any, path: str | Path, tokenizer: BertTokenizer | No
             safetensors.numpy.save_file(tensors, directory / WEIGHTS_FILE, metadata=metadata)
         except safetensors.SafetensorError as error:  # such as a full disk
             raise OSError(f"cannot write {Path(path) / WEIGHTS_FILE}: {error}") from None
+        # The library writes it for its owner alone; it should be as the files beside it.
+        (directory / WEIGHTS_FILE).chmod((directory / CONFIG_FILE).stat().st_mode)
         if tokenizer is not None:
             tokenizer.save(directory)
         if isinstance(model, BertForSentenceEmbedding):

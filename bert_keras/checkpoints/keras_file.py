@@ -11,6 +11,7 @@ from bert_keras.checkpoints.opening import Wanted
 from bert_keras.checkpoints.weights import Report
 from bert_keras.errors import InputError
 from bert_keras.modeling.model import BertModel
+from bert_keras.modeling.random import blank_weights
 from bert_keras.tokenization import BertTokenizer
 
 
@@ -31,13 +32,18 @@ def load_keras(path: Path, wanted: Wanted) -> Any:
         )
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path} is damaged or no .keras file")
+    size = path.stat().st_size
+    tell = wanted.on_progress or (lambda done, total: None)
+    tell(0, size)  # Keras reads it in one go
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        with blank_weights():
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(f"{path} cannot be opened: {reason}") from None
     if not isinstance(model, BertModel):
         raise InputError(f"{path} holds a {type(model).__name__}, which is no model of bert-keras")
+    tell(size, size)
     weights = [(weight.path, weight.path, tuple(weight.shape)) for weight in model.weights]
     model.report = Report("keras", weights)
     return model

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Collection, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from bert_keras.checkpoints.names import ENCODER, HEADS, Entry, Shape, entries
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
+from bert_keras.modeling.random import blank_weights
 
 _logger = logging.getLogger("bert_keras")
 
@@ -113,7 +115,8 @@ def make_model(request: Request, weights: Weights, source: str) -> Any:
     _check_encoder(request.config, weights)
     table = model_entries(request.model_class, request.config, request.arguments)
     found = _check(table, request, weights, report)
-    model = request.model_class(request.config, **request.arguments)
+    with nullcontext() if report.new else blank_weights():
+        model = request.model_class(request.config, **request.arguments)
     variables = {variable.path: variable for variable in model.trainable_weights}
     assert variables.keys() == {entry.ours for entry in table}, "the table and the model differ"
     done, total = 0, sum(entry.bytes for entry in found)

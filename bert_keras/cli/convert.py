@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_keras.cli.arguments import add_command, model_path
-from bert_keras.cli.console import console, errors, start_tensorflow
+from bert_keras.cli.console import console, errors, progress, start_tensorflow
 from bert_keras.errors import InputError
 
 _LAYER = re.compile(r"layer_\d+")
@@ -27,7 +27,8 @@ def add_parser(subparsers: Any) -> None:
         "source",
         type=Path,
         metavar="IN",
-        help="a model directory (Hugging Face, Google), a .keras file or a run's work directory",
+        help="a model directory (Hugging Face, Google, TF Model Garden, keras-hub), a TensorFlow "
+        "checkpoint's name, a .keras file or a run's work directory",
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="what to write; must not be there")
     parser.add_argument(
@@ -46,8 +47,8 @@ def run(options: argparse.Namespace) -> None:
     start_tensorflow()
     from bert_keras.checkpoints import load, save
 
-    with errors.status(f"reading {source}"):
-        model = load(source)
+    with progress("reading", "bytes") as advance:
+        model = load(source, on_progress=advance)
     with errors.status(f"writing {options.out}"):
         save(model, options.out, format=options.to)
     console.print(f"{model.report.source} to {options.to}: a {type(model).__name__}")

@@ -110,6 +110,11 @@ def test_file_holds_each_weight_once_in_float32_under_the_known_names(saved: Pat
     assert tensors["bert.encoder.layer.0.intermediate.dense.weight"].shape == (6, 4)
 
 
+def test_files_may_be_read_by_whom_the_umask_lets(saved: Path) -> None:
+    modes = {file.stat().st_mode for file in saved.iterdir()}
+    assert len(modes) == 1
+
+
 SAVE_AGAIN = """
 import sys, bert_keras
 bert_keras.save(bert_keras.load(sys.argv[1]), sys.argv[2])

@@ -54,6 +54,16 @@ def test_keys_of_a_foreign_config_go_through_a_keras_file(
     assert written == json.loads(file.read_text())
 
 
+def test_progress_is_told(
+    tmp_path: Path,
+    make_model: Callable[..., Any],
+    assert_told_of_progress: Callable[[Path], None],
+) -> None:
+    for name, layout in ("m.keras", "keras"), ("m", "huggingface"), ("google", "google"):
+        bert_keras.save(make_model(), tmp_path / name, format=layout)
+        assert_told_of_progress(tmp_path / name)
+
+
 def test_compiled_model_that_keras_saved_opens(
     tmp_path: Path, make_model: Callable[..., Any], assert_same_weights: Callable[[Any, Any], None]
 ) -> None:
