@@ -1,6 +1,7 @@
 """``.keras`` files of our models, tokenizer included."""
 
 import os
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -30,15 +31,17 @@ def load_keras(path: Path, wanted: Wanted) -> Any:
             f"{path}: a .keras file opens as what it is; to open it for another task, save it "
             "as a directory first"
         )
-    if not zipfile.is_zipfile(path):
-        raise InputError(f"{path} is damaged or no .keras file")
     size = path.stat().st_size
     tell = wanted.on_progress or (lambda done, total: None)
     tell(0, size)  # Keras reads it in one go
     try:
-        with blank_weights():
-            model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+        # Unpacked first: Keras would hold the whole file in memory beside the model.
+        with tempfile.TemporaryDirectory() as folder, blank_weights():
+            _unpack(path, folder)
+            model = keras.saving.load_model(folder, compile=False, safe_mode=True)
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{path} is damaged or no .keras file: {error}") from None
+    except (ValueError, TypeError, KeyError, OSError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(f"{path} cannot be opened: {reason}") from None
     if not isinstance(model, BertModel):
@@ -47,6 +50,17 @@ def load_keras(path: Path, wanted: Wanted) -> Any:
     weights = [(weight.path, weight.path, tuple(weight.shape)) for weight in model.weights]
     model.report = Report("keras", weights)
     return model
+
+
+def _unpack(path: Path, folder: str) -> None:
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+        for name in ("config.json", "metadata.json", "model.weights.h5"):
+            if name not in archive.namelist():
+                raise zipfile.BadZipFile(f"it lacks {name}")
+        if size > 4 * path.stat().st_size + 2**20:
+            raise zipfile.BadZipFile(f"it would unpack to {size:,} bytes")
+        archive.extractall(folder)
 
 
 def save_keras(model: Any, path: str | Path, tokenizer: BertTokenizer | None = None) -> None:

@@ -95,6 +95,15 @@ def test_truncated_file_is_refused(
     assert "m.keras" in refusal(file)
 
 
+def test_file_that_unpacks_to_many_times_its_size_is_refused(
+    tmp_path: Path, refusal: Callable[..., str]
+) -> None:
+    with zipfile.ZipFile(tmp_path / "m.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("config.json", "metadata.json", "model.weights.h5"):
+            archive.writestr(name, " " * 2**23)
+    assert "would unpack to 25,165,824 bytes" in refusal(tmp_path / "m.keras")
+
+
 def test_file_without_weights_is_refused(
     tmp_path: Path, make_model: Callable[..., Any], refusal: Callable[..., str]
 ) -> None:
@@ -105,7 +114,7 @@ def test_file_without_weights_is_refused(
     ):
         for name in ("config.json", "metadata.json"):
             part.writestr(name, whole.read(name))
-    assert "m.keras cannot be opened" in refusal(tmp_path / "m.keras")
+    assert "it lacks model.weights.h5" in refusal(tmp_path / "m.keras")
 
 
 def test_wrong_uses_are_refused(tmp_path: Path, make_model: Callable[..., Any]) -> None:
