@@ -24,25 +24,30 @@ CLASSES = {
     "BertForQuestionAnswering": BertForQuestionAnswering,
     "BertModel": BertEncoder,
 }
+_OTHER_KINDS = {
+    "roberta": "its tokenizer is byte-level BPE and its positions count from 2",
+    "albert": "its layers share one set of weights",
+    "electra": "its embeddings are projected and its heads are others",
+}
 LABELLING = (BertForSequenceClassification, BertForTokenClassification)
-# Their precision is the file's, not ours: what we write is float32.
-PRECISION_KEYS = ("dtype", "torch_dtype")
+# What we write is float32 and tied, whatever the file was.
+_FILE_KEYS = ("dtype", "torch_dtype", "tie_word_embeddings")
 _DISTILBERT_CLASSIFIER = "DistilBertForSequenceClassification"
 LABEL_KEYS = ("id2label", "label2id", "num_labels", "problem_type", "classifier_dropout")
 
 
 def check_kind(file: Path, values: dict[str, Any]) -> str:
     """``"bert"`` or ``"distilbert"``; refuses models that are neither, or BERTs of other kinds."""
-    model_type = values.get("model_type", "bert")
+    model_type = str(values.get("model_type") or "bert")
     if model_type not in ("bert", "distilbert"):
-        why = (
-            " (its tokenizer is byte-level BPE and its positions count from 2)"
-            if "roberta" in model_type
-            else ""
-        )
+        reasons = (reason for name, reason in _OTHER_KINDS.items() if name in model_type)
+        why = next(reasons, "it is another model")
         raise InputError(
-            f"{file} is of a {model_type} model{why}; bert-keras opens BERT and DistilBERT"
+            f"{file} is of model_type {model_type!r} ({why}); bert-keras opens BERT and DistilBERT"
         )
+    names = values.get("architectures") or []
+    if not isinstance(names, list):
+        raise InputError(f"{file}: architectures must be a list of names. Received: {names!r}")
     for key, plain in (
         ("position_embedding_type", "absolute"),
         ("is_decoder", False),
@@ -53,7 +58,7 @@ def check_kind(file: Path, values: dict[str, Any]) -> str:
                 f"{file}: {key} must be {json.dumps(plain)}, as in BERT. "
                 f"Received: {json.dumps(values[key])}"
             )
-    return str(model_type)
+    return model_type
 
 
 def named_class(file: Path, values: dict[str, Any], wanted: type | None) -> type | None:
@@ -135,6 +140,6 @@ def other_config(model: Any) -> dict[str, Any]:
 
 def finish(model: Any, values: dict[str, Any]) -> None:
     """Keeps the keys of a config that are not ours with the model, to write them back."""
-    ours = [*model.config.to_dict(), *PRECISION_KEYS]
+    ours = [*model.config.to_dict(), *_FILE_KEYS]
     ours += LABEL_KEYS if isinstance(model, LABELLING) else ()
     model.other_config = {key: value for key, value in values.items() if key not in ours}

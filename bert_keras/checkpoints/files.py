@@ -13,6 +13,7 @@ from bert_keras.checkpoints.keras_hub import WEIGHTS_SUFFIX, is_keras_hub, load_
 from bert_keras.checkpoints.opening import Wanted
 from bert_keras.checkpoints.tf_checkpoint import TFCheckpoint, is_tf_checkpoint
 from bert_keras.errors import InputError
+from bert_keras.modeling.model import BertModel
 from bert_keras.tokenization import BertTokenizer
 
 FORMATS = {"huggingface": save_huggingface, "google": save_google, "keras": save_keras}
@@ -79,6 +80,10 @@ def load(
         FileNotFoundError: When there is no such directory or file.
     """
     path = Path(path)
+    if not (model_class is None or isinstance(model_class, type)) or (
+        model_class is not None and not issubclass(model_class, BertModel)
+    ):
+        raise InputError(f"model_class must be a class of bert_keras. Received: {model_class!r}")
     wanted = Wanted(model_class, arguments, on_progress)
     if path.suffix == ".keras":
         return load_keras(path, wanted)

@@ -13,7 +13,12 @@ import yaml
 
 from bert_keras.checkpoints.config_json import finish
 from bert_keras.checkpoints.keras_arrays import keras_weights
-from bert_keras.checkpoints.names import GARDEN_SPARE_POOLER, garden_layers, name_of_garden
+from bert_keras.checkpoints.name_rules import (
+    GARDEN_SPARE_POOLER,
+    by_table_name,
+    garden_layers,
+    name_of_garden,
+)
 from bert_keras.checkpoints.opening import Wanted, class_of, load_tokenizer, make_request
 from bert_keras.checkpoints.tf_checkpoint import TFCheckpoint
 from bert_keras.checkpoints.weights import Weights, make_model
@@ -58,25 +63,16 @@ def _weights(checkpoint: TFCheckpoint, config: BertConfig) -> Weights:
         for name in checkpoint.shapes
         if not name.startswith(_STATE) and ".OPTIMIZER_SLOT" not in name
     ]
-    layers = garden_layers(stored)
-    there: dict[str, str] = {}
-    for home in stored:
-        name = name_of_garden(home, layers)
-        if name in there:
-            raise InputError(
-                f"{checkpoint.prefix} holds several models: {there[name]} and {home} are the same "
-                "weight of different ones; save a checkpoint of the one you mean"
-            )
-        there[name] = home
+    file, layers = str(checkpoint.prefix), garden_layers(stored)
+    there = by_table_name(file, stored, lambda home: name_of_garden(home, layers))
     if not any(name.startswith("bert.pooler.") for name in there):
         if "cls.seq_relationship.weight" in there:
             raise InputError(
-                f"{checkpoint.prefix}: {there['cls.seq_relationship.weight']} is of a head without "
+                f"{file}: {there['cls.seq_relationship.weight']} is of a head without "
                 "a pooler (inner_dim 0), which scores every token; BERT's scores the text"
             )
         for name in [name for name in there if name.startswith(GARDEN_SPARE_POOLER)]:
             there[name.replace(GARDEN_SPARE_POOLER, "bert.pooler.")] = there.pop(name)
-    file = str(checkpoint.prefix)
     weights = keras_weights(file, config, checkpoint.shapes, there, checkpoint.read)
     return replace(weights, untrained=(GARDEN_SPARE_POOLER,))
 

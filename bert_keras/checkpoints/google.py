@@ -15,7 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.checkpoints.config_json import finish, head_arguments, other_config
-from bert_keras.checkpoints.names import entries, google_name, is_google_kernel
+from bert_keras.checkpoints.name_rules import by_table_name, google_name, is_google_kernel
+from bert_keras.checkpoints.names import entries
 from bert_keras.checkpoints.opening import Wanted, class_of, load_tokenizer, make_request
 from bert_keras.checkpoints.tf_checkpoint import TFCheckpoint
 from bert_keras.checkpoints.weights import Weights, make_model, model_weights
@@ -122,7 +123,8 @@ def _weights(checkpoint: TFCheckpoint, config: BertConfig) -> Weights:
     layers = sum(bool(_LAYER.fullmatch(name)) for name in stored)  # what the config says may lie
     table = entries(replace(config, num_hidden_layers=min(config.num_hidden_layers, layers) or 1))
     known = {google_name(name): name for entry in table for name in entry.theirs}
-    names = {known.get(name, name): name for name in stored if not _OPTIMIZER.search(name)}
+    kept = [name for name in stored if not _OPTIMIZER.search(name)]
+    names = by_table_name(str(checkpoint.prefix), kept, lambda name: known.get(name, name))
     shapes = {
         name: stored[there][::-1] if is_google_kernel(name) else stored[there]
         for name, there in names.items()

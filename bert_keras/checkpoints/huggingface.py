@@ -18,7 +18,7 @@ from bert_keras.checkpoints.config_json import (
     named_class,
     other_config,
 )
-from bert_keras.checkpoints.names import current_name
+from bert_keras.checkpoints.name_rules import by_table_name, current_name
 from bert_keras.checkpoints.opening import Wanted, load_tokenizer, make_request
 from bert_keras.checkpoints.safetensors_files import (
     INDEX_FILE,
@@ -45,7 +45,22 @@ from bert_keras.modeling import (
 from bert_keras.tokenization import BertTokenizer
 
 CONFIG_FILE = "config.json"
-PICKLED_FILES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+_PICKLE = ("a pickle, which can run any code, and is never read", "torch and transformers", "")
+# Each with why it is not read, what reads it, and how that is told to.
+_OTHER_WEIGHTS = {
+    "pytorch_model.bin": _PICKLE,
+    "pytorch_model.bin.index.json": _PICKLE,
+    "tf_model.h5": (
+        "of the TensorFlow classes that transformers dropped, and is not read",
+        "torch, tensorflow, tf-keras and transformers<5",
+        ", from_tf=True",
+    ),
+    "flax_model.msgpack": (
+        "of Flax, and is not read",
+        "torch, flax and transformers<5",
+        ", from_flax=True",
+    ),
+}
 _SEGMENTS = "bert.embeddings.token_type_embeddings.weight"
 
 
@@ -93,7 +108,7 @@ def load_huggingface(path: Path, wanted: Wanted) -> Any:
     """Opens a model directory; see ``bert_keras.load``."""
     values = read_json_object(path / CONFIG_FILE)
     model_type = check_kind(path / CONFIG_FILE, values)
-    _refuse_pickle(path, values)
+    _refuse_other_weights(path, values)
     weights = _weights(open_tensors(path), model_type)
     own = named_class(path / CONFIG_FILE, values, wanted.model_class)
     if own is BertForMaskedLM and weights.has("cls.seq_relationship."):
@@ -113,7 +128,9 @@ def load_huggingface(path: Path, wanted: Wanted) -> Any:
 
 def _weights(tensors: Tensors, model_type: str) -> Weights:
     """The file's tensors under the table's names."""
-    stored = {current_name(name, model_type): name for name in tensors.shapes}
+    stored = by_table_name(
+        str(tensors.file), tensors.shapes, lambda name: current_name(name, model_type)
+    )
     # The newest files may hold the tied bias by its other name alone.
     if "cls.predictions.bias" not in stored and "cls.predictions.decoder.bias" in stored:
         stored["cls.predictions.bias"] = stored.pop("cls.predictions.decoder.bias")
@@ -135,17 +152,20 @@ def _weights(tensors: Tensors, model_type: str) -> Weights:
     return Weights(str(tensors.file), shapes, read, name_there)
 
 
-def _refuse_pickle(path: Path, values: dict[str, Any]) -> None:
+def _refuse_other_weights(path: Path, values: dict[str, Any]) -> None:
+    """Refuses a directory without safetensors, with the command that makes them elsewhere."""
     if any((path / name).exists() for name in (WEIGHTS_FILE, INDEX_FILE)):
         return
-    pickled = [name for name in PICKLED_FILES if (path / name).exists()]
-    if pickled:
-        name = (values.get("architectures") or ["AutoModel"])[0]
+    for name, (why, needs, option) in _OTHER_WEIGHTS.items():
+        if not (path / name).exists():
+            continue
+        architecture = (values.get("architectures") or ["AutoModel"])[0]
         code = (
-            f"from transformers import {name} as M; "
-            f"M.from_pretrained({str(path)!r}).save_pretrained({str(path) + '-safetensors'!r})"
+            f"from transformers import {architecture} as M; "
+            f"M.from_pretrained({str(path)!r}{option})"
+            f".save_pretrained({str(path) + '-safetensors'!r})"
         )
         raise InputError(
-            f"{path / pickled[0]} is a pickle, which can run any code, and is never read; convert "
-            f"it where torch and transformers are installed: python -c {shlex.quote(code)}"
+            f"{path / name} is {why}; convert it where {needs} are installed: "
+            f"python -c {shlex.quote(code)}"
         )

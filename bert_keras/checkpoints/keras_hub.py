@@ -12,8 +12,10 @@ from typing import Any
 import h5py
 import numpy as np
 
+from bert_keras.checkpoints.hdf5 import read_shapes
 from bert_keras.checkpoints.keras_arrays import keras_weights
-from bert_keras.checkpoints.names import Shape, entries, keras_hub_name
+from bert_keras.checkpoints.name_rules import by_table_name, keras_hub_name
+from bert_keras.checkpoints.names import Shape, entries
 from bert_keras.checkpoints.opening import (
     Wanted,
     check_vocabulary_size,
@@ -103,14 +105,16 @@ def _weights(files: list[Path], config: BertConfig) -> Weights:
     """The arrays of the files under the table's names."""
     stored: dict[str, tuple[Path, Shape]] = {}
     for file in files:
-        stored |= _datasets(file)
+        stored |= {name: (file, shape) for name, shape in read_shapes(file, file).items()}
     layers = sum(name.endswith("/_feedforward_output_dense/vars/0") for name in stored)
     table = entries(replace(config, num_hidden_layers=max(layers, 1)))
     names = {keras_hub_name(name): name for entry in table for name in entry.theirs}
-    there = {}
-    for home in stored:
-        name = home.replace(_IN_TASK, "", 1) if home.startswith(_IN_TASK) else home
-        there[names.get(name, name)] = home
+
+    def rename(home: str) -> str:
+        name = home.removeprefix(_IN_TASK)
+        return names.get(name, name)
+
+    there = by_table_name(str(files[0]), stored, rename)
 
     def read(home: str) -> np.ndarray:
         with h5py.File(stored[home][0], "r") as file:
@@ -119,24 +123,6 @@ def _weights(files: list[Path], config: BertConfig) -> Weights:
     shapes = {home: shape for home, (_, shape) in stored.items()}
     weights = keras_weights(str(files[0]), config, shapes, there, read)
     return replace(weights, name=lambda name: there.get(name, keras_hub_name(name)))
-
-
-def _datasets(file: Path) -> dict[str, tuple[Path, Shape]]:
-    """The file's arrays with their shapes; the optimizer's are passed over."""
-    if not file.exists():
-        raise FileNotFoundError(2, "no such file", str(file))
-    found: dict[str, tuple[Path, Shape]] = {}
-
-    def note(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and not name.startswith("optimizer/"):
-            found[name] = (file, item.shape)
-
-    try:
-        with h5py.File(file, "r") as handle:
-            handle.visititems(note)
-    except OSError as error:
-        raise InputError(f"{file} is damaged or no HDF5 file: {error}") from None
-    return found
 
 
 def _tokenizer(path: Path) -> BertTokenizer:

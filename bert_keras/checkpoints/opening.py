@@ -65,7 +65,11 @@ def make_request(
         () if getattr(model_class, "with_pooler", True) else (_POOLER,)
     )
     if model_class is own:
-        if "labels" in arguments and _count(arguments["labels"]) != _count(in_file["labels"]):
+        if (
+            "labels" in arguments
+            and own in LABELLING
+            and _count(arguments["labels"]) != _count(in_file["labels"])
+        ):
             ignored, may_be_new = _LABEL_HEADS, {"classifier"}
             in_file = {key: value for key, value in in_file.items() if key != "problem_type"}
         arguments = in_file | arguments

@@ -12,8 +12,9 @@ _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
 def is_tf_checkpoint(path: Path) -> bool:
-    """Whether a path is a checkpoint's name or a folder that has one in it."""
-    return Path(f"{path}.index").exists() or any(path.glob("*.index"))
+    """Whether a path is a checkpoint's name, its index, or a folder that has one in it."""
+    is_index = path.suffix == ".index" and path.is_file()
+    return is_index or Path(f"{path}.index").exists() or any(path.glob("*.index"))
 
 
 class TFCheckpoint:
@@ -59,7 +60,7 @@ class TFCheckpoint:
 def _prefix(path: Path) -> Path:
     """The checkpoint's name; of several in a folder the one that its ``checkpoint`` file names."""
     if not path.is_dir():
-        return path
+        return path.with_suffix("") if path.suffix == ".index" else path
     names = sorted(file.name.removesuffix(".index") for file in path.glob("*.index"))
     if len(names) > 1:
         state = tf.train.get_checkpoint_state(str(path))

@@ -188,9 +188,10 @@ def _check(table: list[Entry], request: Request, weights: Weights, report: Repor
     unused -= left_out
     if unused:
         names = sorted(map(weights.name, unused))
+        count = "a weight" if len(names) == 1 else f"{len(names)} weights"
         raise InputError(
-            f"{weights.file} holds {len(names)} weights that a {request.model_class.__name__} "
-            f"does not use: {', '.join(names[:3])}"
+            f"{weights.file} holds {count} that a {request.model_class.__name__} does not use: "
+            f"{', '.join(names[:3])}"
         )
     return found
 

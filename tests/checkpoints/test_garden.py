@@ -233,7 +233,7 @@ HEAD = "model/classification_heads/0"
         (lambda a: a.update({NORM: np.ones(3, "float32")}), f"{NORM}/.ATTRIBUTES"),
         (lambda a: a.update({NORM: np.ones(H, "int32")}), "must be of a float type"),
         (lambda a: [a.pop(f"{HEAD}/dense/{n}") for n in ("kernel", "bias")], "without a pooler"),
-        (lambda a: a.update({"encoder/_pooler_layer/bias": np.ones(H)}), "holds several models"),
+        (lambda a: a.update({"encoder/_pooler_layer/bias": np.ones(H)}), "holds one weight twice"),
     ],
     ids=["missing", "unused", "shape", "type", "head without pooler", "two encoders"],
 )

@@ -133,7 +133,7 @@ def test_optimizer_and_step_are_passed_over(tmp_path: Path) -> None:
         arrays |= {f"{name}/adam_m": np.ones_like(array), f"{name}/adam_v": np.ones_like(array)}
     arrays["global_step"] = np.int64(1000)
     _write(tmp_path / "theirs", arrays)
-    model = bert_keras.load(tmp_path / "theirs" / "bert_model.ckpt")
+    model = bert_keras.load(tmp_path / "theirs" / "bert_model.ckpt.index")
     np.testing.assert_array_equal(
         model.encoder.embeddings.word_embeddings, plain["bert/embeddings/word_embeddings"]
     )

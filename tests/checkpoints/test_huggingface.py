@@ -304,6 +304,16 @@ def test_unused_weight_is_named(saved: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "other", ["embeddings.LayerNorm.weight", "bert.embeddings.LayerNorm.gamma"]
+)
+def test_weight_that_is_there_by_two_names_is_refused(other: str, saved: Path) -> None:
+    _rewrite_weights(saved, lambda tensors: tensors.update({other: np.ones(4, "float32")}))
+    message = _refusal(saved)
+    assert "holds one weight twice" in message
+    assert other in message
+
+
+@pytest.mark.parametrize(
     "name",
     ["bert.embeddings.word_embeddings.weight", "bert.encoder.layer.1.attention.self.key.weight"],
 )
@@ -361,6 +371,52 @@ def test_table_with_spare_rows_opens(tmp_path: Path) -> None:
     assert bert_keras.load(tmp_path / "model").tokenizer.vocab_size == 7
 
 
+@pytest.mark.parametrize(
+    ("name", "word"), [("tf_model.h5", "from_tf=True"), ("flax_model.msgpack", "from_flax=True")]
+)
+def test_weights_of_other_frameworks_are_refused_with_the_command(
+    name: str, word: str, saved: Path
+) -> None:
+    (saved / "model.safetensors").rename(saved / name)
+    assert word in _refusal(saved)
+
+
+def test_untied_config_is_written_back_as_tied(saved: Path, tmp_path: Path) -> None:
+    """Or transformers would make up the decoder that the file does not have."""
+    _rewrite_config(saved, tie_word_embeddings=False)
+    bert_keras.save(bert_keras.load(saved), tmp_path / "again")
+    assert "tie_word_embeddings" not in (tmp_path / "again" / "config.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"model_type": "albert"}, "its layers share one set of weights"),
+        ({"model_type": "electra"}, "its embeddings are projected"),
+        ({"model_type": "mpnet"}, "opens BERT and DistilBERT"),
+        ({"architectures": "BertModel"}, "architectures must be a list"),
+    ],
+    ids=str,
+)
+def test_other_models_are_refused_with_the_reason(
+    change: dict[str, Any], word: str, saved: Path
+) -> None:
+    _rewrite_config(saved, **change)
+    assert word in _refusal(saved)
+
+
+@pytest.mark.parametrize("model_class", [dict, "BertEncoder"])
+def test_class_that_is_none_of_ours_is_refused(model_class: Any, saved: Path) -> None:
+    with pytest.raises(InputError, match="must be a class of bert_keras"):
+        bert_keras.load(saved, model_class)
+
+
+def test_path_without_a_model_says_what_would_be_one(tmp_path: Path) -> None:
+    assert "is no model: there is neither config.json" in _refusal(tmp_path)
+    (tmp_path / "text.txt").touch()
+    assert "is no model" in _refusal(tmp_path / "text.txt")
+
+
 def test_roberta_is_refused_with_the_reason(saved: Path) -> None:
     _rewrite_config(saved, model_type="roberta", architectures=["RobertaForMaskedLM"])
     message = _refusal(saved)
@@ -376,8 +432,9 @@ def test_berts_that_compute_otherwise_are_refused(key: dict[str, Any], saved: Pa
     assert next(iter(key)) in _refusal(saved)
 
 
-def test_config_that_is_no_json_is_refused(saved: Path) -> None:
-    (saved / "config.json").write_text("{")
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, ""], ids=["open", "deep", "empty"])
+def test_config_that_is_no_json_is_refused(text: str, saved: Path) -> None:
+    (saved / "config.json").write_text(text)
     assert "config.json is not valid JSON" in _refusal(saved)
 
 
