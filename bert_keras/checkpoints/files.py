@@ -80,9 +80,8 @@ def load(
         FileNotFoundError: When there is no such directory or file.
     """
     path = Path(path)
-    if not (model_class is None or isinstance(model_class, type)) or (
-        model_class is not None and not issubclass(model_class, BertModel)
-    ):
+    is_ours = isinstance(model_class, type) and issubclass(model_class, BertModel)
+    if model_class is not None and not is_ours:
         raise InputError(f"model_class must be a class of bert_keras. Received: {model_class!r}")
     wanted = Wanted(model_class, arguments, on_progress)
     if path.suffix == ".keras":

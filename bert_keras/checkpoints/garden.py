@@ -87,7 +87,8 @@ def _read_config(folder: Path) -> tuple[BertConfig, dict[str, Any]]:
         values, others = _read_params(folder / PARAMS_FILE), {}
     elif (folder / CONFIG_FILE).exists():
         values = others = read_json_object(folder / CONFIG_FILE)
-        _require(folder / CONFIG_FILE, values, "embedding_size", values.get("hidden_size"))
+        width = values.get("hidden_size", BertConfig.hidden_size)
+        _require(folder / CONFIG_FILE, values, "embedding_size", width)
     else:
         raise InputError(
             f"{folder} holds a checkpoint of TF Model Garden without its config; put beside it "
@@ -108,17 +109,25 @@ def _read_params(file: Path) -> dict[str, Any]:
         encoder = model["encoder"]
         kind = encoder.get("type", "bert")
         values = dict(encoder[kind])
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError, ValueError):
+        heads = [dict(head) for head in model.get("cls_heads") or ()]
+    except (
+        yaml.YAMLError,
+        AttributeError,
+        KeyError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ):
         raise InputError(
             f"{file} must be the YAML of a training run, with task.model.encoder in it"
         ) from None
     if kind not in ("bert", "bert_v2"):
         raise InputError(f"{file} is of an encoder of type {kind!r}; bert-keras opens bert")
     _require(file, values, "norm_first", False)
-    _require(file, values, "embedding_size", values.get("hidden_size"))
+    _require(file, values, "embedding_size", values.get("hidden_size", BertConfig.hidden_size))
     activation = values.get("hidden_activation", "gelu")
     _require(file, model, "mlm_activation", activation)
-    for head in model.get("cls_heads") or ():
+    for head in heads:
         _require(file, head, "activation", "tanh")
         _require(file, head, "cls_token_idx", 0)
     return {ours: values[theirs] for theirs, ours in _KEYS.items() if theirs in values}

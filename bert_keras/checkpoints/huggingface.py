@@ -159,7 +159,9 @@ def _refuse_other_weights(path: Path, values: dict[str, Any]) -> None:
     for name, (why, needs, option) in _OTHER_WEIGHTS.items():
         if not (path / name).exists():
             continue
-        architecture = (values.get("architectures") or ["AutoModel"])[0]
+        architecture = str((values.get("architectures") or ["AutoModel"])[0])
+        if not architecture.isidentifier():  # the command must be no way to smuggle code in
+            architecture = "AutoModel"
         code = (
             f"from transformers import {architecture} as M; "
             f"M.from_pretrained({str(path)!r}{option})"

@@ -32,7 +32,7 @@ class Weights:
             knows none.
         read: Gives the array of a name.
         name: Gives what the file itself calls a name of the table.
-        untrained: Beginnings of the names of what the file has too many and nothing reads.
+        untrained: Beginnings of the names of weights that were never trained and are left out.
     """
 
     file: str

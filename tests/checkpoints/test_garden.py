@@ -278,12 +278,14 @@ def test_config_that_lies_or_computes_otherwise_is_refused(
             "model: {mlm_activation: relu, encoder: {bert: {hidden_activation: gelu}}}",
             "mlm_activation must be 'gelu'",
         ),
+        ("model: {cls_heads: x, encoder: {bert: {}}}", "must be the YAML of a training run"),
+        ("[" * 10_000, "must be the YAML of a training run"),
         (
             "model: {cls_heads: [{activation: relu}], encoder: {bert: {}}}",
             "activation must be 'tanh'",
         ),
     ],
-    ids=["none", "no yaml", "list", "albert", "code", "masked lm", "head"],
+    ids=["none", "no yaml", "list", "albert", "code", "masked lm", "heads", "deep", "head"],
 )
 def test_parameters_that_are_not_of_a_bert_are_refused(
     text: str | None,

@@ -298,6 +298,18 @@ def test_missing_weight_is_named(saved: Path) -> None:
     assert "lacks the weight bert.pooler.dense.bias" in _refusal(saved)
 
 
+def test_name_that_would_write_on_the_terminal_is_shown_as_escapes(saved: Path) -> None:
+    name = "stray\n\x1b[2J名"
+    _rewrite_weights(saved, lambda tensors: tensors.update({name: np.zeros(1)}))
+    assert r"does not use: stray\n\x1b[2J名" in _refusal(saved)
+
+
+def test_command_against_a_pickle_takes_no_code_from_the_config(saved: Path) -> None:
+    (saved / "model.safetensors").rename(saved / "pytorch_model.bin")
+    _rewrite_config(saved, architectures=["os; import os; os.mkdir('x')"])
+    assert "import AutoModel as M;" in _refusal(saved)
+
+
 def test_unused_weight_is_named(saved: Path) -> None:
     _rewrite_weights(saved, lambda tensors: tensors.update(stray=np.zeros(1)))
     assert "does not use: stray" in _refusal(saved)
