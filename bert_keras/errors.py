@@ -6,8 +6,13 @@ class InputError(ValueError):
 
     The message is a single line that says what is wrong, what was received and what to do. The
     commands print it to standard error without a traceback and leave with exit code 1; from
-    Python it is an ordinary ``ValueError``.
+    Python it is an ordinary ``ValueError``. What a damaged or hostile file puts into it, line ends
+    and the terminal's control characters, is shown as escapes.
     """
+
+    def __init__(self, message: str) -> None:
+        shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+        super().__init__("".join(shown))
 
 
 class Interrupted(Exception):  # noqa: N818 - it is no error

@@ -24,25 +24,30 @@ CLASSES = {
     "BertForQuestionAnswering": BertForQuestionAnswering,
     "BertModel": BertEncoder,
 }
+_OTHER_KINDS = {
+    "roberta": "its tokenizer is byte-level BPE and its positions count from 2",
+    "albert": "its layers share one set of weights",
+    "electra": "its embeddings are projected and its heads are others",
+}
 LABELLING = (BertForSequenceClassification, BertForTokenClassification)
-# Their precision is the file's, not ours: what we write is float32.
-PRECISION_KEYS = ("dtype", "torch_dtype")
+# What we write is float32 and tied, whatever the file was.
+_FILE_KEYS = ("dtype", "torch_dtype", "tie_word_embeddings")
+_DISTILBERT_CLASSIFIER = "DistilBertForSequenceClassification"
 LABEL_KEYS = ("id2label", "label2id", "num_labels", "problem_type", "classifier_dropout")
 
 
 def check_kind(file: Path, values: dict[str, Any]) -> str:
     """``"bert"`` or ``"distilbert"``; refuses models that are neither, or BERTs of other kinds."""
-    model_type = values.get("model_type", "bert")
-    names = values.get("architectures") or []
+    model_type = str(values.get("model_type") or "bert")
     if model_type not in ("bert", "distilbert"):
-        why = (
-            " (its tokenizer is byte-level BPE and its positions count from 2)"
-            if "roberta" in model_type
-            else ""
-        )
+        reasons = (reason for name, reason in _OTHER_KINDS.items() if name in model_type)
+        why = next(reasons, "it is another model")
         raise InputError(
-            f"{file} is of a {model_type} model{why}; bert-keras opens BERT and DistilBERT"
+            f"{file} is of model_type {model_type!r} ({why}); bert-keras opens BERT and DistilBERT"
         )
+    names = values.get("architectures") or []
+    if not isinstance(names, list):
+        raise InputError(f"{file}: architectures must be a list of names. Received: {names!r}")
     for key, plain in (
         ("position_embedding_type", "absolute"),
         ("is_decoder", False),
@@ -53,20 +58,29 @@ def check_kind(file: Path, values: dict[str, Any]) -> str:
                 f"{file}: {key} must be {json.dumps(plain)}, as in BERT. "
                 f"Received: {json.dumps(values[key])}"
             )
-    if names and architecture(values) not in CLASSES:
-        raise InputError(
-            f"{file} names the architecture {names[0]!r}; known are {', '.join(CLASSES)} and the "
-            "DistilBERT models but the one for sequence classification, whose head is another"
-        )
     return model_type
 
 
-def architecture(values: dict[str, Any]) -> str:
-    """The class that config.json names, in BERT's terms."""
-    name = (values.get("architectures") or ["BertModel"])[0]
-    if values.get("model_type") == "distilbert" and name != "DistilBertForSequenceClassification":
-        return str(name).replace("DistilBert", "Bert", 1)
-    return str(name)
+def named_class(file: Path, values: dict[str, Any], wanted: type | None) -> type | None:
+    """The class that config.json names; ``None`` when only the encoder is of use.
+
+    Raises:
+        InputError: When we have no such class and the caller wants none that we have.
+    """
+    name = str((values.get("architectures") or ["BertModel"])[0])
+    if values.get("model_type") == "distilbert" and name != _DISTILBERT_CLASSIFIER:
+        name = name.replace("DistilBert", "Bert", 1)
+    if name in CLASSES or wanted is not None:
+        return CLASSES.get(name)
+    why = (
+        "whose classifier reads a layer with ReLU where BERT's reads the pooler, with tanh"
+        if name == _DISTILBERT_CLASSIFIER
+        else f"known are {', '.join(CLASSES)}"
+    )
+    raise InputError(
+        f"{file} names the architecture {name!r}, {why}; a class as the second argument of "
+        "bert_keras.load opens the encoder alone (BertEncoder) or under a new head"
+    )
 
 
 def bert_values(values: dict[str, Any]) -> dict[str, Any]:
@@ -87,7 +101,7 @@ def bert_values(values: dict[str, Any]) -> dict[str, Any]:
     return renamed | {"type_vocab_size": 2, "layer_norm_eps": 1e-12}
 
 
-def head_arguments(model_class: type, values: dict[str, Any], file: str) -> dict[str, Any]:
+def head_arguments(model_class: type | None, values: dict[str, Any], file: str) -> dict[str, Any]:
     """What a labelling model is made of beside its architecture, from a ``config.json``."""
     if model_class not in LABELLING:
         return {}
@@ -114,7 +128,7 @@ def head_arguments(model_class: type, values: dict[str, Any], file: str) -> dict
 
 def other_config(model: Any) -> dict[str, Any]:
     """What ``config.json`` says beside the architecture: labels, problem type, foreign keys."""
-    values = dict(getattr(model, "other_config", {}))
+    values = dict(model.other_config)
     if isinstance(model, LABELLING):
         values["id2label"] = {str(number): name for number, name in enumerate(model.labels)}
         values["label2id"] = {name: number for number, name in enumerate(model.labels)}
@@ -126,6 +140,6 @@ def other_config(model: Any) -> dict[str, Any]:
 
 def finish(model: Any, values: dict[str, Any]) -> None:
     """Keeps the keys of a config that are not ours with the model, to write them back."""
-    ours = [*model.config.to_dict(), *PRECISION_KEYS]
+    ours = [*model.config.to_dict(), *_FILE_KEYS]
     ours += LABEL_KEYS if isinstance(model, LABELLING) else ()
     model.other_config = {key: value for key, value in values.items() if key not in ours}

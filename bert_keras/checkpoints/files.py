@@ -1,13 +1,19 @@
 """``load`` and ``save``: whatever the path holds."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bert_keras.checkpoints.google import is_google, load_google, save_google
+from bert_keras.checkpoints.garden import load_garden
+from bert_keras.checkpoints.google import load_google, save_google
+from bert_keras.checkpoints.huggingface import CONFIG_FILE as HF_CONFIG_FILE
 from bert_keras.checkpoints.huggingface import load_huggingface, save_huggingface
 from bert_keras.checkpoints.keras_file import load_keras, save_keras
-from bert_keras.checkpoints.keras_hub import is_keras_hub, load_keras_hub
+from bert_keras.checkpoints.keras_hub import WEIGHTS_SUFFIX, is_keras_hub, load_keras_hub
+from bert_keras.checkpoints.opening import Wanted
+from bert_keras.checkpoints.tf_checkpoint import TFCheckpoint, is_tf_checkpoint
 from bert_keras.errors import InputError
+from bert_keras.modeling.model import BertModel
 from bert_keras.tokenization import BertTokenizer
 
 FORMATS = {"huggingface": save_huggingface, "google": save_google, "keras": save_keras}
@@ -38,18 +44,26 @@ def save(
     FORMATS[format](model, path, tokenizer)
 
 
-def load(path: str | Path, model_class: type | None = None, **arguments: Any) -> Any:
+def load(
+    path: str | Path,
+    model_class: type | None = None,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
+    **arguments: Any,
+) -> Any:
     """Opens a model, whatever it was written by.
 
     Args:
-        path: A Hugging Face directory (BERT or DistilBERT), a directory of Google's with
-            ``bert_config.json`` or a checkpoint in it by its name, a preset of keras-hub, a
-            directory of sentence-transformers or a ``.keras`` file.
+        path: A Hugging Face directory (BERT or DistilBERT), a directory of sentence-transformers,
+            a preset of keras-hub or its ``.weights.h5`` file with ``config.json`` beside it, a
+            directory with a TensorFlow checkpoint of Google's code or of
+            TF Model Garden, such a checkpoint by its name, or a ``.keras`` file.
         model_class: What to open it as, such as ``BertForSequenceClassification`` for an encoder
             that is to be fine-tuned. What the file has nothing for is new: a warning names it
             and ``model.report.new`` lists it; heads that the class lacks are left out and named
             likewise. By default the class that the file says it is, without any such leniency;
             only a pooler that no head of the class reads is left out.
+        on_progress: Called with the bytes read so far and the bytes there are to read.
         **arguments: More of the model's constructor, such as ``labels=["no", "yes"]`` or
             ``packed=True``.
 
@@ -66,10 +80,25 @@ def load(path: str | Path, model_class: type | None = None, **arguments: Any) ->
         FileNotFoundError: When there is no such directory or file.
     """
     path = Path(path)
+    is_ours = isinstance(model_class, type) and issubclass(model_class, BertModel)
+    if model_class is not None and not is_ours:
+        raise InputError(f"model_class must be a class of bert_keras. Received: {model_class!r}")
+    wanted = Wanted(model_class, arguments, on_progress)
     if path.suffix == ".keras":
-        return load_keras(path, model_class, **arguments)
-    if is_google(path) and not (path / "config.json").exists():
-        return load_google(path, model_class, **arguments)
-    if is_keras_hub(path):
-        return load_keras_hub(path, model_class, **arguments)
-    return load_huggingface(path, model_class, **arguments)
+        return load_keras(path, wanted)
+    if path.name.endswith(WEIGHTS_SUFFIX) and path.is_file():
+        return load_keras_hub(path, wanted)
+    if (path / HF_CONFIG_FILE).exists():
+        return (
+            load_keras_hub(path, wanted) if is_keras_hub(path) else load_huggingface(path, wanted)
+        )
+    if is_tf_checkpoint(path):
+        checkpoint = TFCheckpoint(path)
+        load_tf = load_garden if checkpoint.is_object_based else load_google
+        return load_tf(checkpoint, wanted)
+    if not path.exists():
+        raise FileNotFoundError(2, "no such model", str(path))
+    raise InputError(
+        f"{path} is no model: there is neither {HF_CONFIG_FILE} (Hugging Face, keras-hub) nor "
+        "*.index (a TensorFlow checkpoint) in it, and its name does not end in .keras"
+    )

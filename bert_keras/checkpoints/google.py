@@ -15,19 +15,16 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.checkpoints.config_json import finish, head_arguments, other_config
-from bert_keras.checkpoints.names import entries, google_name, is_google_kernel
-from bert_keras.checkpoints.opening import load_tokenizer, make_request
+from bert_keras.checkpoints.name_rules import by_table_name, google_name, is_google_kernel
+from bert_keras.checkpoints.names import entries
+from bert_keras.checkpoints.opening import Wanted, class_of, load_tokenizer, make_request
+from bert_keras.checkpoints.tf_checkpoint import TFCheckpoint
 from bert_keras.checkpoints.weights import Weights, make_model, model_weights
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory
 from bert_keras.modeling import (
-    BertEncoder,
-    BertForMaskedLM,
-    BertForNextSentencePrediction,
-    BertForPreTraining,
-    BertForQuestionAnswering,
     BertForSentenceEmbedding,
     BertForSequenceClassification,
     BertForTokenClassification,
@@ -40,35 +37,29 @@ PREFIX = "bert_model.ckpt"
 _ACTIVATIONS = {"gelu_new": "gelu", "gelu_tanh": "gelu", "gelu": "gelu", "relu": "relu"}
 # A key of ours that Google's code passes over: what hidden_act really is.
 _EXACT_ACTIVATION = "bert_keras_hidden_act"
-# What training left in the file: the step, Adam's moments, and the same of LAMB.
-_READ_ERRORS = (tf.errors.OpError, ValueError, RuntimeError)
 _LAYER = re.compile(r"bert/encoder/layer_\d+/output/dense/kernel")
+# What training left in the file: the step, Adam's moments, and the same of LAMB.
 _OPTIMIZER = re.compile(r"^global_step$|/(adam|lamb)_[mv]$|^(beta[12]_power|signal_early_stop)")
 
 
-def is_google(path: Path) -> bool:
-    """Whether a folder, or the beginning of a checkpoint's name, is Google's."""
-    return (path / CONFIG_FILE).exists() or Path(f"{path}.index").exists()
-
-
-def load_google(path: Path, model_class: type | None = None, **arguments: Any) -> Any:
-    """Opens a folder, or a checkpoint in it by its name (``.../model.ckpt-1000``)."""
-    prefix = _prefix(path)
-    values = read_json_object(prefix.parent / CONFIG_FILE)
+def load_google(checkpoint: TFCheckpoint, wanted: Wanted) -> Any:
+    """Opens a checkpoint that TF1's ``Saver`` wrote; see ``bert_keras.load``."""
+    folder = checkpoint.prefix.parent
+    values = read_json_object(folder / CONFIG_FILE)
     exact = values.pop(_EXACT_ACTIVATION, None)
     activation = values.get("hidden_act", "gelu")
     values["hidden_act"] = exact or ("gelu_new" if activation == "gelu" else activation)
     config = BertConfig.from_dict(values)
-    weights = _weights(prefix, config)
-    own = _class_of(weights)
+    weights = _weights(checkpoint, config)
+    own = class_of(weights)
     in_file = {}
     if own is BertForSequenceClassification:
         count = weights.shapes["classifier.weight"][0]
         in_file = head_arguments(own, {"num_labels": count} | values, weights.file)
-    request = make_request(own, in_file, config, weights, model_class, arguments)
+    request = make_request(own, in_file, config, weights, wanted)
     model = make_model(request, weights, "google")
     finish(model, values)
-    model.tokenizer = load_tokenizer(prefix.parent, config)
+    model.tokenizer = load_tokenizer(folder, config)
     return model
 
 
@@ -126,57 +117,21 @@ def save_google(model: Any, path: str | Path, tokenizer: BertTokenizer | None = 
             tokenizer.save(directory)
 
 
-def _prefix(path: Path) -> Path:
-    """The checkpoint's name without ``.index``."""
-    if not path.is_dir():
-        return path
-    found = sorted(path.glob("*.ckpt*.index"))
-    if len(found) != 1:
-        names = ", ".join(file.name.removesuffix(".index") for file in found[:3])
-        raise InputError(
-            f"{path} must hold one checkpoint (*.ckpt*.index); give the path of the one you mean, "
-            f"without .index. Received: {names or 'none'}"
-        )
-    return found[0].with_name(found[0].name.removesuffix(".index"))
-
-
-def _weights(prefix: Path, config: BertConfig) -> Weights:
+def _weights(checkpoint: TFCheckpoint, config: BertConfig) -> Weights:
     """The checkpoint's variables under the table's names, those of the optimizer left out."""
-    try:
-        reader = tf.train.load_checkpoint(str(prefix))
-        stored = reader.get_variable_to_shape_map()
-    except _READ_ERRORS as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{prefix} is damaged or no TensorFlow checkpoint: {reason}") from None
+    stored = checkpoint.shapes
     layers = sum(bool(_LAYER.fullmatch(name)) for name in stored)  # what the config says may lie
     table = entries(replace(config, num_hidden_layers=min(config.num_hidden_layers, layers) or 1))
     known = {google_name(name): name for entry in table for name in entry.theirs}
-    names = {known.get(name, name): name for name in stored if not _OPTIMIZER.search(name)}
-    shapes = {}
-    for name, there in names.items():
-        shape = tuple(stored[there])
-        shapes[name] = shape[::-1] if is_google_kernel(name) else shape
+    kept = [name for name in stored if not _OPTIMIZER.search(name)]
+    names = by_table_name(str(checkpoint.prefix), kept, lambda name: known.get(name, name))
+    shapes = {
+        name: stored[there][::-1] if is_google_kernel(name) else stored[there]
+        for name, there in names.items()
+    }
 
     def read(name: str) -> np.ndarray:
-        try:
-            array = reader.get_tensor(names[name])
-        except (*_READ_ERRORS, IndexError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{prefix} is damaged: {reason}") from None
+        array = checkpoint.read(names[name])
         return array.T if is_google_kernel(name) else array
 
-    return Weights(str(prefix), shapes, read, google_name)
-
-
-def _class_of(weights: Weights) -> type:
-    """The class that has the heads which the file has."""
-    for head, model_class in (
-        ("qa_outputs.", BertForQuestionAnswering),
-        ("classifier.", BertForSequenceClassification),
-        ("cls.predictions.", BertForMaskedLM),
-        ("cls.seq_relationship.", BertForNextSentencePrediction),
-    ):
-        if weights.has(head):
-            both = model_class is BertForMaskedLM and weights.has("cls.seq_relationship.")
-            return BertForPreTraining if both else model_class
-    return BertEncoder
+    return Weights(str(checkpoint.prefix), shapes, read, google_name)

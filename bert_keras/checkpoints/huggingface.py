@@ -11,15 +11,15 @@ import safetensors.numpy
 
 from bert_keras.checkpoints.config_json import (
     CLASSES,
-    architecture,
     bert_values,
     check_kind,
     finish,
     head_arguments,
+    named_class,
     other_config,
 )
-from bert_keras.checkpoints.names import current_name
-from bert_keras.checkpoints.opening import load_tokenizer, make_request
+from bert_keras.checkpoints.name_rules import by_table_name, current_name
+from bert_keras.checkpoints.opening import Wanted, load_tokenizer, make_request
 from bert_keras.checkpoints.safetensors_files import (
     INDEX_FILE,
     WEIGHTS_FILE,
@@ -45,7 +45,22 @@ from bert_keras.modeling import (
 from bert_keras.tokenization import BertTokenizer
 
 CONFIG_FILE = "config.json"
-PICKLED_FILES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+_PICKLE = ("a pickle, which can run any code, and is never read", "torch and transformers", "")
+# Each with why it is not read, what reads it, and how that is told to.
+_OTHER_WEIGHTS = {
+    "pytorch_model.bin": _PICKLE,
+    "pytorch_model.bin.index.json": _PICKLE,
+    "tf_model.h5": (
+        "of the TensorFlow classes that transformers dropped, and is not read",
+        "torch, tensorflow, tf-keras and transformers<5",
+        ", from_tf=True",
+    ),
+    "flax_model.msgpack": (
+        "of Flax, and is not read",
+        "torch, flax and transformers<5",
+        ", from_flax=True",
+    ),
+}
 _SEGMENTS = "bert.embeddings.token_type_embeddings.weight"
 
 
@@ -81,25 +96,30 @@ def save_huggingface(model: Any, path: str | Path, tokenizer: BertTokenizer | No
             safetensors.numpy.save_file(tensors, directory / WEIGHTS_FILE, metadata=metadata)
         except safetensors.SafetensorError as error:  # such as a full disk
             raise OSError(f"cannot write {Path(path) / WEIGHTS_FILE}: {error}") from None
+        # The library writes it for its owner alone; it should be as the files beside it.
+        (directory / WEIGHTS_FILE).chmod((directory / CONFIG_FILE).stat().st_mode)
         if tokenizer is not None:
             tokenizer.save(directory)
         if isinstance(model, BertForSentenceEmbedding):
             write_modules(model, directory)
 
 
-def load_huggingface(path: Path, model_class: type | None = None, **arguments: Any) -> Any:
+def load_huggingface(path: Path, wanted: Wanted) -> Any:
     """Opens a model directory; see ``bert_keras.load``."""
     values = read_json_object(path / CONFIG_FILE)
     model_type = check_kind(path / CONFIG_FILE, values)
-    _refuse_pickle(path, values)
+    _refuse_other_weights(path, values)
     weights = _weights(open_tensors(path), model_type)
-    own = _own_class(values, weights)
+    own = named_class(path / CONFIG_FILE, values, wanted.model_class)
+    if own is BertForMaskedLM and weights.has("cls.seq_relationship."):
+        own = BertForPreTraining
     in_file = head_arguments(own, values, weights.file)
-    as_embedding = model_class in (None, BertForSentenceEmbedding)
+    as_embedding = wanted.model_class in (None, BertForSentenceEmbedding)
     if own is BertEncoder and as_embedding and (path / MODULES_FILE).exists():
         own, in_file = BertForSentenceEmbedding, embedding_arguments(path)
-    config = BertConfig.from_dict(bert_values(values))
-    request = make_request(own, in_file, config, weights, model_class, arguments)
+    values = bert_values(values)
+    config = BertConfig.from_dict(values)
+    request = make_request(own, in_file, config, weights, wanted)
     model = make_model(request, weights, "huggingface")
     finish(model, values)
     model.tokenizer = load_tokenizer(path, model.config)
@@ -108,7 +128,9 @@ def load_huggingface(path: Path, model_class: type | None = None, **arguments: A
 
 def _weights(tensors: Tensors, model_type: str) -> Weights:
     """The file's tensors under the table's names."""
-    stored = {current_name(name, model_type): name for name in tensors.shapes}
+    stored = by_table_name(
+        str(tensors.file), tensors.shapes, lambda name: current_name(name, model_type)
+    )
     # The newest files may hold the tied bias by its other name alone.
     if "cls.predictions.bias" not in stored and "cls.predictions.decoder.bias" in stored:
         stored["cls.predictions.bias"] = stored.pop("cls.predictions.decoder.bias")
@@ -130,25 +152,22 @@ def _weights(tensors: Tensors, model_type: str) -> Weights:
     return Weights(str(tensors.file), shapes, read, name_there)
 
 
-def _refuse_pickle(path: Path, values: dict[str, Any]) -> None:
+def _refuse_other_weights(path: Path, values: dict[str, Any]) -> None:
+    """Refuses a directory without safetensors, with the command that makes them elsewhere."""
     if any((path / name).exists() for name in (WEIGHTS_FILE, INDEX_FILE)):
         return
-    pickled = [name for name in PICKLED_FILES if (path / name).exists()]
-    if pickled:
-        name = (values.get("architectures") or ["AutoModel"])[0]
+    for name, (why, needs, option) in _OTHER_WEIGHTS.items():
+        if not (path / name).exists():
+            continue
+        architecture = str((values.get("architectures") or ["AutoModel"])[0])
+        if not architecture.isidentifier():  # the command must be no way to smuggle code in
+            architecture = "AutoModel"
         code = (
-            f"from transformers import {name} as M; "
-            f"M.from_pretrained({str(path)!r}).save_pretrained({str(path) + '-safetensors'!r})"
+            f"from transformers import {architecture} as M; "
+            f"M.from_pretrained({str(path)!r}{option})"
+            f".save_pretrained({str(path) + '-safetensors'!r})"
         )
         raise InputError(
-            f"{path / pickled[0]} is a pickle, which can run any code, and is never read; convert "
-            f"it where torch and transformers are installed: python -c {shlex.quote(code)}"
+            f"{path / name} is {why}; convert it where {needs} are installed: "
+            f"python -c {shlex.quote(code)}"
         )
-
-
-def _own_class(values: dict[str, Any], weights: Weights) -> type:
-    """The class that the directory is of."""
-    own: type = CLASSES[architecture(values)]
-    if own is BertForMaskedLM and weights.has("cls.seq_relationship."):
-        return BertForPreTraining
-    return own

@@ -1,45 +1,144 @@
-"""``.keras`` files of our models, tokenizer included."""
+"""``.keras`` files of our models, tokenizer included.
+
+They are read as any other checkpoint, by the table: no code that a file brings is run, and every
+weight must find its place. (``keras.saving.load_model`` opens them too, and passes over weights
+that the model lacks.)
+"""
 
 import os
+import tempfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import keras
+import h5py
+import numpy as np
 
-from bert_keras.checkpoints.weights import Report
+from bert_keras.checkpoints.config_json import CLASSES
+from bert_keras.checkpoints.hdf5 import read_shapes
+from bert_keras.checkpoints.name_rules import keras_name
+from bert_keras.checkpoints.names import Shape, entries
+from bert_keras.checkpoints.opening import Wanted, check_vocabulary_size, make_request
+from bert_keras.checkpoints.weights import Weights, make_model
+from bert_keras.config import BertConfig
+from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
+from bert_keras.modeling import BertEncoder, BertForSentenceEmbedding
 from bert_keras.modeling.model import BertModel
 from bert_keras.tokenization import BertTokenizer
 
+_CONFIG_FILE, _WEIGHTS_FILE = "config.json", "model.weights.h5"
+_CLASSES = {
+    f"bert_keras>{cls.__name__}": cls for cls in (*CLASSES.values(), BertForSentenceEmbedding)
+}
+# What the constructors take beside the config, the name and the dtype policy.
+_ARGUMENTS = (
+    "seed",
+    "packed",
+    "with_pooler",
+    "labels",
+    "classifier_dropout",
+    "problem_type",
+    "pooling",
+    "normalize",
+    "max_length",
+)
 
-def load_keras(path: Path, model_class: type | None = None, **arguments: Any) -> Any:
-    """Opens a ``.keras`` file in Keras's safe mode, which runs no code that the file brings.
+
+def load_keras(path: Path, wanted: Wanted) -> Any:
+    """Opens a ``.keras`` file; see ``bert_keras.load``.
+
+    It is unpacked to the disk first: in memory it would lie there beside the model.
 
     Raises:
-        InputError: When it is damaged, holds none of our models or is to be opened as something
-            else than it is.
+        InputError: When it is damaged or holds none of our models.
         FileNotFoundError: When there is no such file.
     """
     if not path.exists():
         raise FileNotFoundError(2, "no such file", str(path))
-    if model_class is not None or arguments:
-        raise InputError(
-            f"{path}: a .keras file opens as what it is; to open it for another task, save it "
-            "as a directory first"
-        )
-    if not zipfile.is_zipfile(path):
-        raise InputError(f"{path} is damaged or no .keras file")
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            _unpack(path, folder)
+        except zipfile.BadZipFile as error:
+            raise InputError(f"{path} is damaged or no .keras file: {error}") from None
+        return _load(path, Path(folder), wanted)
+
+
+def _load(path: Path, folder: Path, wanted: Wanted) -> Any:
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path} cannot be opened: {reason}") from None
-    if not isinstance(model, BertModel):
-        raise InputError(f"{path} holds a {type(model).__name__}, which is no model of bert-keras")
-    weights = [(weight.path, weight.path, tuple(weight.shape)) for weight in model.weights]
-    model.report = Report("keras", weights)
+        values = read_json_object(folder / _CONFIG_FILE)
+    except InputError:
+        raise InputError(f"{path} is damaged: its {_CONFIG_FILE} is no JSON object") from None
+    own, config, arguments = _read_config(path, values)
+    weights = _weights(path, folder / _WEIGHTS_FILE, own, config)
+    model = make_model(make_request(own, arguments, config, weights, wanted), weights, "keras")
+    model.load_assets(str(folder / "assets"))
+    if model.tokenizer is not None:
+        check_vocabulary_size(model.tokenizer, config, path)
     return model
+
+
+def _read_config(path: Path, values: dict[str, Any]) -> tuple[type, BertConfig, dict[str, Any]]:
+    """The class, its architecture and what else its constructor is given."""
+    own = _CLASSES.get(str(values.get("registered_name")))
+    settings = values.get("config")
+    if own is None:
+        name = values.get("class_name")
+        raise InputError(f"{path} holds a {name}, which is no model of bert-keras")
+    if not isinstance(settings, dict) or not isinstance(settings.get("config"), dict):
+        raise InputError(f"{path} is damaged: its {_CONFIG_FILE} lacks the model's config")
+    arguments = {name: settings[name] for name in _ARGUMENTS if name in settings}
+    unknown = settings.keys() - {*arguments, "name", "dtype", "config", "trainable"}
+    if unknown:
+        raise InputError(f"{path}: a {own.__name__} has no {', '.join(sorted(unknown))}")
+    policy = settings.get("dtype")
+    if isinstance(policy, dict):
+        arguments["dtype"] = policy.get("config", {}).get("name", "float32")
+    return own, BertConfig.from_dict(settings["config"]), arguments
+
+
+def _weights(path: Path, file: Path, own: type, config: BertConfig) -> Weights:
+    """The file's arrays under the table's names, the fused ones taken apart."""
+    stored = read_shapes(path, file)
+    layers = sum(name.endswith("/feed_forward/intermediate/vars/0") for name in stored)
+    shapes: dict[str, Shape] = {}
+    homes: dict[str, tuple[str, int, int, bool]] = {}
+    unknown = {name for name in stored if "dropout_seeds/" not in name}
+    for entry in entries(replace(config, num_hidden_layers=max(layers, 1))):
+        home = keras_name(entry.ours, has_encoder=own is not BertEncoder)
+        parts = len(entry.theirs)
+        for number, name in enumerate(entry.theirs):
+            homes[name] = (home, number, parts, entry.is_kernel)
+        if home in stored:
+            unknown.discard(home)
+            *outer, last = stored[home] or (0,)
+            shape = (*outer, last // parts)
+            shapes |= dict.fromkeys(entry.theirs, shape[::-1] if entry.is_kernel else shape)
+
+    def read(name: str) -> np.ndarray:
+        home, number, parts, is_kernel = homes[name]
+        with h5py.File(file, "r") as handle:
+            data = handle[home]
+            size = data.shape[-1] // parts
+            array = data[..., number * size : (number + 1) * size]
+        return array.T if is_kernel else array
+
+    def name_there(name: str) -> str:
+        return homes[name][0] if name in homes else name
+
+    return Weights(str(path), shapes | {name: stored[name] for name in unknown}, read, name_there)
+
+
+def _unpack(path: Path, folder: str) -> None:
+    with zipfile.ZipFile(path) as archive:
+        for name in (_CONFIG_FILE, _WEIGHTS_FILE):
+            if name not in archive.namelist():
+                raise zipfile.BadZipFile(f"it lacks {name}")
+        size = sum(member.file_size for member in archive.infolist())
+        if size > 4 * path.stat().st_size + 2**20:
+            raise zipfile.BadZipFile(f"it would unpack to {size:,} bytes")
+        archive.extractall(folder)
 
 
 def save_keras(model: Any, path: str | Path, tokenizer: BertTokenizer | None = None) -> None:

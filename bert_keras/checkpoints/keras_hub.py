@@ -1,29 +1,39 @@
-"""Presets of keras-hub, in: a BertBackbone, with or without the head of a BertMaskedLM.
+"""keras-hub's presets and weights, in: a BertBackbone, perhaps under the head of a BertMaskedLM.
 
 keras-hub's masked-LM head is not quite BERT's: it computes GELU by erf where its encoder takes the
 tanh form, and LayerNorm with epsilon 1e-5 instead of 1e-12. The weights come over as they are; the
 head computes with them what BERT does, so its logits differ slightly from keras-hub's.
 """
 
-import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from bert_keras.checkpoints.names import Entry, entries
-from bert_keras.checkpoints.opening import check_vocabulary_size, make_request
+from bert_keras.checkpoints.hdf5 import read_shapes
+from bert_keras.checkpoints.keras_arrays import keras_weights
+from bert_keras.checkpoints.name_rules import by_table_name, keras_hub_name
+from bert_keras.checkpoints.names import Shape, entries
+from bert_keras.checkpoints.opening import (
+    Wanted,
+    check_vocabulary_size,
+    class_of,
+    make_request,
+)
 from bert_keras.checkpoints.weights import Weights, make_model
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.modeling import BertEncoder, BertForMaskedLM
 from bert_keras.tokenization import BertTokenizer, Casing
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.weights.h5"
 TASK_FILE, TASK_WEIGHTS_FILE = "task.json", "task.weights.h5"
 TOKENIZER_FILE, VOCABULARY_FILE = "tokenizer.json", "assets/tokenizer/vocabulary.txt"
+WEIGHTS_SUFFIX = ".weights.h5"
+# Before the backbone's names in a file of a whole task.
+_IN_TASK = "layers/bert_backbone/"
 _KEYS = {
     "vocabulary_size": "vocab_size",
     "num_layers": "num_hidden_layers",
@@ -33,25 +43,6 @@ _KEYS = {
     "max_sequence_length": "max_position_embeddings",
     "num_segments": "type_vocab_size",
 }
-_LAYER_PARTS = {
-    "attention.self.query": "_self_attention_layer/query_dense",
-    "attention.self.key": "_self_attention_layer/key_dense",
-    "attention.self.value": "_self_attention_layer/value_dense",
-    "attention.output.dense": "_self_attention_layer/output_dense",
-    "attention.output.LayerNorm": "_self_attention_layer_norm",
-    "intermediate.dense": "_feedforward_intermediate_dense",
-    "output.dense": "_feedforward_output_dense",
-    "output.LayerNorm": "_feedforward_layer_norm",
-}
-_PARTS = {
-    "bert.embeddings.word_embeddings": "layers/reversible_embedding",
-    "bert.embeddings.position_embeddings": "layers/position_embedding",
-    "bert.embeddings.token_type_embeddings": "layers/embedding",
-    "bert.embeddings.LayerNorm": "layers/layer_normalization",
-    "bert.pooler.dense": "layers/dense",
-    "cls.predictions.transform.dense": "layers/masked_lm_head/_intermediate_dense",
-    "cls.predictions.transform.LayerNorm": "layers/masked_lm_head/_intermediate_layer_norm",
-}
 
 
 def is_keras_hub(path: Path) -> bool:
@@ -60,107 +51,78 @@ def is_keras_hub(path: Path) -> bool:
     return file.exists() and "registered_name" in read_json_object(file)
 
 
-def load_keras_hub(path: Path, model_class: type | None = None, **arguments: Any) -> Any:
-    """Opens a preset; see ``bert_keras.load``."""
-    values = read_json_object(path / CONFIG_FILE)
-    if values.get("class_name") != "BertBackbone" or not isinstance(values.get("config"), dict):
+def load_keras_hub(path: Path, wanted: Wanted) -> Any:
+    """Opens a preset, or a ``.weights.h5`` file with the config beside it."""
+    folder = path if path.is_dir() else path.parent
+    config = _read_config(folder / CONFIG_FILE, path)
+    files = _preset_files(path) if path.is_dir() else [path]
+    weights = _weights(files, config)
+    request = make_request(class_of(weights), {}, config, weights, wanted)
+    model = make_model(request, weights, "keras-hub")
+    if (folder / VOCABULARY_FILE).exists():
+        model.tokenizer = _tokenizer(folder)
+        check_vocabulary_size(model.tokenizer, config, folder)
+    return model
+
+
+def _read_config(file: Path, asked: Path) -> BertConfig:
+    """The backbone's architecture, as a preset, ``to_json`` or ``get_config`` writes it."""
+    if not file.exists():
         raise InputError(
-            f"{path / CONFIG_FILE} is of keras-hub's {values.get('class_name')}; bert-keras opens "
-            "its BertBackbone"
+            f"{asked} needs {CONFIG_FILE} beside it, with what backbone.to_json() gives; or save "
+            "a preset, which holds both: model.save_to_preset(FOLDER)"
         )
-    settings = values["config"]
+    values = read_json_object(file)
+    settings = values.get("config", {})
+    if isinstance(settings, dict) and isinstance(settings.get("backbone"), dict):
+        values = settings["backbone"]  # of a task such as BertMaskedLM
+        settings = values.get("config")
+    if "vocabulary_size" in values:
+        values, settings = {"class_name": "BertBackbone"}, values
+    if values.get("class_name") != "BertBackbone" or not isinstance(settings, dict):
+        raise InputError(
+            f"{file} is of keras-hub's {values.get('class_name')}; bert-keras opens its "
+            "BertBackbone"
+        )
     dropout = settings.get("dropout", 0.1)
-    config = BertConfig(
+    return BertConfig(
         **{ours: settings[theirs] for theirs, ours in _KEYS.items() if theirs in settings},
         hidden_act="gelu_new",
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
     )
-    own = _class_of(path)
-    files = [WEIGHTS_FILE] + ([TASK_WEIGHTS_FILE] if own is BertForMaskedLM else [])
-    weights = _weights(path, files, config)
-    request = make_request(own, {}, config, weights, model_class, arguments)
-    model = make_model(request, weights, "keras-hub")
-    if (path / VOCABULARY_FILE).exists():
-        model.tokenizer = _tokenizer(path)
-        check_vocabulary_size(model.tokenizer, config, path)
-    return model
 
 
-def _class_of(path: Path) -> type:
-    """What the preset is: the backbone alone, or the one task whose head is BERT's."""
-    if not (path / TASK_FILE).exists():
-        return BertEncoder
-    task = read_json_object(path / TASK_FILE).get("class_name")
-    return BertForMaskedLM if task == "BertMaskedLM" else BertEncoder
+def _preset_files(path: Path) -> list[Path]:
+    """The backbone's weights, and those of the one task whose head is BERT's."""
+    is_masked_lm = (path / TASK_FILE).exists() and (
+        read_json_object(path / TASK_FILE).get("class_name") == "BertMaskedLM"
+    )
+    return [path / WEIGHTS_FILE, *([path / TASK_WEIGHTS_FILE] if is_masked_lm else [])]
 
 
-def _weights(path: Path, files: list[str], config: BertConfig) -> Weights:
+def _weights(files: list[Path], config: BertConfig) -> Weights:
     """The arrays of the files under the table's names."""
-    stored: dict[str, tuple[Path, tuple[int, ...]]] = {}
+    stored: dict[str, tuple[Path, Shape]] = {}
     for file in files:
-        stored |= _datasets(path / file)
+        stored |= {name: (file, shape) for name, shape in read_shapes(file, file).items()}
     layers = sum(name.endswith("/_feedforward_output_dense/vars/0") for name in stored)
-    size = config.hidden_size
-    known: dict[str, Entry] = {}
-    shaped = BertConfig(**config.to_dict() | {"num_hidden_layers": max(layers, 1)})
-    for entry in entries(shaped):
-        known |= dict.fromkeys(entry.theirs, entry)
-    theirs = {_keras_hub_name(name): name for name in known}
+    table = entries(replace(config, num_hidden_layers=max(layers, 1)))
+    names = {keras_hub_name(name): name for entry in table for name in entry.theirs}
 
-    shapes = {}
-    for there, (_, shape) in stored.items():
-        name = theirs.get(there, there)
-        mine = known.get(name)
-        if mine is not None and mine.is_kernel:
-            # Attention's kernels have the heads apart: [H, N, K], and [N, K, H] for the output.
-            if len(shape) == 3:
-                outputs = shape[2] if name.endswith("output.dense.weight") else size
-                shape = (math.prod(shape) // outputs, outputs)
-            shape = shape[::-1]
-        elif mine is not None and len(shape) == 2 and mine.shape == (size,):
-            shape = (shape[0] * shape[1],)
-        shapes[name] = tuple(shape)
+    def rename(home: str) -> str:
+        name = home.removeprefix(_IN_TASK)
+        return names.get(name, name)
 
-    def read(name: str) -> np.ndarray:
-        there = _keras_hub_name(name)
-        with h5py.File(stored[there][0], "r") as file:
-            array = file[there][()]
-        shape = shapes[name]
-        return array.reshape(shape[::-1]).T if known[name].is_kernel else array.reshape(shape)
+    there = by_table_name(str(files[0]), stored, rename)
 
-    return Weights(str(path / WEIGHTS_FILE), shapes, read, _keras_hub_name)
+    def read(home: str) -> np.ndarray:
+        with h5py.File(stored[home][0], "r") as file:
+            return np.asarray(file[home])
 
-
-def _datasets(file: Path) -> dict[str, tuple[Path, tuple[int, ...]]]:
-    """The file's arrays with their shapes; the optimizer's are passed over."""
-    if not file.exists():
-        raise FileNotFoundError(2, "no such file", str(file))
-    found: dict[str, tuple[Path, tuple[int, ...]]] = {}
-
-    def note(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and not name.startswith("optimizer/"):
-            found[name] = (file, item.shape)
-
-    try:
-        with h5py.File(file, "r") as handle:
-            handle.visititems(note)
-    except OSError as error:
-        raise InputError(f"{file} is damaged or no HDF5 file: {error}") from None
-    return found
-
-
-def _keras_hub_name(name: str) -> str:
-    """What a preset calls the weight that the table calls ``name``."""
-    if name == "cls.predictions.bias":
-        return "layers/masked_lm_head/vars/0"
-    part, _, kind = name.rpartition(".")
-    number = 0 if kind == "weight" else 1
-    if part.startswith("bert.encoder.layer."):
-        index, _, rest = part.removeprefix("bert.encoder.layer.").partition(".")
-        layer = "transformer_encoder" + (f"_{index}" if index != "0" else "")
-        return f"layers/{layer}/{_LAYER_PARTS.get(rest, rest)}/vars/{number}"
-    return f"{_PARTS[part]}/vars/{number}" if part in _PARTS else name
+    shapes = {home: shape for home, (_, shape) in stored.items()}
+    weights = keras_weights(str(files[0]), config, shapes, there, read)
+    return replace(weights, name=lambda name: there.get(name, keras_hub_name(name)))
 
 
 def _tokenizer(path: Path) -> BertTokenizer:

@@ -1,9 +1,10 @@
 """The one table that says what each weight is called, here and in the files of others.
 
-The table gives Hugging Face's names; what the others call the same weight follows by rule.
+The table gives Hugging Face's names; what the others call the same weight follows by the rules of
+``name_rules``.
 """
 
-import re
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -34,6 +35,11 @@ class Entry(NamedTuple):
     def part(self) -> str:
         """The part of the model that the weight belongs to, such as ``"pooler"``."""
         return self.ours.split("/")[0]
+
+    @property
+    def bytes(self) -> int:
+        """How large the weight is in float32."""
+        return 4 * math.prod(self.shape) * len(self.theirs)
 
     def from_theirs(self, arrays: list[np.ndarray]) -> np.ndarray:
         """Our array from theirs."""
@@ -101,66 +107,3 @@ def _dense(ours: str, theirs: str | tuple[str, ...], units: int, inputs: int) ->
 def _norm(ours: str, theirs: str, units: int) -> Iterator[Entry]:
     yield Entry(f"{ours}/gamma", (f"{theirs}.weight",), (units,))
     yield Entry(f"{ours}/beta", (f"{theirs}.bias",), (units,))
-
-
-def _renamed(name: str, rules: tuple[tuple[str, str], ...]) -> str:
-    for pattern, replacement in rules:
-        name = re.sub(pattern, replacement, name)
-    return name
-
-
-_OLD = ((r"LayerNorm\.gamma$", "LayerNorm.weight"), (r"LayerNorm\.beta$", "LayerNorm.bias"))
-_DISTILBERT = (
-    (r"^(distilbert\.)?embeddings\.", f"{ENCODER}embeddings."),
-    (r"^(distilbert\.)?transformer\.layer\.", f"{ENCODER}encoder.layer."),
-    (r"\.attention\.q_lin\.", ".attention.self.query."),
-    (r"\.attention\.k_lin\.", ".attention.self.key."),
-    (r"\.attention\.v_lin\.", ".attention.self.value."),
-    (r"\.attention\.out_lin\.", ".attention.output.dense."),
-    (r"\.sa_layer_norm\.", ".attention.output.LayerNorm."),
-    (r"\.ffn\.lin1\.", ".intermediate.dense."),
-    (r"\.ffn\.lin2\.", ".output.dense."),
-    (r"\.output_layer_norm\.", ".output.LayerNorm."),
-    (r"^vocab_transform\.", "cls.predictions.transform.dense."),
-    (r"^vocab_layer_norm\.", "cls.predictions.transform.LayerNorm."),
-    (r"^vocab_projector\.weight$", "cls.predictions.decoder.weight"),
-    (r"^vocab_projector\.bias$", "cls.predictions.bias"),
-)
-_BARE = re.compile(r"^(embeddings|encoder|pooler)\.")
-
-
-def current_name(name: str, model_type: str = "bert") -> str:
-    """The table's name of a weight in a Hugging Face file.
-
-    The oldest files say gamma and beta, bare encoders leave the prefix out, and DistilBERT
-    (``model_type="distilbert"``) has names of its own.
-    """
-    name = _renamed(name, _OLD)
-    if model_type == "distilbert":
-        return _renamed(name, _DISTILBERT)
-    return _BARE.sub(lambda match: ENCODER + match.group(), name)
-
-
-_GOOGLE = (
-    (r"^classifier\.weight$", "output_weights"),
-    (r"^classifier\.bias$", "output_bias"),
-    (r"^qa_outputs\.", "cls.squad."),
-    (r"^(cls\.(squad|seq_relationship))\.weight$", r"\1.output_weights"),
-    (r"^(cls\.(squad|seq_relationship|predictions))\.bias$", r"\1.output_bias"),
-    (r"_embeddings\.weight$", "_embeddings"),
-    (r"\.LayerNorm\.weight$", ".LayerNorm.gamma"),
-    (r"\.LayerNorm\.bias$", ".LayerNorm.beta"),
-    (r"\.weight$", ".kernel"),
-    (r"\.layer\.(\d+)\.", r".layer_\1."),
-    (r"\.", "/"),
-)
-
-
-def google_name(name: str) -> str:
-    """What Google's TF1 code calls the weight that the table calls ``name``."""
-    return _renamed(name, _GOOGLE)
-
-
-def is_google_kernel(name: str) -> bool:
-    """Whether the matrix lies [in, out] in Google's file; the heads' are [out, in] there too."""
-    return google_name(name).endswith("/kernel")

@@ -1,6 +1,7 @@
 """What every kind of checkpoint is opened by: as what, with which heads and which tokenizer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,50 +11,99 @@ from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling import (
     BertEncoder,
+    BertForMaskedLM,
+    BertForNextSentencePrediction,
+    BertForPreTraining,
     BertForQuestionAnswering,
     BertForSentenceEmbedding,
+    BertForSequenceClassification,
 )
 from bert_keras.tokenization import BertTokenizer
 
 _POOLER = "bert.pooler."
-_LABEL_HEADS = ("classifier.", "qa_outputs.")
+_LABEL_HEADS = ("classifier.", "pre_classifier.", "qa_outputs.")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the caller of ``load`` asks for.
+
+    Attributes:
+        model_class: The class to open it as; ``None`` for what the checkpoint says it is.
+        arguments: More of the model's constructor.
+        on_progress: Told of the bytes read so far and of all there are.
+    """
+
+    model_class: type | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    on_progress: Callable[[int, int], None] | None = None
 
 
 def make_request(
-    own: type,
+    own: type | None,
     in_file: dict[str, Any],
     config: BertConfig,
     weights: Weights,
-    model_class: type | None,
-    arguments: dict[str, Any],
+    wanted: Wanted,
 ) -> Request:
     """What a checkpoint is opened as: what it says it is, or what the caller wants.
 
     Args:
-        own: The class that the checkpoint is of.
+        own: The class that the checkpoint is of; ``None`` when it is one that we do not have, and
+            the caller wants another.
         in_file: What that class is made of beside the config, as the checkpoint says.
         config: The architecture.
         weights: The checkpoint's weights.
-        model_class: The class that the caller wants; ``None`` for ``own``.
-        arguments: What the caller says that the model is made of.
+        wanted: What the caller asks for.
     """
-    wanted = model_class or own
+    model_class = wanted.model_class or own
+    assert model_class is not None
+    arguments = dict(wanted.arguments)
     ignored: tuple[str, ...] = ()
     may_be_new: set[str] = set()
-    may_be_left_out: tuple[str, ...] = () if getattr(wanted, "with_pooler", True) else (_POOLER,)
-    if wanted is own:
-        if "labels" in arguments and _count(arguments["labels"]) != _count(in_file["labels"]):
+    may_be_left_out: tuple[str, ...] = (
+        () if getattr(model_class, "with_pooler", True) else (_POOLER,)
+    )
+    if model_class is own:
+        if (
+            "labels" in arguments
+            and own in LABELLING
+            and _count(arguments["labels"]) != _count(in_file["labels"])
+        ):
             ignored, may_be_new = _LABEL_HEADS, {"classifier"}
             in_file = {key: value for key, value in in_file.items() if key != "problem_type"}
         arguments = in_file | arguments
     else:
-        may_be_new = {"pooler", *getattr(wanted, "heads", ())}
+        may_be_new = {"pooler", *getattr(model_class, "heads", ())}
         may_be_left_out = (_POOLER, "cls.", *_LABEL_HEADS)
-        if own in (*LABELLING, BertForQuestionAnswering):
+        if own in (None, *LABELLING, BertForQuestionAnswering):
             ignored = _LABEL_HEADS  # their names are alike, what they were trained for is not
-    if wanted in (BertEncoder, BertForSentenceEmbedding):
+    if model_class in (BertEncoder, BertForSentenceEmbedding):
         arguments = {"with_pooler": weights.has(_POOLER)} | arguments
-    return Request(wanted, config, arguments, may_be_new, may_be_left_out, ignored)
+    return Request(
+        model_class,
+        config,
+        arguments,
+        may_be_new,
+        may_be_left_out,
+        ignored,
+        wanted.on_progress,
+    )
+
+
+def class_of(weights: Weights) -> type:
+    """The class that has the heads which a checkpoint has."""
+    if weights.has("cls.predictions.") and weights.has("cls.seq_relationship."):
+        return BertForPreTraining
+    for head, model_class in (
+        ("qa_outputs.", BertForQuestionAnswering),
+        ("classifier.", BertForSequenceClassification),
+        ("cls.predictions.", BertForMaskedLM),
+        ("cls.seq_relationship.", BertForNextSentencePrediction),
+    ):
+        if weights.has(head):
+            return model_class
+    return BertEncoder
 
 
 def load_tokenizer(path: Path, config: BertConfig) -> BertTokenizer | None:

@@ -2,14 +2,17 @@
 
 import logging
 from collections.abc import Callable, Collection, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from bert_keras.checkpoints.names import ENCODER, HEADS, Entry, Shape, entries
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
+from bert_keras.modeling.random import blank_weights
 
 _logger = logging.getLogger("bert_keras")
 
@@ -29,12 +32,14 @@ class Weights:
             knows none.
         read: Gives the array of a name.
         name: Gives what the file itself calls a name of the table.
+        untrained: Beginnings of the names of weights that were never trained and are left out.
     """
 
     file: str
     shapes: Mapping[str, Shape]
     read: Callable[[str], np.ndarray]
     name: Callable[[str], str] = str
+    untrained: tuple[str, ...] = ()
 
     def has(self, part: str) -> bool:
         """Whether some weight's name begins with ``part``."""
@@ -69,6 +74,7 @@ class Request:
         may_be_new: The parts (``"classifier"``, say) that the file need not have.
         may_be_left_out: Beginnings of names that the file may have too many.
         ignored: Beginnings of names that are left out although the model has such a part.
+        on_progress: Told of the bytes read so far and of all there are, in float32.
     """
 
     model_class: type
@@ -77,6 +83,7 @@ class Request:
     may_be_new: Collection[str] = ()
     may_be_left_out: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    on_progress: Callable[[int, int], None] | None = None
 
 
 def model_entries(
@@ -100,20 +107,26 @@ def make_model(request: Request, weights: Weights, source: str) -> Any:
     Raises:
         InputError: When a weight is missing, unused or of another shape.
     """
-    ignored = {name for name in weights.shapes if name.startswith(request.ignored)}
+    ignored_names = (*request.ignored, *weights.untrained)
+    ignored = {name for name in weights.shapes if name.startswith(ignored_names)}
     shapes = {name: shape for name, shape in weights.shapes.items() if name not in ignored}
     weights = replace(weights, shapes=shapes)
     report = Report(source, left_out=sorted(map(weights.name, ignored)))
     _check_encoder(request.config, weights)
     table = model_entries(request.model_class, request.config, request.arguments)
     found = _check(table, request, weights, report)
-    model = request.model_class(request.config, **request.arguments)
+    with nullcontext() if report.new else blank_weights():
+        model = request.model_class(request.config, **request.arguments)
     variables = {variable.path: variable for variable in model.trainable_weights}
     assert variables.keys() == {entry.ours for entry in table}, "the table and the model differ"
+    done, total = 0, sum(entry.bytes for entry in found)
     for entry in found:
-        arrays = [weights.read(name) for name in entry.theirs]
+        arrays = [_read(weights, name) for name in entry.theirs]
         variables[entry.ours].assign(entry.from_theirs(arrays))
         report.taken += [(weights.name(name), entry.ours, entry.shape) for name in entry.theirs]
+        done += entry.bytes
+        if request.on_progress is not None:
+            request.on_progress(done, total)
     model.report = report
     if report.new:
         _logger.warning("%s: new and to be trained: %s", weights.file, ", ".join(report.new))
@@ -130,6 +143,16 @@ def model_weights(model: Any) -> list[tuple[Entry, Any]]:
     variables = {variable.path: variable for variable in model.weights}
     table = model_entries(type(model), model.config, arguments)
     return [(entry, variables[entry.ours]) for entry in table]
+
+
+def _read(weights: Weights, name: str) -> np.ndarray:
+    """An array that is one of numbers with a point, as every weight is."""
+    array = weights.read(name)
+    if array.dtype.kind != "f" and array.dtype != ml_dtypes.bfloat16:
+        raise InputError(
+            f"{weights.file}: {weights.name(name)} must be of a float type. Received: {array.dtype}"
+        )
+    return array
 
 
 def _check_encoder(config: BertConfig, weights: Weights) -> None:
@@ -165,9 +188,10 @@ def _check(table: list[Entry], request: Request, weights: Weights, report: Repor
     unused -= left_out
     if unused:
         names = sorted(map(weights.name, unused))
+        count = "a weight" if len(names) == 1 else f"{len(names)} weights"
         raise InputError(
-            f"{weights.file} holds {len(names)} weights that a {request.model_class.__name__} "
-            f"does not use: {', '.join(names[:3])}"
+            f"{weights.file} holds {count} that a {request.model_class.__name__} does not use: "
+            f"{', '.join(names[:3])}"
         )
     return found
 

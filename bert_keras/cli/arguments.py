@@ -158,7 +158,6 @@ def model_path(path: Path) -> Path:
     Raises:
         InputError: When there is nothing by that name.
     """
-    is_checkpoint = Path(f"{path}.index").exists()
-    if path.is_file() or is_checkpoint or (path / "bert_config.json").exists():
+    if path.is_file() or Path(f"{path}.index").exists() or any(path.glob("*.index")):
         return path
     return model_directory(path)

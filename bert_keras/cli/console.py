@@ -36,7 +36,7 @@ def progress_bar(unit: str) -> Progress:
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=20),  # with it the time left fits into 80 columns
         *counts,
         TimeElapsedColumn(),
         TextColumn("left"),

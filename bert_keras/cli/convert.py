@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from bert_keras.cli.arguments import add_command, model_path
-from bert_keras.cli.console import console, errors, start_tensorflow
+from bert_keras.cli.console import console, errors, progress, start_tensorflow
 from bert_keras.errors import InputError
+
+_LAYER = re.compile(r"layer_\d+")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -25,7 +27,8 @@ def add_parser(subparsers: Any) -> None:
         "source",
         type=Path,
         metavar="IN",
-        help="a model directory (Hugging Face, Google), a .keras file or a run's work directory",
+        help="a model directory (Hugging Face, Google, TF Model Garden, keras-hub), a TensorFlow "
+        "checkpoint's name, a .keras file or a run's work directory",
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="what to write; must not be there")
     parser.add_argument(
@@ -44,8 +47,8 @@ def run(options: argparse.Namespace) -> None:
     start_tensorflow()
     from bert_keras.checkpoints import load, save
 
-    with errors.status(f"reading {source}"):
-        model = load(source)
+    with progress("reading", "bytes") as advance:
+        model = load(source, on_progress=advance)
     with errors.status(f"writing {options.out}"):
         save(model, options.out, format=options.to)
     console.print(f"{model.report.source} to {options.to}: a {type(model).__name__}")
@@ -67,8 +70,9 @@ def _lines(taken: list[tuple[str, str, tuple[int, ...]]]) -> list[str]:
     """A table with one row for what only the layer's number tells apart, no name cut short."""
     counts: dict[tuple[str, str, str], int] = {}
     for theirs, ours, shape in taken:
-        theirs = re.sub(r"(layers?[._])\d+", r"\1*", theirs)
-        ours = re.sub(r"layer_\d+", "layer_*", ours)
+        if _LAYER.match(ours):
+            theirs = re.sub(r"(layers?[._/]|layer_with_weights-)\d+", r"\1*", theirs)
+            ours = _LAYER.sub("layer_*", ours)
         row = (theirs, ours, " x ".join(map(str, shape)) or "1")
         counts[row] = counts.get(row, 0) + 1
     rows = [("weight in the file", "weight in the model", "shape", "times")]

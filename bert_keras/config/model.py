@@ -143,7 +143,7 @@ def read_json_object(path: str | Path) -> dict[str, Any]:
     """
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(values, dict):
         raise InputError(f"{path} must hold a JSON object. Received: {type(values).__name__}")

@@ -1,5 +1,6 @@
 """What every BERT model has in common: how it is made, serialised, compiled and scored."""
 
+import json
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -8,16 +9,21 @@ import keras
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
+from bert_keras.config.model import read_json_object
 from bert_keras.modeling.random import fold_in
 from bert_keras.modeling.ratio import Ratio, total_loss
 from bert_keras.optimizers import AdamW
 from bert_keras.tokenization import BertTokenizer
 
+_OTHER_CONFIG_FILE = "other_config.json"
 Batch = dict[str, tf.Tensor]
 
 
 class BertModel(keras.Model):
     """A Keras model made of a ``BertConfig``; its weights are there once it is made.
+
+    ``tokenizer`` is what its text is read with, ``other_config`` what the ``config.json`` it came
+    from said beside the architecture; both travel with it.
 
     Args:
         config: The architecture.
@@ -45,6 +51,7 @@ class BertModel(keras.Model):
         self.config = config
         self.seed = seed
         self.packed = packed
+        self.other_config: dict[str, Any] = {}
 
     def part(self, layer: type, name: str, **arguments: Any) -> Any:
         """A layer of this model, with its own seed and the model's dtype policy."""
@@ -76,14 +83,19 @@ class BertModel(keras.Model):
         return cls(**(config | {"config": bert_config, "dtype": dtype}))
 
     def save_assets(self, directory: str) -> None:
-        """Puts the tokenizer into a ``.keras`` file."""
+        """Puts the tokenizer and ``other_config`` into a ``.keras`` file."""
         if self.tokenizer is not None:
             self.tokenizer.save(directory)
+        if self.other_config:
+            text = json.dumps(self.other_config, indent=2) + "\n"
+            (Path(directory) / _OTHER_CONFIG_FILE).write_text(text, encoding="utf-8")
 
     def load_assets(self, directory: str | None) -> None:
-        """Takes the tokenizer out of a ``.keras`` file, where this model has one in it."""
+        """Takes out of a ``.keras`` file what this model has in it beside its weights."""
         if directory and (Path(directory) / "vocab.txt").exists():
             self.tokenizer = BertTokenizer.from_pretrained(directory)
+        if directory and (Path(directory) / _OTHER_CONFIG_FILE).exists():
+            self.other_config = read_json_object(Path(directory) / _OTHER_CONFIG_FILE)
 
 
 class ScoredModel(BertModel):

@@ -1,6 +1,9 @@
 """Random draws that follow from what they are for, never from how often something was called."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
@@ -13,8 +16,26 @@ def fold_in(seed: int, name: str) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
+_is_blank = ContextVar("_is_blank", default=False)
+
+
+@contextmanager
+def blank_weights() -> Iterator[None]:
+    """Models made in the block start at zero: for those whose every weight is then read in.
+
+    Drawing the weights of a BERT-base takes longer than reading them.
+    """
+    token = _is_blank.set(True)
+    try:
+        yield
+    finally:
+        _is_blank.reset(token)
+
+
 def kernel_initializer(stddev: float, seed: int) -> keras.initializers.Initializer:
     """BERT's initialiser: a normal distribution cut at two standard deviations."""
+    if _is_blank.get():
+        return keras.initializers.Zeros()
     return keras.initializers.TruncatedNormal(stddev=stddev, seed=seed)
 
 

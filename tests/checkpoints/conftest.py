@@ -46,6 +46,21 @@ def saved(tmp_path: Path, make_model: Callable[..., Any]) -> Path:
 
 
 @pytest.fixture(scope="session")
+def assert_told_of_progress() -> Callable[[Path], None]:
+    """Checks that opening a path tells how far it is, from little to all."""
+
+    def check(path: Path) -> None:
+        told: list[tuple[int, int]] = []
+        bert_keras.load(path, on_progress=lambda *step: told.append(step))
+        done, totals = zip(*told, strict=True)
+        assert len(done) > 1
+        assert list(done) == sorted(set(done))
+        assert set(totals) == {done[-1]}
+
+    return check
+
+
+@pytest.fixture(scope="session")
 def refusal() -> Callable[..., str]:
     """The one line with which opening a path is refused."""
 

@@ -133,7 +133,7 @@ def test_optimizer_and_step_are_passed_over(tmp_path: Path) -> None:
         arrays |= {f"{name}/adam_m": np.ones_like(array), f"{name}/adam_v": np.ones_like(array)}
     arrays["global_step"] = np.int64(1000)
     _write(tmp_path / "theirs", arrays)
-    model = bert_keras.load(tmp_path / "theirs" / "bert_model.ckpt")
+    model = bert_keras.load(tmp_path / "theirs" / "bert_model.ckpt.index")
     np.testing.assert_array_equal(
         model.encoder.embeddings.word_embeddings, plain["bert/embeddings/word_embeddings"]
     )
@@ -222,4 +222,6 @@ def test_truncated_files_are_refused(
 def test_several_checkpoints_ask_which(tmp_path: Path, refusal: Callable[..., str]) -> None:
     _write(tmp_path / "theirs", _arrays(_reference_variables()))
     (tmp_path / "theirs" / "model.ckpt-7.index").touch()
+    assert type(bert_keras.load(tmp_path / "theirs")) is BertForPreTraining  # the newest by name
+    (tmp_path / "theirs" / "checkpoint").unlink()
     assert "must hold one checkpoint" in refusal(tmp_path / "theirs")

@@ -110,6 +110,11 @@ def test_file_holds_each_weight_once_in_float32_under_the_known_names(saved: Pat
     assert tensors["bert.encoder.layer.0.intermediate.dense.weight"].shape == (6, 4)
 
 
+def test_files_may_be_read_by_whom_the_umask_lets(saved: Path) -> None:
+    modes = {file.stat().st_mode for file in saved.iterdir()}
+    assert len(modes) == 1
+
+
 SAVE_AGAIN = """
 import sys, bert_keras
 bert_keras.save(bert_keras.load(sys.argv[1]), sys.argv[2])
@@ -293,9 +298,31 @@ def test_missing_weight_is_named(saved: Path) -> None:
     assert "lacks the weight bert.pooler.dense.bias" in _refusal(saved)
 
 
+def test_name_that_would_write_on_the_terminal_is_shown_as_escapes(saved: Path) -> None:
+    name = "stray\n\x1b[2J名"
+    _rewrite_weights(saved, lambda tensors: tensors.update({name: np.zeros(1)}))
+    assert r"does not use: stray\n\x1b[2J名" in _refusal(saved)
+
+
+def test_command_against_a_pickle_takes_no_code_from_the_config(saved: Path) -> None:
+    (saved / "model.safetensors").rename(saved / "pytorch_model.bin")
+    _rewrite_config(saved, architectures=["os; import os; os.mkdir('x')"])
+    assert "import AutoModel as M;" in _refusal(saved)
+
+
 def test_unused_weight_is_named(saved: Path) -> None:
     _rewrite_weights(saved, lambda tensors: tensors.update(stray=np.zeros(1)))
     assert "does not use: stray" in _refusal(saved)
+
+
+@pytest.mark.parametrize(
+    "other", ["embeddings.LayerNorm.weight", "bert.embeddings.LayerNorm.gamma"]
+)
+def test_weight_that_is_there_by_two_names_is_refused(other: str, saved: Path) -> None:
+    _rewrite_weights(saved, lambda tensors: tensors.update({other: np.ones(4, "float32")}))
+    message = _refusal(saved)
+    assert "holds one weight twice" in message
+    assert other in message
 
 
 @pytest.mark.parametrize(
@@ -356,6 +383,52 @@ def test_table_with_spare_rows_opens(tmp_path: Path) -> None:
     assert bert_keras.load(tmp_path / "model").tokenizer.vocab_size == 7
 
 
+@pytest.mark.parametrize(
+    ("name", "word"), [("tf_model.h5", "from_tf=True"), ("flax_model.msgpack", "from_flax=True")]
+)
+def test_weights_of_other_frameworks_are_refused_with_the_command(
+    name: str, word: str, saved: Path
+) -> None:
+    (saved / "model.safetensors").rename(saved / name)
+    assert word in _refusal(saved)
+
+
+def test_untied_config_is_written_back_as_tied(saved: Path, tmp_path: Path) -> None:
+    """Or transformers would make up the decoder that the file does not have."""
+    _rewrite_config(saved, tie_word_embeddings=False)
+    bert_keras.save(bert_keras.load(saved), tmp_path / "again")
+    assert "tie_word_embeddings" not in (tmp_path / "again" / "config.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"model_type": "albert"}, "its layers share one set of weights"),
+        ({"model_type": "electra"}, "its embeddings are projected"),
+        ({"model_type": "mpnet"}, "opens BERT and DistilBERT"),
+        ({"architectures": "BertModel"}, "architectures must be a list"),
+    ],
+    ids=str,
+)
+def test_other_models_are_refused_with_the_reason(
+    change: dict[str, Any], word: str, saved: Path
+) -> None:
+    _rewrite_config(saved, **change)
+    assert word in _refusal(saved)
+
+
+@pytest.mark.parametrize("model_class", [dict, "BertEncoder"])
+def test_class_that_is_none_of_ours_is_refused(model_class: Any, saved: Path) -> None:
+    with pytest.raises(InputError, match="must be a class of bert_keras"):
+        bert_keras.load(saved, model_class)
+
+
+def test_path_without_a_model_says_what_would_be_one(tmp_path: Path) -> None:
+    assert "is no model: there is neither config.json" in _refusal(tmp_path)
+    (tmp_path / "text.txt").touch()
+    assert "is no model" in _refusal(tmp_path / "text.txt")
+
+
 def test_roberta_is_refused_with_the_reason(saved: Path) -> None:
     _rewrite_config(saved, model_type="roberta", architectures=["RobertaForMaskedLM"])
     message = _refusal(saved)
@@ -371,14 +444,25 @@ def test_berts_that_compute_otherwise_are_refused(key: dict[str, Any], saved: Pa
     assert next(iter(key)) in _refusal(saved)
 
 
-def test_config_that_is_no_json_is_refused(saved: Path) -> None:
-    (saved / "config.json").write_text("{")
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, ""], ids=["open", "deep", "empty"])
+def test_config_that_is_no_json_is_refused(text: str, saved: Path) -> None:
+    (saved / "config.json").write_text(text)
     assert "config.json is not valid JSON" in _refusal(saved)
 
 
 def test_unknown_architecture_is_refused(saved: Path) -> None:
     _rewrite_config(saved, architectures=["GPT2LMHeadModel"])
     assert "'GPT2LMHeadModel'" in _refusal(saved)
+
+
+def test_encoder_under_a_head_that_we_lack_opens_where_the_class_is_given(tmp_path: Path) -> None:
+    bert_keras.save(_random(BertForSequenceClassification), tmp_path / "model")
+    _rewrite_config(tmp_path / "model", architectures=["BertForMultipleChoice"])
+    assert "'BertForMultipleChoice'" in _refusal(tmp_path / "model")
+    model = bert_keras.load(tmp_path / "model", BertForSequenceClassification)
+    assert model.report.new == ["classifier/output/kernel", "classifier/output/bias"]
+    encoder = bert_keras.load(tmp_path / "model", BertEncoder)
+    assert encoder.report.left_out == ["classifier.bias", "classifier.weight"]
 
 
 def test_encoder_opens_for_a_task_and_says_what_is_new(
@@ -434,7 +518,7 @@ def test_encoder_alone_comes_out_of_a_model_with_heads(saved: Path) -> None:
 
 
 def test_missing_files_are_named(saved: Path, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"nowhere/config\.json"):
+    with pytest.raises(FileNotFoundError, match=r"no such model: .*nowhere"):
         bert_keras.load(tmp_path / "nowhere")
     (saved / "model.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match=r"model\.safetensors"):

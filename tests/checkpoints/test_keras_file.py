@@ -1,14 +1,26 @@
+import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import bert_keras
-from bert_keras import BertEncoder, BertForPreTraining, BertForSequenceClassification, BertTokenizer
+from bert_keras import (
+    BertEncoder,
+    BertForNextSentencePrediction,
+    BertForPreTraining,
+    BertForQuestionAnswering,
+    BertForSentenceEmbedding,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    BertTokenizer,
+)
 from bert_keras.errors import InputError
 
 
@@ -17,6 +29,9 @@ from bert_keras.errors import InputError
     [
         (BertEncoder, {"with_pooler": False}),
         (BertForPreTraining, {}),
+        (BertForNextSentencePrediction, {}),
+        (BertForQuestionAnswering, {}),
+        (BertForSentenceEmbedding, {"pooling": "cls", "normalize": False}),
         (BertForSequenceClassification, {"labels": ["no", "yes", "so"]}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -39,20 +54,138 @@ def test_model_and_tokenizer_come_back_from_a_keras_file(
     assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
 
 
+def test_keys_of_a_foreign_config_go_through_a_keras_file(
+    tmp_path: Path, make_model: Callable[..., Any]
+) -> None:
+    labels = {"labels": ["no", "yes", "so"], "problem_type": "multi_label_classification"}
+    bert_keras.save(make_model(BertForSequenceClassification, **labels), tmp_path / "first")
+    file = tmp_path / "first" / "config.json"
+    foreign = {"use_cache": True, "task_specific_params": {"x": [1, {"é": None}]}}
+    file.write_text(json.dumps(json.loads(file.read_text()) | foreign))
+    bert_keras.save(bert_keras.load(tmp_path / "first"), tmp_path / "m.keras", format="keras")
+    bert_keras.save(bert_keras.load(tmp_path / "m.keras"), tmp_path / "second")
+    written = json.loads((tmp_path / "second" / "config.json").read_text())
+    assert written == json.loads(file.read_text())
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"num_hidden_layers": 1}, "does not use: encoder/layers/transformer_layer_1/"),
+        ({"num_hidden_layers": 3}, "num_hidden_layers=3"),
+        ({"vocab_size": 10**12}, "encoder/embeddings/vars/0 has the wrong shape"),
+        ({"hidden_size": 8}, "encoder/embeddings/vars/0 has the wrong shape"),
+    ],
+    ids=str,
+)
+def test_config_that_lies_about_its_sizes_is_refused(
+    change: dict[str, Any],
+    word: str,
+    tmp_path: Path,
+    make_model: Callable[..., Any],
+    refusal: Callable[..., str],
+) -> None:
+    def lie(members: dict[str, bytes]) -> None:
+        config = json.loads(members["config.json"])
+        config["config"]["config"] |= change
+        members["config.json"] = json.dumps(config).encode()
+
+    bert_keras.save(make_model(), tmp_path / "m.keras", format="keras")
+    _repack(tmp_path / "m.keras", lie)
+    assert word in refusal(tmp_path / "m.keras")
+
+
+def _missing(file: h5py.File) -> None:
+    del file["layers/masked_lm_head/vars/0"]
+
+
+def _stray(file: h5py.File) -> None:
+    file["stray/vars/0"] = np.ones(3)
+
+
+def _outside(file: h5py.File) -> None:
+    del file["layers/masked_lm_head/vars/0"]
+    shape, place = (8,), [("/etc/hostname", 0, 32)]
+    file.create_dataset("layers/masked_lm_head/vars/0", shape, "float32", external=place)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (_missing, "lacks the weight layers/masked_lm_head/vars/0"),
+        (_stray, "does not use: stray/vars/0"),
+        (_outside, "layers/masked_lm_head/vars/0 lies in another file"),
+    ],
+    ids=["missing", "unused", "outside"],
+)
+def test_wrong_weights_are_named(
+    change: Callable[[h5py.File], None],
+    word: str,
+    tmp_path: Path,
+    make_model: Callable[..., Any],
+    refusal: Callable[..., str],
+) -> None:
+    def tamper(members: dict[str, bytes]) -> None:
+        file = tmp_path / "weights.h5"
+        file.write_bytes(members["model.weights.h5"])
+        with h5py.File(file, "a") as handle:
+            change(handle)
+        members["model.weights.h5"] = file.read_bytes()
+
+    bert_keras.save(make_model(), tmp_path / "m.keras", format="keras")
+    _repack(tmp_path / "m.keras", tamper)
+    assert word in refusal(tmp_path / "m.keras")
+
+
+def _repack(path: Path, change: Callable[[dict[str, bytes]], None]) -> None:
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    change(members)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def test_keras_file_opens_for_a_task(tmp_path: Path, make_model: Callable[..., Any]) -> None:
+    model = make_model()
+    bert_keras.save(model, tmp_path / "m.keras", format="keras")
+    tagger = bert_keras.load(tmp_path / "m.keras", BertForTokenClassification, labels=["O", "B"])
+    assert tagger.report.new == ["classifier/output/kernel", "classifier/output/bias"]
+    np.testing.assert_array_equal(
+        tagger.encoder.embeddings.word_embeddings, model.encoder.embeddings.word_embeddings
+    )
+
+
+def test_progress_is_told(
+    tmp_path: Path,
+    make_model: Callable[..., Any],
+    assert_told_of_progress: Callable[[Path], None],
+) -> None:
+    for name, layout in ("m.keras", "keras"), ("m", "huggingface"), ("google", "google"):
+        bert_keras.save(make_model(), tmp_path / name, format=layout)
+        assert_told_of_progress(tmp_path / name)
+
+
 def test_compiled_model_that_keras_saved_opens(
     tmp_path: Path, make_model: Callable[..., Any], assert_same_weights: Callable[[Any, Any], None]
 ) -> None:
-    model = make_model()
+    model = make_model(dtype="mixed_bfloat16", packed=True)
     model.compile()
+    batch = {"input_ids": np.array([[2, 5, 4]]), "masked_lm_positions": np.array([[2]])}
+    labels = {"masked_lm_ids": np.array([[5]]), "masked_lm_weights": np.ones((1, 1), "float32")}
+    model.fit(tf.data.Dataset.from_tensors(batch | labels), verbose=0)
     model.save(tmp_path / "m.keras")
-    assert_same_weights(bert_keras.load(tmp_path / "m.keras"), model)
+    loaded = bert_keras.load(tmp_path / "m.keras")
+    assert_same_weights(loaded, model)
+    assert loaded.dtype_policy == model.dtype_policy
+    assert (loaded.packed, loaded.seed) == (True, 0)
 
 
 def test_code_in_a_keras_file_is_not_run(tmp_path: Path, refusal: Callable[..., str]) -> None:
     inputs = keras.Input((2,))
     outputs = keras.layers.Lambda(lambda x: x)(inputs)
     keras.Model(inputs, outputs).save(tmp_path / "m.keras")
-    assert "m.keras cannot be opened" in refusal(tmp_path / "m.keras")
+    assert "m.keras holds a Functional" in refusal(tmp_path / "m.keras")
 
 
 def test_other_models_are_refused(tmp_path: Path, refusal: Callable[..., str]) -> None:
@@ -70,6 +203,15 @@ def test_truncated_file_is_refused(
     assert "m.keras" in refusal(file)
 
 
+def test_file_that_unpacks_to_many_times_its_size_is_refused(
+    tmp_path: Path, refusal: Callable[..., str]
+) -> None:
+    with zipfile.ZipFile(tmp_path / "m.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("config.json", "metadata.json", "model.weights.h5"):
+            archive.writestr(name, " " * 2**23)
+    assert "would unpack to 25,165,824 bytes" in refusal(tmp_path / "m.keras")
+
+
 def test_file_without_weights_is_refused(
     tmp_path: Path, make_model: Callable[..., Any], refusal: Callable[..., str]
 ) -> None:
@@ -80,7 +222,7 @@ def test_file_without_weights_is_refused(
     ):
         for name in ("config.json", "metadata.json"):
             part.writestr(name, whole.read(name))
-    assert "m.keras cannot be opened" in refusal(tmp_path / "m.keras")
+    assert "it lacks model.weights.h5" in refusal(tmp_path / "m.keras")
 
 
 def test_wrong_uses_are_refused(tmp_path: Path, make_model: Callable[..., Any]) -> None:

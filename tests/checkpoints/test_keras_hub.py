@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import bert_keras
-from bert_keras import BertEncoder, BertForTokenClassification
+from bert_keras import BertEncoder, BertForMaskedLM, BertForTokenClassification
 
 H, HEADS, INNER = 4, 2, 6
 CONFIG = {
@@ -91,6 +91,60 @@ def test_backbone_opens_with_its_heads_joined(
     np.testing.assert_array_equal(attention.query_key_value.kernel, np.concatenate(fused, axis=1))
     np.testing.assert_array_equal(attention.output_dense.kernel, theirs["output"].reshape(H, H))
     assert len(model.report.taken) == len(arrays)
+
+
+MASKED_LM = {
+    "layers/masked_lm_head/_intermediate_dense/vars/0": (H, H),
+    "layers/masked_lm_head/_intermediate_dense/vars/1": (H,),
+    "layers/masked_lm_head/_intermediate_layer_norm/vars/0": (H,),
+    "layers/masked_lm_head/_intermediate_layer_norm/vars/1": (H,),
+    "layers/masked_lm_head/vars/0": (8,),
+}
+
+
+@pytest.mark.parametrize("config", ["preset", "get_config", "task"])
+def test_weights_file_opens_with_the_config_beside_it(
+    config: str, preset: tuple[Path, dict[str, np.ndarray]]
+) -> None:
+    path, arrays = preset
+    file = path / "model.weights.h5"
+    values = json.loads((path / "config.json").read_text())
+    task = {"class_name": "BertMaskedLM", "config": {"backbone": values, "preprocessor": None}}
+    values = {"preset": values, "get_config": CONFIG, "task": task}[config]
+    (path / "config.json").write_text(json.dumps(values))
+    assert type(bert_keras.load(file)) is BertEncoder
+
+    # As BertMaskedLM.save_weights writes it.
+    arrays = {
+        name.replace("layers/", "layers/bert_backbone/layers/", 1): a for name, a in arrays.items()
+    }
+    arrays |= {name: np.ones(shape, "float32") for name, shape in MASKED_LM.items()}
+    _write(path, arrays)
+    file = file.rename(path / "mine.weights.h5")
+    model = bert_keras.load(file)
+    assert type(model) is BertForMaskedLM
+    np.testing.assert_array_equal(
+        model.encoder.embeddings.word_embeddings,
+        arrays["layers/bert_backbone/layers/reversible_embedding/vars/0"],
+    )
+
+
+def test_weights_file_without_config_says_what_is_needed(
+    preset: tuple[Path, dict[str, np.ndarray]], refusal: Callable[..., str]
+) -> None:
+    (preset[0] / "config.json").unlink()
+    message = refusal(preset[0] / "model.weights.h5")
+    assert "needs config.json beside it" in message
+    assert "save_to_preset" in message
+
+
+def test_config_that_lies_about_the_heads_is_refused(
+    preset: tuple[Path, dict[str, np.ndarray]], refusal: Callable[..., str]
+) -> None:
+    config = {"class_name": "BertBackbone", "registered_name": "keras_hub>BertBackbone"}
+    text = json.dumps(config | {"config": CONFIG | {"num_heads": 1}})
+    (preset[0] / "config.json").write_text(text)
+    assert "has 2 attention heads" in refusal(preset[0])
 
 
 def test_preset_opens_for_a_task(preset: tuple[Path, dict[str, np.ndarray]]) -> None:

@@ -43,7 +43,9 @@ def test_several_files_are_one_model(
     assert_same_weights(bert_keras.load(sharded), make_model())
 
 
-@pytest.mark.parametrize("home", ["../model.safetensors", "/etc/passwd", "sub/a", "..", "", 7])
+@pytest.mark.parametrize(
+    "home", ["../model.safetensors", "/etc/passwd", "sub/a", "..", "", "a\0b", 7]
+)
 def test_index_never_leads_out_of_the_folder(
     home: Any, sharded: Path, refusal: Callable[..., str]
 ) -> None:
@@ -60,6 +62,14 @@ def test_link_out_of_the_folder_is_not_followed(
     home.rename(tmp_path / "elsewhere")
     home.symlink_to(tmp_path / "elsewhere")
     assert "a link out of the folder" in refusal(sharded)
+
+
+def test_links_in_a_ring_are_an_error_that_names_them(sharded: Path) -> None:
+    home = sharded / "model-00002-of-00003.safetensors"
+    home.unlink()
+    home.symlink_to(home)
+    with pytest.raises(OSError, match=home.name):
+        bert_keras.load(sharded)
 
 
 def test_index_that_disagrees_with_a_file_is_refused(

@@ -103,10 +103,20 @@ def test_distilbert_opens_with_the_same_numbers_and_lives_on_as_a_bert(
     np.testing.assert_allclose(_run(back.eval(), batch)[theirs].numpy()[keep], expected, atol=1e-5)
 
 
-def test_distilbert_classifier_is_refused_but_its_encoder_opens(tmp_path: Path) -> None:
-    _distilbert("DistilBertForSequenceClassification").save_pretrained(tmp_path)
+def test_distilbert_classifier_is_refused_but_its_encoder_opens(
+    batch: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    hf_model = _distilbert("DistilBertForSequenceClassification")
+    hf_model.save_pretrained(tmp_path)
     with pytest.raises(bert_keras.errors.InputError, match="DistilBertForSequenceClassification"):
         bert_keras.load(tmp_path)
+    encoder = bert_keras.load(tmp_path, BertEncoder)
+    assert len(encoder.report.left_out) == 4  # both layers of its head
+    keep = batch["attention_mask"] == 1
+    expected = _run(hf_model.distilbert, batch)["last_hidden_state"].numpy()[keep]
+    np.testing.assert_allclose(encoder(batch)["sequence_output"].numpy()[keep], expected, atol=1e-5)
+    model = bert_keras.load(tmp_path, BertForSequenceClassification, labels=3)
+    assert {path.split("/")[0] for path in model.report.new} == {"pooler", "classifier"}
 
 
 def test_directory_that_transformers_split_opens(

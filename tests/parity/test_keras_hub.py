@@ -98,6 +98,23 @@ def test_masked_lm_gives_the_same_logits_but_for_their_gelu_and_epsilon(
     np.testing.assert_allclose(ours, head(sequence, places), atol=1e-5)
 
 
+def test_weights_file_opens_with_the_config_beside_it(
+    backbone: Any, batch: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    masked_lm = keras_hub.models.BertMaskedLM(backbone, preprocessor=None)
+    for model in (backbone, masked_lm):
+        model.save_weights(str(tmp_path / "mine.weights.h5"))
+        (tmp_path / "config.json").write_text(model.to_json())
+        ours = bert_keras.load(tmp_path / "mine.weights.h5")
+        assert type(ours) is (BertForMaskedLM if model is masked_lm else BertEncoder)
+        encoder = getattr(ours, "encoder", ours)
+        np.testing.assert_allclose(
+            encoder(batch)["sequence_output"].numpy()[batch["attention_mask"] == 1],
+            backbone(_theirs(batch))["sequence_output"].numpy()[batch["attention_mask"] == 1],
+            atol=1e-5,
+        )
+
+
 def test_backbone_of_another_model_is_refused(tmp_path: Path) -> None:
     keras_hub.models.DistilBertBackbone(
         vocabulary_size=50, num_layers=1, num_heads=2, hidden_dim=4, intermediate_dim=6

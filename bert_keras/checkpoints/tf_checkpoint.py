@@ -1,0 +1,76 @@
+"""TensorFlow's checkpoint files: ``NAME.index`` and ``NAME.data-00000-of-00001``."""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from bert_keras.errors import InputError
+
+_ERRORS = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
+_OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+
+
+def is_tf_checkpoint(path: Path) -> bool:
+    """Whether a path is a checkpoint's name, its index, or a folder that has one in it."""
+    is_index = path.suffix == ".index" and path.is_file()
+    return is_index or Path(f"{path}.index").exists() or any(path.glob("*.index"))
+
+
+class TFCheckpoint:
+    """The arrays of a checkpoint, by the names in the file.
+
+    Attributes:
+        prefix: The checkpoint's name, without ``.index``.
+        shapes: The shape of each array.
+        is_object_based: Whether ``tf.train.Checkpoint`` wrote it, which names a variable by the
+            way to it through the objects; TF1's ``Saver`` gave the variable's own name.
+
+    Raises:
+        InputError: When the file is damaged, or the folder does not say which of several it is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.prefix = _prefix(path)
+        try:
+            self._reader = tf.train.load_checkpoint(str(self.prefix))
+            stored = self._reader.get_variable_to_shape_map()
+        except _ERRORS as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"{self.prefix} is damaged or no TensorFlow checkpoint: {reason}"
+            ) from None
+        self.is_object_based = _OBJECT_GRAPH in stored
+        stored.pop(_OBJECT_GRAPH, None)
+        self.shapes = {name: tuple(shape) for name, shape in stored.items()}
+
+    def read(self, name: str) -> np.ndarray:
+        """One array.
+
+        Raises:
+            InputError: When its bytes are not there or not what was written.
+        """
+        try:
+            return np.asarray(self._reader.get_tensor(name))
+        except _ERRORS as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"{self.prefix} is damaged: {reason}") from None
+
+
+def _prefix(path: Path) -> Path:
+    """The checkpoint's name; of several in a folder the one that its ``checkpoint`` file names."""
+    if not path.is_dir():
+        return path.with_suffix("") if path.suffix == ".index" else path
+    names = sorted(file.name.removesuffix(".index") for file in path.glob("*.index"))
+    if len(names) > 1:
+        state = tf.train.get_checkpoint_state(str(path))
+        # The folder may have moved since: what it was then is of no interest.
+        newest = Path(state.model_checkpoint_path).name if state else ""
+        names = [newest] if newest in names else names
+    if len(names) != 1:
+        raise InputError(
+            f"{path} must hold one checkpoint (*.index) or a file named checkpoint that names the "
+            "newest; give the path of the one you mean, without .index. "
+            f"Received: {', '.join(names[:3]) or 'none'}"
+        )
+    return path / names[0]
