@@ -10,11 +10,11 @@ import numpy as np
 
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForQuestionAnswering
-from bert_keras.tasks.answers import Origin, best_answers
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.metrics import answer_f1, best_threshold, exact_match
 from bert_keras.tasks.reading import QuestionExample, read_question_examples
 from bert_keras.tasks.running import Outputs
+from bert_keras.tasks.span_answers import Origin, best_answers
 from bert_keras.tasks.task import Mistake, Prediction, Task
 from bert_keras.tasks.windows import best_windows, cut_windows
 from bert_keras.tokenization import BertTokenizer, Encoding

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from bert_keras.tasks.answers import Origin, best_answers
+from bert_keras.tasks.span_answers import Origin, best_answers
 
 TEXT = "ab cd ef gh"
 OFFSETS = np.array([(0, 2), (3, 5), (6, 8), (9, 11)])
