@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# A process for each core: most of a test's time is tracing, which uses one.
+PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile
 
 .PHONY: setup lint test test-all parity parity-garden quickstart
 
@@ -20,10 +22,10 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: setup
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-all: setup parity parity-garden
-	$(BIN)/pytest -m "not parity and not parity_garden"
+	$(PYTEST) -m "not parity and not parity_garden"
 
 # torch and transformers are large: they get an environment of their own.
 PARITY = .venv-parity

@@ -49,7 +49,8 @@ def plot_curves(workdir: str | Path) -> Path:
     for column, task in enumerate(tasks):
         title = _TASKS[task]
         loss, accuracy = f"{task}_loss", f"{task}_accuracy"
-        _panel(panels[0][column], lines, loss, f"{title}: loss", None)
+        unit = "squared error" if task == "regression" else "nats"
+        _panel(panels[0][column], lines, loss, f"{title}: loss ({unit})", None)
         _panel(
             panels[1][column],
             lines,
