@@ -243,15 +243,16 @@ def draw(results: dict[str, Any]) -> None:
     from matplotlib.figure import Figure
 
     mpl.rcParams["font.size"] = 8
-    figure = Figure(figsize=(10, 6), layout="constrained")
+    figure = Figure(figsize=(11, 6), layout="constrained")
     for axes, (title, group) in zip(figure.subplots(2, 3).flat, GROUPS.items(), strict=True):
         for color, name in enumerate(["base", *group]):
             for curve in results["trials"][name]:
                 tokens = [STEPS / 1000 * (k + 1) / len(curve) for k in range(len(curve))]
                 axes.plot(tokens, [point[0] for point in curve], color=f"C{color}", linewidth=1)
-            axes.plot([], [], color=f"C{color}", label=name)
+            label = name if results["trials"][name] else f"{name} (not run)"
+            axes.plot([], [], color=f"C{color}", label=label)
         _finish(axes, title, "million tokens", "held-out MLM loss (nats)")
-    figure.savefig(TRIAL_CURVES, dpi=90)
+    figure.savefig(TRIAL_CURVES, dpi=75)
     figure = Figure(figsize=(8, 3), layout="constrained")
     for axes, task in zip(figure.subplots(1, 2), ("mlm", "nsp"), strict=True):
         lines = [line for line in results.get("run", []) if f"{task}_accuracy" in line]
