@@ -69,17 +69,23 @@ class PhaseConfig:
         max_seq_length: Tokens per example during the phase.
         max_predictions_per_seq: Masked positions per example during the phase.
         batch_size: Examples per step during the phase; 0 takes ``train.batch_size``.
+        next_sentence: The sentence-level task during the phase; empty takes
+            ``data.next_sentence``. At short lengths nearly every pair is a random one and
+            teaches nothing, so there ``"none"`` saves it for later.
     """
 
     until: float
     max_seq_length: int
     max_predictions_per_seq: int
     batch_size: int = 0
+    next_sentence: str = ""
 
     def __post_init__(self) -> None:
         require("data.phases.until must lie in (0, 1)", 0 < self.until < 1, self.until)
         require_lengths("data.phases", self.max_seq_length, self.max_predictions_per_seq)
         at_least("data.phases.batch_size", self.batch_size, 0)
+        if self.next_sentence:
+            one_of("data.phases.next_sentence", self.next_sentence, NEXT_SENTENCE_TASKS)
 
 
 @dataclass(frozen=True, kw_only=True)

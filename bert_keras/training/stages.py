@@ -58,6 +58,7 @@ def _lengths(config: PretrainConfig) -> list[tuple[DataConfig, int, int]]:
                 config.data,
                 max_seq_length=phase.max_seq_length,
                 max_predictions_per_seq=phase.max_predictions_per_seq,
+                next_sentence=phase.next_sentence or config.data.next_sentence,
             ),
             phase.batch_size or config.train.batch_size,
             round(phase.until * config.train.steps),

@@ -69,6 +69,11 @@ def test_phases_must_follow_one_another():
         DataConfig(phases=tuple(phases))
 
 
+def test_a_phase_refuses_a_sentence_task_that_there_is_not():
+    with pytest.raises(InputError, match=r"data.phases.next_sentence.*did you mean 'nsp'"):
+        PhaseConfig(until=0.5, max_seq_length=8, max_predictions_per_seq=1, next_sentence="nspp")
+
+
 def test_model_table_changes_single_fields_of_a_preset():
     config = ModelConfig(preset="mini", hidden_dropout_prob=0.0).bert_config(vocab_size=500)
     assert (config.vocab_size, config.hidden_size, config.hidden_dropout_prob) == (500, 256, 0.0)

@@ -142,6 +142,21 @@ def test_every_sentence_task_trains_evaluates_and_resumes(
     assert ("nsp_baseline_accuracy" in held_out[0]) == (next_sentence != "none")
 
 
+def test_the_sentence_task_may_begin_with_a_later_phase(tmp_path, recipe, corpus_path):
+    """Killed within the first phase, which has none, and resumed."""
+    (short,) = recipe.data.phases
+    short = replace(short, next_sentence="none")
+    config = replace(recipe, data=replace(recipe.data, phases=(short,)))
+    pretrain(config, tmp_path / "run", corpus_path)
+    with pytest.raises(Killed):
+        pretrain(config, tmp_path / "killed", corpus_path, callbacks=[KillAt(5)])
+    pretrain(config, tmp_path / "killed", corpus_path)
+    file = "model/model.safetensors"
+    assert (tmp_path / "run" / file).read_bytes() == (tmp_path / "killed" / file).read_bytes()
+    for line in read_metrics(tmp_path / "run"):
+        assert ("nsp_loss" in line) == (line["step"] > 6)
+
+
 def test_a_finished_run_returns_at_once_and_changes_nothing(finished, recipe, corpus_path):
     before = {p: p.stat().st_mtime_ns for p in finished.rglob("[!.]*") if p.is_file()}
     assert pretrain(recipe, finished, corpus_path) == finished / "model"

@@ -63,3 +63,20 @@ def test_the_phases_repeat_none_of_each_others_examples(recipe, corpus_path):
         for stage, start in ((first, 0), (second, 6))
     ]
     assert len(ids[0] & ids[1]) < 0.05 * len(ids[0])
+
+
+def test_a_phase_may_leave_the_sentence_task_to_later_ones(recipe, corpus_path):
+    phases = [
+        PhaseConfig(until=until, max_seq_length=16, max_predictions_per_seq=3, next_sentence=task)
+        for until, task in ((0.25, "none"), (0.5, "sop"), (0.75, ""))
+    ]
+    config = replace(recipe, data=replace(recipe.data, phases=tuple(phases)))
+    found = make_stages(config, Corpus.open(corpus_path))
+    for stage, first, task in zip(found, (0, 3, 6, 9), ("none", "sop", "nsp", "nsp"), strict=True):
+        assert stage.batches_from.data.next_sentence == task
+        for batch in (
+            *batches(stage, first, 1),
+            next(stage.evaluation.batches.as_numpy_iterator()),
+        ):
+            assert ("next_sentence_labels" in batch) == (task != "none")
+        assert ("nsp_baseline_accuracy" in stage.evaluation.constants) == (task != "none")
