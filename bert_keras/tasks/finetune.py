@@ -24,6 +24,7 @@ from bert_keras.training import (
     MODEL_FOLDER,
     Stage,
     TrainingRun,
+    check_owner,
     claim,
     locked,
     make_optimizer,
@@ -69,6 +70,7 @@ def finetune(
     config = _with_sources(config, model, train, dev)
     data = _read(config, make_task(config.data))
     with locked(workdir):
+        check_owner(workdir, config, DATA_FILE, data.description(), config.data.train)
         if not (workdir / MODEL_FOLDER).exists():
             _train(config, data, workdir, callbacks)
     return workdir / MODEL_FOLDER

@@ -6,13 +6,14 @@ from bert_keras.training.metrics import read_metrics
 from bert_keras.training.optimizer import make_optimizer
 from bert_keras.training.pretrain import measure_seconds_per_step, pretrain
 from bert_keras.training.strategy import make_strategy
-from bert_keras.training.workdir import MODEL_FOLDER, claim, locked
+from bert_keras.training.workdir import MODEL_FOLDER, check_owner, claim, locked
 
 __all__ = [
     "MODEL_FOLDER",
     "HeldOutMeans",
     "Stage",
     "TrainingRun",
+    "check_owner",
     "claim",
     "locked",
     "make_optimizer",

@@ -19,6 +19,8 @@ LOCK_FILE = ".lock"
 
 # The data are told by their content, wherever they lie.
 MOVABLE = ("data.corpus", "data.train", "data.dev")
+# Where they are 0 they follow from the epochs and the data, which are compared.
+DERIVED = ("train.steps", "train.eval_every_steps")
 
 
 def claim(workdir: Path, config: Any, data_file: str, data: str, source: object) -> None:
@@ -35,21 +37,31 @@ def claim(workdir: Path, config: Any, data_file: str, data: str, source: object)
         source: What a message calls the data.
 
     Raises:
+        InputError: As ``check_owner`` does.
+    """
+    if not check_owner(workdir, config, data_file, data, source):
+        write_text_atomic(workdir / data_file, data)
+        write_text_atomic(workdir / CONFIG_FILE, dump_toml(config))
+
+
+def check_owner(workdir: Path, config: Any, data_file: str, data: str, source: object) -> bool:
+    """Whether a run has begun in a work directory, which then must be this one; see ``claim``.
+
+    Raises:
         InputError: When the directory belongs to a run with another config or other data.
     """
+    if not ((workdir / CONFIG_FILE).exists() and _has_begun(workdir)):
+        return False
+    difference = _difference(workdir / CONFIG_FILE, config)
+    if difference:
+        raise InputError(
+            f"{workdir} belongs to a run with another config ({difference}); choose another "
+            f"--workdir, or give {workdir / CONFIG_FILE} as the recipe to go on with that run"
+        )
     kept = workdir / data_file
-    if (workdir / CONFIG_FILE).exists() and _has_begun(workdir):
-        difference = _difference(workdir / CONFIG_FILE, config)
-        if difference:
-            raise InputError(
-                f"{workdir} belongs to a run with another config ({difference}); choose another "
-                f"--workdir, or give {workdir / CONFIG_FILE} as the recipe to go on with that run"
-            )
-        if not kept.exists() or kept.read_text(encoding="utf-8") != data:
-            raise InputError(f"{workdir} belongs to a run on other data than {source}")
-        return
-    write_text_atomic(kept, data)
-    write_text_atomic(workdir / CONFIG_FILE, dump_toml(config))
+    if not kept.exists() or kept.read_text(encoding="utf-8") != data:
+        raise InputError(f"{workdir} belongs to a run on other data than {source}")
+    return True
 
 
 @contextmanager
@@ -86,7 +98,8 @@ def _difference(path: Path, now: Any) -> str:
         return str(error)
     before, after = (_flat(dataclasses.asdict(config)) for config in (earlier, now))
     for name in before:
-        if name not in MOVABLE and before[name] != after[name]:
+        is_left_open = name in DERIVED and not after[name]
+        if name not in MOVABLE and before[name] != after[name] and not is_left_open:
             return f"{name} = {before[name]!r} there, {after[name]!r} here"
     return ""
 

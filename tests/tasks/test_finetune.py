@@ -185,12 +185,16 @@ def test_other_data_in_the_same_work_directory_are_refused(
     finished, encoder_path, reviews, write_reviews, tmp_path
 ):
     other = write_reviews(tmp_path / "other.tsv", 64, seed=7)
-    os.rename(finished / "model", finished / "kept")
-    try:
-        with pytest.raises(InputError, match="other data"):
-            finetune(recipe(), finished, encoder_path, str(other), str(reviews / "dev.tsv"))
-    finally:
-        os.rename(finished / "kept", finished / "model")
+    with pytest.raises(InputError, match="other data"):
+        finetune(recipe(), finished, encoder_path, str(other), str(reviews / "dev.tsv"))
+
+
+def test_another_config_in_the_same_work_directory_is_refused(finished, encoder_path, reviews):
+    other = recipe(optimizer={"learning_rate": 1e-3})
+    with pytest.raises(InputError, match=r"learning_rate = 0.002 there, 0.001 here"):
+        finetune(
+            other, finished, encoder_path, str(reviews / "train.tsv"), str(reviews / "dev.tsv")
+        )
 
 
 @pytest.mark.parametrize(
