@@ -1,5 +1,6 @@
 """``python -m bert_keras`` is ``bert-keras``."""
 
+import signal
 import sys
 
 
@@ -9,6 +10,8 @@ def main() -> int:
     Returns:
         The exit code.
     """
+    # So that what is half done is cleared away, as it is after Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         from bert_keras.cli import main as run
 

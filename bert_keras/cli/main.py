@@ -59,8 +59,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 failed, 2 wrong usage, 128 + the signal's number when one ended it.
     """
     options = build_parser().parse_args(arguments)
-    # So that what is half done is cleared away, as it is after Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         options.run(options)
     except InputError as error:
