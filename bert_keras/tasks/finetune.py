@@ -44,8 +44,8 @@ def finetune(
 ) -> Path:
     """Fine-tunes a model on labelled examples (Devlin et al. 2018, section 3.2).
 
-    The same call on the same work directory goes on from the newest checkpoint; on a finished
-    run it returns at once.
+    The same call on the same work directory goes on from the newest checkpoint; a finished run
+    is not trained further.
 
     Args:
         config: The recipe.
@@ -69,8 +69,7 @@ def finetune(
     config = _with_sources(config, model, train, dev)
     data = _read(config, make_task(config.data))
     with locked(workdir):
-        if not (workdir / MODEL_FOLDER).exists():
-            _train(config, data, workdir, callbacks)
+        _train(config, data, workdir, callbacks)
     return workdir / MODEL_FOLDER
 
 
@@ -116,7 +115,9 @@ def _read(config: FinetuneConfig, task: Task) -> _Data:
         dev = [e for e, held_out in zip(examples, is_dev, strict=True) if held_out]
     if not train:
         raise InputError(f"{config.data.train} has no examples to train on")
-    return _Data(task.with_labels(task.labels_of(train)), train, dev)
+    task = task.with_labels(task.labels_of(train))
+    task.labels_of(dev)  # so that one without a label shows now, not at the first evaluation
+    return _Data(task, train, dev)
 
 
 def _train(
@@ -136,6 +137,8 @@ def _train(
     settings = config.train.resolved(len(features))
     config = config.replace(train=settings)
     claim(workdir, config, DATA_FILE, data.description(), config.data.train)
+    if (workdir / MODEL_FOLDER).exists():
+        return
     with strategy.scope():
         rates = layer_rates(model.config.num_hidden_layers, config.optimizer.layer_decay)
         optimizer = make_optimizer(config.optimizer, settings.steps, rates)
@@ -159,7 +162,7 @@ def _train(
     )
     run.run([stage])
     plot_curves(workdir)
-    if (workdir / BEST_FOLDER).exists():
+    if best and (workdir / BEST_FOLDER).exists():
         (workdir / BEST_FOLDER).rename(workdir / MODEL_FOLDER)
     else:
         save(model, workdir / MODEL_FOLDER)
