@@ -114,7 +114,10 @@ def _read(config: FinetuneConfig, task: Task) -> _Data:
         train = [e for e, held_out in zip(examples, is_dev, strict=True) if not held_out]
         dev = [e for e, held_out in zip(examples, is_dev, strict=True) if held_out]
     if not train:
-        raise InputError(f"{config.data.train} has no examples to train on")
+        raise InputError(
+            f"data.dev_fraction = {config.data.dev_fraction} holds out all examples of "
+            f"{config.data.train} ({len(dev)}) and leaves none to train on"
+        )
     task = task.with_labels(task.labels_of(train))
     task.labels_of(dev)  # so that one without a label shows now, not at the first evaluation
     return _Data(task, train, dev)

@@ -120,6 +120,12 @@ def test_what_cannot_be_learned_or_scored_is_told_before_the_training(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_dev_fraction_that_leaves_nothing_is_named(tmp_path, encoder_path, reviews):
+    config = recipe(data={"dev_fraction": 0.9999999})
+    with pytest.raises(InputError, match=r"data.dev_fraction = 0.9999999 holds out all .*\(64\)"):
+        finetune(config, tmp_path / "run", encoder_path, str(reviews / "train.tsv"))
+
+
 def test_a_finished_run_is_not_trained_further(finished, encoder_path, reviews):
     before = (finished / "model" / "model.safetensors").stat().st_mtime_ns
     train, dev = str(reviews / "train.tsv"), str(reviews / "dev.tsv")

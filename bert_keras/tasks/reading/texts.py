@@ -59,9 +59,9 @@ def read_text_examples(
 ) -> list[TextExample]:
     """The examples of a source, in order.
 
-    A table's first row is its header when it names a text column; else its columns are, by their
-    number: text; text, label; text, partner, label. A labelled row without text is passed over
-    with a warning.
+    A table's first row is its header when it names a text or label column; else its columns are,
+    by their number: text; text, label; text, partner, label. A labelled row without text is
+    passed over with a warning.
 
     Args:
         source: A file: ``.tsv`` (tabs, no quotes), ``.csv`` (commas, quotes), ``.jsonl`` (an
@@ -73,8 +73,8 @@ def read_text_examples(
         label_column: The label's.
 
     Raises:
-        InputError: When a column is missing, a row is too short, a text without a label is empty,
-            or it is not UTF-8 text in its format; names the row.
+        InputError: When a column is missing or there twice, a row is too short, a text without a
+            label is empty, or it is not UTF-8 text in its format; names the row.
     """
     given = Columns(text_column, text_pair_column, label_column)
     examples, empty = [], []
