@@ -21,6 +21,26 @@ INPUT_HELP = (
 )
 
 
+class CommandParser(argparse.ArgumentParser):
+    """A parser that takes options before, between and after the other arguments.
+
+    argparse alone refuses ``predict MODEL --json TEXT``: it takes the texts to be none as soon as
+    an option follows the model.
+    """
+
+    _is_inside = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As in ``argparse``, which calls it again from within."""
+        if self._is_inside:
+            return super().parse_known_args(args, namespace)
+        self._is_inside = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_inside = False
+
+
 def add_command(
     subparsers: Any, name: str, run: Callable[[argparse.Namespace], None], help: str, examples: str
 ) -> argparse.ArgumentParser:

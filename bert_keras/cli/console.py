@@ -25,6 +25,8 @@ from rich.table import Table
 console = Console(highlight=False, soft_wrap=True, markup=False)
 errors = Console(stderr=True, highlight=False, markup=False)
 
+_WIDTH = 70  # characters of a text that are shown
+
 
 def progress_bar(unit: str) -> Progress:
     """A bar on standard error with rate and time left; ``unit`` is ``"bytes"`` or ``"steps"``."""
@@ -71,6 +73,12 @@ def table(title: str, header: Iterable[str], rows: Iterable[Iterable[str]]) -> T
     for row in rows:
         result.add_row(*row)
     return result
+
+
+def short(text: str) -> str:
+    """A text for a cell of a table: each of its lines cut where it is too long."""
+    lines = text.split("\n")
+    return "\n".join(line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…" for line in lines)
 
 
 def start_tensorflow() -> None:

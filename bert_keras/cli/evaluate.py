@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from bert_keras.cli.arguments import add_command, add_task_arguments, model_path, task_settings
-from bert_keras.cli.console import console, start_tensorflow, table
+from bert_keras.cli.console import console, short, start_tensorflow, table
 from bert_keras.cli.finetune import DATA_HELP
 
 MISTAKES = 10
-_WIDTH = 70  # characters of a text that are shown
 
 
 def add_parser(subparsers: Any) -> None:
@@ -49,12 +48,8 @@ def run(options: argparse.Namespace) -> None:
         console.print(table("\nright labels (rows), given labels (columns)", ["", *labels], rows))
     if result.mistakes:
         rows = [
-            [_short(m.text), m.expected, m.predicted, f"{m.confidence:.3f}"]
+            [short(m.text), m.expected, m.predicted, f"{m.confidence:.3f}"]
             for m in result.mistakes[:MISTAKES]
         ]
         title = f"\nthe most confident of {len(result.mistakes)} mistakes"
         console.print(table(title, ["text", "right", "given", "confidence"], rows))
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"

@@ -20,6 +20,7 @@ from bert_keras.cli import (
     quickstart,
     vocab,
 )
+from bert_keras.cli.arguments import CommandParser
 from bert_keras.errors import InputError, Interrupted
 
 # In the order of their use. None of these modules imports TensorFlow before its command runs.
@@ -46,7 +47,9 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="first time? try:  bert-keras quickstart",
     )
     parser.add_argument("--version", action="version", version=f"bert-keras {__version__}")
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    subparsers = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, parser_class=CommandParser
+    )
     for command in COMMANDS:
         command.add_parser(subparsers)
     return parser

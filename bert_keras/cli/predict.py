@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from bert_keras.cli.arguments import add_command, add_task_arguments, model_path, task_settings
-from bert_keras.cli.console import console, progress, start_tensorflow, table
+from bert_keras.cli.console import console, progress, short, start_tensorflow, table
 from bert_keras.errors import InputError
-
-_WIDTH = 70  # characters of a text that are shown
 
 
 def add_parser(subparsers: Any) -> None:
@@ -69,8 +67,4 @@ def run(options: argparse.Namespace) -> None:
         print(json.dumps({"predictions": predictions}, ensure_ascii=False))
         return
     rows = [task.row(*pair) for pair in zip(examples, predictions, strict=True)]
-    console.print(table("", task.columns, [[_short(text), *rest] for text, *rest in rows]))
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+    console.print(table("", task.columns, [[short(text), *rest] for text, *rest in rows]))

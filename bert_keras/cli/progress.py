@@ -1,6 +1,6 @@
 """Training as it is watched: a bar, and a line for every evaluation."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import keras
 
@@ -19,6 +19,8 @@ class TrainingProgress(keras.callbacks.Callback):
     A context manager: at its end the bar goes, whatever happened.
     """
 
+    no_evaluation: ClassVar[str]  # the note where nothing is held out
+
     def __init__(self) -> None:
         super().__init__()
         self.has_header = False
@@ -36,10 +38,7 @@ class TrainingProgress(keras.callbacks.Callback):
         if done:
             errors.print(f"going on from step {done:,} of {total:,}")
         if not self.params["evaluates"]:
-            errors.print(
-                "note: no text is held out to evaluate on: the corpus has a single document "
-                "(prepare --split blank-line may find more), or data.eval_fraction is 0"
-            )
+            errors.print(self.no_evaluation)
         self.task = self.bar.add_task("training", total=total, completed=done, rate="")
         self.bar.start()
 
@@ -73,6 +72,11 @@ class TrainingProgress(keras.callbacks.Callback):
 class PretrainingProgress(TrainingProgress):
     """Shows the held-out results beside what guessing would reach."""
 
+    no_evaluation = (
+        "note: no text is held out to evaluate on: the corpus has a single document (prepare "
+        "--split blank-line may find more), or data.eval_fraction is 0"
+    )
+
     def header(self, logs: dict[str, float]) -> str:
         """The two tasks."""
         return HEADER
@@ -91,6 +95,11 @@ class PretrainingProgress(TrainingProgress):
 
 class FinetuningProgress(TrainingProgress):
     """Shows the task's metrics on the dev examples."""
+
+    no_evaluation = (
+        "note: no dev examples to choose the best model by, so the last one is kept: pass --dev "
+        "FILE or --set data.dev_fraction=0.1"
+    )
 
     def header(self, logs: dict[str, float]) -> str:
         """The metrics' names."""

@@ -152,7 +152,8 @@ class FinetuneTrainConfig:
     patience: int = 0
 
     def __post_init__(self) -> None:
-        require("train.epochs must be greater than 0", self.epochs > 0, self.epochs)
+        epochs = self.epochs
+        require("train.epochs must be a number above 0", 0 < epochs < math.inf, epochs)
         for name in ("steps", "seed", "eval_every_steps", "patience"):
             at_least(f"train.{name}", getattr(self, name), 0)
         for name in ("batch_size", "log_every_steps"):

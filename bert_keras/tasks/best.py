@@ -1,6 +1,7 @@
 """The best model of a run: chosen on the dev examples, kept on the disk, waited for no longer."""
 
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,10 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Stops at once where the run had stopped already."""
-        self._stop_if_waiting(self._values())
+        values = self._values()
+        if not values:  # what is there is of a run that was given up before its first checkpoint
+            shutil.rmtree(self.workdir / BEST_FOLDER, ignore_errors=True)
+        self._stop_if_waiting(values)
 
     def on_test_end(self, logs: Any = None) -> None:
         """Keeps the model if the evaluation that was just logged is the best."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from scipy.special import softmax
 from sklearn.metrics import confusion_matrix
@@ -30,6 +31,19 @@ class Classification(TextTask):
             if not label_of(example):
                 raise InputError(f"{example.where}: the label is empty")
         return in_order([label_of(example) for example in examples])
+
+    def with_labels(self, labels: Sequence[str]) -> Self:
+        """The task over these labels.
+
+        Raises:
+            InputError: When there is one alone, so that there is nothing to learn.
+        """
+        if len(labels) < 2:
+            raise InputError(
+                f"a classification needs examples of two labels at least. Received: {labels[0]!r} "
+                "alone"
+            )
+        return super().with_labels(labels)
 
     def target(self, example: TextExample) -> int:
         """The label's number."""

@@ -117,8 +117,13 @@ def _read(config: FinetuneConfig, task: Task) -> _Data:
         train = [e for e, held_out in zip(examples, is_dev, strict=True) if not held_out]
         dev = [e for e, held_out in zip(examples, is_dev, strict=True) if held_out]
     if not train:
-        raise InputError(f"{config.data.train} has no examples to train on")
-    return _Data(task.with_labels(task.labels_of(train)), train, dev)
+        raise InputError(
+            f"data.dev_fraction = {config.data.dev_fraction} holds out all examples of "
+            f"{config.data.train} ({len(dev)}) and leaves none to train on"
+        )
+    task = task.with_labels(task.labels_of(train))
+    task.labels_of(dev)  # so that one without a label shows now, not at the first evaluation
+    return _Data(task, train, dev)
 
 
 def _train(
@@ -161,7 +166,7 @@ def _train(
     )
     run.run([stage])
     plot_curves(workdir)
-    if (workdir / BEST_FOLDER).exists():
+    if best and (workdir / BEST_FOLDER).exists():
         (workdir / BEST_FOLDER).rename(workdir / MODEL_FOLDER)
     else:
         save(model, workdir / MODEL_FOLDER)

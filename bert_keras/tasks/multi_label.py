@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from scipy.special import expit
 
+from bert_keras.errors import InputError
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.metrics import multi_label_scores
 from bert_keras.tasks.reading import LABEL_SEPARATOR, TextExample
@@ -28,6 +30,16 @@ class MultiLabel(TextTask):
     def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
         """The single labels found, numbers by value and names by the alphabet."""
         return in_order([label for example in examples for label in split_labels(example)])
+
+    def with_labels(self, labels: Sequence[str]) -> Self:
+        """The task over these labels.
+
+        Raises:
+            InputError: When there is none.
+        """
+        if not labels:
+            raise InputError("a multi-label classification needs a label; no example has any")
+        return super().with_labels(labels)
 
     def target(self, example: TextExample) -> list[int]:
         """1 for each label that the example has, 0 for each other."""

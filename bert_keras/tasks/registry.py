@@ -1,6 +1,5 @@
 """Which tasks there are, and which one a recipe names or a model is for."""
 
-import math
 from dataclasses import fields
 from typing import Any
 
@@ -18,12 +17,9 @@ from bert_keras.tasks.classification import Classification
 from bert_keras.tasks.masked_lm import MaskedLM
 from bert_keras.tasks.multi_label import MultiLabel
 from bert_keras.tasks.regression import Regression
-from bert_keras.tasks.span import Span
+from bert_keras.tasks.span import REMEMBERED, Span
 from bert_keras.tasks.tagging import Tagging
 from bert_keras.tasks.task import Task
-
-# In config.json of a model that was trained on questions without answers.
-NO_ANSWER_THRESHOLD = "no_answer_threshold"
 
 _COLUMNS = ("text_column", "text_pair_column", "label_column")
 _SETTINGS: dict[type[Task], tuple[str, ...]] = {
@@ -74,10 +70,20 @@ def _kind_of(model: Any) -> tuple[type[Task], dict[str, Any]]:
     if isinstance(model, BertForTokenClassification):
         return Tagging, {"labels": model.labels}
     if isinstance(model, BertForQuestionAnswering):
-        threshold = getattr(model, "other_config", {}).get(NO_ANSWER_THRESHOLD, math.inf)
-        return Span, {NO_ANSWER_THRESHOLD: threshold}
+        return Span, _remembered(model)
     if isinstance(model, BertForMaskedLM | BertForPreTraining):
         return MaskedLM, {}
     raise InputError(
         f"a {type(model).__name__} has no head for a task; fine-tune it first: bert-keras finetune"
     )
+
+
+def _remembered(model: Any) -> dict[str, Any]:
+    """What the model's ``config.json`` keeps of the task it was trained on."""
+    values = model.other_config.get(REMEMBERED, {})
+    names = {"max_seq_length", "doc_stride", "max_answer_length", "no_answer_threshold"}
+    if not isinstance(values, dict) or not all(
+        name in names and type(value) in (int, float) for name, value in values.items()
+    ):
+        raise InputError(f"the model's config.json: {REMEMBERED} is damaged. Received: {values!r}")
+    return values

@@ -21,6 +21,8 @@ from bert_keras.tokenization import BertTokenizer, Encoding
 
 _logger = logging.getLogger("bert_keras")
 
+REMEMBERED = "span_task"  # the key in config.json
+
 Targets = tuple[int, int]
 _PASSED_OVER: Targets = (-1, -1)  # a place outside every sequence has no part in the loss
 _NO_ANSWER: Targets = (0, 0)  # the place of [CLS]
@@ -59,9 +61,11 @@ class Span(Task):
     best_metric = "f1"
 
     def remembered(self) -> dict[str, Any]:
-        """The threshold, where there is one."""
-        threshold = self.no_answer_threshold
-        return {"no_answer_threshold": threshold} if math.isfinite(threshold) else {}
+        """The windows it was trained on, and the threshold where there is one."""
+        names = ["max_seq_length", "doc_stride", "max_answer_length"]
+        if math.isfinite(self.no_answer_threshold):  # JSON has no infinity
+            names.append("no_answer_threshold")
+        return {REMEMBERED: {name: getattr(self, name) for name in names}}
 
     def from_text(self, text: str, text_pair: str | None = None) -> QuestionExample:
         """A question and the text that answers it.
@@ -87,6 +91,8 @@ class Span(Task):
 
     def labels_of(self, examples: Sequence[QuestionExample]) -> tuple[str, ...]:
         """None."""
+        for example in examples:
+            _right(example)
         return ()
 
     def features(

@@ -83,7 +83,11 @@ class Task(ABC):
 
     @abstractmethod
     def labels_of(self, examples: Sequence[Any]) -> tuple[str, ...]:
-        """The labels found in examples, in their order; empty where the task has none."""
+        """The labels found in examples, in their order; empty where the task has none.
+
+        Raises:
+            InputError: When an example has none that the task can learn from; names the row.
+        """
 
     def model_arguments(self) -> dict[str, Any]:
         """What ``model_class`` is made of beside the architecture."""

@@ -111,11 +111,11 @@ def in_order(labels: Sequence[str]) -> tuple[str, ...]:
     """Different labels in their order: numbers by value, other names by the alphabet."""
     names = set(labels)
     if all(name.removeprefix("-").isdecimal() for name in names):
-        return tuple(sorted(names, key=int))
+        return tuple(sorted(names, key=lambda name: (int(name), name)))  # 1 and 01 are two
     return tuple(sorted(names))
 
 
 def shown(example: TextExample) -> str:
-    """The text or pair as one line."""
+    """The text as one line, a pair as two."""
     parts = [example.text] + ([example.text_pair] if example.text_pair else [])
-    return " | ".join(" ".join(part.split()) for part in parts)
+    return "\n".join(" ".join(part.split()) for part in parts)

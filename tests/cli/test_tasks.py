@@ -97,6 +97,29 @@ def test_predict_prints_a_table_in_the_order_of_the_input(made, capsys):
     assert lines[3][0] == "[x]"
 
 
+def test_predict_takes_its_options_before_and_after_the_texts(made, capsys):
+    texts = ["a fine film", "cold and slow"]
+    after = output(capsys, "predict", made / "run", *texts, "--json")
+    assert output(capsys, "predict", made / "run", "--json", *texts) == after
+    assert output(capsys, "predict", "--json", made / "run", texts[0], "--max-length", 9, texts[1])
+
+
+def test_evaluate_shows_both_texts_of_a_pair(made, tmp_path, capsys):
+    pair = f"a dull film {'x' * 90}\tno fun at all"
+    (tmp_path / "pairs.tsv").write_text(f"{pair}\tgood\n{pair}\tbad\n")
+    text = output(capsys, "evaluate", made / "run", "--data", tmp_path / "pairs.tsv")
+    assert "a dull film" in text
+    assert "no fun at all" in text
+
+
+def test_finetune_says_how_to_get_dev_examples(made, tmp_path, capsys):
+    arguments = ["--model", made / "encoder", "--train", made / "train.tsv"]
+    arguments += ["--workdir", tmp_path / "run", "--set", "train.steps=1"]
+    capsys.readouterr()
+    assert main(["finetune", *map(str, [made / "recipe.toml", *arguments])]) == 0
+    assert "no dev examples to choose the best model by" in capsys.readouterr().err
+
+
 class TestMistakes:
     def test_no_text_and_no_file(self, made, capsys):
         assert "takes texts, or --input FILE" in fail(capsys, "predict", made / "run")

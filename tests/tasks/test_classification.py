@@ -20,6 +20,8 @@ class TestClassification:
         names = [example(label=label) for label in ("b", "a", "10")]
         assert Classification().labels_of(numbers) == ("1", "2", "10")
         assert Classification().labels_of(names) == ("10", "a", "b")
+        same_value = [example(label=label) for label in ("001", "1", "2", "01")]
+        assert Classification().labels_of(same_value) == ("001", "01", "1", "2")
 
     def test_a_pair_is_cut_to_the_length_the_longer_side_first(self, tokenizer):
         long = example("no fun " * 20, "bad", pair="a joy")

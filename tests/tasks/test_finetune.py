@@ -67,7 +67,66 @@ def test_the_best_model_is_the_one_that_is_kept(finished, reviews):
     assert kept == pytest.approx(max(scores))
 
 
-def test_a_finished_run_returns_at_once(finished, encoder_path, reviews):
+def test_a_finished_run_is_not_taken_for_one_on_other_settings_or_data(
+    finished, encoder_path, reviews
+):
+    train, dev = str(reviews / "train.tsv"), str(reviews / "dev.tsv")
+    with pytest.raises(InputError, match=r"another config \(optimizer.learning_rate = 0.002 there"):
+        finetune(recipe(optimizer={"learning_rate": 0.1}), finished, encoder_path, train, dev)
+    with pytest.raises(InputError, match="other data"):
+        finetune(recipe(train={"steps": 48}), finished, encoder_path, train, train)
+
+
+def test_the_best_model_of_a_run_that_was_given_up_is_not_another_runs(
+    tmp_path, encoder_path, reviews
+):
+    bert_keras.save(bert_keras.load(encoder_path), tmp_path / "run" / "best")
+    config, train = recipe(train={"steps": 2}), str(reviews / "train.tsv")
+    finetune(config, tmp_path / "run", encoder_path, train)
+    finetune(config, tmp_path / "other", encoder_path, train)
+    ours, other = (
+        (tmp_path / run / "model" / "model.safetensors").read_bytes() for run in ("run", "other")
+    )
+    assert ours == other
+
+
+@pytest.mark.parametrize(
+    ("task", "rows", "bad", "message"),
+    [
+        ("classification", "x\ta\ny\tb\n", "x\n", "dev.tsv, row 1 has no label"),
+        ("regression", "x\t1\ny\t2\n", "x\t1\ny\tnone\n", "dev.tsv, row 2: a regression's label"),
+        ("tagging", "x O\ny B-a\n", "x O\n\ny I a\n", "dev.tsv, row 3: a tag must be"),
+        ("tagging", "x O\ny B-a\n", "x\ny\n", "dev.tsv, row 1 has no tags"),
+        (
+            "classification",
+            "x\ta\ny\ta\n",
+            "",
+            "examples of two labels at least. Received: 'a' alone",
+        ),
+        ("multi_label", "x\t\ny\t\n", "", "needs a label; no example has any"),
+    ],
+)
+def test_what_cannot_be_learned_or_scored_is_told_before_the_training(
+    tmp_path, encoder_path, task, rows, bad, message
+):
+    (tmp_path / "train.tsv").write_text(rows)
+    (tmp_path / "dev.tsv").write_text(bad)
+    dev = str(tmp_path / "dev.tsv") if bad else None
+    with pytest.raises(InputError, match=message):
+        finetune(
+            recipe(data={"task": task}), tmp_path / "run", encoder_path,
+            str(tmp_path / "train.tsv"), dev,
+        )  # fmt: skip
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_dev_fraction_that_leaves_nothing_is_named(tmp_path, encoder_path, reviews):
+    config = recipe(data={"dev_fraction": 0.9999999})
+    with pytest.raises(InputError, match=r"data.dev_fraction = 0.9999999 holds out all .*\(64\)"):
+        finetune(config, tmp_path / "run", encoder_path, str(reviews / "train.tsv"))
+
+
+def test_a_finished_run_is_not_trained_further(finished, encoder_path, reviews):
     before = (finished / "model" / "model.safetensors").stat().st_mtime_ns
     train, dev = str(reviews / "train.tsv"), str(reviews / "dev.tsv")
     finetune(recipe(), finished, encoder_path, train, dev)

@@ -56,3 +56,19 @@ def test_a_setting_that_the_task_lacks_is_named(encoder_path):
     model = bert_keras.load(encoder_path, bert_keras.BertForQuestionAnswering)
     with pytest.raises(InputError, match="span has no text_column"):
         task_of(model, text_column="x")
+
+
+def test_a_span_model_answers_with_the_windows_it_was_trained_on(encoder_path, tmp_path):
+    model = bert_keras.load(encoder_path, bert_keras.BertForQuestionAnswering)
+    trained = Span(max_seq_length=40, doc_stride=7, max_answer_length=5, no_answer_threshold=1.5)
+    model.other_config |= trained.remembered()
+    bert_keras.save(model, tmp_path / "model")
+    assert task_of(bert_keras.load(tmp_path / "model")) == trained
+    assert task_of(bert_keras.load(tmp_path / "model"), doc_stride=9).doc_stride == 9
+
+
+def test_damaged_settings_of_a_span_model_are_refused(encoder_path):
+    model = bert_keras.load(encoder_path, bert_keras.BertForQuestionAnswering)
+    model.other_config["span_task"] = {"doc_stride": "7"}
+    with pytest.raises(InputError, match="span_task is damaged"):
+        task_of(model)

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from bert_keras.errors import InputError
-from bert_keras.tasks.reading.columns import TEXTS, Columns, find_columns, listed
+from bert_keras.tasks.reading.columns import LABELS, TEXTS, Columns, find_columns, listed
 from bert_keras.tasks.reading.sources import (
     STANDARD_INPUT,
     DataSet,
@@ -59,9 +59,9 @@ def read_text_examples(
 ) -> list[TextExample]:
     """The examples of a source, in order.
 
-    A table's first row is its header when it names a text column; else its columns are, by their
-    number: text; text, label; text, partner, label. A labelled row without text is passed over
-    with a warning.
+    A table's first row is its header when it names a text or label column; else its columns are,
+    by their number: text; text, label; text, partner, label. A labelled row without text is
+    passed over with a warning.
 
     Args:
         source: A file: ``.tsv`` (tabs, no quotes), ``.csv`` (commas, quotes), ``.jsonl`` (an
@@ -73,8 +73,8 @@ def read_text_examples(
         label_column: The label's.
 
     Raises:
-        InputError: When a column is missing, a row is too short, a text without a label is empty,
-            or it is not UTF-8 text in its format; names the row.
+        InputError: When a column is missing or there twice, a row is too short, a text without a
+            label is empty, or it is not UTF-8 text in its format; names the row.
     """
     given = Columns(text_column, text_pair_column, label_column)
     examples, empty = [], []
@@ -181,7 +181,7 @@ def _table(
     names = [cell.strip() for cell in first]
     columns = find_columns(names, source, given)
     if columns is None:  # no header, so the first row is data
-        if any(given):
+        if any(given) or any(name.lower() in LABELS for name in names):
             _columns(names, source, given)
         if len(first) not in _BY_POSITION:
             raise InputError(
@@ -191,6 +191,9 @@ def _table(
         columns = _BY_POSITION[len(first)]
         names = [str(position + 1) for position in range(len(first))]
         rows = chain([(number, first)], rows)
+    twice = next((name for name in columns if name and names.count(name) > 1), None)
+    if twice:
+        raise InputError(f"{source} has several columns {twice!r}; rename all but one")
     for number, cells in rows:
         if len(cells) != len(names):
             raise InputError(

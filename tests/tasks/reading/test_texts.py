@@ -162,6 +162,20 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path, name, text, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_header_without_a_known_text_is_not_taken_for_data(tmp_path):
+    (tmp_path / "odd.csv").write_text("phrase,Sentiment\na fine film,1\n")
+    with pytest.raises(InputError, match="name the one with the text; its columns: 'phrase', 'Sen"):
+        read_text_examples(str(tmp_path / "odd.csv"))
+    (example,) = read_text_examples(str(tmp_path / "odd.csv"), text_column="phrase")
+    assert (example.text, example.label) == ("a fine film", "1")
+
+
+def test_a_column_that_is_there_twice_is_not_guessed(tmp_path):
+    (tmp_path / "twice.csv").write_text("text,label,label,note,note\na fine film,1,good,x,y\n")
+    with pytest.raises(InputError, match="several columns 'label'; rename all but one"):
+        read_text_examples(str(tmp_path / "twice.csv"))
+
+
 def test_a_missing_column_is_named_beside_those_there_are(tmp_path):
     path = _write(tmp_path, "a.tsv", "text\tlabel\na\t1\n")
     with pytest.raises(InputError, match=r"no column 'stars'; its columns: 'text', 'label'"):
