@@ -252,7 +252,7 @@ def draw(results: dict[str, Any]) -> None:
             label = name if results["trials"][name] else f"{name} (not run)"
             axes.plot([], [], color=f"C{color}", label=label)
         _finish(axes, title, "million tokens", "held-out MLM loss (nats)")
-    figure.savefig(TRIAL_CURVES, dpi=75)
+    figure.savefig(TRIAL_CURVES, dpi=52)
     figure = Figure(figsize=(8, 3), layout="constrained")
     for axes, task in zip(figure.subplots(1, 2), ("mlm", "nsp"), strict=True):
         lines = [line for line in results.get("run", []) if f"{task}_accuracy" in line]
