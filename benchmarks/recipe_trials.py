@@ -22,8 +22,8 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 RECIPE = REPOSITORY / "configs/pretrain/small-sotu.toml"
 RESULTS = Path(__file__).with_suffix(".json")
-TRIAL_CURVES = REPOSITORY / "configs/pretrain/trials.png"
-RUN_CURVES = REPOSITORY / "configs/pretrain/small-sotu.png"
+TRIAL_CURVES = REPOSITORY / "configs/pretrain/trials.svg"
+RUN_CURVES = REPOSITORY / "configs/pretrain/small-sotu.svg"
 
 SEEDS = (0, 1)
 STEPS = 600  # of about 1,000 tokens
@@ -242,7 +242,7 @@ def draw(results: dict[str, Any]) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    mpl.rcParams["font.size"] = 8
+    mpl.rcParams |= {"font.size": 8, "svg.fonttype": "none", "svg.hashsalt": "trials"}
     figure = Figure(figsize=(11, 6), layout="constrained")
     for axes, (title, group) in zip(figure.subplots(2, 3).flat, GROUPS.items(), strict=True):
         for color, name in enumerate(["base", *group]):
@@ -252,7 +252,7 @@ def draw(results: dict[str, Any]) -> None:
             label = name if results["trials"][name] else f"{name} (not run)"
             axes.plot([], [], color=f"C{color}", label=label)
         _finish(axes, title, "million tokens", "held-out MLM loss (nats)")
-    figure.savefig(TRIAL_CURVES, dpi=52)
+    figure.savefig(TRIAL_CURVES, metadata={"Date": None})
     figure = Figure(figsize=(8, 3), layout="constrained")
     for axes, task in zip(figure.subplots(1, 2), ("mlm", "nsp"), strict=True):
         lines = [line for line in results.get("run", []) if f"{task}_accuracy" in line]
@@ -262,7 +262,7 @@ def draw(results: dict[str, Any]) -> None:
         axes.plot(steps, guesses, ":", color="gray", label="always the most frequent")
         title = {"mlm": "Masked words", "nsp": "Next sentence"}[task]
         _finish(axes, title, "step", "held-out accuracy")
-    figure.savefig(RUN_CURVES, dpi=90)
+    figure.savefig(RUN_CURVES, metadata={"Date": None})
 
 
 def _finish(axes: Any, title: str, x: str, y: str) -> None:
