@@ -18,6 +18,7 @@ import argparse
 import json
 import platform
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from bert_keras.tasks.start import start_model
 from bert_keras.training import make_optimizer
 
 SAMPLES = 1000
+_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 def train_ours(config: FinetuneConfig, task: Any, features: list[Any]) -> tuple[Any, float]:
@@ -119,9 +121,6 @@ def answers_of(model: Any, task: Any, examples: list[Any], features: list[Any]) 
     return task.decode(examples, features, outputs)
 
 
-_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-
-
 def bootstrap(task: Any, examples: list[Any], ours: list[Any], theirs: list[Any]) -> list[float]:
     """The 2.5 and 97.5 percentiles of the difference of the mean scores, ours less theirs."""
     draw, differences = np.random.default_rng(0), []
@@ -138,7 +137,6 @@ def bootstrap(task: Any, examples: list[Any], ours: list[Any], theirs: list[Any]
 
 def _cut(feature: Any, length: int) -> Any:
     """A feature of exactly ``length`` tokens, for tracing."""
-    from dataclasses import replace
 
     def fit(values: Any) -> list[int]:
         return (list(values) * length)[:length]
@@ -174,8 +172,6 @@ def main() -> None:
 
 def compare(options: argparse.Namespace) -> dict[str, Any]:
     """Both sides over all seeds."""
-    from dataclasses import replace
-
     config = load_toml(FinetuneConfig, options.recipe, options.set)
     config = config.replace(model=replace(config.model, init=options.model))
     task = make_task(config.data)

@@ -1,5 +1,7 @@
 """Losses and accuracies as ratios of sums."""
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -108,3 +110,23 @@ def total_loss(ratios: dict[str, Ratio]) -> tf.Tensor:
                 denominator = context.all_reduce(tf.distribute.ReduceOp.SUM, denominator)
             shares.append(tf.math.divide_no_nan(ratio.numerator, denominator))
     return tf.add_n(shares)
+
+
+def sum_ratios(ratios: Sequence[dict[str, Ratio]]) -> dict[str, tuple[float, float]]:
+    """Numerators and denominators summed over batches, in float64.
+
+    Args:
+        ratios: Those of each batch, all of the same names.
+    """
+    if not ratios:
+        return {}
+    rows = tf.nest.map_structure(lambda part: float(part.numpy()), list(ratios))
+    return {
+        name: (sum(row[name].numerator for row in rows), sum(row[name].denominator for row in rows))
+        for name in ratios[0]
+    }
+
+
+def perplexity(loss: float) -> float:
+    """The exponential of a loss in nats; of an absurd one the largest that float64 holds."""
+    return math.exp(min(loss, 700.0))

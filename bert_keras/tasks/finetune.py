@@ -5,6 +5,7 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def finetune(
     config = _with_sources(config, model, train, dev)
     data = _read(config, make_task(config.data))
     with locked(workdir):
-        check_owner(workdir, config, DATA_FILE, data.description(), config.data.train)
+        check_owner(workdir, config, DATA_FILE, data.description, config.data.train)
         if not (workdir / MODEL_FOLDER).exists():
             _train(config, data, workdir, callbacks)
     return workdir / MODEL_FOLDER
@@ -84,6 +85,7 @@ class _Data:
     train: list[Any]
     dev: list[Any]
 
+    @cached_property
     def description(self) -> str:
         """Tells these examples from any others, wherever they lie."""
         sides = {
@@ -142,7 +144,7 @@ def _train(
         features = _balanced(features, task)
     settings = config.train.resolved(len(features))
     config = config.replace(train=settings)
-    claim(workdir, config, DATA_FILE, data.description(), config.data.train)
+    claim(workdir, config, DATA_FILE, data.description, config.data.train)
     with strategy.scope():
         rates = layer_rates(model.config.num_hidden_layers, config.optimizer.layer_decay)
         optimizer = make_optimizer(config.optimizer, settings.steps, rates)

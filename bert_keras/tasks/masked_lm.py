@@ -8,18 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from bert_keras.config import DataConfig
+from bert_keras.corpus.store import continuations
 from bert_keras.data import Masking, make_masking
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForMaskedLM
 from bert_keras.modeling.random import fold_in
+from bert_keras.modeling.ratio import perplexity
 from bert_keras.tasks.batches import ordered_batches, training_batches
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import TextExample
-from bert_keras.tasks.running import Outputs, tokenizer_of
+from bert_keras.tasks.running import Outputs, mean_ratios, tokenizer_of
 from bert_keras.tasks.task import Mistake, Prediction
 from bert_keras.tasks.texts import TextTask
 from bert_keras.tokenization import BertTokenizer
@@ -95,12 +96,9 @@ class MaskedLM(TextTask):
         tokenizer = tokenizer_of(model)
         plain, _ = ordered_batches(features, batch_size, tokenizer.pad_id, self.max_seq_length)
         mask = _Mask(self._masking(tokenizer), tokenizer, batch_size, seed=0)
-        sums: dict[str, Any] = {}
-        for batch in plain.enumerate().map(mask):
-            for name, ratio in model.ratios(batch, model.forward(batch)).items():
-                sums[name] = sums.get(name, 0.0) + np.array(ratio, np.float64)
-        means = {name: float(top / bottom) for name, (top, bottom) in sums.items()}
-        return means | {"mlm_perplexity": math.exp(min(means["mlm_loss"], 700.0))}, []
+        batches = plain.enumerate().map(mask)
+        means = mean_ratios([model.ratios(batch, model.forward(batch)) for batch in batches])
+        return means | {"mlm_perplexity": perplexity(means["mlm_loss"])}, []
 
     def decode(
         self,
@@ -143,7 +141,7 @@ class _Mask:
         self, masking: Masking, tokenizer: BertTokenizer, batch_size: int, seed: int
     ) -> None:
         self.masking, self.batch_size, self.seed = masking, batch_size, seed
-        self.starts = np.array([not piece.startswith("##") for piece in tokenizer.vocab])
+        self.starts = ~continuations(tokenizer.vocab)
 
     def __call__(self, step: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         ids = batch["input_ids"]

@@ -17,26 +17,19 @@ from bert_keras.tasks.classification import Classification
 from bert_keras.tasks.masked_lm import MaskedLM
 from bert_keras.tasks.multi_label import MultiLabel
 from bert_keras.tasks.regression import Regression
-from bert_keras.tasks.span import REMEMBERED, Span
+from bert_keras.tasks.span import REMEMBERED, SETTINGS, Span
 from bert_keras.tasks.tagging import Tagging
 from bert_keras.tasks.task import Task
 
-_COLUMNS = ("text_column", "text_pair_column", "label_column")
-_SETTINGS: dict[type[Task], tuple[str, ...]] = {
-    Classification: _COLUMNS,
-    MultiLabel: _COLUMNS,
-    Regression: _COLUMNS,
-    Tagging: (),
-    Span: ("doc_stride", "max_answer_length", "no_answer_threshold"),
-    MaskedLM: (*_COLUMNS, "masking", "masking_rate"),
+TASKS: dict[str, type[Task]] = {
+    kind.name: kind for kind in (Classification, MultiLabel, Regression, Tagging, Span, MaskedLM)
 }
-TASKS = {task.name: task for task in _SETTINGS}
 
 
 def make_task(data: TaskDataConfig) -> Task:
     """The task that ``[data]`` describes, without labels yet."""
     kind = TASKS[data.task]
-    names = ("max_seq_length", *_SETTINGS[kind])
+    names = [field.name for field in fields(kind) if hasattr(data, field.name)]
     return kind(**{name: getattr(data, name) for name in names})
 
 
@@ -81,9 +74,8 @@ def _kind_of(model: Any) -> tuple[type[Task], dict[str, Any]]:
 def _remembered(model: Any) -> dict[str, Any]:
     """What the model's ``config.json`` keeps of the task it was trained on."""
     values = model.other_config.get(REMEMBERED, {})
-    names = {"max_seq_length", "doc_stride", "max_answer_length", "no_answer_threshold"}
     if not isinstance(values, dict) or not all(
-        name in names and type(value) in (int, float) for name, value in values.items()
+        name in SETTINGS and type(value) in (int, float) for name, value in values.items()
     ):
         raise InputError(f"the model's config.json: {REMEMBERED} is damaged. Received: {values!r}")
     return values

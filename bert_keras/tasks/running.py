@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.errors import InputError
+from bert_keras.modeling.ratio import Ratio, sum_ratios
 from bert_keras.tasks.batches import ordered_batches
 from bert_keras.tasks.feature import Feature
 from bert_keras.tokenization import BertTokenizer
@@ -31,13 +32,12 @@ def run_model(
         return [], {}
     batches, order = ordered_batches(features, batch_size, tokenizer_of(model).pad_id)
     rows: list[Outputs] = []
-    sums: dict[str, np.ndarray] = {}
+    ratios: list[dict[str, Ratio]] = []
     has_targets = bool(features[0].targets or features[0].token_targets)
     for batch in batches:
         outputs = model.forward(batch)
         if has_targets:
-            for name, ratio in model.ratios(batch, outputs).items():
-                sums[name] = sums.get(name, 0.0) + np.array(ratio, np.float64)
+            ratios.append(model.ratios(batch, outputs))
         lengths = tf.reduce_sum(batch["attention_mask"], axis=1).numpy().tolist()
         rows += _rows(outputs, lengths, model.token_outputs)
         if on_progress:
@@ -45,8 +45,14 @@ def run_model(
     in_order: list[Outputs] = [{}] * len(features)
     for number, row in zip(order, rows, strict=True):
         in_order[number] = row
-    means = {name: float(top / bottom) if bottom else 0.0 for name, (top, bottom) in sums.items()}
-    return in_order, means
+    return in_order, mean_ratios(ratios)
+
+
+def mean_ratios(ratios: Sequence[dict[str, Ratio]]) -> dict[str, float]:
+    """The means over all batches; 0 over nothing."""
+    return {
+        name: top / bottom if bottom else 0.0 for name, (top, bottom) in sum_ratios(ratios).items()
+    }
 
 
 def tokenizer_of(model: Any) -> BertTokenizer:

@@ -21,7 +21,9 @@ from bert_keras.tokenization import BertTokenizer, Encoding
 
 _logger = logging.getLogger("bert_keras")
 
-REMEMBERED = "span_task"  # the key in config.json
+# The key in config.json, and what stands there.
+REMEMBERED = "span_task"
+SETTINGS = ("max_seq_length", "doc_stride", "max_answer_length", "no_answer_threshold")
 
 Targets = tuple[int, int]
 _PASSED_OVER: Targets = (-1, -1)  # a place outside every sequence has no part in the loss
@@ -62,10 +64,9 @@ class Span(Task):
 
     def remembered(self) -> dict[str, Any]:
         """The windows it was trained on, and the threshold where there is one."""
-        names = ["max_seq_length", "doc_stride", "max_answer_length"]
-        if math.isfinite(self.no_answer_threshold):  # JSON has no infinity
-            names.append("no_answer_threshold")
-        return {REMEMBERED: {name: getattr(self, name) for name in names}}
+        values = {name: getattr(self, name) for name in SETTINGS}
+        # JSON has no infinity.
+        return {REMEMBERED: {name: v for name, v in values.items() if math.isfinite(v)}}
 
     def from_text(self, text: str, text_pair: str | None = None) -> QuestionExample:
         """A question and the text that answers it.

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from bert_keras.config import CheckpointConfig, FinetuneTrainConfig, TrainConfig
 from bert_keras.errors import Interrupted
+from bert_keras.modeling.ratio import perplexity, sum_ratios
 from bert_keras.training.checkpoint import Checkpoints
 from bert_keras.training.interruption import listening
 from bert_keras.training.metrics import MetricsLog
@@ -40,7 +41,7 @@ class HeldOutMeans:
             window.add(run.eval_step(batch))
         values = window.means()
         if "mlm_loss" in values:
-            values["mlm_perplexity"] = math.exp(min(values["mlm_loss"], 700.0))
+            values["mlm_perplexity"] = perplexity(values["mlm_loss"])
         return values | self.constants
 
 
@@ -184,7 +185,7 @@ class _Window:
         """The mean of each ratio over all steps, the count of tokens apart."""
         return {
             name: numerator / denominator if denominator else math.nan
-            for name, (numerator, denominator) in _sums(self._ratios).items()
+            for name, (numerator, denominator) in sum_ratios(self._ratios).items()
             if name != "tokens"
         }
 
@@ -196,19 +197,8 @@ class _Window:
         start = time.monotonic()
         means = self.means()  # waits for a device that runs behind
         seconds = sum(self._seconds[not self._is_warm :]) + time.monotonic() - start
-        timed = _sums(self._ratios[not self._is_warm :])
+        timed = sum_ratios(self._ratios[not self._is_warm :])
         if timed:
             means["tokens_per_second"] = timed["tokens"][0] / seconds
         self._ratios, self._seconds, self._is_warm = [], [], True
         return means
-
-
-def _sums(ratios: list[Ratios]) -> dict[str, tuple[float, float]]:
-    """Numerators and denominators summed over steps, in float64."""
-    if not ratios:
-        return {}
-    rows = tf.nest.map_structure(lambda part: float(part.numpy()), ratios)
-    return {
-        name: (sum(row[name].numerator for row in rows), sum(row[name].denominator for row in rows))
-        for name in ratios[0]
-    }
