@@ -43,8 +43,6 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
         for file in temporary.rglob("*"):
             if file.is_file():
                 _sync(file)
-        if path.exists() and not replace:  # another process was quicker
-            raise InputError(f"{path} has appeared meanwhile; nothing was written. Try again")
         if path.exists():
             old = temporary.with_suffix(".old")
             path.rename(old)

@@ -1,5 +1,6 @@
 """Model configs (``BertConfig``) and run configs (TOML recipes)."""
 
+from bert_keras.config.export import ExportConfig, SavedModelConfig
 from bert_keras.config.finetune import (
     FinetuneConfig,
     FinetuneModelConfig,
@@ -27,6 +28,7 @@ __all__ = [
     "CheckpointConfig",
     "DataConfig",
     "DistributionConfig",
+    "ExportConfig",
     "FinetuneConfig",
     "FinetuneModelConfig",
     "FinetuneOptimizerConfig",
@@ -35,6 +37,7 @@ __all__ = [
     "OptimizerConfig",
     "PhaseConfig",
     "PretrainConfig",
+    "SavedModelConfig",
     "TaskDataConfig",
     "TrainConfig",
     "dump_toml",

@@ -1,6 +1,6 @@
 """Whether what was written answers as Keras does, seen through the loader that TF Serving uses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,13 @@ from bert_keras.export.answers import Answers
 from bert_keras.export.answers.base import Arrays
 from bert_keras.export.samples import comparison_texts
 from bert_keras.export.session import ServingSession
-from bert_keras.export.signatures import DEFAULT, TOKENIZE, TOKENS
+from bert_keras.export.signatures import DEFAULT, TOKENIZE
 
 TOLERANCE = 1e-4  # in float32
+_ROWS = 8  # texts that are compared at a time
 
 
-@dataclass(frozen=True)
+@dataclass
 class Comparison:
     """How the exported answers differ from Keras's.
 
@@ -28,11 +29,11 @@ class Comparison:
         other_answers: By output of words or whole numbers, in how many places another stands.
     """
 
-    texts: int
-    tokens: int
-    longest: int
-    differences: dict[str, float]
-    other_answers: dict[str, int]
+    texts: int = 0
+    tokens: int = 0
+    longest: int = 0
+    differences: dict[str, float] = field(default_factory=dict)
+    other_answers: dict[str, int] = field(default_factory=dict)
 
     @property
     def largest_difference(self) -> float:
@@ -53,35 +54,45 @@ def compare(answers: Answers, model: Any, folder: Path) -> Comparison:
             in float32, differs by more than 1e-4.
     """
     texts = answers.columns(comparison_texts(answers.tokenizer, answers.comparison_length()))
-    names = answers.text_inputs(answers.config)
-    inputs = {
-        name: np.array([text.encode() for text in column], object)
-        for name, column in zip(names, texts, strict=True)
-    }
+    rows = max(1, min(_ROWS, answers.config.max_request_tokens // answers.row_tokens()))
+    result = Comparison()
     with ServingSession(folder) as session:
-        encoded = session.run(TOKENIZE, inputs)
-        host = answers.host_batch(texts)
-        for name, array in host.items():
-            if not np.array_equal(encoded[name], array):
-                raise InputError(_other_tokens(name, texts, encoded[name], array))
-        given = session.run(DEFAULT, inputs)
-        session.run(TOKENS, encoded)
-    expected = answers.expected(model, texts)
-    result = Comparison(
-        len(texts[0]),
-        int(host["attention_mask"].sum()),
-        host["attention_mask"].shape[1],
-        *_differences(given, expected, answers.config.weights),
-    )
+        for start in range(0, len(texts[0]), rows):
+            some = [column[start : start + rows] for column in texts]
+            _compare_rows(answers, model, session, some, result)
     if answers.config.weights == "float32":
         _check(result)
     return result
 
 
-def _differences(
-    given: Arrays, expected: Arrays, weights: str
-) -> tuple[dict[str, float], dict[str, int]]:
-    differences, others = {}, {}
+def _compare_rows(
+    answers: Answers,
+    model: Any,
+    session: ServingSession,
+    texts: list[list[str]],
+    result: Comparison,
+) -> None:
+    """Adds some texts to the result."""
+    names = answers.text_inputs(answers.config)
+    inputs = {
+        name: np.array([text.encode() for text in column], object)
+        for name, column in zip(names, texts, strict=True)
+    }
+    encoded = session.run(TOKENIZE, inputs)
+    host = answers.host_batch(texts)
+    for name, array in host.items():
+        if not np.array_equal(encoded[name], array):
+            raise InputError(_other_tokens(name, texts, encoded[name], array))
+    result.texts += len(texts[0])
+    result.tokens += int(host["attention_mask"].sum())
+    result.longest = max(result.longest, host["attention_mask"].shape[1])
+    given = session.run(DEFAULT, inputs)
+    expected = answers.expected(model, texts)
+    _add_differences(given, expected, answers.config.weights, result)
+
+
+def _add_differences(given: Arrays, expected: Arrays, weights: str, result: Comparison) -> None:
+    differences, others = result.differences, result.other_answers
     for name, theirs in expected.items():
         ours = given[name]
         if ours.shape != theirs.shape:
@@ -91,7 +102,7 @@ def _differences(
                     f"the export disagrees with Keras: {name} is of shape {ours.shape}, "
                     f"not {theirs.shape}; nothing was written"
                 )
-            others[name] = max(ours.size, theirs.size)
+            others[name] = others.get(name, 0) + max(ours.size, theirs.size)
         elif theirs.dtype.kind == "f":
             if not np.isfinite(ours).all():
                 raise InputError(
@@ -99,11 +110,11 @@ def _differences(
                     "model cannot be served; nothing was written"
                 )
             size = np.maximum(np.abs(theirs), 1.0)
-            differences[name] = float((np.abs(ours - theirs) / size).max(initial=0))
+            difference = float((np.abs(ours - theirs) / size).max(initial=0))
+            differences[name] = max(differences.get(name, 0.0), difference)
         else:
             ours = _decoded(ours) if theirs.dtype == object else ours
-            others[name] = int((ours != theirs).sum())
-    return differences, others
+            others[name] = others.get(name, 0) + int((ours != theirs).sum())
 
 
 def _check(result: Comparison) -> None:
@@ -121,9 +132,7 @@ def _check(result: Comparison) -> None:
             )
 
 
-def _other_tokens(
-    name: str, texts: list[list[str]], ours: np.ndarray, theirs: np.ndarray
-) -> str:
+def _other_tokens(name: str, texts: list[list[str]], ours: np.ndarray, theirs: np.ndarray) -> str:
     if ours.shape != theirs.shape:
         return (
             f"the graph tokenizes otherwise than the host: {name} of shape {ours.shape}, not "

@@ -16,45 +16,43 @@ from bert_keras.errors import InputError
 
 # tensorflow_text:ops_lib. TFText>RoundRobinTrim is in it too, but has been missing from published
 # binaries (tensorflow/serving issue 2267), so it is left out.
-TEXT_OPERATIONS = frozenset(
-    """
+_TEXT_OPERATIONS = """
     CaseFoldUTF8 FastBertNormalize FastWordpieceTokenizeWithOffsets NormalizeUTF8
     RegexSplitWithOffsets WordpieceTokenizeWithOffsets
-    """.split()
-)
+"""
 
 # tensorflow/core/kernels.
-CORE_OPERATIONS = frozenset(
-    """
+_CORE_OPERATIONS = """
     Abs Add AddN AddV2 All Any ArgMax ArgMin Assert AssignVariableOp BatchMatMul BatchMatMulV2
-    BatchMatMulV3 BiasAdd Bincount Bitcast BitwiseAnd BitwiseOr BroadcastArgs BroadcastTo Bucketize
-    Case Cast ClipByValue Concat ConcatV2 Const ControlTrigger Cumprod Cumsum DecodeRaw
-    DenseBincount DisableCopyOnRead DivNoNan DynamicPartition DynamicStitch Einsum Elu EnsureShape
-    Equal Erf Erfc Exp ExpandDims Expm1 Fill Floor FloorDiv FloorMod FusedBatchNormV3 Gather
-    GatherNd GatherV2 Greater GreaterEqual HashTableV2 Identity IdentityN If InTopKV2
-    InitializeTableV2 InvertPermutation IsFinite IsInf IsNan L2Loss LeakyRelu LeftShift Less
-    LessEqual Log Log1p LogSoftmax LogicalAnd LogicalNot LogicalOr LookupTableFindV2
-    LookupTableImportV2 LookupTableSizeV2 LowerBound MatMul MatrixBandPart Max Maximum Mean
-    MergeV2Checkpoints Min Minimum Mod Mul MulNoNan MutableHashTableV2 Neg NoOp NotEqual OneHot
-    OnesLike Pack Pad PadV2 ParallelDynamicStitch PartitionedCall Placeholder PlaceholderWithDefault
-    Pow PreventGradient Prod RaggedGather RaggedRange RaggedTensorToTensor Range Rank ReadVariableOp
-    RealDiv Reciprocal RegexFullMatch RegexReplace Relu Relu6 Reshape ResourceGather RestoreV2
-    ReverseSequence ReverseV2 RightShift Rint Round Rsqrt SaveV2 ScatterNd SegmentMax SegmentMaxV2
-    SegmentMin SegmentMinV2 SegmentSum SegmentSumV2 Select SelectV2 Selu Shape ShapeN
-    ShardedFilename Sigmoid Sign Size Slice Softmax Softplus Softsign Split SplitV Sqrt Square
-    SquaredDifference Squeeze StatefulPartitionedCall StatelessIf StatelessWhile StaticRegexFullMatch
-    StaticRegexReplace StopGradient StridedSlice StringFormat StringJoin StringLength StringLower
-    StringNGrams StringSplit StringSplitV2 StringStrip StringToHashBucketFast StringToNumber
-    StringUpper Sub Substr Sum Switch Merge Tanh TensorListConcatV2 TensorListElementShape
-    TensorListFromTensor TensorListGather TensorListGetItem TensorListLength TensorListReserve
-    TensorListResize TensorListSetItem TensorListStack TensorScatterAdd TensorScatterMax
-    TensorScatterMin TensorScatterUpdate Tile TopKV2 Transpose TruncateDiv TruncateMod
-    UnicodeDecode UnicodeDecodeWithOffsets UnicodeEncode UnicodeScript UnicodeTranscode Unique
-    UniqueV2 UniqueWithCounts UniqueWithCountsV2 Unpack UnsortedSegmentJoin UnsortedSegmentMax
-    UnsortedSegmentMin UnsortedSegmentProd UnsortedSegmentSum UpperBound VarHandleOp
-    VarIsInitializedOp Where While Xdivy Xlogy ZerosLike
-    """.split()
-)
+    BatchMatMulV3 BiasAdd Bincount Bitcast BitwiseAnd BitwiseOr BroadcastArgs BroadcastTo
+    Bucketize Case Cast ClipByValue Concat ConcatV2 Const Cumprod Cumsum DecodeRaw DenseBincount
+    DisableCopyOnRead DivNoNan DynamicPartition DynamicStitch Einsum Elu EnsureShape Equal Erf
+    Erfc Exp ExpandDims Expm1 Fill Floor FloorDiv FloorMod FusedBatchNormV3 Gather GatherNd
+    GatherV2 Greater GreaterEqual HashTableV2 Identity IdentityN If InTopKV2 InitializeTableV2
+    InvertPermutation IsFinite IsInf IsNan L2Loss LeakyRelu LeftShift Less LessEqual Log Log1p
+    LogSoftmax LogicalAnd LogicalNot LogicalOr LookupTableFindV2 LookupTableImportV2
+    LookupTableSizeV2 LowerBound MatMul MatrixBandPart Max Maximum Mean MergeV2Checkpoints Min
+    Minimum Mod Mul MulNoNan MutableHashTableV2 Neg NoOp NotEqual OneHot OnesLike Pack Pad PadV2
+    ParallelDynamicStitch PartitionedCall Placeholder PlaceholderWithDefault Pow PreventGradient
+    Prod RaggedGather RaggedRange RaggedTensorToTensor Range Rank ReadVariableOp RealDiv
+    Reciprocal RegexFullMatch RegexReplace Relu Relu6 Reshape ResourceGather RestoreV2
+    ReverseSequence ReverseV2 RightShift Rint Round Rsqrt SaveV2 ScatterNd SegmentMax SegmentMin
+    SegmentSum Select SelectV2 Selu Shape ShapeN ShardedFilename Sigmoid Sign Size Slice Softmax
+    Softplus Softsign Split SplitV Sqrt Square SquaredDifference Squeeze StatefulPartitionedCall
+    StatelessIf StatelessWhile StaticRegexFullMatch StaticRegexReplace StopGradient StridedSlice
+    StringFormat StringJoin StringLength StringLower StringNGrams StringSplit StringSplitV2
+    StringStrip StringToHashBucketFast StringToNumber StringUpper Sub Substr Sum Tanh
+    TensorListConcatV2 TensorListElementShape TensorListFromTensor TensorListGather
+    TensorListGetItem TensorListLength TensorListReserve TensorListResize TensorListSetItem
+    TensorListStack TensorScatterAdd TensorScatterMax TensorScatterMin TensorScatterUpdate Tile
+    TopKV2 Transpose TruncateDiv TruncateMod UnicodeDecode UnicodeDecodeWithOffsets
+    UnicodeEncode UnicodeScript UnicodeTranscode Unique UniqueV2 UniqueWithCounts
+    UniqueWithCountsV2 Unpack UnsortedSegmentJoin UnsortedSegmentMax UnsortedSegmentMin
+    UnsortedSegmentProd UnsortedSegmentSum UpperBound VarHandleOp VarIsInitializedOp Where While
+    Xdivy Xlogy ZerosLike
+"""
+TEXT_OPERATIONS = frozenset(_TEXT_OPERATIONS.split())
+CORE_OPERATIONS = frozenset(_CORE_OPERATIONS.split())
 ALLOWED = CORE_OPERATIONS | TEXT_OPERATIONS
 
 

@@ -16,6 +16,7 @@ Report = dict[str, Any]
 
 
 def describe(
+    version: Path,
     answers: Answers,
     served: ServedModel,
     operations: dict[str, int],
@@ -25,6 +26,7 @@ def describe(
     """The report, of plain JSON values.
 
     Args:
+        version: The version's folder, as it will be called.
         answers: What was exported.
         served: What was saved.
         operations: How often each operation stands in the graph.
@@ -36,6 +38,7 @@ def describe(
     count = sum(variable.shape.num_elements() for variable in variables)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
+        "version": str(version),
         "bert_keras": __version__,
         "tensorflow": tf.__version__,
         "model": type(answers.model).__name__,

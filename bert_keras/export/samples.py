@@ -8,7 +8,7 @@ from bert_keras.tokenization import BertTokenizer
 
 SENTENCES = (
     "The ferry to the island was late again, so we ate our sandwiches on the pier.",
-    "Dr. Ångström didn't reply: \"Ask me on 3 May, at 4.30 p.m. — not before!\"",
+    'Dr. Ångström didn\'t reply: "Ask me on 3 May, at 4.30 p.m. — not before!"',
     "Ihr Zug nach Köln fährt heute von Gleis 7; die Straße am Bahnhof ist gesperrt.",
     "L'été dernier, nous avons vu des étoiles filantes au-dessus du fjord.",
     "这家酒店离火车站很近，房间干净，早餐也不错（就是Wi-Fi有点慢）。",

@@ -1,7 +1,6 @@
 """A model as one SavedModel for TF Serving: text in, answers out."""
 
 import json
-import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,6 @@ from bert_keras.files import write_text_atomic
 from bert_keras.tokenization import BertTokenizer
 
 REPORT_FILE = "export_report.json"
-
-_logger = logging.getLogger("bert_keras")
 
 
 def export_saved_model(
@@ -68,15 +65,19 @@ def export_saved_model(
         raise InputError(f"no such setting of an export: {error}") from None
     kind, config = answers_of(model, config)
     answers = _trace(kind, model, tokenizer, config)
-    with next_version(path) as folder:
+    if config.max_request_tokens < answers.row_tokens():
+        raise InputError(
+            f"max_request_tokens must be at least {answers.row_tokens()}, what a single text may "
+            f"become. Received: {config.max_request_tokens}"
+        )
+    with next_version(path) as (version, folder):
         served = _save(answers, folder)
         write_warmup(answers, path.name, folder)
         write_batching_parameters(answers.row_tokens(), config, folder)
         operations = check_operations(folder)
         comparison = compare(answers, _reference(model, tokenizer), folder)
-        report = describe(answers, served, operations, comparison, folder)
+        report = describe(version, answers, served, operations, comparison, folder)
         write_text_atomic(folder / REPORT_FILE, json.dumps(report, indent=2) + "\n")
-    _logger.info("%s: version %s", path, folder.name)
     return report
 
 

@@ -48,7 +48,8 @@ def warmup_requests(answers: Answers) -> list[tuple[str, dict[str, np.ndarray]]]
     assert longest is not None
     for batch_size in _BATCH_SIZES:
         for length in sorted({min(length, longest) for length in _LENGTHS}):
-            if batch_size * length > _MAX_TOKENS and batch_size > 1:
+            most = min(_MAX_TOKENS, answers.config.max_request_tokens)
+            if batch_size * length > most and batch_size > 1:
                 continue
             texts = answers.columns(texts_of_length(answers.tokenizer, batch_size, length))
             inputs = {

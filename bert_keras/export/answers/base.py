@@ -96,7 +96,9 @@ class Answers(ABC):
 
     def host_batch(self, texts: Texts) -> Arrays:
         """The texts as the host's tokenizer reads them, in one batch."""
-        encodings = self.tokenizer.encode_batch(*texts, max_length=self.config.max_length)
+        encodings = self.tokenizer.encode_batch(
+            list(texts[0]), list(texts[1]) if len(texts) > 1 else None, self.config.max_length
+        )
         features = [Feature(0, e.input_ids, e.token_type_ids) for e in encodings]
         return collate(features, self.tokenizer.pad_id)
 

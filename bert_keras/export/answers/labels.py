@@ -19,7 +19,8 @@ class _TextAnswers(Answers):
 
     def predictions(self, model: Any, texts: Texts) -> list[dict[str, Any]]:
         """Keras's answers."""
-        return predict(model, *texts, max_seq_length=self.config.max_length)
+        pairs = texts[1] if len(texts) > 1 else None
+        return predict(model, texts[0], pairs, max_seq_length=self.config.max_length)
 
 
 class ClassificationAnswers(_TextAnswers):

@@ -1,0 +1,105 @@
+"""Small models of every kind with a real vocabulary, and their exports, each made once."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from bert_keras.config import BertConfig
+from bert_keras.export import export_saved_model
+from bert_keras.export.samples import SENTENCES, prose
+from bert_keras.export.session import ServingSession
+from bert_keras.modeling import (
+    BertEncoder,
+    BertForMaskedLM,
+    BertForNextSentencePrediction,
+    BertForPreTraining,
+    BertForSentenceEmbedding,
+    BertForSequenceClassification,
+)
+from bert_keras.tokenization import BertTokenizer, Casing, learn_vocabulary
+
+LABELS = ["bad", "good", "so-so, “多彩”"]
+
+# Each kind: the class, what it is made of beside the config, and the settings of its export.
+KINDS = {
+    "classification": (BertForSequenceClassification, {"labels": LABELS}, {}),
+    "pairs": (BertForSequenceClassification, {"labels": LABELS}, {"pair": True, "max_length": 24}),
+    "multi_label": (
+        BertForSequenceClassification,
+        {"labels": LABELS, "problem_type": "multi_label_classification"},
+        {},
+    ),
+    "regression": (BertForSequenceClassification, {"labels": 1}, {}),
+    "encoder": (BertEncoder, {}, {}),
+    "sentence_embedding": (BertForSentenceEmbedding, {}, {}),
+    "next_sentence": (BertForNextSentencePrediction, {}, {}),
+    "masked_lm": (BertForMaskedLM, {}, {"top": 3}),
+    "pretraining": (BertForPreTraining, {}, {}),
+}
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    return BertTokenizer(learn_vocabulary([*SENTENCES, *prose(40)], 600, Casing()))
+
+
+@pytest.fixture(scope="session")
+def config(tokenizer):
+    return BertConfig(
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        initializer_range=0.3,  # so that different texts have different answers
+    )
+
+
+@pytest.fixture(scope="session")
+def make_model(config, tokenizer):
+    """Makes the model of a kind."""
+
+    @cache
+    def make(kind):
+        model_class, arguments, _ = KINDS[kind]
+        model = model_class(config, **arguments)
+        model.tokenizer = tokenizer
+        return model
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def exported(make_model, tmp_path_factory):
+    """The folder of a kind's first version."""
+
+    @cache
+    def export(kind):
+        path = tmp_path_factory.mktemp("served") / kind
+        export_saved_model(make_model(kind), None, path, **KINDS[kind][2])
+        return path / "1"
+
+    return export
+
+
+@pytest.fixture(scope="session")
+def session(exported):
+    """A kind's export as TF Serving opens it."""
+
+    @cache
+    def open_session(kind):
+        return ServingSession(exported(kind))
+
+    return open_session
+
+
+@pytest.fixture(scope="session")
+def strings():
+    """Texts as a server is sent them."""
+
+    def encode(texts):
+        return np.array([t if isinstance(t, bytes) else t.encode() for t in texts], object)
+
+    return encode
