@@ -16,18 +16,28 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from bert_keras.tokenization.casing import Casing
-from bert_keras.tokenization.graph.rules import Kind, ask_kinds, host_kinds, normal_forms
+from bert_keras.tokenization.graph.rules import (
+    LETTER,
+    SINGLE,
+    SPACE,
+    ask_kinds,
+    host_kinds,
+    normal_forms,
+)
 from bert_keras.tokenization.vocabulary import CONTINUATION, SPECIAL_TOKENS, UNK
 
-# In a text, these stand for special tokens; one that was in the text becomes the next after them.
+# A special token in a text becomes, byte for byte, its stand-in, filling and an end, so that
+# offsets stay: where its first and its last byte stand is what offsets are made of.
 SPECIAL_STAND_INS = {token: chr(0xE000 + n) for n, token in enumerate(SPECIAL_TOKENS)}
-DELETED = chr(0xE000 + len(SPECIAL_TOKENS))
-_UNKNOWN_LETTER = chr(0xE000 + len(SPECIAL_TOKENS) + 1)
+FILLING, END = "\x01", "\x02"
+_END_STAND_IN, _UNKNOWN_LETTER = "\ue008", "\ue009"
+
+_Form = tuple[tuple[str, int], ...]
 
 
 @lru_cache(maxsize=1)
 def graph_kinds() -> np.ndarray:
-    """What the operation takes each code point for: ``Kind``, uint8 [0x110000]."""
+    """What the operation takes each code point for, uint8 [0x110000]."""
     tokenizer = tf_text.FastWordpieceTokenizer([UNK, "a"], unknown_token=UNK)
 
     def spans(text: str) -> tuple[np.ndarray, np.ndarray]:
@@ -54,44 +64,37 @@ class Alphabet:
         self._free: Iterator[int] = chain(range(0xE010, 0xF900), range(0xF0000, 0xFFFFE))
         self._graph_kinds, kinds = graph_kinds(), host_kinds()
         forms = {c: _characters(form, kinds) for c, form in normal_forms(casing).items()}
-        as_letter, as_single = np.zeros((2, 0x110000), bool)
-        as_letter[kinds == Kind.LETTER] = True
-        as_single[kinds == Kind.SINGLE] = True
-        changed = np.fromiter(forms, np.int64, len(forms))
-        as_letter[changed] = as_single[changed] = False
+        stays = np.ones(0x110000, bool)
+        stays[list(forms)] = False
+        # What each character can be in a normal form; nearly all can be one thing only.
+        self._can_be = {kind: stays & (kinds == kind) for kind in (LETTER, SINGLE, SPACE)}
         for character, kind in set(chain.from_iterable(forms.values())):
-            {Kind.LETTER: as_letter, Kind.SINGLE: as_single}.get(kind, as_letter)[
-                ord(character)
-            ] = kind != Kind.SPACE
-        self._as_letter, self._as_single = as_letter, as_single
-        differing = (kinds != self._graph_kinds) | (as_letter & as_single)
-        for c in np.flatnonzero(differing).tolist():
-            if c not in forms and not 0xD800 <= c < 0xE000:
-                forms[c] = ((chr(c), Kind(kinds[c])),)
+            self._can_be[kind][ord(character)] = True
+        differs = (kinds != self._graph_kinds) | self._can_be[LETTER] & self._can_be[SINGLE]
+        for code in np.flatnonzero(stays & differs).tolist():
+            forms[code] = ((chr(code), int(kinds[code])),)
         self.forms = self._spelled(forms)
-        self.forms |= {ord(c): f" {c} " for c in SPECIAL_STAND_INS.values()}
 
-    def _spelled(self, forms: dict[int, tuple[tuple[str, Kind], ...]]) -> dict[int, str]:
-        spelled = {form: "".join(map(self._character, form)) for form in set(forms.values())}
+    def _spelled(self, forms: dict[int, _Form]) -> dict[int, str]:
+        spelled = {form: "".join(self._spell(*pair) for pair in form) for form in {*forms.values()}}
         strings = {c: spelled[form] for c, form in forms.items()}
+        strings |= {ord(stand_in): f" {stand_in}" for stand_in in SPECIAL_STAND_INS.values()}
+        strings[ord(END)] = f"{_END_STAND_IN} "
         return {c: string for c, string in strings.items() if string != chr(c)}
 
-    def _character(self, character_and_kind: tuple[str, Kind]) -> str:
-        character, kind = character_and_kind
-        if kind == Kind.SPACE:
+    def _spell(self, character: str, kind: int) -> str:
+        if kind == SPACE:
             return " "
-        return self._letter(character) if kind == Kind.LETTER else self._single(character)
-
-    def _single(self, character: str) -> str:
-        """A character that is a word of its own."""
+        if kind == LETTER:
+            return self._letter(character)
         code = ord(character)
-        if self._graph_kinds[code] == Kind.SINGLE and not self._as_letter[code]:
+        if self._graph_kinds[code] == SINGLE and not self._can_be[LETTER][code]:
             return character
         return f" {self._letter(character)} "
 
     def _letter(self, character: str) -> str:
         """A character that is part of a word."""
-        if self._graph_kinds[ord(character)] == Kind.LETTER:
+        if self._graph_kinds[ord(character)] == LETTER:
             return character
         if character not in self._known:
             return _UNKNOWN_LETTER
@@ -102,20 +105,17 @@ class Alphabet:
     def piece(self, piece: str) -> str | None:
         """A word piece of the vocabulary in these characters; None where no text can match it."""
         if piece in SPECIAL_STAND_INS:
-            return SPECIAL_STAND_INS[piece]
+            return SPECIAL_STAND_INS[piece] + _END_STAND_IN
         body = piece.removeprefix(CONTINUATION)
-        codes = [ord(c) for c in body]
-        if not body or any(0xD800 <= code < 0xE000 for code in codes):
-            return None
-        if all(self._as_letter[code] for code in codes):
+        if body and all(self._can_be[LETTER][ord(c)] for c in body):
             return piece[: len(piece) - len(body)] + "".join(map(self._letter, body))
-        if len(piece) == 1 and self._as_single[codes[0]]:
-            return self._single(piece).strip(" ")
+        if len(piece) == 1 and self._can_be[SINGLE][ord(piece)]:
+            return self._spell(piece, SINGLE).strip(" ")
         return None
 
 
-def _characters(form: str, kinds: np.ndarray) -> tuple[tuple[str, Kind], ...]:
+def _characters(form: str, kinds: np.ndarray) -> _Form:
     """The characters of a normal form and what each is; one put between spaces is a word."""
     if len(form) == 3 and form[0] == form[2] == " ":
-        return ((form[1], Kind.SINGLE),)
-    return tuple((c, Kind(kinds[ord(c)])) for c in form)
+        return ((form[1], SINGLE),)
+    return tuple((c, int(kinds[ord(c)])) for c in form)

@@ -48,6 +48,20 @@ def build_charsmap(strings: Mapping[int, str], ill_formed: str | None = None) ->
     return _flatbuffer(_units(root), zero, pool)
 
 
+def one_byte_each() -> bytes:
+    """The model that maps every character, and every ill-formed run, to one byte.
+
+    With it the operation tells where the characters of a text start.
+    """
+    value = _DIFFERS | 1
+    tail = _Node(value)
+    root = _Node(children=dict.fromkeys(range(1, 0x100), tail))
+    for leads in (range(0xC2, 0xF5), range(0xE0, 0xF5), range(0xF0, 0xF5)):
+        tail = _Node(value, dict.fromkeys(_CONTINUATION, tail))
+        root.children |= dict.fromkeys(leads, tail)
+    return _flatbuffer(_units(root), value, b"x")
+
+
 def _pool(strings: Mapping[int, str], ill_formed: str | None) -> tuple[bytes, dict[str, int]]:
     """All distinct strings one after another, and how each is said in the trie."""
     distinct = dict.fromkeys(strings.values())
@@ -89,9 +103,11 @@ def _may_follow(lead: int, second: int) -> bool:
 class _Node:
     """A node of the trie: its value, or None, and its children by byte."""
 
-    def __init__(self) -> None:
-        self.value: int | None = None
-        self.children: dict[int, _Node] = {}
+    def __init__(
+        self, value: int | None = None, children: dict[int, "_Node"] | None = None
+    ) -> None:
+        self.value = value
+        self.children = children or {}
 
     def add(self, key: bytes, value: int) -> None:
         node = self
@@ -112,15 +128,21 @@ def _units(root: _Node) -> np.ndarray:
     units = np.zeros(512, np.uint32)
     units[0] = 256 << _OFFSET_SHIFT  # the root, whose children are based at 256
     bases: dict[tuple, int] = {}
+    done: dict[int, tuple[int, bool]] = {}
     free: list[int] = []
 
     def place(node: _Node) -> tuple[int, bool]:
         """The base of a node and whether it has a value."""
+        if id(node) not in done:
+            done[id(node)] = _place(node), node.value is not None
+        return done[id(node)]
+
+    def _place(node: _Node) -> int:
         nonlocal units
         placed = tuple((byte, *place(child)) for byte, child in sorted(node.children.items()))
         key = (node.value, placed)
         if key in bases:
-            return bases[key], node.value is not None
+            return bases[key]
         if node is root:
             base = 256
         elif placed:
@@ -138,7 +160,7 @@ def _units(root: _Node) -> np.ndarray:
                 at = base ^ byte
                 units[at] = byte | has_value * _HAS_LEAF | (at ^ child) << _OFFSET_SHIFT
             free.extend(base ^ byte for byte in range(1, 256) if byte not in node.children)
-        return base, node.value is not None
+        return base
 
     place(root)
     if len(units) > _MAX_UNITS:
