@@ -24,7 +24,7 @@ _TEXT_OPERATIONS = """
 # tensorflow/core/kernels.
 _CORE_OPERATIONS = """
     Abs Add AddN AddV2 All Any ArgMax ArgMin Assert AssignVariableOp BatchMatMul BatchMatMulV2
-    BatchMatMulV3 BiasAdd Bincount Bitcast BitwiseAnd BitwiseOr BroadcastArgs BroadcastTo
+    BatchMatMulV3 BiasAdd Bincount Bitcast BitwiseAnd BitwiseOr BitwiseXor BroadcastArgs BroadcastTo
     Bucketize Case Cast ClipByValue Concat ConcatV2 Const Cumprod Cumsum DecodeRaw DenseBincount
     DisableCopyOnRead DivNoNan DynamicPartition DynamicStitch Einsum Elu EnsureShape Equal Erf
     Erfc Exp ExpandDims Expm1 Fill Floor FloorDiv FloorMod FusedBatchNormV3 Gather GatherNd

@@ -45,7 +45,7 @@ def _functions(answers: Answers) -> dict[str, Any]:
         return answers.encode(*checked_texts([inputs[name] for name in names]))
 
     return {
-        name: tf.function(function).get_concrete_function(**specs)
+        name: tf.function(function, autograph=False).get_concrete_function(**specs)
         for name, function, specs in (
             (DEFAULT, from_texts, texts),
             (TOKENS, from_ids, ids),

@@ -4,21 +4,29 @@ from functools import cache
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from bert_keras.config import BertConfig
+from bert_keras.config.export import SavedModelConfig
 from bert_keras.export import export_saved_model
+from bert_keras.export.answers import answers_of
 from bert_keras.export.samples import SENTENCES, prose
 from bert_keras.export.session import ServingSession
+from bert_keras.export.weights import serving_copy
 from bert_keras.modeling import (
     BertEncoder,
     BertForMaskedLM,
     BertForNextSentencePrediction,
     BertForPreTraining,
+    BertForQuestionAnswering,
     BertForSentenceEmbedding,
     BertForSequenceClassification,
+    BertForTokenClassification,
 )
 from bert_keras.tokenization import BertTokenizer, Casing, learn_vocabulary
+from bert_keras.tokenization.graph import GraphTokenizer
 
+TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 LABELS = ["bad", "good", "so-so, “多彩”"]
 
 # Each kind: the class, what it is made of beside the config, and the settings of its export.
@@ -36,6 +44,8 @@ KINDS = {
     "next_sentence": (BertForNextSentencePrediction, {}, {}),
     "masked_lm": (BertForMaskedLM, {}, {"top": 3}),
     "pretraining": (BertForPreTraining, {}, {}),
+    "tagging": (BertForTokenClassification, {"labels": TAGS}, {"max_length": 16}),
+    "span": (BertForQuestionAnswering, {}, {}),
 }
 
 
@@ -93,6 +103,27 @@ def session(exported):
         return ServingSession(exported(kind))
 
     return open_session
+
+
+@pytest.fixture(scope="session")
+def make_answers(tokenizer):
+    """The function from texts to a model's answers, traced but not saved."""
+
+    def make(model, **settings):
+        kind, config = answers_of(model, SavedModelConfig(**settings))
+        graph_tokenizer = GraphTokenizer(tokenizer, config.max_length)
+        answers = kind(serving_copy(model), tokenizer, graph_tokenizer, config)
+        specs = [tf.TensorSpec([None], tf.string)] * len(kind.text_inputs(config))
+        function = tf.function(answers.from_texts, input_signature=specs, autograph=False)
+
+        def run(*columns):
+            texts = [tf.constant([t.encode() for t in column], tf.string) for column in columns]
+            given = {name: array.numpy() for name, array in function(*texts).items()}
+            return given, answers.expected(model, columns)
+
+        return run
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,8 @@ from bert_keras.export.answers.labels import (
 )
 from bert_keras.export.answers.masked_lm import MaskedLMAnswers
 from bert_keras.export.answers.next_sentence import NextSentenceAnswers
+from bert_keras.export.answers.span import SpanAnswers
+from bert_keras.export.answers.tagging import TaggingAnswers
 from bert_keras.modeling import (
     BertEncoder,
     BertForNextSentencePrediction,
@@ -31,6 +33,8 @@ _OF_TASK: dict[str, type[Answers]] = {
     "multi_label": MultiLabelAnswers,
     "regression": RegressionAnswers,
     "masked_lm": MaskedLMAnswers,
+    "tagging": TaggingAnswers,
+    "span": SpanAnswers,
 }
 
 
