@@ -15,6 +15,7 @@ from bert_keras.export.batching import write_batching_parameters
 from bert_keras.export.comparison import compare
 from bert_keras.export.operations import check_operations
 from bert_keras.export.report import Report, describe
+from bert_keras.export.session import quiet
 from bert_keras.export.signatures import ServedModel
 from bert_keras.export.versions import next_version
 from bert_keras.export.warmup import write_warmup
@@ -97,7 +98,8 @@ def _save(answers: Answers, folder: Path) -> ServedModel:
     served = ServedModel(answers)
     # The gradients of our look-up are of no use to a server.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    tf.saved_model.save(served, str(folder), signatures=served.functions, options=options)
+    with quiet():
+        tf.saved_model.save(served, str(folder), signatures=served.functions, options=options)
     return served
 
 

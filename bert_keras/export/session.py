@@ -1,11 +1,26 @@
 """A SavedModel opened the way TF Serving opens it: the graph loader and ``Session::Run``."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps TensorFlow's notes from the user: that a loader is old, where assets were written."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 class ServingSession:
@@ -24,7 +39,7 @@ class ServingSession:
         )
         graph = tf.Graph()
         self._session = tf.compat.v1.Session(graph=graph, config=config)
-        with graph.as_default():
+        with graph.as_default(), quiet():
             loaded = tf.compat.v1.saved_model.load(self._session, ["serve"], str(folder))
         self.signatures: dict[str, Any] = {
             name: definition
