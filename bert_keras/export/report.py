@@ -46,6 +46,7 @@ def describe(
         "settings": {
             "max_length": config.max_length,
             "weights": config.weights,
+            "device": config.device,
             "pair": config.pair,
             "max_request_tokens": config.max_request_tokens,
         }

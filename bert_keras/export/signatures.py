@@ -1,5 +1,6 @@
 """The functions of a SavedModel: from text, from ids, and text to ids."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import tensorflow as tf
@@ -7,6 +8,7 @@ import tensorflow as tf
 from bert_keras.export.answers import Answers
 from bert_keras.export.sequences import NAMES, Tensors, checked_ids, checked_texts, within_limit
 from bert_keras.export.weights import variables_read
+from bert_keras.modeling.layers import for_inference
 
 DEFAULT, TOKENS, TOKENIZE = "serving_default", "tokens", "tokenize"
 
@@ -20,7 +22,8 @@ class ServedModel(tf.Module):
 
     def __init__(self, answers: Answers) -> None:
         super().__init__(name="bert")
-        functions = _functions(answers)
+        with for_inference() if answers.config.device == "cpu" else nullcontext():
+            functions = _functions(answers)
         self.variables_read = variables_read(answers.model, list(functions.values()))
         self.tokenizer = answers.graph_tokenizer
         self.functions = functions
