@@ -39,9 +39,9 @@ def _batches(texts, size):
 
 @pytest.mark.parametrize("casing", SOME_CASINGS)
 def test_ids_and_offsets_are_the_hosts_on_hostile_strings(pair_of, hostile_texts, casing):
-    texts = list(hostile_texts(1, 1_500))
-    assert _compare(pair_of(casing), texts, with_offsets=True) > 20_000
-    assert _compare(pair_of(casing), texts) > 20_000
+    texts = list(hostile_texts(1, 600))
+    assert _compare(pair_of(casing), texts, with_offsets=True) > 5_000
+    assert _compare(pair_of(casing), texts) > 5_000
 
 
 @pytest.mark.slow
@@ -140,6 +140,25 @@ def test_a_megabyte_has_an_answer(pair_of, text):
     pair.assert_equal([text, b"a"], [b"the", text])
 
 
+@pytest.mark.parametrize("max_length", [7, 8])
+def test_long_texts_are_cut_only_where_it_changes_nothing(pair_of, hostile_texts, max_length):
+    # 16 bytes for each of max_length + 105 pieces is where texts are cut: all sorts of words there.
+    pair = pair_of(max_length=max_length)
+    edge = 16 * (max_length + 105)
+    tails = [*hostile_texts(4, 4), b"[MASK]" * 3, "é".encode() * 300, b"a", b"", b"a " * 900]
+    heads = [b" ", b"a", b"b ", b"\xff", "世".encode(), b"a" * 99 + b" "]
+    texts = [
+        (head * edge)[: edge - before] + tail
+        for head in heads
+        for tail in tails
+        for before in (0, 3, 130)
+    ]
+    pair.assert_equal(texts)
+    shuffled = [texts[7 * n % len(texts)] for n in range(len(texts))]
+    pair.assert_equal(texts, shuffled)
+    pair.assert_equal(texts[::9], shuffled[::9], with_offsets=True)
+
+
 def test_lengths_without_room_are_refused(pair_of):
     host = pair_of().host
     with pytest.raises(InputError, match="at least 2"):
@@ -177,8 +196,8 @@ def _compare_real(pair_of, casing, texts, sample):
 
 
 def test_ids_are_the_hosts_on_some_real_text(pair_of, shared_data):
-    texts = _real_texts(shared_data)[::40]
-    assert _compare_real(pair_of, "uncased", texts, texts[::4]) > 50_000
+    texts = _real_texts(shared_data)[::200]
+    assert _compare_real(pair_of, "uncased", texts, texts[::2]) > 10_000
 
 
 @pytest.mark.slow
