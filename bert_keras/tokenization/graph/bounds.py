@@ -29,15 +29,16 @@ def beginnings(graph: PieceGraph, columns: list[tf.Tensor], room: int) -> list[t
     needed = room + 1 + _UNSURE_PIECES
     longest = _BYTES_PER_PIECE * needed
 
+    sizes = [tf.strings.length(column) for column in columns]
+
     def cut() -> list[tf.Tensor]:
         short = [tf.strings.substr(column, 0, longest) for column in columns]
         splits = graph.pieces(tf.concat(short, axis=0)).splits
         enough = tf.split(splits[1:] - splits[:-1] >= needed, len(columns))
         if len(columns) == 2 and room % 2:
-            # The longer of two has the odd one: of two long texts, the lengths must be known.
-            both = enough[0] & enough[1]
-            enough = [column & ~both for column in enough]
+            # The longer of two texts has the odd piece: the other one must be seen to be shorter.
+            shorter = [~many & (size <= longest) for many, size in zip(enough, sizes, strict=True)]
+            enough = [enough[0] & shorter[1], enough[1] & shorter[0]]
         return [tf.where(*each) for each in zip(enough, short, columns, strict=True)]
 
-    sizes = tf.concat([tf.strings.length(column) for column in columns], axis=0)
-    return tf.cond(tf.reduce_any(sizes > longest), cut, lambda: columns)
+    return tf.cond(tf.reduce_any(tf.concat(sizes, axis=0) > longest), cut, lambda: columns)
