@@ -210,3 +210,14 @@ def test_ids_are_the_hosts_on_all_real_text(pair_of, shared_data, casing):
 def test_tokenization_alone_does_not_import_tensorflow():
     code = "import sys, bert_keras.tokenization; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_without_tensorflow_text_one_line_says_so():
+    code = (
+        "import sys; sys.modules['tensorflow_text'] = None\n"
+        "from bert_keras.errors import InputError\n"
+        "try:\n    import bert_keras.tokenization.graph\n"
+        "except InputError as error:\n    print(error)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "needs tensorflow-text" in run.stdout
