@@ -7,6 +7,7 @@ takes for what the character is to the library. Stand-ins are private-use charac
 delete them from every text, so they are free.
 """
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
@@ -30,6 +31,7 @@ from bert_keras.tokenization.vocabulary import CONTINUATION, SPECIAL_TOKENS, UNK
 # offsets stay: where its first and its last byte stand is what offsets are made of.
 SPECIAL_STAND_INS = {token: chr(0xE000 + n) for n, token in enumerate(SPECIAL_TOKENS)}
 FILLING, END = "\x01", "\x02"
+_UNSURE = 255  # unlike LETTER, SINGLE and SPACE
 _END_STAND_IN, _UNKNOWN_LETTER = "\ue008", "\ue009"
 
 _Form = tuple[tuple[str, int], ...]
@@ -37,14 +39,20 @@ _Form = tuple[tuple[str, int], ...]
 
 @lru_cache(maxsize=1)
 def graph_kinds() -> np.ndarray:
-    """What the operation takes each code point for, uint8 [0x110000]."""
+    """What the operation takes each code point for, uint8 [0x110000].
+
+    It asks the ICU library in the binary, and a server's may be newer: what is unassigned here
+    may be punctuation there.
+    """
     tokenizer = tf_text.FastWordpieceTokenizer([UNK, "a"], unknown_token=UNK)
 
     def spans(text: str) -> tuple[np.ndarray, np.ndarray]:
         _, starts, ends = tokenizer.tokenize_with_offsets(tf.constant([text]))
         return starts.values.numpy(), ends.values.numpy()
 
-    return ask_kinds(spans, lambda character: len(character.encode("utf-8")))
+    kinds = ask_kinds(spans, lambda character: len(character.encode("utf-8")))
+    kinds[[c for c in range(0x20000) if unicodedata.category(chr(c)) == "Cn"]] = _UNSURE
+    return kinds
 
 
 class Alphabet:

@@ -6,7 +6,8 @@ values say where the string lies in a pool. The wheel only builds the table of i
 (lower-casing with compatibility mapping); this module writes the same format for any rules.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import flatbuffers
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 # fast_bert_normalizer.h: bit 30 says "differs", 24 bits the place in the pool, 6 bits the length.
 _DIFFERS = 1 << 30
 _LENGTH_BITS = 6
-MAX_BYTES = (1 << _LENGTH_BITS) - 1
+_MAX_BYTES = (1 << _LENGTH_BITS) - 1
 
 # darts.h: what the bits of a unit mean.
 _HAS_LEAF = 1 << 8
@@ -22,7 +23,7 @@ _OFFSET_SHIFT = 10
 _MAX_UNITS = 1 << 21
 _LEAF = 1 << 31
 
-_CONTINUATION = range(0x80, 0xC0)
+_ABSENT = -1
 
 
 def build_charsmap(strings: Mapping[int, str], ill_formed: str | None = None) -> bytes:
@@ -36,16 +37,19 @@ def build_charsmap(strings: Mapping[int, str], ill_formed: str | None = None) ->
     Raises:
         ValueError: When a string is too long for the format.
     """
-    pool, values = _pool(strings, ill_formed)
-    root = _Node()
-    for code_point, string in strings.items():
-        if code_point:
-            root.add(chr(code_point).encode("utf-8"), values[string])
-    if ill_formed is not None:
-        for part in _ill_formed_parts():
-            root.add(part, values[ill_formed])
-    zero = values[strings[0]] if 0 in strings else 0
-    return _flatbuffer(_units(root), zero, pool)
+    pool = bytearray()
+    known: dict[str, int] = {}
+    for string in [*strings.values(), *([] if ill_formed is None else [ill_formed])]:
+        if string not in known:
+            data = string.encode("utf-8")
+            if len(data) > _MAX_BYTES:
+                raise ValueError(f"{string!r} has more than {_MAX_BYTES} bytes")
+            known[string] = _DIFFERS | len(pool) << _LENGTH_BITS | len(data)
+            pool += data
+    values = np.full(0x110000, _ABSENT, np.int64)
+    values[list(strings)] = [known[string] for string in strings.values()]
+    bad = _ABSENT if ill_formed is None else known[ill_formed]
+    return _flatbuffer(values, bad, bytes(pool))
 
 
 def one_byte_each() -> bytes:
@@ -53,129 +57,105 @@ def one_byte_each() -> bytes:
 
     With it the operation tells where the characters of a text start.
     """
-    value = _DIFFERS | 1
-    tail = _Node(value)
-    root = _Node(children=dict.fromkeys(range(1, 0x100), tail))
-    for leads in (range(0xC2, 0xF5), range(0xE0, 0xF5), range(0xF0, 0xF5)):
-        tail = _Node(value, dict.fromkeys(_CONTINUATION, tail))
-        root.children |= dict.fromkeys(leads, tail)
-    return _flatbuffer(_units(root), value, b"x")
+    return _flatbuffer(np.full(0x110000, _DIFFERS | 1, np.int64), _DIFFERS | 1, b"x")
 
 
-def _pool(strings: Mapping[int, str], ill_formed: str | None) -> tuple[bytes, dict[str, int]]:
-    """All distinct strings one after another, and how each is said in the trie."""
-    distinct = dict.fromkeys(strings.values())
-    if ill_formed is not None:
-        distinct[ill_formed] = None
-    pool = bytearray()
-    values = {}
-    for string in distinct:
-        data = string.encode("utf-8")
-        if len(data) > MAX_BYTES:
-            raise ValueError(f"{string!r} has more than {MAX_BYTES} bytes")
-        values[string] = _DIFFERS | len(pool) << _LENGTH_BITS | len(data)
-        pool += data
-    return bytes(pool) or b"\0", values
-
-
-def _ill_formed_parts() -> Iterator[bytes]:
-    """Every ill-formed run of bytes that a decoder replaces as one."""
-    yield from (bytes([byte]) for byte in range(0x80, 0x100))
-    for lead in range(0xE0, 0xF5):
-        for second in _CONTINUATION:
-            if _may_follow(lead, second):
-                yield bytes([lead, second])
-                if lead >= 0xF0:
-                    yield from (bytes([lead, second, third]) for third in _CONTINUATION)
-
-
-def _may_follow(lead: int, second: int) -> bool:
-    """Whether a well-formed sequence begins so (Unicode 15, table 3-7)."""
-    first, last = {
-        0xE0: (0xA0, 0xBF),
-        0xED: (0x80, 0x9F),
-        0xF0: (0x90, 0xBF),
-        0xF4: (0x80, 0x8F),
-    }.get(lead, (0x80, 0xBF))
-    return first <= second <= last
-
-
+@dataclass(frozen=True, eq=False)
 class _Node:
-    """A node of the trie: its value, or None, and its children by byte."""
+    """A node of the trie: its value, and its children by byte."""
 
-    def __init__(
-        self, value: int | None = None, children: dict[int, "_Node"] | None = None
-    ) -> None:
-        self.value = value
-        self.children = children or {}
-
-    def add(self, key: bytes, value: int) -> None:
-        node = self
-        for byte in key:
-            child = node.children.get(byte)
-            if child is None:
-                child = node.children[byte] = _Node()
-            node = child
-        node.value = value
+    value: int
+    children: tuple[tuple[int, "_Node"], ...] = ()
 
 
-def _units(root: _Node) -> np.ndarray:
-    """The double array: equal subtrees are stored once.
+def _trie(values: np.ndarray, ill_formed: int) -> _Node:
+    """The trie of the UTF-8 of all code points but 0, which has no place in it.
+
+    Args:
+        values: By code point.
+        ill_formed: The value of bytes that are only the beginning of a character, or none.
+    """
+    values = np.concatenate([values, np.full(0x140000 - len(values), _ABSENT)])
+    known: dict[bytes, _Node | None] = {}
+
+    def node(first: int, size: int) -> _Node | None:
+        """What follows the leading bytes of the code points from ``first`` on."""
+        if size == 1:
+            return leaf(int(values[first]))
+        key = values[first : first + size].tobytes()
+        if key not in known:
+            step = size // 64
+            parts = ((0x80 + n, node(first + n * step, step)) for n in range(64))
+            children = tuple((byte, part) for byte, part in parts if part)
+            keep = children or ill_formed != _ABSENT
+            known[key] = _Node(ill_formed, children) if keep else None
+        return known[key]
+
+    def leaf(value: int) -> _Node | None:
+        return _Node(value) if value != _ABSENT else None
+
+    # Sequences that UTF-8 excludes (overlong ones, surrogates) may be in: they are never sought.
+    leads = [(byte, leaf(int(values[byte]))) for byte in range(1, 0x80)]
+    leads += [(byte, leaf(ill_formed)) for byte in range(0x80, 0xC2)]
+    leads += [(byte, node((byte - 0xC0) << 6, 1 << 6)) for byte in range(0xC2, 0xE0)]
+    leads += [(byte, node((byte - 0xE0) << 12, 1 << 12)) for byte in range(0xE0, 0xF0)]
+    leads += [(byte, node((byte - 0xF0) << 18, 1 << 18)) for byte in range(0xF0, 0xF5)]
+    leads += [(byte, leaf(ill_formed)) for byte in range(0xF5, 0x100)]
+    return _Node(_ABSENT, tuple((byte, child) for byte, child in leads if child))
+
+
+class _DoubleArray:
+    """The units of a trie, equal parts stored once.
 
     A node whose children have base b finds the child of byte c at b ^ c and its own value at b.
     Bases of nodes with children are multiples of 256, those of others are free places between.
     """
-    units = np.zeros(512, np.uint32)
-    units[0] = 256 << _OFFSET_SHIFT  # the root, whose children are based at 256
-    bases: dict[tuple, int] = {}
-    done: dict[int, tuple[int, bool]] = {}
-    free: list[int] = []
 
-    def place(node: _Node) -> tuple[int, bool]:
-        """The base of a node and whether it has a value."""
-        if id(node) not in done:
-            done[id(node)] = _place(node), node.value is not None
-        return done[id(node)]
+    def __init__(self, root: _Node) -> None:
+        self.units = np.zeros(256, np.uint32)
+        self._free: list[int] = []
+        self._bases: dict[tuple, int] = {}
+        self._placed: dict[_Node, int] = {}
+        self.units[0] = self._place(root) << _OFFSET_SHIFT
+        if len(self.units) > _MAX_UNITS:
+            raise ValueError("the table is too large for the format")
 
-    def _place(node: _Node) -> int:
-        nonlocal units
-        placed = tuple((byte, *place(child)) for byte, child in sorted(node.children.items()))
-        key = (node.value, placed)
-        if key in bases:
-            return bases[key]
-        if node is root:
-            base = 256
-        elif placed:
-            base = len(units)
-            units = np.concatenate([units, np.zeros(256, np.uint32)])
-        else:
-            base = free.pop() if free else len(units) + 255
-            if base >= len(units):
-                units = np.concatenate([units, np.zeros(256, np.uint32)])
-        bases[key] = base
-        if node.value is not None:
-            units[base] = _LEAF | node.value
-        if placed:
-            for byte, child, has_value in placed:
-                at = base ^ byte
-                units[at] = byte | has_value * _HAS_LEAF | (at ^ child) << _OFFSET_SHIFT
-            free.extend(base ^ byte for byte in range(1, 256) if byte not in node.children)
+    def _place(self, node: _Node) -> int:
+        """The base of a node."""
+        if node not in self._placed:
+            children = tuple(
+                (byte, self._place(child), child.value != _ABSENT) for byte, child in node.children
+            )
+            key = (node.value, children)
+            if key not in self._bases:
+                self._bases[key] = self._new_base(node.value, children)
+            self._placed[node] = self._bases[key]
+        return self._placed[node]
+
+    def _new_base(self, value: int, children: tuple[tuple[int, int, bool], ...]) -> int:
+        if children or not self._free:
+            block = len(self.units)
+            self.units = np.concatenate([self.units, np.zeros(256, np.uint32)])
+            used = {byte for byte, _, _ in children}
+            self._free += [block ^ byte for byte in range(1, 256) if byte not in used]
+        base = block if children else self._free.pop()
+        if value != _ABSENT:
+            self.units[base] = _LEAF | value
+        for byte, child, has_leaf in children:
+            at = base ^ byte
+            self.units[at] = byte | has_leaf * _HAS_LEAF | (at ^ child) << _OFFSET_SHIFT
         return base
 
-    place(root)
-    if len(units) > _MAX_UNITS:
-        raise ValueError("the table is too large for the format")
-    return units
 
-
-def _flatbuffer(units: np.ndarray, zero: int, pool: bytes) -> bytes:
+def _flatbuffer(values: np.ndarray, ill_formed: int, pool: bytes) -> bytes:
     """The table ``FastBertNormalizerModel`` of fast_bert_normalizer_model.fbs."""
+    units = _DoubleArray(_trie(values, ill_formed)).units
     builder = flatbuffers.Builder(units.nbytes + len(pool) + 256)
-    strings = builder.CreateNumpyVector(np.frombuffer(pool, np.uint8))
+    strings = builder.CreateNumpyVector(np.frombuffer(pool or b"\0", np.uint8))
     trie = builder.CreateNumpyVector(units)
     builder.StartObject(4)
     builder.PrependUOffsetTRelativeSlot(1, trie, 0)
-    builder.PrependInt32Slot(2, zero, 0)
+    builder.PrependInt32Slot(2, max(int(values[0]), 0), 0)
     builder.PrependUOffsetTRelativeSlot(3, strings, 0)
     builder.Finish(builder.EndObject())
     return bytes(builder.Output())

@@ -68,8 +68,8 @@ class PieceGraph(tf.Module):
         model, self._longer = _wordpiece_models(spelled, spelled[self._unknown])
         self._wordpiece = _buffer(model)
         bodies = [piece.removeprefix(CONTINUATION) for piece in spelled]
-        self._widths = np.array([len(body) for body in bodies], np.int32)
-        self._begins = np.array([b == p for b, p in zip(bodies, spelled, strict=True)])
+        self._widths = tf.constant([len(body) for body in bodies], tf.int32)
+        self._begins = tf.constant([b == p for b, p in zip(bodies, spelled, strict=True)])
 
     def pieces(self, texts: tf.Tensor) -> Pieces:
         """The pieces of texts, string [N]."""

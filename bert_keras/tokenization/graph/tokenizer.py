@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from bert_keras.errors import InputError
+from bert_keras.tokenization.graph.bounds import beginnings
 from bert_keras.tokenization.graph.pieces import PieceGraph, Pieces
 from bert_keras.tokenization.tokenizer import BertTokenizer
 
@@ -12,7 +13,7 @@ class GraphTokenizer(tf.Module):
 
     The ids are the host's on every input. Bytes that are not UTF-8 count as Python's
     ``decode("utf-8", errors="replace")`` takes them: deleted, as U+FFFD is, one character for each
-    ill-formed run. The operations are those of ``SERVING_OPERATIONS``.
+    ill-formed run.
 
     Args:
         tokenizer: The host's tokenizer.
@@ -43,8 +44,8 @@ class GraphTokenizer(tf.Module):
             InputError: When ``max_length`` has no room for the special tokens of a pair.
         """
         texts = self._texts(text, text_pair)
-        pieces = self._pieces.pieces(tf.concat(texts, axis=0))
-        return self._assembled(pieces, len(texts))[0]
+        pieces = self._pieces.pieces(texts)
+        return self._assembled(pieces, 1 if text_pair is None else 2)[0]
 
     def encode_with_offsets(
         self, text: tf.Tensor, text_pair: tf.Tensor | None = None
@@ -62,18 +63,20 @@ class GraphTokenizer(tf.Module):
             text, -1 for added tokens and padding. Words lie between spaces and punctuation.
         """
         texts = self._texts(text, text_pair)
-        pieces, spans = self._pieces.pieces_with_spans(tf.concat(texts, axis=0))
-        outputs, index = self._assembled(pieces, len(texts))
+        pieces, spans = self._pieces.pieces_with_spans(texts)
+        outputs, index = self._assembled(pieces, 1 if text_pair is None else 2)
         for name, values in zip(spans._fields, spans, strict=True):
             outputs[name] = tf.gather(tf.concat([values, [0, 0, 0]], axis=0), index)
         words = tf.concat([self._pieces.words(pieces), [-1, -1, -1]], axis=0)
         outputs["word_ids"] = tf.gather(words, index)
         return outputs
 
-    def _texts(self, text: tf.Tensor, text_pair: tf.Tensor | None) -> list[tf.Tensor]:
-        texts = [text] if text_pair is None else [text, text_pair]
-        self._check_length(len(texts))
-        return texts
+    def _texts(self, text: tf.Tensor, text_pair: tf.Tensor | None) -> tf.Tensor:
+        """The texts and, behind them, the second ones, string [B] or [2 B]."""
+        columns = [text] if text_pair is None else [text, text_pair]
+        self._check_length(len(columns))
+        room = self.max_length - 1 - len(columns)
+        return tf.concat(beginnings(self._pieces, columns, room), axis=0)
 
     def _check_length(self, texts: int) -> None:
         if self.max_length < 1 + texts:
