@@ -25,3 +25,7 @@ class Interrupted(Exception):  # noqa: N818 - it is no error
     def __init__(self, step: int, signal_number: int) -> None:
         super().__init__(f"interrupted at step {step:,}; the same command goes on from there")
         self.exit_code = 128 + signal_number
+
+
+class WorkerLost(Exception):  # noqa: N818 - it is no error of this process
+    """Another process of the run is gone; the newest checkpoint is what is left."""

@@ -1,5 +1,6 @@
 """Model configs (``BertConfig``) and run configs (TOML recipes)."""
 
+from bert_keras.config.arithmetic import ArithmeticConfig, DistributionConfig
 from bert_keras.config.finetune import (
     FinetuneConfig,
     FinetuneModelConfig,
@@ -12,7 +13,6 @@ from bert_keras.config.run import (
     MASKINGS,
     CheckpointConfig,
     DataConfig,
-    DistributionConfig,
     ModelConfig,
     OptimizerConfig,
     PhaseConfig,
@@ -23,6 +23,7 @@ from bert_keras.config.toml import dump_toml, load_toml
 
 __all__ = [
     "MASKINGS",
+    "ArithmeticConfig",
     "BertConfig",
     "CheckpointConfig",
     "DataConfig",

@@ -14,12 +14,12 @@ import tensorflow as tf
 from bert_keras.config import CheckpointConfig, FinetuneTrainConfig, TrainConfig
 from bert_keras.errors import Interrupted
 from bert_keras.modeling.ratio import perplexity, sum_ratios
-from bert_keras.training.checkpoint import Checkpoints
 from bert_keras.training.interruption import listening
 from bert_keras.training.metrics import MetricsLog
-from bert_keras.training.steps import Ratios, make_eval_step, make_train_step
+from bert_keras.training.steps import Ratios, TrainStep, make_eval_step
 from bert_keras.training.strategy import distribute
 from bert_keras.training.workdir import CHECKPOINTS_FOLDER
+from bert_keras.training.workers import agree_on, open_checkpoints
 
 
 @dataclass
@@ -93,9 +93,9 @@ class TrainingRun:
         self.strategy = strategy
         self.train = train
         self.every_steps = checkpoint.every_steps
-        self.checkpoints = Checkpoints(workdir / CHECKPOINTS_FOLDER, checkpoint.keep)
+        self.checkpoints = open_checkpoints(strategy, workdir / CHECKPOINTS_FOLDER, checkpoint.keep)
         self.workdir = workdir
-        self.train_step = make_train_step(strategy, model, optimizer, train.jit_compile)
+        self.train_step = TrainStep(strategy, model, optimizer, train)
         self.eval_step = make_eval_step(strategy, model, train.jit_compile)
         self.callbacks = keras.callbacks.CallbackList(list(callbacks))
 
@@ -113,6 +113,7 @@ class TrainingRun:
             Interrupted: After Ctrl-C or SIGTERM, once the state is saved.
         """
         step = self.restore()
+        agree_on(self.strategy, step)
         self.log = MetricsLog(self.workdir, step)
         total = stages[-1].last_step
         self.callbacks.set_model(self.model)
@@ -128,12 +129,14 @@ class TrainingRun:
         self.callbacks.on_train_end()
 
     def _run_stage(self, stage: Stage, first_step: int, total: int) -> None:
-        window = _Window()
+        window, step = _Window(), first_step
         batches = iter(distribute(self.strategy, stage.batches_from(first_step)))
-        for step in range(first_step + 1, stage.last_step + 1):
-            self.callbacks.on_train_batch_begin(step - 1)
+        while step < stage.last_step:
+            self.callbacks.on_train_batch_begin(step)
+            count = self._steps_of_call(step, stage.last_step)
             with window.timed():
-                window.add(self.train_step(next(batches)))
+                window.add(self.train_step.take(batches, count))
+            step += count
             logs = {}
             if step % self.train.log_every_steps == 0 or step == stage.last_step:
                 logs = window.close() | stage.constants
@@ -150,6 +153,12 @@ class TrainingRun:
                 return
             if stopping:
                 raise Interrupted(step, stopping)
+
+    def _steps_of_call(self, step: int, last_step: int) -> int:
+        """How many steps to take before Python has something to do again."""
+        intervals = (self.train.log_every_steps, self.train.eval_every_steps, self.every_steps)
+        ends = [last_step, *(step + every - step % every for every in intervals)]
+        return min(self.train.steps_per_call, min(ends) - step)
 
     def evaluate(self, stage: Stage, step: int) -> dict[str, float]:
         """What the stage's evaluation finds, logged; empty where it has none."""

@@ -19,7 +19,7 @@ from bert_keras.config import PretrainConfig, load_toml
 from bert_keras.training import pretrain
 from bert_keras.training.strategy import make_strategy
 config = load_toml(PretrainConfig, sys.argv[2])
-assert make_strategy(config.distribution.strategy).num_replicas_in_sync == devices
+assert make_strategy(config.distribution).num_replicas_in_sync == devices
 pretrain(config, sys.argv[3], sys.argv[4])
 """
 
