@@ -22,6 +22,10 @@ class TrainStep:
         model: A ``ScoredModel`` made in the strategy's scope.
         optimizer: A Keras optimizer, likewise.
         settings: Compilation and micro-batches.
+
+    Attributes:
+        update: What a replica does with its share of a batch; where XLA compiles all of it, the
+            ``tf.function`` that does.
     """
 
     def __init__(
@@ -36,7 +40,7 @@ class TrainStep:
         self._micro_batches = settings.accumulation_steps
         self._dropout_steps = [v for v in model.variables if v.path.endswith("dropout_seeds/step")]
         self._gradients = self._accumulated if self._micro_batches > 1 else self._gradients_of
-        update: Callable[[Batch], Ratios] = self._update
+        self.update: Any = self._update
         compiles = settings.jit_compile and not is_tpu(strategy)  # which compiles by itself
         # Replicas meet in the reductions, which XLA cannot compile on every device: between them
         # it compiles the passes alone.
@@ -44,11 +48,9 @@ class TrainStep:
         if self._meets_outside:
             self._gradients = tf.function(self._gradients, jit_compile=True)
         elif compiles:
-            update = tf.function(update, jit_compile=True)
+            self.update = tf.function(self._update, jit_compile=True)
         # Lengths differ from batch to batch in fine-tuning.
-        self._one = tf.function(
-            lambda batch: self._over_replicas(update, batch), reduce_retracing=True
-        )
+        self._one = tf.function(self._over_replicas, reduce_retracing=True)
         self._several = tf.function(self._loop)
 
     def __call__(self, batch: Any) -> Ratios:
@@ -69,11 +71,10 @@ class TrainStep:
             ratios = tf.nest.map_structure(tf.add, ratios, self._one(next(batches)))
         return ratios
 
-    def _over_replicas(self, function: Callable, batch: Any) -> Ratios:
-        return _sum_over(self._strategy, self._strategy.run(function, args=(batch,)))
+    def _over_replicas(self, batch: Any) -> Ratios:
+        return _sum_over(self._strategy, self._strategy.run(self.update, args=(batch,)))
 
     def _update(self, batch: Batch) -> Ratios:
-        """What a replica does with its share of the batch."""
         context = tf.distribute.get_replica_context()
         replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
         step = self._dropout_steps[0]

@@ -20,7 +20,7 @@ def make_strategy(settings: DistributionConfig) -> tf.distribute.Strategy:
     Raises:
         InputError: When there is no such thing here.
     """
-    name = _find(settings) if settings.strategy == "auto" else settings.strategy
+    name = find_strategy(settings) if settings.strategy == "auto" else settings.strategy
     if name == "multi_worker":
         return _multi_worker()
     if name == "tpu":
@@ -28,6 +28,15 @@ def make_strategy(settings: DistributionConfig) -> tf.distribute.Strategy:
     if name == "mirrored":
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
+
+
+def find_strategy(settings: DistributionConfig) -> str:
+    """What ``"auto"`` stands for here."""
+    if len(_workers(os.environ.get("TF_CONFIG", ""))) > 1:
+        return "multi_worker"
+    if settings.tpu or "TPU_NAME" in os.environ or tf.config.list_physical_devices("TPU"):
+        return "tpu"
+    return "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "one_device"
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
@@ -114,14 +123,6 @@ def _shares(batch: dict[str, tf.Tensor], replicas: int) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensor_slices(parts)
 
 
-def _find(settings: DistributionConfig) -> str:
-    if len(_workers(os.environ.get("TF_CONFIG", ""))) > 1:
-        return "multi_worker"
-    if settings.tpu or "TPU_NAME" in os.environ or tf.config.list_physical_devices("TPU"):
-        return "tpu"
-    return "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "one_device"
-
-
 def _workers(text: str) -> list[str]:
     """The addresses that a ``TF_CONFIG`` names; none where there is no such variable.
 
@@ -163,7 +164,7 @@ def _tpu(name: str) -> tf.distribute.Strategy:
         tf.tpu.experimental.initialize_tpu_system(resolver)
         return tf.distribute.TPUStrategy(resolver)
     except (ValueError, RuntimeError, OSError, tf.errors.OpError) as error:
-        reason: Any = str(error).strip().split("\n")[0]
+        reason: Any = str(error).strip().split("\n")[0][:120]
         raise InputError(
             f"no TPU {name!r} can be reached ({type(error).__name__}: {reason}); on a TPU VM "
             "install tensorflow-tpu and set distribution.tpu = 'local', else set it to the TPU's "
