@@ -26,8 +26,8 @@ from bert_keras.training import (
     MODEL_FOLDER,
     Stage,
     TrainingRun,
+    check_batches,
     check_owner,
-    check_step,
     claim,
     host_of,
     make_optimizer,
@@ -142,7 +142,7 @@ def _train(
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> None:
     task, seed, host = data.task, config.train.seed, host_of(strategy)
-    check_step(strategy, config.train, [config.train.batch_size])
+    check_batches(strategy, config.train, [config.train.batch_size])
     with strategy.scope():
         model = start_model(config, task)
     model.encoder.rematerialize = config.train.rematerialize

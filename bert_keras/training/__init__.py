@@ -5,7 +5,7 @@ from bert_keras.training.loop import HeldOutMeans, Stage, TrainingRun
 from bert_keras.training.metrics import read_metrics
 from bert_keras.training.optimizer import make_optimizer
 from bert_keras.training.pretrain import measure_seconds_per_step, pretrain
-from bert_keras.training.strategy import check_step, host_of, make_strategy, rows_of_host
+from bert_keras.training.strategy import check_batches, host_of, make_strategy, rows_of_host
 from bert_keras.training.workdir import MODEL_FOLDER, check_owner, claim
 from bert_keras.training.workers import own_workdir, telling_of_lost_workers
 
@@ -14,8 +14,8 @@ __all__ = [
     "HeldOutMeans",
     "Stage",
     "TrainingRun",
+    "check_batches",
     "check_owner",
-    "check_step",
     "claim",
     "host_of",
     "make_optimizer",

@@ -21,7 +21,7 @@ from bert_keras.training.loop import TrainingRun
 from bert_keras.training.optimizer import make_optimizer
 from bert_keras.training.stages import make_stages
 from bert_keras.training.steps import TrainStep
-from bert_keras.training.strategy import check_step, host_of, make_strategy
+from bert_keras.training.strategy import check_batches, host_of, make_strategy
 from bert_keras.training.workdir import MODEL_FOLDER, claim
 from bert_keras.training.workers import own_workdir, telling_of_lost_workers
 
@@ -103,7 +103,7 @@ def _make_run(
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> TrainingRun:
     sizes = [phase.batch_size for phase in config.data.phases if phase.batch_size]
-    check_step(strategy, config.train, [config.train.batch_size, *sizes])
+    check_batches(strategy, config.train, [config.train.batch_size, *sizes])
     with strategy.scope():
         model, optimizer = _make_model(config, corpus)
     return TrainingRun(

@@ -43,7 +43,8 @@ class TrainStep:
         self.update: Any = self._update
         compiles = settings.jit_compile and not is_tpu(strategy)  # which compiles by itself
         # Replicas meet in the reductions, which XLA cannot compile on every device: between them
-        # it compiles the passes alone.
+        # it compiles the passes alone. (TensorFlow would make one XLA program of all replicas,
+        # and on logical CPUs then not find the variables of any but the first.)
         self._meets_outside = compiles and strategy.num_replicas_in_sync > 1
         if self._meets_outside:
             self._gradients = tf.function(self._gradients, jit_compile=True)
@@ -153,7 +154,8 @@ def make_eval_step(
 
     @tf.function(reduce_retracing=True)
     def step(batch: Any) -> Ratios:
-        return _sum_over(strategy, strategy.run(compiled, args=(batch,)))
+        # Each replica calls its own program: handed over bare, it would be one of all replicas.
+        return _sum_over(strategy, strategy.run(lambda rows: compiled(rows), args=(batch,)))
 
     return step
 

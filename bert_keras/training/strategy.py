@@ -49,15 +49,13 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return bool(resolver.task_type == first and resolver.task_id == 0)
 
 
-def check_step(
+def check_batches(
     strategy: tf.distribute.Strategy, settings: ArithmeticConfig, batch_sizes: Sequence[int]
 ) -> None:
-    """Checks that the strategy's devices can take the steps that a recipe asks for.
+    """Checks that the strategy's devices can share the batches that a recipe asks for.
 
     Raises:
-        InputError: When a batch cannot be shared out evenly, or for XLA on several logical CPUs.
-            TensorFlow places all its computations on the first of them and then finds the others'
-            variables "located in device …CPU:1 from device …CPU:0".
+        InputError: When a batch cannot be shared out evenly.
     """
     replicas, micro_batches = strategy.num_replicas_in_sync, settings.accumulation_steps
     for size in batch_sizes:
@@ -67,12 +65,6 @@ def check_step(
                 f"train.accumulation_steps = {micro_batches}; set train.batch_size (and that of "
                 f"data.phases) to a multiple of {replicas * micro_batches}"
             )
-    devices = strategy.extended.worker_devices if replicas > 1 else ()
-    if settings.jit_compile and len(devices) > 1 and any("CPU" in name for name in devices):
-        raise InputError(
-            f"TensorFlow's XLA cannot compile for {len(devices)} logical CPUs, only for a single "
-            "device or for GPUs; set train.jit_compile = false"
-        )
 
 
 def host_of(strategy: tf.distribute.Strategy) -> tuple[int, int]:

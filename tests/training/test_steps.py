@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig, OptimizerConfig, TrainConfig
 from bert_keras.modeling import BertForPreTraining
+from bert_keras.training import pretrain, read_metrics
 from bert_keras.training.optimizer import make_optimizer
 from bert_keras.training.steps import TrainStep
 from bert_keras.training.strategy import distribute
@@ -207,12 +208,38 @@ def test_two_devices_in_mixed_precision(precision, tolerance, plain):
 
 
 @pytest.mark.slow
-def test_tensorflow_itself_refuses_xla_on_two_logical_cpus():
-    """Recorded, since ``check_step`` refuses it before; no longer so, let it go there."""
-    (found,) = train_on_two_devices({"jit_compile": True})
+def test_two_devices_compiled_by_xla(plain):
+    """Alone, and with everything else on."""
+    alone, together = train_on_two_devices(
+        {"jit_compile": True}, {"jit_compile": True, "precision": "mixed_float16", **ALL_TOGETHER}
+    )
+    assert_as_one_device(alone, plain, 1, 1e-5)
+    assert_as_one_device(together, plain, 2, 5e-3)
+
+
+WHOLE_STEP = """
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+strategy = tf.distribute.MirroredStrategy()
+with strategy.scope():
+    variable = tf.Variable(1.0, aggregation=tf.VariableAggregation.MEAN)
+step = tf.function(lambda: variable.assign_add(1.0), jit_compile=True)
+try:
+    tf.function(lambda: strategy.run(step))()
+except tf.errors.InvalidArgumentError as error:
+    print("REFUSED", str(error))
+"""
+
+
+@pytest.mark.slow
+def test_tensorflow_refuses_to_compile_a_whole_step_for_two_logical_cpus():
+    """The reason why ``TrainStep`` compiles the passes apart; when this fails, it need not."""
+    command = [sys.executable, "-c", WHOLE_STEP]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert re.search(
-        r"Trying to access resource .* located in device .*CPU:1 from device .*CPU:0",
-        found["error"],
+        r"REFUSED .*Trying to access resource .* located in device .*CPU:1 from device .*CPU:0",
+        done.stdout.replace("\n", " "),
     )
 
 
@@ -282,6 +309,33 @@ def test_heads_without_labels_stay_as_they_are_over_micro_batches():
     for variable in model.trainable_variables:
         has_moved = not np.array_equal(before[variable.path], variable.numpy())
         assert has_moved != variable.path.startswith(("pooler", "next_sentence_head"))
+
+
+def test_a_killed_run_with_everything_on_ends_with_the_same_bytes(recipe, corpus_path, tmp_path):
+    """Calls of three steps are cut short at checkpoints; the loss scale is in them."""
+    arithmetic = {"precision": "mixed_float16", "accumulation_steps": 2, "rematerialize": True}
+    config = replace(recipe, train=replace(recipe.train, steps_per_call=3, **arithmetic))
+    config = replace(config, data=replace(recipe.data, phases=()))
+    pretrain(config, tmp_path / "whole", corpus_path)
+
+    class Killed(BaseException):
+        pass
+
+    class Kill(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch + 1 >= 8:
+                raise Killed
+
+    with pytest.raises(Killed):
+        pretrain(config, tmp_path / "killed", corpus_path, callbacks=[Kill()])
+    pretrain(config, tmp_path / "killed", corpus_path)
+    for name in ("model/model.safetensors", "checkpoints/step-000000012.safetensors"):
+        files = [tmp_path / run / name for run in ("whole", "killed")]
+        assert files[0].read_bytes() == files[1].read_bytes()
+    steps = [(line["split"], line["step"]) for line in read_metrics(tmp_path / "whole")]
+    assert steps == [
+        ("train", 3), ("train", 6), ("eval", 6), ("train", 9), ("train", 12), ("eval", 12)
+    ]  # fmt: skip
 
 
 @pytest.mark.slow
