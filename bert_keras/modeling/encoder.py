@@ -10,6 +10,7 @@ from bert_keras.config import BertConfig
 from bert_keras.modeling.embeddings import BertEmbeddings
 from bert_keras.modeling.heads import Pooler
 from bert_keras.modeling.layout import Layout, packed_layout, padded_layout
+from bert_keras.modeling.lookup import lookup
 from bert_keras.modeling.model import Batch, BertModel
 from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.modeling.transformer import TransformerLayer
@@ -102,4 +103,4 @@ class BertEncoder(BertModel):
     def pool(self, tokens: tf.Tensor, layout: Layout) -> tf.Tensor:
         """The pooled output [B, H] of the first token of each sequence."""
         first = layout.rows(tf.zeros_like(layout.attention_mask[:, :1]))
-        return self.pooler(tf.gather(tokens, first[:, 0]))
+        return self.pooler(lookup(tokens, first[:, 0]))
