@@ -163,6 +163,7 @@ def _train(
         strategy,
         settings,
         config.checkpoint,
+        config.watch,
         workdir,
         [*callbacks, best] if best else callbacks,
     )
