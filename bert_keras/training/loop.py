@@ -32,6 +32,10 @@ _ADVICE = (
 )
 
 
+class _EvaluationStopped(Exception):  # noqa: N818 - as Interrupted
+    """It can be made up for when the run goes on."""
+
+
 @dataclass
 class HeldOutMeans:
     """The evaluation by the model's own losses and accuracies on held-out batches.
@@ -45,9 +49,11 @@ class HeldOutMeans:
     constants: dict[str, float] = field(default_factory=dict)
 
     def __call__(self, run: "TrainingRun") -> dict[str, float]:
-        """The means over the batches."""
+        """The means over the batches; gives way where the run is asked to stop."""
         window = Window()
         for batch in distribute(run.strategy, self.batches):
+            if run.stop_request.signal_number:
+                raise _EvaluationStopped
             window.add(0, run.eval_step(batch))
         window.settle()
         values = window.means()
@@ -137,6 +143,8 @@ class TrainingRun:
         with self.checkpoints.writing(), listening() as self.stop_request:
             if not step and self.watch.on_divergence == "roll_back":
                 self.checkpoints.save(self.state, self.model, self.optimizer)
+            if self.state.evaluation_is_due:
+                self._evaluate_late()
             while self.state.step < total and not self.model.stop_training:
                 try:
                     self._run_stage(self._stage_after(self.state.step), total)
@@ -157,7 +165,7 @@ class TrainingRun:
         if epochs:
             epochs.restore(self.state.epoch_offsets)
         self._losses = LossWatch(self.watch, self.state.losses)
-        self.log = MetricsLog(self.workdir, self.state.step)
+        self.log = MetricsLog(self.workdir, self.state.step, not self.state.evaluation_is_due)
         return state is not None
 
     def _stage_after(self, step: int) -> int:
@@ -182,20 +190,21 @@ class TrainingRun:
             if _has_passed(before, step, self.train.log_every_steps) or step == stage.last_step:
                 logs = self._log(window, stage, step)
             self.callbacks.on_train_batch_end(step - 1, logs)
-            if _has_passed(before, step, self.train.eval_every_steps) or step == total:
+            is_due = _has_passed(before, step, self.train.eval_every_steps) or step == total
+            if is_due:
                 window.settle(self._losses.check)
-                self.evaluate(stage, step)
+                is_due = not self._evaluate(stage, step)
             stopping = self.stop_request.signal_number
             is_last = step == total or self.model.stop_training
+            self.state.step, self.state.evaluation_is_due = step, is_due
             if self._is_time_to_save(before, step) or is_last or stopping:
                 self._save(number, step, window)
-            self.state.step = step
             if is_last or stopping:
                 self.checkpoints.wait()
+            if stopping and (is_due or not is_last):
+                raise Interrupted(step, stopping)
             if is_last:
                 return
-            if stopping:
-                raise Interrupted(step, stopping)
         self.state.window = {}
 
     def _log(self, window: Window, stage: Stage, step: int) -> dict[str, float]:
@@ -220,7 +229,6 @@ class TrainingRun:
         position = self.state.position(number, step)
         self.state = replace(
             self.state,
-            step=step,
             stage=number,
             epoch_offsets=epochs.before(position) if epochs else [],
             losses=self._losses.losses,
@@ -261,15 +269,26 @@ class TrainingRun:
             *(f"{step:,}" for step in (self.state.step, first, error.step)),
         )
 
-    def evaluate(self, stage: Stage, step: int) -> dict[str, float]:
-        """What the stage's evaluation finds, logged; empty where it has none."""
+    def _evaluate(self, stage: Stage, step: int) -> bool:
+        """Logs what the stage's evaluation finds; False where it gave way to a stop."""
         if stage.evaluation is None:
-            return {}
+            return True
+        if self.stop_request.signal_number:
+            return False
         self.callbacks.on_test_begin()
-        values = stage.evaluation(self) | stage.constants
+        try:
+            values = stage.evaluation(self) | stage.constants
+        except _EvaluationStopped:
+            return False
         self.log.write(step, "eval", values)
         self.callbacks.on_test_end(values | {"step": step})
-        return values
+        return True
+
+    def _evaluate_late(self) -> None:
+        """Makes up for the evaluation that gave way when the run was asked to stop."""
+        if not self._evaluate(self.stages[self.state.stage], self.state.step):
+            raise Interrupted(self.state.step, self.stop_request.signal_number)
+        self.state.evaluation_is_due = False
 
 
 def _has_passed(before: int, step: int, every: int) -> bool:
