@@ -34,11 +34,14 @@ class Checkpoints:
     Args:
         directory: The folder; made when the first checkpoint is written.
         keep: How many of the newest are kept.
+        is_writer: Whether this process may change the folder; of several that train as one, one
+            may. The others check what they would write.
     """
 
-    def __init__(self, directory: Path, keep: int) -> None:
+    def __init__(self, directory: Path, keep: int, is_writer: bool = True) -> None:
         self.directory = directory
         self.keep = keep
+        self.is_writer = is_writer
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
 
@@ -114,7 +117,8 @@ class Checkpoints:
             InputError: When the checkpoint is of another model or seed.
         """
         for left in self.directory.glob(TEMPORARY_FILES):
-            left.unlink()  # by a process that was killed
+            if self.is_writer:
+                left.unlink()  # by a process that was killed
         variables = _variables(model, optimizer)
         for step in reversed(self.steps()):
             if until is not None and step > until:
@@ -123,9 +127,9 @@ class Checkpoints:
             try:
                 arrays, state = _read(path)
             except ValueError as error:
-                aside = path.with_suffix(".damaged")
-                _logger.warning("%s is passed over: %s; it is now %s", path, error, aside.name)
-                path.replace(aside)
+                _logger.warning("%s is passed over: %s", path, error)
+                if self.is_writer:  # it shall not count as one of the newest
+                    path.replace(path.with_suffix(".damaged"))
                 continue
             _check(path, arrays, state, variables, seed)
             for name, variable in variables.items():
@@ -136,7 +140,7 @@ class Checkpoints:
     def delete_after(self, step: int) -> None:
         """Deletes the checkpoints of later steps."""
         for later in self.steps():
-            if later > step:
+            if self.is_writer and later > step:
                 self._path(later).unlink()
 
     def _path(self, step: int) -> Path:
@@ -147,6 +151,8 @@ class Checkpoints:
             odd = next((n for n, a in arrays.items() if not _is_finite(a)), None)
             if odd:
                 raise Diverged(step, f"{odd} is not finite after step {step:,}")
+            if not self.is_writer:
+                return
             # One entry: the library writes several in any order.
             entry = json.dumps({"state": state, "sha256": _digest(arrays, state)})
             with atomic_file(self._path(step)) as temporary:

@@ -122,6 +122,18 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_word(two, damage, caplog):
     assert checkpoints.steps() == [1]
 
 
+def test_a_process_that_may_not_write_changes_nothing(two):
+    checkpoints, model, optimizer = two
+    cut(checkpoints.directory / "step-000000002.safetensors")
+    (checkpoints.directory / ".step-000000003.safetensors.4711.tmp").write_bytes(b"half")
+    before = sorted((p.name, p.read_bytes()) for p in checkpoints.directory.iterdir())
+    reader = Checkpoints(checkpoints.directory, keep=1, is_writer=False)
+    assert reader.restore_latest(model, optimizer).step == 1
+    save(reader, 4, model, optimizer)
+    reader.delete_after(0)
+    assert sorted((p.name, p.read_bytes()) for p in checkpoints.directory.iterdir()) == before
+
+
 def test_what_a_killed_process_left_half_written_is_cleared_away(two):
     checkpoints, model, optimizer = two
     left = checkpoints.directory / ".step-000000003.safetensors.4711.tmp"
