@@ -46,7 +46,7 @@ class LossWatch:
             raise Diverged(step, f"the loss of step {step:,} is {loss}")
         if self.config.loss_factor and len(self._losses) >= _FEWEST:
             median = statistics.median(self._losses)
-            if loss > self.config.loss_factor * median:
+            if median > 0 and loss > self.config.loss_factor * median:
                 raise Diverged(
                     step,
                     f"the loss of step {step:,} is {loss:.4g}, more than watch.loss_factor = "
@@ -74,8 +74,9 @@ class InputWatch:
         self._is_said = True
         _logger.warning(
             "the run starves: up to step %s, %.0f %% of the time went by waiting for batches. Give "
-            "it more CPU cores, put the corpus on a local disk, or let one fast device less share "
-            "them (watch.input_share is where this is said)",
+            "it more CPU cores, keep the data on a local disk, or share the devices out over more "
+            "hosts (said once, from watch.input_share = %g on)",
             f"{step:,}",
             100 * input_share,
+            self.threshold,
         )

@@ -7,6 +7,7 @@ from bert_keras.config import PhaseConfig
 from bert_keras.corpus import Corpus
 from bert_keras.data import plan_pairs, pretraining
 from bert_keras.training.stages import make_stages
+from bert_keras.training.state import RunState
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +118,20 @@ def test_what_a_checkpoint_keeps_of_the_plan_does_not_depend_on_how_far_it_was_p
         kept.append(stage.epochs.before(1))
     assert kept[0] == kept[1]
     assert len(kept[0]) == 2
+
+
+def test_batches_are_skipped_across_epochs(recipe, corpus_path):
+    """Two streams of one stage, each with epochs of its own to plan."""
+    recipe = replace(recipe, data=replace(recipe.data, phases=()))
+    (stage,) = make_stages(recipe, Corpus.open(corpus_path))
+    everything = batches(stage, 0, 130)
+    (stage,) = make_stages(recipe, Corpus.open(corpus_path))
+    state = RunState(skipped=[[0, 3, 7], [0, 60, 100]])
+    found = list(state.batches(0, stage.batches_from, 0).take(86).as_numpy_iterator())
+    expected = everything[:3] + everything[7:60] + everything[100:]
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours["input_ids"], theirs["input_ids"])
+    (fresh,) = make_stages(recipe, Corpus.open(corpus_path))
+    batches(fresh, 0, 130)
+    assert stage.epochs.before(130) == fresh.epochs.before(130)
