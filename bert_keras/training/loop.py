@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from bert_keras.config import CheckpointConfig, FinetuneTrainConfig, TrainConfig, WatchConfig
 from bert_keras.errors import Diverged, Interrupted
-from bert_keras.modeling.ratio import perplexity
 from bert_keras.training.checkpoint import Checkpoints
+from bert_keras.training.held_out import EvaluationStopped
 from bert_keras.training.interruption import listening
 from bert_keras.training.metrics import MetricsLog
 from bert_keras.training.state import EpochOffsets, RunState
@@ -30,36 +30,6 @@ _ADVICE = (
     "the same command with --set watch.on_divergence=roll_back goes back to before it and skips "
     f"its data; or {_START_ANEW}"
 )
-
-
-class _EvaluationStopped(Exception):  # noqa: N818 - as Interrupted
-    """It can be made up for when the run goes on."""
-
-
-@dataclass
-class HeldOutMeans:
-    """The evaluation by the model's own losses and accuracies on held-out batches.
-
-    Attributes:
-        batches: A finite dataset of global batches, always the same ones.
-        constants: Logged with every evaluation, such as what guessing would reach.
-    """
-
-    batches: tf.data.Dataset
-    constants: dict[str, float] = field(default_factory=dict)
-
-    def __call__(self, run: "TrainingRun") -> dict[str, float]:
-        """The means over the batches; gives way where the run is asked to stop."""
-        window = Window()
-        for batch in distribute(run.strategy, self.batches):
-            if run.stop_request.signal_number:
-                raise _EvaluationStopped
-            window.add(0, run.eval_step(batch))
-        window.settle()
-        values = window.means()
-        if "mlm_loss" in values:
-            values["mlm_perplexity"] = perplexity(values["mlm_loss"])
-        return values | self.constants
 
 
 @dataclass
@@ -278,7 +248,7 @@ class TrainingRun:
         self.callbacks.on_test_begin()
         try:
             values = stage.evaluation(self) | stage.constants
-        except _EvaluationStopped:
+        except EvaluationStopped:
             return False
         self.log.write(step, "eval", values)
         self.callbacks.on_test_end(values | {"step": step})

@@ -9,7 +9,8 @@ from bert_keras.config import DataConfig, PretrainConfig
 from bert_keras.corpus import Corpus
 from bert_keras.data import pretraining_dataset
 from bert_keras.modeling.random import fold_in
-from bert_keras.training.loop import HeldOutMeans, Stage
+from bert_keras.training.held_out import HeldOutMeans
+from bert_keras.training.loop import Stage
 from bert_keras.training.state import EpochOffsets
 
 
