@@ -70,7 +70,7 @@ class DisturbedRun:
         for step in sorted(draw.sample(range(1, steps), kills)):
             at_step, delay = step, draw.uniform(0, 0.1)
             if draw.random() < 0.25:
-                at_step, delay = 0, draw.uniform(1, 8)
+                at_step, delay = 0, draw.uniform(0.5, 3.5)
             code, errors = self.stop(signal.SIGKILL, at_step, delay)
             assert code == -signal.SIGKILL, errors
 

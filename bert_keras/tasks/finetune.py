@@ -66,6 +66,7 @@ def finetune(
         InputError: When data, model, config and work directory do not fit together; names the
             row of a bad example.
         Interrupted: After Ctrl-C or SIGTERM, once the state is saved.
+        Diverged: When the loss is no number or has blown up, and ``watch`` says to stop.
     """
     workdir = Path(workdir)
     config = _with_sources(config, model, train, dev)

@@ -51,6 +51,7 @@ def pretrain(
     Raises:
         InputError: When the corpus, the config and the work directory do not fit together.
         Interrupted: After Ctrl-C or SIGTERM, once the state is saved.
+        Diverged: When the loss is no number or has blown up, and ``watch`` says to stop.
     """
     workdir = Path(workdir)
     if init is not None:

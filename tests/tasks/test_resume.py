@@ -84,7 +84,7 @@ def test_a_killed_run_of_any_task_ends_with_the_same_bytes(
     (tmp_path / "recipe.toml").write_text(dump_toml(config))
     command = ["finetune", str(tmp_path / "recipe.toml"), "--model", str(encoder_path)]
     run = disturbed_run([*command, "--train", data, "--dev", data], tmp_path / "run")
-    code, errors = run.stop(signal.SIGKILL, at_step=8)
+    code, errors = run.stop(signal.SIGKILL, at_step=4)
     assert code == -signal.SIGKILL, errors
     assert not (run.workdir / "model").exists(), "it had finished before it was killed"
     run.finish()

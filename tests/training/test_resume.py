@@ -15,7 +15,7 @@ TIMES = ("tokens_per_second", "input_share")
 @pytest.fixture(scope="module")
 def long_recipe(recipe):
     """Several epochs in each of two stages; intervals that do not divide one another."""
-    train = replace(recipe.train, steps=60, log_every_steps=7, eval_every_steps=25, eval_batches=2)
+    train = replace(recipe.train, steps=100, log_every_steps=7, eval_every_steps=40, eval_batches=2)
     return replace(recipe, train=train, checkpoint=replace(recipe.checkpoint, every_steps=2))
 
 
@@ -50,7 +50,7 @@ def content(workdir):
 
 def test_three_kills_and_a_sigterm_leave_no_trace(start, undisturbed):
     run = start()
-    run.kill_at_random(kills=3, steps=50, seed=0)
+    run.kill_at_random(kills=3, steps=40, seed=0)
     code, errors = run.stop(signal.SIGTERM, at_step=run.steps() + 2)
     assert code == 128 + signal.SIGTERM
     (word,) = (line for line in errors.splitlines() if "interrupted" in line)
@@ -65,7 +65,7 @@ def test_three_kills_and_a_sigterm_leave_no_trace(start, undisturbed):
 @pytest.mark.parametrize("seed", range(4))
 def test_twenty_runs_killed_at_random_moments_end_with_the_same_bytes(seed, start, undisturbed):
     run = start()
-    run.kill_at_random(kills=5, steps=55, seed=seed + 1)
+    run.kill_at_random(kills=5, steps=90, seed=seed + 1)
     run.finish()
     assert content(run.workdir) == content(undisturbed)
 
