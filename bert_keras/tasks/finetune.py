@@ -3,7 +3,7 @@
 import json
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from hashlib import sha256
@@ -20,6 +20,7 @@ from bert_keras.tasks.best import BEST_FOLDER, KeepBest
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.registry import make_task
 from bert_keras.tasks.start import layer_rates, start_model
+from bert_keras.tasks.summary import summarize
 from bert_keras.tasks.task import Task
 from bert_keras.training import (
     MODEL_FOLDER,
@@ -43,6 +44,7 @@ def finetune(
     train: str | None = None,
     dev: str | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    on_data: Callable[[str], None] | None = None,
 ) -> Path:
     """Fine-tunes a model on labelled examples (Devlin et al. 2018, section 3.2).
 
@@ -58,6 +60,7 @@ def finetune(
         train: The training examples; by default the recipe's ``data.train``.
         dev: The dev examples; by default the recipe's ``data.dev``.
         callbacks: Keras callbacks.
+        on_data: Told, before training, what there is to learn from: a few lines.
 
     Returns:
         The directory of the trained model.
@@ -73,7 +76,7 @@ def finetune(
     with locked(workdir):
         check_owner(workdir, config, DATA_FILE, data.description, config.data.train)
         if not (workdir / MODEL_FOLDER).exists():
-            _train(config, data, workdir, callbacks)
+            _train(config, data, workdir, callbacks, on_data)
     return workdir / MODEL_FOLDER
 
 
@@ -133,6 +136,7 @@ def _train(
     data: _Data,
     workdir: Path,
     callbacks: Sequence[keras.callbacks.Callback],
+    on_data: Callable[[str], None] | None,
 ) -> None:
     task, seed = data.task, config.train.seed
     strategy = make_strategy(config.distribution.strategy)
@@ -140,6 +144,8 @@ def _train(
         model = start_model(config, task)
     features = task.features(data.train, model.tokenizer)
     dev_features = task.features(data.dev, model.tokenizer)
+    if on_data:
+        on_data(summarize(task, data.train, data.dev, features))
     if config.train.class_weights == "balanced":
         features = _balanced(features, task)
     settings = config.train.resolved(len(features))
