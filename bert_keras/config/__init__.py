@@ -1,16 +1,17 @@
 """Model configs (``BertConfig``) and run configs (TOML recipes)."""
 
+from bert_keras.config.checkpoint import CheckpointConfig, WatchConfig
 from bert_keras.config.finetune import (
     FinetuneConfig,
     FinetuneModelConfig,
     FinetuneOptimizerConfig,
     FinetuneTrainConfig,
+    FinetuneWatchConfig,
     TaskDataConfig,
 )
 from bert_keras.config.model import BertConfig
 from bert_keras.config.run import (
     MASKINGS,
-    CheckpointConfig,
     DataConfig,
     DistributionConfig,
     ModelConfig,
@@ -31,12 +32,14 @@ __all__ = [
     "FinetuneModelConfig",
     "FinetuneOptimizerConfig",
     "FinetuneTrainConfig",
+    "FinetuneWatchConfig",
     "ModelConfig",
     "OptimizerConfig",
     "PhaseConfig",
     "PretrainConfig",
     "TaskDataConfig",
     "TrainConfig",
+    "WatchConfig",
     "dump_toml",
     "load_toml",
 ]

@@ -169,6 +169,7 @@ def _train(
         strategy,
         settings,
         config.checkpoint,
+        config.watch,
         workdir,
         [*callbacks, best] if best else callbacks,
     )

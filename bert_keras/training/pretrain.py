@@ -104,7 +104,14 @@ def _make_run(
     with strategy.scope():
         model, optimizer = _make_model(config, corpus)
     return TrainingRun(
-        model, optimizer, strategy, config.train, config.checkpoint, workdir, callbacks
+        model,
+        optimizer,
+        strategy,
+        config.train,
+        config.checkpoint,
+        config.watch,
+        workdir,
+        callbacks,
     )
 
 

@@ -9,7 +9,9 @@ from bert_keras.config import DataConfig, PretrainConfig
 from bert_keras.corpus import Corpus
 from bert_keras.data import pretraining_dataset
 from bert_keras.modeling.random import fold_in
-from bert_keras.training.loop import HeldOutMeans, Stage
+from bert_keras.training.held_out import HeldOutMeans
+from bert_keras.training.loop import Stage
+from bert_keras.training.state import EpochOffsets
 
 
 def make_stages(config: PretrainConfig, corpus: Corpus) -> list[Stage]:
@@ -24,12 +26,14 @@ def make_stages(config: PretrainConfig, corpus: Corpus) -> list[Stage]:
     for data, batch_size, last_step in _lengths(config):
         first_step = stages[-1].last_step if stages else 0
         seed = fold_in(config.train.seed, f"stage {len(stages)}")
+        epochs = EpochOffsets(batch_size, first_step)
         stages.append(
             Stage(
                 last_step=min(last_step, total),
-                batches_from=_Batches(train_texts, data, batch_size, seed, first_step),
+                batches_from=_Batches(train_texts, data, epochs, seed),
                 evaluation=_evaluation(held_out, data, batch_size, config),
                 constants={"max_seq_length": data.max_seq_length},
+                epochs=epochs,
             )
         )
     return stages
@@ -38,15 +42,17 @@ def make_stages(config: PretrainConfig, corpus: Corpus) -> list[Stage]:
 class _Batches:
     """The batches of a stage from any step of the run on."""
 
-    def __init__(
-        self, corpus: Corpus, data: DataConfig, batch_size: int, seed: int, first_step: int
-    ) -> None:
-        self.corpus, self.data, self.batch_size = corpus, data, batch_size
-        self.seed, self.first_step = seed, first_step
+    def __init__(self, corpus: Corpus, data: DataConfig, epochs: EpochOffsets, seed: int) -> None:
+        self.corpus, self.data, self.epochs, self.seed = corpus, data, epochs, seed
 
     def __call__(self, step: int) -> tf.data.Dataset:
         return pretraining_dataset(
-            self.corpus, self.data, self.batch_size, self.seed, start_step=step - self.first_step
+            self.corpus,
+            self.data,
+            self.epochs.batch_size,
+            self.seed,
+            start_step=step - self.epochs.first_step,
+            epoch_offsets=self.epochs.for_stream(),
         )
 
 
