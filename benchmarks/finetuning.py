@@ -110,12 +110,12 @@ def train_ours(config: FinetuneConfig, task: Any, features: list[Any]) -> tuple[
     """Our model after the recipe's steps, and the seconds they took."""
     import tensorflow as tf
 
-    from bert_keras.training.steps import make_train_step
+    from bert_keras.training.steps import TrainStep
 
     train = config.train
     model = start_model(config, task)
     optimizer = make_optimizer(config.optimizer, train.steps)
-    step = make_train_step(tf.distribute.get_strategy(), model, optimizer, train.jit_compile)
+    step = TrainStep(tf.distribute.get_strategy(), model, optimizer, train)
     batches = iter(task.batches(features, model.tokenizer, train.batch_size, train.seed))
     optimizer.build(model.trainable_variables)
     # Two lengths are enough to trace the step for all; what they do is undone.

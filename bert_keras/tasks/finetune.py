@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from bert_keras.checkpoints import save
 from bert_keras.config import FinetuneConfig, FinetuneTrainConfig
@@ -26,12 +27,16 @@ from bert_keras.training import (
     MODEL_FOLDER,
     Stage,
     TrainingRun,
+    check_batches,
     check_owner,
     claim,
-    locked,
+    host_of,
     make_optimizer,
     make_strategy,
+    own_workdir,
     plot_curves,
+    rows_of_host,
+    telling_of_lost_workers,
 )
 
 DATA_FILE = "data.json"
@@ -72,11 +77,12 @@ def finetune(
     """
     workdir = Path(workdir)
     config = _with_sources(config, model, train, dev)
+    strategy = make_strategy(config.distribution)
     data = _read(config, make_task(config.data))
-    with locked(workdir):
-        check_owner(workdir, config, DATA_FILE, data.description, config.data.train)
-        if not (workdir / MODEL_FOLDER).exists():
-            _train(config, data, workdir, callbacks, on_data)
+    with own_workdir(strategy, workdir) as own, telling_of_lost_workers(strategy):
+        check_owner(own, config, DATA_FILE, data.description, config.data.train)
+        if not (own / MODEL_FOLDER).exists():
+            _train(config, data, strategy, own, callbacks, on_data)
     return workdir / MODEL_FOLDER
 
 
@@ -134,14 +140,16 @@ def _read(config: FinetuneConfig, task: Task) -> _Data:
 def _train(
     config: FinetuneConfig,
     data: _Data,
+    strategy: tf.distribute.Strategy,
     workdir: Path,
     callbacks: Sequence[keras.callbacks.Callback],
     on_data: Callable[[str], None] | None,
 ) -> None:
-    task, seed = data.task, config.train.seed
-    strategy = make_strategy(config.distribution.strategy)
+    task, seed, host = data.task, config.train.seed, host_of(strategy)
+    check_batches(strategy, config.train, [config.train.batch_size])
     with strategy.scope():
         model = start_model(config, task)
+    model.encoder.rematerialize = config.train.rematerialize
     features = task.features(data.train, model.tokenizer)
     dev_features = task.features(data.dev, model.tokenizer)
     if on_data:
@@ -153,12 +161,15 @@ def _train(
     claim(workdir, config, DATA_FILE, data.description, config.data.train)
     with strategy.scope():
         rates = layer_rates(model.config.num_hidden_layers, config.optimizer.layer_decay)
-        optimizer = make_optimizer(config.optimizer, settings.steps, rates)
+        optimizer = make_optimizer(config.optimizer, settings.steps, rates, settings.precision)
     length = task.max_seq_length if settings.jit_compile else None
     stage = Stage(
         settings.steps,
-        lambda step: task.batches(
-            features, model.tokenizer, settings.batch_size, fold_in(seed, "order"), step, length
+        lambda step: rows_of_host(
+            task.batches(
+                features, model.tokenizer, settings.batch_size, fold_in(seed, "order"), step, length
+            ),
+            host,
         ),
         _DevScores(task, data.dev, dev_features, settings) if data.dev else None,
     )

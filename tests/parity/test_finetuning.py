@@ -9,9 +9,9 @@ import tensorflow as tf
 
 import bert_keras
 from bert_keras import BertConfig, BertForTokenClassification
-from bert_keras.config import FinetuneOptimizerConfig
+from bert_keras.config import ArithmeticConfig, FinetuneOptimizerConfig
 from bert_keras.training import make_optimizer
-from bert_keras.training.steps import make_train_step
+from bert_keras.training.steps import TrainStep
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -77,9 +77,8 @@ def torch_losses(path: Path, settings: FinetuneOptimizerConfig) -> list[float]:
 def test_thirty_steps_follow_torch_adamw_on_the_same_batches(model: Any, tmp_path: Path) -> None:
     settings = FinetuneOptimizerConfig(learning_rate=2e-3, warmup_ratio=0.0)
     bert_keras.save(model, tmp_path / "start")
-    step = make_train_step(
-        tf.distribute.get_strategy(), model, make_optimizer(settings, STEPS), jit_compile=False
-    )
+    optimizer = make_optimizer(settings, STEPS)
+    step = TrainStep(tf.distribute.get_strategy(), model, optimizer, ArithmeticConfig())
     losses = []
     for batch in batches():
         ratio = step({name: tf.constant(array) for name, array in batch.items()})["tagging_loss"]
