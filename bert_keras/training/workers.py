@@ -86,8 +86,7 @@ def telling_of_lost_workers(strategy: tf.distribute.Strategy) -> Iterator[None]:
         number, workers = host_of(strategy)
         if workers == 1:
             raise
-        reason = str(error).strip().split("\n")[0].split("}} ")[-1][:200]
         raise WorkerLost(
-            f"worker {number} has lost another of the {workers} workers ({reason}); start all of "
-            "them again: they go on from the newest checkpoint"
+            f"worker {number} has lost another of the {workers} workers ({type(error).__name__}); "
+            "start all of them again: they go on from the newest checkpoint"
         ) from None
