@@ -37,3 +37,7 @@ class Diverged(Exception):  # noqa: N818 - as Interrupted, an end of a run
     def __init__(self, step: int, message: str) -> None:
         super().__init__(message)
         self.step = step
+
+
+class WorkerLost(Exception):  # noqa: N818 - it is no error of this process
+    """Another process of the run is gone; the newest checkpoint is what is left."""

@@ -1,5 +1,6 @@
 """Model configs (``BertConfig``) and run configs (TOML recipes)."""
 
+from bert_keras.config.arithmetic import ArithmeticConfig, DistributionConfig
 from bert_keras.config.checkpoint import CheckpointConfig, WatchConfig
 from bert_keras.config.finetune import (
     FinetuneConfig,
@@ -13,7 +14,6 @@ from bert_keras.config.model import BertConfig
 from bert_keras.config.run import (
     MASKINGS,
     DataConfig,
-    DistributionConfig,
     ModelConfig,
     OptimizerConfig,
     PhaseConfig,
@@ -24,6 +24,7 @@ from bert_keras.config.toml import dump_toml, load_toml
 
 __all__ = [
     "MASKINGS",
+    "ArithmeticConfig",
     "BertConfig",
     "CheckpointConfig",
     "DataConfig",

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from bert_keras.training.held_out import EvaluationStopped
 from bert_keras.training.interruption import listening
 from bert_keras.training.metrics import MetricsLog
 from bert_keras.training.state import EpochOffsets, RunState
-from bert_keras.training.steps import make_eval_step, make_train_step
-from bert_keras.training.strategy import distribute
+from bert_keras.training.steps import Ratios, TrainStep, make_eval_step
+from bert_keras.training.strategy import distribute, is_chief
 from bert_keras.training.watch import InputWatch, LossWatch
 from bert_keras.training.window import Window
 from bert_keras.training.workdir import CHECKPOINTS_FOLDER
+from bert_keras.training.workers import agree_on
 
 _logger = logging.getLogger("bert_keras")
 
@@ -85,9 +86,11 @@ class TrainingRun:
         self.train = train
         self.checkpoint = checkpoint
         self.watch = watch
-        self.checkpoints = Checkpoints(workdir / CHECKPOINTS_FOLDER, checkpoint.keep)
+        self.checkpoints = Checkpoints(
+            workdir / CHECKPOINTS_FOLDER, checkpoint.keep, is_writer=is_chief(strategy)
+        )
         self.workdir = workdir
-        self.train_step = make_train_step(strategy, model, optimizer, train.jit_compile)
+        self.train_step = TrainStep(strategy, model, optimizer, train)
         self.eval_step = make_eval_step(strategy, model, train.jit_compile)
         self.callbacks = keras.callbacks.CallbackList(list(callbacks))
 
@@ -131,6 +134,7 @@ class TrainingRun:
                 self.model, self.optimizer, self.train.seed, until
             )
         self.state = state or RunState(self.train.seed)
+        agree_on(self.strategy, self.state.step)
         epochs = self.stages[self.state.stage].epochs
         if epochs:
             epochs.restore(self.state.epoch_offsets)
@@ -150,11 +154,9 @@ class TrainingRun:
         while step < stage.last_step:
             self.callbacks.on_train_batch_begin(step)
             before = step
+            step += self._steps_of_call(before, stage.last_step)
             with window.timed():
-                with window.waiting():
-                    batch = next(batches)
-                ratios = self.train_step(batch)
-            step = before + 1
+                ratios = self._take(batches, step - before, window)
             window.add(step, ratios)
             logs = {}
             if _has_passed(before, step, self.train.log_every_steps) or step == stage.last_step:
@@ -176,6 +178,24 @@ class TrainingRun:
             if is_last:
                 return
         self.state.window = {}
+
+    def _steps_of_call(self, step: int, last_step: int) -> int:
+        """How many steps to take before Python has something to do again."""
+        intervals = (
+            self.train.log_every_steps,
+            self.train.eval_every_steps,
+            self.checkpoint.every_steps,
+        )
+        ends = [last_step, *(step + every - step % every for every in intervals if every)]
+        return min(self.train.steps_per_call, min(ends) - step)
+
+    def _take(self, batches: Iterator[Any], count: int, window: Window) -> Ratios:
+        """Takes steps; where it is one, the wait for its batch is seen from here."""
+        if count > 1:
+            return self.train_step.take(batches, count)
+        with window.waiting():
+            batch = next(batches)
+        return self.train_step(batch)
 
     def _log(self, window: Window, stage: Stage, step: int) -> dict[str, float]:
         """Writes the window's line."""
@@ -215,7 +235,9 @@ class TrainingRun:
         """
         number = self._stage_after(error.step - 1)
         stage_start = self.stages[number - 1].last_step if number else 0
-        first = max(stage_start + 1, error.step - self.watch.skip_steps + 1)
+        # A call of several steps tells of the last of them.
+        skipped_steps = max(self.watch.skip_steps, self.train.steps_per_call)
+        first = max(stage_start + 1, error.step - skipped_steps + 1)
         skipped, roll_backs = self.state.skipped, self.state.roll_backs + 1
         if self.watch.on_divergence == "stop":
             raise Diverged(error.step, f"{error}; {_ADVICE}") from None

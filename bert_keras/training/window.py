@@ -44,7 +44,7 @@ class Window:
         start = time.monotonic()
         yield
         if self._is_warm:
-            self._waited += time.monotonic() - start
+            self._waited.append(time.monotonic() - start)
 
     def add(self, step: int, ratios: Ratios) -> None:
         """Adds a call that ended with ``step`` updates done."""
@@ -85,13 +85,15 @@ class Window:
         """The means and what they took, of the settled steps; begins anew.
 
         ``tokens_per_second`` does not count padding. ``input_share`` is the share of the time that
-        went by waiting for batches while the device had nothing to do.
+        went by waiting for batches while the device had nothing to do; only where single steps
+        were waited for.
         """
         values = self.means()
         seconds = self._seconds + self._behind
         if self.timed_calls and seconds > 0:
             values["tokens_per_second"] = self._tokens / seconds
-            values["input_share"] = max(0.0, self._waited - self._behind) / seconds
+            if self._waited:
+                values["input_share"] = max(0.0, sum(self._waited) - self._behind) / seconds
         self.sums = {}
         self._clear_times()
         return values
@@ -99,5 +101,6 @@ class Window:
     def _clear_times(self) -> None:
         self.timed_calls = 0  # calls the times are of
         self._tokens = 0.0
-        self._seconds = self._waited = 0.0
+        self._seconds = 0.0
+        self._waited: list[float] = []
         self._behind = 0.0  # how long the device went on after the host was done
