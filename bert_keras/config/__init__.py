@@ -1,17 +1,18 @@
 """Model configs (``BertConfig``) and run configs (TOML recipes)."""
 
 from bert_keras.config.arithmetic import ArithmeticConfig, DistributionConfig
+from bert_keras.config.checkpoint import CheckpointConfig, WatchConfig
 from bert_keras.config.finetune import (
     FinetuneConfig,
     FinetuneModelConfig,
     FinetuneOptimizerConfig,
     FinetuneTrainConfig,
+    FinetuneWatchConfig,
     TaskDataConfig,
 )
 from bert_keras.config.model import BertConfig
 from bert_keras.config.run import (
     MASKINGS,
-    CheckpointConfig,
     DataConfig,
     ModelConfig,
     OptimizerConfig,
@@ -32,12 +33,14 @@ __all__ = [
     "FinetuneModelConfig",
     "FinetuneOptimizerConfig",
     "FinetuneTrainConfig",
+    "FinetuneWatchConfig",
     "ModelConfig",
     "OptimizerConfig",
     "PhaseConfig",
     "PretrainConfig",
     "TaskDataConfig",
     "TrainConfig",
+    "WatchConfig",
     "dump_toml",
     "load_toml",
 ]

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bert_keras.config.arithmetic import ArithmeticConfig, DistributionConfig
+from bert_keras.config.checkpoint import CheckpointConfig, WatchConfig
 from bert_keras.config.checks import at_least, one_of, require, share
 from bert_keras.config.run import (
     MASKINGS,
-    CheckpointConfig,
     OptimizerConfig,
 )
 
@@ -172,6 +172,17 @@ class FinetuneTrainConfig(ArithmeticConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FinetuneWatchConfig(WatchConfig):
+    """``[watch]``: as in pre-training, but the height of the loss is let be.
+
+    Where nearly all examples are learned, the median falls towards 0 and one hard example is far
+    above it.
+    """
+
+    loss_factor: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class FinetuneConfig:
     """Everything a fine-tuning run is told; the tables of its TOML file."""
 
@@ -180,6 +191,7 @@ class FinetuneConfig:
     optimizer: FinetuneOptimizerConfig = field(default_factory=FinetuneOptimizerConfig)
     train: FinetuneTrainConfig = field(default_factory=FinetuneTrainConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    watch: FinetuneWatchConfig = field(default_factory=FinetuneWatchConfig)
     distribution: DistributionConfig = field(default_factory=DistributionConfig)
 
     def replace(self, **changes: Any) -> "FinetuneConfig":

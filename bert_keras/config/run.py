@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bert_keras.config.arithmetic import ArithmeticConfig, DistributionConfig
+from bert_keras.config.checkpoint import CheckpointConfig, WatchConfig
 from bert_keras.config.checks import at_least, one_of, require, require_lengths, share
 from bert_keras.config.model import BertConfig, field_names
 from bert_keras.errors import InputError
@@ -199,18 +200,6 @@ class TrainConfig(ArithmeticConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckpointConfig:
-    """``[checkpoint]``: ``every_steps`` between checkpoints, ``keep`` of which are kept."""
-
-    every_steps: int = 1000
-    keep: int = 2
-
-    def __post_init__(self) -> None:
-        at_least("checkpoint.every_steps", self.every_steps, 1)
-        at_least("checkpoint.keep", self.keep, 1)
-
-
-@dataclass(frozen=True, kw_only=True)
 class PretrainConfig:
     """Everything a pre-training run is told; the tables of its TOML file."""
 
@@ -219,6 +208,7 @@ class PretrainConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    watch: WatchConfig = field(default_factory=WatchConfig)
     distribution: DistributionConfig = field(default_factory=DistributionConfig)
 
     def __post_init__(self) -> None:

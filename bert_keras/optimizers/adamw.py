@@ -18,8 +18,10 @@ class AdamW(keras.optimizers.AdamW):
     Keras's own AdamW, with what the original did otherwise: biases and LayerNorm weights are not
     decayed, the moments are not bias-corrected unless asked for, and the gradients are clipped by
     their global norm *after* they were summed over the replicas (Keras's ``global_clipnorm``
-    clips each replica's share, so that two replicas are not one). The update of a variable is one
-    fused kernel.
+    clips each replica's share, so that two replicas are not one). The correction is that of
+    algorithm 1 of Kingma and Ba (2014), as torch has it: epsilon is added to the corrected root,
+    where Keras adds it to the uncorrected one and so slows the first steps. The update of a
+    variable is one fused kernel.
 
     Args:
         learning_rate: A float or a schedule; BERT's pre-training peak was 1e-4.
@@ -128,19 +130,23 @@ class AdamW(keras.optimizers.AdamW):
         if self.weight_decay and self._use_weight_decay(variable):
             variable.assign_sub(variable * self.weight_decay * learning_rate)
         momentum, velocity = self._momentums[index].value, self._velocities[index].value
+        # The kernel corrects by 1 - beta^t: powers of zero leave the moments as they are.
         step = self._updates(variable.dtype)
-        zero = tf.zeros((), variable.dtype)
+        powers = [tf.zeros((), variable.dtype)] * 2
+        if self.bias_correction:
+            powers = [tf.pow(beta, step) for beta in (self.beta_1, self.beta_2)]
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=momentum.handle,
             v=velocity.handle,
-            # The kernel corrects by 1 - beta^t: powers of zero leave the moments as they are.
-            beta1_power=tf.pow(self.beta_1, step) if self.bias_correction else zero,
-            beta2_power=tf.pow(self.beta_2, step) if self.bias_correction else zero,
+            beta1_power=powers[0],
+            beta2_power=powers[1],
             lr=learning_rate,
             beta1=beta_1,
             beta2=beta_2,
-            epsilon=self.epsilon,
+            # It adds epsilon to the uncorrected root (the paper's epsilon hat); scaled so, it is
+            # added to the corrected one, as in algorithm 1.
+            epsilon=self.epsilon * tf.sqrt(1.0 - powers[1]),
             grad=tf.cast(gradient, variable.dtype),
         )
 

@@ -3,7 +3,7 @@
 import json
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from hashlib import sha256
@@ -21,6 +21,7 @@ from bert_keras.tasks.best import BEST_FOLDER, KeepBest
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.registry import make_task
 from bert_keras.tasks.start import layer_rates, start_model
+from bert_keras.tasks.summary import summarize
 from bert_keras.tasks.task import Task
 from bert_keras.training import (
     MODEL_FOLDER,
@@ -48,6 +49,7 @@ def finetune(
     train: str | None = None,
     dev: str | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    on_data: Callable[[str], None] | None = None,
 ) -> Path:
     """Fine-tunes a model on labelled examples (Devlin et al. 2018, section 3.2).
 
@@ -63,6 +65,7 @@ def finetune(
         train: The training examples; by default the recipe's ``data.train``.
         dev: The dev examples; by default the recipe's ``data.dev``.
         callbacks: Keras callbacks.
+        on_data: Told, before training, what there is to learn from: a few lines.
 
     Returns:
         The directory of the trained model.
@@ -71,6 +74,7 @@ def finetune(
         InputError: When data, model, config and work directory do not fit together; names the
             row of a bad example.
         Interrupted: After Ctrl-C or SIGTERM, once the state is saved.
+        Diverged: When the loss is no number or has blown up, and ``watch`` says to stop.
     """
     workdir = Path(workdir)
     config = _with_sources(config, model, train, dev)
@@ -79,7 +83,7 @@ def finetune(
     with own_workdir(strategy, workdir) as own, telling_of_lost_workers(strategy):
         check_owner(own, config, DATA_FILE, data.description, config.data.train)
         if not (own / MODEL_FOLDER).exists():
-            _train(config, data, strategy, own, callbacks)
+            _train(config, data, strategy, own, callbacks, on_data)
     return workdir / MODEL_FOLDER
 
 
@@ -140,6 +144,7 @@ def _train(
     strategy: tf.distribute.Strategy,
     workdir: Path,
     callbacks: Sequence[keras.callbacks.Callback],
+    on_data: Callable[[str], None] | None,
 ) -> None:
     task, seed, host = data.task, config.train.seed, host_of(strategy)
     check_batches(strategy, config.train, [config.train.batch_size])
@@ -148,6 +153,8 @@ def _train(
     model.encoder.rematerialize = config.train.rematerialize
     features = task.features(data.train, model.tokenizer)
     dev_features = task.features(data.dev, model.tokenizer)
+    if on_data:
+        on_data(summarize(task, data.train, data.dev, features))
     if config.train.class_weights == "balanced":
         features = _balanced(features, task)
     settings = config.train.resolved(len(features))
@@ -174,6 +181,7 @@ def _train(
         strategy,
         settings,
         config.checkpoint,
+        config.watch,
         workdir,
         [*callbacks, best] if best else callbacks,
     )

@@ -1,7 +1,8 @@
 """Training: the loop, its checkpoints and logs, and pre-training on top of them."""
 
 from bert_keras.training.curves import plot_curves
-from bert_keras.training.loop import HeldOutMeans, Stage, TrainingRun
+from bert_keras.training.held_out import HeldOutMeans
+from bert_keras.training.loop import Stage, TrainingRun
 from bert_keras.training.metrics import read_metrics
 from bert_keras.training.optimizer import make_optimizer
 from bert_keras.training.pretrain import measure_seconds_per_step, pretrain

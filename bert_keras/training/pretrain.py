@@ -52,6 +52,7 @@ def pretrain(
     Raises:
         InputError: When the corpus, the config and the work directory do not fit together.
         Interrupted: After Ctrl-C or SIGTERM, once the state is saved.
+        Diverged: When the loss is no number or has blown up, and ``watch`` says to stop.
         WorkerLost: When another process of a run of several is gone.
     """
     workdir = Path(workdir)
@@ -107,7 +108,14 @@ def _make_run(
     with strategy.scope():
         model, optimizer = _make_model(config, corpus)
     return TrainingRun(
-        model, optimizer, strategy, config.train, config.checkpoint, workdir, callbacks
+        model,
+        optimizer,
+        strategy,
+        config.train,
+        config.checkpoint,
+        config.watch,
+        workdir,
+        callbacks,
     )
 
 

@@ -9,7 +9,9 @@ from bert_keras.config import DataConfig, PretrainConfig
 from bert_keras.corpus import Corpus
 from bert_keras.data import pretraining_dataset
 from bert_keras.modeling.random import fold_in
-from bert_keras.training.loop import HeldOutMeans, Stage
+from bert_keras.training.held_out import HeldOutMeans
+from bert_keras.training.loop import Stage
+from bert_keras.training.state import EpochOffsets
 from bert_keras.training.strategy import rows_of_host
 
 
@@ -32,12 +34,14 @@ def make_stages(
     for data, batch_size, last_step in _lengths(config):
         first_step = stages[-1].last_step if stages else 0
         seed = fold_in(config.train.seed, f"stage {len(stages)}")
+        epochs = EpochOffsets(batch_size, first_step)
         stages.append(
             Stage(
                 last_step=min(last_step, total),
-                batches_from=_Batches(train_texts, data, batch_size, seed, first_step, host),
+                batches_from=_Batches(train_texts, data, epochs, seed, host),
                 evaluation=_evaluation(held_out, data, batch_size, config, host),
                 constants={"max_seq_length": data.max_seq_length},
+                epochs=epochs,
             )
         )
     return stages
@@ -50,24 +54,24 @@ class _Batches:
         self,
         corpus: Corpus,
         data: DataConfig,
-        batch_size: int,
+        epochs: EpochOffsets,
         seed: int,
-        first_step: int,
         host: tuple[int, int],
     ) -> None:
-        self.corpus, self.data, self.batch_size = corpus, data, batch_size
-        self.seed, self.first_step, self.host = seed, first_step, host
+        self.corpus, self.data, self.epochs = corpus, data, epochs
+        self.seed, self.host = seed, host
 
     def __call__(self, step: int) -> tf.data.Dataset:
         number, count = self.host
         return pretraining_dataset(
             self.corpus,
             self.data,
-            self.batch_size,
+            self.epochs.batch_size,
             self.seed,
-            start_step=step - self.first_step,
+            start_step=step - self.epochs.first_step,
             host_index=number,
             host_count=count,
+            epoch_offsets=self.epochs.for_stream(),
         )
 
 

@@ -78,8 +78,9 @@ class TrainStep:
     def _update(self, batch: Batch) -> Ratios:
         context = tf.distribute.get_replica_context()
         replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
-        step = self._dropout_steps[0]
-        seed = tf.stack([tf.cast(step, tf.int64), replica])
+        # A model without dropout counts no steps.
+        steps = [tf.cast(step, tf.int64) for step in self._dropout_steps]
+        seed = tf.stack([steps[0] if steps else tf.zeros((), tf.int64), replica])
         gradients, ratios = self._gradients(batch, seed, self._denominators(batch))
         for step in self._dropout_steps:
             step.assign_add(self._micro_batches)

@@ -5,12 +5,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 
 from bert_keras.errors import InputError, WorkerLost
-from bert_keras.training.checkpoint import Checkpoints
 from bert_keras.training.strategy import host_of, is_chief
 from bert_keras.training.workdir import CHECKPOINTS_FOLDER, MODEL_FOLDER, locked
 
@@ -22,18 +20,6 @@ _LOST = (
     tf.errors.CancelledError,
     tf.errors.InternalError,
 )
-
-
-class ReadOnlyCheckpoints(Checkpoints):
-    """The chief's checkpoints, as the other workers see them: to go on from."""
-
-    def save(self, *arguments: Any) -> None:
-        """Leaves it to the chief."""
-
-
-def open_checkpoints(strategy: tf.distribute.Strategy, directory: Path, keep: int) -> Checkpoints:
-    """The run's checkpoints, which the chief alone writes."""
-    return (Checkpoints if is_chief(strategy) else ReadOnlyCheckpoints)(directory, keep)
 
 
 @contextmanager
