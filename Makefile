@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # A process for each core: most of a test's time is tracing, which uses one.
 PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile
 
-.PHONY: setup lint test test-all parity parity-garden quickstart
+.PHONY: setup lint test test-all test-beam parity parity-garden quickstart
 
 setup: $(VENV)/.installed
 
@@ -24,7 +24,7 @@ lint: setup
 test: setup
 	$(PYTEST)
 
-test-all: setup parity parity-garden
+test-all: setup parity parity-garden test-beam
 	$(PYTEST) -m "not parity and not parity_garden"
 
 # torch and transformers are large: they get an environment of their own.
@@ -52,6 +52,17 @@ $(GARDEN)/.installed: pyproject.toml
 
 parity-garden: $(GARDEN)/.installed
 	$(GARDEN)/bin/pytest -m parity_garden tests/parity/test_model_garden.py
+
+# Apache Beam asks for an older protobuf than TensorFlow takes by itself.
+BEAM = .venv-beam
+$(BEAM)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(BEAM)
+	$(BEAM)/bin/pip install --quiet --upgrade pip
+	$(BEAM)/bin/pip install --quiet --editable '.[beam]' 'pytest>=8'
+	touch $@
+
+test-beam: $(BEAM)/.installed
+	$(BEAM)/bin/pytest -m "slow or not slow" tests/corpus/test_beam.py
 
 quickstart: setup
 	$(BIN)/bert-keras quickstart

@@ -11,10 +11,8 @@ positions it plans. Each stage reports the best of several rounds. Where keras-h
 """
 
 import argparse
-import importlib.metadata
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -26,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from machine import environment
 
 from bert_keras.config import MASKINGS, DataConfig
 from bert_keras.corpus import read_lines
@@ -255,18 +254,6 @@ def measure_prepare(directory: Path, text: str) -> dict[str, float]:
             name = f"prepare, workers {workers}"
             rates[name] = max(rates.get(name, 0.0), tokens / seconds)
     return rates
-
-
-def environment() -> dict[str, str]:
-    """What the numbers were measured with."""
-    packages = ("tensorflow", "keras", "numpy", "tokenizers", "keras-hub", "torch", "transformers")
-    versions = {"python": platform.python_version(), "processors": str(os.cpu_count())}
-    for package in packages:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = "not installed"
-    return versions
 
 
 def main() -> None:

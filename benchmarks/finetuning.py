@@ -1,28 +1,33 @@
-r"""Fine-tuning beside transformers: the same encoder, examples, features and recipe.
+r"""Fine-tuning with the same encoder, examples, features and recipe on two sides.
 
-    python benchmarks/finetuning.py --model MODEL --train train.tsv --dev dev.tsv \\
-        --recipe configs/finetune/sst2.toml --name sst2 --out benchmarks/finetuning.json
+    python benchmarks/finetuning.py sst2 --data DATA --model MODEL --out benchmarks/finetuning.json
+    python benchmarks/finetuning.py sst2 --data DATA --model MODEL --against random --name ...
 
-Both sides read the features that ``bert_keras.tasks`` makes, and their answers go through its
-metrics; so what is compared is the model and its training: here the packed Keras model, there the
-torch model of transformers with AdamW, the same schedule, clipping and weight decay, and batches
-padded to their longest, in random order, as its Trainer makes them. The seeds alternate between
-the two, in one process. The time is that of the training steps alone, without the first of each
-length class here (tracing) and without evaluation on either side.
+Beside transformers, or (``--against random``) beside the same model from random weights, which
+shows what its pre-training is worth. Both sides read the features that ``bert_keras.tasks`` makes,
+and their answers go through its metrics; so what is compared with transformers is the model and its
+training: here the packed Keras model, there the torch model with AdamW, the same schedule, clipping
+and weight decay, bfloat16 by autocast where the recipe says ``mixed_bfloat16``, and batches padded
+to their longest, in random order, as its Trainer makes them with dynamic padding. The seeds
+alternate between the two, in one process. The times are of the training steps alone, by the clock
+and in processor time, without tracing here and without evaluation on either side.
 
-The last line says whether the difference of the scores is more than chance: 95 % of 1,000 paired
-bootstrap samples of the dev examples.
+``difference_95`` says whether the difference of the scores is more than chance: 95 % of 1,000
+paired bootstrap samples of the dev examples, each side's score being the mean over its seeds.
+
+DATA holds a folder for each row's data, the files as their makers published them: see ``ROWS``.
 """
 
 import argparse
 import json
-import platform
-import time
-from dataclasses import replace
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import Clock, Times, environment
 
 import bert_keras
 from bert_keras.config import FinetuneConfig, load_toml
@@ -33,19 +38,84 @@ from bert_keras.tasks.start import start_model
 from bert_keras.training import make_optimizer
 
 SAMPLES = 1000
+RECIPES = Path(__file__).parents[1] / "configs" / "finetune"
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
-def train_ours(config: FinetuneConfig, task: Any, features: list[Any]) -> tuple[Any, float]:
+Split = Callable[[Any, Path], tuple[list[Any], list[Any]]]
+
+
+@dataclass
+class Row:
+    """A data set: its recipe, and how its examples are shared out to train and dev."""
+
+    recipe: str
+    split: Split
+
+
+def files(train: str, dev: str) -> Split:
+    """Two files of the data folder."""
+    return lambda task, data: (task.read(str(data / train)), task.read(str(data / dev)))
+
+
+def last_fifth(name: str) -> Split:
+    """The last fifth of a file's examples is dev."""
+
+    def split(task: Any, data: Path) -> tuple[list[Any], list[Any]]:
+        examples = task.read(str(data / name))
+        first = len(examples) * 4 // 5
+        return examples[:first], examples[first:]
+
+    return split
+
+
+def every_fifth(name: str) -> Split:
+    """The first of every five examples of a file is dev."""
+
+    def split(task: Any, data: Path) -> tuple[list[Any], list[Any]]:
+        examples = task.read(str(data / name))
+        return [e for row, e in enumerate(examples) if row % 5], examples[::5]
+
+    return split
+
+
+def first_articles(name: str, count: int) -> Split:
+    """The first articles of a SQuAD file are train, the others dev."""
+
+    def split(task: Any, data: Path) -> tuple[list[Any], list[Any]]:
+        articles = json.loads((data / name).read_text(encoding="utf-8"))["data"]
+        sides = []
+        with tempfile.TemporaryDirectory() as folder:
+            for chosen in (articles[:count], articles[count:]):
+                path = Path(folder) / "articles.json"
+                path.write_text(json.dumps({"version": "1.1", "data": chosen}), encoding="utf-8")
+                sides.append(task.read(str(path)))
+        return sides[0], sides[1]
+
+    return split
+
+
+ROWS = {
+    "sst2": Row("sst2.toml", files("sst2/train.tsv", "sst2/dev.tsv")),
+    "mrpc": Row(
+        "mrpc.toml", files("mrpc/msr_paraphrase_train.txt", "mrpc/msr_paraphrase_test.txt")
+    ),
+    "wnut16": Row("wnut16.toml", last_fifth("wnut16/ner.txt")),
+    "xquad": Row("squad.toml", first_articles("xquad/xquad.en.json", 38)),
+    "chnsenticorp": Row("chnsenticorp.toml", every_fifth("chnsenticorp/ChnSentiCorp_htl_all.csv")),
+}
+
+
+def train_ours(config: FinetuneConfig, task: Any, features: list[Any]) -> tuple[Any, Times]:
     """Our model after the recipe's steps, and the seconds they took."""
     import tensorflow as tf
 
-    from bert_keras.training.steps import make_train_step
+    from bert_keras.training.steps import TrainStep
 
     train = config.train
     model = start_model(config, task)
     optimizer = make_optimizer(config.optimizer, train.steps)
-    step = make_train_step(tf.distribute.get_strategy(), model, optimizer, train.jit_compile)
+    step = TrainStep(tf.distribute.get_strategy(), model, optimizer, train)
     batches = iter(task.batches(features, model.tokenizer, train.batch_size, train.seed))
     optimizer.build(model.trainable_variables)
     # Two lengths are enough to trace the step for all; what they do is undone.
@@ -55,14 +125,14 @@ def train_ours(config: FinetuneConfig, task: Any, features: list[Any]) -> tuple[
         step({name: tf.constant(a) for name, a in collate(shortened).items()})
     for variable, value in zip([*model.variables, *optimizer.variables], initial, strict=True):
         variable.assign(value)
-    start = time.monotonic()
+    clock = Clock()
     for _ in range(train.steps):
         ratios = step(next(batches))
     float(next(iter(ratios.values())).numerator)  # waits for the last step
-    return model, time.monotonic() - start
+    return model, clock.read()
 
 
-def train_theirs(config: FinetuneConfig, task: Any, features: list[Any]) -> tuple[Any, float]:
+def train_theirs(config: FinetuneConfig, task: Any, features: list[Any]) -> tuple[Any, Times]:
     """The model of transformers after the recipe's steps, and the seconds they took."""
     import torch
     import transformers
@@ -86,7 +156,7 @@ def train_theirs(config: FinetuneConfig, task: Any, features: list[Any]) -> tupl
     rate = WarmupLinearDecay(settings.learning_rate, warmup, train.steps)
     rates = [float(rate(step)) for step in range(train.steps)]
     model.train()
-    start = time.monotonic()
+    clock = Clock()
     order: list[int] = []
     draw = np.random.default_rng(train.seed)
     for step in range(train.steps):
@@ -96,12 +166,24 @@ def train_theirs(config: FinetuneConfig, task: Any, features: list[Any]) -> tupl
         batch = collate([features[row] for row in rows])
         for group in optimizer.param_groups:
             group["lr"] = rates[step]
-        loss = model(**{name: torch.tensor(a).long() for name, a in batch.items()}).loss
+        inputs = {name: torch.tensor(array).long() for name, array in batch.items()}
+        with torch.autocast("cpu", torch.bfloat16, enabled=train.precision == "mixed_bfloat16"):
+            loss = model(**inputs).loss
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
         optimizer.step()
-    return model.eval(), time.monotonic() - start
+    return model.eval(), clock.read()
+
+
+def train_random(config: FinetuneConfig, task: Any, features: list[Any]) -> tuple[Any, Times]:
+    """Our model from random weights after the recipe's steps, and the seconds they took."""
+    return train_ours(
+        config.replace(model=replace(config.model, random_weights=True)), task, features
+    )
+
+
+SIDES = {"transformers": train_theirs, "random": train_random}
 
 
 def answers_of(model: Any, task: Any, examples: list[Any], features: list[Any]) -> list[Any]:
@@ -153,52 +235,55 @@ def _cut(feature: Any, length: int) -> Any:
 def main() -> None:
     """Runs the comparison and adds its row to the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("row", choices=ROWS)
+    parser.add_argument("--data", type=Path, required=True, help="the folder of all data sets")
     parser.add_argument("--model", required=True, help="a Hugging Face directory")
-    parser.add_argument("--recipe", type=Path, required=True)
-    parser.add_argument("--train", required=True)
-    parser.add_argument("--dev", default="", help="default: the recipe's data.dev_fraction")
-    parser.add_argument("--name", required=True, help="of the row")
-    parser.add_argument("--examples", type=int, default=0, help="train on the first N alone")
+    parser.add_argument("--against", choices=("transformers", "random"), default="transformers")
+    parser.add_argument("--name", default="", help="of the result (default: that of the row)")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--set", action="append", default=[], help="as for bert-keras finetune")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    row = compare(options)
-    print(json.dumps(row, indent=2))
-    if options.out:
-        rows = json.loads(options.out.read_text()) if options.out.exists() else {}
-        options.out.write_text(json.dumps(rows | {options.name: row}, indent=2) + "\n")
+    for result in compare(options):  # after every seed, so that a long run leaves what it found
+        if options.out:
+            rows = json.loads(options.out.read_text()) if options.out.exists() else {}
+            rows |= {options.name or options.row: result}
+            options.out.write_text(json.dumps(rows, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
 
 
-def compare(options: argparse.Namespace) -> dict[str, Any]:
-    """Both sides over all seeds."""
-    config = load_toml(FinetuneConfig, options.recipe, options.set)
+def compare(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Both sides, seed after seed; the results so far after each."""
+    row = ROWS[options.row]
+    config = load_toml(FinetuneConfig, RECIPES / row.recipe, options.set)
     config = config.replace(model=replace(config.model, init=options.model))
     task = make_task(config.data)
-    train, dev = task.read(options.train), task.read(options.dev)
-    train = train[: options.examples or None]
+    train, dev = row.split(task, options.data)
     task = task.with_labels(task.labels_of(train))
     tokenizer = bert_keras.BertTokenizer.from_pretrained(options.model)
     features, dev_features = task.features(train, tokenizer), task.features(dev, tokenizer)
+    sides = {"bert_keras": train_ours, options.against: SIDES[options.against]}
     results: dict[str, Any] = {}
-    answers: dict[str, list[Any]] = {"bert_keras": [], "transformers": []}
+    answers: dict[str, list[Any]] = {name: [] for name in sides}
     for seed in range(options.seeds):
         settings = replace(config.train, seed=seed).resolved(len(features))
-        for name, side in (("bert_keras", train_ours), ("transformers", train_theirs)):
-            model, seconds = side(config.replace(train=settings), task, features)
+        for name, side in sides.items():
+            model, times = side(config.replace(train=settings), task, features)
             answers[name].append(answers_of(model, task, dev, dev_features))
             scores = task.score(dev, answers[name][-1])
-            results.setdefault(name, []).append(scores | {"seconds": round(seconds, 1)})
+            results.setdefault(name, []).append(scores | times)
             print(name, seed, results[name][-1], flush=True)
-    return {
-        "machine": f"{platform.machine()}, {platform.platform(terse=True)}",
-        "train_examples": len(train),
-        "dev_examples": len(dev),
-        "steps": settings.steps,
-        "metric": task.best_metric,
-        "difference_95": bootstrap(task, dev, answers["bert_keras"], answers["transformers"]),
-        **results,
-    }
+        yield {
+            "machine": environment(),
+            "recipe": row.recipe,
+            "set": options.set,
+            "train_examples": len(train),
+            "dev_examples": len(dev),
+            "steps": settings.steps,
+            "metric": task.best_metric,
+            "difference_95": bootstrap(task, dev, *answers.values()),
+            **results,
+        }
 
 
 if __name__ == "__main__":

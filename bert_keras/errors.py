@@ -25,3 +25,19 @@ class Interrupted(Exception):  # noqa: N818 - it is no error
     def __init__(self, step: int, signal_number: int) -> None:
         super().__init__(f"interrupted at step {step:,}; the same command goes on from there")
         self.exit_code = 128 + signal_number
+
+
+class Diverged(Exception):  # noqa: N818 - as Interrupted, an end of a run
+    """The loss is no number any more, or has blown up.
+
+    Attributes:
+        step: The first step that showed it.
+    """
+
+    def __init__(self, step: int, message: str) -> None:
+        super().__init__(message)
+        self.step = step
+
+
+class WorkerLost(Exception):  # noqa: N818 - it is no error of this process
+    """Another process of the run is gone; the newest checkpoint is what is left."""

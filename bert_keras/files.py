@@ -15,6 +15,8 @@ except ImportError:  # Windows
 
 from bert_keras.errors import InputError
 
+TEMPORARY_FILES = ".*.tmp"  # a glob
+
 
 @contextmanager
 def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
@@ -62,14 +64,25 @@ def write_text_atomic(path: str | Path, text: str) -> None:
 
 def write_bytes_atomic(path: str | Path, data: bytes) -> None:
     """Writes ``data`` under a temporary name and renames it to ``path``."""
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[Path]:
+    """Yields a temporary name for a file that becomes ``path`` when the block ends well.
+
+    What a killed process leaves behind is called as ``TEMPORARY_FILES`` says.
+    """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with _errors_naming(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(data)
+            yield temporary
             _sync(temporary)
             temporary.replace(path)
+            _sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 

@@ -1,6 +1,7 @@
 """What the commands write on: results to standard output, progress to standard error."""
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from rich.table import Table
 console = Console(highlight=False, soft_wrap=True, markup=False)
 errors = Console(stderr=True, highlight=False, markup=False)
 
+_NUMBER = re.compile(r"[-+]?[\d,.]+(e[-+]\d+)?( .*)?|nan|")  # with or without a unit
 _WIDTH = 70  # characters of a text that are shown
 
 
@@ -65,12 +67,14 @@ def progress(description: str, unit: str) -> Iterator[Callable[[int, int | None]
 
 
 def table(title: str, header: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
-    """A plain table; a header of empty strings is left out."""
+    """A plain table, numbers on the right; a header of empty strings is left out."""
     header = list(header)
+    cells = [list(row) for row in rows]
     result = Table(title=title, title_justify="left", show_header=any(header), box=None)
     for index, name in enumerate(header):
-        result.add_column(name, justify="left" if index == 0 else "right")
-    for row in rows:
+        is_numeric = index > 0 and all(_NUMBER.fullmatch(row[index]) for row in cells)
+        result.add_column(name, justify="right" if is_numeric else "left")
+    for row in cells:
         result.add_row(*row)
     return result
 

@@ -12,7 +12,12 @@ from bert_keras.cli.arguments import add_command
 from bert_keras.cli.console import console, cpu_has_bfloat16, start_tensorflow, table
 
 # Packages of the optional features, each with the extra that brings it.
-OPTIONAL = {"tensorflow_datasets": "tfds", "transformers": "parity", "torch": "parity"}
+OPTIONAL = {
+    "tensorflow_datasets": "tfds",
+    "apache_beam": "beam",
+    "transformers": "parity",
+    "torch": "parity",
+}
 REQUIRED = ("tensorflow", "keras", "numpy", "tokenizers", "safetensors", "rich", "matplotlib")
 
 

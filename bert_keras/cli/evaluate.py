@@ -51,5 +51,5 @@ def run(options: argparse.Namespace) -> None:
             [short(m.text), m.expected, m.predicted, f"{m.confidence:.3f}"]
             for m in result.mistakes[:MISTAKES]
         ]
-        title = f"\nthe most confident of {len(result.mistakes)} mistakes"
-        console.print(table(title, ["text", "right", "given", "confidence"], rows))
+        title = f"\n{len(rows)} of {len(result.mistakes)} mistakes, by {result.confidence}"
+        console.print(table(title, ["text", "right", "given", result.confidence], rows))

@@ -11,7 +11,7 @@ from bert_keras.cli.arguments import (
     note_on_precision,
     recipe_file,
 )
-from bert_keras.cli.console import console, start_tensorflow
+from bert_keras.cli.console import console, errors, start_tensorflow
 
 DATA_HELP = (
     "*.tsv, *.csv, *.jsonl, *.txt, CoNLL columns, SQuAD JSON, each also as .gz or .zst, or "
@@ -52,6 +52,12 @@ def run(options: argparse.Namespace) -> None:
     note_on_precision(config.train.precision)
     with FinetuningProgress() as bar:
         model = finetune(
-            config, options.workdir, start, options.train, options.dev, callbacks=[bar]
+            config,
+            options.workdir,
+            start,
+            options.train,
+            options.dev,
+            callbacks=[bar],
+            on_data=errors.print,
         )
     console.print(f"model: {model}\ncurves: {options.workdir / 'curves.png'}")

@@ -22,7 +22,7 @@ from bert_keras.cli import (
     vocab,
 )
 from bert_keras.cli.arguments import CommandParser
-from bert_keras.errors import InputError, Interrupted
+from bert_keras.errors import Diverged, InputError, Interrupted, WorkerLost
 
 # In the order of their use. None of these modules imports TensorFlow before its command runs.
 COMMANDS = (
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         options.run(options)
-    except InputError as error:
+    except (InputError, Diverged, WorkerLost) as error:
         return _fail(str(error))
     except Interrupted as error:
         _fail(str(error))

@@ -1,11 +1,15 @@
 """``bert-keras prepare``: text to a corpus directory."""
 
 import argparse
+import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bert_keras.cli.arguments import add_command, add_inputs, at_least, casing, start_tensorflow_for
 from bert_keras.cli.console import console, progress, table
+
+if TYPE_CHECKING:
+    from bert_keras.corpus import CorpusReport
 
 
 def add_parser(subparsers: Any) -> None:
@@ -19,7 +23,10 @@ def add_parser(subparsers: Any) -> None:
         "  bert-keras prepare pydocs --vocab vocab.txt --out corpus\n"
         "  bert-keras prepare wiki.txt --split blank-line --vocab vocab.txt --out corpus\n"
         "  bert-keras prepare web.jsonl.zst tfds:ag_news_subset:train:description "
-        "--drop-duplicates \\\n    --vocab vocab.txt --out corpus --workers 2",
+        "--drop-duplicates \\\n    --vocab vocab.txt --out corpus --workers 2\n"
+        "  bert-keras prepare 'gs://mine/texts/*.jsonl' --vocab vocab.txt --out corpus \\\n"
+        "      --beam DataflowRunner --beam-parts gs://mine/parts \\\n"
+        "      --beam-options '--project=mine --region=us-central1 --temp_location=gs://mine/tmp'",
     )
     add_inputs(parser)
     parser.add_argument("--vocab", type=Path, required=True, help="a vocab.txt")
@@ -45,25 +52,29 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--workers", type=at_least(1), default=1, help="processes that tokenize (default: 1)"
     )
+    group = parser.add_argument_group(
+        "on many machines", "the same bytes through Apache Beam (needs bert-keras[beam])"
+    )
+    group.add_argument(
+        "--beam",
+        metavar="RUNNER",
+        help="Beam's runner, such as DirectRunner, DataflowRunner, FlinkRunner or SparkRunner; a "
+        "file goes to one worker, and inputs may be globs such as gs://bucket/*.jsonl",
+    )
+    group.add_argument(
+        "--beam-options", default="", metavar="OPTIONS", help="the runner's own options, in quotes"
+    )
+    group.add_argument(
+        "--beam-parts",
+        metavar="DIR",
+        help="a folder that all machines see, for what the workers leave (default: beside OUT)",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
     """Prepares the corpus and reports what is in it."""
-    from bert_keras.corpus import prepare_corpus
-
     start_tensorflow_for(options.inputs)
-    with progress("preparing", unit="bytes") as advance:
-        report = prepare_corpus(
-            options.inputs,
-            vocab=options.vocab,
-            out=options.out,
-            casing=casing(options),
-            split=options.split,
-            workers=options.workers,
-            drop_duplicates=options.drop_duplicates,
-            on_progress=advance,
-            chinese_words=options.chinese_words,
-        )
+    report = _prepare_on_beam(options) if options.beam else _prepare(options)
     rows = {
         "documents": f"{report.documents:,}",
         "sentences": f"{report.sentences:,}",
@@ -77,3 +88,36 @@ def run(options: argparse.Namespace) -> None:
     if not options.drop_duplicates:
         del rows["near duplicates dropped"]
     console.print(table(f"Corpus {options.out}", ["", ""], rows.items()))
+
+
+def _prepare(options: argparse.Namespace) -> "CorpusReport":
+    from bert_keras.corpus import prepare_corpus
+
+    with progress("preparing", unit="bytes") as advance:
+        return prepare_corpus(
+            options.inputs,
+            vocab=options.vocab,
+            out=options.out,
+            casing=casing(options),
+            split=options.split,
+            workers=options.workers,
+            drop_duplicates=options.drop_duplicates,
+            on_progress=advance,
+            chinese_words=options.chinese_words,
+        )
+
+
+def _prepare_on_beam(options: argparse.Namespace) -> "CorpusReport":
+    from bert_keras.corpus.beam import prepare_corpus_on_beam
+
+    return prepare_corpus_on_beam(
+        options.inputs,
+        vocab=options.vocab,
+        out=options.out,
+        casing=casing(options),
+        split=options.split,
+        drop_duplicates=options.drop_duplicates,
+        chinese_words=options.chinese_words,
+        parts=options.beam_parts,
+        options=[f"--runner={options.beam}", *shlex.split(options.beam_options)],
+    )

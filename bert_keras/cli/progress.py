@@ -43,14 +43,15 @@ class TrainingProgress(keras.callbacks.Callback):
         self.bar.start()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Moves the bar; shows the newest logged loss and rate."""
+        """Moves the bar; shows the newest logged loss, rate, and share of waiting for batches."""
         self.bar.update(self.task, completed=batch + 1)
         if logs:
             name = next(name for name in logs if name.endswith("_loss"))
             self.bar.update(
                 self.task,
-                description=f"training, {name.replace('_', ' ')} {logs[name]:.2f}",
-                rate=f"{logs.get('tokens_per_second', 0):,.0f} tokens/s",
+                description=f"{name.replace('_', ' ')} {logs[name]:.2f}",
+                rate=f"{logs.get('tokens_per_second', 0):,.0f} tokens/s, "
+                f"{logs.get('input_share', 0):.0%} waiting",
             )
 
     def on_test_end(self, logs: Any = None) -> None:

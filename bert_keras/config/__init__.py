@@ -1,19 +1,20 @@
 """Model configs (``BertConfig``) and run configs (TOML recipes)."""
 
+from bert_keras.config.arithmetic import ArithmeticConfig, DistributionConfig
+from bert_keras.config.checkpoint import CheckpointConfig, WatchConfig
 from bert_keras.config.export import ExportConfig, SavedModelConfig
 from bert_keras.config.finetune import (
     FinetuneConfig,
     FinetuneModelConfig,
     FinetuneOptimizerConfig,
     FinetuneTrainConfig,
+    FinetuneWatchConfig,
     TaskDataConfig,
 )
 from bert_keras.config.model import BertConfig
 from bert_keras.config.run import (
     MASKINGS,
-    CheckpointConfig,
     DataConfig,
-    DistributionConfig,
     ModelConfig,
     OptimizerConfig,
     PhaseConfig,
@@ -24,6 +25,7 @@ from bert_keras.config.toml import dump_toml, load_toml
 
 __all__ = [
     "MASKINGS",
+    "ArithmeticConfig",
     "BertConfig",
     "CheckpointConfig",
     "DataConfig",
@@ -33,6 +35,7 @@ __all__ = [
     "FinetuneModelConfig",
     "FinetuneOptimizerConfig",
     "FinetuneTrainConfig",
+    "FinetuneWatchConfig",
     "ModelConfig",
     "OptimizerConfig",
     "PhaseConfig",
@@ -40,6 +43,7 @@ __all__ = [
     "SavedModelConfig",
     "TaskDataConfig",
     "TrainConfig",
+    "WatchConfig",
     "dump_toml",
     "load_toml",
 ]

@@ -5,12 +5,11 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from bert_keras.config.arithmetic import ArithmeticConfig, DistributionConfig
+from bert_keras.config.checkpoint import CheckpointConfig, WatchConfig
 from bert_keras.config.checks import at_least, one_of, require, share
 from bert_keras.config.run import (
     MASKINGS,
-    PRECISIONS,
-    CheckpointConfig,
-    DistributionConfig,
     OptimizerConfig,
 )
 
@@ -123,16 +122,16 @@ class FinetuneOptimizerConfig(OptimizerConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinetuneTrainConfig:
-    """``[train]``: length, batch and arithmetic of the run.
+class FinetuneTrainConfig(ArithmeticConfig):
+    """``[train]``: length, batch and, as in ``ArithmeticConfig``, arithmetic of the run.
+
+    Where ``jit_compile`` is set, every batch has the full length.
 
     Attributes:
         epochs: How often every example is seen.
         steps: Updates of the weights; 0 takes as many as ``epochs`` needs.
         batch_size: Sequences per step over all devices.
         seed: Fixes the new head, the order of the examples and the dropout.
-        precision: ``"float32"`` or ``"mixed_bfloat16"``.
-        jit_compile: Whether XLA compiles the step; every batch then has the full length.
         class_weights: ``"balanced"`` weighs each example's loss by the inverse of its label's
             frequency (classification); ``"none"`` counts all alike.
         log_every_steps: How often training metrics are written.
@@ -144,21 +143,19 @@ class FinetuneTrainConfig:
     steps: int = 0
     batch_size: int = 32
     seed: int = 0
-    precision: str = "float32"
-    jit_compile: bool = False
     class_weights: str = "none"
     log_every_steps: int = 20
     eval_every_steps: int = 0
     patience: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         epochs = self.epochs
         require("train.epochs must be a number above 0", 0 < epochs < math.inf, epochs)
         for name in ("steps", "seed", "eval_every_steps", "patience"):
             at_least(f"train.{name}", getattr(self, name), 0)
         for name in ("batch_size", "log_every_steps"):
             at_least(f"train.{name}", getattr(self, name), 1)
-        one_of("train.precision", self.precision, PRECISIONS)
         one_of("train.class_weights", self.class_weights, CLASS_WEIGHTS)
 
     def resolved(self, sequences: int) -> "FinetuneTrainConfig":
@@ -175,6 +172,17 @@ class FinetuneTrainConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FinetuneWatchConfig(WatchConfig):
+    """``[watch]``: as in pre-training, but the height of the loss is let be.
+
+    Where nearly all examples are learned, the median falls towards 0 and one hard example is far
+    above it.
+    """
+
+    loss_factor: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class FinetuneConfig:
     """Everything a fine-tuning run is told; the tables of its TOML file."""
 
@@ -183,6 +191,7 @@ class FinetuneConfig:
     optimizer: FinetuneOptimizerConfig = field(default_factory=FinetuneOptimizerConfig)
     train: FinetuneTrainConfig = field(default_factory=FinetuneTrainConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    watch: FinetuneWatchConfig = field(default_factory=FinetuneWatchConfig)
     distribution: DistributionConfig = field(default_factory=DistributionConfig)
 
     def replace(self, **changes: Any) -> "FinetuneConfig":

@@ -4,12 +4,13 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
+from bert_keras.config.arithmetic import ArithmeticConfig, DistributionConfig
+from bert_keras.config.checkpoint import CheckpointConfig, WatchConfig
 from bert_keras.config.checks import at_least, one_of, require, require_lengths, share
 from bert_keras.config.model import BertConfig, field_names
 from bert_keras.errors import InputError
 
-PRECISIONS = ("float32", "mixed_bfloat16")
-STRATEGIES = ("auto", "one_device", "mirrored")
+OPTIMIZERS = ("adamw", "lamb")
 MASKINGS = ("token", "whole_word", "span")
 NEXT_SENTENCE_TASKS = ("nsp", "sop", "none")
 
@@ -138,6 +139,7 @@ class OptimizerConfig:
     """``[optimizer]``: AdamW as BERT used it (Devlin et al. 2018, appendix A.2).
 
     Attributes:
+        name: ``"adamw"``, or ``"lamb"`` for batches of thousands (You et al. 2020).
         learning_rate: The peak, reached at the end of the warm-up.
         warmup_ratio: Share of ``train.steps`` over which the rate rises from 0.
         beta_1: Decay of the first moment.
@@ -148,6 +150,7 @@ class OptimizerConfig:
         bias_correction: Adam's own correction of the moments; the original BERT had none.
     """
 
+    name: str = "adamw"
     learning_rate: float = 1e-4
     warmup_ratio: float = 0.01
     beta_1: float = 0.9
@@ -158,6 +161,7 @@ class OptimizerConfig:
     bias_correction: bool = False
 
     def __post_init__(self) -> None:
+        one_of("optimizer.name", self.name, OPTIMIZERS)
         share("optimizer.learning_rate", self.learning_rate)
         share("optimizer.warmup_ratio", self.warmup_ratio)
         for name in ("beta_1", "beta_2"):
@@ -169,15 +173,13 @@ class OptimizerConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """``[train]``: length, batch and arithmetic of the run.
+class TrainConfig(ArithmeticConfig):
+    """``[train]``: length, batch and, as in ``ArithmeticConfig``, arithmetic of the run.
 
     Attributes:
         steps: Updates of the weights; the only measure of a run's length.
         batch_size: Examples per step over all devices.
         seed: Fixes the initial weights, the sampling and the dropout.
-        precision: ``"float32"`` or ``"mixed_bfloat16"``.
-        jit_compile: Whether XLA compiles the step.
         log_every_steps: How often training metrics are written.
         eval_every_steps: How often the held-out documents are evaluated.
         eval_batches: Held-out batches per evaluation, always the same ones.
@@ -186,39 +188,15 @@ class TrainConfig:
     steps: int = 1_000_000
     batch_size: int = 256
     seed: int = 0
-    precision: str = "float32"
-    jit_compile: bool = False
     log_every_steps: int = 100
     eval_every_steps: int = 1000
     eval_batches: int = 50
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("steps", "batch_size", "log_every_steps", "eval_every_steps", "eval_batches"):
             at_least(f"train.{name}", getattr(self, name), 1)
         at_least("train.seed", self.seed, 0)
-        one_of("train.precision", self.precision, PRECISIONS)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckpointConfig:
-    """``[checkpoint]``: ``every_steps`` between checkpoints, ``keep`` of which are kept."""
-
-    every_steps: int = 1000
-    keep: int = 2
-
-    def __post_init__(self) -> None:
-        at_least("checkpoint.every_steps", self.every_steps, 1)
-        at_least("checkpoint.keep", self.keep, 1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DistributionConfig:
-    """``[distribution]``: ``strategy`` is ``"auto"``, ``"one_device"`` or ``"mirrored"``."""
-
-    strategy: str = "auto"
-
-    def __post_init__(self) -> None:
-        one_of("distribution.strategy", self.strategy, STRATEGIES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,6 +208,7 @@ class PretrainConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    watch: WatchConfig = field(default_factory=WatchConfig)
     distribution: DistributionConfig = field(default_factory=DistributionConfig)
 
     def __post_init__(self) -> None:

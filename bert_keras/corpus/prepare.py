@@ -96,18 +96,61 @@ def prepare_corpus(
     """
     if workers < 1:
         raise InputError(f"workers must be at least 1. Received: {workers}")
-    words = {"word_starts": segmenter_version()} if chinese_words else {}
-    started = time.monotonic()
     tokenizer = BertTokenizer.from_vocab(vocab, casing)
     counts = ReadCounts()
+    paragraphs = read_documents(inputs, split, counts, on_progress)
+    batches = _tokenize_all(_batches(paragraphs), vocab, tokenizer, workers)
+    source = {"inputs": list(map(str, inputs)), "split": split, "drop_duplicates": drop_duplicates}
+    return write_corpus(
+        batches, tokenizer, out, source, counts, chinese_words, workers, on_progress
+    )
+
+
+def tokenize_batches(
+    paragraphs: Iterable[Paragraph | None], tokenizer: BertTokenizer
+) -> Iterator[TokenizedBatch]:
+    """The sentences of paragraphs, None after each document's last, as ids in bounded batches.
+
+    Where the batches are cut makes no difference to what is in them one after another.
+    """
+    return map(_Tokenizer(tokenizer).tokenize, _batches(paragraphs))
+
+
+def write_corpus(
+    batches: Iterable[TokenizedBatch],
+    tokenizer: BertTokenizer,
+    out: str | Path,
+    source: dict[str, Any],
+    counts: ReadCounts,
+    chinese_words: bool = False,
+    workers: int = 1,
+    on_progress: Progress | None = None,
+) -> CorpusReport:
+    """Writes what was tokenized, in its order, to a new corpus directory.
+
+    Args:
+        batches: They are asked for one by one.
+        tokenizer: What made them.
+        out: As in ``prepare_corpus``.
+        source: Where they are from: ``inputs``, ``split`` and ``drop_duplicates``, which is done
+            here.
+        counts: Complete once the last batch was asked for.
+        chinese_words: As in ``prepare_corpus``.
+        workers: Likewise, for the words.
+        on_progress: Likewise.
+
+    Raises:
+        InputError: As ``prepare_corpus`` does.
+    """
+    words = {"word_starts": segmenter_version()} if chinese_words else {}
+    started = time.monotonic()
     with atomic_directory(out) as directory:
-        paragraphs = read_documents(inputs, split, counts, on_progress)
-        with CorpusWriter(directory, tokenizer, drop_duplicates) as writer:
-            for batch in _tokenize_all(_batches(paragraphs), vocab, tokenizer, workers):
+        with CorpusWriter(directory, tokenizer, source["drop_duplicates"]) as writer:
+            for batch in batches:
                 writer.append(batch)
         if not writer.documents:
             raise InputError(
-                f"{', '.join(map(str, inputs))}: no text to make a corpus from; all "
+                f"{', '.join(source['inputs'])}: no text to make a corpus from; all "
                 f"{writer.empty_documents} documents are empty"
             )
         report = CorpusReport(
@@ -122,11 +165,6 @@ def prepare_corpus(
         )
         if chinese_words:
             write_word_starts(directory, tokenizer.vocab, workers, on_progress)
-        source = {
-            "inputs": list(map(str, inputs)),
-            "split": split,
-            "drop_duplicates": drop_duplicates,
-        }
         _describe(directory, tokenizer, report, words | {"source": source})
     return dataclasses.replace(report, seconds=time.monotonic() - started)
 

@@ -1,5 +1,6 @@
 """The encoder: embeddings, Transformer layers, pooler (Devlin et al. 2018, section 3)."""
 
+from functools import partial
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ from bert_keras.config import BertConfig
 from bert_keras.modeling.embeddings import BertEmbeddings
 from bert_keras.modeling.heads import Pooler
 from bert_keras.modeling.layout import Layout, packed_layout, padded_layout
+from bert_keras.modeling.lookup import lookup
 from bert_keras.modeling.model import Batch, BertModel
 from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.modeling.transformer import TransformerLayer
@@ -25,7 +27,13 @@ class BertEncoder(BertModel):
     Returns a dictionary of ``sequence_output`` [B, L, H] and ``pooled_output`` [B, H] in the
     compute dtype. In a packed model the sequence output at padding is 0. With
     ``with_pooler=False`` there is no pooler and no ``pooled_output``.
+
+    Attributes:
+        rematerialize: Whether the backward pass computes what is inside each Transformer layer
+            once more instead of keeping it (Chen et al. 2016); no part of what is saved.
     """
+
+    rematerialize: bool = False
 
     def __init__(
         self,
@@ -87,10 +95,12 @@ class BertEncoder(BertModel):
         dropout_seed = self.dropout_seeds.next() if training else None
         tokens = self.embeddings(input_ids, types, layout, dropout_seed)
         for layer in self.transformer_layers:
-            tokens = layer(tokens, layout, dropout_seed)
+            call = partial(layer, layout=layout, dropout_seed=dropout_seed)
+            # The masks drawn again are the same: they follow from the seed.
+            tokens = tf.recompute_grad(call)(tokens) if self.rematerialize else call(tokens)
         return tokens, layout
 
     def pool(self, tokens: tf.Tensor, layout: Layout) -> tf.Tensor:
         """The pooled output [B, H] of the first token of each sequence."""
         first = layout.rows(tf.zeros_like(layout.attention_mask[:, :1]))
-        return self.pooler(tf.gather(tokens, first[:, 0]))
+        return self.pooler(lookup(tokens, first[:, 0]))

@@ -182,7 +182,7 @@ class BertForQuestionAnswering(HeadedModel):
 
     def ratios(self, batch: Batch, outputs: Batch) -> dict[str, Ratio]:
         """The mean loss of start and end in nats, and how often both are right."""
-        length = tf.shape(outputs["start_logits"])[1]
+        length = tf.shape(batch.get("input_ids", outputs["start_logits"]))[1]
         starts, ends = (tf.cast(batch[f"{edge}_positions"], tf.int32) for edge in ("start", "end"))
         inside = (starts >= 0) & (starts < length) & (ends >= 0) & (ends < length)
         sides, are_right = [], inside

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
-from bert_keras.modeling.layers import BertLayer, activation
+from bert_keras.modeling.layers import BertLayer, activation, add_bias
 from bert_keras.modeling.random import DropoutSeeds, dropout
 
 
@@ -62,7 +62,7 @@ class MaskedLMHead(BertLayer):
         transformed = self.norm(self.transform(tokens))
         table = tf.cast(word_embeddings, transformed.dtype)
         logits = tf.matmul(transformed, table, transpose_b=True)
-        return tf.nn.bias_add(logits, tf.cast(self.output_bias, logits.dtype))
+        return add_bias(logits, tf.cast(self.output_bias, logits.dtype))
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")

@@ -1,6 +1,6 @@
 """What the layers of a BERT share: their config, their seed, and how both are serialised."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Self
@@ -71,9 +71,9 @@ class BertLayer(keras.layers.Layer):
         """The seed of a part of this layer."""
         return fold_in(self.seed, name)
 
-    def dense(self, units: int, name: str, activation: Any = None) -> keras.layers.Dense:
+    def dense(self, units: int, name: str, activation: Any = None) -> "Dense":
         """A dense layer with BERT's initialiser."""
-        return keras.layers.Dense(
+        return Dense(
             units,
             activation=activation,
             kernel_initializer=kernel_initializer(
@@ -95,6 +95,37 @@ class BertLayer(keras.layers.Layer):
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Makes the layer from what ``get_config`` gave."""
         return cls(**(config | {"config": BertConfig.from_dict(config["config"])}))
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class Dense(keras.layers.Dense):
+    """Keras's, on tokens [T, in], with a bias that learns under any dtype policy."""
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """[T, in] to [T, units]."""
+        outputs = add_bias(tf.matmul(inputs, self.kernel), tf.convert_to_tensor(self.bias))
+        return outputs if self.activation is None else self.activation(outputs)
+
+
+def add_bias(tokens: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """Adds a bias [n] to each of the tokens [T, n].
+
+    On CPUs TensorFlow sums the gradient of a bfloat16 bias in bfloat16, where small addends vanish
+    beside the sum: of 4,096 tokens a third was lost. A product with ones sums in float32, and is
+    the faster of the two.
+    """
+    if tokens.dtype not in (tf.bfloat16, tf.float16):
+        return tf.nn.bias_add(tokens, bias)
+
+    @tf.custom_gradient
+    def add(tokens: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            ones = tf.ones([1, tf.shape(upstream)[0]], upstream.dtype)
+            return upstream, tf.matmul(ones, upstream)[0]
+
+        return tf.nn.bias_add(tokens, bias), gradient
+
+    return add(tokens, bias)
 
 
 def activation(name: str) -> Any:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from bert_keras.modeling.lookup import lookup
+
 
 class Layout(NamedTuple):
     """Where the tokens [T, ...] of a batch stand in its sequences [B, L].
@@ -38,7 +40,7 @@ class Layout(NamedTuple):
     def to_sequences(self, tokens: tf.Tensor) -> tf.Tensor:
         """[T, H] to [B, L, H]; packed, what stands at padding is some other token's row."""
         if self.is_packed:
-            return tf.gather(tokens, self.row_of_position)
+            return lookup(tokens, self.row_of_position)
         batch, length = _first_two(self.attention_mask)
         return tf.reshape(tokens, [batch, length, tokens.shape[-1]])
 

@@ -10,7 +10,8 @@ def lookup(table: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
 
     TensorFlow's own gather hands back ``IndexedSlices`` that name a row as often as it was read,
     and Keras's Adam then squares the parts of a row's gradient instead of their sum: a wrong
-    second moment. A segment sum adds them at the source.
+    second moment. A segment sum adds them at the source. Nor can a layer be rematerialised whose
+    output has such a gradient.
 
     Args:
         table: [V, H].

@@ -60,6 +60,26 @@ def dropout(x: tf.Tensor, rate: float, dropout_seed: tf.Tensor | None, site: int
     return tf.where(keep, x * tf.cast(1.0 / (1.0 - rate), x.dtype), tf.zeros((), x.dtype))
 
 
+_given_seed: ContextVar[tf.Tensor | None] = ContextVar("_given_seed", default=None)
+
+
+@contextmanager
+def dropout_drawn_from(seed: tf.Tensor) -> Iterator[None]:
+    """Training calls in the block draw from ``seed``, and no model counts them.
+
+    For those that count steps themselves: a variable cannot be counted up in a loop over
+    micro-batches that several replicas run.
+
+    Args:
+        seed: int64 [2], (step, replica).
+    """
+    token = _given_seed.set(seed)
+    try:
+        yield
+    finally:
+        _given_seed.reset(token)
+
+
 class DropoutSeeds(keras.layers.Layer):
     """Counts the training calls, so that every step and replica draws its own dropout masks.
 
@@ -81,6 +101,9 @@ class DropoutSeeds(keras.layers.Layer):
 
     def next(self) -> tf.Tensor:
         """(step, replica), int64 [2], for this call; moves on to the next step."""
+        given = _given_seed.get()
+        if given is not None:
+            return given
         context = tf.distribute.get_replica_context()
         replica = context.replica_id_in_sync_group if context else 0
         seed = tf.stack([tf.cast(self.step, tf.int64), tf.cast(replica, tf.int64)])

@@ -50,7 +50,8 @@ def cross_entropy_ratios(
     logits = tf.cast(logits, tf.float32)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
     is_right = tf.cast(tf.argmax(logits, axis=-1, output_type=labels.dtype) == labels, tf.float32)
-    weights = tf.ones_like(losses) if weights is None else tf.cast(weights, tf.float32)
+    # Of the labels' shape, not the losses': what a mean is over must not wait for the logits.
+    weights = tf.ones(tf.shape(labels)) if weights is None else tf.cast(weights, tf.float32)
     shares = weights if loss_weights is None else weights * loss_weights
     return {
         f"{name}_loss": Ratio(tf.reduce_sum(losses * shares), tf.reduce_sum(shares)),
@@ -74,7 +75,7 @@ def binary_cross_entropy_ratios(
     logits, labels = tf.cast(logits, tf.float32), tf.cast(labels, tf.float32)
     losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
     is_right = tf.cast((logits > 0) == (labels > 0.5), tf.float32)
-    count = tf.cast(tf.size(losses), tf.float32)
+    count = tf.cast(tf.size(labels), tf.float32)
     return {
         f"{name}_loss": Ratio(tf.reduce_sum(losses), count),
         f"{name}_accuracy": Ratio(tf.reduce_sum(is_right), count),
@@ -89,27 +90,39 @@ def squared_error_ratios(name: str, predictions: tf.Tensor, targets: tf.Tensor) 
         predictions: [B, values], of any float dtype.
         targets: [B, values], or [B] where there is one value.
     """
+    count = tf.cast(tf.size(targets), tf.float32)
     predictions = tf.cast(predictions, tf.float32)
     targets = tf.reshape(tf.cast(targets, tf.float32), tf.shape(predictions))
     errors = tf.math.squared_difference(predictions, targets)
-    return {f"{name}_loss": Ratio(tf.reduce_sum(errors), tf.cast(tf.size(errors), tf.float32))}
+    return {f"{name}_loss": Ratio(tf.reduce_sum(errors), count)}
 
 
-def total_loss(ratios: dict[str, Ratio]) -> tf.Tensor:
+def total_loss(
+    ratios: dict[str, Ratio], denominators: dict[str, tf.Tensor] | None = None
+) -> tf.Tensor:
     """The sum of the losses among ``ratios``, this replica's share of it.
 
     Each denominator is summed over the replicas first, so that the shares (and with them the
     gradients) of all replicas add up to the ratio of the whole batch.
+
+    Args:
+        ratios: Those of this replica's examples.
+        denominators: The denominators of the whole batch, where they are known already.
     """
-    context = tf.distribute.get_replica_context()
     shares = []
     for name, ratio in ratios.items():
         if name.endswith("_loss"):
-            denominator = ratio.denominator
-            if context and context.num_replicas_in_sync > 1:
-                denominator = context.all_reduce(tf.distribute.ReduceOp.SUM, denominator)
-            shares.append(tf.math.divide_no_nan(ratio.numerator, denominator))
+            whole = denominators[name] if denominators else sum_over_replicas(ratio.denominator)
+            shares.append(tf.math.divide_no_nan(ratio.numerator, whole))
     return tf.add_n(shares)
+
+
+def sum_over_replicas(part: tf.Tensor) -> tf.Tensor:
+    """The sum of a scalar over all replicas; within a replica."""
+    context = tf.distribute.get_replica_context()
+    if context and context.num_replicas_in_sync > 1:
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, part)
+    return part
 
 
 def sum_ratios(ratios: Sequence[dict[str, Ratio]]) -> dict[str, tuple[float, float]]:

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from bert_keras.optimizers.loss_scale import LossScale
+
 NO_DECAY = ["bias", "gamma", "beta"]
 
 
@@ -16,8 +18,10 @@ class AdamW(keras.optimizers.AdamW):
     Keras's own AdamW, with what the original did otherwise: biases and LayerNorm weights are not
     decayed, the moments are not bias-corrected unless asked for, and the gradients are clipped by
     their global norm *after* they were summed over the replicas (Keras's ``global_clipnorm``
-    clips each replica's share, so that two replicas are not one). The update of a variable is one
-    fused kernel.
+    clips each replica's share, so that two replicas are not one). The correction is that of
+    algorithm 1 of Kingma and Ba (2014), as torch has it: epsilon is added to the corrected root,
+    where Keras adds it to the uncorrected one and so slows the first steps. The update of a
+    variable is one fused kernel.
 
     Args:
         learning_rate: A float or a schedule; BERT's pre-training peak was 1e-4.
@@ -29,6 +33,8 @@ class AdamW(keras.optimizers.AdamW):
         bias_correction: Whether the moments are corrected for their start at zero.
         rate_factors: What the learning rate is multiplied with (the decay's too) where a
             variable's path begins with the key, such as ``{"embeddings/": 0.5}``.
+        loss_scaling: Whether ``scale_loss`` scales, so that small gradients do not vanish in
+            float16; see ``LossScale``.
         name: The optimizer's name.
         **kwargs: Further arguments of ``keras.optimizers.Optimizer``.
     """
@@ -43,6 +49,7 @@ class AdamW(keras.optimizers.AdamW):
         clip_norm: float | None = 1.0,
         bias_correction: bool = False,
         rate_factors: Mapping[str, float] | None = None,
+        loss_scaling: bool = False,
         name: str = "adamw",
         **kwargs: Any,
     ) -> None:
@@ -58,7 +65,21 @@ class AdamW(keras.optimizers.AdamW):
         self.clip_norm = clip_norm
         self.bias_correction = bias_correction
         self.rate_factors = dict(rate_factors or {})
+        self.loss_scaling = loss_scaling
+        self.loss_scale: LossScale | None = None
         self.exclude_from_weight_decay(var_names=NO_DECAY)
+
+    def build(self, variables: Sequence[Any]) -> None:
+        """Makes the moments and, where the loss is scaled, the scale's state."""
+        if not self.built and self.loss_scaling:
+            self.loss_scale = LossScale(self.add_variable)
+        super().build(variables)
+
+    def scale_loss(self, loss: tf.Tensor) -> tf.Tensor:
+        """The loss that gradients are to be taken of; ``apply`` undoes the scale."""
+        if not self.loss_scaling:
+            return loss
+        return loss * (self.loss_scale.factor if self.loss_scale else LossScale.INITIAL)
 
     def apply(self, grads: Sequence[tf.Tensor], trainable_variables: Any = None) -> None:
         """Sums the gradients over the replicas, clips them and updates the variables.
@@ -72,9 +93,22 @@ class AdamW(keras.optimizers.AdamW):
         present = [pair for pair in zip(grads, variables, strict=True) if pair[0] is not None]
         if present:
             grads, trainable_variables = zip(*present, strict=True)
-        if self.clip_norm:
-            grads = _clip_after_reduction(list(grads), self.clip_norm)
+        if present and (self.clip_norm or self.loss_scale):
+            grads = self._after_reduction(list(grads))
         super().apply(grads, trainable_variables)
+
+    def _after_reduction(self, grads: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Unscales and clips the sum over the replicas; returns each one's equal share of it."""
+        context = tf.distribute.get_replica_context()
+        replicas = context.num_replicas_in_sync if context else 1
+        if replicas > 1:
+            grads = context.all_reduce(tf.distribute.ReduceOp.SUM, grads)
+        if self.loss_scale:
+            grads = self.loss_scale.unscale(grads)
+        if self.clip_norm:
+            grads, _ = tf.clip_by_global_norm(grads, self.clip_norm)
+        # Keras sums over the replicas once more.
+        return [grad / replicas for grad in grads] if replicas > 1 else grads
 
     def _apply_weight_decay(self, variables: Any) -> None:
         """Left to ``update_step``, which knows the rate of each variable."""
@@ -87,24 +121,42 @@ class AdamW(keras.optimizers.AdamW):
         """Decays one variable and updates it and its moments (Kingma and Ba 2014, section 2)."""
         index = self._get_variable_index(variable)
         learning_rate = tf.cast(learning_rate, variable.dtype) * self._rate_factor(index)
+        beta_1, beta_2 = self.beta_1, self.beta_2
+        if self.loss_scale:
+            # A rate of 0 and moments that keep all they have: the step is left out.
+            is_applied = self.loss_scale.is_applied
+            learning_rate *= is_applied
+            beta_1, beta_2 = (1 - (1 - beta) * is_applied for beta in (beta_1, beta_2))
         if self.weight_decay and self._use_weight_decay(variable):
             variable.assign_sub(variable * self.weight_decay * learning_rate)
         momentum, velocity = self._momentums[index].value, self._velocities[index].value
-        step = tf.cast(self.iterations + 1, variable.dtype)
-        zero = tf.zeros((), variable.dtype)
+        # The kernel corrects by 1 - beta^t: powers of zero leave the moments as they are.
+        step = self._updates(variable.dtype)
+        powers = [tf.zeros((), variable.dtype)] * 2
+        if self.bias_correction:
+            powers = [tf.pow(beta, step) for beta in (self.beta_1, self.beta_2)]
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=momentum.handle,
             v=velocity.handle,
-            # The kernel corrects by 1 - beta^t: powers of zero leave the moments as they are.
-            beta1_power=tf.pow(self.beta_1, step) if self.bias_correction else zero,
-            beta2_power=tf.pow(self.beta_2, step) if self.bias_correction else zero,
+            beta1_power=powers[0],
+            beta2_power=powers[1],
             lr=learning_rate,
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
+            beta1=beta_1,
+            beta2=beta_2,
+            # It adds epsilon to the uncorrected root (the paper's epsilon hat); scaled so, it is
+            # added to the corrected one, as in algorithm 1.
+            epsilon=self.epsilon * tf.sqrt(1.0 - powers[1]),
             grad=tf.cast(gradient, variable.dtype),
         )
+
+    def _updates(self, dtype: Any) -> tf.Tensor:
+        """The number of this update, from 1; those left out for the loss scale do not count."""
+        step = tf.cast(self.iterations + 1, dtype)
+        if not self.loss_scale:
+            return step
+        # Where the very first one is left out there is none yet.
+        return tf.maximum(step - tf.cast(self.loss_scale.skipped, dtype), 1)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -114,17 +166,5 @@ class AdamW(keras.optimizers.AdamW):
             "clip_norm": self.clip_norm,
             "bias_correction": self.bias_correction,
             "rate_factors": self.rate_factors,
+            "loss_scaling": self.loss_scaling,
         }
-
-
-def _clip_after_reduction(grads: list[tf.Tensor], clip_norm: float) -> list[tf.Tensor]:
-    """Clips the sum over the replicas; each replica returns its equal share of the result."""
-    context = tf.distribute.get_replica_context()
-    replicas = context.num_replicas_in_sync if context else 1
-    if replicas > 1:
-        grads = context.all_reduce(tf.distribute.ReduceOp.SUM, grads)
-    clipped, _ = tf.clip_by_global_norm(grads, clip_norm)
-    if replicas > 1:
-        # Keras sums over the replicas once more.
-        clipped = [None if grad is None else grad / replicas for grad in clipped]
-    return clipped

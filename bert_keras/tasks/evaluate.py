@@ -18,6 +18,7 @@ class Evaluation:
         metrics: Losses and metrics by name; shares are fractions.
         confusion: The confusion matrix, where the task has one.
         mistakes: The wrong answers, the most confident first.
+        confidence: What the mistakes are ordered by, highest first.
         predictions: The answers, in the order of the examples.
     """
 
@@ -25,6 +26,7 @@ class Evaluation:
     confusion: Confusion | None
     mistakes: list[Mistake]
     predictions: list[Prediction]
+    confidence: str = "confidence"
 
 
 def evaluate(model: Any, source: str, batch_size: int = 32, **settings: Any) -> Evaluation:
@@ -50,7 +52,8 @@ def evaluate(model: Any, source: str, batch_size: int = 32, **settings: Any) -> 
         return Evaluation(metrics, None, [], [])
     wrong = (task.mistake(e, p) for e, p in zip(examples, predictions, strict=True))
     mistakes = sorted((m for m in wrong if m is not None), key=lambda m: -m.confidence)
-    return Evaluation(metrics, task.confusion(examples, predictions), mistakes, predictions)
+    confusion = task.confusion(examples, predictions)
+    return Evaluation(metrics, confusion, mistakes, predictions, task.confidence)
 
 
 def predict(

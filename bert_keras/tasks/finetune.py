@@ -3,7 +3,7 @@
 import json
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from hashlib import sha256
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from bert_keras.checkpoints import save
 from bert_keras.config import FinetuneConfig, FinetuneTrainConfig
@@ -20,17 +21,22 @@ from bert_keras.tasks.best import BEST_FOLDER, KeepBest
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.registry import make_task
 from bert_keras.tasks.start import layer_rates, start_model
+from bert_keras.tasks.summary import summarize
 from bert_keras.tasks.task import Task
 from bert_keras.training import (
     MODEL_FOLDER,
     Stage,
     TrainingRun,
+    check_batches,
     check_owner,
     claim,
-    locked,
+    host_of,
     make_optimizer,
     make_strategy,
+    own_workdir,
     plot_curves,
+    rows_of_host,
+    telling_of_lost_workers,
 )
 
 DATA_FILE = "data.json"
@@ -43,6 +49,7 @@ def finetune(
     train: str | None = None,
     dev: str | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    on_data: Callable[[str], None] | None = None,
 ) -> Path:
     """Fine-tunes a model on labelled examples (Devlin et al. 2018, section 3.2).
 
@@ -58,6 +65,7 @@ def finetune(
         train: The training examples; by default the recipe's ``data.train``.
         dev: The dev examples; by default the recipe's ``data.dev``.
         callbacks: Keras callbacks.
+        on_data: Told, before training, what there is to learn from: a few lines.
 
     Returns:
         The directory of the trained model.
@@ -66,14 +74,16 @@ def finetune(
         InputError: When data, model, config and work directory do not fit together; names the
             row of a bad example.
         Interrupted: After Ctrl-C or SIGTERM, once the state is saved.
+        Diverged: When the loss is no number or has blown up, and ``watch`` says to stop.
     """
     workdir = Path(workdir)
     config = _with_sources(config, model, train, dev)
+    strategy = make_strategy(config.distribution)
     data = _read(config, make_task(config.data))
-    with locked(workdir):
-        check_owner(workdir, config, DATA_FILE, data.description, config.data.train)
-        if not (workdir / MODEL_FOLDER).exists():
-            _train(config, data, workdir, callbacks)
+    with own_workdir(strategy, workdir) as own, telling_of_lost_workers(strategy):
+        check_owner(own, config, DATA_FILE, data.description, config.data.train)
+        if not (own / MODEL_FOLDER).exists():
+            _train(config, data, strategy, own, callbacks, on_data)
     return workdir / MODEL_FOLDER
 
 
@@ -131,15 +141,20 @@ def _read(config: FinetuneConfig, task: Task) -> _Data:
 def _train(
     config: FinetuneConfig,
     data: _Data,
+    strategy: tf.distribute.Strategy,
     workdir: Path,
     callbacks: Sequence[keras.callbacks.Callback],
+    on_data: Callable[[str], None] | None,
 ) -> None:
-    task, seed = data.task, config.train.seed
-    strategy = make_strategy(config.distribution.strategy)
+    task, seed, host = data.task, config.train.seed, host_of(strategy)
+    check_batches(strategy, config.train, [config.train.batch_size])
     with strategy.scope():
         model = start_model(config, task)
+    model.encoder.rematerialize = config.train.rematerialize
     features = task.features(data.train, model.tokenizer)
     dev_features = task.features(data.dev, model.tokenizer)
+    if on_data:
+        on_data(summarize(task, data.train, data.dev, features))
     if config.train.class_weights == "balanced":
         features = _balanced(features, task)
     settings = config.train.resolved(len(features))
@@ -147,12 +162,15 @@ def _train(
     claim(workdir, config, DATA_FILE, data.description, config.data.train)
     with strategy.scope():
         rates = layer_rates(model.config.num_hidden_layers, config.optimizer.layer_decay)
-        optimizer = make_optimizer(config.optimizer, settings.steps, rates)
+        optimizer = make_optimizer(config.optimizer, settings.steps, rates, settings.precision)
     length = task.max_seq_length if settings.jit_compile else None
     stage = Stage(
         settings.steps,
-        lambda step: task.batches(
-            features, model.tokenizer, settings.batch_size, fold_in(seed, "order"), step, length
+        lambda step: rows_of_host(
+            task.batches(
+                features, model.tokenizer, settings.batch_size, fold_in(seed, "order"), step, length
+            ),
+            host,
         ),
         _DevScores(task, data.dev, dev_features, settings) if data.dev else None,
     )
@@ -163,6 +181,7 @@ def _train(
         strategy,
         settings,
         config.checkpoint,
+        config.watch,
         workdir,
         [*callbacks, best] if best else callbacks,
     )

@@ -25,6 +25,7 @@ class Regression(TextTask):
     columns = ("text", "score")
     best_metric = "spearman"
     problem_type = "regression"
+    confidence = "difference"
 
     def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
         """The one number."""

@@ -17,7 +17,7 @@ Prediction = dict[str, Any]
 
 
 class Mistake(NamedTuple):
-    """An answer that was wrong, and how sure the model was of it."""
+    """An answer that was wrong, and how sure the model was of it, or how far off."""
 
     confidence: float
     expected: str
@@ -48,6 +48,7 @@ class Task(ABC):
     model_class: ClassVar[type]
     columns: ClassVar[tuple[str, ...]]  # what ``row`` gives
     best_metric: ClassVar[str]  # the metric that chooses the best model; higher is better
+    confidence: ClassVar[str] = "confidence"  # what orders the mistakes
 
     def with_labels(self, labels: Sequence[str]) -> Self:
         """The task over these labels."""

@@ -1,25 +1,31 @@
 """Training: the loop, its checkpoints and logs, and pre-training on top of them."""
 
 from bert_keras.training.curves import plot_curves
-from bert_keras.training.loop import HeldOutMeans, Stage, TrainingRun
+from bert_keras.training.held_out import HeldOutMeans
+from bert_keras.training.loop import Stage, TrainingRun
 from bert_keras.training.metrics import read_metrics
 from bert_keras.training.optimizer import make_optimizer
 from bert_keras.training.pretrain import measure_seconds_per_step, pretrain
-from bert_keras.training.strategy import make_strategy
-from bert_keras.training.workdir import MODEL_FOLDER, check_owner, claim, locked
+from bert_keras.training.strategy import check_batches, host_of, make_strategy, rows_of_host
+from bert_keras.training.workdir import MODEL_FOLDER, check_owner, claim
+from bert_keras.training.workers import own_workdir, telling_of_lost_workers
 
 __all__ = [
     "MODEL_FOLDER",
     "HeldOutMeans",
     "Stage",
     "TrainingRun",
+    "check_batches",
     "check_owner",
     "claim",
-    "locked",
+    "host_of",
     "make_optimizer",
     "make_strategy",
     "measure_seconds_per_step",
+    "own_workdir",
     "plot_curves",
     "pretrain",
     "read_metrics",
+    "rows_of_host",
+    "telling_of_lost_workers",
 ]

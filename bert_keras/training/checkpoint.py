@@ -1,6 +1,12 @@
-"""Checkpoints of a run: every variable by name, and the step, in one safetensors file."""
+"""Checkpoints of a run: every variable by name, and its position, in one safetensors file."""
 
+import hashlib
+import json
+import logging
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +14,11 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from bert_keras.errors import InputError
-from bert_keras.files import write_bytes_atomic
+from bert_keras.errors import Diverged, InputError
+from bert_keras.files import TEMPORARY_FILES, atomic_file
+from bert_keras.training.state import RunState
+
+_logger = logging.getLogger("bert_keras")
 
 _NAME = re.compile(r"step-(\d+)\.safetensors")
 
@@ -18,65 +27,147 @@ class Checkpoints:
     """The checkpoints of a run, in a folder of its work directory.
 
     A checkpoint holds the raw variables of the model and of the optimizer, those that count
-    steps among them, so that a resumed run goes on bit for bit.
+    steps among them, and the run's position, so that a resumed run goes on bit for bit. A
+    thread writes them: the training waits for the copy of the variables alone. What is in a file
+    is hashed, so that a damaged one is told from a good one.
 
     Args:
         directory: The folder; made when the first checkpoint is written.
         keep: How many of the newest are kept.
+        is_writer: Whether this process may change the folder; of several that train as one, one
+            may. The others check what they would write.
     """
 
-    def __init__(self, directory: Path, keep: int) -> None:
+    def __init__(self, directory: Path, keep: int, is_writer: bool = True) -> None:
         self.directory = directory
         self.keep = keep
+        self.is_writer = is_writer
+        self._thread: threading.Thread | None = None
+        self._error: Exception | None = None
 
     def steps(self) -> list[int]:
         """The steps of which there are checkpoints, ascending."""
         matches = (_NAME.fullmatch(path.name) for path in self.directory.glob("*"))
         return sorted(int(match[1]) for match in matches if match)
 
-    def save(self, step: int, model: Any, optimizer: Any) -> None:
-        """Writes the state after ``step`` updates, then deletes what is too old.
+    def save(self, state: RunState, model: Any, optimizer: Any) -> None:
+        """Copies the variables and begins to write them; then deletes what is too old.
+
+        If the one before could not be written, that is said now, and this one is waited for.
+
+        Raises:
+            OSError: When two in a row cannot be written; the older checkpoints stay.
+            Diverged: As ``wait``, for the one before.
+        """
+        error = self._finish()
+        if isinstance(error, Diverged):
+            raise error
+        variables = _variables(model, optimizer)
+        # The values' own copies, as numpy() gives them: the training goes on meanwhile.
+        arrays = {name: np.asarray(variable.numpy()) for name, variable in variables.items()}
+        arguments = (state.step, arrays, state.to_json())
+        self._thread = threading.Thread(target=self._write, args=arguments)
+        self._thread.start()
+        if error:
+            _logger.warning("a checkpoint could not be written: %s", error)
+            self.wait()
+
+    def wait(self) -> None:
+        """Waits until the newest checkpoint is on the disk.
 
         Raises:
             OSError: When it cannot be written; the older checkpoints stay.
+            Diverged: When its variables are not finite; it is not written.
         """
-        variables = _variables(model, optimizer)
-        arrays = {name: np.asarray(variable.numpy()) for name, variable in variables.items()}
-        data = safetensors.numpy.save(arrays, metadata={"step": str(step)})
-        write_bytes_atomic(self._path(step), data)
-        for old in self.steps()[: -self.keep]:
-            self._path(old).unlink()
+        error = self._finish()
+        if error:
+            raise error
 
-    def restore_latest(self, model: Any, optimizer: Any) -> int:
-        """Reads the newest checkpoint into the variables.
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Leaves no checkpoint half written when the block ends, however it ends."""
+        try:
+            yield
+        finally:
+            self.wait_and_tell()
+
+    def wait_and_tell(self) -> None:
+        """Waits as ``wait``, but only says what went wrong."""
+        error = self._finish()
+        if error:
+            _logger.warning("the newest checkpoint was not written: %s", error)
+
+    def restore_latest(
+        self, model: Any, optimizer: Any, seed: int = 0, until: int | None = None
+    ) -> RunState | None:
+        """Reads the newest checkpoint that is whole into the variables.
+
+        Those that are damaged are set aside, with a word.
+
+        Args:
+            model: A built model.
+            optimizer: A built optimizer.
+            seed: The run's seed.
+            until: The last step that may be taken; by default any.
 
         Returns:
-            The number of updates done; 0 where there is no checkpoint.
+            The run's position; None where there is no checkpoint.
 
         Raises:
-            InputError: When the checkpoint is damaged or of another model.
+            InputError: When the checkpoint is of another model or seed.
         """
-        if not self.steps():
-            return 0
-        step = self.steps()[-1]
-        path = self._path(step)
+        for left in self.directory.glob(TEMPORARY_FILES):
+            if self.is_writer:
+                left.unlink()  # by a process that was killed
         variables = _variables(model, optimizer)
-        try:
-            arrays = safetensors.numpy.load_file(path)
-        except safetensors.SafetensorError as error:
-            raise InputError(
-                f"{path} is damaged ({error}); delete it to go on from an older one"
-            ) from None
-        shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
-        odd = shapes.items() ^ {(name, array.shape) for name, array in arrays.items()}
-        if odd:
-            raise InputError(f"{path} is of another model: {min(odd)[0]} is not the same in both")
-        for name, variable in variables.items():
-            variable.assign(arrays[name])
-        return step
+        for step in reversed(self.steps()):
+            if until is not None and step > until:
+                continue
+            path = self._path(step)
+            try:
+                arrays, state = _read(path)
+            except ValueError as error:
+                _logger.warning("%s is passed over: %s", path, error)
+                if self.is_writer:  # it shall not count as one of the newest
+                    path.replace(path.with_suffix(".damaged"))
+                continue
+            _check(path, arrays, state, variables, seed)
+            for name, variable in variables.items():
+                variable.assign(arrays[name])
+            return state
+        return None
+
+    def delete_after(self, step: int) -> None:
+        """Deletes the checkpoints of later steps."""
+        for later in self.steps():
+            if self.is_writer and later > step:
+                self._path(later).unlink()
 
     def _path(self, step: int) -> Path:
         return self.directory / f"step-{step:09d}.safetensors"
+
+    def _write(self, step: int, arrays: dict[str, np.ndarray], state: str) -> None:
+        try:
+            odd = next((n for n, a in arrays.items() if not _is_finite(a)), None)
+            if odd:
+                raise Diverged(step, f"{odd} is not finite after step {step:,}")
+            if not self.is_writer:
+                return
+            # One entry: the library writes several in any order.
+            entry = json.dumps({"state": state, "sha256": _digest(arrays, state)})
+            with atomic_file(self._path(step)) as temporary:
+                _save_file(arrays, temporary, {"run": entry})
+            for old in self.steps()[: -self.keep]:
+                self._path(old).unlink()
+        except Exception as error:
+            self._error = error
+
+    def _finish(self) -> Exception | None:
+        """Waits for the thread; the error it met."""
+        if self._thread:
+            self._thread.join()
+        error, self._error, self._thread = self._error, None, None
+        return error
 
 
 def _variables(model: Any, optimizer: Any) -> dict[str, Any]:
@@ -85,3 +176,62 @@ def _variables(model: Any, optimizer: Any) -> dict[str, Any]:
     named |= {f"optimizer/{variable.path}": variable for variable in optimizer.variables}
     assert len(named) == len(model.weights) + len(optimizer.variables), "names must be unique"
     return named
+
+
+def _save_file(arrays: dict[str, np.ndarray], path: Path, metadata: dict[str, str]) -> None:
+    try:
+        safetensors.numpy.save_file(arrays, path, metadata)
+    except safetensors.SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        raise OSError(int(number[1]) if number else 0, str(error), str(path)) from None
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], RunState]:
+    """What is in a checkpoint.
+
+    Raises:
+        ValueError: When it is damaged.
+    """
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            entry = json.loads((file.metadata() or {}).get("run", "{}"))
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError) as error:
+        raise ValueError(str(error)) from None
+    if not isinstance(entry, dict) or not {"state", "sha256"} <= entry.keys():
+        raise ValueError("it has no position of a run")
+    if _digest(arrays, entry["state"]) != entry["sha256"]:
+        raise ValueError("its content does not match its hash")
+    return arrays, RunState.from_json(entry["state"])
+
+
+def _check(
+    path: Path,
+    arrays: dict[str, np.ndarray],
+    state: RunState,
+    variables: dict[str, Any],
+    seed: int,
+) -> None:
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    odd = shapes.items() ^ {(name, array.shape) for name, array in arrays.items()}
+    if odd:
+        raise InputError(f"{path} is of another model: {min(odd)[0]} is not the same in both")
+    if state.seed != seed:
+        raise InputError(
+            f"{path} is of a run with train.seed = {state.seed}, this one has {seed}; choose "
+            "another --workdir"
+        )
+
+
+def _digest(arrays: dict[str, np.ndarray], state: str) -> str:
+    digest = hashlib.sha256(state.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"\n{name} {array.dtype} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def _is_finite(array: np.ndarray) -> bool:
+    """Whether all values are numbers; those of kinds that are no floats always are."""
+    return array.dtype.kind not in "fV" or bool(np.isfinite(array).all())

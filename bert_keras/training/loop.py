@@ -1,48 +1,36 @@
 """The one loop that every command trains through."""
 
-import math
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from bert_keras.config import CheckpointConfig, FinetuneTrainConfig, TrainConfig
-from bert_keras.errors import Interrupted
-from bert_keras.modeling.ratio import perplexity, sum_ratios
+from bert_keras.config import CheckpointConfig, FinetuneTrainConfig, TrainConfig, WatchConfig
+from bert_keras.errors import Diverged, Interrupted
 from bert_keras.training.checkpoint import Checkpoints
+from bert_keras.training.held_out import EvaluationStopped
 from bert_keras.training.interruption import listening
 from bert_keras.training.metrics import MetricsLog
-from bert_keras.training.steps import Ratios, make_eval_step, make_train_step
-from bert_keras.training.strategy import distribute
+from bert_keras.training.state import EpochOffsets, RunState
+from bert_keras.training.steps import Ratios, TrainStep, make_eval_step
+from bert_keras.training.strategy import distribute, is_chief
+from bert_keras.training.watch import InputWatch, LossWatch
+from bert_keras.training.window import Window
 from bert_keras.training.workdir import CHECKPOINTS_FOLDER
+from bert_keras.training.workers import agree_on
 
+_logger = logging.getLogger("bert_keras")
 
-@dataclass
-class HeldOutMeans:
-    """The evaluation by the model's own losses and accuracies on held-out batches.
-
-    Attributes:
-        batches: A finite dataset of global batches, always the same ones.
-        constants: Logged with every evaluation, such as what guessing would reach.
-    """
-
-    batches: tf.data.Dataset
-    constants: dict[str, float] = field(default_factory=dict)
-
-    def __call__(self, run: "TrainingRun") -> dict[str, float]:
-        """The means over the batches."""
-        window = _Window()
-        for batch in distribute(run.strategy, self.batches):
-            window.add(run.eval_step(batch))
-        values = window.means()
-        if "mlm_loss" in values:
-            values["mlm_perplexity"] = perplexity(values["mlm_loss"])
-        return values | self.constants
+_START_ANEW = "start anew in another --workdir, with a lower optimizer.learning_rate"
+_ADVICE = (
+    "the same command with --set watch.on_divergence=roll_back goes back to before it and skips "
+    f"its data; or {_START_ANEW}"
+)
 
 
 @dataclass
@@ -55,12 +43,14 @@ class Stage:
         evaluation: Gives what is logged of the model as it is now, such as ``HeldOutMeans``;
             ``None`` evaluates nothing.
         constants: Logged with every line, such as the sequence length.
+        epochs: What the batches remember of their epochs' plans, kept in checkpoints.
     """
 
     last_step: int
     batches_from: Callable[[int], tf.data.Dataset]
     evaluation: Callable[["TrainingRun"], dict[str, float]] | None = None
     constants: dict[str, float] = field(default_factory=dict)
+    epochs: EpochOffsets | None = None
 
 
 class TrainingRun:
@@ -72,6 +62,7 @@ class TrainingRun:
         strategy: Which devices share a step.
         train: Length, precision and logging.
         checkpoint: How often the state is written.
+        watch: What is done about a run that goes wrong.
         workdir: Where ``checkpoints/``, ``metrics.jsonl`` and ``logs/`` go.
         callbacks: Keras callbacks; they are told of batches (with logs when a line is logged),
             evaluations, and the run's begin and end. One that sets ``model.stop_training``
@@ -85,6 +76,7 @@ class TrainingRun:
         strategy: tf.distribute.Strategy,
         train: TrainConfig | FinetuneTrainConfig,
         checkpoint: CheckpointConfig,
+        watch: WatchConfig,
         workdir: Path,
         callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
@@ -92,113 +84,205 @@ class TrainingRun:
         self.optimizer = optimizer
         self.strategy = strategy
         self.train = train
-        self.every_steps = checkpoint.every_steps
-        self.checkpoints = Checkpoints(workdir / CHECKPOINTS_FOLDER, checkpoint.keep)
+        self.checkpoint = checkpoint
+        self.watch = watch
+        self.checkpoints = Checkpoints(
+            workdir / CHECKPOINTS_FOLDER, checkpoint.keep, is_writer=is_chief(strategy)
+        )
         self.workdir = workdir
-        self.train_step = make_train_step(strategy, model, optimizer, train.jit_compile)
+        self.train_step = TrainStep(strategy, model, optimizer, train)
         self.eval_step = make_eval_step(strategy, model, train.jit_compile)
         self.callbacks = keras.callbacks.CallbackList(list(callbacks))
-
-    def restore(self) -> int:
-        """Takes up the newest checkpoint; returns the number of updates done."""
-        with self.strategy.scope():
-            if not self.optimizer.built:
-                self.optimizer.build(self.model.trainable_variables)
-            return self.checkpoints.restore_latest(self.model, self.optimizer)
 
     def run(self, stages: Sequence[Stage]) -> None:
         """Trains through the stages, from the newest checkpoint on if there is one.
 
         Raises:
             Interrupted: After Ctrl-C or SIGTERM, once the state is saved.
+            Diverged: When the loss is no number or has blown up, and ``watch`` says to stop.
+            OSError: When checkpoints cannot be written.
         """
-        step = self.restore()
-        self.log = MetricsLog(self.workdir, step)
+        self.stages = stages
         total = stages[-1].last_step
+        self._restore()
+        step = self.state.step
         self.callbacks.set_model(self.model)
         evaluates = any(stage.evaluation for stage in stages)
         self.callbacks.set_params({"steps": total, "initial_step": step, "evaluates": evaluates})
         self.model.stop_training = False
         self.callbacks.on_train_begin()
-        with listening() as self.stop_request:
-            for stage in stages:
-                if step < stage.last_step and not self.model.stop_training:
-                    self._run_stage(stage, step, total)
-                    step = stage.last_step
+        self._saved_at = time.monotonic()
+        self._inputs = InputWatch(self.watch.input_share)
+        with self.checkpoints.writing(), listening() as self.stop_request:
+            if not step and self.watch.on_divergence == "roll_back":
+                self.checkpoints.save(self.state, self.model, self.optimizer)
+            if self.state.evaluation_is_due:
+                self._evaluate_late()
+            while self.state.step < total and not self.model.stop_training:
+                try:
+                    self._run_stage(self._stage_after(self.state.step), total)
+                except Diverged as error:
+                    self._roll_back(error)
         self.callbacks.on_train_end()
 
-    def _run_stage(self, stage: Stage, first_step: int, total: int) -> None:
-        window = _Window()
-        batches = iter(distribute(self.strategy, stage.batches_from(first_step)))
-        for step in range(first_step + 1, stage.last_step + 1):
-            self.callbacks.on_train_batch_begin(step - 1)
+    def _restore(self, until: int | None = None) -> bool:
+        """Takes up the newest checkpoint, or that of step ``until`` at the latest, if any."""
+        with self.strategy.scope():
+            if not self.optimizer.built:
+                self.optimizer.build(self.model.trainable_variables)
+            state = self.checkpoints.restore_latest(
+                self.model, self.optimizer, self.train.seed, until
+            )
+        self.state = state or RunState(self.train.seed)
+        agree_on(self.strategy, self.state.step)
+        epochs = self.stages[self.state.stage].epochs
+        if epochs:
+            epochs.restore(self.state.epoch_offsets)
+        self._losses = LossWatch(self.watch, self.state.losses)
+        self.log = MetricsLog(self.workdir, self.state.step, not self.state.evaluation_is_due)
+        return state is not None
+
+    def _stage_after(self, step: int) -> int:
+        return next(n for n, stage in enumerate(self.stages) if step < stage.last_step)
+
+    def _run_stage(self, number: int, total: int) -> None:
+        """Trains to the end of a stage, or until a callback says stop."""
+        stage, step = self.stages[number], self.state.step
+        window = Window(self.state.window)
+        dataset = self.state.batches(number, stage.batches_from, step)
+        batches = iter(distribute(self.strategy, dataset))
+        while step < stage.last_step:
+            self.callbacks.on_train_batch_begin(step)
+            before = step
+            step += self._steps_of_call(before, stage.last_step)
             with window.timed():
-                window.add(self.train_step(next(batches)))
+                ratios = self._take(batches, step - before, window)
+            window.add(step, ratios)
             logs = {}
-            if step % self.train.log_every_steps == 0 or step == stage.last_step:
-                logs = window.close() | stage.constants
-                logs["learning_rate"] = float(self.optimizer.learning_rate)  # the next step's
-                self.log.write(step, "train", logs)
+            if _has_passed(before, step, self.train.log_every_steps) or step == stage.last_step:
+                logs = self._log(window, stage, step)
             self.callbacks.on_train_batch_end(step - 1, logs)
-            if step % self.train.eval_every_steps == 0 or step == total:
-                self.evaluate(stage, step)
+            is_due = _has_passed(before, step, self.train.eval_every_steps) or step == total
+            if is_due:
+                window.settle(self._losses.check)
+                is_due = not self._evaluate(stage, step)
             stopping = self.stop_request.signal_number
             is_last = step == total or self.model.stop_training
-            if step % self.every_steps == 0 or is_last or stopping:
-                self.checkpoints.save(step, self.model, self.optimizer)
+            self.state.step, self.state.evaluation_is_due = step, is_due
+            if self._is_time_to_save(before, step) or is_last or stopping:
+                self._save(number, step, window)
+            if is_last or stopping:
+                self.checkpoints.wait()
+            if stopping and (is_due or not is_last):
+                raise Interrupted(step, stopping)
             if is_last:
                 return
-            if stopping:
-                raise Interrupted(step, stopping)
+        self.state.window = {}
 
-    def evaluate(self, stage: Stage, step: int) -> dict[str, float]:
-        """What the stage's evaluation finds, logged; empty where it has none."""
+    def _steps_of_call(self, step: int, last_step: int) -> int:
+        """How many steps to take before Python has something to do again."""
+        intervals = (
+            self.train.log_every_steps,
+            self.train.eval_every_steps,
+            self.checkpoint.every_steps,
+        )
+        ends = [last_step, *(step + every - step % every for every in intervals if every)]
+        return min(self.train.steps_per_call, min(ends) - step)
+
+    def _take(self, batches: Iterator[Any], count: int, window: Window) -> Ratios:
+        """Takes steps; where it is one, the wait for its batch is seen from here."""
+        if count > 1:
+            return self.train_step.take(batches, count)
+        with window.waiting():
+            batch = next(batches)
+        return self.train_step(batch)
+
+    def _log(self, window: Window, stage: Stage, step: int) -> dict[str, float]:
+        """Writes the window's line."""
+        window.settle(self._losses.check)
+        calls = window.timed_calls
+        logs = window.close() | stage.constants
+        logs["learning_rate"] = float(self.optimizer.learning_rate)  # the next step's
+        self.log.write(step, "train", logs)
+        self._inputs.look(step, logs.get("input_share", 0.0), calls)
+        return logs
+
+    def _is_time_to_save(self, before: int, step: int) -> bool:
+        minutes = self.checkpoint.every_minutes
+        is_late = bool(minutes) and time.monotonic() - self._saved_at >= 60 * minutes
+        return is_late or _has_passed(before, step, self.checkpoint.every_steps)
+
+    def _save(self, number: int, step: int, window: Window) -> None:
+        """Begins to write the state, once the loss is known to be good."""
+        window.settle(self._losses.check)
+        epochs = self.stages[number].epochs
+        position = self.state.position(number, step)
+        self.state = replace(
+            self.state,
+            stage=number,
+            epoch_offsets=epochs.before(position) if epochs else [],
+            losses=self._losses.losses,
+            window=window.sums,
+        )
+        self.checkpoints.save(self.state, self.model, self.optimizer)
+        self._saved_at = time.monotonic()
+
+    def _roll_back(self, error: Diverged) -> None:
+        """Goes back to before the bad step, whose data are skipped from then on.
+
+        Raises:
+            Diverged: When that is not asked for, or not possible.
+        """
+        number = self._stage_after(error.step - 1)
+        stage_start = self.stages[number - 1].last_step if number else 0
+        # A call of several steps tells of the last of them.
+        skipped_steps = max(self.watch.skip_steps, self.train.steps_per_call)
+        first = max(stage_start + 1, error.step - skipped_steps + 1)
+        skipped, roll_backs = self.state.skipped, self.state.roll_backs + 1
+        if self.watch.on_divergence == "stop":
+            raise Diverged(error.step, f"{error}; {_ADVICE}") from None
+        if roll_backs > self.watch.max_roll_backs:
+            message = f"{error}, after {self.watch.max_roll_backs} roll-backs; {_START_ANEW}"
+            raise Diverged(error.step, message) from None
+        self.checkpoints.wait_and_tell()
+        if not self._restore(until=first - 1):
+            raise Diverged(
+                error.step,
+                f"{error}; no checkpoint is left from before step {first:,} to go back to: set "
+                "checkpoint.keep higher or watch.skip_steps lower",
+            ) from None
+        self.checkpoints.delete_after(self.state.step)
+        # The checkpoint may be of before an earlier roll-back, which is not to be undone.
+        self.state.skipped, self.state.roll_backs = skipped, roll_backs
+        self.state.skip(number, first, error.step)
+        _logger.warning(
+            "%s; back to step %s, the data of steps %s to %s are skipped",
+            error,
+            *(f"{step:,}" for step in (self.state.step, first, error.step)),
+        )
+
+    def _evaluate(self, stage: Stage, step: int) -> bool:
+        """Logs what the stage's evaluation finds; False where it gave way to a stop."""
         if stage.evaluation is None:
-            return {}
+            return True
+        if self.stop_request.signal_number:
+            return False
         self.callbacks.on_test_begin()
-        values = stage.evaluation(self) | stage.constants
+        try:
+            values = stage.evaluation(self) | stage.constants
+        except EvaluationStopped:
+            return False
         self.log.write(step, "eval", values)
         self.callbacks.on_test_end(values | {"step": step})
-        return values
+        return True
+
+    def _evaluate_late(self) -> None:
+        """Makes up for the evaluation that gave way when the run was asked to stop."""
+        if not self._evaluate(self.stages[self.state.stage], self.state.step):
+            raise Interrupted(self.state.step, self.stop_request.signal_number)
+        self.state.evaluation_is_due = False
 
 
-class _Window:
-    """Ratios and time since the last line of the log."""
-
-    def __init__(self) -> None:
-        self._ratios: list[Ratios] = []
-        self._seconds: list[float] = []
-        self._is_warm = False
-
-    @contextmanager
-    def timed(self) -> Iterator[None]:
-        """Times the step within, the wait for its batch included."""
-        start = time.monotonic()
-        yield
-        self._seconds.append(time.monotonic() - start)
-
-    def add(self, ratios: Ratios) -> None:
-        """Adds a step."""
-        self._ratios.append(ratios)
-
-    def means(self) -> dict[str, float]:
-        """The mean of each ratio over all steps, the count of tokens apart."""
-        return {
-            name: numerator / denominator if denominator else math.nan
-            for name, (numerator, denominator) in sum_ratios(self._ratios).items()
-            if name != "tokens"
-        }
-
-    def close(self) -> dict[str, float]:
-        """The means and ``tokens_per_second``, padding not counted; begins anew.
-
-        The very first step traces and compiles, and is left out of the rate.
-        """
-        start = time.monotonic()
-        means = self.means()  # waits for a device that runs behind
-        seconds = sum(self._seconds[not self._is_warm :]) + time.monotonic() - start
-        timed = sum_ratios(self._ratios[not self._is_warm :])
-        if timed:
-            means["tokens_per_second"] = timed["tokens"][0] / seconds
-        self._ratios, self._seconds, self._is_warm = [], [], True
-        return means
+def _has_passed(before: int, step: int, every: int) -> bool:
+    """Whether a multiple of ``every`` was reached since ``before``; never one of 0."""
+    return bool(every) and step // every > before // every

@@ -19,11 +19,15 @@ class MetricsLog:
     Args:
         workdir: The run's work directory.
         step: The step the run goes on from; later lines, of a run that was killed, are dropped.
+        is_evaluated: Whether the evaluation of that step is among what is done.
     """
 
-    def __init__(self, workdir: Path, step: int = 0) -> None:
+    def __init__(self, workdir: Path, step: int = 0, is_evaluated: bool = True) -> None:
         self.path = workdir / METRICS_FILE
-        kept = [line for line in read_metrics(workdir) if line["step"] <= step]
+        last = {"train": step, "eval": step if is_evaluated else step - 1}
+        kept = [
+            line for line in read_metrics(workdir) if line["step"] <= last.get(line["split"], step)
+        ]
         write_text_atomic(self.path, "".join(_dump(line) for line in kept))
         self._writers = {
             split: tf.summary.create_file_writer(str(workdir / "logs" / split))

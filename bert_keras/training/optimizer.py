@@ -3,11 +3,16 @@
 from collections.abc import Mapping
 
 from bert_keras.config import OptimizerConfig
-from bert_keras.optimizers import AdamW, WarmupLinearDecay
+from bert_keras.optimizers import LAMB, AdamW, WarmupLinearDecay
+
+_KINDS: dict[str, type[AdamW]] = {"adamw": AdamW, "lamb": LAMB}
 
 
 def make_optimizer(
-    settings: OptimizerConfig, steps: int, rate_factors: Mapping[str, float] | None = None
+    settings: OptimizerConfig,
+    steps: int,
+    rate_factors: Mapping[str, float] | None = None,
+    precision: str = "float32",
 ) -> AdamW:
     """The optimizer and the schedule of ``[optimizer]`` over a run of ``steps`` updates.
 
@@ -15,8 +20,9 @@ def make_optimizer(
         settings: The table.
         steps: The run's length; the learning rate reaches 0 at its end.
         rate_factors: As in ``AdamW``.
+        precision: The model's; in ``"mixed_float16"`` the loss is scaled.
     """
-    return AdamW(
+    return _KINDS[settings.name](
         WarmupLinearDecay(settings.learning_rate, round(settings.warmup_ratio * steps), steps),
         weight_decay=settings.weight_decay,
         beta_1=settings.beta_1,
@@ -25,4 +31,5 @@ def make_optimizer(
         clip_norm=settings.clip_norm,
         bias_correction=settings.bias_correction,
         rate_factors=rate_factors,
+        loss_scaling=precision == "mixed_float16",
     )

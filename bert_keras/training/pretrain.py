@@ -20,9 +20,10 @@ from bert_keras.training.curves import plot_curves
 from bert_keras.training.loop import TrainingRun
 from bert_keras.training.optimizer import make_optimizer
 from bert_keras.training.stages import make_stages
-from bert_keras.training.steps import make_train_step
-from bert_keras.training.strategy import make_strategy
-from bert_keras.training.workdir import MODEL_FOLDER, claim, locked
+from bert_keras.training.steps import TrainStep
+from bert_keras.training.strategy import check_batches, host_of, make_strategy
+from bert_keras.training.workdir import MODEL_FOLDER, claim
+from bert_keras.training.workers import own_workdir, telling_of_lost_workers
 
 
 def pretrain(
@@ -51,19 +52,22 @@ def pretrain(
     Raises:
         InputError: When the corpus, the config and the work directory do not fit together.
         Interrupted: After Ctrl-C or SIGTERM, once the state is saved.
+        Diverged: When the loss is no number or has blown up, and ``watch`` says to stop.
+        WorkerLost: When another process of a run of several is gone.
     """
     workdir = Path(workdir)
     if init is not None:
         config = config.replace(model=replace(config.model, init=str(init)))
     texts = Corpus.open(_corpus_path(config, corpus))
-    with locked(workdir):
+    strategy = make_strategy(config.distribution)
+    with own_workdir(strategy, workdir) as own, telling_of_lost_workers(strategy):
         description = (texts.path / DESCRIPTION_FILE).read_text(encoding="utf-8")
-        claim(workdir, config, DESCRIPTION_FILE, description, texts.path)
-        if not (workdir / MODEL_FOLDER).exists():
-            run = _make_run(config, texts, workdir, callbacks)
-            run.run(make_stages(config, texts))
-            plot_curves(workdir)
-            save(run.model, workdir / MODEL_FOLDER, texts.tokenizer)
+        claim(own, config, DESCRIPTION_FILE, description, texts.path)
+        if not (own / MODEL_FOLDER).exists():
+            run = _make_run(config, texts, strategy, own, callbacks)
+            run.run(make_stages(config, texts, host_of(strategy)))
+            plot_curves(own)
+            save(run.model, own / MODEL_FOLDER, texts.tokenizer)
     return workdir / MODEL_FOLDER
 
 
@@ -76,9 +80,7 @@ def measure_seconds_per_step(config: PretrainConfig, corpus: Corpus, seconds: fl
         seconds: How long to measure each stage.
     """
     model, optimizer = _make_model(config, corpus)
-    step_function = make_train_step(
-        tf.distribute.get_strategy(), model, optimizer, config.train.jit_compile
-    )
+    step_function = TrainStep(tf.distribute.get_strategy(), model, optimizer, config.train)
     mean, done = 0.0, 0
     for stage in make_stages(config, corpus):
         batches = iter(stage.batches_from(done))
@@ -97,14 +99,23 @@ def measure_seconds_per_step(config: PretrainConfig, corpus: Corpus, seconds: fl
 def _make_run(
     config: PretrainConfig,
     corpus: Corpus,
+    strategy: tf.distribute.Strategy,
     workdir: Path,
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> TrainingRun:
-    strategy = make_strategy(config.distribution.strategy)
+    sizes = [phase.batch_size for phase in config.data.phases if phase.batch_size]
+    check_batches(strategy, config.train, [config.train.batch_size, *sizes])
     with strategy.scope():
         model, optimizer = _make_model(config, corpus)
     return TrainingRun(
-        model, optimizer, strategy, config.train, config.checkpoint, workdir, callbacks
+        model,
+        optimizer,
+        strategy,
+        config.train,
+        config.checkpoint,
+        config.watch,
+        workdir,
+        callbacks,
     )
 
 
@@ -113,7 +124,9 @@ def _make_model(config: PretrainConfig, corpus: Corpus) -> tuple[BertForPreTrain
     model = BertForPreTraining(bert_config, seed=config.train.seed, dtype=config.train.precision)
     if config.model.init:
         _start_from(model, config.model.init, corpus)
-    return model, make_optimizer(config.optimizer, config.train.steps)
+    model.encoder.rematerialize = config.train.rematerialize
+    precision = config.train.precision
+    return model, make_optimizer(config.optimizer, config.train.steps, precision=precision)
 
 
 def _start_from(model: BertForPreTraining, init: str, corpus: Corpus) -> None:

@@ -9,14 +9,24 @@ from bert_keras.config import DataConfig, PretrainConfig
 from bert_keras.corpus import Corpus
 from bert_keras.data import pretraining_dataset
 from bert_keras.modeling.random import fold_in
-from bert_keras.training.loop import HeldOutMeans, Stage
+from bert_keras.training.held_out import HeldOutMeans
+from bert_keras.training.loop import Stage
+from bert_keras.training.state import EpochOffsets
+from bert_keras.training.strategy import rows_of_host
 
 
-def make_stages(config: PretrainConfig, corpus: Corpus) -> list[Stage]:
+def make_stages(
+    config: PretrainConfig, corpus: Corpus, host: tuple[int, int] = (0, 1)
+) -> list[Stage]:
     """The phases of ``data.phases`` and the rest of the run, each with its own batches.
 
     Each stage samples under a seed of its own, so that none repeats another's examples; the
     held-out batches are those of the stage's lengths.
+
+    Args:
+        config: The recipe.
+        corpus: What to train on.
+        host: Which host this is and how many there are; each gathers its own rows alone.
     """
     train_texts, held_out = corpus.split(config.data.eval_fraction)
     total = config.train.steps
@@ -24,12 +34,14 @@ def make_stages(config: PretrainConfig, corpus: Corpus) -> list[Stage]:
     for data, batch_size, last_step in _lengths(config):
         first_step = stages[-1].last_step if stages else 0
         seed = fold_in(config.train.seed, f"stage {len(stages)}")
+        epochs = EpochOffsets(batch_size, first_step)
         stages.append(
             Stage(
                 last_step=min(last_step, total),
-                batches_from=_Batches(train_texts, data, batch_size, seed, first_step),
-                evaluation=_evaluation(held_out, data, batch_size, config),
+                batches_from=_Batches(train_texts, data, epochs, seed, host),
+                evaluation=_evaluation(held_out, data, batch_size, config, host),
                 constants={"max_seq_length": data.max_seq_length},
+                epochs=epochs,
             )
         )
     return stages
@@ -39,14 +51,27 @@ class _Batches:
     """The batches of a stage from any step of the run on."""
 
     def __init__(
-        self, corpus: Corpus, data: DataConfig, batch_size: int, seed: int, first_step: int
+        self,
+        corpus: Corpus,
+        data: DataConfig,
+        epochs: EpochOffsets,
+        seed: int,
+        host: tuple[int, int],
     ) -> None:
-        self.corpus, self.data, self.batch_size = corpus, data, batch_size
-        self.seed, self.first_step = seed, first_step
+        self.corpus, self.data, self.epochs = corpus, data, epochs
+        self.seed, self.host = seed, host
 
     def __call__(self, step: int) -> tf.data.Dataset:
+        number, count = self.host
         return pretraining_dataset(
-            self.corpus, self.data, self.batch_size, self.seed, start_step=step - self.first_step
+            self.corpus,
+            self.data,
+            self.epochs.batch_size,
+            self.seed,
+            start_step=step - self.epochs.first_step,
+            host_index=number,
+            host_count=count,
+            epoch_offsets=self.epochs.for_stream(),
         )
 
 
@@ -69,14 +94,18 @@ def _lengths(config: PretrainConfig) -> list[tuple[DataConfig, int, int]]:
 
 
 def _evaluation(
-    held_out: Corpus, data: DataConfig, batch_size: int, config: PretrainConfig
+    held_out: Corpus,
+    data: DataConfig,
+    batch_size: int,
+    config: PretrainConfig,
+    host: tuple[int, int],
 ) -> HeldOutMeans | None:
     if not len(held_out.documents):
         return None
     seed = fold_in(config.train.seed, "evaluation")
     batches = pretraining_dataset(held_out, data, batch_size, seed).take(config.train.eval_batches)
     batches = batches.cache()
-    return HeldOutMeans(batches, _baselines(batches))
+    return HeldOutMeans(rows_of_host(batches, host), _baselines(batches))
 
 
 def _baselines(batches: tf.data.Dataset) -> dict[str, float]:

@@ -1,25 +1,164 @@
-"""Which devices share a step."""
+"""Which devices share a step, and how they share its batch."""
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
+from bert_keras.config import ArithmeticConfig, DistributionConfig
+from bert_keras.errors import InputError
 
-def make_strategy(name: str) -> tf.distribute.Strategy:
-    """The strategy that ``distribution.strategy`` names.
 
-    Args:
-        name: ``"one_device"``, ``"mirrored"``, or ``"auto"``: mirrored where there are several
-            GPUs, else one device.
+def make_strategy(settings: DistributionConfig) -> tf.distribute.Strategy:
+    """The strategy that ``[distribution]`` names or, for ``"auto"``, that it finds.
+
+    In this order: several workers in ``TF_CONFIG``, a TPU, several GPUs, else one device. To be
+    called before TensorFlow runs anything: several workers must find each other first.
+
+    Raises:
+        InputError: When there is no such thing here.
     """
-    if name == "auto":
-        name = "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "one_device"
+    name = find_strategy(settings) if settings.strategy == "auto" else settings.strategy
+    if name == "multi_worker":
+        return _multi_worker()
+    if name == "tpu":
+        return _tpu(settings.tpu or os.environ.get("TPU_NAME") or "local")
     if name == "mirrored":
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
 
 
+def find_strategy(settings: DistributionConfig) -> str:
+    """What ``"auto"`` stands for here."""
+    if len(_workers(os.environ.get("TF_CONFIG", ""))) > 1:
+        return "multi_worker"
+    if settings.tpu or "TPU_NAME" in os.environ or tf.config.list_physical_devices("TPU"):
+        return "tpu"
+    return "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "one_device"
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process is the one that writes the run's files."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return True
+    resolver = strategy.cluster_resolver
+    cluster = resolver.cluster_spec().as_dict()
+    first = "chief" if "chief" in cluster else "worker"
+    return bool(resolver.task_type == first and resolver.task_id == 0)
+
+
+def check_batches(
+    strategy: tf.distribute.Strategy, settings: ArithmeticConfig, batch_sizes: Sequence[int]
+) -> None:
+    """Checks that the strategy's devices can share the batches that a recipe asks for.
+
+    Raises:
+        InputError: When a batch cannot be shared out evenly.
+    """
+    replicas, micro_batches = strategy.num_replicas_in_sync, settings.accumulation_steps
+    for size in batch_sizes:
+        if size % (replicas * micro_batches):
+            raise InputError(
+                f"a batch of {size} cannot be shared evenly by {replicas} device(s) with "
+                f"train.accumulation_steps = {micro_batches}; set train.batch_size (and that of "
+                f"data.phases) to a multiple of {replicas * micro_batches}"
+            )
+
+
+def host_of(strategy: tf.distribute.Strategy) -> tuple[int, int]:
+    """Which host this process is, from 0, and how many share every global batch.
+
+    Raises:
+        InputError: For a TPU of several hosts.
+    """
+    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        resolver = strategy.cluster_resolver
+        cluster = resolver.cluster_spec().as_dict()
+        chiefs = len(cluster.get("chief", []))
+        number = resolver.task_id + (0 if resolver.task_type == "chief" else chiefs)
+        return number, chiefs + len(cluster.get("worker", []))
+    if isinstance(strategy, tf.distribute.TPUStrategy) and strategy.extended.num_hosts > 1:
+        raise InputError(
+            f"the TPU has {strategy.extended.num_hosts} hosts; examples are sampled in Python, on "
+            "the host that runs this command alone: take a slice with a single host"
+        )
+    return 0, 1
+
+
 def distribute(strategy: tf.distribute.Strategy, dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Hands each replica its rows of every global batch."""
-    options = tf.data.Options()
-    # The batches are a function of the step: no file or element is to be sharded away.
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return strategy.experimental_distribute_dataset(dataset.with_options(options))
+    """Hands each replica its rows of this host's batches."""
+
+    def of_host(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        replicas = context.num_replicas_in_sync // context.num_input_pipelines
+        if replicas == 1:
+            return dataset
+        return dataset.flat_map(lambda batch: _shares(batch, replicas)).prefetch(replicas)
+
+    return strategy.distribute_datasets_from_function(of_host)
+
+
+def rows_of_host(dataset: tf.data.Dataset, host: tuple[int, int]) -> tf.data.Dataset:
+    """A host's rows of global batches that are cheap enough to be made on every host."""
+    number, count = host
+    if count == 1:
+        return dataset
+    return dataset.map(
+        lambda batch: {name: tf.split(rows, count)[number] for name, rows in batch.items()}
+    )
+
+
+def _shares(batch: dict[str, tf.Tensor], replicas: int) -> tf.data.Dataset:
+    """A batch as one element for each replica."""
+    parts = {name: tf.stack(tf.split(rows, replicas)) for name, rows in batch.items()}
+    return tf.data.Dataset.from_tensor_slices(parts)
+
+
+def _workers(text: str) -> list[str]:
+    """The addresses that a ``TF_CONFIG`` names; none where there is no such variable.
+
+    Raises:
+        InputError: When it is not as TensorFlow wants it.
+    """
+    if not text:
+        return []
+    try:
+        config = json.loads(text)
+        cluster = config.get("cluster", {})
+        addresses = [name for kind in ("chief", "worker") for name in cluster.get(kind, [])]
+        task = config.get("task", {})
+        is_whole = not addresses or task["index"] < len(cluster[task["type"]])
+    except (ValueError, AttributeError, KeyError, TypeError):
+        is_whole = False
+    if not is_whole:
+        raise InputError(
+            'TF_CONFIG must be as {"cluster": {"worker": ["host:port", …]}, "task": {"type": '
+            f'"worker", "index": 0}}}}. Received: {text}'
+        )
+    return addresses
+
+
+def _multi_worker() -> tf.distribute.Strategy:
+    if not _workers(os.environ.get("TF_CONFIG", "")):
+        raise InputError(
+            "distribution.strategy = 'multi_worker' needs the environment variable TF_CONFIG, "
+            "which names all workers and which of them this one is"
+        )
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def _tpu(name: str) -> tf.distribute.Strategy:
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)
+        if name != "local":
+            tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+        return tf.distribute.TPUStrategy(resolver)
+    except (ValueError, RuntimeError, OSError, tf.errors.OpError) as error:
+        reason: Any = str(error).strip().split("\n")[0][:120]
+        raise InputError(
+            f"no TPU {name!r} can be reached ({type(error).__name__}: {reason}); on a TPU VM "
+            "install tensorflow-tpu and set distribution.tpu = 'local', else set it to the TPU's "
+            "name, or distribution.strategy = 'auto'"
+        ) from None

@@ -21,6 +21,9 @@ LOCK_FILE = ".lock"
 MOVABLE = ("data.corpus", "data.train", "data.dev")
 # Where they are 0 they follow from the epochs and the data, which are compared.
 DERIVED = ("train.steps", "train.eval_every_steps")
+# They may change from one start of a run to the next: its weights do not depend on the first,
+# and what the second has done so far is kept in the checkpoints.
+FREE_TABLES = ("checkpoint", "watch")
 
 
 def claim(workdir: Path, config: Any, data_file: str, data: str, source: object) -> None:
@@ -41,7 +44,9 @@ def claim(workdir: Path, config: Any, data_file: str, data: str, source: object)
     """
     if not check_owner(workdir, config, data_file, data, source):
         write_text_atomic(workdir / data_file, data)
-        write_text_atomic(workdir / CONFIG_FILE, dump_toml(config))
+    text = dump_toml(config)
+    if not (workdir / CONFIG_FILE).exists() or _read(workdir / CONFIG_FILE) != text:
+        write_text_atomic(workdir / CONFIG_FILE, text)
 
 
 def check_owner(workdir: Path, config: Any, data_file: str, data: str, source: object) -> bool:
@@ -85,6 +90,10 @@ def locked(workdir: Path) -> Iterator[None]:
         lock.release()
 
 
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
 def _has_begun(workdir: Path) -> bool:
     """Whether there is anything that another config would spoil."""
     return (workdir / MODEL_FOLDER).exists() or any((workdir / CHECKPOINTS_FOLDER).glob("step-*"))
@@ -99,7 +108,8 @@ def _difference(path: Path, now: Any) -> str:
     before, after = (_flat(dataclasses.asdict(config)) for config in (earlier, now))
     for name in before:
         is_left_open = name in DERIVED and not after[name]
-        if name not in MOVABLE and before[name] != after[name] and not is_left_open:
+        is_free = name in MOVABLE or name.partition(".")[0] in FREE_TABLES
+        if not is_free and before[name] != after[name] and not is_left_open:
             return f"{name} = {before[name]!r} there, {after[name]!r} here"
     return ""
 

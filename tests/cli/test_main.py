@@ -54,6 +54,14 @@ def fail(capsys, *arguments):
     return lines[0]
 
 
+def test_beam_says_how_it_is_installed(texts, made, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "apache_beam", None)  # as where it is not installed
+    arguments = [texts, "--vocab", made / "vocab.txt", "--out", tmp_path / "out"]
+    line = fail(capsys, "prepare", *arguments, "--beam", "DirectRunner")
+    assert line.endswith("pip install 'bert-keras[beam]'")
+    assert not (tmp_path / "out").exists()
+
+
 def test_help_answers_at_once_and_without_tensorflow():
     code = (
         "import sys; from bert_keras.cli.main import main\n"

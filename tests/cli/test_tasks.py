@@ -72,7 +72,7 @@ def test_evaluate_shows_metrics_confusion_and_mistakes(made, tmp_path, capsys):
     text = output(capsys, "evaluate", made / "run", "--data", wrong)
     assert ["accuracy", "0.5000"] in [line.split() for line in text.splitlines()]
     assert "right labels (rows), given labels (columns)" in text
-    assert "the most confident of 1 mistakes" in text
+    assert "1 of 1 mistakes, by confidence" in text
     assert "a dull film" in text
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import ml_dtypes
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,7 +14,7 @@ from bert_keras import BertConfig
 from bert_keras.modeling import padded_layout
 from bert_keras.modeling.embeddings import BertEmbeddings
 from bert_keras.modeling.heads import MaskedLMHead, NextSentenceHead, Pooler
-from bert_keras.modeling.layers import BertLayer, activation
+from bert_keras.modeling.layers import BertLayer, activation, add_bias
 from bert_keras.modeling.transformer import FeedForward, SelfAttention, TransformerLayer
 
 LAYERS = (
@@ -172,3 +173,15 @@ def assert_gelu() -> Callable[[Any, Any, bool], None]:
 def test_other_activations_are_those_of_keras(name: str) -> None:
     x = np.linspace(-4, 4, 101, dtype="float32")
     np.testing.assert_array_equal(activation(name)(x), keras.activations.get(name)(x))
+
+
+def test_a_bfloat16_bias_gets_the_whole_gradient_of_many_tokens() -> None:
+    """TensorFlow's own kernel loses a third of it here."""
+    upstream = np.random.default_rng(0).normal(0.003, 0.01, (4096, 32)).astype(ml_dtypes.bfloat16)
+    bias = tf.zeros([32], tf.bfloat16)
+    with tf.GradientTape() as tape:
+        tape.watch(bias)
+        total = tf.reduce_sum(add_bias(tf.zeros([4096, 32], tf.bfloat16), bias) * upstream)
+    expected = upstream.astype(np.float64).sum(0)
+    given = tape.gradient(total, bias).numpy().astype(np.float64)
+    assert np.linalg.norm(given - expected) < 0.01 * np.linalg.norm(expected)

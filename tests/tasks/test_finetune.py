@@ -272,3 +272,23 @@ def test_a_label_that_training_did_not_have_names_the_row(finished, tmp_path):
     (tmp_path / "dev.tsv").write_text("a fine film\tgood\nno fun\tawful\n")
     with pytest.raises(InputError, match=r"row 2.*'awful' is none of the model's: bad, good"):
         evaluate(bert_keras.load(finished / "model"), str(tmp_path / "dev.tsv"))
+
+
+def test_micro_batches_calls_of_several_steps_and_rematerialisation_change_no_loss(
+    tmp_path, encoder_path, reviews
+):
+    """On batches of all lengths, without padding, with a layer frozen."""
+    model = dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob"), 0.0)
+    model |= {"classifier_dropout": 0.0, "frozen_layers": 1}
+    train = {"steps": 6, "log_every_steps": 3, "eval_every_steps": 6}
+    arithmetic = {"accumulation_steps": 4, "steps_per_call": 3, "rematerialize": True}
+    lines = {}
+    for name, settings in (("plain", {}), ("together", arithmetic)):
+        config = recipe(model=model, train=train | settings)
+        files = [str(reviews / f"{side}.tsv") for side in ("train", "dev")]
+        finetune(config, tmp_path / name, encoder_path, *files)
+        lines[name] = read_metrics(tmp_path / name)
+    assert [line["step"] for line in lines["together"]] == [3, 6, 6]
+    for plain, together in zip(*lines.values(), strict=True):
+        for name in plain.keys() - {"step", "split", "tokens_per_second"}:
+            assert together[name] == pytest.approx(plain[name], rel=1e-5)

@@ -1,10 +1,16 @@
+import logging
+import resource
+import signal
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 
-from bert_keras.errors import InputError
+from bert_keras.errors import Diverged, InputError
 from bert_keras.optimizers import AdamW
 from bert_keras.training.checkpoint import Checkpoints
+from bert_keras.training.state import RunState
 
 
 def make_state(units=3, seed=0):
@@ -16,44 +22,189 @@ def make_state(units=3, seed=0):
     return model, optimizer
 
 
-def test_every_variable_comes_back_bit_for_bit(tmp_path):
+def save(checkpoints, step, *model_and_optimizer):
+    checkpoints.save(RunState(step=step), *model_and_optimizer)
+    checkpoints.wait()
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Checkpoints of step 1, where the bias is 1, and step 2, where it is 2."""
+    model, optimizer = make_state()
+    checkpoints = Checkpoints(tmp_path, keep=2)
+    for step in (1, 2):
+        model.weights[1].assign([step] * 3)
+        save(checkpoints, step, model, optimizer)
+    return checkpoints, model, optimizer
+
+
+def test_every_variable_and_the_position_come_back_bit_for_bit(tmp_path):
     model, optimizer = make_state()
     optimizer.apply([np.ones((2, 3), "float32"), np.ones(3, "float32")])
     checkpoints = Checkpoints(tmp_path, keep=2)
-    checkpoints.save(5, model, optimizer)
+    state = RunState(
+        seed=3,
+        step=5,
+        stage=1,
+        epoch_offsets=[0, 10**12],
+        losses=[0.1, 1 / 3],
+        window={"mlm_loss": [0.1 + 0.2, 7.0]},
+        skipped=[[1, 2, 3]],
+        roll_backs=1,
+        evaluation_is_due=True,
+    )
+    checkpoints.save(state, model, optimizer)
+    checkpoints.wait()
     other, other_optimizer = make_state(seed=1)
-    assert checkpoints.restore_latest(other, other_optimizer) == 5
+    assert checkpoints.restore_latest(other, other_optimizer, seed=3) == state
     before = [*model.weights, *optimizer.variables]
     after = [*other.weights, *other_optimizer.variables]
     for variable, restored in zip(before, after, strict=True):
         assert variable.numpy().tobytes() == restored.numpy().tobytes()
 
 
+def test_training_goes_on_while_a_checkpoint_is_written_and_does_not_change_it(tmp_path):
+    model, optimizer = make_state()
+    checkpoints = Checkpoints(tmp_path, keep=2)
+    model.weights[1].assign([1.0] * 3)
+    checkpoints.save(RunState(step=1), model, optimizer)
+    model.weights[1].assign([2.0] * 3)
+    checkpoints.wait()
+    checkpoints.restore_latest(model, optimizer)
+    np.testing.assert_array_equal(model.weights[1], [1.0] * 3)
+
+
 def test_only_the_newest_are_kept(tmp_path):
     model, optimizer = make_state()
     checkpoints = Checkpoints(tmp_path, keep=2)
     for step in (1, 2, 10):
-        checkpoints.save(step, model, optimizer)
+        save(checkpoints, step, model, optimizer)
     assert checkpoints.steps() == [2, 10]
 
 
 def test_without_a_checkpoint_nothing_is_restored(tmp_path):
-    assert Checkpoints(tmp_path / "none", keep=2).restore_latest(*make_state()) == 0
+    assert Checkpoints(tmp_path / "none", keep=2).restore_latest(*make_state()) is None
 
 
-def test_a_truncated_checkpoint_is_one_clear_line(tmp_path):
-    model, optimizer = make_state()
-    checkpoints = Checkpoints(tmp_path, keep=2)
-    checkpoints.save(1, model, optimizer)
-    (file,) = tmp_path.iterdir()
+def cut(file):
     file.write_bytes(file.read_bytes()[:-10])
-    with pytest.raises(InputError, match="is damaged") as error:
-        checkpoints.restore_latest(model, optimizer)
-    assert "\n" not in str(error.value)
+
+
+def empty(file):
+    file.write_bytes(b"")
+
+
+def flip_a_bit(file):
+    content = bytearray(file.read_bytes())
+    content[-2] ^= 1
+    file.write_bytes(content)
+
+
+def change_the_position(file):
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b'step\\\\\\": 2', b'step\\\\\\": 3'))
+
+
+@pytest.mark.parametrize("damage", [cut, empty, flip_a_bit, change_the_position])
+def test_a_damaged_checkpoint_is_passed_over_with_a_word(two, damage, caplog):
+    checkpoints, model, optimizer = two
+    newest = checkpoints.directory / "step-000000002.safetensors"
+    whole = newest.read_bytes()
+    damage(newest)
+    assert newest.read_bytes() != whole
+    assert checkpoints.restore_latest(model, optimizer).step == 1
+    np.testing.assert_array_equal(model.weights[1], [1.0] * 3)
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "step-000000002.safetensors is passed over" in record.getMessage()
+    assert "\n" not in record.getMessage()
+    # Set aside: it neither counts as one of the newest nor hides the next of its step.
+    assert checkpoints.steps() == [1]
+
+
+def test_a_process_that_may_not_write_changes_nothing(two):
+    checkpoints, model, optimizer = two
+    cut(checkpoints.directory / "step-000000002.safetensors")
+    (checkpoints.directory / ".step-000000003.safetensors.4711.tmp").write_bytes(b"half")
+    before = sorted((p.name, p.read_bytes()) for p in checkpoints.directory.iterdir())
+    reader = Checkpoints(checkpoints.directory, keep=1, is_writer=False)
+    assert reader.restore_latest(model, optimizer).step == 1
+    save(reader, 4, model, optimizer)
+    reader.delete_after(0)
+    assert sorted((p.name, p.read_bytes()) for p in checkpoints.directory.iterdir()) == before
+
+
+def test_what_a_killed_process_left_half_written_is_cleared_away(two):
+    checkpoints, model, optimizer = two
+    left = checkpoints.directory / ".step-000000003.safetensors.4711.tmp"
+    left.write_bytes(b"half")
+    assert checkpoints.restore_latest(model, optimizer).step == 2
+    assert not left.exists()
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     checkpoints = Checkpoints(tmp_path, keep=2)
-    checkpoints.save(1, *make_state(units=3))
+    save(checkpoints, 1, *make_state(units=3))
     with pytest.raises(InputError, match="another model"):
         checkpoints.restore_latest(*make_state(units=4))
+
+
+def test_a_checkpoint_of_another_seed_is_refused(two):
+    checkpoints, model, optimizer = two
+    with pytest.raises(InputError, match=r"train.seed = 0, this one has 1"):
+        checkpoints.restore_latest(model, optimizer, seed=1)
+
+
+def test_weights_that_are_no_numbers_are_not_written(two):
+    checkpoints, model, optimizer = two
+    model.weights[0].assign(np.full((2, 3), np.nan))
+    with pytest.raises(Diverged, match="dense/kernel is not finite after step 3"):
+        save(checkpoints, 3, model, optimizer)
+    assert checkpoints.steps() == [1, 2]
+
+
+@pytest.fixture
+def no_space():
+    """Files longer than some bytes cannot be written, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_full_disk_leaves_the_older_checkpoints_and_is_told_at_the_next(two, no_space, caplog):
+    checkpoints, model, optimizer = two
+    checkpoints.save(RunState(step=3), model, optimizer)
+    with pytest.raises(OSError, match="File too large") as error:
+        checkpoints.save(RunState(step=4), model, optimizer)
+    assert str(error.value.filename).endswith("step-000000004.safetensors")
+    assert "step-000000003.safetensors" in caplog.text
+    no_space()
+    assert [path.name for path in sorted(checkpoints.directory.iterdir())] == [
+        "step-000000001.safetensors",
+        "step-000000002.safetensors",
+    ]
+    assert checkpoints.restore_latest(model, optimizer).step == 2
+
+
+def test_a_disk_that_was_full_for_a_while_costs_nothing(two, no_space):
+    checkpoints, model, optimizer = two
+    checkpoints.save(RunState(step=3), model, optimizer)
+    checkpoints._thread.join()
+    no_space()
+    checkpoints.save(RunState(step=4), model, optimizer)
+    assert checkpoints.steps() == [2, 4]
+
+
+def test_the_bytes_depend_on_the_state_alone(tmp_path):
+    files = []
+    for folder in ("a", "b"):
+        checkpoints = Checkpoints(tmp_path / folder, keep=2)
+        state = replace(RunState(step=1), losses=[1.0])
+        checkpoints.save(state, *make_state())
+        checkpoints.wait()
+        (file,) = (tmp_path / folder).iterdir()
+        files.append(file.read_bytes())
+    assert files[0] == files[1]

@@ -5,7 +5,9 @@ import pytest
 
 from bert_keras.config import PhaseConfig
 from bert_keras.corpus import Corpus
+from bert_keras.data import plan_pairs, pretraining
 from bert_keras.training.stages import make_stages
+from bert_keras.training.state import RunState
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +82,56 @@ def test_a_phase_may_leave_the_sentence_task_to_later_ones(recipe, corpus_path):
         ):
             assert ("next_sentence_labels" in batch) == (task != "none")
         assert ("nsp_baseline_accuracy" in stage.evaluation.constants) == (task != "none")
+
+
+def test_a_resumed_stage_plans_none_of_the_past_epochs(recipe, corpus_path, monkeypatch):
+    planned = []
+
+    def plan(*arguments):
+        planned.append(arguments[-1])
+        return plan_pairs(*arguments)
+
+    monkeypatch.setitem(pretraining._PLANNERS, "nsp", plan)
+    recipe = replace(recipe, data=replace(recipe.data, phases=()))
+    (stage,) = make_stages(recipe, Corpus.open(corpus_path))
+    expected = batches(stage, 0, 200)[-1]
+    offsets = stage.epochs.before(199)
+    (resumed,) = make_stages(recipe, Corpus.open(corpus_path))
+    resumed.epochs.restore(offsets)
+    planned.clear()
+    (found,) = batches(resumed, 199, 1)
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name])
+    current = len(offsets) - 2
+    assert current > 2
+    assert min(planned) == current
+
+
+def test_what_a_checkpoint_keeps_of_the_plan_does_not_depend_on_how_far_it_was_planned(
+    recipe, corpus_path
+):
+    recipe = replace(recipe, data=replace(recipe.data, phases=()))
+    kept = []
+    for count in (1, 150):
+        (stage,) = make_stages(recipe, Corpus.open(corpus_path))
+        batches(stage, 0, count)
+        kept.append(stage.epochs.before(1))
+    assert kept[0] == kept[1]
+    assert len(kept[0]) == 2
+
+
+def test_batches_are_skipped_across_epochs(recipe, corpus_path):
+    """Two streams of one stage, each with epochs of its own to plan."""
+    recipe = replace(recipe, data=replace(recipe.data, phases=()))
+    (stage,) = make_stages(recipe, Corpus.open(corpus_path))
+    everything = batches(stage, 0, 130)
+    (stage,) = make_stages(recipe, Corpus.open(corpus_path))
+    state = RunState(skipped=[[0, 3, 7], [0, 60, 100]])
+    found = list(state.batches(0, stage.batches_from, 0).take(86).as_numpy_iterator())
+    expected = everything[:3] + everything[7:60] + everything[100:]
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours["input_ids"], theirs["input_ids"])
+    (fresh,) = make_stages(recipe, Corpus.open(corpus_path))
+    batches(fresh, 0, 130)
+    assert stage.epochs.before(130) == fresh.epochs.before(130)

@@ -1,0 +1,66 @@
+"""Renders finetuning.json into the tables of README.md.
+
+python benchmarks/finetuning_table.py
+"""
+
+import json
+import re
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+HERE = Path(__file__).parent
+# A row's name in the table, and the metrics of it that are shown.
+ROWS = {
+    "sst2": ("SST-2", {"accuracy": "accuracy"}),
+    "mrpc": ("MRPC", {"accuracy": "accuracy", "f1": "F1"}),
+    "wnut16": ("WNUT-16", {"f1": "entity F1"}),
+    "xquad": ("XQuAD, English", {"exact_match": "EM", "f1": "F1"}),
+    "chnsenticorp": ("hotel reviews (Chinese)", {"accuracy": "accuracy"}),
+    "sst2-sotu": ("SST-2", {"accuracy": "accuracy"}),
+}
+HEADER = (
+    "| data | steps | metric | bert_keras | {other} | difference, 95 % | seconds | "
+    "times as fast |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
+)
+
+
+def table(results: dict[str, Any], other: str) -> str:
+    """The rows that stand beside ``other``, as Markdown."""
+    lines = [HEADER.format(other=other.replace("random", "from random weights"))]
+    for name, (title, metrics) in ROWS.items():
+        if name not in results or other not in results[name]:
+            continue
+        row = results[name]
+        ours, theirs = row["bert_keras"], row[other]
+        low, high = row["difference_95"]
+        for metric, label in metrics.items():
+            is_main = metric == row["metric"]
+            cells = [title, str(row["steps"]), label, scores(ours, metric), scores(theirs, metric)]
+            cells += [f"{low:+.3f} to {high:+.3f}" if is_main else ""]
+            times = [mean(run["seconds"] for run in side) for side in (ours, theirs)]
+            cells += [f"{times[0]:.0f} / {times[1]:.0f}", f"{times[1] / times[0]:.1f}"]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def scores(runs: list[dict[str, float]], metric: str) -> str:
+    """The mean over the seeds, and the seeds' own."""
+    values = [run[metric] for run in runs]
+    return f"{mean(values):.3f} ({', '.join(f'{value:.3f}' for value in values)})"
+
+
+def main() -> None:
+    """Replaces what stands between the marks."""
+    results = json.loads((HERE / "finetuning.json").read_text(encoding="utf-8"))
+    page = HERE / "README.md"
+    text = page.read_text(encoding="utf-8")
+    for other in ("transformers", "random"):
+        marks = f"<!-- finetuning {other} -->", f"<!-- end finetuning {other} -->"
+        block = "\n".join([marks[0], table(results, other), marks[1]])
+        text = re.sub(f"{marks[0]}.*{marks[1]}", lambda _, b=block: b, text, flags=re.DOTALL)
+    page.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""What a run is told about its state: when it is kept, and what to do when it goes wrong."""
+
+import math
+from dataclasses import dataclass
+
+from bert_keras.config.checks import at_least, one_of, require, share
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointConfig:
+    """``[checkpoint]``: when the state of a run is written; both intervals may be set.
+
+    The last step is always saved, and the one at which the run is asked to stop.
+
+    Attributes:
+        every_steps: Steps between checkpoints; 0 leaves it to ``every_minutes``.
+        every_minutes: Minutes between checkpoints; 0 leaves it to ``every_steps``. The weights do
+            not depend on it.
+        keep: How many of the newest are kept.
+    """
+
+    every_steps: int = 1000
+    every_minutes: float = 0.0
+    keep: int = 2
+
+    def __post_init__(self) -> None:
+        at_least("checkpoint.every_steps", self.every_steps, 0)
+        minutes = self.every_minutes
+        require("checkpoint.every_minutes must not be negative", 0 <= minutes < math.inf, minutes)
+        at_least("checkpoint.keep", self.keep, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchConfig:
+    """``[watch]``: what is done about a run that goes wrong.
+
+    A run diverges where the loss of a step is no finite number, or exceeds ``loss_factor`` times
+    the median of the steps before. Such steps are found when the next line is logged, the next
+    evaluation made or the next checkpoint written, and are never part of a checkpoint.
+
+    Attributes:
+        on_divergence: ``"stop"`` ends the run. ``"roll_back"`` goes back to a checkpoint, skips
+            the data of the bad step and of the steps right before it, and goes on (Chowdhery et
+            al. 2022, section 5.1).
+        loss_factor: See above; over the last 100 steps, once there are 20. 0 looks at finite
+            numbers only.
+        skip_steps: The steps whose data are skipped, the bad one among them.
+        max_roll_backs: After so many the run ends all the same.
+        input_share: A run whose steps spend more than this share of their time waiting for
+            batches says so once; 1 never.
+    """
+
+    on_divergence: str = "stop"
+    loss_factor: float = 5.0
+    skip_steps: int = 10
+    max_roll_backs: int = 3
+    input_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        one_of("watch.on_divergence", self.on_divergence, ("stop", "roll_back"))
+        factor = self.loss_factor
+        is_factor = factor == 0 or 1 < factor < math.inf
+        require("watch.loss_factor must be greater than 1, or 0 for never", is_factor, factor)
+        at_least("watch.skip_steps", self.skip_steps, 1)
+        at_least("watch.max_roll_backs", self.max_roll_backs, 1)
+        share("watch.input_share", self.input_share)

@@ -1,0 +1,200 @@
+"""Text to a corpus on many machines, by Apache Beam: the bytes that one machine writes.
+
+Each input file is tokenized wherever Beam puts it and left as a part; the process that started
+the pipeline then writes the parts in the order of the inputs. So what needs an order (the offsets,
+near duplicates) sees the same documents one after another as on a single machine.
+"""
+
+import json
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+try:
+    import apache_beam as beam
+    from apache_beam.io.filesystem import CompressionTypes
+    from apache_beam.io.filesystems import FileSystems
+    from apache_beam.options.pipeline_options import PipelineOptions
+except ImportError as error:
+    from bert_keras.errors import InputError
+
+    raise InputError(
+        f"preparing a corpus on Apache Beam needs it ({error}): pip install 'bert-keras[beam]'"
+    ) from None
+
+from bert_keras.corpus.prepare import CorpusReport, tokenize_batches, write_corpus
+from bert_keras.corpus.sources import PYDOCS, read_documents, resolve_inputs
+from bert_keras.corpus.textfiles import ReadCounts
+from bert_keras.corpus.writer import TokenizedBatch
+from bert_keras.errors import InputError
+from bert_keras.tokenization import BertTokenizer, Casing
+
+_MANIFEST = "manifest.json"
+
+
+def prepare_corpus_on_beam(
+    inputs: Sequence[str | Path],
+    vocab: str | Path,
+    out: str | Path,
+    casing: Casing = Casing(),
+    split: str = "file",
+    drop_duplicates: bool = False,
+    chinese_words: bool = False,
+    parts: str | None = None,
+    options: Sequence[str] = (),
+) -> CorpusReport:
+    """Does what ``prepare_corpus`` does, and writes the same bytes.
+
+    A file is read by one worker, so a large collection should come in many files. The workers
+    need ``bert_keras`` and must be able to read the inputs and to write ``parts``.
+
+    Args:
+        inputs: Files, folders and globs that this machine and the workers see alike;
+            ``"tfds:NAME[:SPLIT[:FIELD]]"``; or globs of a file system that Beam knows, such as
+            ``"gs://bucket/texts/*.jsonl"``.
+        vocab: The ``vocab.txt``, read here.
+        out: The directory to make, on this machine.
+        casing: As in ``prepare_corpus``.
+        split: Likewise.
+        drop_duplicates: Likewise.
+        chinese_words: Likewise.
+        parts: A folder that all machines see, for what the workers leave; what was left there is
+            removed in the end. By default one beside ``out``.
+        options: Beam's own, such as ``["--runner=DataflowRunner", "--project=mine"]``.
+
+    Raises:
+        InputError: As ``prepare_corpus`` does; also for ``"pydocs"``, which is something else on
+            every machine.
+    """
+    out = Path(out)
+    if out.exists():
+        raise InputError(f"{out} already exists; remove it or choose another name")
+    tokenizer = BertTokenizer.from_vocab(vocab, casing)
+    sources = list(dict.fromkeys(_sources(inputs)))
+    source = {"inputs": list(map(str, inputs)), "split": split, "drop_duplicates": drop_duplicates}
+    counts = ReadCounts()
+    with _folder(parts or str(out.absolute().parent / f".{out.name}.parts")) as folder:
+        tokenize = _Tokenize(tokenizer.vocab, casing, split, folder)
+        with beam.Pipeline(options=PipelineOptions(list(options))) as pipeline:
+            (
+                pipeline
+                | "inputs" >> beam.Create(list(enumerate(sources)))
+                | "spread" >> beam.Reshuffle()
+                | "tokenize" >> beam.ParDo(tokenize)
+                | "gather" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
+                | "list" >> beam.Map(_write_manifest, FileSystems.join(folder, _MANIFEST))
+            )
+        batches = _batches_of(folder, counts)
+        return write_corpus(batches, tokenizer, out, source, counts, chinese_words)
+
+
+class _Tokenize(beam.DoFn):
+    """(number, source) to a part with its ids, and a line of the manifest about it."""
+
+    def __init__(self, vocab: Sequence[str], casing: Casing, split: str, folder: str) -> None:
+        self.vocab, self.casing = list(vocab), casing.to_dict()
+        self.split, self.folder = split, folder
+
+    def setup(self) -> None:
+        self.tokenizer = BertTokenizer(self.vocab, Casing.from_dict(self.casing))
+
+    def process(self, element: tuple[int, str]) -> Iterator[dict[str, Any]]:
+        number, source = element
+        # Beam may try a file twice, at the same time even: a try's part is its own.
+        path = FileSystems.join(self.folder, f"{number:09d}-{uuid.uuid4().hex}")
+        counts, batches = ReadCounts(), 0
+        try:
+            with _at_hand(source) as name, FileSystems.create(path, _BINARY, _PLAIN) as file:
+                paragraphs = read_documents([name], self.split, counts)
+                for batch in tokenize_batches(paragraphs, self.tokenizer):
+                    _write_batch(file, batch)
+                    batches += 1
+        except InputError as error:  # for whoever started the pipeline, who sees no traceback
+            yield {"number": number, "error": str(error)}
+            return
+        yield {
+            "number": number,
+            "path": path,
+            "batches": batches,
+            "replaced_bytes": counts.replaced_bytes,
+        }
+
+
+_BINARY = "application/octet-stream"
+_PLAIN = CompressionTypes.UNCOMPRESSED
+
+
+def _sources(inputs: Sequence[str | Path]) -> Iterator[str]:
+    """Each file of the inputs, in the order in which a single machine reads them."""
+    if not inputs:
+        resolve_inputs(inputs)  # says so
+    for name in map(str, inputs):
+        if name == PYDOCS:
+            raise InputError("pydocs is this machine's own text; write it to files for Beam")
+        if "://" not in name:
+            yield from (str(found) for found in resolve_inputs([name]))
+            continue
+        (match,) = FileSystems.match([name])
+        if not match.metadata_list:
+            raise InputError(f"no file matches {name}")
+        yield from sorted(found.path for found in match.metadata_list)
+
+
+@contextmanager
+def _at_hand(source: str) -> Iterator[str]:
+    """The source as a file of this machine."""
+    if "://" not in source:
+        yield source
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / source.rsplit("/", 1)[-1]
+        with FileSystems.open(source, _BINARY, _PLAIN) as remote, copy.open("wb") as local:
+            shutil.copyfileobj(remote, local)
+        yield str(copy)
+
+
+@contextmanager
+def _folder(path: str) -> Iterator[str]:
+    """A new folder below ``path`` on any file system, which is removed in the end."""
+    folder = FileSystems.join(path, uuid.uuid4().hex)
+    FileSystems.mkdirs(folder)
+    try:
+        yield folder
+    finally:
+        (match,) = FileSystems.match([FileSystems.join(folder, "*")])
+        FileSystems.delete([found.path for found in match.metadata_list])
+        if "://" not in path:  # elsewhere folders are but the beginnings of names
+            Path(folder).rmdir()
+            if not any(Path(path).iterdir()):
+                Path(path).rmdir()
+
+
+def _write_batch(file: Any, batch: TokenizedBatch) -> None:
+    for array in (batch.tokens, batch.lengths, batch.document_ends):
+        np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def _write_manifest(lines: list[dict[str, Any]], path: str) -> None:
+    with FileSystems.create(path, _BINARY, _PLAIN) as file:
+        file.write(json.dumps(sorted(lines, key=lambda line: line["number"])).encode())
+
+
+def _batches_of(folder: str, counts: ReadCounts) -> Iterable[TokenizedBatch]:
+    """The parts' batches in the order of the inputs."""
+    with FileSystems.open(FileSystems.join(folder, _MANIFEST), _BINARY, _PLAIN) as file:
+        lines = json.loads(file.read())
+    for line in lines:
+        if "error" in line:
+            raise InputError(line["error"])
+    for line in lines:
+        counts.replaced_bytes += line["replaced_bytes"]
+        with FileSystems.open(line["path"], _BINARY, _PLAIN) as file:
+            for _ in range(line["batches"]):
+                arrays = (np.lib.format.read_array(file, allow_pickle=False) for _ in range(3))
+                yield TokenizedBatch(*arrays)

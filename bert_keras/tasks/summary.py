@@ -1,0 +1,47 @@
+"""What a run is about to learn from, in a few lines."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from bert_keras.tasks.feature import Feature
+from bert_keras.tasks.task import Task
+
+_SHOWN = 10  # labels
+
+
+def summarize(
+    task: Task, train: Sequence[Any], dev: Sequence[Any], features: Sequence[Feature]
+) -> str:
+    """Counts of examples and tokens, what was cut perhaps, and the labels by their number.
+
+    Args:
+        task: The task, with its labels.
+        train: The training examples.
+        dev: The dev examples.
+        features: The sequences of the training examples.
+    """
+    lengths = [len(feature.input_ids) for feature in features]
+    full = sum(length == task.max_seq_length for length in lengths)
+    lines = [
+        f"{len(train):,} examples to learn from, {len(dev):,} to choose the best model by",
+        f"{len(features):,} sequences of {sum(lengths) / len(lengths):.0f} tokens in the mean, "
+        f"{max(lengths)} at most",
+    ]
+    if full:
+        lines.append(
+            f"{full:,} of them have data.max_seq_length = {task.max_seq_length} tokens: texts that "
+            "are longer were cut or spread over several"
+        )
+    if task.labels:
+        lines.append(f"{len(task.labels)} labels: {_labels(task, features)}")
+    return "\n".join(lines)
+
+
+def _labels(task: Task, features: Sequence[Feature]) -> str:
+    """The labels, the most frequent first where an example has one."""
+    targets = (feature.targets.get("labels") for feature in features)
+    numbers = Counter(target for target in targets if isinstance(target, int))
+    shown = [f"{task.labels[label]} ({count:,})" for label, count in numbers.most_common(_SHOWN)]
+    shown = shown or list(task.labels[:_SHOWN])
+    return ", ".join(shown) + (", …" if len(task.labels) > _SHOWN else "")

@@ -1,0 +1,117 @@
+"""What a run's next steps follow from, beside its variables."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import tensorflow as tf
+
+
+@dataclass
+class RunState:
+    """The position of a run; written into each of its checkpoints.
+
+    Attributes:
+        seed: ``train.seed``.
+        step: Updates done.
+        stage: The number of the stage that ``epoch_offsets`` belong to.
+        epoch_offsets: Where the stage's epochs begin among its examples, as far as they were
+            planned; see ``pretraining_dataset``.
+        losses: Those of the last steps, oldest first.
+        window: The sums since the last line of the log: numerator and denominator by name.
+        skipped: The data left out after a divergence, as [stage, first, last + 1]; they are
+            named by the step, from 0, that would have had them.
+        roll_backs: How often the run went back.
+        evaluation_is_due: Whether the run was asked to stop before it could evaluate this step.
+    """
+
+    seed: int = 0
+    step: int = 0
+    stage: int = 0
+    epoch_offsets: list[int] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    window: dict[str, list[float]] = field(default_factory=dict)
+    skipped: list[list[int]] = field(default_factory=list)
+    roll_backs: int = 0
+    evaluation_is_due: bool = False
+
+    def to_json(self) -> str:
+        """One line of text, which ``from_json`` reads back exactly."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "RunState":
+        """The state that ``to_json`` wrote.
+
+        Raises:
+            ValueError: When the text is of something else.
+        """
+        values = json.loads(text)
+        names = {field.name for field in dataclasses.fields(cls)}
+        if not isinstance(values, dict) or values.keys() != names:
+            raise ValueError("it is of another version of bert_keras")
+        return cls(**values)
+
+    def position(self, stage: int, step: int) -> int:
+        """The number of the batch that follows after ``step`` updates, skipped ones counted."""
+        for _, start, stop in self._skipped_in(stage):
+            if step >= start:
+                step += stop - start
+        return step
+
+    def skip(self, stage: int, first_step: int, last_step: int) -> None:
+        """Leaves out the data of the steps from ``first_step`` to ``last_step``, from 1."""
+        start = self.position(stage, first_step - 1)
+        stop = self.position(stage, last_step - 1) + 1
+        others = [part for part in self.skipped if part[0] != stage or not start <= part[1] < stop]
+        self.skipped = sorted([*others, [stage, start, stop]])
+
+    def batches(
+        self, stage: int, batches_from: Callable[[int], tf.data.Dataset], step: int
+    ) -> tf.data.Dataset:
+        """The batches of a stage after ``step`` updates, without those that are skipped."""
+        position = self.position(stage, step)
+        ahead = [(start, stop) for _, start, stop in self._skipped_in(stage) if start > position]
+        starts = [position, *(stop for _, stop in ahead)]
+        dataset = batches_from(starts.pop())
+        for (stop, _), start in zip(reversed(ahead), reversed(starts), strict=True):
+            dataset = batches_from(start).take(stop - start).concatenate(dataset)
+        return dataset
+
+    def _skipped_in(self, stage: int) -> list[list[int]]:
+        return [part for part in self.skipped if part[0] == stage]
+
+
+class EpochOffsets:
+    """Where the epochs of a stage begin among its examples, as far as its streams planned them.
+
+    A stream plans ahead of the training by as much as it prefetches; what a checkpoint keeps of
+    it depends on the step alone.
+
+    Args:
+        batch_size: Examples per batch.
+        first_step: The number of the stage's first batch.
+    """
+
+    def __init__(self, batch_size: int, first_step: int = 0) -> None:
+        self.batch_size, self.first_step = batch_size, first_step
+        self._lists: list[list[int]] = [[]]
+
+    def restore(self, offsets: list[int]) -> None:
+        """Begins with what a checkpoint kept."""
+        self._lists = [list(offsets)]
+
+    def for_stream(self) -> list[int]:
+        """The list that a new stream extends; its own, as streams share no lock."""
+        self._lists.append(list(self._longest()))
+        return self._lists[-1]
+
+    def before(self, batch: int) -> list[int]:
+        """What the streams need to have known for the batches before ``batch``."""
+        known = self._longest()
+        examples = (batch - self.first_step) * self.batch_size
+        return known[: 1 + next((i for i, o in enumerate(known) if o >= examples), len(known))]
+
+    def _longest(self) -> list[int]:
+        return max(self._lists, key=lambda offsets: len(offsets))

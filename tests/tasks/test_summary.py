@@ -1,0 +1,32 @@
+from bert_keras.tasks import Classification, Tagging
+from bert_keras.tasks.feature import Feature
+from bert_keras.tasks.summary import summarize
+
+
+def features(lengths, labels):
+    return [
+        Feature(row, range(length), [0] * length, {"labels": label} if label is not None else {})
+        for row, (length, label) in enumerate(zip(lengths, labels, strict=True))
+    ]
+
+
+def test_it_counts_examples_tokens_and_labels():
+    task = Classification(labels=("bad", "good"), max_seq_length=40)
+    lines = summarize(task, [0, 1, 2], [3], features([4, 6, 8], [1, 0, 1])).splitlines()
+    assert lines == [
+        "3 examples to learn from, 1 to choose the best model by",
+        "3 sequences of 6 tokens in the mean, 8 at most",
+        "2 labels: good (2), bad (1)",
+    ]
+
+
+def test_it_tells_of_sequences_that_reach_the_limit():
+    task = Classification(labels=("bad", "good"), max_seq_length=8)
+    text = summarize(task, [0, 1], [], features([8, 6], [1, 0]))
+    assert "1 of them have data.max_seq_length = 8 tokens" in text
+
+
+def test_labels_of_words_are_named_without_a_count():
+    task = Tagging(labels=("O", "B-person", "I-person"), max_seq_length=40)
+    text = summarize(task, [0], [], features([4], [None]))
+    assert text.endswith("3 labels: O, B-person, I-person")

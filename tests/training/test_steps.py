@@ -1,0 +1,211 @@
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_keras.config import BertConfig, OptimizerConfig, TrainConfig
+from bert_keras.modeling import BertForPreTraining
+from bert_keras.training import pretrain, read_metrics
+from bert_keras.training.optimizer import make_optimizer
+from bert_keras.training.steps import TrainStep
+from bert_keras.training.strategy import distribute
+
+BATCH, LENGTH, PREDICTIONS, STEPS = 8, 12, 3, 4
+ALL_TOGETHER = {"accumulation_steps": 2, "rematerialize": True, "steps_per_call": 2}
+CONFIG = BertConfig.from_preset(
+    "tiny",
+    vocab_size=50,
+    hidden_size=16,
+    num_hidden_layers=1,
+    num_attention_heads=2,
+    intermediate_size=32,
+)
+
+
+def batches() -> tf.data.Dataset:
+    """Examples with all numbers of masked words, so that micro-batches weigh differently."""
+    draw = np.random.default_rng(0)
+    rows = (STEPS, BATCH)
+    data = {
+        "input_ids": draw.integers(0, 50, (*rows, LENGTH)),
+        "attention_mask": np.arange(LENGTH) < draw.integers(4, LENGTH + 1, (*rows, 1)),
+        "token_type_ids": draw.integers(0, 2, (*rows, LENGTH)),
+        "masked_lm_positions": draw.integers(0, 4, (*rows, PREDICTIONS)),
+        "masked_lm_ids": draw.integers(0, 50, (*rows, PREDICTIONS)),
+        "next_sentence_labels": draw.integers(0, 2, rows),
+    }
+    data = {name: values.astype("int32") for name, values in data.items()}
+    data["masked_lm_weights"] = (
+        np.arange(PREDICTIONS) < draw.integers(0, PREDICTIONS + 1, (*rows, 1))
+    ).astype("float32")
+    return tf.data.Dataset.from_tensor_slices(data)
+
+
+def make_step(strategy=None, dropout=0.0, name="adamw", **settings):
+    strategy = strategy or tf.distribute.get_strategy()
+    train = TrainConfig(batch_size=BATCH, **settings)
+    config = replace(CONFIG, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
+    with strategy.scope():
+        model = BertForPreTraining(config, seed=1, dtype=train.precision)
+        model.encoder.rematerialize = train.rematerialize
+        optimizer = OptimizerConfig(name=name, learning_rate=1e-2, warmup_ratio=0.0)
+        optimizer = make_optimizer(optimizer, 100, precision=train.precision)
+        optimizer.build(model.trainable_variables)
+    return TrainStep(strategy, model, optimizer, train), model, optimizer
+
+
+def train(strategy=None, dropout=0.0, **settings):
+    """Trains a few steps; returns the losses of each call, and the weights."""
+    strategy = strategy or tf.distribute.get_strategy()
+    step, model, _ = make_step(strategy, dropout, **settings)
+    iterator = iter(distribute(strategy, batches()))
+    losses, count = [], settings.get("steps_per_call", 1)
+    for _ in range(STEPS // count):
+        ratios = step.take(iterator, count)
+        losses += [float(ratios[f"{t}_loss"].numerator) for t in ("mlm", "nsp")]
+    return np.array(losses), [variable.numpy() for variable in model.trainable_variables]
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """One batch at a time, float32, no dropout."""
+    return train()
+
+
+def largest_difference(ours, theirs):
+    return max(float(np.abs(a - b).max()) for a, b in zip(ours, theirs, strict=True))
+
+
+def test_four_micro_batches_are_one_batch_of_four_times_the_size(plain):
+    losses, weights = train(accumulation_steps=4)
+    np.testing.assert_allclose(losses, plain[0], rtol=1e-5)
+    assert largest_difference(weights, plain[1]) < 2e-5
+
+
+def test_micro_batches_of_equal_weight_would_be_wrong(plain):
+    """What the test above would miss if every micro-batch had as many masked words."""
+    (first, *_) = batches()
+    weights = np.split(first["masked_lm_weights"].numpy(), 4)
+    assert len({float(part.sum()) for part in weights}) > 1
+
+
+def test_several_steps_a_call_are_the_same_bit_for_bit(plain):
+    losses, weights = train(steps_per_call=4)
+    assert largest_difference(weights, plain[1]) == 0.0
+    sums = plain[0].reshape(STEPS, 2).sum(axis=0)
+    np.testing.assert_allclose(losses, sums, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dropout", [pytest.param(0.0, marks=pytest.mark.slow), 0.5])
+def test_rematerialised_layers_draw_the_masks_they_drew(dropout, plain):
+    kept = train(dropout=dropout) if dropout else plain
+    again = train(dropout=dropout, rematerialize=True)
+    np.testing.assert_allclose(again[0], kept[0], rtol=1e-5)
+    assert largest_difference(again[1], kept[1]) < 2e-5
+
+
+@pytest.mark.slow
+def test_every_micro_batch_draws_its_own_masks():
+    """Four copies of two examples: masks that repeat would leave no more than two gradients."""
+    step, model, _ = make_step(dropout=0.5, accumulation_steps=4)
+    (batch, *_) = batches()
+    batch = {name: tf.concat([rows[:2]] * 4, axis=0) for name, rows in batch.items()}
+    whole = step(batch)["mlm_loss"]
+    model.encoder.dropout_seeds.step.assign(0)
+    alone, _, _ = make_step(dropout=0.5)
+    part = alone({name: rows[:2] for name, rows in batch.items()})["mlm_loss"]
+    assert float(whole.denominator) == 4 * float(part.denominator)
+    assert abs(float(whole.numerator) - 4 * float(part.numerator)) > 1e-3
+
+
+def test_dropout_steps_are_counted_once_for_each_micro_batch():
+    step, model, _ = make_step(dropout=0.1, accumulation_steps=2)
+    for batch in batches():
+        step(batch)
+    assert int(model.encoder.dropout_seeds.step.numpy()) == 2 * STEPS
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"jit_compile": True}, marks=pytest.mark.slow),
+        pytest.param({"precision": "mixed_bfloat16"}, marks=pytest.mark.slow),
+        {"precision": "mixed_float16"},
+        pytest.param({"precision": "mixed_bfloat16", **ALL_TOGETHER}, marks=pytest.mark.slow),
+        pytest.param({"precision": "mixed_float16", **ALL_TOGETHER}, marks=pytest.mark.slow),
+        {"precision": "mixed_float16", "jit_compile": True, **ALL_TOGETHER},
+        pytest.param(
+            {"precision": "mixed_bfloat16", "jit_compile": True, **ALL_TOGETHER},
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=lambda settings: "-".join(map(str, settings.values())),
+)
+def test_each_arithmetic_trains_as_float32_to_its_own_precision(settings, plain):
+    losses, _ = train(**settings)
+    expected = plain[0].reshape(-1, settings.get("steps_per_call", 1), 2).sum(axis=1).ravel()
+    tolerance = {"mixed_bfloat16": 2e-2, "mixed_float16": 5e-3}.get(settings.get("precision"), 1e-5)
+    np.testing.assert_allclose(losses, expected, rtol=tolerance)
+
+
+def test_the_step_makes_no_variable():
+    step, _, _ = make_step(precision="mixed_float16", **ALL_TOGETHER)
+    made = []
+
+    def note(make, **arguments):
+        made.append(arguments.get("name"))
+        return make(**arguments)
+
+    with tf.variable_creator_scope(note):
+        step.take(iter(batches()), 2)
+    assert made == []
+
+
+def test_heads_without_labels_stay_as_they_are_over_micro_batches():
+    step, model, _ = make_step(accumulation_steps=2)
+    before = {v.path: v.numpy() for v in model.trainable_variables}
+    (batch, *_) = batches()
+    ratios = step({name: rows for name, rows in batch.items() if name != "next_sentence_labels"})
+    assert "nsp_loss" not in ratios
+    for variable in model.trainable_variables:
+        has_moved = not np.array_equal(before[variable.path], variable.numpy())
+        assert has_moved != variable.path.startswith(("pooler", "next_sentence_head"))
+
+
+def test_a_killed_run_with_everything_on_ends_with_the_same_bytes(recipe, corpus_path, tmp_path):
+    """Calls of three steps are cut short at checkpoints; the loss scale is in them."""
+    arithmetic = {"precision": "mixed_float16", "accumulation_steps": 2, "rematerialize": True}
+    config = replace(recipe, train=replace(recipe.train, steps_per_call=3, **arithmetic))
+    config = replace(config, data=replace(recipe.data, phases=()))
+    pretrain(config, tmp_path / "whole", corpus_path)
+
+    class Killed(BaseException):
+        pass
+
+    class Kill(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch + 1 >= 8:
+                raise Killed
+
+    with pytest.raises(Killed):
+        pretrain(config, tmp_path / "killed", corpus_path, callbacks=[Kill()])
+    pretrain(config, tmp_path / "killed", corpus_path)
+    for name in ("model/model.safetensors", "checkpoints/step-000000012.safetensors"):
+        files = [tmp_path / run / name for run in ("whole", "killed")]
+        assert files[0].read_bytes() == files[1].read_bytes()
+    steps = [(line["split"], line["step"]) for line in read_metrics(tmp_path / "whole")]
+    assert steps == [
+        ("train", 3), ("train", 6), ("eval", 6), ("train", 9), ("train", 12), ("eval", 12)
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_fit_in_float16_scales_the_loss_and_learns():
+    """Keras wraps the optimizer into its own ``LossScaleOptimizer`` there."""
+    model = BertForPreTraining(CONFIG, seed=1, dtype="mixed_float16")
+    model.compile()
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    history = model.fit(batches().repeat(), epochs=2, steps_per_epoch=STEPS, verbose=0).history
+    assert history["mlm_loss"][1] < history["mlm_loss"][0]
