@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Table
+
+from bert_keras.errors import InputError
 
 # Brackets in a text or a path are the user's, not markup.
 console = Console(highlight=False, soft_wrap=True, markup=False)
@@ -92,11 +95,24 @@ def start_tensorflow() -> None:
     shown after all. ``TF_CPP_MIN_LOG_LEVEL`` brings the later ones back.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with without_notes():
+        import keras  # noqa: F401 - brings TensorFlow
+
+
+@contextmanager
+def without_notes() -> Iterator[None]:
+    """Keeps from the user what C++ writes to standard error, unless the block fails.
+
+    Should it fail otherwise than by bad input, the notes are shown after all.
+    """
+    sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as notes:
         os.dup2(notes.fileno(), 2)
         try:
-            import keras  # noqa: F401 - brings TensorFlow
+            yield
+        except InputError:
+            raise
         except Exception:
             notes.seek(0)
             os.write(kept, notes.read())

@@ -6,13 +6,26 @@ from pathlib import Path
 from typing import Any
 
 from bert_keras.cli.arguments import CommandParser, add_command, at_least, model_path
-from bert_keras.cli.console import console, errors, progress, start_tensorflow, table
-from bert_keras.config.export import SERVED_WEIGHTS, ExportConfig
+from bert_keras.cli.console import (
+    console,
+    errors,
+    progress,
+    start_tensorflow,
+    table,
+    without_notes,
+)
+from bert_keras.cli.finetune import DATA_HELP
+from bert_keras.config.export import QUANTIZATIONS, SERVED_WEIGHTS, TFLITE_INPUTS, ExportConfig
 from bert_keras.config.toml import load_toml
 
 _EXAMPLES = (
     "  bert-keras export saved-model runs/sst2 served/sst2\n"
     "  bert-keras export saved-model runs/mrpc served/mrpc --pair --weights bfloat16"
+)
+_TFLITE_EXAMPLES = (
+    "  bert-keras export tflite runs/sst2 sst2.tflite --quantize dynamic --data dev.tsv\n"
+    "  bert-keras export tflite runs/sst2 sst2.tflite --quantize int8 --length 64 \\\n"
+    "      --data dev.tsv --max-accuracy-drop 0.5"
 )
 
 
@@ -20,15 +33,16 @@ def add_parser(subparsers: Any) -> None:
     """Adds the command and what it exports to."""
     parser = subparsers.add_parser(
         "export",
-        help="write a model as a file that others run: TF Serving",
+        help="write a model as a file that others run: TF Serving, phones",
         description="Write a model as a file that others run.",
-        epilog=f"examples:\n{_EXAMPLES}",
+        epilog=f"examples:\n{_EXAMPLES}\n{_TFLITE_EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     formats = parser.add_subparsers(
         title="formats", metavar="FORMAT", required=True, parser_class=CommandParser
     )
     _add_saved_model(formats)
+    _add_tflite(formats)
 
 
 def _add_saved_model(formats: Any) -> None:
@@ -88,3 +102,70 @@ def run_saved_model(options: argparse.Namespace) -> None:
     ]
     console.print(f"{report['version']}: a {report['model']}")
     console.print(table("", ["", ""], rows))
+
+
+def _add_tflite(formats: Any) -> None:
+    parser = add_command(
+        formats,
+        "tflite",
+        run_tflite,
+        "write a TFLite file for phones, measured beside Keras",
+        _TFLITE_EXAMPLES,
+    )
+    parser.add_argument(
+        "model", type=Path, metavar="MODEL", help="a model directory, or a run's work directory"
+    )
+    parser.add_argument("out", type=Path, metavar="OUT.tflite", help="the file")
+    parser.add_argument(
+        "--quantize", choices=QUANTIZATIONS, help="what the weights become (default: none)"
+    )
+    parser.add_argument(
+        "--input", choices=TFLITE_INPUTS, help="what the file takes (default: tokens, their ids)"
+    )
+    parser.add_argument(
+        "--length",
+        type=_length,
+        metavar="N|dynamic",
+        help="tokens of every sequence (default: 128, or what the model reads at most)",
+    )
+    parser.add_argument("--data", metavar="FILE", help=f"what is measured on: {DATA_HELP}")
+    parser.add_argument(
+        "--max-accuracy-drop",
+        type=float,
+        metavar="POINTS",
+        help="fail when the metric falls by more percentage points",
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="a TOML file with a table [tflite]"
+    )
+
+
+def _length(text: str) -> int | str:
+    return text if text == "dynamic" else at_least(5)(text)
+
+
+_length.__name__ = "whole number, or 'dynamic'"  # argparse names it in its message
+
+
+def run_tflite(options: argparse.Namespace) -> None:
+    """Exports and prints the table."""
+    config = load_toml(ExportConfig, options.config) if options.config else ExportConfig()
+    given = {name: getattr(options, name) for name in ("quantize", "input", "max_accuracy_drop")}
+    is_dynamic = options.length == "dynamic"
+    given |= {"length": None if is_dynamic else options.length, "dynamic": is_dynamic or None}
+    given = {name: value for name, value in given.items() if value is not None}
+    settings = replace(config.tflite, **given)
+    directory = model_path(options.model)
+    start_tensorflow()
+    from bert_keras.checkpoints import load
+    from bert_keras.export import export_tflite
+    from bert_keras.export.tflite.exporter import table_rows
+
+    with progress("reading", "bytes") as advance:
+        model = load(directory, on_progress=advance)
+    errors.print("converting, and measuring beside Keras")
+    with without_notes():
+        report = export_tflite(model, None, options.out, settings, data=options.data)
+    console.print(f"{report['file']}: a {report['model']}, {report['bytes'] / 1e6:.2f} MB")
+    console.print(f"measured on {report['texts']} sequences of {report['source']}")
+    console.print(table("", *table_rows(report)))

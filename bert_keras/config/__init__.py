@@ -2,7 +2,7 @@
 
 from bert_keras.config.arithmetic import ArithmeticConfig, DistributionConfig
 from bert_keras.config.checkpoint import CheckpointConfig, WatchConfig
-from bert_keras.config.export import ExportConfig, SavedModelConfig
+from bert_keras.config.export import ExportConfig, SavedModelConfig, TFLiteConfig
 from bert_keras.config.finetune import (
     FinetuneConfig,
     FinetuneModelConfig,
@@ -41,6 +41,7 @@ __all__ = [
     "PhaseConfig",
     "PretrainConfig",
     "SavedModelConfig",
+    "TFLiteConfig",
     "TaskDataConfig",
     "TrainConfig",
     "WatchConfig",

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from bert_keras.config.checks import at_least, one_of
+from bert_keras.config.checks import at_least, one_of, require
 
 SERVED_WEIGHTS = ("float32", "bfloat16", "float16")
 SERVING_DEVICES = ("cpu", "gpu")
+QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
+TFLITE_INPUTS = ("tokens", "text")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,46 @@ class SavedModelConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TFLiteConfig:
+    """``[tflite]``: how a model is exported for phones.
+
+    Attributes:
+        quantize: ``"none"``: float32. ``"float16"``: weights of 16 bits. ``"dynamic"``: weights of
+            8 bits, what is computed from them rounded to 8 bits as it comes. ``"int8"``: so too,
+            with the ranges fixed beforehand on calibration text.
+        input: ``"tokens"``, ids from a tokenizer on the phone, or ``"text"``.
+        length: Tokens of every sequence; left out, 128 or what the model reads at most.
+        dynamic: Whether batch and length are left open; ``length`` is then only what texts are
+            measured at.
+        masked_score: What padding adds to an attention score; left out, -50 for ``"int8"``, whose
+            256 steps must span it, and else BERT's -10000.
+        max_accuracy_drop: The export fails when the task's metric, or the agreement with Keras
+            where there are no labels, is more percentage points lower than Keras's.
+    """
+
+    quantize: str = "none"
+    input: str = "tokens"
+    length: int | None = None
+    dynamic: bool = False
+    masked_score: float | None = None
+    max_accuracy_drop: float | None = None
+
+    def __post_init__(self) -> None:
+        one_of("tflite.quantize", self.quantize, QUANTIZATIONS)
+        one_of("tflite.input", self.input, TFLITE_INPUTS)
+        if self.length is not None:
+            at_least("tflite.length", self.length, 5)
+        if self.masked_score is not None:
+            require("tflite.masked_score must be negative", self.masked_score < 0,
+                    self.masked_score)  # fmt: skip
+        if self.max_accuracy_drop is not None:
+            require("tflite.max_accuracy_drop must lie in [0, 100]",
+                    0 <= self.max_accuracy_drop <= 100, self.max_accuracy_drop)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExportConfig:
     """A file of ``configs/export/``."""
 
     saved_model: SavedModelConfig = field(default_factory=SavedModelConfig)
+    tflite: TFLiteConfig = field(default_factory=TFLiteConfig)

@@ -20,7 +20,7 @@ from bert_keras.modeling.ratio import (
     cross_entropy_ratios,
     squared_error_ratios,
 )
-from bert_keras.modeling.transformer import MASKED_SCORE
+from bert_keras.modeling.transformer import masked_score
 
 IGNORED_LABEL = -100  # what torch's losses pass over, and with them every published data set
 PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
@@ -174,7 +174,7 @@ class BertForQuestionAnswering(HeadedModel):
         """Scores every token as start and as end."""
         tokens, layout = self.encoder.encode(inputs, training)
         logits = layout.to_sequences(self.span_head(tokens, training=training))
-        padding = tf.cast(1 - layout.attention_mask, logits.dtype) * MASKED_SCORE
+        padding = tf.cast(1 - layout.attention_mask, logits.dtype) * masked_score()
         return {
             "start_logits": logits[:, :, 0] + padding,
             "end_logits": logits[:, :, 1] + padding,

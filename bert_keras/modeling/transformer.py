@@ -1,5 +1,8 @@
 """One Transformer layer as BERT has it: attention, then feed-forward, each post-normalised."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
@@ -12,6 +15,25 @@ from bert_keras.modeling.random import dropout
 
 # The original's: far below any score, so that the softmax gives padding exactly 0.
 MASKED_SCORE = -10000.0
+_masked_score = ContextVar("_masked_score", default=MASKED_SCORE)
+
+
+@contextmanager
+def padding_scored(score: float) -> Iterator[None]:
+    """Layers traced in the block add ``score`` to the attention scores of padding.
+
+    For integer arithmetic, whose 256 steps have to span everything from there to the real scores.
+    """
+    token = _masked_score.set(score)
+    try:
+        yield
+    finally:
+        _masked_score.reset(token)
+
+
+def masked_score() -> float:
+    """What padding adds to a score, see ``padding_scored``."""
+    return _masked_score.get()
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -52,7 +74,7 @@ class SelfAttention(BertLayer):
 
         scores_BxNxLxL = tf.matmul(query_BxNxLxK * size**-0.5, key_BxNxLxK, transpose_b=True)
         is_padding = 1.0 - tf.cast(layout.attention_mask, tf.float32)
-        bias_Bx1x1xL = tf.expand_dims(tf.expand_dims(is_padding * MASKED_SCORE, 1), 1)
+        bias_Bx1x1xL = tf.expand_dims(tf.expand_dims(is_padding * masked_score(), 1), 1)
         weights = tf.nn.softmax(tf.cast(scores_BxNxLxL, tf.float32) + bias_Bx1x1xL)
         weights = tf.cast(weights, value_BxNxLxK.dtype)
         # The original drops whole connections between tokens too.

@@ -46,3 +46,28 @@ def test_mistakes_are_one_line(model_path, tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["export"])
     assert not (tmp_path / "out").exists()
+
+
+def test_tflite_writes_a_file_and_a_table(model_path, tmp_path, capsys):
+    out = tmp_path / "model.tflite"
+    command = ["export", "tflite", str(model_path), str(out), "--length", "dynamic"]
+    assert main([*command, "--quantize", "float16", "--max-accuracy-drop", "50"]) == 0
+    first, _, *rows = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{out}: a BertForSequenceClassification, ")
+    table = {row.split()[0]: row.split() for row in rows if row.strip()}
+    assert {"variant", "keras", "float32", "float16"} == set(table)
+    assert float(table["float16"][1]) < float(table["float32"][1])
+    assert out.stat().st_size > 100_000
+
+
+def test_tflite_says_in_one_line_what_is_wrong(model_path, tmp_path, capsys):
+    command = ["export", "tflite", str(model_path), str(tmp_path / "m.tflite")]
+    assert main([*command, "--input", "text"]) == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "--input tokens" in error
+    assert main([*command, "--length", "500"]) == 1
+    assert "reads 32 tokens at most" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--length", "long"])
+    assert caught.value.code == 2
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,5 @@
+"""Models for phones: TFLite files from ids to answers."""
+
+from bert_keras.export.tflite.exporter import export_tflite
+
+__all__ = ["export_tflite"]

@@ -1,0 +1,215 @@
+"""What each kind of model answers on a phone: from ids to numbers, in builtin operations."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow as tf
+
+from bert_keras.errors import InputError
+from bert_keras.modeling import (
+    BertEncoder,
+    BertForMaskedLM,
+    BertForNextSentencePrediction,
+    BertForPreTraining,
+    BertForQuestionAnswering,
+    BertForSentenceEmbedding,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+)
+from bert_keras.tasks.multi_label import THRESHOLD
+
+Tensors = dict[str, tf.Tensor]
+Arrays = dict[str, np.ndarray]
+_TINY = 1e-30  # keeps the logarithm of a probability of 0 finite
+
+
+class IdAnswers(ABC):
+    """The answers of one kind of model to ids.
+
+    Args:
+        model: The model; which of its copies is asked, the calls say.
+    """
+
+    token_outputs: ClassVar[tuple[str, ...]] = ()  # those that have a value for each token
+
+    def __init__(self, model: Any) -> None:
+        self.labels: tuple[str, ...] = tuple(getattr(model, "labels", ()))
+
+    @abstractmethod
+    def from_ids(self, model: Any, batch: Tensors) -> Tensors:
+        """The answers of a model.
+
+        Args:
+            model: The model or a copy of it.
+            batch: ``input_ids``, ``attention_mask`` and ``token_type_ids``, int32 [B, L].
+        """
+
+    def logits(self, row: Arrays) -> Arrays:
+        """A row of the answers as the logits that the model's task decodes."""
+        return row
+
+    @abstractmethod
+    def decisions(self, rows: Sequence[Arrays]) -> list[np.ndarray] | None:
+        """What each row comes down to, in whole numbers; None where it is a measurement."""
+
+
+class ProbabilityAnswers(IdAnswers):
+    """``probabilities`` float32 [B, C]: of each label, or of "next" and "random"."""
+
+    output: ClassVar[str] = "logits"
+
+    def from_ids(self, model: Any, batch: Tensors) -> Tensors:
+        """The softmax of the model's logits."""
+        return {"probabilities": tf.nn.softmax(model(batch, training=False)[self.output])}
+
+    def logits(self, row: Arrays) -> Arrays:
+        """The logarithm: logits up to a constant."""
+        return {"logits": np.log(np.maximum(row["probabilities"], _TINY))}
+
+    def decisions(self, rows: Sequence[Arrays]) -> list[np.ndarray]:
+        """The likeliest label."""
+        return [row["probabilities"].argmax(axis=-1) for row in rows]
+
+
+class NextSentenceAnswers(ProbabilityAnswers):
+    """``probabilities`` float32 [B, 2]: that B follows A, that B is random."""
+
+    output = "next_sentence_logits"
+
+
+class TokenAnswers(ProbabilityAnswers):
+    """``probabilities`` float32 [B, L, C] of the labels of each token."""
+
+    token_outputs = ("probabilities",)
+
+
+class MultiLabelAnswers(IdAnswers):
+    """``probabilities`` float32 [B, C] of each label by itself."""
+
+    def from_ids(self, model: Any, batch: Tensors) -> Tensors:
+        """The sigmoid of the model's logits."""
+        return {"probabilities": tf.sigmoid(model(batch, training=False)["logits"])}
+
+    def logits(self, row: Arrays) -> Arrays:
+        """The inverse of the sigmoid."""
+        share = np.clip(row["probabilities"].astype(np.float64), 1e-12, 1 - 1e-12)
+        return {"logits": np.log(share) - np.log1p(-share)}
+
+    def decisions(self, rows: Sequence[Arrays]) -> list[np.ndarray]:
+        """Whether each label is given."""
+        return [(row["probabilities"] >= THRESHOLD).astype(int) for row in rows]
+
+
+class RegressionAnswers(IdAnswers):
+    """``scores`` float32 [B, values]."""
+
+    def from_ids(self, model: Any, batch: Tensors) -> Tensors:
+        """The model's numbers."""
+        return {"scores": model(batch, training=False)["logits"]}
+
+    def logits(self, row: Arrays) -> Arrays:
+        """The numbers."""
+        return {"logits": row["scores"]}
+
+    def decisions(self, rows: Sequence[Arrays]) -> None:
+        """None: a number is no decision."""
+        return
+
+
+class SpanAnswers(IdAnswers):
+    """``start_logits`` and ``end_logits``, float32 [B, L]; padding's are far below."""
+
+    token_outputs = ("start_logits", "end_logits")
+
+    def from_ids(self, model: Any, batch: Tensors) -> Tensors:
+        """The model's own outputs."""
+        outputs: Tensors = model(batch, training=False)
+        return outputs
+
+    def decisions(self, rows: Sequence[Arrays]) -> list[np.ndarray]:
+        """The likeliest start and the likeliest end."""
+        return [np.array([row[name].argmax() for name in self.token_outputs]) for row in rows]
+
+
+class VectorAnswers(IdAnswers):
+    """``sentence_embedding`` float32 [B, H]."""
+
+    vector: ClassVar[str] = "sentence_embedding"
+
+    def from_ids(self, model: Any, batch: Tensors) -> Tensors:
+        """The model's own outputs."""
+        outputs: Tensors = model(batch, training=False)
+        return outputs
+
+    def decisions(self, rows: Sequence[Arrays]) -> list[np.ndarray] | None:
+        """The other text whose vector is nearest by the cosine."""
+        if len(rows) < 3 or self.vector not in rows[0]:
+            return None
+        vectors = np.array([row[self.vector] for row in rows], np.float64)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        likeness = vectors @ vectors.T
+        np.fill_diagonal(likeness, -np.inf)
+        return list(likeness.argmax(axis=1))
+
+
+class EncoderAnswers(VectorAnswers):
+    """``sequence_output`` float32 [B, L, H]; with a pooler ``pooled_output`` [B, H]."""
+
+    token_outputs = ("sequence_output",)
+    vector = "pooled_output"
+
+
+class MaskedLMAnswers(IdAnswers):
+    """``logits`` float32 [B, V]: the scores of every word piece at the first [MASK] of each row.
+
+    Only there: a row of the vocabulary for every token would be most of the work and of the
+    memory. Several [MASK]s are filled one after another. Where there is none, [CLS] is scored.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(model)
+        self.mask_id: int = model.tokenizer.mask_id
+
+    def from_ids(self, model: Any, batch: Tensors) -> Tensors:
+        """The head at one token of each row."""
+        tokens, layout = model.encoder.encode(batch)
+        is_mask = tf.cast(tf.equal(batch["input_ids"], self.mask_id), tf.int32)
+        first = tf.argmax(is_mask, axis=1, output_type=tf.int32)
+        masked = tf.gather(tokens, layout.rows(first[:, None])[:, 0])
+        table = model.encoder.embeddings.word_embeddings
+        return {"logits": model.masked_lm_head(masked, table)}
+
+    def decisions(self, rows: Sequence[Arrays]) -> list[np.ndarray]:
+        """The likeliest word piece."""
+        return [row["logits"].argmax(axis=-1) for row in rows]
+
+
+_OF_CLASS: dict[type, type[IdAnswers]] = {
+    BertEncoder: EncoderAnswers,
+    BertForSentenceEmbedding: VectorAnswers,
+    BertForNextSentencePrediction: NextSentenceAnswers,
+    BertForTokenClassification: TokenAnswers,
+    BertForQuestionAnswering: SpanAnswers,
+    BertForMaskedLM: MaskedLMAnswers,
+    BertForPreTraining: MaskedLMAnswers,
+}
+_OF_PROBLEM: dict[str, type[IdAnswers]] = {
+    "single_label_classification": ProbabilityAnswers,
+    "multi_label_classification": MultiLabelAnswers,
+    "regression": RegressionAnswers,
+}
+
+
+def id_answers_of(model: Any) -> IdAnswers:
+    """How a model answers ids.
+
+    Raises:
+        InputError: When it is of no kind that is exported.
+    """
+    if isinstance(model, BertForSequenceClassification):
+        return _OF_PROBLEM[model.problem_type](model)
+    if type(model) not in _OF_CLASS:
+        raise InputError(f"a {type(model).__name__} cannot be exported to TFLite")
+    return _OF_CLASS[type(model)](model)

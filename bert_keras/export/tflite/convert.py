@@ -1,0 +1,135 @@
+"""From a model to the bytes of a TFLite file, with builtin operations alone."""
+
+import logging
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
+
+from bert_keras.errors import InputError
+from bert_keras.export.sequences import NAMES, Tensors
+from bert_keras.export.session import quiet
+from bert_keras.export.tflite.answers import Arrays, IdAnswers
+from bert_keras.export.weights import serving_copy, variables_read
+from bert_keras.modeling.transformer import MASKED_SCORE, padding_scored
+
+SIGNATURE = "tokens"
+# Integers have 256 steps for all scores; exp(-50) is still nothing beside a real token.
+_INT8_MASKED_SCORE = -50.0
+_NAMES_OF_CODES = {
+    code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")
+}
+
+
+class Converter:
+    """Converts one model, as often as is wanted.
+
+    Use it in a ``with`` block.
+
+    Args:
+        model: One of our models.
+        answers: What it answers.
+        length: Tokens of every sequence, at batch size 1; None leaves both open.
+        masked_score: See ``TFLiteConfig``.
+    """
+
+    def __init__(
+        self, model: Any, answers: IdAnswers, length: int | None, masked_score: float | None
+    ) -> None:
+        self.answers, self.length, self.masked_score = answers, length, masked_score
+        self._copy = serving_copy(model, "float32", packed=False)
+
+    def convert(self, quantize: str, calibration: Sequence[Arrays] = ()) -> bytes:
+        """The file.
+
+        Args:
+            quantize: One of ``QUANTIZATIONS``.
+            calibration: For ``"int8"``: batches of real text.
+
+        Raises:
+            InputError: When an operation is no builtin one of TFLite.
+        """
+        with tempfile.TemporaryDirectory() as folder, _quiet_converter():
+            self._save(folder, self._score(quantize))
+            converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+            if quantize != "none":
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            if quantize == "float16":
+                converter.target_spec.supported_types = [tf.float16]
+            if quantize == "int8":
+                # By name: the converter puts the inputs into another order.
+                converter.representative_dataset = lambda: (
+                    (SIGNATURE, batch) for batch in calibration
+                )
+            try:
+                data: bytes = converter.convert()
+            except Exception as error:  # whatever the converter throws, of many kinds
+                reason = str(error).strip().splitlines()
+                raise InputError(
+                    "the model cannot be converted to TFLite with its builtin operations alone: "
+                    f"{reason[0] if reason else type(error).__name__:.200}"
+                ) from error
+        return data
+
+    def _score(self, quantize: str) -> float:
+        if self.masked_score is not None:
+            return self.masked_score
+        return _INT8_MASKED_SCORE if quantize == "int8" else MASKED_SCORE
+
+    def _save(self, folder: str, score: float) -> None:
+        """Saves the graph with its variables, which is what the converter names signatures by."""
+        shape = [None, None] if self.length is None else [1, self.length]
+
+        def from_ids(**batch: tf.Tensor) -> Tensors:
+            return self.answers.from_ids(self._copy, batch)
+
+        specs = {name: tf.TensorSpec(shape, tf.int32, name) for name in NAMES}
+        with padding_scored(score):
+            function = tf.function(from_ids, autograph=False).get_concrete_function(**specs)
+        module = tf.Module(name="bert")
+        module.variables_read = variables_read(self._copy, [function])
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(module, folder, signatures={SIGNATURE: function}, options=options)
+
+
+def operations_of(data: bytes) -> dict[str, int]:
+    """How often each operation stands in a TFLite file, the most frequent first.
+
+    Raises:
+        InputError: When one of them is no builtin one.
+    """
+    model = schema.Model.GetRootAsModel(data, 0)
+    codes = [model.OperatorCodes(number) for number in range(model.OperatorCodesLength())]
+    names = [_NAMES_OF_CODES[max(c.BuiltinCode(), c.DeprecatedBuiltinCode())] for c in codes]
+    graphs = [model.Subgraphs(number) for number in range(model.SubgraphsLength())]
+    counts = Counter(
+        names[graph.Operators(number).OpcodeIndex()]
+        for graph in graphs
+        for number in range(graph.OperatorsLength())
+    )
+    if "CUSTOM" in counts:
+        customs = sorted({c.CustomCode().decode() for c in codes if c.CustomCode()})
+        raise InputError(f"not builtin operations of TFLite: {', '.join(customs)}")
+    return dict(counts.most_common())
+
+
+@contextmanager
+def _quiet_converter() -> Iterator[None]:
+    """Keeps the converter's notes from the user: gradients that nobody wants are not saved."""
+    logger = logging.getLogger("absl")
+    # A filter, since TensorFlow sets the level itself on the way.
+    logger.addFilter(_is_error)
+    try:
+        with quiet():
+            yield
+    finally:
+        logger.removeFilter(_is_error)
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR

@@ -1,0 +1,162 @@
+"""What a TFLite file is worth beside Keras: its answers, its size, its speed."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bert_keras.errors import InputError
+from bert_keras.export.tflite.answers import Arrays, IdAnswers
+from bert_keras.export.tflite.convert import operations_of
+from bert_keras.export.tflite.examples import Examples
+from bert_keras.export.tflite.interpreter import TFLiteModel
+from bert_keras.tasks.batches import collate
+from bert_keras.tasks.feature import Feature
+
+THREADS = (1, 2)
+_RUNS = 15  # of each variant and number of threads, in turn
+_KERAS_BATCH = 16
+
+
+@dataclass
+class Measurement:
+    """A row of the table.
+
+    Attributes:
+        variant: ``"keras"``, or what was asked of the converter.
+        size: Bytes; of Keras's weights in float32.
+        operations: How many there are in the graph; 0 for Keras.
+        largest_difference: From Keras's answers; relative to those above 1.
+        agreement: The share of decisions that are Keras's; None where an answer is a number.
+        accuracy: The task's metric, a fraction; None without labels.
+        milliseconds: By number of threads, the median for one text; empty for Keras.
+    """
+
+    variant: str
+    size: int
+    operations: int = 0
+    largest_difference: float = 0.0
+    agreement: float | None = None
+    accuracy: float | None = None
+    milliseconds: dict[int, float] = field(default_factory=dict)
+
+
+class Judge:
+    """Measures files of one model against it.
+
+    Args:
+        model: The model in float32, with its tokenizer.
+        answers: What it answers.
+        examples: What it is asked.
+        length: Tokens that every sequence is padded to; None leaves each as long as it is.
+    """
+
+    def __init__(
+        self, model: Any, answers: IdAnswers, examples: Examples, length: int | None
+    ) -> None:
+        self.answers, self.examples = answers, examples
+        self.batches = batches_of(examples.features, model.tokenizer.pad_id, length)
+        self.expected = self._keras(model)
+        self.keras = Measurement("keras", 4 * model.count_params())
+        self.keras.accuracy = self._accuracy(self.expected)
+
+    @property
+    def metric(self) -> str:
+        """The name of the metric in ``accuracy``."""
+        if self.examples.masked:
+            return "mlm_accuracy"
+        return self.examples.task.best_metric if self.examples.task else "accuracy"
+
+    def measure(self, variant: str, data: bytes) -> Measurement:
+        """Everything but the latency.
+
+        Raises:
+            InputError: When an answer is not finite, or an operation no builtin one.
+        """
+        runner = TFLiteModel(data)
+        given = [self._rows(runner.run(batch), batch)[0] for batch in self.batches]
+        result = Measurement(variant, len(data), sum(operations_of(data).values()))
+        for ours, theirs in zip(given, self.expected, strict=True):
+            for name, values in theirs.items():
+                if not np.isfinite(ours[name]).all():
+                    raise InputError(
+                        f"the {variant} file's {name} are not finite numbers; nothing was written"
+                    )
+                scale = np.maximum(np.abs(values), 1.0)
+                difference = float((np.abs(ours[name] - values) / scale).max(initial=0))
+                result.largest_difference = max(result.largest_difference, difference)
+        result.agreement = self._agreement(given)
+        result.accuracy = self._accuracy(given)
+        return result
+
+    def time(self, files: Sequence[tuple[Measurement, bytes]]) -> None:
+        """Fills in the latencies, taken in turn so that all meet the same machine."""
+        runners = [
+            (row, threads, TFLiteModel(data, threads)) for row, data in files for threads in THREADS
+        ]
+        taken: dict[tuple[str, int], list[float]] = {}
+        for number in range(_RUNS + 1):
+            batch = self.batches[number % len(self.batches)]
+            for row, threads, runner in runners:
+                start = time.perf_counter()
+                runner.run(batch)
+                if number:  # the first only warms up
+                    elapsed = time.perf_counter() - start
+                    taken.setdefault((row.variant, threads), []).append(elapsed)
+        for row, threads, _ in runners:
+            row.milliseconds[threads] = 1000 * float(np.median(taken[row.variant, threads]))
+
+    def _keras(self, model: Any) -> list[Arrays]:
+        function = tf.function(
+            lambda batch: self.answers.from_ids(model, batch),
+            autograph=False,
+            reduce_retracing=True,
+        )
+        rows: list[Arrays] = []
+        features = self.examples.features
+        for start in range(0, len(features), _KERAS_BATCH):
+            batch = collate(features[start : start + _KERAS_BATCH], model.tokenizer.pad_id)
+            batch = {name: batch[name] for name in ("input_ids", "attention_mask",
+                                                    "token_type_ids")}  # fmt: skip
+            outputs = function({name: tf.constant(value) for name, value in batch.items()})
+            arrays = {name: tf.cast(v, tf.float32).numpy() for name, v in outputs.items()}
+            rows += self._rows(arrays, batch)
+        return rows
+
+    def _rows(self, outputs: Arrays, batch: Arrays) -> list[Arrays]:
+        """Each row's outputs, those for tokens without padding."""
+        lengths = batch["attention_mask"].sum(axis=1)
+        for_tokens = self.answers.token_outputs
+        return [
+            {name: v[row, :length] if name in for_tokens else v[row] for name, v in outputs.items()}
+            for row, length in enumerate(lengths)
+        ]
+
+    def _agreement(self, given: list[Arrays]) -> float | None:
+        ours, theirs = self.answers.decisions(given), self.answers.decisions(self.expected)
+        if ours is None or theirs is None:
+            return None
+        same = [np.ravel(a == b) for a, b in zip(ours, theirs, strict=True)]
+        return float(np.concatenate(same).mean())
+
+    def _accuracy(self, rows: list[Arrays]) -> float | None:
+        examples = self.examples
+        if examples.masked:
+            decided = self.answers.decisions(rows)
+            assert decided is not None
+            return float(np.mean([a == b for a, b in zip(decided, examples.masked, strict=True)]))
+        if examples.task is None:
+            return None
+        logits = [self.answers.logits(row) for row in rows]
+        predictions = examples.task.decode(examples.examples, examples.features, logits)
+        return examples.task.score(examples.examples, predictions)[examples.task.best_metric]
+
+
+def batches_of(features: Sequence[Feature], pad_id: int, length: int | None) -> list[Arrays]:
+    """Sequences one by one, as a phone asks."""
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    batches = (collate([feature], pad_id, length) for feature in features)
+    return [{name: batch[name] for name in names} for batch in batches]
