@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.errors import InputError
+from bert_keras.export.answers.next_sentence import CLASSES
 from bert_keras.modeling import (
     BertEncoder,
     BertForMaskedLM,
@@ -30,6 +31,9 @@ class IdAnswers(ABC):
 
     Args:
         model: The model; which of its copies is asked, the calls say.
+
+    Attributes:
+        labels: What the output's last axis counts, where it has names.
     """
 
     token_outputs: ClassVar[tuple[str, ...]] = ()  # those that have a value for each token
@@ -78,6 +82,10 @@ class NextSentenceAnswers(ProbabilityAnswers):
 
     output = "next_sentence_logits"
 
+    def __init__(self, model: Any) -> None:
+        super().__init__(model)
+        self.labels = CLASSES
+
 
 class TokenAnswers(ProbabilityAnswers):
     """``probabilities`` float32 [B, L, C] of the labels of each token."""
@@ -104,6 +112,10 @@ class MultiLabelAnswers(IdAnswers):
 
 class RegressionAnswers(IdAnswers):
     """``scores`` float32 [B, values]."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(model)
+        self.labels = ()
 
     def from_ids(self, model: Any, batch: Tensors) -> Tensors:
         """The model's numbers."""

@@ -14,6 +14,7 @@ from bert_keras.export.tflite.answers import id_answers_of
 from bert_keras.export.tflite.convert import SIGNATURE, Converter, operations_of
 from bert_keras.export.tflite.examples import make_examples
 from bert_keras.export.tflite.measure import Judge, Measurement, batches_of
+from bert_keras.export.tflite.metadata import with_metadata
 from bert_keras.export.weights import serving_copy
 from bert_keras.files import write_bytes_atomic
 from bert_keras.tokenization import BertTokenizer
@@ -33,7 +34,8 @@ def export_tflite(
 
     The file has one signature, ``tokens``, with inputs ``input_ids``, ``attention_mask`` and
     ``token_type_ids``, int32 [1, N], or [B, L] where it is dynamic. Its outputs have the names
-    that ``bert_keras.export.tflite.answers`` gives them. The file is written only when it, run by
+    that ``bert_keras.export.tflite.answers`` gives them. Vocabulary and labels are packed into it
+    with the metadata that MediaPipe's text tasks read. The file is written only when it, run by
     the interpreter on held-out text, has passed.
 
     Args:
@@ -65,10 +67,13 @@ def export_tflite(
     padded = None if config.dynamic else length
     judge = Judge(reference, answers, examples, padded)
     calibration = batches_of(examples.calibration, reference.tokenizer.pad_id, padded)
+    labels = answers.labels
     converter = Converter(reference, answers, padded, config.masked_score)
     files: list[tuple[Measurement, bytes]] = []
     for variant in dict.fromkeys(("none", config.quantize)):
-        content = converter.convert(variant, calibration)
+        content = with_metadata(
+            converter.convert(variant, calibration), reference.tokenizer.vocab, labels
+        )
         files.append((judge.measure(variant, content), content))
         _check_float32(files[0][0])
     _check_accuracy(judge, files[-1][0], config)

@@ -1,0 +1,153 @@
+"""Metadata that MediaPipe's text tasks read: what the tensors are, the vocabulary, the labels.
+
+A flatbuffer of its own schema (mediapipe/tasks/metadata/metadata_schema.fbs) in a buffer of the
+model, and the files packed behind it as an uncompressed zip archive, which readers of the model do
+not see. The few tables that are needed are written by their published field numbers, so that a
+plain install can do it; the tests let MediaPipe read them.
+"""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from typing import Any
+
+import flatbuffers
+from tensorflow.lite.python import schema_py_generated as schema
+
+from bert_keras.errors import InputError
+from bert_keras.export.sequences import NAMES
+
+VOCABULARY_FILE, LABELS_FILE = "vocab.txt", "labels.txt"
+_BUFFER = b"TFLITE_METADATA"  # the name under which readers look for it
+_IDENTIFIER = b"M001"
+_PARSER_VERSION = "1.1.0"  # the first that knows BERT's tokenizer
+# MediaPipe finds the inputs of a BERT by these names.
+_TASK_NAMES = dict(zip(NAMES, ("ids", "mask", "segment_ids"), strict=True))
+_AXIS_LABELS, _VOCABULARY = 2, 5  # AssociatedFileType
+_FEATURES = 1  # ContentProperties
+_BERT_TOKENIZER = 4  # ProcessUnitOptions
+
+
+def with_metadata(data: bytes, vocabulary: Sequence[str], labels: Sequence[str]) -> bytes:
+    """A TFLite file with metadata, its vocabulary and its labels.
+
+    Args:
+        data: The file without.
+        vocabulary: The word pieces in the order of their ids.
+        labels: The labels in the order of the output's last axis; none where there are none.
+
+    Raises:
+        InputError: When a label is of several lines, or empty.
+    """
+    wrong = [label for label in labels if not label.strip() or len(label.splitlines()) > 1]
+    if wrong:
+        raise InputError(
+            f"labels must be one line each, to be packed into the file. Received: {wrong[0]!r}"
+        )
+    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = _BUFFER, len(model.buffers)
+    contents = [buffer.data for buffer in model.buffers]
+    model.buffers = [_Buffer(data) for data in (*contents, _describe(model, bool(labels)))]
+    model.metadata = [*(model.metadata or []), entry]
+    builder = flatbuffers.Builder(len(data))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    files = {VOCABULARY_FILE: vocabulary} | ({LABELS_FILE: labels} if labels else {})
+    return _packed(bytes(builder.Output()), files)
+
+
+class _Buffer(schema.BufferT):
+    """A buffer at a multiple of 16 bytes, as the schema wants it and the generated code forgets."""
+
+    def __init__(self, data: Any) -> None:
+        super().__init__()
+        self.data = None if data is None else bytes(data)
+
+    def Pack(self, builder: flatbuffers.Builder) -> int:  # noqa: N802 - the generated name
+        """Writes the buffer."""
+        vector = None
+        if self.data is not None:
+            builder.StartVector(1, len(self.data), 16)
+            builder.head = builder.Head() - len(self.data)
+            builder.Bytes[builder.head : builder.head + len(self.data)] = self.data
+            vector = builder.EndVector()
+        schema.BufferStart(builder)
+        if vector is not None:
+            schema.BufferAddData(builder, vector)
+        return int(schema.BufferEnd(builder))
+
+
+def _packed(data: bytes, files: dict[str, Sequence[str]]) -> bytes:
+    target = io.BytesIO(data)
+    with zipfile.ZipFile(target, "a", zipfile.ZIP_STORED) as archive:
+        for name, lines in files.items():
+            # Of a fixed date, so that the same model is the same file.
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            archive.writestr(info, "".join(f"{line}\n" for line in lines))
+    return target.getvalue()
+
+
+def _describe(model: schema.ModelT, has_labels: bool) -> bytes:
+    """The ``ModelMetadata`` of a file with one signature."""
+    builder = flatbuffers.Builder(1024)
+    signature, graph = model.signatureDefs[0], model.subgraphs[0]
+    inputs = {entry.tensorIndex: entry.name.decode() for entry in signature.inputs}
+    outputs = {entry.tensorIndex: entry.name.decode() for entry in signature.outputs}
+    # In the order of the graph, which is not that of the signature.
+    input_tensors = [_tensor(builder, _TASK_NAMES[inputs[i]], []) for i in graph.inputs]
+    output_tensors = [
+        _tensor(builder, outputs[i], [_file(builder, LABELS_FILE, _AXIS_LABELS)] * has_labels)
+        for i in graph.outputs
+    ]
+    vocabulary = _vector(builder, [_file(builder, VOCABULARY_FILE, _VOCABULARY)])
+    tokenizer = _table(builder, {0: vocabulary}, 1)
+    unit = _table(builder, {1: tokenizer}, 2, {0: _BERT_TOKENIZER})
+    subgraph = _table(
+        builder,
+        {
+            2: _vector(builder, input_tensors),
+            3: _vector(builder, output_tensors),
+            5: _vector(builder, [unit]),
+        },
+        10,
+    )
+    fields = {
+        0: builder.CreateString("BERT"),
+        3: _vector(builder, [subgraph]),
+        7: builder.CreateString(_PARSER_VERSION),
+    }
+    builder.Finish(_table(builder, fields, 8), _IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def _tensor(builder: flatbuffers.Builder, name: str, files: list[int]) -> int:
+    features = _table(builder, {}, 0)
+    content = _table(builder, {1: features}, 3, {0: _FEATURES})
+    fields = {0: builder.CreateString(name), 3: content}
+    if files:
+        fields[6] = _vector(builder, files)
+    return _table(builder, fields, 7)
+
+
+def _file(builder: flatbuffers.Builder, name: str, kind: int) -> int:
+    return _table(builder, {0: builder.CreateString(name)}, 5, {2: kind})
+
+
+def _vector(builder: flatbuffers.Builder, offsets: Sequence[int]) -> int:
+    builder.StartVector(4, len(offsets), 4)
+    for offset in reversed(offsets):
+        builder.PrependUOffsetTRelative(offset)
+    return int(builder.EndVector())
+
+
+def _table(
+    builder: flatbuffers.Builder, offsets: dict[int, int], size: int,
+    small: dict[int, int] | None = None,
+) -> int:  # fmt: skip
+    """A table of ``size`` fields: those that refer to others, and those of one byte."""
+    builder.StartObject(size)
+    for number, offset in offsets.items():
+        builder.PrependUOffsetTRelativeSlot(number, offset, 0)
+    for number, value in (small or {}).items():
+        builder.PrependUint8Slot(number, value, 0)
+    return int(builder.EndObject())

@@ -1,0 +1,96 @@
+"""The files in the hands of MediaPipe, which opens them on phones."""
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+from bert_keras.errors import InputError
+from bert_keras.export import export_tflite
+from bert_keras.export.tflite.interpreter import TFLiteModel
+from bert_keras.export.tflite.metadata import with_metadata
+from bert_keras.tasks import predict
+
+# MediaPipe lower-cases ASCII alone: these texts have no other capitals, and no accents.
+TEXTS = ["The ferry to the island was late again.", "No.", "So good!!! what a day, x = {k: v}"]
+
+CLASSIFY = """
+import json, sys
+from mediapipe.tasks.python import text
+with text.TextClassifier.create_from_model_path(sys.argv[1]) as task:
+    answers = [task.classify(t).classifications[0].categories for t in json.loads(sys.argv[2])]
+print(json.dumps([{c.category_name: c.score for c in answer} for answer in answers]))
+"""
+EMBED = """
+import json, sys
+from mediapipe.tasks.python import text
+with text.TextEmbedder.create_from_model_path(sys.argv[1]) as task:
+    answers = [task.embed(t).embeddings[0].embedding for t in json.loads(sys.argv[2])]
+print(json.dumps([[float(x) for x in answer] for answer in answers]))
+"""
+
+
+def ask_mediapipe(program, path, texts):
+    """In a process of its own: it brings a TFLite beside TensorFlow's."""
+    pytest.importorskip("mediapipe")
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(path), json.dumps(texts)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def test_text_classifier_answers_as_predict(make_model, tmp_path):
+    model, path = make_model("classification"), tmp_path / "m.tflite"
+    export_tflite(model, None, path, length=32)
+    given = ask_mediapipe(CLASSIFY, path, TEXTS)
+    expected = [answer["scores"] for answer in predict(model, TEXTS)]
+    assert [set(answer) for answer in given] == [set(model.labels)] * len(TEXTS)
+    for ours, theirs in zip(given, expected, strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-4)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.read("vocab.txt").decode().splitlines() == list(model.tokenizer.vocab)
+        assert archive.read("labels.txt").decode().splitlines() == list(model.labels)
+
+
+@pytest.mark.slow
+def test_text_embedder_embeds_as_keras(make_model, tmp_path):
+    model, path = make_model("sentence_embedding"), tmp_path / "m.tflite"
+    export_tflite(model, None, path, length=32)
+    given = ask_mediapipe(EMBED, path, TEXTS)
+    np.testing.assert_allclose(given, model.embed(TEXTS), atol=1e-4)
+
+
+@pytest.mark.slow
+def test_mediapipes_lower_casing_is_not_berts(make_model, tmp_path):
+    """What the documentation warns of: Ä and ä are another word there."""
+    model, path = make_model("classification"), tmp_path / "m.tflite"
+    export_tflite(model, None, path, length=32)
+    text = "ÜBER DIE STRASSE NACH KÖLN"
+    (given,) = ask_mediapipe(CLASSIFY, path, [text])
+    (expected,) = predict(model, [text])
+    assert given != pytest.approx(expected["scores"], abs=1e-4)
+
+
+def test_labels_of_several_lines_are_refused():
+    with pytest.raises(InputError, match="one line each"):
+        with_metadata(b"", ["[PAD]"], ["good", "b\nad"])
+
+
+def test_buffers_stay_where_kernels_want_them(make_model, tmp_path):
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    export_tflite(make_model("classification"), None, tmp_path / "m.tflite", length=16)
+    data = (tmp_path / "m.tflite").read_bytes()
+    assert TFLiteModel(data)
+    model = schema.Model.GetRootAsModel(data, 0)
+    buffers = [model.Buffers(number) for number in range(model.BuffersLength())]
+    places = [b._tab.Vector(b._tab.Offset(4)) for b in buffers if b.DataLength()]
+    assert len(places) > 20
+    assert all(place % 16 == 0 for place in places)
