@@ -67,7 +67,8 @@ class BertForSentenceEmbedding(BertModel):
         if self.pooling == "cls":
             vectors = sequences[:, 0]
         else:
-            is_real = tf.cast(layout.attention_mask, tf.float32)[:, :, None]
+            # TFLite has expand_dims for any shape, but not indexing with None.
+            is_real = tf.expand_dims(tf.cast(layout.attention_mask, tf.float32), -1)
             if self.pooling == "mean":
                 count = tf.maximum(tf.reduce_sum(is_real, axis=1), 1e-9)
                 vectors = tf.reduce_sum(sequences * is_real, axis=1) / count
