@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -125,7 +126,9 @@ def _quiet_converter() -> Iterator[None]:
     # A filter, since TensorFlow sets the level itself on the way.
     logger.addFilter(_is_error)
     try:
-        with quiet():
+        with quiet(), warnings.catch_warnings():
+            # The converter itself calibrates with the interpreter that warns of its end.
+            warnings.filterwarnings("ignore", message=r"\s*Warning: tf.lite.Interpreter")
             yield
     finally:
         logger.removeFilter(_is_error)
