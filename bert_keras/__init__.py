@@ -27,6 +27,7 @@ _HOMES = {
     "PretrainConfig": "bert_keras.config",
     "SaveBest": "bert_keras.checkpoints",
     "evaluate": "bert_keras.tasks",
+    "export_saved_model": "bert_keras.export",
     "fill_mask": "bert_keras.tasks",
     "finetune": "bert_keras.tasks",
     "load": "bert_keras.checkpoints",

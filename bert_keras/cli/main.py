@@ -11,6 +11,7 @@ from bert_keras.cli import (
     convert,
     doctor,
     evaluate,
+    export,
     fill_mask,
     finetune,
     plot,
@@ -34,6 +35,7 @@ COMMANDS = (
     evaluate,
     predict,
     convert,
+    export,
     plot,
     doctor,
 )
@@ -43,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
     parser = argparse.ArgumentParser(
         prog="bert-keras",
-        description="Pre-train BERT on your own text, fine-tune it on your own labels.",
+        description="Pre-train BERT on your own text, fine-tune it on your own labels, serve it.",
         epilog="first time? try:  bert-keras quickstart",
     )
     parser.add_argument("--version", action="version", version=f"bert-keras {__version__}")

@@ -2,6 +2,7 @@
 
 from bert_keras.config.arithmetic import ArithmeticConfig, DistributionConfig
 from bert_keras.config.checkpoint import CheckpointConfig, WatchConfig
+from bert_keras.config.export import ExportConfig, SavedModelConfig
 from bert_keras.config.finetune import (
     FinetuneConfig,
     FinetuneModelConfig,
@@ -29,6 +30,7 @@ __all__ = [
     "CheckpointConfig",
     "DataConfig",
     "DistributionConfig",
+    "ExportConfig",
     "FinetuneConfig",
     "FinetuneModelConfig",
     "FinetuneOptimizerConfig",
@@ -38,6 +40,7 @@ __all__ = [
     "OptimizerConfig",
     "PhaseConfig",
     "PretrainConfig",
+    "SavedModelConfig",
     "TaskDataConfig",
     "TrainConfig",
     "WatchConfig",

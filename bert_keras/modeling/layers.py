@@ -1,6 +1,8 @@
 """What the layers of a BERT share: their config, their seed, and how both are serialised."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Self
 
 import keras
@@ -8,6 +10,47 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.modeling.random import fold_in, kernel_initializer
+
+_is_for_inference = ContextVar("_is_for_inference", default=False)
+
+
+@contextmanager
+def for_inference() -> Iterator[None]:
+    """Layers traced in the block are written in the operations that grappler fuses on a CPU.
+
+    Not for GPUs: cuDNN takes no epsilon as small as BERT's.
+    """
+    token = _is_for_inference.set(True)
+    try:
+        yield
+    finally:
+        _is_for_inference.reset(token)
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class LayerNorm(keras.layers.LayerNormalization):
+    """Keras's LayerNorm; for inference as the subgraph that becomes one operation of oneDNN."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """[T, H] to [T, H]."""
+        if not _is_for_inference.get():
+            return super().call(inputs)
+        shape = tf.shape(inputs)
+        rows, empty = shape[0], tf.zeros([0])
+        # Every row is a channel of its own. grappler looks for this pattern (remapper.cc,
+        # FindMklLayerNorm), which Keras 2 wrote.
+        normalized = tf.raw_ops.FusedBatchNormV3(
+            x=tf.reshape(inputs, [1, rows, inputs.shape[-1], 1]),
+            scale=tf.fill([rows], 1.0),
+            offset=tf.fill([rows], 0.0),
+            mean=empty,
+            variance=empty,
+            epsilon=self.epsilon,
+            data_format="NCHW",
+            is_training=True,
+        ).y
+        gamma, beta = (tf.cast(weight, inputs.dtype) for weight in (self.gamma, self.beta))
+        return tf.reshape(normalized, shape) * gamma + beta
 
 
 class BertLayer(keras.layers.Layer):
@@ -40,11 +83,9 @@ class BertLayer(keras.layers.Layer):
             name=name,
         )
 
-    def layer_norm(self, name: str = "layer_norm") -> keras.layers.LayerNormalization:
+    def layer_norm(self, name: str = "layer_norm") -> LayerNorm:
         """LayerNorm over the last axis; its statistics are float32 under any policy."""
-        return keras.layers.LayerNormalization(
-            epsilon=self.config.layer_norm_eps, dtype=self.dtype_policy, name=name
-        )
+        return LayerNorm(epsilon=self.config.layer_norm_eps, dtype=self.dtype_policy, name=name)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -73,7 +114,7 @@ def add_bias(tokens: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     beside the sum: of 4,096 tokens a third was lost. A product with ones sums in float32, and is
     the faster of the two.
     """
-    if tokens.dtype not in (tf.bfloat16, tf.float16):
+    if tokens.dtype not in (tf.bfloat16, tf.float16) or _is_for_inference.get():
         return tf.nn.bias_add(tokens, bias)
 
     @tf.custom_gradient

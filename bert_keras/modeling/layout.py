@@ -85,5 +85,7 @@ def _first_two(tensor: tf.Tensor) -> tuple[tf.Tensor | int, tf.Tensor | int]:
 
 
 def _merge_first_two(tensor: tf.Tensor) -> tf.Tensor:
-    batch, length = _first_two(tensor)
-    return tf.reshape(tensor, [batch * length, *tensor.shape[2:]])
+    batch, length = tensor.shape[:2]
+    # Where they are not known, -1: a shape of numbers alone takes no operation.
+    merged = -1 if batch is None or length is None else batch * length
+    return tf.reshape(tensor, [merged, *tensor.shape[2:]])

@@ -41,7 +41,8 @@ class SelfAttention(BertLayer):
         config = self.config
         heads, size = config.num_attention_heads, config.hidden_size // config.num_attention_heads
         fused_BxLx3H = layout.to_sequences(self.query_key_value(tokens))
-        shape = tf.shape(fused_BxLx3H)
+        # The mask's shape, not that of this layer's tensor: all layers share its operations.
+        shape = tf.shape(layout.attention_mask)
         batch = fused_BxLx3H.shape[0] or shape[0]
         length = fused_BxLx3H.shape[1] or shape[1]
         split = tf.reshape(fused_BxLx3H, [batch, length, 3, heads, size])

@@ -122,7 +122,7 @@ class Tagging(Task):
     ) -> Prediction:
         tags = _filled([self.labels[number] if number >= 0 else None for number in best])
         entities = []
-        for label, first, end in entity_spans([_prefixed(tag) for tag in tags]):
+        for label, first, end in entity_spans([prefixed(tag) for tag in tags]):
             start = example.starts[first]
             stop = example.starts[end - 1] + len(example.words[end - 1])
             score = scores[first:end][best[first:end] >= 0].mean()
@@ -245,10 +245,10 @@ def _tags(example: TaggedExample) -> tuple[str, ...]:
 
 def _type(tag: str) -> str:
     """The entity type of a tag, or O."""
-    return tag if tag == OUTSIDE else _prefixed(tag)[2:]
+    return tag if tag == OUTSIDE else prefixed(tag)[2:]
 
 
-def _prefixed(tag: str) -> str:
+def prefixed(tag: str) -> str:
     """A tag of a published model that marks no beginnings ("PER") as one inside."""
     return tag if _PREFIXED.fullmatch(tag) else f"I-{tag}"
 
@@ -261,7 +261,11 @@ def _filled(tags: Sequence[str | None]) -> list[str]:
         if tag is None:
             gap += 1
             continue
-        goes_on = tag.startswith("I-") and left[1:] == tag[1:]
-        filled += [tag if goes_on else OUTSIDE] * gap + [tag]
+        filled += [tag if goes_on(left, tag) else OUTSIDE] * gap + [tag]
         left, gap = tag, 0
     return filled[:-1]
+
+
+def goes_on(left: str, tag: str) -> bool:
+    """Whether a tag goes on with the entity of the one before it."""
+    return tag.startswith("I-") and left[1:] == tag[1:]

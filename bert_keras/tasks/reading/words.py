@@ -27,14 +27,14 @@ def split_words(text: str) -> list[tuple[int, int]]:
 
 def _words(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     first, last = start, end
-    while first < last and _is_mark(text[first]):
+    while first < last and is_mark(text[first]):
         first += 1
-    while last > first and _is_mark(text[last - 1]):
+    while last > first and is_mark(text[last - 1]):
         last -= 1
     if first < last:
         if first > start and text[first - 1] in "@#":
             first -= 1
-        if _INITIALS.fullmatch(text, first, last + 1):
+        if last < end and _INITIALS.fullmatch(text, first, last + 1):
             last += 1
     yield from (same.span() for same in _SAME.finditer(text, start, first))
     possessive = _POSSESSIVE.search(text[first:last])
@@ -46,7 +46,7 @@ def _words(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     yield from (same.span() for same in _SAME.finditer(text, last, end))
 
 
-def _is_mark(character: str) -> bool:
+def is_mark(character: str) -> bool:
     """Whether BERT's tokenizer splits at it."""
     if character.isascii():
         return not character.isalnum()

@@ -12,6 +12,7 @@ from bert_keras.tasks.reading.words import split_words
         ("U.S. J. Smith, and so on.", "U.S. J. Smith , and so on ."),
         ("@bob_x #fun # @ $5", "@bob_x #fun # @ $ 5"),
         ("我住在北京，OK。", "我 住 在 北 京 ， OK 。"),
+        ("完了.It", "完 了 . It"),
         ("great😀 café\u200b", "great😀 café\u200b"),
         ("\t a\u3000b\n", "a b"),
         ("?!?? -- \u2026", "? ! ?? -- \u2026"),

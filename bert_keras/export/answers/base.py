@@ -1,0 +1,117 @@
+"""What every kind of model answers with, as graphs from ids and from text."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow as tf
+
+from bert_keras.config.export import SavedModelConfig
+from bert_keras.errors import InputError
+from bert_keras.export.sequences import at_least_one_column, within_limit
+from bert_keras.tasks.batches import collate
+from bert_keras.tasks.feature import Feature
+from bert_keras.tokenization import BertTokenizer
+
+Tensors = dict[str, tf.Tensor]
+Arrays = dict[str, np.ndarray]
+Texts = Sequence[Sequence[str]]  # for each input of text, those of all examples
+
+
+class Answers(ABC):
+    """The answers of one kind of model.
+
+    Every output has a row for each row of the input, so that a server may put the requests of
+    several clients together and part their answers again.
+
+    Args:
+        model: The model that is traced; see ``serving_copy``.
+        tokenizer: The host's tokenizer.
+        graph_tokenizer: The same in the graph.
+        config: The settings of the export.
+    """
+
+    takes_pairs: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: BertTokenizer,
+        graph_tokenizer: Any,
+        config: SavedModelConfig,
+    ) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.graph_tokenizer = graph_tokenizer
+        self.config = config
+
+    @classmethod
+    def text_inputs(cls, config: SavedModelConfig) -> tuple[str, ...]:
+        """The names of the texts: ``text``, or ``text_a`` and ``text_b``.
+
+        Raises:
+            InputError: When pairs are asked for and such a model takes none.
+        """
+        if config.pair and not cls.takes_pairs:
+            raise InputError("such a model takes single texts: leave pair out")
+        return ("text_a", "text_b") if config.pair else ("text",)
+
+    @abstractmethod
+    def from_ids(self, batch: Tensors) -> Tensors:
+        """The answers to sequences.
+
+        Args:
+            batch: ``input_ids``, ``attention_mask`` and ``token_type_ids``, int32 [B, L], as
+                ``checked_ids`` lets them through.
+        """
+
+    def from_texts(self, *texts: tf.Tensor) -> Tensors:
+        """The answers to texts, string [B] each."""
+        batch = self.encode(*texts)
+        return self.from_ids(within_limit(batch, self.config.max_request_tokens))
+
+    def encode(self, *texts: tf.Tensor) -> Tensors:
+        """The sequences of texts, padded to the batch's longest."""
+        return at_least_one_column(self.graph_tokenizer.encode(*texts))
+
+    def columns(self, texts: Sequence[str]) -> list[list[str]]:
+        """Sample texts as the inputs of such a model; pairs are made of neighbours."""
+        width = len(self.text_inputs(self.config))
+        return [[*texts[number:], *texts[:number]] for number in range(width)]
+
+    def comparison_length(self) -> int:
+        """The tokens of the longest text that is compared: some must be cut."""
+        assert self.config.max_length is not None
+        return self.config.max_length + self.config.max_length // 2
+
+    def row_tokens(self) -> int:
+        """The most tokens, padding included, that a row of a request becomes."""
+        assert self.config.max_length is not None
+        return self.config.max_length
+
+    def own_settings(self) -> dict[str, Any]:
+        """The settings that only such a model has, for the report."""
+        return {}
+
+    def host_batch(self, texts: Texts) -> Arrays:
+        """The texts as the host's tokenizer reads them, in one batch."""
+        encodings = self.tokenizer.encode_batch(
+            list(texts[0]), list(texts[1]) if len(texts) > 1 else None, self.config.max_length
+        )
+        features = [Feature(0, e.input_ids, e.token_type_ids) for e in encodings]
+        return collate(features, self.tokenizer.pad_id)
+
+    @abstractmethod
+    def expected(self, model: Any, texts: Texts) -> Arrays:
+        """What Keras answers to texts, in the form of ``from_texts``.
+
+        Args:
+            model: The model that is exported, with its tokenizer.
+            texts: A list for each of ``text_inputs``.
+        """
+
+
+def repeated(names: Sequence[str], batch: tf.Tensor) -> tf.Tensor:
+    """Names for each row of a batch: string [B, names]."""
+    return tf.broadcast_to(tf.constant(list(names)), [tf.shape(batch)[0], len(names)])

@@ -1,0 +1,59 @@
+"""Answers of models without a task's head: vectors of texts and of their tokens."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts
+
+
+class EncoderAnswers(Answers):
+    """What the encoder makes of a text.
+
+    ``cls_embedding`` float32 [B, H], the last layer's output for [CLS]; ``mean_embedding``
+    float32 [B, H], the mean over the real tokens; ``sequence_output`` float32 [B, L, H], that of
+    every token, 0 at padding; ``attention_mask`` int32 [B, L]; ``pooled_output`` float32 [B, H]
+    where the model has a pooler.
+    """
+
+    def from_ids(self, batch: Tensors) -> Tensors:
+        """The vectors."""
+        outputs = self.model(batch, training=False)
+        outputs = {name: tf.cast(value, tf.float32) for name, value in outputs.items()}
+        sequences, mask = outputs["sequence_output"], batch["attention_mask"]
+        count = tf.cast(tf.reduce_sum(mask, axis=1, keepdims=True), tf.float32)
+        return outputs | {
+            "cls_embedding": sequences[:, 0],
+            "mean_embedding": tf.reduce_sum(sequences, axis=1) / tf.maximum(count, 1.0),
+            "attention_mask": mask,
+        }
+
+    def expected(self, model: Any, texts: Texts) -> Arrays:
+        """The model's own outputs, pooled by numpy."""
+        batch = self.host_batch(texts)
+        outputs = {n: np.asarray(tf.cast(v, tf.float32)) for n, v in model.forward(batch).items()}
+        mask = batch["attention_mask"]
+        sequences = outputs["sequence_output"] * mask[:, :, None]
+        return outputs | {
+            "sequence_output": sequences,
+            "cls_embedding": sequences[:, 0],
+            "mean_embedding": sequences.sum(axis=1) / mask.sum(axis=1, keepdims=True),
+            "attention_mask": mask,
+        }
+
+
+class SentenceAnswers(Answers):
+    """``sentence_embedding`` float32 [B, H], pooled as the model was trained."""
+
+    takes_pairs = False
+
+    def from_ids(self, batch: Tensors) -> Tensors:
+        """The vectors."""
+        outputs: Tensors = self.model(batch, training=False)
+        return outputs
+
+    def expected(self, model: Any, texts: Texts) -> Arrays:
+        """The model's own output."""
+        vectors = model(self.host_batch(texts), training=False)["sentence_embedding"]
+        return {"sentence_embedding": vectors.numpy()}

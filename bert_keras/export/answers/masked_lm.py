@@ -1,0 +1,120 @@
+"""The likeliest words for each [MASK] (Devlin et al. 2018, section 3.1, task 1)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts
+from bert_keras.tasks import fill_mask
+from bert_keras.tokenization.vocabulary import MASK
+
+# Masked positions that are scored at a time: a row of the vocabulary each is much memory.
+_ROWS_AT_A_TIME = 256
+
+
+class MaskedLMAnswers(Answers):
+    """``tokens`` string [B, M, K], the likeliest word pieces for each [MASK], likeliest first.
+
+    ``scores`` float32 [B, M, K], their probabilities; ``positions`` int32 [B, M], where the
+    [MASK] stands among the tokens. A text with fewer than M has empty words, scores of 0 and
+    positions of -1 behind them.
+    """
+
+    takes_pairs = False
+
+    def from_ids(self, batch: Tensors) -> Tensors:
+        """The candidates at every [MASK] that is not padding."""
+        ids, real = batch["input_ids"], batch["attention_mask"]
+        is_mask = (ids == self.tokenizer.mask_id) & (real > 0)
+        places = tf.cast(tf.where(is_mask), tf.int32)
+        counts = tf.reduce_sum(tf.cast(is_mask, tf.int32), axis=1)
+        encoder = self.model.encoder
+        tokens, layout = encoder.encode(batch)
+        rows = layout.rows(tf.tile(tf.range(tf.shape(ids)[1])[None], [tf.shape(ids)[0], 1]))
+        masked = tf.gather(tokens, tf.gather_nd(rows, places))
+        scores, pieces = self._best(masked)
+        words = tf.gather(tf.constant(self.tokenizer.vocab), pieces)
+        # Row m of the result is the m-th [MASK] of its text.
+        number = tf.range(tf.shape(places)[0]) - tf.gather(
+            tf.cumsum(counts, exclusive=True), places[:, 0]
+        )
+        cells = tf.stack([places[:, 0], number], axis=1)
+        most = tf.reduce_max(tf.concat([[0], counts], axis=0))
+        shape = [tf.shape(ids)[0], most]
+        empty = tf.fill([*shape, pieces.shape[1]], "")
+        return {
+            "tokens": tf.tensor_scatter_nd_update(empty, cells, words),
+            "scores": tf.scatter_nd(cells, scores, [*shape, pieces.shape[1]]),
+            "positions": tf.scatter_nd(cells, places[:, 1] + 1, shape) - 1,
+        }
+
+    def _best(self, masked: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The probabilities and numbers [M, K] of the likeliest pieces at the positions [M, H]."""
+        top = min(self.config.top, self.tokenizer.vocab_size)
+
+        def score(start: tf.Tensor, found: Any, pieces: Any, number: tf.Tensor) -> tuple:
+            some = masked[start : start + _ROWS_AT_A_TIME]
+            table = self.model.encoder.embeddings.word_embeddings
+            logits = tf.cast(self.model.masked_lm_head(some, table), tf.float32)
+            # A model may have rows for more word pieces than its vocabulary names.
+            values, indices = tf.math.top_k(
+                tf.nn.softmax(logits[:, : self.tokenizer.vocab_size]), top
+            )
+            found, pieces = found.write(number, values), pieces.write(number, indices)
+            return start + _ROWS_AT_A_TIME, found, pieces, number + 1
+
+        arrays = (
+            tf.TensorArray(dtype, 0, True, infer_shape=False, element_shape=[None, top])
+            for dtype in (tf.float32, tf.int32)
+        )
+        _, found, pieces, _ = tf.while_loop(
+            # Once where there is nothing, so that there is something to put together.
+            lambda start, found, pieces, number: (start < tf.shape(masked)[0]) | (number < 1),
+            score,
+            (tf.constant(0), *arrays, tf.constant(0)),
+            parallel_iterations=1,
+        )
+        return tf.reshape(found.concat(), [-1, top]), tf.reshape(pieces.concat(), [-1, top])
+
+    def columns(self, texts: Sequence[str]) -> list[list[str]]:
+        """The texts with a word or two masked, where they are short enough to be filled."""
+        assert self.config.max_length is not None
+        most = self.config.max_length - 4
+        return [[_masked(t) if len(self.tokenizer.encode(t).input_ids) <= most else t
+                 for t in texts]]  # fmt: skip
+
+    def own_settings(self) -> dict[str, Any]:
+        """How many candidates there are."""
+        return {"top": self.config.top}
+
+    def expected(self, model: Any, texts: Texts) -> Arrays:
+        """The answers of ``fill_mask``."""
+        mask_id = self.tokenizer.mask_id
+        top = min(self.config.top, self.tokenizer.vocab_size)
+        batch = self.host_batch(texts)
+        is_mask = batch["input_ids"] == mask_id
+        most = int(is_mask.sum(axis=1).max(initial=0))
+        answers = {
+            "tokens": np.full((len(is_mask), most, top), "", object),
+            "scores": np.zeros((len(is_mask), most, top)),
+            "positions": np.full((len(is_mask), most), -1),
+        }
+        for row, (text, places) in enumerate(zip(texts[0], is_mask, strict=True)):
+            positions = np.flatnonzero(places)
+            masks = fill_mask(model, text, top, self.tokenizer) if len(positions) else []
+            for number, candidates in enumerate(masks):
+                answers["tokens"][row, number] = [c.token for c in candidates]
+                answers["scores"][row, number] = [c.score for c in candidates]
+            answers["positions"][row, : len(positions)] = positions
+        return answers
+
+
+def _masked(text: str) -> str:
+    """The text with its second word and its last but one masked."""
+    words = text.split()
+    for place in {1, len(words) - 2}:
+        if 0 < place < len(words):
+            words[place] = MASK
+    return " ".join(words)

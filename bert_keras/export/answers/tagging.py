@@ -1,0 +1,216 @@
+"""Entities with their characters in the text, from the tags of its words."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from seqeval.metrics.sequence_labeling import end_of_chunk, start_of_chunk
+
+from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, repeated
+from bert_keras.export.answers.characters import characters
+from bert_keras.export.long_texts import Tokens, sequences, tokens_of, well_formed
+from bert_keras.export.sequences import within_limit
+from bert_keras.export.windows import Windows, best_windows, cut_windows
+from bert_keras.export.words import Words, split_words
+from bert_keras.tasks import predict
+from bert_keras.tasks.tagging import OUTSIDE, goes_on, prefixed
+
+
+class TaggingAnswers(Answers):
+    """Entities of texts.
+
+    ``labels``, ``texts`` string [B, E]; ``starts``, ``ends`` int32 [B, E], half-open ranges of
+    the characters (Unicode code points) of the text that was sent; ``scores`` float32 [B, E];
+    ``counts`` int32 [B]. Behind a text's entities stand empty words, -1, and scores of 0.
+
+    From ids: ``probabilities`` float32 [B, L, C] and the ``classes`` string [B, C] they are of.
+    """
+
+    takes_pairs = False
+
+    def from_ids(self, batch: Tensors) -> Tensors:
+        """The probabilities of each token's tags."""
+        logits = tf.cast(self.model(batch, training=False)["logits"], tf.float32)
+        return {
+            "probabilities": tf.nn.softmax(logits),
+            "classes": repeated(self.model.labels, logits),
+        }
+
+    def from_texts(self, *texts: tf.Tensor) -> Tensors:
+        """The entities."""
+        clean = well_formed(texts[0])
+        codes = tf.strings.unicode_decode(clean, "UTF-8")
+        words = split_words(codes)
+        tokens = tokens_of(self.graph_tokenizer, clean, self._most_tokens())
+        tags, scores = self._tags(tokens, words)
+        has_piece = tags >= 0
+        tags = self._filled(tags, words.text)
+        rows, first, last = self._entities(tags, words.text)
+        sums = tf.concat([[0.0], tf.cumsum(tf.where(has_piece, scores, 0.0))], axis=0)
+        counts = tf.concat([[0], tf.cumsum(tf.cast(has_piece, tf.int32))], axis=0)
+        size = tf.cast(tf.gather(counts, last + 1) - tf.gather(counts, first), tf.float64)
+        score = (tf.gather(sums, last + 1) - tf.gather(sums, first)) / size
+        start, end = tf.gather(words.start, first), tf.gather(words.end, last)
+        names = tf.constant([prefixed(label)[2:] for label in self.model.labels])
+        return _table(
+            rows,
+            tf.shape(clean)[0],
+            {
+                "labels": (tf.gather(names, tf.gather(tags, last)), ""),
+                "texts": (characters(codes.values, words.splits, rows, start, end), ""),
+                "starts": (start, -1),
+                "ends": (end, -1),
+                "scores": (tf.cast(score, tf.float32), 0.0),
+            },
+        )
+
+    def _room(self) -> int:
+        assert self.config.max_length is not None
+        return self.config.max_length - 2
+
+    def _stride(self) -> int:
+        room = self._room()
+        return max(1, room - room // 4)
+
+    def _most_tokens(self) -> int:
+        return self._room() + (self.config.max_windows - 1) * self._stride()
+
+    def _tags(self, tokens: Tokens, words: Words) -> tuple[tf.Tensor, tf.Tensor]:
+        """The number and the probability of each word's tag, int32 and float64 [D]; -1 for none."""
+        sizes = tf.fill(tf.shape(tokens.lengths), self._room())
+        windows = cut_windows(tokens.lengths, sizes, self._stride(), self.config.max_windows)
+        head = tf.fill([tf.shape(sizes)[0], 1], self.tokenizer.cls_id)
+        batch = sequences(head, tf.ones_like(sizes), tokens, windows, self.tokenizer)
+        batch = within_limit(batch, self.config.max_request_tokens)
+        logits = tf.cast(self.model(batch, training=False)["logits"], tf.float64)
+        width = tf.shape(tokens.ids)[1]
+        own = _own_cells(windows, width, tf.shape(logits)[1], tf.shape(sizes)[0])
+        piece = _first_pieces(tokens, words)  # among the tokens of all texts, width each
+        found = piece >= 0
+        cell = tf.gather(own, tf.maximum(piece, 0))
+        flat = tf.reshape(logits, [-1, logits.shape[-1]])
+        flat = tf.concat(
+            [flat, tf.zeros_like(flat[:1]), tf.zeros([1, flat.shape[1]], flat.dtype)], 0
+        )
+        probabilities = tf.nn.softmax(tf.gather(flat, cell))
+        best = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+        return tf.where(found, best, -1), tf.reduce_max(probabilities, axis=-1)
+
+    def _filled(self, tags: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        """The tags; a word without a piece goes on with the entity around it, else is outside."""
+        labels = [*self.model.labels, OUTSIDE]
+        outside = len(labels) - 1
+        inside = np.array([[goes_on(left, tag) for tag in labels] for left in labels])
+        real = tags >= 0
+        count = tf.cumsum(tf.cast(real, tf.int32))
+        known = tf.boolean_mask(tf.stack([tags, rows], axis=1), real)
+        known = tf.concat([[[outside, -1]], known, [[outside, -1]]], axis=0)
+        before, after = tf.gather(known, count), tf.gather(known, count + tf.cast(~real, tf.int32))
+        left = tf.where(before[:, 1] == rows, before[:, 0], outside)
+        right = tf.where(after[:, 1] == rows, after[:, 0], outside)
+        fill = tf.gather_nd(tf.constant(inside), tf.stack([left, right], axis=1))
+        return tf.where(real, tags, tf.where(fill, right, outside))
+
+    def _entities(self, tags: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The text, the first and the last word of each entity, int32 [E]."""
+        starts, ends = _chunk_tables([*self.model.labels, OUTSIDE])
+        border = len(starts) - 1
+        before = tf.where(_shifted(rows, 1) == rows, _shifted(tags, 1), border)
+        after = tf.where(_shifted(rows, -1) == rows, _shifted(tags, -1), border)
+        begins = tf.gather_nd(tf.constant(starts), tf.stack([before, tags], axis=1))
+        is_last = tf.gather_nd(tf.constant(ends), tf.stack([tags, after], axis=1))
+        last = tf.cast(tf.reshape(tf.where(is_last), [-1]), tf.int32)
+        begun = tf.cast(tf.reshape(tf.where(begins), [-1]), tf.int32)
+        number = tf.gather(tf.cumsum(tf.cast(begins, tf.int32)), last) - 1
+        return tf.gather(rows, last), tf.gather(begun, number), last
+
+    def own_settings(self) -> dict[str, Any]:
+        """How much of a long text is read."""
+        return {"max_windows": self.config.max_windows}
+
+    def row_tokens(self) -> int:
+        """All windows of a text."""
+        return super().row_tokens() * self.config.max_windows
+
+    def comparison_length(self) -> int:
+        """Several windows."""
+        return super().comparison_length() * 2
+
+    def expected(self, model: Any, texts: Texts) -> Arrays:
+        """The entities of ``predict``."""
+        answers = predict(model, texts[0], max_seq_length=self.config.max_length)
+        rows = [answer["entities"] for answer in answers]
+        most = max(map(len, rows), default=0)
+
+        def column(key: str, empty: Any, dtype: type) -> np.ndarray:
+            values = [[e[key] for e in row] + [empty] * (most - len(row)) for row in rows]
+            return np.array(values, dtype).reshape(len(rows), most)
+
+        return {
+            "labels": column("label", "", object),
+            "texts": column("text", "", object),
+            "starts": column("start", -1, int),
+            "ends": column("end", -1, int),
+            "scores": column("score", 0.0, float),
+            "counts": np.array([len(row) for row in rows]),
+        }
+
+
+def _chunk_tables(labels: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Where entities begin and end, by seqeval's rules.
+
+    Returns:
+        ``starts[left, tag]`` and ``ends[tag, right]``; the last number is the text's border.
+    """
+    parts = [(p[0], p[1:].split("-", maxsplit=1)[-1] or "_") for p in map(prefixed, labels)]
+    lefts, rights = [*parts, ("O", "")], [*parts, ("O", "_")]
+    tables = [
+        np.array([[rule(a[0], b[0], a[1], b[1]) for b in rights] for a in lefts])
+        for rule in (start_of_chunk, end_of_chunk)
+    ]
+    return tables[0], tables[1]
+
+
+def _own_cells(
+    windows: Windows, width: tf.Tensor, length: tf.Tensor, texts: tf.Tensor
+) -> tf.Tensor:
+    """Where each token is answered: a number among the W x L places, int32 [texts * width + 1]."""
+    own = tf.cast(tf.where(best_windows(windows, width)), tf.int32)
+    window, place = own[:, 0], own[:, 1]
+    token = tf.gather(windows.text, window) * width + tf.gather(windows.start, window) + place
+    cells = window * length + place + 1  # behind [CLS]
+    return tf.scatter_nd(token[:, None], cells, [texts * width + 1])
+
+
+def _first_pieces(tokens: Tokens, words: Words) -> tf.Tensor:
+    """The first piece of each word among the tokens of all texts, int32 [D]; -1 for none."""
+    width = tf.shape(tokens.ids)[1]
+    real = tf.range(width)[None] < tokens.lengths[:, None]
+    # A piece belongs to the word in which it starts.
+    character = tf.where(real, words.splits[:-1, None] + tokens.starts, 0)
+    owners = tf.concat([words.word_of_character, [-1]], axis=0)
+    word = tf.reshape(tf.where(real, tf.gather(owners, character), -1), [-1])
+    count = tf.shape(words.start)[0]
+    numbers = tf.range(tf.shape(word)[0])
+    first = tf.math.unsorted_segment_min(numbers, word, count)
+    return tf.where(first < tf.shape(word)[0], first, -1)
+
+
+def _shifted(values: tf.Tensor, by: int) -> tf.Tensor:
+    """The value one place before (1) or after (-1); -1 beyond the border."""
+    edge = tf.constant([-1], values.dtype)
+    return tf.concat([edge, values[:-1]] if by > 0 else [values[1:], edge], axis=0)
+
+
+def _table(rows: tf.Tensor, count: tf.Tensor, columns: dict[str, tuple[tf.Tensor, Any]]) -> Tensors:
+    """Values by row, [E], as tables [count, most of a row], padded; and ``counts``."""
+    counts = tf.math.unsorted_segment_sum(tf.ones_like(rows), rows, count)
+    number = tf.range(tf.shape(rows)[0]) - tf.gather(tf.cumsum(counts, exclusive=True), rows)
+    shape = [count, tf.reduce_max(tf.concat([[0], counts], axis=0))]
+    cells = tf.stack([rows, number], axis=1)
+    tables = {
+        name: tf.tensor_scatter_nd_update(tf.fill(shape, tf.cast(empty, values.dtype) if
+              values.dtype != tf.string else tf.constant(empty)), cells, values)
+        for name, (values, empty) in columns.items()
+    }  # fmt: skip
+    return tables | {"counts": counts}

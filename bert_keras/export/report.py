@@ -1,0 +1,97 @@
+"""``export_report.json``: what an export is, and how it was proven."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from bert_keras._version import __version__
+from bert_keras.export.answers import Answers
+from bert_keras.export.comparison import TOLERANCE, Comparison
+from bert_keras.export.signatures import ServedModel
+from bert_keras.tokenization.vocabulary import hash_vocabulary
+
+Report = dict[str, Any]
+
+
+def describe(
+    version: Path,
+    answers: Answers,
+    served: ServedModel,
+    operations: dict[str, int],
+    comparison: Comparison,
+    folder: Path,
+) -> Report:
+    """The report, of plain JSON values.
+
+    Args:
+        version: The version's folder, as it will be called.
+        answers: What was exported.
+        served: What was saved.
+        operations: How often each operation stands in the graph.
+        comparison: How its answers differ from Keras's.
+        folder: The SavedModel, all its files written.
+    """
+    config, tokenizer = answers.config, answers.tokenizer
+    variables = served.variables_read
+    count = sum(variable.shape.num_elements() for variable in variables)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        "version": str(version),
+        "bert_keras": __version__,
+        "tensorflow": tf.__version__,
+        "model": type(answers.model).__name__,
+        "labels": list(getattr(answers.model, "labels", ())),
+        "settings": {
+            "max_length": config.max_length,
+            "weights": config.weights,
+            "device": config.device,
+            "pair": config.pair,
+            "max_request_tokens": config.max_request_tokens,
+        }
+        | answers.own_settings(),
+        "tokenizer": {
+            "vocabulary_sha256": hash_vocabulary(tokenizer.vocab),
+            **tokenizer.casing.to_dict(),
+        },
+        "signatures": {
+            name: {
+                "inputs": _tensors(function.structured_input_signature[1]),
+                "outputs": _tensors(function.structured_outputs),
+            }
+            for name, function in served.functions.items()
+        },
+        "weights": {
+            "type": config.weights,
+            "count": count,
+            "bytes": sum(v.shape.num_elements() * v.dtype.size for v in variables),
+            "bytes_in_float32": 4 * count,
+        },
+        "comparison_with_keras": {
+            "texts": comparison.texts,
+            "tokens": comparison.tokens,
+            "longest": comparison.longest,
+            "tokens_that_differ": 0,
+            "largest_difference": comparison.largest_difference,
+            "tolerance": TOLERANCE if config.weights == "float32" else None,
+            "differences": comparison.differences,
+            "other_answers": comparison.other_answers,
+        },
+        "operations": operations,
+        "files": {
+            str(path.relative_to(folder)): {
+                "bytes": path.stat().st_size,
+                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            }
+            for path in files
+        },
+    }
+
+
+def _tensors(specs: dict[str, Any]) -> dict[str, Any]:
+    """Dtype and shape by name, in alphabetical order."""
+    return {
+        name: {"dtype": spec.dtype.name, "shape": list(spec.shape)}
+        for name, spec in sorted(specs.items())
+    }

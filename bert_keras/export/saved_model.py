@@ -1,0 +1,112 @@
+"""A model as one SavedModel for TF Serving: text in, answers out."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from bert_keras.checkpoints.opening import check_vocabulary_size
+from bert_keras.config.export import SavedModelConfig
+from bert_keras.errors import InputError
+from bert_keras.export.answers import Answers, answers_of
+from bert_keras.export.batching import write_batching_parameters
+from bert_keras.export.comparison import compare
+from bert_keras.export.operations import check_operations
+from bert_keras.export.report import Report, describe
+from bert_keras.export.session import quiet
+from bert_keras.export.signatures import ServedModel
+from bert_keras.export.versions import next_version
+from bert_keras.export.warmup import write_warmup
+from bert_keras.export.weights import serving_copy
+from bert_keras.files import write_text_atomic
+from bert_keras.tokenization import BertTokenizer
+
+REPORT_FILE = "export_report.json"
+
+
+def export_saved_model(
+    model: Any,
+    tokenizer: BertTokenizer | None,
+    path: str | Path,
+    config: SavedModelConfig | None = None,
+    **settings: Any,
+) -> Report:
+    """Writes a model as a SavedModel that the stock TF Serving loads: text in, answers out.
+
+    It becomes the next version in ``path``: ``path/1``, ``path/2`` and so on. A version appears
+    whole or not at all, and only when the file, opened the way TF Serving opens it, tokenizes real
+    text as the host does and answers as Keras does.
+
+    Args:
+        model: One of our models.
+        tokenizer: What its text is read with; ``None`` takes the one it was loaded with.
+        path: The folder of the versions, which TF Serving is pointed at.
+        config: The settings.
+        **settings: Fields of ``SavedModelConfig`` that win over ``config``, such as
+            ``max_length=128`` or ``weights="bfloat16"``.
+
+    Returns:
+        What ``export_report.json`` says: sizes, hashes, operations and how far the answers are
+        from Keras's.
+
+    Raises:
+        InputError: When the model has no tokenizer, a setting does not suit it, or the answers
+            disagree: in float32 by more than 1e-4. Then nothing is left behind.
+    """
+    tokenizer = tokenizer or model.tokenizer
+    if tokenizer is None:
+        raise InputError("the model has no tokenizer: its directory lacks vocab.txt")
+    path = Path(path)
+    check_vocabulary_size(tokenizer, model.config, path)
+    try:
+        config = replace(config or SavedModelConfig(), **settings)
+    except TypeError as error:
+        raise InputError(f"no such setting of an export: {error}") from None
+    kind, config = answers_of(model, config)
+    answers = _trace(kind, model, tokenizer, config)
+    if config.max_request_tokens < answers.row_tokens():
+        raise InputError(
+            f"max_request_tokens must be at least {answers.row_tokens()}, what a single text may "
+            f"become. Received: {config.max_request_tokens}"
+        )
+    with next_version(path) as (version, folder):
+        served = _save(answers, folder)
+        write_warmup(answers, path.name, folder)
+        write_batching_parameters(answers.row_tokens(), config, folder)
+        operations = check_operations(folder)
+        comparison = compare(answers, _reference(model, tokenizer), folder)
+        report = describe(version, answers, served, operations, comparison, folder)
+        write_text_atomic(folder / REPORT_FILE, json.dumps(report, indent=2) + "\n")
+    return report
+
+
+def _trace(
+    kind: type[Answers], model: Any, tokenizer: BertTokenizer, config: SavedModelConfig
+) -> Answers:
+    """The answers of a copy of the model with the weights that are asked for."""
+    # Imported here: it brings tensorflow-text, which there is not for every system.
+    from bert_keras.tokenization.graph import GraphTokenizer
+
+    assert config.max_length is not None
+    copy = serving_copy(model, config.weights)
+    return kind(copy, tokenizer, GraphTokenizer(tokenizer, config.max_length), config)
+
+
+def _save(answers: Answers, folder: Path) -> ServedModel:
+    served = ServedModel(answers)
+    # The gradients of our look-up are of no use to a server.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    with quiet():
+        tf.saved_model.save(served, str(folder), signatures=served.functions, options=options)
+    return served
+
+
+def _reference(model: Any, tokenizer: BertTokenizer) -> Any:
+    """The model as Keras computes it in float32, with the tokenizer."""
+    if model.dtype_policy.name == "float32" and model.tokenizer is tokenizer:
+        return model
+    copy = serving_copy(model, "float32", packed=model.packed)
+    copy.tokenizer = tokenizer
+    return copy

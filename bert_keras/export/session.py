@@ -1,0 +1,79 @@
+"""A SavedModel opened the way TF Serving opens it: the graph loader and ``Session::Run``."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import tensorflow as tf
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps TensorFlow's notes from the user: that a loader is old, where assets were written."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+class ServingSession:
+    """Answers by signature, through TensorFlow's C++ loader for tag ``serve``.
+
+    Use it in a ``with`` block.
+
+    Args:
+        folder: The SavedModel.
+        threads: Threads within and between operations; 0 for one a core.
+    """
+
+    def __init__(self, folder: str | Path, threads: int = 0) -> None:
+        config = tf.compat.v1.ConfigProto(
+            intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads
+        )
+        graph = tf.Graph()
+        self._session = tf.compat.v1.Session(graph=graph, config=config)
+        with graph.as_default(), quiet():
+            loaded = tf.compat.v1.saved_model.load(self._session, ["serve"], str(folder))
+        self.signatures: dict[str, Any] = {
+            name: definition
+            for name, definition in loaded.signature_def.items()
+            if not name.startswith("__")
+        }
+
+    def run(
+        self, signature: str, inputs: dict[str, Any], outputs: list[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """The outputs of a signature by name.
+
+        Args:
+            signature: Its name.
+            inputs: An array for each input.
+            outputs: The outputs that are wanted; by default all.
+        """
+        definition = self.signatures[signature]
+        wanted = {
+            name: info.name
+            for name, info in definition.outputs.items()
+            if outputs is None or name in outputs
+        }
+        feeds = {definition.inputs[name].name: value for name, value in inputs.items()}
+        results: dict[str, np.ndarray] = self._session.run(wanted, feeds)
+        return results
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._session.close()

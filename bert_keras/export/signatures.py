@@ -1,0 +1,57 @@
+"""The functions of a SavedModel: from text, from ids, and text to ids."""
+
+from contextlib import nullcontext
+from typing import Any
+
+import tensorflow as tf
+
+from bert_keras.export.answers import Answers
+from bert_keras.export.sequences import NAMES, Tensors, checked_ids, checked_texts, within_limit
+from bert_keras.export.weights import variables_read
+from bert_keras.modeling.layers import for_inference
+
+DEFAULT, TOKENS, TOKENIZE = "serving_default", "tokens", "tokenize"
+
+
+class ServedModel(tf.Module):
+    """What is saved: the variables and the tokenizer's resources, nothing of Keras.
+
+    Attributes:
+        signatures: The concrete functions by name.
+    """
+
+    def __init__(self, answers: Answers) -> None:
+        super().__init__(name="bert")
+        with for_inference() if answers.config.device == "cpu" else nullcontext():
+            functions = _functions(answers)
+        self.variables_read = variables_read(answers.model, list(functions.values()))
+        self.tokenizer = answers.graph_tokenizer
+        self.functions = functions
+
+
+def _functions(answers: Answers) -> dict[str, Any]:
+    names = answers.text_inputs(answers.config)
+    texts = {name: tf.TensorSpec([None], tf.string, name) for name in names}
+    ids = {name: tf.TensorSpec([None, None], tf.int32, name) for name in NAMES}
+    limit = answers.config.max_request_tokens
+    assert answers.config.max_length is not None
+
+    def from_texts(**inputs: tf.Tensor) -> Tensors:
+        return answers.from_texts(*checked_texts([inputs[name] for name in names]))
+
+    def from_ids(**inputs: tf.Tensor) -> Tensors:
+        most = answers.model.config.max_position_embeddings
+        batch = checked_ids(inputs, answers.model.config, most)
+        return answers.from_ids(within_limit(batch, limit))
+
+    def tokenize(**inputs: tf.Tensor) -> Tensors:
+        return answers.encode(*checked_texts([inputs[name] for name in names]))
+
+    return {
+        name: tf.function(function, autograph=False).get_concrete_function(**specs)
+        for name, function, specs in (
+            (DEFAULT, from_texts, texts),
+            (TOKENS, from_ids, ids),
+            (TOKENIZE, tokenize, texts),
+        )
+    }

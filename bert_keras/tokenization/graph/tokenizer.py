@@ -1,0 +1,131 @@
+"""BERT's tokenizer in the graph: the host's ids, from string to padded batch."""
+
+import tensorflow as tf
+
+from bert_keras.errors import InputError
+from bert_keras.tokenization.graph.bounds import beginnings
+from bert_keras.tokenization.graph.pieces import PieceGraph, Pieces
+from bert_keras.tokenization.tokenizer import BertTokenizer
+
+
+class GraphTokenizer(tf.Module):
+    """``BertTokenizer``'s rules as TensorFlow operations.
+
+    The ids are the host's on every input. Bytes that are not UTF-8 count as Python's
+    ``decode("utf-8", errors="replace")`` takes them: deleted, as U+FFFD is, one character for each
+    ill-formed run.
+
+    Args:
+        tokenizer: The host's tokenizer.
+        max_length: The largest number of tokens, special ones included.
+
+    Raises:
+        InputError: When ``max_length`` has no room for the special tokens.
+    """
+
+    def __init__(self, tokenizer: BertTokenizer, max_length: int) -> None:
+        super().__init__()
+        self.max_length = max_length
+        self._special = [tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id]
+        self._check_length(1)
+        self._pieces = PieceGraph(tokenizer.vocab, tokenizer.casing)
+
+    def encode(self, text: tf.Tensor, text_pair: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        """Texts or pairs as ``BertTokenizer.encode`` gives them, padded to the longest.
+
+        Args:
+            text: The first texts, string [B].
+            text_pair: The second ones, string [B], or None.
+
+        Returns:
+            ``input_ids``, ``attention_mask`` and ``token_type_ids``, each int32 [B, L].
+
+        Raises:
+            InputError: When ``max_length`` has no room for the special tokens of a pair.
+        """
+        texts = self._texts(text, text_pair)
+        pieces = self._pieces.pieces(texts)
+        return self._assembled(pieces, 1 if text_pair is None else 2)[0]
+
+    def encode_with_offsets(
+        self, text: tf.Tensor, text_pair: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
+        """The same, and where the tokens stand in the texts as sent.
+
+        Args:
+            text: The first texts, string [B].
+            text_pair: The second ones, string [B], or None.
+
+        Returns:
+            The entries of ``encode`` and, int32 [B, L] too, ``byte_starts``, ``byte_ends``,
+            ``character_starts`` and ``character_ends``, half-open ranges of the token's own text,
+            0 for added tokens and padding; ``word_ids``, the number of the token's word in its
+            text, -1 for added tokens and padding. Words lie between spaces and punctuation.
+        """
+        texts = self._texts(text, text_pair)
+        pieces, spans = self._pieces.pieces_with_spans(texts)
+        outputs, index = self._assembled(pieces, 1 if text_pair is None else 2)
+        for name, values in zip(spans._fields, spans, strict=True):
+            outputs[name] = tf.gather(tf.concat([values, [0, 0, 0]], axis=0), index)
+        words = tf.concat([self._pieces.words(pieces), [-1, -1, -1]], axis=0)
+        outputs["word_ids"] = tf.gather(words, index)
+        return outputs
+
+    def _texts(self, text: tf.Tensor, text_pair: tf.Tensor | None) -> tf.Tensor:
+        """The texts and, behind them, the second ones, string [B] or [2 B]."""
+        columns = [text] if text_pair is None else [text, text_pair]
+        self._check_length(len(columns))
+        room = self.max_length - 1 - len(columns)
+        return tf.concat(beginnings(self._pieces, columns, room), axis=0)
+
+    def _check_length(self, texts: int) -> None:
+        if self.max_length < 1 + texts:
+            raise InputError(
+                f"max_length must be at least {1 + texts}, the special tokens. "
+                f"Received: {self.max_length}"
+            )
+
+    def _assembled(self, pieces: Pieces, texts: int) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """The pieces of B or 2 B texts with the special tokens, cut and padded.
+
+        Returns:
+            The entries of ``encode``; which piece each token is, int32 [B, L], where [CLS], [SEP]
+            and [PAD] follow the last.
+        """
+        lengths = tf.split(pieces.splits[1:] - pieces.splits[:-1], texts)
+        firsts = tf.split(pieces.splits[:-1], texts)
+        kept = _truncated(lengths, self.max_length - 1 - texts)
+        total = tf.add_n(kept) + (1 + texts)
+        position = tf.range(tf.maximum(tf.reduce_max(total), 0))[tf.newaxis]
+        count = tf.size(pieces.ids)
+        index = tf.where(position == 0, count, count + 2)
+        begin = tf.ones_like(total)[:, tf.newaxis]
+        types = tf.zeros_like(position)
+        for segment, (first, length) in enumerate(zip(firsts, kept, strict=True)):
+            inside, length = position - begin, length[:, tf.newaxis]
+            index = tf.where(
+                (inside >= 0) & (inside < length), first[:, tf.newaxis] + inside, index
+            )
+            index = tf.where(inside == length, count + 1, index)
+            types = tf.where((inside >= 0) & (inside <= length), segment, types)
+            begin += length + 1
+        ids = tf.concat([pieces.ids, self._special], axis=0)
+        outputs = {
+            "input_ids": tf.gather(ids, index),
+            "attention_mask": tf.cast(position < total[:, tf.newaxis], tf.int32),
+            "token_type_ids": types,
+        }
+        return outputs, index
+
+
+def _truncated(lengths: list[tf.Tensor], room: int) -> list[tf.Tensor]:
+    """How many tokens of each text stay, as ``BertTokenizer.encode`` shares the room."""
+    if len(lengths) == 1:
+        return [tf.minimum(lengths[0], room)]
+    first, second = lengths
+    short = tf.minimum(tf.minimum(first, second), room // 2)
+    fits, first_is_short = first + second <= room, first <= second
+    return [
+        tf.where(fits, first, tf.where(first_is_short, short, room - short)),
+        tf.where(fits, second, tf.where(first_is_short, room - short, short)),
+    ]

@@ -1,0 +1,48 @@
+import json
+
+import pytest
+
+from bert_keras.checkpoints import save
+from bert_keras.cli.main import main
+from bert_keras.config import BertConfig
+from bert_keras.export.samples import SENTENCES
+from bert_keras.modeling import BertForSequenceClassification
+from bert_keras.tokenization import BertTokenizer, Casing, learn_vocabulary
+
+
+@pytest.fixture(scope="module")
+def model_path(tmp_path_factory):
+    tokenizer = BertTokenizer(learn_vocabulary(SENTENCES, 300, Casing()))
+    config = BertConfig.from_preset(
+        "tiny", vocab_size=tokenizer.vocab_size, max_position_embeddings=32
+    )
+    path = tmp_path_factory.mktemp("models") / "model"
+    save(BertForSequenceClassification(config), path, tokenizer)
+    return path
+
+
+def test_saved_model_writes_a_version_and_says_how_it_was_proven(model_path, tmp_path, capsys):
+    (tmp_path / "export.toml").write_text("[saved_model]\nmax_length = 24\npair = true\n")
+    arguments = [model_path, tmp_path / "served", "--config", tmp_path / "export.toml"]
+    assert main(["export", "saved-model", *map(str, arguments), "--max-length", "20"]) == 0
+    first, *rows = capsys.readouterr().out.splitlines()
+    assert first == f"{tmp_path / 'served' / '1'}: a BertForSequenceClassification"
+    lines = dict(row.strip().rsplit(maxsplit=1) for row in rows if row.strip())
+    assert lines["tokens that differ"] == "0"
+    assert float(lines["largest difference"]) < 1e-4
+    report = json.loads((tmp_path / "served" / "1" / "export_report.json").read_text())
+    assert report["settings"]["max_length"] == 20  # the option wins over the file
+    assert report["settings"]["pair"] is True
+    assert set(report["signatures"]["serving_default"]["inputs"]) == {"text_a", "text_b"}
+
+
+def test_mistakes_are_one_line(model_path, tmp_path, capsys):
+    (tmp_path / "export.toml").write_text("[saved_model]\nmaxlength = 24\n")
+    command = ["export", "saved-model", str(model_path), str(tmp_path / "out")]
+    assert main([*command, "--config", str(tmp_path / "export.toml")]) == 1
+    assert "did you mean 'max_length'?" in capsys.readouterr().err
+    assert main([*command, "--max-length", "33"]) == 1
+    assert "the model reads 32 tokens at most" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["export"])
+    assert not (tmp_path / "out").exists()

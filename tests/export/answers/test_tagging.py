@@ -1,0 +1,67 @@
+import random
+
+import numpy as np
+import pytest
+
+from bert_keras.export.samples import SENTENCES, prose
+from bert_keras.modeling import BertForTokenClassification
+from bert_keras.tasks import predict
+
+TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
+TEXTS = [
+    *SENTENCES,
+    "Anna Smith-Jones\u200b, \u0301 U.S. envoy (née O'Neill's) 😀😀 met Mr. 王小明 in 北京.",
+    "   ",
+    "\u0301 \u200b",
+    " ".join(prose(3)),
+]
+
+
+@pytest.mark.parametrize(
+    ("tags", "settings"),
+    [
+        (TAGS, {"max_length": 16, "max_windows": 400}),
+        (["PER", "O", "LOC"], {}),  # a published model that marks no beginnings
+        (["I-X", "S-X", "E-X", "B-X", "B-Y", "I-Y"], {"max_length": 32}),
+    ],
+)
+def test_entities_are_those_of_predict(tags, settings, config, tokenizer, make_answers):
+    model = BertForTokenClassification(config, labels=tags)
+    model.tokenizer = tokenizer
+    texts = TEXTS if "max_windows" in settings else TEXTS[:-1]
+    given, expected = make_answers(model, **settings)(texts)
+    assert expected["counts"].sum() > 20
+    for name in ("labels", "texts"):
+        decoded = [[value.decode() for value in row] for row in given[name]]
+        assert decoded == expected[name].tolist()
+    for name in ("starts", "ends", "counts"):
+        assert given[name].tolist() == expected[name].tolist()
+    np.testing.assert_allclose(given["scores"], expected["scores"], atol=1e-5)
+
+
+def test_entities_stand_where_they_say_in_the_text_sent(config, tokenizer, make_answers):
+    model = BertForTokenClassification(config, labels=TAGS)
+    model.tokenizer = tokenizer
+    draw = random.Random(0)
+    texts = ["".join(draw.choices("aB .'é中😀,\u0301-", k=40)) for _ in range(20)]
+    given, _ = make_answers(model)(texts)
+    for text, starts, ends, parts, count in zip(
+        texts, given["starts"], given["ends"], given["texts"], given["counts"], strict=True
+    ):
+        for number in range(count):
+            assert parts[number].decode() == text[starts[number] : ends[number]]
+
+
+@pytest.mark.slow
+def test_an_export_finds_the_entities_of_predict(make_model, session, strings):
+    answers = session("tagging").run("serving_default", {"text": strings(TEXTS[:-1])})
+    for row, expected in enumerate(predict(make_model("tagging"), TEXTS[:-1], max_seq_length=16)):
+        count = answers["counts"][row]
+        assert count == len(expected["entities"])
+        for number, entity in enumerate(expected["entities"]):
+            assert answers["labels"][row, number].decode() == entity["label"]
+            assert answers["texts"][row, number].decode() == entity["text"]
+            assert answers["starts"][row, number] == entity["start"]
+            assert answers["ends"][row, number] == entity["end"]
+            assert answers["scores"][row, number] == pytest.approx(entity["score"], abs=1e-5)
+        assert set(answers["labels"][row, count:]) <= {b""}
