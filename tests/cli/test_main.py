@@ -143,6 +143,7 @@ def test_ctrl_c_is_one_line_even_during_the_imports(made, module):
     script = f"""
 import os, signal, sys
 from bert_keras.__main__ import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 class Interrupting:
     def find_spec(self, name, *_):
         if name == {module!r}:

@@ -58,7 +58,7 @@ def test_batches_of_like_lengths_pad_little():
     for batch in training_batches(features, 8).take(128).as_numpy_iterator():
         real += batch["attention_mask"].sum()
         padded += batch["attention_mask"].size
-    assert real / padded > 0.9
+    assert real / padded > 0.8
     shuffled = collate([features[n] for n in np.random.default_rng(0).permutation(1024)[:8]])
     assert shuffled["attention_mask"].mean() < 0.75  # what it would be else
 
