@@ -33,11 +33,12 @@ def table(results: dict[str, Any], other: str) -> str:
             continue
         row = results[name]
         ours, theirs = row["bert_keras"], row[other]
-        low, high = row["difference_95"]
+        bounds = row["difference_95"]
+        difference = f"{bounds[0]:+.3f} to {bounds[1]:+.3f}" if bounds else "not measured"
         for metric, label in metrics.items():
             is_main = metric == row["metric"]
             cells = [title, str(row["steps"]), label, scores(ours, metric), scores(theirs, metric)]
-            cells += [f"{low:+.3f} to {high:+.3f}" if is_main else ""]
+            cells += [difference if is_main else ""]
             times = [mean(run["seconds"] for run in side) for side in (ours, theirs)]
             cells += [f"{times[0]:.0f} / {times[1]:.0f}", f"{times[1] / times[0]:.1f}"]
             lines.append(f"| {' | '.join(cells)} |")

@@ -150,7 +150,9 @@ class TrainingRun:
         stage, step = self.stages[number], self.state.step
         window = Window(self.state.window)
         dataset = self.state.batches(number, stage.batches_from, step)
-        batches = iter(distribute(self.strategy, dataset))
+        distributed = distribute(self.strategy, dataset)
+        self.train_step.expect(distributed.element_spec)
+        batches = iter(distributed)
         while step < stage.last_step:
             self.callbacks.on_train_batch_begin(step)
             before = step

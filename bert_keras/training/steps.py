@@ -50,9 +50,16 @@ class TrainStep:
             self._gradients = tf.function(self._gradients, jit_compile=True)
         elif compiles:
             self.update = tf.function(self._update, jit_compile=True)
-        # Lengths differ from batch to batch in fine-tuning.
         self._one = tf.function(self._over_replicas, reduce_retracing=True)
         self._several = tf.function(self._loop)
+
+    def expect(self, spec: Any) -> None:
+        """Traces for batches of this ``element_spec`` alone, and for all of them alike.
+
+        Traced by the batches as they come, the first of several lengths would run in a graph of
+        its own, which rounds otherwise: and a resumed run has another first one.
+        """
+        self._one = tf.function(self._over_replicas, input_signature=[spec])
 
     def __call__(self, batch: Any) -> Ratios:
         """Takes one step on a global batch; returns its ratios."""
@@ -153,7 +160,7 @@ def make_eval_step(
     compiles = jit_compile and not is_tpu(strategy)
     compiled = tf.function(replica_step, jit_compile=True) if compiles else replica_step
 
-    @tf.function(reduce_retracing=True)
+    @tf.function  # a graph for each shape: one for all would round otherwise
     def step(batch: Any) -> Ratios:
         # Each replica calls its own program: handed over bare, it would be one of all replicas.
         return _sum_over(strategy, strategy.run(lambda rows: compiled(rows), args=(batch,)))
