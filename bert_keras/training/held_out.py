@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from bert_keras.modeling.ratio import perplexity
+from bert_keras.training.interruption import EvaluationStopped
 from bert_keras.training.strategy import distribute
 from bert_keras.training.window import Window
 
 if TYPE_CHECKING:
     from bert_keras.training.loop import TrainingRun
-
-
-class EvaluationStopped(Exception):  # noqa: N818 - as Interrupted
-    """It can be made up for when the run goes on."""
 
 
 @dataclass

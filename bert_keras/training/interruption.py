@@ -8,6 +8,10 @@ from types import FrameType
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class EvaluationStopped(Exception):  # noqa: N818 - as Interrupted
+    """An evaluation gave way to a stop; it can be made up for when the run goes on."""
+
+
 class StopRequest:
     """Whether Ctrl-C or SIGTERM (a preemption) has come.
 

@@ -13,8 +13,7 @@ import tensorflow as tf
 from bert_keras.config import CheckpointConfig, FinetuneTrainConfig, TrainConfig, WatchConfig
 from bert_keras.errors import Diverged, Interrupted
 from bert_keras.training.checkpoint import Checkpoints
-from bert_keras.training.held_out import EvaluationStopped
-from bert_keras.training.interruption import listening
+from bert_keras.training.interruption import EvaluationStopped, listening
 from bert_keras.training.metrics import MetricsLog
 from bert_keras.training.state import EpochOffsets, RunState
 from bert_keras.training.steps import Ratios, TrainStep, make_eval_step
