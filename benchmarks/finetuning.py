@@ -266,6 +266,7 @@ def compare(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     results: dict[str, Any] = {}
     answers: dict[str, list[Any]] = {name: [] for name in sides}
     for seed in range(options.seeds):
+        is_last = seed == options.seeds - 1
         settings = replace(config.train, seed=seed).resolved(len(features))
         for name, side in sides.items():
             model, times = side(config.replace(train=settings), task, features)
@@ -281,7 +282,7 @@ def compare(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             "dev_examples": len(dev),
             "steps": settings.steps,
             "metric": task.best_metric,
-            "difference_95": bootstrap(task, dev, *answers.values()),
+            "difference_95": bootstrap(task, dev, *answers.values()) if is_last else None,
             **results,
         }
 

@@ -74,7 +74,7 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prepares the corpus and reports what is in it."""
     start_tensorflow_for(options.inputs)
-    report = _prepare_on_beam(options) if options.beam else _prepare(options)
+    report = _prepare(options)
     rows = {
         "documents": f"{report.documents:,}",
         "sentences": f"{report.sentences:,}",
@@ -91,33 +91,25 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _prepare(options: argparse.Namespace) -> "CorpusReport":
+    """On this machine, or on Beam's; both take the same settings."""
+    settings: dict[str, Any] = {
+        "vocab": options.vocab,
+        "out": options.out,
+        "casing": casing(options),
+        "split": options.split,
+        "drop_duplicates": options.drop_duplicates,
+        "chinese_words": options.chinese_words,
+    }
+    if options.beam:
+        from bert_keras.corpus.beam import prepare_corpus_on_beam
+
+        runner = [f"--runner={options.beam}", *shlex.split(options.beam_options)]
+        return prepare_corpus_on_beam(
+            options.inputs, parts=options.beam_parts, options=runner, **settings
+        )
     from bert_keras.corpus import prepare_corpus
 
     with progress("preparing", unit="bytes") as advance:
         return prepare_corpus(
-            options.inputs,
-            vocab=options.vocab,
-            out=options.out,
-            casing=casing(options),
-            split=options.split,
-            workers=options.workers,
-            drop_duplicates=options.drop_duplicates,
-            on_progress=advance,
-            chinese_words=options.chinese_words,
+            options.inputs, workers=options.workers, on_progress=advance, **settings
         )
-
-
-def _prepare_on_beam(options: argparse.Namespace) -> "CorpusReport":
-    from bert_keras.corpus.beam import prepare_corpus_on_beam
-
-    return prepare_corpus_on_beam(
-        options.inputs,
-        vocab=options.vocab,
-        out=options.out,
-        casing=casing(options),
-        split=options.split,
-        drop_duplicates=options.drop_duplicates,
-        chinese_words=options.chinese_words,
-        parts=options.beam_parts,
-        options=[f"--runner={options.beam}", *shlex.split(options.beam_options)],
-    )
