@@ -5,12 +5,13 @@ r"""Fine-tuning with the same encoder, examples, features and recipe on two side
 
 Beside transformers, or (``--against random``) beside the same model from random weights, which
 shows what its pre-training is worth. Both sides read the features that ``bert_keras.tasks`` makes,
-and their answers go through its metrics; so what is compared with transformers is the model and its
-training: here the packed Keras model, there the torch model with AdamW, the same schedule, clipping
-and weight decay, bfloat16 by autocast where the recipe says ``mixed_bfloat16``, and batches padded
-to their longest, in random order, as its Trainer makes them with dynamic padding. The seeds
-alternate between the two, in one process. The times are of the training steps alone, by the clock
-and in processor time, without tracing here and without evaluation on either side.
+transformers starts from the weights that we start from (the new head's too), and both sides'
+answers go through our metrics; so what is compared with transformers is the model and its training:
+here the packed Keras model, there the torch model with AdamW, the same schedule, clipping and
+weight decay, bfloat16 by autocast where the recipe says ``mixed_bfloat16``, and batches padded to
+their longest, in random order, as its Trainer makes them with dynamic padding. The seeds alternate
+between the two, in one process. The times are of the training steps alone, by the clock and in
+processor time, without tracing here and without evaluation on either side.
 
 ``difference_95`` says whether the difference of the scores is more than chance: 95 % of 1,000
 paired bootstrap samples of the dev examples, each side's score being the mean over its seeds.
@@ -144,8 +145,9 @@ def train_theirs(config: FinetuneConfig, task: Any, features: list[Any]) -> tupl
         "tagging": transformers.AutoModelForTokenClassification,
         "span": transformers.AutoModelForQuestionAnswering,
     }
-    labels = {"num_labels": len(task.labels)} if task.labels else {}
-    model = classes[task.name].from_pretrained(config.model.init, **labels)
+    with tempfile.TemporaryDirectory() as folder:  # our start, with the new head that we drew
+        bert_keras.save(start_model(config, task), folder)
+        model = classes[task.name].from_pretrained(folder)
     plain = [p for name, p in model.named_parameters() if "bias" in name or "LayerNorm" in name]
     decayed = [p for p in model.parameters() if not any(p is q for q in plain)]
     groups = [{"params": decayed, "weight_decay": settings.weight_decay}]

@@ -31,6 +31,8 @@ class FinetuneModelConfig:
         attention_probs_dropout_prob: Likewise.
         classifier_dropout: The share of the head's input that is dropped in training; left out,
             ``hidden_dropout_prob``.
+        head_initializer_range: The standard deviation that a new head is drawn with, cut at two
+            of them; left out, the model's ``initializer_range``, as in the original.
     """
 
     init: str = ""
@@ -39,11 +41,16 @@ class FinetuneModelConfig:
     hidden_dropout_prob: float | None = None
     attention_probs_dropout_prob: float | None = None
     classifier_dropout: float | None = None
+    head_initializer_range: float | None = None
 
     def __post_init__(self) -> None:
         at_least("model.frozen_layers", self.frozen_layers or 0, 0)
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
             share(f"model.{name}", getattr(self, name) or 0.0)
+        stddev = self.head_initializer_range
+        require(
+            "model.head_initializer_range must be positive", stddev is None or stddev > 0, stddev
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +67,8 @@ class TaskDataConfig:
         dev_fraction: Without ``dev``, the share of the training examples held out in its place,
             chosen by hash of their text. 0 holds out none, and the last model is kept.
         max_seq_length: L, longest sequence in tokens with the special ones.
+        group_by_length: Whether batches are made of sequences of like lengths: less padding for
+            attention, the only part that computes it, but batches that teach less.
         text_column: The column that has the text, where its name is none of the known ones.
         text_pair_column: The same for the second text of a pair.
         label_column: The same for the label.
@@ -76,6 +85,7 @@ class TaskDataConfig:
     dev: str = ""
     dev_fraction: float = 0.0
     max_seq_length: int = 128
+    group_by_length: bool = False
     text_column: str = ""
     text_pair_column: str = ""
     label_column: str = ""

@@ -6,6 +6,7 @@ from typing import Any
 from bert_keras.checkpoints import load
 from bert_keras.config import FinetuneConfig, FinetuneModelConfig
 from bert_keras.errors import InputError
+from bert_keras.modeling.random import fold_in, kernel_initializer
 from bert_keras.tasks.task import Task
 
 
@@ -36,6 +37,8 @@ def start_model(config: FinetuneConfig, task: Task) -> Any:
             f"tokens at most; set data.max_seq_length={longest} or less"
         )
     model = _with_changes(model, settings, arguments)
+    if settings.head_initializer_range is not None:
+        _draw_head(model, settings.head_initializer_range, config.train.seed)
     model.other_config |= task.remembered()
     _freeze(model, settings.frozen_layers)
     return model
@@ -67,7 +70,16 @@ def _with_changes(model: Any, settings: FinetuneModelConfig, arguments: dict[str
     if not settings.random_weights:
         changed.set_weights(model.get_weights())
     changed.tokenizer, changed.other_config = model.tokenizer, model.other_config
+    changed.report = model.report
     return changed
+
+
+def _draw_head(model: Any, stddev: float, seed: int) -> None:
+    """Draws the kernels anew that the model's file did not have."""
+    for variable in model.trainable_variables:
+        if variable.path in model.report.new and variable.path.endswith("kernel"):
+            draw = kernel_initializer(stddev, fold_in(seed, variable.path))
+            variable.assign(draw(variable.shape))
 
 
 def _freeze(model: Any, layers: int | None) -> None:

@@ -39,10 +39,12 @@ class Task(ABC):
     Attributes:
         labels: The labels' names in the order of their numbers; empty where there are none.
         max_seq_length: Longest sequence of a feature, in tokens with the special ones.
+        group_by_length: As in ``training_batches``.
     """
 
     labels: tuple[str, ...] = ()
     max_seq_length: int = 128
+    group_by_length: bool = False
 
     name: ClassVar[str]
     model_class: ClassVar[type]
@@ -143,7 +145,8 @@ class Task(ABC):
         length: int | None = None,
     ) -> tf.data.Dataset:
         """The endless batches of training; see ``training_batches``."""
-        return training_batches(features, batch_size, tokenizer.pad_id, seed, start_step, length)
+        pad_id, group = tokenizer.pad_id, self.group_by_length
+        return training_batches(features, batch_size, pad_id, seed, start_step, length, group)
 
     def measure(
         self, model: Any, examples: Sequence[Any], features: Sequence[Feature], batch_size: int = 32

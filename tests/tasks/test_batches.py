@@ -38,10 +38,11 @@ def test_epochs_that_end_within_a_batch_are_whole_all_the_same():
 
 
 @pytest.mark.parametrize("start", [1, 7, 40, 123])
-def test_any_step_is_reached_directly(start):
-    features = make_features(100)
-    all_steps = labels_of(training_batches(features, 8, seed=3), start + 3)
-    direct = labels_of(training_batches(features, 8, seed=3, start_step=start), 3)
+@pytest.mark.parametrize("group", [False, True])
+def test_any_step_is_reached_directly(start, group):
+    features, settings = make_features(100), {"seed": 3, "group_by_length": group}
+    all_steps = labels_of(training_batches(features, 8, **settings), start + 3)
+    direct = labels_of(training_batches(features, 8, start_step=start, **settings), 3)
     np.testing.assert_array_equal(all_steps[start:], direct)
 
 
@@ -55,7 +56,7 @@ def test_the_seed_decides_the_order():
 def test_batches_of_like_lengths_pad_little():
     features = make_features(1024)
     real = padded = 0
-    for batch in training_batches(features, 8).take(128).as_numpy_iterator():
+    for batch in training_batches(features, 8, group_by_length=True).take(128).as_numpy_iterator():
         real += batch["attention_mask"].sum()
         padded += batch["attention_mask"].size
     assert real / padded > 0.8

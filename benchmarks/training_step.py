@@ -1,0 +1,253 @@
+r"""A step of pre-training: examples a second and peak memory, beside keras-hub and transformers.
+
+    python benchmarks/training_step.py --shape 4x512 --length 128 --batch 32 \
+        --json benchmarks/training_step.json
+
+Everyone trains on the same random ids without padding, a full batch of ``--length`` tokens of
+which 15 % are masked, with dropout, AdamW and clipping, from random weights, over BERT's
+vocabulary; each in a process of its own, in turns. keras-hub has no next-sentence head and trains
+the masked words alone. transformers knows no masked positions and scores the vocabulary at every
+token. Each peer runs in bfloat16 and float32, keras-hub with and without XLA, transformers with
+``--compiled`` through ``torch.compile`` as well; the best of each counts.
+
+``share`` is the arithmetic that the step needs (not what was done) over the rate at which
+TensorFlow multiplies bfloat16 matrices of 4096 x 768 by 768 x 3072, measured in the same run.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from contest import Work, contest
+from machine import environment
+
+VOCABULARY = 30522
+PRODUCT = (4096, 768, 3072)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is trained, on how much at once."""
+
+    layers: int
+    hidden: int
+    length: int
+    batch: int
+
+    @property
+    def heads(self) -> int:
+        """64 features a head, as in the paper."""
+        return self.hidden // 64
+
+    @property
+    def predictions(self) -> int:
+        """15 % of the tokens."""
+        return round(0.15 * self.length)
+
+    def operations(self) -> float:
+        """Multiplications and additions of one example's three passes, those of products alone."""
+        hidden, length = self.hidden, self.length
+        layer = 2 * length * 12 * hidden**2 + 4 * length**2 * hidden
+        head = 2 * self.predictions * hidden * (hidden + VOCABULARY)
+        return 3.0 * (self.layers * layer + head)
+
+    def data(self) -> dict[str, np.ndarray]:
+        """A batch in our own keys, int32 and float32."""
+        draw = np.random.default_rng(0)
+        size, masked = (self.batch, self.length), (self.batch, self.predictions)
+        positions = [draw.permutation(self.length)[: self.predictions] for _ in range(self.batch)]
+        return {
+            "input_ids": draw.integers(1000, VOCABULARY, size, np.int32),
+            "token_type_ids": np.repeat(np.arange(2, dtype=np.int32), self.length // 2)[None]
+            + np.zeros(size, np.int32),
+            "attention_mask": np.ones(size, np.int32),
+            "masked_lm_positions": np.sort(np.array(positions, np.int32)),
+            "masked_lm_ids": draw.integers(1000, VOCABULARY, masked, np.int32),
+            "masked_lm_weights": np.ones(masked, np.float32),
+            "next_sentence_labels": draw.integers(0, 2, self.batch, np.int32),
+        }
+
+
+def ours(shape: Shape, **settings: Any) -> Work:
+    """Our loop's step; ``settings`` as in ``[train]``."""
+    import tensorflow as tf
+
+    from bert_keras.config import ArithmeticConfig, BertConfig, OptimizerConfig
+    from bert_keras.modeling import BertForPreTraining
+    from bert_keras.training import make_optimizer
+    from bert_keras.training.steps import TrainStep
+
+    arithmetic = ArithmeticConfig(**settings)
+    config = BertConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=shape.hidden,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        intermediate_size=4 * shape.hidden,
+    )
+    model = BertForPreTraining(config, dtype=arithmetic.precision)
+    model.encoder.rematerialize = arithmetic.rematerialize
+    optimizer = make_optimizer(OptimizerConfig(), 1_000_000)
+    optimizer.build(model.trainable_variables)
+    step = TrainStep(tf.distribute.get_strategy(), model, optimizer, arithmetic)
+    batch = {name: tf.constant(array) for name, array in shape.data().items()}
+
+    def take(count: int) -> None:
+        for _ in range(count):
+            ratios = step(batch)
+        float(ratios["mlm_loss"].numerator)  # waits for the last
+
+    return timed(take)
+
+
+def keras_hub_step(shape: Shape, precision: str, jit_compile: bool) -> Work:
+    """keras-hub's masked LM under ``fit``."""
+    import keras
+    import keras_hub
+    import tensorflow as tf
+
+    backbone = keras_hub.models.BertBackbone(
+        vocabulary_size=VOCABULARY,
+        num_layers=shape.layers,
+        num_heads=shape.heads,
+        hidden_dim=shape.hidden,
+        intermediate_dim=4 * shape.hidden,
+        dtype=precision,
+    )
+    model = keras_hub.models.BertMaskedLM(backbone)
+    model.compile(
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        optimizer=keras.optimizers.AdamW(1e-4, weight_decay=0.01, global_clipnorm=1.0),
+        jit_compile=jit_compile,
+    )
+    data = shape.data()
+    inputs = {
+        "token_ids": data["input_ids"],
+        "segment_ids": data["token_type_ids"],
+        "padding_mask": data["attention_mask"],
+        "mask_positions": data["masked_lm_positions"],
+    }
+    rows = (inputs, data["masked_lm_ids"], data["masked_lm_weights"])
+    dataset = tf.data.Dataset.from_tensors(rows).repeat()
+    return timed(lambda count: model.fit(dataset, steps_per_epoch=count, verbose=0))
+
+
+def transformers_step(shape: Shape, bfloat16: bool, compiled: bool) -> Work:
+    """Transformers' pre-training model and torch's fused AdamW."""
+    import torch
+    import transformers
+
+    config = transformers.BertConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=shape.hidden,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        intermediate_size=4 * shape.hidden,
+    )
+    model = transformers.BertForPreTraining(config).train()
+    run = torch.compile(model) if compiled else model
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-4, weight_decay=0.01, fused=True)
+    data = {name: torch.tensor(array) for name, array in shape.data().items()}
+    labels = torch.full((shape.batch, shape.length), -100)
+    labels.scatter_(1, data["masked_lm_positions"].long(), data["masked_lm_ids"].long())
+    inputs = {name: data[name] for name in ("input_ids", "token_type_ids", "attention_mask")}
+    targets = {"labels": labels, "next_sentence_label": data["next_sentence_labels"].long()}
+
+    def take(count: int) -> None:
+        for _ in range(count):
+            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+                loss = run(**inputs, **targets).loss
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+
+    return timed(take)
+
+
+def products() -> Work:
+    """TensorFlow's products of bfloat16 matrices of the size of ``PRODUCT``."""
+    import tensorflow as tf
+
+    rows, inner, columns = PRODUCT
+    left = tf.cast(tf.random.normal([rows, inner]), tf.bfloat16)
+    right = tf.cast(tf.random.normal([inner, columns]), tf.bfloat16)
+    multiply = tf.function(lambda: tf.reduce_sum(tf.matmul(left, right)))
+
+    def take(count: int) -> None:
+        for _ in range(count):
+            float(multiply())
+
+    return timed(take)
+
+
+def timed(take: Callable[[int], object]) -> Work:
+    """The seconds that ``take`` needs, which has run once before: tracing does not count."""
+    take(1)
+
+    def work(count: int) -> float:
+        start = time.perf_counter()
+        take(count)
+        return time.perf_counter() - start
+
+    return work
+
+
+def contestants(shape: Shape, options: argparse.Namespace) -> Mapping[str, Any]:
+    """Who takes part, by name."""
+    bf16, f32 = {"precision": "mixed_bfloat16"}, {"precision": "float32"}
+    found: dict[str, tuple[Callable[..., Work], dict[str, Any]]] = {
+        "bert_keras, bfloat16": (ours, bf16),
+        "bert_keras, bfloat16, rematerialize": (ours, bf16 | {"rematerialize": True}),
+        "bert_keras, float32": (ours, f32),
+        "keras-hub, bfloat16": (keras_hub_step, bf16 | {"jit_compile": False}),
+        "keras-hub, bfloat16, XLA": (keras_hub_step, bf16 | {"jit_compile": True}),
+        "keras-hub, float32": (keras_hub_step, f32 | {"jit_compile": False}),
+        "transformers, bfloat16": (transformers_step, {"bfloat16": True, "compiled": False}),
+        "transformers, float32": (transformers_step, {"bfloat16": False, "compiled": False}),
+    }
+    if options.compiled:
+        compiled = (transformers_step, {"bfloat16": True, "compiled": True})
+        found["transformers, bfloat16, compiled"] = compiled
+    chosen = {name: m for name, m in found.items() if not options.only or options.only in name}
+    return {
+        name: (make, arguments | {"shape": shape}) for name, (make, arguments) in chosen.items()
+    }
+
+
+def main() -> None:
+    """Measures one shape and adds it to the results."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--shape", default="4x512", help="layers x hidden size")
+    parser.add_argument("--length", type=int, default=128)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=3, help="in a turn")
+    parser.add_argument("--compiled", action="store_true", help="torch.compile too: takes minutes")
+    parser.add_argument("--only", default="", help="those whose name holds this")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    layers, hidden = map(int, options.shape.split("x"))
+    shape = Shape(layers, hidden, options.length, options.batch)
+    makers = {"products": (products, {}), **contestants(shape, options)}
+    results = contest(makers, options.steps, options.rounds)
+    rate = results.pop("products")["per_second"] * 2.0 * np.prod(PRODUCT)
+    for row in results.values():
+        for name in ("per_second", "least", "most"):
+            row[name] = round(row[name] * shape.batch, 2)
+        row["share"] = round(row["per_second"] * shape.operations() / rate, 3)
+    result = {"machine": environment(), "gflops": round(rate / 1e9), "contestants": results}
+    print(json.dumps(result, indent=2))
+    if options.json:
+        rows = json.loads(options.json.read_text()) if options.json.exists() else {}
+        rows[f"{options.shape}, length {options.length}, batch {options.batch}"] = result
+        options.json.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

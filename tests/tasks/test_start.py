@@ -1,0 +1,41 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import bert_keras
+from bert_keras.config import FinetuneConfig, FinetuneModelConfig
+from bert_keras.tasks.registry import make_task
+from bert_keras.tasks.start import start_model
+
+
+def start(path, **settings):
+    config = FinetuneConfig(model=FinetuneModelConfig(init=str(path), **settings))
+    task = make_task(replace(config.data, max_seq_length=40)).with_labels(["bad", "good"])
+    return start_model(config, task)
+
+
+def kernel_of(model):
+    return model.classifier.output_dense.kernel.numpy()
+
+
+@pytest.mark.parametrize("stddev", [0.02, 0.2])
+def test_a_new_head_is_drawn_with_the_range_that_is_asked_for(encoder_path, stddev):
+    kernel = kernel_of(start(encoder_path, head_initializer_range=stddev))
+    # A normal distribution cut at two standard deviations has 0.88 of them.
+    assert np.std(kernel) == pytest.approx(0.88 * stddev, rel=0.2)
+    assert np.abs(kernel).max() <= 2 * stddev
+
+
+def test_a_head_that_the_file_has_is_kept(encoder_path, tmp_path):
+    trained = start(encoder_path)
+    bert_keras.save(trained, tmp_path / "model")
+    again = start(tmp_path / "model", head_initializer_range=0.2)
+    np.testing.assert_array_equal(kernel_of(again), kernel_of(trained))
+
+
+def test_what_is_not_new_is_not_drawn(encoder_path):
+    plain, drawn = start(encoder_path), start(encoder_path, head_initializer_range=0.2)
+    for one, other in zip(plain.trainable_variables, drawn.trainable_variables, strict=True):
+        if not one.path.startswith(("classifier", "pooler")):
+            np.testing.assert_array_equal(one.numpy(), other.numpy())
