@@ -56,6 +56,16 @@ class Shape:
         head = 2 * self.predictions * hidden * (hidden + VOCABULARY)
         return 3.0 * (self.layers * layer + head)
 
+    def model(self) -> dict[str, int]:
+        """The architecture, in the names that Hugging Face and we have."""
+        return {
+            "vocab_size": VOCABULARY,
+            "hidden_size": self.hidden,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "intermediate_size": 4 * self.hidden,
+        }
+
     def data(self) -> dict[str, np.ndarray]:
         """A batch in our own keys, int32 and float32."""
         draw = np.random.default_rng(0)
@@ -83,14 +93,7 @@ def ours(shape: Shape, **settings: Any) -> Work:
     from bert_keras.training.steps import TrainStep
 
     arithmetic = ArithmeticConfig(**settings)
-    config = BertConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=shape.hidden,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        intermediate_size=4 * shape.hidden,
-    )
-    model = BertForPreTraining(config, dtype=arithmetic.precision)
+    model = BertForPreTraining(BertConfig(**shape.model()), dtype=arithmetic.precision)
     model.encoder.rematerialize = arithmetic.rematerialize
     optimizer = make_optimizer(OptimizerConfig(), 1_000_000)
     optimizer.build(model.trainable_variables)
@@ -142,14 +145,7 @@ def transformers_step(shape: Shape, bfloat16: bool, compiled: bool) -> Work:
     import torch
     import transformers
 
-    config = transformers.BertConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=shape.hidden,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        intermediate_size=4 * shape.hidden,
-    )
-    model = transformers.BertForPreTraining(config).train()
+    model = transformers.BertForPreTraining(transformers.BertConfig(**shape.model())).train()
     run = torch.compile(model) if compiled else model
     optimizer = torch.optim.AdamW(model.parameters(), 1e-4, weight_decay=0.01, fused=True)
     data = {name: torch.tensor(array) for name, array in shape.data().items()}

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
+from bert_keras.modeling.fusion import fused
 from bert_keras.modeling.random import fold_in, kernel_initializer
 
 _is_for_inference = ContextVar("_is_for_inference", default=False)
@@ -131,7 +132,7 @@ def add_bias(tokens: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
 def activation(name: str) -> Any:
     """The activation that ``hidden_act`` names; ``"gelu"`` is the exact erf form."""
     if name == "gelu":
-        return lambda x: keras.activations.gelu(x, approximate=False)
+        return fused(lambda x: keras.activations.gelu(x, approximate=False))
     if name in ("gelu_new", "gelu_tanh"):
-        return lambda x: keras.activations.gelu(x, approximate=True)
+        return fused(lambda x: keras.activations.gelu(x, approximate=True))
     return keras.activations.get(name)

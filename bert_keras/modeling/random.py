@@ -44,7 +44,7 @@ def dropout(x: tf.Tensor, rate: float, dropout_seed: tf.Tensor | None, site: int
 
     Args:
         x: The activations, of any shape.
-        rate: The share to drop, in [0, 1).
+        rate: The share to drop, in [0, 1); rounded to a multiple of 2**-16.
         dropout_seed: int64 [2], (step, replica); ``None`` outside training, drops nothing.
         site: ``fold_in`` of the model's seed and the layer, so that no two layers share a mask.
     """
@@ -52,11 +52,14 @@ def dropout(x: tf.Tensor, rate: float, dropout_seed: tf.Tensor | None, site: int
         return x
     # (step, site + replica) names each draw; the replica stays below the 32 bits left for it.
     seed = dropout_seed + tf.constant([0, site << 32], tf.int64)
-    # Whole numbers, as XLA draws the same ones; its floats differ from the plain graph's.
+    # Whole numbers, as XLA draws the same ones; its floats differ from the plain graph's. Each
+    # gives two decisions of 16 bits, as the drawing is what dropout costs.
+    count = tf.size(x)
     draws = tf.random.stateless_uniform(
-        tf.shape(x), seed, minval=None, maxval=None, dtype=tf.int32, alg="philox"
+        [(count + 1) // 2], seed, minval=None, maxval=None, dtype=tf.int32, alg="philox"
     )
-    keep = draws >= tf.int32.min + round(rate * 2**32)
+    halves = tf.reshape(tf.bitcast(draws, tf.int16), [-1])[:count]
+    keep = tf.reshape(halves, tf.shape(x)) >= tf.int16.min + round(rate * 2**16)
     return tf.where(keep, x * tf.cast(1.0 / (1.0 - rate), x.dtype), tf.zeros((), x.dtype))
 
 

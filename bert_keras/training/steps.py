@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from bert_keras.config import ArithmeticConfig
+from bert_keras.modeling.fusion import fusing
 from bert_keras.modeling.random import dropout_drawn_from
 from bert_keras.modeling.ratio import Ratio, sum_over_replicas, total_loss
 
@@ -42,6 +43,7 @@ class TrainStep:
         self._gradients = self._accumulated if self._micro_batches > 1 else self._gradients_of
         self.update: Any = self._update
         compiles = settings.jit_compile and not is_tpu(strategy)  # which compiles by itself
+        self._fuses = not compiles and not any(map(tf.config.list_logical_devices, ("GPU", "TPU")))
         # Replicas meet in the reductions, which XLA cannot compile on every device: between them
         # it compiles the passes alone. (TensorFlow would make one XLA program of all replicas,
         # and on logical CPUs then not find the variables of any but the first.)
@@ -110,7 +112,7 @@ class TrainStep:
     ) -> tuple[Gradients, Ratios]:
         """This replica's share of the gradients; ``None`` for a head without labels."""
         with tf.GradientTape() as tape:
-            with dropout_drawn_from(seed):
+            with dropout_drawn_from(seed), fusing(self._fuses):
                 outputs = self._model(batch, training=True)
             ratios = self._model.ratios(batch, outputs)
             loss = self._optimizer.scale_loss(total_loss(ratios, denominators))
