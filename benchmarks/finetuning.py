@@ -28,19 +28,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import Clock, Times, environment
+from finetuning_sides import SIDES, answers_of, train_ours
+from machine import Clock, environment
 
 import bert_keras
 from bert_keras.config import FinetuneConfig, load_toml
-from bert_keras.optimizers import WarmupLinearDecay
-from bert_keras.tasks.batches import collate
 from bert_keras.tasks.registry import make_task
-from bert_keras.tasks.start import start_model
-from bert_keras.training import make_optimizer
 
 SAMPLES = 1000
 RECIPES = Path(__file__).parents[1] / "configs" / "finetune"
-_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 Split = Callable[[Any, Path], tuple[list[Any], list[Any]]]
@@ -107,102 +103,19 @@ ROWS = {
 }
 
 
-def train_ours(config: FinetuneConfig, task: Any, features: list[Any]) -> tuple[Any, Times]:
-    """Our model after the recipe's steps, and the seconds they took."""
-    import tensorflow as tf
+class Curve:
+    """The dev score after every so many steps, and the seconds of training till then."""
 
-    from bert_keras.training.steps import TrainStep
+    def __init__(self, every: int, score: Callable[[Any], float]) -> None:
+        self.points: list[tuple[float, float]] = []
+        self._every, self._score = every, score
 
-    train = config.train
-    model = start_model(config, task)
-    optimizer = make_optimizer(config.optimizer, train.steps)
-    step = TrainStep(tf.distribute.get_strategy(), model, optimizer, train)
-    batches = iter(task.batches(features, model.tokenizer, train.batch_size, train.seed))
-    optimizer.build(model.trainable_variables)
-    # Two lengths are enough to trace the step for all; what they do is undone.
-    initial = [variable.numpy() for variable in [*model.variables, *optimizer.variables]]
-    for length in (8, 16):
-        shortened = [_cut(feature, length) for feature in features[: train.batch_size]]
-        step({name: tf.constant(a) for name, a in collate(shortened).items()})
-    for variable, value in zip([*model.variables, *optimizer.variables], initial, strict=True):
-        variable.assign(value)
-    clock = Clock()
-    for _ in range(train.steps):
-        ratios = step(next(batches))
-    float(next(iter(ratios.values())).numerator)  # waits for the last step
-    return model, clock.read()
-
-
-def train_theirs(config: FinetuneConfig, task: Any, features: list[Any]) -> tuple[Any, Times]:
-    """The model of transformers after the recipe's steps, and the seconds they took."""
-    import torch
-    import transformers
-
-    train, settings = config.train, config.optimizer
-    torch.manual_seed(train.seed)
-    classes = {
-        "classification": transformers.AutoModelForSequenceClassification,
-        "tagging": transformers.AutoModelForTokenClassification,
-        "span": transformers.AutoModelForQuestionAnswering,
-    }
-    with tempfile.TemporaryDirectory() as folder:  # our start, with the new head that we drew
-        bert_keras.save(start_model(config, task), folder)
-        model = classes[task.name].from_pretrained(folder)
-    plain = [p for name, p in model.named_parameters() if "bias" in name or "LayerNorm" in name]
-    decayed = [p for p in model.parameters() if not any(p is q for q in plain)]
-    groups = [{"params": decayed, "weight_decay": settings.weight_decay}]
-    optimizer = torch.optim.AdamW(
-        [*groups, {"params": plain, "weight_decay": 0.0}], eps=settings.epsilon
-    )
-    warmup = round(settings.warmup_ratio * train.steps)
-    rate = WarmupLinearDecay(settings.learning_rate, warmup, train.steps)
-    rates = [float(rate(step)) for step in range(train.steps)]
-    model.train()
-    clock = Clock()
-    order: list[int] = []
-    draw = np.random.default_rng(train.seed)
-    for step in range(train.steps):
-        while len(order) < train.batch_size:
-            order += draw.permutation(len(features)).tolist()
-        rows, order = order[: train.batch_size], order[train.batch_size :]
-        batch = collate([features[row] for row in rows])
-        for group in optimizer.param_groups:
-            group["lr"] = rates[step]
-        inputs = {name: torch.tensor(array).long() for name, array in batch.items()}
-        with torch.autocast("cpu", torch.bfloat16, enabled=train.precision == "mixed_bfloat16"):
-            loss = model(**inputs).loss
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
-        optimizer.step()
-    return model.eval(), clock.read()
-
-
-def train_random(config: FinetuneConfig, task: Any, features: list[Any]) -> tuple[Any, Times]:
-    """Our model from random weights after the recipe's steps, and the seconds they took."""
-    return train_ours(
-        config.replace(model=replace(config.model, random_weights=True)), task, features
-    )
-
-
-SIDES = {"transformers": train_theirs, "random": train_random}
-
-
-def answers_of(model: Any, task: Any, examples: list[Any], features: list[Any]) -> list[Any]:
-    """The answers of either side's model."""
-    if hasattr(model, "ratios"):
-        return task.measure(model, examples, features)[1]
-    import torch
-
-    outputs = []
-    for feature in features:
-        batch = collate([feature])
-        inputs = {n: torch.tensor(a).long() for n, a in batch.items() if n in _INPUTS}
-        with torch.no_grad():
-            result = model(**inputs)
-        names = [name for name in result if name.endswith("logits")]
-        outputs.append({name: result[name][0].numpy() for name in names})
-    return task.decode(examples, features, outputs)
+    def __call__(self, step: int, model: Any, clock: Clock) -> None:
+        """Evaluates where it is time; the clock stands meanwhile."""
+        if self._every and step % self._every == 0:
+            with clock.stopped():
+                score = self._score(model)
+            self.points.append((clock.read()["seconds"], round(score, 4)))
 
 
 def bootstrap(task: Any, examples: list[Any], ours: list[Any], theirs: list[Any]) -> list[float]:
@@ -219,21 +132,6 @@ def bootstrap(task: Any, examples: list[Any], ours: list[Any], theirs: list[Any]
     return [float(value) for value in np.percentile(differences, [2.5, 97.5])]
 
 
-def _cut(feature: Any, length: int) -> Any:
-    """A feature of exactly ``length`` tokens, for tracing."""
-
-    def fit(values: Any) -> list[int]:
-        return (list(values) * length)[:length]
-
-    tokens = {name: fit(values) for name, values in feature.token_targets.items()}
-    return replace(
-        feature,
-        input_ids=fit(feature.input_ids),
-        token_type_ids=fit(feature.token_type_ids),
-        token_targets=tokens,
-    )
-
-
 def main() -> None:
     """Runs the comparison and adds its row to the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -243,6 +141,7 @@ def main() -> None:
     parser.add_argument("--against", choices=("transformers", "random"), default="transformers")
     parser.add_argument("--name", default="", help="of the result (default: that of the row)")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--evaluate-every", type=int, default=0, help="steps; 0 at the end alone")
     parser.add_argument("--set", action="append", default=[], help="as for bert-keras finetune")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -267,14 +166,23 @@ def compare(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     sides = {"bert_keras": train_ours, options.against: SIDES[options.against]}
     results: dict[str, Any] = {}
     answers: dict[str, list[Any]] = {name: [] for name in sides}
+
+    def answered(model: Any) -> tuple[list[Any], dict[str, float]]:
+        found = answers_of(model, task, dev, dev_features)
+        return found, task.score(dev, found)
+
     for seed in range(options.seeds):
         is_last = seed == options.seeds - 1
         settings = replace(config.train, seed=seed).resolved(len(features))
         for name, side in sides.items():
-            model, times = side(config.replace(train=settings), task, features)
-            answers[name].append(answers_of(model, task, dev, dev_features))
-            scores = task.score(dev, answers[name][-1])
-            results.setdefault(name, []).append(scores | times)
+            curve = Curve(
+                options.evaluate_every, lambda model: answered(model)[1][task.best_metric]
+            )
+            model, times = side(config.replace(train=settings), task, features, curve)
+            found, scores = answered(model)
+            answers[name].append(found)
+            points = {"curve": curve.points} if curve.points else {}
+            results.setdefault(name, []).append(scores | times | points)
             print(name, seed, results[name][-1], flush=True)
         yield {
             "machine": environment(),

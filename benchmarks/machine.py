@@ -4,6 +4,8 @@ import importlib.metadata
 import os
 import platform
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 Times = dict[str, float]
@@ -15,7 +17,15 @@ class Clock:
     """Seconds by the clock and of the processor, since it was made."""
 
     def __init__(self) -> None:
-        self._start = (time.monotonic(), time.process_time())
+        self._start: tuple[float, ...] = (time.monotonic(), time.process_time())
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """What happens in the block does not count."""
+        begin = (time.monotonic(), time.process_time())
+        yield
+        end = (time.monotonic(), time.process_time())
+        self._start = tuple(s + e - b for s, b, e in zip(self._start, begin, end, strict=True))
 
     def read(self) -> Times:
         """Both, to a tenth."""
