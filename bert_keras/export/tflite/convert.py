@@ -56,8 +56,8 @@ class Converter:
             InputError: When an operation is no builtin one of TFLite, or what ``"int8"`` takes is
                 not installed.
         """
-        with tempfile.TemporaryDirectory() as folder, _quiet_converter():
-            self._save(folder)
+        with tempfile.TemporaryDirectory() as folder, quiet_converter():
+            self.save(folder)
             converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
             if quantize in ("float16", "dynamic"):
@@ -74,7 +74,7 @@ class Converter:
                 ) from error
             return with_ranges(data, SIGNATURE, calibration) if quantize == "int8" else data
 
-    def _save(self, folder: str) -> None:
+    def save(self, folder: str) -> None:
         """Saves the graph with its variables, which is what the converter names signatures by."""
         shape = [None, None] if self.length is None else [1, self.length]
 
@@ -112,7 +112,7 @@ def operations_of(data: bytes) -> dict[str, int]:
 
 
 @contextmanager
-def _quiet_converter() -> Iterator[None]:
+def quiet_converter() -> Iterator[None]:
     """Keeps the converter's notes from the user: gradients that nobody wants are not saved."""
     logger = logging.getLogger("absl")
     # A filter, since TensorFlow sets the level itself on the way.

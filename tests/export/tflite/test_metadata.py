@@ -14,6 +14,8 @@ from bert_keras.export import export_tflite
 from bert_keras.export.tflite.interpreter import TFLiteModel
 from bert_keras.export.tflite.metadata import with_metadata
 from bert_keras.tasks import predict
+from bert_keras.tasks.batches import collate
+from bert_keras.tasks.feature import Feature
 from bert_keras.tokenization import BertTokenizer, Casing
 
 # MediaPipe lower-cases ASCII alone: these texts have no other capitals, and no accents.
@@ -59,6 +61,23 @@ def test_text_classifier_answers_as_predict(make_model, tmp_path):
     with zipfile.ZipFile(path) as archive:
         assert archive.read("vocab.txt").decode().splitlines() == list(model.tokenizer.vocab)
         assert archive.read("labels.txt").decode().splitlines() == list(model.labels)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quantize", ["float16", "dynamic", "int8"])
+def test_mediapipe_opens_what_is_quantized(make_model, tmp_path, quantize):
+    """Its answers are those of LiteRT on the same file."""
+    for kind, program in (("classification", CLASSIFY), ("sentence_embedding", EMBED)):
+        model, path = make_model(kind), tmp_path / f"{kind}.tflite"
+        export_tflite(model, None, path, length=32, quantize=quantize)
+        phone = TFLiteModel(path.read_bytes())
+        for text, given in zip(TEXTS, ask_mediapipe(program, path, TEXTS), strict=True):
+            encoding = model.tokenizer.encode(text, max_length=32)
+            batch = collate([Feature(0, encoding.input_ids, encoding.token_type_ids)], 0, 32)
+            (expected,) = phone.run(batch).values()
+            if kind == "classification":
+                given = [given[label] for label in model.labels]
+            np.testing.assert_allclose(given, expected[0], atol=1e-3)
 
 
 @pytest.mark.slow
