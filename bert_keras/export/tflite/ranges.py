@@ -1,8 +1,8 @@
 """8 bits with ranges that are fixed beforehand on text: which products take them, and which not.
 
-With fixed ranges for every product the logits of a fine-tuned MiniLM change by 0.82 in the root mean
-square; with 8-bit weights alone by 0.07. Product by product (benchmarks/README.md has the table)
-most of it is lost in the second product of the feed-forward part, whose outputs lie between -2 and
+With fixed ranges for every product the logits of a fine-tuned MiniLM change by 0.82 in the root
+mean square; with none fixed by 0.07. Product by product (benchmarks/README.md has the table) most
+of it is lost in the second product of the feed-forward part, whose outputs lie between -2 and
 190 in the first layer, and in the head. Those take their ranges from each text as it comes.
 LayerNorm, softmax and the attention's own products stay in floating point: with them in integers it
 is 1.1, and the interpreter takes 2.4 times as long.
