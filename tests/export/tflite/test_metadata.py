@@ -119,3 +119,26 @@ def test_buffers_stay_where_kernels_want_them(make_model, tmp_path):
     places = [b._tab.Vector(b._tab.Offset(4)) for b in buffers if b.DataLength()]
     assert len(places) > 20
     assert all(place % 16 == 0 for place in places)
+
+
+def test_buffers_behind_the_model_come_along(make_model, tmp_path):
+    """As ai-edge-quantizer writes those of files that are not tiny."""
+    import flatbuffers
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    export_tflite(make_model("classification"), None, tmp_path / "m.tflite", length=16)
+    model = schema.ModelT.InitFromPackedBuf((tmp_path / "m.tflite").read_bytes(), 0)
+    sizes = [0 if buffer.data is None else len(buffer.data) for buffer in model.buffers]
+    number = sizes.index(max(sizes))
+    content = bytes(model.buffers[number].data)
+    model.buffers[number].data = None
+    model.buffers[number].size = len(content)
+    packed = b""
+    for _ in range(2):  # first for the length
+        model.buffers[number].offset = max(2, len(packed))
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(model.Pack(builder), b"TFL3")
+        packed = bytes(builder.Output())
+    written = with_metadata(packed + content, ["[PAD]"], [])
+    read = schema.ModelT.InitFromPackedBuf(written, 0).buffers[number]
+    assert (bytes(read.data), read.offset) == (content, 0)
