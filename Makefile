@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # A process for each core: most of a test's time is tracing, which uses one.
 PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile
 
-.PHONY: setup lint test test-all test-beam parity parity-garden quickstart
+.PHONY: setup lint test test-all test-beam parity parity-garden quickstart bench-mobile
 
 setup: $(VENV)/.installed
 
@@ -66,3 +66,7 @@ test-beam: $(BEAM)/.installed
 
 quickstart: setup
 	$(BIN)/bert-keras quickstart
+
+# MODEL is fine-tuned on SST-2, DATA the folder of its train.tsv and dev.tsv.
+bench-mobile: setup
+	$(BIN)/python benchmarks/mobile.py $(MODEL) --data $(DATA)

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
-from bert_keras.modeling.layers import BertLayer, activation
+from bert_keras.modeling.layers import BertLayer, activation, inference_on
 from bert_keras.modeling.layout import Layout
 from bert_keras.modeling.random import dropout
 
@@ -67,10 +67,16 @@ class SelfAttention(BertLayer):
         shape = tf.shape(layout.attention_mask)
         batch = fused_BxLx3H.shape[0] or shape[0]
         length = fused_BxLx3H.shape[1] or shape[1]
-        split = tf.reshape(fused_BxLx3H, [batch, length, 3, heads, size])
-        query_BxNxLxK, key_BxNxLxK, value_BxNxLxK = tf.unstack(
-            tf.transpose(split, [2, 0, 3, 1, 4]), axis=0
-        )
+        if inference_on() == "phone":
+            # A split, since XNNPACK has no UNPACK: at each the graph would fall apart.
+            split = tf.reshape(fused_BxLx3H, [batch, length, 3 * heads, size])
+            split = tf.transpose(split, [0, 2, 1, 3])
+            query_BxNxLxK, key_BxNxLxK, value_BxNxLxK = tf.split(split, 3, axis=1)
+        else:
+            split = tf.reshape(fused_BxLx3H, [batch, length, 3, heads, size])
+            query_BxNxLxK, key_BxNxLxK, value_BxNxLxK = tf.unstack(
+                tf.transpose(split, [2, 0, 3, 1, 4]), axis=0
+            )
 
         scores_BxNxLxL = tf.matmul(query_BxNxLxK * size**-0.5, key_BxNxLxK, transpose_b=True)
         is_padding = 1.0 - tf.cast(layout.attention_mask, tf.float32)

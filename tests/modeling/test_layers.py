@@ -14,7 +14,7 @@ from bert_keras import BertConfig
 from bert_keras.modeling import padded_layout
 from bert_keras.modeling.embeddings import BertEmbeddings
 from bert_keras.modeling.heads import MaskedLMHead, NextSentenceHead, Pooler
-from bert_keras.modeling.layers import BertLayer, activation, add_bias
+from bert_keras.modeling.layers import BertLayer, LayerNorm, activation, add_bias, for_inference
 from bert_keras.modeling.transformer import FeedForward, SelfAttention, TransformerLayer
 
 LAYERS = (
@@ -185,3 +185,23 @@ def test_a_bfloat16_bias_gets_the_whole_gradient_of_many_tokens() -> None:
     expected = upstream.astype(np.float64).sum(0)
     given = tape.gradient(total, bias).numpy().astype(np.float64)
     assert np.linalg.norm(given - expected) < 0.01 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("on", ["cpu", "phone"])
+@pytest.mark.parametrize("layer_class", [LayerNorm, TransformerLayer])
+def test_what_is_written_for_inference_answers_the_same(config, layer_class, on):
+    generator = np.random.default_rng(3)
+    tokens = tf.constant(generator.normal(1.0, 2.0, (B * L, H)), tf.float32)
+    mask = tf.constant(np.arange(L)[None] < generator.integers(2, L, (B, 1)), tf.int32)
+    if layer_class is LayerNorm:
+        layer, arguments = LayerNorm(epsilon=1e-12), ()
+        layer.build(tokens.shape)
+    else:
+        layer, arguments = TransformerLayer(config), (padded_layout(mask),)
+        layer.build()
+    for weight in layer.weights:
+        weight.assign(generator.normal(0.5, 0.5, weight.shape))
+    expected = layer(tokens, *arguments)
+    with for_inference(on):
+        given = layer(tokens, *arguments)
+    np.testing.assert_allclose(given, expected, atol=2e-5, rtol=1e-5)

@@ -15,12 +15,12 @@ from bert_keras.errors import InputError
 from bert_keras.export.sequences import NAMES, Tensors
 from bert_keras.export.session import quiet
 from bert_keras.export.tflite.answers import Arrays, IdAnswers
+from bert_keras.export.tflite.ranges import with_ranges
 from bert_keras.export.weights import serving_copy, variables_read
+from bert_keras.modeling.layers import for_inference
 from bert_keras.modeling.transformer import MASKED_SCORE, padding_scored
 
 SIGNATURE = "tokens"
-# Integers have 256 steps for all scores; exp(-50) is still nothing beside a real token.
-_INT8_MASKED_SCORE = -50.0
 _NAMES_OF_CODES = {
     code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")
 }
@@ -41,7 +41,8 @@ class Converter:
     def __init__(
         self, model: Any, answers: IdAnswers, length: int | None, masked_score: float | None
     ) -> None:
-        self.answers, self.length, self.masked_score = answers, length, masked_score
+        self.answers, self.length = answers, length
+        self.masked_score = MASKED_SCORE if masked_score is None else masked_score
         self._copy = serving_copy(model, "float32", packed=False)
 
     def convert(self, quantize: str, calibration: Sequence[Arrays] = ()) -> bytes:
@@ -52,21 +53,17 @@ class Converter:
             calibration: For ``"int8"``: batches of real text.
 
         Raises:
-            InputError: When an operation is no builtin one of TFLite.
+            InputError: When an operation is no builtin one of TFLite, or what ``"int8"`` takes is
+                not installed.
         """
-        with tempfile.TemporaryDirectory() as folder, _quiet_converter():
-            self._save(folder, self._score(quantize))
+        with tempfile.TemporaryDirectory() as folder, quiet_converter():
+            self.save(folder)
             converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-            if quantize != "none":
+            if quantize in ("float16", "dynamic"):
                 converter.optimizations = [tf.lite.Optimize.DEFAULT]
             if quantize == "float16":
                 converter.target_spec.supported_types = [tf.float16]
-            if quantize == "int8":
-                # By name: the converter puts the inputs into another order.
-                converter.representative_dataset = lambda: (
-                    (SIGNATURE, batch) for batch in calibration
-                )
             try:
                 data: bytes = converter.convert()
             except Exception as error:  # whatever the converter throws, of many kinds
@@ -75,14 +72,9 @@ class Converter:
                     "the model cannot be converted to TFLite with its builtin operations alone: "
                     f"{reason[0] if reason else type(error).__name__:.200}"
                 ) from error
-        return data
+            return with_ranges(data, SIGNATURE, calibration) if quantize == "int8" else data
 
-    def _score(self, quantize: str) -> float:
-        if self.masked_score is not None:
-            return self.masked_score
-        return _INT8_MASKED_SCORE if quantize == "int8" else MASKED_SCORE
-
-    def _save(self, folder: str, score: float) -> None:
+    def save(self, folder: str) -> None:
         """Saves the graph with its variables, which is what the converter names signatures by."""
         shape = [None, None] if self.length is None else [1, self.length]
 
@@ -90,7 +82,7 @@ class Converter:
             return self.answers.from_ids(self._copy, batch)
 
         specs = {name: tf.TensorSpec(shape, tf.int32, name) for name in NAMES}
-        with padding_scored(score):
+        with padding_scored(self.masked_score), for_inference("phone"):
             function = tf.function(from_ids, autograph=False).get_concrete_function(**specs)
         module = tf.Module(name="bert")
         module.variables_read = variables_read(self._copy, [function])
@@ -120,7 +112,7 @@ def operations_of(data: bytes) -> dict[str, int]:
 
 
 @contextmanager
-def _quiet_converter() -> Iterator[None]:
+def quiet_converter() -> Iterator[None]:
     """Keeps the converter's notes from the user: gradients that nobody wants are not saved."""
     logger = logging.getLogger("absl")
     # A filter, since TensorFlow sets the level itself on the way.

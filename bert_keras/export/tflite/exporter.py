@@ -32,11 +32,10 @@ def export_tflite(
 ) -> Report:
     """Writes a model as a TFLite file that takes ids and has builtin operations alone.
 
-    The file has one signature, ``tokens``, with inputs ``input_ids``, ``attention_mask`` and
-    ``token_type_ids``, int32 [1, N], or [B, L] where it is dynamic. Its outputs have the names
-    that ``bert_keras.export.tflite.answers`` gives them. Vocabulary and labels are packed into it
-    with the metadata that MediaPipe's text tasks read. The file is written only when it, run by
-    the interpreter on held-out text, has passed.
+    Its signature ``tokens`` takes ``input_ids``, ``attention_mask`` and ``token_type_ids``, int32
+    [1, N], or [B, L] where it is dynamic; outputs as ``bert_keras.export.tflite.answers`` names
+    them. Vocabulary and labels are packed in with the metadata that MediaPipe's text tasks read.
+    It is written only when it has passed, run by the interpreter on held-out text.
 
     Args:
         model: One of our models.
@@ -45,40 +44,31 @@ def export_tflite(
         config: The settings.
         data: Examples of the task, with labels or without, to measure on (and, for int8, to take
             the ranges from); ``None`` takes built-in text.
-        **settings: Fields of ``TFLiteConfig`` that win over ``config``, such as
-            ``quantize="dynamic"`` or ``length=64``.
+        **settings: Fields of ``TFLiteConfig`` that win over ``config``, such as ``length=64``.
 
     Returns:
         What was measured: ``variants`` has a row for Keras, for float32 and for what was asked.
 
     Raises:
-        InputError: When a setting does not suit the model, it cannot be converted, in float32
-            answers differ by more than 1e-4, or more accuracy is lost than
-            ``max_accuracy_drop``. Then nothing is written.
+        InputError: When a setting does not suit, the model cannot be converted, float32 answers
+            differ by over 1e-4, or more is lost than ``max_accuracy_drop``; nothing is written.
     """
-    try:
-        config = replace(config or TFLiteConfig(), **settings)
-    except TypeError as error:
-        raise InputError(f"no such setting of an export: {error}") from None
-    path = Path(path)
+    config, path = _with_settings(config or TFLiteConfig(), settings), Path(path)
     reference, length = _checked(model, tokenizer, path, config)
     answers = id_answers_of(reference)
     examples = make_examples(reference, reference.tokenizer, length, data)
     padded = None if config.dynamic else length
     judge = Judge(reference, answers, examples, padded)
     calibration = batches_of(examples.calibration, reference.tokenizer.pad_id, padded)
-    labels = answers.labels
     converter = Converter(reference, answers, padded, config.masked_score)
     files: list[tuple[Measurement, bytes]] = []
     for variant in dict.fromkeys(("none", config.quantize)):
-        content = with_metadata(
-            converter.convert(variant, calibration), reference.tokenizer.vocab, labels
-        )
+        content = converter.convert(variant, calibration)
+        content = with_metadata(content, reference.tokenizer.vocab, answers.labels)
         files.append((judge.measure(variant, content), content))
         _check_float32(files[0][0])
     _check_accuracy(judge, files[-1][0], config)
     judge.time(files)
-    chosen, content = files[-1]
     write_bytes_atomic(path, content)
     return {
         "file": str(path),
@@ -90,8 +80,15 @@ def export_tflite(
         "metric": judge.metric,
         "variants": [asdict(row) for row in (judge.keras, *(row for row, _ in files))],
         "operations": operations_of(content),
-        "bytes": chosen.size,
+        "bytes": len(content),
     }
+
+
+def _with_settings(config: TFLiteConfig, settings: dict[str, Any]) -> TFLiteConfig:
+    try:
+        return replace(config, **settings)
+    except TypeError as error:
+        raise InputError(f"no such setting of an export: {error}") from None
 
 
 def _checked(

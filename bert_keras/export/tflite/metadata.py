@@ -47,13 +47,20 @@ def with_metadata(data: bytes, vocabulary: Sequence[str], labels: Sequence[str])
     model = schema.ModelT.InitFromPackedBuf(data, 0)
     entry = schema.MetadataT()
     entry.name, entry.buffer = _BUFFER, len(model.buffers)
-    contents = [buffer.data for buffer in model.buffers]
+    contents = [_content(buffer, data) for buffer in model.buffers]
     model.buffers = [_Buffer(data) for data in (*contents, _describe(model, bool(labels)))]
     model.metadata = [*(model.metadata or []), entry]
     builder = flatbuffers.Builder(len(data))
     builder.Finish(model.Pack(builder), b"TFL3")
     files = {VOCABULARY_FILE: vocabulary} | ({LABELS_FILE: labels} if labels else {})
     return _packed(bytes(builder.Output()), files)
+
+
+def _content(buffer: schema.BufferT, data: bytes) -> Any:
+    """What a buffer holds; ai-edge-quantizer puts large ones behind the model."""
+    if buffer.offset > 1:  # 0 and 1 are no places
+        return data[buffer.offset : buffer.offset + buffer.size]
+    return buffer.data
 
 
 class _Buffer(schema.BufferT):

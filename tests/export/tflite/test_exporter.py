@@ -1,11 +1,13 @@
 import json
+import re
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from bert_keras.errors import InputError
 from bert_keras.export import export_tflite
-from bert_keras.export.samples import SENTENCES
+from bert_keras.export.samples import SENTENCES, prose
 from bert_keras.export.tflite.interpreter import TFLiteModel
 from bert_keras.tasks import fill_mask, predict
 from bert_keras.tasks.batches import collate
@@ -80,16 +82,42 @@ def test_every_kind_answers_as_keras(make_model, kind, dynamic, tmp_path):
     assert report["texts"] >= 40
 
 
+# What random weights, which decide on nothing firmly, were measured to lose, and half as much.
+LIMITS = {"float16": (0.01, 0.97), "dynamic": (0.3, 0.86), "int8": (0.85, 0.7)}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("quantize", ["float16", "dynamic", "int8"])
-@pytest.mark.parametrize("kind", ["classification", "sentence_embedding", "tagging", "span"])
+@pytest.mark.parametrize("quantize", LIMITS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_variant_of_a_kind(make_model, kind, quantize, tmp_path):
     report = export_tflite(
         make_model(kind), None, tmp_path / "m.tflite", length=48, quantize=quantize
     )
     small = row(report, quantize)
-    assert small["size"] < row(report, "none")["size"] * 0.75
-    assert small["agreement"] > {"float16": 0.97, "dynamic": 0.8, "int8": 0.5}[quantize]
+    largest_difference, least_agreement = LIMITS[quantize]
+    assert small["size"] < row(report, "none")["size"] * 0.6
+    assert 0 < small["largest_difference"] < largest_difference
+    assert small["agreement"] is None or small["agreement"] > least_agreement
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dynamic", [False, True])
+@pytest.mark.parametrize("kind", ["classification", "tagging", "sentence_embedding"])
+def test_200_real_sentences(make_model, shared_data, kind, dynamic, tmp_path):
+    model = make_model(kind)
+    lines = (shared_data / "sst2" / "dev.tsv").read_text(encoding="utf-8").splitlines()[:200]
+    texts = [line.rsplit("\t", 1)[0] for line in lines]
+    export_tflite(model, None, tmp_path / "m.tflite", length=64, dynamic=dynamic)
+    phone = TFLiteModel((tmp_path / "m.tflite").read_bytes())
+    name = "sentence_embedding" if kind == "sentence_embedding" else "probabilities"
+    for text in texts:
+        batch = batch_of(model, [text], 64)
+        expected = model(batch)
+        if name == "probabilities":
+            expected = {name: tf.nn.softmax(expected["logits"])}
+        given = phone.run(batch)[name]
+        real = batch["attention_mask"] > 0 if kind == "tagging" else ...
+        np.testing.assert_allclose(given[real], expected[name].numpy()[real], atol=1e-4)
 
 
 def test_the_first_mask_is_filled_as_by_keras(make_model, tmp_path):
@@ -116,15 +144,25 @@ def test_accuracy_is_measured_on_labelled_examples(make_model, tmp_path):
     assert report["texts"] == len(TEXTS) - len(TEXTS) // 4
 
 
-def test_an_export_that_loses_too_much_leaves_nothing(make_model, tmp_path, monkeypatch):
-    """Scores that padding takes part in: the wrong answers are real ones."""
-    monkeypatch.setattr("bert_keras.export.tflite.exporter.TOLERANCE", np.inf)
-    with pytest.raises(InputError, match=r"agreement with Keras falls by .* nothing was written"):
-        export_tflite(
-            make_model("classification"), None, tmp_path / "m.tflite",
-            masked_score=-1e-3, max_accuracy_drop=1.0,
-        )  # fmt: skip
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize("is_labelled", [True, False])
+def test_an_export_that_loses_too_much_leaves_nothing(make_model, tmp_path, is_labelled):
+    """Random weights decide on nothing firmly, so that 8 bits with fixed ranges change much."""
+    model, data = make_model("classification"), None
+    if is_labelled:
+        texts = prose(60)
+        answers = zip(texts, predict(model, texts, max_seq_length=48), strict=True)
+        rows = [{"text": text, "label": answer["label"]} for text, answer in answers]
+        data = tmp_path / "dev.jsonl"
+        data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    out = tmp_path / "m.tflite"
+    settings = {"data": str(data) if data else None, "length": 48, "quantize": "int8"}
+    what = "accuracy" if is_labelled else "agreement with Keras"
+    with pytest.raises(InputError, match=rf"^{what} falls by .* nothing was written.*") as caught:
+        export_tflite(model, None, out, max_accuracy_drop=0.0, **settings)
+    assert not out.exists()
+    allowed = float(re.search(r"falls by ([\d.]+) points", str(caught.value))[1]) + 0.01
+    export_tflite(model, None, out, max_accuracy_drop=allowed, **settings)
+    assert out.exists()
 
 
 @pytest.mark.parametrize(

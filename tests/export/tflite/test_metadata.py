@@ -14,6 +14,8 @@ from bert_keras.export import export_tflite
 from bert_keras.export.tflite.interpreter import TFLiteModel
 from bert_keras.export.tflite.metadata import with_metadata
 from bert_keras.tasks import predict
+from bert_keras.tasks.batches import collate
+from bert_keras.tasks.feature import Feature
 from bert_keras.tokenization import BertTokenizer, Casing
 
 # MediaPipe lower-cases ASCII alone: these texts have no other capitals, and no accents.
@@ -62,6 +64,23 @@ def test_text_classifier_answers_as_predict(make_model, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("quantize", ["float16", "dynamic", "int8"])
+def test_mediapipe_opens_what_is_quantized(make_model, tmp_path, quantize):
+    """Its answers are those of LiteRT on the same file."""
+    for kind, program in (("classification", CLASSIFY), ("sentence_embedding", EMBED)):
+        model, path = make_model(kind), tmp_path / f"{kind}.tflite"
+        export_tflite(model, None, path, length=32, quantize=quantize)
+        phone = TFLiteModel(path.read_bytes())
+        for text, given in zip(TEXTS, ask_mediapipe(program, path, TEXTS), strict=True):
+            encoding = model.tokenizer.encode(text, max_length=32)
+            batch = collate([Feature(0, encoding.input_ids, encoding.token_type_ids)], 0, 32)
+            (expected,) = phone.run(batch).values()
+            if kind == "classification":
+                given = [given[label] for label in model.labels]
+            np.testing.assert_allclose(given, expected[0], atol=1e-3)
+
+
+@pytest.mark.slow
 def test_text_embedder_embeds_as_keras(make_model, tmp_path):
     model, path = make_model("sentence_embedding"), tmp_path / "m.tflite"
     export_tflite(model, None, path, length=32)
@@ -100,3 +119,26 @@ def test_buffers_stay_where_kernels_want_them(make_model, tmp_path):
     places = [b._tab.Vector(b._tab.Offset(4)) for b in buffers if b.DataLength()]
     assert len(places) > 20
     assert all(place % 16 == 0 for place in places)
+
+
+def test_buffers_behind_the_model_come_along(make_model, tmp_path):
+    """As ai-edge-quantizer writes those of files that are not tiny."""
+    import flatbuffers
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    export_tflite(make_model("classification"), None, tmp_path / "m.tflite", length=16)
+    model = schema.ModelT.InitFromPackedBuf((tmp_path / "m.tflite").read_bytes(), 0)
+    sizes = [0 if buffer.data is None else len(buffer.data) for buffer in model.buffers]
+    number = sizes.index(max(sizes))
+    content = bytes(model.buffers[number].data)
+    model.buffers[number].data = None
+    model.buffers[number].size = len(content)
+    packed = b""
+    for _ in range(2):  # first for the length
+        model.buffers[number].offset = max(2, len(packed))
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(model.Pack(builder), b"TFL3")
+        packed = bytes(builder.Output())
+    written = with_metadata(packed + content, ["[PAD]"], [])
+    read = schema.ModelT.InitFromPackedBuf(written, 0).buffers[number]
+    assert (bytes(read.data), read.offset) == (content, 0)
