@@ -19,6 +19,11 @@ from bert_keras.export.weights import serving_copy, variables_read
 from bert_keras.modeling.transformer import MASKED_SCORE, padding_scored
 
 SIGNATURE = "tokens"
+# Those that a file may have, by what it takes.
+CUSTOM_OPERATIONS: dict[str, tuple[str, ...]] = {
+    "tokens": (),
+    "text": ("FastBertNormalize", "FastWordpieceTokenizeWithOffsets"),
+}
 # Integers have 256 steps for all scores; exp(-50) is still nothing beside a real token.
 _INT8_MASKED_SCORE = -50.0
 _NAMES_OF_CODES = {
@@ -54,7 +59,7 @@ class Converter:
         Raises:
             InputError: When an operation is no builtin one of TFLite.
         """
-        with tempfile.TemporaryDirectory() as folder, _quiet_converter():
+        with tempfile.TemporaryDirectory() as folder, quiet_converter():
             self._save(folder, self._score(quantize))
             converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
@@ -98,29 +103,37 @@ class Converter:
         tf.saved_model.save(module, folder, signatures={SIGNATURE: function}, options=options)
 
 
-def operations_of(data: bytes) -> dict[str, int]:
+def operations_of(data: bytes, allowed: Sequence[str] = ()) -> dict[str, int]:
     """How often each operation stands in a TFLite file, the most frequent first.
 
+    Args:
+        data: The file.
+        allowed: Custom operations that may be there.
+
     Raises:
-        InputError: When one of them is no builtin one.
+        InputError: When another one is no builtin one.
     """
     model = schema.Model.GetRootAsModel(data, 0)
     codes = [model.OperatorCodes(number) for number in range(model.OperatorCodesLength())]
-    names = [_NAMES_OF_CODES[max(c.BuiltinCode(), c.DeprecatedBuiltinCode())] for c in codes]
+    customs = [c.CustomCode().decode() if c.CustomCode() else None for c in codes]
+    names = [
+        custom or _NAMES_OF_CODES[max(c.BuiltinCode(), c.DeprecatedBuiltinCode())]
+        for c, custom in zip(codes, customs, strict=True)
+    ]
     graphs = [model.Subgraphs(number) for number in range(model.SubgraphsLength())]
     counts = Counter(
         names[graph.Operators(number).OpcodeIndex()]
         for graph in graphs
         for number in range(graph.OperatorsLength())
     )
-    if "CUSTOM" in counts:
-        customs = sorted({c.CustomCode().decode() for c in codes if c.CustomCode()})
-        raise InputError(f"not builtin operations of TFLite: {', '.join(customs)}")
+    wrong = sorted({custom for custom in customs if custom} - set(allowed))
+    if wrong:
+        raise InputError(f"not builtin operations of TFLite: {', '.join(wrong)}")
     return dict(counts.most_common())
 
 
 @contextmanager
-def _quiet_converter() -> Iterator[None]:
+def quiet_converter() -> Iterator[None]:
     """Keeps the converter's notes from the user: gradients that nobody wants are not saved."""
     logger = logging.getLogger("absl")
     # A filter, since TensorFlow sets the level itself on the way.

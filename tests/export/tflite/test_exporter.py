@@ -132,7 +132,6 @@ def test_an_export_that_loses_too_much_leaves_nothing(make_model, tmp_path, monk
     [
         ({"length": 65}, "reads 64 tokens at most"),
         ({"quantize": "int4"}, "tflite.quantize cannot be 'int4'"),
-        ({"input": "text"}, "--input tokens"),
         ({"size": 3}, "no such setting"),
         ({"masked_score": 1.0}, "must be negative"),
     ],
