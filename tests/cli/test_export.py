@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 
 import pytest
 
@@ -85,3 +86,23 @@ def test_tflite_says_what_stays_of_the_vocabulary_and_how_text_is_read(
     kept, before = re.search(r"vocabulary: (\d+) of (\d+) word pieces stay", out).groups()
     assert int(kept) < int(before)
     assert re.search(r"text in: \d+ tokens of \d+ texts are the tokenizer's", out)
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "message"),
+    [
+        (b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n", r"lacks \[MASK\]"),
+        (b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\na\n", "must be there once"),
+        (b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n\xff\xfe\n", "is not a vocabulary"),
+        (b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n", "do not belong together"),
+    ],
+)
+def test_tflite_refuses_a_corrupt_or_foreign_vocabulary(
+    model_path, tmp_path, capsys, vocabulary, message
+):
+    shutil.copytree(model_path, tmp_path / "model")
+    (tmp_path / "model" / "vocab.txt").write_bytes(vocabulary)
+    out = tmp_path / "m.tflite"
+    assert main(["export", "tflite", str(tmp_path / "model"), str(out), "--input", "text"]) == 1
+    assert re.search(message, capsys.readouterr().err.strip().splitlines()[-1])
+    assert not out.exists()
