@@ -28,9 +28,12 @@ fun main(arguments: Array<String>) {
 }
 """
 TEXTS = [
-    *SENTENCES, *prose(40), "[MASK]a[SEP]b[mask]", "e\u0301\u0301", "a" * 100, "a" * 101, "\U0001d49c" * 100,
-    "\x0ba\x1c\x85b\u2028c\u200bd\ufffde", "\u03a3\u03c2\u0130\u0131\ufb01\u00df", "\U0002b820\U0002f800",
-]  # fmt: skip
+    *SENTENCES,
+    *prose(40),
+    *("[MASK]a[SEP]b[mask]", "e\u0301\u0301", "a" * 100, "a" * 101, "\U0001d49c" * 100),
+    *("\x0ba\x1c\x85b\u2028c\u200bd\ufffde", "\u03a3\u03c2\u0130\u0131\ufb01\u00df"),
+    "\U0002b820\U0002f800",
+]
 
 
 @pytest.fixture(scope="module")
