@@ -123,12 +123,20 @@ def _add_tflite(formats: Any) -> None:
         "--input", choices=TFLITE_INPUTS, help="what the file takes (default: tokens, their ids)"
     )
     parser.add_argument(
+        "--pair", action="store_true", default=None, help="with --input text: pairs of texts"
+    )
+    parser.add_argument(
         "--length",
         type=_length,
         metavar="N|dynamic",
         help="tokens of every sequence (default: 128, or what the model reads at most)",
     )
     parser.add_argument("--data", metavar="FILE", help=f"what is measured on: {DATA_HELP}")
+    parser.add_argument(
+        "--prune-vocab",
+        metavar="FILE",
+        help="leave out the word pieces that this text of the task does not need",
+    )
     parser.add_argument(
         "--max-accuracy-drop",
         type=float,
@@ -147,10 +155,13 @@ def _length(text: str) -> int | str:
 _length.__name__ = "whole number, or 'dynamic'"  # argparse names it in its message
 
 
+_TFLITE_SETTINGS = ("quantize", "input", "pair", "prune_vocab", "max_accuracy_drop")
+
+
 def run_tflite(options: argparse.Namespace) -> None:
     """Exports and prints the table."""
     config = load_toml(ExportConfig, options.config) if options.config else ExportConfig()
-    given = {name: getattr(options, name) for name in ("quantize", "input", "max_accuracy_drop")}
+    given = {name: getattr(options, name) for name in _TFLITE_SETTINGS}
     is_dynamic = options.length == "dynamic"
     given |= {"length": None if is_dynamic else options.length, "dynamic": is_dynamic or None}
     given = {name: value for name, value in given.items() if value is not None}
@@ -169,3 +180,24 @@ def run_tflite(options: argparse.Namespace) -> None:
     console.print(f"{report['file']}: a {report['model']}, {report['bytes'] / 1e6:.2f} MB")
     console.print(f"measured on {report['texts']} sequences of {report['source']}")
     console.print(table("", *table_rows(report)))
+    kept, before = report["word_pieces"], report["word_pieces_before"]
+    if kept < before:
+        console.print(f"vocabulary: {kept:,} of {before:,} word pieces stay")
+    if report["text_input"]:
+        console.print(_text_line(report["text_input"]))
+
+
+def _text_line(report: dict[str, Any]) -> str:
+    """How text in compares with ids in."""
+    times, marks = report["milliseconds"], report["unordered_marks"]
+    line = (
+        f"text in: {report['tokens']:,} tokens of {report['texts']} texts are the tokenizer's, "
+        f"answers differ by {report['largest_difference']:.2g} from those to ids; "
+        f"{report['bytes'] / 1e6:.2f} MB more, {times['text']:.2f} ms beside {times['tokens']:.2f}"
+    )
+    if marks:
+        line += (
+            "; two of the marks " + " ".join(f"U+{ord(c):04X}" for c in marks)
+            + " behind one letter, out of order, may be read otherwise"
+        )  # fmt: skip
+    return line

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from bert_keras.config.checks import at_least, one_of, require
+from bert_keras.errors import InputError
 
 SERVED_WEIGHTS = ("float32", "bfloat16", "float16")
 SERVING_DEVICES = ("cpu", "gpu")
@@ -52,11 +53,14 @@ class TFLiteConfig:
     Attributes:
         quantize: ``"none"``: float32. ``"float16"``: weights of 16 bits. ``"dynamic"``: weights of
             8 bits, what is computed from them rounded to 8 bits as it comes. ``"int8"``: so too,
-            with the ranges fixed beforehand on calibration text where that loses nothing.
-        input: ``"tokens"``, ids from a tokenizer on the phone, or ``"text"``.
+            with the ranges fixed beforehand on calibration text where that loses little.
+        input: ``"tokens"``, ids from a tokenizer on the phone, or ``"text"``, by two operations of
+            tensorflow-text that the app must link.
+        pair: ``"text"``: whether the texts come in pairs (``text_a``, ``text_b``).
         length: Tokens of every sequence; left out, 128 or what the model reads at most.
         dynamic: Whether batch and length are left open; ``length`` is then only what texts are
             measured at.
+        prune_vocab: A file of the task's text: word pieces that it does not need are left out.
         masked_score: What padding adds to an attention score; left out, BERT's -10000. No file of
             ours computes scores in 8 bits; one that is to be quantized further wants about -50,
             since 256 steps must span it.
@@ -66,14 +70,18 @@ class TFLiteConfig:
 
     quantize: str = "none"
     input: str = "tokens"
+    pair: bool = False
     length: int | None = None
     dynamic: bool = False
+    prune_vocab: str | None = None
     masked_score: float | None = None
     max_accuracy_drop: float | None = None
 
     def __post_init__(self) -> None:
         one_of("tflite.quantize", self.quantize, QUANTIZATIONS)
         one_of("tflite.input", self.input, TFLITE_INPUTS)
+        if self.pair and self.input != "text":
+            raise InputError("pair says what a file takes that takes text: give --input text too")
         if self.length is not None:
             at_least("tflite.length", self.length, 5)
         if self.masked_score is not None:

@@ -22,7 +22,7 @@ def for_inference(on: str = "cpu") -> Iterator[None]:
     Args:
         on: ``"cpu"``: in the operations that grappler fuses; not for GPUs, since cuDNN takes no
             epsilon as small as BERT's. ``"phone"``: in those of TFLite's that its XNNPACK
-            runs in one piece.
+            runs in few pieces.
     """
     token = _inference_on.set(on)
     try:

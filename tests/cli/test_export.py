@@ -1,4 +1,6 @@
 import json
+import re
+import shutil
 
 import pytest
 
@@ -62,12 +64,45 @@ def test_tflite_writes_a_file_and_a_table(model_path, tmp_path, capsys):
 
 def test_tflite_says_in_one_line_what_is_wrong(model_path, tmp_path, capsys):
     command = ["export", "tflite", str(model_path), str(tmp_path / "m.tflite")]
-    assert main([*command, "--input", "text"]) == 1
+    assert main([*command, "--pair"]) == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "--input tokens" in error
+    assert "give --input text too" in error
     assert main([*command, "--length", "500"]) == 1
     assert "reads 32 tokens at most" in capsys.readouterr().err
     with pytest.raises(SystemExit) as caught:
         main([*command, "--length", "long"])
     assert caught.value.code == 2
     assert not list(tmp_path.iterdir())
+
+
+def test_tflite_says_what_stays_of_the_vocabulary_and_how_text_is_read(
+    model_path, tmp_path, capsys
+):
+    (tmp_path / "words.txt").write_text("The ferry to the island\n")
+    command = ["export", "tflite", str(model_path), str(tmp_path / "m.tflite"), "--length", "16"]
+    assert main([*command, "--prune-vocab", str(tmp_path / "words.txt"), "--input", "text"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"keras, whole .* keras .* float32 ", out)
+    kept, before = re.search(r"vocabulary: (\d+) of (\d+) word pieces stay", out).groups()
+    assert int(kept) < int(before)
+    assert re.search(r"text in: \d+ tokens of \d+ texts are the tokenizer's", out)
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "message"),
+    [
+        (b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n", r"lacks \[MASK\]"),
+        (b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\na\n", "must be there once"),
+        (b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n\xff\xfe\n", "is not a vocabulary"),
+        (b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n", "do not belong together"),
+    ],
+)
+def test_tflite_refuses_a_corrupt_or_foreign_vocabulary(
+    model_path, tmp_path, capsys, vocabulary, message
+):
+    shutil.copytree(model_path, tmp_path / "model")
+    (tmp_path / "model" / "vocab.txt").write_bytes(vocabulary)
+    out = tmp_path / "m.tflite"
+    assert main(["export", "tflite", str(tmp_path / "model"), str(out), "--input", "text"]) == 1
+    assert re.search(message, capsys.readouterr().err.strip().splitlines()[-1])
+    assert not out.exists()

@@ -21,6 +21,11 @@ from bert_keras.modeling.layers import for_inference
 from bert_keras.modeling.transformer import MASKED_SCORE, padding_scored
 
 SIGNATURE = "tokens"
+# Those that a file may have, by what it takes.
+CUSTOM_OPERATIONS: dict[str, tuple[str, ...]] = {
+    "tokens": (),
+    "text": ("FastBertNormalize", "FastWordpieceTokenizeWithOffsets"),
+}
 _NAMES_OF_CODES = {
     code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")
 }
@@ -90,24 +95,32 @@ class Converter:
         tf.saved_model.save(module, folder, signatures={SIGNATURE: function}, options=options)
 
 
-def operations_of(data: bytes) -> dict[str, int]:
+def operations_of(data: bytes, allowed: Sequence[str] = ()) -> dict[str, int]:
     """How often each operation stands in a TFLite file, the most frequent first.
 
+    Args:
+        data: The file.
+        allowed: Custom operations that may be there.
+
     Raises:
-        InputError: When one of them is no builtin one.
+        InputError: When another one is no builtin one.
     """
     model = schema.Model.GetRootAsModel(data, 0)
     codes = [model.OperatorCodes(number) for number in range(model.OperatorCodesLength())]
-    names = [_NAMES_OF_CODES[max(c.BuiltinCode(), c.DeprecatedBuiltinCode())] for c in codes]
+    customs = [c.CustomCode().decode() if c.CustomCode() else None for c in codes]
+    names = [
+        custom or _NAMES_OF_CODES[max(c.BuiltinCode(), c.DeprecatedBuiltinCode())]
+        for c, custom in zip(codes, customs, strict=True)
+    ]
     graphs = [model.Subgraphs(number) for number in range(model.SubgraphsLength())]
     counts = Counter(
         names[graph.Operators(number).OpcodeIndex()]
         for graph in graphs
         for number in range(graph.OperatorsLength())
     )
-    if "CUSTOM" in counts:
-        customs = sorted({c.CustomCode().decode() for c in codes if c.CustomCode()})
-        raise InputError(f"not builtin operations of TFLite: {', '.join(customs)}")
+    wrong = sorted({custom for custom in customs if custom} - set(allowed))
+    if wrong:
+        raise InputError(f"not builtin operations of TFLite: {', '.join(wrong)}")
     return dict(counts.most_common())
 
 

@@ -10,16 +10,18 @@ from bert_keras.config.export import TFLiteConfig
 from bert_keras.errors import InputError
 from bert_keras.export.comparison import TOLERANCE
 from bert_keras.export.report import Report
-from bert_keras.export.tflite.answers import id_answers_of
-from bert_keras.export.tflite.convert import SIGNATURE, Converter, operations_of
+from bert_keras.export.tflite.answers import IdAnswers, id_answers_of
+from bert_keras.export.tflite.convert import CUSTOM_OPERATIONS, Converter, operations_of
 from bert_keras.export.tflite.examples import make_examples
 from bert_keras.export.tflite.measure import Judge, Measurement, batches_of
 from bert_keras.export.tflite.metadata import with_metadata
+from bert_keras.export.tflite.prune import compare_with_whole, pruned
 from bert_keras.export.weights import serving_copy
 from bert_keras.files import write_bytes_atomic
 from bert_keras.tokenization import BertTokenizer
 
 _DEFAULT_LENGTH = 128
+_NAMES = {"none": "float32", "whole": "keras, whole"}
 
 
 def export_tflite(
@@ -36,6 +38,12 @@ def export_tflite(
     [1, N], or [B, L] where it is dynamic; outputs as ``bert_keras.export.tflite.answers`` names
     them. Vocabulary and labels are packed in with the metadata that MediaPipe's text tasks read.
     It is written only when it has passed, run by the interpreter on held-out text.
+
+    With ``input="text"`` the tokenizer stands in front of that, as two custom operations of
+    tensorflow-text beside builtin ones. The signature is ``text``, the inputs ``text``, or
+    ``text_a`` and ``text_b``, or ``question`` and ``context``, string [1]; outputs by token are
+    joined by ``byte_starts``, ``byte_ends`` and ``word_ids``, int32 [1, L] (see
+    ``PhoneTokenizer.encode``). The answers are those to the host's ids.
 
     Args:
         model: One of our models.
@@ -54,34 +62,59 @@ def export_tflite(
             differ by over 1e-4, or more is lost than ``max_accuracy_drop``; nothing is written.
     """
     config, path = _with_settings(config or TFLiteConfig(), settings), Path(path)
-    reference, length = _checked(model, tokenizer, path, config)
+    whole, length = _checked(model, tokenizer, path, config)
+    reference = whole
+    if config.prune_vocab is not None:
+        reference = pruned(whole, whole.tokenizer, config.prune_vocab)
     answers = id_answers_of(reference)
     examples = make_examples(reference, reference.tokenizer, length, data)
     padded = None if config.dynamic else length
+    text_input = _text_input(reference, answers, config, padded, length)
     judge = Judge(reference, answers, examples, padded)
+    before = _judge_whole(judge, whole, length, padded, data) if reference is not whole else []
     calibration = batches_of(examples.calibration, reference.tokenizer.pad_id, padded)
     converter = Converter(reference, answers, padded, config.masked_score)
-    files: list[tuple[Measurement, bytes]] = []
-    for variant in dict.fromkeys(("none", config.quantize)):
-        content = converter.convert(variant, calibration)
-        content = with_metadata(content, reference.tokenizer.vocab, answers.labels)
-        files.append((judge.measure(variant, content), content))
-        _check_float32(files[0][0])
-    _check_accuracy(judge, files[-1][0], config)
+    vocab = reference.tokenizer.vocab
+    files = _converted(converter, judge, config.quantize, calibration, vocab)
+    _check_accuracy(judge.metric, [*before, judge.keras, files[-1][0]], config.max_accuracy_drop)
     judge.time(files)
+    content, text_report = files[-1][1], None
+    if text_input is not None:
+        text_report, content = text_input.measured_in_front_of(content, answers.labels)
     write_bytes_atomic(path, content)
     return {
         "file": str(path),
         "model": type(model).__name__,
         "settings": asdict(config) | {"length": padded},
-        "signature": SIGNATURE,
+        "signature": config.input,
         "texts": len(examples.features),
         "source": examples.source,
         "metric": judge.metric,
-        "variants": [asdict(row) for row in (judge.keras, *(row for row, _ in files))],
-        "operations": operations_of(content),
+        "variants": [asdict(row) for row in (*before, judge.keras, *(r for r, _ in files))],
+        "word_pieces": reference.tokenizer.vocab_size,
+        "word_pieces_before": whole.tokenizer.vocab_size,
+        "operations": operations_of(content, CUSTOM_OPERATIONS[config.input]),
         "bytes": len(content),
+        "text_input": text_report,
     }
+
+
+def _converted(
+    converter: Converter,
+    judge: Judge,
+    quantize: str,
+    calibration: Sequence[Any],
+    vocab: Sequence[str],
+) -> list[tuple[Measurement, bytes]]:
+    """The float32 file and the one that is asked for, with what was measured of them."""
+    files: list[tuple[Measurement, bytes]] = []
+    for variant in dict.fromkeys(("none", quantize)):
+        content = with_metadata(
+            converter.convert(variant, calibration), vocab, judge.answers.labels
+        )
+        files.append((judge.measure(variant, content), content))
+        _check_float32(files[0][0])
+    return files
 
 
 def _with_settings(config: TFLiteConfig, settings: dict[str, Any]) -> TFLiteConfig:
@@ -98,11 +131,6 @@ def _checked(
     tokenizer = tokenizer or model.tokenizer
     if tokenizer is None:
         raise InputError("the model has no tokenizer: its directory lacks vocab.txt")
-    if config.input == "text":
-        raise InputError(
-            "TFLite has no operations that split text by BERT's rules; export with --input tokens "
-            "and tokenize on the phone (export/mobile/README.md has how)"
-        )
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the name of a file, such as {path}.tflite")
     check_vocabulary_size(tokenizer, model.config, path)
@@ -117,6 +145,18 @@ def _checked(
     return reference, length
 
 
+def _text_input(
+    model: Any, answers: IdAnswers, config: TFLiteConfig, padded: int | None, length: int
+) -> Any:
+    """What puts the tokenizer in front of files, where that is asked for."""
+    if config.input != "text":
+        return None
+    # Only here: the rest of an export needs no tensorflow-text.
+    from bert_keras.export.tflite.text_input import TextInput
+
+    return TextInput(model, answers, padded, length, config.pair)
+
+
 def _check_float32(row: Measurement) -> None:
     if row.largest_difference > TOLERANCE:
         raise InputError(
@@ -125,23 +165,32 @@ def _check_float32(row: Measurement) -> None:
         )
 
 
-def _check_accuracy(judge: Judge, row: Measurement, config: TFLiteConfig) -> None:
-    """Raises unless what was lost is within the limit."""
-    limit = config.max_accuracy_drop
+def _judge_whole(
+    judge: Judge, whole: Any, length: int, padded: int | None, data: str | None
+) -> list[Measurement]:
+    """The row of the model whose vocabulary is whole, which the pruned one is compared with."""
+    examples = make_examples(whole, whole.tokenizer, length, data)
+    return [compare_with_whole(judge, Judge(whole, id_answers_of(whole), examples, padded))]
+
+
+def _check_accuracy(metric: str, rows: list[Measurement], limit: float | None) -> None:
+    """Raises unless what was lost from the first row to the last is within the limit."""
     if limit is None:
         return
-    if row.accuracy is not None and judge.keras.accuracy is not None:
-        what, before, after = judge.metric, judge.keras.accuracy, row.accuracy
-    elif row.agreement is not None:
-        what, before, after = "agreement with Keras", 1.0, row.agreement
-    else:
-        raise InputError(
-            "max_accuracy_drop needs labelled examples for such a model: give --data FILE"
-        )
+    before, after = rows[0].accuracy, rows[-1].accuracy
+    if before is None or after is None:
+        # Without labels every step from one model to the next has its share of other decisions.
+        shares = [row.agreement for row in rows[1:]]
+        if None in shares:
+            raise InputError(
+                "max_accuracy_drop needs labelled examples for such a model: give --data FILE"
+            )
+        metric, before = "agreement with Keras", 1.0
+        after = 1.0 - sum(1.0 - share for share in shares if share is not None)
     drop = 100 * (before - after)
     if drop > limit:
         raise InputError(
-            f"{what} falls by {drop:.2f} points, from {before:.4f} to {after:.4f}, more than the "
+            f"{metric} falls by {drop:.2f} points, from {before:.4f} to {after:.4f}, more than the "
             f"{limit:g} allowed; nothing was written. Try --quantize dynamic or float16"
         )
 
@@ -155,10 +204,10 @@ def table_rows(report: Report) -> tuple[list[str], Sequence[list[str]]]:
         shares = [row["agreement"], row["accuracy"]]
         rows.append(
             [
-                {"none": "float32"}.get(row["variant"], row["variant"]),
+                _NAMES.get(row["variant"], row["variant"]),
                 f"{row['size'] / 1e6:.2f}",
                 str(row["operations"] or ""),
-                "" if row["variant"] == "keras" else f"{row['largest_difference']:.2g}",
+                "" if row["variant"] in ("keras", "whole") else f"{row['largest_difference']:.2g}",
                 *("" if share is None else f"{share:.4f}" for share in shares),
                 *(f"{ms:.1f} ms" for ms in row["milliseconds"].values()),
             ]

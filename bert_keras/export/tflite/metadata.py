@@ -18,7 +18,7 @@ from bert_keras.errors import InputError
 from bert_keras.export.sequences import NAMES
 
 VOCABULARY_FILE, LABELS_FILE = "vocab.txt", "labels.txt"
-_BUFFER = b"TFLITE_METADATA"  # the name under which readers look for it
+METADATA = b"TFLITE_METADATA"  # the name under which readers look for it
 _IDENTIFIER = b"M001"
 _PARSER_VERSION = "1.1.0"  # the first that knows BERT's tokenizer
 # MediaPipe finds the inputs of a BERT by these names.
@@ -46,14 +46,13 @@ def with_metadata(data: bytes, vocabulary: Sequence[str], labels: Sequence[str])
         )
     model = schema.ModelT.InitFromPackedBuf(data, 0)
     entry = schema.MetadataT()
-    entry.name, entry.buffer = _BUFFER, len(model.buffers)
+    entry.name, entry.buffer = METADATA, len(model.buffers)
     contents = [_content(buffer, data) for buffer in model.buffers]
-    model.buffers = [_Buffer(data) for data in (*contents, _describe(model, bool(labels)))]
+    model.buffers = [AlignedBuffer(data) for data in (*contents, _describe(model, bool(labels)))]
     model.metadata = [*(model.metadata or []), entry]
     builder = flatbuffers.Builder(len(data))
     builder.Finish(model.Pack(builder), b"TFL3")
-    files = {VOCABULARY_FILE: vocabulary} | ({LABELS_FILE: labels} if labels else {})
-    return _packed(bytes(builder.Output()), files)
+    return with_files(bytes(builder.Output()), vocabulary, labels)
 
 
 def _content(buffer: schema.BufferT, data: bytes) -> Any:
@@ -63,7 +62,7 @@ def _content(buffer: schema.BufferT, data: bytes) -> Any:
     return buffer.data
 
 
-class _Buffer(schema.BufferT):
+class AlignedBuffer(schema.BufferT):
     """A buffer at a multiple of 16 bytes, as the schema wants it and the generated code forgets."""
 
     def __init__(self, data: Any) -> None:
@@ -84,7 +83,9 @@ class _Buffer(schema.BufferT):
         return int(schema.BufferEnd(builder))
 
 
-def _packed(data: bytes, files: dict[str, Sequence[str]]) -> bytes:
+def with_files(data: bytes, vocabulary: Sequence[str], labels: Sequence[str]) -> bytes:
+    """A TFLite file with its vocabulary and its labels packed behind it."""
+    files = {VOCABULARY_FILE: vocabulary} | ({LABELS_FILE: labels} if labels else {})
     target = io.BytesIO(data)
     with zipfile.ZipFile(target, "a", zipfile.ZIP_STORED) as archive:
         for name, lines in files.items():

@@ -23,7 +23,7 @@ _BITS = 8
 
 
 def with_ranges(data: bytes, signature: str, calibration: Sequence[dict[str, Any]]) -> bytes:
-    """A file of 8-bit weights whose products have fixed ranges where that loses nothing.
+    """A file of 8-bit weights whose products have fixed ranges where that loses little.
 
     Args:
         data: The file in float32.

@@ -52,12 +52,17 @@ def build_charsmap(strings: Mapping[int, str], ill_formed: str | None = None) ->
     return _flatbuffer(values, bad, bytes(pool))
 
 
-def one_byte_each() -> bytes:
-    """The model that maps every character, and every ill-formed run, to one byte.
+def one_byte_each(but: str = "") -> bytes:
+    """The model that maps every character, and every ill-formed run, to "x".
 
     With it the operation tells where the characters of a text start.
+
+    Args:
+        but: Characters that stay as they are.
     """
-    return _flatbuffer(np.full(0x110000, _DIFFERS | 1, np.int64), _DIFFERS | 1, b"x")
+    values = np.full(0x110000, _DIFFERS | 1, np.int64)
+    values[[ord(character) for character in but]] = _ABSENT
+    return _flatbuffer(values, _DIFFERS | 1, b"x")
 
 
 @dataclass(frozen=True, eq=False)

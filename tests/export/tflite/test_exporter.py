@@ -12,6 +12,7 @@ from bert_keras.export.tflite.interpreter import TFLiteModel
 from bert_keras.tasks import fill_mask, predict
 from bert_keras.tasks.batches import collate
 from bert_keras.tasks.feature import Feature
+from bert_keras.tokenization import BertTokenizer
 
 TEXTS = [text for text in SENTENCES if text]
 KINDS = ["classification", "multi_label", "regression", "encoder", "sentence_embedding",
@@ -170,7 +171,6 @@ def test_an_export_that_loses_too_much_leaves_nothing(make_model, tmp_path, is_l
     [
         ({"length": 65}, "reads 64 tokens at most"),
         ({"quantize": "int4"}, "tflite.quantize cannot be 'int4'"),
-        ({"input": "text"}, "--input tokens"),
         ({"size": 3}, "no such setting"),
         ({"masked_score": 1.0}, "must be negative"),
     ],
@@ -179,4 +179,14 @@ def test_mistakes_are_one_line(make_model, tmp_path, settings, message):
     with pytest.raises(InputError, match=message) as caught:
         export_tflite(make_model("classification"), None, tmp_path / "m.tflite", **settings)
     assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_vocabulary_of_another_model_is_refused(make_model, tmp_path):
+    model = make_model("classification")
+    for vocab in (model.tokenizer.vocab[:-1], [*model.tokenizer.vocab, "more"]):
+        other = BertTokenizer(vocab, model.tokenizer.casing)
+        for takes in ("tokens", "text"):
+            with pytest.raises(InputError, match="they do not belong together"):
+                export_tflite(model, other, tmp_path / "m.tflite", input=takes)
     assert not list(tmp_path.iterdir())

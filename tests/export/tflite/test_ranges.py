@@ -39,8 +39,8 @@ def test_ranges_are_fixed_where_that_loses_nothing(make_model, tmp_path):
     assert small["agreement"] > 0.7
 
 
-def test_ranges_are_those_of_the_calibration_text(make_model, tmp_path):
-    """Fixed: the same sequence answers the same whatever else the file was measured on."""
+def test_ranges_come_from_the_calibration_text(make_model, tmp_path):
+    """Other texts, other ranges: one sequence is answered otherwise."""
     model = make_model("classification")
     ids = np.array([[2, 5, 6, 7, 3, *[0] * 11]], np.int32)
     batch = {

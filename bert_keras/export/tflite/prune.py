@@ -1,0 +1,138 @@
+"""A model that knows the words of one task alone: most of a small model is its vocabulary."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tokenizers import pre_tokenizers
+
+from bert_keras.errors import InputError
+from bert_keras.export.tflite.measure import Judge, Measurement
+from bert_keras.modeling import (
+    BertEncoder,
+    BertForNextSentencePrediction,
+    BertForSentenceEmbedding,
+)
+from bert_keras.modeling.random import blank_weights
+from bert_keras.tasks import task_of
+from bert_keras.tasks.reading import QuestionExample, TaggedExample, read_text_examples
+from bert_keras.tasks.reading.sources import read_source_lines, suffix_of
+from bert_keras.tokenization import CONTINUATION, SPECIAL_TOKENS, BertTokenizer
+
+_WITHOUT_TASK = (BertEncoder, BertForSentenceEmbedding, BertForNextSentencePrediction)
+
+
+def pruned(model: Any, tokenizer: BertTokenizer, source: str) -> Any:
+    """A model with the word pieces that the text of a task needs.
+
+    Kept are the special tokens, every piece that a word of the text is made of, and every single
+    character, first or continuing: so that text is read as before, and another word is spelled
+    out in shorter pieces rather than unknown. Pieces keep their order, not their ids.
+
+    Args:
+        model: One of our models; it stays as it is.
+        tokenizer: What its text is read with.
+        source: A file that the model's task reads, with labels or without, or lines of text or
+            words (``.txt``).
+
+    Returns:
+        The model, with its tokenizer; its word embeddings, and the bias of a masked LM's head,
+        have the rows of those pieces alone.
+
+    Raises:
+        InputError: When the file cannot be read or holds no words.
+    """
+    texts = texts_of(model, source)
+    if not any(text.strip() for text in texts):
+        raise InputError(f"{source} holds no words that a vocabulary could be pruned to")
+    kept = needed_pieces(tokenizer, texts)
+    smaller = BertTokenizer([tokenizer.vocab[number] for number in kept], tokenizer.casing)
+    given = model.get_config()
+    config = given["config"] | {"vocab_size": len(kept), "pad_token_id": smaller.pad_id}
+    with blank_weights():
+        result = type(model).from_config(given | {"config": config})
+    rows = np.array(kept, np.int32)
+    for ours, theirs in zip(result.weights, model.weights, strict=True):
+        assert ours.path == theirs.path, "a model and its copy differ"
+        # Only what has a row for each piece has another shape.
+        is_whole = ours.shape == theirs.shape
+        ours.assign(theirs.value if is_whole else tf.gather(theirs.value, rows))
+    result.tokenizer, result.other_config = smaller, model.other_config
+    return result
+
+
+def compare_with_whole(judge: Judge, whole: Judge) -> Measurement:
+    """What a pruned model is worth beside the model it was.
+
+    On text that it was not pruned to words are spelled in shorter pieces, so answers differ. The
+    row of the pruned model gets its agreement with the whole one, where it decides for each text.
+
+    Args:
+        judge: What measures the pruned model.
+        whole: What measures the whole one, on the same examples.
+
+    Returns:
+        The row of the whole model.
+    """
+    answers = judge.answers
+    if not answers.token_outputs and not judge.examples.masked:
+        ours, theirs = (answers.decisions(each.expected) for each in (judge, whole))
+        if ours is not None and theirs is not None:
+            same = [np.ravel(a == b) for a, b in zip(ours, theirs, strict=True)]
+            judge.keras.agreement = float(np.concatenate(same).mean())
+    whole.keras.variant = "whole"
+    return whole.keras
+
+
+def needed_pieces(tokenizer: BertTokenizer, texts: Iterable[str]) -> list[int]:
+    """The ids of the pieces that are kept for texts, in their order."""
+    vocab = tokenizer.vocab
+    ids = {piece: number for number, piece in enumerate(vocab)}
+    kept = {ids[token] for token in SPECIAL_TOKENS}
+    kept |= {n for n, piece in enumerate(vocab) if len(piece.removeprefix(CONTINUATION)) == 1}
+    normalize, split = tokenizer.casing.normalizer(), pre_tokenizers.BertPreTokenizer()
+    words: set[str] = set()
+    for text in texts:
+        words.update(word for word, _ in split.pre_tokenize_str(normalize.normalize_str(text)))
+    for word in words:
+        kept |= _longest_pieces(word, ids)
+    return sorted(kept)
+
+
+def _longest_pieces(word: str, ids: dict[str, int]) -> set[int]:
+    """The pieces that are tried for a word.
+
+    They are those of an unknown word too: without them shorter ones would be tried, and it might
+    be known.
+    """
+    found, start = set(), 0
+    while start < len(word):
+        prefix = CONTINUATION if start else ""
+        ends = range(len(word), start, -1)
+        end = next((end for end in ends if prefix + word[start:end] in ids), None)
+        if end is None:
+            break
+        found.add(ids[prefix + word[start:end]])
+        start = end
+    return found
+
+
+def texts_of(model: Any, source: str) -> list[str]:
+    """The texts of a file that a model's task reads, or its lines.
+
+    Raises:
+        InputError: When the file cannot be read.
+    """
+    if suffix_of(source) == ".txt":
+        return list(read_source_lines(source))
+    read = read_text_examples if isinstance(model, _WITHOUT_TASK) else task_of(model).read
+    texts: list[str] = []
+    for example in read(source):
+        if isinstance(example, QuestionExample):
+            texts += [example.question, example.context]
+        elif isinstance(example, TaggedExample):
+            texts += example.words
+        else:
+            texts += [text for text in (example.text, example.text_pair) if text]
+    return texts

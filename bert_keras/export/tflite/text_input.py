@@ -1,0 +1,215 @@
+"""Files that take text: the tokenizer in front of a model, in one graph.
+
+Beside builtin operations they have two of tensorflow-text, FastBertNormalize and
+FastWordpieceTokenizeWithOffsets, which an app must link; no Flex.
+"""
+
+import tempfile
+import time
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bert_keras.errors import InputError
+from bert_keras.export.comparison import TOLERANCE
+from bert_keras.export.report import Report
+from bert_keras.export.samples import SENTENCES, prose
+from bert_keras.export.sequences import NAMES
+from bert_keras.export.tflite.answers import Arrays, IdAnswers
+from bert_keras.export.tflite.convert import CUSTOM_OPERATIONS, operations_of, quiet_converter
+from bert_keras.export.tflite.interpreter import TFLiteModel
+from bert_keras.export.tflite.join import joined
+from bert_keras.export.tflite.measure import batches_of
+from bert_keras.export.tflite.metadata import with_files
+from bert_keras.modeling import (
+    BertForMaskedLM,
+    BertForNextSentencePrediction,
+    BertForPreTraining,
+    BertForQuestionAnswering,
+    BertForTokenClassification,
+)
+from bert_keras.tasks.feature import Feature
+from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization.graph.phone import PhoneTokenizer, unordered_marks
+
+SIGNATURE, TOKENIZE = "text", "tokenize"
+PLACES = ("byte_starts", "byte_ends", "word_ids")
+_TAKES_SINGLE_TEXTS = (BertForMaskedLM, BertForPreTraining, BertForTokenClassification)
+
+
+class TextModel:
+    """A file that takes text, as a phone runs it that has tensorflow-text's operations.
+
+    Args:
+        data: The file.
+        threads: How many the kernels use.
+    """
+
+    def __init__(self, data: bytes, threads: int = 1) -> None:
+        import tensorflow_text as tf_text
+        from tensorflow.lite.python.interpreter import InterpreterWithCustomOps
+
+        with warnings.catch_warnings():
+            # It says that it will go; in the versions we allow it is there.
+            warnings.filterwarnings("ignore", message=r"\s*Warning: tf.lite.Interpreter")
+            self._interpreter = InterpreterWithCustomOps(
+                custom_op_registerers=tf_text.tflite_registrar.SELECT_TFTEXT_OPS,
+                model_content=data,
+                num_threads=threads,
+            )
+        (name,) = self._interpreter.get_signature_list()
+        self._run = self._interpreter.get_signature_runner(name)
+
+    def run(self, **texts: str | bytes) -> Arrays:
+        """The outputs by name; each has one row.
+
+        Args:
+            **texts: One text for each input.
+        """
+        sent = {n: t.encode() if isinstance(t, str) else t for n, t in texts.items()}
+        outputs: Arrays = self._run(**{n: np.array([t], object) for n, t in sent.items()})
+        return outputs
+
+
+def text_inputs(model: Any, pair: bool) -> tuple[str, ...]:
+    """The names of the texts that a model takes, in the order of their tokens.
+
+    Raises:
+        InputError: When pairs are asked for and such a model takes none.
+    """
+    if isinstance(model, BertForNextSentencePrediction):
+        return ("text_a", "text_b")
+    if isinstance(model, BertForQuestionAnswering):
+        return ("question", "context")
+    if pair and isinstance(model, _TAKES_SINGLE_TEXTS):
+        raise InputError(f"a {type(model).__name__} takes single texts: leave --pair out")
+    return ("text_a", "text_b") if pair else ("text",)
+
+
+class TextInput:
+    """The tokenizer as a TFLite file, and what puts it in front of others.
+
+    Args:
+        model: The model, with its tokenizer.
+        answers: What it answers; answers by token come with their places in the text.
+        length: Tokens of every sequence; None leaves each as long as its text.
+        longest: The most tokens of a sequence; longer texts are cut.
+        pair: Whether the texts come in pairs.
+
+    Raises:
+        InputError: When such a model takes no pairs.
+    """
+
+    def __init__(
+        self, model: Any, answers: IdAnswers, length: int | None, longest: int, pair: bool
+    ) -> None:
+        self.tokenizer: BertTokenizer = model.tokenizer
+        self.inputs = text_inputs(model, pair)
+        self.length, self.longest = length, longest
+        self.passed_on = PLACES if answers.token_outputs else ()
+        self.file = self._converted()
+        operations_of(self.file, CUSTOM_OPERATIONS["text"])  # no others
+
+    def in_front_of(self, data: bytes) -> bytes:
+        """A file that takes ids as one that takes text."""
+        return joined(self.file, data, SIGNATURE, self.passed_on)
+
+    def measured_in_front_of(self, data: bytes, labels: Sequence[str]) -> tuple[Report, bytes]:
+        """A file that takes ids as one that takes text, compared with it.
+
+        Returns:
+            How many texts were read and how many of their tokens differ from the host's (0), the
+            largest difference of an answer, relative to those above 1, and the median time of
+            either file, in ms; the file, with its vocabulary and its labels packed behind it.
+
+        Raises:
+            InputError: When a token differs, or an answer by more than 1e-4.
+        """
+        content = with_files(self.in_front_of(data), self.tokenizer.vocab, labels)
+        columns = self._sample()
+        pairs = columns[1] if len(columns) > 1 else None
+        encodings = self.tokenizer.encode_batch(columns[0], pairs, self.longest)
+        features = [Feature(0, e.input_ids, e.token_type_ids) for e in encodings]
+        batches = batches_of(features, self.tokenizer.pad_id, self.length)
+        texts = [dict(zip(self.inputs, row, strict=True)) for row in zip(*columns, strict=True)]
+        tokens = self._compared_tokens(texts, batches)
+        largest, milliseconds = _compared_answers(data, content, texts, batches)
+        report = {
+            "bytes": len(content) - len(data),
+            "texts": len(texts),
+            "tokens": tokens,
+            "tokens_that_differ": 0,
+            "largest_difference": largest,
+            "milliseconds": milliseconds,
+            "unordered_marks": unordered_marks(self.tokenizer.vocab, self.tokenizer.casing),
+        }
+        return report, content
+
+    def _compared_tokens(self, texts: list[dict[str, str]], batches: list[Arrays]) -> int:
+        """How many tokens the texts have, which all are the host's."""
+        tokenize = TextModel(self.file)
+        for sent, batch in zip(texts, batches, strict=True):
+            given = tokenize.run(**sent)
+            if any(not np.array_equal(given[name], batch[name]) for name in NAMES):
+                raise InputError(
+                    f"the file reads other tokens than the tokenizer in {sent}; nothing was written"
+                )
+        return sum(int(batch["attention_mask"].sum()) for batch in batches)
+
+    def _sample(self) -> list[list[str]]:
+        """Texts of many scripts, empty ones, too long ones; pairs are made of neighbours."""
+        paragraphs = prose()
+        marked = "The ferry to the [MASK] was late[SEP]again [mask]."
+        texts = [*SENTENCES, marked, *paragraphs, " ".join(paragraphs)]
+        return [[*texts[n:], *texts[:n]] for n in range(len(self.inputs))]
+
+    def _converted(self) -> bytes:
+        phone = PhoneTokenizer(self.tokenizer, self.longest)
+        names = (*NAMES, *self.passed_on)
+
+        def tokenize(**texts: tf.Tensor) -> dict[str, tf.Tensor]:
+            batch = phone.encode(*(texts[name] for name in self.inputs))
+            if self.length is not None:
+                batch = phone.padded(batch, self.length)
+            return {name: batch[name] for name in names}
+
+        specs = {name: tf.TensorSpec([1], tf.string, name) for name in self.inputs}
+        function = tf.function(tokenize, autograph=False).get_concrete_function(**specs)
+        module = tf.Module(name="tokenizer")
+        module.phone = phone
+        with tempfile.TemporaryDirectory() as folder, quiet_converter():
+            tf.saved_model.save(module, folder, signatures={TOKENIZE: function})
+            converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[TOKENIZE])
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+            converter.allow_custom_ops = True
+            data: bytes = converter.convert()
+        return data
+
+
+def _compared_answers(
+    data: bytes, with_text: bytes, texts: list[dict[str, str]], batches: list[Arrays]
+) -> tuple[float, dict[str, float]]:
+    """The largest difference between two files' answers; the median time of each, in ms."""
+    from_ids, from_text = TFLiteModel(data), TextModel(with_text)
+    taken: dict[str, list[float]] = {"tokens": [], "text": []}
+    largest = 0.0
+    for sent, batch in zip(texts, batches, strict=True):
+        begin = time.perf_counter()
+        expected = from_ids.run(batch)
+        middle = time.perf_counter()
+        given = from_text.run(**sent)
+        taken["tokens"].append(middle - begin)
+        taken["text"].append(time.perf_counter() - middle)
+        for name, values in expected.items():
+            scale = np.maximum(np.abs(values), 1.0)
+            difference = float((np.abs(given[name] - values) / scale).max(initial=0))
+            largest = max(largest, difference)
+    if largest > TOLERANCE:
+        raise InputError(
+            f"from text the file answers otherwise than from ids, by up to {largest:.2g}; "
+            "nothing was written"
+        )
+    return largest, {name: 1000 * float(np.median(times)) for name, times in taken.items()}
