@@ -95,10 +95,11 @@ def _trace(
 
 
 def _save(answers: Answers, folder: Path) -> ServedModel:
-    served = ServedModel(answers)
     # The gradients of our look-up are of no use to a server.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    with quiet():
+    # Where it is traced says nothing of where it is served.
+    with quiet(), tf.device(None):
+        served = ServedModel(answers)
         tf.saved_model.save(served, str(folder), signatures=served.functions, options=options)
     return served
 

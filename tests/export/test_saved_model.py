@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from bert_keras.errors import InputError
 from bert_keras.export import comparison, export_saved_model
@@ -169,6 +170,15 @@ class TestFiles:
         assert sorted(sizes) == sorted(w.shape.num_elements() for w in weights)
         data = (path / "variables.data-00000-of-00001").stat().st_size
         assert data < 4 * sum(sizes) + 10_000
+
+    def test_no_operation_names_a_device_whatever_the_exporter_ran_on(self, exported):
+        saved = saved_model_pb2.SavedModel()
+        saved.ParseFromString((exported("classification") / "saved_model.pb").read_bytes())
+        (graph,) = (meta.graph_def for meta in saved.meta_graphs)
+        nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+        assert len(nodes) > 1000
+        named = {node.name for node in nodes if node.device not in ("", "/device:CPU:*")}
+        assert not named  # "CPU:*" is what tf.train.Saver gives its own
 
     def test_the_report_says_what_lies_beside_it(self, exported, tokenizer):
         folder = exported("classification")
