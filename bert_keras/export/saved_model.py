@@ -90,7 +90,9 @@ def _trace(
     from bert_keras.tokenization.graph import GraphTokenizer
 
     assert config.max_length is not None
-    copy = serving_copy(model, config.weights)
+    # Reading variables back names the device they were on, and a server for CPUs has no other.
+    with tf.device("CPU:0" if config.device == "cpu" else None):
+        copy = serving_copy(model, config.weights)
     return kind(copy, tokenizer, GraphTokenizer(tokenizer, config.max_length), config)
 
 
