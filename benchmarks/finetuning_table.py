@@ -4,10 +4,11 @@ python benchmarks/finetuning_table.py
 """
 
 import json
-import re
 from pathlib import Path
 from statistics import mean
 from typing import Any
+
+from pages import replace_block
 
 HERE = Path(__file__).parent
 # A row's name in the table, and the metrics of it that are shown.
@@ -54,13 +55,8 @@ def scores(runs: list[dict[str, float]], metric: str) -> str:
 def main() -> None:
     """Replaces what stands between the marks."""
     results = json.loads((HERE / "finetuning.json").read_text(encoding="utf-8"))
-    page = HERE / "README.md"
-    text = page.read_text(encoding="utf-8")
     for other in ("transformers", "random"):
-        marks = f"<!-- finetuning {other} -->", f"<!-- end finetuning {other} -->"
-        block = "\n".join([marks[0], table(results, other), marks[1]])
-        text = re.sub(f"{marks[0]}.*{marks[1]}", lambda _, b=block: b, text, flags=re.DOTALL)
-    page.write_text(text, encoding="utf-8")
+        replace_block(HERE / "README.md", f"finetuning {other}", table(results, other))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,16 @@ from pathlib import Path
 
 Times = dict[str, float]
 
-_PACKAGES = ("tensorflow", "keras", "numpy", "tokenizers", "keras-hub", "torch", "transformers")
+_PACKAGES = (
+    "tensorflow",
+    "keras",
+    "numpy",
+    "tokenizers",
+    "keras-hub",
+    "torch",
+    "transformers",
+    "onnxruntime",
+)
 
 
 class Clock:

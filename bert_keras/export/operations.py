@@ -1,10 +1,11 @@
 """The operations that the stock TF Serving binary has, and the check that an export uses no others.
 
-TF Serving's ``tensorflow_model_server`` links TensorFlow's core with all its kernels and, of
-tensorflow-text, what its target ``ops_lib`` names (``SUPPORTED_TENSORFLOW_OPS`` in
-tensorflow_serving/model_servers/BUILD of release 2.20; tensorflow_text/BUILD of release 2.20). The
-lists below are those of them that our graphs may use; the tests hold each to the kernels that the
-wheels register.
+Read in TF Serving's tag 2.20.0 (commit bc7e9d2b), the newest: ``tensorflow_model_server`` links
+TensorFlow with all its kernels (``@org_tensorflow//tensorflow/core:tensorflow`` in the ``deps`` of
+``server_lib``) and ``SUPPORTED_TENSORFLOW_OPS``, both in tensorflow_serving/model_servers/BUILD; of
+tensorflow-text that is ``ops_lib``, at release 2.20.0 as tensorflow_serving/workspace.bzl has it,
+whose parts tensorflow_text/BUILD names. The lists below are those operations that our graphs may
+use; the tests hold each to the kernels that the wheels register.
 """
 
 from collections import Counter
@@ -14,8 +15,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from bert_keras.errors import InputError
 
-# tensorflow_text:ops_lib. TFText>RoundRobinTrim is in it too, but has been missing from published
-# binaries (tensorflow/serving issue 2267), so it is left out.
+# In ops_lib: normalize_ops_cc, fast_bert_normalizer_cc, fast_wordpiece_tokenizer_cc,
+# regex_split_ops_cc, wordpiece_tokenizer_cc. TFText>RoundRobinTrim is in it too, but has been
+# missing from published binaries (tensorflow/serving issue 2267), so it is left out.
 _TEXT_OPERATIONS = """
     CaseFoldUTF8 FastBertNormalize FastWordpieceTokenizeWithOffsets NormalizeUTF8
     RegexSplitWithOffsets WordpieceTokenizeWithOffsets

@@ -33,27 +33,16 @@ def describe(
         comparison: How its answers differ from Keras's.
         folder: The SavedModel, all its files written.
     """
-    config, tokenizer = answers.config, answers.tokenizer
-    variables = served.variables_read
-    count = sum(variable.shape.num_elements() for variable in variables)
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
         "version": str(version),
         "bert_keras": __version__,
         "tensorflow": tf.__version__,
         "model": type(answers.model).__name__,
         "labels": list(getattr(answers.model, "labels", ())),
-        "settings": {
-            "max_length": config.max_length,
-            "weights": config.weights,
-            "device": config.device,
-            "pair": config.pair,
-            "max_request_tokens": config.max_request_tokens,
-        }
-        | answers.own_settings(),
+        "settings": _settings(answers),
         "tokenizer": {
-            "vocabulary_sha256": hash_vocabulary(tokenizer.vocab),
-            **tokenizer.casing.to_dict(),
+            "vocabulary_sha256": hash_vocabulary(answers.tokenizer.vocab),
+            **answers.tokenizer.casing.to_dict(),
         },
         "signatures": {
             name: {
@@ -62,30 +51,47 @@ def describe(
             }
             for name, function in served.functions.items()
         },
-        "weights": {
-            "type": config.weights,
-            "count": count,
-            "bytes": sum(v.shape.num_elements() * v.dtype.size for v in variables),
-            "bytes_in_float32": 4 * count,
-        },
-        "comparison_with_keras": {
-            "texts": comparison.texts,
-            "tokens": comparison.tokens,
-            "longest": comparison.longest,
-            "tokens_that_differ": 0,
-            "largest_difference": comparison.largest_difference,
-            "tolerance": TOLERANCE if config.weights == "float32" else None,
-            "differences": comparison.differences,
-            "other_answers": comparison.other_answers,
-        },
+        "weights": _weights(served, answers.config.weights),
+        "comparison_with_keras": _compared(comparison, answers.config.weights),
         "operations": operations,
         "files": {
             str(path.relative_to(folder)): {
                 "bytes": path.stat().st_size,
                 "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
             }
-            for path in files
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
         },
+    }
+
+
+def _settings(answers: Answers) -> dict[str, Any]:
+    config = answers.config
+    names = ("max_length", "weights", "device", "pair", "max_request_tokens")
+    return {name: getattr(config, name) for name in names} | answers.own_settings()
+
+
+def _weights(served: ServedModel, dtype: str) -> dict[str, Any]:
+    sizes = [(v.shape.num_elements(), v.dtype.size) for v in served.variables_read]
+    count = sum(size for size, _ in sizes)
+    return {
+        "type": dtype,
+        "count": count,
+        "bytes": sum(size * width for size, width in sizes),
+        "bytes_in_float32": 4 * count,
+    }
+
+
+def _compared(comparison: Comparison, dtype: str) -> dict[str, Any]:
+    return {
+        "texts": comparison.texts,
+        "tokens": comparison.tokens,
+        "longest": comparison.longest,
+        "tokens_that_differ": 0,
+        "largest_difference": comparison.largest_difference,
+        "tolerance": TOLERANCE if dtype == "float32" else None,
+        "differences": comparison.differences,
+        "other_answers": comparison.other_answers,
     }
 
 

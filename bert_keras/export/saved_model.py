@@ -90,15 +90,18 @@ def _trace(
     from bert_keras.tokenization.graph import GraphTokenizer
 
     assert config.max_length is not None
-    copy = serving_copy(model, config.weights)
+    # Reading variables back names the device they were on, and a server for CPUs has no other.
+    with tf.device("CPU:0" if config.device == "cpu" else None):
+        copy = serving_copy(model, config.weights)
     return kind(copy, tokenizer, GraphTokenizer(tokenizer, config.max_length), config)
 
 
 def _save(answers: Answers, folder: Path) -> ServedModel:
-    served = ServedModel(answers)
     # The gradients of our look-up are of no use to a server.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    with quiet():
+    # Where it is traced says nothing of where it is served.
+    with quiet(), tf.device(None):
+        served = ServedModel(answers)
         tf.saved_model.save(served, str(folder), signatures=served.functions, options=options)
     return served
 

@@ -46,6 +46,7 @@ class ServingSession:
             for name, definition in loaded.signature_def.items()
             if not name.startswith("__")
         }
+        self._calls: dict[tuple[str, tuple[str, ...]], Any] = {}
 
     def run(
         self, signature: str, inputs: dict[str, Any], outputs: list[str] | None = None
@@ -58,14 +59,15 @@ class ServingSession:
             outputs: The outputs that are wanted; by default all.
         """
         definition = self.signatures[signature]
-        wanted = {
-            name: info.name
-            for name, info in definition.outputs.items()
-            if outputs is None or name in outputs
-        }
-        feeds = {definition.inputs[name].name: value for name, value in inputs.items()}
-        results: dict[str, np.ndarray] = self._session.run(wanted, feeds)
-        return results
+        names = tuple(sorted(definition.outputs if outputs is None else outputs))
+        if (signature, names) not in self._calls:
+            # Session.run would look every name up again at each request.
+            self._calls[signature, names] = self._session.make_callable(
+                [definition.outputs[name].name for name in names],
+                [info.name for info in definition.inputs.values()],
+            )
+        values = self._calls[signature, names](*(inputs[name] for name in definition.inputs))
+        return dict(zip(names, values, strict=True))
 
     def __enter__(self) -> Self:
         return self

@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from bert_keras.errors import InputError
 from bert_keras.export import comparison, export_saved_model
@@ -22,6 +23,7 @@ REST = [
     "pretraining",
 ]
 TEXTS = [*SENTENCES, "fine " * 100]
+CPU = ("/device:CPU:0", "/device:CPU:*")
 
 
 def test_labels_and_probabilities_are_those_of_predict(make_model, session, strings):
@@ -169,6 +171,17 @@ class TestFiles:
         assert sorted(sizes) == sorted(w.shape.num_elements() for w in weights)
         data = (path / "variables.data-00000-of-00001").stat().st_size
         assert data < 4 * sum(sizes) + 10_000
+
+    def test_the_arithmetic_names_no_device_wherever_it_was_exported(self, exported):
+        saved = saved_model_pb2.SavedModel()
+        saved.ParseFromString((exported("classification") / "saved_model.pb").read_bytes())
+        (graph,) = (meta.graph_def for meta in saved.meta_graphs)
+        nodes = [n for function in graph.library.function for n in function.node_def]
+        products = [node for node in nodes if node.op == "MatMul"]
+        assert len(products) > 8
+        assert {node.device for node in products} == {""}
+        # Where variables are read back the CPU is named, which every server has.
+        assert {node.device for node in [*graph.node, *nodes]} <= {"", *CPU}
 
     def test_the_report_says_what_lies_beside_it(self, exported, tokenizer):
         folder = exported("classification")

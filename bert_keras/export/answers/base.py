@@ -57,14 +57,15 @@ class Answers(ABC):
             raise InputError("such a model takes single texts: leave pair out")
         return ("text_a", "text_b") if config.pair else ("text",)
 
-    @abstractmethod
     def from_ids(self, batch: Tensors) -> Tensors:
-        """The answers to sequences.
+        """The answers to sequences; here the model's own outputs, float32.
 
         Args:
             batch: ``input_ids``, ``attention_mask`` and ``token_type_ids``, int32 [B, L], as
                 ``checked_ids`` lets them through.
         """
+        outputs = self.model(batch, training=False)
+        return {name: tf.cast(value, tf.float32) for name, value in outputs.items()}
 
     def from_texts(self, *texts: tf.Tensor) -> Tensors:
         """The answers to texts, string [B] each."""

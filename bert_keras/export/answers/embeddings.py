@@ -19,8 +19,7 @@ class EncoderAnswers(Answers):
 
     def from_ids(self, batch: Tensors) -> Tensors:
         """The vectors."""
-        outputs = self.model(batch, training=False)
-        outputs = {name: tf.cast(value, tf.float32) for name, value in outputs.items()}
+        outputs = super().from_ids(batch)
         sequences, mask = outputs["sequence_output"], batch["attention_mask"]
         count = tf.cast(tf.reduce_sum(mask, axis=1, keepdims=True), tf.float32)
         return outputs | {
@@ -47,11 +46,6 @@ class SentenceAnswers(Answers):
     """``sentence_embedding`` float32 [B, H], pooled as the model was trained."""
 
     takes_pairs = False
-
-    def from_ids(self, batch: Tensors) -> Tensors:
-        """The vectors."""
-        outputs: Tensors = self.model(batch, training=False)
-        return outputs
 
     def expected(self, model: Any, texts: Texts) -> Arrays:
         """The model's own output."""

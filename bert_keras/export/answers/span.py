@@ -50,11 +50,6 @@ class SpanAnswers(Answers):
         super().__init__(*arguments)
         self.task: Any = task_of(self.model, max_seq_length=self.config.max_length)
 
-    def from_ids(self, batch: Tensors) -> Tensors:
-        """The logits of every token as start and as end."""
-        outputs = self.model(batch, training=False)
-        return {name: tf.cast(value, tf.float32) for name, value in outputs.items()}
-
     def encode(self, *texts: tf.Tensor) -> Tensors:
         """[CLS] question [SEP] context [SEP], the longer cut; ``from_texts`` cuts windows."""
         context, question = texts
@@ -89,11 +84,10 @@ class SpanAnswers(Answers):
         sizes = task.max_seq_length - head_lengths - 1
         windows = cut_windows(tokens.lengths, sizes, task.doc_stride, config.max_windows)
         batch = sequences(head["input_ids"], head_lengths, tokens, windows, self.tokenizer)
-        outputs = self.model(within_limit(batch, config.max_request_tokens), training=False)
+        outputs = self.from_ids(within_limit(batch, config.max_request_tokens))
         # float64, since the host adds the two so.
         starts, ends = (
-            tf.cast(tf.cast(outputs[name], tf.float32), tf.float64)
-            for name in ("start_logits", "end_logits")
+            tf.cast(outputs[name], tf.float64) for name in ("start_logits", "end_logits")
         )
         return _Read(windows, tokens, head_lengths, starts, ends)
 
