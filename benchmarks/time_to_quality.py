@@ -1,0 +1,291 @@
+r"""Held-out masked-LM loss over the seconds of training: ours, transformers, keras-hub.
+
+    python benchmarks/time_to_quality.py CORPUS --json benchmarks/time_to_quality.json
+
+CORPUS is that of ``configs/pretrain/small-sotu.toml``, whose model (2 layers of 128) all train from
+random weights on the same documents, and whose recipe ours follows to its end. The peers have no
+recipe for such a corpus; each gets what its own documentation recommends for pre-training
+(transformers' ``run_mlm``: batches of 8, rate 5e-5, linear decay; keras-hub's guide: batches of
+128, rate 5e-4, a quarter of the tokens masked), and once more our recipe's batch and rate. They
+train on blocks of 128 tokens cut from the documents, as their examples do, masked by their own
+code. All are asked the same questions: held-out pairs of 128 tokens, 15 % masked by our pipeline.
+Each has a process of its own; they train in turns, and the evaluations do not count.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from contest import Contestant, Work
+from machine import environment
+
+RECIPE = Path(__file__).parents[1] / "configs" / "pretrain" / "small-sotu.toml"
+LENGTH, BATCHES = 128, 12
+Batch = dict[str, np.ndarray]
+Train = Callable[[], object]
+Evaluate = Callable[[], float]
+
+
+def questions(corpus: str) -> tuple[Any, list[Batch]]:
+    """The documents to train on, and the batches that all are evaluated on."""
+    from bert_keras.config import DataConfig
+    from bert_keras.corpus import Corpus
+    from bert_keras.data import pretraining_dataset
+
+    train, held_out = Corpus.open(corpus).split(0.05)
+    data = DataConfig(max_seq_length=LENGTH, max_predictions_per_seq=20)
+    batches = pretraining_dataset(held_out, data, 64, seed=1).take(BATCHES)
+    return train, list(batches.as_numpy_iterator())
+
+
+def mean_loss(batches: list[Batch], logits_of: Callable[[Batch], np.ndarray]) -> float:
+    """The cross-entropy in nats of the masked words; logits [B, P, V]."""
+    from scipy.special import log_softmax
+
+    total = count = 0.0
+    for batch in batches:
+        scores = log_softmax(np.asarray(logits_of(batch), np.float32), axis=-1)
+        found = np.take_along_axis(scores, batch["masked_lm_ids"][..., None], axis=-1)[..., 0]
+        total -= float((found * batch["masked_lm_weights"]).sum())
+        count += float(batch["masked_lm_weights"].sum())
+    return total / count
+
+
+def blocks(train: Any, batch_size: int) -> Iterator[np.ndarray]:
+    """Endless batches [B, 128] of the documents' tokens, in random order."""
+    room = LENGTH - 2
+    tokens = np.asarray(train.tokens, np.int32)
+    starts, ends = (train.sentence_offsets[train.documents[:, side]] for side in (0, 1))
+    stream = np.concatenate([tokens[a:b] for a, b in zip(starts, ends, strict=True)])
+    body = stream[: len(stream) // room * room].reshape(-1, room)
+    edge = np.ones((len(body), 1), np.int32)
+    rows = np.concatenate([edge * train.cls_id, body, edge * train.sep_id], axis=1)
+    draw = np.random.default_rng(0)
+    while True:
+        order = draw.permutation(len(rows))
+        for start in range(0, len(rows) - batch_size + 1, batch_size):
+            yield rows[order[start : start + batch_size]]
+
+
+def in_seconds(train: Train, evaluate: Evaluate) -> Work:
+    """Trains for so many seconds, then gives the held-out loss."""
+
+    def work(seconds: int) -> float:
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end and train() is not StopIteration:
+            pass
+        return evaluate()
+
+    return work
+
+
+def ours(corpus: str, **settings: Any) -> Work:
+    """The recipe, by our step on its stages; at its end it stays as it is."""
+    import tensorflow as tf
+
+    from bert_keras.config import PretrainConfig, load_toml
+    from bert_keras.corpus import Corpus
+    from bert_keras.modeling import BertForPreTraining
+    from bert_keras.training import make_optimizer
+    from bert_keras.training.stages import make_stages
+    from bert_keras.training.steps import TrainStep
+
+    changes = [f"{name}={value}" for name, value in settings.items()]
+    config = load_toml(PretrainConfig, RECIPE, changes)
+    opened = Corpus.open(corpus)
+    architecture = config.model.bert_config(opened.vocab_size)
+    model = BertForPreTraining(architecture, dtype=config.train.precision)
+    optimizer = make_optimizer(config.optimizer, config.train.steps)
+    optimizer.build(model.trainable_variables)
+    step = TrainStep(tf.distribute.get_strategy(), model, optimizer, config.train)
+
+    def batches() -> Iterator[Any]:
+        done = 0
+        for stage in make_stages(config, opened):
+            yield from stage.batches_from(done).take(stage.last_step - done)
+            done = stage.last_step
+
+    stream, (_, held_out) = batches(), questions(corpus)
+    forward = tf.function(lambda batch: model(batch)["masked_lm_logits"])
+
+    def train() -> object:
+        batch = next(stream, None)
+        return StopIteration if batch is None else step(batch)
+
+    return in_seconds(train, lambda: mean_loss(held_out, forward))
+
+
+def transformers_run(corpus: str, rate: float, batch_size: int, seconds: int) -> Work:
+    """The masked LM of transformers with its own collator, torch's fused AdamW, bfloat16."""
+    import torch
+    import transformers
+
+    train_texts, held_out = questions(corpus)
+    size = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = transformers.BertConfig(
+        vocab_size=train_texts.vocab_size,
+        intermediate_size=512,
+        max_position_embeddings=LENGTH,
+        **size,
+    )
+    model = transformers.BertForMaskedLM(config).train()
+    optimizer = torch.optim.AdamW(model.parameters(), rate, fused=True)
+    tokenizer = transformers.BertTokenizer(str(Path(corpus) / "vocab.txt"))
+    collator = transformers.DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15)
+    stream, spent = blocks(train_texts, batch_size), 0.0
+
+    def train() -> None:
+        nonlocal spent
+        begin = time.perf_counter()
+        for group in optimizer.param_groups:
+            group["lr"] = rate * max(0.0, 1 - spent / seconds)
+        batch = collator([{"input_ids": row} for row in next(stream).tolist()])
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = model(**batch).loss
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        spent += time.perf_counter() - begin
+
+    def logits_of(batch: Batch) -> np.ndarray:
+        inputs = ("input_ids", "attention_mask", "token_type_ids")
+        with torch.inference_mode():
+            found = model(**{name: torch.tensor(batch[name]).long() for name in inputs}).logits
+        positions = batch["masked_lm_positions"]
+        return np.take_along_axis(found.float().numpy(), positions[..., None], axis=1)
+
+    def evaluate() -> float:
+        model.eval()
+        loss = mean_loss(held_out, logits_of)
+        model.train()
+        return loss
+
+    return in_seconds(train, evaluate)
+
+
+def keras_hub_run(corpus: str, rate: float, batch_size: int, masked: float) -> Work:
+    """keras-hub's masked LM with its own mask generator, bfloat16."""
+    import keras
+    import keras_hub
+    import tensorflow as tf
+
+    train_texts, held_out = questions(corpus)
+    backbone = keras_hub.models.BertBackbone(
+        vocabulary_size=train_texts.vocab_size,
+        num_layers=2,
+        num_heads=2,
+        hidden_dim=128,
+        intermediate_dim=512,
+        max_sequence_length=LENGTH,
+        dtype="mixed_bfloat16",
+    )
+    model = keras_hub.models.BertMaskedLM(backbone)
+    model.compile(
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        optimizer=keras.optimizers.AdamW(rate, weight_decay=0.01, global_clipnorm=1.0),
+        jit_compile=False,
+    )
+    special = [train_texts.pad_id, train_texts.cls_id, train_texts.sep_id]
+    generator = keras_hub.layers.MaskedLMMaskGenerator(
+        vocabulary_size=train_texts.vocab_size,
+        mask_selection_rate=masked,
+        mask_selection_length=round(masked * LENGTH),
+        mask_token_id=train_texts.mask_id,
+        unselectable_token_ids=special,
+    )
+
+    def examples(ids: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
+        found = generator(ids)
+        inputs = {
+            "token_ids": found["token_ids"],
+            "segment_ids": tf.zeros_like(ids),
+            "padding_mask": tf.ones_like(ids),
+            "mask_positions": found["mask_positions"],
+        }
+        return inputs, found["mask_ids"], found["mask_weights"]
+
+    dataset = tf.data.Dataset.from_generator(
+        lambda: blocks(train_texts, batch_size),
+        output_signature=tf.TensorSpec([batch_size, LENGTH], tf.int32),
+    )
+    stream = iter(dataset.map(examples).prefetch(tf.data.AUTOTUNE))
+
+    def logits_of(batch: Batch) -> np.ndarray:
+        return model.predict_on_batch(
+            {
+                "token_ids": batch["input_ids"],
+                "segment_ids": batch["token_type_ids"],
+                "padding_mask": batch["attention_mask"],
+                "mask_positions": batch["masked_lm_positions"],
+            }
+        )
+
+    return in_seconds(
+        lambda: model.train_on_batch(*next(stream)), lambda: mean_loss(held_out, logits_of)
+    )
+
+
+def plot(results: dict[str, list[tuple[float, float]]], path: Path) -> None:
+    """The losses over the minutes."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    for name, points in results.items():
+        seconds, losses = zip(*points, strict=True)
+        axes.plot(np.array(seconds) / 60, losses, label=name)
+    axes.set(xlabel="minutes of training", ylabel="held-out masked-LM loss")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(path)
+
+
+def main() -> None:
+    """Trains in turns, prints and keeps the curves."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("corpus")
+    parser.add_argument("--seconds", type=int, default=1800, help="of training, each")
+    parser.add_argument("--turn", type=int, default=30, help="seconds of a turn")
+    parser.add_argument("--steps", type=int, help="of our recipe (default: as it says)")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    corpus = {"corpus": options.corpus}
+    recipe = {"train.precision": "mixed_bfloat16"}
+    recipe |= {"train.steps": options.steps} if options.steps else {}
+    rate, batch = {"rate": 2e-3}, {"batch_size": 32}
+    theirs = corpus | {"seconds": options.seconds}
+    makers: dict[str, tuple[Callable[..., Work], dict[str, Any]]] = {
+        "bert_keras, small-sotu.toml": (ours, corpus | recipe),
+        "transformers, run_mlm": (transformers_run, theirs | {"rate": 5e-5, "batch_size": 8}),
+        "transformers, our rate": (transformers_run, theirs | rate | batch),
+        "keras-hub, guide": (
+            keras_hub_run, corpus | {"rate": 5e-4, "batch_size": 128, "masked": 0.25}),
+        "keras-hub, our rate": (keras_hub_run, corpus | rate | batch | {"masked": 0.15}),
+    }  # fmt: skip
+    contestants = [Contestant(name, make, arguments) for name, (make, arguments) in makers.items()]
+    for contestant in contestants:
+        if contestant.failure:
+            print(f"{contestant.name}: left out, {contestant.failure}")
+    taking_part = [contestant for contestant in contestants if not contestant.failure]
+    curves: dict[str, list[tuple[float, float]]] = {c.name: [] for c in taking_part}
+    for seconds in range(options.turn, options.seconds + 1, options.turn):
+        for contestant in taking_part:
+            curves[contestant.name].append((seconds, round(contestant.work(options.turn), 4)))
+        print(seconds, {name: points[-1][1] for name, points in curves.items()}, flush=True)
+        if options.json:
+            result = {"machine": environment(), "curves": curves}
+            options.json.write_text(json.dumps(result, indent=2) + "\n")
+            plot(curves, options.json.with_suffix(".svg"))
+    for contestant in contestants:
+        contestant.end()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Renders training_step.json and scaling.json into README.md, and plots the steps.
+
+python benchmarks/training_table.py
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pages import replace_block
+
+HERE = Path(__file__).parent
+OURS = "bert_keras, bfloat16"
+
+
+def steps(results: dict[str, Any]) -> str:
+    """A table for each shape, as Markdown."""
+    parts = []
+    for shape, result in results.items():
+        rows = result["contestants"]
+        lines = [
+            f"**{shape}**; bfloat16 products at {result['gflops']} GFLOP/s",
+            "",
+            "| | examples/s (least–most) | share | ours is | peak memory, MB |",
+            "| --- | --- | --- | --- | --- |",
+        ]
+        for name, row in rows.items():
+            times = rows[OURS]["per_second"] / row["per_second"] if OURS in rows else 0.0
+            speed = f"{row['per_second']:.1f} ({row['least']:.1f}–{row['most']:.1f})"
+            cells = [name, speed, f"{row['share']:.0%}", f"{times:.2f} ×", str(row["peak_mb"])]
+            lines.append(f"| {' | '.join(cells)} |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def growth(results: dict[str, Any]) -> str:
+    """A table for each thing that is varied."""
+    parts = []
+    for what, result in results.items():
+        lines = [f"| {what} | tokens/s (least–most) | peak memory, MB |", "| --- | --- | --- |"]
+        for value, row in result["rows"].items():
+            speed = f"{row['tokens_per_second']:,} ({row['least']:,}–{row['most']:,})"
+            lines.append(f"| {value} | {speed} | {row['peak_mb']:,} |")
+        lines += ["", f"![{what}](scaling-{what}.svg)"]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def plot(results: dict[str, Any], path: Path) -> None:
+    """Bars of the examples a second, with the range of the rounds."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, panels = pyplot.subplots(
+        1, len(results), figsize=(5 * len(results), 3.6), layout="constrained", squeeze=False
+    )
+    for axes, (shape, result) in zip(panels[0], results.items(), strict=True):
+        rows = dict(reversed(result["contestants"].items()))
+        middle = [row["per_second"] for row in rows.values()]
+        spread = [
+            [abs(row[edge] - row["per_second"]) for row in rows.values()]
+            for edge in ("least", "most")
+        ]
+        colours = ["C0" if name.startswith("bert_keras") else "0.7" for name in rows]
+        axes.barh(list(rows), middle, xerr=spread, color=colours, capsize=2)
+        axes.set(title=shape, xlabel="examples a second")
+    figure.savefig(path)
+
+
+def main() -> None:
+    """Replaces what stands between the marks."""
+    page = HERE / "README.md"
+    for file, name, render in (
+        ("training_step.json", "training steps", steps),
+        ("scaling.json", "scaling", growth),
+    ):
+        if (HERE / file).exists():
+            results = json.loads((HERE / file).read_text(encoding="utf-8"))
+            replace_block(page, name, render(results))
+            if render is steps:
+                plot(results, HERE / "training_step.svg")
+
+
+if __name__ == "__main__":
+    main()
