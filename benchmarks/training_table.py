@@ -30,7 +30,7 @@ def steps(results: dict[str, Any]) -> str:
             cells = [name, speed, f"{row['share']:.0%}", f"{times:.2f} ×", str(row["peak_mb"])]
             lines.append(f"| {' | '.join(cells)} |")
         parts.append("\n".join(lines))
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, "![examples a second](training_step.svg)"])
 
 
 def growth(results: dict[str, Any]) -> str:
