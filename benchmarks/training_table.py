@@ -19,7 +19,7 @@ def steps(results: dict[str, Any]) -> str:
     for shape, result in results.items():
         rows = result["contestants"]
         lines = [
-            f"**{shape}**; bfloat16 products at {result['gflops']} GFLOP/s",
+            f"**{shape}**; bfloat16 products at {result.get('gflops', '(not measured)')} GFLOP/s",
             "",
             "| | examples/s (least–most) | share | ours is | peak memory, MB |",
             "| --- | --- | --- | --- | --- |",
@@ -27,7 +27,13 @@ def steps(results: dict[str, Any]) -> str:
         for name, row in rows.items():
             times = rows[OURS]["per_second"] / row["per_second"] if OURS in rows else 0.0
             speed = f"{row['per_second']:.1f} ({row['least']:.1f}–{row['most']:.1f})"
-            cells = [name, speed, f"{row['share']:.0%}", f"{times:.2f} ×", str(row["peak_mb"])]
+            cells = [
+                name,
+                speed,
+                f"{row['share']:.0%}" if "share" in row else "",
+                f"{times:.2f} ×",
+                str(row["peak_mb"]),
+            ]
             lines.append(f"| {' | '.join(cells)} |")
         parts.append("\n".join(lines))
     return "\n\n".join([*parts, "![examples a second](training_step.svg)"])
