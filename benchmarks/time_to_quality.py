@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from contest import Contestant, Work
 from machine import environment
+from peers import keras_hub_masked_lm, torch_step
 
 RECIPE = Path(__file__).parents[1] / "configs" / "pretrain" / "small-sotu.toml"
 LENGTH, BATCHES = 128, 12
@@ -119,20 +120,21 @@ def ours(corpus: str, **settings: Any) -> Work:
     return in_seconds(train, lambda: mean_loss(held_out, forward))
 
 
+def peers_config(vocab_size: int) -> Any:
+    """The recipe's size, with the dropout that BERT has."""
+    from bert_keras.config import BertConfig
+
+    return BertConfig.from_preset("tiny", vocab_size=vocab_size, max_position_embeddings=LENGTH)
+
+
 def transformers_run(corpus: str, rate: float, batch_size: int, seconds: int) -> Work:
     """The masked LM of transformers with its own collator, torch's fused AdamW, bfloat16."""
     import torch
     import transformers
 
     train_texts, held_out = questions(corpus)
-    size = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
-    config = transformers.BertConfig(
-        vocab_size=train_texts.vocab_size,
-        intermediate_size=512,
-        max_position_embeddings=LENGTH,
-        **size,
-    )
-    model = transformers.BertForMaskedLM(config).train()
+    config = peers_config(train_texts.vocab_size).to_dict()
+    model = transformers.BertForMaskedLM(transformers.BertConfig(**config)).train()
     optimizer = torch.optim.AdamW(model.parameters(), rate, fused=True)
     tokenizer = transformers.BertTokenizer(str(Path(corpus) / "vocab.txt"))
     collator = transformers.DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15)
@@ -144,12 +146,7 @@ def transformers_run(corpus: str, rate: float, batch_size: int, seconds: int) ->
         for group in optimizer.param_groups:
             group["lr"] = rate * max(0.0, 1 - spent / seconds)
         batch = collator([{"input_ids": row} for row in next(stream).tolist()])
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = model(**batch).loss
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        torch_step(model, optimizer, batch, bfloat16=True)
         spent += time.perf_counter() - begin
 
     def logits_of(batch: Batch) -> np.ndarray:
@@ -170,26 +167,12 @@ def transformers_run(corpus: str, rate: float, batch_size: int, seconds: int) ->
 
 def keras_hub_run(corpus: str, rate: float, batch_size: int, masked: float) -> Work:
     """keras-hub's masked LM with its own mask generator, bfloat16."""
-    import keras
     import keras_hub
     import tensorflow as tf
 
     train_texts, held_out = questions(corpus)
-    backbone = keras_hub.models.BertBackbone(
-        vocabulary_size=train_texts.vocab_size,
-        num_layers=2,
-        num_heads=2,
-        hidden_dim=128,
-        intermediate_dim=512,
-        max_sequence_length=LENGTH,
-        dtype="mixed_bfloat16",
-    )
-    model = keras_hub.models.BertMaskedLM(backbone)
-    model.compile(
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        optimizer=keras.optimizers.AdamW(rate, weight_decay=0.01, global_clipnorm=1.0),
-        jit_compile=False,
-    )
+    config = peers_config(train_texts.vocab_size)
+    model = keras_hub_masked_lm(config, rate, "mixed_bfloat16", jit_compile=False)
     special = [train_texts.pad_id, train_texts.cls_id, train_texts.sep_id]
     generator = keras_hub.layers.MaskedLMMaskGenerator(
         vocabulary_size=train_texts.vocab_size,

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from contest import Work, contest
 from machine import environment
+from peers import keras_hub_masked_lm, torch_step
 
 VOCABULARY = 30522
 PRODUCT = (4096, 768, 3072)
@@ -51,10 +52,10 @@ class Shape:
 
     def operations(self) -> float:
         """Multiplications and additions of one example's three passes, those of products alone."""
-        hidden, length = self.hidden, self.length
-        layer = 2 * length * 12 * hidden**2 + 4 * length**2 * hidden
-        head = 2 * self.predictions * hidden * (hidden + VOCABULARY)
-        return 3.0 * (self.layers * layer + head)
+        from bert_keras.config import BertConfig
+        from bert_keras.config.cost import forward_flops
+
+        return 3.0 * sum(forward_flops(BertConfig(**self.model()), self.length, self.predictions))
 
     def model(self) -> dict[str, int]:
         """The architecture, in the names that Hugging Face and we have."""
@@ -83,8 +84,8 @@ class Shape:
         }
 
 
-def ours(shape: Shape, **settings: Any) -> Work:
-    """Our loop's step; ``settings`` as in ``[train]``."""
+def ours(shape: Shape, strategy: Any = None, **settings: Any) -> Work:
+    """Our loop's step, on one device unless a strategy is given; ``settings`` as in ``[train]``."""
     import tensorflow as tf
 
     from bert_keras.config import ArithmeticConfig, BertConfig, OptimizerConfig
@@ -92,13 +93,16 @@ def ours(shape: Shape, **settings: Any) -> Work:
     from bert_keras.training import make_optimizer
     from bert_keras.training.steps import TrainStep
 
+    strategy = strategy or tf.distribute.get_strategy()
     arithmetic = ArithmeticConfig(**settings)
-    model = BertForPreTraining(BertConfig(**shape.model()), dtype=arithmetic.precision)
-    model.encoder.rematerialize = arithmetic.rematerialize
-    optimizer = make_optimizer(OptimizerConfig(), 1_000_000)
-    optimizer.build(model.trainable_variables)
-    step = TrainStep(tf.distribute.get_strategy(), model, optimizer, arithmetic)
-    batch = {name: tf.constant(array) for name, array in shape.data().items()}
+    with strategy.scope():
+        model = BertForPreTraining(BertConfig(**shape.model()), dtype=arithmetic.precision)
+        model.encoder.rematerialize = arithmetic.rematerialize
+        optimizer = make_optimizer(OptimizerConfig(), 1_000_000)
+        optimizer.build(model.trainable_variables)
+    step = TrainStep(strategy, model, optimizer, arithmetic)
+    rows = tf.data.Dataset.from_tensors(shape.data())
+    batch = next(iter(strategy.experimental_distribute_dataset(rows)))
 
     def take(count: int) -> None:
         for _ in range(count):
@@ -110,24 +114,11 @@ def ours(shape: Shape, **settings: Any) -> Work:
 
 def keras_hub_step(shape: Shape, precision: str, jit_compile: bool) -> Work:
     """keras-hub's masked LM under ``fit``."""
-    import keras
-    import keras_hub
     import tensorflow as tf
 
-    backbone = keras_hub.models.BertBackbone(
-        vocabulary_size=VOCABULARY,
-        num_layers=shape.layers,
-        num_heads=shape.heads,
-        hidden_dim=shape.hidden,
-        intermediate_dim=4 * shape.hidden,
-        dtype=precision,
-    )
-    model = keras_hub.models.BertMaskedLM(backbone)
-    model.compile(
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        optimizer=keras.optimizers.AdamW(1e-4, weight_decay=0.01, global_clipnorm=1.0),
-        jit_compile=jit_compile,
-    )
+    from bert_keras.config import BertConfig
+
+    model = keras_hub_masked_lm(BertConfig(**shape.model()), 1e-4, precision, jit_compile)
     data = shape.data()
     inputs = {
         "token_ids": data["input_ids"],
@@ -156,12 +147,7 @@ def transformers_step(shape: Shape, bfloat16: bool, compiled: bool) -> Work:
 
     def take(count: int) -> None:
         for _ in range(count):
-            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-                loss = run(**inputs, **targets).loss
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
+            torch_step(run, optimizer, inputs | targets, bfloat16)
 
     return timed(take)
 

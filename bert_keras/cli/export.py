@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bert_keras.cli.arguments import CommandParser, add_command, at_least, model_path
 from bert_keras.cli.console import (
@@ -15,8 +15,17 @@ from bert_keras.cli.console import (
     without_notes,
 )
 from bert_keras.cli.finetune import DATA_HELP
-from bert_keras.config.export import QUANTIZATIONS, SERVED_WEIGHTS, TFLITE_INPUTS, ExportConfig
+from bert_keras.config.export import (
+    QUANTIZATIONS,
+    SERVED_WEIGHTS,
+    TFLITE_INPUTS,
+    ExportConfig,
+    SavedModelConfig,
+    TFLiteConfig,
+)
 from bert_keras.config.toml import load_toml
+
+Settings = TypeVar("Settings", SavedModelConfig, TFLiteConfig)
 
 _EXAMPLES = (
     "  bert-keras export saved-model runs/sst2 served/sst2\n"
@@ -78,17 +87,11 @@ def _add_saved_model(formats: Any) -> None:
 
 def run_saved_model(options: argparse.Namespace) -> None:
     """Exports and prints how the export was proven."""
-    config = load_toml(ExportConfig, options.config) if options.config else ExportConfig()
     given = {name: getattr(options, name) for name in ("max_length", "weights", "pair")}
-    given = {name: value for name, value in given.items() if value is not None}
-    settings = replace(config.saved_model, **given)
-    directory = model_path(options.model)
-    start_tensorflow()
-    from bert_keras.checkpoints import load
+    settings = _with_given(_config(options).saved_model, given)
+    model = _opened(options)
     from bert_keras.export import export_saved_model
 
-    with progress("reading", "bytes") as advance:
-        model = load(directory, on_progress=advance)
     with errors.status("exporting, and comparing with Keras"):
         report = export_saved_model(model, None, options.out, settings)
     compared = report["comparison_with_keras"]
@@ -102,6 +105,25 @@ def run_saved_model(options: argparse.Namespace) -> None:
     ]
     console.print(f"{report['version']}: a {report['model']}")
     console.print(table("", ["", ""], rows))
+
+
+def _config(options: argparse.Namespace) -> ExportConfig:
+    return load_toml(ExportConfig, options.config) if options.config else ExportConfig()
+
+
+def _with_given(settings: Settings, given: dict[str, Any]) -> Settings:
+    """The table's settings with the options that were given."""
+    return replace(settings, **{name: v for name, v in given.items() if v is not None})
+
+
+def _opened(options: argparse.Namespace) -> Any:
+    """The model, read under a progress bar."""
+    directory = model_path(options.model)
+    start_tensorflow()
+    from bert_keras.checkpoints import load
+
+    with progress("reading", "bytes") as advance:
+        return load(directory, on_progress=advance)
 
 
 def _add_tflite(formats: Any) -> None:
@@ -160,20 +182,14 @@ _TFLITE_SETTINGS = ("quantize", "input", "pair", "prune_vocab", "max_accuracy_dr
 
 def run_tflite(options: argparse.Namespace) -> None:
     """Exports and prints the table."""
-    config = load_toml(ExportConfig, options.config) if options.config else ExportConfig()
     given = {name: getattr(options, name) for name in _TFLITE_SETTINGS}
     is_dynamic = options.length == "dynamic"
     given |= {"length": None if is_dynamic else options.length, "dynamic": is_dynamic or None}
-    given = {name: value for name, value in given.items() if value is not None}
-    settings = replace(config.tflite, **given)
-    directory = model_path(options.model)
-    start_tensorflow()
-    from bert_keras.checkpoints import load
+    settings = _with_given(_config(options).tflite, given)
+    model = _opened(options)
     from bert_keras.export import export_tflite
     from bert_keras.export.tflite.exporter import table_rows
 
-    with progress("reading", "bytes") as advance:
-        model = load(directory, on_progress=advance)
     errors.print("converting, and measuring beside Keras")
     with without_notes():
         report = export_tflite(model, None, options.out, settings, data=options.data)

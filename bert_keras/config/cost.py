@@ -39,17 +39,12 @@ def pretraining_cost(config: PretrainConfig, vocab_size: int) -> Cost:
     """
     model = config.model.bert_config(vocab_size)
     sequences = tokens = flops = first = 0
-    data, train = config.data, config.train
-    parts = [
-        (p.until, p.max_seq_length, p.max_predictions_per_seq, p.batch_size or train.batch_size)
-        for p in data.phases
-    ]
-    parts.append((1.0, data.max_seq_length, data.max_predictions_per_seq, train.batch_size))
-    for until, length, predictions, batch_size in parts:
-        last = round(until * train.steps)
+    for data, batch_size, last in config.stages():
+        length = data.max_seq_length
         count = (last - first) * batch_size
-        layers, heads = forward_flops(model, length, predictions)
-        flops += count * (3 * (layers + heads) + (layers if train.rematerialize else 0))
+        layers, heads = forward_flops(model, length, data.max_predictions_per_seq)
+        again = layers if config.train.rematerialize else 0
+        flops += count * (3 * (layers + heads) + again)
         sequences += count
         tokens += count * length
         first = last

@@ -223,3 +223,20 @@ class PretrainConfig:
     def replace(self, **changes: Any) -> "PretrainConfig":
         """A copy with some tables exchanged."""
         return dataclasses.replace(self, **changes)
+
+    def stages(self) -> list[tuple[DataConfig, int, int]]:
+        """Data settings, batch size and last step of each phase of ``data.phases`` and the rest."""
+        stages = [
+            (
+                dataclasses.replace(
+                    self.data,
+                    max_seq_length=phase.max_seq_length,
+                    max_predictions_per_seq=phase.max_predictions_per_seq,
+                    next_sentence=phase.next_sentence or self.data.next_sentence,
+                ),
+                phase.batch_size or self.train.batch_size,
+                round(phase.until * self.train.steps),
+            )
+            for phase in self.data.phases
+        ]
+        return [*stages, (self.data, self.train.batch_size, self.train.steps)]

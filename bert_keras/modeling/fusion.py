@@ -4,25 +4,22 @@ TensorFlow's own graph runs every operation of a chain over the whole tensor, an
 pass alone has a dozen: on a CPU they wait for memory. XLA makes one loop of them.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 
 import tensorflow as tf
+
+from bert_keras.modeling.scope import holding
 
 Function = Callable[[tf.Tensor], tf.Tensor]
 
 _is_fusing = ContextVar("_is_fusing", default=False)
 
 
-@contextmanager
-def fusing(is_wanted: bool = True) -> Iterator[None]:
+def fusing(is_wanted: bool = True) -> AbstractContextManager[None]:
     """What is traced in the block runs ``fused`` functions as one pass where shapes are static."""
-    token = _is_fusing.set(is_wanted)
-    try:
-        yield
-    finally:
-        _is_fusing.reset(token)
+    return holding(_is_fusing, is_wanted)
 
 
 def fused(function: Function) -> Function:

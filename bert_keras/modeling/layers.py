@@ -1,7 +1,7 @@
 """What the layers of a BERT share: their config, their seed, and how both are serialised."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any, Self
 
@@ -11,12 +11,12 @@ import tensorflow as tf
 from bert_keras.config import BertConfig
 from bert_keras.modeling.fusion import fused
 from bert_keras.modeling.random import fold_in, kernel_initializer
+from bert_keras.modeling.scope import holding
 
 _inference_on = ContextVar("_inference_on", default="")
 
 
-@contextmanager
-def for_inference(on: str = "cpu") -> Iterator[None]:
+def for_inference(on: str = "cpu") -> AbstractContextManager[None]:
     """Layers traced in the block are written for one kind of machine, and no more for training.
 
     Args:
@@ -24,11 +24,7 @@ def for_inference(on: str = "cpu") -> Iterator[None]:
             epsilon as small as BERT's. ``"phone"``: in those of TFLite's that its XNNPACK
             runs in few pieces.
     """
-    token = _inference_on.set(on)
-    try:
-        yield
-    finally:
-        _inference_on.reset(token)
+    return holding(_inference_on, on)
 
 
 def inference_on() -> str:

@@ -1,13 +1,14 @@
 """Random draws that follow from what they are for, never from how often something was called."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+from bert_keras.modeling.scope import holding
 
 
 def fold_in(seed: int, name: str) -> int:
@@ -19,17 +20,12 @@ def fold_in(seed: int, name: str) -> int:
 _is_blank = ContextVar("_is_blank", default=False)
 
 
-@contextmanager
-def blank_weights() -> Iterator[None]:
+def blank_weights() -> AbstractContextManager[None]:
     """Models made in the block start at zero: for those whose every weight is then read in.
 
     Drawing the weights of a BERT-base takes longer than reading them.
     """
-    token = _is_blank.set(True)
-    try:
-        yield
-    finally:
-        _is_blank.reset(token)
+    return holding(_is_blank, True)
 
 
 def kernel_initializer(stddev: float, seed: int) -> keras.initializers.Initializer:
@@ -66,8 +62,7 @@ def dropout(x: tf.Tensor, rate: float, dropout_seed: tf.Tensor | None, site: int
 _given_seed: ContextVar[tf.Tensor | None] = ContextVar("_given_seed", default=None)
 
 
-@contextmanager
-def dropout_drawn_from(seed: tf.Tensor) -> Iterator[None]:
+def dropout_drawn_from(seed: tf.Tensor) -> AbstractContextManager[None]:
     """Training calls in the block draw from ``seed``, and no model counts them.
 
     For those that count steps themselves: a variable cannot be counted up in a loop over
@@ -76,11 +71,7 @@ def dropout_drawn_from(seed: tf.Tensor) -> Iterator[None]:
     Args:
         seed: int64 [2], (step, replica).
     """
-    token = _given_seed.set(seed)
-    try:
-        yield
-    finally:
-        _given_seed.reset(token)
+    return holding(_given_seed, seed)
 
 
 class DropoutSeeds(keras.layers.Layer):

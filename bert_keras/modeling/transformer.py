@@ -1,7 +1,6 @@
 """One Transformer layer as BERT has it: attention, then feed-forward, each post-normalised."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any
 
@@ -12,23 +11,19 @@ from bert_keras.config import BertConfig
 from bert_keras.modeling.layers import BertLayer, activation, inference_on
 from bert_keras.modeling.layout import Layout
 from bert_keras.modeling.random import dropout
+from bert_keras.modeling.scope import holding
 
 # The original's: far below any score, so that the softmax gives padding exactly 0.
 MASKED_SCORE = -10000.0
 _masked_score = ContextVar("_masked_score", default=MASKED_SCORE)
 
 
-@contextmanager
-def padding_scored(score: float) -> Iterator[None]:
+def padding_scored(score: float) -> AbstractContextManager[None]:
     """Layers traced in the block add ``score`` to the attention scores of padding.
 
     For integer arithmetic, whose 256 steps have to span everything from there to the real scores.
     """
-    token = _masked_score.set(score)
-    try:
-        yield
-    finally:
-        _masked_score.reset(token)
+    return holding(_masked_score, score)
 
 
 def masked_score() -> float:

@@ -1,7 +1,5 @@
 """The stages of a pre-training run: which batches at which step, and what is held out."""
 
-from dataclasses import replace
-
 import numpy as np
 import tensorflow as tf
 
@@ -31,7 +29,7 @@ def make_stages(
     train_texts, held_out = corpus.split(config.data.eval_fraction)
     total = config.train.steps
     stages: list[Stage] = []
-    for data, batch_size, last_step in _lengths(config):
+    for data, batch_size, last_step in config.stages():
         first_step = stages[-1].last_step if stages else 0
         seed = fold_in(config.train.seed, f"stage {len(stages)}")
         epochs = EpochOffsets(batch_size, first_step)
@@ -73,24 +71,6 @@ class _Batches:
             host_count=count,
             epoch_offsets=self.epochs.for_stream(),
         )
-
-
-def _lengths(config: PretrainConfig) -> list[tuple[DataConfig, int, int]]:
-    """Data settings, batch size and last step of each stage."""
-    stages = [
-        (
-            replace(
-                config.data,
-                max_seq_length=phase.max_seq_length,
-                max_predictions_per_seq=phase.max_predictions_per_seq,
-                next_sentence=phase.next_sentence or config.data.next_sentence,
-            ),
-            phase.batch_size or config.train.batch_size,
-            round(phase.until * config.train.steps),
-        )
-        for phase in config.data.phases
-    ]
-    return [*stages, (config.data, config.train.batch_size, config.train.steps)]
 
 
 def _evaluation(

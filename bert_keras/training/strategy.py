@@ -41,12 +41,8 @@ def find_strategy(settings: DistributionConfig) -> str:
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process is the one that writes the run's files."""
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        return True
-    resolver = strategy.cluster_resolver
-    cluster = resolver.cluster_spec().as_dict()
-    first = "chief" if "chief" in cluster else "worker"
-    return bool(resolver.task_type == first and resolver.task_id == 0)
+    is_one_of_several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    return not is_one_of_several or _worker_of(strategy)[0] == 0
 
 
 def check_batches(
@@ -74,11 +70,7 @@ def host_of(strategy: tf.distribute.Strategy) -> tuple[int, int]:
         InputError: For a TPU of several hosts.
     """
     if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        resolver = strategy.cluster_resolver
-        cluster = resolver.cluster_spec().as_dict()
-        chiefs = len(cluster.get("chief", []))
-        number = resolver.task_id + (0 if resolver.task_type == "chief" else chiefs)
-        return number, chiefs + len(cluster.get("worker", []))
+        return _worker_of(strategy)
     if isinstance(strategy, tf.distribute.TPUStrategy) and strategy.extended.num_hosts > 1:
         raise InputError(
             f"the TPU has {strategy.extended.num_hosts} hosts; examples are sampled in Python, on "
@@ -113,6 +105,15 @@ def _shares(batch: dict[str, tf.Tensor], replicas: int) -> tf.data.Dataset:
     """A batch as one element for each replica."""
     parts = {name: tf.stack(tf.split(rows, replicas)) for name, rows in batch.items()}
     return tf.data.Dataset.from_tensor_slices(parts)
+
+
+def _worker_of(strategy: tf.distribute.MultiWorkerMirroredStrategy) -> tuple[int, int]:
+    """Which worker this process is, from 0, a chief before all others; how many there are."""
+    resolver = strategy.cluster_resolver
+    cluster = resolver.cluster_spec().as_dict()
+    chiefs = len(cluster.get("chief", []))
+    number = resolver.task_id + (0 if resolver.task_type == "chief" else chiefs)
+    return number, chiefs + len(cluster.get("worker", []))
 
 
 def _workers(text: str) -> list[str]:

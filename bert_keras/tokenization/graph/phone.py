@@ -16,10 +16,10 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 from tensorflow_text.core.pybinds import pywrap_fast_wordpiece_tokenizer_model_builder
 
-from bert_keras.errors import InputError
 from bert_keras.tokenization.casing import Casing
 from bert_keras.tokenization.graph.alphabet import END, SPECIAL_STAND_INS, Alphabet
 from bert_keras.tokenization.graph.charsmap import build_charsmap, one_byte_each
+from bert_keras.tokenization.graph.room import room_for, truncated
 from bert_keras.tokenization.graph.rules import kept_marks, mark_ranks
 from bert_keras.tokenization.tokenizer import BertTokenizer
 from bert_keras.tokenization.vocabulary import (
@@ -60,9 +60,6 @@ class PhoneTokenizer(tf.Module):
     Args:
         tokenizer: The host's tokenizer.
         max_length: The largest number of tokens, special ones included.
-
-    Raises:
-        InputError: When ``max_length`` has no room for the special tokens.
     """
 
     def __init__(self, tokenizer: BertTokenizer, max_length: int) -> None:
@@ -101,16 +98,14 @@ class PhoneTokenizer(tf.Module):
             [1, L] too, ``byte_starts`` and ``byte_ends``, where the token's own text stands in
             the UTF-8 of its text, 0 for added tokens; ``word_ids``, the number of the token's
             word in its text, -1 for added tokens.
+
+        Raises:
+            InputError: When ``max_length`` has no room for the special tokens.
         """
         texts = [text] if text_pair is None else [text, text_pair]
-        room = self.max_length - 1 - len(texts)
-        if room < 0:
-            raise InputError(
-                f"max_length must be at least {1 + len(texts)}, the special tokens. "
-                f"Received: {self.max_length}"
-            )
+        room = room_for(self.max_length, len(texts))
         parts = [self.pieces(each) for each in texts]
-        lengths = _kept([tf.size(part.ids) for part in parts], room)
+        lengths = truncated([tf.size(part.ids) for part in parts], room)
         parts = [
             PhonePieces(*(values[:length] for values in part))
             for part, length in zip(parts, lengths, strict=True)
@@ -209,19 +204,6 @@ def unordered_marks(vocab: Sequence[str], casing: Casing) -> list[str]:
     ranks = mark_ranks(casing)
     marks = sorted(known & kept_marks(casing))
     return [chr(c) for c in marks] if len({ranks[c] for c in marks}) > 1 else []
-
-
-def _kept(lengths: list[tf.Tensor], room: int) -> list[tf.Tensor]:
-    """How many tokens of each text stay, as ``BertTokenizer.encode`` shares the room."""
-    if len(lengths) == 1:
-        return [tf.minimum(lengths[0], room)]
-    first, second = lengths
-    short = tf.minimum(tf.minimum(first, second), room // 2)
-    fits, first_is_short = first + second <= room, first <= second
-    return [
-        tf.where(fits, first, tf.where(first_is_short, short, room - short)),
-        tf.where(fits, second, tf.where(first_is_short, room - short, short)),
-    ]
 
 
 def _character_ends(starts: tf.Tensor) -> tf.Tensor:

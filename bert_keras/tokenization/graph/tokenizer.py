@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
-from bert_keras.errors import InputError
 from bert_keras.tokenization.graph.bounds import beginnings
 from bert_keras.tokenization.graph.pieces import PieceGraph, Pieces
+from bert_keras.tokenization.graph.room import room_for, truncated
 from bert_keras.tokenization.tokenizer import BertTokenizer
 
 
@@ -27,7 +27,7 @@ class GraphTokenizer(tf.Module):
         super().__init__()
         self.max_length = max_length
         self._special = [tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id]
-        self._check_length(1)
+        room_for(max_length, 1)
         self._pieces = PieceGraph(tokenizer.vocab, tokenizer.casing)
 
     def encode(self, text: tf.Tensor, text_pair: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
@@ -74,16 +74,8 @@ class GraphTokenizer(tf.Module):
     def _texts(self, text: tf.Tensor, text_pair: tf.Tensor | None) -> tf.Tensor:
         """The texts and, behind them, the second ones, string [B] or [2 B]."""
         columns = [text] if text_pair is None else [text, text_pair]
-        self._check_length(len(columns))
-        room = self.max_length - 1 - len(columns)
+        room = room_for(self.max_length, len(columns))
         return tf.concat(beginnings(self._pieces, columns, room), axis=0)
-
-    def _check_length(self, texts: int) -> None:
-        if self.max_length < 1 + texts:
-            raise InputError(
-                f"max_length must be at least {1 + texts}, the special tokens. "
-                f"Received: {self.max_length}"
-            )
 
     def _assembled(self, pieces: Pieces, texts: int) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """The pieces of B or 2 B texts with the special tokens, cut and padded.
@@ -94,7 +86,7 @@ class GraphTokenizer(tf.Module):
         """
         lengths = tf.split(pieces.splits[1:] - pieces.splits[:-1], texts)
         firsts = tf.split(pieces.splits[:-1], texts)
-        kept = _truncated(lengths, self.max_length - 1 - texts)
+        kept = truncated(lengths, room_for(self.max_length, texts))
         total = tf.add_n(kept) + (1 + texts)
         position = tf.range(tf.maximum(tf.reduce_max(total), 0))[tf.newaxis]
         count = tf.size(pieces.ids)
@@ -116,16 +108,3 @@ class GraphTokenizer(tf.Module):
             "token_type_ids": types,
         }
         return outputs, index
-
-
-def _truncated(lengths: list[tf.Tensor], room: int) -> list[tf.Tensor]:
-    """How many tokens of each text stay, as ``BertTokenizer.encode`` shares the room."""
-    if len(lengths) == 1:
-        return [tf.minimum(lengths[0], room)]
-    first, second = lengths
-    short = tf.minimum(tf.minimum(first, second), room // 2)
-    fits, first_is_short = first + second <= room, first <= second
-    return [
-        tf.where(fits, first, tf.where(first_is_short, short, room - short)),
-        tf.where(fits, second, tf.where(first_is_short, room - short, short)),
-    ]
