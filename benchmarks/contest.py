@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import resource
 import sys
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from statistics import median
@@ -18,34 +19,64 @@ Work = Callable[[int], float]
 """Does so many units and returns the seconds they took."""
 
 
+class Timed:
+    """The seconds that ``take`` needs; it runs once before, so that tracing does not count."""
+
+    def __init__(self, take: Callable[[int], object]) -> None:
+        self.peak_before = _peak_memory()
+        take(1)
+        self._take = take
+
+    def __call__(self, units: int) -> float:
+        """The seconds that ``units`` took."""
+        start = time.perf_counter()
+        self._take(units)
+        return time.perf_counter() - start
+
+
 class Contestant:
     """A process that makes its work once and then waits for its turns.
 
     Args:
         name: As in the table.
-        make: A function at the top of a module; called in the process, it gives the work.
+        make: A function at the top of a module; called in the process, it gives what answers
+            orders there, such as a ``Work``.
         arguments: Of ``make``.
+        environment: Environment variables of the process.
+
+    Attributes:
+        failure: Why it cannot take part; ``None`` where it can.
     """
 
-    def __init__(self, name: str, make: Callable[..., Work], arguments: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        name: str,
+        make: Callable[..., Callable[[Any], Any]],
+        arguments: Mapping[str, Any],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
+        given = {"TF_CPP_MIN_LOG_LEVEL": "3"} | dict(environment or {})
         self._process = context.Process(
-            target=_serve, args=(theirs, make, dict(arguments)), daemon=True
+            target=_serve, args=(theirs, make, dict(arguments), given), daemon=True
         )
         self._process.start()
         self.failure: str | None = self._pipe.recv()
 
+    def ask(self, order: Any) -> Any:
+        """What it answers to an order."""
+        self._pipe.send(order)
+        return self._pipe.recv()
+
     def work(self, units: int) -> float:
         """The seconds that ``units`` took."""
-        self._pipe.send(units)
-        return float(self._pipe.recv())
+        return float(self.ask(units))
 
-    def peak_memory(self) -> int:
-        """The most memory that the process has held so far, in bytes."""
-        self._pipe.send(None)
-        return int(self._pipe.recv())
+    def peak_memory(self) -> tuple[int, int]:
+        """The most memory that the process has held so far, and before its work began, in bytes."""
+        return self.ask(None)
 
     def end(self) -> None:
         """Ends the process."""
@@ -81,21 +112,28 @@ def contest(
     results = {}
     for contestant in contestants:
         values = rates[contestant.name]
+        peak, before = (round(size / 1e6) for size in contestant.peak_memory())
         results[contestant.name] = {
             "per_second": round(median(values), 3),
             "least": round(min(values), 3),
             "most": round(max(values), 3),
-            "peak_mb": round(contestant.peak_memory() / 1e6),
+            "peak_mb": peak,
+            "peak_before_mb": before,
         }
         contestant.end()
     return results
 
 
-def _serve(pipe: Any, make: Callable[..., Work], arguments: dict[str, Any]) -> None:
-    """The process: makes the work, then does what it is asked for."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+def _serve(
+    pipe: Any,
+    make: Callable[..., Callable[[Any], Any]],
+    arguments: dict[str, Any],
+    environment: dict[str, str],
+) -> None:
+    """The process: makes what answers, then does what it is asked for."""
+    os.environ.update(environment)
     try:
-        work = make(**arguments)
+        answer = make(**arguments)
     except ImportError as error:
         pipe.send(f"not installed: {error}")
         return
@@ -105,8 +143,9 @@ def _serve(pipe: Any, make: Callable[..., Work], arguments: dict[str, Any]) -> N
         return
     pipe.send(None)
     while True:
-        units = pipe.recv()
-        pipe.send(_peak_memory() if units is None else work(units))
+        order = pipe.recv()
+        memory = _peak_memory(), getattr(answer, "peak_before", 0)
+        pipe.send(memory if order is None else answer(order))
 
 
 def _peak_memory() -> int:

@@ -18,9 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from contest import Work, contest
+from contest import Timed, Work, contest
 from machine import environment
-from training_step import Shape, ours, timed
+from training_step import Shape, ours
 
 PLAIN = Shape(layers=4, hidden=512, length=128, batch=32)
 BYTES_A_TOKEN = 4.5  # of English, a vocabulary of 30,522
@@ -54,7 +54,7 @@ def reading(megabytes: int) -> Work:
         for _ in range(count):
             next(batches)
 
-    return timed(take)
+    return Timed(take)
 
 
 def makers(what: str) -> dict[str, tuple[Callable[..., Work], dict[str, Any]]]:

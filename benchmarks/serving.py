@@ -12,28 +12,27 @@ twice; what counts is the ratio within a run. Those that are not installed are l
 import argparse
 import json
 import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from contest import Contestant
 from machine import environment
-from serving_answers import Contestant, write_onnx
+from serving_answers import Answering, write_onnx
+from serving_orders import answerer
 
-HERE = Path(__file__).parent
 SIZES = (1, 32)
 # Lets oneDNN keep the weights in the order in which it multiplies them.
 FROZEN = {"TF_ONEDNN_ASSUME_FROZEN_WEIGHTS": "1"}
 
 
-def contestants(path: Path, folder: Path) -> Iterator[Contestant]:
+def ways(path: Path, folder: Path) -> Iterator[Answering]:
     """Writes the models and says who answers with them; the first is compared with."""
     import bert_keras
     from bert_keras.export import export_saved_model
@@ -48,61 +47,49 @@ def contestants(path: Path, folder: Path) -> Iterator[Contestant]:
     }
     for weights, threads, variables in (
         ("float32", 1, {}), ("float32", 0, {}), ("bfloat16", 1, {}), ("bfloat16", 1, FROZEN),
-        ("bfloat16", 0, {}),
+        ("bfloat16", 0, {}), ("bfloat16", 0, FROZEN),
     ):  # fmt: skip
         name = "our SavedModel" + (", weights kept reordered" if variables else "")
-        yield Contestant(name, "saved_model", ours[weights], weights, threads, variables)
+        yield Answering(name, "saved_model", ours[weights], weights, threads, variables)
     try:
         file = str(write_onnx(folder / "model"))
         for threads in (1, 0):
-            yield Contestant("ONNX Runtime", "onnx", file, threads=threads)
+            yield Answering("ONNX Runtime", "onnx", file, threads=threads)
     except ImportError as error:
         print(f"ONNX Runtime: left out, {error}")
     for dtype in ("float32", "bfloat16"):
-        yield Contestant("transformers + torch", "torch", directory, dtype)
-    yield Contestant("keras-hub, its own weights", "keras_hub", directory)
+        for threads in (1, 0):
+            yield Answering("transformers + torch", "torch", directory, dtype, threads)
+    yield Answering("keras-hub, its own weights", "keras_hub", directory)
 
 
-class Worker:
-    """A contestant's process; leave it with ``close``."""
+@dataclass
+class Taking:
+    """A way of answering that takes part: its process, and what was found so far."""
 
-    def __init__(self, contestant: Contestant, texts: Path) -> None:
-        self.contestant = contestant
-        self.result: dict[str, Any] = {
-            "name": contestant.name,
-            "dtype": contestant.dtype,
-            "threads": contestant.threads or os.cpu_count(),
-        }
-        self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, HERE / "serving_worker.py", json.dumps(asdict(contestant)), texts],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=os.environ | contestant.environment,
-        )
-        opened = self._reply()
-        self.is_ready = opened["ready"]
-        if not self.is_ready:
-            print(f"{contestant.name}: left out, {opened['why']}")
+    way: Answering
+    process: Contestant
+    result: dict[str, Any] = field(init=False)
 
-    def ask(self, **order: Any) -> Any:
-        """What the worker answers to an order."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return self._reply()
+    def __post_init__(self) -> None:
+        threads = self.way.threads or os.cpu_count()
+        self.result = {"name": self.way.name, "dtype": self.way.dtype, "threads": threads}
 
-    def close(self) -> None:
-        """Ends the process."""
-        self._process.communicate()
+    def ask(self, do: str, **order: Any) -> Any:
+        """What it answers."""
+        return self.process.ask({"do": do} | order)
 
-    def _reply(self) -> Any:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self.contestant.name}: its process ended; see serving_worker.py")
-        return json.loads(line)
+
+def taking_part(way: Answering, texts: Sequence[str]) -> Taking | None:
+    """Starts its process; says so where it cannot take part."""
+    # A thread that torch did not start itself asks OpenMP how many it may use.
+    variables = way.environment | ({"OMP_NUM_THREADS": "1"} if way.threads == 1 else {})
+    process = Contestant(way.name, answerer, {"way": way, "texts": texts}, variables)
+    if process.failure is None:
+        return Taking(way, process)
+    print(f"{way.name}: left out, {process.failure}")
+    process.end()
+    return None
 
 
 def summary(rounds: list[dict[str, Any]], size: int) -> dict[str, Any]:
@@ -119,26 +106,34 @@ def summary(rounds: list[dict[str, Any]], size: int) -> dict[str, Any]:
     }
 
 
-def measure(workers: list[Worker], rounds: int, batches: int) -> None:
-    """Adds to each worker's result how long batches take it, by size."""
+def measure(contestants: Sequence[Taking], rounds: int, batches: int) -> None:
+    """Adds to each one's result how long batches take it by size, and how many it gets through."""
     for size in SIZES:
         count = batches if size == 1 else max(1, batches // 4)
-        times: list[list[dict[str, Any]]] = [[] for _ in workers]
+        times: list[list[dict[str, Any]]] = [[] for _ in contestants]
         for _ in range(rounds):
-            for worker, mine in zip(workers, times, strict=True):
-                mine.append(worker.ask(do="time", size=size, batches=count))
-        for worker, mine in zip(workers, times, strict=True):
-            worker.result[f"batch_{size}"] = summary(mine, size)
+            for contestant, mine in zip(contestants, times, strict=True):
+                mine.append(contestant.ask("time", size=size, batches=count))
+        for contestant, mine in zip(contestants, times, strict=True):
+            contestant.result[f"batch_{size}"] = summary(mine, size)
+    single = [contestant for contestant in contestants if contestant.way.threads == 1]
+    rates = [
+        [contestant.ask("at once", size=SIZES[-1], batches=batches // 2) for contestant in single]
+        for _ in range(rounds)
+    ]
+    for contestant, mine in zip(single, np.transpose(rates), strict=True):
+        median, least, most = (round(float(f(mine)), 1) for f in (np.median, np.min, np.max))
+        contestant.result["at_once"] = {"sentences_per_second": median, "range": [least, most]}
 
 
-def compare(workers: list[Worker]) -> None:
+def compare(contestants: Sequence[Taking]) -> None:
     """Adds the largest difference of a probability from the first one's."""
     first = None
-    for worker in workers:
-        answers = np.array(worker.ask(do="probabilities"))
+    for contestant in contestants:
+        answers = contestant.ask("probabilities")
         first = answers if first is None else first
-        if "own weights" not in worker.contestant.name:
-            worker.result["largest_difference"] = float(np.abs(answers - first).max())
+        if "own weights" not in contestant.way.name:
+            contestant.result["largest_difference"] = float(np.abs(answers - first).max())
 
 
 def main() -> None:
@@ -151,23 +146,23 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     lines = options.texts.read_text(encoding="utf-8").splitlines()
+    texts = [line.split("\t")[0] for line in lines]
     result: dict[str, Any] = {"environment": environment(), "load": [os.getloadavg()[0]]}
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        texts = Path(name) / "texts.json"
-        texts.write_text(json.dumps([line.split("\t")[0] for line in lines]))
-        workers: list[Worker] = []
-        for contestant in contestants(options.model, Path(name)):
-            worker = Worker(contestant, texts)
-            stack.callback(worker.close)
-            if worker.is_ready:
-                workers.append(worker)
-                if contestant.kind == "saved_model":  # before it has answered anything else
-                    worker.result["first_request"] = worker.ask(do="first")
-                    worker.result["tokens_per_second"] = worker.ask(do="tokenize")
-        compare(workers)
-        measure(workers, options.rounds, options.batches)
+        contestants: list[Taking] = []
+        for way in ways(options.model, Path(name)):
+            contestant = taking_part(way, texts)
+            if contestant is None:
+                continue
+            stack.callback(contestant.process.end)
+            contestants.append(contestant)
+            if way.kind == "saved_model":  # before it has answered anything else
+                contestant.result["first_request"] = contestant.ask("first")
+                contestant.result["tokens_per_second"] = contestant.ask("tokenize")
+        compare(contestants)
+        measure(contestants, options.rounds, options.batches)
     result["load"].append(os.getloadavg()[0])
-    result["contestants"] = [worker.result for worker in workers]
+    result["contestants"] = [contestant.result for contestant in contestants]
     print(json.dumps(result, indent=2))
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n")

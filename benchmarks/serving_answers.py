@@ -14,8 +14,8 @@ INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """One way of answering, in a process of its own.
+class Answering:
+    """One way of answering.
 
     Attributes:
         name: What the table calls it.
@@ -34,15 +34,15 @@ class Contestant:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def saved_model(contestant: Contestant) -> Answer:
+def saved_model(way: Answering) -> Answer:
     """Our export, opened and warmed up as TF Serving does it; all outputs are asked for."""
     import tensorflow_text  # noqa: F401 (its operations)
     from serving_first import replay_warmup
 
     from bert_keras.export.session import ServingSession
 
-    session = ServingSession(contestant.path, contestant.threads)
-    replay_warmup(session, Path(contestant.path))
+    session = ServingSession(way.path, way.threads)
+    replay_warmup(session, Path(way.path))
 
     def answer(texts: Sequence[str]) -> np.ndarray:
         inputs = {"text": np.array([text.encode() for text in texts], object)}
@@ -52,15 +52,15 @@ def saved_model(contestant: Contestant) -> Answer:
     return answer
 
 
-def torch_model(contestant: Contestant) -> Answer:
+def torch_model(way: Answering) -> Answer:
     """The model of transformers, on torch."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    torch.set_num_threads(contestant.threads or os.cpu_count() or 1)
-    dtype = getattr(torch, contestant.dtype)
-    model = AutoModelForSequenceClassification.from_pretrained(contestant.path, dtype=dtype).eval()
-    tokenizer = AutoTokenizer.from_pretrained(contestant.path)
+    torch.set_num_threads(way.threads or os.cpu_count() or 1)
+    dtype = getattr(torch, way.dtype)
+    model = AutoModelForSequenceClassification.from_pretrained(way.path, dtype=dtype).eval()
+    tokenizer = AutoTokenizer.from_pretrained(way.path)
 
     def answer(texts: Sequence[str]) -> np.ndarray:
         batch = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
@@ -70,18 +70,18 @@ def torch_model(contestant: Contestant) -> Answer:
     return answer
 
 
-def onnx_model(contestant: Contestant) -> Answer:
+def onnx_model(way: Answering) -> Answer:
     """ONNX Runtime with all its optimisations, behind the fast tokenizer of transformers."""
     import onnxruntime
     from scipy.special import softmax
     from transformers import AutoTokenizer
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = contestant.threads
+    options.intra_op_num_threads = way.threads
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     providers = ["CPUExecutionProvider"]
-    session = onnxruntime.InferenceSession(contestant.path, options, providers=providers)
-    tokenizer = AutoTokenizer.from_pretrained(Path(contestant.path).parent)
+    session = onnxruntime.InferenceSession(way.path, options, providers=providers)
+    tokenizer = AutoTokenizer.from_pretrained(Path(way.path).parent)
 
     def answer(texts: Sequence[str]) -> np.ndarray:
         encoded = tokenizer(list(texts), padding=True, truncation=True, return_tensors="np")
@@ -91,13 +91,13 @@ def onnx_model(contestant: Contestant) -> Answer:
     return answer
 
 
-def keras_hub_model(contestant: Contestant) -> Answer:
+def keras_hub_model(way: Answering) -> Answer:
     """keras-hub's classifier from text, with the sequence length that the texts need."""
     import keras_hub
 
     from bert_keras.config import BertConfig
 
-    path = Path(contestant.path)
+    path = Path(way.path)
     backbone = keras_hub_backbone(BertConfig.from_json(path / "config.json"))
     tokenizer = keras_hub.models.BertTokenizer(str(path / "vocab.txt"), lowercase=True)
     preprocessor = keras_hub.models.BertTextClassifierPreprocessor(tokenizer, sequence_length=64)
@@ -136,7 +136,7 @@ def write_onnx(path: Path) -> Path:
     return path / "model.onnx"
 
 
-OPENERS: dict[str, Callable[[Contestant], Answer]] = {
+OPENERS: dict[str, Callable[[Answering], Answer]] = {
     "saved_model": saved_model,
     "torch": torch_model,
     "onnx": onnx_model,

@@ -16,14 +16,13 @@ TensorFlow multiplies bfloat16 matrices of 4096 x 768 by 768 x 3072, measured in
 
 import argparse
 import json
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from contest import Work, contest
+from contest import Timed, Work, contest
 from machine import environment
 from peers import keras_hub_masked_lm, torch_step
 
@@ -109,7 +108,7 @@ def ours(shape: Shape, strategy: Any = None, **settings: Any) -> Work:
             ratios = step(batch)
         float(ratios["mlm_loss"].numerator)  # waits for the last
 
-    return timed(take)
+    return Timed(take)
 
 
 def keras_hub_step(shape: Shape, precision: str, jit_compile: bool) -> Work:
@@ -128,7 +127,7 @@ def keras_hub_step(shape: Shape, precision: str, jit_compile: bool) -> Work:
     }
     rows = (inputs, data["masked_lm_ids"], data["masked_lm_weights"])
     dataset = tf.data.Dataset.from_tensors(rows).repeat()
-    return timed(lambda count: model.fit(dataset, steps_per_epoch=count, verbose=0))
+    return Timed(lambda count: model.fit(dataset, steps_per_epoch=count, verbose=0))
 
 
 def transformers_step(shape: Shape, bfloat16: bool, compiled: bool) -> Work:
@@ -149,7 +148,7 @@ def transformers_step(shape: Shape, bfloat16: bool, compiled: bool) -> Work:
         for _ in range(count):
             torch_step(run, optimizer, inputs | targets, bfloat16)
 
-    return timed(take)
+    return Timed(take)
 
 
 def products() -> Work:
@@ -165,19 +164,7 @@ def products() -> Work:
         for _ in range(20 * count):  # one alone is mostly the call
             float(multiply())
 
-    return timed(take)
-
-
-def timed(take: Callable[[int], object]) -> Work:
-    """The seconds that ``take`` needs, which has run once before: tracing does not count."""
-    take(1)
-
-    def work(count: int) -> float:
-        start = time.perf_counter()
-        take(count)
-        return time.perf_counter() - start
-
-    return work
+    return Timed(take)
 
 
 def contestants(shape: Shape, options: argparse.Namespace) -> Mapping[str, Any]:
