@@ -1,4 +1,4 @@
-"""Renders training_step.json and scaling.json into README.md, and plots the steps.
+"""Renders training_step.json, scaling.json and time_to_quality.json into README.md; plots steps.
 
 python benchmarks/training_table.py
 """
@@ -56,6 +56,26 @@ def growth(results: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def quality(result: dict[str, Any]) -> str:
+    """The held-out losses over the minutes, and when our recipe was as far."""
+    curves = result["curves"]
+    recipe = curves["bert_keras, small-sotu.toml"]
+    last = recipe[-1][0]
+    at = [last / 3, last / 2, last]
+    lines = [
+        f"| | {' | '.join(f'{seconds / 60:g} minutes' for seconds in at)} | our recipe is there |",
+        "|" + " --- |" * (len(at) + 2),
+    ]
+    for name, points in curves.items():
+        losses = [min(points, key=lambda p, s=s: abs(p[0] - s))[1] for s in at]
+        sooner = next((seconds for seconds, loss in recipe if loss <= points[-1][1]), None)
+        there = "" if name.startswith("bert_keras") else "never" if sooner is None else (
+            f"after {sooner / 60:g} minutes"
+        )  # fmt: skip
+        lines.append(f"| {name} | {' | '.join(f'{loss:.2f}' for loss in losses)} | {there} |")
+    return "\n".join([*lines, "", "![loss over minutes](time_to_quality.svg)"])
+
+
 def plot(results: dict[str, Any], path: Path) -> None:
     """Bars of the examples a second, with the range of the rounds."""
     import matplotlib
@@ -85,6 +105,7 @@ def main() -> None:
     for file, name, render in (
         ("training_step.json", "training steps", steps),
         ("scaling.json", "scaling", growth),
+        ("time_to_quality.json", "time to quality", quality),
     ):
         if (HERE / file).exists():
             results = json.loads((HERE / file).read_text(encoding="utf-8"))
