@@ -65,18 +65,10 @@ class Contestant:
         self._process.start()
         self.failure: str | None = self._pipe.recv()
 
-    def tell(self, order: Any) -> None:
-        """Gives it an order; ``answer`` waits until it is done."""
-        self._pipe.send(order)
-
-    def answer(self) -> Any:
-        """What it answers to the last order."""
-        return self._pipe.recv()
-
     def ask(self, order: Any) -> Any:
         """What it answers to an order."""
-        self.tell(order)
-        return self.answer()
+        self._pipe.send(order)
+        return self._pipe.recv()
 
     def work(self, units: int) -> float:
         """The seconds that ``units`` took."""

@@ -9,16 +9,13 @@ recipe for such a corpus; each gets what its own documentation recommends for pr
 128, rate 5e-4, a quarter of the tokens masked), and once more our recipe's batch and rate. They
 train on blocks of 128 tokens cut from the documents, as their examples do, masked by their own
 code. All are asked the same questions: held-out pairs of 128 tokens, 15 % masked by our pipeline.
-Each has a process of its own; they train in turns, and the evaluations do not count. With
-``--core-each`` each trains on one core, and as many at a time as there are cores.
+Each has a process of its own; they train in turns, and the evaluations do not count.
 """
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +84,8 @@ def in_seconds(train: Train, evaluate: Evaluate) -> Work:
     return work
 
 
-def ours(corpus: str, longer: int = 1) -> Work:
-    """The recipe in bfloat16, so many times as long, by our step; at its end it stays as it is."""
+def ours(corpus: str) -> Work:
+    """The recipe in bfloat16, by our step on its stages; at its end it stays as it is."""
     import tensorflow as tf
 
     from bert_keras.config import PretrainConfig, load_toml
@@ -99,8 +96,6 @@ def ours(corpus: str, longer: int = 1) -> Work:
     from bert_keras.training.steps import TrainStep
 
     config = load_toml(PretrainConfig, RECIPE, ["train.precision=mixed_bfloat16"])
-    train = replace(config.train, steps=longer * config.train.steps)
-    config = config.replace(train=train)
     opened = Corpus.open(corpus)
     architecture = config.model.bert_config(opened.vocab_size)
     model = BertForPreTraining(architecture, dtype=config.train.precision)
@@ -217,12 +212,6 @@ def keras_hub_run(corpus: str, rate: float, batch_size: int, masked: float) -> W
     )
 
 
-def on_core(core: int, make: Callable[..., Work], arguments: dict[str, Any]) -> Work:
-    """What ``make`` gives, on one core."""
-    os.sched_setaffinity(0, {core})
-    return make(**arguments)
-
-
 def plot(results: dict[str, list[tuple[float, float]]], path: Path) -> None:
     """The losses over the minutes."""
     import matplotlib
@@ -252,7 +241,6 @@ def makers(options: argparse.Namespace) -> dict[str, tuple[Callable[..., Work], 
         "transformers, our rate": (transformers_run, theirs | rate | batch),
         "keras-hub, our rate": (keras_hub_run, corpus | rate | batch | {"masked": 0.15}),
         "bert_keras, small-sotu.toml": (ours, corpus),
-        "bert_keras, twice its steps": (ours, corpus | {"longer": 2}),
     }  # fmt: skip
 
 
@@ -262,31 +250,22 @@ def main() -> None:
     parser.add_argument("corpus")
     parser.add_argument("--seconds", type=int, default=1800, help="of training, each")
     parser.add_argument("--turn", type=int, default=30, help="seconds of a turn")
-    parser.add_argument("--core-each", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    at_once = (os.cpu_count() or 1) if options.core_each else 1
     contestants = []
-    for number, (name, (make, arguments)) in enumerate(makers(options).items()):
-        if options.core_each:
-            arguments = {"core": number % at_once, "make": make, "arguments": arguments}
-            make = on_core
+    for name, (make, arguments) in makers(options).items():
         contestant = Contestant(name, make, arguments)
         if contestant.failure:
             raise SystemExit(f"{name}: {contestant.failure}")
         contestants.append(contestant)
     curves: dict[str, list[tuple[float, float]]] = {c.name: [] for c in contestants}
     for seconds in range(options.turn, options.seconds + 1, options.turn):
-        for first in range(0, len(contestants), at_once):
-            group = contestants[first : first + at_once]
-            for contestant in group:
-                contestant.tell(options.turn)
-            for contestant in group:
-                curves[contestant.name].append((seconds, round(contestant.answer(), 4)))
+        for contestant in contestants:
+            curves[contestant.name].append((seconds, round(contestant.work(options.turn), 4)))
         print(seconds, {name: points[-1][1] for name, points in curves.items()}, flush=True)
         if options.json:
-            result = {"machine": environment(), "cores_each": 1 if options.core_each else None}
-            options.json.write_text(json.dumps(result | {"curves": curves}, indent=2) + "\n")
+            result = {"machine": environment(), "curves": curves}
+            options.json.write_text(json.dumps(result, indent=2) + "\n")
             plot(curves, options.json.with_suffix(".svg"))
     for contestant in contestants:
         contestant.end()
