@@ -20,10 +20,18 @@ Work = Callable[[int], float]
 
 
 class Timed:
-    """The seconds that ``take`` needs; it runs once before, so that tracing does not count."""
+    """The seconds that ``take`` needs; it runs once before, so that tracing does not count.
 
-    def __init__(self, take: Callable[[int], object]) -> None:
-        self.peak_before = _peak_memory()
+    Args:
+        take: Does so many units.
+        memory: The bytes that count as the process's peak.
+    """
+
+    def __init__(
+        self, take: Callable[[int], object], memory: Callable[[], int] | None = None
+    ) -> None:
+        self.memory = memory or peak_memory
+        self.memory_before = self.memory()
         take(1)
         self._take = take
 
@@ -104,8 +112,13 @@ def contest(
             contestants.append(contestant)
     rates: dict[str, list[float]] = {contestant.name: [] for contestant in contestants}
     for number in range(rounds + 1):
-        for contestant in contestants:
-            rate = units / contestant.work(units)
+        for contestant in list(contestants):
+            try:
+                rate = units / contestant.work(units)
+            except (EOFError, OSError):
+                print(f"{contestant.name}: left out, its process ended (memory?)", flush=True)
+                contestants.remove(contestant)
+                continue
             if number:
                 rates[contestant.name].append(rate)
         print(f"round {number} of {rounds}", {n: v[-1:] for n, v in rates.items()}, flush=True)
@@ -144,10 +157,13 @@ def _serve(
     pipe.send(None)
     while True:
         order = pipe.recv()
-        memory = _peak_memory(), getattr(answer, "peak_before", 0)
-        pipe.send(memory if order is None else answer(order))
+        if order is None:
+            pipe.send((answer.memory(), answer.memory_before))
+        else:
+            pipe.send(answer(order))
 
 
-def _peak_memory() -> int:
+def peak_memory() -> int:
+    """The most memory that this process has held so far, in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -62,13 +62,17 @@ class SyntheticCorpus:
 
     @classmethod
     def make(cls, directory: Path, token_count: int) -> "SyntheticCorpus":
-        """Writes the token array into ``directory`` and maps it."""
+        """Writes the arrays into ``directory`` and maps them."""
         rng = np.random.default_rng(0)
         lengths = rng.integers(5, 50, size=token_count // 27)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         bounds = np.append(np.arange(0, len(lengths), 70), len(lengths))
         np.save(directory / "tokens.npy", rng.integers(999, 30_522, offsets[-1], dtype=np.uint16))
-        tokens = np.load(directory / "tokens.npy", mmap_mode="r")
+        np.save(directory / "sentence_offsets.npy", offsets)
+        tokens, offsets = (
+            np.load(directory / f"{name}.npy", mmap_mode="r")
+            for name in ("tokens", "sentence_offsets")
+        )
         return cls(tokens, offsets, np.stack([bounds[:-1], bounds[1:]], axis=1))
 
 

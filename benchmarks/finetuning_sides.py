@@ -74,7 +74,7 @@ def train_theirs(
     decayed = [p for p in model.parameters() if not any(p is q for q in plain)]
     groups = [{"params": decayed, "weight_decay": settings.weight_decay}]
     optimizer = torch.optim.AdamW(
-        [*groups, {"params": plain, "weight_decay": 0.0}], eps=settings.epsilon
+        [*groups, {"params": plain, "weight_decay": 0.0}], eps=settings.epsilon, fused=True
     )
     warmup = round(settings.warmup_ratio * train.steps)
     rate = WarmupLinearDecay(settings.learning_rate, warmup, train.steps)

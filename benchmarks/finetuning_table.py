@@ -6,7 +6,7 @@ python benchmarks/finetuning_table.py
 import json
 from math import floor
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from typing import Any
 
 from pages import replace_block
@@ -41,7 +41,7 @@ def table(results: dict[str, Any], other: str) -> str:
             is_main = metric == row["metric"]
             cells = [title, str(row["steps"]), label, scores(ours, metric), scores(theirs, metric)]
             cells += [difference if is_main else ""]
-            times = [mean(run["seconds"] for run in side) for side in (ours, theirs)]
+            times = [median(run["seconds"] for run in side) for side in (ours, theirs)]
             cells += [f"{times[0]:.0f} / {times[1]:.0f}"]
             cells += [f"{times[1] / times[0]:.1f}"] if is_race else []
             lines.append(f"| {' | '.join(cells)} |")

@@ -11,7 +11,9 @@ corpora as long as 10 MB, 100 MB and 1 GB of English. All in bfloat16, in proces
 """
 
 import argparse
+import gc
 import json
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -47,6 +49,7 @@ def reading(megabytes: int) -> Work:
 
     folder = tempfile.TemporaryDirectory()
     corpus = SyntheticCorpus.make(Path(folder.name), round(megabytes * 1e6 / BYTES_A_TOKEN))
+    gc.collect()
     batches = iter(pretraining_dataset(corpus, DataConfig(), 256, seed=0))
 
     def take(count: int) -> None:
@@ -54,7 +57,13 @@ def reading(megabytes: int) -> Work:
         for _ in range(count):
             next(batches)
 
-    return Timed(take)
+    return Timed(take, own_memory)
+
+
+def own_memory() -> int:
+    """What the process holds beside the pages of mapped files, which it may lose at any time."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return 1024 * int(re.search(r"RssAnon:\s+(\d+)", status)[1])  # type: ignore[index]
 
 
 def makers(what: str) -> dict[str, tuple[Callable[..., Work], dict[str, Any]]]:

@@ -111,9 +111,10 @@ def measure(contestants: Sequence[Taking], rounds: int, batches: int) -> None:
     for size in SIZES:
         count = batches if size == 1 else max(1, batches // 4)
         times: list[list[dict[str, Any]]] = [[] for _ in contestants]
-        for _ in range(rounds):
+        for number in range(rounds + 1):  # the first is to warm up
             for contestant, mine in zip(contestants, times, strict=True):
-                mine.append(contestant.ask("time", size=size, batches=count))
+                found = contestant.ask("time", size=size, batches=count)
+                mine += [found] if number else []
         for contestant, mine in zip(contestants, times, strict=True):
             contestant.result[f"batch_{size}"] = summary(mine, size)
     single = [contestant for contestant in contestants if contestant.way.threads == 1]

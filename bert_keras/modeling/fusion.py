@@ -1,4 +1,4 @@
-"""Element-wise arithmetic as one pass over memory.
+"""Arithmetic that waits for memory, in few passes over it.
 
 TensorFlow's own graph runs every operation of a chain over the whole tensor, and GELU's backward
 pass alone has a dozen: on a CPU they wait for memory. XLA makes one loop of them.
@@ -18,18 +18,26 @@ _is_fusing = ContextVar("_is_fusing", default=False)
 
 
 def fusing(is_wanted: bool = True) -> AbstractContextManager[None]:
-    """What is traced in the block runs ``fused`` functions as one pass where shapes are static."""
+    """What is traced in the block is compiled piece by piece where ``fuses`` says so.
+
+    Gradients have to be taken in the block too.
+    """
     return holding(_is_fusing, is_wanted)
 
 
+def fuses(tensor: tf.Tensor) -> bool:
+    """Whether arithmetic on the tensor is to be compiled: in ``fusing``, and of a static shape.
+
+    Where a shape is not static XLA would compile for each one that comes.
+    """
+    return _is_fusing.get() and tensor.shape.is_fully_defined()
+
+
 def fused(function: Function) -> Function:
-    """``function``, its passes each compiled to one loop where ``fusing`` is on.
+    """``function``, its passes each compiled to one loop where ``fuses`` says so.
 
     The loop computes in float32 and rounds at its end. The backward pass computes ``function``
     once more rather than keep what lies between: less memory, and no slower.
-
-    Where a shape is not static XLA would compile for each one that comes: then, as without
-    ``fusing``, the operations are TensorFlow's own.
 
     Args:
         function: From a float tensor to one of its shape and dtype, element by element.
@@ -42,7 +50,7 @@ def fused(function: Function) -> Function:
         return forward(x), lambda upstream: backward(x, upstream)
 
     def call(x: tf.Tensor) -> tf.Tensor:
-        return as_one_pass(x) if _is_fusing.get() and x.shape.is_fully_defined() else function(x)
+        return as_one_pass(x) if fuses(x) else function(x)
 
     return call
 

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
-from bert_keras.modeling.fusion import fused
+from bert_keras.modeling.fusion import fused, fuses
 from bert_keras.modeling.random import fold_in, kernel_initializer
 from bert_keras.modeling.scope import holding
 
@@ -34,7 +34,7 @@ def inference_on() -> str:
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class LayerNorm(keras.layers.LayerNormalization):
-    """Keras's LayerNorm; for inference in the operations that the machine is quick at."""
+    """Keras's LayerNorm, in the operations that the machine is quick at."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """[T, H] to [T, H]."""
@@ -42,6 +42,9 @@ class LayerNorm(keras.layers.LayerNormalization):
             return self._as_batch_norm(inputs)
         if inference_on() == "phone":
             return self._plain(inputs)
+        if fuses(inputs):
+            gamma, beta = (tf.convert_to_tensor(weight) for weight in (self.gamma, self.beta))
+            return _normalized_in_few_passes(inputs, gamma, beta, self.epsilon)
         return super().call(inputs)
 
     def _plain(self, inputs: tf.Tensor) -> tf.Tensor:
@@ -69,6 +72,50 @@ class LayerNorm(keras.layers.LayerNormalization):
         ).y
         gamma, beta = (tf.cast(weight, inputs.dtype) for weight in (self.gamma, self.beta))
         return tf.reshape(normalized, shape) * gamma + beta
+
+
+def _normalized_in_few_passes(
+    inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
+) -> tf.Tensor:
+    """LayerNorm that keeps nothing but its input for the gradient; float32 between."""
+
+    @tf.custom_gradient
+    def normalize(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            return _normalization_gradient(x, gamma, upstream, epsilon)
+
+        return _normalization(x, gamma, beta, epsilon), gradient
+
+    return normalize(inputs, gamma, beta)
+
+
+@tf.function(jit_compile=True)
+def _normalization(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tf.Tensor:
+    standardized, _ = _standardized(x, epsilon)
+    return tf.cast(standardized * gamma + beta, x.dtype)
+
+
+@tf.function(jit_compile=True)
+def _normalization_gradient(
+    x: tf.Tensor, gamma: tf.Tensor, upstream: tf.Tensor, epsilon: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The gradients of the input, gamma and beta."""
+    standardized, scale = _standardized(x, epsilon)
+    upstream = tf.cast(upstream, tf.float32)
+    inner = upstream * gamma
+    mean = tf.reduce_mean(inner, axis=-1, keepdims=True)
+    slope = tf.reduce_mean(inner * standardized, axis=-1, keepdims=True)
+    of_x = scale * (inner - mean - slope * standardized)
+    of_gamma = tf.reduce_sum(upstream * standardized, axis=0)
+    return tf.cast(of_x, x.dtype), of_gamma, tf.reduce_sum(upstream, axis=0)
+
+
+def _standardized(x: tf.Tensor, epsilon: float) -> tuple[tf.Tensor, tf.Tensor]:
+    """Of each row [H] the values at mean 0 and variance 1, and what they were scaled with."""
+    x = tf.cast(x, tf.float32)
+    centred = x - tf.reduce_mean(x, axis=-1, keepdims=True)
+    scale = tf.math.rsqrt(tf.reduce_mean(centred * centred, axis=-1, keepdims=True) + epsilon)
+    return centred * scale, scale
 
 
 class BertLayer(keras.layers.Layer):

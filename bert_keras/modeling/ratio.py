@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from bert_keras.modeling.cross_entropy import cross_entropy
+from bert_keras.modeling.fusion import fuses
+
 
 class Ratio(NamedTuple):
     """A mean that is not divided yet.
@@ -47,8 +50,8 @@ def cross_entropy_ratios(
     Returns:
         ``{name}_loss`` in nats and ``{name}_accuracy`` as a fraction.
     """
-    logits = tf.cast(logits, tf.float32)
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    losses = cross_entropy(logits, labels)
+    logits = logits if fuses(logits) else tf.cast(logits, tf.float32)
     is_right = tf.cast(tf.argmax(logits, axis=-1, output_type=labels.dtype) == labels, tf.float32)
     # Of the labels' shape, not the losses': what a mean is over must not wait for the logits.
     weights = tf.ones(tf.shape(labels)) if weights is None else tf.cast(weights, tf.float32)

@@ -128,7 +128,7 @@ class AdamW(keras.optimizers.AdamW):
             learning_rate *= is_applied
             beta_1, beta_2 = (1 - (1 - beta) * is_applied for beta in (beta_1, beta_2))
         if self.weight_decay and self._use_weight_decay(variable):
-            variable.assign_sub(variable * self.weight_decay * learning_rate)
+            variable.assign_sub(variable * (self.weight_decay * learning_rate))
         momentum, velocity = self._momentums[index].value, self._velocities[index].value
         # The kernel corrects by 1 - beta^t: powers of zero leave the moments as they are.
         step = self._updates(variable.dtype)

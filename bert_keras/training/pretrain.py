@@ -83,7 +83,9 @@ def measure_seconds_per_step(config: PretrainConfig, corpus: Corpus, seconds: fl
     step_function = TrainStep(tf.distribute.get_strategy(), model, optimizer, config.train)
     mean, done = 0.0, 0
     for stage in make_stages(config, corpus):
-        batches = iter(stage.batches_from(done))
+        dataset = stage.batches_from(done)
+        step_function.expect(dataset.element_spec)
+        batches = iter(dataset)
         for _ in range(3):  # traces, and lets the pipeline fill
             step_function(next(batches))
         steps, start = 0, time.monotonic()

@@ -111,12 +111,12 @@ class TrainStep:
         self, batch: Batch, seed: tf.Tensor, denominators: dict[str, tf.Tensor]
     ) -> tuple[Gradients, Ratios]:
         """This replica's share of the gradients; ``None`` for a head without labels."""
-        with tf.GradientTape() as tape:
-            with dropout_drawn_from(seed), fusing(self._fuses):
-                outputs = self._model(batch, training=True)
-            ratios = self._model.ratios(batch, outputs)
-            loss = self._optimizer.scale_loss(total_loss(ratios, denominators))
-        return tape.gradient(loss, self._model.trainable_variables), ratios
+        # The gradients within too: layers that are computed once more must not round otherwise.
+        with dropout_drawn_from(seed), fusing(self._fuses):
+            with tf.GradientTape() as tape:
+                ratios = self._model.ratios(batch, self._model(batch, training=True))
+                loss = self._optimizer.scale_loss(total_loss(ratios, denominators))
+            return tape.gradient(loss, self._model.trainable_variables), ratios
 
     def _accumulated(
         self, batch: Batch, seed: tf.Tensor, denominators: dict[str, tf.Tensor]

@@ -13,6 +13,7 @@ import tensorflow as tf
 from bert_keras import BertConfig
 from bert_keras.modeling import padded_layout
 from bert_keras.modeling.embeddings import BertEmbeddings
+from bert_keras.modeling.fusion import fusing
 from bert_keras.modeling.heads import MaskedLMHead, NextSentenceHead, Pooler
 from bert_keras.modeling.layers import BertLayer, LayerNorm, activation, add_bias, for_inference
 from bert_keras.modeling.transformer import FeedForward, SelfAttention, TransformerLayer
@@ -205,3 +206,45 @@ def test_what_is_written_for_inference_answers_the_same(config, layer_class, on)
     with for_inference(on):
         given = layer(tokens, *arguments)
     np.testing.assert_allclose(given, expected, atol=2e-5, rtol=1e-5)
+
+
+class TestLayerNormInFewPasses:
+    """Compiled, as in a training step on a CPU, beside Keras's own and beside its definition."""
+
+    @staticmethod
+    def results(layer, x, is_fused, upstream):
+        with fusing(is_fused), tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+        weights = [layer.gamma.value, layer.beta.value]
+        with fusing(is_fused):
+            gradients = tape.gradient(y, [x, *weights], tf.cast(upstream, y.dtype))
+        return [y, *gradients]
+
+    @staticmethod
+    def layer(dtype):
+        layer = LayerNorm(epsilon=1e-12, dtype=dtype)
+        layer.build((None, 24))
+        layer.gamma.assign(np.linspace(0.5, 2, 24))
+        layer.beta.assign(np.linspace(-1, 1, 24))
+        return layer
+
+    x = tf.random.stateless_normal([40, 24], [1, 2], 3.0, 2.0)
+    upstream = tf.random.stateless_normal([40, 24], [3, 4])
+
+    def test_values_and_gradients_are_keras_own(self):
+        layer = self.layer("float32")
+        fused, keras_own = (self.results(layer, self.x, on, self.upstream) for on in (True, False))
+        for ours, theirs in zip(fused, keras_own, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-5)
+
+    def test_in_16_bits_only_the_end_is_rounded(self):
+        x, upstream = (tf.cast(t, tf.bfloat16) for t in (self.x, self.upstream))
+        found = self.results(self.layer("mixed_bfloat16"), x, True, upstream)
+        double = keras.layers.LayerNormalization(epsilon=1e-12, dtype="float64")
+        double.build((None, 24))
+        double.set_weights([w.astype("float64") for w in self.layer("float32").get_weights()])
+        exact = self.results(double, tf.cast(x, tf.float64), False, upstream)
+        assert [t.dtype for t in found] == [tf.bfloat16, tf.bfloat16, tf.float32, tf.float32]
+        for ours, theirs, error in zip(found, exact, [2**-8, 2**-8, 1e-5, 1e-5], strict=True):
+            np.testing.assert_allclose(tf.cast(ours, tf.float64), theirs, rtol=error, atol=2e-5)
