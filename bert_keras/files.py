@@ -29,7 +29,8 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
         replace: Whether a directory that already has that name gives way.
 
     Raises:
-        InputError: When ``path`` is there and ``replace`` is false.
+        InputError: When ``path`` is there and ``replace`` is false; also when another process
+            has made it by the end of the block. What is there stays as it is.
     """
     path = Path(path)
     if path.exists() and not replace:
@@ -40,18 +41,19 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
     try:
         temporary.chmod(0o755)  # mkdtemp makes it private; the result should be as any directory
-        with _held(temporary), _errors_naming(path, temporary):
-            yield temporary
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                _sync(file)
-        if path.exists():
-            old = temporary.with_suffix(".old")
-            path.rename(old)
-            temporary.rename(path)
-            shutil.rmtree(old)
-        else:
-            temporary.rename(path)
+        with _held(temporary):  # until it has its name, or another process takes it for left
+            with _errors_naming(path, temporary):
+                yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _sync(file)
+            if replace and path.exists():
+                old = temporary.with_suffix(".old")
+                path.rename(old)
+                temporary.rename(path)
+                shutil.rmtree(old)
+            else:
+                _rename_to_new(temporary, path)
         _sync(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -85,6 +87,18 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
             _sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _rename_to_new(temporary: Path, path: Path) -> None:
+    """Renames a directory that has something in it, unless there is anything of that name."""
+    if not path.exists():  # as an empty directory would give way
+        try:
+            temporary.rename(path)
+            return
+        except OSError:  # what another process has made since does not
+            if not path.exists():
+                raise
+    raise InputError(f"{path} has appeared meanwhile and stays as it is; try once more")
 
 
 def _remove_left_behind(path: Path) -> None:

@@ -1,7 +1,9 @@
 import os
+from pathlib import Path
 
 import pytest
 
+from bert_keras import files
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory, write_text_atomic
 
@@ -67,10 +69,36 @@ def test_what_a_killed_process_left_goes_with_the_next_and_what_is_being_written
     for directory in (left, other):
         directory.mkdir()
         (directory / "half").write_text("half")
-    with atomic_directory(tmp_path / "out") as first:
+    with atomic_directory(tmp_path / "out", replace=True) as first:
         assert not left.exists()
         with atomic_directory(tmp_path / "out") as second:
             assert first.exists()
             (second / "whole").write_text("whole")
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == [other.name, "out"]
+
+
+@pytest.mark.parametrize("at", ["sync", "rename"])
+@pytest.mark.parametrize("what", ["directory", "file"])
+def test_what_another_process_made_by_the_end_stays_as_it_is(tmp_path, monkeypatch, at, what):
+    """While the files go to the disk, or between the last look and the renaming."""
+    target = tmp_path / "out"
+    whole = target / "whole" if what == "directory" else target
+
+    def meanwhile():
+        if not whole.exists():
+            whole.parent.mkdir(exist_ok=True)
+            whole.write_text("the other's")
+
+    sync, rename = files._sync, Path.rename
+    if at == "sync":
+        monkeypatch.setattr(files, "_sync", lambda path: (meanwhile(), sync(path)))
+    else:
+        monkeypatch.setattr(Path, "rename", lambda *paths: (meanwhile(), rename(*paths)))
+    with (
+        pytest.raises(InputError, match=r"out has appeared meanwhile"),
+        atomic_directory(target) as directory,
+    ):
+        (directory / "whole").write_text("ours")
+    assert whole.read_text() == "the other's"
+    assert list(tmp_path.iterdir()) == [target]

@@ -6,7 +6,7 @@ The file ``batching_params.pbtxt`` in a version's folder is read where the serve
 
 from pathlib import Path
 
-from bert_keras.config.export import SavedModelConfig
+from bert_keras.export.answers import Answers
 from bert_keras.files import write_text_atomic
 
 BATCHING_FILE = "batching_params.pbtxt"
@@ -16,33 +16,42 @@ _TEXT = """\
 # Read with --enable_batching --enable_per_model_batching_parameters.
 #
 # As many rows as are always within the model's own limit ({limit} tokens a request, {length} the
-# longest row), so that putting requests together never makes one fail; and no more than {most}.
+# longest row of any signature), so that no batch exceeds it; and no more than {most}.
 max_batch_size {{ value: {size} }}
 # Microseconds that a request waits for company: little beside the milliseconds it takes.
 batch_timeout_micros {{ value: 1000 }}
 # Batches that may wait; beyond them requests are refused at once ("unavailable") and the client
 # tries again, instead of waiting for longer than it has time.
 max_enqueued_batches {{ value: 64 }}
-# Requests of the signature `tokens` may be of different lengths; 0 is padding in all its inputs.
-pad_variable_length_inputs: true
+# pad_variable_length_inputs stays off: the server would fill up shorter sequences of `tokens` with
+# the first number of the request, a 1 in attention_mask. So requests of `tokens` that are put
+# together must be of one length; the server refuses the others (FAILED_PRECONDITION).
 """
 
 
-def max_batch_size(row_tokens: int, limit: int) -> int:
-    """The most rows of which none can exceed the limit of a request."""
-    return max(1, min(_MOST, limit // row_tokens))
+def max_batch_size(answers: Answers) -> int:
+    """The most rows that a server may put together, so that they never exceed the model's limit."""
+    return max(1, min(_MOST, answers.config.max_request_tokens // _longest_row(answers)))
 
 
-def write_batching_parameters(row_tokens: int, config: SavedModelConfig, folder: Path) -> None:
+def write_batching_parameters(answers: Answers, folder: Path) -> None:
     """Writes the parameters that fit a model.
 
     Args:
-        row_tokens: The most tokens that one row of a request can become.
-        config: The settings of the export.
+        answers: What the model answers.
         folder: The SavedModel.
     """
-    limit = config.max_request_tokens
     text = _TEXT.format(
-        limit=limit, length=row_tokens, most=_MOST, size=max_batch_size(row_tokens, limit)
+        limit=answers.config.max_request_tokens,
+        length=_longest_row(answers),
+        most=_MOST,
+        size=max_batch_size(answers),
     )
     write_text_atomic(folder / BATCHING_FILE, text)
+
+
+def _longest_row(answers: Answers) -> int:
+    """The most tokens of a row: of what a text becomes, and of the sequences of ``tokens``."""
+    # Longer ones are refused for themselves, in company or not.
+    sequence = min(answers.model.config.max_position_embeddings, answers.config.max_request_tokens)
+    return max(answers.row_tokens(), sequence)

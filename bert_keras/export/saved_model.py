@@ -74,7 +74,7 @@ def export_saved_model(
     with next_version(path) as (version, folder):
         served = _save(answers, folder)
         write_warmup(answers, path.name, folder)
-        write_batching_parameters(answers.row_tokens(), config, folder)
+        write_batching_parameters(answers, folder)
         operations = check_operations(folder)
         comparison = compare(answers, _reference(model, tokenizer), folder)
         report = describe(version, answers, served, operations, comparison, folder)

@@ -29,8 +29,6 @@ def next_version(path: Path) -> Iterator[tuple[Path, Path]]:
         version = path / str(max(numbers, default=0) + 1)
         with atomic_directory(version) as folder:
             yield version, folder
-            if version.exists():  # another process was quicker
-                raise InputError(f"{version} has appeared meanwhile; export once more")
     finally:
         if is_new:
             with suppress(OSError):  # not empty: the version is in it

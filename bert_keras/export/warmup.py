@@ -5,6 +5,9 @@ request would else wait until the graph is optimised. The few fields of that mes
 are written here by their published numbers (tensorflow_serving/apis/prediction_log.proto,
 predict.proto, model.proto), so that a plain install can do it; the tests read them back with
 tensorflow-serving-api.
+
+A server that batches sends them the way of all requests, and does not take a version up of which it
+cannot answer one: so none has more rows than ``batching_params.pbtxt`` allows.
 """
 
 from pathlib import Path
@@ -14,12 +17,13 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.export.answers import Answers
+from bert_keras.export.batching import max_batch_size
 from bert_keras.export.samples import texts_of_length
 from bert_keras.export.signatures import DEFAULT, TOKENIZE, TOKENS
 
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 
-# Sequences of a request, and the most tokens of one; as far as they are within both limits.
+# Rows of a request, and the tokens of each; as far as they are within the limits.
 _BATCH_SIZES = (1, 4, 32)
 _LENGTHS = (8, 32, 128, 512)
 _MAX_TOKENS = 4096  # of a request, so that a server does not start for minutes
@@ -44,9 +48,9 @@ def warmup_requests(answers: Answers) -> list[tuple[str, dict[str, np.ndarray]]]
     """Signatures and inputs of several lengths and batch sizes."""
     requests = []
     names = answers.text_inputs(answers.config)
-    longest = answers.config.max_length
+    longest, rows = answers.config.max_length, max_batch_size(answers)
     assert longest is not None
-    for batch_size in _BATCH_SIZES:
+    for batch_size in sorted({min(size, rows) for size in _BATCH_SIZES}):
         for length in sorted({min(length, longest) for length in _LENGTHS}):
             most = min(_MAX_TOKENS, answers.config.max_request_tokens)
             if batch_size * length > most and batch_size > 1:

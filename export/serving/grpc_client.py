@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-# What did not reach the server, or found its queue full, is sent again.
+# What did not reach the server, or found its queue full, is sent again; not what took too long.
 _RETRIES = {
     "methodConfig": [
         {

@@ -14,6 +14,7 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ReadTimeoutError
 from urllib3.util.retry import Retry
 
 Texts = Sequence[str | bytes]
@@ -23,17 +24,34 @@ class ServingError(RuntimeError):
     """The server refused a request; the message is its own."""
 
 
+class _Retry(Retry):
+    """Gives up when an answer does not come in time; a connection that broke is made anew."""
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: Any = None,
+        error: Exception | None = None,
+        *rest: Any,
+        **named: Any,
+    ) -> Retry:
+        if isinstance(error, ReadTimeoutError):
+            raise error
+        return super().increment(method, url, response, error, *rest, **named)
+
+
 class RestClient:
     """Asks one model; may be used by several threads.
 
     Args:
         model: The model's name.
         url: Where the server is.
-        timeout: Seconds to wait for an answer.
+        timeout: Seconds to wait for an answer, and to reach the server each time.
         batch_size: Texts of a request at most; no more than ``max_batch_size`` in the version's
             ``batching_params.pbtxt``.
         retries: How often a request is sent again that the server had no room for, or that did
-            not reach it. To answer twice does no harm.
+            not reach it. One whose time ran out is not: the server may be at it still.
     """
 
     def __init__(
@@ -47,11 +65,12 @@ class RestClient:
         self.address = f"{url}/v1/models/{model}"
         self.timeout, self.batch_size = timeout, batch_size
         self.session = requests.Session()
-        policy = Retry(
+        policy = _Retry(
             retries,
             backoff_factor=0.1,  # 0.1, 0.2, 0.4 s
             backoff_jitter=0.1,
-            status_forcelist=(429, 502, 503, 504),
+            # Not 504, and not 429, which here says that the time ran out in the queue.
+            status_forcelist=(502, 503),
             allowed_methods=("GET", "POST"),
             raise_on_status=False,
         )

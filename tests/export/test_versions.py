@@ -1,5 +1,6 @@
 import pytest
 
+from bert_keras import files
 from bert_keras.errors import InputError
 from bert_keras.export.versions import next_version
 
@@ -49,6 +50,21 @@ def test_of_two_at_a_time_the_slower_says_so_and_changes_nothing(tmp_path):
     with pytest.raises(InputError, match="appeared meanwhile"):
         slower.__exit__(None, None, None)
     assert [p.name for p in (path / "1").iterdir()] == ["saved_model.pb"]
+
+
+def test_a_version_finished_while_ours_goes_to_the_disk_stays(tmp_path, monkeypatch):
+    path, sync, begun = tmp_path / "served", files._sync, []
+
+    def slow(file):
+        if not begun:
+            begun.append(file)
+            write(path)
+        sync(file)
+
+    monkeypatch.setattr(files, "_sync", slow)
+    with pytest.raises(InputError, match="appeared meanwhile"), next_version(path) as (_, folder):
+        (folder / "ours").write_bytes(b"x")
+    assert [str(p.relative_to(path)) for p in sorted(path.rglob("*"))] == ["1", "1/saved_model.pb"]
 
 
 def test_a_version_or_a_file_is_no_folder_of_versions(tmp_path):

@@ -3,14 +3,17 @@
 gRPC: ``PredictionService.Predict`` by tensorflow-serving-api; REST: ``POST
 /v1/models/NAME[/versions/N]:predict`` in the row and the column format and ``GET
 /v1/models/NAME`` (tensorflow_serving/g3doc/api_rest.md). As the real one it opens the SavedModel
-with the graph loader, checks names and types against the signature and not the shapes, and puts
-waiting requests together along the first dimension, within ``batching_params.pbtxt``.
+with the graph loader, answers the warm-up requests or does not start, checks names and types
+against the signature and not the shapes, and puts waiting requests together along the first
+dimension, within ``batching_params.pbtxt``, whatever the other dimensions are; where those differ
+it does what tensorflow_serving/batching/batching_session.cc and batching_util.cc do.
 """
 
 import base64
 import json
 import re
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,8 +21,13 @@ from queue import Empty, Queue
 
 import grpc
 import numpy as np
+import protocol
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.apis import (
+    predict_pb2,
+    prediction_log_pb2,
+    prediction_service_pb2_grpc,
+)
 
 from bert_keras.export.session import ServingSession
 
@@ -35,11 +43,10 @@ class RefusedError(Exception):
 class Batcher:
     """Puts the requests of a signature together."""
 
-    def __init__(self, session, signature, folder):
-        text = (folder / "batching_params.pbtxt").read_text()
-        self.most = int(re.search(r"max_batch_size \{ value: (\d+)", text)[1])
-        self.wait = int(re.search(r"batch_timeout_micros \{ value: (\d+)", text)[1]) / 1e6
-        assert "\npad_variable_length_inputs: true" in text
+    def __init__(self, session, signature, parameters):
+        self.most = parameters.max_batch_size.value
+        self.wait = parameters.batch_timeout_micros.value / 1e6
+        self.pads = parameters.pad_variable_length_inputs
         self.session, self.signature = session, signature
         self.waiting = Queue()
         self.sizes = []  # of the batches that were run
@@ -61,14 +68,13 @@ class Batcher:
         while True:
             batch = [held or self.waiting.get()]
             held, rows = None, batch[0][1]
-            ranks = {name: array.ndim for name, array in batch[0][0].items()}
+            end = time.monotonic() + self.wait
             while rows < self.most:
                 try:
-                    held = self.waiting.get(timeout=self.wait)
+                    held = self.waiting.get(timeout=max(0, end - time.monotonic()))
                 except Empty:
                     break
-                same = {name: array.ndim for name, array in held[0].items()} == ranks
-                if not same or rows + held[1] > self.most:
+                if rows + held[1] > self.most:
                     break
                 batch.append(held)
                 held, rows = None, rows + batch[-1][1]
@@ -78,7 +84,10 @@ class Batcher:
         self.sizes.append(rows)
         try:
             names = batch[0][0].keys()
-            together = {name: _joined([inputs[name] for inputs, _, _ in batch]) for name in names}
+            together = {
+                name: _joined(name, [inputs[name] for inputs, _, _ in batch], self.pads)
+                for name in names
+            }
             outputs = self.session.run(self.signature, together)
             for name, array in outputs.items():
                 assert len(array) == rows, f"{name} cannot be parted: {array.shape}, {rows} rows"
@@ -92,11 +101,26 @@ class Batcher:
             start += size
 
 
-def _joined(arrays):
-    """One under the other, those of ids padded with 0 to the widest."""
-    if arrays[0].ndim == 2:
-        width = max(array.shape[1] for array in arrays)
-        arrays = [np.pad(array, [(0, 0), (0, width - array.shape[1])]) for array in arrays]
+def _joined(name, arrays, pads):
+    """One under the other; of other shapes they are refused or padded, as the server is told."""
+    if pads:
+        assert len({array.ndim for array in arrays}) == 1, "the real server reads foreign memory"
+        most = np.max([array.shape[1:] for array in arrays], axis=0)
+        arrays = [
+            np.pad(
+                array,
+                [(0, 0), *((0, n - m) for n, m in zip(most, array.shape[1:], strict=True))],
+                constant_values=array.flat[0],
+            )
+            for array in arrays
+        ]
+    elif len({array.shape[1:] for array in arrays}) > 1:
+        message = (
+            f"Tensors with name '{name}' from different tasks have different shapes and padding is "
+            "turned off. Set pad_variable_length_inputs to true, or ensure that all tensors with "
+            "the same name have equal dimensions starting with the first dim."
+        )
+        raise RefusedError(grpc.StatusCode.FAILED_PRECONDITION, message)
     return np.concatenate(arrays)
 
 
@@ -106,9 +130,15 @@ class ModelServer:
     def __init__(self, name, folder):
         self.name, self.folder = name, folder
         self.session = ServingSession(folder)
+        parameters = protocol.parse("BatchingParameters", folder / "batching_params.pbtxt")
         self.batchers = {
-            name: Batcher(self.session, name, folder) for name in self.session.signatures
+            name: Batcher(self.session, name, parameters) for name in self.session.signatures
         }
+        warmup = folder / "assets.extra" / "tf_serving_warmup_requests"
+        for record in tf.data.TFRecordDataset(str(warmup)).as_numpy_iterator():
+            request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+            inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+            self.predict(request.model_spec.name, request.model_spec.signature_name, inputs)
 
     def predict(self, name, signature, inputs):
         if name != self.name:

@@ -1,10 +1,7 @@
 """The clients of export/serving/ against a server that speaks TF Serving's protocol."""
 
-import importlib.util
 import random
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import grpc
 import numpy as np
@@ -16,26 +13,8 @@ from bert_keras.tasks import predict
 WORDS = ["the", "ferry", "was", "late", "so", "we", "这", "家", "½", "😀", "[MASK]", "naïve"]
 
 
-def module(path, name):
-    spec = importlib.util.spec_from_file_location(name, path)
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[name] = loaded
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-model_server = module(Path(__file__).parent / "model_server.py", "model_server")
-
-
 @pytest.fixture(scope="module")
-def scripts(repository):
-    folder = repository / "export" / "serving"
-    names = ("rest_client", "grpc_client", "load")
-    return {name: module(folder / f"{name}.py", name) for name in names}
-
-
-@pytest.fixture(scope="module")
-def server(exported):
+def server(model_server, exported):
     with model_server.serving("classification", exported("classification")) as running:
         yield running
 
@@ -109,20 +88,6 @@ def test_what_cannot_be_answered_is_an_error_that_says_why(scripts, server, rest
         assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
-def test_a_server_that_is_away_or_slow_is_given_up_in_time(scripts):
-    refusing = scripts["rest_client"].RestClient("m", "http://127.0.0.1:9", timeout=0.2, retries=1)
-    assert not refusing.is_ready()
-    with (
-        scripts["grpc_client"].GrpcClient("m", "127.0.0.1:9", timeout=0.3) as client,
-        pytest.raises(grpc.RpcError) as error,
-    ):
-        client.predict({"text": ["a"]})
-    assert error.value.code() in (
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-    )
-
-
 HOSTILE = ["", b"\xff\xfe\x00", "x" * 1_000_000, "\u0301" * 5000, " \n", "[CLS] [SEP]" * 300]
 
 
@@ -137,7 +102,6 @@ def test_of_64_at_a_time_every_answer_goes_to_its_question(server, rest, rpc, ex
             texts[-1] = HOSTILE[number // 6 % len(HOSTILE)]
         requests.append(texts)
     wrong = [
-        lambda: rpc.predict({"text": np.array([[b"a"], [b"b"]], object)}),
         lambda: rpc.predict({"text": np.zeros(3, np.float32)}),
         lambda: rest.predict({"text": ["a"]}, "tokens"),
         lambda: rpc.predict(
@@ -166,20 +130,70 @@ def test_of_64_at_a_time_every_answer_goes_to_its_question(server, rest, rpc, ex
     np.testing.assert_allclose(given, right, atol=1e-5)
 
 
-def test_ids_of_other_lengths_are_put_together_and_parted_again(server, rpc, tokenizer, expected):
-    texts = [" ".join(WORDS[:count]) for count in range(16)] * 2
+@pytest.fixture
+def patient(server, monkeypatch):
+    """A server that waits so long for company that all who ask now are put together."""
+    for batcher in server.batchers.values():
+        monkeypatch.setattr(batcher, "wait", 1.0)
+    return server
 
-    def ask(text):
-        ids = np.array([tokenizer.encode(text).input_ids])
-        batch = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-        batch["token_type_ids"] = np.zeros_like(ids)
-        batch = {name: array.astype(np.int32) for name, array in batch.items()}
-        return rpc.predict(batch, "tokens")["probabilities"]
 
+def batch_of(tokenizer, text, length=0):
+    """What ``tokens`` takes for one text, padded to a length."""
+    ids = tokenizer.encode(text).input_ids
+    padding = max(0, length - len(ids))
+    columns = {
+        "input_ids": [*ids, *[tokenizer.pad_id] * padding],
+        "attention_mask": [1] * len(ids) + [0] * padding,
+        "token_type_ids": [0] * (len(ids) + padding),
+    }
+    return {name: np.array([column], np.int32) for name, column in columns.items()}
+
+
+def test_ids_padded_to_one_length_are_put_together_and_parted_again(
+    patient, rpc, tokenizer, expected
+):
+    texts = [" ".join(WORDS[:count]) for count in range(8)] * 2
+    batches = [batch_of(tokenizer, text, 24) for text in texts]
+    before = len(patient.batchers["tokens"].sizes)
     with ThreadPoolExecutor(16) as pool:
-        answers = np.concatenate(list(pool.map(ask, texts)))
-    assert max(server.batchers["tokens"].sizes) > 1
-    np.testing.assert_allclose(answers, expected(texts), atol=1e-5)
+        answers = list(pool.map(lambda b: rpc.predict(b, "tokens")["probabilities"], batches))
+    assert max(patient.batchers["tokens"].sizes[before:]) > 1
+    np.testing.assert_allclose(np.concatenate(answers), expected(texts), atol=1e-5)
+
+
+def test_ids_of_other_lengths_are_refused_and_never_answered_wrongly(
+    patient, rpc, tokenizer, expected
+):
+    texts = ["the ferry", "the ferry was late so we"]
+    batches = [batch_of(tokenizer, text) for text in texts]
+    assert refusals(rpc, [(batch, "tokens") for batch in batches]) == {
+        grpc.StatusCode.FAILED_PRECONDITION
+    }
+    alone = [rpc.predict(batch, "tokens")["probabilities"] for batch in batches]
+    np.testing.assert_allclose(np.concatenate(alone), expected(texts), atol=1e-5)
+
+
+def test_texts_of_a_wrong_shape_are_refused_with_their_company_and_the_next_are_answered(
+    patient, rpc, expected
+):
+    wrong = np.array([[b"a"], [b"b"]], object)
+    codes = refusals(rpc, [({"text": texts}, "serving_default") for texts in (wrong, ["late"])])
+    assert codes == {grpc.StatusCode.FAILED_PRECONDITION}
+    answers = rpc.predict({"text": ["late"]})["probabilities"]
+    np.testing.assert_allclose(answers, expected(["late"]), atol=1e-5)
+
+
+def refusals(client, jobs):
+    """The codes with which a server refuses what it is asked at the same time."""
+
+    def ask(job):
+        with pytest.raises(grpc.RpcError) as error:
+            client.predict(*job)
+        return error.value.code()
+
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        return set(pool.map(ask, jobs))
 
 
 def test_the_load_script_counts_answers_and_refusals(scripts, rest):

@@ -5,8 +5,6 @@ import yaml
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from bert_keras.export.batching import max_batch_size
-
 
 @pytest.fixture
 def folder(repository):
@@ -22,7 +20,7 @@ def test_the_model_config_is_what_tf_serving_reads(folder):
     assert model.model_version_policy.latest.num_versions == 1
 
 
-def test_compose_mounts_what_its_flags_name(folder):
+def test_compose_mounts_what_its_flags_name(folder, protocol):
     services = yaml.safe_load((folder / "docker-compose.yaml").read_text())["services"]
     command = services["serving"]["command"]
     files = [flag.split("=/config/")[1] for flag in command if "=/config/" in flag]
@@ -31,20 +29,23 @@ def test_compose_mounts_what_its_flags_name(folder):
     assert "./models:/models:ro" in services["serving"]["volumes"]
     scrape = yaml.safe_load((folder / "prometheus.yml").read_text())["scrape_configs"][0]
     assert scrape["static_configs"] == [{"targets": ["serving:8501"]}]
-    assert f'path: "{scrape["metrics_path"]}"' in (folder / "monitoring.config").read_text()
+    monitoring = protocol.parse("MonitoringConfig", folder / "monitoring.config").prometheus_config
+    assert monitoring.enable
+    assert monitoring.path == scrape["metrics_path"]
+
+
+def test_the_batching_config_is_what_tf_serving_reads_and_sets_threads_alone(folder, protocol):
+    """With parameters for each model the server passes over all others."""
+    parameters = protocol.parse("BatchingParameters", folder / "batching.config")
+    fields = {field.name for field, _ in parameters.ListFields()}
+    assert fields == {"num_batch_threads", "thread_pool_name"}
+    assert parameters.num_batch_threads.value >= 1
 
 
 def test_the_image_is_the_same_everywhere(folder):
     texts = [(folder / name).read_text() for name in ("README.md", "docker-compose.yaml")]
     images = {image for text in texts for image in re.findall(r"tensorflow/serving:[\d.]+", text)}
     assert len(images) == 1
-
-
-def test_rows_put_together_never_exceed_the_models_limit():
-    for row_tokens in (8, 128, 512, 6144, 32_768):
-        size = max_batch_size(row_tokens, 32_768)
-        assert 1 <= size <= 32
-        assert size * row_tokens <= 32_768
 
 
 def test_the_readme_names_every_file(folder):
