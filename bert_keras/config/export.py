@@ -23,8 +23,8 @@ class SavedModelConfig:
             that oneDNN makes one operation of it, which GPUs cannot run.
         pair: Whether the texts come in pairs (``text_a``, ``text_b``).
         top: Masked LM: how many candidates each [MASK] gets.
-        max_windows: Tagging and span: a text longer than this many windows is read no further, so
-            that a request's cost is bounded.
+        max_windows: Tagging and span: a text longer than this many windows is read no further, as
+            if it ended there, so that a request's cost is bounded.
         max_request_tokens: The most sequences of a request times the tokens of the longest; more
             is refused, so that no request takes all the memory.
     """

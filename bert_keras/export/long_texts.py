@@ -1,6 +1,7 @@
 """Long texts as windows that the model reads, in the graph."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,12 +19,14 @@ class Tokens(NamedTuple):
     """The tokens of B texts without the special ones.
 
     Attributes:
-        ids: int32 [B, N], padded.
+        texts: The texts as far as they are read, well-formed, string [B].
+        ids: int32 [B, N]; behind a text's last there may be any.
         lengths: How many there are of each text, int32 [B].
         starts: The first character of each in its text, int32 [B, N].
         ends: Behind its last character, int32 [B, N].
     """
 
+    texts: tf.Tensor
     ids: tf.Tensor
     lengths: tf.Tensor
     starts: tf.Tensor
@@ -46,12 +49,47 @@ def well_formed(texts: tf.Tensor) -> tf.Tensor:
     return normalized
 
 
-def tokens_of(graph_tokenizer: Any, texts: tf.Tensor, most: int) -> Tokens:
-    """The first ``most`` tokens of texts, string [B], and where they stand."""
-    encoded = with_length(graph_tokenizer, most + 2).encode_with_offsets(texts)
-    lengths = tf.reduce_sum(encoded["attention_mask"], axis=1) - 2
+def tokens_of(graph_tokenizer: Any, texts: tf.Tensor, most: tf.Tensor, bound: int) -> Tokens:
+    """The first tokens of texts and where they stand.
+
+    A text with more tokens is read as if it ended where the last of them does. Of a character whose
+    parts are several tokens all are read or none, so that there is such a place.
+
+    Args:
+        graph_tokenizer: The tokenizer; its length is of no matter.
+        texts: Any bytes, string [B].
+        most: The most tokens of each, int32 [B].
+        bound: No ``most`` is more.
+    """
+    # One more than are read, so that a longer text is seen to be longer.
+    tokenizer = with_length(graph_tokenizer, bound + 3)
+    texts = well_formed(tokenizer.beginning(texts))
+    encoded = tokenizer.encode_with_offsets(texts)
+    found = tf.reduce_sum(encoded["attention_mask"], axis=1)[:, None] - 2
     inner = {name: value[:, 1:] for name, value in encoded.items()}
-    return Tokens(inner["input_ids"], lengths, inner["character_starts"], inner["character_ends"])
+    starts, ends = inner["character_starts"], inner["character_ends"]
+    number = tf.range(1, tf.shape(starts)[1] + 1)[None]
+    may_end = (number == found) | (ends <= tf.pad(starts[:, 1:], [[0, 0], [0, 1]]))
+    may_end &= (number <= found) & (number <= most[:, None])
+    lengths = tf.maximum(tf.reduce_max(tf.where(may_end, number, 0), axis=1), 0)
+    read = tf.where(number <= lengths[:, None], inner["byte_ends"], 0)
+    size = tf.maximum(tf.reduce_max(read, axis=1), 0)
+    size = tf.where(lengths < found[:, 0], size, tf.strings.length(texts))
+    texts = tf.strings.substr(texts, tf.zeros_like(size), size)
+    return Tokens(texts, inner["input_ids"], lengths, starts, ends)
+
+
+def read_on_host(tokenizer: BertTokenizer, texts: Sequence[str], most: Sequence[int]) -> list[str]:
+    """Texts as far as ``tokens_of`` reads them, by the host's tokenizer."""
+    parts = []
+    for text, bound, encoding in zip(texts, most, tokenizer.encode_batch(list(texts)), strict=True):
+        offsets = encoding.offsets[1:-1]
+        starts = [start for start, _ in offsets[1:]]
+        may_end = [n for n, start in enumerate(starts, 1) if offsets[n - 1][1] <= start]
+        length = max((n for n in may_end if n <= bound), default=0)
+        end = max((end for _, end in offsets[:length]), default=0)
+        parts.append(text if len(offsets) <= bound else text[:end])
+    return parts
 
 
 def sequences(

@@ -38,6 +38,14 @@ def cut_windows(lengths: tf.Tensor, sizes: tf.Tensor, stride: int, most: int) ->
     return Windows(text, start, end)
 
 
+def tokens_read(sizes: tf.Tensor, stride: int, most: int) -> tf.Tensor:
+    """The most tokens that the windows of each text hold together, int32 [B].
+
+    The arguments are those of ``cut_windows``.
+    """
+    return sizes + (most - 1) * tf.minimum(sizes, stride)
+
+
 def best_windows(windows: Windows, width: tf.Tensor) -> tf.Tensor:
     """Whether a token has more context in a window than in the others, bool [W, S].
 

@@ -46,6 +46,33 @@ def test_a_hostile_text_has_an_answer_and_leaves_its_neighbours_theirs(name, run
     np.testing.assert_allclose(answers, [list(e["scores"].values()) for e in expected], atol=1e-5)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["tagging", "span", "question"])
+def test_hostile_texts_are_read_in_windows_as_predict_reads_them(kind, session, make_model):
+    texts = [b"a fine film", *(hostile for hostile, _ in HOSTILE.values()), b"so late again"]
+    same = [text.decode("utf-8", errors="replace") for text in texts]
+    other = ["Who left the ferry?"] * len(texts)
+    texts, others = np.array(texts, object), np.array([t.encode() for t in other], object)
+    if kind == "tagging":
+        answers = session("tagging").run("serving_default", {"text": texts})
+        expected = [e["entities"] for e in predict(make_model("tagging"), same, max_seq_length=16)]
+        assert answers["counts"].tolist() == [len(entities) for entities in expected]
+        for row, entities in enumerate(expected):
+            for name in ("label", "text", "start", "end"):
+                given = answers[f"{name}s"][row, : len(entities)]
+                given = [v.decode() if isinstance(v, bytes) else v for v in given]
+                assert given == [entity[name] for entity in entities]
+        return
+    columns = (texts, others) if kind == "span" else (others, texts)
+    inputs = dict(zip(("context", "question"), columns, strict=True))
+    answers = session("span").run("serving_default", inputs)
+    columns = (other, same) if kind == "span" else (same, other)
+    expected = predict(make_model("span"), *columns)
+    assert [answer.decode() for answer in answers["answers"]] == [e["answer"] for e in expected]
+    assert answers["starts"].tolist() == [e["start"] for e in expected]
+    np.testing.assert_allclose(answers["scores"], [e["score"] for e in expected], atol=1e-5)
+
+
 def test_a_megabyte_is_cut_and_answered(run):
     sentence = b"The ferry to the island was late again. "
     texts = np.array([sentence * 26_000, sentence * 3], object)
@@ -65,6 +92,16 @@ def test_no_text_at_all_has_no_answer(kind, session):
         "probabilities": (0, 3),
         "classes": (0, 3),
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["tagging", "span"])
+def test_no_text_at_all_has_no_entity_and_no_answer(kind, session):
+    serving = session(kind)
+    names = list(serving.signatures["serving_default"].inputs)
+    answers = serving.run("serving_default", {name: np.array([], object) for name in names})
+    assert {array.size for array in answers.values()} == {0}
+    assert {len(array) for array in answers.values()} == {0}
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 7)])

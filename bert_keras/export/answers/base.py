@@ -112,6 +112,18 @@ class Answers(ABC):
             texts: A list for each of ``text_inputs``.
         """
 
+    def is_other(self, name: str, given: Arrays, expected: Arrays, tolerance: float) -> np.ndarray:
+        """Where an output of words or whole numbers is another than Keras's, bool in its shape.
+
+        Args:
+            name: The output.
+            given: All outputs of the export, the words as ``str``.
+            expected: Those of Keras, in the same shapes.
+            tolerance: By how much numbers may differ; relative for those above 1.
+        """
+        other: np.ndarray = given[name] != expected[name]
+        return other
+
 
 def repeated(names: Sequence[str], batch: tf.Tensor) -> tf.Tensor:
     """Names for each row of a batch: string [B, names]."""

@@ -110,6 +110,31 @@ class MaskedLMAnswers(Answers):
             answers["positions"][row, : len(positions)] = positions
         return answers
 
+    def is_other(self, name: str, given: Arrays, expected: Arrays, tolerance: float) -> np.ndarray:
+        """As for all; but tokens that are equally likely, by the tolerance, may change places.
+
+        Far down a long list neighbours are nearer to each other than rounding is small, so what
+        counts is whether each token is as likely as Keras finds it. The logarithms are compared,
+        as logits would be: among a thousand candidates most probabilities are below the tolerance.
+        """
+        other = super().is_other(name, given, expected, tolerance)
+        if name != "tokens":
+            return other
+        for row, number in np.argwhere(other.any(axis=-1)):
+            tokens, scores = (expected[key][row, number] for key in ("tokens", "scores"))
+            logs = _logs(scores)
+            theirs = dict(zip(tokens, logs, strict=True))
+            # What Keras leaves out is at most as likely as its last.
+            found = np.array([theirs.get(token, logs[-1]) for token in given[name][row, number]])
+            differences = np.abs(_logs(given["scores"][row, number]) - found)
+            other[row, number] &= differences > tolerance * np.maximum(np.abs(found), 1.0)
+        return other
+
+
+def _logs(probabilities: np.ndarray) -> np.ndarray:
+    tiny = np.finfo(np.float32).tiny
+    return np.log(np.maximum(probabilities.astype(np.float64), tiny))
+
 
 def _masked(text: str) -> str:
     """The text with its second word and its last but one masked."""

@@ -10,9 +10,15 @@ from bert_keras.errors import InputError
 from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts
 from bert_keras.export.answers.characters import characters
 from bert_keras.export.answers.span_choice import Candidates, choose
-from bert_keras.export.long_texts import Tokens, sequences, tokens_of, well_formed, with_length
+from bert_keras.export.long_texts import (
+    Tokens,
+    read_on_host,
+    sequences,
+    tokens_of,
+    with_length,
+)
 from bert_keras.export.sequences import within_limit
-from bert_keras.export.windows import Windows, best_windows, cut_windows
+from bert_keras.export.windows import Windows, best_windows, cut_windows, tokens_read
 from bert_keras.tasks import predict, task_of
 
 
@@ -57,10 +63,10 @@ class SpanAnswers(Answers):
 
     def from_texts(self, *texts: tf.Tensor) -> Tensors:
         """The best answers."""
-        context, question = well_formed(texts[0]), texts[1]
-        codes = tf.strings.unicode_decode(context, "UTF-8")
-        splits = tf.cast(codes.row_splits, tf.int32)
+        context, question = texts
         read = self._read(context, question)
+        codes = tf.strings.unicode_decode(read.tokens.texts, "UTF-8")
+        splits = tf.cast(codes.row_splits, tf.int32)
         candidates = self._candidates(read, splits)
         count = tf.shape(context)[0]
         sums = (read.starts[:, :1] + read.ends[:, :1])[:, 0]
@@ -76,12 +82,12 @@ class SpanAnswers(Answers):
     def _read(self, context: tf.Tensor, question: tf.Tensor) -> _Read:
         """Runs the model over the windows of the contexts, each behind its question."""
         task, config = self.task, self.config
-        longest = min(task.max_question_length, (task.max_seq_length - 3) // 2)
-        head = with_length(self.graph_tokenizer, longest + 2).encode(question)
+        head = with_length(self.graph_tokenizer, self._longest_question() + 2).encode(question)
         head_lengths = tf.reduce_sum(head["attention_mask"], axis=1)
-        most = task.max_seq_length - 3 + (config.max_windows - 1) * task.doc_stride
-        tokens = tokens_of(self.graph_tokenizer, context, most)
         sizes = task.max_seq_length - head_lengths - 1
+        most = self._tokens_read(sizes)
+        bound = task.max_seq_length - 3 + (config.max_windows - 1) * task.doc_stride
+        tokens = tokens_of(self.graph_tokenizer, context, most, bound)
         windows = cut_windows(tokens.lengths, sizes, task.doc_stride, config.max_windows)
         batch = sequences(head["input_ids"], head_lengths, tokens, windows, self.tokenizer)
         outputs = self.from_ids(within_limit(batch, config.max_request_tokens))
@@ -90,6 +96,12 @@ class SpanAnswers(Answers):
             tf.cast(outputs[name], tf.float64) for name in ("start_logits", "end_logits")
         )
         return _Read(windows, tokens, head_lengths, starts, ends)
+
+    def _longest_question(self) -> int:
+        return min(self.task.max_question_length, (self.task.max_seq_length - 3) // 2)
+
+    def _tokens_read(self, sizes: tf.Tensor) -> tf.Tensor:
+        return tokens_read(sizes, self.task.doc_stride, self.config.max_windows)
 
     def _candidates(self, read: _Read, splits: tf.Tensor) -> Candidates:
         """The pairs of likely starts and ends of each window that can be an answer."""
@@ -154,8 +166,13 @@ class SpanAnswers(Answers):
         return super().comparison_length() * 2
 
     def expected(self, model: Any, texts: Texts) -> Arrays:
-        """The answers of ``predict``."""
-        answers = predict(model, texts[1], texts[0], max_seq_length=self.config.max_length)
+        """The answers of ``predict`` in what is read of the contexts."""
+        contexts, questions = texts
+        heads = self.tokenizer.encode_batch(list(questions), None, self._longest_question() + 2)
+        sizes = [self.task.max_seq_length - len(head.input_ids) - 1 for head in heads]
+        most = self._tokens_read(tf.constant(sizes, tf.int32)).numpy().tolist()
+        read = read_on_host(self.tokenizer, contexts, most)
+        answers = predict(model, questions, read, max_seq_length=self.config.max_length)
 
         def column(key: str, dtype: type) -> np.ndarray:
             return np.array([answer[key] for answer in answers], dtype)

@@ -8,7 +8,7 @@ from seqeval.metrics.sequence_labeling import end_of_chunk, start_of_chunk
 
 from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, repeated
 from bert_keras.export.answers.characters import characters
-from bert_keras.export.long_texts import Tokens, sequences, tokens_of, well_formed
+from bert_keras.export.long_texts import Tokens, read_on_host, sequences, tokens_of
 from bert_keras.export.sequences import within_limit
 from bert_keras.export.windows import Windows, best_windows, cut_windows
 from bert_keras.export.words import Words, split_words
@@ -38,23 +38,24 @@ class TaggingAnswers(Answers):
 
     def from_texts(self, *texts: tf.Tensor) -> Tensors:
         """The entities."""
-        clean = well_formed(texts[0])
-        codes = tf.strings.unicode_decode(clean, "UTF-8")
+        count = tf.shape(texts[0])[0]
+        most = self._most_tokens()
+        tokens = tokens_of(self.graph_tokenizer, texts[0], tf.fill([count], most), most)
+        codes = tf.strings.unicode_decode(tokens.texts, "UTF-8")
         words = split_words(codes)
-        tokens = tokens_of(self.graph_tokenizer, clean, self._most_tokens())
         tags, scores = self._tags(tokens, words)
         has_piece = tags >= 0
         tags = self._filled(tags, words.text)
         rows, first, last = self._entities(tags, words.text)
         sums = tf.concat([[0.0], tf.cumsum(tf.where(has_piece, scores, 0.0))], axis=0)
-        counts = tf.concat([[0], tf.cumsum(tf.cast(has_piece, tf.int32))], axis=0)
-        size = tf.cast(tf.gather(counts, last + 1) - tf.gather(counts, first), tf.float64)
+        sizes = tf.concat([[0], tf.cumsum(tf.cast(has_piece, tf.int32))], axis=0)
+        size = tf.cast(tf.gather(sizes, last + 1) - tf.gather(sizes, first), tf.float64)
         score = (tf.gather(sums, last + 1) - tf.gather(sums, first)) / size
         start, end = tf.gather(words.start, first), tf.gather(words.end, last)
         names = tf.constant([prefixed(label)[2:] for label in self.model.labels])
         return _table(
             rows,
-            tf.shape(clean)[0],
+            count,
             {
                 "labels": (tf.gather(names, tf.gather(tags, last)), ""),
                 "texts": (characters(codes.values, words.splits, rows, start, end), ""),
@@ -137,14 +138,16 @@ class TaggingAnswers(Answers):
         return super().comparison_length() * 2
 
     def expected(self, model: Any, texts: Texts) -> Arrays:
-        """The entities of ``predict``."""
-        answers = predict(model, texts[0], max_seq_length=self.config.max_length)
+        """The entities of ``predict`` in what is read of the texts."""
+        most = [self._most_tokens()] * len(texts[0])
+        read = read_on_host(self.tokenizer, texts[0], most)
+        answers = predict(model, read, max_seq_length=self.config.max_length)
         rows = [answer["entities"] for answer in answers]
-        most = max(map(len, rows), default=0)
+        width = max(map(len, rows), default=0)
 
         def column(key: str, empty: Any, dtype: type) -> np.ndarray:
-            values = [[e[key] for e in row] + [empty] * (most - len(row)) for row in rows]
-            return np.array(values, dtype).reshape(len(rows), most)
+            values = [[e[key] for e in row] + [empty] * (width - len(row)) for row in rows]
+            return np.array(values, dtype).reshape(len(rows), width)
 
         return {
             "labels": column("label", "", object),

@@ -71,6 +71,15 @@ class GraphTokenizer(tf.Module):
         outputs["word_ids"] = tf.gather(words, index)
         return outputs
 
+    def beginning(self, text: tf.Tensor) -> tf.Tensor:
+        """Texts, string [B], cut far behind the last token that ``encode`` keeps of each.
+
+        So what else is made of a long text costs no more than its tokens do. They and their offsets
+        are the same. A text of fewer tokens is left whole, however long it is.
+        """
+        (short,) = beginnings(self._pieces, [text], room_for(self.max_length, 1))
+        return short
+
     def _texts(self, text: tf.Tensor, text_pair: tf.Tensor | None) -> tf.Tensor:
         """The texts and, behind them, the second ones, string [B] or [2 B]."""
         columns = [text] if text_pair is None else [text, text_pair]

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from bert_keras.export import export_saved_model
 from bert_keras.export.samples import SENTENCES, prose
+from bert_keras.export.session import ServingSession
 from bert_keras.modeling import BertForQuestionAnswering
 from bert_keras.tasks import predict
 
@@ -47,3 +49,36 @@ def test_an_export_answers_as_predict(make_model, session, strings):
         assert answers["scores"][row] == pytest.approx(expected["score"], abs=1e-5)
     nothing = session("span").run("serving_default", {n: strings([]) for n in inputs})
     assert {array.shape for array in nothing.values()} == {(0,)}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"max_windows": 2},
+        {},  # sixteen windows, but of so small a stride that they hold less than is compared
+    ],
+)
+def test_few_windows_answer_as_predict_on_the_context_cut(
+    settings, config, tokenizer, tmp_path, strings
+):
+    model = BertForQuestionAnswering(config)
+    model.tokenizer = tokenizer
+    model.other_config["span_task"] = {"max_seq_length": 64, "doc_stride": 8}
+    export_saved_model(model, None, tmp_path / "served", **settings)
+    long = " ".join(prose(12))
+    contexts = [long, long, SENTENCES[0]]
+    questions = ["Who?", "Who left the ferry, and why was it so late again? " * 3, "Who?"]
+    cut = []
+    for context, question in zip(contexts, questions, strict=True):
+        head = min(len(tokenizer.encode(question).input_ids), 30 + 2)  # the half of 64 - 3
+        read = 64 - head - 1 + (settings.get("max_windows", 16) - 1) * 8
+        offsets = tokenizer.encode(context).offsets[1:-1]
+        cut.append(context[: offsets[read - 1][1]] if len(offsets) > read else context)
+    assert len(cut[1]) < len(cut[0]) < len(long)
+    inputs = {"context": strings(contexts), "question": strings(questions)}
+    with ServingSession(tmp_path / "served" / "1") as session:
+        answers = session.run("serving_default", inputs)
+    for row, expected in enumerate(predict(model, questions, cut)):
+        assert answers["answers"][row].decode() == expected["answer"]
+        assert answers["starts"][row] == expected["start"]
+        assert answers["scores"][row] == pytest.approx(expected["score"], abs=1e-5)

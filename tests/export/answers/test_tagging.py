@@ -3,7 +3,9 @@ import random
 import numpy as np
 import pytest
 
+from bert_keras.export import export_saved_model
 from bert_keras.export.samples import SENTENCES, prose
+from bert_keras.export.session import ServingSession
 from bert_keras.modeling import BertForTokenClassification
 from bert_keras.tasks import predict
 
@@ -65,3 +67,27 @@ def test_an_export_finds_the_entities_of_predict(make_model, session, strings):
             assert answers["ends"][row, number] == entity["end"]
             assert answers["scores"][row, number] == pytest.approx(entity["score"], abs=1e-5)
         assert set(answers["labels"][row, count:]) <= {b""}
+
+
+@pytest.mark.parametrize("windows", [1, 2])
+def test_few_windows_answer_as_predict_on_the_text_cut(
+    windows, make_model, tokenizer, tmp_path, strings
+):
+    model = make_model("tagging")
+    settings = {"max_length": 16, "max_windows": windows}
+    export_saved_model(model, None, tmp_path / "served", **settings)
+    read = 14 + (windows - 1) * 11  # tokens: windows of 14, each 11 behind the one before
+    texts = TEXTS[:5]
+    offsets = [tokenizer.encode(text).offsets[1:-1] for text in texts]
+    cut = [t[: o[read - 1][1]] if len(o) > read else t for t, o in zip(texts, offsets, strict=True)]
+    assert sum(map(len, cut)) < sum(map(len, texts))
+    with ServingSession(tmp_path / "served" / "1") as session:
+        answers = session.run("serving_default", {"text": strings(texts)})
+    for row, expected in enumerate(predict(model, cut, max_seq_length=16)):
+        count = answers["counts"][row]
+        for name in ("text", "label"):
+            given = [value.decode() for value in answers[f"{name}s"][row, :count]]
+            assert given == [entity[name] for entity in expected["entities"]]
+        for name in ("start", "end", "score"):
+            given = answers[f"{name}s"][row, :count]
+            assert given == pytest.approx([e[name] for e in expected["entities"]], abs=1e-5)
