@@ -184,7 +184,11 @@ def run_tflite(options: argparse.Namespace) -> None:
     """Exports and prints the table."""
     given = {name: getattr(options, name) for name in _TFLITE_SETTINGS}
     is_dynamic = options.length == "dynamic"
-    given |= {"length": None if is_dynamic else options.length, "dynamic": is_dynamic or None}
+    # A length that is given is a fixed one, whatever the file says.
+    given |= {
+        "length": None if is_dynamic else options.length,
+        "dynamic": None if options.length is None else is_dynamic,
+    }
     settings = _with_given(_config(options).tflite, given)
     model = _opened(options)
     from bert_keras.export import export_tflite

@@ -85,7 +85,7 @@ class WordPiece(
             if (stripAccents) Normalizer.normalize(clean, Normalizer.Form.NFD) else clean.toString()
         val result = StringBuilder()
         for (code in codePoints(letters)) {
-            if (stripAccents && Character.getType(code) == Character.NON_SPACING_MARK.toInt()) continue
+            if (stripAccents && category(code) == Character.NON_SPACING_MARK) continue
             // Each letter by itself: String.lowercase() knows of a final sigma, BERT does not.
             result.appendCodePoint(if (lowerCase) Character.toLowerCase(code) else code)
             if (lowerCase && code == 0x130) result.append('\u0307')
@@ -123,6 +123,26 @@ class WordPiece(
             0x2B740..0x2B81F, 0x2B920..0x2CEAF, 0xF900..0xFAFF, 0x2F800..0x2FA1F,
         )
 
+        // Marks, punctuation and format characters that came after Unicode 8, up to 18.
+        val LATER = listOf(
+            0x5C8..0x5C9, 0x61D..0x61D, 0x7FD..0x7FD, 0x890..0x8E2, 0x9FD..0x9FE, 0xA76..0xA76,
+            0xAFA..0xAFF, 0xB53..0xB55, 0xC04..0xC3C, 0xC77..0xC77, 0xC84..0xC84, 0xD00..0xD00,
+            0xD3B..0xD3C, 0xD81..0xD81, 0xEBA..0xEBA, 0xECE..0xECE, 0x180F..0x1886, 0x1ABF..0x1AF0,
+            0x1B4E..0x1B4F, 0x1B7D..0x1B7F, 0x1DF6..0x1DFB, 0x2E43..0x2E63, 0xA82C..0xA82C,
+            0xA8C5..0xA8C5, 0xA8FF..0xA8FF, 0xA9BD..0xA9BD, 0x10D24..0x10F89, 0x11070..0x11074,
+            0x110C2..0x110CD, 0x111CF..0x111CF, 0x1123E..0x11241, 0x1133B..0x1133B,
+            0x113BB..0x1145E, 0x11660..0x1166C, 0x116B9..0x116B9, 0x1182F..0x11FFF,
+            0x12FF1..0x1612F, 0x16D6D..0x16F4F, 0x16FE2..0x16FE4, 0x1CF00..0x1D128,
+            0x1D25B..0x1D25C, 0x1E000..0x1E6F5, 0x1E944..0x1E95F,
+        )
+
+        /** By the host's tables, which are those of Unicode 8: what came later is a letter. */
+        fun category(code: Int): Byte = when {
+            code == 0x166D || code == 0x111C9 -> Character.OTHER_PUNCTUATION
+            LATER.any { code in it } -> Character.OTHER_LETTER
+            else -> Character.getType(code).toByte()
+        }
+
         fun codePoints(text: String): List<Int> {
             val codes = mutableListOf<Int>()
             var index = 0
@@ -137,14 +157,14 @@ class WordPiece(
             Character.isSpaceChar(code)
 
         fun isDeleted(code: Int) = code == 0xFFFD || !isSpace(code) &&
-            Character.getType(code).toByte() in
+            category(code) in
             listOf(Character.CONTROL, Character.FORMAT, Character.PRIVATE_USE, Character.SURROGATE)
 
         fun isChinese(code: Int) = CHINESE.any { code in it }
 
         fun isPunctuation(code: Int) =
             code in 33..47 || code in 58..64 || code in 91..96 || code in 123..126 ||
-                Character.getType(code).toByte() in listOf(
+                category(code) in listOf(
                     Character.CONNECTOR_PUNCTUATION, Character.DASH_PUNCTUATION,
                     Character.START_PUNCTUATION, Character.END_PUNCTUATION,
                     Character.INITIAL_QUOTE_PUNCTUATION, Character.FINAL_QUOTE_PUNCTUATION,

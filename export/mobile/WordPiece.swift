@@ -108,7 +108,7 @@ struct WordPiece {
         let letters = stripAccents ? String(clean).decomposedStringWithCanonicalMapping : String(clean)
         var result: [Unicode.Scalar] = []
         for scalar in letters.unicodeScalars {
-            if stripAccents && scalar.properties.generalCategory == .nonspacingMark { continue }
+            if stripAccents && Self.category(scalar) == .nonspacingMark { continue }
             // Each letter by itself: lowercased() knows of a final sigma, BERT does not.
             result += lowerCase ? Array(scalar.properties.lowercaseMapping.unicodeScalars) : [scalar]
         }
@@ -147,6 +147,29 @@ struct WordPiece {
         0x2B740...0x2B81F, 0x2B920...0x2CEAF, 0xF900...0xFAFF, 0x2F800...0x2FA1F,
     ]
 
+    // Marks, punctuation and format characters that came after Unicode 8, up to 18.
+    private static let later: [ClosedRange<UInt32>] = [
+        0x5C8...0x5C9, 0x61D...0x61D, 0x7FD...0x7FD, 0x890...0x8E2, 0x9FD...0x9FE, 0xA76...0xA76,
+        0xAFA...0xAFF, 0xB53...0xB55, 0xC04...0xC3C, 0xC77...0xC77, 0xC84...0xC84, 0xD00...0xD00,
+        0xD3B...0xD3C, 0xD81...0xD81, 0xEBA...0xEBA, 0xECE...0xECE, 0x180F...0x1886,
+        0x1ABF...0x1AF0, 0x1B4E...0x1B4F, 0x1B7D...0x1B7F, 0x1DF6...0x1DFB, 0x2E43...0x2E63,
+        0xA82C...0xA82C, 0xA8C5...0xA8C5, 0xA8FF...0xA8FF, 0xA9BD...0xA9BD, 0x10D24...0x10F89,
+        0x11070...0x11074, 0x110C2...0x110CD, 0x111CF...0x111CF, 0x1123E...0x11241,
+        0x1133B...0x1133B, 0x113BB...0x1145E, 0x11660...0x1166C, 0x116B9...0x116B9,
+        0x1182F...0x11FFF, 0x12FF1...0x1612F, 0x16D6D...0x16F4F, 0x16FE2...0x16FE4,
+        0x1CF00...0x1D128, 0x1D25B...0x1D25C, 0x1E000...0x1E6F5, 0x1E944...0x1E95F,
+    ]
+
+    /// By the host's tables, which are those of Unicode 8: what came later is a letter.
+    private static func category(_ scalar: Unicode.Scalar) -> Unicode.GeneralCategory {
+        switch scalar.value {
+        case 0x166D, 0x111C9: return .otherPunctuation
+        default: break
+        }
+        let isLater = later.contains { $0.contains(scalar.value) }
+        return isLater ? .otherLetter : scalar.properties.generalCategory
+    }
+
     private static func isSpace(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         case .spaceSeparator, .lineSeparator, .paragraphSeparator: return true
@@ -155,7 +178,7 @@ struct WordPiece {
     }
 
     private static func isDeleted(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.properties.generalCategory {
+        switch category(scalar) {
         case .control, .format, .privateUse: return !isSpace(scalar)
         default: return scalar == "\u{FFFD}"
         }
@@ -170,7 +193,7 @@ struct WordPiece {
         case 33...47, 58...64, 91...96, 123...126: return true
         default: break
         }
-        switch scalar.properties.generalCategory {
+        switch category(scalar) {
         case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation,
              .initialPunctuation, .finalPunctuation, .otherPunctuation: return true
         default: return false

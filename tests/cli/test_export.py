@@ -7,6 +7,7 @@ import pytest
 from bert_keras.checkpoints import save
 from bert_keras.cli.main import main
 from bert_keras.config import BertConfig
+from bert_keras.errors import InputError
 from bert_keras.export.samples import SENTENCES
 from bert_keras.modeling import BertForSequenceClassification
 from bert_keras.tokenization import BertTokenizer, Casing, learn_vocabulary
@@ -60,6 +61,32 @@ def test_tflite_writes_a_file_and_a_table(model_path, tmp_path, capsys):
     assert {"variant", "keras", "float32", "float16"} == set(table)
     assert float(table["float16"][1]) < float(table["float32"][1])
     assert out.stat().st_size > 100_000
+
+
+@pytest.mark.parametrize(
+    ("table", "options", "expected"),
+    [
+        ("dynamic = true", ["--length", "24"], (24, False)),
+        ("dynamic = true\nlength = 20", [], (20, True)),
+        ("length = 20", ["--length", "dynamic"], (20, True)),
+        ("length = 20", ["--length", "24"], (24, False)),
+        ("length = 20", [], (20, False)),
+    ],
+)
+def test_a_given_length_wins_over_the_file(
+    model_path, tmp_path, monkeypatch, table, options, expected
+):
+    (tmp_path / "export.toml").write_text(f"[tflite]\n{table}\n")
+    seen = []
+
+    def export_tflite(model, tokenizer, path, settings, data):
+        seen.append((settings.length, settings.dynamic))
+        raise InputError("enough")
+
+    monkeypatch.setattr("bert_keras.export.export_tflite", export_tflite)
+    command = ["export", "tflite", str(model_path), str(tmp_path / "m.tflite"), *options]
+    assert main([*command, "--config", str(tmp_path / "export.toml")]) == 1
+    assert seen == [expected]
 
 
 def test_tflite_says_in_one_line_what_is_wrong(model_path, tmp_path, capsys):

@@ -53,7 +53,8 @@ class Examples:
 def make_examples(model: Any, tokenizer: BertTokenizer, length: int, data: str | None) -> Examples:
     """The examples for a model.
 
-    Of a file every fourth example, up to 200, is for the ranges and not measured.
+    Of a file one example in four, at most 200, is for the ranges and not measured; of the rest at
+    most 2000 are. Both are spread over the whole file, which may be sorted by label.
 
     Args:
         model: One of our models, with its tokenizer.
@@ -84,7 +85,7 @@ def _from_file(model: Any, tokenizer: BertTokenizer, length: int, data: str) -> 
     task = task_of(model, max_seq_length=length)
     measured, rest = _parted(task.read(data))
     features = task.features(measured, tokenizer)
-    calibration = task.features(rest, tokenizer)[:_CALIBRATION]
+    calibration = _spread(task.features(rest, tokenizer), _CALIBRATION)
     is_labelled = bool(features[0].targets or features[0].token_targets)
     if not is_labelled:
         return Examples(None, [], features, calibration, data)
@@ -93,10 +94,20 @@ def _from_file(model: Any, tokenizer: BertTokenizer, length: int, data: str) -> 
 
 def _parted(examples: list[Any]) -> tuple[list[Any], list[Any]]:
     """Those that are measured, and those for the ranges."""
-    rest = examples[3::4][:_CALIBRATION]
-    kept = [e for number, e in enumerate(examples) if number % 4 != 3 or number // 4 >= len(rest)]
-    step = max(1, len(kept) // _MOST)
-    return kept[::step][:_MOST], rest or examples
+    rest = _spread_places(len(examples), min(len(examples) // 4, _CALIBRATION))
+    taken = set(rest)
+    kept = [example for number, example in enumerate(examples) if number not in taken]
+    return _spread(kept, _MOST), [examples[number] for number in rest] or examples
+
+
+def _spread(items: list[Any], most: int) -> list[Any]:
+    """At most so many of the items, evenly from all of them."""
+    return [items[number] for number in _spread_places(len(items), min(len(items), most))]
+
+
+def _spread_places(total: int, count: int) -> list[int]:
+    """The last place of each of ``count`` parts that a list is divided into, as equal as can be."""
+    return [(number + 1) * total // count - 1 for number in range(count)]
 
 
 def _built_in(model: Any, tokenizer: BertTokenizer, length: int) -> Examples:
@@ -109,7 +120,7 @@ def _built_in(model: Any, tokenizer: BertTokenizer, length: int) -> Examples:
             task.features([task.from_text(_QUESTION, text) for text in texts], tokenizer)
             for texts in (measured, rest)
         ]
-        return Examples(None, [], both[0], both[1][:_CALIBRATION], "built-in text")
+        return Examples(None, [], both[0], _spread(both[1], _CALIBRATION), "built-in text")
     every = 3 if isinstance(model, _TAKES_PAIRS) else 0
     both = [_features(tokenizer, _pairs(texts, every), length) for texts in (measured, rest)]
     return Examples(None, [], both[0], both[1], "built-in text")

@@ -19,6 +19,7 @@ from bert_keras.tasks import task_of
 from bert_keras.tasks.reading import QuestionExample, TaggedExample, read_text_examples
 from bert_keras.tasks.reading.sources import read_source_lines, suffix_of
 from bert_keras.tokenization import CONTINUATION, SPECIAL_TOKENS, BertTokenizer
+from bert_keras.tokenization.vocabulary import MAX_CHARACTERS_PER_WORD
 
 _WITHOUT_TASK = (BertEncoder, BertForSentenceEmbedding, BertForNextSentencePrediction)
 
@@ -95,12 +96,14 @@ def needed_pieces(tokenizer: BertTokenizer, texts: Iterable[str]) -> list[int]:
     words: set[str] = set()
     for text in texts:
         words.update(word for word, _ in split.pre_tokenize_str(normalize.normalize_str(text)))
+    longest = max(map(len, vocab))
     for word in words:
-        kept |= _longest_pieces(word, ids)
+        if len(word) <= MAX_CHARACTERS_PER_WORD:  # a longer one is unknown, whatever its pieces
+            kept |= _longest_pieces(word, ids, longest)
     return sorted(kept)
 
 
-def _longest_pieces(word: str, ids: dict[str, int]) -> set[int]:
+def _longest_pieces(word: str, ids: dict[str, int], longest: int) -> set[int]:
     """The pieces that are tried for a word.
 
     They are those of an unknown word too: without them shorter ones would be tried, and it might
@@ -109,7 +112,7 @@ def _longest_pieces(word: str, ids: dict[str, int]) -> set[int]:
     found, start = set(), 0
     while start < len(word):
         prefix = CONTINUATION if start else ""
-        ends = range(len(word), start, -1)
+        ends = range(min(len(word), start + longest), start, -1)
         end = next((end for end in ends if prefix + word[start:end] in ids), None)
         if end is None:
             break

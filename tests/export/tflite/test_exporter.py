@@ -4,6 +4,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
 
 from bert_keras.errors import InputError
 from bert_keras.export import export_tflite
@@ -121,6 +122,56 @@ def test_200_real_sentences(make_model, shared_data, kind, dynamic, tmp_path):
         np.testing.assert_allclose(given[real], expected[name].numpy()[real], atol=1e-4)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["pairs", "span"])
+def test_200_real_pairs(make_model, shared_data, kind, tmp_path):
+    model = make_model(kind)
+    lines = (shared_data / "mrpc" / "msr_paraphrase_test.txt").read_text("utf-8-sig").splitlines()
+    pairs = [line.split("\t")[3:] for line in lines[1:201]]
+    export_tflite(model, None, tmp_path / "m.tflite", length=64)
+    phone = TFLiteModel((tmp_path / "m.tflite").read_bytes())
+    for text, other in pairs:
+        batch = batch_of(model, [text], 64, [other])
+        assert batch["token_type_ids"].any()
+        expected = dict(model(batch))
+        if kind == "pairs":
+            expected = {"probabilities": tf.nn.softmax(expected["logits"])}
+        given = phone.run(batch)
+        assert set(given) == set(expected)
+        for name, values in expected.items():
+            # To start and end padding adds -10000, of which rtol allows for the last digits.
+            np.testing.assert_allclose(given[name], values.numpy(), atol=1e-4, rtol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_200_real_masks(make_model, shared_data, dynamic, tmp_path):
+    model = make_model("masked_lm")
+    lines = (shared_data / "sst2" / "dev.tsv").read_text(encoding="utf-8").splitlines()[:200]
+    export_tflite(model, None, tmp_path / "m.tflite", length=64, dynamic=dynamic)
+    phone = TFLiteModel((tmp_path / "m.tflite").read_bytes())
+    for number, line in enumerate(lines):
+        words = line.rsplit("\t", 1)[0].split()
+        words[number % min(len(words), 16)] = "[MASK]"
+        batch = batch_of(model, [" ".join(words)], 64)
+        place = batch["input_ids"][0].tolist().index(model.tokenizer.mask_id)
+        asked = {"masked_lm_positions": np.array([[place]], np.int32)}
+        expected = np.array(model(batch | asked)["masked_lm_logits"]).reshape(1, -1)
+        np.testing.assert_allclose(phone.run(batch)["logits"], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("score", [None, -50.0])
+def test_what_padding_adds_is_a_constant_of_the_file(make_model, tmp_path, score):
+    report = export_tflite(
+        make_model("classification"), None, tmp_path / "m.tflite", length=32, masked_score=score
+    )
+    model = schema.ModelT.InitFromPackedBuf((tmp_path / "m.tflite").read_bytes(), 0)
+    held = [bytes(buffer.data) for buffer in model.buffers if buffer.data is not None]
+    found = [value for value in (-10000.0, -50.0) if np.float32(value).tobytes() in held]
+    assert found == [-10000.0 if score is None else score]
+    assert row(report, "none")["largest_difference"] < 1e-4
+
+
 def test_the_first_mask_is_filled_as_by_keras(make_model, tmp_path):
     model = make_model("masked_lm")
     export_tflite(model, None, tmp_path / "m.tflite", length=32)
@@ -164,6 +215,23 @@ def test_an_export_that_loses_too_much_leaves_nothing(make_model, tmp_path, is_l
     allowed = float(re.search(r"falls by ([\d.]+) points", str(caught.value))[1]) + 0.01
     export_tflite(model, None, out, max_accuracy_drop=allowed, **settings)
     assert out.exists()
+
+
+@pytest.mark.slow
+def test_the_guard_counts_in_the_metric_of_the_task(make_model, tmp_path):
+    model, texts = make_model("regression"), prose(60)
+    answers = zip(texts, predict(model, texts, max_seq_length=48), strict=True)
+    rows = [{"text": text, "label": answer["score"]} for text, answer in answers]
+    data, out = tmp_path / "dev.jsonl", tmp_path / "m.tflite"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    settings = {"data": str(data), "length": 48, "quantize": "int8"}
+    with pytest.raises(InputError, match=r"falls by .* from 1\.0000 to ") as caught:
+        export_tflite(model, None, out, max_accuracy_drop=0.0, **settings)
+    assert not out.exists()
+    metric, points = re.match(r"(\w+) falls by ([\d.]+) points", str(caught.value)).groups()
+    report = export_tflite(model, None, out, max_accuracy_drop=float(points) + 0.01, **settings)
+    assert metric == report["metric"] == "spearman"
+    assert row(report, "int8")["accuracy"] == pytest.approx(1 - float(points) / 100, abs=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from bert_keras.export.tflite.answers import id_answers_of
@@ -77,3 +78,50 @@ def test_what_gives_the_ranges_is_not_measured(make_model, tmp_path):
     ranges = {tuple(feature.input_ids) for feature in examples.calibration}
     assert (len(measured), len(ranges)) == (30, 10)
     assert not measured & ranges
+
+
+def test_a_file_sorted_by_label_is_measured_as_it_is(make_model, tmp_path):
+    """Its end is the other label, which the ranges and the measured part must have seen."""
+    model = make_model("classification")
+    labels = ["bad"] * 3_500 + ["good"] * 1_950
+    letters = str.maketrans("0123456789", "abcdefghij")  # all of which the vocabulary has
+    digits = str.maketrans("abcdefghij", "0123456789")
+    texts = [" ".join(str(number).translate(letters)) for number in range(len(labels))]
+    rows = [f"{text}\t{label}\n" for text, label in zip(texts, labels, strict=True)]
+    (tmp_path / "dev.tsv").write_text("".join(rows))
+    examples = make_examples(model, model.tokenizer, 16, str(tmp_path / "dev.tsv"))
+    measured, given = (
+        [
+            int(model.tokenizer.decode(feature.input_ids).replace(" ", "").translate(digits))
+            for feature in features
+        ]
+        for features in (examples.features, examples.calibration)
+    )
+    for numbers, count in ((measured, 2_000), (given, 200)):
+        assert len(numbers) == len(set(numbers)) == count
+        share = sum(number < 3_500 for number in numbers) / count
+        assert share == pytest.approx(3_500 / 5_450, abs=0.005)
+        assert np.diff([-1, *numbers, 5_450]).max() <= 1.2 * 5_450 / count + 1
+    assert not set(measured) & set(given)
+
+
+def test_windows_of_long_texts_give_ranges_from_the_whole_file(make_model, tmp_path):
+    """Each question has several sequences: the first 200 would be those of the first texts."""
+    words = ["a", "b", "c", "d"]
+    rows = [
+        {
+            "id": str(n),
+            "question": "Where?",
+            "context": " ".join([words[n // 100]] * 60),
+            "answers": {"text": [words[n // 100]], "answer_start": [0]},
+        }
+        for n in range(400)
+    ]
+    data = tmp_path / "dev.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    model = make_model("span")
+    examples = make_examples(model, model.tokenizer, 24, str(data))
+    assert len(examples.calibration) == 200
+    texts = [model.tokenizer.decode(feature.input_ids) for feature in examples.calibration]
+    for word in words:
+        assert sum(word in text for text in texts) == pytest.approx(50, abs=2)

@@ -63,6 +63,23 @@ def test_text_classifier_answers_as_predict(make_model, tmp_path):
         assert archive.read("labels.txt").decode().splitlines() == list(model.labels)
 
 
+@pytest.mark.parametrize(
+    ("kind", "takes"),
+    [
+        ("tagging", "tokens"),
+        ("masked_lm", "tokens"),
+        pytest.param("classification", "text", marks=pytest.mark.slow),
+    ],
+)
+def test_vocabulary_and_labels_are_packed_behind_every_kind(make_model, tmp_path, kind, takes):
+    model, path = make_model(kind), tmp_path / "m.tflite"
+    export_tflite(model, None, path, length=16, input=takes)
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name).decode().splitlines() for name in archive.namelist()}
+    labels = {} if kind == "masked_lm" else {"labels.txt": list(model.labels)}
+    assert files == {"vocab.txt": list(model.tokenizer.vocab)} | labels
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("quantize", ["float16", "dynamic", "int8"])
 def test_mediapipe_opens_what_is_quantized(make_model, tmp_path, quantize):

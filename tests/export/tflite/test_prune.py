@@ -10,6 +10,7 @@ from bert_keras.checkpoints import load, save
 from bert_keras.errors import InputError
 from bert_keras.export import export_tflite
 from bert_keras.export.samples import SENTENCES, prose
+from bert_keras.export.tflite import prune
 from bert_keras.export.tflite.interpreter import TFLiteModel
 from bert_keras.export.tflite.prune import needed_pieces, pruned
 from bert_keras.tasks import fill_mask, predict
@@ -75,6 +76,29 @@ def test_a_word_that_was_unknown_stays_unknown():
     small = BertTokenizer([vocab[n] for n in needed_pieces(whole, ["ab abcd"])])
     assert small.tokenize("abcd") == ["[UNK]"]
     assert "##cd" not in small.vocab
+
+
+def test_a_word_over_the_limit_is_not_walked(tokenizer, monkeypatch):
+    """It is unknown, whatever its pieces; at every place no more than a piece's length is tried."""
+    longest, walk = max(map(len, tokenizer.vocab)), prune._longest_pieces
+
+    class Ids(dict):
+        def __contains__(self, piece):
+            piece_itself = piece.removeprefix("##")
+            assert len(piece_itself) <= longest
+            assert piece_itself[0] in "theferryé"
+            return super().__contains__(piece)
+
+    def walked(word, ids, *limits):
+        return walk(word, Ids(ids), *limits)
+
+    monkeypatch.setattr(prune, "_longest_pieces", walked)
+    texts = ["the ferry", "é" * 100, "x" * 101, "x" * 20_000]
+    assert tokenizer.tokenize(texts[-1]) == tokenizer.tokenize(texts[-2]) == ["[UNK]"]
+    kept = needed_pieces(tokenizer, texts)
+    assert kept == needed_pieces(tokenizer, texts[:2])
+    small = BertTokenizer([tokenizer.vocab[n] for n in kept], tokenizer.casing)
+    assert [small.tokenize(text) for text in texts] == [tokenizer.tokenize(text) for text in texts]
 
 
 def test_other_words_are_spelled_out(tokenizer):
