@@ -30,13 +30,12 @@ class ServingSession:
 
     Args:
         folder: The SavedModel.
-        threads: Threads within and between operations; 0 for one a core.
+        threads: Threads within an operation; 0 for one a core. As with the server's own flag
+            several requests are answered at a time in any case.
     """
 
     def __init__(self, folder: str | Path, threads: int = 0) -> None:
-        config = tf.compat.v1.ConfigProto(
-            intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads
-        )
+        config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=threads)
         graph = tf.Graph()
         self._session = tf.compat.v1.Session(graph=graph, config=config)
         with graph.as_default(), quiet():
