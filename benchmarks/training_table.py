@@ -47,10 +47,14 @@ def growth(results: dict[str, Any]) -> str:
     """A table for each thing that is varied."""
     parts = []
     for what, result in results.items():
-        lines = [f"| {what} | tokens/s (least–most) | peak memory, MB |", "| --- | --- | --- |"]
+        lines = [
+            f"| {what} | tokens/s (least–most) | peak memory, MB | above the start's |",
+            "|" + " --- |" * 4,
+        ]
         for value, row in result["rows"].items():
             speed = f"{row['tokens_per_second']:,} ({row['least']:,}–{row['most']:,})"
-            lines.append(f"| {value} | {speed} | {row['peak_mb']:,} |")
+            added = row["peak_mb"] - row["peak_before_mb"]
+            lines.append(f"| {value} | {speed} | {row['peak_mb']:,} | {added:,} |")
         lines += ["", f"![{what}](scaling-{what}.svg)"]
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
