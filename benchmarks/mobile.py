@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import platform
-import re
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from machine import environment
+from pages import replace_block
 
 HERE = Path(__file__).parent
 OURS = ("none", "float16", "dynamic", "int8")
@@ -218,13 +218,8 @@ def spread(times: Row) -> str:
 
 def render(results: Row) -> None:
     """Replaces what stands between the marks of README.md."""
-    page = HERE / "README.md"
-    text = page.read_text(encoding="utf-8")
     for name, table in (("variants", variants_table), ("fixed", fixed_table)):
-        marks = f"<!-- mobile {name} -->", f"<!-- end mobile {name} -->"
-        block = "\n".join([marks[0], table(results), marks[1]])
-        text = re.sub(f"{marks[0]}.*{marks[1]}", lambda _, b=block: b, text, flags=re.DOTALL)
-    page.write_text(text, encoding="utf-8")
+        replace_block(HERE / "README.md", f"mobile {name}", table(results))
 
 
 def main() -> None:

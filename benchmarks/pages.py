@@ -1,6 +1,7 @@
 """Puts rendered results where a page has marks for them."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -14,3 +15,9 @@ def replace_block(page: Path, name: str, block: str) -> None:
         f"{first}.*{last}", lambda _: f"{first}\n{block}\n{last}", text, flags=re.DOTALL
     )
     page.write_text(replaced, encoding="utf-8")
+
+
+def conditions(machine: Mapping[str, str]) -> str:
+    """What it was measured on, from ``machine.environment()``: a sentence."""
+    versions = [f"{name} {version}" for name, version in list(machine.items())[2:]]
+    return f"{machine['processor']}, {machine['cores']} cores; {', '.join(versions)}."

@@ -35,14 +35,22 @@ def keras_hub_masked_lm(config: BertConfig, rate: float, precision: str, jit_com
     return model
 
 
+def torch_device() -> str:
+    """Where torch computes: on a GPU if there is one, as TensorFlow does by itself."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def torch_step(
     model: Any, optimizer: Any, inputs: Mapping[str, Any], bfloat16: bool, clip_norm: float = 1.0
 ) -> None:
     """An update of a model of transformers, under autocast where ``bfloat16`` says so."""
     import torch
 
-    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        loss = model(**inputs).loss
+    device = model.device
+    with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+        loss = model(**{name: tensor.to(device) for name, tensor in inputs.items()}).loss
     optimizer.zero_grad()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)

@@ -42,7 +42,7 @@ def on_devices(shape: Shape, count: int) -> Work:
 
 def reading(megabytes: int) -> Work:
     """Batches of 256 pairs of 128 tokens from a corpus of so much text."""
-    from data_pipeline import SyntheticCorpus
+    from synthetic_corpus import SyntheticCorpus
 
     from bert_keras.config import DataConfig
     from bert_keras.data import pretraining_dataset

@@ -64,7 +64,7 @@ def ways(path: Path, folder: Path) -> Iterator[Answering]:
 
 
 @dataclass
-class Taking:
+class Participant:
     """A way of answering that takes part: its process, and what was found so far."""
 
     way: Answering
@@ -80,13 +80,13 @@ class Taking:
         return self.process.ask({"do": do} | order)
 
 
-def taking_part(way: Answering, texts: Sequence[str]) -> Taking | None:
+def start(way: Answering, texts: Sequence[str]) -> Participant | None:
     """Starts its process; says so where it cannot take part."""
     # A thread that torch did not start itself asks OpenMP how many it may use.
     variables = way.environment | ({"OMP_NUM_THREADS": "1"} if way.threads == 1 else {})
     process = Contestant(way.name, answerer, {"way": way, "texts": texts}, variables)
     if process.failure is None:
-        return Taking(way, process)
+        return Participant(way, process)
     print(f"{way.name}: left out, {process.failure}")
     process.end()
     return None
@@ -106,7 +106,7 @@ def summary(rounds: list[dict[str, Any]], size: int) -> dict[str, Any]:
     }
 
 
-def measure(contestants: Sequence[Taking], rounds: int, batches: int) -> None:
+def measure(contestants: Sequence[Participant], rounds: int, batches: int) -> None:
     """Adds to each one's result how long batches take it by size, and how many it gets through."""
     for size in SIZES:
         count = batches if size == 1 else max(1, batches // 4)
@@ -127,7 +127,7 @@ def measure(contestants: Sequence[Taking], rounds: int, batches: int) -> None:
         contestant.result["at_once"] = {"sentences_per_second": median, "range": [least, most]}
 
 
-def compare(contestants: Sequence[Taking]) -> None:
+def compare(contestants: Sequence[Participant]) -> None:
     """Adds the largest difference of a probability from the first one's."""
     first = None
     for contestant in contestants:
@@ -150,9 +150,9 @@ def main() -> None:
     texts = [line.split("\t")[0] for line in lines]
     result: dict[str, Any] = {"environment": environment(), "load": [os.getloadavg()[0]]}
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        contestants: list[Taking] = []
+        contestants: list[Participant] = []
         for way in ways(options.model, Path(name)):
-            contestant = taking_part(way, texts)
+            contestant = start(way, texts)
             if contestant is None:
                 continue
             stack.callback(contestant.process.end)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from peers import keras_hub_backbone
+from peers import keras_hub_backbone, torch_device
 
 Answer = Callable[[Sequence[str]], np.ndarray]
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -59,13 +59,14 @@ def torch_model(way: Answering) -> Answer:
 
     torch.set_num_threads(way.threads or os.cpu_count() or 1)
     dtype = getattr(torch, way.dtype)
-    model = AutoModelForSequenceClassification.from_pretrained(way.path, dtype=dtype).eval()
+    model = AutoModelForSequenceClassification.from_pretrained(way.path, dtype=dtype)
+    model = model.to(torch_device()).eval()
     tokenizer = AutoTokenizer.from_pretrained(way.path)
 
     def answer(texts: Sequence[str]) -> np.ndarray:
         batch = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
         with torch.inference_mode():
-            return model(**batch).logits.float().softmax(-1).numpy()
+            return model(**batch.to(model.device)).logits.float().softmax(-1).cpu().numpy()
 
     return answer
 
@@ -79,7 +80,8 @@ def onnx_model(way: Answering) -> Answer:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = way.threads
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    providers = ["CPUExecutionProvider"]
+    known = onnxruntime.get_available_providers()
+    providers = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in known]
     session = onnxruntime.InferenceSession(way.path, options, providers=providers)
     tokenizer = AutoTokenizer.from_pretrained(Path(way.path).parent)
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pages import replace_block
+from pages import conditions, replace_block
 
 HERE = Path(__file__).parent
 
@@ -31,18 +31,9 @@ def speeds(result: dict[str, Any]) -> str:
             "" if difference is None else f"{difference:.0e}",
         ]  # fmt: skip
         lines.append(f"| {' | '.join(map(str, cells))} |")
-    return "\n".join([*lines, "", conditions(result)])
-
-
-def conditions(result: dict[str, Any]) -> str:
-    """What it was measured on."""
-    found = result["environment"]
-    packages = [f"{name} {found[name]}" for name in list(found)[2:]]
     loads = " before and ".join(f"{load:.1f}" for load in result["load"])
-    return (
-        f"{found['processor']}, {found['cores']} cores, the load {loads} after; "
-        f"{', '.join(packages)}."
-    )
+    measured_on = f"The load was {loads} after. {conditions(result['environment'])}"
+    return "\n".join([*lines, "", measured_on])
 
 
 def first_requests(result: dict[str, Any]) -> str:

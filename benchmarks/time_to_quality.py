@@ -15,6 +15,7 @@ Each has a process of its own; they train in turns, and the evaluations do not c
 
 import argparse
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import Any
 import numpy as np
 from contest import Contestant, Work
 from machine import environment
-from peers import keras_hub_masked_lm, torch_step
+from peers import keras_hub_masked_lm, torch_device, torch_step
 
 RECIPE = Path(__file__).parents[1] / "configs" / "pretrain" / "small-sotu.toml"
 LENGTH, BATCHES = 128, 12
@@ -138,7 +139,8 @@ def transformers_run(corpus: str, rate: float, batch_size: int, seconds: int) ->
 
     train_texts, held_out = questions(corpus)
     config = peers_config(train_texts.vocab_size).to_dict()
-    model = transformers.BertForMaskedLM(transformers.BertConfig(**config)).train()
+    model = transformers.BertForMaskedLM(transformers.BertConfig(**config))
+    model = model.to(torch_device()).train()
     optimizer = torch.optim.AdamW(model.parameters(), rate, fused=True)
     tokenizer = transformers.BertTokenizer(str(Path(corpus) / "vocab.txt"))
     collator = transformers.DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15)
@@ -155,10 +157,11 @@ def transformers_run(corpus: str, rate: float, batch_size: int, seconds: int) ->
 
     def logits_of(batch: Batch) -> np.ndarray:
         inputs = ("input_ids", "attention_mask", "token_type_ids")
+        given = {name: torch.tensor(batch[name]).long().to(model.device) for name in inputs}
         with torch.inference_mode():
-            found = model(**{name: torch.tensor(batch[name]).long() for name in inputs}).logits
+            found = model(**given).logits
         positions = batch["masked_lm_positions"]
-        return np.take_along_axis(found.float().numpy(), positions[..., None], axis=1)
+        return np.take_along_axis(found.float().cpu().numpy(), positions[..., None], axis=1)
 
     def evaluate() -> float:
         model.eval()
@@ -255,10 +258,13 @@ def main() -> None:
     parser.add_argument("corpus")
     parser.add_argument("--seconds", type=int, default=1800, help="of training, each")
     parser.add_argument("--turn", type=int, default=30, help="seconds of a turn")
+    parser.add_argument("--only", default="", help="regular expression: who takes part")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     contestants = []
     for name, (make, arguments) in makers(options).items():
+        if not re.search(options.only, name):
+            continue
         contestant = Contestant(name, make, arguments)
         if contestant.failure:
             raise SystemExit(f"{name}: {contestant.failure}")

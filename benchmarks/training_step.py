@@ -16,6 +16,7 @@ TensorFlow multiplies bfloat16 matrices of 4096 x 768 by 768 x 3072, measured in
 
 import argparse
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 from contest import Timed, Work, contest
 from machine import environment
-from peers import keras_hub_masked_lm, torch_step
+from peers import keras_hub_masked_lm, torch_device, torch_step
 
 VOCABULARY = 30522
 PRODUCT = (4096, 768, 3072)
@@ -139,7 +140,8 @@ def transformers_step(shape: Shape, bfloat16: bool, compiled: bool) -> Work:
     import torch
     import transformers
 
-    model = transformers.BertForPreTraining(transformers.BertConfig(**shape.model())).train()
+    model = transformers.BertForPreTraining(transformers.BertConfig(**shape.model()))
+    model = model.to(torch_device()).train()
     run = torch.compile(model) if compiled else model
     optimizer = torch.optim.AdamW(model.parameters(), 1e-4, weight_decay=0.01, fused=True)
     data = {name: torch.tensor(array) for name, array in shape.data().items()}
@@ -187,7 +189,7 @@ def contestants(shape: Shape, options: argparse.Namespace) -> Mapping[str, Any]:
     if options.compiled:
         compiled = (transformers_step, {"bfloat16": True, "compiled": True})
         found["transformers, bfloat16, compiled"] = compiled
-    chosen = {name: m for name, m in found.items() if not options.only or options.only in name}
+    chosen = {name: maker for name, maker in found.items() if re.search(options.only, name)}
     return {
         name: (make, arguments | {"shape": shape}) for name, (make, arguments) in chosen.items()
     }
@@ -202,7 +204,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=2, help="in a turn")
     parser.add_argument("--compiled", action="store_true", help="torch.compile too: takes minutes")
-    parser.add_argument("--only", default="", help="those whose name holds this")
+    parser.add_argument("--only", default="", help="regular expression: who takes part")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     layers, hidden = map(int, options.shape.split("x"))

@@ -80,13 +80,19 @@ def quality(result: dict[str, Any]) -> str:
     return "\n".join([*lines, "", "![loss over minutes](time_to_quality.svg)"])
 
 
+def has_peers(result: dict[str, Any]) -> bool:
+    """Whether it stands beside others, or has to do with ours alone."""
+    return any(not name.startswith("bert_keras") for name in result["contestants"])
+
+
 def plot(results: dict[str, Any], path: Path) -> None:
-    """Bars of the examples a second, with the range of the rounds."""
+    """Bars of the examples a second beside the peers', with the range of the rounds."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    results = {shape: found for shape, found in results.items() if has_peers(found)}
     figure, panels = pyplot.subplots(
         1, len(results), figsize=(5 * len(results), 3.6), layout="constrained", squeeze=False
     )

@@ -14,6 +14,9 @@ from bert_keras.cli.console import console, cpu_has_bfloat16, start_tensorflow, 
 # Packages of the optional features, each with the extra that brings it.
 OPTIONAL = {
     "tensorflow_datasets": "tfds",
+    "jieba": "zh",
+    "ai_edge_litert": "mobile",
+    "tensorflow_serving": "serving",
     "apache_beam": "beam",
     "transformers": "parity",
     "torch": "parity",

@@ -5,7 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bert_keras.cli.arguments import CommandParser, add_command, at_least, model_path
+from bert_keras.cli.arguments import (
+    CommandParser,
+    add_command,
+    at_least,
+    model_path,
+    recipe_file,
+)
 from bert_keras.cli.console import (
     console,
     errors,
@@ -108,7 +114,9 @@ def run_saved_model(options: argparse.Namespace) -> None:
 
 
 def _config(options: argparse.Namespace) -> ExportConfig:
-    return load_toml(ExportConfig, options.config) if options.config else ExportConfig()
+    if not options.config:
+        return ExportConfig()
+    return load_toml(ExportConfig, recipe_file(options.config))
 
 
 def _with_given(settings: Settings, given: dict[str, Any]) -> Settings:

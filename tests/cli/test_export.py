@@ -39,6 +39,14 @@ def test_saved_model_writes_a_version_and_says_how_it_was_proven(model_path, tmp
     assert set(report["signatures"]["serving_default"]["inputs"]) == {"text_a", "text_b"}
 
 
+def test_settings_that_the_package_ships_are_found_in_any_folder(model_path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = ["--config", "configs/export/serving.toml", "--max-length", "20"]
+    assert main(["export", "saved-model", str(model_path), "served", *given]) == 0
+    report = json.loads((tmp_path / "served" / "1" / "export_report.json").read_text())
+    assert report["settings"]["max_request_tokens"] == 32768
+
+
 def test_mistakes_are_one_line(model_path, tmp_path, capsys):
     (tmp_path / "export.toml").write_text("[saved_model]\nmaxlength = 24\n")
     command = ["export", "saved-model", str(model_path), str(tmp_path / "out")]

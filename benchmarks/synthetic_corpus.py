@@ -1,0 +1,41 @@
+"""A corpus of any size, made up: for measurements that do not look at what stands in it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class SyntheticCorpus:
+    """Random ids in sentences of 5 to 49 tokens, 70 sentences a document."""
+
+    tokens: np.ndarray
+    sentence_offsets: np.ndarray
+    documents: np.ndarray
+    vocab_size: int = 30_522
+    pad_id: int = 0
+    cls_id: int = 101
+    sep_id: int = 102
+    mask_id: int = 103
+    word_starts: np.ndarray | None = None
+
+    @property
+    def continues_word(self) -> np.ndarray:
+        """A fifth of the word pieces."""
+        return np.arange(self.vocab_size) % 5 == 0
+
+    @classmethod
+    def make(cls, directory: Path, token_count: int) -> "SyntheticCorpus":
+        """Writes the arrays into ``directory`` and maps them."""
+        rng = np.random.default_rng(0)
+        lengths = rng.integers(5, 50, size=token_count // 27)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        bounds = np.append(np.arange(0, len(lengths), 70), len(lengths))
+        np.save(directory / "tokens.npy", rng.integers(999, 30_522, offsets[-1], dtype=np.uint16))
+        np.save(directory / "sentence_offsets.npy", offsets)
+        tokens, offsets = (
+            np.load(directory / f"{name}.npy", mmap_mode="r")
+            for name in ("tokens", "sentence_offsets")
+        )
+        return cls(tokens, offsets, np.stack([bounds[:-1], bounds[1:]], axis=1))
