@@ -17,7 +17,7 @@ def read_shapes(name: Path, file: Path) -> dict[str, Shape]:
         file: Where it lies.
 
     Raises:
-        InputError: When it is damaged.
+        InputError: When it is damaged or holds less than its shapes say.
         FileNotFoundError: When there is no such file.
     """
     if not file.is_file():
@@ -29,6 +29,9 @@ def read_shapes(name: Path, file: Path) -> dict[str, Shape]:
         if isinstance(item, h5py.Dataset) and not way.startswith("optimizer/"):
             if item.external or item.is_virtual:
                 raise InputError(f"{name}: {way} lies in another file")
+            # Sparse or compressed, as Keras writes none: the shape would cost the file nothing.
+            if item.id.get_storage_size() < item.nbytes:
+                raise InputError(f"{name}: {way} holds less than its shape says")
             found[way] = item.shape
 
     try:

@@ -8,6 +8,7 @@ that the model lacks.)
 import os
 import tempfile
 import zipfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,9 @@ def load_keras(path: Path, wanted: Wanted) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         try:
             _unpack(path, folder)
-        except zipfile.BadZipFile as error:
-            raise InputError(f"{path} is damaged or no .keras file: {error}") from None
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+            what = str(error) or "it is cut short"
+            raise InputError(f"{path} is damaged or no .keras file: {what}") from None
         return _load(path, Path(folder), wanted)
 
 

@@ -35,18 +35,19 @@ def embedding_arguments(path: Path) -> dict[str, Any]:
             f"{file}: the modules must be Transformer, Pooling and perhaps Normalize. "
             f"Received: {', '.join(kinds)}"
         )
-    if folders[0] != "" or folders[1] != Path(folders[1]).name:
+    folder = str(folders[1])
+    if folders[0] != "" or folders[1] != Path(folder).name or folder in ("", ".."):
         raise InputError(
             f"{file}: the modules must lie in this folder and one below. Received: {folders!r}"
         )
-    config = read_json_object(path / folders[1] / "config.json")
+    config = read_json_object(path / folder / "config.json")
     modes = [key for key, on in config.items() if key.startswith("pooling_mode") and on is True]
     names = [_POOLINGS.get(mode) for mode in modes]
     if "pooling_mode" in config:  # as the newest releases write it
         names = [config["pooling_mode"]]
     if len(names) != 1 or names[0] not in _POOLINGS.values():
         raise InputError(
-            f"{path / folders[1] / 'config.json'}: the pooling must be one of "
+            f"{path / folder / 'config.json'}: the pooling must be one of "
             f"{', '.join(_POOLINGS.values())}. Received: {', '.join(modes) or names}"
         )
     lengths = read_json_object(path / LENGTH_FILE) if (path / LENGTH_FILE).exists() else {}

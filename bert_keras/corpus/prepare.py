@@ -179,6 +179,7 @@ def _describe(
         "vocab_hash": tokenizer.vocab_hash,
         "vocab_size": tokenizer.vocab_size,
         "casing": tokenizer.casing.to_dict(),
+        "arrays_hash": store.hash_arrays(directory),
         "counts": counts,
         **more,
     }

@@ -23,6 +23,7 @@ DESCRIPTION_FILE = "corpus.json"
 VOCABULARY_FILE = "vocab.txt"
 
 _COUNTS = ("documents", "sentences", "tokens")
+_ARRAYS = (TOKENS_FILE, SENTENCE_OFFSETS_FILE, DOCUMENT_OFFSETS_FILE, WORD_STARTS_FILE)
 
 
 def token_dtype(vocab_size: int) -> np.dtype[Any]:
@@ -33,6 +34,19 @@ def token_dtype(vocab_size: int) -> np.dtype[Any]:
 def continuations(vocab: Sequence[str]) -> np.ndarray:
     """Which word pieces go on with the word before them ("##"), bool [vocab_size]."""
     return np.array([piece.startswith(CONTINUATION) for piece in vocab], bool)
+
+
+def hash_arrays(directory: Path) -> str:
+    """The SHA-256 of what the arrays of a corpus directory hold."""
+    digest = hashlib.sha256()
+    for name in _ARRAYS:
+        if (directory / name).exists():
+            with (directory / name).open("rb") as file:
+                # Left out: NumPy's releases may write the header in different ways.
+                np.lib.format.read_magic(file)
+                np.lib.format.read_array_header_1_0(file)
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,19 @@ class Corpus:
     def vocab_hash(self) -> str:
         """The SHA-256 of the vocabulary's lines."""
         return self.tokenizer.vocab_hash
+
+    @property
+    def identity(self) -> str:
+        """The text that tells the corpus from any other, wherever its texts and itself lie.
+
+        One prepared before there was a hash of its arrays is told by its whole description.
+        """
+        text = (self.path / DESCRIPTION_FILE).read_text(encoding="utf-8")
+        description = json.loads(text)
+        if "arrays_hash" not in description:
+            return text
+        told_by = ("vocab_hash", "casing", "arrays_hash")
+        return json.dumps({key: description[key] for key in told_by}, indent=2) + "\n"
 
     @property
     def casing(self) -> Casing:

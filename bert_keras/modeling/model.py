@@ -134,6 +134,9 @@ class ScoredModel(BertModel):
                 plain graph is the faster one.
             **kwargs: Passed on to ``keras.Model.compile``.
         """
+        if getattr(optimizer, "loss_scaling", False):
+            # Wrapped by Keras too, gradients would be unscaled twice.
+            kwargs.setdefault("auto_scale_loss", False)
         if jit_compile is None:
             kinds = {device.device_type for device in tf.config.list_logical_devices()}
             jit_compile = "auto" if kinds & {"GPU", "TPU"} else False

@@ -61,8 +61,7 @@ def pretrain(
     texts = Corpus.open(_corpus_path(config, corpus))
     strategy = make_strategy(config.distribution)
     with own_workdir(strategy, workdir) as own, telling_of_lost_workers(strategy):
-        description = (texts.path / DESCRIPTION_FILE).read_text(encoding="utf-8")
-        claim(own, config, DESCRIPTION_FILE, description, texts.path)
+        claim(own, config, DESCRIPTION_FILE, texts.identity, texts.path)
         if not (own / MODEL_FOLDER).exists():
             run = _make_run(config, texts, strategy, own, callbacks)
             run.run(make_stages(config, texts, host_of(strategy)))

@@ -109,14 +109,20 @@ def _outside(file: h5py.File) -> None:
     file.create_dataset("layers/masked_lm_head/vars/0", shape, "float32", external=place)
 
 
+def _never_written(file: h5py.File) -> None:
+    del file["encoder/embeddings/vars/0"]
+    file.create_dataset("encoder/embeddings/vars/0", (8, 4), "float32")
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [
         (_missing, "lacks the weight layers/masked_lm_head/vars/0"),
         (_stray, "does not use: stray/vars/0"),
         (_outside, "layers/masked_lm_head/vars/0 lies in another file"),
+        (_never_written, "encoder/embeddings/vars/0 holds less than its shape says"),
     ],
-    ids=["missing", "unused", "outside"],
+    ids=["missing", "unused", "outside", "never written"],
 )
 def test_wrong_weights_are_named(
     change: Callable[[h5py.File], None],
@@ -137,11 +143,13 @@ def test_wrong_weights_are_named(
     assert word in refusal(tmp_path / "m.keras")
 
 
-def _repack(path: Path, change: Callable[[dict[str, bytes]], None]) -> None:
+def _repack(
+    path: Path, change: Callable[[dict[str, bytes]], None], compression: int = zipfile.ZIP_STORED
+) -> None:
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     change(members)
-    with zipfile.ZipFile(path, "w") as archive:
+    with zipfile.ZipFile(path, "w", compression) as archive:
         for name, data in members.items():
             archive.writestr(name, data)
 
@@ -201,6 +209,51 @@ def test_truncated_file_is_refused(
     bert_keras.save(make_model(), file, format="keras")
     file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
     assert "m.keras" in refusal(file)
+
+
+def _set(entry: bytearray, **numbers: int) -> None:
+    """Changes numbers of a member's entry in the directory of a zip file."""
+    for name, number in numbers.items():
+        place, size = {"flags": (8, 2), "method": (10, 2), "packed": (20, 4), "size": (24, 4)}[name]
+        entry[place : place + size] = number.to_bytes(size, "little")
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [{"flags": 1}, {"method": 99}, {"packed": 2**20, "size": 2**20}],
+    ids=["encrypted", "unknown method", "short"],
+)
+def test_member_that_cannot_be_unpacked_is_refused(
+    numbers: dict[str, int],
+    tmp_path: Path,
+    make_model: Callable[..., Any],
+    refusal: Callable[..., str],
+) -> None:
+    file = tmp_path / "m.keras"
+    bert_keras.save(make_model(), file, format="keras")
+    _repack(file, lambda members: None)
+    with zipfile.ZipFile(file) as archive:
+        start = archive.start_dir
+    data = file.read_bytes()
+    entry = bytearray(data[start:])
+    _set(entry, **numbers)
+    file.write_bytes(data[:start] + entry)
+    assert "m.keras is damaged" in refusal(file)
+
+
+def test_compressed_file_with_a_wrong_byte_is_refused(
+    tmp_path: Path, make_model: Callable[..., Any], refusal: Callable[..., str]
+) -> None:
+    file = tmp_path / "m.keras"
+    bert_keras.save(make_model(), file, format="keras")
+    _repack(file, lambda members: None, zipfile.ZIP_DEFLATED)
+    bert_keras.load(file)
+    with zipfile.ZipFile(file) as archive:
+        first = archive.infolist()[0].filename
+    data = bytearray(file.read_bytes())
+    data[30 + len(first)] = 0b111  # where the stream begins: a last block of a kind there is not
+    file.write_bytes(data)
+    assert "invalid block type" in refusal(file)
 
 
 def test_file_that_unpacks_to_many_times_its_size_is_refused(

@@ -94,9 +94,17 @@ def test_other_modules_are_refused(text: str, embedding: Path, refusal: Callable
     assert "modules.json" in refusal(embedding)
 
 
-def test_folder_of_a_module_never_leads_out(embedding: Path, refusal: Callable[..., str]) -> None:
+@pytest.mark.parametrize(
+    "folder", ["../1_Pooling", "..", ".", "", "/1_Pooling", 1, None, ["1_Pooling"]]
+)
+def test_folder_of_a_module_is_one_below_and_never_leads_out(
+    folder: Any, embedding: Path, refusal: Callable[..., str]
+) -> None:
+    (embedding.parent / "config.json").write_text((embedding / "1_Pooling/config.json").read_text())
     file = embedding / "modules.json"
-    file.write_text(file.read_text().replace("1_Pooling", "../1_Pooling"))
+    modules = json.loads(file.read_text())
+    modules[1]["path"] = folder
+    file.write_text(json.dumps(modules))
     assert "one below" in refusal(embedding)
 
 

@@ -82,6 +82,7 @@ def test_without_the_option_there_is_no_array_and_no_word_of_it(prepared):
     assert "word_starts" not in (plain / "corpus.json").read_text()
     assert f"jieba {jieba.__version__}" in (prepared / "corpus.json").read_text()
     assert Corpus.open(plain).word_starts is None
+    assert Corpus.open(plain).identity != Corpus.open(prepared).identity
 
 
 def test_a_missing_array_is_an_error_that_names_it(prepared):

@@ -121,6 +121,28 @@ def test_another_vocabulary_is_refused(damaged):
         Corpus.open(damaged)
 
 
+def test_a_corpus_is_told_by_what_it_holds_wherever_its_text_was(prepared, tmp_path):
+    text, changed = "The apple is here. A bread was there.", "The bread is here. A apple was there."
+    identities, sizes = [], []
+    for number, (folder, content) in enumerate((("a", text), ("b", text), ("a", changed))):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "text.txt").write_text(content)
+        prepare_corpus([tmp_path / folder], prepared / "vocab", tmp_path / str(number))
+        corpus = Corpus.open(tmp_path / str(number))
+        identities.append(corpus.identity)
+        sizes.append((corpus.num_tokens, corpus.documents.tolist()))
+    assert sizes[0] == sizes[1] == sizes[2]
+    assert identities[0] == identities[1] != identities[2]
+
+
+def test_a_corpus_of_before_the_hash_opens_and_is_told_by_its_description(damaged):
+    path = damaged / "corpus.json"
+    description = json.loads(path.read_text())
+    del description["arrays_hash"]
+    path.write_text(json.dumps(description))
+    assert Corpus.open(damaged).identity == path.read_text()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -137,6 +137,26 @@ def test_compile_keeps_what_it_is_given(config: BertConfig) -> None:
     assert model.jit_compile is True
 
 
+def test_fit_in_float16_moves_the_weights_alike_whoever_scales_the_loss(
+    config: BertConfig, batch: Batch
+) -> None:
+    """Keras wraps an optimizer that does not scale the loss; of one that does it calls its own."""
+    data, rate, weights = tf.data.Dataset.from_tensors(batch).repeat(2), 1e-2, []
+    for loss_scaling in (False, True):
+        model = BertForPreTraining(config, seed=1, dtype="mixed_float16")
+        start = [weight.numpy() for weight in model.trainable_weights]
+        model.compile(AdamW(rate, loss_scaling=loss_scaling))
+        model.fit(data, verbose=0)
+        optimizer = model.optimizer
+        scale = optimizer.loss_scale.factor if loss_scaling else optimizer.dynamic_scale
+        scale.assign(2.0**10)  # which the next steps must see
+        model.fit(data, verbose=0)
+        weights.append([weight.numpy() for weight in model.trainable_weights])
+    for before, theirs, ours in zip(start, *weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=0.05 * rate)
+        assert np.abs(theirs - before).max() > 0.1 * rate
+
+
 def test_functional_model_around_a_scored_model(config: BertConfig, batch: Batch) -> None:
     names = [name for name in batch if name not in ("masked_lm_ids", "next_sentence_labels")]
     inputs = {

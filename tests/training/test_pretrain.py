@@ -1,4 +1,5 @@
 import json
+import shutil
 import signal
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import pytest
 
 import bert_keras
 from bert_keras.cli.progress import PretrainingProgress
-from bert_keras.corpus import Corpus
+from bert_keras.corpus import Corpus, prepare_corpus
 from bert_keras.errors import InputError, Interrupted
 from bert_keras.modeling import BertForPreTraining
 from bert_keras.training import measure_seconds_per_step, pretrain
@@ -240,6 +241,30 @@ def test_a_work_directory_of_another_config_is_refused(finished, recipe, corpus_
 def test_a_work_directory_of_another_corpus_is_refused(finished, recipe, other_corpus_path):
     with pytest.raises(InputError, match="on other data than"):
         pretrain(recipe, finished, other_corpus_path)
+
+
+def test_the_same_texts_prepared_from_another_folder_are_the_same_data(
+    finished, recipe, corpus_path, tmp_path
+):
+    texts = shutil.copytree(corpus_path.parent / "texts", tmp_path / "texts")
+    prepare_corpus([texts], corpus_path.parent / "vocab.txt", tmp_path / "corpus")
+    assert pretrain(recipe, finished, tmp_path / "corpus") == finished / "model"
+
+
+def test_a_work_directory_of_another_text_from_the_same_folder_is_refused(
+    recipe, corpus_path, tmp_path
+):
+    """Its file names and its numbers of words, sentences and documents are the same."""
+    texts = shutil.copytree(corpus_path.parent / "texts", tmp_path / "texts")
+    vocab = corpus_path.parent / "vocab.txt"
+    prepare_corpus([texts], vocab, tmp_path / "corpus")
+    once = replace(recipe, train=replace(recipe.train, steps=1))
+    pretrain(once, tmp_path / "run", tmp_path / "corpus")
+    first = texts / "000.txt"
+    first.write_text("\n".join(reversed(first.read_text().splitlines())))
+    prepare_corpus([texts], vocab, tmp_path / "other")
+    with pytest.raises(InputError, match="on other data than"):
+        pretrain(once, tmp_path / "run", tmp_path / "other")
 
 
 def test_no_corpus_says_how_to_give_one(tmp_path, recipe):
