@@ -93,7 +93,8 @@ def add_task_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-length",
         type=at_least(5),
         metavar="N",
-        help="longest sequence in tokens (default: what the model reads at most)",
+        help="longest sequence in tokens (default: what the model reads at most, of a span model "
+        "what it was trained on)",
     )
     for name in TASK_COLUMNS:
         what = name.removesuffix("_column").replace("_", " ")
@@ -120,6 +121,13 @@ def casing(options: argparse.Namespace) -> "Casing":
     from bert_keras.tokenization import Casing
 
     return Casing(do_lower_case=not options.cased)
+
+
+def utf8_text(argument: str) -> str:
+    """An argparse type: text, with U+FFFD for bytes that are not UTF-8, as a corpus has it."""
+    from bert_keras.corpus.textfiles import ReadCounts
+
+    return ReadCounts().replace_bad(argument)
 
 
 def at_least(least: int) -> Callable[[str], int]:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bert_keras.cli.arguments import add_command, at_least, model_path
+from bert_keras.cli.arguments import add_command, at_least, model_path, utf8_text
 from bert_keras.cli.console import console, start_tensorflow, table
 
 
@@ -20,7 +20,7 @@ def add_parser(subparsers: Any) -> None:
         "  bert-keras fill-mask model/ 'We [MASK] it.' --top 10 --json",
     )
     parser.add_argument("model", type=Path, help="a model directory, or a run's work directory")
-    parser.add_argument("text", help="text with one [MASK] or more")
+    parser.add_argument("text", type=utf8_text, help="text with one [MASK] or more")
     parser.add_argument("--top", type=at_least(1), default=5, help="candidates each (default: 5)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 

@@ -1,6 +1,7 @@
 """``bert-keras``: the subcommands, and how their errors reach the user."""
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -63,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 failed, 2 wrong usage, 128 + the signal's number when one ended it.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what it has no character for is no failure
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = build_parser().parse_args(arguments)
     try:
         options.run(options)

@@ -5,7 +5,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bert_keras.cli.arguments import add_command, add_task_arguments, model_path, task_settings
+from bert_keras.cli.arguments import (
+    add_command,
+    add_task_arguments,
+    model_path,
+    task_settings,
+    utf8_text,
+)
 from bert_keras.cli.console import console, progress, short, start_tensorflow, table
 from bert_keras.errors import InputError
 
@@ -24,10 +30,13 @@ def add_parser(subparsers: Any) -> None:
         "  cat reviews.txt | bert-keras predict runs/sst2 --input -",
     )
     parser.add_argument("model", type=Path, help="a model directory, or a run's work directory")
-    parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts, or questions")
+    parser.add_argument(
+        "texts", nargs="*", type=utf8_text, metavar="TEXT", help="texts, or questions"
+    )
     parser.add_argument(
         "--pair",
         action="append",
+        type=utf8_text,
         metavar="TEXT",
         help="the second text of each TEXT, in their order: the one a question is about",
     )

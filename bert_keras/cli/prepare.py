@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bert_keras.cli.arguments import add_command, add_inputs, at_least, casing, start_tensorflow_for
 from bert_keras.cli.console import console, progress, table
+from bert_keras.errors import InputError
 
 if TYPE_CHECKING:
     from bert_keras.corpus import CorpusReport
@@ -101,9 +102,12 @@ def _prepare(options: argparse.Namespace) -> "CorpusReport":
         "chinese_words": options.chinese_words,
     }
     if options.beam:
+        try:
+            runner = [f"--runner={options.beam}", *shlex.split(options.beam_options)]
+        except ValueError as error:
+            raise InputError(f"--beam-options: {error}. Received: {options.beam_options}") from None
         from bert_keras.corpus.beam import prepare_corpus_on_beam
 
-        runner = [f"--runner={options.beam}", *shlex.split(options.beam_options)]
         return prepare_corpus_on_beam(
             options.inputs, parts=options.beam_parts, options=runner, **settings
         )

@@ -70,18 +70,19 @@ def prepare_corpus_on_beam(
 
     Raises:
         InputError: As ``prepare_corpus`` does; also for ``"pydocs"``, which is something else on
-            every machine.
+            every machine, and when Beam lacks the runner or a file system.
     """
     out = Path(out)
     if out.exists():
         raise InputError(f"{out} already exists; remove it or choose another name")
     tokenizer = BertTokenizer.from_vocab(vocab, casing)
+    pipeline = _pipeline(options)
     sources = list(dict.fromkeys(_sources(inputs)))
     source = {"inputs": list(map(str, inputs)), "split": split, "drop_duplicates": drop_duplicates}
     counts = ReadCounts()
     with _folder(parts or str(out.absolute().parent / f".{out.name}.parts")) as folder:
         tokenize = _Tokenize(tokenizer.vocab, casing, split, folder)
-        with beam.Pipeline(options=PipelineOptions(list(options))) as pipeline:
+        with pipeline:
             (
                 pipeline
                 | "inputs" >> beam.Create(list(enumerate(sources)))
@@ -92,6 +93,13 @@ def prepare_corpus_on_beam(
             )
         batches = _batches_of(folder, counts)
         return write_corpus(batches, tokenizer, out, source, counts, chinese_words)
+
+
+def _pipeline(options: Sequence[str]) -> beam.Pipeline:
+    try:
+        return beam.Pipeline(options=PipelineOptions(list(options)))
+    except (ImportError, ValueError) as error:  # the runner or what it needs is missing
+        raise InputError(f"Apache Beam cannot start: {error}") from None
 
 
 class _Tokenize(beam.DoFn):
@@ -140,10 +148,18 @@ def _sources(inputs: Sequence[str | Path]) -> Iterator[str]:
         if "://" not in name:
             yield from (str(found) for found in resolve_inputs([name]))
             continue
+        _check_file_system(name)
         (match,) = FileSystems.match([name])
         if not match.metadata_list:
             raise InputError(f"no file matches {name}")
         yield from sorted(found.path for found in match.metadata_list)
+
+
+def _check_file_system(path: str) -> None:
+    try:
+        FileSystems.get_filesystem(path)
+    except ValueError as error:  # which names apache-beam[gcp]
+        raise InputError(f"Apache Beam: {error}") from None
 
 
 @contextmanager
@@ -162,6 +178,7 @@ def _at_hand(source: str) -> Iterator[str]:
 @contextmanager
 def _folder(path: str) -> Iterator[str]:
     """A new folder below ``path`` on any file system, which is removed in the end."""
+    _check_file_system(path)
     folder = FileSystems.join(path, uuid.uuid4().hex)
     FileSystems.mkdirs(folder)
     try:

@@ -184,7 +184,7 @@ def _describe(
         **more,
     }
     text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
-    (directory / store.DESCRIPTION_FILE).write_text(text, encoding="utf-8")
+    (directory / store.DESCRIPTION_FILE).write_text(text, "utf-8", errors="backslashreplace")
     write_vocabulary(directory / store.VOCABULARY_FILE, tokenizer.vocab)
 
 

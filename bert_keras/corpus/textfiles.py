@@ -156,9 +156,10 @@ def _lines(
         while len(rest) > limit:
             line, rest = cut(rest)
             yield line
-        now = raw.tell()
-        advance(now - position)
-        position = now
+        if raw.seekable():  # a pipe has no position
+            now = raw.tell()
+            advance(now - position)
+            position = now
     if rest:
         yield rest
 

@@ -56,7 +56,11 @@ class MaskedLM(TextTask):
         return ()
 
     def features(self, examples: Sequence[TextExample], tokenizer: BertTokenizer) -> list[Feature]:
-        """Pieces of the texts, [CLS] piece [SEP]."""
+        """Pieces of the texts, [CLS] piece [SEP].
+
+        Raises:
+            InputError: When there are texts but no token in any of them.
+        """
         room = self.max_seq_length - 2
         texts = [
             (number, text)
@@ -70,6 +74,11 @@ class MaskedLM(TextTask):
             for start in range(0, len(ids), room):
                 piece = [tokenizer.cls_id, *ids[start : start + room], tokenizer.sep_id]
                 features.append(Feature(number, piece, [0] * len(piece)))
+        if examples and not features:
+            raise InputError(
+                f"none of the {len(examples)} texts has a token to mask; the first is "
+                f"{examples[0].where}"
+            )
         return features
 
     def batches(

@@ -92,4 +92,5 @@ class MultiLabel(TextTask):
 
 def split_labels(example: TextExample) -> list[str]:
     """The single labels of an example."""
-    return [name for name in label_of(example).split(LABEL_SEPARATOR) if name]
+    parts = label_of(example).split(LABEL_SEPARATOR)
+    return [name for part in parts if (name := part.strip())]

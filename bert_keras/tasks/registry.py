@@ -39,10 +39,10 @@ def task_of(model: Any, **settings: Any) -> Task:
     Args:
         model: One of our models.
         **settings: Fields of the task; ``max_seq_length`` is by default what the model reads at
-            most.
+            most, of a span model what it was trained on.
 
     Raises:
-        InputError: When the model has no head for a task.
+        InputError: When the model has no head for a task, or reads shorter sequences than asked.
     """
     kind, in_model = _kind_of(model)
     possible = [field.name for field in fields(kind)]
@@ -50,9 +50,13 @@ def task_of(model: Any, **settings: Any) -> Task:
         if name not in possible:
             raise InputError(f"{kind.name} has no {name}; {nearest(name, possible)}")
     longest = model.config.max_position_embeddings
-    if kind is Span:
-        longest = min(longest, Span.max_seq_length)
-    return kind(**({"max_seq_length": longest} | in_model | settings))
+    default = min(longest, Span.max_seq_length) if kind is Span else longest
+    task = kind(**({"max_seq_length": default} | in_model | settings))
+    if task.max_seq_length > longest:
+        raise InputError(
+            f"max_seq_length is {task.max_seq_length}, but the model reads {longest} tokens at most"
+        )
+    return task
 
 
 def _kind_of(model: Any) -> tuple[type[Task], dict[str, Any]]:

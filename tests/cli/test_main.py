@@ -1,3 +1,4 @@
+import io
 import json
 import shutil
 import subprocess
@@ -62,6 +63,13 @@ def test_beam_says_how_it_is_installed(texts, made, tmp_path, capsys, monkeypatc
     assert not (tmp_path / "out").exists()
 
 
+def test_beam_options_with_an_open_quote_are_one_clear_line(texts, made, tmp_path, capsys):
+    arguments = [texts, "--vocab", made / "vocab.txt", "--out", tmp_path / "out"]
+    options = ["--beam", "DirectRunner", "--beam-options=--project='mine"]
+    line = fail(capsys, "prepare", *arguments, *options)
+    assert "--beam-options: No closing quotation. Received: --project='mine" in line
+
+
 def test_help_answers_at_once_and_without_tensorflow():
     code = (
         "import sys; from bert_keras.cli.main import main\n"
@@ -112,6 +120,19 @@ def test_brackets_in_a_text_are_no_markup(made, capsys):
         == 0
     )
     assert "the [b]cat[/b] [/i] [MASK] [bold]x" in " ".join(capsys.readouterr().out.split())
+
+
+def test_bytes_of_a_text_that_are_not_utf8_are_replaced(made, capsys):
+    assert main(["fill-mask", str(made / "run"), "caf\udce9 [MASK]", "--top", "1"]) == 0
+    assert "caf\ufffd [MASK]" in capsys.readouterr().out
+
+
+def test_what_the_terminal_has_no_character_for_is_escaped(made, monkeypatch):
+    terminal = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert main(["fill-mask", str(made / "run"), "née [MASK]", "--top", "1"]) == 0
+    terminal.flush()
+    assert rb"n\xe9e [MASK]" in terminal.buffer.getvalue()
 
 
 def test_fill_mask_json_is_one_object_and_nothing_else(made, capsys):

@@ -104,6 +104,13 @@ def test_predict_takes_its_options_before_and_after_the_texts(made, capsys):
     assert output(capsys, "predict", "--json", made / "run", texts[0], "--max-length", 9, texts[1])
 
 
+def test_bytes_of_a_text_that_are_not_utf8_are_replaced(made, capsys):
+    texts = ["caf\udce9 film", "--pair", "th\udce9 fun"]  # so the command line hands them on
+    shown = output(capsys, "predict", made / "run", *texts)
+    assert "caf\ufffd film" in shown
+    assert "th\ufffd fun" in shown
+
+
 def test_evaluate_shows_both_texts_of_a_pair(made, tmp_path, capsys):
     pair = f"a dull film {'x' * 90}\tno fun at all"
     (tmp_path / "pairs.tsv").write_text(f"{pair}\tgood\n{pair}\tbad\n")
@@ -121,6 +128,10 @@ def test_finetune_says_how_to_get_dev_examples(made, tmp_path, capsys):
 
 
 class TestMistakes:
+    def test_a_length_that_the_model_does_not_read(self, made, capsys):
+        line = fail(capsys, "predict", made / "run", "a film " * 40, "--max-length", 33)
+        assert "is 33, but the model reads 32 tokens at most" in line
+
     def test_no_text_and_no_file(self, made, capsys):
         assert "takes texts, or --input FILE" in fail(capsys, "predict", made / "run")
 

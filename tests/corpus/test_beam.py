@@ -146,6 +146,22 @@ def test_what_cannot_be_read_is_one_clear_line(tmp_path, vocab, inputs, message,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.bin", "vocab.txt"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"options": ["--runner=NoRunner"]}, "cannot start: .*NoRunner"),
+        ({"inputs": ["nowhere://bucket/*.txt"]}, r"apache-beam\[gcp\].* nowhere://bucket"),
+        ({"parts": "nowhere://bucket/parts"}, r"apache-beam\[gcp\].* nowhere://bucket"),
+    ],
+)
+def test_what_beam_lacks_is_one_clear_line(tmp_path, texts, vocab, settings, message):
+    settings = {"inputs": [texts], "options": DIRECT} | settings
+    with pytest.raises(InputError, match=message) as error:
+        prepare_corpus_on_beam(vocab=vocab, out=tmp_path / "out", **settings)
+    assert "\n" not in str(error.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["texts", "vocab.txt"]
+
+
 @pytest.mark.slow
 def test_the_command_on_two_processes_writes_the_same_bytes(tmp_path, texts, vocab):
     prepare = [sys.executable, "-m", "bert_keras", "prepare", str(texts), "--vocab", str(vocab)]

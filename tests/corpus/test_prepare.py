@@ -112,6 +112,15 @@ def test_ids_are_those_of_every_sentence_encoded_alone(tmp_path, casing):
     assert [corpus.tokens[start:end].tolist() for start, end in bounds] == expected
 
 
+def test_a_name_that_is_not_utf8_is_recorded(tmp_path, vocab):
+    path = tmp_path / os.fsdecode(b"caf\xe9.txt")
+    path.write_text(STORY)
+    prepare_corpus([path], vocab, tmp_path / "out")
+    description = (tmp_path / "out" / "corpus.json").read_text(encoding="utf-8")
+    assert json.loads(description)["source"]["inputs"] == [str(path)]
+    assert len(Corpus.open(tmp_path / "out").documents) == 1
+
+
 def test_the_report_counts_what_was_left_out(tmp_path, texts, vocab):
     report = prepare_corpus([texts], vocab, tmp_path / "out")
     assert (report.documents, report.empty_documents, report.replaced_bytes) == (28, 2, 3)

@@ -1,3 +1,4 @@
+import os
 import tracemalloc
 
 import pytest
@@ -93,6 +94,14 @@ def test_progress_ends_at_the_size_of_the_inputs(tmp_path):
     list(read_documents([a], on_progress=lambda done, total: seen.append((done, total))))
     assert seen[-1] == (a.stat().st_size, a.stat().st_size)
     assert seen == sorted(seen)
+
+
+def test_a_pipe_is_read_though_it_has_no_position():
+    reader, writer = os.pipe()
+    os.write(writer, b"one\ntwo\n")
+    os.close(writer)
+    assert list(read_lines([f"/dev/fd/{reader}"])) == ["one", "two"]
+    os.close(reader)
 
 
 def test_lines_are_read_without_their_ends(tmp_path):

@@ -84,6 +84,11 @@ class TestMultiLabel:
         assert MultiLabel().labels_of(rows) == ("blue", "green", "red")
         assert [self.task.target(row) for row in rows] == [[1, 0, 1], [0, 0, 0], [0, 1, 0]]
 
+    def test_spaces_around_a_label_are_none_of_its_own(self):
+        rows = [example(label="red | blue"), example(label=" | ")]
+        assert MultiLabel().labels_of(rows) == ("blue", "red")
+        assert [self.task.target(row) for row in rows] == [[1, 0, 1], [0, 0, 0]]
+
     def test_an_answer_is_every_label_likelier_than_not(self):
         (answer,) = self.task.decode(
             [example()], [], [{"logits": np.array([math.log(3), -math.log(3), 0.0])}]

@@ -33,6 +33,14 @@ def test_a_long_text_and_its_partner_lose_nothing(tokenizer):
     }
 
 
+def test_texts_without_a_token_are_refused(tokenizer):
+    task = MaskedLM(max_seq_length=12)
+    with pytest.raises(InputError, match=r"none of the 2 texts has a token.* texts.txt, row 1"):
+        task.features([example("\u200b"), example("\u200b", "\x01")], tokenizer)
+    assert len(task.features([example("\u200b"), example("fun")], tokenizer)) == 1
+    assert task.features([], tokenizer) == []  # no dev examples
+
+
 def test_training_masks_anew_each_step_and_any_step_is_reached_directly(tokenizer):
     task = MaskedLM(max_seq_length=16)
     features = task.features([example("a fine film and great fun indeed")] * 4, tokenizer)

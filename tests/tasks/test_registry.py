@@ -58,6 +58,13 @@ def test_a_setting_that_the_task_lacks_is_named(encoder_path):
         task_of(model, text_column="x")
 
 
+def test_a_length_beyond_the_position_table_is_refused(encoder_path):
+    model = bert_keras.load(encoder_path, bert_keras.BertForMaskedLM)
+    assert task_of(model, max_seq_length=64).max_seq_length == 64
+    with pytest.raises(InputError, match="is 65, but the model reads 64 tokens at most"):
+        task_of(model, max_seq_length=65)
+
+
 def test_a_span_model_answers_with_the_windows_it_was_trained_on(encoder_path, tmp_path):
     model = bert_keras.load(encoder_path, bert_keras.BertForQuestionAnswering)
     trained = Span(max_seq_length=40, doc_stride=7, max_answer_length=5, no_answer_threshold=1.5)

@@ -65,9 +65,11 @@ def multi_label_scores(expected: np.ndarray, predicted: np.ndarray) -> dict[str,
     """
     if not len(expected):
         return {"micro_f1": 0.0, "macro_f1": 0.0, "subset_accuracy": 0.0}
+    # A single column is to sklearn two classes, of which 0 would count as well.
+    labels = [1] if np.shape(expected)[1] == 1 else None
     micro, macro = (
-        float(metrics.f1_score(expected, predicted, average=average, zero_division=0.0))
-        for average in ("micro", "macro")
+        float(metrics.f1_score(expected, predicted, labels=labels, average=kind, zero_division=0.0))
+        for kind in ("micro", "macro")
     )
     right = float((np.asarray(expected) == np.asarray(predicted)).all(axis=1).mean())
     return {"micro_f1": micro, "macro_f1": macro, "subset_accuracy": right}

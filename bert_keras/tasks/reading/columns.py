@@ -17,7 +17,8 @@ PAIRS = (
     ("sentence_a", "sentence_b"),
     ("text", "text_pair"),
 )
-TEXTS = ("text", "sentence", "review", "content", "comment", "tweet", "document", "question")
+_USUAL = ("text", "sentence", "review", "content", "comment", "tweet", "document", "question")
+TEXTS = tuple(dict.fromkeys((*_USUAL, *(first for first, _ in PAIRS))))
 LABELS = (
     "label",
     "labels",

@@ -155,7 +155,8 @@ def _columns(source: str) -> Iterator[TaggedExample]:
             words, tags = [], []
             continue
         if not words:
-            if line.startswith("# ") and not _TAG.fullmatch(cells[-1]):
+            is_row = len(cells) == (width or 2) and _TAG.fullmatch(cells[-1])
+            if line.startswith("# ") and not is_row:
                 continue
             first = number
         where = row(source, number)

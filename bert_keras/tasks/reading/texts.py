@@ -73,8 +73,9 @@ def read_text_examples(
         label_column: The label's.
 
     Raises:
-        InputError: When a column is missing or there twice, a row is too short, a text without a
-            label is empty, or it is not UTF-8 text in its format; names the row.
+        InputError: When a column is missing or there twice, a row is too short, the first row may
+            be a header or data, a text without a label is empty, or it is not UTF-8 text in its
+            format; names the row.
     """
     given = Columns(text_column, text_pair_column, label_column)
     examples, empty = [], []
@@ -194,12 +195,20 @@ def _table(
     twice = next((name for name in columns if name and names.count(name) > 1), None)
     if twice:
         raise InputError(f"{source} has several columns {twice!r}; rename all but one")
+    # The label of a first row without a header may be such a name, too: "question".
+    is_doubtful = len(names) > 1 and not (given.text or columns.text_pair or columns.label)
     for number, cells in rows:
         if len(cells) != len(names):
             raise InputError(
                 f"{row(source, number)} has {_counted(len(cells))}, the first row has {len(names)}"
             )
-        yield row(source, number), columns, dict(zip(names, cells, strict=True))
+        values = dict(zip(names, cells, strict=True))
+        if is_doubtful and values[columns.text].strip() == columns.text:
+            raise InputError(
+                f"{row(source, number)} has {columns.text!r} where the first row has it: is that a "
+                "header? Give the file one that names text and label, or name the text's column"
+            )
+        yield row(source, number), columns, values
 
 
 def _counted(columns: int) -> str:

@@ -57,6 +57,13 @@ def test_several_labels_by_hand():
     )
 
 
+def test_one_label_alone_by_hand():
+    expected, predicted = np.array([[1], [0], [0], [0]]), np.array([[1], [1], [0], [0]])
+    assert multi_label_scores(expected, predicted) == pytest.approx(
+        {"micro_f1": 2 / 3, "macro_f1": 2 / 3, "subset_accuracy": 3 / 4}
+    )
+
+
 def test_what_is_undefined_is_zero_and_warns_of_nothing():
     assert accuracy([], []) == f1([], [], ("a", "b")) == matthews_correlation([], []) == 0.0
     assert f1(["a", "a"], ["a", "a"], ("a", "b")) == 0.0
@@ -70,6 +77,6 @@ def test_what_is_undefined_is_zero_and_warns_of_nothing():
         assert -1 <= correlation([1e9, 1e9 + 1e-7, 1e9], [1.0, 2.0, 3.0]) <= 1
     nothing = {"micro_f1": 0.0, "macro_f1": 0.0, "subset_accuracy": 0.0}
     assert multi_label_scores(np.zeros((0, 3)), np.zeros((0, 3))) == nothing
-    assert multi_label_scores(np.zeros((2, 3)), np.zeros((2, 3))) == nothing | {
-        "subset_accuracy": 1.0
-    }
+    for shape in ((2, 3), (2, 1)):
+        scores = multi_label_scores(np.zeros(shape), np.zeros(shape))
+        assert scores == nothing | {"subset_accuracy": 1.0}

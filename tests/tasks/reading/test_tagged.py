@@ -28,6 +28,8 @@ SENTENCES = [[("Empire", "B-facility"), ("State", "I-facility"), (".", "O")], [(
         "Empire\tB-facility\t\n State  I-facility \n.\tO\t \n\n#\tO",
         "# sent_id = 3\n# text\nEmpire\tX\tB-facility\r\nState\tX\tI-facility\r\n.\t\tO\r\n\r\n"
         "# id 8\n#\tX\tO\r\n",
+        "# text = blood type O\nEmpire\tB-facility\nState\tI-facility\n.\tO\n\n"
+        "# the next of type O\n#\tO\n",
     ],
 )
 def test_columns_may_stand_as_any_shared_task_has_them(tmp_path, text):

@@ -39,6 +39,9 @@ def test_columns_without_a_header_go_by_their_number(tmp_path):
         ("question\tsentence\tscore", ("a", "b", "c")),
         ("text \t label \tx", ("a", None, "b")),
         ("score\tcategory\ttext", ("c", None, "b")),
+        ("text_a\tlabel\tx", ("a", None, "b")),
+        ("id\tsentence1\tx", ("b", None, None)),
+        ("Premise\tother\tgold_label", ("a", None, "c")),
     ],
 )
 def test_a_header_with_usual_names_says_which_column_is_which(tmp_path, header, expected):
@@ -168,6 +171,18 @@ def test_a_header_without_a_known_text_is_not_taken_for_data(tmp_path):
         read_text_examples(str(tmp_path / "odd.csv"))
     (example,) = read_text_examples(str(tmp_path / "odd.csv"), text_column="phrase")
     assert (example.text, example.label) == ("a fine film", "1")
+
+
+def test_a_first_row_that_may_be_data_is_not_taken_for_a_header(tmp_path):
+    path = _write(tmp_path, "a.tsv", "who left?\tquestion\nfine\tcomment\nwho?\tquestion\n")
+    with pytest.raises(InputError, match=r"a.tsv, row 3 has 'question' .* is that a header\?"):
+        read_text_examples(path)
+    headed = _write(tmp_path, "b.tsv", "text\tlabel\nwho left?\tquestion\nwho?\tquestion\n")
+    assert [label for _, _, label in _rows(headed)] == ["question", "question"]
+    named = _write(tmp_path, "c.tsv", "id\ttext\n1\ttext\n")
+    assert _rows(named, text_column="text") == [("text", None, None)]
+    single = _write(tmp_path, "d.tsv", "1\n2\n1\n")
+    assert [text for text, _, _ in _rows(single)] == ["1", "2", "1"]
 
 
 def test_a_column_that_is_there_twice_is_not_guessed(tmp_path):
