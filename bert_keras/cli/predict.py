@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,9 @@ def run(options: argparse.Namespace) -> None:
     with progress("answering", "steps") as advance:
         predictions = answer(model, task, examples, options.batch_size, advance)
     if options.json:
-        print(json.dumps({"predictions": predictions}, ensure_ascii=False))
+        # Readable where the characters can be written; escaped by JSON's own rules elsewhere.
+        is_utf8 = (sys.stdout.encoding or "utf-8").lower() in ("utf-8", "utf8")
+        print(json.dumps({"predictions": predictions}, ensure_ascii=not is_utf8))
         return
     rows = [task.row(*pair) for pair in zip(examples, predictions, strict=True)]
     console.print(table("", task.columns, [[short(text), *rest] for text, *rest in rows]))
