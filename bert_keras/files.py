@@ -22,22 +22,25 @@ TEMPORARY_FILES = ".*.tmp"  # a glob
 def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
     """Yields a temporary directory that takes the name ``path`` when the block ends well.
 
-    Those that killed processes left behind for the same ``path`` are removed.
+    What killed processes left behind for the same ``path`` is cleared away first.
 
     Args:
         path: The final name. Its parents are made.
-        replace: Whether a directory that already has that name gives way.
+        replace: Whether a directory that already has that name gives way; of a link to one, what
+            it leads to does.
 
     Raises:
         InputError: When ``path`` is there and ``replace`` is false; also when another process
             has made it by the end of the block. What is there stays as it is.
     """
     path = Path(path)
-    if path.exists() and not replace:
-        raise InputError(f"{path} already exists; remove it or choose another name")
+    if replace and path.is_symlink():
+        path = Path(os.path.realpath(path))
     with _errors_naming(path):
+        clear_left_behind(path)
+        if path.exists() and not replace:
+            raise InputError(f"{path} already exists; remove it or choose another name")
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_left_behind(path)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
     try:
         temporary.chmod(0o755)  # mkdtemp makes it private; the result should be as any directory
@@ -49,9 +52,10 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
                     _sync(file)
             if replace and path.exists():
                 old = temporary.with_suffix(".old")
-                path.rename(old)
-                temporary.rename(path)
-                shutil.rmtree(old)
+                with _held(path):
+                    path.rename(old)
+                    temporary.rename(path)
+                    shutil.rmtree(old)
             else:
                 _rename_to_new(temporary, path)
         _sync(path.parent)
@@ -101,11 +105,19 @@ def _rename_to_new(temporary: Path, path: Path) -> None:
     raise InputError(f"{path} has appeared meanwhile and stays as it is; try once more")
 
 
-def _remove_left_behind(path: Path) -> None:
-    """Removes the temporary directories for ``path`` that no process holds any more."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.{'?' * 8}.tmp"):
+def clear_left_behind(path: Path) -> None:
+    """Clears away what killed processes left behind as they wrote a directory ``path``.
+
+    Where one was killed before the new directory had the name, the old one gets it back. What a
+    process still holds stays as it is.
+    """
+    path = Path(os.path.realpath(path))
+    names = f".{glob.escape(path.name)}.{'?' * 8}"
+    for left in [*path.parent.glob(f"{names}.old"), *path.parent.glob(f"{names}.tmp")]:
         with _held(left) as is_ours:
-            if is_ours:
+            if is_ours and left.suffix == ".old" and not path.exists():
+                left.rename(path)
+            elif is_ours:
                 shutil.rmtree(left, ignore_errors=True)
 
 

@@ -1,11 +1,14 @@
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from bert_keras import files
 from bert_keras.errors import InputError
-from bert_keras.files import atomic_directory, write_text_atomic
+from bert_keras.files import atomic_directory, clear_left_behind, write_text_atomic
 
 
 def _write_half(directory):
@@ -102,3 +105,67 @@ def test_what_another_process_made_by_the_end_stays_as_it_is(tmp_path, monkeypat
         (directory / "whole").write_text("ours")
     assert whole.read_text() == "the other's"
     assert list(tmp_path.iterdir()) == [target]
+
+
+# Replaces a directory and is killed on the way.
+KILLED = """
+import os, shutil, signal, sys
+from pathlib import Path
+from bert_keras.files import atomic_directory
+
+def kill(*arguments):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+target, at = Path(sys.argv[1]), sys.argv[2]
+with atomic_directory(target, replace=True) as directory:
+    (directory / "new").write_text("new")
+    rename = Path.rename
+    if at == "rename":
+        Path.rename = lambda path, name: kill() if path.suffix == ".tmp" else rename(path, name)
+    else:
+        shutil.rmtree = kill
+"""
+
+
+@pytest.mark.parametrize(("at", "left"), [("rename", ["old"]), ("remove", ["new"])])
+def test_a_kill_while_a_directory_is_replaced_leaves_the_old_or_the_new_one(tmp_path, at, left):
+    """Between the two renamings, and when the new one has its name."""
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "old").write_text("old")
+    killed = subprocess.run([sys.executable, "-c", KILLED, target, at])
+    assert killed.returncode == -signal.SIGKILL
+    assert target.exists() == (at == "remove")
+    with pytest.raises(IsADirectoryError), atomic_directory(target, replace=True) as directory:
+        _write_half(directory)
+    assert os.listdir(tmp_path) == ["out"]
+    assert os.listdir(target) == left
+
+
+def test_what_is_being_replaced_is_not_taken_for_left(tmp_path, monkeypatch):
+    target, rename = tmp_path / "out", Path.rename
+    target.mkdir()
+    looks = []
+
+    def meanwhile(path, name):
+        if path.suffix == ".tmp":
+            clear_left_behind(target)
+            looks.append(target.exists())
+        return rename(path, name)
+
+    monkeypatch.setattr(Path, "rename", meanwhile)
+    with atomic_directory(target, replace=True) as directory:
+        (directory / "new").write_text("new")
+    assert looks == [False]
+    assert os.listdir(target) == ["new"]
+
+
+def test_of_a_link_to_a_directory_what_it_leads_to_is_replaced(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "old").write_text("old")
+    (tmp_path / "link").symlink_to("there")
+    with atomic_directory(tmp_path / "link", replace=True) as directory:
+        (directory / "new").write_text("new")
+    assert os.readlink(tmp_path / "link") == "there"
+    assert os.listdir(tmp_path / "there") == ["new"]
+    assert sorted(os.listdir(tmp_path)) == ["link", "there"]

@@ -13,6 +13,7 @@ from bert_keras.checkpoints.keras_hub import WEIGHTS_SUFFIX, is_keras_hub, load_
 from bert_keras.checkpoints.opening import Wanted
 from bert_keras.checkpoints.tf_checkpoint import TFCheckpoint, is_tf_checkpoint
 from bert_keras.errors import InputError
+from bert_keras.files import clear_left_behind
 from bert_keras.modeling.model import BertModel
 from bert_keras.tokenization import BertTokenizer
 
@@ -80,6 +81,8 @@ def load(
         FileNotFoundError: When there is no such directory or file.
     """
     path = Path(path)
+    if not path.exists():
+        clear_left_behind(path)  # a killed ``save`` may have left the old model under another name
     is_ours = isinstance(model_class, type) and issubclass(model_class, BertModel)
     if model_class is not None and not is_ours:
         raise InputError(f"model_class must be a class of bert_keras. Received: {model_class!r}")
@@ -89,9 +92,8 @@ def load(
     if path.name.endswith(WEIGHTS_SUFFIX) and path.is_file():
         return load_keras_hub(path, wanted)
     if (path / HF_CONFIG_FILE).exists():
-        return (
-            load_keras_hub(path, wanted) if is_keras_hub(path) else load_huggingface(path, wanted)
-        )
+        load_directory = load_keras_hub if is_keras_hub(path) else load_huggingface
+        return load_directory(path, wanted)
     if is_tf_checkpoint(path):
         checkpoint = TFCheckpoint(path)
         load_tf = load_garden if checkpoint.is_object_based else load_google

@@ -8,18 +8,23 @@ from typing import Any
 import keras
 
 from bert_keras.checkpoints import save
+from bert_keras.files import write_text_atomic
 from bert_keras.training import read_metrics
 
 BEST_FOLDER = "best"
+BEST_STEP_FILE = "best_step"
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Saves the model after each evaluation that is better than all before, and stops early.
+    """Saves the model after each evaluation that is better than the kept one, and stops early.
 
-    It judges from ``metrics.jsonl`` alone, so a run that was killed goes on as if it had not been.
+    It judges from ``metrics.jsonl`` and the step of the kept model alone, so a run that was killed
+    goes on as if it had not been. A model whose evaluation is in the log no more, as a run went
+    back to before it, gives way to the next.
 
     Args:
-        workdir: The run's work directory; the model goes to ``best/`` in it.
+        workdir: The run's work directory; the model goes to ``best/`` in it, its step to
+            ``best_step``.
         metric: What is compared; higher is better.
         patience: The run stops after this many evaluations without a better one; 0 never.
     """
@@ -30,15 +35,19 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Stops at once where the run had stopped already."""
-        values = self._values()
-        if not values:  # what is there is of a run that was given up before its first checkpoint
-            shutil.rmtree(self.workdir / BEST_FOLDER, ignore_errors=True)
-        self._stop_if_waiting(values)
+        self._stop_if_waiting(list(self._scores().values()))
 
     def on_test_end(self, logs: Any = None) -> None:
         """Keeps the model if the evaluation that was just logged is the best."""
-        values = self._values()
-        if values and values[-1] > max(values[:-1], default=-math.inf):
+        scores = self._scores()
+        values = list(scores.values())
+        step, score = scores.popitem()
+        kept = self._kept_step()
+        if kept not in scores:
+            shutil.rmtree(self.workdir / BEST_FOLDER, ignore_errors=True)
+        if score > scores.get(kept, -math.inf):
+            # First its step: a kill in between leaves one that the log does not have yet.
+            write_text_atomic(self.workdir / BEST_STEP_FILE, f"{step}\n")
             save(self.model, self.workdir / BEST_FOLDER)
         self._stop_if_waiting(values)
 
@@ -47,8 +56,13 @@ class KeepBest(keras.callbacks.Callback):
         if self.patience and since_best >= self.patience:
             self.model.stop_training = True
 
-    def _values(self) -> list[float]:
-        """The metric at each evaluation so far; what was no number is worst."""
+    def _kept_step(self) -> int:
+        """The step of the model in ``best/``; -1 where there has been none."""
+        path = self.workdir / BEST_STEP_FILE
+        return int(path.read_text(encoding="utf-8")) if path.exists() else -1
+
+    def _scores(self) -> dict[int, float]:
+        """The metric at the step of each evaluation so far; what was no number is worst."""
         lines = [line for line in read_metrics(self.workdir) if line["split"] == "eval"]
-        values = [line.get(self.metric) for line in lines]
-        return [-math.inf if value is None else value for value in values]
+        values = {line["step"]: line.get(self.metric) for line in lines}
+        return {step: -math.inf if value is None else value for step, value in values.items()}

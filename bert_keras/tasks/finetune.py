@@ -59,8 +59,8 @@ def finetune(
     Args:
         config: The recipe.
         workdir: Where the run lives: ``config.toml``, ``data.json``, ``checkpoints/``,
-            ``metrics.jsonl``, ``logs/``, ``curves.png`` and, at the end, ``model/``: the best
-            one on the dev examples, or the last where there are none.
+            ``metrics.jsonl``, ``logs/``, ``curves.png``, ``best_step`` and, at the end, ``model/``:
+            the best one on the dev examples, of that step, or the last where there are none.
         model: What to start from; by default the recipe's ``model.init``.
         train: The training examples; by default the recipe's ``data.train``.
         dev: The dev examples; by default the recipe's ``data.dev``.

@@ -3,9 +3,10 @@
 import hashlib
 import json
 import logging
+import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,16 @@ class Checkpoints:
         self._error: Exception | None = None
 
     def steps(self) -> list[int]:
-        """The steps of which there are checkpoints, ascending."""
-        matches = (_NAME.fullmatch(path.name) for path in self.directory.glob("*"))
+        """The steps of which there are checkpoints, ascending.
+
+        Raises:
+            OSError: When the folder is there but cannot be read.
+        """
+        try:
+            names = os.listdir(self.directory)  # a glob takes what it cannot read for empty
+        except FileNotFoundError:
+            names = []
+        matches = map(_NAME.fullmatch, names)
         return sorted(int(match[1]) for match in matches if match)
 
     def save(self, state: RunState, model: Any, optimizer: Any) -> None:
@@ -114,7 +123,8 @@ class Checkpoints:
             The run's position; None where there is no checkpoint.
 
         Raises:
-            InputError: When the checkpoint is of another model or seed.
+            InputError: When the checkpoint is of another model, seed or version of bert_keras.
+            OSError: When it cannot be read; it is not set aside, and may be whole.
         """
         for left in self.directory.glob(TEMPORARY_FILES):
             if self.is_writer:
@@ -125,12 +135,17 @@ class Checkpoints:
                 continue
             path = self._path(step)
             try:
-                arrays, state = _read(path)
+                arrays, text = _read(path)
+            except FileNotFoundError:
+                if self.is_writer:
+                    raise
+                continue  # the writer has set it aside meanwhile
             except ValueError as error:
                 _logger.warning("%s is passed over: %s", path, error)
                 if self.is_writer:  # it shall not count as one of the newest
                     path.replace(path.with_suffix(".damaged"))
                 continue
+            state = RunState.from_json(text)
             _check(path, arrays, state, variables, seed)
             for name, variable in variables.items():
                 variable.assign(arrays[name])
@@ -148,9 +163,7 @@ class Checkpoints:
 
     def _write(self, step: int, arrays: dict[str, np.ndarray], state: str) -> None:
         try:
-            odd = next((n for n, a in arrays.items() if not _is_finite(a)), None)
-            if odd:
-                raise Diverged(step, f"{odd} is not finite after step {step:,}")
+            _check_finite(step, arrays.items())
             if not self.is_writer:
                 return
             # One entry: the library writes several in any order.
@@ -170,6 +183,16 @@ class Checkpoints:
         return error
 
 
+def check_finite(step: int, model: Any, optimizer: Any) -> None:
+    """Checks the values of all variables after a step, as it is done before they are written.
+
+    Raises:
+        Diverged: When one is not finite.
+    """
+    variables = _variables(model, optimizer)
+    _check_finite(step, ((name, variable.numpy()) for name, variable in variables.items()))
+
+
 def _variables(model: Any, optimizer: Any) -> dict[str, Any]:
     """All state by name: weights, moments and counters."""
     named = {f"model/{variable.path}": variable for variable in model.weights}
@@ -186,23 +209,25 @@ def _save_file(arrays: dict[str, np.ndarray], path: Path, metadata: dict[str, st
         raise OSError(int(number[1]) if number else 0, str(error), str(path)) from None
 
 
-def _read(path: Path) -> tuple[dict[str, np.ndarray], RunState]:
-    """What is in a checkpoint.
+def _read(path: Path) -> tuple[dict[str, np.ndarray], str]:
+    """What is in a checkpoint: the variables, and the position as text.
 
     Raises:
         ValueError: When it is damaged.
+        OSError: When it cannot be read.
     """
+    path.open("rb").close()  # says what is wrong where the library says something else
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             entry = json.loads((file.metadata() or {}).get("run", "{}"))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError) as error:
+    except safetensors.SafetensorError as error:
         raise ValueError(str(error)) from None
     if not isinstance(entry, dict) or not {"state", "sha256"} <= entry.keys():
         raise ValueError("it has no position of a run")
     if _digest(arrays, entry["state"]) != entry["sha256"]:
         raise ValueError("its content does not match its hash")
-    return arrays, RunState.from_json(entry["state"])
+    return arrays, entry["state"]
 
 
 def _check(
@@ -230,6 +255,12 @@ def _digest(arrays: dict[str, np.ndarray], state: str) -> str:
         digest.update(f"\n{name} {array.dtype} {array.shape}\n".encode())
         digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
+
+
+def _check_finite(step: int, arrays: Iterable[tuple[str, np.ndarray]]) -> None:
+    odd = next((name for name, array in arrays if not _is_finite(array)), None)
+    if odd:
+        raise Diverged(step, f"{odd} is not finite after step {step:,}")
 
 
 def _is_finite(array: np.ndarray) -> bool:

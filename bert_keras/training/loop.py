@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from bert_keras.config import CheckpointConfig, FinetuneTrainConfig, TrainConfig, WatchConfig
 from bert_keras.errors import Diverged, Interrupted
-from bert_keras.training.checkpoint import Checkpoints
+from bert_keras.training.checkpoint import Checkpoints, check_finite
 from bert_keras.training.interruption import EvaluationStopped, listening
 from bert_keras.training.metrics import MetricsLog
 from bert_keras.training.state import EpochOffsets, RunState
@@ -246,6 +246,7 @@ class TrainingRun:
             message = f"{error}, after {self.watch.max_roll_backs} roll-backs; {_START_ANEW}"
             raise Diverged(error.step, message) from None
         self.checkpoints.wait_and_tell()
+        agree_on(self.strategy, error.step)  # none looks before the newest is on the disk
         if not self._restore(until=first - 1):
             raise Diverged(
                 error.step,
@@ -263,11 +264,16 @@ class TrainingRun:
         )
 
     def _evaluate(self, stage: Stage, step: int) -> bool:
-        """Logs what the stage's evaluation finds; False where it gave way to a stop."""
+        """Logs what the stage's evaluation finds; False where it gave way to a stop.
+
+        Raises:
+            Diverged: When a variable is not finite.
+        """
         if stage.evaluation is None:
             return True
         if self.stop_request.signal_number:
             return False
+        check_finite(step, self.model, self.optimizer)
         self.callbacks.on_test_begin()
         try:
             values = stage.evaluation(self) | stage.constants

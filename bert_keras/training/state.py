@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import tensorflow as tf
 
+from bert_keras.errors import InputError
+
 
 @dataclass
 class RunState:
@@ -45,12 +47,18 @@ class RunState:
         """The state that ``to_json`` wrote.
 
         Raises:
-            ValueError: When the text is of something else.
+            InputError: When another version of bert_keras wrote it.
+            ValueError: When the text is no JSON.
         """
         values = json.loads(text)
         names = {field.name for field in dataclasses.fields(cls)}
-        if not isinstance(values, dict) or values.keys() != names:
-            raise ValueError("it is of another version of bert_keras")
+        odd = names.symmetric_difference(values) if isinstance(values, dict) else names
+        if odd:
+            fields = ", ".join(sorted(odd))
+            raise InputError(
+                f"the checkpoints are of another version of bert_keras, which differs in {fields}; "
+                "finish the run with the version that began it, or choose another --workdir"
+            )
         return cls(**values)
 
     def position(self, stage: int, step: int) -> int:

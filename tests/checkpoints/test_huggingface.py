@@ -131,6 +131,11 @@ def test_bytes_of_the_weights_depend_on_the_weights_alone(saved: Path, tmp_path:
     assert (tmp_path / "elsewhere" / "model.safetensors").read_bytes() == first
 
 
+def test_model_that_a_killed_save_left_under_another_name_opens(saved: Path) -> None:
+    saved.rename(saved.with_name(".model.abcdefgh.old"))
+    assert isinstance(bert_keras.load(saved), BertForPreTraining)
+
+
 def test_tokenizer_travels_with_the_model(tmp_path: Path) -> None:
     bert_keras.save(_random(), tmp_path / "first", BertTokenizer(VOCAB))
     loaded = bert_keras.load(tmp_path / "first")

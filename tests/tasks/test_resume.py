@@ -3,6 +3,8 @@
 import json
 import signal
 
+import keras
+import numpy as np
 import pytest
 
 from bert_keras.cli.main import main
@@ -11,6 +13,7 @@ from bert_keras.config import (
     FinetuneConfig,
     FinetuneModelConfig,
     FinetuneTrainConfig,
+    FinetuneWatchConfig,
     TaskDataConfig,
     dump_toml,
 )
@@ -98,6 +101,34 @@ def test_a_killed_run_of_any_task_ends_with_the_same_bytes(
     for file in ("model/model.safetensors", "checkpoints/step-000000024.safetensors"):
         ours, theirs = (path / file for path in (run.workdir, tmp_path / "undisturbed"))
         assert ours.read_bytes() == theirs.read_bytes()
+
+
+class OverflowAt(keras.callbacks.Callback):
+    """Makes weights infinite, once, after a step whose own loss is finite."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.steps = [step]
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch + 1 in self.steps:
+            self.steps.remove(batch + 1)
+            weight = self.model.trainable_weights[-1]
+            weight.assign(np.full(weight.shape, np.inf))
+
+
+def test_weights_that_overflow_before_the_last_evaluation_are_rolled_back(encoder_path, tmp_path):
+    data = str(tagging(tmp_path))
+    config = FinetuneConfig(
+        data=TaskDataConfig(task="tagging", max_seq_length=32),
+        train=FinetuneTrainConfig(steps=8, batch_size=5, eval_every_steps=8),
+        checkpoint=CheckpointConfig(every_steps=4),
+        watch=FinetuneWatchConfig(on_divergence="roll_back", skip_steps=1),
+    )
+    finetune(config, tmp_path / "run", encoder_path, data, data, [OverflowAt(8)])
+    (line,) = (line for line in read_metrics(tmp_path / "run") if line["split"] == "eval")
+    assert line["step"] == 8
+    assert (tmp_path / "run" / "model").exists()
 
 
 @pytest.mark.slow

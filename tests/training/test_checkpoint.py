@@ -1,7 +1,7 @@
 import logging
 import resource
 import signal
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -140,6 +140,45 @@ def test_what_a_killed_process_left_half_written_is_cleared_away(two):
     left.write_bytes(b"half")
     assert checkpoints.restore_latest(model, optimizer).step == 2
     assert not left.exists()
+
+
+@dataclass
+class LaterState(RunState):
+    """The position of a run as another version keeps it."""
+
+    temperature: float = 1.0
+
+
+def test_a_checkpoint_of_another_version_is_refused_and_stays(two):
+    checkpoints, model, optimizer = two
+    checkpoints.save(LaterState(step=3), model, optimizer)
+    checkpoints.wait()
+    with pytest.raises(InputError, match=r"another version .* in temperature; finish the run with"):
+        checkpoints.restore_latest(model, optimizer)
+    assert checkpoints.steps() == [2, 3]
+
+
+def test_a_checkpoint_that_cannot_be_read_at_the_moment_is_not_taken_for_damaged(two):
+    checkpoints, model, optimizer = two
+    (checkpoints.directory / "step-000000003.safetensors").mkdir()
+    with pytest.raises(IsADirectoryError):
+        checkpoints.restore_latest(model, optimizer)
+    assert checkpoints.steps() == [1, 2, 3]
+
+
+def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match="symbolic links"):
+        Checkpoints(tmp_path / "loop", keep=2).restore_latest(*make_state())
+
+
+def test_what_the_writer_sets_aside_meanwhile_the_others_pass_over(two):
+    checkpoints, model, optimizer = two
+    (checkpoints.directory / "step-000000003.safetensors").symlink_to("gone")
+    with pytest.raises(FileNotFoundError):
+        checkpoints.restore_latest(model, optimizer)
+    reader = Checkpoints(checkpoints.directory, keep=2, is_writer=False)
+    assert reader.restore_latest(model, optimizer).step == 2
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):

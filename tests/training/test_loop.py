@@ -196,19 +196,26 @@ def test_without_a_checkpoint_from_before_the_bad_data_the_run_says_what_to_do(t
         )
 
 
+def overflow_at(step):
+    """Makes weights infinite, once, after a step whose own loss is finite."""
+    callback = At(step, lambda: callback.model.dense.kernel.assign(np.full((3, 1), np.inf)))
+    return callback
+
+
 def test_weights_that_overflow_at_the_last_step_are_not_taken_for_a_model(tmp_path):
     """The loss of the last step is finite, and no later one can show what it did."""
-
-    def spoil(model):
-        return lambda: model.dense.kernel.assign(np.full((3, 1), np.inf))
-
-    class Overflow(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            if batch + 1 == STEPS:
-                spoil(self.model)()
-
     with pytest.raises(Diverged, match="is not finite after step 60"):
-        train(tmp_path, callbacks=[Overflow()])
+        train(tmp_path, callbacks=[overflow_at(STEPS)])
+
+
+def test_weights_that_overflow_before_an_evaluation_are_rolled_back_and_never_evaluated(tmp_path):
+    stage = Stage(STEPS, points, lambda run: {"sum": float(run.model.dense.kernel.numpy().sum())})
+    settings = {"on_divergence": "roll_back", "skip_steps": 1, "train": {"eval_every_steps": 20}}
+    weights = train(tmp_path / "run", callbacks=[overflow_at(20)], stages=[stage], **settings)
+    assert weights.tobytes() == train(tmp_path / "expected", without(19)).tobytes()
+    lines = [line for line in read_metrics(tmp_path / "run") if line["split"] == "eval"]
+    assert [line["step"] for line in lines] == [20, 40, 60]
+    assert all(line["sum"] is not None for line in lines)
 
 
 @pytest.mark.parametrize("step", [13, 30, 31, 47])

@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 from safetensors.numpy import load_file
 
-from bert_keras.config import CheckpointConfig, dump_toml
+from bert_keras.config import CheckpointConfig, WatchConfig, dump_toml
 from bert_keras.errors import InputError
 from bert_keras.training import pretrain
 from bert_keras.training.metrics import read_metrics
@@ -32,7 +32,7 @@ def free_ports(count):
     return ports
 
 
-def start_workers(recipe, workdir, corpus, folder):
+def start_workers(recipe, workdir, corpus, folder, program=("-m", "bert_keras")):
     """The same command twice; only ``TF_CONFIG`` tells the workers apart."""
     path = folder / "recipe.toml"
     path.write_text(dump_toml(recipe))
@@ -45,7 +45,7 @@ def start_workers(recipe, workdir, corpus, folder):
             "TMPDIR": str(folder),
             "TF_CPP_MIN_LOG_LEVEL": "3",
         }
-        command = [sys.executable, "-m", "bert_keras", "pretrain", path]
+        command = [sys.executable, *program, "pretrain", path]
         command += ["--workdir", workdir, "--corpus", corpus]
         workers.append(
             subprocess.Popen(
@@ -122,6 +122,40 @@ def test_when_a_worker_dies_the_other_says_so_and_the_run_goes_on(
     assert last["mlm_loss"] == pytest.approx(
         read_metrics(tmp_path / "one")[-1]["mlm_loss"], rel=1e-3
     )
+
+
+# The command, on a disk that takes its time for a checkpoint.
+SLOW_DISK = """
+import sys, time
+from bert_keras.cli.main import main
+from bert_keras.training import checkpoint
+
+save_file = checkpoint._save_file
+checkpoint._save_file = lambda *arguments: (time.sleep(5), save_file(*arguments))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_workers_roll_back_to_a_checkpoint_that_the_chief_is_still_writing(
+    without_dropout, corpus_path, tmp_path
+):
+    """Where nothing is learned, every other loss is above the median."""
+    recipe = replace(
+        without_dropout,
+        data=replace(without_dropout.data, phases=()),
+        optimizer=replace(without_dropout.optimizer, learning_rate=1e-12),
+        train=replace(without_dropout.train, steps=40, eval_every_steps=40),
+        checkpoint=CheckpointConfig(every_steps=20, keep=2),
+        watch=WatchConfig(
+            on_divergence="roll_back", loss_factor=1.0001, skip_steps=1, max_roll_backs=1
+        ),
+    )
+    program = ["-c", SLOW_DISK]
+    for worker in start_workers(recipe, tmp_path / "run", corpus_path, tmp_path, program):
+        _, messages = worker.communicate(timeout=600)
+        assert "back to step 20, the data of steps" in " ".join(messages.split())
+        assert "do not find the same checkpoints" not in messages
 
 
 def test_a_single_process_is_the_chief_and_agrees_with_itself(tmp_path):

@@ -1,0 +1,67 @@
+"""The kept model and the log, for scores of our choice."""
+
+import numpy as np
+import pytest
+
+import bert_keras
+from bert_keras.tasks.best import KeepBest
+from bert_keras.training.metrics import MetricsLog
+
+
+class Run:
+    """Logs evaluations as the loop does; the model remembers the score of its last one."""
+
+    def __init__(self, model, workdir):
+        self.model, self.workdir = model, workdir
+        self.go_on_from(0)
+
+    def go_on_from(self, step):
+        """Begins, goes back to a step, or goes on from it after a kill."""
+        self.log = MetricsLog(self.workdir, step)
+        self.best = KeepBest(self.workdir, "accuracy")
+        self.best.set_model(self.model)
+        self.best.on_train_begin()
+
+    def evaluate(self, step, score):
+        weight = self.model.trainable_weights[-1]
+        weight.assign(np.full(weight.shape, score))
+        self.log.write(step, "eval", {"accuracy": score})
+        self.best.on_test_end()
+
+    def kept(self):
+        return bert_keras.load(self.workdir / "best").trainable_weights[-1].numpy().ravel()[0]
+
+
+@pytest.fixture
+def run(encoder_path, tmp_path):
+    model_class = bert_keras.BertForSequenceClassification
+    return Run(bert_keras.load(encoder_path, model_class, labels=["bad", "good"]), tmp_path)
+
+
+def test_a_model_whose_evaluation_a_roll_back_undid_gives_way_to_the_next(run):
+    run.evaluate(20, 0.80)
+    run.evaluate(40, 0.85)
+    run.go_on_from(36)
+    run.evaluate(40, 0.79)
+    assert run.kept() == pytest.approx(0.79)
+    run.evaluate(60, 0.795)  # what scored 0.80 is there no more
+    assert run.kept() == pytest.approx(0.795)
+    run.evaluate(80, 0.70)
+    assert run.kept() == pytest.approx(0.795)
+
+
+def test_a_model_whose_evaluation_is_still_in_the_log_stays_until_a_better_one(run):
+    run.evaluate(20, 0.80)
+    run.evaluate(40, 0.75)
+    run.go_on_from(36)
+    run.evaluate(40, 0.79)
+    assert run.kept() == pytest.approx(0.80)
+    run.evaluate(60, 0.81)
+    assert run.kept() == pytest.approx(0.81)
+
+
+def test_a_model_whose_evaluation_was_undone_goes_even_if_the_next_is_no_number(run):
+    run.evaluate(20, 0.80)
+    run.go_on_from(10)
+    run.evaluate(20, float("nan"))
+    assert not (run.workdir / "best").exists()
