@@ -66,17 +66,18 @@ def quality(result: dict[str, Any]) -> str:
     recipe = curves["bert_keras, small-sotu.toml"]
     last = recipe[-1][0]
     at = [last / 3, last / 2, last]
+    columns = [f"{seconds / 60:g} minutes" for seconds in at]
     lines = [
-        f"| | {' | '.join(f'{seconds / 60:g} minutes' for seconds in at)} | our recipe is there |",
+        f"| | {' | '.join(columns)} | minutes until ours is there |",
         "|" + " --- |" * (len(at) + 2),
     ]
     for name, points in curves.items():
         losses = [min(points, key=lambda p, s=s: abs(p[0] - s))[1] for s in at]
         sooner = next((seconds for seconds, loss in recipe if loss <= points[-1][1]), None)
-        there = "" if name.startswith("bert_keras") else "never" if sooner is None else (
-            f"after {sooner / 60:g} minutes"
-        )  # fmt: skip
-        lines.append(f"| {name} | {' | '.join(f'{loss:.2f}' for loss in losses)} | {there} |")
+        minutes = "never" if sooner is None else f"{sooner / 60:g}"
+        cells = [f"{loss:.2f}" for loss in losses]
+        cells += ["" if name.startswith("bert_keras") else minutes]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", "![loss over minutes](time_to_quality.svg)"])
 
 
