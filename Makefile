@@ -81,14 +81,14 @@ bench-finetuning: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/finetuning_table.py
 
 # TEXTS is a folder of text files, those of configs/pretrain/small-sotu.toml for the page's table.
-CORPUS = runs/time-to-quality
+TIME_TO_QUALITY = runs/time-to-quality
 bench-time-to-quality: $(BENCH)/.installed
-	rm -rf $(CORPUS)
-	mkdir -p $(CORPUS)
+	rm -rf $(TIME_TO_QUALITY)
+	mkdir -p $(TIME_TO_QUALITY)
 	$(BENCH)/bin/bert-keras vocab $(or $(TEXTS),$(error TEXTS is needed: a folder of text files)) \
-		--size 4000 --out $(CORPUS)/vocab.txt
-	$(BENCH)/bin/bert-keras prepare $(TEXTS) --vocab $(CORPUS)/vocab.txt --out $(CORPUS)/corpus
-	$(BENCH)/bin/python benchmarks/time_to_quality.py $(CORPUS)/corpus \
+		--size 4000 --out $(TIME_TO_QUALITY)/vocab.txt
+	$(BENCH)/bin/bert-keras prepare $(TEXTS) --vocab $(TIME_TO_QUALITY)/vocab.txt --out $(TIME_TO_QUALITY)/corpus
+	$(BENCH)/bin/python benchmarks/time_to_quality.py $(TIME_TO_QUALITY)/corpus \
 		--json benchmarks/time_to_quality.json
 	$(BENCH)/bin/python benchmarks/training_table.py
 

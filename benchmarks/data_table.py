@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pages import conditions, replace_block
+from pages import conditions, error_bars, replace_block
 
 HERE = Path(__file__).parent
 PEERS = ("keras-hub", "transformers", "tokenizers")
@@ -53,12 +53,10 @@ def plot(result: dict[str, Any], path: Path) -> None:
 
     rows = dict(reversed(result["stages"].items()))
     middle = [row["per_second"] for row in rows.values()]
-    spread = [
-        [abs(row[edge] - row["per_second"]) for row in rows.values()] for edge in ("least", "most")
-    ]
     colours = ["0.7" if any(peer in name for peer in PEERS) else "C0" for name in rows]
     figure, axes = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
-    axes.barh([name.replace("`", "") for name in rows], middle, xerr=spread, color=colours)
+    names = [name.replace("`", "") for name in rows]
+    axes.barh(names, middle, xerr=error_bars(rows.values()), color=colours)
     axes.set(xlabel="tokens a second", xscale="log")
     axes.grid(axis="x", alpha=0.3)
     figure.savefig(path)

@@ -1,8 +1,9 @@
-"""Puts rendered results where a page has marks for them."""
+"""What rendering results takes: places on a page, the conditions, error bars."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 
 def replace_block(page: Path, name: str, block: str) -> None:
@@ -21,3 +22,9 @@ def conditions(machine: Mapping[str, str]) -> str:
     """What it was measured on, from ``machine.environment()``: a sentence."""
     versions = [f"{name} {version}" for name, version in list(machine.items())[2:]]
     return f"{machine['processor']}, {machine['cores']} cores; {', '.join(versions)}."
+
+
+def error_bars(rows: Iterable[Mapping[str, Any]], middle: str = "per_second") -> list[list[float]]:
+    """How far ``least`` and ``most`` of each row lie from its middle, as matplotlib takes them."""
+    rows = list(rows)
+    return [[abs(row[edge] - row[middle]) for row in rows] for edge in ("least", "most")]

@@ -22,6 +22,7 @@ from typing import Any
 
 from contest import Timed, Work, contest
 from machine import environment
+from pages import error_bars
 from training_step import Shape, ours
 
 PLAIN = Shape(layers=4, hidden=512, length=128, batch=32)
@@ -97,8 +98,7 @@ def plot(what: str, rows: dict[str, Any], path: Path) -> None:
     values = [int(value) for value in rows]
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
     middle = [row["tokens_per_second"] for row in rows.values()]
-    spread = [[abs(row[edge] - row["tokens_per_second"]) for row in rows.values()]
-              for edge in ("least", "most")]  # fmt: skip
+    spread = error_bars(rows.values(), "tokens_per_second")
     left.errorbar(values, middle, yerr=spread, marker="o", capsize=3)
     right.plot(values, [row["peak_mb"] for row in rows.values()], marker="o")
     for axes, label in ((left, "tokens a second"), (right, "peak memory, MB")):

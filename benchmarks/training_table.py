@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pages import replace_block
+from pages import error_bars, replace_block
 
 HERE = Path(__file__).parent
 OURS = "bert_keras, bfloat16"
@@ -100,10 +100,7 @@ def plot(results: dict[str, Any], path: Path) -> None:
     for axes, (shape, result) in zip(panels[0], results.items(), strict=True):
         rows = dict(reversed(result["contestants"].items()))
         middle = [row["per_second"] for row in rows.values()]
-        spread = [
-            [abs(row[edge] - row["per_second"]) for row in rows.values()]
-            for edge in ("least", "most")
-        ]
+        spread = error_bars(rows.values())
         colours = ["C0" if name.startswith("bert_keras") else "0.7" for name in rows]
         axes.barh(list(rows), middle, xerr=spread, color=colours, capsize=2)
         axes.set(title=shape, xlabel="examples a second")

@@ -43,3 +43,9 @@ def require_lengths(table: str, length: int, predictions: int) -> None:
         1 <= predictions <= length,
         predictions,
     )
+
+
+def readable_length(name: str, length: int, longest: int) -> None:
+    """A model that reads ``longest`` tokens reads no longer sequences."""
+    if length > longest:
+        raise InputError(f"{name} is {length}, but the model reads {longest} tokens at most")

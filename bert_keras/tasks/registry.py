@@ -4,7 +4,7 @@ from dataclasses import fields
 from typing import Any
 
 from bert_keras.config import TaskDataConfig
-from bert_keras.config.checks import nearest
+from bert_keras.config.checks import nearest, readable_length
 from bert_keras.errors import InputError
 from bert_keras.modeling import (
     BertForMaskedLM,
@@ -52,10 +52,7 @@ def task_of(model: Any, **settings: Any) -> Task:
     longest = model.config.max_position_embeddings
     default = min(longest, Span.max_seq_length) if kind is Span else longest
     task = kind(**({"max_seq_length": default} | in_model | settings))
-    if task.max_seq_length > longest:
-        raise InputError(
-            f"max_seq_length is {task.max_seq_length}, but the model reads {longest} tokens at most"
-        )
+    readable_length("max_seq_length", task.max_seq_length, longest)
     return task
 
 

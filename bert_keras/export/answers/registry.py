@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from bert_keras.config.checks import readable_length
 from bert_keras.config.export import SavedModelConfig
-from bert_keras.errors import InputError
 from bert_keras.export.answers.base import Answers
 from bert_keras.export.answers.embeddings import EncoderAnswers, SentenceAnswers
 from bert_keras.export.answers.labels import (
@@ -52,7 +52,6 @@ def answers_of(model: Any, config: SavedModelConfig) -> tuple[type[Answers], Sav
         task = task_of(model)
         kind, default = _OF_TASK[task.name], task.max_seq_length
     length = min(default, longest) if config.max_length is None else config.max_length
-    if length > longest:
-        raise InputError(f"max_length is {length}, but the model reads {longest} tokens at most")
+    readable_length("max_length", length, longest)
     kind.text_inputs(config)  # says so when pairs are not for it
     return kind, replace(config, max_length=length)

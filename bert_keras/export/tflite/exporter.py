@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_keras.checkpoints.opening import check_vocabulary_size
+from bert_keras.config.checks import readable_length
 from bert_keras.config.export import TFLiteConfig
 from bert_keras.errors import InputError
 from bert_keras.export.comparison import TOLERANCE
@@ -136,8 +137,7 @@ def _checked(
     check_vocabulary_size(tokenizer, model.config, path)
     longest = model.config.max_position_embeddings
     length = min(_DEFAULT_LENGTH, longest) if config.length is None else config.length
-    if length > longest:
-        raise InputError(f"length is {length}, but the model reads {longest} tokens at most")
+    readable_length("length", length, longest)
     if model.dtype_policy.name == "float32" and model.tokenizer is tokenizer:
         return model, length
     reference = serving_copy(model, "float32", packed=model.packed)
