@@ -1,5 +1,6 @@
 """What the commands write on: results to standard output, progress to standard error."""
 
+import logging
 import os
 import re
 import sys
@@ -86,6 +87,22 @@ def short(text: str) -> str:
     """A text for a cell of a table: each of its lines cut where it is too long."""
     lines = text.split("\n")
     return "\n".join(line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…" for line in lines)
+
+
+class Notes(logging.Handler):
+    """Prints what the library logs as lines on standard error, above any progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints one record."""
+        errors.print(record.getMessage(), soft_wrap=True)
+
+
+def show_notes() -> None:
+    """Show what the library says of its input: ``INFO`` what was understood, and warnings."""
+    logger = logging.getLogger("bert_keras")
+    logger.setLevel(logging.INFO)
+    if not any(isinstance(handler, Notes) for handler in logger.handlers):
+        logger.addHandler(Notes())
 
 
 def start_tensorflow() -> None:
