@@ -31,6 +31,7 @@ def test_real_reviews(cut, shared_data):
 
 
 def test_characters_and_words_in_any_order(cut):
+    jieba.initialize()  # its dictionary is empty until then
     draw = random.Random(0)
     dictionary = [w for w in sorted(jieba.dt.FREQ) if re.fullmatch("[\u4e00-\u9fd5]+", w)]
     frequent = sorted(dictionary, key=jieba.dt.FREQ.__getitem__)[-3_000:]
