@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # A process for each core: most of a test's time is tracing, which uses one.
 PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile
 
-.PHONY: setup lint test test-all test-beam parity parity-garden quickstart bench-training \
+.PHONY: setup lint test test-data test-random test-all test-beam parity parity-garden quickstart bench-training \
 	bench-data bench-finetuning bench-time-to-quality bench-scaling bench-serving bench-mobile
 
 setup: $(VENV)/.installed
@@ -24,6 +24,15 @@ lint: setup
 
 test: setup
 	$(PYTEST)
+
+# Only the tests that read real data (BERT_KERAS_TEST_DATA, tests/conftest.py); without it all skip.
+test-data: setup
+	$(PYTEST) -m "shared_data and not slow and not parity and not parity_garden"
+
+# In another order every time; the first lines say which SEED gives it again.
+test-random: SEED := $(or $(SEED),$(shell date +%s))
+test-random: setup
+	$(PYTEST) --random-order --random-order-seed=$(SEED)
 
 test-all: setup parity parity-garden test-beam
 	$(PYTEST) -m "not parity and not parity_garden"

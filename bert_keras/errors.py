@@ -1,4 +1,7 @@
-"""The exceptions that are meant for the user."""
+"""The exceptions that are meant for the user, and the commands that their messages name."""
+
+import importlib.metadata
+import shlex
 
 
 class InputError(ValueError):
@@ -13,6 +16,24 @@ class InputError(ValueError):
     def __init__(self, message: str) -> None:
         shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
         super().__init__("".join(shown))
+
+
+def install_command(extra: str) -> str:
+    """The command that installs what an optional feature needs.
+
+    It names the packages that the extra stands for. ``bert-keras`` itself is on no index, where
+    anybody could register the name, so no message tells pip to look for it there.
+
+    Args:
+        extra: A key of ``[project.optional-dependencies]`` in ``pyproject.toml``.
+    """
+    try:
+        requirements = importlib.metadata.requires("bert-keras") or []
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
+        requirements = []
+    parts = [requirement.partition(";") for requirement in requirements]
+    needed = [name.strip() for name, _, marker in parts if f'extra == "{extra}"' in marker]
+    return shlex.join(["pip", "install", *(needed or [f".[{extra}]"])])
 
 
 class Interrupted(Exception):  # noqa: N818 - it is no error

@@ -1,5 +1,10 @@
 """The notebooks of colab/, each executed from top to bottom on the CPU with small settings."""
 
+import json
+import os
+import subprocess
+import sys
+
 import nbclient
 import nbformat
 import pytest
@@ -50,6 +55,58 @@ def test_no_outputs_are_kept_in_git(name, notebook):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_says_first_that_no_tpu_was_at_hand(name, notebook):
     assert "**No TPU was at hand" in notebook(name).cells[0].source
+
+
+@pytest.fixture(params=[*NAMES, "export"])
+def install(request, notebook, tmp_path):
+    """Runs settings and installation where bert_keras is not installed.
+
+    Returns what pip would have been given, and the process.
+    """
+    cells = [c.source for c in notebook(request.param).cells if c.cell_type == "code"]
+    code = "import json, subprocess\nsubprocess.run = lambda c, **_: print(json.dumps(c))\n"
+    code += "\n\n".join(cells[:2])
+
+    def run(folder, **settings):
+        environment = os.environ | {f"BERT_KERAS_{key}": value for key, value in settings.items()}
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", code],  # -S: as in an empty environment
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        return [json.loads(line)[-1] for line in done.stdout.splitlines()], done
+
+    return run
+
+
+def test_a_notebook_installs_from_the_checkout_that_it_lies_in(install, repository):
+    found, done = install(repository / "colab")
+    assert done.returncode == 0, done.stderr
+    assert [source.partition("[")[0] for source in found] == [str(repository)]
+
+
+def test_a_notebook_installs_from_a_given_folder_or_address(install, tmp_path):
+    (tmp_path / "bert-keras").mkdir()  # pip would look for the bare name on the index
+    address = "bert-keras[tfds] @ git+https://example.org/it"
+    for given, taken in {
+        "bert-keras": str(tmp_path / "bert-keras"),
+        "bert-keras[tfds]": f"{tmp_path / 'bert-keras'}[tfds]",
+        address: address,
+    }.items():
+        found, done = install(tmp_path, SOURCE=given)
+        assert (found, done.returncode) == ([taken], 0), done.stderr
+
+
+@pytest.mark.parametrize("given", ["", "bert-keras", "bert-keras[tfds]"])
+def test_a_notebook_never_installs_from_the_index(install, tmp_path, given):
+    (tmp_path / "bert_keras").mkdir()  # a folder of that name is no package
+    found, done = install(tmp_path, SOURCE=given)
+    assert (found, done.returncode) == ([], 1)
+    (line,) = done.stderr.splitlines()
+    assert "set SOURCE to a folder or an address that pip takes" in line
+    assert line.endswith(f"Received: {given!r}")
 
 
 @pytest.mark.slow

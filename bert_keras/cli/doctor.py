@@ -10,6 +10,7 @@ from typing import Any
 from bert_keras import __version__
 from bert_keras.cli.arguments import add_command
 from bert_keras.cli.console import console, cpu_has_bfloat16, start_tensorflow, table
+from bert_keras.errors import install_command
 
 # Packages of the optional features, each with the extra that brings it.
 OPTIONAL = {
@@ -48,10 +49,8 @@ def run(options: argparse.Namespace) -> None:
     console.print(table("", ["", ""], rows))
     for package, extra in OPTIONAL.items():
         if importlib.util.find_spec(package) is None:
-            console.print(
-                f"{package} is not installed (optional): pip install 'bert-keras[{extra}]', "
-                f"in a checkout: pip install -e '.[{extra}]'"
-            )
+            line = f"{package} is not installed (optional): {install_command(extra)}"
+            console.print(line, markup=False, soft_wrap=True)
 
 
 def _devices() -> list[str]:

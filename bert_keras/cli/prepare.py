@@ -48,13 +48,13 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--chinese-words",
         action="store_true",
-        help="find the words of Chinese text, for masking whole words (needs bert-keras[zh])",
+        help="find the words of Chinese text, for masking whole words (needs jieba)",
     )
     parser.add_argument(
         "--workers", type=at_least(1), default=1, help="processes that tokenize (default: 1)"
     )
     group = parser.add_argument_group(
-        "on many machines", "the same bytes through Apache Beam (needs bert-keras[beam])"
+        "on many machines", "the same bytes through Apache Beam (needs apache-beam)"
     )
     group.add_argument(
         "--beam",

@@ -22,10 +22,10 @@ try:
     from apache_beam.io.filesystems import FileSystems
     from apache_beam.options.pipeline_options import PipelineOptions
 except ImportError as error:
-    from bert_keras.errors import InputError
+    from bert_keras.errors import InputError, install_command
 
     raise InputError(
-        f"preparing a corpus on Apache Beam needs it ({error}): pip install 'bert-keras[beam]'"
+        f"preparing a corpus on Apache Beam needs it ({error}): {install_command('beam')}"
     ) from None
 
 from bert_keras.corpus.prepare import CorpusReport, tokenize_batches, write_corpus

@@ -19,7 +19,7 @@ import numpy as np
 
 from bert_keras.corpus import store
 from bert_keras.corpus.jieba_cut import JiebaCut
-from bert_keras.errors import InputError
+from bert_keras.errors import InputError, install_command
 
 # The ideographs that jieba finds words in; it keeps everything else apart.
 _FIRST, _LAST = "\u4e00", "\u9fd5"
@@ -38,7 +38,7 @@ def segmenter_version() -> str:
     except importlib.metadata.PackageNotFoundError:
         raise InputError(
             "Chinese words need the package jieba, which is not installed; run "
-            "pip install 'bert-keras[zh]'"
+            f"{install_command('zh')}"
         ) from None
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bert_keras.errors import InputError
+from bert_keras.errors import InputError, install_command
 
 TFDS_PREFIX = "tfds:"
 
@@ -61,7 +61,7 @@ def find_builder(name: str) -> Any:
     except ImportError as error:
         raise InputError(
             f"reading tfds:{name} needs packages that are not installed ({error}): "
-            "pip install tensorflow-datasets importlib_resources"
+            f"{install_command('tfds')}"
         ) from None
     try:
         return tfds.builder(name)

@@ -59,7 +59,7 @@ def test_beam_says_how_it_is_installed(texts, made, tmp_path, capsys, monkeypatc
     monkeypatch.setitem(sys.modules, "apache_beam", None)  # as where it is not installed
     arguments = [texts, "--vocab", made / "vocab.txt", "--out", tmp_path / "out"]
     line = fail(capsys, "prepare", *arguments, "--beam", "DirectRunner")
-    assert line.endswith("pip install 'bert-keras[beam]'")
+    assert line.endswith("pip install 'apache-beam>=2.70'")
     assert not (tmp_path / "out").exists()
 
 

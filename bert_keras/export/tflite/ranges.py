@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from bert_keras.errors import InputError
+from bert_keras.errors import InputError, install_command
 
 # By the names of our layers: queries, keys and values, the attention's output, the first product
 # of the feed-forward part.
@@ -40,7 +40,7 @@ def with_ranges(data: bytes, signature: str, calibration: Sequence[dict[str, Any
     except ImportError:
         raise InputError(
             "--quantize int8 needs ai-edge-quantizer, which is not installed: "
-            "pip install 'bert-keras[mobile]', or use --quantize dynamic"
+            f"{install_command('mobile')}, or use --quantize dynamic"
         ) from None
     operation = qtyping.TFLOperationName
     with _silence():
