@@ -17,12 +17,26 @@ from bert_keras.tasks.classification import Classification
 from bert_keras.tasks.masked_lm import MaskedLM
 from bert_keras.tasks.multi_label import MultiLabel
 from bert_keras.tasks.regression import Regression
-from bert_keras.tasks.span import REMEMBERED, SETTINGS, Span
+from bert_keras.tasks.span import Span
 from bert_keras.tasks.tagging import Tagging
 from bert_keras.tasks.task import Task
 
 TASKS: dict[str, type[Task]] = {
     kind.name: kind for kind in (Classification, MultiLabel, Regression, Tagging, Span, MaskedLM)
+}
+
+_OF_CLASS: dict[type, type[Task]] = {
+    BertForTokenClassification: Tagging,
+    BertForQuestionAnswering: Span,
+    BertForMaskedLM: MaskedLM,
+    BertForPreTraining: MaskedLM,
+}
+# What JSON may have for a field whose default is of a type.
+_TYPES: dict[type, tuple[type, ...]] = {
+    int: (int,),
+    float: (int, float),
+    bool: (bool,),
+    str: (str,),
 }
 
 
@@ -38,45 +52,47 @@ def task_of(model: Any, **settings: Any) -> Task:
 
     Args:
         model: One of our models.
-        **settings: Fields of the task; ``max_seq_length`` is by default what the model reads at
-            most, of a span model what it was trained on.
+        **settings: Fields of the task that win over those the model was trained with, which its
+            ``config.json`` keeps. A model from elsewhere keeps none; then ``max_seq_length`` is the
+            most that it reads, and for span questions no more than 384.
 
     Raises:
         InputError: When the model has no head for a task, or reads shorter sequences than asked.
     """
-    kind, in_model = _kind_of(model)
+    kind = _kind_of(model)
     possible = [field.name for field in fields(kind)]
     for name in settings:
         if name not in possible:
             raise InputError(f"{kind.name} has no {name}; {nearest(name, possible)}")
     longest = model.config.max_position_embeddings
     default = min(longest, Span.max_seq_length) if kind is Span else longest
-    task = kind(**({"max_seq_length": default} | in_model | settings))
+    labels = {"labels": model.labels} if hasattr(model, "labels") else {}
+    of_model = {"max_seq_length": default} | labels | _remembered(kind, model)
+    task = kind(**(of_model | settings))
     readable_length("max_seq_length", task.max_seq_length, longest)
     return task
 
 
-def _kind_of(model: Any) -> tuple[type[Task], dict[str, Any]]:
-    """The task of a model, and what the model itself says of it."""
+def _kind_of(model: Any) -> type[Task]:
+    """The task of a model."""
     if isinstance(model, BertForSequenceClassification):
         by_problem = {kind.problem_type: kind for kind in (Classification, MultiLabel, Regression)}
-        return by_problem[model.problem_type], {"labels": model.labels}
-    if isinstance(model, BertForTokenClassification):
-        return Tagging, {"labels": model.labels}
-    if isinstance(model, BertForQuestionAnswering):
-        return Span, _remembered(model)
-    if isinstance(model, BertForMaskedLM | BertForPreTraining):
-        return MaskedLM, {}
+        return by_problem[model.problem_type]
+    for model_class, kind in _OF_CLASS.items():
+        if isinstance(model, model_class):
+            return kind
     raise InputError(
         f"a {type(model).__name__} has no head for a task; fine-tune it first: bert-keras finetune"
     )
 
 
-def _remembered(model: Any) -> dict[str, Any]:
-    """What the model's ``config.json`` keeps of the task it was trained on."""
-    values = model.other_config.get(REMEMBERED, {})
+def _remembered(kind: type[Task], model: Any) -> dict[str, Any]:
+    """The settings of the task that the model's ``config.json`` keeps."""
+    key = kind.remembered_key()
+    values = model.other_config.get(key, {})
+    types = {f.name: _TYPES[type(f.default)] for f in fields(kind) if f.name in kind.remembers}
     if not isinstance(values, dict) or not all(
-        name in SETTINGS and type(value) in (int, float) for name, value in values.items()
+        type(value) in types.get(name, ()) for name, value in values.items()
     ):
-        raise InputError(f"the model's config.json: {REMEMBERED} is damaged. Received: {values!r}")
+        raise InputError(f"the model's config.json: {key} is damaged. Received: {values!r}")
     return values

@@ -1,5 +1,6 @@
 """What every fine-tuning task is: from rows of data to the model's answers and their score."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -51,14 +52,22 @@ class Task(ABC):
     columns: ClassVar[tuple[str, ...]]  # what ``row`` gives
     best_metric: ClassVar[str]  # the metric that chooses the best model; higher is better
     confidence: ClassVar[str] = "confidence"  # what orders the mistakes
+    remembers: ClassVar[tuple[str, ...]] = ("max_seq_length",)  # what ``config.json`` keeps
 
     def with_labels(self, labels: Sequence[str]) -> Self:
         """The task over these labels."""
         return replace(self, labels=tuple(labels))
 
+    @classmethod
+    def remembered_key(cls) -> str:
+        """The key in ``config.json`` under which a model keeps settings of its task."""
+        return f"{cls.name}_task"
+
     def remembered(self) -> dict[str, Any]:
-        """What ``config.json`` keeps of the settings, for those who answer with the model."""
-        return {}
+        """The settings that ``config.json`` keeps, so that the model answers as it was trained."""
+        values = {name: getattr(self, name) for name in self.remembers}
+        # JSON has no infinity.
+        return {self.remembered_key(): {n: v for n, v in values.items() if v != math.inf}}
 
     @abstractmethod
     def from_text(self, text: str, text_pair: str | None = None) -> Any:
