@@ -59,8 +59,8 @@ class TaskDataConfig:
 
     Attributes:
         task: ``"classification"``, one of several labels for a text or pair; ``"multi_label"``,
-            any number of them; ``"regression"``, a number; ``"tagging"``, a label for each word;
-            ``"span"``, the answer to a question in a text; or ``"masked_lm"``, more
+            any number of them; ``"regression"``, a number or several; ``"tagging"``, a label for
+            each word; ``"span"``, the answer to a question in a text; or ``"masked_lm"``, more
             pre-training on the texts of a domain.
         train: The training examples; ``--train`` wins over it.
         dev: The examples that choose the best model; ``--dev`` wins over it.

@@ -1,4 +1,7 @@
-"""Regression: a number for a text or a pair, as in STS-B (Devlin et al. 2018, section 4.1)."""
+"""Regression: a number for a text or a pair, as in STS-B (Devlin et al. 2018, section 4.1).
+
+Or several numbers, each by its name.
+"""
 
 import math
 from collections.abc import Sequence
@@ -7,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from bert_keras.errors import InputError
+from bert_keras.modeling.finetuning import label_names
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.metrics import pearson, spearman
-from bert_keras.tasks.reading import TextExample
+from bert_keras.tasks.reading import LABEL_SEPARATOR, TextExample
 from bert_keras.tasks.running import Outputs
 from bert_keras.tasks.task import Mistake, Prediction
 from bert_keras.tasks.texts import TextTask, label_of, logits_of, shown
@@ -17,7 +21,10 @@ from bert_keras.tasks.texts import TextTask, label_of, logits_of, shown
 
 @dataclass(frozen=True, kw_only=True)
 class Regression(TextTask):
-    """A number; answers are ``{"score"}``."""
+    """A number, or several; answers are ``{"score"}``, or ``{"scores"}`` by their names.
+
+    Several stand in the data as a list, or joined by ``|``; ``labels`` names them.
+    """
 
     labels: tuple[str, ...] = ("score",)
 
@@ -28,23 +35,23 @@ class Regression(TextTask):
     confidence = "difference"
 
     def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
-        """The one number."""
+        """The one number, or a name for each of as many as the first example has."""
+        task, count = self, len(_numbers(examples[0])) if examples else 0
+        if self.labels == Regression.labels and count > 1:
+            task = self.with_labels(label_names(count))
         for example in examples:
-            self.target(example)
-        return self.labels
+            task.target(example)
+        return task.labels
 
-    def target(self, example: TextExample) -> float:
-        """The number that stands as label."""
-        label = label_of(example)
-        try:
-            value = float(label)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
+    def target(self, example: TextExample) -> list[float] | float:
+        """The number that stands as label, or the numbers."""
+        numbers = _numbers(example)
+        if len(numbers) != len(self.labels):
             raise InputError(
-                f"{example.where}: a regression's label must be a number. Received: {label!r}"
+                f"{example.where}: a label must have {len(self.labels)} numbers "
+                f"({', '.join(self.labels)}). Received: {example.label!r}"
             )
-        return value
+        return numbers if len(numbers) > 1 else numbers[0]
 
     def decode(
         self,
@@ -52,26 +59,75 @@ class Regression(TextTask):
         features: Sequence[Feature],
         outputs: Sequence[Outputs],
     ) -> list[Prediction]:
-        """The number the model gives."""
-        return [{"score": float(row[0])} for row in logits_of(outputs)]
+        """The number or numbers the model gives."""
+        if len(self.labels) == 1:
+            return [{"score": float(row[0])} for row in logits_of(outputs)]
+        return [
+            {"scores": dict(zip(self.labels, map(float, row), strict=True))}
+            for row in logits_of(outputs)
+        ]
 
     def score(
         self, examples: Sequence[TextExample], predictions: Sequence[Prediction]
     ) -> dict[str, float]:
-        """Both correlations and the mean squared error."""
-        expected = [self.target(example) for example in examples]
-        given = [prediction["score"] for prediction in predictions]
-        return {
-            "spearman": spearman(expected, given),
-            "pearson": pearson(expected, given),
-            "mean_squared_error": float(np.mean(np.subtract(expected, given) ** 2)),
+        """Both correlations and the mean squared error; of several numbers the mean, and each."""
+        expected = np.array([_numbers(example) for example in examples]).T
+        given = np.array([_given(prediction) for prediction in predictions]).T
+        each = [_metrics(*pair) for pair in zip(expected, given, strict=True)]
+        if len(each) == 1:
+            return each[0]
+        means = {name: float(np.mean([one[name] for one in each])) for name in each[0]}
+        return means | {
+            f"{name}_{label}": value
+            for label, one in zip(self.labels, each, strict=True)
+            for name, value in one.items()
         }
 
     def row(self, example: TextExample, prediction: Prediction) -> list[str]:
-        """Text and number."""
-        return [shown(example), f"{prediction['score']:.3f}"]
+        """Text and number, or the numbers with their names."""
+        return [shown(example), self._line(_given(prediction), ".3f")]
 
     def mistake(self, example: TextExample, prediction: Prediction) -> Mistake | None:
         """Every answer is more or less wrong: by how much stands for the confidence."""
-        expected, given = self.target(example), prediction["score"]
-        return Mistake(abs(expected - given), f"{expected:g}", f"{given:.3f}", shown(example))
+        expected, given = _numbers(example), _given(prediction)
+        furthest = float(np.abs(np.subtract(expected, given)).max())
+        lines = self._line(expected, "g"), self._line(given, ".3f")
+        return Mistake(furthest, *lines, shown(example))
+
+    def _line(self, numbers: Sequence[float], form: str) -> str:
+        """A number, or several with their names."""
+        if len(numbers) == 1:
+            return format(numbers[0], form)
+        named = zip(self.labels, numbers, strict=True)
+        return ", ".join(f"{name} {number:{form}}" for name, number in named)
+
+
+def _numbers(example: TextExample) -> list[float]:
+    """The numbers of a label.
+
+    Raises:
+        InputError: When there is none, or one is not finite.
+    """
+    label = label_of(example)
+    try:
+        values = [float(part) for part in label.split(LABEL_SEPARATOR)]
+    except ValueError:
+        values = [math.nan]
+    if not all(map(math.isfinite, values)):
+        raise InputError(
+            f"{example.where}: a regression's label must be a number, or several as a list. "
+            f"Received: {label!r}"
+        )
+    return values
+
+
+def _given(prediction: Prediction) -> list[float]:
+    return list(prediction["scores"].values() if "scores" in prediction else [prediction["score"]])
+
+
+def _metrics(expected: Sequence[float], given: Sequence[float]) -> dict[str, float]:
+    return {
+        "spearman": spearman(expected, given),
+        "pearson": pearson(expected, given),
+        "mean_squared_error": float(np.mean(np.subtract(expected, given) ** 2)),
+    }

@@ -39,6 +39,11 @@ KINDS = {
         {},
     ),
     "regression": (BertForSequenceClassification, {"labels": 1}, {}),
+    "several_numbers": (
+        BertForSequenceClassification,
+        {"labels": ["valence", "arousal", "dominance"], "problem_type": "regression"},
+        {},
+    ),
     "encoder": (BertEncoder, {}, {}),
     "sentence_embedding": (BertForSentenceEmbedding, {}, {}),
     "next_sentence": (BertForNextSentencePrediction, {}, {}),

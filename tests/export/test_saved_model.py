@@ -16,6 +16,7 @@ REST = [
     "pairs",
     "multi_label",
     "regression",
+    "several_numbers",
     "encoder",
     "sentence_embedding",
     "next_sentence",
@@ -99,6 +100,16 @@ class TestOtherKinds:
         scores = session("regression").run("serving_default", {"text": strings(TEXTS)})["scores"]
         expected = [e["score"] for e in predict(make_model("regression"), TEXTS)]
         np.testing.assert_allclose(scores, expected, atol=1e-4)
+
+    def test_several_numbers_with_their_names(self, make_model, session, strings):
+        model = make_model("several_numbers")
+        answers = session("several_numbers").run("serving_default", {"text": strings(TEXTS)})
+        expected = [e["scores"] for e in predict(model, TEXTS)]
+        np.testing.assert_allclose(
+            answers["scores"], [list(row.values()) for row in expected], atol=1e-4
+        )
+        names = [[name.decode() for name in row] for row in answers["names"]]
+        assert names == [list(row) for row in expected]
 
     def test_words_for_each_mask(self, make_model, session, strings):
         texts = ["a [MASK] film", "no mask", "[MASK], [MASK] and [MASK]!"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bert_keras.errors import InputError
-from bert_keras.tasks import Classification, MultiLabel, Regression
+from bert_keras.tasks import Classification, MultiLabel
 from bert_keras.tasks.reading import TextExample
 
 
@@ -109,20 +109,3 @@ class TestMultiLabel:
         assert self.task.mistake(rows[1], answers[1]) is None
         mistake = self.task.mistake(rows[0], answers[0])
         assert mistake.confidence == pytest.approx(0.6)  # sure by that much that blue is not there
-
-
-class TestRegression:
-    task = Regression()
-
-    @pytest.mark.parametrize("label", ["high", "nan", "inf", ""])
-    def test_a_label_that_is_no_number_names_its_row(self, label, tokenizer):
-        with pytest.raises(InputError, match=r"train.tsv, row 1: a regression's label must be a"):
-            self.task.features([example(label=label)], tokenizer)
-
-    def test_metrics_of_answers_worked_by_hand(self):
-        rows = [example(label=label) for label in ("1", "2.5", "4")]
-        answers = [{"score": score} for score in (1.0, 2.0, 6.0)]
-        scores = self.task.score(rows, answers)
-        assert scores["spearman"] == pytest.approx(1.0)
-        assert scores["pearson"] == pytest.approx(np.corrcoef([1, 2.5, 4], [1, 2, 6])[0, 1])
-        assert scores["mean_squared_error"] == pytest.approx((0.25 + 4) / 3)

@@ -32,6 +32,11 @@ def regression(folder):
     return Regression(max_seq_length=32), write(folder / "numbers.tsv", rows)
 
 
+def several_numbers(folder):
+    rows = [f"{text}\t{n / 8 - 1}|{(n % 5) / 2}" for n, text in enumerate(PHRASES)]
+    return Regression(max_seq_length=32), write(folder / "vectors.tsv", rows)
+
+
 def masked_lm(folder):
     rows = [f"{a} {a} {a} {a} {b} {b} {b} {b}" for a in ADJECTIVES for b in NOUNS]
     return MaskedLM(max_seq_length=32), write(folder / "texts.txt", rows)
@@ -43,6 +48,7 @@ def masked_lm(folder):
         classification,
         multi_label,
         regression,
+        several_numbers,
         pytest.param(masked_lm, marks=pytest.mark.slow),
     ],
 )

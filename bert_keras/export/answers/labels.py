@@ -86,12 +86,24 @@ class MultiLabelAnswers(_TextAnswers):
 
 
 class RegressionAnswers(_TextAnswers):
-    """A number: ``scores`` float32 [B]."""
+    """A number: ``scores`` float32 [B].
+
+    Of several ``scores`` float32 [B, C], and the ``names`` string [B, C] they are of.
+    """
 
     def from_ids(self, batch: Tensors) -> Tensors:
-        """The number."""
-        return {"scores": self.logits(batch)[:, 0]}
+        """The number, or all of them with their names."""
+        scores = self.logits(batch)
+        if len(self.model.labels) == 1:
+            return {"scores": scores[:, 0]}
+        return {"scores": scores, "names": repeated(self.model.labels, scores)}
 
     def expected(self, model: Any, texts: Texts) -> Arrays:
         """The answers of ``predict``."""
-        return {"scores": np.array([answer["score"] for answer in self.predictions(model, texts)])}
+        answers = self.predictions(model, texts)
+        if len(self.model.labels) == 1:
+            return {"scores": np.array([answer["score"] for answer in answers])}
+        return {
+            "scores": np.array([list(answer["scores"].values()) for answer in answers]),
+            "names": np.array([list(answer["scores"]) for answer in answers], object),
+        }

@@ -111,11 +111,12 @@ class MultiLabelAnswers(IdAnswers):
 
 
 class RegressionAnswers(IdAnswers):
-    """``scores`` float32 [B, values]."""
+    """``scores`` float32 [B, values]; several are named, one is not."""
 
     def __init__(self, model: Any) -> None:
         super().__init__(model)
-        self.labels = ()
+        if len(self.labels) == 1:
+            self.labels = ()
 
     def from_ids(self, model: Any, batch: Tensors) -> Tensors:
         """The model's numbers."""

@@ -50,8 +50,9 @@ def ask_mediapipe(program, path, texts):
     return json.loads(run.stdout.splitlines()[-1])
 
 
-def test_text_classifier_answers_as_predict(make_model, tmp_path):
-    model, path = make_model("classification"), tmp_path / "m.tflite"
+@pytest.mark.parametrize("kind", ["classification", "several_numbers"])
+def test_text_classifier_answers_as_predict(make_model, tmp_path, kind):
+    model, path = make_model(kind), tmp_path / "m.tflite"
     export_tflite(model, None, path, length=32)
     given = ask_mediapipe(CLASSIFY, path, TEXTS)
     expected = [answer["scores"] for answer in predict(model, TEXTS)]
