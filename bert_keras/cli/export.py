@@ -22,9 +22,9 @@ from bert_keras.cli.console import (
 )
 from bert_keras.cli.finetune import DATA_HELP
 from bert_keras.config.export import (
+    INPUTS,
     QUANTIZATIONS,
     SERVED_WEIGHTS,
-    TFLITE_INPUTS,
     ExportConfig,
     SavedModelConfig,
     TFLiteConfig,
@@ -85,6 +85,12 @@ def _add_saved_model(formats: Any) -> None:
         "--weights", choices=SERVED_WEIGHTS, help="the weights' type (default: float32)"
     )
     parser.add_argument(
+        "--input",
+        choices=INPUTS,
+        help="what it takes: text, or tokens, ids by TensorFlow's own operations alone "
+        "(default: text)",
+    )
+    parser.add_argument(
         "--pair", action="store_true", default=None, help="the model answers pairs of texts"
     )
     parser.add_argument(
@@ -92,9 +98,12 @@ def _add_saved_model(formats: Any) -> None:
     )
 
 
+_SAVED_MODEL_SETTINGS = ("max_length", "weights", "input", "pair")
+
+
 def run_saved_model(options: argparse.Namespace) -> None:
     """Exports and prints how the export was proven."""
-    given = {name: getattr(options, name) for name in ("max_length", "weights", "pair")}
+    given = {name: getattr(options, name) for name in _SAVED_MODEL_SETTINGS}
     settings = _with_given(_config(options).saved_model, given)
     model = _opened(options)
     from bert_keras.export import export_saved_model
@@ -110,6 +119,9 @@ def run_saved_model(options: argparse.Namespace) -> None:
         ["largest difference", f"{compared['largest_difference']:.2g}"],
         ["other answers", str(sum(compared["other_answers"].values()))],
     ]
+    if report["python_packages"]:
+        imports = f"import {', '.join(report['python_packages'])}"
+        rows.append(["from Python", f"{imports}, then tf.saved_model.load"])
     console.print(f"{report['version']}: a {report['model']}")
     console.print(table("", ["", ""], rows))
 
@@ -151,7 +163,7 @@ def _add_tflite(formats: Any) -> None:
         "--quantize", choices=QUANTIZATIONS, help="what the weights become (default: none)"
     )
     parser.add_argument(
-        "--input", choices=TFLITE_INPUTS, help="what the file takes (default: tokens, their ids)"
+        "--input", choices=INPUTS, help="what the file takes (default: tokens, their ids)"
     )
     parser.add_argument(
         "--pair", action="store_true", default=None, help="with --input text: pairs of texts"

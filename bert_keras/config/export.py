@@ -8,7 +8,7 @@ from bert_keras.errors import InputError
 SERVED_WEIGHTS = ("float32", "bfloat16", "float16")
 SERVING_DEVICES = ("cpu", "gpu")
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
-TFLITE_INPUTS = ("tokens", "text")
+INPUTS = ("tokens", "text")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +21,8 @@ class SavedModelConfig:
         weights: The type that the weights are stored and computed in.
         device: ``"cpu"`` or ``"gpu"``: where the server computes. For CPUs LayerNorm is written so
             that oneDNN makes one operation of it, which GPUs cannot run.
+        input: ``"text"``: the tokenizer is in the graph, by operations of tensorflow-text.
+            ``"tokens"``: ids alone, by TensorFlow's own operations.
         pair: Whether the texts come in pairs (``text_a``, ``text_b``).
         top: Masked LM: how many candidates each [MASK] gets.
         max_windows: Tagging and span: a text longer than this many windows is read no further, as
@@ -32,6 +34,7 @@ class SavedModelConfig:
     max_length: int | None = None
     weights: str = "float32"
     device: str = "cpu"
+    input: str = "text"
     pair: bool = False
     top: int = 5
     max_windows: int = 16
@@ -40,6 +43,8 @@ class SavedModelConfig:
     def __post_init__(self) -> None:
         one_of("saved_model.weights", self.weights, SERVED_WEIGHTS)
         one_of("saved_model.device", self.device, SERVING_DEVICES)
+        one_of("saved_model.input", self.input, INPUTS)
+        _only_of_text(self.pair, self.input)
         for name, least in (("top", 1), ("max_windows", 1), ("max_request_tokens", 1)):
             at_least(f"saved_model.{name}", getattr(self, name), least)
         if self.max_length is not None:
@@ -79,9 +84,8 @@ class TFLiteConfig:
 
     def __post_init__(self) -> None:
         one_of("tflite.quantize", self.quantize, QUANTIZATIONS)
-        one_of("tflite.input", self.input, TFLITE_INPUTS)
-        if self.pair and self.input != "text":
-            raise InputError("pair says what a file takes that takes text: give --input text too")
+        one_of("tflite.input", self.input, INPUTS)
+        _only_of_text(self.pair, self.input)
         if self.length is not None:
             at_least("tflite.length", self.length, 5)
         if self.masked_score is not None:
@@ -90,6 +94,11 @@ class TFLiteConfig:
         if self.max_accuracy_drop is not None:
             require("tflite.max_accuracy_drop must lie in [0, 100]",
                     0 <= self.max_accuracy_drop <= 100, self.max_accuracy_drop)  # fmt: skip
+
+
+def _only_of_text(pair: bool, given: str) -> None:
+    if pair and given != "text":
+        raise InputError("pair says what a file takes that takes text: give --input text too")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,4 +54,4 @@ def _longest_row(answers: Answers) -> int:
     """The most tokens of a row: of what a text becomes, and of the sequences of ``tokens``."""
     # Longer ones are refused for themselves, in company or not.
     sequence = min(answers.model.config.max_position_embeddings, answers.config.max_request_tokens)
-    return max(answers.row_tokens(), sequence)
+    return max(answers.most_row_tokens(), sequence)

@@ -9,6 +9,7 @@ use; the tests hold each to the kernels that the wheels register.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from tensorflow.core.protobuf import saved_model_pb2
@@ -87,3 +88,8 @@ def check_operations(folder: Path) -> dict[str, int]:
             "nothing was written"
         )
     return operations
+
+
+def packages_needed(operations: Iterable[str]) -> list[str]:
+    """What Python must import, beside TensorFlow, before it opens a graph of these operations."""
+    return ["tensorflow_text"] if TEXT_OPERATIONS & set(operations) else []

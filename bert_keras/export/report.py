@@ -9,6 +9,7 @@ import tensorflow as tf
 from bert_keras._version import __version__
 from bert_keras.export.answers import Answers
 from bert_keras.export.comparison import TOLERANCE, Comparison
+from bert_keras.export.operations import packages_needed
 from bert_keras.export.signatures import ServedModel
 from bert_keras.tokenization.vocabulary import hash_vocabulary
 
@@ -54,6 +55,7 @@ def describe(
         "weights": _weights(served, answers.config.weights),
         "comparison_with_keras": _compared(comparison, answers.config.weights),
         "operations": operations,
+        "python_packages": packages_needed(operations),
         "files": {
             str(path.relative_to(folder)): {
                 "bytes": path.stat().st_size,
@@ -67,7 +69,7 @@ def describe(
 
 def _settings(answers: Answers) -> dict[str, Any]:
     config = answers.config
-    names = ("max_length", "weights", "device", "pair", "max_request_tokens")
+    names = ("max_length", "weights", "device", "input", "pair", "max_request_tokens")
     return {name: getattr(config, name) for name in names} | answers.own_settings()
 
 

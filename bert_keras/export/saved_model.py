@@ -35,6 +35,9 @@ def export_saved_model(
 ) -> Report:
     """Writes a model as a SavedModel that the stock TF Serving loads: text in, answers out.
 
+    From Python ``tf.saved_model.load`` opens it after ``import tensorflow_text``, which registers
+    the tokenizer's operations; with ``input="tokens"`` it takes ids and needs no such import.
+
     It becomes the next version in ``path``: ``path/1``, ``path/2`` and so on. A version appears
     whole or not at all, and only when the file, opened the way TF Serving opens it, tokenizes real
     text as the host does and answers as Keras does.
@@ -66,10 +69,10 @@ def export_saved_model(
         raise InputError(f"no such setting of an export: {error}") from None
     kind, config = answers_of(model, config)
     answers = _trace(kind, model, tokenizer, config)
-    if config.max_request_tokens < answers.row_tokens():
+    if config.max_request_tokens < answers.most_row_tokens():
         raise InputError(
-            f"max_request_tokens must be at least {answers.row_tokens()}, what a single text may "
-            f"become. Received: {config.max_request_tokens}"
+            f"max_request_tokens must be at least {answers.most_row_tokens()}, what a single text "
+            f"may become. Received: {config.max_request_tokens}"
         )
     with next_version(path) as (version, folder):
         served = _save(answers, folder)
@@ -86,14 +89,17 @@ def _trace(
     kind: type[Answers], model: Any, tokenizer: BertTokenizer, config: SavedModelConfig
 ) -> Answers:
     """The answers of a copy of the model with the weights that are asked for."""
-    # Imported here: it brings tensorflow-text, which there is not for every system.
-    from bert_keras.tokenization.graph import GraphTokenizer
-
     assert config.max_length is not None
+    graph_tokenizer = None
+    if config.input == "text":
+        # Imported here: it brings tensorflow-text, which there is not for every system.
+        from bert_keras.tokenization.graph import GraphTokenizer
+
+        graph_tokenizer = GraphTokenizer(tokenizer, config.max_length)
     # Reading variables back names the device they were on, and a server for CPUs has no other.
     with tf.device("CPU:0" if config.device == "cpu" else None):
         copy = serving_copy(model, config.weights)
-    return kind(copy, tokenizer, GraphTokenizer(tokenizer, config.max_length), config)
+    return kind(copy, tokenizer, graph_tokenizer, config)
 
 
 def _save(answers: Answers, folder: Path) -> ServedModel:

@@ -1,6 +1,5 @@
-"""The functions of a SavedModel: from text, from ids, and text to ids."""
+"""The functions of a SavedModel: from text, from ids, and text to ids; or from ids alone."""
 
-from contextlib import nullcontext
 from typing import Any
 
 import tensorflow as tf
@@ -22,7 +21,7 @@ class ServedModel(tf.Module):
 
     def __init__(self, answers: Answers) -> None:
         super().__init__(name="bert")
-        with for_inference() if answers.config.device == "cpu" else nullcontext():
+        with for_inference(answers.config.device):
             functions = _functions(answers)
         self.variables_read = variables_read(answers.model, list(functions.values()))
         self.tokenizer = answers.graph_tokenizer
@@ -47,11 +46,13 @@ def _functions(answers: Answers) -> dict[str, Any]:
     def tokenize(**inputs: tf.Tensor) -> Tensors:
         return answers.encode(*checked_texts([inputs[name] for name in names]))
 
+    def traced(function: Any, specs: dict[str, tf.TensorSpec]) -> Any:
+        return tf.function(function, autograph=False).get_concrete_function(**specs)
+
+    if answers.config.input == "tokens":
+        return dict.fromkeys((DEFAULT, TOKENS), traced(from_ids, ids))
     return {
-        name: tf.function(function, autograph=False).get_concrete_function(**specs)
-        for name, function, specs in (
-            (DEFAULT, from_texts, texts),
-            (TOKENS, from_ids, ids),
-            (TOKENIZE, tokenize, texts),
-        )
+        DEFAULT: traced(from_texts, texts),
+        TOKENS: traced(from_ids, ids),
+        TOKENIZE: traced(tokenize, texts),
     }

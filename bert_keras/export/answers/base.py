@@ -28,7 +28,7 @@ class Answers(ABC):
     Args:
         model: The model that is traced; see ``serving_copy``.
         tokenizer: The host's tokenizer.
-        graph_tokenizer: The same in the graph.
+        graph_tokenizer: The same in the graph; None where it takes ids alone.
         config: The settings of the export.
     """
 
@@ -91,6 +91,11 @@ class Answers(ABC):
         assert self.config.max_length is not None
         return self.config.max_length
 
+    def most_row_tokens(self) -> int:
+        """The most tokens that a row of a request becomes, of whatever the graph takes."""
+        assert self.config.max_length is not None
+        return self.config.max_length if self.config.input == "tokens" else self.row_tokens()
+
     def own_settings(self) -> dict[str, Any]:
         """The settings that only such a model has, for the report."""
         return {}
@@ -111,6 +116,10 @@ class Answers(ABC):
             model: The model that is exported, with its tokenizer.
             texts: A list for each of ``text_inputs``.
         """
+
+    def expected_from_ids(self, model: Any, texts: Texts) -> Arrays:
+        """What Keras answers to the ids of texts that are not cut, in the form of ``from_ids``."""
+        return self.expected(model, texts)
 
     def is_other(self, name: str, given: Arrays, expected: Arrays, tolerance: float) -> np.ndarray:
         """Where an output of words or whole numbers is another than Keras's, bool in its shape.
