@@ -10,7 +10,7 @@ from bert_keras.errors import InputError
 from bert_keras.export.answers import Answers
 from bert_keras.export.answers.base import Arrays
 from bert_keras.export.samples import comparison_texts
-from bert_keras.export.session import ServingSession
+from bert_keras.export.session import ServingSession, quiet
 from bert_keras.export.signatures import DEFAULT, TOKENIZE
 
 TOLERANCE = 1e-4  # in float32
@@ -54,12 +54,16 @@ def compare(answers: Answers, model: Any, folder: Path) -> Comparison:
             in float32, differs by more than 1e-4.
     """
     texts = answers.columns(comparison_texts(answers.tokenizer, answers.comparison_length()))
+    from_ids = answers.config.input == "tokens"
+    # Of ids one row at a time: what an answer says of padding is no answer.
     rows = max(1, min(_ROWS, answers.config.max_request_tokens // answers.row_tokens()))
+    rows = 1 if from_ids else rows
+    add = _compare_ids if from_ids else _compare_rows
     result = Comparison()
-    with ServingSession(folder) as session:
+    with ServingSession(folder) as session, quiet():
         for start in range(0, len(texts[0]), rows):
             some = [column[start : start + rows] for column in texts]
-            _compare_rows(answers, model, session, some, result)
+            add(answers, model, session, some, result)
     if answers.config.weights == "float32":
         _check(result)
     return result
@@ -83,11 +87,33 @@ def _compare_rows(
     for name, array in host.items():
         if not np.array_equal(encoded[name], array):
             raise InputError(_other_tokens(name, texts, encoded[name], array))
-    result.texts += len(texts[0])
+    expected = answers.expected(model, texts)
+    _add_answers(answers, session.run(DEFAULT, inputs), expected, host, result)
+
+
+def _compare_ids(
+    answers: Answers,
+    model: Any,
+    session: ServingSession,
+    texts: list[list[str]],
+    result: Comparison,
+) -> None:
+    """Adds a text by its ids, if it is not cut: what is done of a longer one, ids do not say."""
+    encode = answers.tokenizer.encode_batch
+    (encoding,) = encode(texts[0], texts[1] if len(texts) > 1 else None)
+    if len(encoding.input_ids) > (answers.config.max_length or 0):
+        return
+    host = answers.host_batch(texts)
+    expected = answers.expected_from_ids(model, texts)
+    _add_answers(answers, session.run(DEFAULT, host), expected, host, result)
+
+
+def _add_answers(
+    answers: Answers, given: Arrays, expected: Arrays, host: Arrays, result: Comparison
+) -> None:
+    result.texts += len(host["attention_mask"])
     result.tokens += int(host["attention_mask"].sum())
     result.longest = max(result.longest, host["attention_mask"].shape[1])
-    given = session.run(DEFAULT, inputs)
-    expected = answers.expected(model, texts)
     given = {n: _decoded(array) if array.dtype == object else array for n, array in given.items()}
     _add_differences(answers, given, expected, result)
 

@@ -95,7 +95,7 @@ def _trace(
         # Imported here: it brings tensorflow-text, which there is not for every system.
         from bert_keras.tokenization.graph import GraphTokenizer
 
-        graph_tokenizer = GraphTokenizer(tokenizer, config.max_length)
+        graph_tokenizer = GraphTokenizer(tokenizer, config.max_length, kind.truncation(model))
     # Reading variables back names the device they were on, and a server for CPUs has no other.
     with tf.device("CPU:0" if config.device == "cpu" else None):
         copy = serving_copy(model, config.weights)

@@ -56,6 +56,9 @@ def warmup_requests(answers: Answers) -> list[tuple[str, dict[str, np.ndarray]]]
             if batch_size * length > most and batch_size > 1:
                 continue
             texts = answers.columns(texts_of_length(answers.tokenizer, batch_size, length))
+            if answers.config.input == "tokens":
+                requests.append((DEFAULT, answers.host_batch(texts)))
+                continue
             inputs = {
                 name: np.array([text.encode() for text in column], object)
                 for name, column in zip(names, texts, strict=True)

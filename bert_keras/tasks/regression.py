@@ -60,12 +60,10 @@ class Regression(TextTask):
         outputs: Sequence[Outputs],
     ) -> list[Prediction]:
         """The number or numbers the model gives."""
+        logits = logits_of(features, outputs)
         if len(self.labels) == 1:
-            return [{"score": float(row[0])} for row in logits_of(outputs)]
-        return [
-            {"scores": dict(zip(self.labels, map(float, row), strict=True))}
-            for row in logits_of(outputs)
-        ]
+            return [{"score": float(row[0])} for row in logits]
+        return [{"scores": dict(zip(self.labels, map(float, row), strict=True))} for row in logits]
 
     def score(
         self, examples: Sequence[TextExample], predictions: Sequence[Prediction]

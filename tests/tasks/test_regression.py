@@ -6,6 +6,7 @@ from bert_keras import load, predict, save
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSequenceClassification
 from bert_keras.tasks import Regression, evaluate, task_of
+from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import TextExample, read_text_examples
 
 NAMES = ("valence", "arousal", "dominance")
@@ -36,7 +37,9 @@ class TestSeveralNumbers:
     task = Regression(labels=NAMES)
 
     def test_each_answer_stands_under_its_name(self):
-        (answer,) = self.task.decode([], [], [{"logits": np.float32([0.25, -1, 2])}])
+        (answer,) = self.task.decode(
+            [], [Feature(0, [1], [0])], [{"logits": np.float32([0.25, -1, 2])}]
+        )
         assert answer == {"scores": {"valence": 0.25, "arousal": -1.0, "dominance": 2.0}}
         line = self.task.row(example(), answer)[1]
         assert line == "valence 0.250, arousal -1.000, dominance 2.000"

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from scipy.special import softmax
 from seqeval.metrics.sequence_labeling import end_of_chunk, start_of_chunk
 
 from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, repeated
@@ -81,7 +82,7 @@ class TaggingAnswers(Answers):
         sizes = tf.fill(tf.shape(tokens.lengths), self._room())
         windows = cut_windows(tokens.lengths, sizes, self._stride(), self.config.max_windows)
         head = tf.fill([tf.shape(sizes)[0], 1], self.tokenizer.cls_id)
-        batch = sequences(head, tf.ones_like(sizes), tokens, windows, self.tokenizer)
+        batch = sequences(head, tf.ones_like(sizes), tokens.ids, windows, self.tokenizer)
         batch = within_limit(batch, self.config.max_request_tokens)
         logits = tf.cast(self.model(batch, training=False)["logits"], tf.float64)
         width = tf.shape(tokens.ids)[1]
@@ -136,6 +137,14 @@ class TaggingAnswers(Answers):
     def comparison_length(self) -> int:
         """Several windows."""
         return super().comparison_length() * 2
+
+    def expected_from_ids(self, model: Any, texts: Texts) -> Arrays:
+        """The softmax of the model's own outputs."""
+        logits = np.asarray(model.forward(self.host_batch(texts))["logits"], np.float64)
+        return {
+            "probabilities": softmax(logits, axis=-1),
+            "classes": np.tile(np.array(self.model.labels, object), (len(logits), 1)),
+        }
 
     def expected(self, model: Any, texts: Texts) -> Arrays:
         """The entities of ``predict`` in what is read of the texts."""
