@@ -83,6 +83,8 @@ def save_huggingface(model: Any, path: str | Path, tokenizer: BertTokenizer | No
     tokenizer = tokenizer or model.tokenizer
     config = other_config(model) | model.config.to_dict()
     config |= {"architectures": [name], "model_type": "bert"}
+    if config["hidden_act"] == "gelu_tanh":
+        config["hidden_act"] = "gelu_new"  # the same function by a name that transformers knows
     tensors: dict[str, np.ndarray] = {}
     bare = name == "BertModel"
     for entry, variable in model_weights(model):

@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
         console.print(line)
     if model.report.left_out:
         console.print(f"left out: {', '.join(model.report.left_out)}")
-    if options.to == "google" and model.config.hidden_act == "gelu":
+    if options.to == "google" and model.config.activation == "gelu_erf":
         console.print(
             "note: the model computes GELU by erf, Google's code by tanh: outputs there will "
             "differ by about 0.001; bert-keras goes on with erf"

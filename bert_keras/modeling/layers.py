@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
+from bert_keras.config.model import ACTIVATIONS
 from bert_keras.modeling.fusion import fused, fuses
 from bert_keras.modeling.random import fold_in, kernel_initializer
 from bert_keras.modeling.scope import holding
@@ -195,8 +196,8 @@ def add_bias(tokens: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
 
 def activation(name: str) -> Any:
     """The activation that ``hidden_act`` names; ``"gelu"`` is the exact erf form."""
-    if name == "gelu":
-        return fused(lambda x: keras.activations.gelu(x, approximate=False))
-    if name in ("gelu_new", "gelu_tanh"):
-        return fused(lambda x: keras.activations.gelu(x, approximate=True))
-    return keras.activations.get(name)
+    form = ACTIVATIONS[name]
+    if form in ("gelu_erf", "gelu_tanh"):
+        is_tanh = form == "gelu_tanh"
+        return fused(lambda x: keras.activations.gelu(x, approximate=is_tanh))
+    return keras.activations.get(form)
