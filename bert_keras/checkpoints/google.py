@@ -61,7 +61,7 @@ def load_google(checkpoint: TFCheckpoint, wanted: Wanted) -> Any:
     request = make_request(own, in_file, config, weights, wanted)
     model = make_model(request, weights, "google")
     finish(model, values)
-    model.tokenizer = load_tokenizer(folder, config)
+    model.tokenizer = load_tokenizer(folder, config, wanted.casing)
     return model
 
 
@@ -116,7 +116,7 @@ def save_google(model: Any, path: str | Path, tokenizer: BertTokenizer | None = 
         except tf.errors.OpError as error:  # such as a full disk
             raise OSError(f"cannot write {Path(path) / PREFIX}: {error.message}") from None
         if tokenizer is not None:
-            tokenizer.save(directory)
+            tokenizer.save(directory, config.max_position_embeddings)
 
 
 def _weights(checkpoint: TFCheckpoint, config: BertConfig) -> Weights:

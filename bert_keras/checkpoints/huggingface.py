@@ -101,7 +101,7 @@ def save_huggingface(model: Any, path: str | Path, tokenizer: BertTokenizer | No
         # The library writes it for its owner alone; it should be as the files beside it.
         (directory / WEIGHTS_FILE).chmod((directory / CONFIG_FILE).stat().st_mode)
         if tokenizer is not None:
-            tokenizer.save(directory)
+            tokenizer.save(directory, model.config.max_position_embeddings)
         if isinstance(model, BertForSentenceEmbedding):
             write_modules(model, directory)
 
@@ -124,7 +124,7 @@ def load_huggingface(path: Path, wanted: Wanted) -> Any:
     request = make_request(own, in_file, config, weights, wanted)
     model = make_model(request, weights, "huggingface")
     finish(model, values)
-    model.tokenizer = load_tokenizer(path, model.config)
+    model.tokenizer = load_tokenizer(path, model.config, wanted.casing)
     return model
 
 

@@ -77,6 +77,8 @@ def _load(path: Path, folder: Path, wanted: Wanted) -> Any:
     model = make_model(make_request(own, arguments, config, weights, wanted), weights, "keras")
     model.load_assets(str(folder / "assets"))
     if model.tokenizer is not None:
+        if wanted.casing is not None:
+            model.tokenizer = BertTokenizer(model.tokenizer.vocab, wanted.casing)
         check_vocabulary_size(model.tokenizer, config, path)
     return model
 

@@ -18,7 +18,7 @@ from bert_keras.modeling import (
     BertForSentenceEmbedding,
     BertForSequenceClassification,
 )
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import BertTokenizer, Casing
 
 _POOLER = "bert.pooler."
 _LABEL_HEADS = ("classifier.", "pre_classifier.", "qa_outputs.")
@@ -32,11 +32,13 @@ class Wanted:
         model_class: The class to open it as; ``None`` for what the checkpoint says it is.
         arguments: More of the model's constructor.
         on_progress: Told of the bytes read so far and of all there are.
+        casing: The tokenizer's casing, whatever the files say; ``None`` for what they say.
     """
 
     model_class: type | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     on_progress: Callable[[int, int], None] | None = None
+    casing: Casing | None = None
 
 
 def make_request(
@@ -106,15 +108,15 @@ def class_of(weights: Weights) -> type:
     return BertEncoder
 
 
-def load_tokenizer(path: Path, config: BertConfig) -> BertTokenizer | None:
-    """The directory's tokenizer, where it has one and it fits the model.
+def load_tokenizer(path: Path, config: BertConfig, casing: Casing | None) -> BertTokenizer | None:
+    """The directory's tokenizer, where it has one and it fits the model; ``casing`` as wanted.
 
     Raises:
         InputError: When the vocabulary is not of the config's size.
     """
     if not any((path / name).exists() for name in ("vocab.txt", "tokenizer.json")):
         return None
-    tokenizer = BertTokenizer.from_pretrained(path)
+    tokenizer = BertTokenizer.from_pretrained(path, casing)
     check_vocabulary_size(tokenizer, config, path)
     return tokenizer
 

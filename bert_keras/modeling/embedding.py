@@ -29,8 +29,8 @@ class BertForSentenceEmbedding(BertModel):
         pooling: ``"mean"`` over the real tokens, ``"cls"`` for the first token, ``"max"`` over
             the real tokens.
         normalize: Whether vectors are scaled to length 1, so that their product is the cosine.
-        max_length: The most tokens that ``embed`` reads of a text; ``None`` for
-            ``max_position_embeddings``.
+        max_length: The most tokens that ``embed`` reads of a text; ``None`` for what positions and
+            tokenizer allow.
         with_pooler: Whether the encoder keeps its pooler, which the vectors do not need.
         **kwargs: Arguments of ``keras.Model``.
 
@@ -59,6 +59,13 @@ class BertForSentenceEmbedding(BertModel):
             config, seed, packed, with_pooler, dtype=self.dtype_policy, name="encoder"
         )
         self.build()
+
+    @property
+    def default_length(self) -> int:
+        """``max_length``, as far as there are positions; else as of every model."""
+        if self.max_length is None:
+            return super().default_length
+        return min(self.max_length, self.config.max_position_embeddings)
 
     def call(self, inputs: Batch, training: bool = False) -> Batch:
         """Pools the encoder's output; float32 under any dtype policy."""
@@ -94,7 +101,7 @@ class BertForSentenceEmbedding(BertModel):
         tokenizer = self.tokenizer
         if tokenizer is None:
             raise InputError("the model has no tokenizer: its directory lacks vocab.txt")
-        most = self.max_length or self.config.max_position_embeddings
+        most = self.default_length
         rows = [tokenizer.encode(text, max_length=most).input_ids for text in texts]
         order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
         vectors = np.zeros((len(rows), self.config.hidden_size), np.float32)

@@ -58,6 +58,17 @@ class BertModel(keras.Model):
         seed = fold_in(self.seed, name)
         return layer(self.config, seed, dtype=self.dtype_policy, name=name, **arguments)
 
+    @property
+    def default_length(self) -> int:
+        """The tokens that a text is cut to unless told otherwise.
+
+        The smaller of ``max_position_embeddings`` and the ``model_max_length`` that came with the
+        tokenizer.
+        """
+        limit = None if self.tokenizer is None else self.tokenizer.model_max_length
+        positions = self.config.max_position_embeddings
+        return positions if limit is None else min(limit, positions)
+
     @cached_property
     def forward(self) -> Any:
         """The model as one graph: from a batch to its outputs, dropout off."""
@@ -85,7 +96,7 @@ class BertModel(keras.Model):
     def save_assets(self, directory: str) -> None:
         """Puts the tokenizer and ``other_config`` into a ``.keras`` file."""
         if self.tokenizer is not None:
-            self.tokenizer.save(directory)
+            self.tokenizer.save(directory, self.config.max_position_embeddings)
         if self.other_config:
             text = json.dumps(self.other_config, indent=2) + "\n"
             (Path(directory) / _OTHER_CONFIG_FILE).write_text(text, encoding="utf-8")

@@ -53,8 +53,8 @@ def task_of(model: Any, **settings: Any) -> Task:
     Args:
         model: One of our models.
         **settings: Fields of the task that win over those the model was trained with, which its
-            ``config.json`` keeps. A model from elsewhere keeps none; then ``max_seq_length`` is the
-            most that it reads, and for span questions no more than 384.
+            ``config.json`` keeps. A model from elsewhere keeps none; then ``max_seq_length`` is its
+            ``default_length``, and for span questions no more than 384.
 
     Raises:
         InputError: When the model has no head for a task, or reads shorter sequences than asked.
@@ -64,8 +64,8 @@ def task_of(model: Any, **settings: Any) -> Task:
     for name in settings:
         if name not in possible:
             raise InputError(f"{kind.name} has no {name}; {nearest(name, possible)}")
-    longest = model.config.max_position_embeddings
-    default = min(longest, Span.max_seq_length) if kind is Span else longest
+    longest, default = model.config.max_position_embeddings, model.default_length
+    default = min(default, Span.max_seq_length) if kind is Span else default
     labels = {"labels": model.labels} if hasattr(model, "labels") else {}
     of_model = {"max_seq_length": default} | labels | _remembered(kind, model)
     task = kind(**(of_model | settings))

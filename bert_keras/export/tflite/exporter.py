@@ -136,7 +136,8 @@ def _checked(
         raise InputError(f"{path} is a folder; give the name of a file, such as {path}.tflite")
     check_vocabulary_size(tokenizer, model.config, path)
     longest = model.config.max_position_embeddings
-    length = min(_DEFAULT_LENGTH, longest) if config.length is None else config.length
+    default = min(_DEFAULT_LENGTH, model.default_length)
+    length = default if config.length is None else config.length
     readable_length("length", length, longest)
     if model.dtype_policy.name == "float32" and model.tokenizer is tokenizer:
         return model, length
