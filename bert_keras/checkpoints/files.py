@@ -11,6 +11,7 @@ from bert_keras.checkpoints.huggingface import load_huggingface, save_huggingfac
 from bert_keras.checkpoints.keras_file import load_keras, save_keras
 from bert_keras.checkpoints.keras_hub import WEIGHTS_SUFFIX, is_keras_hub, load_keras_hub
 from bert_keras.checkpoints.opening import Wanted
+from bert_keras.checkpoints.sentence_transformers import MODULES_FILE
 from bert_keras.checkpoints.tf_checkpoint import TFCheckpoint, is_tf_checkpoint
 from bert_keras.errors import InputError
 from bert_keras.files import clear_left_behind
@@ -104,6 +105,11 @@ def load(
         return load_tf(checkpoint, wanted)
     if not path.exists():
         raise FileNotFoundError(2, "no such model", str(path))
+    if (path / MODULES_FILE).exists():
+        raise InputError(
+            f"{path}: the encoder that {MODULES_FILE} names must lie in the folder itself; copy "
+            f'what is in its folder (0_Transformer, say) there, and write "path": "" for it'
+        )
     raise InputError(
         f"{path} is no model: there is neither {HF_CONFIG_FILE} (Hugging Face, keras-hub) nor "
         "*.index (a TensorFlow checkpoint) in it, and its name does not end in .keras"

@@ -28,19 +28,22 @@ from bert_keras.checkpoints.safetensors_files import (
 )
 from bert_keras.checkpoints.sentence_transformers import (
     MODULES_FILE,
-    embedding_arguments,
+    Settings,
+    read_settings,
+    write_files,
     write_modules,
 )
+from bert_keras.checkpoints.sentence_transformers_keys import EMBEDDING
 from bert_keras.checkpoints.weights import Weights, make_model, model_weights
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory
 from bert_keras.modeling import (
-    BertEncoder,
     BertForMaskedLM,
     BertForPreTraining,
     BertForSentenceEmbedding,
+    BertForSequenceClassification,
 )
 from bert_keras.tokenization import BertTokenizer
 
@@ -104,6 +107,8 @@ def save_huggingface(model: Any, path: str | Path, tokenizer: BertTokenizer | No
             tokenizer.save(directory, model.config.max_position_embeddings)
         if isinstance(model, BertForSentenceEmbedding):
             write_modules(model, directory)
+        else:
+            write_files(model.other_files, directory)
 
 
 def load_huggingface(path: Path, wanted: Wanted) -> Any:
@@ -115,17 +120,36 @@ def load_huggingface(path: Path, wanted: Wanted) -> Any:
     own = named_class(path / CONFIG_FILE, values, wanted.model_class)
     if own is BertForMaskedLM and weights.has("cls.seq_relationship."):
         own = BertForPreTraining
-    in_file = head_arguments(own, values, weights.file)
-    as_embedding = wanted.model_class in (None, BertForSentenceEmbedding)
-    if own is BertEncoder and as_embedding and (path / MODULES_FILE).exists():
-        own, in_file = BertForSentenceEmbedding, embedding_arguments(path)
+    settings = _settings(path, own, values, wanted)
+    in_file = head_arguments(own, values, weights.file, settings and settings.activation)
+    if settings is not None and settings.kind == EMBEDDING:
+        own, in_file = BertForSentenceEmbedding, settings.arguments
     values = bert_values(values)
     config = BertConfig.from_dict(values)
     request = make_request(own, in_file, config, weights, wanted)
     model = make_model(request, weights, "huggingface")
     finish(model, values)
     model.tokenizer = load_tokenizer(path, model.config, wanted.casing)
+    if settings is not None:
+        model.other_files = settings.files
+        if settings.arguments.get("do_lower_case") and model.tokenizer is not None:
+            model.tokenizer = model.tokenizer.lowercased()
     return model
+
+
+def _settings(
+    path: Path, own: type | None, values: dict[str, Any], wanted: Wanted
+) -> Settings | None:
+    """What sentence-transformers' files say, where the model is opened as what they are of."""
+    if not (path / MODULES_FILE).exists():
+        return None
+    as_embedding = wanted.model_class in (None, BertForSentenceEmbedding)
+    as_scores = own is BertForSequenceClassification and wanted.model_class in (None, own)
+    if not as_embedding and not as_scores:
+        return None
+    settings = read_settings(path, bert_values(values).get("hidden_size"))
+    is_wanted = as_embedding if settings.kind == EMBEDDING else as_scores
+    return settings if is_wanted else None
 
 
 def _weights(tensors: Tensors, model_type: str) -> Weights:

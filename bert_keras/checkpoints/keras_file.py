@@ -41,9 +41,14 @@ _ARGUMENTS = (
     "labels",
     "classifier_dropout",
     "problem_type",
+    "function_to_apply",
     "pooling",
     "normalize",
     "max_length",
+    "prompts",
+    "default_prompt_name",
+    "include_prompt",
+    "do_lower_case",
 )
 
 

@@ -73,13 +73,17 @@ def make_request(
             and _count(arguments["labels"]) != _count(in_file["labels"])
         ):
             ignored, may_be_new = _LABEL_HEADS, {"classifier"}
-            in_file = {key: value for key, value in in_file.items() if key != "problem_type"}
+            in_file = _without(in_file, "problem_type", "function_to_apply")
+        if "problem_type" in arguments:  # what the scores were is another matter then
+            in_file = _without(in_file, "function_to_apply")
         arguments = in_file | arguments
     else:
         may_be_new = {"pooler", *getattr(model_class, "heads", ())}
         may_be_left_out = (_POOLER, "cls.", *_LABEL_HEADS)
         if own in (None, *LABELLING, BertForQuestionAnswering):
             ignored = _LABEL_HEADS  # their names are alike, what they were trained for is not
+    if model_class is BertForSentenceEmbedding:
+        may_be_left_out = ("cls.", *_LABEL_HEADS)  # as sentence-transformers leaves them
     if model_class in (BertEncoder, BertForSentenceEmbedding):
         arguments = {"with_pooler": weights.has(_POOLER)} | arguments
     return Request(
@@ -132,6 +136,10 @@ def check_vocabulary_size(tokenizer: BertTokenizer, config: BertConfig, path: Pa
             f"{path}: the vocabulary has {tokenizer.vocab_size} word pieces, but the config says "
             f"vocab_size={config.vocab_size}; they do not belong together"
         )
+
+
+def _without(values: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in keys}
 
 
 def _count(labels: int | Sequence[str]) -> int:

@@ -66,8 +66,10 @@ def task_of(model: Any, **settings: Any) -> Task:
             raise InputError(f"{kind.name} has no {name}; {nearest(name, possible)}")
     longest, default = model.config.max_position_embeddings, model.default_length
     default = min(default, Span.max_seq_length) if kind is Span else default
-    labels = {"labels": model.labels} if hasattr(model, "labels") else {}
-    of_model = {"max_seq_length": default} | labels | _remembered(kind, model)
+    # What a task has of its model by the same name.
+    names = [n for n in ("labels", "function_to_apply") if n in possible and hasattr(model, n)]
+    of_model = {"max_seq_length": default} | {name: getattr(model, name) for name in names}
+    of_model |= _remembered(kind, model)
     task = kind(**(of_model | settings))
     readable_length("max_seq_length", task.max_seq_length, longest)
     return task

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from bert_keras.errors import InputError
 from bert_keras.tasks.feature import Feature
@@ -17,9 +18,14 @@ from bert_keras.tasks.texts import TextTask, label_of, logits_of, shown
 
 @dataclass(frozen=True, kw_only=True)
 class Regression(TextTask):
-    """A number; answers are ``{"score"}``."""
+    """A number; answers are ``{"score"}``.
+
+    Attributes:
+        function_to_apply: ``"sigmoid"`` where the model's score is one, as a cross-encoder's.
+    """
 
     labels: tuple[str, ...] = ("score",)
+    function_to_apply: str = "none"
 
     name = "regression"
     columns = ("text", "score")
@@ -53,7 +59,9 @@ class Regression(TextTask):
         outputs: Sequence[Outputs],
     ) -> list[Prediction]:
         """The number the model gives."""
-        return [{"score": float(row[0])} for row in logits_of(outputs)]
+        logits = logits_of(outputs)
+        scores = expit(logits) if self.function_to_apply == "sigmoid" else logits
+        return [{"score": float(row[0])} for row in scores]
 
     def score(
         self, examples: Sequence[TextExample], predictions: Sequence[Prediction]

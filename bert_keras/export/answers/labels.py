@@ -90,7 +90,9 @@ class RegressionAnswers(_TextAnswers):
 
     def from_ids(self, batch: Tensors) -> Tensors:
         """The number."""
-        return {"scores": self.logits(batch)[:, 0]}
+        logits = self.logits(batch)
+        is_sigmoid = self.model.function_to_apply == "sigmoid"
+        return {"scores": (tf.sigmoid(logits) if is_sigmoid else logits)[:, 0]}
 
     def expected(self, model: Any, texts: Texts) -> Arrays:
         """The answers of ``predict``."""
