@@ -64,6 +64,8 @@ _OTHER_WEIGHTS = {
         ", from_flax=True",
     ),
 }
+# What the command that converts them does not copy: weights, once more in other formats.
+_LEFT = ("*.bin", "*.bin.index.json", "*.h5", "*.msgpack", "*.ot", "*.onnx", ".git")
 _SEGMENTS = "bert.embeddings.token_type_embeddings.weight"
 
 
@@ -179,21 +181,28 @@ def _weights(tensors: Tensors, model_type: str) -> Weights:
 
 
 def _refuse_other_weights(path: Path, values: dict[str, Any]) -> None:
-    """Refuses a directory without safetensors, with the command that makes them elsewhere."""
+    """Refuses a directory without safetensors, with the command that makes them elsewhere.
+
+    The command copies the directory but for such weights, so that the tokenizer, pooling and all
+    else come along, and writes the model into the copy.
+    """
     if any((path / name).exists() for name in (WEIGHTS_FILE, INDEX_FILE)):
         return
     for name, (why, needs, option) in _OTHER_WEIGHTS.items():
         if not (path / name).exists():
             continue
         architecture = str((values.get("architectures") or ["AutoModel"])[0])
-        if not architecture.isidentifier():  # the command must be no way to smuggle code in
+        # A class that is there, and no way to smuggle code in.
+        if architecture.replace("DistilBert", "Bert", 1) not in CLASSES:
             architecture = "AutoModel"
+        here, there = str(path), str(path) + "-safetensors"
         code = (
-            f"from transformers import {architecture} as M; "
-            f"M.from_pretrained({str(path)!r}{option})"
-            f".save_pretrained({str(path) + '-safetensors'!r})"
+            f"import shutil; from transformers import {architecture} as M; "
+            f"model = M.from_pretrained({here!r}{option}); "
+            f"shutil.copytree({here!r}, {there!r}, ignore=shutil.ignore_patterns("
+            f"{', '.join(map(repr, _LEFT))})); model.save_pretrained({there!r})"
         )
         raise InputError(
-            f"{path / name} is {why}; convert it where {needs} are installed: "
+            f"{path / name} is {why}; convert it where {needs} are installed, and open {there}: "
             f"python -c {shlex.quote(code)}"
         )

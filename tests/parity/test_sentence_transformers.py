@@ -1,7 +1,10 @@
 """Directories of sentence-transformers, there and back, against the library (`make parity`)."""
 
 import json
+import os
 import string
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 import bert_keras
 from bert_keras.cli.main import main
 
+safetensors = pytest.importorskip("safetensors.torch")
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 sentence_transformers = pytest.importorskip("sentence_transformers")
@@ -249,3 +253,44 @@ def test_truncation_works_on_a_long_text_after_saving(name: str, tmp_path: Path)
     assert fed["input_ids"].shape == (1, 48)
     with torch.no_grad():
         getattr(transformers, name).from_pretrained(tmp_path / "ours")(**fed)
+
+
+@pytest.mark.parametrize("kind", ["sentence-transformers", "cross-encoder", "encoder"])
+def test_command_against_a_pickle_works_when_pasted_and_leaves_nothing_behind(
+    kind: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "it's a model"
+    if kind == "sentence-transformers":
+        model = _sentence_model(tmp_path, {"pooling_mode": "max"}, model_max_length=24)
+        model.prompts = {"query": "Query: "}
+        model.save(str(path), safe_serialization=False)
+    else:
+        options = {"num_labels": 1} if kind == "cross-encoder" else {}
+        _encoder(path, **options, model_max_length=64)
+        (path / "README.md").write_text("A model.")
+    weights = path / "model.safetensors"
+    if weights.exists():  # the newest transformers writes no pickles
+        torch.save(safetensors.load_file(weights), path / "pytorch_model.bin")
+        weights.unlink()
+    with pytest.raises(bert_keras.errors.InputError) as caught:
+        bert_keras.load(path)
+    message = str(caught.value)
+    command = message[message.index("python -c ") :]
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    subprocess.run(["sh", "-c", command], check=True, env=environment, cwd=tmp_path)
+
+    made = tmp_path / "it's a model-safetensors"
+    assert f"open {made}:" in message
+    files = [{file.name for file in place.rglob("*") if file.is_file()} for place in (path, made)]
+    assert files[1] - files[0] == {"model.safetensors"}
+    assert files[0] - files[1] == {"pytorch_model.bin"}
+    if kind == "sentence-transformers":
+        np.testing.assert_allclose(
+            bert_keras.load(made).embed(TEXTS, prompt_name="query"),
+            _open(path).encode(TEXTS, prompt_name="query"),
+            atol=1e-5,
+        )
+    elif kind == "cross-encoder":
+        np.testing.assert_allclose(_ours(made), _scores(path), atol=1e-5)
+    else:
+        assert bert_keras.load(made).tokenizer.vocab == VOCAB
