@@ -23,6 +23,7 @@ from bert_keras.modeling.ratio import (
 from bert_keras.modeling.transformer import masked_score
 
 IGNORED_LABEL = -100  # what torch's losses pass over, and with them every published data set
+_SEQUENCES = ("input_ids", "attention_mask", "token_type_ids")
 PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
 FUNCTIONS = ("none", "sigmoid", "softmax")
 
@@ -60,7 +61,7 @@ def resolve_problem(problem_type: str | None, function: str | None, count: int) 
         raise InputError("function_to_apply: the softmax of one label, or of numbers, says nothing")
     if problem_type == "multi_label_classification":
         return problem_type, "sigmoid"
-    # Of one label alone transformers' pipeline takes the sigmoid, as of a single logit's loss.
+    # Of one label alone transformers' pipeline takes the sigmoid, unless it is a regression's.
     default = "sigmoid" if problem_type == "single_label_classification" else "none"
     return "regression", function or default
 
@@ -119,6 +120,9 @@ class BertForSequenceClassification(_LabellingModel):
     ``function_to_apply`` is what makes a score of a logit, as transformers' pipeline calls it:
     ``"none"``, ``"sigmoid"`` or ``"softmax"``. ``None`` is what the problem type asks for. A
     ``config.json`` without ``problem_type`` asks for the sigmoid where there is one label.
+
+    A batch whose ``input_ids``, ``attention_mask`` and ``token_type_ids`` are [B, W, L] holds W
+    windows of each long text. The logits are then the means over the windows that have a token.
     """
 
     def __init__(
@@ -144,8 +148,16 @@ class BertForSequenceClassification(_LabellingModel):
 
     def call(self, inputs: Batch, training: bool = False) -> Batch:
         """Scores the text or pair."""
+        shape = tf.shape(inputs["input_ids"])
+        has_windows = inputs["input_ids"].shape.rank == 3
+        if has_windows:
+            inputs = {name: _merge_windows(inputs[name]) for name in _SEQUENCES if name in inputs}
         tokens, layout = self.encoder.encode(inputs, training)
-        return {"logits": self.classifier(self.encoder.pool(tokens, layout), training=training)}
+        logits = self.classifier(self.encoder.pool(tokens, layout), training=training)
+        if has_windows:
+            is_there = tf.reshape(tf.reduce_max(layout.attention_mask, axis=1), shape[:2])
+            logits = _mean_over_windows(logits, is_there)
+        return {"logits": logits}
 
     def ratios(self, batch: Batch, outputs: Batch) -> dict[str, Ratio]:
         """The loss; for a classification in nats and with the share of right labels."""
@@ -235,3 +247,24 @@ def _unless_ignored(
     labels = tf.cast(labels, tf.int32)
     kept = labels != IGNORED_LABEL
     return cross_entropy_ratios(name, logits, tf.where(kept, labels, 0), kept, loss_weights)
+
+
+def _merge_windows(sequences: tf.Tensor) -> tf.Tensor:
+    """[B, W, L] to [B * W, L]."""
+    return tf.reshape(sequences, [-1, sequences.shape[2] or tf.shape(sequences)[2]])
+
+
+def _mean_over_windows(logits: tf.Tensor, is_there: tf.Tensor) -> tf.Tensor:
+    """The mean logits of each text.
+
+    Args:
+        logits: [B * W, labels].
+        is_there: int32 [B, W], 1 for windows that the text has.
+
+    Returns:
+        [B, labels].
+    """
+    windows = tf.reshape(logits, [*tf.unstack(tf.shape(is_there)), logits.shape[-1]])
+    weights = tf.cast(is_there, logits.dtype)[:, :, None]
+    count = tf.maximum(tf.reduce_sum(weights, axis=1), 1)  # a row of padding alone has none
+    return tf.reduce_sum(windows * weights, axis=1) / count

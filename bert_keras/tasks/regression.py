@@ -59,7 +59,7 @@ class Regression(TextTask):
         outputs: Sequence[Outputs],
     ) -> list[Prediction]:
         """The number the model gives."""
-        logits = logits_of(outputs)
+        logits = logits_of(features, outputs)
         scores = expit(logits) if self.function_to_apply == "sigmoid" else logits
         return [{"score": float(row[0])} for row in scores]
 
