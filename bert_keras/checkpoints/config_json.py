@@ -33,6 +33,19 @@ LABELLING = (BertForSequenceClassification, BertForTokenClassification)
 # What we write is float32 and tied, whatever the file was.
 _FILE_KEYS = ("dtype", "torch_dtype", "tie_word_embeddings")
 _DISTILBERT_CLASSIFIER = "DistilBertForSequenceClassification"
+# Where sentence-transformers keeps what makes a score of a cross-encoder's logit, by release.
+_CROSS_ENCODER = "sentence_transformers"
+_OLD_ACTIVATION = "sbert_ce_default_activation_function"
+SCORE_KEYS = (_CROSS_ENCODER, _OLD_ACTIVATION, "function_to_apply")
+# The classes of torch that a file may name; none is imported.
+_TORCH_FUNCTIONS = {
+    "torch.nn.modules.linear.Identity": "none",
+    "torch.nn.Identity": "none",
+    "torch.nn.modules.activation.Sigmoid": "sigmoid",
+    "torch.nn.Sigmoid": "sigmoid",
+    "torch.nn.modules.activation.Softmax": "softmax",
+    "torch.nn.Softmax": "softmax",
+}
 LABEL_KEYS = ("id2label", "label2id", "num_labels", "problem_type", "classifier_dropout")
 
 
@@ -101,8 +114,17 @@ def bert_values(values: dict[str, Any]) -> dict[str, Any]:
     return renamed | {"type_vocab_size": 2, "layer_norm_eps": 1e-12}
 
 
-def head_arguments(model_class: type | None, values: dict[str, Any], file: str) -> dict[str, Any]:
-    """What a labelling model is made of beside its architecture, from a ``config.json``."""
+def head_arguments(
+    model_class: type | None, values: dict[str, Any], file: str, activation: Any = None
+) -> dict[str, Any]:
+    """What a labelling model is made of beside its architecture.
+
+    Args:
+        model_class: The model's.
+        values: The ``config.json``.
+        file: What messages call the model.
+        activation: The class of torch that makes the scores, where another file names it.
+    """
     if model_class not in LABELLING:
         return {}
     labels: int | list[str] = values.get("num_labels", 2)
@@ -122,8 +144,27 @@ def head_arguments(model_class: type | None, values: dict[str, Any], file: str) 
         "classifier_dropout": values.get("classifier_dropout"),
     }
     if model_class is BertForSequenceClassification:
-        arguments["problem_type"] = values.get("problem_type")
+        count = labels if isinstance(labels, int) else len(labels)
+        function = _function(values, activation, file)
+        if values.get("problem_type") is None and function is None:
+            function = "sigmoid" if count == 1 else "softmax"  # as transformers' pipeline
+        arguments |= {"problem_type": values.get("problem_type"), "function_to_apply": function}
     return arguments
+
+
+def _function(values: dict[str, Any], activation: Any, file: str) -> str | None:
+    """What makes the scores of a cross-encoder, as sentence-transformers keeps it."""
+    saved = values.get(_CROSS_ENCODER)
+    of_config = saved.get("activation_fn") if isinstance(saved, dict) else None
+    name = activation or of_config or values.get(_OLD_ACTIVATION)
+    if name is None:
+        return None
+    if name not in _TORCH_FUNCTIONS:
+        raise InputError(
+            f"{file}: the activation of its scores must be one of "
+            f"{', '.join(n for n in _TORCH_FUNCTIONS if 'modules' in n)}. Received: {name!r}"
+        )
+    return _TORCH_FUNCTIONS[name]
 
 
 def other_config(model: Any) -> dict[str, Any]:
@@ -134,7 +175,9 @@ def other_config(model: Any) -> dict[str, Any]:
         values["label2id"] = {name: number for number, name in enumerate(model.labels)}
         values["classifier_dropout"] = model.classifier_dropout
     if isinstance(model, BertForSequenceClassification):
-        values["problem_type"] = model.problem_type
+        given = model.as_given
+        if given["problem_type"] is not None or given["function_to_apply"] is None:
+            values["problem_type"] = given["problem_type"] or model.problem_type
     return values
 
 
@@ -142,4 +185,6 @@ def finish(model: Any, values: dict[str, Any]) -> None:
     """Keeps the keys of a config that are not ours with the model, to write them back."""
     ours = [*model.config.to_dict(), *_FILE_KEYS]
     ours += LABEL_KEYS if isinstance(model, LABELLING) else ()
+    given = getattr(model, "as_given", {})
+    ours += () if given.get("function_to_apply") else SCORE_KEYS  # of a head that is gone
     model.other_config = {key: value for key, value in values.items() if key not in ours}

@@ -11,11 +11,12 @@ from bert_keras.checkpoints.huggingface import load_huggingface, save_huggingfac
 from bert_keras.checkpoints.keras_file import load_keras, save_keras
 from bert_keras.checkpoints.keras_hub import WEIGHTS_SUFFIX, is_keras_hub, load_keras_hub
 from bert_keras.checkpoints.opening import Wanted
+from bert_keras.checkpoints.sentence_transformers import MODULES_FILE
 from bert_keras.checkpoints.tf_checkpoint import TFCheckpoint, is_tf_checkpoint
 from bert_keras.errors import InputError
 from bert_keras.files import clear_left_behind
 from bert_keras.modeling.model import BertModel
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import BertTokenizer, Casing
 
 FORMATS = {"huggingface": save_huggingface, "google": save_google, "keras": save_keras}
 
@@ -49,6 +50,7 @@ def load(
     path: str | Path,
     model_class: type | None = None,
     *,
+    casing: Casing | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     **arguments: Any,
 ) -> Any:
@@ -64,6 +66,9 @@ def load(
             and ``model.report.new`` lists it; heads that the class lacks are left out and named
             likewise. By default the class that the file says it is, without any such leniency;
             only a pooler that no head of the class reads is left out.
+        casing: How its tokenizer normalises letters, whatever the files say, such as
+            ``Casing(do_lower_case=False)``. Files that say nothing, as Google's, leave it to a
+            guess by the vocabulary, which is logged.
         on_progress: Called with the bytes read so far and the bytes there are to read.
         **arguments: More of the model's constructor, such as ``labels=["no", "yes"]`` or
             ``packed=True``.
@@ -86,7 +91,7 @@ def load(
     is_ours = isinstance(model_class, type) and issubclass(model_class, BertModel)
     if model_class is not None and not is_ours:
         raise InputError(f"model_class must be a class of bert_keras. Received: {model_class!r}")
-    wanted = Wanted(model_class, arguments, on_progress)
+    wanted = Wanted(model_class, arguments, on_progress, casing)
     if path.suffix == ".keras":
         return load_keras(path, wanted)
     if path.name.endswith(WEIGHTS_SUFFIX) and path.is_file():
@@ -100,6 +105,11 @@ def load(
         return load_tf(checkpoint, wanted)
     if not path.exists():
         raise FileNotFoundError(2, "no such model", str(path))
+    if (path / MODULES_FILE).exists():
+        raise InputError(
+            f"{path}: the encoder that {MODULES_FILE} names must lie in the folder itself; copy "
+            f'what is in its folder (0_Transformer, say) there, and write "path": "" for it'
+        )
     raise InputError(
         f"{path} is no model: there is neither {HF_CONFIG_FILE} (Hugging Face, keras-hub) nor "
         "*.index (a TensorFlow checkpoint) in it, and its name does not end in .keras"

@@ -52,7 +52,7 @@ def load_garden(checkpoint: TFCheckpoint, wanted: Wanted) -> Any:
     request = make_request(class_of(weights), {}, config, weights, wanted)
     model = make_model(request, weights, "model-garden")
     finish(model, others)
-    model.tokenizer = load_tokenizer(folder, config)
+    model.tokenizer = load_tokenizer(folder, config, wanted.casing)
     return model
 
 

@@ -34,7 +34,7 @@ from bert_keras.tokenization import BertTokenizer
 CONFIG_FILE = "bert_config.json"
 PREFIX = "bert_model.ckpt"
 # Google's code knows these, and its "gelu" is the tanh form.
-_ACTIVATIONS = {"gelu_new": "gelu", "gelu_tanh": "gelu", "gelu": "gelu", "relu": "relu"}
+_ACTIVATIONS = {"gelu_tanh": "gelu", "gelu_erf": "gelu", "relu": "relu", "tanh": "tanh"}
 # A key of ours that Google's code passes over: what hidden_act really is.
 _EXACT_ACTIVATION = "bert_keras_hidden_act"
 _LAYER = re.compile(r"bert/encoder/layer_\d+/output/dense/kernel")
@@ -48,6 +48,8 @@ def load_google(checkpoint: TFCheckpoint, wanted: Wanted) -> Any:
     values = read_json_object(folder / CONFIG_FILE)
     exact = values.pop(_EXACT_ACTIVATION, None)
     activation = values.get("hidden_act", "gelu")
+    if isinstance(activation, str):
+        activation = activation.lower()  # as that code reads it
     values["hidden_act"] = exact or ("gelu_new" if activation == "gelu" else activation)
     config = BertConfig.from_dict(values)
     weights = _weights(checkpoint, config)
@@ -59,7 +61,7 @@ def load_google(checkpoint: TFCheckpoint, wanted: Wanted) -> Any:
     request = make_request(own, in_file, config, weights, wanted)
     model = make_model(request, weights, "google")
     finish(model, values)
-    model.tokenizer = load_tokenizer(folder, config)
+    model.tokenizer = load_tokenizer(folder, config, wanted.casing)
     return model
 
 
@@ -81,16 +83,16 @@ def save_google(model: Any, path: str | Path, tokenizer: BertTokenizer | None = 
     """
     config = model.config
     nameless = (BertForTokenClassification, BertForSentenceEmbedding)
-    if isinstance(model, nameless) or config.hidden_act not in _ACTIVATIONS:
+    if isinstance(model, nameless) or config.activation not in _ACTIVATIONS:
         what = (
             f"hidden_act {config.hidden_act!r}"
-            if config.hidden_act not in _ACTIVATIONS
+            if config.activation not in _ACTIVATIONS
             else type(model).__name__
         )
         raise InputError(f"Google's layout has nothing for {what}; use the Hugging Face layout")
     values = other_config(model) | config.to_dict()
-    values["hidden_act"] = _ACTIVATIONS[config.hidden_act]
-    if config.hidden_act not in ("gelu_new", "relu"):
+    values["hidden_act"] = _ACTIVATIONS[config.activation]
+    if config.hidden_act not in ("gelu_new", "relu", "tanh"):
         values[_EXACT_ACTIVATION] = config.hidden_act
     for key in ("architectures", "model_type"):
         values.pop(key, None)
@@ -114,7 +116,7 @@ def save_google(model: Any, path: str | Path, tokenizer: BertTokenizer | None = 
         except tf.errors.OpError as error:  # such as a full disk
             raise OSError(f"cannot write {Path(path) / PREFIX}: {error.message}") from None
         if tokenizer is not None:
-            tokenizer.save(directory)
+            tokenizer.save(directory, config.max_position_embeddings)
 
 
 def _weights(checkpoint: TFCheckpoint, config: BertConfig) -> Weights:

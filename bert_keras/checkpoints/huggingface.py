@@ -28,19 +28,22 @@ from bert_keras.checkpoints.safetensors_files import (
 )
 from bert_keras.checkpoints.sentence_transformers import (
     MODULES_FILE,
-    embedding_arguments,
+    Settings,
+    read_settings,
+    write_files,
     write_modules,
 )
+from bert_keras.checkpoints.sentence_transformers_keys import EMBEDDING
 from bert_keras.checkpoints.weights import Weights, make_model, model_weights
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory
 from bert_keras.modeling import (
-    BertEncoder,
     BertForMaskedLM,
     BertForPreTraining,
     BertForSentenceEmbedding,
+    BertForSequenceClassification,
 )
 from bert_keras.tokenization import BertTokenizer
 
@@ -61,6 +64,8 @@ _OTHER_WEIGHTS = {
         ", from_flax=True",
     ),
 }
+# What the command that converts them does not copy: weights, once more in other formats.
+_LEFT = ("*.bin", "*.bin.index.json", "*.h5", "*.msgpack", "*.ot", "*.onnx", ".git")
 _SEGMENTS = "bert.embeddings.token_type_embeddings.weight"
 
 
@@ -83,6 +88,8 @@ def save_huggingface(model: Any, path: str | Path, tokenizer: BertTokenizer | No
     tokenizer = tokenizer or model.tokenizer
     config = other_config(model) | model.config.to_dict()
     config |= {"architectures": [name], "model_type": "bert"}
+    if config["hidden_act"] == "gelu_tanh":
+        config["hidden_act"] = "gelu_new"  # the same function by a name that transformers knows
     tensors: dict[str, np.ndarray] = {}
     bare = name == "BertModel"
     for entry, variable in model_weights(model):
@@ -99,9 +106,11 @@ def save_huggingface(model: Any, path: str | Path, tokenizer: BertTokenizer | No
         # The library writes it for its owner alone; it should be as the files beside it.
         (directory / WEIGHTS_FILE).chmod((directory / CONFIG_FILE).stat().st_mode)
         if tokenizer is not None:
-            tokenizer.save(directory)
+            tokenizer.save(directory, model.config.max_position_embeddings)
         if isinstance(model, BertForSentenceEmbedding):
             write_modules(model, directory)
+        else:
+            write_files(model.other_files, directory)
 
 
 def load_huggingface(path: Path, wanted: Wanted) -> Any:
@@ -113,17 +122,36 @@ def load_huggingface(path: Path, wanted: Wanted) -> Any:
     own = named_class(path / CONFIG_FILE, values, wanted.model_class)
     if own is BertForMaskedLM and weights.has("cls.seq_relationship."):
         own = BertForPreTraining
-    in_file = head_arguments(own, values, weights.file)
-    as_embedding = wanted.model_class in (None, BertForSentenceEmbedding)
-    if own is BertEncoder and as_embedding and (path / MODULES_FILE).exists():
-        own, in_file = BertForSentenceEmbedding, embedding_arguments(path)
+    settings = _settings(path, own, values, wanted)
+    in_file = head_arguments(own, values, weights.file, settings and settings.activation)
+    if settings is not None and settings.kind == EMBEDDING:
+        own, in_file = BertForSentenceEmbedding, settings.arguments
     values = bert_values(values)
     config = BertConfig.from_dict(values)
     request = make_request(own, in_file, config, weights, wanted)
     model = make_model(request, weights, "huggingface")
     finish(model, values)
-    model.tokenizer = load_tokenizer(path, model.config)
+    model.tokenizer = load_tokenizer(path, model.config, wanted.casing)
+    if settings is not None:
+        model.other_files = settings.files
+        if settings.arguments.get("do_lower_case") and model.tokenizer is not None:
+            model.tokenizer = model.tokenizer.lowercased()
     return model
+
+
+def _settings(
+    path: Path, own: type | None, values: dict[str, Any], wanted: Wanted
+) -> Settings | None:
+    """What sentence-transformers' files say, where the model is opened as what they are of."""
+    if not (path / MODULES_FILE).exists():
+        return None
+    as_embedding = wanted.model_class in (None, BertForSentenceEmbedding)
+    as_scores = own is BertForSequenceClassification and wanted.model_class in (None, own)
+    if not as_embedding and not as_scores:
+        return None
+    settings = read_settings(path, bert_values(values).get("hidden_size"))
+    is_wanted = as_embedding if settings.kind == EMBEDDING else as_scores
+    return settings if is_wanted else None
 
 
 def _weights(tensors: Tensors, model_type: str) -> Weights:
@@ -153,21 +181,28 @@ def _weights(tensors: Tensors, model_type: str) -> Weights:
 
 
 def _refuse_other_weights(path: Path, values: dict[str, Any]) -> None:
-    """Refuses a directory without safetensors, with the command that makes them elsewhere."""
+    """Refuses a directory without safetensors, with the command that makes them elsewhere.
+
+    The command copies the directory but for such weights, so that the tokenizer, pooling and all
+    else come along, and writes the model into the copy.
+    """
     if any((path / name).exists() for name in (WEIGHTS_FILE, INDEX_FILE)):
         return
     for name, (why, needs, option) in _OTHER_WEIGHTS.items():
         if not (path / name).exists():
             continue
         architecture = str((values.get("architectures") or ["AutoModel"])[0])
-        if not architecture.isidentifier():  # the command must be no way to smuggle code in
+        # A class that is there, and no way to smuggle code in.
+        if architecture.replace("DistilBert", "Bert", 1) not in CLASSES:
             architecture = "AutoModel"
+        here, there = str(path), str(path) + "-safetensors"
         code = (
-            f"from transformers import {architecture} as M; "
-            f"M.from_pretrained({str(path)!r}{option})"
-            f".save_pretrained({str(path) + '-safetensors'!r})"
+            f"import shutil; from transformers import {architecture} as M; "
+            f"model = M.from_pretrained({here!r}{option}); "
+            f"shutil.copytree({here!r}, {there!r}, ignore=shutil.ignore_patterns("
+            f"{', '.join(map(repr, _LEFT))})); model.save_pretrained({there!r})"
         )
         raise InputError(
-            f"{path / name} is {why}; convert it where {needs} are installed: "
+            f"{path / name} is {why}; convert it where {needs} are installed, and open {there}: "
             f"python -c {shlex.quote(code)}"
         )

@@ -41,9 +41,14 @@ _ARGUMENTS = (
     "labels",
     "classifier_dropout",
     "problem_type",
+    "function_to_apply",
     "pooling",
     "normalize",
     "max_length",
+    "prompts",
+    "default_prompt_name",
+    "include_prompt",
+    "do_lower_case",
 )
 
 
@@ -77,6 +82,8 @@ def _load(path: Path, folder: Path, wanted: Wanted) -> Any:
     model = make_model(make_request(own, arguments, config, weights, wanted), weights, "keras")
     model.load_assets(str(folder / "assets"))
     if model.tokenizer is not None:
+        if wanted.casing is not None:
+            model.tokenizer = BertTokenizer(model.tokenizer.vocab, wanted.casing)
         check_vocabulary_size(model.tokenizer, config, path)
     return model
 

@@ -26,7 +26,8 @@ from bert_keras.checkpoints.weights import Weights, make_model
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.tokenization import BertTokenizer, Casing
+from bert_keras.tokenization import BertTokenizer, Casing, read_vocabulary
+from bert_keras.tokenization.casing import guess_casing
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.weights.h5"
 TASK_FILE, TASK_WEIGHTS_FILE = "task.json", "task.weights.h5"
@@ -60,7 +61,7 @@ def load_keras_hub(path: Path, wanted: Wanted) -> Any:
     request = make_request(class_of(weights), {}, config, weights, wanted)
     model = make_model(request, weights, "keras-hub")
     if (folder / VOCABULARY_FILE).exists():
-        model.tokenizer = _tokenizer(folder)
+        model.tokenizer = _tokenizer(folder, wanted.casing)
         check_vocabulary_size(model.tokenizer, config, folder)
     return model
 
@@ -125,10 +126,11 @@ def _weights(files: list[Path], config: BertConfig) -> Weights:
     return replace(weights, name=lambda name: there.get(name, keras_hub_name(name)))
 
 
-def _tokenizer(path: Path) -> BertTokenizer:
-    settings = {}
-    if (path / TOKENIZER_FILE).exists():
-        settings = read_json_object(path / TOKENIZER_FILE).get("config", {})
-    # keras-hub leaves accents on whatever the model; the published weights are of text without.
-    casing = Casing(do_lower_case=bool(settings.get("lowercase", False)))
-    return BertTokenizer.from_vocab(path / VOCABULARY_FILE, casing)
+def _tokenizer(path: Path, casing: Casing | None) -> BertTokenizer:
+    vocab = read_vocabulary(path / VOCABULARY_FILE)
+    file = path / TOKENIZER_FILE
+    settings = read_json_object(file).get("config", {}) if file.exists() else {}
+    if casing is None and "lowercase" in settings:
+        # keras-hub leaves accents on whatever the model; the published weights are of text without.
+        casing = Casing(do_lower_case=bool(settings["lowercase"]))
+    return BertTokenizer(vocab, guess_casing(vocab, path) if casing is None else casing)

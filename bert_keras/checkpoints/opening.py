@@ -18,7 +18,7 @@ from bert_keras.modeling import (
     BertForSentenceEmbedding,
     BertForSequenceClassification,
 )
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import BertTokenizer, Casing
 
 _POOLER = "bert.pooler."
 _LABEL_HEADS = ("classifier.", "pre_classifier.", "qa_outputs.")
@@ -32,11 +32,13 @@ class Wanted:
         model_class: The class to open it as; ``None`` for what the checkpoint says it is.
         arguments: More of the model's constructor.
         on_progress: Told of the bytes read so far and of all there are.
+        casing: The tokenizer's casing, whatever the files say; ``None`` for what they say.
     """
 
     model_class: type | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     on_progress: Callable[[int, int], None] | None = None
+    casing: Casing | None = None
 
 
 def make_request(
@@ -71,13 +73,17 @@ def make_request(
             and _count(arguments["labels"]) != _count(in_file["labels"])
         ):
             ignored, may_be_new = _LABEL_HEADS, {"classifier"}
-            in_file = {key: value for key, value in in_file.items() if key != "problem_type"}
+            in_file = _without(in_file, "problem_type", "function_to_apply")
+        if "problem_type" in arguments:  # what the scores were is another matter then
+            in_file = _without(in_file, "function_to_apply")
         arguments = in_file | arguments
     else:
         may_be_new = {"pooler", *getattr(model_class, "heads", ())}
         may_be_left_out = (_POOLER, "cls.", *_LABEL_HEADS)
         if own in (None, *LABELLING, BertForQuestionAnswering):
             ignored = _LABEL_HEADS  # their names are alike, what they were trained for is not
+    if model_class is BertForSentenceEmbedding:
+        may_be_left_out = ("cls.", *_LABEL_HEADS)  # as sentence-transformers leaves them
     if model_class in (BertEncoder, BertForSentenceEmbedding):
         arguments = {"with_pooler": weights.has(_POOLER)} | arguments
     return Request(
@@ -106,15 +112,15 @@ def class_of(weights: Weights) -> type:
     return BertEncoder
 
 
-def load_tokenizer(path: Path, config: BertConfig) -> BertTokenizer | None:
-    """The directory's tokenizer, where it has one and it fits the model.
+def load_tokenizer(path: Path, config: BertConfig, casing: Casing | None) -> BertTokenizer | None:
+    """The directory's tokenizer, where it has one and it fits the model; ``casing`` as wanted.
 
     Raises:
         InputError: When the vocabulary is not of the config's size.
     """
     if not any((path / name).exists() for name in ("vocab.txt", "tokenizer.json")):
         return None
-    tokenizer = BertTokenizer.from_pretrained(path)
+    tokenizer = BertTokenizer.from_pretrained(path, casing)
     check_vocabulary_size(tokenizer, config, path)
     return tokenizer
 
@@ -130,6 +136,10 @@ def check_vocabulary_size(tokenizer: BertTokenizer, config: BertConfig, path: Pa
             f"{path}: the vocabulary has {tokenizer.vocab_size} word pieces, but the config says "
             f"vocab_size={config.vocab_size}; they do not belong together"
         )
+
+
+def _without(values: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in keys}
 
 
 def _count(labels: int | Sequence[str]) -> int:

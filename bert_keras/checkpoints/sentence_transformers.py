@@ -1,61 +1,113 @@
-"""Directories of sentence-transformers: an encoder, how its outputs are pooled, normalisation."""
+"""Directories of sentence-transformers: an encoder that is pooled, or a cross-encoder.
+
+Every key of their files is applied, kept to be written back, or refused.
+"""
 
 import json
+import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bert_keras.checkpoints.sentence_transformers_keys import (
+    CROSS_ENCODER,
+    EMBEDDING,
+    ENCODER_KEYS,
+    MODEL_KEYS,
+    MODULES,
+    POOLINGS,
+    check_cross_encoder,
+    check_encoder,
+    check_normalize,
+    name_unknown,
+    read_length,
+    read_modules,
+    read_pooling,
+    read_prompts,
+)
 from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
 
+_logger = logging.getLogger("bert_keras")
+
 MODULES_FILE = "modules.json"
-LENGTH_FILE = "sentence_bert_config.json"
-_POOLINGS = {
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-}
+CONFIG_FILE = "config_sentence_transformers.json"
+# Of the encoder; older releases called it by the encoder's kind.
+_ENCODER_FILES = ("sentence_bert_config.json", "sentence_distilbert_config.json")
+ENCODER_FILE = _ENCODER_FILES[0]
 
 
-def embedding_arguments(path: Path) -> dict[str, Any]:
-    """What ``BertForSentenceEmbedding`` is made of, as ``modules.json`` and its like say.
+@dataclass(frozen=True)
+class Settings:
+    """What the files say beside the encoder's own.
+
+    Attributes:
+        kind: ``EMBEDDING`` or ``CROSS_ENCODER``.
+        arguments: What ``BertForSentenceEmbedding`` is made of; empty for a cross-encoder.
+        files: The JSON of the files that are written back, by name.
+    """
+
+    kind: str
+    arguments: dict[str, Any]
+    files: dict[str, Any]
+
+    @property
+    def activation(self) -> Any:
+        """The class of torch that makes a cross-encoder's scores; None where nothing is said."""
+        return self.files.get(CONFIG_FILE, {}).get("activation_fn")
+
+
+def read_settings(path: Path, hidden_size: Any) -> Settings:
+    """What ``modules.json`` and its like say.
+
+    Args:
+        path: The directory.
+        hidden_size: The encoder's.
 
     Raises:
-        InputError: When a module is none of encoder, pooling and normalisation, or the pooling
-            is one that we do not have.
+        InputError: When a module, a pooling or a value is one that we do not have; names the file
+            and the key.
     """
-    file = path / MODULES_FILE
-    try:
-        modules = json.loads(file.read_text(encoding="utf-8"))
-        kinds = [module["type"].rsplit(".", 1)[-1] for module in modules]
-        folders = [module["path"] for module in modules]
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise InputError(f"{file} is damaged: it must list modules with type and path") from None
-    if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
+    config_file, encoder_file = path / CONFIG_FILE, _encoder_file(path)
+    files = {}
+    for name, file, known in (
+        (CONFIG_FILE, config_file, MODEL_KEYS),
+        (ENCODER_FILE, encoder_file, ENCODER_KEYS),
+    ):
+        if file.exists():
+            files[name] = read_json_object(file)
+            name_unknown(file, files[name], known)
+    config, encoder = files.get(CONFIG_FILE, {}), files.get(ENCODER_FILE, {})
+    kind = config.get("model_type", EMBEDDING)
+    if kind not in MODULES:
         raise InputError(
-            f"{file}: the modules must be Transformer, Pooling and perhaps Normalize. "
-            f"Received: {', '.join(kinds)}"
+            f"{config_file}: model_type must be {' or '.join(MODULES)}. Received: {kind!r}"
         )
-    folder = str(folders[1])
-    if folders[0] != "" or folders[1] != Path(folder).name or folder in ("", ".."):
-        raise InputError(
-            f"{file}: the modules must lie in this folder and one below. Received: {folders!r}"
-        )
-    config = read_json_object(path / folder / "config.json")
-    modes = [key for key, on in config.items() if key.startswith("pooling_mode") and on is True]
-    names = [_POOLINGS.get(mode) for mode in modes]
-    if "pooling_mode" in config:  # as the newest releases write it
-        names = [config["pooling_mode"]]
-    if len(names) != 1 or names[0] not in _POOLINGS.values():
-        raise InputError(
-            f"{path / folder / 'config.json'}: the pooling must be one of "
-            f"{', '.join(_POOLINGS.values())}. Received: {', '.join(modes) or names}"
-        )
-    lengths = read_json_object(path / LENGTH_FILE) if (path / LENGTH_FILE).exists() else {}
-    return {
-        "pooling": names[0],
-        "normalize": "Normalize" in kinds,
-        "max_length": lengths.get("max_seq_length"),
+    modules = read_modules(path / MODULES_FILE, kind)
+    check_encoder(encoder_file, kind, encoder)
+    if kind == CROSS_ENCODER:
+        check_cross_encoder(config_file, config, encoder_file, encoder)
+        # Its one module keeps the name that the release which wrote it has for it.
+        return Settings(kind, {}, {MODULES_FILE: modules, **files})
+    has_normalize = len(modules) == 3
+    if has_normalize:
+        check_normalize(path / str(modules[2]["path"]) / "config.json")
+    pooling = read_pooling(path / modules[1]["path"] / "config.json", hidden_size)
+    arguments = pooling | read_prompts(config_file, config)
+    arguments |= {
+        "normalize": has_normalize,
+        "max_length": read_length(encoder_file, encoder),
+        "do_lower_case": bool(encoder.get("do_lower_case")),
     }
+    if name := arguments["default_prompt_name"]:
+        prompt = arguments["prompts"].get(name, "")
+        _logger.info("%s: texts are read after the default prompt %r (%s)", path, prompt, name)
+    return Settings(kind, arguments, files)
+
+
+def _encoder_file(path: Path) -> Path:
+    there = [path / name for name in _ENCODER_FILES if (path / name).exists()]
+    return there[0] if there else path / ENCODER_FILE
 
 
 def write_modules(model: Any, directory: Path) -> None:
@@ -71,15 +123,27 @@ def write_modules(model: Any, directory: Path) -> None:
         for number, name in enumerate(names)
     ]
     pooling = {"word_embedding_dimension": model.config.hidden_size}
-    pooling |= {key: name == model.pooling for key, name in _POOLINGS.items()}
-    length = model.max_length or model.config.max_position_embeddings
-    for folder, file, values in (
-        ("", MODULES_FILE, modules),
-        ("1_Pooling", "config.json", pooling),
-        ("", LENGTH_FILE, {"max_seq_length": length, "do_lower_case": False}),
-    ):
-        (directory / folder).mkdir(exist_ok=True)
-        text = json.dumps(values, indent=2) + "\n"
-        (directory / folder / file).write_text(text, encoding="utf-8")
+    pooling |= {key: name == model.pooling for key, name in POOLINGS.items()}
+    pooling |= {} if model.include_prompt else {"include_prompt": False}
+    encoder = {"max_seq_length": model.default_length, "do_lower_case": model.do_lower_case}
+    files = {
+        MODULES_FILE: modules,
+        ENCODER_FILE: model.other_files.get(ENCODER_FILE, {}) | encoder,
+    }
+    config = dict(model.other_files.get(CONFIG_FILE, {}))
+    if config or model.prompts:
+        prompts = {"prompts": model.prompts, "default_prompt_name": model.default_prompt_name}
+        config |= {key: value for key, value in prompts.items() if value or key in config}
+        files[CONFIG_FILE] = config
+    write_files(files, directory)
+    (directory / "1_Pooling").mkdir()
+    write_files({"config.json": pooling}, directory / "1_Pooling")
     if model.normalize:
         (directory / "2_Normalize").mkdir()
+
+
+def write_files(files: dict[str, Any], directory: Path) -> None:
+    """Writes JSON files."""
+    for name, values in files.items():
+        text = json.dumps(values, indent=2) + "\n"
+        (directory / name).write_text(text, encoding="utf-8")

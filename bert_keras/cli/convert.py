@@ -37,6 +37,15 @@ def add_parser(subparsers: Any) -> None:
         default="huggingface",
         help="the layout (default: huggingface)",
     )
+    casing = parser.add_mutually_exclusive_group()
+    for name, what in (("cased", "keeps capitals and accents"), ("uncased", "lower-cases")):
+        casing.add_argument(
+            f"--{name}",
+            action="store_const",
+            const=name,
+            dest="casing",
+            help=f"the tokenizer {what}, whatever IN says or its vocabulary seems to be",
+        )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -46,9 +55,11 @@ def run(options: argparse.Namespace) -> None:
     source = model_path(options.source)
     start_tensorflow()
     from bert_keras.checkpoints import load, save
+    from bert_keras.tokenization import Casing
 
+    casing = Casing(do_lower_case=options.casing == "uncased") if options.casing else None
     with progress("reading", "bytes") as advance:
-        model = load(source, on_progress=advance)
+        model = load(source, casing=casing, on_progress=advance)
     with errors.status(f"writing {options.out}"):
         save(model, options.out, format=options.to)
     console.print(f"{model.report.source} to {options.to}: a {type(model).__name__}")
@@ -56,7 +67,7 @@ def run(options: argparse.Namespace) -> None:
         console.print(line)
     if model.report.left_out:
         console.print(f"left out: {', '.join(model.report.left_out)}")
-    if options.to == "google" and model.config.hidden_act == "gelu":
+    if options.to == "google" and model.config.activation == "gelu_erf":
         console.print(
             "note: the model computes GELU by erf, Google's code by tanh: outputs there will "
             "differ by about 0.001; bert-keras goes on with erf"

@@ -18,7 +18,22 @@ PRESETS = {
     "base": (12, 768),
     "large": (24, 1024),
 }
-ACTIVATIONS = ("gelu", "gelu_new", "gelu_tanh", "relu", "silu", "swish", "tanh")
+# What each name of ``hidden_act`` computes: Hugging Face's names, and our own "gelu_tanh". Its
+# several names for the tanh form of GELU are the same function to float precision.
+ACTIVATIONS = {
+    "gelu": "gelu_erf",
+    "gelu_python": "gelu_erf",
+    "gelu_new": "gelu_tanh",
+    "gelu_tanh": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_python_tanh": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "gelu_accurate": "gelu_tanh",
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
+    "tanh": "tanh",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +43,7 @@ class BertConfig:
     The fields are exactly the keys of Google's ``bert_config.json`` and of Hugging Face's
     ``config.json`` that shape the model. ``hidden_act`` ``"gelu"`` is the exact (erf) form,
     ``"gelu_new"`` and ``"gelu_tanh"`` the tanh form, as Hugging Face reads them; Google's own
-    checkpoints were trained with the tanh form.
+    checkpoints were trained with the tanh form. ``ACTIVATIONS`` has all names.
 
     Raises:
         InputError: When a value is impossible, with the rule it breaks.
@@ -78,10 +93,15 @@ class BertConfig:
                 "pad_token_id must be smaller than vocab_size. Received: "
                 f"pad_token_id={self.pad_token_id}, vocab_size={self.vocab_size}"
             )
-        if self.hidden_act not in ACTIVATIONS:
+        if not isinstance(self.hidden_act, str) or self.hidden_act not in ACTIVATIONS:
             raise InputError(
                 f"hidden_act must be one of {', '.join(ACTIVATIONS)}. Received: {self.hidden_act!r}"
             )
+
+    @property
+    def activation(self) -> str:
+        """What ``hidden_act`` computes, whichever of its names it has: "gelu_erf", say."""
+        return ACTIVATIONS[self.hidden_act]
 
     @classmethod
     def from_preset(cls, name: str, **changes: Any) -> Self:

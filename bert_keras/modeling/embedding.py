@@ -3,7 +3,7 @@
 Reimers and Gurevych 2019, "Sentence-BERT", section 3: the tokens' outputs pooled.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -16,6 +16,8 @@ from bert_keras.modeling.encoder import BertEncoder
 from bert_keras.modeling.model import Batch, BertModel
 
 POOLINGS = ("mean", "cls", "max")
+# sentence-transformers has these of every model; they are empty where a model says nothing.
+_EMPTY_PROMPTS = {"query": "", "document": ""}
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -29,13 +31,17 @@ class BertForSentenceEmbedding(BertModel):
         pooling: ``"mean"`` over the real tokens, ``"cls"`` for the first token, ``"max"`` over
             the real tokens.
         normalize: Whether vectors are scaled to length 1, so that their product is the cosine.
-        max_length: The most tokens that ``embed`` reads of a text; ``None`` for
-            ``max_position_embeddings``.
+        max_length: The most tokens that ``embed`` reads of a text; ``None`` for what positions and
+            tokenizer allow.
         with_pooler: Whether the encoder keeps its pooler, which the vectors do not need.
+        prompts: What ``embed`` may put before every text, by name: ``{"query": "query: "}``.
+        default_prompt_name: The prompt that it puts there unless told otherwise.
+        include_prompt: Whether the prompt's tokens are pooled too.
+        do_lower_case: Whether text is lower-cased first, though the tokenizer leaves capitals.
         **kwargs: Arguments of ``keras.Model``.
 
     Raises:
-        InputError: When the pooling is unknown.
+        InputError: When the pooling is unknown, or the default prompt is none of the prompts.
     """
 
     def __init__(
@@ -47,6 +53,10 @@ class BertForSentenceEmbedding(BertModel):
         normalize: bool = True,
         max_length: int | None = None,
         with_pooler: bool = False,
+        prompts: Mapping[str, str] | None = None,
+        default_prompt_name: str | None = None,
+        include_prompt: bool = True,
+        do_lower_case: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(config, seed, packed, **kwargs)
@@ -55,20 +65,53 @@ class BertForSentenceEmbedding(BertModel):
         self.pooling = pooling
         self.normalize = normalize
         self.max_length = max_length
+        self.prompts = dict(prompts or {})
+        self.default_prompt_name = default_prompt_name
+        self.include_prompt = include_prompt
+        self.do_lower_case = do_lower_case
+        self.prompt()  # says so when there is no such default
         self.encoder = BertEncoder(
             config, seed, packed, with_pooler, dtype=self.dtype_policy, name="encoder"
         )
         self.build()
 
+    @property
+    def default_length(self) -> int:
+        """``max_length``, as far as there are positions; else as of every model."""
+        if self.max_length is None:
+            return super().default_length
+        return min(self.max_length, self.config.max_position_embeddings)
+
+    def prompt(self, name: str | None = None) -> str:
+        """The prompt of a name, by default the default one; empty where there is none.
+
+        Raises:
+            InputError: When there is no prompt of that name.
+        """
+        name = self.default_prompt_name if name is None else name
+        known = _EMPTY_PROMPTS | self.prompts
+        if name is not None and name not in known:
+            raise InputError(
+                f"the model has no prompt {name!r}; its prompts are {', '.join(known)}"
+            )
+        return "" if name is None else known[name]
+
     def call(self, inputs: Batch, training: bool = False) -> Batch:
-        """Pools the encoder's output; float32 under any dtype policy."""
+        """Pools the encoder's output; float32 under any dtype policy.
+
+        Where the batch has a ``pooling_mask``, int32 [B, L], only the tokens with a 1 are pooled.
+        """
         tokens, layout = self.encoder.encode(inputs, training)
         sequences = tf.cast(layout.to_sequences(tokens), tf.float32)
-        if self.pooling == "cls":
+        mask = inputs.get("pooling_mask")
+        if self.pooling == "cls" and mask is None:
             vectors = sequences[:, 0]
+        elif self.pooling == "cls":
+            vectors = tf.gather(sequences, tf.argmax(mask, axis=1), batch_dims=1)
         else:
             # TFLite has expand_dims for any shape, but not indexing with None.
-            is_real = tf.expand_dims(tf.cast(layout.attention_mask, tf.float32), -1)
+            mask = layout.attention_mask if mask is None else mask
+            is_real = tf.expand_dims(tf.cast(mask, tf.float32), -1)
             if self.pooling == "mean":
                 count = tf.maximum(tf.reduce_sum(is_real, axis=1), 1e-9)
                 vectors = tf.reduce_sum(sequences * is_real, axis=1) / count
@@ -78,24 +121,38 @@ class BertForSentenceEmbedding(BertModel):
             vectors = tf.math.l2_normalize(vectors, axis=-1, epsilon=1e-24)
         return {"sentence_embedding": vectors}
 
-    def embed(self, texts: Sequence[str], batch_size: int = 32) -> np.ndarray:
+    def embed(
+        self,
+        texts: Sequence[str],
+        batch_size: int = 32,
+        *,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+    ) -> np.ndarray:
         """The vectors of texts.
 
         Args:
             texts: Any number of texts; what is longer than ``max_length`` is cut.
             batch_size: How many are computed at once; those of like length go together.
+            prompt_name: Which of ``prompts`` is put before every text; ``None`` for
+                ``default_prompt_name``.
+            prompt: The prompt itself; ``""`` for none.
 
         Returns:
             float32 [number of texts, H], in the order of the texts.
 
         Raises:
-            InputError: When the model has no tokenizer.
+            InputError: When the model has no tokenizer or no such prompt, or both kinds are given.
         """
         tokenizer = self.tokenizer
         if tokenizer is None:
             raise InputError("the model has no tokenizer: its directory lacks vocab.txt")
-        most = self.max_length or self.config.max_position_embeddings
-        rows = [tokenizer.encode(text, max_length=most).input_ids for text in texts]
+        if prompt is not None and prompt_name is not None:
+            raise InputError("give a prompt or a prompt_name, not both")
+        prompt = self.prompt(prompt_name) if prompt is None else prompt
+        most = self.default_length
+        rows = [tokenizer.encode(prompt + text, max_length=most).input_ids for text in texts]
+        unpooled = self.unpooled_tokens(prompt)
         order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
         vectors = np.zeros((len(rows), self.config.hidden_size), np.float32)
         for start in range(0, len(order), batch_size):
@@ -107,8 +164,23 @@ class BertForSentenceEmbedding(BertModel):
                 ids[row, : len(rows[number])] = rows[number]
                 mask[row, : len(rows[number])] = 1
             batch = {"input_ids": ids, "attention_mask": mask}
+            if unpooled:
+                batch["pooling_mask"] = mask * (np.arange(longest) >= unpooled).astype(np.int32)
             vectors[numbers] = self(batch, training=False)["sentence_embedding"].numpy()
         return vectors
+
+    def unpooled_tokens(self, prompt: str) -> int:
+        """The tokens at the beginning that are not pooled: [CLS] and the prompt's, or none."""
+        if self.include_prompt or not prompt:
+            return 0
+        assert self.tokenizer is not None
+        return len(self.tokenizer.encode(prompt, max_length=self.default_length).input_ids) - 1
+
+    def load_assets(self, directory: str | None) -> None:
+        """As of every model; the tokenizer of a ``.keras`` file is the one that came."""
+        super().load_assets(directory)
+        if self.do_lower_case and self.tokenizer is not None:
+            self.tokenizer = self.tokenizer.lowercased()
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -117,4 +189,8 @@ class BertForSentenceEmbedding(BertModel):
             "normalize": self.normalize,
             "max_length": self.max_length,
             "with_pooler": self.encoder.pooler is not None,
+            "prompts": dict(self.prompts),
+            "default_prompt_name": self.default_prompt_name,
+            "include_prompt": self.include_prompt,
+            "do_lower_case": self.do_lower_case,
         }

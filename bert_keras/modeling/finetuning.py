@@ -25,6 +25,7 @@ from bert_keras.modeling.transformer import masked_score
 IGNORED_LABEL = -100  # what torch's losses pass over, and with them every published data set
 _SEQUENCES = ("input_ids", "attention_mask", "token_type_ids")
 PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
+FUNCTIONS = ("none", "sigmoid", "softmax")
 
 
 def label_names(labels: int | Sequence[str]) -> tuple[str, ...]:
@@ -37,6 +38,32 @@ def label_names(labels: int | Sequence[str]) -> tuple[str, ...]:
     if not names or len(set(names)) < len(names):
         raise InputError(f"labels must be one or more different names. Received: {labels!r}")
     return names
+
+
+def resolve_problem(problem_type: str | None, function: str | None, count: int) -> tuple[str, str]:
+    """What a head of ``count`` labels is trained for, and what makes a score of its logits.
+
+    Raises:
+        InputError: When the names are unknown or do not go together.
+    """
+    for key, name, known in (
+        ("problem_type", problem_type, PROBLEM_TYPES),
+        ("function_to_apply", function, FUNCTIONS),
+    ):
+        if name is not None and name not in known:
+            raise InputError(f"{key} must be one of {', '.join(known)}. Received: {name!r}")
+    is_regression = problem_type == "regression"
+    if count > 1 and not is_regression:
+        several = problem_type == "multi_label_classification"
+        several |= problem_type is None and function == "sigmoid"
+        return PROBLEM_TYPES[1 + several], "sigmoid" if several else "softmax"
+    if function == "softmax":
+        raise InputError("function_to_apply: the softmax of one label, or of numbers, says nothing")
+    if problem_type == "multi_label_classification":
+        return problem_type, "sigmoid"
+    # Of one label alone transformers' pipeline takes the sigmoid, unless it is a regression's.
+    default = "sigmoid" if problem_type == "single_label_classification" else "none"
+    return "regression", function or default
 
 
 class _LabellingModel(HeadedModel):
@@ -90,6 +117,10 @@ class BertForSequenceClassification(_LabellingModel):
     ``"regression"``: float32 [B] or [B, labels], squared error.
     ``None`` is a regression when there is one label, else a single-label classification.
 
+    ``function_to_apply`` is what makes a score of a logit, as transformers' pipeline calls it:
+    ``"none"``, ``"sigmoid"`` or ``"softmax"``. ``None`` is what the problem type asks for. A
+    ``config.json`` without ``problem_type`` asks for the sigmoid where there is one label.
+
     A batch whose ``input_ids``, ``attention_mask`` and ``token_type_ids`` are [B, W, L] holds W
     windows of each long text. The logits are then the means over the windows that have a token.
     """
@@ -101,20 +132,16 @@ class BertForSequenceClassification(_LabellingModel):
         packed: bool = False,
         labels: int | Sequence[str] = 2,
         problem_type: str | None = None,
+        function_to_apply: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if problem_type is None:
-            one = len(label_names(labels)) == 1
-            problem_type = "regression" if one else "single_label_classification"
-        if problem_type not in PROBLEM_TYPES:
-            raise InputError(
-                f"problem_type must be one of {', '.join(PROBLEM_TYPES)}. "
-                f"Received: {problem_type!r}"
-            )
-        self.problem_type = problem_type
+        self._given = (problem_type, function_to_apply)
+        self.problem_type, self.function_to_apply = resolve_problem(
+            problem_type, function_to_apply, len(label_names(labels))
+        )
         self.measures = (
             ("regression_loss",)
-            if problem_type == "regression"
+            if self.problem_type == "regression"
             else ("classification_loss", "classification_accuracy")
         )
         super().__init__(config, seed, packed, labels, **kwargs)
@@ -143,7 +170,12 @@ class BertForSequenceClassification(_LabellingModel):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return super().get_config() | {"problem_type": self.problem_type}
+        return super().get_config() | self.as_given
+
+    @property
+    def as_given(self) -> dict[str, str | None]:
+        """``problem_type`` and ``function_to_apply`` as they were given, ``None`` where not."""
+        return dict(zip(("problem_type", "function_to_apply"), self._given, strict=True))
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")

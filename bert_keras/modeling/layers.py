@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
+from bert_keras.config.model import ACTIVATIONS
 from bert_keras.modeling.fusion import fused, fuses
 from bert_keras.modeling.random import fold_in, kernel_initializer
 from bert_keras.modeling.scope import holding
@@ -196,11 +197,12 @@ def add_bias(tokens: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
 
 def activation(name: str) -> Any:
     """The activation that ``hidden_act`` names; ``"gelu"`` is the exact erf form."""
-    if name == "gelu":
+    form = ACTIVATIONS[name]
+    if form == "gelu_erf":
         return fused(_gelu)
-    if name in ("gelu_new", "gelu_tanh"):
+    if form == "gelu_tanh":
         return fused(lambda x: keras.activations.gelu(x, approximate=True))
-    return keras.activations.get(name)
+    return keras.activations.get(form)
 
 
 def _gelu(x: tf.Tensor) -> tf.Tensor:

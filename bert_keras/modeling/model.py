@@ -15,7 +15,7 @@ from bert_keras.modeling.ratio import Ratio, total_loss
 from bert_keras.optimizers import AdamW
 from bert_keras.tokenization import BertTokenizer
 
-_OTHER_CONFIG_FILE = "other_config.json"
+_OTHER_CONFIG_FILE, _OTHER_FILES_FILE = "other_config.json", "other_files.json"
 Batch = dict[str, tf.Tensor]
 
 
@@ -23,7 +23,8 @@ class BertModel(keras.Model):
     """A Keras model made of a ``BertConfig``; its weights are there once it is made.
 
     ``tokenizer`` is what its text is read with, ``other_config`` what the ``config.json`` it came
-    from said beside the architecture; both travel with it.
+    from said beside the architecture, ``other_files`` the JSON of files that lay beside it and are
+    written back, by name; all travel with it.
 
     Args:
         config: The architecture.
@@ -52,11 +53,23 @@ class BertModel(keras.Model):
         self.seed = seed
         self.packed = packed
         self.other_config: dict[str, Any] = {}
+        self.other_files: dict[str, Any] = {}
 
     def part(self, layer: type, name: str, **arguments: Any) -> Any:
         """A layer of this model, with its own seed and the model's dtype policy."""
         seed = fold_in(self.seed, name)
         return layer(self.config, seed, dtype=self.dtype_policy, name=name, **arguments)
+
+    @property
+    def default_length(self) -> int:
+        """The tokens that a text is cut to unless told otherwise.
+
+        The smaller of ``max_position_embeddings`` and the ``model_max_length`` that came with the
+        tokenizer.
+        """
+        limit = None if self.tokenizer is None else self.tokenizer.model_max_length
+        positions = self.config.max_position_embeddings
+        return positions if limit is None else min(limit, positions)
 
     @cached_property
     def forward(self) -> Any:
@@ -83,19 +96,24 @@ class BertModel(keras.Model):
         return cls(**(config | {"config": bert_config, "dtype": dtype}))
 
     def save_assets(self, directory: str) -> None:
-        """Puts the tokenizer and ``other_config`` into a ``.keras`` file."""
+        """Puts the tokenizer, ``other_config`` and ``other_files`` into a ``.keras`` file."""
         if self.tokenizer is not None:
-            self.tokenizer.save(directory)
-        if self.other_config:
-            text = json.dumps(self.other_config, indent=2) + "\n"
-            (Path(directory) / _OTHER_CONFIG_FILE).write_text(text, encoding="utf-8")
+            self.tokenizer.save(directory, self.config.max_position_embeddings)
+        for file, values in self._others().items():
+            if values:
+                text = json.dumps(values, indent=2) + "\n"
+                (Path(directory) / file).write_text(text, encoding="utf-8")
 
     def load_assets(self, directory: str | None) -> None:
         """Takes out of a ``.keras`` file what this model has in it beside its weights."""
         if directory and (Path(directory) / "vocab.txt").exists():
             self.tokenizer = BertTokenizer.from_pretrained(directory)
-        if directory and (Path(directory) / _OTHER_CONFIG_FILE).exists():
-            self.other_config = read_json_object(Path(directory) / _OTHER_CONFIG_FILE)
+        for file, values in self._others().items():
+            if directory and (Path(directory) / file).exists():
+                values.update(read_json_object(Path(directory) / file))
+
+    def _others(self) -> dict[str, dict[str, Any]]:
+        return {_OTHER_CONFIG_FILE: self.other_config, _OTHER_FILES_FILE: self.other_files}
 
 
 class ScoredModel(BertModel):

@@ -66,8 +66,8 @@ def task_of(model: Any, **settings: Any) -> Task:
     Args:
         model: One of our models.
         **settings: Fields of the task that win over those the model was trained with, which its
-            ``config.json`` keeps. A model from elsewhere keeps none; then ``max_seq_length`` is the
-            most that it reads, and for span questions no more than 384.
+            ``config.json`` keeps. A model from elsewhere keeps none; then ``max_seq_length`` is its
+            ``default_length``, and for span questions no more than 384.
 
     Raises:
         InputError: When the model has no head for a task, or reads shorter sequences than asked.
@@ -77,10 +77,12 @@ def task_of(model: Any, **settings: Any) -> Task:
     for name in settings:
         if name not in possible:
             raise InputError(f"{kind.name} has no {name}; {nearest(name, possible)}")
-    longest = model.config.max_position_embeddings
-    default = min(longest, Span.max_seq_length) if kind is Span else longest
-    labels = {"labels": model.labels} if hasattr(model, "labels") else {}
-    of_model = {"max_seq_length": default} | labels | _remembered(kind, model)
+    longest, default = model.config.max_position_embeddings, model.default_length
+    default = min(default, Span.max_seq_length) if kind is Span else default
+    # What a task has of its model by the same name.
+    names = [n for n in ("labels", "function_to_apply") if n in possible and hasattr(model, n)]
+    of_model = {"max_seq_length": default} | {name: getattr(model, name) for name in names}
+    of_model |= _remembered(kind, model)
     task = kind(**(of_model | settings))
     readable_length("max_seq_length", task.max_seq_length, longest)
     return task

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from bert_keras.errors import InputError
 from bert_keras.modeling.finetuning import label_names
@@ -24,9 +25,13 @@ class Regression(TextTask):
     """A number, or several; answers are ``{"score"}``, or ``{"scores"}`` by their names.
 
     Several stand in the data as a list, or joined by ``|``; ``labels`` names them.
+
+    Attributes:
+        function_to_apply: ``"sigmoid"`` where the model's score is one, as a cross-encoder's.
     """
 
     labels: tuple[str, ...] = ("score",)
+    function_to_apply: str = "none"
 
     name = "regression"
     columns = ("text", "score")
@@ -61,9 +66,10 @@ class Regression(TextTask):
     ) -> list[Prediction]:
         """The number or numbers the model gives."""
         logits = logits_of(features, outputs)
+        scores = expit(logits) if self.function_to_apply == "sigmoid" else logits
         if len(self.labels) == 1:
-            return [{"score": float(row[0])} for row in logits]
-        return [{"scores": dict(zip(self.labels, map(float, row), strict=True))} for row in logits]
+            return [{"score": float(row[0])} for row in scores]
+        return [{"scores": dict(zip(self.labels, map(float, row), strict=True))} for row in scores]
 
     def score(
         self, examples: Sequence[TextExample], predictions: Sequence[Prediction]

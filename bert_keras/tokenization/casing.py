@@ -1,13 +1,22 @@
 """What the tokenizer does to letters before it looks words up: part of every model and corpus."""
 
 import dataclasses
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from tokenizers import normalizers
 
 from bert_keras.errors import InputError
+
+_logger = logging.getLogger("bert_keras")
+
+CASINGS = ("uncased", "cased")
+# Of the letters that have a capital, the share whose capital stands in a cased vocabulary: all of
+# those that words need, whereas a stray capital or two make no words.
+_CASED_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,11 @@ class Casing:
         """The fields as a dictionary, in the order they are declared."""
         return dataclasses.asdict(self)
 
+    @property
+    def name(self) -> str:
+        """``"uncased"`` or ``"cased"``."""
+        return CASINGS[not self.do_lower_case]
+
     def normalizer(self) -> normalizers.Normalizer:
         """The normaliser of the ``tokenizers`` library that does this."""
         return normalizers.BertNormalizer(
@@ -50,3 +64,43 @@ class Casing:
             strip_accents=self.strip_accents,
             lowercase=self.do_lower_case,
         )
+
+
+def guess_casing(vocab: Iterable[str], where: Path) -> Casing:
+    """The casing of a vocabulary that comes without a word on it; logged with the reason.
+
+    Words with capitals need single capital letters in the vocabulary, or they become [UNK]. So it
+    is cased where those stand beside the small ones. Whole words decide where there are no
+    letters at all. Tokens in brackets, such as ``[MASK]`` or ``<S>``, are no words.
+
+    Args:
+        vocab: The word pieces.
+        where: What messages call their directory.
+    """
+    pieces = {piece.removeprefix("##") for piece in vocab if not _is_token(piece)}
+    small = {p for p in pieces if len(p) == len(p.upper()) == 1 and p == p.lower() != p.upper()}
+    capitals = {letter for letter in small if letter.upper() in pieces}
+    words = [piece for piece in pieces if piece != piece.lower()]
+    if small:
+        is_cased = len(capitals) >= _CASED_SHARE * len(small)
+        reason = (
+            f"{len(capitals)} of {len(small)} letters in the vocabulary have their capital there"
+        )
+    else:
+        is_cased = bool(words)
+        reason = f"{len(words)} words of the vocabulary have capitals"
+    casing = Casing(do_lower_case=not is_cased)
+    say_casing(where, casing, reason)
+    return casing
+
+
+def say_casing(where: Path, casing: Casing, reason: str) -> None:
+    """Log which casing was taken where no file names it, why, and the way to the other."""
+    other = next(name for name in CASINGS if name != casing.name)
+    _logger.info(
+        "%s: casing taken as %s: %s (else: convert --%s)", where, casing.name, reason, other
+    )
+
+
+def _is_token(piece: str) -> bool:
+    return len(piece) > 2 and piece[0] + piece[-1] in ("[]", "<>")

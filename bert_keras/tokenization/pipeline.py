@@ -27,13 +27,23 @@ def read_pipeline(path: Path) -> tuple[list[str], Casing]:
     beyond = [token for token in added if token not in ids]
     if beyond:
         raise InputError(f"{path} adds tokens beyond its vocabulary: {', '.join(beyond[:3])}")
-    normalizer = values.get("normalizer") or {}
-    if normalizer.get("type") != "BertNormalizer" or not normalizer.get("clean_text", True):
+    casing = pipeline_casing(values)
+    if casing is None:
         raise InputError(
             f"{path} is not BERT's tokenizer: its normalizer must be a BertNormalizer that "
-            f"cleans the text. Received: {normalizer!r}"
+            f"cleans the text. Received: {values.get('normalizer')!r}"
         )
-    return pieces, Casing(
+    return pieces, casing
+
+
+def pipeline_casing(values: dict[str, Any]) -> Casing | None:
+    """The casing of a ``tokenizer.json``; None where its normaliser is not BERT's."""
+    normalizer = values.get("normalizer")
+    if not isinstance(normalizer, dict) or normalizer.get("type") != "BertNormalizer":
+        return None
+    if not normalizer.get("clean_text", True):
+        return None
+    return Casing(
         do_lower_case=normalizer.get("lowercase", True),
         strip_accents=normalizer.get("strip_accents"),
         tokenize_chinese_chars=normalizer.get("handle_chinese_chars", True),

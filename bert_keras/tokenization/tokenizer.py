@@ -1,9 +1,8 @@
 """The host's engine: the BERT pipeline of the ``tokenizers`` library, with offsets."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, Self
@@ -13,16 +12,11 @@ import tokenizers
 from tokenizers import AddedToken, decoders, models, pre_tokenizers
 
 from bert_keras.errors import InputError
-from bert_keras.files import write_text_atomic
 from bert_keras.tokenization import vocabulary
 from bert_keras.tokenization.casing import Casing
 from bert_keras.tokenization.chunks import ChunkTable
-from bert_keras.tokenization.pipeline import read_json_object, read_pipeline
+from bert_keras.tokenization.directory import TokenizerFiles, read_directory, write_directory
 from bert_keras.tokenization.truncation import kept_of, truncated_lengths
-
-VOCABULARY_FILE = "vocab.txt"
-CONFIG_FILE = "tokenizer_config.json"
-PIPELINE_FILE = "tokenizer.json"
 
 _ASCII_WORD = re.compile("[A-Za-z0-9]+|[^A-Za-z0-9 ]")
 _MAX_WORDS = 250_000
@@ -64,14 +58,21 @@ class BertTokenizer:
     Args:
         vocab: The word pieces, by id.
         casing: How letters are normalised.
+        files: What its directory says beside these, which ``save`` writes back.
 
     Raises:
         InputError: When a piece is repeated or a special token is missing.
     """
 
-    def __init__(self, vocab: Iterable[str], casing: Casing = Casing()) -> None:
+    def __init__(
+        self,
+        vocab: Iterable[str],
+        casing: Casing = Casing(),
+        files: TokenizerFiles = TokenizerFiles(),
+    ) -> None:
         self.vocab = list(vocab)
         self.casing = casing
+        self.files = files
         vocabulary.check_vocabulary(self.vocab)
         ids = {piece: number for number, piece in enumerate(self.vocab)}
         self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (
@@ -104,40 +105,47 @@ class BertTokenizer:
         return cls(vocabulary.read_vocabulary(path), casing)
 
     @classmethod
-    def from_pretrained(cls, directory: str | Path) -> Self:
+    def from_pretrained(cls, directory: str | Path, casing: Casing | None = None) -> Self:
         """A tokenizer from a model directory: ``vocab.txt`` and ``tokenizer_config.json``.
 
         Where there is no ``vocab.txt``, ``tokenizer.json`` says both. Google's own directories
-        have no ``tokenizer_config.json``; then the model is cased exactly when its vocabulary
-        has capital letters.
+        have neither of the latter; then the vocabulary tells the casing, which is logged.
+
+        Args:
+            directory: The directory.
+            casing: The casing, whatever the files say of it.
 
         Raises:
             InputError: When one of the files cannot be used.
             FileNotFoundError: When there is neither vocabulary.
         """
-        directory = Path(directory)
-        if not (directory / VOCABULARY_FILE).exists() and (directory / PIPELINE_FILE).exists():
-            return cls(*read_pipeline(directory / PIPELINE_FILE))
-        vocab = vocabulary.read_vocabulary(directory / VOCABULARY_FILE)
-        path = directory / CONFIG_FILE
-        if path.exists():
-            return cls(vocab, Casing.from_dict(read_json_object(path)))
-        words = (piece for piece in vocab if not (piece.startswith("[") and piece.endswith("]")))
-        return cls(vocab, Casing(do_lower_case=not any(word != word.lower() for word in words)))
+        return cls(*read_directory(Path(directory), casing))
 
-    def save(self, directory: str | Path) -> None:
-        """Writes ``vocab.txt`` and ``tokenizer_config.json``, which transformers reads too."""
-        directory = Path(directory)
-        vocabulary.write_vocabulary(directory / VOCABULARY_FILE, self.vocab)
-        config = self.casing.to_dict() | {
-            "tokenizer_class": "BertTokenizer",
-            "pad_token": vocabulary.PAD,
-            "unk_token": vocabulary.UNK,
-            "cls_token": vocabulary.CLS,
-            "sep_token": vocabulary.SEP,
-            "mask_token": vocabulary.MASK,
-        }
-        write_text_atomic(directory / CONFIG_FILE, json.dumps(config, indent=2) + "\n")
+    def save(self, directory: str | Path, positions: int | None = None) -> None:
+        """Writes ``vocab.txt`` and ``tokenizer_config.json``, which transformers reads too.
+
+        Files and keys that came with the tokenizer are written with it.
+
+        Args:
+            directory: Where; it must be there.
+            positions: The longest sequence that the model has positions for: without
+                ``model_max_length`` transformers' ``truncation=True`` cuts nothing.
+        """
+        write_directory(Path(directory), self.vocab, self.casing, self.files, positions)
+
+    def lowercased(self) -> Self:
+        """The tokenizer of lower-cased text, accents as before; ``save`` writes this one."""
+        casing = replace(
+            self.casing, do_lower_case=True, strip_accents=bool(self.casing.strip_accents)
+        )
+        if self.casing.do_lower_case:
+            return self
+        return type(self)(self.vocab, casing, replace(self.files, casing=self.casing))
+
+    @property
+    def model_max_length(self) -> int | None:
+        """The longest sequence by ``tokenizer_config.json``; None where nothing is said."""
+        return self.files.model_max_length
 
     @property
     def vocab_size(self) -> int:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import bert_keras
 from bert_keras import (
+    BertConfig,
     BertEncoder,
     BertForMaskedLM,
     BertForPreTraining,
@@ -103,6 +104,24 @@ def test_checkpoint_of_the_reference_goes_in_and_out_bit_for_bit(
     config = json.loads((tmp_path / "ours" / "bert_config.json").read_text())
     assert GOOGLE_CONFIG.items() <= config.items()
     assert (tmp_path / "ours" / "vocab.txt").read_text().split() == vocab
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("gelu_pytorch_tanh", "gelu"),
+        ("gelu_fast", "gelu"),
+        ("gelu_python", "gelu"),
+        ("tanh", "tanh"),
+    ],
+)
+def test_activation_is_written_as_that_code_knows_it_and_keeps_its_own_name(
+    name: str, written: str, tmp_path: Path
+) -> None:
+    config = BertConfig.from_preset("tiny", vocab_size=8, hidden_act=name)
+    bert_keras.save(BertForPreTraining(config), tmp_path / "g", format="google")
+    assert json.loads((tmp_path / "g" / "bert_config.json").read_text())["hidden_act"] == written
+    assert bert_keras.load(tmp_path / "g").config.hidden_act == name
 
 
 def test_file_of_ours_restores_into_variables_of_the_reference(

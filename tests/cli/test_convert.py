@@ -54,6 +54,20 @@ def test_model_goes_round_through_every_layout_unharmed(
     assert bert_keras.load(source).config == CONFIG
 
 
+def test_casing_that_a_google_folder_leaves_open_is_said_and_can_be_chosen(
+    tmp_path: Path, capsys: Any
+) -> None:
+    model = BertForPreTraining(CONFIG)
+    bert_keras.save(model, tmp_path / "g", BertTokenizer(VOCAB), format="google")
+    (tmp_path / "g" / "tokenizer_config.json").unlink()
+    assert main(["convert", str(tmp_path / "g"), str(tmp_path / "guessed")]) == 0
+    assert "casing taken as uncased: 0 of 3 letters" in capsys.readouterr().err
+    assert main(["convert", str(tmp_path / "g"), str(tmp_path / "told"), "--cased"]) == 0
+    assert "casing taken" not in capsys.readouterr().err
+    tokenizers = [bert_keras.load(tmp_path / name).tokenizer for name in ("guessed", "told")]
+    assert [tokenizer.casing.name for tokenizer in tokenizers] == ["uncased", "cased"]
+
+
 def _nothing_new(tmp_path: Path) -> Callable[[], bool]:
     before = sorted(path.name for path in tmp_path.iterdir())
     return lambda: sorted(path.name for path in tmp_path.iterdir()) == before

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from bert_keras import BertConfig
+from bert_keras.config.model import ACTIVATIONS
 from bert_keras.modeling import padded_layout
 from bert_keras.modeling.embeddings import BertEmbeddings
 from bert_keras.modeling.fusion import fusing
@@ -146,7 +147,11 @@ def test_layers_of_one_seed_are_equal_and_of_another_are_not(
 
 @pytest.mark.parametrize(
     ("name", "exact"),
-    [("gelu", True), ("gelu_new", False), ("gelu_tanh", False)],
+    [
+        ("gelu", True),
+        ("gelu_python", True),
+        *((name, False) for name, form in ACTIVATIONS.items() if form == "gelu_tanh"),
+    ],
 )
 def test_gelu_is_the_form_that_the_name_says(
     name: str, exact: bool, assert_gelu: Callable[[Any, Any, bool], None]

@@ -1,6 +1,7 @@
 """Against transformers and torch: same numbers, same files, same gradients (`make parity`)."""
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,60 @@ def test_outputs_are_equal_and_the_round_trip_keeps_every_bit(
         assert torch.equal(back_state[key], tensor), key
     assert back.config.id2label == {0: "is next", 1: "is random"}
     assert back.config.hidden_act == activation
+
+
+# Every name of transformers that computes what we have; "linear", "mish" and others are refused.
+@pytest.mark.parametrize(
+    "activation",
+    [
+        "gelu_python",
+        "gelu_pytorch_tanh",
+        "gelu_python_tanh",
+        "gelu_fast",
+        "gelu_accurate",
+        "relu",
+        "silu",
+        "swish",
+        "tanh",
+    ],
+)
+def test_activation_goes_by_every_name_of_transformers_and_keeps_it(
+    activation: str, batch: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    hf_model = _hf_model("BertForMaskedLM", activation)
+    hf_model.save_pretrained(tmp_path / "theirs")
+    model = bert_keras.load(tmp_path / "theirs")
+    _assert_same_outputs(model, hf_model, batch)
+    bert_keras.save(model, tmp_path / "ours")
+    back = transformers.BertForMaskedLM.from_pretrained(tmp_path / "ours")
+    assert back.config.hidden_act == activation
+
+
+def test_activations_that_we_lack_are_refused_by_name(tmp_path: Path) -> None:
+    from transformers.activations import ACT2FN
+
+    from bert_keras.config.model import ACTIVATIONS
+
+    path = tmp_path / "theirs"
+    _hf_model("BertModel").save_pretrained(path)
+    values = json.loads((path / "config.json").read_text())
+    lacking = sorted(set(ACT2FN) - set(ACTIVATIONS))
+    assert len(lacking) > 5
+    for name in lacking:
+        (path / "config.json").write_text(json.dumps(values | {"hidden_act": name}))
+        with pytest.raises(bert_keras.errors.InputError, match=f"hidden_act .*'{name}'"):
+            bert_keras.load(path)
+
+
+def test_our_own_name_of_gelu_is_written_as_transformers_knows_it(
+    batch: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    config = bert_keras.BertConfig.from_preset(
+        "tiny", vocab_size=VOCAB_SIZE, hidden_act="gelu_tanh"
+    )
+    model = bert_keras.BertEncoder(config)
+    bert_keras.save(model, tmp_path / "ours")
+    _assert_same_outputs(model, transformers.BertModel.from_pretrained(tmp_path / "ours"), batch)
 
 
 def test_packed_model_equals_transformers_too(batch: dict[str, np.ndarray], tmp_path: Path) -> None:

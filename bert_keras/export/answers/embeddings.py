@@ -43,11 +43,40 @@ class EncoderAnswers(Answers):
 
 
 class SentenceAnswers(Answers):
-    """``sentence_embedding`` float32 [B, H], pooled as the model was trained."""
+    """``sentence_embedding`` float32 [B, H], pooled as the model was trained.
+
+    Texts are read after the model's default prompt, where it has one; ``tokens`` takes what
+    ``tokenize`` gives, the prompt's tokens among it.
+    """
 
     takes_pairs = False
 
+    def from_ids(self, batch: Tensors) -> Tensors:
+        """The vectors."""
+        return super().from_ids(self._pooled(batch))
+
+    def encode(self, *texts: tf.Tensor) -> Tensors:
+        """The sequences of texts, the prompt before each."""
+        prompt = self.model.prompt()
+        return super().encode(
+            *(tf.strings.join([prompt, text]) if prompt else text for text in texts)
+        )
+
+    def host_batch(self, texts: Texts) -> Arrays:
+        """The same by the host's tokenizer."""
+        prompt = self.model.prompt()
+        return super().host_batch([[prompt + text for text in column] for column in texts])
+
     def expected(self, model: Any, texts: Texts) -> Arrays:
         """The model's own output."""
-        vectors = model(self.host_batch(texts), training=False)["sentence_embedding"]
+        vectors = model(self._pooled(self.host_batch(texts)), training=False)["sentence_embedding"]
         return {"sentence_embedding": vectors.numpy()}
+
+    def _pooled(self, batch: Any) -> Any:
+        """The batch with a mask that leaves out the prompt, where the model pools without it."""
+        unpooled = self.model.unpooled_tokens(self.model.prompt())
+        if not unpooled:
+            return batch
+        mask = batch["attention_mask"]
+        is_pooled = tf.cast(tf.range(tf.shape(mask)[1]) >= unpooled, mask.dtype)
+        return {**batch, "pooling_mask": mask * is_pooled}

@@ -154,6 +154,8 @@ class RegressionAnswers(_TextAnswers):
 
     def from_logits(self, logits: tf.Tensor) -> Tensors:
         """The number, or all of them with their names."""
+        if self.model.function_to_apply == "sigmoid":
+            logits = tf.sigmoid(logits)
         if len(self.model.labels) == 1:
             return {"scores": logits[:, 0]}
         return {"scores": logits, "names": repeated(self.model.labels, logits)}

@@ -47,11 +47,11 @@ def answers_of(model: Any, config: SavedModelConfig) -> tuple[type[Answers], Sav
     longest = model.config.max_position_embeddings
     if type(model) in _OF_CLASS:
         kind = _OF_CLASS[type(model)]
-        default = getattr(model, "max_length", None) or longest
+        default = model.default_length
     else:
         task = task_of(model)
         kind, default = _OF_TASK[task.name], task.max_seq_length
-    length = min(default, longest) if config.max_length is None else config.max_length
+    length = default if config.max_length is None else config.max_length
     readable_length("max_length", length, longest)
     kind.text_inputs(config)  # says so when pairs are not for it
     return kind, replace(config, max_length=length)

@@ -1,5 +1,6 @@
 """What each kind of model answers on a phone: from ids to numbers, in builtin operations."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -20,6 +21,8 @@ from bert_keras.modeling import (
     BertForTokenClassification,
 )
 from bert_keras.tasks.multi_label import THRESHOLD
+
+_logger = logging.getLogger("bert_keras")
 
 Tensors = dict[str, tf.Tensor]
 Arrays = dict[str, np.ndarray]
@@ -102,8 +105,7 @@ class MultiLabelAnswers(IdAnswers):
 
     def logits(self, row: Arrays) -> Arrays:
         """The inverse of the sigmoid."""
-        share = np.clip(row["probabilities"].astype(np.float64), 1e-12, 1 - 1e-12)
-        return {"logits": np.log(share) - np.log1p(-share)}
+        return {"logits": _logits_of(row["probabilities"])}
 
     def decisions(self, rows: Sequence[Arrays]) -> list[np.ndarray]:
         """Whether each label is given."""
@@ -117,14 +119,16 @@ class RegressionAnswers(IdAnswers):
         super().__init__(model)
         if len(self.labels) == 1:
             self.labels = ()
+        self.is_sigmoid = model.function_to_apply == "sigmoid"
 
     def from_ids(self, model: Any, batch: Tensors) -> Tensors:
         """The model's numbers."""
-        return {"scores": model(batch, training=False)["logits"]}
+        logits = model(batch, training=False)["logits"]
+        return {"scores": tf.sigmoid(logits) if self.is_sigmoid else logits}
 
     def logits(self, row: Arrays) -> Arrays:
-        """The numbers."""
-        return {"logits": row["scores"]}
+        """The numbers before the sigmoid, where the scores are one."""
+        return {"logits": _logits_of(row["scores"]) if self.is_sigmoid else row["scores"]}
 
     def decisions(self, rows: Sequence[Arrays]) -> None:
         """None: a number is no decision."""
@@ -167,6 +171,24 @@ class VectorAnswers(IdAnswers):
         return list(likeness.argmax(axis=1))
 
 
+class SentenceAnswers(VectorAnswers):
+    """``sentence_embedding`` float32 [B, H]; a default prompt is the app's to put before texts."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(model)
+        prompt = model.prompt()
+        if prompt and not model.include_prompt:
+            raise InputError(
+                f"the model pools without its default prompt {prompt!r}, which a file for phones "
+                "cannot; export it as a SavedModel"
+            )
+        if prompt:
+            _logger.warning(
+                "the file does not put the model's default prompt before a text: give it %r + text",
+                prompt,
+            )
+
+
 class EncoderAnswers(VectorAnswers):
     """``sequence_output`` float32 [B, L, H]; with a pooler ``pooled_output`` [B, H]."""
 
@@ -199,9 +221,15 @@ class MaskedLMAnswers(IdAnswers):
         return [row["logits"].argmax(axis=-1) for row in rows]
 
 
+def _logits_of(probabilities: np.ndarray) -> np.ndarray:
+    """The inverse of the sigmoid."""
+    share = np.clip(probabilities.astype(np.float64), 1e-12, 1 - 1e-12)
+    return np.asarray(np.log(share) - np.log1p(-share))
+
+
 _OF_CLASS: dict[type, type[IdAnswers]] = {
     BertEncoder: EncoderAnswers,
-    BertForSentenceEmbedding: VectorAnswers,
+    BertForSentenceEmbedding: SentenceAnswers,
     BertForNextSentencePrediction: NextSentenceAnswers,
     BertForTokenClassification: TokenAnswers,
     BertForQuestionAnswering: SpanAnswers,

@@ -144,7 +144,8 @@ def _checked(
         raise InputError(f"{path} is a folder; give the name of a file, such as {path}.tflite")
     check_vocabulary_size(tokenizer, model.config, path)
     longest = model.config.max_position_embeddings
-    length = config.length or min(trained_length(model) or _DEFAULT_LENGTH, longest)
+    default = trained_length(model) or min(_DEFAULT_LENGTH, model.default_length)
+    length = config.length or min(default, longest)
     readable_length("length", length, longest)
     if model.dtype_policy.name == "float32" and model.tokenizer is tokenizer:
         return model, length

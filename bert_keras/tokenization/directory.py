@@ -1,0 +1,150 @@
+"""A tokenizer in a model directory: its vocabulary, its settings and the files beside them."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bert_keras.errors import InputError
+from bert_keras.files import write_bytes_atomic, write_text_atomic
+from bert_keras.tokenization import vocabulary
+from bert_keras.tokenization.casing import Casing, guess_casing, say_casing
+from bert_keras.tokenization.pipeline import pipeline_casing, read_json_object, read_pipeline
+
+_logger = logging.getLogger("bert_keras")
+
+VOCABULARY_FILE = "vocab.txt"
+CONFIG_FILE = "tokenizer_config.json"
+PIPELINE_FILE = "tokenizer.json"
+# Kept as they came. transformers and the tokenizers library read them, we read only the first.
+COMPANIONS = (PIPELINE_FILE, "special_tokens_map.json", "added_tokens.json")
+_TOKENS = {
+    "pad_token": vocabulary.PAD,
+    "unk_token": vocabulary.UNK,
+    "cls_token": vocabulary.CLS,
+    "sep_token": vocabulary.SEP,
+    "mask_token": vocabulary.MASK,
+}
+_LENGTH = "model_max_length"
+# Of the machine or the directory that a tokenizer came from: wrong in any other.
+_OF_ITS_PLACE = (
+    "name_or_path",
+    "special_tokens_map_file",
+    "tokenizer_file",
+    "is_local",
+    "local_files_only",
+)
+_NO_LIMIT = 10**9  # transformers writes 1e30 where there is none
+
+
+@dataclass(frozen=True)
+class TokenizerFiles:
+    """What a directory says of its tokenizer beside vocabulary and casing, to be written back.
+
+    Attributes:
+        config: The keys of ``tokenizer_config.json`` that are not ours.
+        companions: The bytes of the ``COMPANIONS`` that are there.
+        casing: The casing to be written, where it is another than the tokenizer's own.
+    """
+
+    config: Mapping[str, Any] = field(default_factory=dict)
+    companions: Mapping[str, bytes] = field(default_factory=dict)
+    casing: Casing | None = None
+
+    @property
+    def model_max_length(self) -> int | None:
+        """The longest sequence that the model is to be given; None where nothing is said."""
+        length = self.config.get(_LENGTH)
+        return None if length is None or length >= _NO_LIMIT else int(length)
+
+
+def read_directory(
+    directory: Path, casing: Casing | None
+) -> tuple[list[str], Casing, TokenizerFiles]:
+    """The vocabulary, the casing and the rest of a tokenizer's files; see ``from_pretrained``."""
+    config = _read_config(directory / CONFIG_FILE)
+    pipeline = directory / PIPELINE_FILE
+    if (directory / VOCABULARY_FILE).exists() or not pipeline.exists():
+        vocab = vocabulary.read_vocabulary(directory / VOCABULARY_FILE)
+        found = _casing(directory, config, vocab) if casing is None else casing
+    else:
+        vocab, found = read_pipeline(pipeline)
+    companions = {
+        name: (directory / name).read_bytes() for name in COMPANIONS if (directory / name).exists()
+    }
+    if casing is not None and PIPELINE_FILE in companions:
+        found = casing
+        if pipeline_casing(read_json_object(pipeline)) != casing:
+            del companions[PIPELINE_FILE]
+    ours = (*found.to_dict(), *_TOKENS, *_OF_ITS_PLACE, "tokenizer_class")
+    kept = {key: value for key, value in config.items() if key not in ours}
+    return vocab, found, TokenizerFiles(kept, companions)
+
+
+def write_directory(
+    directory: Path,
+    vocab: list[str],
+    casing: Casing,
+    files: TokenizerFiles,
+    positions: int | None,
+) -> None:
+    """Writes the vocabulary, ``tokenizer_config.json`` and the files that came beside them.
+
+    Args:
+        directory: Where.
+        vocab: The word pieces.
+        casing: The tokenizer's.
+        files: What else there is.
+        positions: The longest sequence that the model has positions for; None for not known.
+    """
+    vocabulary.write_vocabulary(directory / VOCABULARY_FILE, vocab)
+    lengths = [n for n in (files.model_max_length, positions) if n is not None]
+    config: dict[str, Any] = {**(files.casing or casing).to_dict()}
+    config |= {"tokenizer_class": "BertTokenizer", **_TOKENS}
+    config |= {_LENGTH: min(lengths)} if lengths else {}
+    config |= {key: value for key, value in files.config.items() if key != _LENGTH}
+    write_text_atomic(directory / CONFIG_FILE, json.dumps(config, indent=2) + "\n")
+    for name, data in files.companions.items():
+        write_bytes_atomic(directory / name, data)
+
+
+def _read_config(file: Path) -> dict[str, Any]:
+    """``tokenizer_config.json``; empty where there is none."""
+    config = read_json_object(file) if file.exists() else {}
+    length = config.get(_LENGTH)
+    is_number = isinstance(length, int | float) and not isinstance(length, bool)
+    if length is not None and not (is_number and length >= 1):
+        raise InputError(f"{file}: {_LENGTH} must be a number above 0. Received: {length!r}")
+    for name, token in _TOKENS.items():
+        theirs = config.get(name, token)
+        theirs = theirs.get("content") if isinstance(theirs, dict) else theirs
+        if theirs not in (token, None):
+            _logger.warning("%s: %s is %r; read and written as %s", file, name, theirs, token)
+    if config.get("truncation_side", "right") != "right":
+        _logger.warning(
+            "%s: truncation_side %r is kept, but bert-keras cuts long texts at their end",
+            file,
+            config["truncation_side"],
+        )
+    return config
+
+
+def _casing(directory: Path, config: dict[str, Any], vocab: list[str]) -> Casing:
+    """The casing by what there is: ``tokenizer_config.json``, ``tokenizer.json``, the vocabulary.
+
+    A ``tokenizer_config.json`` that does not say is of transformers, whose default is uncased.
+    """
+    said = Casing.from_dict(config)
+    if "do_lower_case" in config:
+        return said
+    pipeline = directory / PIPELINE_FILE
+    found = pipeline_casing(read_json_object(pipeline)) if pipeline.exists() else None
+    if found is not None:
+        say_casing(directory, found, f"{PIPELINE_FILE} says so")
+        return found
+    if not (directory / CONFIG_FILE).exists():
+        return guess_casing(vocab, directory)
+    say_casing(directory, said, f"{CONFIG_FILE} has no do_lower_case, as in transformers")
+    return said

@@ -1,0 +1,155 @@
+"""What a directory says of its tokenizer, read and written back."""
+
+import json
+import logging
+import string
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tokenizers
+
+from bert_keras.errors import InputError
+from bert_keras.tokenization import BertTokenizer, Casing, write_vocabulary
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+SMALL = [*string.ascii_lowercase, *(f"##{c}" for c in string.ascii_lowercase)]
+CAPITALS = [*string.ascii_uppercase, *(f"##{c}" for c in string.ascii_uppercase)]
+CHINESE = [*"的一是不了人我在有他这中国"]
+CYRILLIC = [*"абвгдежзийклмнопрстуфхцчшщъыьэюя"]
+
+
+def _write(directory: Path, vocab: list[str], config: Any = None) -> Path:
+    write_vocabulary(directory / "vocab.txt", [*SPECIAL, *vocab])
+    if config is not None:
+        (directory / "tokenizer_config.json").write_text(json.dumps(config))
+    return directory
+
+
+def _pipeline(directory: Path, **options: Any) -> None:
+    vocab = (directory / "vocab.txt").read_text().split()
+    ids = {piece: number for number, piece in enumerate(vocab)}
+    tokenizers.BertWordPieceTokenizer(ids, **options).save(str(directory / "tokenizer.json"))
+
+
+@pytest.mark.parametrize(
+    ("vocab", "is_cased"),
+    [
+        (SMALL + CHINESE, False),
+        # As Google's chinese_L-12_H-768_A-12: these stand in it as <S> and <T>.
+        (["<S>", "<T>", *CHINESE, *SMALL], False),
+        (["<URL>", "[USER]", "NBA", "iPhone", "X", *SMALL], False),
+        (CHINESE, False),
+        (SMALL + CAPITALS, True),
+        (["<s>", *CHINESE, *SMALL, *CAPITALS], True),
+        # A multilingual vocabulary lacks the capitals of many rare letters.
+        ([*SMALL, *CAPITALS, *CYRILLIC, *CYRILLIC[0].upper(), *"ŋðþłıħ"], True),
+        (CYRILLIC, False),
+        (CYRILLIC + [c.upper() for c in CYRILLIC], True),
+        (["the", "cat", "##s"], False),
+        (["The", "cat", "the"], True),
+    ],
+)
+def test_casing_goes_by_the_letters_that_words_need_and_is_said(
+    vocab: list[str], is_cased: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "bert_keras")
+    tokenizer = BertTokenizer.from_pretrained(_write(tmp_path, vocab))
+    assert tokenizer.casing == Casing(do_lower_case=not is_cased)
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert f"casing taken as {'cased' if is_cased else 'uncased'}: " in message
+    assert f"convert --{'uncased' if is_cased else 'cased'}" in message
+
+
+def test_casing_can_be_given_instead(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    _write(tmp_path, SMALL + CAPITALS, {"do_lower_case": True, "never_split": None})
+    _pipeline(tmp_path)
+    given = Casing(do_lower_case=False)
+    tokenizer = BertTokenizer.from_pretrained(tmp_path, given)
+    assert tokenizer.casing == given
+    (tmp_path / "out").mkdir()
+    tokenizer.save(tmp_path / "out")
+    assert BertTokenizer.from_pretrained(tmp_path / "out").casing == given
+    assert not (tmp_path / "out" / "tokenizer.json").exists()  # it says the other casing
+
+
+def test_settings_without_casing_leave_it_to_tokenizer_json_then_to_transformers_default(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "bert_keras")
+    _write(tmp_path, SMALL + CAPITALS, {"model_max_length": 512})
+    assert BertTokenizer.from_pretrained(tmp_path).casing.do_lower_case
+    assert "has no do_lower_case, as in transformers" in caplog.text
+    _pipeline(tmp_path, lowercase=False)
+    assert not BertTokenizer.from_pretrained(tmp_path).casing.do_lower_case
+    assert "taken as cased: tokenizer.json says so" in caplog.text
+
+
+def test_what_came_with_a_tokenizer_is_written_with_it(tmp_path: Path) -> None:
+    foreign = {
+        "padding_side": "left",
+        "clean_up_tokenization_spaces": True,
+        "model_input_names": ["input_ids", "attention_mask"],
+    }
+    place = {"name_or_path": "/home/me/model", "tokenizer_file": None}
+    config = {"do_lower_case": False, "tokenizer_class": "BertTokenizerFast"} | foreign | place
+    _write(tmp_path, SMALL + CAPITALS, config)
+    _pipeline(tmp_path, lowercase=False)
+    (tmp_path / "special_tokens_map.json").write_text('{"pad_token": "[PAD]"}')
+    (tmp_path / "out").mkdir()
+    BertTokenizer.from_pretrained(tmp_path).save(tmp_path / "out")
+    written = json.loads((tmp_path / "out" / "tokenizer_config.json").read_text())
+    assert foreign.items() <= written.items()
+    assert not place.keys() & written.keys()
+    assert written["tokenizer_class"] == "BertTokenizer"
+    for name in ("vocab.txt", "tokenizer.json", "special_tokens_map.json"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("source", "positions", "written"),
+    [(None, 512, 512), (256, 512, 256), (512, 128, 128), (1e30, 512, 512), (10**30, 64, 64)],
+)
+def test_length_is_the_smaller_of_the_source_and_the_positions(
+    source: Any, positions: int, written: int, tmp_path: Path
+) -> None:
+    config = {"do_lower_case": True} | ({} if source is None else {"model_max_length": source})
+    _write(tmp_path, SMALL, config)
+    (tmp_path / "out").mkdir()
+    BertTokenizer.from_pretrained(tmp_path).save(tmp_path / "out", positions)
+    assert BertTokenizer.from_pretrained(tmp_path / "out").model_max_length == written
+
+
+@pytest.mark.parametrize("length", [0, -1, "512", True])
+def test_length_that_is_none_is_refused(length: Any, tmp_path: Path) -> None:
+    _write(tmp_path, SMALL, {"model_max_length": length})
+    with pytest.raises(InputError, match="model_max_length must be a number above 0"):
+        BertTokenizer.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "word"),
+    [
+        ({"truncation_side": "left"}, "truncation_side 'left' is kept, but"),
+        ({"pad_token": "<pad>"}, "pad_token is '<pad>'; read and written as [PAD]"),
+        ({"mask_token": {"content": "<mask>"}}, "mask_token is '<mask>'"),
+    ],
+)
+def test_settings_that_are_not_followed_are_named(
+    config: dict[str, Any], word: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    BertTokenizer.from_pretrained(_write(tmp_path, SMALL, {"do_lower_case": True} | config))
+    assert word in caplog.text
+
+
+@pytest.mark.parametrize("strip_accents", [None, True, False])
+def test_lower_cased_text_gives_the_pieces_that_the_text_lower_cased_first_gives(
+    strip_accents: bool | None, tmp_path: Path
+) -> None:
+    vocab = [*SPECIAL, *SMALL, *CAPITALS, "é", "##é", "nb", "ca"]
+    tokenizer = BertTokenizer(vocab, Casing(do_lower_case=False, strip_accents=strip_accents))
+    for text in ("NBA [MASK] Élan", "Cafés"):
+        first = text.lower().replace("[mask]", "[MASK]")
+        assert tokenizer.lowercased().tokenize(text) == tokenizer.tokenize(first)
+    tokenizer.lowercased().save(tmp_path)  # the files stay of the tokenizer that came
+    assert BertTokenizer.from_pretrained(tmp_path).casing == tokenizer.casing
