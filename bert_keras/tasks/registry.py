@@ -41,10 +41,11 @@ _TYPES: dict[type, tuple[type, ...]] = {
 
 
 def make_task(data: TaskDataConfig) -> Task:
-    """The task that ``[data]`` describes, without labels yet."""
+    """The task that ``[data]`` describes; with labels where it names them."""
     kind = TASKS[data.task]
-    names = [field.name for field in fields(kind) if hasattr(data, field.name)]
-    return kind(**{name: getattr(data, name) for name in names})
+    settings = {f.name: getattr(data, f.name) for f in fields(kind) if hasattr(data, f.name)}
+    settings["labels"] = data.labels or data.label_columns or kind.labels
+    return kind(**settings)
 
 
 def task_of(model: Any, **settings: Any) -> Task:

@@ -25,6 +25,7 @@ class Regression(TextTask):
     columns = ("text", "score")
     best_metric = "spearman"
     problem_type = "regression"
+    label_kind = "number"
     confidence = "difference"
 
     def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
@@ -42,7 +43,8 @@ class Regression(TextTask):
             value = math.nan
         if not math.isfinite(value):
             raise InputError(
-                f"{example.where}: a regression's label must be a number. Received: {label!r}"
+                f"{example.where}: a regression's label must be a number. Received: {label!r}; "
+                f"data.ignore_labels = [{label!r}] (--ignore-label) leaves such rows out"
             )
         return value
 

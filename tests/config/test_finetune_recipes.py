@@ -30,7 +30,6 @@ def test_steps_follow_from_epochs_unless_they_are_set():
         ("train.epochs=0", "train.epochs must be a number above 0"),
         ("train.epochs=inf", "train.epochs must be a number above 0"),
         ("data.dev_fraction=1.0", r"data.dev_fraction must lie in \[0, 1\)"),
-        ("data.labels=3", "unknown key data.labels"),
         ("model.frozen_layers=-1", "model.frozen_layers must be at least 0"),
     ],
 )
