@@ -120,13 +120,14 @@ def _with_sources(
 
 def _read(config: FinetuneConfig, task: Task) -> _Data:
     """Reads the examples; the dev ones from their own file, or held out by hash."""
-    examples = task.read(config.data.train)
-    if config.data.dev:
-        train, dev = examples, task.read(config.data.dev)
-    else:
-        train, dev = hold_out(task, examples, config.data.dev_fraction, config.data.stratify)
-    found = task.labels_of(train)
+    data = config.data
+    examples = task.read(data.train)
+    found = task.labels_of(examples)
     task = task.with_labels(task.labels or found)
+    if data.dev:
+        train, dev = examples, task.read(data.dev)
+    else:
+        train, dev = hold_out(task, examples, data.dev_fraction, data.stratify)
     check_labels(task, train, dev)
     return _Data(task, train, dev)
 

@@ -34,7 +34,8 @@ def summarize(
             "are longer were cut or spread over several"
         )
     if task.labels:
-        lines.append(f"{len(task.labels)} labels: {_labels(task, features)}")
+        several = "s" if len(task.labels) > 1 else ""
+        lines.append(f"{len(task.labels)} label{several}: {_labels(task, features)}")
     return "\n".join(lines)
 
 

@@ -140,8 +140,9 @@ def label_of(example: TextExample) -> str:
     if example.label is None:
         raise InputError(
             f"{example.where} has no label, which training and scoring need: data.label_column "
-            "(--label-column) names their column, data.ignore_labels = ['null', 'NaN'] "
-            "(--ignore-label) leaves out rows of JSON that have none"
+            "(--label-column) names the column, data.label_columns those of a table with one for "
+            "each label; data.ignore_labels = ['null', 'NaN'] (--ignore-label) leaves out rows of "
+            "JSON without"
         )
     return example.label
 

@@ -40,6 +40,10 @@ LABELS = (
 
 # Columns of a table without a header, by their number: how many there are says what they are.
 _BY_POSITION = {1: ("1", "", ""), 2: ("1", "", "2"), 3: ("1", "2", "3")}
+SETTINGS = (
+    "data.text_column, data.text_pair_column and data.label_column (--text-column, …) say which "
+    "column is what, by name or, without a header, by number"
+)
 _SHOWN = 60  # characters of a text in a message
 _LISTED = 8  # names of columns in one
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bert_keras.errors import InputError
-from bert_keras.tasks.reading.columns import Columns, quoted
+from bert_keras.tasks.reading.columns import SETTINGS, Columns, quoted
 from bert_keras.tasks.reading.labels import LabelRules
 
 _NUMBER = re.compile(r"\s*[-+]?\d+([.,]\d+)*\s*")
@@ -14,13 +14,10 @@ _ID = re.compile(r"\s*(?=\S*\d)\S+\s*")  # one word with a digit in it
 _SOME = 4  # rows under which lengths say nothing
 _FEW = 10  # rows under which nothing is said by the share of different values
 _NEARLY_ALL = 0.9
-_SETTINGS = (
-    "data.text_column, data.text_pair_column and data.label_column (--text-column, …) say which "
-    "column is what, by name or, without a header, by number"
-)
 
 
 def check_columns(
+    source: str,
     columns: Columns,
     rows: Sequence[tuple[str, str, str | None, Any]],
     given: Columns,
@@ -30,6 +27,7 @@ def check_columns(
     """Refuses columns that were guessed and look like others.
 
     Args:
+        source: The table's name, for messages.
         columns: What was found.
         rows: The place, the text, its partner and the label's cell of each row.
         given: What the user said of the columns.
@@ -42,20 +40,25 @@ def check_columns(
     """
     is_guess = columns.are_numbers and not given.text
     if is_guess:
-        _check_texts(columns, [row[1] for row in rows], [row[2] for row in rows])
+        _check_texts(source, columns, [row[1] for row in rows], [row[2] for row in rows])
         if header is None and not given.names:
             _check_first_row(columns, [row[3] for row in rows], rows[0][0])
-    if (labels and labels.kind != "number" and not given.label) or (not labels and is_guess):
-        both = [
-            (text + (pair or ""), str(cell))
-            for _, text, pair, cell in rows
-            if cell and isinstance(cell, str | int | float)
-        ]
-        separator = labels.separator if labels and labels.kind == "several" else None
-        _check_labels(columns, both, separator, is_read=labels is not None)
+    if labels is None and is_guess:  # numbers may stand there, which nobody takes for texts
+        rows = [row for row in rows if _is_word(row[3])]
+    elif labels is None or labels.kind == "number" or given.label:
+        return
+    both = [
+        (text + (pair or ""), str(cell))
+        for _, text, pair, cell in rows
+        if cell and isinstance(cell, str | int | float)
+    ]
+    if both:
+        _check_labels(source, columns, both, labels or LabelRules(kind="one"))
 
 
-def _check_texts(columns: Columns, texts: Sequence[str], pairs: Sequence[str | None]) -> None:
+def _check_texts(
+    source: str, columns: Columns, texts: Sequence[str], pairs: Sequence[str | None]
+) -> None:
     """Refuses columns of a table without a header whose texts are numbers or ids.
 
     Raises:
@@ -67,42 +70,40 @@ def _check_texts(columns: Columns, texts: Sequence[str], pairs: Sequence[str | N
     for name, values in both:
         if name and len(values) > 1 and _share(_NUMBER, values) >= _NEARLY_ALL:
             raise InputError(
-                f"{columns.title(name)}, taken for a text, has numbers: {_examples(values)}; "
-                f"{_SETTINGS}"
+                f"{source}: {columns.title(name)}, taken for a text, has numbers: "
+                f"{_examples(values)}; {SETTINGS}"
             )
     is_id = len(texts) >= _FEW and len(set(texts)) == len(texts)
     if is_id and columns.text_pair and _share(_ID, texts) >= _NEARLY_ALL:
         raise InputError(
-            f"{columns.title(columns.text)}, taken for the text, looks like an id: "
-            f"{_examples(texts)}; {_SETTINGS}"
+            f"{source}: {columns.title(columns.text)}, taken for the text, looks like an id: "
+            f"{_examples(texts)}; {SETTINGS}"
         )
 
 
 def _check_labels(
-    columns: Columns, rows: Sequence[tuple[str, str]], separator: str | None, is_read: bool
+    source: str, columns: Columns, rows: Sequence[tuple[str, str]], rules: LabelRules
 ) -> None:
     """Refuses a column of labels that looks like one of texts, ids or measurements.
 
     Nearly every label is another one, or they are longer than the texts and as different as
-    these.
+    these; unless most of them are known.
 
     Args:
-        columns: The table's columns.
+        source: The table's name, for messages.
+        columns: Its columns.
         rows: Text and label of each row that has one; the text with its partner.
-        separator: What several labels are joined by; None when there is one.
-        is_read: Whether labels are wanted. If not, numbers may stand there: they are no texts.
+        rules: How the labels are read.
 
     Raises:
         InputError: When it does.
     """
-    if not is_read:
-        rows = [pair for pair in rows if not _NUMBER.fullmatch(pair[1])]
-    if not rows:
-        return
     texts, labels = zip(*rows, strict=True)
     single = list(labels)
-    if separator:
-        single = [name.strip() for label in labels for name in label.split(separator)]
+    if rules.kind == "several":
+        single = [name.strip() for label in labels for name in label.split(rules.separator)]
+    if 2 * sum(name in rules.names for name in single) >= len(single):
+        return
     count, different, texts_different = len(rows), len(set(labels)), len(set(texts))
     is_longer = sum(map(len, labels)) > sum(map(len, texts))
     is_text = (
@@ -119,14 +120,16 @@ def _check_labels(
     )
     if not (is_text or is_other):
         return
-    found = f"{columns.title(columns.label)}, taken for the label, has {_examples(labels)}"
+    found = (
+        f"{source}: {columns.title(columns.label)}, taken for the label, has {_examples(labels)}"
+    )
     if _share(_NUMBER, labels) >= _NEARLY_ALL:
         found += f": {different:,} different numbers in {len(rows):,} rows"
         found += "; data.task = 'regression' learns numbers"
     else:
         found += f": {different:,} different ones in {len(rows):,} rows"
         found += ", longer than the texts" if is_longer else ""
-    raise InputError(f"{found}; {_SETTINGS}")
+    raise InputError(f"{found}; {SETTINGS}")
 
 
 def _check_first_row(columns: Columns, labels: Sequence[Any], where: str) -> None:
@@ -150,6 +153,10 @@ def _check_first_row(columns: Columns, labels: Sequence[Any], where: str) -> Non
             "data.label_column say which column is what; data.header = false (--no-header) takes "
             "it for data"
         )
+
+
+def _is_word(cell: Any) -> bool:
+    return isinstance(cell, str) and not _NUMBER.fullmatch(cell)
 
 
 def _share(pattern: re.Pattern[str], values: Sequence[str]) -> float:

@@ -69,6 +69,7 @@ def read_labels(cells: Sequence[Any], places: Sequence[str], rules: LabelRules) 
             _of_vector(value, place, rules.names) if isinstance(value, list) and value else value
             for value, place in zip(values, places, strict=True)
         ]
+        _logger.info("%s: lists of 0 and 1 are read as %s", places[0], shortened(rules.names))
     labels = [_label(*pair, rules) for pair in zip(values, places, strict=True)]
     if rules.kind != "number":
         written = [

@@ -9,6 +9,7 @@ from typing import Any
 from bert_keras.errors import InputError
 from bert_keras.tasks.reading.columns import (
     LABELS,
+    SETTINGS,
     TEXTS,
     Columns,
     are_numbers,
@@ -72,14 +73,15 @@ def read_table(source: str, rows: Iterator[tuple[int, list[str]]], wanted: Wante
     if not first:
         return
     names = [cell.strip() for cell in first]
+    if len(names) == 1:
+        _check_separator(source, row(source, number), first[0], wanted)
     columns = _header(source, row(source, number), names, wanted)
     if columns is None:  # no header, so the first row is data
         columns = number_columns(len(names), source, wanted.given)
         if columns is None:
             raise InputError(
-                f"{row(source, number)} has {len(first)} columns and no known name among them: "
-                "give the file a header that names text and label, or name their columns by "
-                "number: data.text_column, data.label_column (--text-column, --label-column)"
+                f"{row(source, number)} has {len(first)} columns and no known name among them; "
+                f"{SETTINGS}"
             )
         names = [str(position + 1) for position in range(len(first))]
         rows = chain([(number, first)], rows)
@@ -106,6 +108,18 @@ def read_table(source: str, rows: Iterator[tuple[int, list[str]]], wanted: Wante
                 "that it is data"
             )
         yield row(source, number), columns, values
+
+
+def _check_separator(source: str, where: str, first: str, wanted: Wanted) -> None:
+    """Refuses a table of one column whose first row is a header by another separator."""
+    for sign in ("\t", ",", ";"):
+        names = [name.strip() for name in first.split(sign)]
+        if len(names) > 1 and find_columns(names, source, Columns(), wanted.labels):
+            raise InputError(
+                f"{where} is one column, but a header of {len(names)} if {sign!r} separates them: "
+                "a .csv file has commas and quotes, a .tsv file tabs. Received: "
+                f"{first!r:.80}"
+            )
 
 
 def _header(source: str, where: str, names: list[str], wanted: Wanted) -> Columns | None:

@@ -108,10 +108,10 @@ def read_text_examples(
         more = f", and {len(empty) - 1} more like it" if len(empty) > 1 else ""
         _logger.warning("%s: the text is empty; the row is passed over%s", empty[0], more)
     if labels and labels.ignored:
-        _logger.info("%s: %d rows left out by data.ignore_labels", source, ignored)
+        _logger.info("%s: data.ignore_labels leaves out %d of the rows", source, ignored)
     if not rows:
         raise InputError(f"{source} holds no examples")
-    check_columns(columns, rows, given, header, labels)
+    check_columns(source, columns, rows, given, header, labels)
     found: list[str | None] = [None] * len(rows)
     if labels:
         found = read_labels([cell for *_, cell in rows], [where for where, *_ in rows], labels)
