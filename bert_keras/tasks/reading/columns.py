@@ -100,6 +100,8 @@ class Columns:
             parts.append(f"a label each = columns {shortened(self.labels)}")
         elif is_labelled and not self.label:
             parts.append("no label")
+        if self.are_numbers and self.names == ("1",) and not others:
+            return "a text a line"
         words = ", ".join(parts) + (", without a header" if self.are_numbers else "")
         if others:
             names = ", ".join(others) if self.are_numbers else shortened(others)
