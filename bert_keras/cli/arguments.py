@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bert_keras.tokenization import Casing
 
 TASK_COLUMNS = ("text_column", "text_pair_column", "label_column")
+_TASK_SETTINGS = (*TASK_COLUMNS, "header", "label_separator", "ignore_labels")
 INPUT_HELP = (
     "a text file, *.jsonl (field 'text'), either packed as .gz or .zst, a folder of them, a glob, "
     "tfds:NAME[:SPLIT[:FIELD]], or 'pydocs': the documentation of the Python packages installed "
@@ -99,14 +100,36 @@ def add_task_arguments(parser: argparse.ArgumentParser) -> None:
     for name in TASK_COLUMNS:
         what = name.removesuffix("_column").replace("_", " ")
         parser.add_argument(
-            f"--{name.replace('_', '-')}", metavar="NAME", help=f"the column of the {what}"
+            f"--{name.replace('_', '-')}",
+            metavar="NAME",
+            help=f"the column of the {what}: its name or, without a header, its number",
         )
+    parser.add_argument(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        help="whether a table's first row is its header (default: when it has a known name)",
+    )
+
+
+def add_label_arguments(parser: argparse.ArgumentParser) -> None:
+    """How the labels of examples are read."""
+    parser.add_argument(
+        "--label-separator", metavar="SIGN", help="what stands between several labels (default: |)"
+    )
+    parser.add_argument(
+        "--ignore-label",
+        action="append",
+        dest="ignore_labels",
+        metavar="LABEL",
+        help="leave out rows of this label; may be repeated",
+    )
 
 
 def task_settings(options: argparse.Namespace) -> dict[str, Any]:
     """The fields of the task that the options set."""
-    settings = {name: getattr(options, name) for name in TASK_COLUMNS}
+    settings = {name: getattr(options, name, None) for name in _TASK_SETTINGS}
     settings["max_seq_length"] = options.max_length
+    settings["ignore_labels"] = settings["ignore_labels"] and tuple(settings["ignore_labels"])
     return {name: value for name, value in settings.items() if value is not None}
 
 

@@ -5,7 +5,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bert_keras.cli.arguments import add_command, add_task_arguments, model_path, task_settings
+from bert_keras.cli.arguments import (
+    add_command,
+    add_label_arguments,
+    add_task_arguments,
+    model_path,
+    task_settings,
+)
 from bert_keras.cli.console import console, short, start_tensorflow, table
 from bert_keras.cli.finetune import DATA_HELP
 
@@ -25,6 +31,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("model", type=Path, help="a model directory, or a run's work directory")
     parser.add_argument("--data", metavar="FILE", required=True, help=DATA_HELP)
     add_task_arguments(parser)
+    add_label_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the metrics as one JSON object")
 
 

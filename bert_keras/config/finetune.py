@@ -16,6 +16,13 @@ from bert_keras.config.run import (
 TASKS = ("classification", "multi_label", "regression", "tagging", "span", "masked_lm")
 TRUNCATIONS = ("head", "tail", "head_tail")
 CLASS_WEIGHTS = ("none", "balanced")
+_OF_TASKS = {
+    "labels": ("classification", "multi_label"),
+    "label_columns": ("multi_label",),
+    "label_separator": ("multi_label",),
+    "ignore_labels": ("classification", "multi_label", "regression"),
+    "stratify": ("classification",),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +79,20 @@ class TaskDataConfig:
             attention, the only part that computes it, but batches that teach less.
         text_column: The column that has the text, where its name is none of the known ones.
         text_pair_column: The same for the second text of a pair.
-        label_column: The same for the label.
+        label_column: The same for the label. Columns of a table without a header are named by
+            their number: ``"1"`` is the first.
+        header: Whether the first row of a table is its header; left out, it is one when it names a
+            known column or the given ones.
+        labels: The labels in the order of their numbers; left out, those found in the data, sorted.
+            Lists of 0 and 1, transformers' multi-label format, are read by this order.
+        label_columns: Multi-label: the columns of a table that has one of 0 and 1 for each label.
+            They name the labels, in this order.
+        label_separator: Multi-label: what stands between several labels in a cell.
+        ignore_labels: Labels whose rows are left out, of the training and the dev examples:
+            ``["-"]`` for SNLI; ``""`` is an empty cell, ``"null"`` and ``"NaN"`` are JSON's.
+        stratify: Classification: ``dev_fraction`` is held out of each label's examples, by the same
+            hash. Otherwise it is of all of them, and a label that would have none left to learn
+            from keeps the example of the highest hash.
         truncation: Classification, multi-label and regression: which part of a text is read that
             has more tokens: ``"head"``, its beginning; ``"tail"``, its end; ``"head_tail"``, a
             quarter from its beginning and the rest from its end (Sun et al. 2019, section 5.3.1).
@@ -96,6 +116,12 @@ class TaskDataConfig:
     text_column: str = ""
     text_pair_column: str = ""
     label_column: str = ""
+    header: bool | None = None
+    labels: tuple[str, ...] = ()
+    label_columns: tuple[str, ...] = ()
+    label_separator: str = "|"
+    ignore_labels: tuple[str, ...] = ()
+    stratify: bool = False
     truncation: str = "head"
     windows: bool = False
     max_windows: int = 16
@@ -116,6 +142,24 @@ class TaskDataConfig:
         for name in ("dev_fraction", "masking_rate"):
             value = getattr(self, name)
             require(f"data.{name} must lie in [0, 1)", 0 <= value < 1, value)
+        for name, tasks in _OF_TASKS.items():
+            is_set = getattr(self, name) != TaskDataConfig.__dataclass_fields__[name].default
+            require(
+                f"data.{name} is for data.task = {' or '.join(map(repr, tasks))}",
+                not is_set or self.task in tasks,
+                self.task,
+            )
+        for name in ("labels", "label_columns"):
+            values = getattr(self, name)
+            is_good = all(map(str.strip, values)) and len(set(values)) == len(values)
+            require(f"data.{name} must be different names", is_good, values)
+        one_set = not self.label_columns or not self.labels
+        require(
+            "data.labels and data.label_columns must have the same names where both are given",
+            one_set or set(self.labels) == set(self.label_columns),
+            (self.labels, self.label_columns),
+        )
+        require("data.label_separator must not be empty", self.label_separator != "", "")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,7 +81,10 @@ def _is_required(field: dataclasses.Field) -> bool:
 
 
 def _convert(value: Any, hint: Any, name: str) -> Any:
-    """Checks ``value`` against a field's type; a whole number serves where a float is meant."""
+    """Checks ``value`` against a field's type.
+
+    A whole number serves where a float is meant, and where a name is: a column's or a label's.
+    """
     if isinstance(hint, types.UnionType):  # X | None
         hint = next(part for part in hint.__args__ if part is not types.NoneType)
     if dataclasses.is_dataclass(hint):
@@ -94,6 +97,8 @@ def _convert(value: Any, hint: Any, name: str) -> Any:
         return tuple(_convert(item, hint.__args__[0], name) for item in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if hint is str and type(value) is int:
+        return str(value)
     if type(value) is not hint:
         kinds = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
         raise InputError(f"{name} must be {kinds[hint]}. Received: {value!r}")

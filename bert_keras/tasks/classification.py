@@ -24,12 +24,16 @@ class Classification(TextTask):
     columns = ("text", "label", "score")
     best_metric = "accuracy"
     problem_type = "single_label_classification"
+    label_kind = "one"
 
     def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
         """The labels found, numbers by value and names by the alphabet."""
         for example in examples:
             if not label_of(example):
-                raise InputError(f"{example.where}: the label is empty")
+                raise InputError(
+                    f"{example.where}: the label is empty; data.ignore_labels = [''] "
+                    "(--ignore-label '') leaves such rows out"
+                )
         return in_order([label_of(example) for example in examples])
 
     def with_labels(self, labels: Sequence[str]) -> Self:

@@ -51,6 +51,7 @@ def evaluate(model: Any, source: str, batch_size: int = 32, **settings: Any) -> 
     examples = task.read(source)
     if not examples:
         raise InputError(f"{source} has no examples")
+    task.labels_of(examples)  # so that one without a label shows before the model has run
     features = _features(model, task, examples)
     metrics, predictions = task.measure(model, examples, features, batch_size)
     if not predictions:  # a masked LM's

@@ -1,7 +1,6 @@
 """Fine-tuning: a model, labelled examples and a recipe in, a model for the task out."""
 
 import json
-import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +19,7 @@ from bert_keras.modeling.random import fold_in
 from bert_keras.tasks.best import BEST_FOLDER, KeepBest
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.registry import make_task
+from bert_keras.tasks.split import check_labels, hold_out
 from bert_keras.tasks.start import layer_rates, start_model
 from bert_keras.tasks.summary import summarize
 from bert_keras.tasks.task import Task
@@ -120,21 +120,15 @@ def _with_sources(
 
 def _read(config: FinetuneConfig, task: Task) -> _Data:
     """Reads the examples; the dev ones from their own file, or held out by hash."""
-    examples = task.read(config.data.train)
-    if config.data.dev:
-        train, dev = examples, task.read(config.data.dev)
+    data = config.data
+    examples = task.read(data.train)
+    found = task.labels_of(examples)
+    task = task.with_labels(task.labels or found)
+    if data.dev:
+        train, dev = examples, task.read(data.dev)
     else:
-        bound = config.data.dev_fraction * 2**32
-        is_dev = [zlib.crc32(task.key(example).encode()) < bound for example in examples]
-        train = [e for e, held_out in zip(examples, is_dev, strict=True) if not held_out]
-        dev = [e for e, held_out in zip(examples, is_dev, strict=True) if held_out]
-    if not train:
-        raise InputError(
-            f"data.dev_fraction = {config.data.dev_fraction} holds out all examples of "
-            f"{config.data.train} ({len(dev)}) and leaves none to train on"
-        )
-    task = task.with_labels(task.labels_of(train))
-    task.labels_of(dev)  # so that one without a label shows now, not at the first evaluation
+        train, dev = hold_out(task, examples, data.dev_fraction, data.stratify)
+    check_labels(task, train, dev)
     return _Data(task, train, dev)
 
 

@@ -26,6 +26,7 @@ class MultiLabel(TextTask):
     columns = ("text", "labels")
     best_metric = "micro_f1"
     problem_type = "multi_label_classification"
+    label_kind = "several"
 
     def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
         """The single labels found, numbers by value and names by the alphabet."""

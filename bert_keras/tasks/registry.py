@@ -32,7 +32,7 @@ _OF_CLASS: dict[type, type[Task]] = {
     BertForPreTraining: MaskedLM,
 }
 # Keys of ``[data]`` that no task reads itself.
-_OF_EVERY_TASK = ("task", "train", "dev", "dev_fraction")
+_OF_EVERY_TASK = ("task", "train", "dev", "dev_fraction", "stratify")
 # What JSON may have for a field whose default is of a type.
 _TYPES: dict[type, tuple[type, ...]] = {
     int: (int,),
@@ -43,7 +43,7 @@ _TYPES: dict[type, tuple[type, ...]] = {
 
 
 def make_task(data: TaskDataConfig) -> Task:
-    """The task that ``[data]`` describes, without labels yet.
+    """The task that ``[data]`` describes; with labels where it names them.
 
     Raises:
         InputError: When a key is set that only other tasks read.
@@ -57,7 +57,9 @@ def make_task(data: TaskDataConfig) -> Task:
             raise InputError(
                 f"data.{key.name} is for {', '.join(others)}; data.task is {data.task!r}"
             )
-    return kind(**{name: getattr(data, name) for name in names})
+    settings = {name: getattr(data, name) for name in names}
+    settings["labels"] = data.labels or data.label_columns or kind.labels
+    return kind(**settings)
 
 
 def task_of(model: Any, **settings: Any) -> Task:

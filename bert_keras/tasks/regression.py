@@ -37,6 +37,7 @@ class Regression(TextTask):
     columns = ("text", "score")
     best_metric = "spearman"
     problem_type = "regression"
+    label_kind = "number"
     confidence = "difference"
 
     def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
@@ -120,7 +121,8 @@ def _numbers(example: TextExample) -> list[float]:
     if not all(map(math.isfinite, values)):
         raise InputError(
             f"{example.where}: a regression's label must be a number, or several as a list. "
-            f"Received: {label!r}"
+            f"Received: {label!r}; data.ignore_labels = [{label!r}] (--ignore-label) leaves such "
+            "rows out"
         )
     return values
 

@@ -32,7 +32,8 @@ def summarize(
     if long:
         lines.append(long)
     if task.labels:
-        lines.append(f"{len(task.labels)} labels: {_labels(task, features)}")
+        several = "s" if len(task.labels) > 1 else ""
+        lines.append(f"{len(task.labels)} label{several}: {_labels(task, features)}")
     return "\n".join(lines)
 
 

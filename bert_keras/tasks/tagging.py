@@ -71,7 +71,7 @@ class Tagging(Task):
         """Raw texts, a line or a row each, or the words of a source that has them parted."""
         if has_words(source):
             return super().read_texts(source)
-        texts = read_text_examples(source)
+        texts = read_text_examples(source, labels=None)
         return [TaggedExample.from_text(example.text, example.where) for example in texts]
 
     def without_label(self, example: TaggedExample) -> TaggedExample:

@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSequenceClassification
 from bert_keras.tasks.feature import Feature
-from bert_keras.tasks.reading import TextExample, read_text_examples
+from bert_keras.tasks.reading import LABEL_SEPARATOR, LabelRules, TextExample, read_text_examples
 from bert_keras.tasks.running import Outputs
 from bert_keras.tasks.task import Task
 from bert_keras.tasks.windows import cut_windows, overlapping
 from bert_keras.tokenization import BertTokenizer
+
+_SHOWN = 20  # labels in a message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +35,19 @@ class TextTask(Task):
         text_column: The column of the text, where its name is none of the known ones.
         text_pair_column: The same for the second text.
         label_column: The same for the label.
+        label_columns: The columns of a table that has one of 0 and 1 for each label.
+        label_separator: What stands between several labels in a cell.
+        ignore_labels: Labels whose rows are left out.
+        header: Whether a table's first row is its header; None finds out.
     """
 
     text_column: str = ""
     text_pair_column: str = ""
     label_column: str = ""
+    label_columns: tuple[str, ...] = ()
+    label_separator: str = LABEL_SEPARATOR
+    ignore_labels: tuple[str, ...] = ()
+    header: bool | None = None
     truncation: str = "head"
     windows: bool = False
     max_windows: int = 16
@@ -47,6 +57,7 @@ class TextTask(Task):
     )  # fmt: skip
     model_class: ClassVar[type] = BertForSequenceClassification
     problem_type = ""
+    label_kind: ClassVar[Literal["one", "several", "number"] | None] = None  # None: not read
 
     def __post_init__(self) -> None:
         if self.windows and self.truncation != "head":
@@ -74,8 +85,29 @@ class TextTask(Task):
 
     def read(self, source: str) -> list[TextExample]:
         """The rows of a table or data set; see ``read_text_examples``."""
+        rules = None
+        if self.label_kind:
+            rules = LabelRules(
+                kind=self.label_kind,
+                names=self.labels,
+                separator=self.label_separator,
+                ignored=self.ignore_labels,
+            )
+        return self._read(source, rules)
+
+    def read_texts(self, source: str) -> list[TextExample]:
+        """The texts alone; labels are passed over, whatever they are."""
+        return self._read(source, None)
+
+    def _read(self, source: str, labels: LabelRules | None) -> list[TextExample]:
         return read_text_examples(
-            source, self.text_column, self.text_pair_column, self.label_column
+            source,
+            self.text_column,
+            self.text_pair_column,
+            self.label_column,
+            self.label_columns,
+            self.header,
+            labels,
         )
 
     def without_label(self, example: TextExample) -> TextExample:
@@ -156,8 +188,11 @@ class TextTask(Task):
             InputError: When the task does not have it.
         """
         if label not in self.labels:
+            more = f", … ({len(self.labels)})" if len(self.labels) > _SHOWN else ""
             raise InputError(
-                f"{where}: the label {label!r} is none of the model's: {', '.join(self.labels)}"
+                f"{where}: the label {label!r} is none of the model's: "
+                f"{', '.join(self.labels[:_SHOWN])}{more}; data.ignore_labels = [{label!r}] "
+                f"(--ignore-label) leaves such rows out"
             )
         return self.labels.index(label)
 
@@ -182,7 +217,12 @@ def label_of(example: TextExample) -> str:
         InputError: When it has none.
     """
     if example.label is None:
-        raise InputError(f"{example.where} has no label, which training and scoring need")
+        raise InputError(
+            f"{example.where} has no label, which training and scoring need: data.label_column "
+            "(--label-column) names the column, data.label_columns those of a table with one for "
+            "each label; data.ignore_labels = ['null', 'NaN'] (--ignore-label) leaves out rows of "
+            "JSON without"
+        )
     return example.label
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from bert_keras.config import FinetuneConfig, load_toml
+from bert_keras.config import FinetuneConfig, TaskDataConfig, load_toml
 from bert_keras.errors import InputError
 
 NAMES = ["sst2", "mrpc", "wnut16", "squad", "chnsenticorp", "domain-mlm"]
@@ -30,10 +30,28 @@ def test_steps_follow_from_epochs_unless_they_are_set():
         ("train.epochs=0", "train.epochs must be a number above 0"),
         ("train.epochs=inf", "train.epochs must be a number above 0"),
         ("data.dev_fraction=1.0", r"data.dev_fraction must lie in \[0, 1\)"),
-        ("data.labels=3", "unknown key data.labels"),
         ("model.frozen_layers=-1", "model.frozen_layers must be at least 0"),
     ],
 )
 def test_an_impossible_value_is_said_with_its_key(setting, message, repository):
     with pytest.raises(InputError, match=message):
         load_toml(FinetuneConfig, repository / "configs" / "finetune" / "sst2.toml", [setting])
+
+
+def test_columns_and_labels_may_be_numbers(tmp_path):
+    (tmp_path / "a.toml").write_text("[data]\nlabel_column = 1\nlabels = [0, 1]\n")
+    data = load_toml(FinetuneConfig, tmp_path / "a.toml", ["data.text_column=2"]).data
+    assert (data.text_column, data.label_column, data.labels) == ("2", "1", ("0", "1"))
+
+
+@pytest.mark.parametrize("task", ["multi_label", "regression", "tagging", "span", "masked_lm"])
+def test_a_share_of_each_label_is_held_out_in_classification_alone(task):
+    with pytest.raises(InputError, match=r"data.stratify is for data.task = 'classification'"):
+        TaskDataConfig(task=task, stratify=True)
+
+
+def test_names_and_columns_of_labels_are_the_same():
+    data = {"task": "multi_label", "label_columns": ("a", "b")}
+    assert TaskDataConfig(**data, labels=("b", "a")).labels == ("b", "a")
+    with pytest.raises(InputError, match="must have the same names where both are given"):
+        TaskDataConfig(**data, labels=("a", "c"))

@@ -59,7 +59,7 @@ def test_overrides_win_and_are_typed_as_toml(recipe):
         ("[train]\nsteps = 5.5", [], "train.steps must be a whole number"),
         ("[train]\nsteps = '5'", [], "train.steps must be a whole number"),
         ("[train]\njit_compile = 1", [], "train.jit_compile must be true or false"),
-        ("[model]\npreset = 1", [], "model.preset must be a string"),
+        ("[model]\npreset = 1.5", [], "model.preset must be a string"),
         ("train = 5", [], "train must be a table"),
         ("[data]\nphases = 5", [], "data.phases must be an array"),
         ("[data]\nphases = [{until = 0.5}]", [], "data.phases.max_seq_length is missing"),

@@ -76,7 +76,9 @@ def make_examples(model: Any, tokenizer: BertTokenizer, length: int, data: str |
 
 def _from_file(model: Any, tokenizer: BertTokenizer, length: int, data: str) -> Examples:
     if isinstance(model, _WITHOUT_TASK):
-        texts = [(example.text, example.text_pair) for example in read_text_examples(data)]
+        texts = [
+            (example.text, example.text_pair) for example in read_text_examples(data, labels=None)
+        ]
         measured, rest = _parted(texts)
         return Examples(
             None, [], _features(tokenizer, measured, length),

@@ -129,9 +129,12 @@ def texts_of(model: Any, source: str) -> list[str]:
     """
     if suffix_of(source) == ".txt":
         return list(read_source_lines(source))
-    read = read_text_examples if isinstance(model, _WITHOUT_TASK) else task_of(model).read
+    if isinstance(model, _WITHOUT_TASK):
+        examples: list[Any] = [*read_text_examples(source, labels=None)]
+    else:
+        examples = task_of(model).read(source)
     texts: list[str] = []
-    for example in read(source):
+    for example in examples:
         if isinstance(example, QuestionExample):
             texts += [example.question, example.context]
         elif isinstance(example, TaggedExample):

@@ -1,11 +1,13 @@
 """Labelled data as examples, each of which knows the row it comes from. Knows no TensorFlow."""
 
+from bert_keras.tasks.reading.labels import LABEL_SEPARATOR, LabelRules
 from bert_keras.tasks.reading.questions import QuestionExample, read_question_examples
 from bert_keras.tasks.reading.tagged import TaggedExample, has_words, read_tagged_examples
-from bert_keras.tasks.reading.texts import LABEL_SEPARATOR, TextExample, read_text_examples
+from bert_keras.tasks.reading.texts import TextExample, read_text_examples
 
 __all__ = [
     "LABEL_SEPARATOR",
+    "LabelRules",
     "QuestionExample",
     "TaggedExample",
     "TextExample",

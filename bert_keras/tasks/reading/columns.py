@@ -1,7 +1,10 @@
 """Which columns of a table hold the text, its partner and the label."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from bert_keras.errors import InputError
 
@@ -35,21 +38,89 @@ LABELS = (
 )
 
 
-class Columns(NamedTuple):
-    """The names of the columns; of the text's partner and the label None where there is none."""
+# Columns of a table without a header, by their number: how many there are says what they are.
+_BY_POSITION = {1: ("1", "", ""), 2: ("1", "", "2"), 3: ("1", "2", "3")}
+SETTINGS = (
+    "data.text_column, data.text_pair_column and data.label_column (--text-column, …) say which "
+    "column is what, by name or, without a header, by number"
+)
+_SHOWN = 60  # characters of a text in a message
+_LISTED = 8  # names of columns in one
 
-    text: str
-    text_pair: str | None
-    label: str | None
+
+class LabelCells(dict[str, Any]):
+    """The cell of each label that has a column of its own, by the label's name."""
 
 
-def find_columns(names: Sequence[str], source: str, given: Columns) -> Columns | None:
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """The names of columns; empty where there is none, or none was given.
+
+    Attributes:
+        text: The column of the text.
+        text_pair: That of its partner.
+        label: That of the label.
+        labels: The columns of a table that has one of 0 and 1 for each label.
+        others: Those that are passed over.
+        are_numbers: Whether the columns have no names and are called by their number, from 1.
+    """
+
+    text: str = ""
+    text_pair: str = ""
+    label: str = ""
+    labels: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    are_numbers: bool = False
+
+    def label_of(self, values: Mapping[str, Any]) -> Any:
+        """What a row has as label: a cell, ``LabelCells``, or None."""
+        if self.labels:
+            return LabelCells({name: values[name] for name in self.labels})
+        return values[self.label] if self.label else None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that are read."""
+        return tuple(filter(None, (self.text, self.text_pair, self.label, *self.labels)))
+
+    def title(self, name: str) -> str:
+        """A column's name for a message."""
+        return f"column {name}" if self.are_numbers else f"column {json.dumps(name)}"
+
+    def describe(self, is_labelled: bool) -> str:
+        """Which column is what, in words: ``text = column "review", label = column "stars"``."""
+        roles = {"text": self.text, "second text": self.text_pair}
+        others = self.others
+        if is_labelled:
+            roles |= {"label": self.label}
+        else:
+            others = tuple(filter(None, (self.label, *self.labels, *others)))
+        parts = [f"{role} = {self.title(name)}" for role, name in roles.items() if name]
+        if is_labelled and self.labels:
+            parts.append(f"a label each = columns {shortened(self.labels)}")
+        elif is_labelled and not self.label:
+            parts.append("no label")
+        if self.are_numbers and self.names == ("1",) and not others:
+            return "a text a line"
+        words = ", ".join(parts) + (", without a header" if self.are_numbers else "")
+        if others:
+            names = ", ".join(others) if self.are_numbers else shortened(others)
+            words += f"; passed over: {names}"
+        return words
+
+
+def find_columns(
+    names: Sequence[str], source: str, given: Columns, labels: Sequence[str] = ()
+) -> Columns | None:
     """The columns of a table, by the names that were given and else by those that are usual.
+
+    Case, spaces and hyphens make no difference, unless two names are told apart by them.
 
     Args:
         names: The table's columns.
         source: The table's name, for messages.
         given: The names that were given, empty where none was.
+        labels: The labels that may have a column each.
 
     Returns:
         The columns, or None when no name of a text column is among them.
@@ -57,26 +128,112 @@ def find_columns(names: Sequence[str], source: str, given: Columns) -> Columns |
     Raises:
         InputError: When a column that was given is not there.
     """
-    for name in given:
-        if name and name not in names:
-            raise InputError(f"{source} has no column {name!r}; its columns: {listed(names)}")
-    text, text_pair, label = given
     known: dict[str, str] = {}
     for name in names:
-        known.setdefault(name.lower(), name)
+        known.setdefault(_plain(name), name)
+    text, text_pair, label = (
+        _named(name, names, source) for name in (given.text, given.text_pair, given.label)
+    )
+    columns = tuple(_named(name, names, source) for name in given.labels)
     if not text:
-        firsts = {first for first, second in PAIRS if text_pair == known.get(second)}
+        firsts = {first for first, second in PAIRS if text_pair == known.get(_plain(second))}
         if not text_pair:
-            for first, second in PAIRS:
-                if first in known and second in known:
-                    text, text_pair = known[first], known[second]
-                    break
-        text = text or _first(known, (*firsts, *TEXTS), (text_pair, label))
+            text, text_pair = next(
+                (
+                    (known[_plain(first)], known[_plain(second)])
+                    for first, second in PAIRS
+                    if _plain(first) in known and _plain(second) in known
+                ),
+                ("", ""),
+            )
+        text = text or _first(known, (*firsts, *TEXTS), (text_pair, label, *columns))
     if not text:
         return None
-    return Columns(
-        text, text_pair or None, label or _first(known, LABELS, (text, text_pair)) or None
-    )
+    found = Columns(text=text, text_pair=text_pair, label=label, labels=columns)
+    if not label and not columns:
+        found = _with_label(found, names, known, source, labels)
+    return replace(found, others=tuple(name for name in names if name not in found.names))
+
+
+def _with_label(
+    found: Columns, names: Sequence[str], known: dict[str, str], source: str, labels: Sequence[str]
+) -> Columns:
+    """The columns with those of the labels: a column for each that is known, or a usual name."""
+    there = tuple(name for name in labels if name in names and name not in found.names)
+    label = _first(known, LABELS, (found.text, found.text_pair))
+    if there and (len(there) == len(labels) or not label):
+        missing = [name for name in labels if name not in there]
+        if missing:
+            raise InputError(
+                f"{source} has a column for {listed(there)} but none for {listed(missing)}; its "
+                f"columns: {listed(names)}"
+            )
+        return replace(found, labels=there)
+    return replace(found, label=label)
+
+
+def number_columns(width: int, source: str, given: Columns) -> Columns | None:
+    """The columns of a table without a header.
+
+    Those that were not given keep the order text, label or text, partner, label.
+
+    Args:
+        width: How many columns there are.
+        source: The table's name, for messages.
+        given: The numbers that were given, empty where none was.
+
+    Returns:
+        The columns, or None when there are too many to tell them without their numbers.
+
+    Raises:
+        InputError: When a number that was given is none of a column.
+    """
+    numbers = [str(number + 1) for number in range(width)]
+    if given.labels:
+        raise InputError(
+            f"{source} has no header, which data.label_columns needs: it names the labels"
+        )
+    for name in given.names:
+        if name not in numbers:
+            raise InputError(
+                f"{source} has no column {name!r}: it is read as one without a header, and its "
+                f"columns are 1 to {width}; data.header = true (--header) says that it has one"
+            )
+    free = [number for number in numbers if number not in given.names]
+    _, usual_pair, usual_label = _BY_POSITION.get(width, ("", "", ""))
+    text, text_pair, label = given.text, given.text_pair, given.label
+    if not text:
+        if width not in _BY_POSITION or not free:
+            return None
+        text = free.pop(0)
+        if not text_pair and usual_pair and free:
+            text_pair = free.pop(0)
+    label = label or (usual_label if usual_label in free else "")
+    found = Columns(text=text, text_pair=text_pair, label=label, are_numbers=True)
+    return replace(found, others=tuple(number for number in numbers if number not in found.names))
+
+
+def are_numbers(given: Columns, first: Sequence[str], where: str) -> bool:
+    """Whether the columns that were given are numbers of a table without a header.
+
+    Args:
+        given: The names that were given.
+        first: The cells of the table's first row.
+        where: That row's name, for messages.
+
+    Raises:
+        InputError: When they may be numbers or names in that row.
+    """
+    numbers = [str(number + 1) for number in range(len(first))]
+    if not given.names or not all(name in numbers for name in given.names):
+        return False
+    if all(name in first for name in given.names) and list(first) != numbers:
+        raise InputError(
+            f"{where} has {listed(given.names)} among its cells: is that row a header? "
+            "data.header = true (--header) says so; data.header = false (--no-header) says that "
+            "it is data and that columns are meant by their number"
+        )
+    return list(first) != numbers
 
 
 def listed(names: Sequence[str]) -> str:
@@ -84,5 +241,40 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names)) or "none"
 
 
-def _first(known: dict[str, str], names: Sequence[str], taken: Sequence[str | None]) -> str:
-    return next((known[n] for n in names if n in known and known[n] not in taken), "")
+def shortened(names: Sequence[str]) -> str:
+    """Names for a note: the first of them, in double quotes."""
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(json.dumps(name, ensure_ascii=False) for name in names[:_LISTED]) + more
+
+
+def quoted(text: str) -> str:
+    """The beginning of a text as one line, in double quotes, with escapes for what is no text."""
+    line = " ".join(text.split())
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    return f'"{line}"' if len(line) <= _SHOWN else f'"{line[: _SHOWN - 1]}…"'
+
+
+def _named(name: str, names: Sequence[str], source: str) -> str:
+    """The column that was given by a name; "" when none was."""
+    if not name or name in names:
+        return name
+    alike = [other for other in names if _plain(other) == _plain(name)]
+    if len(alike) != 1:
+        raise InputError(f"{source} has no column {name!r}; its columns: {listed(names)}")
+    return alike[0]
+
+
+def _plain(name: str) -> str:
+    """A column's name without its case and the kind of its spaces."""
+    return re.sub(r"[\s_-]+", "_", name.strip().lower())
+
+
+def _first(known: dict[str, str], names: Sequence[str], taken: Sequence[str]) -> str:
+    return next(
+        (
+            column
+            for name in names
+            if (column := known.get(_plain(name), "")) and column not in taken
+        ),
+        "",
+    )

@@ -1,36 +1,37 @@
 """Texts and pairs of texts with a label: tables, JSON lines, lines of text, TFDS."""
 
-import csv
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 from bert_keras.errors import InputError
-from bert_keras.tasks.reading.columns import LABELS, TEXTS, Columns, find_columns, listed
+from bert_keras.tasks.reading.columns import Columns, find_columns, listed, quoted
+from bert_keras.tasks.reading.doubts import check_columns
+from bert_keras.tasks.reading.labels import LabelRules, read_labels
 from bert_keras.tasks.reading.sources import (
     STANDARD_INPUT,
     DataSet,
     is_json_lines,
     is_tfds,
-    open_source,
     read_objects,
     read_source_lines,
     replace_bad,
     row,
     suffix_of,
 )
+from bert_keras.tasks.reading.tables import (
+    Row,
+    Wanted,
+    csv_rows,
+    read_table,
+    tab_rows,
+    wanted_columns,
+)
 
 _logger = logging.getLogger("bert_keras")
 
-LABEL_SEPARATOR = "|"
-_BY_POSITION = {
-    1: Columns("1", None, None),
-    2: Columns("1", None, "2"),
-    3: Columns("1", "2", "3"),
-}
-_MAX_CELL = 1 << 28  # characters
+_LINE = Columns(text="1", are_numbers=True)
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,16 @@ class TextExample:
     where: str
 
 
-Row = tuple[str, dict[str, Any]]
-
-
 def read_text_examples(
-    source: str, text_column: str = "", text_pair_column: str = "", label_column: str = ""
+    source: str,
+    text_column: str = "",
+    text_pair_column: str = "",
+    label_column: str = "",
+    label_columns: tuple[str, ...] = (),
+    header: bool | None = None,
+    labels: LabelRules | None = LabelRules(),  # noqa: B008 - it is frozen
 ) -> list[TextExample]:
-    """The examples of a source, in order.
+    """The examples of a source, in order. Which column is what is logged, with an example.
 
     A table's first row is its header when it names a text or label column; else its columns are,
     by their number: text; text, label; text, partner, label. A labelled row without text is
@@ -68,52 +72,83 @@ def read_text_examples(
             object a line; a list is several labels), ``.txt`` (a text a line, or a table of tabs
             with a header), each also with ``.gz`` or ``.zst``; ``-`` for standard input, read as
             ``.txt``; or ``tfds:NAME[/CONFIG][:SPLIT]``.
-        text_column: The text's column; by default the first with a usual name.
+        text_column: The text's column, by name or, in a table without a header, by number from 1;
+            by default the first with a usual name.
         text_pair_column: The column of its partner.
         label_column: The label's.
+        label_columns: The columns of a table that has one of 0 and 1 for each label.
+        header: Whether a table's first row is its header; None finds out.
+        labels: How labels are read; None passes them over.
 
     Raises:
-        InputError: When a column is missing or there twice, a row is too short, the first row may
-            be a header or data, a text without a label is empty, or it is not UTF-8 text in its
-            format; names the row.
+        InputError: When a column is missing or there twice, or looks as if it were another, a row
+            is too short, the first row may be a header or data, a text without a label is empty,
+            a label cannot be read, or it is not UTF-8 text in its format; names the row.
     """
-    given = Columns(text_column, text_pair_column, label_column)
-    examples, empty = [], []
-    for where, columns, values in _rows(source, given):
-        text, pair = (
-            None if name is None else _text(values[name], name, where) for name in columns[:2]
-        )
-        assert text is not None
-        label = None if columns.label is None else _label(values[columns.label], where)
-        if text.strip() and (pair is None or pair.strip()):
-            examples.append(TextExample(text, pair, label, where))
-        elif label is None:
+    given = Columns(
+        text=text_column, text_pair=text_pair_column, label=label_column, labels=label_columns
+    )
+    per_column = labels.names if labels and labels.kind == "several" else ()
+    columns = Columns()
+    rows: list[tuple[str, str, str | None, Any]] = []
+    empty, ignored = [], 0
+    for where, columns, values in _rows(source, Wanted(given, header, per_column)):
+        text = _text(values[columns.text], columns.text, where)
+        pair = columns.text_pair and _text(values[columns.text_pair], columns.text_pair, where)
+        cell = columns.label_of(values)
+        if labels and labels.ignores(cell):
+            ignored += 1
+        elif text.strip() and (not columns.text_pair or pair.strip()):
+            rows.append((where, text, pair if columns.text_pair else None, cell))
+        elif cell is None:
             raise InputError(f"{where}: the text is empty")
         else:
             empty.append(where)
     if empty:
         more = f", and {len(empty) - 1} more like it" if len(empty) > 1 else ""
         _logger.warning("%s: the text is empty; the row is passed over%s", empty[0], more)
-    if not examples:
+    if labels and labels.ignored:
+        _logger.info("%s: data.ignore_labels leaves out %d of the rows", source, ignored)
+    if not rows:
         raise InputError(f"{source} holds no examples")
+    check_columns(source, columns, rows, given, header, labels)
+    found: list[str | None] = [None] * len(rows)
+    if labels:
+        found = read_labels([cell for *_, cell in rows], [where for where, *_ in rows], labels)
+    examples = [
+        TextExample(text, pair, label, where)
+        for (where, text, pair, _), label in zip(rows, found, strict=True)
+    ]
+    _logger.info("%s", _described(source, columns, examples[0], labels is not None))
     return examples
 
 
-def _rows(source: str, given: Columns) -> Iterator[tuple[str, Columns, dict[str, Any]]]:
+def _described(source: str, columns: Columns, example: TextExample, is_labelled: bool) -> str:
+    """What was understood of a source: its columns, and its first example."""
+    text = " + ".join(map(quoted, filter(None, (example.text, example.text_pair))))
+    label = "" if example.label is None else f" -> {quoted(example.label)}"
+    where = example.where.removeprefix(f"{source}, ").removeprefix("standard input, ")
+    name = "standard input" if source == STANDARD_INPUT else source
+    return f"{name}: {columns.describe(is_labelled)}; {where}: {text}{label}"
+
+
+def _rows(source: str, wanted: Wanted) -> Iterator[Row]:
     """The place, the columns and the values of every row."""
     if is_tfds(source):
         data_set = DataSet(source)
-        columns = _columns(data_set.fields, source, given)
-        for where, values in data_set.read([name for name in columns if name]):
+        columns = wanted_columns(data_set.fields, source, wanted)
+        for where, values in data_set.read(columns.names):
             yield where, columns, values
     elif is_json_lines(source):
-        yield from _json_rows(source, given)
+        yield from _json_rows(source, wanted)
     elif suffix_of(source) == ".csv":
-        yield from _table(source, _csv_rows(source), given)
+        yield from read_table(source, csv_rows(source), wanted)
     elif suffix_of(source) == ".tsv":
-        yield from _table(source, _tab_rows(enumerate(read_source_lines(source), start=1)), given)
+        yield from read_table(
+            source, tab_rows(enumerate(read_source_lines(source), start=1)), wanted
+        )
     elif suffix_of(source) == ".txt" or source == STANDARD_INPUT:
-        yield from _line_rows(source, given)
+        yield from _line_rows(source, wanted)
     else:
         raise InputError(
             f"{source} must be a .tsv, .csv, .jsonl or .txt file, packed as .gz or .zst or not, "
@@ -121,98 +156,32 @@ def _rows(source: str, given: Columns) -> Iterator[tuple[str, Columns, dict[str,
         )
 
 
-def _line_rows(source: str, given: Columns) -> Iterator[tuple[str, Columns, dict[str, Any]]]:
+def _line_rows(source: str, wanted: Wanted) -> Iterator[Row]:
     """Every line is a text, unless the first is a header."""
     lines = list(read_source_lines(source))
     while lines and not lines[-1].strip():
         lines.pop()
     names = [cell.strip() for cell in lines[0].split("\t")] if lines else []
-    if any(given) or (len(names) > 1 and find_columns(names, source, given)):
-        yield from _table(source, _tab_rows(enumerate(lines, start=1)), given)
+    is_table = bool(wanted.header or wanted.given.names)
+    if wanted.header is None and not is_table and len(names) > 1:
+        is_table = find_columns(names, source, wanted.given, wanted.labels) is not None
+    if is_table:
+        yield from read_table(source, tab_rows(enumerate(lines, start=1)), wanted)
         return
     for number, line in enumerate(lines, start=1):
-        yield row(source, number), _BY_POSITION[1], {"1": line}
+        yield row(source, number), _LINE, {"1": line}
 
 
-def _json_rows(source: str, given: Columns) -> Iterator[tuple[str, Columns, dict[str, Any]]]:
+def _json_rows(source: str, wanted: Wanted) -> Iterator[Row]:
     columns = None
     for where, values in read_objects(source, "with a text and a label"):
-        columns = columns or _columns(list(values), where, given)
-        for name in columns:
-            if name is not None and name not in values:
+        columns = columns or wanted_columns(list(values), where, wanted)
+        for name in columns.names:
+            if name not in values:
                 raise InputError(
                     f"{where} has no field {name!r}; its fields: {listed(list(values))}"
                 )
         yield where, columns, values
-
-
-def _columns(names: Sequence[str], source: str, given: Columns) -> Columns:
-    columns = find_columns(names, source, given)
-    if columns is None:
-        raise InputError(
-            f"{source} has no column with one of the names {', '.join(TEXTS)}; name the one with "
-            f"the text; its columns: {listed(names)}"
-        )
-    return columns
-
-
-def _tab_rows(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
-    return ((number, line.split("\t")) for number, line in lines if line.strip())
-
-
-def _csv_rows(source: str) -> Iterator[tuple[int, list[str]]]:
-    csv.field_size_limit(_MAX_CELL)  # Python's own limit is 131,072 characters
-    number = 0
-    with open_source(source) as file:
-        try:
-            for number, cells in enumerate(csv.reader(map(replace_bad, file), strict=True), 1):
-                if cells:
-                    yield number, cells
-        except csv.Error as error:
-            where = row(source, number + 1)
-            raise InputError(f"{where} is not valid CSV: {error}; quotes are doubled") from None
-
-
-def _table(
-    source: str, rows: Iterator[tuple[int, list[str]]], given: Columns
-) -> Iterator[tuple[str, Columns, dict[str, Any]]]:
-    number, first = next(rows, (1, []))
-    if not first:
-        return
-    names = [cell.strip() for cell in first]
-    columns = find_columns(names, source, given)
-    if columns is None:  # no header, so the first row is data
-        if any(given) or any(name.lower() in LABELS for name in names):
-            _columns(names, source, given)
-        if len(first) not in _BY_POSITION:
-            raise InputError(
-                f"{row(source, number)} has {len(first)} columns and no known name among them: "
-                "give the file a header that names text and label"
-            )
-        columns = _BY_POSITION[len(first)]
-        names = [str(position + 1) for position in range(len(first))]
-        rows = chain([(number, first)], rows)
-    twice = next((name for name in columns if name and names.count(name) > 1), None)
-    if twice:
-        raise InputError(f"{source} has several columns {twice!r}; rename all but one")
-    # The label of a first row without a header may be such a name, too: "question".
-    is_doubtful = len(names) > 1 and not (given.text or columns.text_pair or columns.label)
-    for number, cells in rows:
-        if len(cells) != len(names):
-            raise InputError(
-                f"{row(source, number)} has {_counted(len(cells))}, the first row has {len(names)}"
-            )
-        values = dict(zip(names, cells, strict=True))
-        if is_doubtful and values[columns.text].strip() == columns.text:
-            raise InputError(
-                f"{row(source, number)} has {columns.text!r} where the first row has it: is that a "
-                "header? Give the file one that names text and label, or name the text's column"
-            )
-        yield row(source, number), columns, values
-
-
-def _counted(columns: int) -> str:
-    return f"{columns} column{'s' if columns > 1 else ''}"
 
 
 def _text(value: Any, column: str, where: str) -> str:
@@ -221,23 +190,3 @@ def _text(value: Any, column: str, where: str) -> str:
             f"{where}: the field {column!r} must be a string. Received: {type(value).__name__}"
         )
     return replace_bad(value)
-
-
-def _label(value: Any, where: str) -> str | None:
-    """The label as a string: JSON and TFDS have numbers and lists, too."""
-    if value is None or isinstance(value, str):
-        return value if value is None else replace_bad(value.strip())
-    if isinstance(value, bool | int | float):
-        return str(value).lower()
-    if not isinstance(value, list):
-        raise InputError(
-            f"{where}: a label must be a string, a number or a list. Received: "
-            f"{type(value).__name__}"
-        )
-    labels = [_label(item, where) if not isinstance(item, list) else None for item in value]
-    if any(label is None or not label or LABEL_SEPARATOR in label for label in labels):
-        raise InputError(
-            f"{where}: the labels of a list must be strings or numbers without "
-            f"{LABEL_SEPARATOR!r}. Received: {value!r:.100}"
-        )
-    return LABEL_SEPARATOR.join(map(str, labels))

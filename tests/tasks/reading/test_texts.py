@@ -74,7 +74,10 @@ def test_quotes_mean_something_in_csv_and_nothing_in_tsv(tmp_path):
 def test_json_labels_may_be_strings_numbers_and_lists(tmp_path):
     labels = ["pos", 3, 0.5, True, ["a", "b"], [2], [], None]
     expected = ["pos", "3", "0.5", "true", "a|b", "2", "", None]
-    lines = [json.dumps({"text": "t", "label": label}) + "\n\n" for label in labels]
+    lines = [
+        json.dumps({"text": f"text {number}", "label": label}) + "\n\n"
+        for number, label in enumerate(labels)
+    ]
     path = _write(tmp_path, "a.jsonl", "".join(lines))
     assert [e.label for e in read_text_examples(path)] == expected
     assert read_text_examples(path)[1].where == f"{path}, row 3"
@@ -167,7 +170,9 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path, name, text, message):
 
 def test_a_header_without_a_known_text_is_not_taken_for_data(tmp_path):
     (tmp_path / "odd.csv").write_text("phrase,Sentiment\na fine film,1\n")
-    with pytest.raises(InputError, match="name the one with the text; its columns: 'phrase', 'Sen"):
+    with pytest.raises(
+        InputError, match="must name the one with the text; its columns: 'phrase', 'Sen"
+    ):
         read_text_examples(str(tmp_path / "odd.csv"))
     (example,) = read_text_examples(str(tmp_path / "odd.csv"), text_column="phrase")
     assert (example.text, example.label) == ("a fine film", "1")

@@ -1,0 +1,167 @@
+"""Signs that a column is not what it was taken for: an id for a text, a text for a label."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from bert_keras.errors import InputError
+from bert_keras.tasks.reading.columns import SETTINGS, Columns, quoted
+from bert_keras.tasks.reading.labels import LabelRules
+
+_NUMBER = re.compile(r"\s*[-+]?\d+([.,]\d+)*\s*")
+_ID = re.compile(r"\s*(?=\S*\d)\S+\s*")  # one word with a digit in it
+_SOME = 4  # rows under which lengths say nothing
+_FEW = 10  # rows under which nothing is said by the share of different values
+_NEARLY_ALL = 0.9
+
+
+def check_columns(
+    source: str,
+    columns: Columns,
+    rows: Sequence[tuple[str, str, str | None, Any]],
+    given: Columns,
+    header: bool | None,
+    labels: LabelRules | None,
+) -> None:
+    """Refuses columns that were guessed and look like others.
+
+    Args:
+        source: The table's name, for messages.
+        columns: What was found.
+        rows: The place, the text, its partner and the label's cell of each row.
+        given: What the user said of the columns.
+        header: And of the header.
+        labels: How labels are read; None when they are not.
+
+    Raises:
+        InputError: When the text looks like a number or an id, the label like a text, or the
+            first row like a header.
+    """
+    is_guess = columns.are_numbers and not given.text
+    if is_guess:
+        _check_texts(source, columns, [row[1] for row in rows], [row[2] for row in rows])
+        if header is None and not given.names:
+            _check_first_row(columns, [row[3] for row in rows], rows[0][0])
+    if labels is None and is_guess:  # numbers may stand there, which nobody takes for texts
+        rows = [row for row in rows if _is_word(row[3])]
+    elif labels is None or labels.kind == "number" or given.label:
+        return
+    both = [
+        (text + (pair or ""), str(cell))
+        for _, text, pair, cell in rows
+        if cell and isinstance(cell, str | int | float)
+    ]
+    if both:
+        _check_labels(source, columns, both, labels or LabelRules(kind="one"))
+
+
+def _check_texts(
+    source: str, columns: Columns, texts: Sequence[str], pairs: Sequence[str | None]
+) -> None:
+    """Refuses columns of a table without a header whose texts are numbers or ids.
+
+    Raises:
+        InputError: When nearly all of them are.
+    """
+    if not (columns.text_pair or columns.label):
+        return
+    both = [(columns.text, texts), (columns.text_pair, [pair for pair in pairs if pair])]
+    for name, values in both:
+        if name and len(values) > 1 and _share(_NUMBER, values) >= _NEARLY_ALL:
+            raise InputError(
+                f"{source}: {columns.title(name)}, taken for a text, has numbers: "
+                f"{_examples(values)}; {SETTINGS}"
+            )
+    is_id = len(texts) >= _FEW and len(set(texts)) == len(texts)
+    if is_id and columns.text_pair and _share(_ID, texts) >= _NEARLY_ALL:
+        raise InputError(
+            f"{source}: {columns.title(columns.text)}, taken for the text, looks like an id: "
+            f"{_examples(texts)}; {SETTINGS}"
+        )
+
+
+def _check_labels(
+    source: str, columns: Columns, rows: Sequence[tuple[str, str]], rules: LabelRules
+) -> None:
+    """Refuses a column of labels that looks like one of texts, ids or measurements.
+
+    Nearly every label is another one, or they are longer than the texts and as different as
+    these; unless most of them are known.
+
+    Args:
+        source: The table's name, for messages.
+        columns: Its columns.
+        rows: Text and label of each row that has one; the text with its partner.
+        rules: How the labels are read.
+
+    Raises:
+        InputError: When it does.
+    """
+    texts, labels = zip(*rows, strict=True)
+    single = list(labels)
+    if rules.kind == "several":
+        single = [name.strip() for label in labels for name in label.split(rules.separator)]
+    if 2 * sum(name in rules.names for name in single) >= len(single):
+        return
+    count, different, texts_different = len(rows), len(set(labels)), len(set(texts))
+    is_longer = sum(map(len, labels)) > sum(map(len, texts))
+    is_text = (
+        is_longer
+        and count >= _SOME
+        and (
+            different > texts_different
+            or different == texts_different < count
+            or (count >= _FEW and count < 3 * different)
+        )
+    )
+    is_other = count >= _FEW and (
+        len(set(single)) >= _NEARLY_ALL * len(single) or different > texts_different
+    )
+    if not (is_text or is_other):
+        return
+    found = (
+        f"{source}: {columns.title(columns.label)}, taken for the label, has {_examples(labels)}"
+    )
+    if _share(_NUMBER, labels) >= _NEARLY_ALL:
+        found += f": {different:,} different numbers in {len(rows):,} rows"
+        found += "; data.task = 'regression' learns numbers"
+    else:
+        found += f": {different:,} different ones in {len(rows):,} rows"
+        found += ", longer than the texts" if is_longer else ""
+    raise InputError(f"{found}; {SETTINGS}")
+
+
+def _check_first_row(columns: Columns, labels: Sequence[Any], where: str) -> None:
+    """Refuses a first row that was taken for data where it looks like a header.
+
+    Its label stands nowhere else, and every other label often; or it alone is no number.
+
+    Raises:
+        InputError: When it does.
+    """
+    if len(labels) < 3 or not all(isinstance(label, str) for label in labels):
+        return
+    first, *others = labels
+    counts = Counter(others)
+    is_alone = first not in counts and len(labels) >= _FEW and min(counts.values()) >= 3
+    is_word = not _NUMBER.fullmatch(first) and all(map(_NUMBER.fullmatch, others))
+    if first.strip() and (is_alone or is_word):
+        raise InputError(
+            f"{where} looks like a header: no other row has the label {quoted(first)}. "
+            "data.header = true (--header) takes it for one, and data.text_column and "
+            "data.label_column say which column is what; data.header = false (--no-header) takes "
+            "it for data"
+        )
+
+
+def _is_word(cell: Any) -> bool:
+    return isinstance(cell, str) and not _NUMBER.fullmatch(cell)
+
+
+def _share(pattern: re.Pattern[str], values: Sequence[str]) -> float:
+    return sum(pattern.fullmatch(value) is not None for value in values) / len(values)
+
+
+def _examples(values: Sequence[str]) -> str:
+    return ", ".join(map(quoted, values[:2])) + ", …"

@@ -1,0 +1,152 @@
+"""Tables as rows of named cells: what is a header, and which column is what."""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from bert_keras.errors import InputError
+from bert_keras.tasks.reading.columns import (
+    LABELS,
+    SETTINGS,
+    TEXTS,
+    Columns,
+    are_numbers,
+    find_columns,
+    listed,
+    number_columns,
+)
+from bert_keras.tasks.reading.sources import open_source, replace_bad, row
+
+_MAX_CELL = 1 << 28  # characters
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The columns that were given, whether there is a header, and labels with a column each."""
+
+    given: Columns
+    header: bool | None
+    labels: tuple[str, ...]
+
+
+Row = tuple[str, Columns, dict[str, Any]]
+
+
+def tab_rows(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
+    """The cells of lines, without blank ones; quotes mean nothing."""
+    return ((number, line.split("\t")) for number, line in lines if line.strip())
+
+
+def csv_rows(source: str) -> Iterator[tuple[int, list[str]]]:
+    """The cells of a file of commas and quotes, with their row's number.
+
+    Raises:
+        InputError: When it is none.
+    """
+    csv.field_size_limit(_MAX_CELL)  # Python's own limit is 131,072 characters
+    number = 0
+    with open_source(source) as file:
+        try:
+            for number, cells in enumerate(csv.reader(map(replace_bad, file), strict=True), 1):
+                if cells:
+                    yield number, cells
+        except csv.Error as error:
+            where = row(source, number + 1)
+            raise InputError(f"{where} is not valid CSV: {error}; quotes are doubled") from None
+
+
+def read_table(source: str, rows: Iterator[tuple[int, list[str]]], wanted: Wanted) -> Iterator[Row]:
+    """The place, the columns and the values of every row of a table.
+
+    Args:
+        source: The table's name.
+        rows: The number and the cells of every row, a header among them.
+        wanted: What the user said of the columns.
+
+    Raises:
+        InputError: When a column is missing or there twice, a row has more or fewer cells than
+            the first, or the first row may be a header or data.
+    """
+    number, first = next(rows, (1, []))
+    if not first:
+        return
+    names = [cell.strip() for cell in first]
+    if len(names) == 1:
+        _check_separator(source, row(source, number), first[0], wanted)
+    columns = _header(source, row(source, number), names, wanted)
+    if columns is None:  # no header, so the first row is data
+        columns = number_columns(len(names), source, wanted.given)
+        if columns is None:
+            raise InputError(
+                f"{row(source, number)} has {len(first)} columns and no known name among them; "
+                f"{SETTINGS}"
+            )
+        names = [str(position + 1) for position in range(len(first))]
+        rows = chain([(number, first)], rows)
+    twice = next((name for name in columns.names if names.count(name) > 1), None)
+    if twice:
+        raise InputError(f"{source} has several columns {twice!r}; rename all but one")
+    # The label of a first row without a header may be such a name, too: "question".
+    is_doubtful = (
+        wanted.header is None
+        and not wanted.given.text
+        and len(names) > 1
+        and len(columns.names) == 1
+    )
+    for number, cells in rows:
+        if len(cells) != len(names):
+            raise InputError(
+                f"{row(source, number)} has {_counted(len(cells))}, the first row has {len(names)}"
+            )
+        values = dict(zip(names, cells, strict=True))
+        if is_doubtful and values[columns.text].strip() == columns.text:
+            raise InputError(
+                f"{row(source, number)} has {columns.text!r} where the first row has it: is that a "
+                "header? data.header = true (--header) says so, data.header = false (--no-header) "
+                "that it is data"
+            )
+        yield row(source, number), columns, values
+
+
+def _check_separator(source: str, where: str, first: str, wanted: Wanted) -> None:
+    """Refuses a table of one column whose first row is a header by another separator."""
+    for sign in ("\t", ",", ";"):
+        names = [name.strip() for name in first.split(sign)]
+        if len(names) > 1 and find_columns(names, source, Columns(), wanted.labels):
+            raise InputError(
+                f"{where} is one column, but a header of {len(names)} if {sign!r} separates them: "
+                "a .csv file has commas and quotes, a .tsv file tabs. Received: "
+                f"{first!r:.80}"
+            )
+
+
+def _header(source: str, where: str, names: list[str], wanted: Wanted) -> Columns | None:
+    """The columns that a table's first row names; None when it is no header."""
+    given, header = wanted.given, wanted.header
+    if header is False or (header is None and are_numbers(given, names, where)):
+        return None
+    columns = find_columns(names, source, given, wanted.labels)
+    if columns is None and (header or given.names or any(name.lower() in LABELS for name in names)):
+        return wanted_columns(names, source, wanted)  # which says that no text is among them
+    return columns
+
+
+def _counted(columns: int) -> str:
+    return f"{columns} column{'s' if columns > 1 else ''}"
+
+
+def wanted_columns(names: Sequence[str], source: str, wanted: Wanted) -> Columns:
+    """The columns among these names.
+
+    Raises:
+        InputError: When there is none for a text.
+    """
+    columns = find_columns(names, source, wanted.given, wanted.labels)
+    if columns is None:
+        raise InputError(
+            f"{source} has no column with one of the names {', '.join(TEXTS)}; data.text_column "
+            f"(--text-column) must name the one with the text; its columns: {listed(names)}"
+        )
+    return columns

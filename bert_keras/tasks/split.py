@@ -1,0 +1,128 @@
+"""Which labelled examples are learned from and which choose the best model."""
+
+import logging
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from bert_keras.errors import InputError
+from bert_keras.tasks.task import Task
+
+_logger = logging.getLogger("bert_keras")
+
+_SHOWN = 10  # labels in a message
+
+
+def hold_out(
+    task: Task, examples: Sequence[Any], fraction: float, stratify: bool = False
+) -> tuple[list[Any], list[Any]]:
+    """Parts examples into those to learn from and those held out.
+
+    An example is held out when the hash of its text, a number in [0, 1), lies under the fraction.
+    Examples of one text stay together. A label that no example would be left of keeps the one of
+    the highest hash, with its like.
+
+    Args:
+        task: Says what an example's text and labels are.
+        examples: All examples.
+        fraction: The share that is held out.
+        stratify: Whether it is held out of each label's examples: those of the lowest hashes, no
+            more than the share. A text is counted under the label of its first example.
+
+    Raises:
+        InputError: When none would be left to learn from.
+    """
+    hashes = [zlib.crc32(task.key(example).encode()) for example in examples]
+    labels = [task.labels_of([example]) for example in examples]
+    if stratify:
+        held_out = _stratified(hashes, labels, fraction)
+    else:
+        held_out = {number for number in hashes if number < fraction * 2**32}
+    if examples and held_out.issuperset(hashes):
+        raise InputError(
+            f"data.dev_fraction = {fraction} holds out all examples ({len(examples)}) and leaves "
+            "none to train on"
+        )
+    kept = _keep_one_of_each(hashes, labels, held_out)
+    if kept:
+        _logger.info(
+            "kept to learn from, since no other example has their label: %s", _listed(kept)
+        )
+    train = [e for e, number in zip(examples, hashes, strict=True) if number not in held_out]
+    dev = [e for e, number in zip(examples, hashes, strict=True) if number in held_out]
+    return train, dev
+
+
+def check_labels(task: Task, train: Sequence[Any], dev: Sequence[Any]) -> None:
+    """Looks for labels that one of the two sides lacks.
+
+    Raises:
+        InputError: When a dev example has no label, or one that the task does not know, so that no
+            answer to it can be right.
+    """
+    task.labels_of(dev)
+    if not task.labels:
+        return
+    learned, scored = (
+        Counter(label for example in side for label in task.labels_of([example]))
+        for side in (train, dev)
+    )
+    for example in dev:
+        unknown = [label for label in task.labels_of([example]) if label not in task.labels]
+        if unknown:
+            raise InputError(
+                f"{example.where}: no training example has the label {unknown[0]!r} "
+                f"({scored[unknown[0]]:,} dev examples have it), so it cannot be learned; they "
+                f"have {_listed(task.labels)}. Correct it, add examples, or leave such rows out: "
+                f"data.ignore_labels = [{unknown[0]!r}]"
+            )
+    for side, counts, of_what in ((train, learned, "training"), (dev, scored, "dev")):
+        missing = [label for label in task.labels if not counts[label]]
+        if side and missing:
+            _logger.warning(
+                "no %s example has %s, %d of the %d labels",
+                of_what, _listed(missing), len(missing), len(task.labels),
+            )  # fmt: skip
+
+
+def _stratified(
+    hashes: Sequence[int], labels: Sequence[tuple[str, ...]], fraction: float
+) -> set[int]:
+    """The hashes of the texts that are held out, the same share of each label."""
+    sizes = Counter(hashes)
+    first = dict(zip(reversed(hashes), reversed(labels), strict=True))
+    texts: dict[tuple[str, ...], list[int]] = {}
+    for number in sizes:
+        texts.setdefault(first[number], []).append(number)
+    held_out: set[int] = set()
+    for numbers in texts.values():
+        room = round(fraction * sum(sizes[number] for number in numbers))
+        for number in sorted(numbers)[:-1]:  # one text is left at least
+            if sizes[number] > room:
+                break
+            room -= sizes[number]
+            held_out.add(number)
+    return held_out
+
+
+def _keep_one_of_each(
+    hashes: Sequence[int], labels: Sequence[tuple[str, ...]], held_out: set[int]
+) -> list[str]:
+    """Takes texts out of ``held_out`` until every label has one outside; returns those labels."""
+    pairs = sorted(zip(hashes, labels, strict=True), reverse=True)
+    learned = {label for number, names in pairs if number not in held_out for label in names}
+    kept = []
+    for number, names in pairs:
+        missing = [label for label in names if label not in learned]
+        if missing:
+            held_out.discard(number)
+            kept += missing
+            learned.update(names)
+    return kept
+
+
+def _listed(labels: Sequence[str]) -> str:
+    """The first labels, for a message."""
+    more = f" and {len(labels) - _SHOWN} more" if len(labels) > _SHOWN else ""
+    return ", ".join(map(repr, labels[:_SHOWN])) + more
