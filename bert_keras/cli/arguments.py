@@ -13,7 +13,7 @@ from bert_keras.errors import InputError
 if TYPE_CHECKING:
     from bert_keras.tokenization import Casing
 
-TASK_COLUMNS = ("text_column", "text_pair_column", "label_column")
+TASK_COLUMNS = ("text_column", "text_pair_column", "label_column", "word_column", "tag_column")
 INPUT_HELP = (
     "a text file, *.jsonl (field 'text'), either packed as .gz or .zst, a folder of them, a glob, "
     "tfds:NAME[:SPLIT[:FIELD]], or 'pydocs': the documentation of the Python packages installed "
@@ -107,6 +107,7 @@ def task_settings(options: argparse.Namespace) -> dict[str, Any]:
     """The fields of the task that the options set."""
     settings = {name: getattr(options, name) for name in TASK_COLUMNS}
     settings["max_seq_length"] = options.max_length
+    settings["strict_entities"] = getattr(options, "strict_entities", None)
     return {name: value for name, value in settings.items() if value is not None}
 
 

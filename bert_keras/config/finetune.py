@@ -14,6 +14,9 @@ from bert_keras.config.run import (
 )
 
 TASKS = ("classification", "multi_label", "regression", "tagging", "span", "masked_lm")
+TAG_SCHEMES = (
+    "IOB1", "IOB2", "IOE1", "IOE2", "BIOES", "BMES", "BIOS", "BILOU", "IO", "plain"
+)  # fmt: skip
 CLASS_WEIGHTS = ("none", "balanced")
 
 
@@ -72,6 +75,16 @@ class TaskDataConfig:
         text_column: The column that has the text, where its name is none of the known ones.
         text_pair_column: The same for the second text of a pair.
         label_column: The same for the label.
+        word_column: Tagging: the column of the words: its number from 1, or its name in CoNLL-U
+            (``"FORM"``) or a header; of JSON lines and data sets the field. Left out, it is found.
+        tag_column: The same for the tags, by default the last column or UPOS; ``"MISC:NER"`` is a
+            key in CoNLL-U's MISC.
+        tag_scheme: Tagging: how the model's tags mark entities: ``"IOB1"``, ``"IOB2"``,
+            ``"IOE1"``, ``"IOE2"``, ``"BIOES"``, ``"BMES"``, ``"BIOS"``, ``"BILOU"``, ``"IO"`` (a
+            run of one label is an entity) or ``"plain"`` (a label for each word, no entities). Left
+            out, the training data decide; data in another scheme are converted.
+        strict_entities: Tagging: score entities by seqeval's strict mode, in which tags that do not
+            follow the scheme mark none.
         doc_stride: Span: tokens from one window of a long text to the next.
         max_answer_length: Span: longest answer in tokens.
         no_answer_threshold: Span: how much likelier than the best answer "no answer" must be, in
@@ -89,6 +102,10 @@ class TaskDataConfig:
     text_column: str = ""
     text_pair_column: str = ""
     label_column: str = ""
+    word_column: str = ""
+    tag_column: str = ""
+    tag_scheme: str = ""
+    strict_entities: bool = False
     doc_stride: int = 128
     max_answer_length: int = 30
     no_answer_threshold: float = math.inf
@@ -98,6 +115,8 @@ class TaskDataConfig:
     def __post_init__(self) -> None:
         one_of("data.task", self.task, TASKS)
         one_of("data.masking", self.masking, MASKINGS)
+        if self.tag_scheme:
+            one_of("data.tag_scheme", self.tag_scheme, TAG_SCHEMES)
         at_least("data.max_seq_length", self.max_seq_length, 5)
         at_least("data.doc_stride", self.doc_stride, 1)
         at_least("data.max_answer_length", self.max_answer_length, 1)

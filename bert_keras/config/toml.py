@@ -94,6 +94,8 @@ def _convert(value: Any, hint: Any, name: str) -> Any:
         return tuple(_convert(item, hint.__args__[0], name) for item in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if name.endswith("_column") and type(value) is int:  # one without a name
+        return str(value)
     if type(value) is not hint:
         kinds = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
         raise InputError(f"{name} must be {kinds[hint]}. Received: {value!r}")

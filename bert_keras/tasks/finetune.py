@@ -121,6 +121,7 @@ def _with_sources(
 def _read(config: FinetuneConfig, task: Task) -> _Data:
     """Reads the examples; the dev ones from their own file, or held out by hash."""
     examples = task.read(config.data.train)
+    task = task.adapted_to(examples)
     if config.data.dev:
         train, dev = examples, task.read(config.data.dev)
     else:

@@ -1,7 +1,12 @@
 """Labelled data as examples, each of which knows the row it comes from. Knows no TensorFlow."""
 
 from bert_keras.tasks.reading.questions import QuestionExample, read_question_examples
-from bert_keras.tasks.reading.tagged import TaggedExample, has_words, read_tagged_examples
+from bert_keras.tasks.reading.tagged import (
+    TaggedExample,
+    has_words,
+    note_on_raw_text,
+    read_tagged_examples,
+)
 from bert_keras.tasks.reading.texts import LABEL_SEPARATOR, TextExample, read_text_examples
 
 __all__ = [
@@ -10,6 +15,7 @@ __all__ = [
     "TaggedExample",
     "TextExample",
     "has_words",
+    "note_on_raw_text",
     "read_question_examples",
     "read_tagged_examples",
     "read_text_examples",

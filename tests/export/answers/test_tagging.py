@@ -25,6 +25,11 @@ TEXTS = [
         (TAGS, {"max_length": 16, "max_windows": 400}),
         (["PER", "O", "LOC"], {}),  # a published model that marks no beginnings
         (["I-X", "S-X", "E-X", "B-X", "B-Y", "I-Y"], {"max_length": 32}),
+        (["O", "B-X", "M-X", "E-X", "S-X", "B-Y", "M-Y", "E-Y", "S-Y"], {}),
+        (["O", "B-X", "I-X", "L-X", "U-X"], {}),
+        (["O", "I-X", "E-X", "[CLS]"], {}),
+        (["B", "M", "E", "S"], {}),  # word segmentation
+        (["DET", "NOUN", "VERB"], {}),  # a label for each word
     ],
 )
 def test_entities_are_those_of_predict(tags, settings, config, tokenizer, make_answers):
