@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from bert_keras.errors import InputError
@@ -150,16 +151,18 @@ class Finder:
         return next((v for v in self._cells(column) if v not in (OUTSIDE, *_PLACEHOLDERS)), OUTSIDE)
 
     def _counts(self, column: int) -> bool:
-        """Whether a column numbers the words of each sentence, from 0 or from 1."""
+        """Whether a column numbers the words: from 0 or 1 in each sentence, or through all."""
         if self.width == 1 or sum(map(len, self.sentences)) < 2:
             return False
-        return any(
-            all(
-                row.cells[column : column + 1] == [str(number)]
-                for sentence in self.sentences
-                for number, row in enumerate(sentence, start=first)
-            )
-            for first in (0, 1)
+        numbers = [
+            [row.cells[column] for row in s if column < len(row.cells)] for s in self.sentences
+        ]
+        if not all(cell.isdecimal() for sentence in numbers for cell in sentence):
+            return False
+        values = [[int(cell) for cell in sentence] for sentence in numbers]
+        through = [number for sentence in values for number in sentence]
+        return _is_run(through) or (
+            {sentence[0] for sentence in values} in ({0}, {1}) and all(map(_is_run, values))
         )
 
     def _stays(self, column: int) -> bool:
@@ -182,6 +185,11 @@ class Finder:
                 name, _, value = part.partition("=")
                 found[name] += is_typed(value)
         return [f"MISC:{name}" for name, count in found.items() if count]
+
+
+def _is_run(numbers: Sequence[int]) -> bool:
+    """Whether each number is one more than that before it."""
+    return all(after - before == 1 for before, after in pairwise(numbers))
 
 
 def _counted(columns: int) -> str:

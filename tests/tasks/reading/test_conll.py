@@ -107,7 +107,13 @@ def _read(folder, text, name="a.conll", **columns):
             "word = form ('Bonn'), tag = entity ('B-LOC')",
         ),
         ("0\tBonn\tO\n1\tis\tO\n", {}, [[("Bonn", "O"), ("is", "O")]], "word = column 2 ('Bonn')"),
-        ("7 O\n8 O\n", {}, [[("7", "O"), ("8", "O")]], "word = column 1 ('7')"),
+        (
+            "7 a O\n8 b O\n\n9 c O\n",
+            {},
+            [[("a", "O"), ("b", "O")], [("c", "O")]],
+            "word = column 2 ('a')",
+        ),
+        ("7 O\n9 O\n", {}, [[("7", "O"), ("9", "O")]], "word = column 1 ('7')"),
         ("1 Bonn\n2 is\n", {}, [[("Bonn", None), ("is", None)]], "word = column 2 ('Bonn')"),
     ],
 )
