@@ -17,6 +17,7 @@ TASKS = ("classification", "multi_label", "regression", "tagging", "span", "mask
 TAG_SCHEMES = (
     "IOB1", "IOB2", "IOE1", "IOE2", "BIOES", "BMES", "BIOS", "BILOU", "IO", "plain"
 )  # fmt: skip
+TRUNCATIONS = ("head", "tail", "head_tail")
 CLASS_WEIGHTS = ("none", "balanced")
 
 
@@ -85,6 +86,12 @@ class TaskDataConfig:
             out, the training data decide; data in another scheme are converted.
         strict_entities: Tagging: score entities by seqeval's strict mode, in which tags that do not
             follow the scheme mark none.
+        truncation: Classification, multi-label and regression: which part of a text is read that
+            has more tokens: ``"head"``, its beginning; ``"tail"``, its end; ``"head_tail"``, a
+            quarter from its beginning and the rest from its end (Sun et al. 2019, section 5.3.1).
+        windows: Likewise: whether a longer text is read in several windows, whose logits are
+            averaged. For single texts. A step's memory grows with the windows of its texts.
+        max_windows: The most windows of a text.
         doc_stride: Span: tokens from one window of a long text to the next.
         max_answer_length: Span: longest answer in tokens.
         no_answer_threshold: Span: how much likelier than the best answer "no answer" must be, in
@@ -106,6 +113,9 @@ class TaskDataConfig:
     tag_column: str = ""
     tag_scheme: str = ""
     strict_entities: bool = False
+    truncation: str = "head"
+    windows: bool = False
+    max_windows: int = 16
     doc_stride: int = 128
     max_answer_length: int = 30
     no_answer_threshold: float = math.inf
@@ -118,6 +128,8 @@ class TaskDataConfig:
         if self.tag_scheme:
             one_of("data.tag_scheme", self.tag_scheme, TAG_SCHEMES)
         at_least("data.max_seq_length", self.max_seq_length, 5)
+        one_of("data.truncation", self.truncation, TRUNCATIONS)
+        at_least("data.max_windows", self.max_windows, 1)
         at_least("data.doc_stride", self.doc_stride, 1)
         at_least("data.max_answer_length", self.max_answer_length, 1)
         for name in ("dev_fraction", "masking_rate"):

@@ -7,7 +7,7 @@ import numpy as np
 
 from bert_keras.modeling.finetuning import IGNORED_LABEL
 from bert_keras.tasks.feature import Feature
-from bert_keras.tasks.windows import best_windows, cut_windows
+from bert_keras.tasks.windows import best_windows, cut_windows, overlapping
 from bert_keras.tokenization import Encoding
 
 Ranges = Sequence[tuple[int, int]]
@@ -39,7 +39,7 @@ def sentence_features(
     (first_id, *ids, last_id) = encoding.input_ids
     pieces = _first_pieces(parts, encoding.offsets[1:-1])
     room = max_seq_length - 2
-    windows = cut_windows(len(ids), room, max(1, room - room // 4))
+    windows = cut_windows(len(ids), room, overlapping(room))
     owners = best_windows(len(ids), windows)
     with_piece = np.flatnonzero(pieces >= 0)
     window_of_part = owners[pieces[with_piece]]

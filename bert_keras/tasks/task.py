@@ -113,6 +113,10 @@ class Task(ABC):
             InputError: When an example has none that the task can learn from; names the row.
         """
 
+    def cut_by(self) -> str:
+        """The settings that decide which part of a long example is read, for messages."""
+        return f"max_seq_length = {self.max_seq_length}"
+
     def model_arguments(self) -> dict[str, Any]:
         """What ``model_class`` is made of beside the architecture."""
         return {"labels": self.labels} if self.labels else {}
