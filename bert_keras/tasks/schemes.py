@@ -97,16 +97,12 @@ class Scheme:
         """The tags of the parts of a word that has this tag."""
         if count == 1 or not self.letters or not has_letter(tag):
             return [tag] * count
-        letter, label = tag[0], type_of(tag)
-        return [
-            self._tag(
-                self._letter(
-                    part == 0 and letter in _OPENING, part == count - 1 and letter in _CLOSING
-                ),
-                label,
-            )
-            for part in range(count)
-        ]
+        begins, ends, label = tag[0] in _OPENING, tag[0] in _CLOSING, type_of(tag)
+        first, inner, last = (
+            self._tag(self._letter(*edges), label)
+            for edges in ((begins, False), (False, False), (False, ends))
+        )
+        return [first, *[inner] * (count - 2), last]
 
     def inside(self, left: str, right: str) -> str:
         """The tag of a word that nobody has read between two others.

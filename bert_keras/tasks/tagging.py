@@ -122,8 +122,11 @@ class Tagging(Task):
 
     def adapted_to(self, examples: Sequence[TaggedExample]) -> Self:
         """The task in the scheme of the data it learns from."""
-        for example in examples:
-            _tags(example)
+        if {tag for example in examples for tag in _tags(example)} <= {OUTSIDE}:
+            raise InputError(
+                f"{examples[0].where}: there is nothing to learn, as every tag is O; name the "
+                "column or field of the tags: data.tag_column"
+            )
         scheme = SCHEMES[self.tag_scheme] if self.tag_scheme else scheme_of_data(examples)
         self._check_strict(scheme)
         _logger.info("%s", describe(scheme, examples))

@@ -6,6 +6,7 @@ import numpy as np
 
 from bert_keras.tasks.reading import TaggedExample
 from bert_keras.tasks.schemes import OUTSIDE, Scheme, Span
+from bert_keras.tasks.tagging_features import Ranges
 from bert_keras.tasks.task import Prediction
 
 
@@ -20,34 +21,38 @@ def sentence_answer(
         tags: A tag for each part of its words, one after another; None where no piece was its own.
         scores: Their probabilities.
     """
+    parts = example.parts
     filled = _filled(tags, scheme)
     spans = scheme.spans(filled)
-    ends = np.cumsum([len(parts) for parts in example.parts], dtype=int)
-    starts = [0, *ends[:-1]]
     answer: Prediction = {}
     if scheme.has_entities:
         has_piece = np.array([tag is not None for tag in tags], bool)
-        answer["entities"] = [_entity(example, span, scores, has_piece) for span in spans]
+        ranges = [part for word in parts for part in word]
+        answer["entities"] = [
+            _entity(example.text, span, ranges, scores, has_piece) for span in spans
+        ]
+    counts = np.array([len(word) for word in parts], int)
+    sums = np.add.reduceat(scores, np.cumsum(counts) - counts) if len(counts) else scores
     return answer | {
         "words": list(example.words),
-        "tags": _word_tags(example, scheme, filled, spans),
+        "tags": _word_tags(parts, scheme, filled, spans),
         "starts": list(example.starts),
         "ends": [s + len(word) for s, word in zip(example.starts, example.words, strict=True)],
-        "scores": [float(scores[a:b].mean()) for a, b in zip(starts, ends, strict=False)],
+        "scores": (sums / counts).tolist(),
     }
 
 
 def _entity(
-    example: TaggedExample, span: Span, scores: np.ndarray, has_piece: np.ndarray
+    text: str, span: Span, ranges: Ranges, scores: np.ndarray, has_piece: np.ndarray
 ) -> Prediction:
-    parts = [part for word in example.parts for part in word]
-    start, end = parts[span.start][0], parts[span.end - 1][1]
+    start, end = ranges[span.start][0], ranges[span.end - 1][1]
+    own = slice(span.start, span.end)
     return {
         "label": span.label,
         "start": start,
         "end": end,
-        "text": example.text[start:end],
-        "score": float(scores[span.start : span.end][has_piece[span.start : span.end]].mean()),
+        "text": text[start:end],
+        "score": float(scores[own][has_piece[own]].mean()),
     }
 
 
@@ -65,17 +70,17 @@ def _filled(tags: Sequence[str | None], scheme: Scheme) -> list[str]:
 
 
 def _word_tags(
-    example: TaggedExample, scheme: Scheme, tags: list[str], spans: list[Span]
+    words: Sequence[Ranges], scheme: Scheme, tags: list[str], spans: list[Span]
 ) -> list[str]:
     """The tags of the words; those of words with one part as they are.
 
     A word of several parts is in the entity that its first part is in.
     """
-    if len(tags) == len(example.words):
+    if len(tags) == len(words):
         return tags
     span_of = {part: span for span in spans for part in range(span.start, span.end)}
     result, start = [], 0
-    for parts in example.parts:
+    for parts in words:
         end = start + len(parts)
         span = span_of.get(start)
         if len(parts) == 1 or not scheme.letters:

@@ -125,6 +125,11 @@ def test_dev_data_in_another_scheme_are_scored_in_the_models(tmp_path, caplog):
         task.read(str(tmp_path / "pos.conll"))
 
 
+def test_tags_that_are_all_outside_are_asked_about():
+    with pytest.raises(InputError, match=r"row 1: there is nothing to learn.*data.tag_column"):
+        Tagging().adapted_to([_example("ab", ["O", "O"])])
+
+
 def test_strict_scores_need_a_scheme_that_seqeval_knows():
     examples = [_example("abc", ["B-x", "I-x", "S-x"])]
     with pytest.raises(InputError, match=r"strict_entities .*does not have for the scheme BIOS"):

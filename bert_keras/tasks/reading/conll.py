@@ -51,7 +51,7 @@ def read_columns(source: str, lines: Sequence[str], given: Given, labelled: bool
         InputError: When a row has another number of columns than the first, or a column has to be
             named; names the row or the setting.
     """
-    sentences = _sentences(source, lines)
+    sentences = _sentences(lines)
     if not sentences:
         raise InputError(f"{source} holds no words")
     is_conllu = _is_conllu(sentences)
@@ -79,7 +79,7 @@ def is_columns(lines: Sequence[str]) -> bool:
     when all have as many columns, of which the last alone holds upper-case names or marks, some
     more than once, in sentences of several lines.
     """
-    sentences = _sentences("", lines)
+    sentences = _sentences(lines)
     if not sentences:
         return False
     if _is_conllu(sentences):
@@ -105,7 +105,7 @@ def _cells_of(line: str) -> list[str]:
     return re.split(" +", cells[0]) if len(cells) == 1 else cells
 
 
-def _sentences(source: str, lines: Sequence[str]) -> list[list[Row]]:
+def _sentences(lines: Sequence[str]) -> list[list[Row]]:
     """The rows of each sentence; comments and the marks of documents are passed over."""
     is_comment = _comment_test(lines)
     sentences: list[list[Row]] = [[]]

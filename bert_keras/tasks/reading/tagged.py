@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Self
 
 from bert_keras.errors import InputError
@@ -55,7 +54,7 @@ class TaggedExample:
             object.__setattr__(self, "text", text)
             object.__setattr__(self, "starts", starts)
 
-    @cached_property
+    @property
     def parts(self) -> list[list[tuple[int, int]]]:
         """The parts of each word that are tagged, as ranges of the text's characters.
 
@@ -94,9 +93,9 @@ def has_words(source: str, word_column: str = "") -> bool:
     if suffix_of(source) == ".txt" or source == STANDARD_INPUT:
         return is_columns(list(read_source_lines(source)))
     if suffix_of(source) == ".tsv":
-        rows = [line.split("\t") for line in read_source_lines(source) if line.strip()]
+        rows = [line.split("\t") for line in read_source_lines(source) if "\t" in line.strip()]
         of_texts = sum(any(" " in cell.strip() for cell in cells) for cells in rows)
-        return len(rows[0]) < 2 or 2 * of_texts <= len(rows) if rows else True
+        return 2 * of_texts <= len(rows)
     return True
 
 

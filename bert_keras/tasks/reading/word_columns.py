@@ -154,12 +154,9 @@ class Finder:
         """Whether a column numbers the words: from 0 or 1 in each sentence, or through all."""
         if self.width == 1 or sum(map(len, self.sentences)) < 2:
             return False
-        numbers = [
-            [row.cells[column] for row in s if column < len(row.cells)] for s in self.sentences
-        ]
-        if not all(cell.isdecimal() for sentence in numbers for cell in sentence):
+        if not all(cell.isdecimal() and len(cell) < 10 for cell in self._cells(column)):
             return False
-        values = [[int(cell) for cell in sentence] for sentence in numbers]
+        values = [[int(row.cells[column]) for row in sentence] for sentence in self.sentences]
         through = [number for sentence in values for number in sentence]
         return _is_run(through) or (
             {sentence[0] for sentence in values} in ({0}, {1}) and all(map(_is_run, values))
