@@ -32,11 +32,7 @@ def example(text, label=None, pair=None):
 def classifier(encoder_path):
     def make(packed=False, **settings):
         task = Classification(labels=LABELS, max_seq_length=10, **settings)
-        model = bert_keras.load(
-            encoder_path, task.model_class, **task.model_arguments(), packed=packed
-        )
-        model.other_config |= task.remembered()
-        return model, task
+        return task.open_model(encoder_path, packed=packed), task
 
     return make
 
