@@ -57,6 +57,8 @@ class Tagging(Task):
     Texts longer than ``max_seq_length`` are cut into windows that overlap by a quarter; a word is
     answered where it has the most context, and trained on there alone.
 
+    From Python ``adapted_to(examples)`` comes before ``labels_of``: it finds the scheme.
+
     Attributes:
         word_column: The column of the words, as in ``read_tagged_examples``.
         tag_column: That of the tags.

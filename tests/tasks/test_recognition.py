@@ -114,7 +114,7 @@ def test_a_models_labels_tell_its_scheme(labels, name):
 @pytest.mark.parametrize("wanted", ["IOB1", "IOB2", "BIOES", "BMES", "BILOU", "IOE2"])
 def test_another_scheme_is_converted_and_said(wanted, caplog):
     caplog.set_level(logging.INFO, "bert_keras")
-    for found in ("IOB1", "BIOES"):
+    for found in ("IOB1", "BIOES", "BMES"):
         examples = _drawn(found, seed=2)
         if found == wanted:
             continue

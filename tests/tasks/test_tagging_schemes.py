@@ -125,6 +125,21 @@ def test_dev_data_in_another_scheme_are_scored_in_the_models(tmp_path, caplog):
         task.read(str(tmp_path / "pos.conll"))
 
 
+def test_a_recipe_may_choose_the_scheme_that_is_learned(tmp_path):
+    (tmp_path / "iob2.conll").write_text("a B-x\nb B-x\nc I-x\n")
+    (tmp_path / "io.conll").write_text("a O\nb PER\nc PER\n")
+    task = Tagging(tag_scheme="BIOES")
+    examples = task.read(str(tmp_path / "iob2.conll"))
+    assert examples[0].tags == ("S-x", "B-x", "E-x")
+    assert task.adapted_to(examples).labels_of(examples) == ("B-x", "I-x", "E-x", "S-x")
+    task = Tagging(tag_scheme="IO")
+    examples = task.read(str(tmp_path / "io.conll"))
+    assert task.labels_of(examples) == ("O", "PER")
+    assert task.scheme.spans(examples[0].tags) == [("PER", 1, 3)]
+    plain = Tagging(tag_scheme="plain")
+    assert plain.labels_of(plain.read(str(tmp_path / "iob2.conll"))) == ("B-x", "I-x")
+
+
 def test_tags_that_are_all_outside_are_asked_about():
     with pytest.raises(InputError, match=r"row 1: there is nothing to learn.*data.tag_column"):
         Tagging().adapted_to([_example("ab", ["O", "O"])])
