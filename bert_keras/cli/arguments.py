@@ -13,8 +13,10 @@ from bert_keras.errors import InputError
 if TYPE_CHECKING:
     from bert_keras.tokenization import Casing
 
-TASK_COLUMNS = ("text_column", "text_pair_column", "label_column")
-_TASK_SETTINGS = (*TASK_COLUMNS, "header", "label_separator", "ignore_labels")
+TASK_COLUMNS = ("text_column", "text_pair_column", "label_column", "word_column", "tag_column")
+_TASK_SETTINGS = (
+    *TASK_COLUMNS, "header", "label_separator", "ignore_labels", "strict_entities",
+)  # fmt: skip
 INPUT_HELP = (
     "a text file, *.jsonl (field 'text'), either packed as .gz or .zst, a folder of them, a glob, "
     "tfds:NAME[:SPLIT[:FIELD]], or 'pydocs': the documentation of the Python packages installed "

@@ -32,6 +32,13 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--data", metavar="FILE", required=True, help=DATA_HELP)
     add_task_arguments(parser)
     add_label_arguments(parser)
+    parser.add_argument(
+        "--strict-entities",
+        action="store_true",
+        default=None,
+        help="tagging: tags that do not follow their scheme mark no entity, as in seqeval's strict "
+        "mode",
+    )
     parser.add_argument("--json", action="store_true", help="print the metrics as one JSON object")
 
 

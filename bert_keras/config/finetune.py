@@ -14,6 +14,9 @@ from bert_keras.config.run import (
 )
 
 TASKS = ("classification", "multi_label", "regression", "tagging", "span", "masked_lm")
+TAG_SCHEMES = (
+    "IOB1", "IOB2", "IOE1", "IOE2", "BIOES", "BMES", "BIOS", "BILOU", "IO", "plain"
+)  # fmt: skip
 TRUNCATIONS = ("head", "tail", "head_tail")
 CLASS_WEIGHTS = ("none", "balanced")
 _OF_TASKS = {
@@ -93,6 +96,16 @@ class TaskDataConfig:
         stratify: Classification: ``dev_fraction`` is held out of each label's examples, by the same
             hash. Otherwise it is of all of them, and a label that would have none left to learn
             from keeps the example of the highest hash.
+        word_column: Tagging: the column of the words: its number from 1, or its name in CoNLL-U
+            (``"FORM"``) or a header; of JSON lines and data sets the field. Left out, it is found.
+        tag_column: The same for the tags, by default the last column or UPOS; ``"MISC:NER"`` is a
+            key in CoNLL-U's MISC.
+        tag_scheme: Tagging: how the model's tags mark entities: ``"IOB1"``, ``"IOB2"``,
+            ``"IOE1"``, ``"IOE2"``, ``"BIOES"``, ``"BMES"``, ``"BIOS"``, ``"BILOU"``, ``"IO"`` (a
+            run of one label is an entity) or ``"plain"`` (a label for each word, no entities). Left
+            out, the training data decide; data in another scheme are converted.
+        strict_entities: Tagging: score entities by seqeval's strict mode, in which tags that do not
+            follow the scheme mark none.
         truncation: Classification, multi-label and regression: which part of a text is read that
             has more tokens: ``"head"``, its beginning; ``"tail"``, its end; ``"head_tail"``, a
             quarter from its beginning and the rest from its end (Sun et al. 2019, section 5.3.1).
@@ -122,6 +135,10 @@ class TaskDataConfig:
     label_separator: str = "|"
     ignore_labels: tuple[str, ...] = ()
     stratify: bool = False
+    word_column: str = ""
+    tag_column: str = ""
+    tag_scheme: str = ""
+    strict_entities: bool = False
     truncation: str = "head"
     windows: bool = False
     max_windows: int = 16
@@ -134,6 +151,8 @@ class TaskDataConfig:
     def __post_init__(self) -> None:
         one_of("data.task", self.task, TASKS)
         one_of("data.masking", self.masking, MASKINGS)
+        if self.tag_scheme:
+            one_of("data.tag_scheme", self.tag_scheme, TAG_SCHEMES)
         at_least("data.max_seq_length", self.max_seq_length, 5)
         one_of("data.truncation", self.truncation, TRUNCATIONS)
         at_least("data.max_windows", self.max_windows, 1)

@@ -122,6 +122,7 @@ def _read(config: FinetuneConfig, task: Task) -> _Data:
     """Reads the examples; the dev ones from their own file, or held out by hash."""
     data = config.data
     examples = task.read(data.train)
+    task = task.adapted_to(examples)
     found = task.labels_of(examples)
     task = task.with_labels(task.labels or found)
     if data.dev:

@@ -1,57 +1,98 @@
 """Tagging: a label for every word, read from its first piece (Devlin et al. 2018, section 5.3)."""
 
-import re
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from functools import cached_property
+from typing import Self
 
 import numpy as np
 from scipy.special import softmax
 from sklearn.metrics import confusion_matrix
 
+from bert_keras.config.checks import one_of
+from bert_keras.config.finetune import TAG_SCHEMES
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForTokenClassification
-from bert_keras.modeling.finetuning import IGNORED_LABEL
 from bert_keras.tasks.feature import Feature
-from bert_keras.tasks.metrics import entity_scores, entity_spans
+from bert_keras.tasks.metrics import entity_scores, label_scores
 from bert_keras.tasks.reading import (
     TaggedExample,
     has_words,
+    note_on_raw_text,
     read_tagged_examples,
     read_text_examples,
 )
+from bert_keras.tasks.recognition import (
+    describe,
+    in_scheme,
+    note_on_breaches,
+    scheme_of_data,
+    scheme_of_labels,
+)
 from bert_keras.tasks.running import Outputs
+from bert_keras.tasks.schemes import OUTSIDE, SCHEMES, UNNAMED, Scheme, is_typed, type_of
+from bert_keras.tasks.tagging_answers import sentence_answer
+from bert_keras.tasks.tagging_features import sentence_features
 from bert_keras.tasks.task import Confusion, Mistake, Prediction, Task
-from bert_keras.tasks.windows import best_windows, cut_windows, overlapping
-from bert_keras.tokenization import BertTokenizer, Encoding
+from bert_keras.tokenization import BertTokenizer
 
-OUTSIDE = "O"
-_PREFIXED = re.compile("O|[BIES]-.+")
+_logger = logging.getLogger("bert_keras")
+
 _SHOWN_AROUND = 5  # words on either side of a mistake
-
-
-class _Origin(NamedTuple):
-    """The words that a feature answers for, and where their first pieces stand in it."""
-
-    words: np.ndarray
-    positions: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tagging(Task):
-    """A tag for each word, and with them entities.
+    """A tag for each word, and with them entities where the tags mark some.
 
     Answers are ``{"entities": [{"label", "start", "end", "text", "score"}], "words", "tags",
-    "scores"}``: an entity with its half-open range of characters and the mean probability of its
-    tags; and tag and probability of every word. Texts longer than ``max_seq_length`` are cut into
-    windows that overlap by a quarter; a word is answered where it has the most context, and
-    trained on there alone.
+    "starts", "ends", "scores"}``: an entity with its half-open range of characters and the mean
+    probability of its tags; and of every word tag, range and probability. Tags of the scheme
+    ``plain`` mark no entities, and the answer has none.
+
+    A word with CJK characters is learned and answered as raw text has it, a part for each of them,
+    so that words and raw text have the same entities; tags and scores are of the whole words.
+
+    Texts longer than ``max_seq_length`` are cut into windows that overlap by a quarter; a word is
+    answered where it has the most context, and trained on there alone.
+
+    From Python ``adapted_to(examples)`` comes before ``labels_of``: it finds the scheme.
+
+    Attributes:
+        word_column: The column of the words, as in ``read_tagged_examples``.
+        tag_column: That of the tags.
+        tag_scheme: The scheme of the labels, one of ``SCHEMES``; empty where only the labels tell.
+        strict_entities: Whether entities are scored by seqeval's strict mode.
     """
+
+    word_column: str = ""
+    tag_column: str = ""
+    tag_scheme: str = ""
+    strict_entities: bool = False
 
     name = "tagging"
     model_class = BertForTokenClassification
-    columns = ("text", "entities")
-    best_metric = "f1"
+    remembers = ("max_seq_length", "tag_scheme", "strict_entities")
+
+    def __post_init__(self) -> None:
+        if self.tag_scheme:
+            one_of("tag_scheme", self.tag_scheme, TAG_SCHEMES)
+
+    @cached_property
+    def scheme(self) -> Scheme:
+        """The scheme of the labels."""
+        return SCHEMES[self.tag_scheme] if self.tag_scheme else scheme_of_labels(self.labels)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Text and entities, or text and labels."""
+        return ("text", "entities" if self.scheme.has_entities else "labels")
+
+    @property
+    def best_metric(self) -> str:
+        """F1 of the entities; without any the accuracy of the labels."""
+        return "f1" if self.scheme.has_entities else "accuracy"
 
     def from_text(self, text: str, text_pair: str | None = None) -> TaggedExample:
         """The words of a text.
@@ -64,13 +105,42 @@ class Tagging(Task):
         return TaggedExample.from_text(text, "the text")
 
     def read(self, source: str) -> list[TaggedExample]:
-        """The sentences of a file or data set; see ``read_tagged_examples``."""
-        return read_tagged_examples(source)
+        """The sentences of a file or data set, with tags in the scheme of the task's labels.
+
+        See ``read_tagged_examples``.
+        """
+        examples = read_tagged_examples(source, self.word_column, self.tag_column)
+        if not (self.tag_scheme or self.labels):
+            return examples
+        self._check_strict(self.scheme)
+        return in_scheme(self.scheme, examples, source, is_certain=bool(self.tag_scheme))
+
+    def _check_strict(self, scheme: Scheme) -> None:
+        if self.strict_entities and scheme.strict is None:
+            raise InputError(
+                f"strict_entities is seqeval's strict mode, which it does not have for the scheme "
+                f"{scheme.name} of the tags"
+            )
+
+    def adapted_to(self, examples: Sequence[TaggedExample]) -> Self:
+        """The task in the scheme of the data it learns from."""
+        if {tag for example in examples for tag in _tags(example)} <= {OUTSIDE}:
+            raise InputError(
+                f"{examples[0].where}: there is nothing to learn, as every tag is O; name the "
+                "column or field of the tags: data.tag_column"
+            )
+        scheme = SCHEMES[self.tag_scheme] if self.tag_scheme else scheme_of_data(examples)
+        self._check_strict(scheme)
+        _logger.info("%s", describe(scheme, examples))
+        note_on_breaches(scheme, examples)
+        note_on_raw_text(examples)
+        return replace(self, tag_scheme=scheme.name)
 
     def read_texts(self, source: str) -> list[TaggedExample]:
         """Raw texts, a line or a row each, or the words of a source that has them parted."""
-        if has_words(source):
-            return super().read_texts(source)
+        if has_words(source, self.word_column):
+            return read_tagged_examples(source, self.word_column, labelled=False)
+        _logger.info("%s: raw text, whose words are parted at spaces and punctuation", source)
         texts = read_text_examples(source, labels=None)
         return [TaggedExample.from_text(example.text, example.where) for example in texts]
 
@@ -83,23 +153,40 @@ class Tagging(Task):
         return example.text
 
     def labels_of(self, examples: Sequence[TaggedExample]) -> tuple[str, ...]:
-        """O, then B and I of every type that is found, by the alphabet."""
-        types = {_type(tag) for example in examples for tag in _tags(example)} - {OUTSIDE}
-        return (OUTSIDE, *(f"{prefix}-{name}" for name in sorted(types) for prefix in "BI"))
+        """The scheme's letters with every type that is found, by the alphabet, O before them."""
+        is_known = self.tag_scheme or self.labels
+        scheme = self.scheme if is_known else scheme_of_data(examples)
+        return scheme.labels({tag for example in examples for tag in _tags(example)})
 
     def features(
         self, examples: Sequence[TaggedExample], tokenizer: BertTokenizer
     ) -> list[Feature]:
         """The windows of each sentence, most often one."""
         encodings = tokenizer.encode_batch([example.text for example in examples])
-        numbers = None
-        if all(example.tags is not None for example in examples):
-            numbers = {label: number for number, label in enumerate(self.labels)}
+        is_labelled = all(example.tags is not None for example in examples)
         features = []
         for index, (example, encoding) in enumerate(zip(examples, encodings, strict=True)):
-            targets = None if numbers is None else _targets(example, numbers)
-            features += _features(index, example, encoding, self.max_seq_length, targets)
+            targets = self._targets(example) if is_labelled else None
+            parts = [part for word in example.parts for part in word]
+            features += sentence_features(index, parts, encoding, self.max_seq_length, targets)
         return features
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {label: number for number, label in enumerate(self.labels)}
+
+    def _targets(self, example: TaggedExample) -> np.ndarray:
+        """The number of the tag of each part of the words."""
+        targets = []
+        for word, tag, parts in zip(example.words, _tags(example), example.parts, strict=True):
+            for part_tag in self.scheme.spread(tag, len(parts)):
+                if part_tag not in self._numbers:
+                    raise InputError(
+                        f"{example.where}: the tag {part_tag!r} of {word!r:.40} is none of the "
+                        f"model's: {', '.join(self.labels)}"
+                    )
+                targets.append(self._numbers[part_tag])
+        return np.array(targets, np.int32)
 
     def decode(
         self,
@@ -108,55 +195,62 @@ class Tagging(Task):
         outputs: Sequence[Outputs],
     ) -> list[Prediction]:
         """Tags and entities; a word without a piece goes on with the entity around it."""
-        best = [np.full(len(example.words), -1) for example in examples]
-        scores = [np.zeros(len(example.words)) for example in examples]
+        if self.scheme.name == "IO" and not self.tag_scheme:
+            _logger.info("the labels have no letters; a run of one of them is taken for an entity")
+        counts = [sum(map(len, example.parts)) for example in examples]
+        best = [np.full(count, -1) for count in counts]
+        scores = [np.zeros(count) for count in counts]
         for feature, output in zip(features, outputs, strict=True):
-            words, positions = feature.origin
+            parts, positions = feature.origin
             rows = softmax(output["logits"][positions].astype(np.float64), axis=-1)
-            best[feature.example][words] = rows.argmax(axis=-1)
-            scores[feature.example][words] = rows.max(axis=-1)
-        return [self._prediction(*parts) for parts in zip(examples, best, scores, strict=True)]
-
-    def _prediction(
-        self, example: TaggedExample, best: np.ndarray, scores: np.ndarray
-    ) -> Prediction:
-        tags = _filled([self.labels[number] if number >= 0 else None for number in best])
-        entities = []
-        for label, first, end in entity_spans([prefixed(tag) for tag in tags]):
-            start = example.starts[first]
-            stop = example.starts[end - 1] + len(example.words[end - 1])
-            score = scores[first:end][best[first:end] >= 0].mean()
-            entities.append(
-                {
-                    "label": label,
-                    "start": start,
-                    "end": stop,
-                    "text": example.text[start:stop],
-                    "score": float(score),
-                }
-            )
-        words = list(example.words)
-        return {"entities": entities, "words": words, "tags": tags, "scores": scores.tolist()}
+            best[feature.example][parts] = rows.argmax(axis=-1)
+            scores[feature.example][parts] = rows.max(axis=-1)
+        tags = [[self.labels[n] if n >= 0 else None for n in numbers] for numbers in best]
+        return [
+            sentence_answer(example, self.scheme, *answer)
+            for example, answer in zip(examples, zip(tags, scores, strict=True), strict=True)
+        ]
 
     def score(
         self, examples: Sequence[TaggedExample], predictions: Sequence[Prediction]
     ) -> dict[str, float]:
-        """Precision, recall and F1 of the entities, and the accuracy of the tags."""
-        return entity_scores([_tags(e) for e in examples], [p["tags"] for p in predictions])
+        """Precision, recall and F1 of the entities, and the accuracy of the tags.
+
+        Where the tags mark none, accuracy and macro-F1 of the labels.
+        """
+        expected, given = [_tags(e) for e in examples], [p["tags"] for p in predictions]
+        if not self.scheme.has_entities:
+            return label_scores(expected, given)
+        scheme = self.scheme
+        if self.strict_entities and not self.tag_scheme and scheme.letters == "BI":
+            scheme = scheme_of_data(examples)  # IOB1 or IOB2: the labels do not say
+        return entity_scores(expected, given, scheme, self.strict_entities)
 
     def confusion(
         self, examples: Sequence[TaggedExample], predictions: Sequence[Prediction]
     ) -> Confusion:
         """The types of the words' right tags against those of the given ones."""
-        expected = [_type(tag) for example in examples for tag in _tags(example)]
-        given = [_type(tag) for prediction in predictions for tag in prediction["tags"]]
-        types = tuple(dict.fromkeys((OUTSIDE, *map(_type, self.labels))))
+        expected = [self._shown(tag) for example in examples for tag in _tags(example)]
+        given = [self._shown(tag) for prediction in predictions for tag in prediction["tags"]]
+        first = (OUTSIDE,) if OUTSIDE in (*self.labels, *given) else ()
+        types = tuple(dict.fromkeys((*first, *map(self._shown, self.labels))))
         return Confusion(types, confusion_matrix(expected, given, labels=list(types)))
 
+    def _shown(self, tag: str) -> str:
+        """The type of a tag, or the tag itself where it has none."""
+        return type_of(tag) if self.scheme.letters and is_typed(tag) else tag
+
     def row(self, example: TaggedExample, prediction: Prediction) -> list[str]:
-        """The text and its entities."""
-        entities = (f"{e['text']} ({e['label']} {e['score']:.2f})" for e in prediction["entities"])
-        return [" ".join(example.text.split()), ", ".join(entities)]
+        """The text and its entities, or its words with their labels."""
+        if "entities" in prediction:
+            shown = ", ".join(
+                e["text"] + (f" ({e['label']} {e['score']:.2f})" if e["label"] != UNNAMED else "")
+                for e in prediction["entities"]
+            )
+        else:
+            pairs = zip(prediction["words"], prediction["tags"], strict=True)
+            shown = " ".join("/".join(pair) for pair in pairs)
+        return [" ".join(example.text.split()), shown]
 
     def mistake(self, example: TaggedExample, prediction: Prediction) -> Mistake | None:
         """The wrong tag that the model was surest of, with the words around."""
@@ -170,102 +264,7 @@ class Tagging(Task):
         return Mistake(scores[word], tags[word], given[word], " ".join(shown))
 
 
-def _features(
-    index: int,
-    example: TaggedExample,
-    encoding: Encoding,
-    max_seq_length: int,
-    targets: np.ndarray | None,
-) -> list[Feature]:
-    """The windows of one sentence.
-
-    Args:
-        index: The example's number.
-        example: The sentence.
-        encoding: That of its text, with the special tokens.
-        max_seq_length: Longest sequence with the special tokens.
-        targets: The numbers of the words' tags, or None.
-    """
-    (first_id, *ids, last_id) = encoding.input_ids
-    pieces = _first_pieces(example, encoding.offsets[1:-1])
-    room = max_seq_length - 2
-    windows = cut_windows(len(ids), room, overlapping(room))
-    owners = best_windows(len(ids), windows)
-    with_piece = np.flatnonzero(pieces >= 0)
-    window_of_word = owners[pieces[with_piece]]
-    features = []
-    for number, (start, end) in enumerate(windows):
-        words = with_piece[window_of_word == number]
-        positions = pieces[words] - start + 1
-        token_targets: dict[str, Sequence[int]] = {}
-        if targets is not None:
-            labels = np.full(end - start + 2, IGNORED_LABEL, np.int32)
-            labels[positions] = targets[words]
-            token_targets["labels"] = labels.tolist()
-        features.append(
-            Feature(
-                example=index,
-                input_ids=[first_id, *ids[start:end], last_id],
-                token_type_ids=[0] * (end - start + 2),
-                token_targets=token_targets,
-                origin=_Origin(words, positions),
-            )
-        )
-    return features
-
-
-def _first_pieces(example: TaggedExample, offsets: Sequence[tuple[int, int]]) -> np.ndarray:
-    """The number of each word's first piece; -1 for a word that has none of its own."""
-    if not offsets:
-        return np.full(len(example.words), -1)
-    # A piece belongs to the word in which it starts.
-    starts = np.maximum.accumulate([start for start, _ in offsets])
-    word_starts = np.array(example.starts, np.int64)
-    word_ends = word_starts + [len(word) for word in example.words]
-    pieces = np.searchsorted(starts, word_starts)
-    found = starts[np.minimum(pieces, len(starts) - 1)]
-    return np.where((pieces < len(starts)) & (found < word_ends), pieces, -1)
-
-
-def _targets(example: TaggedExample, numbers: dict[str, int]) -> np.ndarray:
-    for word, tag in zip(example.words, _tags(example), strict=True):
-        if tag not in numbers:
-            raise InputError(
-                f"{example.where}: the tag {tag!r} of {word!r:.40} is none of the model's: "
-                f"{', '.join(numbers)}"
-            )
-    return np.array([numbers[tag] for tag in _tags(example)], np.int32)
-
-
 def _tags(example: TaggedExample) -> tuple[str, ...]:
     if example.tags is None:
         raise InputError(f"{example.where} has no tags, which training and scoring need")
     return example.tags
-
-
-def _type(tag: str) -> str:
-    """The entity type of a tag, or O."""
-    return tag if tag == OUTSIDE else prefixed(tag)[2:]
-
-
-def prefixed(tag: str) -> str:
-    """A tag of a published model that marks no beginnings ("PER") as one inside."""
-    return tag if _PREFIXED.fullmatch(tag) else f"I-{tag}"
-
-
-def _filled(tags: Sequence[str | None]) -> list[str]:
-    """The tags, those of words without a piece too: inside when an entity goes on around them."""
-    filled: list[str] = []
-    left, gap = OUTSIDE, 0
-    for tag in [*tags, OUTSIDE]:
-        if tag is None:
-            gap += 1
-            continue
-        filled += [tag if goes_on(left, tag) else OUTSIDE] * gap + [tag]
-        left, gap = tag, 0
-    return filled[:-1]
-
-
-def goes_on(left: str, tag: str) -> bool:
-    """Whether a tag goes on with the entity of the one before it."""
-    return tag.startswith("I-") and left[1:] == tag[1:]

@@ -51,10 +51,22 @@ class Task(ABC):
 
     name: ClassVar[str]
     model_class: ClassVar[type]
-    columns: ClassVar[tuple[str, ...]]  # what ``row`` gives
-    best_metric: ClassVar[str]  # the metric that chooses the best model; higher is better
     confidence: ClassVar[str] = "confidence"  # what orders the mistakes
     remembers: ClassVar[tuple[str, ...]] = ("max_seq_length",)  # what ``config.json`` keeps
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """The columns of ``row``."""
+
+    @property
+    @abstractmethod
+    def best_metric(self) -> str:
+        """The metric that chooses the best model; higher is better."""
+
+    def adapted_to(self, examples: Sequence[Any]) -> Self:
+        """The task with the settings that the data it learns from decide."""
+        return self
 
     def with_labels(self, labels: Sequence[str]) -> Self:
         """The task over these labels."""

@@ -161,3 +161,40 @@ class TestMistakes:
         arguments += ["--workdir", tmp_path / "run"]
         line = fail(capsys, "finetune", made / "recipe.toml", *arguments)
         assert "belongs to a run with another config" in line
+
+
+def test_columns_and_scheme_of_tags_are_found_said_and_kept(made, tmp_path, capsys):
+    rows = "# id 1\n1 fine S-x\n2 film O\n\n1 a B-x\n2 dull E-x\n\n"
+    (tmp_path / "train.txt").write_text(rows * 8)
+    (tmp_path / "iob.txt").write_text("# id 1\n\n1 fine B-x\n2 film O\n\n1 a B-x\n2 dull I-x\n")
+    (tmp_path / "raw.txt").write_text("# fine film\na dull film\n")
+    settings = ["data.task='tagging'", "train.epochs=25", "data.word_column=2"]
+    arguments = ["--model", made / "encoder", "--train", tmp_path / "train.txt"]
+    arguments += ["--dev", tmp_path / "train.txt", "--workdir", tmp_path / "run"]
+    arguments += [part for setting in settings for part in ("--set", setting)]
+    assert main(["finetune", *map(str, [made / "recipe.toml", *arguments])]) == 0
+    said = capsys.readouterr().err
+    assert "train.txt: 16 sentences, word = column 2 ('fine'), tag = column 3 ('S-x')" in said
+    assert "the tags are BIOES, of 1 types of entities (x)" in said
+    config = json.loads((tmp_path / "run" / "model" / "config.json").read_text())
+    assert config["tagging_task"]["tag_scheme"] == "BIOES"
+    own, other = (
+        json.loads(output(capsys, "evaluate", tmp_path / "run", "--data", path, "--json"))
+        for path in (tmp_path / "train.txt", tmp_path / "iob.txt")
+    )
+    assert own["f1"] == other["f1"] == other["accuracy"] == 1.0
+    strict = ["--strict-entities", "--tag-column", "3", "--json"]
+    path = tmp_path / "iob.txt"
+    assert (
+        json.loads(output(capsys, "evaluate", tmp_path / "run", "--data", path, *strict)) == other
+    )
+    (first, _) = json.loads(
+        output(capsys, "predict", tmp_path / "run", "--input", tmp_path / "iob.txt", "--json")
+    )["predictions"]
+    assert [entity["text"] for entity in first["entities"]] == ["fine"]
+    raw = json.loads(
+        output(capsys, "predict", tmp_path / "run", "--input", tmp_path / "raw.txt", "--json")
+    )["predictions"]
+    assert raw[1]["words"] == ["a", "dull", "film"]
+    line = fail(capsys, "evaluate", tmp_path / "run", "--data", tmp_path / "raw.txt")
+    assert "raw.txt is read as raw text, which has no tags" in line

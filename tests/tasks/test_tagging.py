@@ -9,6 +9,7 @@ from bert_keras.errors import InputError
 from bert_keras.modeling import BertForTokenClassification
 from bert_keras.modeling.finetuning import IGNORED_LABEL
 from bert_keras.tasks.reading import TaggedExample
+from bert_keras.tasks.reading.words import parts_of
 from bert_keras.tasks.tagging import Tagging
 from bert_keras.tokenization import BertTokenizer, Casing
 
@@ -29,14 +30,22 @@ def _example(words, tags=None):
 
 def _answered(task, examples, features, wanted):
     """The predictions of a model that is sure of the wanted labels, a number for each word."""
-    wanted = [np.array(numbers, int) for numbers in wanted]
     outputs = []
+    parts_of_words = [
+        [
+            task.labels.index(tag)
+            for number, parts in zip(numbers, example.parts, strict=True)
+            for tag in task.scheme.spread(task.labels[number], len(parts))
+        ]
+        for numbers, example in zip(wanted, examples, strict=True)
+    ]
+    wanted = [np.array(numbers, int) for numbers in parts_of_words]
     for feature in features:
         logits = np.zeros((len(feature.input_ids), len(task.labels)), np.float32)
         logits[:, -1] = 9  # at all places that nobody should look at
-        words, positions = feature.origin
+        parts, positions = feature.origin
         logits[positions] = 0
-        logits[positions, wanted[feature.example][words]] = 5
+        logits[positions, wanted[feature.example][parts]] = 5
         outputs.append({"logits": logits})
     return task.decode(examples, features, outputs)
 
@@ -48,19 +57,22 @@ WILD = [
 ]  # fmt: skip
 
 
-def test_each_words_first_piece_is_labelled_and_no_other(tokenizer):
+def test_the_first_piece_of_each_part_of_a_word_is_labelled_and_no_other(tokenizer):
     words = WILD * 3
     task = Tagging(labels=tuple(map(str, range(len(words)))), max_seq_length=10_000)
     example = _example(words, map(str, range(len(words))))
     (feature,) = task.features([example], tokenizer)
     labels = np.array(feature.token_targets["labels"])
-    alone = [tokenizer.encode(word).input_ids[1:-1] for word in words]
-    assert feature.input_ids[1:-1] == [piece for pieces in alone for piece in pieces]
+    parts = [[word[start:end] for start, end in parts_of(word)] for word in words]
+    alone = [[tokenizer.encode(part).input_ids[1:-1] for part in word] for word in parts]
+    whole = [piece for word in words for piece in tokenizer.encode(word).input_ids[1:-1]]
+    assert feature.input_ids[1:-1] == whole
     expected = [IGNORED_LABEL]
-    for number, pieces in enumerate(alone):
-        expected += [number, *[IGNORED_LABEL] * (len(pieces) - 1)] if pieces else []
+    for number, word in enumerate(alone):
+        for pieces in word:
+            expected += [number, *[IGNORED_LABEL] * (len(pieces) - 1)] if pieces else []
     assert labels.tolist() == [*expected, IGNORED_LABEL]
-    without = [word for word, pieces in zip(words, alone, strict=True) if not pieces]
+    without = [word for word, pieces in zip(words, alone, strict=True) if not any(pieces)]
     assert "\u200b" in without  # words that the tokenizer deletes are among them
 
 
@@ -86,22 +98,24 @@ def test_long_sentences_are_answered_word_for_word(tokenizer, max_seq_length):
     examples = [_example(["a"], ["O"]), _example(words, tags)]
     features = task.features(examples, tokenizer)
     assert all(len(feature.input_ids) <= max_seq_length for feature in features)
-    seen = np.concatenate([f.origin.words for f in features if f.example == 1])
+    seen = np.concatenate([f.origin.parts for f in features if f.example == 1])
+    parts = [word[start:end] for word in words for start, end in parts_of(word)]
+    part_has_piece = [len(tokenizer.encode(part).input_ids) > 2 for part in parts]
+    assert sorted(seen) == np.flatnonzero(part_has_piece).tolist()  # each exactly once
     has_piece = [len(tokenizer.encode(word).input_ids) > 2 for word in words]
-    assert sorted(seen) == np.flatnonzero(has_piece).tolist()  # each exactly once
     numbers = [[0], [LABELS.index(tag) for tag in tags]]
     _, prediction = _answered(task, examples, features, numbers)
     given = zip(tags, prediction["tags"], has_piece, strict=True)
     assert all(tag == other for tag, other, has in given if has)
     labelled = [sum(n >= 0 for n in f.token_targets["labels"]) for f in features]
-    assert sum(labelled) == sum(has_piece) + 1
+    assert sum(labelled) == sum(part_has_piece) + 1
 
 
 def test_a_word_is_answered_where_it_has_the_most_context():
     tokenizer = BertTokenizer(VOCABULARY)
     task = Tagging(labels=LABELS, max_seq_length=18)
     features = task.features([_example(["a"] * 28)], tokenizer)  # windows [0, 16) and [12, 28)
-    assert [feature.origin.words.tolist() for feature in features] == [
+    assert [feature.origin.parts.tolist() for feature in features] == [
         list(range(14)),
         list(range(14, 28)),
     ]
@@ -156,14 +170,18 @@ def test_nothing_gives_no_entities(tokenizer):
     examples = [task.from_text(""), task.from_text(" \u200b ")]
     features = task.features(examples, tokenizer)
     empty, invisible = _answered(task, examples, features, [[], [0]])
-    assert empty == {"entities": [], "words": [], "tags": [], "scores": []}
+    assert empty == {name: [] for name in empty}
     assert (invisible["entities"], invisible["tags"]) == ([], ["O"])
 
 
 def test_labels_are_both_tags_of_every_type():
-    task = Tagging()
+    task = Tagging(tag_scheme="IOB2")
     examples = [_example(["a", "b"], ["B-per", "O"]), _example(["a"], ["I-geo-loc"])]
     assert task.labels_of(examples) == ("O", "B-geo-loc", "I-geo-loc", "B-per", "I-per")
+    examples = [_example(["a", "b"], ["B-per", "E-per"]), _example("a", ["S-x"])]
+    letters = ("B-per", "I-per", "E-per", "S-per", "B-x", "I-x", "E-x", "S-x")
+    assert Tagging().adapted_to(examples).labels_of(examples) == letters
+    assert Tagging().labels_of([_example("ab", ["NOUN", "DET"])]) == ("DET", "NOUN")
 
 
 def test_a_tag_that_the_model_does_not_have_is_named():

@@ -1,5 +1,6 @@
 """Entities with their characters in the text, from the tags of its words."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from bert_keras.export.long_texts import Tokens, read_on_host, sequences, tokens
 from bert_keras.export.sequences import within_limit
 from bert_keras.export.windows import Windows, best_windows, cut_windows
 from bert_keras.export.words import Words, split_words
-from bert_keras.tasks import predict
-from bert_keras.tasks.tagging import OUTSIDE, goes_on, prefixed
+from bert_keras.tasks import predict, task_of
+from bert_keras.tasks.schemes import OUTSIDE, Scheme, type_of
 
 
 class TaggingAnswers(Answers):
@@ -22,12 +23,26 @@ class TaggingAnswers(Answers):
 
     ``labels``, ``texts`` string [B, E]; ``starts``, ``ends`` int32 [B, E], half-open ranges of
     the characters (Unicode code points) of the text that was sent; ``scores`` float32 [B, E];
-    ``counts`` int32 [B]. Behind a text's entities stand empty words, -1, and scores of 0.
+    ``counts`` int32 [B]. Behind a text's entities stand empty words, -1, and scores of 0. Of a
+    model whose tags mark no entities, every word of the text stands there with its label.
 
     From ids: ``probabilities`` float32 [B, L, C] and the ``classes`` string [B, C] they are of.
     """
 
     takes_pairs = False
+
+    @cached_property
+    def scheme(self) -> Scheme:
+        """The scheme of the model's labels."""
+        scheme: Scheme = task_of(self.model).scheme  # type: ignore[attr-defined]
+        return scheme
+
+    @cached_property
+    def _tags_known(self) -> list[str]:
+        """The tags by their numbers: the model's labels, O, and what goes on with an entity."""
+        labels = list(self.model.labels)
+        inside = (self.scheme.inside(left, tag) for left in labels for tag in labels)
+        return [*labels, *dict.fromkeys(tag for tag in (OUTSIDE, *inside) if tag not in labels)]
 
     def from_ids(self, batch: Tensors) -> Tensors:
         """The probabilities of each token's tags."""
@@ -38,7 +53,7 @@ class TaggingAnswers(Answers):
         }
 
     def from_texts(self, *texts: tf.Tensor) -> Tensors:
-        """The entities."""
+        """The entities; the words and their labels where there are none."""
         count = tf.shape(texts[0])[0]
         most = self._most_tokens()
         tokens = tokens_of(self.graph_tokenizer, texts[0], tf.fill([count], most), most)
@@ -47,18 +62,23 @@ class TaggingAnswers(Answers):
         tags, scores = self._tags(tokens, words)
         has_piece = tags >= 0
         tags = self._filled(tags, words.text)
-        rows, first, last = self._entities(tags, words.text)
+        if self.scheme.has_entities:
+            rows, first, last = self._entities(tags, words.text)
+            names = [type_of(self.scheme.standard(tag)) for tag in self._tags_known]
+        else:
+            rows, names = words.text, self._tags_known
+            first = last = tf.range(tf.shape(rows)[0])
         sums = tf.concat([[0.0], tf.cumsum(tf.where(has_piece, scores, 0.0))], axis=0)
         sizes = tf.concat([[0], tf.cumsum(tf.cast(has_piece, tf.int32))], axis=0)
         size = tf.cast(tf.gather(sizes, last + 1) - tf.gather(sizes, first), tf.float64)
+        size = tf.maximum(size, 1.0)
         score = (tf.gather(sums, last + 1) - tf.gather(sums, first)) / size
         start, end = tf.gather(words.start, first), tf.gather(words.end, last)
-        names = tf.constant([prefixed(label)[2:] for label in self.model.labels])
         return _table(
             rows,
             count,
             {
-                "labels": (tf.gather(names, tf.gather(tags, last)), ""),
+                "labels": (tf.gather(tf.constant(names), tf.gather(tags, last)), ""),
                 "texts": (characters(codes.values, words.splits, rows, start, end), ""),
                 "starts": (start, -1),
                 "ends": (end, -1),
@@ -100,22 +120,25 @@ class TaggingAnswers(Answers):
 
     def _filled(self, tags: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
         """The tags; a word without a piece goes on with the entity around it, else is outside."""
-        labels = [*self.model.labels, OUTSIDE]
-        outside = len(labels) - 1
-        inside = np.array([[goes_on(left, tag) for tag in labels] for left in labels])
+        known = self._tags_known
+        outside = known.index(OUTSIDE)
+        inside = np.array(
+            [[known.index(self.scheme.inside(left, tag)) for tag in known] for left in known],
+            np.int32,
+        )
         real = tags >= 0
         count = tf.cumsum(tf.cast(real, tf.int32))
-        known = tf.boolean_mask(tf.stack([tags, rows], axis=1), real)
-        known = tf.concat([[[outside, -1]], known, [[outside, -1]]], axis=0)
-        before, after = tf.gather(known, count), tf.gather(known, count + tf.cast(~real, tf.int32))
+        given = tf.boolean_mask(tf.stack([tags, rows], axis=1), real)
+        given = tf.concat([[[outside, -1]], given, [[outside, -1]]], axis=0)
+        before, after = tf.gather(given, count), tf.gather(given, count + tf.cast(~real, tf.int32))
         left = tf.where(before[:, 1] == rows, before[:, 0], outside)
         right = tf.where(after[:, 1] == rows, after[:, 0], outside)
         fill = tf.gather_nd(tf.constant(inside), tf.stack([left, right], axis=1))
-        return tf.where(real, tags, tf.where(fill, right, outside))
+        return tf.where(real, tags, fill)
 
     def _entities(self, tags: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """The text, the first and the last word of each entity, int32 [E]."""
-        starts, ends = _chunk_tables([*self.model.labels, OUTSIDE])
+        starts, ends = _chunk_tables([self.scheme.standard(tag) for tag in self._tags_known])
         border = len(starts) - 1
         before = tf.where(_shifted(rows, 1) == rows, _shifted(tags, 1), border)
         after = tf.where(_shifted(rows, -1) == rows, _shifted(tags, -1), border)
@@ -147,11 +170,13 @@ class TaggingAnswers(Answers):
         }
 
     def expected(self, model: Any, texts: Texts) -> Arrays:
-        """The entities of ``predict`` in what is read of the texts."""
+        """The entities, or words, of ``predict`` in what is read of the texts."""
         most = [self._most_tokens()] * len(texts[0])
         read = read_on_host(self.tokenizer, texts[0], most)
         answers = predict(model, read, max_seq_length=self.config.max_length)
-        rows = [answer["entities"] for answer in answers]
+        rows = [
+            answer["entities"] if "entities" in answer else _by_word(answer) for answer in answers
+        ]
         width = max(map(len, rows), default=0)
 
         def column(key: str, empty: Any, dtype: type) -> np.ndarray:
@@ -168,13 +193,23 @@ class TaggingAnswers(Answers):
         }
 
 
-def _chunk_tables(labels: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def _by_word(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """The words of an answer in the form of entities."""
+    names = {"label": "tags", "text": "words", "start": "starts", "end": "ends", "score": "scores"}
+    columns = [answer[name] for name in names.values()]
+    return [dict(zip(names, word, strict=True)) for word in zip(*columns, strict=True)]
+
+
+def _chunk_tables(tags: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """Where entities begin and end, by seqeval's rules.
+
+    Args:
+        tags: The tags by their numbers, in the form that its default mode reads.
 
     Returns:
         ``starts[left, tag]`` and ``ends[tag, right]``; the last number is the text's border.
     """
-    parts = [(p[0], p[1:].split("-", maxsplit=1)[-1] or "_") for p in map(prefixed, labels)]
+    parts = [(tag[0], type_of(tag)) for tag in tags]
     lefts, rights = [*parts, ("O", "")], [*parts, ("O", "_")]
     tables = [
         np.array([[rule(a[0], b[0], a[1], b[1]) for b in rights] for a in lefts])

@@ -7,7 +7,7 @@ from bert_keras.tasks.metrics.answers import (
     exact_match,
     normalize_answer,
 )
-from bert_keras.tasks.metrics.entities import Span, entity_scores, entity_spans
+from bert_keras.tasks.metrics.entities import entity_scores, label_scores
 from bert_keras.tasks.metrics.labels import (
     accuracy,
     f1,
@@ -18,15 +18,14 @@ from bert_keras.tasks.metrics.labels import (
 )
 
 __all__ = [
-    "Span",
     "Threshold",
     "accuracy",
     "answer_f1",
     "best_threshold",
     "entity_scores",
-    "entity_spans",
     "exact_match",
     "f1",
+    "label_scores",
     "matthews_correlation",
     "multi_label_scores",
     "normalize_answer",

@@ -2,7 +2,12 @@
 
 from bert_keras.tasks.reading.labels import LABEL_SEPARATOR, LabelRules
 from bert_keras.tasks.reading.questions import QuestionExample, read_question_examples
-from bert_keras.tasks.reading.tagged import TaggedExample, has_words, read_tagged_examples
+from bert_keras.tasks.reading.tagged import (
+    TaggedExample,
+    has_words,
+    note_on_raw_text,
+    read_tagged_examples,
+)
 from bert_keras.tasks.reading.texts import TextExample, read_text_examples
 
 __all__ = [
@@ -12,6 +17,7 @@ __all__ = [
     "TaggedExample",
     "TextExample",
     "has_words",
+    "note_on_raw_text",
     "read_question_examples",
     "read_tagged_examples",
     "read_text_examples",

@@ -4,8 +4,9 @@ import io
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from bert_keras.corpus.decompress import PACKED_SUFFIXES
 from bert_keras.corpus.textfiles import JSON_SUFFIX, ReadCounts, json_object, open_text
@@ -48,13 +49,19 @@ def open_source(source: str) -> Iterator[TextIO]:
     """
     raw: io.BufferedReader
     if source == STANDARD_INPUT:
-        raw = io.BufferedReader(io.BytesIO(sys.stdin.buffer.read()), _SAMPLE_BYTES)
+        raw = io.BufferedReader(io.BytesIO(_all_of(sys.stdin.buffer)), _SAMPLE_BYTES)
         path = Path("standard input")
     else:
         raw = io.BufferedReader(io.FileIO(source), _SAMPLE_BYTES)
         path = Path(source)
     with raw, open_text(path, raw) as file:
         yield file
+
+
+@lru_cache(maxsize=1)
+def _all_of(stream: BinaryIO) -> bytes:
+    """All that a stream has; read once, so that a source may be looked at before it is read."""
+    return stream.read()
 
 
 def replace_bad(text: str) -> str:

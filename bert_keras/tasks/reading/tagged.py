@@ -1,11 +1,12 @@
-"""Words with a tag each: CoNLL columns, JSON lines, TFDS."""
+"""Words with a tag each: CoNLL columns, CoNLL-U, JSON lines, TFDS."""
 
-import re
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from bert_keras.errors import InputError
+from bert_keras.tasks.reading.conll import NOTHING, is_columns, read_columns
 from bert_keras.tasks.reading.sources import (
     STANDARD_INPUT,
     DataSet,
@@ -17,12 +18,16 @@ from bert_keras.tasks.reading.sources import (
     row,
     suffix_of,
 )
-from bert_keras.tasks.reading.words import split_words
+from bert_keras.tasks.reading.word_columns import Given, tag_of
+from bert_keras.tasks.reading.words import as_written, join_words, parts_of, split_words
+
+_logger = logging.getLogger("bert_keras")
 
 _WORDS = ("tokens", "words")
-_TAGS = ("tags", "ner_tags", "ner", "labels")
-_TAG = re.compile("O|[BI]-.+")
-_DOCUMENT_START = "-DOCSTART-"
+_MOST_LOOKED_AT = 10_000  # sentences
+_MANY_OTHER = 0.2  # of the sentences
+_MANY = 20  # fewer different tags are believed
+_TAGS = ("tags", "ner_tags", "ner", "labels", "upos", "pos_tags", "pos", "xpos")
 
 
 @dataclass(frozen=True)
@@ -31,10 +36,9 @@ class TaggedExample:
 
     Attributes:
         words: The words.
-        tags: A tag for each, in IOB2: ``B-x`` begins an entity of type x, ``I-x`` goes on with
-            it, ``O`` is outside; None where the data have none.
+        tags: A tag for each, as the data have them; None where they have none.
         where: The place in the data, for messages: "train.txt, row 17".
-        text: The text that the words stand in; by default the words joined by single spaces.
+        text: The text that the words stand in; by default ``join_words`` of them.
         starts: Where in the text each word starts, in characters.
     """
 
@@ -46,12 +50,20 @@ class TaggedExample:
 
     def __post_init__(self) -> None:
         if not self.starts:
-            starts, position = [], 0
-            for word in self.words:
-                starts.append(position)
-                position += len(word) + 1
-            object.__setattr__(self, "text", " ".join(self.words))
-            object.__setattr__(self, "starts", tuple(starts))
+            text, starts = join_words(self.words)
+            object.__setattr__(self, "text", text)
+            object.__setattr__(self, "starts", starts)
+
+    @property
+    def parts(self) -> list[list[tuple[int, int]]]:
+        """The parts of each word that are tagged, as ranges of the text's characters.
+
+        A word with CJK characters has the parts that raw text would have: each character one.
+        """
+        return [
+            [(start + first, start + last) for first, last in parts_of(word)]
+            for word, start in zip(self.words, self.starts, strict=True)
+        ]
 
     @classmethod
     def from_text(cls, text: str, where: str) -> Self:
@@ -61,123 +73,175 @@ class TaggedExample:
         return cls(words, None, where, text, tuple(start for start, _ in spans))
 
 
-def has_words(source: str) -> bool:
+def has_words(source: str, word_column: str = "") -> bool:
     """Whether a source has its words parted, and so is no raw text.
 
-    Raw are ``.csv`` files, standard input, ``.txt`` files whose first row has no tag, JSON lines
-    and data sets that have neither ``tokens`` nor ``words``.
+    The one rule of all commands. Raw are ``.csv`` files and, unless the column of the words is
+    named, ``.txt`` files and standard input that ``is_columns`` does not take for columns, ``.tsv``
+    files most of whose rows have a cell of several words, and JSON lines and data sets that have
+    neither ``tokens`` nor ``words``.
     """
+    if suffix_of(source) == ".csv" and not is_tfds(source):
+        return False
+    if word_column:
+        return True
     if is_tfds(source):
         return any(name in DataSet(source).fields for name in _WORDS)
     if is_json_lines(source):
         _, record = next(read_objects(source, "with a text or tokens"), ("", {}))
         return any(name in record for name in _WORDS)
-    if suffix_of(source) == ".txt":
-        cells = next(read_source_lines(source), "").split()
-        return len(cells) > 1 and _TAG.fullmatch(cells[-1]) is not None
-    return source != STANDARD_INPUT and suffix_of(source) != ".csv"
+    if suffix_of(source) == ".txt" or source == STANDARD_INPUT:
+        return is_columns(list(read_source_lines(source)))
+    if suffix_of(source) == ".tsv":
+        rows = [line.split("\t") for line in read_source_lines(source) if "\t" in line.strip()]
+        of_texts = sum(any(" " in cell.strip() for cell in cells) for cells in rows)
+        return 2 * of_texts <= len(rows)
+    return True
 
 
-def read_tagged_examples(source: str) -> list[TaggedExample]:
+def read_tagged_examples(
+    source: str, word_column: str = "", tag_column: str = "", labelled: bool = True
+) -> list[TaggedExample]:
     """The sentences of a source, in order.
-
-    An ``I-x`` that follows no x is taken as ``conlleval`` takes it, for the start of an entity.
 
     Args:
         source: ``tfds:NAME[/CONFIG][:SPLIT]``; a ``.jsonl`` file of objects with ``tokens`` or
-            ``words``, and ``tags`` or ``ner_tags``; or, by any other name, a file of columns as
-            CoNLL has them, parted by tabs or spaces: the word first, the tag last, a blank line
-            after each sentence. ``-DOCSTART-`` lines and comments (``# ...`` before a sentence)
-            are passed over. With one column, or without tags, the words are unlabelled. ``-`` is
-            standard input.
+            ``words``, and ``tags`` or ``ner_tags``; or a file of columns as CoNLL has them, parted
+            by tabs or spaces, a blank line after each sentence, CoNLL-U among them; ``-`` is
+            standard input. ``-DOCSTART-`` lines and comments (``# ...`` before a sentence) are
+            passed over. With one column the words are unlabelled.
+        word_column: The column of the words: its number from 1 or its name, in JSON lines and data
+            sets the field; by default FORM, or the first that does not count the words.
+        tag_column: That of the tags; by default UPOS, or the last.
+        labelled: Whether they are to be learned from or scored. Else tags are passed over.
 
     Raises:
-        InputError: When a tag is not IOB2, words and tags differ in number, or it is not UTF-8
-            text in its format; names the row.
+        InputError: When a column has to be named, words and tags differ in number, the source holds
+            raw text, or it is not UTF-8 text in its format; names the row.
     """
-    if is_tfds(source):
-        examples = list(_data_set(source))
-    elif is_json_lines(source):
-        records = read_objects(source, "with the fields 'tokens' and 'tags'")
-        examples = [_from_record(record, where) for where, record in records]
+    given = Given(word_column, tag_column)
+    if is_tfds(source) or is_json_lines(source):
+        examples = list(_records(source, given, labelled))
+    elif has_words(source, word_column):
+        examples = list(_rows(source, given, labelled))
     else:
-        examples = list(_columns(source))
+        raise InputError(
+            f"{source} is read as raw text, which has no tags; columns of words and tags are seen "
+            "in a .conll file, and in a .txt file when its lines end in tags; or set "
+            "data.word_column"
+        )
     if not examples:
         raise InputError(f"{source} holds no words")
+    if labelled:
+        _check_distinct(source, examples)
     return examples
 
 
-def _data_set(source: str) -> Iterator[TaggedExample]:
-    data_set = DataSet(source)
-    fields = [data_set.first_of(*_WORDS), data_set.first_of(*_TAGS)]
-    for where, record in data_set.read(fields):
-        yield _from_record(record, where)
+def note_on_raw_text(examples: Sequence[TaggedExample]) -> None:
+    """Says how many sentences would have other words if they were raw text.
+
+    What was learned from other words is answered worse.
+    """
+    different, first = 0, ""
+    looked_at = examples[:: max(1, len(examples) // _MOST_LOOKED_AT)]
+    for example in looked_at:
+        text = as_written(example.words)
+        raw = [text[start:end] for start, end in split_words(text)]
+        parts = [example.text[start:end] for word in example.parts for start, end in word]
+        if raw != parts:
+            different += 1
+            first = first or _difference(example.where, parts, raw)
+    share = different / len(looked_at)
+    if different:
+        _logger.log(
+            logging.WARNING if share > _MANY_OTHER else logging.INFO,
+            "in %.1f %% of the sentences raw text has other words (%s); predict reads the words "
+            "themselves from CoNLL columns or from JSON lines with 'tokens'",
+            100 * share,
+            first,
+        )
 
 
-def _from_record(record: dict[str, Any], where: str) -> TaggedExample:
-    words = _strings(record, _WORDS, where)
+def _difference(where: str, words: Sequence[str], raw: Sequence[str]) -> str:
+    """The first place where two ways to part a text differ."""
+    at = next((n for n, pair in enumerate(zip(words, raw, strict=False)) if pair[0] != pair[1]), 0)
+    return f"{where}: {' '.join(words[at : at + 2])!r:.40}, raw {' '.join(raw[at : at + 2])!r:.40}"
+
+
+def _records(source: str, given: Given, labelled: bool) -> Iterator[TaggedExample]:
+    """The examples of JSON lines or of a data set."""
+    if is_tfds(source):
+        data_set = DataSet(source)
+        fields = [
+            data_set.first_of(*([name] if name else usual))
+            for name, usual in ((given.word, _WORDS), (given.tag, _TAGS))[: 1 + labelled]
+        ]
+        records = data_set.read(fields)
+    else:
+        records = read_objects(source, "with the fields 'tokens' and 'tags'")
+    word = tag = ""
+    for where, record in records:
+        if not word:
+            word = given.word or next((n for n in _WORDS if record.get(n) is not None), _WORDS[0])
+            tag = given.tag or next((n for n in _TAGS if record.get(n) is not None), "")
+            if given.tag and labelled and tag not in record:
+                raise InputError(f"{where} has no field {tag!r}; its fields: {', '.join(record)}")
+            example = _from_record(record, where, word, tag if labelled else "")
+            tags = f", tag = {tag!r} ({example.tags[0]!r:.40})" if example.tags else ""
+            _logger.info("%s: word = %r (%.40r)%s", source, word, example.words[0], tags)
+        yield _from_record(record, where, word, tag if labelled else "")
+
+
+def _from_record(record: dict[str, Any], where: str, word: str, tag: str) -> TaggedExample:
+    words = _strings(record, word, where)
     if words is None:
         raise InputError(
-            f"{where} has no field 'tokens'; its fields: {', '.join(record) or 'none'}"
+            f"{where} has no field {word!r}; its fields: {', '.join(record) or 'none'}"
         )
-    tags = _strings(record, _TAGS, where)
+    tags = _strings(record, tag, where)
     if not words or not all(map(str.strip, words)):
         raise InputError(f"{where}: a word is empty" if words else f"{where} has no words")
     if tags is not None and len(tags) != len(words):
         raise InputError(f"{where} has {len(words)} words but {len(tags)} tags")
-    for tag in tags or ():
-        _check_tag(tag, where)
+    if tags is not None and not all(map(str.strip, tags)):
+        raise InputError(f"{where}: a tag is empty")
     return TaggedExample(words, tags, where)
 
 
-def _strings(record: dict[str, Any], names: tuple[str, ...], where: str) -> tuple[str, ...] | None:
-    name = next((name for name in names if record.get(name) is not None), None)
-    if name is None:
+def _strings(record: dict[str, Any], name: str, where: str) -> tuple[str, ...] | None:
+    values = record.get(name)
+    if values is None:
         return None
-    values = record[name]
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise InputError(f"{where}: the field {name!r} must be a list of strings")
     return tuple(map(replace_bad, values))
 
 
-def _columns(source: str) -> Iterator[TaggedExample]:
-    words: list[str] = []
-    tags: list[str] = []
-    first, width = 0, 0
-    for number, line in enumerate(read_source_lines(source), start=1):
-        line = line.rstrip(" \t")
-        cells = [cell.strip() for cell in line.split("\t")]
-        if len(cells) == 1:
-            cells = re.split(" +", cells[0])
-        if not line or cells[0].startswith(_DOCUMENT_START):
-            if words:
-                yield TaggedExample(tuple(words), tuple(tags) or None, row(source, first))
-            words, tags = [], []
-            continue
-        if not words:
-            is_row = len(cells) == (width or 2) and _TAG.fullmatch(cells[-1])
-            if line.startswith("# ") and not is_row:
+def _rows(source: str, given: Given, labelled: bool) -> Iterator[TaggedExample]:
+    """The examples of a file of columns."""
+    columns = read_columns(source, list(read_source_lines(source)), given, labelled)
+    _logger.info("%s: %d sentences, %s", source, len(columns.sentences), columns.said)
+    for sentence in columns.sentences:
+        words, tags = [], []
+        for number, cells in sentence:
+            where = row(source, number)
+            words.append(cells[columns.word])
+            if not words[-1]:
+                raise InputError(f"{where}: the word is empty")
+            if columns.tag is None:
                 continue
-            first = number
-        where = row(source, number)
-        width = width or len(cells)
-        if (width == 1) != (len(cells) == 1):
-            raise InputError(
-                f"{where} has {len(cells)} column{'s' if len(cells) > 1 else ''}, the first row "
-                f"has {width}: a word and its tag are wanted. Received: {line!r:.80}"
-            )
-        if not cells[0]:
-            raise InputError(f"{where}: the word is empty")
-        words.append(cells[0])
-        if width > 1:
-            _check_tag(cells[-1], where)
-            tags.append(cells[-1])
-    if words:
-        yield TaggedExample(tuple(words), tuple(tags) or None, row(source, first))
+            tags.append(tag_of(cells[columns.tag], columns.key))
+            if not tags[-1] or (columns.is_conllu and tags[-1] == NOTHING):
+                raise InputError(f"{where}: the word {words[-1]!r:.40} has no tag")
+        yield TaggedExample(tuple(words), tuple(tags) or None, row(source, sentence[0].number))
 
 
-def _check_tag(tag: str, where: str) -> None:
-    if not _TAG.fullmatch(tag):
+def _check_distinct(source: str, examples: Sequence[TaggedExample]) -> None:
+    """Refuses tags that are nearly all different: they are words, lemmas or numbers."""
+    tags = [tag for example in examples for tag in example.tags or ()]
+    distinct = len(set(tags))
+    if distinct > _MANY and 2 * distinct > len(tags):
         raise InputError(
-            f"{where}: a tag must be O, B-TYPE or I-TYPE (IOB2). Received: {tag!r:.80}"
+            f"{source}: of {len(tags):,} tags {distinct:,} are different ({tags[0]!r:.40}), so "
+            "they are none; name the column or field of the tags: data.tag_column"
         )

@@ -1,11 +1,16 @@
-"""The words of raw text, as tagged data sets part them."""
+"""The words of raw text, as tagged data sets part them, and the text that words are from."""
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from bert_keras.tokenization.chunks import IDEOGRAPHS
 
+_IDEOGRAPH = re.compile(f"[{IDEOGRAPHS}]")
+_WIDE = re.compile("[\u3001-\u303f\uff01-\uff65]")  # where the marks of Chinese and Japanese are
+# Thai, Lao, Tibetan, Burmese, Khmer, kana: no spaces, but the tokenizer does not part the words.
+_NO_SPACES = re.compile("[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff]")
+_CLITIC = re.compile(r"n['’]t|['’]\w+", re.IGNORECASE)
 _CHUNK = re.compile(rf"[{IDEOGRAPHS}]|[^\s{IDEOGRAPHS}]+")
 _SAME = re.compile(r"(.)\1*")
 _INITIALS = re.compile(r"(?:\w\.)+")
@@ -51,3 +56,65 @@ def is_mark(character: str) -> bool:
     if character.isascii():
         return not character.isalnum()
     return unicodedata.category(character).startswith("P")
+
+
+def parts_of(word: str) -> list[tuple[int, int]]:
+    """The words that raw text would have in the place of a word with CJK characters.
+
+    Half-open ranges of its characters; words of other scripts are whole.
+    """
+    if _IDEOGRAPH.search(word) is None:
+        return [(0, len(word))]
+    return split_words(word)
+
+
+def join_words(words: Sequence[str]) -> tuple[str, tuple[int, ...]]:
+    """The text of words, and where each starts in it.
+
+    Single spaces part them, but where Chinese has none, beside its characters and marks. The
+    tokenizer reads the same either way.
+    """
+    return _joined(words, _is_unspaced)
+
+
+def as_written(words: Sequence[str]) -> str:
+    """The text of words as people would write it, as near as can be told.
+
+    Without spaces in the scripts that have none, and before "n't" and the like.
+    """
+    return _joined(words, lambda *pair: _is_unspaced(*pair) or _is_written_together(*pair))[0]
+
+
+def _joined(
+    words: Sequence[str], is_unspaced: Callable[[str, str], bool]
+) -> tuple[str, tuple[int, ...]]:
+    parts, starts, length = [], [], 0
+    for number, word in enumerate(words):
+        if number and not is_unspaced(words[number - 1], word):
+            parts.append(" ")
+            length += 1
+        starts.append(length)
+        parts.append(word)
+        length += len(word)
+    return "".join(parts), tuple(starts)
+
+
+def _is_unspaced(left: str, right: str) -> bool:
+    edges = left[-1], right[0]
+    return all(map(_stands_alone, edges)) and any(
+        _IDEOGRAPH.match(edge) or _WIDE.match(edge) for edge in edges
+    )
+
+
+def _stands_alone(character: str) -> bool:
+    """Whether BERT's tokenizer makes it a token, whatever stands beside it."""
+    return _IDEOGRAPH.match(character) is not None or is_mark(character)
+
+
+def _is_written_together(left: str, right: str) -> bool:
+    if _CLITIC.fullmatch(right):
+        return True
+    edges = left[-1], right[0]
+    return any(map(_NO_SPACES.match, edges)) and all(
+        _NO_SPACES.match(edge) or _stands_alone(edge) for edge in edges
+    )

@@ -7,7 +7,7 @@ from bert_keras.export import export_saved_model
 from bert_keras.export.samples import SENTENCES, prose
 from bert_keras.export.session import ServingSession
 from bert_keras.modeling import BertForTokenClassification
-from bert_keras.tasks import predict
+from bert_keras.tasks import Tagging, predict
 
 TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 TEXTS = [
@@ -25,6 +25,11 @@ TEXTS = [
         (TAGS, {"max_length": 16, "max_windows": 400}),
         (["PER", "O", "LOC"], {}),  # a published model that marks no beginnings
         (["I-X", "S-X", "E-X", "B-X", "B-Y", "I-Y"], {"max_length": 32}),
+        (["O", "B-X", "M-X", "E-X", "S-X", "B-Y", "M-Y", "E-Y", "S-Y"], {}),
+        (["O", "B-X", "I-X", "L-X", "U-X"], {}),
+        (["O", "I-X", "E-X", "[CLS]"], {}),
+        (["B", "M", "E", "S"], {}),  # word segmentation
+        (["DET", "NOUN", "VERB"], {}),  # a label for each word
     ],
 )
 def test_entities_are_those_of_predict(tags, settings, config, tokenizer, make_answers):
@@ -52,6 +57,20 @@ def test_entities_stand_where_they_say_in_the_text_sent(config, tokenizer, make_
     ):
         for number in range(count):
             assert parts[number].decode() == text[starts[number] : ends[number]]
+
+
+def test_the_scheme_that_a_model_remembers_is_exported(config, tokenizer, tmp_path, strings):
+    model = BertForTokenClassification(config, labels=["O", "PER"])
+    model.tokenizer = tokenizer
+    model.other_config = Tagging(tag_scheme="plain", max_seq_length=16).remembered()
+    export_saved_model(model, None, tmp_path / "served")
+    with ServingSession(tmp_path / "served" / "1") as session:
+        answers = session.run("serving_default", {"text": strings(TEXTS[:2])})
+    for row, expected in enumerate(predict(model, TEXTS[:2], max_seq_length=16)):
+        count = answers["counts"][row]
+        assert [label.decode() for label in answers["labels"][row, :count]] == expected["tags"]
+        assert [text.decode() for text in answers["texts"][row, :count]] == expected["words"]
+        assert answers["starts"][row, :count].tolist() == expected["starts"]
 
 
 @pytest.mark.slow

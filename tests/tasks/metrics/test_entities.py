@@ -2,13 +2,16 @@ import itertools
 
 import pytest
 
-from bert_keras.tasks.metrics import entity_scores, entity_spans
+from bert_keras.tasks.metrics import entity_scores
+from bert_keras.tasks.schemes import SCHEMES
+
+IOB2 = SCHEMES["IOB2"]
 
 
 def test_entities_are_right_only_as_a_whole():
     expected = [["B-a", "I-a", "O", "B-b"], ["O", "B-a"]]
     predicted = [["B-a", "O", "O", "B-b"], ["B-b", "B-a"]]  # 2 of 4 are right; 2 of 3 are found
-    assert entity_scores(expected, predicted) == pytest.approx(
+    assert entity_scores(expected, predicted, IOB2) == pytest.approx(
         {"precision": 2 / 4, "recall": 2 / 3, "f1": 4 / 7, "accuracy": 4 / 6}
     )
 
@@ -25,7 +28,7 @@ def test_entities_are_right_only_as_a_whole():
     ],
 )
 def test_tags_out_of_order_are_read_as_conlleval_reads_them(tags, spans):
-    assert entity_spans(tags) == spans
+    assert IOB2.spans(tags) == spans
 
 
 def _conlleval_chunks(tags):
@@ -43,12 +46,12 @@ def _conlleval_chunks(tags):
 
 def test_every_sequence_of_five_tags_is_read_as_conlleval_reads_it():
     for tags in itertools.product(["O", "B-a", "I-a", "B-b", "I-b"], repeat=5):
-        assert entity_spans(tags) == _conlleval_chunks(tags)
+        assert IOB2.spans(tags) == _conlleval_chunks(tags)
 
 
 def test_without_entities_all_is_zero_and_nothing_warns():
     nothing = {"precision": 0.0, "recall": 0.0, "f1": 0.0}
-    assert entity_scores([["O", "O"]], [["O", "O"]]) == nothing | {"accuracy": 1.0}
-    assert entity_scores([["O", "O"]], [["O", "B-a"]]) == nothing | {"accuracy": 0.5}
-    assert entity_scores([["O", "B-a"]], [["O", "O"]]) == nothing | {"accuracy": 0.5}
-    assert entity_scores([], []) == nothing | {"accuracy": 0.0}
+    assert entity_scores([["O", "O"]], [["O", "O"]], IOB2) == nothing | {"accuracy": 1.0}
+    assert entity_scores([["O", "O"]], [["O", "B-a"]], IOB2) == nothing | {"accuracy": 0.5}
+    assert entity_scores([["O", "B-a"]], [["O", "O"]], IOB2) == nothing | {"accuracy": 0.5}
+    assert entity_scores([], [], IOB2) == nothing | {"accuracy": 0.0}

@@ -1,0 +1,157 @@
+"""Files of columns, as the CoNLL shared tasks have them: a word a line with its tag; CoNLL-U."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bert_keras.errors import InputError
+from bert_keras.tasks.reading.word_columns import CONLLU, Finder, Given, Row, header_of
+from bert_keras.tasks.schemes import OUTSIDE, is_typed
+
+NOTHING = "_"  # an empty cell of CoNLL-U
+_DOCUMENT_START = "-DOCSTART-"
+_DOCUMENT_EDGE = re.compile("#(begin|end) document")
+_COMMENT = re.compile(r"#(\s|$)|#(begin|end) document")
+_ID = re.compile(r"(\d+)([-.]\d+)?")
+_TAG_OF_TEXT = re.compile(r"[A-Z][A-Z0-9+$:_-]*|[^\w\s]+")
+_MOSTLY = 0.9
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The sentences of a file and which column is what.
+
+    Attributes:
+        sentences: The rows of each.
+        word: The number of the column of the words, from 0.
+        tag: That of the tags; None where there is none.
+        key: The key in the tag's column: CoNLL-U's MISC has several values in a cell.
+        is_conllu: Whether the file is CoNLL-U.
+        said: Which columns were taken, with an example.
+    """
+
+    sentences: list[list[Row]]
+    word: int
+    tag: int | None
+    key: str
+    is_conllu: bool
+    said: str
+
+
+def read_columns(source: str, lines: Sequence[str], given: Given, labelled: bool) -> Columns:
+    """The sentences of a file of columns.
+
+    Args:
+        source: Its name, for messages.
+        lines: Its lines.
+        given: The columns that the user named.
+        labelled: Whether the tags are wanted.
+
+    Raises:
+        InputError: When a row has another number of columns than the first, or a column has to be
+            named; names the row or the setting.
+    """
+    sentences = _sentences(lines)
+    if not sentences:
+        raise InputError(f"{source} holds no words")
+    is_conllu = _is_conllu(sentences)
+    passed_over = ""
+    if is_conllu:
+        sentences, passed_over = _without_ranges(sentences)
+        names: Sequence[str] = CONLLU
+    else:
+        names = header_of(sentences, given)
+        if names:
+            del sentences[0][0]
+            sentences = [sentence for sentence in sentences if sentence]
+    finder = Finder(source, sentences, names, given)
+    if not (given.word and given.tag):
+        finder.check_widths()
+    word = finder.word()
+    tag, key = finder.tag(word) if labelled else (None, "")
+    return Columns(sentences, word, tag, key, is_conllu, finder.said(word, tag, key) + passed_over)
+
+
+def is_columns(lines: Sequence[str]) -> bool:
+    """Whether lines of a ``.txt`` file are words with tags in columns, and not texts.
+
+    They are when they are CoNLL-U, when nearly every line ends in O or in a tag like ``B-PER``, or
+    when all have as many columns, of which the last alone holds upper-case names or marks, some
+    more than once, in sentences of several lines.
+    """
+    sentences = _sentences(lines)
+    if not sentences:
+        return False
+    if _is_conllu(sentences):
+        return True
+    rows = [row.cells for sentence in sentences for row in sentence]
+    tags = [cells[-1] for cells in rows if len(cells) > 1]
+    have_one_width = len({len(cells) for cells in rows}) == 1
+    marked = sum(tag == OUTSIDE or is_typed(tag) for tag in tags)
+    if marked >= _MOSTLY * len(rows):
+        return any(map(is_typed, tags)) or (have_one_width and len(rows) > 1)
+    return (
+        have_one_width
+        and len(tags) == len(rows) > 2
+        and all(map(_TAG_OF_TEXT.fullmatch, tags))
+        and len(set(tags)) < len(tags)
+        and not all(cells[0].isupper() for cells in rows)
+        and any(len(sentence) > 1 for sentence in sentences)
+    )
+
+
+def _cells_of(line: str) -> list[str]:
+    cells = [cell.strip() for cell in line.split("\t")]
+    return re.split(" +", cells[0]) if len(cells) == 1 else cells
+
+
+def _sentences(lines: Sequence[str]) -> list[list[Row]]:
+    """The rows of each sentence; comments and the marks of documents are passed over."""
+    is_comment = _comment_test(lines)
+    sentences: list[list[Row]] = [[]]
+    for number, line in enumerate(lines, start=1):
+        line = line.rstrip(" \t")
+        cells = _cells_of(line)
+        if not line or _DOCUMENT_START in cells[:2] or _DOCUMENT_EDGE.match(line):
+            sentences.append([])
+        elif sentences[-1] or not is_comment(line, cells):
+            sentences[-1].append(Row(number, cells))
+    return [sentence for sentence in sentences if sentence]
+
+
+def _comment_test(lines: Sequence[str]) -> Callable[[str, list[str]], bool]:
+    """Tells a comment before a sentence from a row whose word is "#".
+
+    Such a row has as many columns as the others, and ends in a tag that they have, too.
+    """
+    rows = [_cells_of(line.rstrip(" \t")) for line in lines if line.strip(" \t")]
+    plain = [c for c in rows if not c[0].startswith("#") and _DOCUMENT_START not in c[:2]]
+    plain = plain or rows[:1]
+    width = len(plain[0]) if plain else 1
+    last = {cells[-1] for cells in plain}
+    numbered = bool(plain) and all(_ID.fullmatch(cells[0]) for cells in plain[:100])
+
+    def is_comment(line: str, cells: list[str]) -> bool:
+        if not _COMMENT.match(line):
+            return False
+        if numbered and width > 1:
+            return True
+        return len(cells) != width or not (
+            width == 1 or cells[-1] in last or cells[-1] == OUTSIDE or is_typed(cells[-1])
+        )
+
+    return is_comment
+
+
+def _is_conllu(sentences: list[list[Row]]) -> bool:
+    return all(
+        len(row.cells) == len(CONLLU) and _ID.fullmatch(row.cells[0]) for row in sentences[0]
+    )
+
+
+def _without_ranges(sentences: list[list[Row]]) -> tuple[list[list[Row]], str]:
+    """The words of CoNLL-U without ranges (1-2) and empty nodes (8.1), and what to say of it."""
+    kept = [[row for row in s if row.cells[0].isdigit()] for s in sentences]
+    left_out = sum(map(len, sentences)) - sum(map(len, kept))
+    said = f"; {left_out:,} ranges and empty nodes (1-2, 8.1) passed over" if left_out else ""
+    return [sentence for sentence in kept if sentence], said

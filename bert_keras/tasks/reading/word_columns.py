@@ -1,0 +1,193 @@
+"""Which columns of a file hold the words and the tags."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from bert_keras.errors import InputError
+from bert_keras.tasks.reading.sources import row
+from bert_keras.tasks.schemes import OUTSIDE, is_typed
+
+CONLLU = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
+_PLACEHOLDERS = {"-", "_", "*", ""}
+_HEADER_WORDS = ("word", "words", "token", "tokens", "form")
+_HEADER_TAGS = ("tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "pos", "upos")
+
+
+class Given(NamedTuple):
+    """The columns that the user named, empty where none was."""
+
+    word: str = ""
+    tag: str = ""
+
+
+class Row(NamedTuple):
+    """A line of a sentence: its number in the file, from 1, and its cells."""
+
+    number: int
+    cells: list[str]
+
+
+def header_of(sentences: list[list[Row]], given: Given) -> Sequence[str]:
+    """The names of the columns, where the first row has them."""
+    first = sentences[0][0].cells
+    names = [cell.lower() for cell in first]
+    asked = [name.lower() for name in given if name and not name.isdigit()]
+    if asked and all(name.partition(":")[0] in names for name in asked):
+        return first
+    has_words = any(name in _HEADER_WORDS for name in names)
+    has_tags = any(name in _HEADER_TAGS for name in names)
+    return first if has_words and has_tags and len(set(names)) == len(names) else ()
+
+
+def tag_of(cell: str, key: str) -> str:
+    """The tag in a cell; without the key in a cell of several values the word is outside."""
+    if not key:
+        return cell
+    values = dict(part.partition("=")[::2] for part in cell.split("|"))
+    return values.get(key, OUTSIDE)
+
+
+class Finder:
+    """Finds the columns of the words and of the tags."""
+
+    def __init__(
+        self, source: str, sentences: list[list[Row]], names: Sequence[str], given: Given
+    ) -> None:
+        self.source, self.sentences, self.given = source, sentences, given
+        self.names = [name.lower() for name in names]
+        self.shown = list(names)
+        self.width = len(sentences[0][0].cells)
+
+    def check_widths(self) -> None:
+        """Refuses a row with more or fewer columns than the first."""
+        for sentence in self.sentences:
+            for number, cells in sentence:
+                if len(cells) != self.width:
+                    raise InputError(
+                        f"{row(self.source, number)} has {_counted(len(cells))}, the first row has "
+                        f"{self.width}. Received: {' '.join(cells)!r:.80}"
+                    )
+
+    def word(self) -> int:
+        """The column of the words: the first that neither counts them nor stays the same."""
+        if self.given.word:
+            return self._named(self.given.word, "data.word_column")
+        if "form" in self.names:
+            return self.names.index("form")
+        named = [n for n, name in enumerate(self.names) if name in _HEADER_WORDS]
+        candidates = [*named, *range(self.width)]
+        return next((c for c in candidates if not self._counts(c) and not self._stays(c)), 0)
+
+    def tag(self, word: int) -> tuple[int | None, str]:
+        """The column of the tags, by default the last, and the key in it."""
+        if self.given.tag:
+            name, _, key = self.given.tag.partition(":")
+            return self._named(name, "data.tag_column"), key
+        if self.shown == list(CONLLU):
+            upos = CONLLU.index("UPOS")
+            if self._values(upos) <= _PLACEHOLDERS:
+                raise InputError(
+                    f"{self.source} has no UPOS; name the column of the tags: data.tag_column = "
+                    "'XPOS', say, or 'MISC:KEY'"
+                )
+            return upos, ""
+        others = [c for c in range(self.width) if c != word and not self._counts(c)]
+        others = [c for c in others if not self._values(c) <= _PLACEHOLDERS]
+        if not others:
+            return None, ""
+        named = [c for c in others if self.names and self.names[c] in _HEADER_TAGS]
+        last = named[-1] if named else others[-1]
+        marked = [c for c in others if self._is_marked(c)]
+        if marked and last not in marked:
+            raise InputError(
+                f"{self.source}: column {marked[-1] + 1} has {self._example(marked[-1])!r}, and "
+                f"the last, {last + 1}, {self._example(last)!r}; say which one has the tags: "
+                f"data.tag_column = '{marked[-1] + 1}'"
+            )
+        return last, ""
+
+    def said(self, word: int, tag: int | None, key: str) -> str:
+        """Which columns were taken."""
+        parts = [f"word = {self._name(word)} ({self.sentences[0][0].cells[word]!r:.40})"]
+        if tag is not None:
+            tags = (tag_of(cell, key) for cell in self._cells(tag))
+            example = next((value for value in tags if value != OUTSIDE), OUTSIDE)
+            shown = self._name(tag) + (f":{key}" if key else "")
+            parts.append(f"tag = {shown} ({example!r:.40})")
+            others = [
+                f"{self._name(c)} ({self._example(c)!r:.40})"
+                for c in range(self.width)
+                if c not in (word, tag) and self._is_marked(c)
+            ]
+            misc = self._keys_of_misc() if not key else []
+            if others or misc:
+                parts.append(f"others that data.tag_column may name: {', '.join(others + misc)}")
+        return ", ".join(parts)
+
+    def _name(self, column: int) -> str:
+        return self.shown[column] if self.shown else f"column {column + 1}"
+
+    def _named(self, name: str, setting: str) -> int:
+        narrowest = min(len(row.cells) for sentence in self.sentences for row in sentence)
+        if name.lower() in self.names:
+            return self.names.index(name.lower())
+        if name.isdigit() and 1 <= int(name) <= narrowest:
+            return int(name) - 1
+        known = f", {', '.join(self.shown)}" if self.shown else ""
+        raise InputError(
+            f"{self.source} has no column {name!r} ({setting}); its columns: 1 to "
+            f"{narrowest}{known}"
+        )
+
+    def _cells(self, column: int) -> Iterator[str]:
+        return (row.cells[column] for s in self.sentences for row in s if column < len(row.cells))
+
+    def _values(self, column: int) -> set[str]:
+        return set(self._cells(column))
+
+    def _example(self, column: int) -> str:
+        return next((v for v in self._cells(column) if v not in (OUTSIDE, *_PLACEHOLDERS)), OUTSIDE)
+
+    def _counts(self, column: int) -> bool:
+        """Whether a column numbers the words: from 0 or 1 in each sentence, or through all."""
+        if self.width == 1 or sum(map(len, self.sentences)) < 2:
+            return False
+        if not all(cell.isdecimal() and len(cell) < 10 for cell in self._cells(column)):
+            return False
+        values = [[int(row.cells[column]) for row in sentence] for sentence in self.sentences]
+        through = [number for sentence in values for number in sentence]
+        return _is_run(through) or (
+            {sentence[0] for sentence in values} in ({0}, {1}) and all(map(_is_run, values))
+        )
+
+    def _stays(self, column: int) -> bool:
+        """Whether a column has one value in each sentence, as the name of a document."""
+        if self.width < 3 or all(len(sentence) == 1 for sentence in self.sentences):
+            return False
+        return all(len({row.cells[column] for row in s}) == 1 for s in self.sentences)
+
+    def _is_marked(self, column: int) -> bool:
+        values = self._values(column) - {OUTSIDE}
+        return bool(values) and all(map(is_typed, values))
+
+    def _keys_of_misc(self) -> list[str]:
+        """The keys of CoNLL-U's MISC whose values are tags of entities."""
+        if self.shown != list(CONLLU):
+            return []
+        found: Counter[str] = Counter()
+        for cell in self._cells(CONLLU.index("MISC")):
+            for part in cell.split("|"):
+                name, _, value = part.partition("=")
+                found[name] += is_typed(value)
+        return [f"MISC:{name}" for name, count in found.items() if count]
+
+
+def _is_run(numbers: Sequence[int]) -> bool:
+    """Whether each number is one more than that before it."""
+    return all(after - before == 1 for before, after in pairwise(numbers))
+
+
+def _counted(columns: int) -> str:
+    return f"{columns} column{'s' if columns > 1 else ''}"

@@ -1,0 +1,98 @@
+"""From the tags of a sentence's parts to its entities and to the tags of its words."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bert_keras.tasks.reading import TaggedExample
+from bert_keras.tasks.schemes import OUTSIDE, Scheme, Span
+from bert_keras.tasks.tagging_features import Ranges
+from bert_keras.tasks.task import Prediction
+
+
+def sentence_answer(
+    example: TaggedExample, scheme: Scheme, tags: Sequence[str | None], scores: np.ndarray
+) -> Prediction:
+    """The answer for one sentence.
+
+    Args:
+        example: The sentence.
+        scheme: The scheme of the tags.
+        tags: A tag for each part of its words, one after another; None where no piece was its own.
+        scores: Their probabilities.
+    """
+    parts = example.parts
+    filled = _filled(tags, scheme)
+    spans = scheme.spans(filled)
+    answer: Prediction = {}
+    if scheme.has_entities:
+        has_piece = np.array([tag is not None for tag in tags], bool)
+        ranges = [part for word in parts for part in word]
+        answer["entities"] = [
+            _entity(example.text, span, ranges, scores, has_piece) for span in spans
+        ]
+    counts = np.array([len(word) for word in parts], int)
+    sums = np.add.reduceat(scores, np.cumsum(counts) - counts) if len(counts) else scores
+    return answer | {
+        "words": list(example.words),
+        "tags": _word_tags(parts, scheme, filled, spans),
+        "starts": list(example.starts),
+        "ends": [s + len(word) for s, word in zip(example.starts, example.words, strict=True)],
+        "scores": (sums / counts).tolist(),
+    }
+
+
+def _entity(
+    text: str, span: Span, ranges: Ranges, scores: np.ndarray, has_piece: np.ndarray
+) -> Prediction:
+    start, end = ranges[span.start][0], ranges[span.end - 1][1]
+    own = slice(span.start, span.end)
+    return {
+        "label": span.label,
+        "start": start,
+        "end": end,
+        "text": text[start:end],
+        "score": float(scores[own][has_piece[own]].mean()),
+    }
+
+
+def _filled(tags: Sequence[str | None], scheme: Scheme) -> list[str]:
+    """The tags, those of parts without a piece too: inside when an entity goes on around them."""
+    filled: list[str] = []
+    left, gap = OUTSIDE, 0
+    for tag in [*tags, OUTSIDE]:
+        if tag is None:
+            gap += 1
+            continue
+        filled += [scheme.inside(left, tag)] * gap + [tag]
+        left, gap = tag, 0
+    return filled[:-1]
+
+
+def _word_tags(
+    words: Sequence[Ranges], scheme: Scheme, tags: list[str], spans: list[Span]
+) -> list[str]:
+    """The tags of the words; those of words with one part as they are.
+
+    A word of several parts is in the entity that its first part is in.
+    """
+    if len(tags) == len(words):
+        return tags
+    span_of = {part: span for span in spans for part in range(span.start, span.end)}
+    result, start = [], 0
+    for parts in words:
+        end = start + len(parts)
+        span = span_of.get(start)
+        if len(parts) == 1 or not scheme.letters:
+            result.append(tags[start])
+        elif span is None:
+            result.append(OUTSIDE)
+        else:
+            before, after = span_of.get(span.start - 1), span_of.get(span.end)
+            tag = scheme.tag_of(span, start, end, before, after)
+            # Tags may be out of order, which seqeval's strict mode is to see.
+            whole = (tag, *scheme.labels({tag}))
+            spread = (x for x in whole if scheme.spread(x, len(parts)) == tags[start:end])
+            result.append(next(spread, tag))
+        start = end
+    return result
