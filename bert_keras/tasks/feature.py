@@ -24,3 +24,11 @@ class Feature:
     targets: dict[str, Any] = field(default_factory=dict)
     token_targets: dict[str, Sequence[int]] = field(default_factory=dict)
     origin: Any = None
+
+    def has_text(self) -> bool:
+        """Whether each of the one or two texts has a token beside the special ones.
+
+        [CLS] and [SEP] stand in the first segment, another [SEP] in the second.
+        """
+        second = sum(self.token_type_ids)
+        return len(self.token_type_ids) - second > 2 and second != 1

@@ -72,9 +72,9 @@ class Span(Task):
         """The questions of a file or data set; see ``read_question_examples``."""
         return read_question_examples(source)
 
-    def without_label(self, example: QuestionExample) -> QuestionExample:
-        """The question and the text alone."""
-        return replace(example, answers=(), is_impossible=False)
+    def read_texts(self, source: str) -> list[QuestionExample]:
+        """The questions of a file or data set, without their answers."""
+        return read_question_examples(source, labelled=False)
 
     def key(self, example: QuestionExample) -> str:
         """The text, so that all questions on it are held out together."""
@@ -199,6 +199,10 @@ class Span(Task):
             result[f"best_{name}"] = best.score
             result[f"best_{name}_threshold"] = best.threshold
         return result
+
+    def texts_of(self, example: QuestionExample) -> dict[str, str]:
+        """The question; its text stands in the data, once for many questions."""
+        return {"question": example.question}
 
     def row(self, example: QuestionExample, prediction: Prediction) -> list[str]:
         """Question, answer and its probability."""

@@ -81,13 +81,12 @@ class Task(ABC):
             InputError: When it cannot be read; names the row.
         """
 
-    def read_texts(self, source: str) -> list[Any]:
-        """The examples of a file that are to be answered; labels are passed over."""
-        return [self.without_label(example) for example in self.read(source)]
-
     @abstractmethod
-    def without_label(self, example: Any) -> Any:
-        """The example as one that is to be answered."""
+    def read_texts(self, source: str) -> list[Any]:
+        """The examples of a file that are to be answered, one for every row.
+
+        Labels are passed over; a text may be empty.
+        """
 
     @abstractmethod
     def key(self, example: Any) -> str:
@@ -129,6 +128,10 @@ class Task(ABC):
     @abstractmethod
     def score(self, examples: Sequence[Any], predictions: Sequence[Prediction]) -> dict[str, float]:
         """The task's metrics, by their names in the field; shares are fractions."""
+
+    @abstractmethod
+    def texts_of(self, example: Any) -> dict[str, str]:
+        """What is asked, by the names that files of answers have for it."""
 
     @abstractmethod
     def row(self, example: Any, prediction: Prediction) -> list[str]:

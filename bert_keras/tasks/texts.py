@@ -1,7 +1,7 @@
 """What the tasks have in common that give a text, or a pair of texts, one answer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -44,13 +44,14 @@ class TextTask(Task):
 
     def read(self, source: str) -> list[TextExample]:
         """The rows of a table or data set; see ``read_text_examples``."""
-        return read_text_examples(
-            source, self.text_column, self.text_pair_column, self.label_column
-        )
+        return read_text_examples(source, *self._columns())
 
-    def without_label(self, example: TextExample) -> TextExample:
-        """The text or pair alone."""
-        return replace(example, label=None)
+    def read_texts(self, source: str) -> list[TextExample]:
+        """The rows without their labels."""
+        return read_text_examples(source, *self._columns(), labelled=False)
+
+    def _columns(self) -> tuple[str, str, str]:
+        return self.text_column, self.text_pair_column, self.label_column
 
     def key(self, example: TextExample) -> str:
         """The text, or both of a pair."""
@@ -73,6 +74,11 @@ class TextTask(Task):
             )
             for number, (example, encoding) in enumerate(zip(examples, encodings, strict=True))
         ]
+
+    def texts_of(self, example: TextExample) -> dict[str, str]:
+        """The text, or both of a pair."""
+        texts = {"text": example.text}
+        return texts if example.text_pair is None else texts | {"text_pair": example.text_pair}
 
     def target(self, example: TextExample) -> Any:
         """What the model is to predict for a labelled example."""

@@ -1,15 +1,19 @@
 """Labelled data as examples, each of which knows the row it comes from. Knows no TensorFlow."""
 
 from bert_keras.tasks.reading.questions import QuestionExample, read_question_examples
+from bert_keras.tasks.reading.sources import Place, and_more, place
 from bert_keras.tasks.reading.tagged import TaggedExample, has_words, read_tagged_examples
 from bert_keras.tasks.reading.texts import LABEL_SEPARATOR, TextExample, read_text_examples
 
 __all__ = [
     "LABEL_SEPARATOR",
+    "Place",
     "QuestionExample",
     "TaggedExample",
     "TextExample",
+    "and_more",
     "has_words",
+    "place",
     "read_question_examples",
     "read_tagged_examples",
     "read_text_examples",
