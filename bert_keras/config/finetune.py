@@ -72,6 +72,8 @@ class TaskDataConfig:
         text_column: The column that has the text, where its name is none of the known ones.
         text_pair_column: The same for the second text of a pair.
         label_column: The same for the label.
+        positive_label: Classification: the label whose F1 is measured, as ``f1_LABEL``; left out,
+            each of two.
         doc_stride: Span: tokens from one window of a long text to the next.
         max_answer_length: Span: longest answer in tokens.
         no_answer_threshold: Span: how much likelier than the best answer "no answer" must be, in
@@ -89,6 +91,7 @@ class TaskDataConfig:
     text_column: str = ""
     text_pair_column: str = ""
     label_column: str = ""
+    positive_label: str = ""
     doc_stride: int = 128
     max_answer_length: int = 30
     no_answer_threshold: float = math.inf
@@ -146,6 +149,8 @@ class FinetuneTrainConfig(ArithmeticConfig):
             frequency (classification); ``"none"`` counts all alike.
         log_every_steps: How often training metrics are written.
         eval_every_steps: How often the dev examples are evaluated; 0 once an epoch.
+        best_metric: The metric by which the best model is chosen, as ``evaluate`` calls it and
+            higher the better; left out, the task's own.
         patience: Early stopping after this many evaluations without a better one; 0 never.
     """
 
@@ -156,6 +161,7 @@ class FinetuneTrainConfig(ArithmeticConfig):
     class_weights: str = "none"
     log_every_steps: int = 20
     eval_every_steps: int = 0
+    best_metric: str = ""
     patience: int = 0
 
     def __post_init__(self) -> None:

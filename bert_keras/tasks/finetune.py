@@ -148,6 +148,7 @@ def _train(
 ) -> None:
     task, seed, host = data.task, config.train.seed, host_of(strategy)
     check_batches(strategy, config.train, [config.train.batch_size])
+    best_metric = task.metric(config.train.best_metric)
     with strategy.scope():
         model = start_model(config, task)
     model.encoder.rematerialize = config.train.rematerialize
@@ -174,7 +175,7 @@ def _train(
         ),
         _DevScores(task, data.dev, dev_features, settings) if data.dev else None,
     )
-    best = KeepBest(workdir, task.best_metric, settings.patience) if data.dev else None
+    best = KeepBest(workdir, best_metric, settings.patience) if data.dev else None
     run = TrainingRun(
         model,
         optimizer,

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 import tensorflow as tf
 
+from bert_keras.errors import InputError
 from bert_keras.tasks.batches import training_batches
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.running import Outputs, run_model
@@ -128,6 +129,23 @@ class Task(ABC):
     @abstractmethod
     def score(self, examples: Sequence[Any], predictions: Sequence[Prediction]) -> dict[str, float]:
         """The task's metrics, by their names in the field; shares are fractions."""
+
+    def metric(self, name: str) -> str:
+        """The metric that chooses the best model: ``name``, or the task's own where it is empty.
+
+        Raises:
+            InputError: When the task has no such metric.
+        """
+        if not name or name == self.best_metric:
+            return self.best_metric
+        lower_is_better = ("_error", "_threshold")  # or neither is
+        possible = [name for name in self.score([], []) if not name.endswith(lower_is_better)]
+        if name not in possible:
+            raise InputError(
+                f"train.best_metric is {name!r}, which {self.name} does not have; its metrics: "
+                f"{', '.join(possible or [self.best_metric])}"
+            )
+        return name
 
     @abstractmethod
     def texts_of(self, example: Any) -> dict[str, str]:

@@ -64,7 +64,13 @@ def test_evaluate_gives_metrics_as_one_json_object(made, capsys):
     text = output(capsys, "evaluate", made / "run", "--data", made / "train.tsv", "--json")
     metrics = json.loads(text)
     assert metrics["accuracy"] > 0.9
-    assert {"f1", "matthews_correlation", "classification_loss"} <= metrics.keys()
+    assert {
+        "f1_good",
+        "f1_bad",
+        "macro_f1",
+        "matthews_correlation",
+        "classification_loss",
+    } <= metrics.keys()
 
 
 def test_evaluate_shows_metrics_confusion_and_mistakes(made, tmp_path, capsys):

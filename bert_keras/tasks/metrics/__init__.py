@@ -10,7 +10,8 @@ from bert_keras.tasks.metrics.answers import (
 from bert_keras.tasks.metrics.entities import Span, entity_scores, entity_spans
 from bert_keras.tasks.metrics.labels import (
     accuracy,
-    f1,
+    label_f1,
+    macro_f1,
     matthews_correlation,
     multi_label_scores,
     pearson,
@@ -26,7 +27,8 @@ __all__ = [
     "entity_scores",
     "entity_spans",
     "exact_match",
-    "f1",
+    "label_f1",
+    "macro_f1",
     "matthews_correlation",
     "multi_label_scores",
     "normalize_answer",
