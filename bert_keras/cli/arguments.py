@@ -96,6 +96,13 @@ def add_task_arguments(parser: argparse.ArgumentParser) -> None:
         help="longest sequence in tokens (default: what the model was trained at, of a model from "
         "elsewhere what it reads at most)",
     )
+    parser.add_argument(
+        "--no-answer-threshold",
+        type=float,
+        metavar="X",
+        help="span: how much likelier than the best answer, in logits, no answer must be to be "
+        "given (default: what the model was trained with)",
+    )
     for name in TASK_COLUMNS:
         what = name.removesuffix("_column").replace("_", " ")
         parser.add_argument(
@@ -107,6 +114,7 @@ def task_settings(options: argparse.Namespace) -> dict[str, Any]:
     """The fields of the task that the options set."""
     settings = {name: getattr(options, name) for name in TASK_COLUMNS}
     settings["max_seq_length"] = options.max_length
+    settings["no_answer_threshold"] = options.no_answer_threshold
     return {name: value for name, value in settings.items() if value is not None}
 
 

@@ -77,7 +77,8 @@ class TaskDataConfig:
         doc_stride: Span: tokens from one window of a long text to the next.
         max_answer_length: Span: longest answer in tokens.
         no_answer_threshold: Span: how much likelier than the best answer "no answer" must be, in
-            logits (Devlin et al. 2018, section 4.3); infinite where every question has one.
+            logits (Devlin et al. 2018, section 4.3). Left out it is infinite where every question
+            has an answer, and else what scores best on the dev questions.
         masking: Masked LM: as in ``DataConfig``.
         masking_rate: Likewise.
     """

@@ -133,7 +133,7 @@ def _read(config: FinetuneConfig, task: Task) -> _Data:
             f"data.dev_fraction = {config.data.dev_fraction} holds out all examples of "
             f"{config.data.train} ({len(dev)}) and leaves none to train on"
         )
-    task = task.with_labels(task.labels_of(train))
+    task = task.for_examples(train).with_labels(task.labels_of(train))
     task.labels_of(dev)  # so that one without a label shows now, not at the first evaluation
     return _Data(task, train, dev)
 
@@ -148,7 +148,7 @@ def _train(
 ) -> None:
     task, seed, host = data.task, config.train.seed, host_of(strategy)
     check_batches(strategy, config.train, [config.train.batch_size])
-    best_metric = task.metric(config.train.best_metric)
+    best_metric = task.metric(config.train.best_metric, data.dev)
     with strategy.scope():
         model = start_model(config, task)
     model.encoder.rematerialize = config.train.rematerialize
@@ -205,6 +205,7 @@ class _DevScores:
 
     def __call__(self, run: TrainingRun) -> dict[str, float]:
         scores, _ = self.task.measure(run.model, self.examples, self.features, self.batch_size)
+        run.model.other_config[self.task.remembered_key()] |= self.task.found(scores)
         return scores
 
 

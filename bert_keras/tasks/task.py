@@ -59,6 +59,10 @@ class Task(ABC):
         """The task over these labels."""
         return replace(self, labels=tuple(labels))
 
+    def for_examples(self, examples: Sequence[Any]) -> Self:
+        """The task as training examples ask for it."""
+        return self
+
     @classmethod
     def remembered_key(cls) -> str:
         """The key in ``config.json`` under which a model keeps settings of its task."""
@@ -130,8 +134,16 @@ class Task(ABC):
     def score(self, examples: Sequence[Any], predictions: Sequence[Prediction]) -> dict[str, float]:
         """The task's metrics, by their names in the field; shares are fractions."""
 
-    def metric(self, name: str) -> str:
+    def found(self, scores: dict[str, float]) -> dict[str, Any]:
+        """The settings that an evaluation of the dev examples found; the model keeps them."""
+        return {}
+
+    def metric(self, name: str, dev: Sequence[Any]) -> str:
         """The metric that chooses the best model: ``name``, or the task's own where it is empty.
+
+        Args:
+            name: What ``train.best_metric`` says.
+            dev: The dev examples.
 
         Raises:
             InputError: When the task has no such metric.

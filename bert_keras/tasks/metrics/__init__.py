@@ -4,6 +4,7 @@ from bert_keras.tasks.metrics.answers import (
     Threshold,
     answer_f1,
     best_threshold,
+    counts_characters,
     exact_match,
     normalize_answer,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "accuracy",
     "answer_f1",
     "best_threshold",
+    "counts_characters",
     "entity_scores",
     "entity_spans",
     "exact_match",
