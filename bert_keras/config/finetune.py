@@ -106,6 +106,8 @@ class TaskDataConfig:
             out, the training data decide; data in another scheme are converted.
         strict_entities: Tagging: score entities by seqeval's strict mode, in which tags that do not
             follow the scheme mark none.
+        positive_label: Classification: the label whose F1 is measured, as ``f1_LABEL``; left out,
+            each of two.
         truncation: Classification, multi-label and regression: which part of a text is read that
             has more tokens: ``"head"``, its beginning; ``"tail"``, its end; ``"head_tail"``, a
             quarter from its beginning and the rest from its end (Sun et al. 2019, section 5.3.1).
@@ -115,7 +117,8 @@ class TaskDataConfig:
         doc_stride: Span: tokens from one window of a long text to the next.
         max_answer_length: Span: longest answer in tokens.
         no_answer_threshold: Span: how much likelier than the best answer "no answer" must be, in
-            logits (Devlin et al. 2018, section 4.3); infinite where every question has one.
+            logits (Devlin et al. 2018, section 4.3). Left out it is infinite where every question
+            has an answer, and else what scores best on the dev questions.
         masking: Masked LM: as in ``DataConfig``.
         masking_rate: Likewise.
     """
@@ -139,6 +142,7 @@ class TaskDataConfig:
     tag_column: str = ""
     tag_scheme: str = ""
     strict_entities: bool = False
+    positive_label: str = ""
     truncation: str = "head"
     windows: bool = False
     max_windows: int = 16
@@ -221,6 +225,8 @@ class FinetuneTrainConfig(ArithmeticConfig):
             frequency (classification); ``"none"`` counts all alike.
         log_every_steps: How often training metrics are written.
         eval_every_steps: How often the dev examples are evaluated; 0 once an epoch.
+        best_metric: The metric by which the best model is chosen, as ``evaluate`` calls it and
+            higher the better; left out, the task's own.
         patience: Early stopping after this many evaluations without a better one; 0 never.
     """
 
@@ -231,6 +237,7 @@ class FinetuneTrainConfig(ArithmeticConfig):
     class_weights: str = "none"
     log_every_steps: int = 20
     eval_every_steps: int = 0
+    best_metric: str = ""
     patience: int = 0
 
     def __post_init__(self) -> None:

@@ -141,12 +141,8 @@ class Tagging(Task):
         if has_words(source, self.word_column):
             return read_tagged_examples(source, self.word_column, labelled=False)
         _logger.info("%s: raw text, whose words are parted at spaces and punctuation", source)
-        texts = read_text_examples(source, labels=None)
+        texts = read_text_examples(source, labels=None, labelled=False)
         return [TaggedExample.from_text(example.text, example.where) for example in texts]
-
-    def without_label(self, example: TaggedExample) -> TaggedExample:
-        """The words alone."""
-        return replace(example, tags=None)
 
     def key(self, example: TaggedExample) -> str:
         """The text."""
@@ -239,6 +235,10 @@ class Tagging(Task):
     def _shown(self, tag: str) -> str:
         """The type of a tag, or the tag itself where it has none."""
         return type_of(tag) if self.scheme.letters and is_typed(tag) else tag
+
+    def texts_of(self, example: TaggedExample) -> dict[str, str]:
+        """The text, or the words joined by spaces."""
+        return {"text": example.text}
 
     def row(self, example: TaggedExample, prediction: Prediction) -> list[str]:
         """The text and its entities, or its words with their labels."""

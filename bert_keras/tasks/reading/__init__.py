@@ -2,6 +2,7 @@
 
 from bert_keras.tasks.reading.labels import LABEL_SEPARATOR, LabelRules
 from bert_keras.tasks.reading.questions import QuestionExample, read_question_examples
+from bert_keras.tasks.reading.sources import Place, and_more, place
 from bert_keras.tasks.reading.tagged import (
     TaggedExample,
     has_words,
@@ -13,11 +14,14 @@ from bert_keras.tasks.reading.texts import TextExample, read_text_examples
 __all__ = [
     "LABEL_SEPARATOR",
     "LabelRules",
+    "Place",
     "QuestionExample",
     "TaggedExample",
     "TextExample",
+    "and_more",
     "has_words",
     "note_on_raw_text",
+    "place",
     "read_question_examples",
     "read_tagged_examples",
     "read_text_examples",

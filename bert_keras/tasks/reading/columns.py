@@ -78,6 +78,10 @@ class Columns:
             return LabelCells({name: values[name] for name in self.labels})
         return values[self.label] if self.label else None
 
+    def has_label(self, values: Mapping[str, Any]) -> bool:
+        """Whether a row has what ``label_of`` gives: JSON's rows may differ."""
+        return all(name in values for name in (self.label, *self.labels) if name)
+
     @property
     def names(self) -> tuple[str, ...]:
         """The columns that are read."""

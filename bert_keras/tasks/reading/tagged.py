@@ -10,6 +10,7 @@ from bert_keras.tasks.reading.conll import NOTHING, is_columns, read_columns
 from bert_keras.tasks.reading.sources import (
     STANDARD_INPUT,
     DataSet,
+    id_column,
     is_json_lines,
     is_tfds,
     read_objects,
@@ -113,7 +114,8 @@ def read_tagged_examples(
         word_column: The column of the words: its number from 1 or its name, in JSON lines and data
             sets the field; by default FORM, or the first that does not count the words.
         tag_column: That of the tags; by default UPOS, or the last.
-        labelled: Whether they are to be learned from or scored. Else tags are passed over.
+        labelled: Whether they are to be learned from or scored. Else tags are passed over, and a
+            sentence of JSON lines may have no words, or empty ones.
 
     Raises:
         InputError: When a column has to be named, words and tags differ in number, the source holds
@@ -176,28 +178,37 @@ def _records(source: str, given: Given, labelled: bool) -> Iterator[TaggedExampl
             data_set.first_of(*([name] if name else usual))
             for name, usual in ((given.word, _WORDS), (given.tag, _TAGS))[: 1 + labelled]
         ]
-        records = data_set.read(fields)
+        if not labelled:
+            fields.append(id_column(data_set.fields))
+        records = data_set.read([name for name in fields if name])
     else:
         records = read_objects(source, "with the fields 'tokens' and 'tags'")
     word = tag = ""
     for where, record in records:
         if not word:
-            word = given.word or next((n for n in _WORDS if record.get(n) is not None), _WORDS[0])
+            word = given.word or next((n for n in _WORDS if n in record), _WORDS[0])
             tag = given.tag or next((n for n in _TAGS if record.get(n) is not None), "")
             if given.tag and labelled and tag not in record:
                 raise InputError(f"{where} has no field {tag!r}; its fields: {', '.join(record)}")
-            example = _from_record(record, where, word, tag if labelled else "")
+            example = _from_record(record, where, word, tag, labelled)
+            words = f" ({example.words[0]!r:.40})" if example.words else ""
             tags = f", tag = {tag!r} ({example.tags[0]!r:.40})" if example.tags else ""
-            _logger.info("%s: word = %r (%.40r)%s", source, word, example.words[0], tags)
-        yield _from_record(record, where, word, tag if labelled else "")
+            _logger.info("%s: word = %r%s%s", source, word, words, tags)
+        yield _from_record(record, where, word, tag, labelled)
 
 
-def _from_record(record: dict[str, Any], where: str, word: str, tag: str) -> TaggedExample:
+def _from_record(
+    record: dict[str, Any], where: str, word: str, tag: str, labelled: bool
+) -> TaggedExample:
     words = _strings(record, word, where)
+    if words is None and not labelled and word in record:
+        words = ()  # null
     if words is None:
         raise InputError(
             f"{where} has no field {word!r}; its fields: {', '.join(record) or 'none'}"
         )
+    if not labelled:
+        return TaggedExample(words, None, where)
     tags = _strings(record, tag, where)
     if not words or not all(map(str.strip, words)):
         raise InputError(f"{where}: a word is empty" if words else f"{where} has no words")
