@@ -7,7 +7,7 @@ from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSequenceClassification
 from bert_keras.tasks import Regression, evaluate, task_of
 from bert_keras.tasks.feature import Feature
-from bert_keras.tasks.reading import TextExample, read_text_examples
+from bert_keras.tasks.reading import TextExample
 
 NAMES = ("valence", "arousal", "dominance")
 
@@ -72,7 +72,7 @@ class TestSeveralNumbers:
 
     def test_a_list_in_json_lines_is_learned_from(self, tmp_path):
         (tmp_path / "a.jsonl").write_text('{"text": "a", "label": [0.5, 2]}\n')
-        examples = read_text_examples(str(tmp_path / "a.jsonl"))
+        examples = Regression().read(str(tmp_path / "a.jsonl"))
         task = Regression().with_labels(Regression().labels_of(examples))
         assert task.labels == ("LABEL_0", "LABEL_1")
         assert task.target(examples[0]) == [0.5, 2.0]

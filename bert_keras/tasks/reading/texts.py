@@ -93,6 +93,7 @@ def read_text_examples(
     given = Columns(
         text=text_column, text_pair=text_pair_column, label=label_column, labels=label_columns
     )
+    labels = labels if labelled else None
     per_column = labels.names if labels and labels.kind == "several" else ()
     columns = Columns()
     rows: list[tuple[str, str, str | None, Any]] = []

@@ -90,7 +90,8 @@ def _joined(
 ) -> tuple[str, tuple[int, ...]]:
     parts, starts, length = [], [], 0
     for number, word in enumerate(words):
-        if number and not is_unspaced(words[number - 1], word):
+        before = words[number - 1] if number else ""
+        if number and not (before and word and is_unspaced(before, word)):
             parts.append(" ")
             length += 1
         starts.append(length)
