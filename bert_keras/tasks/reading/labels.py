@@ -202,7 +202,7 @@ def _label(value: Any, place: str, rules: LabelRules) -> str | None:
             f"{place}: a label must be a string, a number or a list. Received: "
             f"{type(value).__name__}"
         )
-    if rules.kind != "several" and len(value) != 1:
+    if rules.kind == "one" and len(value) != 1:
         raise InputError(
             f"{place}: a list of {len(value)} labels where one is wanted: data.task = "
             f"'multi_label' learns several. Received: {value!r:.100}"
