@@ -146,13 +146,14 @@ def describe(scheme: Scheme, examples: Sequence[TaggedExample]) -> str:
     """What the tags of training data were taken for."""
     tags = {tag for example in examples for tag in example.tags or ()}
     types = sorted({type_of(tag) if scheme.letters else tag for tag in tags - {OUTSIDE}})
-    shown = ", ".join(types[:_SHOWN]) + (", …" if len(types) > _SHOWN else "")
+    shown = ", ".join(types[:_SHOWN])
+    shown += f", … ({len(types)} in all)" if len(types) > _SHOWN else ""
     if not scheme.has_entities:
         runs = "; data.tag_scheme = 'IO' makes entities of them" if OUTSIDE in tags else ""
-        return f"the tags are a label for each word ({len(types)}: {shown}){runs}"
+        return f"the tags are a label for each word: {shown}{runs}"
     if types == [UNNAMED]:
-        return f"the tags are {scheme.name}, of entities without a type"
-    return f"the tags are {scheme.name}, of {len(types)} types of entities ({shown})"
+        return f"the tags are {scheme.name}; entities without a type"
+    return f"the tags are {scheme.name}; types of entities: {shown}"
 
 
 def in_scheme(

@@ -226,7 +226,7 @@ def test_columns_and_scheme_of_tags_are_found_said_and_kept(made, tmp_path, caps
     assert main(["finetune", *map(str, [made / "recipe.toml", *arguments])]) == 0
     said = capsys.readouterr().err
     assert "train.txt: 16 sentences, word = column 2 ('fine'), tag = column 3 ('S-x')" in said
-    assert "the tags are BIOES, of 1 types of entities (x)" in said
+    assert "the tags are BIOES; types of entities: x" in said
     config = json.loads((tmp_path / "run" / "model" / "config.json").read_text())
     assert config["tagging_task"]["tag_scheme"] == "BIOES"
     own, other = (

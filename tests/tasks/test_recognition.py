@@ -141,10 +141,10 @@ def test_labels_and_entities_are_not_mixed():
 
 def test_what_tags_are_is_said():
     assert describe(SCHEMES["BIOES"], _examples("S-a O B-b E-b")) == (
-        "the tags are BIOES, of 2 types of entities (a, b)"
+        "the tags are BIOES; types of entities: a, b"
     )
     assert describe(SCHEMES["plain"], _examples("DET NOUN")) == (
-        "the tags are a label for each word (2: DET, NOUN)"
+        "the tags are a label for each word: DET, NOUN"
     )
     assert "'IO' makes entities" in describe(SCHEMES["plain"], _examples("PER O"))
     assert "without a type" in describe(SCHEMES["BMES"], _examples("B M E"))

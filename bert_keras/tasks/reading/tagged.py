@@ -231,7 +231,9 @@ def _strings(record: dict[str, Any], name: str, where: str) -> tuple[str, ...] |
 def _rows(source: str, given: Given, labelled: bool) -> Iterator[TaggedExample]:
     """The examples of a file of columns."""
     columns = read_columns(source, list(read_source_lines(source)), given, labelled)
-    _logger.info("%s: %d sentences, %s", source, len(columns.sentences), columns.said)
+    count = len(columns.sentences)
+    plural = "" if count == 1 else "s"
+    _logger.info("%s: %d sentence%s, %s", source, count, plural, columns.said)
     for sentence in columns.sentences:
         words, tags = [], []
         for number, cells in sentence:
