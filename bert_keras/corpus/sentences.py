@@ -1,10 +1,10 @@
 """Finding the sentences of a paragraph, in every script that marks their ends.
 
 The text is taken as chunks: what lies between spaces, and where marks need no space after them, as
-in Chinese, every character or mark by itself. Whether a sentence ends after a chunk follows from the
-kind of this chunk and the kind of the next one. So kinds are found once for each distinct chunk, and
-sentences by a look at a table: at one for text that begins sentences with capitals, or at one for
-text that does not.
+in Chinese, every character or mark by itself. Whether a sentence ends after a chunk follows from
+the kind of this chunk and the kind of the next one. So kinds are found once for each distinct
+chunk, and sentences by a look at a table: one for text that begins sentences with capitals, another
+for text that does not.
 """
 
 import re
@@ -19,6 +19,7 @@ _QUOTES = "\"'”’»」』"
 _CLOSING = _QUOTES + ")]}）》】"
 _ALL_STOPS = STOPS + STOPS_BEFORE_SPACE
 _END_MARKS = MARKS + _ALL_STOPS
+_END_MARK_SET = frozenset(_END_MARKS)
 # No sentence begins with one of the first, nor is it nothing but the second.
 _BETWEEN = ",;:，、；：،؛"
 _NO_SENTENCE = _END_MARKS + "”’»)]}」』）》】"
@@ -157,7 +158,9 @@ def sentence_ends(kinds: np.ndarray, text_ends: list[int] | np.ndarray) -> np.nd
     last[text_ends[text_ends > 0] - 1] = True
     opens = np.concatenate([[True], ((end == _MARK) | last)[:-1]])
     against = np.concatenate([[0], np.cumsum(_AGAINST_CAPITALS[start] * opens)])[text_ends]
-    table = np.repeat(np.diff(against, prepend=0) > 0, np.diff(text_ends, prepend=0)).astype(np.int8)
+    table = np.repeat(np.diff(against, prepend=0) > 0, np.diff(text_ends, prepend=0)).astype(
+        np.int8
+    )
     ends = last.copy()
     ends[:-1] |= _ENDS[table[:-1], end[:-1], start[1:]]
     # "1.", "1。" and "A." at the head of a sentence are its number.
@@ -168,6 +171,11 @@ def sentence_ends(kinds: np.ndarray, text_ends: list[int] | np.ndarray) -> np.nd
 def ends_sentence(text: str) -> bool:
     """Whether a text ends in a sentence's last mark, quotes and brackets after it allowed."""
     return _ends_in_mark(text.rstrip().rstrip(_CLOSING).rstrip())
+
+
+def has_end_mark(text: str) -> bool:
+    """Whether a mark that may end a sentence stands anywhere in a text."""
+    return not _END_MARK_SET.isdisjoint(text)
 
 
 def _ends_in_mark(body: str) -> bool:

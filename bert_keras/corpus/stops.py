@@ -9,14 +9,16 @@ for two commas that the property holds: U+104A of Burmese and U+A9C8 of Javanese
 def _characters(ranges: str) -> str:
     """The characters of a list of code points and ranges, in hexadecimal."""
     bounds = (item.split("-") for item in ranges.split())
-    return "".join(chr(n) for each in bounds for n in range(int(each[0], 16), int(each[-1], 16) + 1))
+    return "".join(
+        chr(n) for each in bounds for n in range(int(each[0], 16), int(each[-1], 16) + 1)
+    )
 
 
 # With these, as with a full stop, the letter that follows tells (U+037E is the Greek one).
 MARKS = ".…" + _characters("0021 003F 037E 203C-203D 2047-2049 2E2E 2E3C")
 
-# These end a sentence whatever follows, with a space or without one. BERT's tokenizer takes each for
-# a word of its own.
+# These end a sentence whatever follows, with a space or without one. BERT's tokenizer takes each
+# for a word of its own.
 STOPS = _characters("""
     0589 061E-061F 06D4 0700-0702 07F9 0837 0839 083D-083E 0964-0965 104B 1362 1367-1368 166E
     1735-1736 17D4-17D5 1803 1809 1944-1945 1AA8-1AAB 1B5A-1B5B 1B5E-1B5F 1C3B-1C3C 1C7E-1C7F
