@@ -28,9 +28,10 @@ except ImportError as error:
         f"preparing a corpus on Apache Beam needs it ({error}): {install_command('beam')}"
     ) from None
 
-from bert_keras.corpus.prepare import CorpusReport, tokenize_batches, write_corpus
+from bert_keras.corpus.prepare import CorpusReport, describe_source, write_corpus
 from bert_keras.corpus.sources import PYDOCS, read_documents, resolve_inputs
 from bert_keras.corpus.textfiles import ReadCounts
+from bert_keras.corpus.tokenizing import tokenize_batches
 from bert_keras.corpus.writer import TokenizedBatch
 from bert_keras.errors import InputError
 from bert_keras.tokenization import BertTokenizer, Casing
@@ -48,6 +49,7 @@ def prepare_corpus_on_beam(
     chinese_words: bool = False,
     parts: str | None = None,
     options: Sequence[str] = (),
+    sentences: str | None = None,
 ) -> CorpusReport:
     """Does what ``prepare_corpus`` does, and writes the same bytes.
 
@@ -67,6 +69,7 @@ def prepare_corpus_on_beam(
         parts: A folder that all machines see, for what the workers leave; what was left there is
             removed in the end. By default one beside ``out``.
         options: Beam's own, such as ``["--runner=DataflowRunner", "--project=mine"]``.
+        sentences: As in ``prepare_corpus``.
 
     Raises:
         InputError: As ``prepare_corpus`` does; also for ``"pydocs"``, which is something else on
@@ -78,10 +81,10 @@ def prepare_corpus_on_beam(
     tokenizer = BertTokenizer.from_vocab(vocab, casing)
     pipeline = _pipeline(options)
     sources = list(dict.fromkeys(_sources(inputs)))
-    source = {"inputs": list(map(str, inputs)), "split": split, "drop_duplicates": drop_duplicates}
+    source = describe_source(inputs, split, sentences, drop_duplicates)
     counts = ReadCounts()
     with _folder(parts or str(out.absolute().parent / f".{out.name}.parts")) as folder:
-        tokenize = _Tokenize(tokenizer.vocab, casing, split, folder)
+        tokenize = _Tokenize(tokenizer.vocab, casing, split, source["sentences"], folder)
         with pipeline:
             (
                 pipeline
@@ -105,9 +108,11 @@ def _pipeline(options: Sequence[str]) -> beam.Pipeline:
 class _Tokenize(beam.DoFn):
     """(number, source) to a part with its ids, and a line of the manifest about it."""
 
-    def __init__(self, vocab: Sequence[str], casing: Casing, split: str, folder: str) -> None:
+    def __init__(
+        self, vocab: Sequence[str], casing: Casing, split: str, sentences: str, folder: str
+    ) -> None:
         self.vocab, self.casing = list(vocab), casing.to_dict()
-        self.split, self.folder = split, folder
+        self.split, self.sentences, self.folder = split, sentences, folder
 
     def setup(self) -> None:
         self.tokenizer = BertTokenizer(self.vocab, Casing.from_dict(self.casing))
@@ -120,7 +125,7 @@ class _Tokenize(beam.DoFn):
         try:
             with _at_hand(source) as name, FileSystems.create(path, _BINARY, _PLAIN) as file:
                 paragraphs = read_documents([name], self.split, counts)
-                for batch in tokenize_batches(paragraphs, self.tokenizer):
+                for batch in tokenize_batches(paragraphs, self.tokenizer, self.sentences):
                     _write_batch(file, batch)
                     batches += 1
         except InputError as error:  # for whoever started the pipeline, who sees no traceback

@@ -43,6 +43,7 @@ def texts(tmp_path):
     (folder / "20.jsonl").write_text('{"text": "The old mill."}\n{"text": "Nobody said so."}\n')
     (folder / "21.txt.gz").write_bytes(gzip.compress(STORY.encode() * 40))
     (folder / "22.txt").write_text("老磨坊没有人。" * 9)
+    (folder / "23.txt").write_text("the old mill ran. nobody said so. " + "the old river " * 500)
     return folder
 
 
@@ -55,6 +56,8 @@ def bytes_of(directory):
     [
         {},
         {"split": "blank-line", "drop_duplicates": True},
+        {"split": "blank-line", "sentences": "auto"},
+        {"sentences": "lines"},
         {"casing": Casing(do_lower_case=False)},
     ],
 )
@@ -71,7 +74,7 @@ def test_the_direct_runner_writes_the_bytes_of_a_single_machine(tmp_path, texts,
 
 def test_files_may_come_in_several_batches(tmp_path, texts, vocab, monkeypatch):
     prepare_corpus([texts], vocab, tmp_path / "single")
-    monkeypatch.setattr("bert_keras.corpus.prepare._BATCH_CHARACTERS", 50)
+    monkeypatch.setattr("bert_keras.corpus.tokenizing._BATCH_CHARACTERS", 50)
     prepare_corpus_on_beam([texts], vocab, tmp_path / "beam", options=DIRECT)
     assert bytes_of(tmp_path / "beam") == bytes_of(tmp_path / "single")
 

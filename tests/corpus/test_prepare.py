@@ -131,7 +131,7 @@ def test_the_report_counts_what_was_left_out(tmp_path, texts, vocab):
 
 
 def test_workers_do_not_change_a_byte(tmp_path, texts, vocab, monkeypatch):
-    monkeypatch.setattr("bert_keras.corpus.prepare._BATCH_CHARACTERS", 1_000)
+    monkeypatch.setattr("bert_keras.corpus.tokenizing._BATCH_CHARACTERS", 1_000)
     prepare_corpus([texts], vocab, tmp_path / "one")
     prepare_corpus([texts], vocab, tmp_path / "two", workers=2)
     monkeypatch.undo()
@@ -141,7 +141,8 @@ def test_workers_do_not_change_a_byte(tmp_path, texts, vocab, monkeypatch):
 
 def test_blank_lines_can_end_documents(tmp_path, vocab):
     (tmp_path / "a.txt").write_text(STORY)
-    prepare_corpus([tmp_path / "a.txt"], vocab, tmp_path / "out", split="blank-line")
+    settings = {"split": "blank-line", "sentences": "auto"}
+    prepare_corpus([tmp_path / "a.txt"], vocab, tmp_path / "out", **settings)
     assert Corpus.open(tmp_path / "out").documents.tolist() == [[0, 3], [3, 5]]
 
 
