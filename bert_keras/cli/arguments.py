@@ -93,8 +93,8 @@ def add_task_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-length",
         type=at_least(5),
         metavar="N",
-        help="longest sequence in tokens (default: what the model reads at most, of a span model "
-        "what it was trained on)",
+        help="longest sequence in tokens (default: what the model was trained at, of a model from "
+        "elsewhere what it reads at most)",
     )
     for name in TASK_COLUMNS:
         what = name.removesuffix("_column").replace("_", " ")

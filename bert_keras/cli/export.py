@@ -78,7 +78,8 @@ def _add_saved_model(formats: Any) -> None:
         "--max-length",
         type=at_least(5),
         metavar="N",
-        help="longest sequence in tokens (default: what the model reads at most)",
+        help="longest sequence in tokens (default: what the model was trained at, of a model from "
+        "elsewhere what it reads at most)",
     )
     parser.add_argument(
         "--weights", choices=SERVED_WEIGHTS, help="the weights' type (default: float32)"

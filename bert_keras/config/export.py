@@ -16,8 +16,8 @@ class SavedModelConfig:
     """``[saved_model]``: how a model is exported for TF Serving.
 
     Attributes:
-        max_length: Longest sequence in tokens with the special ones; left out, what the task
-            takes: the model's most, for span questions the length of its windows.
+        max_length: Longest sequence in tokens with the special ones; left out, what the
+            model was trained at, or reads at most where it does not say.
         weights: The type that the weights are stored and computed in.
         device: ``"cpu"`` or ``"gpu"``: where the server computes. For CPUs LayerNorm is written so
             that oneDNN makes one operation of it, which GPUs cannot run.

@@ -4,7 +4,6 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -20,10 +19,6 @@ from bert_keras.tasks.windows import best_windows, cut_windows
 from bert_keras.tokenization import BertTokenizer, Encoding
 
 _logger = logging.getLogger("bert_keras")
-
-# The key in config.json, and what stands there.
-REMEMBERED = "span_task"
-SETTINGS = ("max_seq_length", "doc_stride", "max_answer_length", "no_answer_threshold")
 
 Targets = tuple[int, int]
 _PASSED_OVER: Targets = (-1, -1)  # a place outside every sequence has no part in the loss
@@ -61,12 +56,7 @@ class Span(Task):
     model_class = BertForQuestionAnswering
     columns = ("question", "answer", "score")
     best_metric = "f1"
-
-    def remembered(self) -> dict[str, Any]:
-        """The windows it was trained on, and the threshold where there is one."""
-        values = {name: getattr(self, name) for name in SETTINGS}
-        # JSON has no infinity.
-        return {REMEMBERED: {name: v for name, v in values.items() if math.isfinite(v)}}
+    remembers = ("max_seq_length", "doc_stride", "max_answer_length", "no_answer_threshold")
 
     def from_text(self, text: str, text_pair: str | None = None) -> QuestionExample:
         """A question and the text that answers it.

@@ -13,7 +13,7 @@ from bert_keras.tasks import (
     Tagging,
     task_of,
 )
-from bert_keras.tasks.registry import make_task
+from bert_keras.tasks.registry import TASKS, make_task
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -74,8 +74,19 @@ def test_a_span_model_answers_with_the_windows_it_was_trained_on(encoder_path, t
     assert task_of(bert_keras.load(tmp_path / "model"), doc_stride=9).doc_stride == 9
 
 
-def test_damaged_settings_of_a_span_model_are_refused(encoder_path):
+@pytest.mark.parametrize("kind", TASKS.values(), ids=list(TASKS))
+def test_every_model_remembers_the_length_it_was_trained_at(kind, encoder_path, tmp_path):
+    labels = () if kind in (Span, MaskedLM) else ("no", "yes")
+    trained = kind(max_seq_length=24, labels=labels)
+    bert_keras.save(trained.open_model(encoder_path), tmp_path / "model")
+    reopened = bert_keras.load(tmp_path / "model")
+    assert task_of(reopened).max_seq_length == 24
+    assert task_of(reopened, max_seq_length=30).max_seq_length == 30
+
+
+@pytest.mark.parametrize("damaged", [{"doc_stride": "7"}, {"doc_stride": 7.5}, {"x": 1}, [7]])
+def test_damaged_settings_of_a_model_are_refused(damaged, encoder_path):
     model = bert_keras.load(encoder_path, bert_keras.BertForQuestionAnswering)
-    model.other_config["span_task"] = {"doc_stride": "7"}
+    model.other_config["span_task"] = damaged
     with pytest.raises(InputError, match="span_task is damaged"):
         task_of(model)
