@@ -11,6 +11,7 @@ from bert_keras.modeling import (
     BertForNextSentencePrediction,
     BertForPreTraining,
     BertForQuestionAnswering,
+    BertForSentenceEmbedding,
     BertForSequenceClassification,
     BertForTokenClassification,
 )
@@ -124,6 +125,19 @@ def head_arguments(model_class: type | None, values: dict[str, Any], file: str) 
     if model_class is BertForSequenceClassification:
         arguments["problem_type"] = values.get("problem_type")
     return arguments
+
+
+def config_values(model: Any) -> dict[str, Any]:
+    """What the ``config.json`` of a model says.
+
+    Raises:
+        InputError: When the model is of no class that the layout knows.
+    """
+    kinds = {cls: name for name, cls in CLASSES.items()} | {BertForSentenceEmbedding: "BertModel"}
+    if type(model) not in kinds:
+        raise InputError(f"cannot save a {type(model).__name__}; known are {', '.join(CLASSES)}")
+    kind = {"architectures": [kinds[type(model)]], "model_type": "bert"}
+    return other_config(model) | model.config.to_dict() | kind
 
 
 def other_config(model: Any) -> dict[str, Any]:

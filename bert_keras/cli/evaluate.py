@@ -5,7 +5,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bert_keras.cli.arguments import add_command, add_task_arguments, model_path, task_settings
+from bert_keras.cli.arguments import (
+    MODEL_HELP,
+    add_command,
+    add_task_arguments,
+    existing_model,
+    task_settings,
+)
 from bert_keras.cli.console import console, short, start_tensorflow, table
 from bert_keras.cli.finetune import DATA_HELP
 
@@ -22,7 +28,7 @@ def add_parser(subparsers: Any) -> None:
         "  bert-keras evaluate runs/sst2 --data test.tsv\n"
         "  bert-keras evaluate runs/sst2 --data test.tsv --json",
     )
-    parser.add_argument("model", type=Path, help="a model directory, or a run's work directory")
+    parser.add_argument("model", type=Path, help=MODEL_HELP)
     parser.add_argument("--data", metavar="FILE", required=True, help=DATA_HELP)
     add_task_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the metrics as one JSON object")
@@ -30,7 +36,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Evaluates the model and prints what it found."""
-    directory = model_path(options.model)
+    directory = existing_model(options.model)
     start_tensorflow()
     from bert_keras.checkpoints import load
     from bert_keras.tasks import evaluate
