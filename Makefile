@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # A process for each core: most of a test's time is tracing, which uses one.
 PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile
 
-.PHONY: setup lint test test-data test-random test-all test-beam parity parity-garden quickstart bench-training \
+.PHONY: setup lint test test-data test-random test-all golden test-beam parity parity-garden quickstart bench-training \
 	bench-data bench-finetuning bench-time-to-quality bench-scaling bench-serving bench-mobile
 
 setup: $(VENV)/.installed
@@ -36,6 +36,10 @@ test-random: setup
 
 test-all: setup parity parity-garden test-beam
 	$(PYTEST) -m "not parity and not parity_garden"
+
+# Writes tests/golden/values.json anew; GROUPS are those of tests/golden/write.py, by default all.
+golden: setup
+	$(BIN)/python -m tests.golden.write $(GROUPS)
 
 # torch and transformers are large: they get environments of their own.
 , = ,

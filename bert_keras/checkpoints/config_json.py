@@ -11,6 +11,7 @@ from bert_keras.modeling import (
     BertForNextSentencePrediction,
     BertForPreTraining,
     BertForQuestionAnswering,
+    BertForSentenceEmbedding,
     BertForSequenceClassification,
     BertForTokenClassification,
 )
@@ -165,6 +166,22 @@ def _function(values: dict[str, Any], activation: Any, file: str) -> str | None:
             f"{', '.join(n for n in _TORCH_FUNCTIONS if 'modules' in n)}. Received: {name!r}"
         )
     return _TORCH_FUNCTIONS[name]
+
+
+def config_values(model: Any) -> dict[str, Any]:
+    """What the ``config.json`` of a model says.
+
+    Raises:
+        InputError: When the model is of no class that the layout knows.
+    """
+    kinds = {cls: name for name, cls in CLASSES.items()} | {BertForSentenceEmbedding: "BertModel"}
+    if type(model) not in kinds:
+        raise InputError(f"cannot save a {type(model).__name__}; known are {', '.join(CLASSES)}")
+    kind = {"architectures": [kinds[type(model)]], "model_type": "bert"}
+    values = other_config(model) | model.config.to_dict() | kind
+    if values["hidden_act"] == "gelu_tanh":
+        values["hidden_act"] = "gelu_new"  # the same function by a name that transformers knows
+    return values
 
 
 def other_config(model: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from bert_keras.checkpoints.huggingface import load_huggingface, save_huggingfac
 from bert_keras.checkpoints.keras_file import load_keras, save_keras
 from bert_keras.checkpoints.keras_hub import WEIGHTS_SUFFIX, is_keras_hub, load_keras_hub
 from bert_keras.checkpoints.opening import Wanted
+from bert_keras.checkpoints.run import finished_or_best, load_state, named_run
 from bert_keras.checkpoints.sentence_transformers import MODULES_FILE
 from bert_keras.checkpoints.tf_checkpoint import TFCheckpoint, is_tf_checkpoint
 from bert_keras.errors import InputError
@@ -60,7 +61,10 @@ def load(
         path: A Hugging Face directory (BERT or DistilBERT), a directory of sentence-transformers,
             a preset of keras-hub or its ``.weights.h5`` file with ``config.json`` beside it, a
             directory with a TensorFlow checkpoint of Google's code or of
-            TF Model Garden, such a checkpoint by its name, or a ``.keras`` file.
+            TF Model Garden, such a checkpoint by its name, a ``.keras`` file, or the work
+            directory of a run: its ``model/`` or, before it has finished, the best on its
+            development set so far, else the newest checkpoint that is whole. ``RUN@STEP`` is the
+            checkpoint of that step.
         model_class: What to open it as, such as ``BertForSequenceClassification`` for an encoder
             that is to be fine-tuned. What the file has nothing for is new: a warning names it
             and ``model.report.new`` lists it; heads that the class lacks are left out and named
@@ -99,6 +103,10 @@ def load(
     if (path / HF_CONFIG_FILE).exists():
         load_directory = load_keras_hub if is_keras_hub(path) else load_huggingface
         return load_directory(path, wanted)
+    if run := named_run(path):
+        workdir, step = run
+        folder = finished_or_best(workdir) if step is None else None
+        return load_huggingface(folder, wanted) if folder else load_state(workdir, step, wanted)
     if is_tf_checkpoint(path):
         checkpoint = TFCheckpoint(path)
         load_tf = load_garden if checkpoint.is_object_based else load_google
@@ -112,5 +120,6 @@ def load(
         )
     raise InputError(
         f"{path} is no model: there is neither {HF_CONFIG_FILE} (Hugging Face, keras-hub) nor "
-        "*.index (a TensorFlow checkpoint) in it, and its name does not end in .keras"
+        "*.index (a TensorFlow checkpoint) nor config.toml (a run) in it, and its name does not "
+        "end in .keras"
     )

@@ -13,10 +13,10 @@ from bert_keras.checkpoints.config_json import (
     CLASSES,
     bert_values,
     check_kind,
+    config_values,
     finish,
     head_arguments,
     named_class,
-    other_config,
 )
 from bert_keras.checkpoints.name_rules import by_table_name, current_name
 from bert_keras.checkpoints.opening import Wanted, load_tokenizer, make_request
@@ -81,17 +81,10 @@ def save_huggingface(model: Any, path: str | Path, tokenizer: BertTokenizer | No
         InputError: When the model is of no class that the layout knows.
         OSError: When the files cannot be written; a directory that was there stays as it was.
     """
-    kinds = {cls: name for name, cls in CLASSES.items()}
-    name = (kinds | {BertForSentenceEmbedding: "BertModel"}).get(type(model))
-    if name is None:
-        raise InputError(f"cannot save a {type(model).__name__}; known are {', '.join(CLASSES)}")
     tokenizer = tokenizer or model.tokenizer
-    config = other_config(model) | model.config.to_dict()
-    config |= {"architectures": [name], "model_type": "bert"}
-    if config["hidden_act"] == "gelu_tanh":
-        config["hidden_act"] = "gelu_new"  # the same function by a name that transformers knows
+    config = config_values(model)
     tensors: dict[str, np.ndarray] = {}
-    bare = name == "BertModel"
+    bare = config["architectures"] == ["BertModel"]
     for entry, variable in model_weights(model):
         arrays = entry.to_theirs(variable.numpy())
         tensors |= {key.removeprefix("bert.") if bare else key: a for key, a in arrays.items()}

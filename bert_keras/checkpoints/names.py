@@ -55,6 +55,11 @@ class Entry(NamedTuple):
             for name, part in zip(self.theirs, parts, strict=True)
         }
 
+    def shape_there(self, array: np.ndarray) -> Shape:
+        """The shape that each of ``theirs`` has where ``array`` is ours."""
+        shape = (*array.shape[:-1], array.shape[-1] // len(self.theirs))
+        return shape[::-1] if self.is_kernel else shape
+
 
 ENCODER = "bert."  # what stands before the encoder's names in a model that has a head
 HEADS = ("masked_lm_head", "next_sentence_head", "classifier", "span_head")

@@ -13,6 +13,10 @@ from bert_keras.errors import InputError
 if TYPE_CHECKING:
     from bert_keras.tokenization import Casing
 
+MODEL_HELP = (
+    "a model directory, or a run's work directory; of a run that has not finished the best model "
+    "so far or the newest checkpoint is taken, of RUN@STEP that of a step"
+)
 TASK_COLUMNS = ("text_column", "text_pair_column", "label_column", "word_column", "tag_column")
 _TASK_SETTINGS = (
     *TASK_COLUMNS, "header", "label_separator", "ignore_labels", "strict_entities",
@@ -197,28 +201,15 @@ def recipe_file(path: Path) -> Path:
     return candidate if names and ".." not in names and candidate.is_file() else path
 
 
-def model_directory(path: Path) -> Path:
-    """MODEL: a model directory as it is, or the model in a run's work directory.
+def existing_model(path: Path) -> Path:
+    """MODEL, as ``bert_keras.load`` takes it, once there is something by that name.
+
+    Asked before TensorFlow is started, which takes seconds.
 
     Raises:
-        InputError: When the path is neither.
+        InputError: When there is nothing.
     """
-    for candidate in (path, path / "model"):
-        if (candidate / "config.json").exists():
-            return candidate
-    if (path / "config.toml").exists():
-        raise InputError(f"the run in {path} has not finished: it has no model/ yet")
-    if not path.exists():
-        raise InputError(f"no such model directory: {path}")
-    raise InputError(f"{path} is neither a model directory nor the work directory of a run")
-
-
-def model_path(path: Path) -> Path:
-    """MODEL: whatever ``bert_keras.load`` may open, or the model in a run's work directory.
-
-    Raises:
-        InputError: When there is nothing by that name.
-    """
-    if path.is_file() or Path(f"{path}.index").exists() or any(path.glob("*.index")):
+    run, at, _ = str(path).rpartition("@")
+    if path.exists() or Path(f"{path}.index").exists() or (at and Path(run).is_dir()):
         return path
-    return model_directory(path)
+    raise InputError(f"no such model: {path}")

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from bert_keras.cli.arguments import add_command, model_path
+from bert_keras.cli.arguments import MODEL_HELP, add_command, existing_model
 from bert_keras.cli.console import console, errors, progress, start_tensorflow
 from bert_keras.errors import InputError
 
@@ -21,14 +21,15 @@ def add_parser(subparsers: Any) -> None:
         "write a model in another layout, every weight of it",
         "  bert-keras convert uncased_L-12_H-768_A-12/ model/\n"
         "  bert-keras convert model/ google/ --to google\n"
-        "  bert-keras convert runs/first model.keras --to keras",
+        "  bert-keras convert runs/first model.keras --to keras\n"
+        "  bert-keras convert runs/first@2000 model/",
     )
     parser.add_argument(
         "source",
         type=Path,
         metavar="IN",
-        help="a model directory (Hugging Face, Google, TF Model Garden, keras-hub), a TensorFlow "
-        "checkpoint's name, a .keras file or a run's work directory",
+        help="a TensorFlow checkpoint's name, a .keras file, "
+        f"{MODEL_HELP}. Directories: Hugging Face, Google, TF Model Garden, keras-hub",
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="what to write; must not be there")
     parser.add_argument(
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     """Converts, and prints what went where."""
     if options.out.exists():
         raise InputError(f"{options.out} already exists; remove it or choose another name")
-    source = model_path(options.source)
+    source = existing_model(options.source)
     start_tensorflow()
     from bert_keras.checkpoints import load, save
     from bert_keras.tokenization import Casing

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from bert_keras.cli.arguments import (
+    MODEL_HELP,
     add_command,
     add_label_arguments,
     add_task_arguments,
-    model_path,
+    existing_model,
     task_settings,
 )
 from bert_keras.cli.console import console, short, start_tensorflow, table
@@ -28,7 +29,7 @@ def add_parser(subparsers: Any) -> None:
         "  bert-keras evaluate runs/sst2 --data test.tsv\n"
         "  bert-keras evaluate runs/sst2 --data test.tsv --json",
     )
-    parser.add_argument("model", type=Path, help="a model directory, or a run's work directory")
+    parser.add_argument("model", type=Path, help=MODEL_HELP)
     parser.add_argument("--data", metavar="FILE", required=True, help=DATA_HELP)
     add_task_arguments(parser)
     add_label_arguments(parser)
@@ -44,7 +45,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Evaluates the model and prints what it found."""
-    directory = model_path(options.model)
+    directory = existing_model(options.model)
     start_tensorflow()
     from bert_keras.checkpoints import load
     from bert_keras.tasks import evaluate

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bert_keras.cli.arguments import (
+    MODEL_HELP,
     CommandParser,
     add_command,
     at_least,
-    model_path,
+    existing_model,
     recipe_file,
 )
 from bert_keras.cli.console import (
@@ -68,9 +69,7 @@ def _add_saved_model(formats: Any) -> None:
         "write a SavedModel for TF Serving: text in, answers out",
         _EXAMPLES,
     )
-    parser.add_argument(
-        "model", type=Path, metavar="MODEL", help="a model directory, or a run's work directory"
-    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help=MODEL_HELP)
     parser.add_argument(
         "out", type=Path, metavar="OUT", help="the folder of the versions; the next is OUT/N"
     )
@@ -139,7 +138,7 @@ def _with_given(settings: Settings, given: dict[str, Any]) -> Settings:
 
 def _opened(options: argparse.Namespace) -> Any:
     """The model, read under a progress bar."""
-    directory = model_path(options.model)
+    directory = existing_model(options.model)
     start_tensorflow()
     from bert_keras.checkpoints import load
 
@@ -155,9 +154,7 @@ def _add_tflite(formats: Any) -> None:
         "write a TFLite file for phones, measured beside Keras",
         _TFLITE_EXAMPLES,
     )
-    parser.add_argument(
-        "model", type=Path, metavar="MODEL", help="a model directory, or a run's work directory"
-    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help=MODEL_HELP)
     parser.add_argument("out", type=Path, metavar="OUT.tflite", help="the file")
     parser.add_argument(
         "--quantize", choices=QUANTIZATIONS, help="what the weights become (default: none)"

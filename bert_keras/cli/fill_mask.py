@@ -5,7 +5,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bert_keras.cli.arguments import add_command, at_least, model_path, utf8_text
+from bert_keras.cli.arguments import (
+    MODEL_HELP,
+    add_command,
+    at_least,
+    existing_model,
+    utf8_text,
+)
 from bert_keras.cli.console import console, start_tensorflow, table
 
 
@@ -19,7 +25,7 @@ def add_parser(subparsers: Any) -> None:
         "  bert-keras fill-mask runs/first 'The capital of France is [MASK].'\n"
         "  bert-keras fill-mask model/ 'We [MASK] it.' --top 10 --json",
     )
-    parser.add_argument("model", type=Path, help="a model directory, or a run's work directory")
+    parser.add_argument("model", type=Path, help=MODEL_HELP)
     parser.add_argument("text", type=utf8_text, help="text with one [MASK] or more")
     parser.add_argument("--top", type=at_least(1), default=5, help="candidates each (default: 5)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -27,7 +33,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Fills the masks and prints the candidates."""
-    directory = model_path(options.model)
+    directory = existing_model(options.model)
     start_tensorflow()
     from bert_keras.checkpoints import load
     from bert_keras.tasks import fill_mask

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from bert_keras.cli.arguments import (
+    MODEL_HELP,
     add_command,
     add_run_arguments,
-    model_path,
+    existing_model,
     note_on_precision,
     recipe_file,
 )
@@ -32,7 +33,7 @@ def add_parser(subparsers: Any) -> None:
         "      --train reviews.csv --workdir runs/reviews --set data.dev_fraction=0.1",
     )
     add_run_arguments(parser)
-    parser.add_argument("--model", type=Path, help="what to start from (default: model.init)")
+    parser.add_argument("--model", type=Path, help=f"{MODEL_HELP} (default: model.init)")
     parser.add_argument("--train", metavar="FILE", help=f"labelled examples: {DATA_HELP}")
     parser.add_argument(
         "--dev", metavar="FILE", help="examples that choose the best model (default: data.dev)"
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
     from bert_keras.cli.progress import FinetuningProgress
     from bert_keras.tasks import finetune
 
-    start = model_path(options.model) if options.model else None
+    start = existing_model(options.model) if options.model else None
     note_on_precision(config.train.precision)
     with FinetuningProgress() as bar:
         model = finetune(

@@ -15,6 +15,7 @@ from bert_keras.cli import (
     export,
     fill_mask,
     finetune,
+    finish,
     plot,
     predict,
     prepare,
@@ -38,6 +39,7 @@ COMMANDS = (
     predict,
     convert,
     export,
+    finish,
     plot,
     doctor,
 )

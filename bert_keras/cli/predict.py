@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from bert_keras.cli.arguments import (
+    MODEL_HELP,
     add_command,
     add_task_arguments,
-    model_path,
+    existing_model,
     task_settings,
     utf8_text,
 )
@@ -36,7 +37,7 @@ def add_parser(subparsers: Any) -> None:
         "  bert-keras predict runs/squad --input dev-v2.0.json --out predictions.json\n"
         "  cat reviews.txt | bert-keras predict runs/sst2 --input -",
     )
-    parser.add_argument("model", type=Path, help="a model directory, or a run's work directory")
+    parser.add_argument("model", type=Path, help=MODEL_HELP)
     parser.add_argument(
         "texts", nargs="*", type=utf8_text, metavar="TEXT", help="texts, or questions"
     )
@@ -82,7 +83,7 @@ def run(options: argparse.Namespace) -> None:
             f"give a --pair for each TEXT. Received: {len(options.texts)} texts, "
             f"{len(options.pair)} pairs"
         )
-    directory = model_path(options.model)
+    directory = existing_model(options.model)
     start_tensorflow()
     from bert_keras.checkpoints import load
     from bert_keras.tasks import answer_rows, numbered, task_of

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from bert_keras.cli.arguments import (
+    MODEL_HELP,
     add_command,
     add_run_arguments,
-    model_directory,
+    existing_model,
     note_on_precision,
     recipe_file,
 )
@@ -28,7 +29,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add_run_arguments(parser)
     parser.add_argument("--corpus", type=Path, help="the corpus (default: data.corpus)")
-    parser.add_argument("--init", type=Path, metavar="MODEL", help="start from a saved model")
+    parser.add_argument("--init", type=Path, metavar="MODEL", help=f"start from {MODEL_HELP}")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -40,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
     from bert_keras.cli.progress import PretrainingProgress
     from bert_keras.training import pretrain
 
-    init = model_directory(options.init) if options.init else None
+    init = existing_model(options.init) if options.init else None
     note_on_precision(config.train.precision)
     with PretrainingProgress() as bar:
         model = pretrain(config, options.workdir, options.corpus, init, callbacks=[bar])

@@ -8,11 +8,9 @@ from typing import Any
 import keras
 
 from bert_keras.checkpoints import save
+from bert_keras.checkpoints.run_state import BEST_FOLDER, BEST_STEP_FILE
 from bert_keras.files import write_text_atomic
 from bert_keras.training import read_metrics
-
-BEST_FOLDER = "best"
-BEST_STEP_FILE = "best_step"
 
 
 class KeepBest(keras.callbacks.Callback):

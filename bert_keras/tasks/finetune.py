@@ -13,10 +13,12 @@ import keras
 import tensorflow as tf
 
 from bert_keras.checkpoints import save
+from bert_keras.checkpoints.run import write_description
+from bert_keras.checkpoints.run_state import BEST_FOLDER, MODEL_FOLDER
 from bert_keras.config import FinetuneConfig, FinetuneTrainConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.random import fold_in
-from bert_keras.tasks.best import BEST_FOLDER, KeepBest
+from bert_keras.tasks.best import KeepBest
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.registry import make_task
 from bert_keras.tasks.split import check_labels, hold_out
@@ -24,18 +26,20 @@ from bert_keras.tasks.start import layer_rates, start_model
 from bert_keras.tasks.summary import summarize
 from bert_keras.tasks.task import Task
 from bert_keras.training import (
-    MODEL_FOLDER,
     Stage,
     TrainingRun,
     check_batches,
     check_owner,
     claim,
     host_of,
+    is_chief,
     make_optimizer,
     make_strategy,
     own_workdir,
     plot_curves,
     rows_of_host,
+    source_of_start,
+    start_of_run,
     telling_of_lost_workers,
 )
 
@@ -61,7 +65,8 @@ def finetune(
         workdir: Where the run lives: ``config.toml``, ``data.json``, ``checkpoints/``,
             ``metrics.jsonl``, ``logs/``, ``curves.png``, ``best_step`` and, at the end, ``model/``:
             the best one on the dev examples, of that step, or the last where there are none.
-        model: What to start from; by default the recipe's ``model.init``.
+        model: What to start from, as ``bert_keras.load`` takes it; by default the recipe's
+            ``model.init``. A run that has not finished is recorded as ``RUN@STEP``.
         train: The training examples; by default the recipe's ``data.train``.
         dev: The dev examples; by default the recipe's ``data.dev``.
         callbacks: Keras callbacks.
@@ -77,7 +82,7 @@ def finetune(
         Diverged: When the loss is no number or has blown up, and ``watch`` says to stop.
     """
     workdir = Path(workdir)
-    config = _with_sources(config, model, train, dev)
+    config = _with_sources(config, workdir, model, train, dev)
     strategy = make_strategy(config.distribution)
     data = _read(config, make_task(config.data))
     with own_workdir(strategy, workdir) as own, telling_of_lost_workers(strategy):
@@ -106,10 +111,14 @@ class _Data:
 
 
 def _with_sources(
-    config: FinetuneConfig, model: str | Path | None, train: str | None, dev: str | None
+    config: FinetuneConfig,
+    workdir: Path,
+    model: str | Path | None,
+    train: str | None,
+    dev: str | None,
 ) -> FinetuneConfig:
     """The config with what the caller says in the place of what the recipe says."""
-    start = replace(config.model, init=str(model or config.model.init))
+    start = replace(config.model, init=start_of_run(workdir, str(model or config.model.init)))
     data = replace(config.data, train=train or config.data.train, dev=dev or config.data.dev)
     if not start.init:
         raise InputError("no model to start from: pass --model MODEL or set model.init")
@@ -144,8 +153,9 @@ def _train(
     task, seed, host = data.task, config.train.seed, host_of(strategy)
     check_batches(strategy, config.train, [config.train.batch_size])
     best_metric = task.metric(config.train.best_metric, data.dev)
+    source = source_of_start(workdir, config.model.init)
     with strategy.scope():
-        model = start_model(config, task)
+        model = start_model(config.replace(model=replace(config.model, init=source)), task)
     model.encoder.rematerialize = config.train.rematerialize
     features = task.features(data.train, model.tokenizer)
     dev_features = task.features(data.dev, model.tokenizer)
@@ -156,6 +166,8 @@ def _train(
     settings = config.train.resolved(len(features))
     config = config.replace(train=settings)
     claim(workdir, config, DATA_FILE, data.description, config.data.train)
+    if is_chief(strategy):
+        write_description(model, workdir)
     with strategy.scope():
         rates = layer_rates(model.config.num_hidden_layers, config.optimizer.layer_decay)
         optimizer = make_optimizer(config.optimizer, settings.steps, rates, settings.precision)

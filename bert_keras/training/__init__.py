@@ -6,19 +6,32 @@ from bert_keras.training.loop import Stage, TrainingRun
 from bert_keras.training.metrics import read_metrics
 from bert_keras.training.optimizer import make_optimizer
 from bert_keras.training.pretrain import measure_seconds_per_step, pretrain
-from bert_keras.training.strategy import check_batches, host_of, make_strategy, rows_of_host
-from bert_keras.training.workdir import MODEL_FOLDER, check_owner, claim
+from bert_keras.training.strategy import (
+    check_batches,
+    host_of,
+    is_chief,
+    make_strategy,
+    rows_of_host,
+)
+from bert_keras.training.workdir import (
+    check_owner,
+    claim,
+    finish,
+    source_of_start,
+    start_of_run,
+)
 from bert_keras.training.workers import own_workdir, telling_of_lost_workers
 
 __all__ = [
-    "MODEL_FOLDER",
     "HeldOutMeans",
     "Stage",
     "TrainingRun",
     "check_batches",
     "check_owner",
     "claim",
+    "finish",
     "host_of",
+    "is_chief",
     "make_optimizer",
     "make_strategy",
     "measure_seconds_per_step",
@@ -27,5 +40,7 @@ __all__ = [
     "pretrain",
     "read_metrics",
     "rows_of_host",
+    "source_of_start",
+    "start_of_run",
     "telling_of_lost_workers",
 ]

@@ -1,10 +1,6 @@
-"""Checkpoints of a run: every variable by name, and its position, in one safetensors file."""
+"""The checkpoints that a run writes and goes on from."""
 
-import hashlib
-import json
 import logging
-import os
-import re
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,16 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 
+from bert_keras.checkpoints.run_state import (
+    MODEL_VARIABLES,
+    OPTIMIZER_VARIABLES,
+    read_state,
+    state_file,
+    steps_in,
+    write_state,
+)
 from bert_keras.errors import Diverged, InputError
-from bert_keras.files import TEMPORARY_FILES, atomic_file
+from bert_keras.files import TEMPORARY_FILES
 from bert_keras.training.state import RunState
 
 _logger = logging.getLogger("bert_keras")
-
-_NAME = re.compile(r"step-(\d+)\.safetensors")
 
 
 class Checkpoints:
@@ -52,12 +52,7 @@ class Checkpoints:
         Raises:
             OSError: When the folder is there but cannot be read.
         """
-        try:
-            names = os.listdir(self.directory)  # a glob takes what it cannot read for empty
-        except FileNotFoundError:
-            names = []
-        matches = map(_NAME.fullmatch, names)
-        return sorted(int(match[1]) for match in matches if match)
+        return steps_in(self.directory)
 
     def save(self, state: RunState, model: Any, optimizer: Any) -> None:
         """Copies the variables and begins to write them; then deletes what is too old.
@@ -135,7 +130,7 @@ class Checkpoints:
                 continue
             path = self._path(step)
             try:
-                arrays, text = _read(path)
+                arrays, text = read_state(path)
             except FileNotFoundError:
                 if self.is_writer:
                     raise
@@ -159,17 +154,14 @@ class Checkpoints:
                 self._path(later).unlink()
 
     def _path(self, step: int) -> Path:
-        return self.directory / f"step-{step:09d}.safetensors"
+        return state_file(self.directory, step)
 
     def _write(self, step: int, arrays: dict[str, np.ndarray], state: str) -> None:
         try:
             _check_finite(step, arrays.items())
             if not self.is_writer:
                 return
-            # One entry: the library writes several in any order.
-            entry = json.dumps({"state": state, "sha256": _digest(arrays, state)})
-            with atomic_file(self._path(step)) as temporary:
-                _save_file(arrays, temporary, {"run": entry})
+            write_state(self._path(step), arrays, state)
             for old in self.steps()[: -self.keep]:
                 self._path(old).unlink()
         except Exception as error:
@@ -195,39 +187,10 @@ def check_finite(step: int, model: Any, optimizer: Any) -> None:
 
 def _variables(model: Any, optimizer: Any) -> dict[str, Any]:
     """All state by name: weights, moments and counters."""
-    named = {f"model/{variable.path}": variable for variable in model.weights}
-    named |= {f"optimizer/{variable.path}": variable for variable in optimizer.variables}
+    named = {MODEL_VARIABLES + variable.path: variable for variable in model.weights}
+    named |= {OPTIMIZER_VARIABLES + variable.path: variable for variable in optimizer.variables}
     assert len(named) == len(model.weights) + len(optimizer.variables), "names must be unique"
     return named
-
-
-def _save_file(arrays: dict[str, np.ndarray], path: Path, metadata: dict[str, str]) -> None:
-    try:
-        safetensors.numpy.save_file(arrays, path, metadata)
-    except safetensors.SafetensorError as error:
-        number = re.search(r"os error (\d+)", str(error))
-        raise OSError(int(number[1]) if number else 0, str(error), str(path)) from None
-
-
-def _read(path: Path) -> tuple[dict[str, np.ndarray], str]:
-    """What is in a checkpoint: the variables, and the position as text.
-
-    Raises:
-        ValueError: When it is damaged.
-        OSError: When it cannot be read.
-    """
-    path.open("rb").close()  # says what is wrong where the library says something else
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            entry = json.loads((file.metadata() or {}).get("run", "{}"))
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except safetensors.SafetensorError as error:
-        raise ValueError(str(error)) from None
-    if not isinstance(entry, dict) or not {"state", "sha256"} <= entry.keys():
-        raise ValueError("it has no position of a run")
-    if _digest(arrays, entry["state"]) != entry["sha256"]:
-        raise ValueError("its content does not match its hash")
-    return arrays, entry["state"]
 
 
 def _check(
@@ -246,15 +209,6 @@ def _check(
             f"{path} is of a run with train.seed = {state.seed}, this one has {seed}; choose "
             "another --workdir"
         )
-
-
-def _digest(arrays: dict[str, np.ndarray], state: str) -> str:
-    digest = hashlib.sha256(state.encode())
-    for name in sorted(arrays):
-        array = arrays[name]
-        digest.update(f"\n{name} {array.dtype} {array.shape}\n".encode())
-        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return digest.hexdigest()
 
 
 def _check_finite(step: int, arrays: Iterable[tuple[str, np.ndarray]]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from bert_keras.checkpoints.run_state import CHECKPOINTS_FOLDER
 from bert_keras.config import CheckpointConfig, FinetuneTrainConfig, TrainConfig, WatchConfig
 from bert_keras.errors import Diverged, Interrupted
 from bert_keras.training.checkpoint import Checkpoints, check_finite
@@ -20,7 +21,6 @@ from bert_keras.training.steps import Ratios, TrainStep, make_eval_step
 from bert_keras.training.strategy import distribute, is_chief
 from bert_keras.training.watch import InputWatch, LossWatch
 from bert_keras.training.window import Window
-from bert_keras.training.workdir import CHECKPOINTS_FOLDER
 from bert_keras.training.workers import agree_on
 
 _logger = logging.getLogger("bert_keras")

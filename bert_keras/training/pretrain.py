@@ -10,6 +10,8 @@ import keras
 import tensorflow as tf
 
 from bert_keras.checkpoints import load, save
+from bert_keras.checkpoints.run import write_description
+from bert_keras.checkpoints.run_state import MODEL_FOLDER
 from bert_keras.config import PretrainConfig
 from bert_keras.corpus import Corpus
 from bert_keras.corpus.store import DESCRIPTION_FILE
@@ -21,8 +23,8 @@ from bert_keras.training.loop import TrainingRun
 from bert_keras.training.optimizer import make_optimizer
 from bert_keras.training.stages import make_stages, say_epochs
 from bert_keras.training.steps import TrainStep
-from bert_keras.training.strategy import check_batches, host_of, make_strategy
-from bert_keras.training.workdir import MODEL_FOLDER, claim
+from bert_keras.training.strategy import check_batches, host_of, is_chief, make_strategy
+from bert_keras.training.workdir import claim, source_of_start, start_of_run
 from bert_keras.training.workers import own_workdir, telling_of_lost_workers
 
 
@@ -43,7 +45,8 @@ def pretrain(
         workdir: Where the run lives: ``config.toml``, ``checkpoints/``, ``metrics.jsonl``,
             ``logs/``, ``curves.png`` and, at the end, ``model/``.
         corpus: The corpus directory; by default the recipe's ``data.corpus``.
-        init: A model directory to start from instead of random weights.
+        init: A model to start from instead of random weights: a directory, or a run as
+            ``bert_keras.load`` takes it.
         callbacks: Keras callbacks.
 
     Returns:
@@ -56,16 +59,18 @@ def pretrain(
         WorkerLost: When another process of a run of several is gone.
     """
     workdir = Path(workdir)
-    if init is not None:
-        config = config.replace(model=replace(config.model, init=str(init)))
+    start = start_of_run(workdir, str(init or config.model.init))
+    config = config.replace(model=replace(config.model, init=start))
     texts = Corpus.open(_corpus_path(config, corpus))
     strategy = make_strategy(config.distribution)
     with own_workdir(strategy, workdir) as own, telling_of_lost_workers(strategy):
         claim(own, config, DESCRIPTION_FILE, texts.identity, texts.path)
         if not (own / MODEL_FOLDER).exists():
             run = _make_run(config, texts, strategy, own, callbacks)
+            if is_chief(strategy):
+                write_description(run.model, own, texts.tokenizer)
             stages = make_stages(config, texts, host_of(strategy))
-            if host_of(strategy)[0] == 0:
+            if is_chief(strategy):
                 say_epochs(stages)
             run.run(stages)
             plot_curves(own)
@@ -81,7 +86,7 @@ def measure_seconds_per_step(config: PretrainConfig, corpus: Corpus, seconds: fl
         corpus: What to train on.
         seconds: How long to measure each stage.
     """
-    model, optimizer = _make_model(config, corpus)
+    model, optimizer = _make_model(config, corpus, config.model.init)
     step_function = TrainStep(tf.distribute.get_strategy(), model, optimizer, config.train)
     mean, done = 0.0, 0
     for stage in make_stages(config, corpus):
@@ -110,7 +115,8 @@ def _make_run(
     sizes = [phase.batch_size for phase in config.data.phases if phase.batch_size]
     check_batches(strategy, config.train, [config.train.batch_size, *sizes])
     with strategy.scope():
-        model, optimizer = _make_model(config, corpus)
+        source = source_of_start(workdir, config.model.init)
+        model, optimizer = _make_model(config, corpus, source)
     return TrainingRun(
         model,
         optimizer,
@@ -123,11 +129,13 @@ def _make_run(
     )
 
 
-def _make_model(config: PretrainConfig, corpus: Corpus) -> tuple[BertForPreTraining, AdamW]:
+def _make_model(
+    config: PretrainConfig, corpus: Corpus, init: str
+) -> tuple[BertForPreTraining, AdamW]:
     bert_config = config.model.bert_config(corpus.vocab_size)
     model = BertForPreTraining(bert_config, seed=config.train.seed, dtype=config.train.precision)
-    if config.model.init:
-        _start_from(model, config.model.init, corpus)
+    if init:
+        _start_from(model, init, corpus)
     model.encoder.rematerialize = config.train.rematerialize
     precision = config.train.precision
     return model, make_optimizer(config.optimizer, config.train.steps, precision=precision)

@@ -1,6 +1,7 @@
 """What lies in a run's work directory, and whose it is."""
 
 import dataclasses
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,13 +9,21 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from bert_keras.checkpoints import load, save
+from bert_keras.checkpoints.run import finished_or_best, is_there, located
+from bert_keras.checkpoints.run_state import (
+    BEST_FOLDER,
+    CHECKPOINTS_FOLDER,
+    CONFIG_FILE,
+    MODEL_FOLDER,
+    steps_in,
+)
 from bert_keras.config import dump_toml, load_toml
 from bert_keras.errors import InputError
 from bert_keras.files import write_text_atomic
+from bert_keras.training.curves import plot_curves
+from bert_keras.training.metrics import read_metrics
 
-CONFIG_FILE = "config.toml"
-CHECKPOINTS_FOLDER = "checkpoints"
-MODEL_FOLDER = "model"
 LOCK_FILE = ".lock"
 
 # The data are told by their content, wherever they lie.
@@ -88,6 +97,75 @@ def locked(workdir: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def finish(workdir: str | Path) -> Path:
+    """Ends a run early: what it has becomes its ``model/``, and the run counts as finished.
+
+    That is the best model so far on the development set, where there is one, else the newest
+    checkpoint that is whole. The checkpoints stay: without ``model/`` the run goes on.
+
+    Args:
+        workdir: The run's work directory.
+
+    Returns:
+        The directory of the model.
+
+    Raises:
+        InputError: When there is no run, it has no checkpoint yet, or a process is training there.
+    """
+    workdir = Path(workdir)
+    if not (workdir / CONFIG_FILE).is_file():
+        raise InputError(f"{workdir} is not the work directory of a run: it has no {CONFIG_FILE}")
+    with locked(workdir):
+        if not (workdir / MODEL_FOLDER).exists():
+            best = finished_or_best(workdir)
+            if best is None:
+                save(load(workdir), workdir / MODEL_FOLDER)
+            else:
+                best.rename(workdir / MODEL_FOLDER)
+            if read_metrics(workdir):
+                plot_curves(workdir)
+    return workdir / MODEL_FOLDER
+
+
+def start_of_run(workdir: Path, given: str) -> str:
+    """``model.init`` as the run that has begun in a work directory wrote it down, else located.
+
+    A run starts from a model that stays the same: where ``given`` is another run, that is its
+    ``model/``, or its best model or newest checkpoint so far. The other may go on or finish
+    before this one is started again, which then is still the same run.
+
+    Raises:
+        InputError: When ``given`` is a run without a model or a checkpoint.
+    """
+    recorded = _recorded_start(workdir)
+    of_run = recorded.rpartition("@")[0] or str(Path(recorded).parent)
+    is_found = "@" in recorded or Path(recorded).name in (BEST_FOLDER, MODEL_FOLDER)
+    if given and is_found and Path(of_run) == Path(given):
+        return recorded
+    return given and str(located(Path(given)))
+
+
+def source_of_start(workdir: Path, init: str) -> str:
+    """What to open for ``model.init``: the run's own newest checkpoint where that is gone.
+
+    Its weights are those that the run goes on with; of a model that is gone only architecture and
+    tokenizer are needed, and a checkpoint has them.
+    """
+    own = steps_in(workdir / CHECKPOINTS_FOLDER)
+    return init if not own or is_there(Path(init)) else f"{workdir}@{own[-1]}"
+
+
+def _recorded_start(workdir: Path) -> str:
+    """``model.init`` of the run that has begun in a work directory; empty where none has."""
+    if not ((workdir / CONFIG_FILE).exists() and _has_begun(workdir)):
+        return ""
+    try:
+        tables = tomllib.loads(_read(workdir / CONFIG_FILE))
+        return str(tables.get("model", {}).get("init", ""))
+    except (ValueError, AttributeError):  # damaged: ``claim`` says so
+        return ""
 
 
 def _read(path: Path) -> str:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from bert_keras.checkpoints.run_state import CHECKPOINTS_FOLDER, MODEL_FOLDER
 from bert_keras.errors import InputError, WorkerLost
 from bert_keras.training.strategy import host_of, is_chief
-from bert_keras.training.workdir import CHECKPOINTS_FOLDER, MODEL_FOLDER, locked
+from bert_keras.training.workdir import locked
 
 # What TensorFlow raises when another process of the cluster does not answer any more.
 _LOST = (

@@ -130,8 +130,8 @@ import sys, time
 from bert_keras.cli.main import main
 from bert_keras.training import checkpoint
 
-save_file = checkpoint._save_file
-checkpoint._save_file = lambda *arguments: (time.sleep(5), save_file(*arguments))
+write_state = checkpoint.write_state
+checkpoint.write_state = lambda *arguments: (time.sleep(5), write_state(*arguments))
 sys.exit(main(sys.argv[1:]))
 """
 

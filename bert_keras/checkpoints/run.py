@@ -1,0 +1,234 @@
+"""A run as a model: its ``model/``, or the best so far, or a checkpoint.
+
+Nothing is written and no lock is needed: the run may be training meanwhile.
+"""
+
+import json
+import logging
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bert_keras.checkpoints.config_json import (
+    config_values,
+    finish,
+    head_arguments,
+    named_class,
+)
+from bert_keras.checkpoints.opening import Wanted, load_tokenizer, make_request
+from bert_keras.checkpoints.run_state import (
+    BEST_FOLDER,
+    BEST_STEP_FILE,
+    CHECKPOINTS_FOLDER,
+    CONFIG_FILE,
+    MODEL_FOLDER,
+    MODEL_VARIABLES,
+    Arrays,
+    read_state,
+    state_file,
+    steps_in,
+)
+from bert_keras.checkpoints.weights import Weights, make_model, model_entries
+from bert_keras.config import BertConfig, PretrainConfig, load_toml
+from bert_keras.config.model import read_json_object
+from bert_keras.corpus import Corpus
+from bert_keras.corpus.store import DESCRIPTION_FILE
+from bert_keras.errors import InputError
+from bert_keras.files import write_text_atomic
+from bert_keras.modeling import BertForPreTraining
+from bert_keras.tokenization import BertTokenizer
+
+_logger = logging.getLogger("bert_keras")
+
+_MODEL_CONFIG_FILE = "config.json"
+
+
+def write_description(model: Any, workdir: Path, tokenizer: BertTokenizer | None = None) -> None:
+    """Writes what a run's checkpoints need to be opened as models: config and tokenizer.
+
+    Args:
+        model: What the run trains.
+        workdir: Its work directory.
+        tokenizer: By default the one the model was loaded with.
+    """
+    folder = workdir / CHECKPOINTS_FOLDER
+    text = json.dumps(config_values(model), indent=2) + "\n"
+    write_text_atomic(folder / _MODEL_CONFIG_FILE, text)
+    tokenizer = tokenizer or model.tokenizer
+    if tokenizer is not None:
+        tokenizer.save(folder)
+
+
+def named_run(path: Path) -> tuple[Path, int | None] | None:
+    """The work directory and the step that a path names: ``RUN`` or ``RUN@STEP``; None if neither.
+
+    Raises:
+        InputError: When what stands behind the @ of a run is no step.
+    """
+    if path.exists():
+        return (path, None) if (path / CONFIG_FILE).is_file() else None
+    folder, at, step = str(path).rpartition("@")
+    if not at or not (Path(folder) / CONFIG_FILE).is_file():
+        return None
+    if not (step.isascii() and step.isdigit()):
+        raise InputError(f"behind the @ of {path} must stand a step; {_there_are(Path(folder))}")
+    return Path(folder), int(step)
+
+
+def located(path: Path) -> Path:
+    """The very model that a path stands for now: of a run its model/, best/ or newest checkpoint.
+
+    A checkpoint is given as ``RUN@STEP``. A path that names no run is given back.
+
+    Raises:
+        InputError: When the run has neither a model nor a checkpoint.
+    """
+    workdir, step = named_run(path) or (None, None)
+    if workdir is None or step is not None:
+        return path
+    folder = finished_or_best(workdir)
+    return folder or Path(f"{workdir}@{_newest(workdir)[0]}")
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is something by the name of a model, ``RUN@STEP`` and a TF checkpoint's too."""
+    if path.exists() or Path(f"{path}.index").exists():
+        return True
+    workdir, step = named_run(path) or (None, None)
+    return workdir is not None and step in steps_in(workdir / CHECKPOINTS_FOLDER)
+
+
+def load_state(workdir: Path, step: int | None, wanted: Wanted) -> Any:
+    """Opens a checkpoint of a run as the model that it is a state of.
+
+    Args:
+        workdir: The run's work directory.
+        step: The checkpoint's step; None takes the newest that is whole, and says so.
+        wanted: What the caller of ``load`` asks for.
+
+    Raises:
+        InputError: When there is no such checkpoint, or it is damaged.
+    """
+    step, arrays = _newest(workdir) if step is None else (step, _of_step(workdir, step))
+    path = state_file(workdir / CHECKPOINTS_FOLDER, step)
+    values, tokenizer = _description(workdir, arrays)
+    own = named_class(path, values, None)
+    assert own is not None
+    in_file = head_arguments(own, values, str(path))
+    config = BertConfig.from_dict(values)
+    weights = _weights(path, arrays, own, config, in_file)
+    model = make_model(make_request(own, in_file, config, weights, wanted), weights, "checkpoint")
+    finish(model, values)
+    model.tokenizer = tokenizer
+    return model
+
+
+def finished_or_best(workdir: Path) -> Path | None:
+    """The folder of a run's model, or of the best so far, which is said; None if it has neither."""
+    if (workdir / MODEL_FOLDER / _MODEL_CONFIG_FILE).exists():
+        return workdir / MODEL_FOLDER
+    if (workdir / BEST_FOLDER / _MODEL_CONFIG_FILE).exists():
+        step = (workdir / BEST_STEP_FILE).read_text(encoding="utf-8").strip()
+        _say_unfinished(workdir, "its best model so far", int(step))
+        return workdir / BEST_FOLDER
+    return None
+
+
+def _newest(workdir: Path) -> tuple[int, Arrays]:
+    """The newest checkpoint that is whole: its step and what is in it."""
+    folder = workdir / CHECKPOINTS_FOLDER
+    passed: set[int] = set()
+    while left := [step for step in steps_in(folder) if step not in passed]:
+        path = state_file(folder, left[-1])
+        passed.add(left[-1])
+        try:
+            arrays, _ = read_state(path)
+        except FileNotFoundError:  # the run that is training has put newer ones in its place
+            continue
+        except ValueError as error:
+            _logger.warning("%s is passed over: %s", path, error)
+            continue
+        _say_unfinished(workdir, "its newest checkpoint", left[-1])
+        return left[-1], arrays
+    raise InputError(
+        f"the run in {workdir} has not finished, and all its checkpoints are damaged"
+        if passed
+        else f"the run in {workdir} has not finished and has no checkpoint yet, nor a model/; "
+        "checkpoint.every_steps says when one is written, and one that is asked to stop writes one"
+    )
+
+
+def _of_step(workdir: Path, step: int) -> Arrays:
+    path = state_file(workdir / CHECKPOINTS_FOLDER, step)
+    try:
+        arrays, _ = read_state(path)
+    except FileNotFoundError:
+        raise InputError(
+            f"the run in {workdir} has no checkpoint of step {step:,}; {_there_are(workdir)}"
+        ) from None
+    except ValueError as error:
+        raise InputError(f"{path} is damaged: {error}; {_there_are(workdir)}") from None
+    _logger.info("%s: the checkpoint of step %s", workdir, _of_all(workdir, step))
+    return arrays
+
+
+def _there_are(workdir: Path) -> str:
+    steps = [f"{step:,}" for step in steps_in(workdir / CHECKPOINTS_FOLDER)]
+    return f"there are those of steps {' and '.join(steps)}" if steps else "there is none at all"
+
+
+def _say_unfinished(workdir: Path, taken: str, step: int) -> None:
+    _logger.warning(
+        "the run in %s has not finished: %s is used, of step %s",
+        workdir, taken, _of_all(workdir, step),
+    )  # fmt: skip
+
+
+def _of_all(workdir: Path, step: int) -> str:
+    """A step, and of how many where the run's config says that."""
+    with (workdir / CONFIG_FILE).open("rb") as file:
+        try:
+            total = tomllib.load(file)["train"]["steps"]
+        except (ValueError, KeyError, TypeError):
+            return f"{step:,}"
+    return f"{step:,} of {total:,}"
+
+
+def _weights(
+    path: Path, arrays: Arrays, own: type, config: BertConfig, in_file: dict[str, Any]
+) -> Weights:
+    """The model's variables under the table's names."""
+    homes = {name: entry for entry in model_entries(own, config, in_file) for name in entry.theirs}
+
+    def read(name: str) -> np.ndarray:
+        return homes[name].to_theirs(arrays[MODEL_VARIABLES + homes[name].ours])[name]
+
+    stored = {name: MODEL_VARIABLES + entry.ours for name, entry in homes.items()}
+    shapes = {n: homes[n].shape_there(arrays[s]) for n, s in stored.items() if s in arrays}
+    return Weights(str(path), shapes, read, stored.__getitem__)
+
+
+def _description(workdir: Path, arrays: Arrays) -> tuple[dict[str, Any], BertTokenizer | None]:
+    """What the ``config.json`` of a run's model says, and its tokenizer."""
+    folder = workdir / CHECKPOINTS_FOLDER
+    if (folder / _MODEL_CONFIG_FILE).exists():
+        values = read_json_object(folder / _MODEL_CONFIG_FILE)
+        return values, load_tokenizer(folder, BertConfig.from_dict(values), None)
+    # One begun by an earlier version kept neither; a pre-training run has them from its corpus.
+    again = "give the command that trains it once more, which writes them, and stop it"
+    if not (workdir / DESCRIPTION_FILE).exists():
+        raise InputError(f"the run in {workdir} keeps no config.json and tokenizer yet; {again}")
+    config = load_toml(PretrainConfig, workdir / CONFIG_FILE)
+    if not config.data.corpus:
+        raise InputError(
+            f"the run in {workdir} keeps no vocabulary, and data.corpus in its {CONFIG_FILE} names "
+            f"no corpus; {again}"
+        )
+    corpus = Corpus.open(config.data.corpus)
+    if corpus.identity != (workdir / DESCRIPTION_FILE).read_text(encoding="utf-8"):
+        raise InputError(f"{corpus.path} is not the corpus that the run in {workdir} trains on")
+    _logger.info("%s keeps no vocabulary: it is that of the corpus %s", workdir, corpus.path)
+    model_config = config.model.bert_config(corpus.vocab_size).to_dict()
+    return model_config | {"architectures": [BertForPreTraining.__name__]}, corpus.tokenizer

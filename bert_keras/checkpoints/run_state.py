@@ -1,0 +1,96 @@
+"""The checkpoints of a run as files: every variable by name, and its position, hashed."""
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from bert_keras.files import atomic_file
+
+# What lies in a run's work directory.
+CONFIG_FILE = "config.toml"
+CHECKPOINTS_FOLDER = "checkpoints"
+BEST_FOLDER = "best"  # the best model so far, of a run that has a development set
+BEST_STEP_FILE = "best_step"
+MODEL_FOLDER = "model"  # of a run that has finished
+
+MODEL_VARIABLES = "model/"  # what stands before the paths of the model's variables
+OPTIMIZER_VARIABLES = "optimizer/"
+_NAME = re.compile(r"step-(\d+)\.safetensors")
+
+Arrays = dict[str, np.ndarray]
+
+
+def state_file(folder: Path, step: int) -> Path:
+    """The checkpoint of a step."""
+    return folder / f"step-{step:09d}.safetensors"
+
+
+def steps_in(folder: Path) -> list[int]:
+    """The steps of which a folder has checkpoints, ascending.
+
+    Raises:
+        OSError: When the folder is there but cannot be read.
+    """
+    try:
+        names = os.listdir(folder)  # a glob takes what it cannot read for empty
+    except FileNotFoundError:
+        names = []
+    matches = map(_NAME.fullmatch, names)
+    return sorted(int(match[1]) for match in matches if match)
+
+
+def write_state(path: Path, arrays: Arrays, state: str) -> None:
+    """Writes a checkpoint under a temporary name and renames it.
+
+    Args:
+        path: The file.
+        arrays: The variables by name.
+        state: The run's position, as text.
+
+    Raises:
+        OSError: When it cannot be written.
+    """
+    # One entry: the library writes several in any order.
+    entry = json.dumps({"state": state, "sha256": _digest(arrays, state)})
+    with atomic_file(path) as temporary:
+        try:
+            safetensors.numpy.save_file(arrays, temporary, {"run": entry})
+        except safetensors.SafetensorError as error:
+            number = re.search(r"os error (\d+)", str(error))
+            raise OSError(int(number[1]) if number else 0, str(error), str(temporary)) from None
+
+
+def read_state(path: Path) -> tuple[Arrays, str]:
+    """What is in a checkpoint: the variables, and the position as text.
+
+    Raises:
+        ValueError: When it is damaged.
+        OSError: When it cannot be read.
+    """
+    path.open("rb").close()  # says what is wrong where the library says something else
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            entry = json.loads((file.metadata() or {}).get("run", "{}"))
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except safetensors.SafetensorError as error:
+        raise ValueError(str(error)) from None
+    if not isinstance(entry, dict) or not {"state", "sha256"} <= entry.keys():
+        raise ValueError("it has no position of a run")
+    if _digest(arrays, entry["state"]) != entry["sha256"]:
+        raise ValueError("its content does not match its hash")
+    return arrays, entry["state"]
+
+
+def _digest(arrays: Arrays, state: str) -> str:
+    digest = hashlib.sha256(state.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"\n{name} {array.dtype} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
