@@ -160,7 +160,7 @@ def _function(values: dict[str, Any], activation: Any, file: str) -> str | None:
     name = activation or of_config or values.get(_OLD_ACTIVATION)
     if name is None:
         return None
-    if name not in _TORCH_FUNCTIONS:
+    if not isinstance(name, str) or name not in _TORCH_FUNCTIONS:
         raise InputError(
             f"{file}: the activation of its scores must be one of "
             f"{', '.join(n for n in _TORCH_FUNCTIONS if 'modules' in n)}. Received: {name!r}"

@@ -33,7 +33,7 @@ from bert_keras.checkpoints.sentence_transformers import (
     write_files,
     write_modules,
 )
-from bert_keras.checkpoints.sentence_transformers_keys import EMBEDDING
+from bert_keras.checkpoints.sentence_transformers_keys import CROSS_ENCODER, EMBEDDING
 from bert_keras.checkpoints.weights import Weights, make_model, model_weights
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
@@ -126,7 +126,8 @@ def load_huggingface(path: Path, wanted: Wanted) -> Any:
     finish(model, values)
     model.tokenizer = load_tokenizer(path, model.config, wanted.casing)
     if settings is not None:
-        model.other_files = settings.files
+        is_other_head = settings.kind == CROSS_ENCODER and not model.as_given["function_to_apply"]
+        model.other_files = {} if is_other_head else settings.files
         if settings.arguments.get("do_lower_case") and model.tokenizer is not None:
             model.tokenizer = model.tokenizer.lowercased()
     return model

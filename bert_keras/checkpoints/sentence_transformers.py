@@ -79,7 +79,7 @@ def read_settings(path: Path, hidden_size: Any) -> Settings:
             name_unknown(file, files[name], known)
     config, encoder = files.get(CONFIG_FILE, {}), files.get(ENCODER_FILE, {})
     kind = config.get("model_type", EMBEDDING)
-    if kind not in MODULES:
+    if kind not in list(MODULES):
         raise InputError(
             f"{config_file}: model_type must be {' or '.join(MODULES)}. Received: {kind!r}"
         )

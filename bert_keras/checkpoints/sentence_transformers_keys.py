@@ -188,6 +188,8 @@ def read_prompts(file: Path, config: dict[str, Any]) -> dict[str, Any]:
         isinstance(text, str | None) for text in prompts.values()
     ):
         raise InputError(f"{file}: prompts must give names a text each. Received: {prompts!r}")
+    if not isinstance(default, str | None):
+        raise InputError(f"{file}: default_prompt_name must be a name. Received: {default!r}")
     return {
         "prompts": {name: text or "" for name, text in prompts.items()},
         "default_prompt_name": default,

@@ -10,6 +10,22 @@ from bert_keras.cli.console import console, errors, progress, start_tensorflow
 from bert_keras.errors import InputError
 
 _LAYER = re.compile(r"layer_\d+")
+# Files that become others: the architecture, the weights, the vocabulary and their lists.
+_TURNED = (
+    "config.json",
+    "bert_config.json",
+    "params.yaml",
+    "model*.safetensors",
+    "model.safetensors.index.json",
+    "checkpoint",
+    "*.index",
+    "*.data-?????-of-?????",
+    "vocab.txt",
+    "model.weights.h5",
+    "metadata.json",
+    "assets",
+)
+_POOLING = ("sentence_*_config.json", "?_Pooling", "?_Normalize")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -74,8 +90,40 @@ def run(options: argparse.Namespace) -> None:
             "differ by about 0.001; bert-keras goes on with erf"
         )
     count = sum(weight.shape.num_elements() for weight in model.trainable_weights)
-    has = "with" if model.tokenizer else "without"
-    console.print(f"{options.out}: {count:,} parameters, {has} tokenizer")
+    tokenizer = "without tokenizer"
+    if model.tokenizer is not None:
+        casing_name = model.tokenizer.casing.name
+        tokenizer = f"with tokenizer: {casing_name}, texts up to {model.default_length} tokens"
+    kept, left = _beside_the_weights(source, options.out, model)
+    if kept:
+        console.print(f"kept: {', '.join(kept)}")
+    if left:
+        console.print(f"left behind: {', '.join(left)}")
+    console.print(f"{options.out}: {count:,} parameters, {tokenizer}")
+
+
+def _beside_the_weights(source: Path, out: Path, model: Any) -> tuple[list[str], list[str]]:
+    """The names in a source's folder that were kept, and those that were left behind."""
+    if not source.is_dir():
+        return [], []
+    if out.is_dir():
+        written = {path.name for path in out.iterdir()}
+    else:  # one file, which holds these
+        written = {"tokenizer_config.json", *model.other_files}
+        written |= set(model.tokenizer.files.companions) if model.tokenizer else set()
+        written |= (
+            {"modules.json", "sentence_bert_config.json"} if hasattr(model, "embed") else set()
+        )
+    turned = [*_TURNED, *(_POOLING if "modules.json" in written else ())]
+    kept: list[str] = []
+    left: list[str] = []
+    for path in sorted(source.iterdir()):
+        if path.name.startswith(".") or any(path.match(pattern) for pattern in turned):
+            continue
+        files = sum(file.is_file() for file in path.rglob("*")) if path.is_dir() else 0
+        shown = f"{path.name}/ ({files} {'file' if files == 1 else 'files'})"
+        (kept if path.name in written else left).append(shown if path.is_dir() else path.name)
+    return kept, left
 
 
 def _lines(taken: list[tuple[str, str, tuple[int, ...]]]) -> list[str]:

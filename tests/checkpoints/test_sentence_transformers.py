@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import bert_keras
-from bert_keras import BertEncoder, BertForSentenceEmbedding, BertTokenizer
+from bert_keras import BertEncoder, BertForMaskedLM, BertForSentenceEmbedding, BertTokenizer
+from bert_keras.errors import InputError
 
 TEXTS = ["a b ac", "b", "a a a a a a a", ""]
 
@@ -83,6 +84,158 @@ def test_plain_encoder_can_be_opened_to_embed(
     model = bert_keras.load(tmp_path / "model", BertForSentenceEmbedding, pooling="cls")
     assert model.embed(["a"]).shape == (1, 4)
     assert model.report.new == []
+
+
+def _edit(file: Path, **changes: Any) -> None:
+    values = json.loads(file.read_text()) if file.exists() else {}
+    file.write_text(json.dumps(values | changes))
+
+
+@pytest.mark.parametrize(
+    ("said", "of_tokenizer", "length"),
+    [(4, 3, 4), (None, 3, 3), (None, 10**30, 5), (None, None, 5), (99, 3, 5)],
+)
+def test_length_is_what_is_said_else_the_tokenizers_as_far_as_there_are_positions(
+    said: int | None, of_tokenizer: int | None, length: int, embedding: Path, tmp_path: Path
+) -> None:
+    _edit(embedding / "sentence_bert_config.json", max_seq_length=said)
+    _edit(embedding / "tokenizer_config.json", model_max_length=of_tokenizer)
+    model = bert_keras.load(embedding)
+    assert model.default_length == length
+    bert_keras.save(model, tmp_path / "again")
+    written = json.loads((tmp_path / "again" / "sentence_bert_config.json").read_text())
+    assert written["max_seq_length"] == length
+    assert bert_keras.load(tmp_path / "again").default_length == length
+
+
+def test_length_by_the_name_of_a_distilbert_is_read(embedding: Path) -> None:
+    (embedding / "sentence_bert_config.json").rename(embedding / "sentence_distilbert_config.json")
+    assert bert_keras.load(embedding).default_length == 4
+
+
+def test_prompt_stands_before_every_text_unless_told_otherwise(
+    embedding: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "bert_keras")
+    plain = bert_keras.load(embedding)
+    file = embedding / "config_sentence_transformers.json"
+    _edit(file, prompts={"first": "b ", "second": "ac "}, default_prompt_name="first")
+    model = bert_keras.load(embedding)
+    assert "read after the default prompt 'b ' (first)" in caplog.text
+    for options, prompt in (
+        ({}, "b "),
+        ({"prompt_name": "second"}, "ac "),
+        ({"prompt": "ac b "}, "ac b "),
+        ({"prompt": ""}, ""),
+        ({"prompt_name": "query"}, ""),  # every model has it, empty
+    ):
+        expected = plain.embed([prompt + text for text in TEXTS])
+        np.testing.assert_allclose(model.embed(TEXTS, **options), expected, atol=1e-6)
+    with pytest.raises(InputError, match=r"no prompt 'third'; its prompts .*first, second"):
+        model.embed(TEXTS, prompt_name="third")
+    with pytest.raises(InputError, match="not both"):
+        model.embed(TEXTS, prompt_name="first", prompt="a")
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
+def test_prompt_may_be_read_but_not_pooled(pooling: str, embedding: Path) -> None:
+    key = "pooling_mode_cls_token" if pooling == "cls" else f"pooling_mode_{pooling}_tokens"
+    _set_pooling(embedding, **{key: True, "include_prompt": False})
+    (embedding / "modules.json").write_text(
+        json.dumps(json.loads((embedding / "modules.json").read_text())[:2])
+    )
+    vector = bert_keras.load(embedding).embed(["a"], prompt="b ")[0]
+    encoder = bert_keras.load(embedding, BertEncoder)
+    output = encoder({"input_ids": np.array([[2, 6, 5, 3]])})["sequence_output"].numpy()[0, 2:]
+    pooled = {"mean": output.mean(0), "cls": output[0], "max": output.max(0)}[pooling]
+    np.testing.assert_allclose(vector, pooled, atol=1e-6)
+
+
+def test_every_key_of_the_files_is_written_back(embedding: Path, tmp_path: Path) -> None:
+    of_model = {
+        "__version__": {"sentence_transformers": "3.0.0"},
+        "prompts": {"query": "a "},
+        "default_prompt_name": None,
+        "similarity_fn_name": "euclidean",
+    }
+    _edit(embedding / "config_sentence_transformers.json", **of_model)
+    _edit(embedding / "sentence_bert_config.json", unpad_inputs=False, do_lower_case=True)
+    bert_keras.save(bert_keras.load(embedding), tmp_path / "m.keras", format="keras")
+    bert_keras.save(bert_keras.load(tmp_path / "m.keras"), tmp_path / "again")
+    for name in ("config_sentence_transformers.json", "sentence_bert_config.json"):
+        before, after = (
+            json.loads((p / name).read_text()) for p in (embedding, tmp_path / "again")
+        )
+        assert before == after
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "word"),
+    [
+        ("config_sentence_transformers.json", {"model_type": "SparseEncoder"}, "'SparseEncoder'"),
+        ("config_sentence_transformers.json", {"model_type": ["a"]}, "model_type must be"),
+        ("config_sentence_transformers.json", {"default_prompt_name": [1]}, "must be a name"),
+        ("config_sentence_transformers.json", {"prompts": ["a"]}, "prompts must give names"),
+        ("config_sentence_transformers.json", {"default_prompt_name": "x"}, "no prompt 'x'"),
+        ("sentence_bert_config.json", {"max_seq_length": "many"}, "must be a whole number"),
+        ("sentence_bert_config.json", {"transformer_task": "fill-mask"}, "transformer_task must"),
+        ("sentence_bert_config.json", {"query_length": 9}, "query_length is not supported"),
+        ("sentence_bert_config.json", {"tokenizer_args": {"a": 1}}, "tokenizer_args is not"),
+        ("sentence_bert_config.json", {"do_lower_case": "yes"}, "do_lower_case must be true"),
+        ("1_Pooling/config.json", {"pooling_mode": ["mean", "cls"]}, "Received: mean, cls"),
+        ("1_Pooling/config.json", {"pooling_mode": "lasttoken"}, "Received: lasttoken"),
+        ("1_Pooling/config.json", {"weights": 1}, "not understood: weights"),
+        ("1_Pooling/config.json", {"embedding_dimension": 9}, "must be the encoder's hidden_size"),
+        ("1_Pooling/config.json", {"include_prompt": "no"}, "include_prompt must be true"),
+        ("2_Normalize/config.json", {"module_input_name": "token_embeddings"}, "module_input_name"),
+    ],
+)
+def test_what_is_not_understood_is_refused_by_file_and_key(
+    name: str, changes: Any, word: str, embedding: Path, refusal: Callable[..., str]
+) -> None:
+    _set_pooling(embedding, pooling_mode_mean_tokens=True)
+    (embedding / "2_Normalize").mkdir()
+    _edit(embedding / name, **changes)
+    message = refusal(embedding)
+    assert word in message
+    assert "default_prompt_name" in changes or name in message
+
+
+@pytest.mark.parametrize("name", ["config_sentence_transformers.json", "sentence_bert_config.json"])
+def test_unknown_keys_are_named(
+    name: str, embedding: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _edit(embedding / name, novelty=1)
+    bert_keras.load(embedding)
+    assert f"{name}: kept, but not understood: novelty" in caplog.text
+
+
+def test_module_of_another_package_is_not_taken_for_ours(
+    embedding: Path, refusal: Callable[..., str]
+) -> None:
+    text = (embedding / "modules.json").read_text()
+    changed = text.replace("sentence_transformers.models.Pooling", "mine.Pooling")
+    (embedding / "modules.json").write_text(changed)
+    assert "Received: Transformer, mine.Pooling, Normalize" in refusal(embedding)
+
+
+def test_encoder_in_a_folder_of_its_own_is_named(
+    embedding: Path, refusal: Callable[..., str]
+) -> None:
+    (embedding / "0_Transformer").mkdir()
+    (embedding / "config.json").rename(embedding / "0_Transformer" / "config.json")
+    assert "must lie in the folder itself; copy" in refusal(embedding)
+
+
+def test_encoder_under_a_masked_lm_head_is_pooled_as_its_modules_say(
+    embedding: Path, tmp_path: Path, make_model: Callable[..., Any], vocab: list[str]
+) -> None:
+    bert_keras.save(make_model(BertForMaskedLM), tmp_path / "lm", BertTokenizer(vocab))
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "lm" / name).replace(embedding / name)
+    model = bert_keras.load(embedding)
+    assert isinstance(model, BertForSentenceEmbedding)
+    assert all(name.startswith("cls.") for name in model.report.left_out)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,25 @@ def test_model_goes_round_through_every_layout_unharmed(
     assert bert_keras.load(source).config == CONFIG
 
 
+def test_what_lay_beside_the_weights_is_kept_or_named(
+    saved: Path, tmp_path: Path, capsys: Any
+) -> None:
+    special = '{"pad_token": "[PAD]"}'
+    (saved / "special_tokens_map.json").write_text(special)
+    (saved / "README.md").write_text("A model.")
+    (saved / "onnx").mkdir()
+    (saved / "onnx" / "model.onnx").write_bytes(b"")
+    assert main(["convert", str(saved), str(tmp_path / "m.keras"), "--to", "keras"]) == 0
+    report = capsys.readouterr().out
+    assert "kept: special_tokens_map.json, tokenizer_config.json\n" in report
+    assert "left behind: README.md, onnx/ (1 file)\n" in report
+    assert main(["convert", str(tmp_path / "m.keras"), str(tmp_path / "back")]) == 0
+    report = capsys.readouterr().out
+    assert "left behind" not in report
+    assert "with tokenizer: uncased, texts up to 5 tokens" in report
+    assert (tmp_path / "back" / "special_tokens_map.json").read_text() == special
+
+
 def test_casing_that_a_google_folder_leaves_open_is_said_and_can_be_chosen(
     tmp_path: Path, capsys: Any
 ) -> None:

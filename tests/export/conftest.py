@@ -51,6 +51,16 @@ KINDS = {
     "pretraining": (BertForPreTraining, {}, {}),
     "tagging": (BertForTokenClassification, {"labels": TAGS}, {"max_length": 16}),
     "span": (BertForQuestionAnswering, {}, {}),
+    "cross_encoder": (
+        BertForSequenceClassification,
+        {"labels": 1, "function_to_apply": "sigmoid"},
+        {"pair": True},
+    ),
+    "prompted": (
+        BertForSentenceEmbedding,
+        {"prompts": {"q": "the film: "}, "default_prompt_name": "q", "include_prompt": False},
+        {},
+    ),
 }
 
 

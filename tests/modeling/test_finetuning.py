@@ -72,6 +72,41 @@ def test_one_label_is_a_regression_on_the_squared_error(
     assert loss == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("labels", "problem_type", "function", "resolved"),
+    [
+        (1, None, None, ("regression", "none")),
+        (1, None, "sigmoid", ("regression", "sigmoid")),
+        (1, "regression", None, ("regression", "none")),
+        (1, "single_label_classification", None, ("regression", "sigmoid")),
+        (1, "multi_label_classification", None, ("multi_label_classification", "sigmoid")),
+        (3, None, None, ("single_label_classification", "softmax")),
+        (3, None, "none", ("single_label_classification", "softmax")),
+        (3, None, "sigmoid", ("multi_label_classification", "sigmoid")),
+        (3, "single_label_classification", "sigmoid", ("single_label_classification", "softmax")),
+        (3, "regression", None, ("regression", "none")),
+    ],
+)
+def test_what_is_given_of_the_problem_is_kept_and_what_is_not_follows(
+    labels: int,
+    problem_type: str | None,
+    function: str | None,
+    resolved: tuple[str, str],
+    config: BertConfig,
+) -> None:
+    given = {"problem_type": problem_type, "function_to_apply": function}
+    model = BertForSequenceClassification(config, labels=labels, **given)
+    assert (model.problem_type, model.function_to_apply) == resolved
+    copy = BertForSequenceClassification.from_config(model.get_config())
+    assert copy.as_given == given
+    assert (copy.problem_type, copy.function_to_apply) == resolved
+
+
+def test_softmax_of_one_label_is_refused(config: BertConfig) -> None:
+    with pytest.raises(InputError, match="the softmax of one label"):
+        BertForSequenceClassification(config, labels=1, function_to_apply="softmax")
+
+
 def test_tagging_loss_counts_the_labelled_tokens_alone(
     config: BertConfig, batch: dict[str, Any]
 ) -> None:

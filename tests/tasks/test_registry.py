@@ -1,9 +1,12 @@
+import json
+
 import pytest
 
 import bert_keras
-from bert_keras.config import TaskDataConfig
+from bert_keras.config import SavedModelConfig, TaskDataConfig
 from bert_keras.config.finetune import TASKS as NAMES
 from bert_keras.errors import InputError
+from bert_keras.export.answers import answers_of
 from bert_keras.tasks import (
     Classification,
     MaskedLM,
@@ -82,6 +85,20 @@ def test_every_model_remembers_the_length_it_was_trained_at(kind, encoder_path, 
     reopened = bert_keras.load(tmp_path / "model")
     assert task_of(reopened).max_seq_length == 24
     assert task_of(reopened, max_seq_length=30).max_seq_length == 30
+
+
+def test_length_of_a_model_from_elsewhere_is_the_tokenizers(encoder_path, tmp_path):
+    """``model_max_length`` in tokenizer_config.json, as transformers cuts with truncation=True."""
+    model = bert_keras.load(encoder_path, bert_keras.BertForSequenceClassification)
+    bert_keras.save(model, tmp_path / "model")
+    file = tmp_path / "model" / "tokenizer_config.json"
+    config = json.loads(file.read_text())
+    assert config["model_max_length"] == 64  # the positions, where nothing else was said
+    file.write_text(json.dumps(config | {"model_max_length": 20}))
+    reopened = bert_keras.load(tmp_path / "model")
+    assert task_of(reopened).max_seq_length == 20
+    assert task_of(reopened, max_seq_length=30).max_seq_length == 30
+    assert answers_of(reopened, SavedModelConfig())[1].max_length == 20
 
 
 @pytest.mark.parametrize("damaged", [{"doc_stride": "7"}, {"doc_stride": 7.5}, {"x": 1}, [7]])
