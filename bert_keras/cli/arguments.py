@@ -108,7 +108,7 @@ def add_task_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="X",
         help="span: how much likelier than the best answer, in logits, no answer must be to be "
-        "given (default: what the model was trained with)",
+        "given (default: what the model was trained with; evaluate finds best_f1_threshold)",
     )
     for name in TASK_COLUMNS:
         what = name.removesuffix("_column").replace("_", " ")

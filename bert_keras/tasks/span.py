@@ -78,8 +78,8 @@ class Span(Task):
         by_characters = sum(counts_characters(example.context) for example in examples)
         if by_characters:
             _logger.info(
-                "%s: of %s of %s questions, whose texts do not write words apart, answers are "
-                "compared by characters as CMRC 2018's scorer does",
+                "%s: %s of %s questions are on texts that do not write words apart: answers are "
+                "compared by characters there, as CMRC 2018's scorer does",
                 source, f"{by_characters:,}", f"{len(examples):,}",
             )  # fmt: skip
         return examples

@@ -102,5 +102,5 @@ def test_the_rule_is_said(tmp_path, caplog):
     line = '{"question": "哪里？", "context": "故宫位于北京。", "answers": []}'
     (tmp_path / "a.jsonl").write_text(f"{line}\n{line}\n", encoding="utf-8")
     Span().read(str(tmp_path / "a.jsonl"))
-    assert "a.jsonl: of 2 of 2 questions" in caplog.text
+    assert "a.jsonl: 2 of 2 questions" in caplog.text
     assert "as CMRC 2018's scorer does" in caplog.text
