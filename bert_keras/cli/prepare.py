@@ -36,7 +36,7 @@ def add_parser(subparsers: Any) -> None:
         "--split",
         choices=("file", "blank-line"),
         default="file",
-        help="what a document is: a file (JSON line, example), or a block between blank lines as "
+        help="what a document is: a file (record, row, example), or a block between blank lines as "
         "in the original code",
     )
     parser.add_argument(
@@ -98,6 +98,7 @@ def _prepare(options: argparse.Namespace) -> "CorpusReport":
         "out": options.out,
         "casing": casing(options),
         "split": options.split,
+        "text_column": options.text_column,
         "drop_duplicates": options.drop_duplicates,
         "chinese_words": options.chinese_words,
     }

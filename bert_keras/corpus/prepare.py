@@ -15,6 +15,8 @@ import numpy as np
 
 from bert_keras.corpus import store
 from bert_keras.corpus.chinese_words import segmenter_version, write_word_starts
+from bert_keras.corpus.decoding import ReadCounts
+from bert_keras.corpus.formats import TEXT_COLUMN
 from bert_keras.corpus.sentences import (
     chunk_kinds,
     join_lines,
@@ -23,7 +25,7 @@ from bert_keras.corpus.sentences import (
     split_paragraph,
 )
 from bert_keras.corpus.sources import Progress, read_documents
-from bert_keras.corpus.textfiles import Paragraph, ReadCounts
+from bert_keras.corpus.textfiles import Paragraph
 from bert_keras.corpus.writer import CorpusWriter, TokenizedBatch
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory
@@ -72,6 +74,7 @@ def prepare_corpus(
     drop_duplicates: bool = False,
     chinese_words: bool = False,
     on_progress: Progress | None = None,
+    text_column: str = TEXT_COLUMN,
 ) -> CorpusReport:
     """Reads text, finds sentences, writes their word-piece ids to a new corpus directory.
 
@@ -80,7 +83,7 @@ def prepare_corpus(
         vocab: The ``vocab.txt``.
         out: The directory to make; it takes its name only when it is complete.
         casing: How text is normalised; goes with the vocabulary.
-        split: ``"file"`` makes a file (or a JSON line, an example, a module) a document,
+        split: ``"file"`` makes a file (or a record, an example, a module) a document,
             ``"blank-line"`` every block of lines.
         workers: Processes that tokenize; the result does not depend on it.
         drop_duplicates: Whether to leave out documents that nearly repeat an earlier one
@@ -88,6 +91,7 @@ def prepare_corpus(
         chinese_words: Whether to find the words of Chinese text, for masking whole words (they
             are written beside the ids, and take a second pass over them).
         on_progress: Called with the bytes read and the bytes in all (None when not known).
+        text_column: The field or column that holds the text of JSON, tables and TFDS examples.
 
     Raises:
         InputError: When ``out`` is there already, an input or the vocabulary cannot be used,
@@ -98,12 +102,24 @@ def prepare_corpus(
         raise InputError(f"workers must be at least 1. Received: {workers}")
     tokenizer = BertTokenizer.from_vocab(vocab, casing)
     counts = ReadCounts()
-    paragraphs = read_documents(inputs, split, counts, on_progress)
+    paragraphs = read_documents(inputs, split, counts, on_progress, text_column)
     batches = _tokenize_all(_batches(paragraphs), vocab, tokenizer, workers)
-    source = {"inputs": list(map(str, inputs)), "split": split, "drop_duplicates": drop_duplicates}
+    source = describe_source(inputs, split, text_column, drop_duplicates)
     return write_corpus(
         batches, tokenizer, out, source, counts, chinese_words, workers, on_progress
     )
+
+
+def describe_source(
+    inputs: Sequence[str | Path], split: str, text_column: str, drop_duplicates: bool
+) -> dict[str, Any]:
+    """What a corpus is made from, as ``write_corpus`` takes it and ``corpus.json`` keeps it."""
+    return {
+        "inputs": list(map(str, inputs)),
+        "split": split,
+        "text_column": text_column,
+        "drop_duplicates": drop_duplicates,
+    }
 
 
 def tokenize_batches(
@@ -132,8 +148,7 @@ def write_corpus(
         batches: They are asked for one by one.
         tokenizer: What made them.
         out: As in ``prepare_corpus``.
-        source: Where they are from: ``inputs``, ``split`` and ``drop_duplicates``, which is done
-            here.
+        source: Where they are from, by ``describe_source``; duplicates are dropped here.
         counts: Complete once the last batch was asked for.
         chinese_words: As in ``prepare_corpus``.
         workers: Likewise, for the words.

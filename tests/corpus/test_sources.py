@@ -41,7 +41,7 @@ def test_globs_are_sorted_and_files_come_once(tmp_path):
 
 
 def test_bad_bytes_are_replaced_and_counted(tmp_path):
-    good = "plain text " * 20
+    good = "plain text, très naïf " * 20
     a = _write(tmp_path / "a.txt", good.encode() + b"caf\xe9 \xe4\xb8 na\xefve")
     counts = ReadCounts()
     expected = good + "caf\ufffd \ufffd\ufffd na\ufffdve"

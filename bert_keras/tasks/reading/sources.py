@@ -5,15 +5,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from bert_keras.corpus.decompress import PACKED_SUFFIXES
-from bert_keras.corpus.textfiles import JSON_SUFFIX, ReadCounts, json_object, open_text
+from bert_keras.corpus.decoding import SAMPLE_BYTES, ReadCounts, TextFile, open_text
+from bert_keras.corpus.formats import JSON_LINES_SUFFIXES
+from bert_keras.corpus.formats import suffix_of as suffix_of
+from bert_keras.corpus.records import json_object
 from bert_keras.corpus.tfds import TFDS_PREFIX, find_builder, parse_spec, read_examples
 from bert_keras.errors import InputError
 
 STANDARD_INPUT = "-"
-_SAMPLE_BYTES = 1 << 16  # what the encoding is judged by
 
 
 def is_tfds(source: str) -> bool:
@@ -23,15 +24,7 @@ def is_tfds(source: str) -> bool:
 
 def is_json_lines(source: str) -> bool:
     """Whether a source is a file of JSON lines by its name."""
-    return suffix_of(source) == JSON_SUFFIX
-
-
-def suffix_of(source: str) -> str:
-    """The suffix that tells a file's format: lower-case, without ``.gz`` or ``.zst``."""
-    path = Path(source)
-    if path.suffix.lower() in PACKED_SUFFIXES:
-        path = path.with_suffix("")
-    return path.suffix.lower()
+    return suffix_of(source) in JSON_LINES_SUFFIXES
 
 
 def row(source: str, number: int) -> str:
@@ -40,21 +33,25 @@ def row(source: str, number: int) -> str:
 
 
 @contextmanager
-def open_source(source: str) -> Iterator[TextIO]:
+def open_source(source: str) -> Iterator[TextFile]:
     """The text of a file, packed or not, or of standard input, when it is "-".
 
+    A warning counts bytes that are not UTF-8, which come as U+FFFD.
+
     Raises:
-        InputError: When it is not UTF-8 text.
+        InputError: When it is not UTF-8 text; when its end is read, as ``TextFile`` does.
     """
+    counts = ReadCounts()
     raw: io.BufferedReader
     if source == STANDARD_INPUT:
-        raw = io.BufferedReader(io.BytesIO(sys.stdin.buffer.read()), _SAMPLE_BYTES)
+        raw = io.BufferedReader(io.BytesIO(sys.stdin.buffer.read()), SAMPLE_BYTES)
         path = Path("standard input")
     else:
-        raw = io.BufferedReader(io.FileIO(source), _SAMPLE_BYTES)
+        raw = io.BufferedReader(io.FileIO(source), SAMPLE_BYTES)
         path = Path(source)
-    with raw, open_text(path, raw) as file:
+    with raw, open_text(path, raw, counts) as file:
         yield file
+    counts.warn()
 
 
 def replace_bad(text: str) -> str:
@@ -70,7 +67,7 @@ def read_source_lines(source: str) -> Iterator[str]:
     """
     with open_source(source) as file:
         for line in file:
-            yield replace_bad(line.rstrip("\n"))
+            yield line.rstrip("\n")
 
 
 def read_objects(source: str, wanted: str) -> Iterator[tuple[str, dict[str, Any]]]:
