@@ -80,7 +80,8 @@ def run(options: argparse.Namespace) -> None:
         "documents": f"{report.documents:,}",
         "sentences": f"{report.sentences:,}",
         "word pieces": f"{report.tokens:,}",
-        "unknown words": f"{report.unknown_share:.2%} of the word pieces",
+        "unknown words": f"{report.unknown_share:.2%} of the word pieces, "
+        f"{report.unknown_character_share:.2%} of the characters",
         "empty documents skipped": f"{report.empty_documents:,}",
         "near duplicates dropped": f"{report.duplicate_documents:,}",
         "bytes replaced (not UTF-8)": f"{report.replaced_bytes:,}",

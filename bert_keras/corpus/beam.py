@@ -47,7 +47,7 @@ from bert_keras.corpus.sources import (
 from bert_keras.corpus.tfds import TFDS_PREFIX
 from bert_keras.corpus.writer import TokenizedBatch
 from bert_keras.errors import InputError
-from bert_keras.tokenization import BertTokenizer, Casing
+from bert_keras.tokenization import BertTokenizer, Casing, Losses, warn_of_casing
 
 _MANIFEST = "manifest.json"
 
@@ -94,6 +94,7 @@ def prepare_corpus_on_beam(
     tokenizer = BertTokenizer.from_vocab(vocab, casing)
     pipeline = _pipeline(options)
     check_split(split)
+    warn_of_casing(tokenizer.vocab, casing)
     sources = recognise_sources(list(dict.fromkeys(_sources(inputs))), text_column)
     source = describe_source(inputs, split, text_column, drop_duplicates)
     counts = ReadCounts()
@@ -135,13 +136,14 @@ class _Tokenize(beam.DoFn):
         number, source = element
         # Beam may try a file twice, at the same time even: a try's part is its own.
         path = FileSystems.join(self.folder, f"{number:09d}-{uuid.uuid4().hex}")
-        counts, batches = ReadCounts(), 0
+        counts, batches, losses = ReadCounts(), 0, Losses()
         try:
             with _at_hand(source) as name, FileSystems.create(path, _BINARY, _PLAIN) as file:
                 paragraphs = read_source(name, self.split, counts, _pass, self.text_column)
                 for batch in tokenize_batches(paragraphs, self.tokenizer):
                     _write_batch(file, batch)
                     batches += 1
+                    losses.add(batch.losses)
         except InputError as error:  # for whoever started the pipeline, who sees no traceback
             yield {"number": number, "error": str(error)}
             return
@@ -150,6 +152,7 @@ class _Tokenize(beam.DoFn):
             "path": path,
             "batches": batches,
             "counts": dataclasses.asdict(counts),
+            "losses": dataclasses.asdict(losses),
         }
 
 
@@ -234,8 +237,12 @@ def _batches_of(folder: str, counts: ReadCounts) -> Iterable[TokenizedBatch]:
             raise InputError(line["error"])
     for line in lines:
         counts.add(ReadCounts(**line["counts"]))
+        losses = Losses(**line["losses"])
         with FileSystems.open(line["path"], _BINARY, _PLAIN) as file:
             for _ in range(line["batches"]):
-                arrays = (np.lib.format.read_array(file, allow_pickle=False) for _ in range(3))
-                yield TokenizedBatch(*arrays)
+                tokens, lengths, document_ends = (
+                    np.lib.format.read_array(file, allow_pickle=False) for _ in range(3)
+                )
+                yield TokenizedBatch(tokens, lengths, document_ends, losses)
+                losses = Losses()  # the first batch has those of all
     counts.warn()

@@ -29,7 +29,16 @@ from bert_keras.corpus.textfiles import Paragraph
 from bert_keras.corpus.writer import CorpusWriter, TokenizedBatch
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory
-from bert_keras.tokenization import BertTokenizer, Casing, ChunkTable, write_vocabulary
+from bert_keras.tokenization import (
+    COUNTS,
+    BertTokenizer,
+    Casing,
+    ChunkTable,
+    Losses,
+    measure_each,
+    warn_of_casing,
+    write_vocabulary,
+)
 
 _BATCH_CHARACTERS = 1 << 18  # the strings of a batch should fit into the processor's cache
 
@@ -45,6 +54,9 @@ class CorpusReport:
         sentences: Sentences written.
         tokens: Word pieces written.
         unknown_tokens: Those of them that are [UNK].
+        characters: Characters of the text that was read, white space left out.
+        unknown_characters: Those of them in words that became [UNK].
+        dropped_marks: Combining marks among them that were dropped with the accents.
         replaced_bytes: Bytes of the input that were not UTF-8 and became U+FFFD.
         seconds: How long it took.
     """
@@ -55,6 +67,9 @@ class CorpusReport:
     sentences: int
     tokens: int
     unknown_tokens: int
+    characters: int
+    unknown_characters: int
+    dropped_marks: int
     replaced_bytes: int
     seconds: float
 
@@ -62,6 +77,11 @@ class CorpusReport:
     def unknown_share(self) -> float:
         """The share of tokens that are [UNK]."""
         return self.unknown_tokens / self.tokens if self.tokens else 0.0
+
+    @property
+    def unknown_character_share(self) -> float:
+        """The share of characters in words that became [UNK]."""
+        return self.unknown_characters / self.characters if self.characters else 0.0
 
 
 def prepare_corpus(
@@ -101,6 +121,7 @@ def prepare_corpus(
     if workers < 1:
         raise InputError(f"workers must be at least 1. Received: {workers}")
     tokenizer = BertTokenizer.from_vocab(vocab, casing)
+    warn_of_casing(tokenizer.vocab, casing)
     counts = ReadCounts()
     paragraphs = read_documents(inputs, split, counts, on_progress, text_column)
     batches = _tokenize_all(_batches(paragraphs), vocab, tokenizer, workers)
@@ -175,12 +196,17 @@ def write_corpus(
             sentences=writer.sentences,
             tokens=writer.tokens,
             unknown_tokens=writer.unknown_tokens,
+            characters=writer.losses.characters,
+            unknown_characters=writer.losses.unknown,
+            dropped_marks=writer.losses.marks,
             replaced_bytes=counts.replaced_bytes,
             seconds=time.monotonic() - started,
         )
         if chinese_words:
             write_word_starts(directory, tokenizer.vocab, workers, on_progress)
         _describe(directory, tokenizer, report, words | {"source": source})
+    writer.losses.warn_of_unknown("learn a vocabulary on this text, of the same casing")
+    writer.losses.warn_of_marks(tokenizer.casing)
     return dataclasses.replace(report, seconds=time.monotonic() - started)
 
 
@@ -264,7 +290,8 @@ class _Tokenizer:
 
     def __init__(self, tokenizer: BertTokenizer) -> None:
         self._dtype = store.token_dtype(tokenizer.vocab_size)
-        self._table = ChunkTable(tokenizer.encode_chunks, chunk_kinds)
+        self._tokenizer, self._losses = tokenizer, Losses()  # of the batch
+        self._table = ChunkTable(tokenizer.encode_chunks, chunk_kinds, self._measure, len(COUNTS))
         # A Chinese character stands for itself only where the tokenizer takes it for a word.
         self._split_first = not tokenizer.casing.tokenize_chinese_chars
 
@@ -291,4 +318,20 @@ class _Tokenizer:
             tokens.astype(self._dtype),
             np.diff(ends, prepend=0),
             np.searchsorted(ends, tokens_before[document_ends], side="right"),
+            self._take_losses(),
         )
+
+    def _measure(self, chunks: list[str], ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        is_unknown = np.concatenate([[0], np.cumsum(ids == self._tokenizer.unk_id)])
+        ends = np.cumsum(lengths)
+        has_unknown = is_unknown[ends] > is_unknown[ends - lengths]
+        losses = measure_each(self._tokenizer, chunks, has_unknown.tolist())
+        for lost in losses:
+            self._losses.add_examples(lost)
+        return np.array([lost.numbers() for lost in losses], np.int32)
+
+    def _take_losses(self) -> Losses:
+        losses, self._losses = self._losses, Losses()
+        losses.add_numbers(self._table.measured)
+        self._table.measured[:] = 0
+        return losses

@@ -1,6 +1,6 @@
 """Writing the arrays of a corpus directory, batch by batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -9,7 +9,7 @@ import numpy as np
 
 from bert_keras.corpus import store
 from bert_keras.corpus.duplicates import NearDuplicates
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import BertTokenizer, Losses
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,13 @@ class TokenizedBatch:
         tokens: ids [T].
         lengths: int64 [S], tokens in each sentence.
         document_ends: int64 [E], for every document that ends here, sentences before its end.
+        losses: What their text lost.
     """
 
     tokens: np.ndarray
     lengths: np.ndarray
     document_ends: np.ndarray
+    losses: Losses = field(default_factory=Losses)
 
 
 class CorpusWriter:
@@ -54,6 +56,7 @@ class CorpusWriter:
         self.empty_documents = 0
         self.duplicate_documents = 0
         self.unknown_tokens = 0
+        self.losses = Losses()  # of all text that was read, whether it is kept or not
 
     @property
     def tokens(self) -> int:
@@ -72,6 +75,7 @@ class CorpusWriter:
 
     def append(self, batch: TokenizedBatch) -> None:
         """Writes a batch; the document that has not ended at its end goes on in the next one."""
+        self.losses.add(batch.losses)
         if self._duplicates is not None:
             batch = self._without_duplicates(batch, self._duplicates)
         ends = self.sentences + batch.document_ends

@@ -42,6 +42,11 @@ class Casing:
         """The fields as a dictionary, in the order they are declared."""
         return dataclasses.asdict(self)
 
+    @property
+    def drops_marks(self) -> bool:
+        """Whether combining marks are dropped."""
+        return self.do_lower_case if self.strip_accents is None else self.strip_accents
+
     def normalizer(self) -> normalizers.Normalizer:
         """The normaliser of the ``tokenizers`` library that does this."""
         return normalizers.BertNormalizer(
