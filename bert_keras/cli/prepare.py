@@ -1,6 +1,7 @@
 """``bert-keras prepare``: text to a corpus directory."""
 
 import argparse
+import logging
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,9 @@ from bert_keras.errors import InputError
 
 if TYPE_CHECKING:
     from bert_keras.corpus import CorpusReport
+
+# The two lengths that BERT was trained at: the report says what an epoch shows at each.
+LENGTHS = (128, 512)
 
 
 def add_parser(subparsers: Any) -> None:
@@ -38,6 +42,12 @@ def add_parser(subparsers: Any) -> None:
         default="file",
         help="what a document is: a file (record, row, example), or a block between blank lines as "
         "in the original code",
+    )
+    parser.add_argument(
+        "--sentences",
+        choices=("auto", "lines"),
+        help="find them (auto), or take every line for one (lines; the default with --split "
+        "blank-line, as in the original code)",
     )
     parser.add_argument(
         "--drop-duplicates",
@@ -82,6 +92,7 @@ def run(options: argparse.Namespace) -> None:
         "word pieces": f"{report.tokens:,}",
         "unknown words": f"{report.unknown_share:.2%} of the word pieces, "
         f"{report.unknown_character_share:.2%} of the characters",
+        "in sentences longer than 512": f"{report.long_sentence_share:.2%} of the word pieces",
         "empty documents skipped": f"{report.empty_documents:,}",
         "near duplicates dropped": f"{report.duplicate_documents:,}",
         "bytes replaced (not UTF-8)": f"{report.replaced_bytes:,}",
@@ -89,7 +100,26 @@ def run(options: argparse.Namespace) -> None:
     }
     if not options.drop_duplicates:
         del rows["near duplicates dropped"]
+    rows |= _epochs(options.out)
     console.print(table(f"Corpus {options.out}", ["", ""], rows.items()))
+
+
+def _epochs(corpus: Path) -> dict[str, str]:
+    """Rows on what an epoch of next-sentence pairs would show of a corpus; warns of poor ones."""
+    from bert_keras.config import DataConfig
+    from bert_keras.corpus import Corpus
+    from bert_keras.data.coverage import summarize_epoch
+
+    texts = Corpus.open(corpus)
+    rows = {}
+    for length in LENGTHS:
+        summary = summarize_epoch(texts, DataConfig(max_seq_length=length))
+        rows[f"shown by an epoch, length {length}"] = (
+            f"{summary.token_share:.1%} of them, {summary.random_share:.0%} of its pairs random"
+        )
+        for line in summary.warnings() if length == LENGTHS[0] else ():
+            logging.getLogger("bert_keras").warning("%s", line)
+    return rows
 
 
 def _prepare(options: argparse.Namespace) -> "CorpusReport":
@@ -100,6 +130,7 @@ def _prepare(options: argparse.Namespace) -> "CorpusReport":
         "casing": casing(options),
         "split": options.split,
         "text_column": options.text_column,
+        "sentences": options.sentences,
         "drop_duplicates": options.drop_duplicates,
         "chinese_words": options.chinese_words,
     }

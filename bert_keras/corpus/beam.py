@@ -34,7 +34,6 @@ from bert_keras.corpus.formats import TEXT_COLUMN
 from bert_keras.corpus.prepare import (
     CorpusReport,
     describe_source,
-    tokenize_batches,
     write_corpus,
 )
 from bert_keras.corpus.sources import (
@@ -45,6 +44,7 @@ from bert_keras.corpus.sources import (
     resolve_inputs,
 )
 from bert_keras.corpus.tfds import TFDS_PREFIX
+from bert_keras.corpus.tokenizing import tokenize_batches
 from bert_keras.corpus.writer import TokenizedBatch
 from bert_keras.errors import InputError
 from bert_keras.tokenization import BertTokenizer, Casing, Losses, warn_of_casing
@@ -63,6 +63,7 @@ def prepare_corpus_on_beam(
     parts: str | None = None,
     options: Sequence[str] = (),
     text_column: str = TEXT_COLUMN,
+    sentences: str | None = None,
 ) -> CorpusReport:
     """Does what ``prepare_corpus`` does, and writes the same bytes.
 
@@ -83,6 +84,7 @@ def prepare_corpus_on_beam(
             removed in the end. By default one beside ``out``.
         options: Beam's own, such as ``["--runner=DataflowRunner", "--project=mine"]``.
         text_column: As in ``prepare_corpus``.
+        sentences: As in ``prepare_corpus``.
 
     Raises:
         InputError: As ``prepare_corpus`` does; also for ``"pydocs"``, which is something else on
@@ -96,10 +98,10 @@ def prepare_corpus_on_beam(
     check_split(split)
     warn_of_casing(tokenizer.vocab, casing)
     sources = recognise_sources(list(dict.fromkeys(_sources(inputs))), text_column)
-    source = describe_source(inputs, split, text_column, drop_duplicates)
+    source = describe_source(inputs, split, text_column, sentences, drop_duplicates)
     counts = ReadCounts()
     with _folder(parts or str(out.absolute().parent / f".{out.name}.parts")) as folder:
-        tokenize = _Tokenize(tokenizer.vocab, casing, split, text_column, folder)
+        tokenize = _Tokenize(tokenizer.vocab, casing, source, folder)
         with pipeline:
             (
                 pipeline
@@ -124,10 +126,13 @@ class _Tokenize(beam.DoFn):
     """(number, source) to a part with its ids, and a line of the manifest about it."""
 
     def __init__(
-        self, vocab: Sequence[str], casing: Casing, split: str, text_column: str, folder: str
+        self, vocab: Sequence[str], casing: Casing, settings: dict[str, Any], folder: str
     ) -> None:
         self.vocab, self.casing = list(vocab), casing.to_dict()
-        self.split, self.text_column, self.folder = split, text_column, folder
+        self.split, self.sentences, self.text_column = (
+            settings[name] for name in ("split", "sentences", "text_column")
+        )
+        self.folder = folder
 
     def setup(self) -> None:
         self.tokenizer = BertTokenizer(self.vocab, Casing.from_dict(self.casing))
@@ -140,7 +145,7 @@ class _Tokenize(beam.DoFn):
         try:
             with _at_hand(source) as name, FileSystems.create(path, _BINARY, _PLAIN) as file:
                 paragraphs = read_source(name, self.split, counts, _pass, self.text_column)
-                for batch in tokenize_batches(paragraphs, self.tokenizer):
+                for batch in tokenize_batches(paragraphs, self.tokenizer, self.sentences):
                     _write_batch(file, batch)
                     batches += 1
                     losses.add(batch.losses)

@@ -2,45 +2,28 @@
 
 import dataclasses
 import json
+import logging
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from bert_keras.corpus import store
 from bert_keras.corpus.chinese_words import segmenter_version, write_word_starts
 from bert_keras.corpus.decoding import ReadCounts
 from bert_keras.corpus.formats import TEXT_COLUMN
-from bert_keras.corpus.sentences import (
-    chunk_kinds,
-    join_lines,
-    sentence_ends,
-    split_chunks,
-    split_paragraph,
-)
+from bert_keras.corpus.line_notes import watch_lines
 from bert_keras.corpus.sources import Progress, read_documents
-from bert_keras.corpus.textfiles import Paragraph
+from bert_keras.corpus.tokenizing import tokenize_all
 from bert_keras.corpus.writer import CorpusWriter, TokenizedBatch
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory
-from bert_keras.tokenization import (
-    COUNTS,
-    BertTokenizer,
-    Casing,
-    ChunkTable,
-    Losses,
-    measure_each,
-    warn_of_casing,
-    write_vocabulary,
-)
+from bert_keras.tokenization import BertTokenizer, Casing, warn_of_casing, write_vocabulary
 
-_BATCH_CHARACTERS = 1 << 18  # the strings of a batch should fit into the processor's cache
+_logger = logging.getLogger("bert_keras")
+
+SENTENCES = ("auto", "lines")
 
 
 @dataclass(frozen=True)
@@ -54,6 +37,7 @@ class CorpusReport:
         sentences: Sentences written.
         tokens: Word pieces written.
         unknown_tokens: Those of them that are [UNK].
+        long_sentence_tokens: Those in sentences longer than 512 word pieces, before they were cut.
         characters: Characters of the text that was read, white space left out.
         unknown_characters: Those of them in words that became [UNK].
         dropped_marks: Combining marks among them that were dropped with the accents.
@@ -67,6 +51,7 @@ class CorpusReport:
     sentences: int
     tokens: int
     unknown_tokens: int
+    long_sentence_tokens: int
     characters: int
     unknown_characters: int
     dropped_marks: int
@@ -83,6 +68,11 @@ class CorpusReport:
         """The share of characters in words that became [UNK]."""
         return self.unknown_characters / self.characters if self.characters else 0.0
 
+    @property
+    def long_sentence_share(self) -> float:
+        """The share of tokens in sentences longer than 512."""
+        return self.long_sentence_tokens / self.tokens if self.tokens else 0.0
+
 
 def prepare_corpus(
     inputs: Sequence[str | Path],
@@ -94,6 +84,7 @@ def prepare_corpus(
     drop_duplicates: bool = False,
     chinese_words: bool = False,
     on_progress: Progress | None = None,
+    sentences: str | None = None,
     text_column: str = TEXT_COLUMN,
 ) -> CorpusReport:
     """Reads text, finds sentences, writes their word-piece ids to a new corpus directory.
@@ -111,6 +102,9 @@ def prepare_corpus(
         chinese_words: Whether to find the words of Chinese text, for masking whole words (they
             are written beside the ids, and take a second pass over them).
         on_progress: Called with the bytes read and the bytes in all (None when not known).
+        sentences: ``"auto"`` finds them, ``"lines"`` takes every line for one; by default
+            ``"lines"`` for the split ``"blank-line"``, as the original code did, else ``"auto"``.
+            Of over-long ones pieces are made (``long_sentences``).
         text_column: The field or column that holds the text of JSON, tables and TFDS examples.
 
     Raises:
@@ -123,34 +117,43 @@ def prepare_corpus(
     tokenizer = BertTokenizer.from_vocab(vocab, casing)
     warn_of_casing(tokenizer.vocab, casing)
     counts = ReadCounts()
-    paragraphs = read_documents(inputs, split, counts, on_progress, text_column)
-    batches = _tokenize_all(_batches(paragraphs), vocab, tokenizer, workers)
-    source = describe_source(inputs, split, text_column, drop_duplicates)
+    source = describe_source(inputs, split, text_column, sentences, drop_duplicates)
+    paragraphs = watch_lines(
+        read_documents(inputs, split, counts, on_progress, text_column), source["sentences"]
+    )
+    batches = tokenize_all(paragraphs, vocab, tokenizer, workers, source["sentences"])
     return write_corpus(
         batches, tokenizer, out, source, counts, chinese_words, workers, on_progress
     )
 
 
 def describe_source(
-    inputs: Sequence[str | Path], split: str, text_column: str, drop_duplicates: bool
+    inputs: Sequence[str | Path],
+    split: str,
+    text_column: str,
+    sentences: str | None,
+    drop_duplicates: bool,
 ) -> dict[str, Any]:
-    """What a corpus is made from, as ``write_corpus`` takes it and ``corpus.json`` keeps it."""
+    """Where a corpus is from, as its description has it; the default of ``sentences`` filled in.
+
+    Raises:
+        InputError: When ``sentences`` is unknown.
+    """
+    if sentences is None:
+        sentences = "lines" if split == "blank-line" else "auto"
+        if sentences == "lines":
+            _logger.info("every line is taken for a sentence, as the original code did")
+    if sentences not in SENTENCES:
+        raise InputError(
+            f"sentences must be one of {', '.join(SENTENCES)}. Received: {sentences!r}"
+        )
     return {
         "inputs": list(map(str, inputs)),
         "split": split,
         "text_column": text_column,
+        "sentences": sentences,
         "drop_duplicates": drop_duplicates,
     }
-
-
-def tokenize_batches(
-    paragraphs: Iterable[Paragraph | None], tokenizer: BertTokenizer
-) -> Iterator[TokenizedBatch]:
-    """The sentences of paragraphs, None after each document's last, as ids in bounded batches.
-
-    Where the batches are cut makes no difference to what is in them one after another.
-    """
-    return map(_Tokenizer(tokenizer).tokenize, _batches(paragraphs))
 
 
 def write_corpus(
@@ -169,7 +172,7 @@ def write_corpus(
         batches: They are asked for one by one.
         tokenizer: What made them.
         out: As in ``prepare_corpus``.
-        source: Where they are from, by ``describe_source``; duplicates are dropped here.
+        source: Where they are from, of ``describe_source``. Duplicates are dropped here.
         counts: Complete once the last batch was asked for.
         chinese_words: As in ``prepare_corpus``.
         workers: Likewise, for the words.
@@ -181,7 +184,8 @@ def write_corpus(
     words = {"word_starts": segmenter_version()} if chinese_words else {}
     started = time.monotonic()
     with atomic_directory(out) as directory:
-        with CorpusWriter(directory, tokenizer, source["drop_duplicates"]) as writer:
+        drop = source["drop_duplicates"]
+        with CorpusWriter(directory, tokenizer, source["sentences"], drop) as writer:
             for batch in batches:
                 writer.append(batch)
         if not writer.documents:
@@ -196,6 +200,7 @@ def write_corpus(
             sentences=writer.sentences,
             tokens=writer.tokens,
             unknown_tokens=writer.unknown_tokens,
+            long_sentence_tokens=writer.long_sentence_tokens,
             characters=writer.losses.characters,
             unknown_characters=writer.losses.unknown,
             dropped_marks=writer.losses.marks,
@@ -227,111 +232,3 @@ def _describe(
     text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
     (directory / store.DESCRIPTION_FILE).write_text(text, "utf-8", errors="backslashreplace")
     write_vocabulary(directory / store.VOCABULARY_FILE, tokenizer.vocab)
-
-
-def _batches(paragraphs: Iterable[Paragraph | None]) -> Iterator[list[Paragraph | None]]:
-    batch: list[Paragraph | None] = []
-    characters = 0
-    for paragraph in paragraphs:
-        batch.append(paragraph)
-        characters += sum(map(len, paragraph)) if paragraph else 1
-        if characters >= _BATCH_CHARACTERS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
-
-
-def _tokenize_all(
-    batches: Iterator[list[Paragraph | None]],
-    vocab: str | Path,
-    tokenizer: BertTokenizer,
-    workers: int,
-) -> Iterator[TokenizedBatch]:
-    """The batches tokenized, in their order."""
-    if workers == 1:
-        yield from map(_Tokenizer(tokenizer).tokenize, batches)
-        return
-    # Spawned: a fork of a process that has TensorFlow's threads can hang.
-    with ProcessPoolExecutor(
-        workers,
-        mp_context=get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(str(vocab), tokenizer.casing),
-    ) as pool:
-        waiting: deque[Future[TokenizedBatch]] = deque()
-        try:
-            for batch in batches:
-                waiting.append(pool.submit(_tokenize_in_worker, batch))
-                if len(waiting) > 2 * workers:  # so that reading does not run ahead of memory
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
-_worker: "_Tokenizer | None" = None
-
-
-def _start_worker(vocab: str, casing: Casing) -> None:
-    global _worker
-    _worker = _Tokenizer(BertTokenizer.from_vocab(vocab, casing))
-
-
-def _tokenize_in_worker(batch: list[Paragraph | None]) -> TokenizedBatch:
-    assert _worker is not None  # the pool's initializer has run
-    return _worker.tokenize(batch)
-
-
-class _Tokenizer:
-    """Paragraphs to the ids of their sentences."""
-
-    def __init__(self, tokenizer: BertTokenizer) -> None:
-        self._dtype = store.token_dtype(tokenizer.vocab_size)
-        self._tokenizer, self._losses = tokenizer, Losses()  # of the batch
-        self._table = ChunkTable(tokenizer.encode_chunks, chunk_kinds, self._measure, len(COUNTS))
-        # A Chinese character stands for itself only where the tokenizer takes it for a word.
-        self._split_first = not tokenizer.casing.tokenize_chinese_chars
-
-    def tokenize(self, batch: list[Paragraph | None]) -> TokenizedBatch:
-        chunks: list[str] = []
-        text_ends = []  # in chunks
-        document_ends = []  # in chunks
-        for paragraph in batch:
-            if paragraph is None:
-                document_ends.append(len(chunks))
-                continue
-            for text in split_paragraph(paragraph) if self._split_first else join_lines(paragraph):
-                chunks += text.split() if self._split_first else split_chunks(text)
-                text_ends.append(len(chunks))
-        tokens, lengths, kinds = self._table.lookup(chunks)
-        if self._split_first:
-            kinds = np.zeros_like(kinds)
-        last_chunks = np.flatnonzero(sentence_ends(kinds, text_ends))
-        # Sentences without a token are left out: those that end where the one before ended.
-        ends = np.unique(np.cumsum(lengths)[last_chunks])
-        ends = ends[ends > 0]
-        tokens_before = np.concatenate([[0], np.cumsum(lengths)])
-        return TokenizedBatch(
-            tokens.astype(self._dtype),
-            np.diff(ends, prepend=0),
-            np.searchsorted(ends, tokens_before[document_ends], side="right"),
-            self._take_losses(),
-        )
-
-    def _measure(self, chunks: list[str], ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        is_unknown = np.concatenate([[0], np.cumsum(ids == self._tokenizer.unk_id)])
-        ends = np.cumsum(lengths)
-        has_unknown = is_unknown[ends] > is_unknown[ends - lengths]
-        losses = measure_each(self._tokenizer, chunks, has_unknown.tolist())
-        for lost in losses:
-            self._losses.add_examples(lost)
-        return np.array([lost.numbers() for lost in losses], np.int32)
-
-    def _take_losses(self) -> Losses:
-        losses, self._losses = self._losses, Losses()
-        losses.add_numbers(self._table.measured)
-        self._table.measured[:] = 0
-        return losses

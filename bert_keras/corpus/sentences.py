@@ -1,37 +1,43 @@
-"""Finding the sentences of a paragraph, in English and in Chinese.
+"""Finding the sentences of a paragraph, in every script that marks their ends.
 
-The text is taken as chunks: what lies between spaces, and in Chinese every character by itself.
-Whether a sentence ends after a chunk follows from the kind of this chunk and the kind of the next
-one. So kinds are found once for each distinct chunk, and sentences by a look at a table.
+The text is taken as chunks: what lies between spaces, and where marks need no space after them, as
+in Chinese, every character or mark by itself. Whether a sentence ends after a chunk follows from
+the kind of this chunk and the kind of the next one. So kinds are found once for each distinct
+chunk, and sentences by a look at a table: one for text that begins sentences with capitals, another
+for text that does not.
 """
 
 import re
 
 import numpy as np
 
+from bert_keras.corpus.stops import LETTERS_BEFORE, MARKS, STOPS, STOPS_BEFORE_SPACE
 from bert_keras.tokenization.chunks import IDEOGRAPHS
 
 _OPENING = "\"'“‘«([{「『（《【"
-_CLOSING = "\"'”’»)]}」』）》】"
-_MARKS = ".!?…"
-_CHINESE_MARKS = "。！？｡"
-_END_MARKS = _MARKS + _CHINESE_MARKS
+_QUOTES = "\"'”’»」』"
+_CLOSING = _QUOTES + ")]}）》】"
+_ALL_STOPS = STOPS + STOPS_BEFORE_SPACE
+_END_MARKS = MARKS + _ALL_STOPS
+_END_MARK_SET = frozenset(_END_MARKS)
 # No sentence begins with one of the first, nor is it nothing but the second.
-_BETWEEN = ",;:，、；："
+_BETWEEN = ",;:，、；：،؛"
 _NO_SENTENCE = _END_MARKS + "”’»)]}」』）》】"
 _CJK = IDEOGRAPHS
 _CHINESE_OPENING = "“‘「『（《【"
-# A number with its full stop; a run of marks with a Chinese one among them, and the quotes it
-# closes; a Chinese character; whatever else has no space in it.
+_DECIMAL_STOP = "۔"  # of Urdu; between digits it is none
+# A number with its stop; a run of marks with a stop among them, and the quotes it closes; a Chinese
+# character; whatever else has no space in it.
 _CHUNK = re.compile(
-    rf"[0-9０-９]{{1,2}}。(?![{_END_MARKS}{re.escape(_CLOSING)}])"
-    rf"|[{_MARKS}]*[{_CHINESE_MARKS}][{_MARKS}{_CHINESE_MARKS}]*[{re.escape(_CLOSING)}]*"
+    rf"\d{{1,2}}(?:(?!{_DECIMAL_STOP}\d)[{STOPS}])(?![{_END_MARKS}{re.escape(_CLOSING)}])"
+    rf"|[{MARKS}]*[{STOPS}][{MARKS}{STOPS}]*[{re.escape(_CLOSING)}]*"
     rf"|[{_CJK}]"
-    rf"|[{_CHINESE_OPENING}]*[^\s{_CJK}{_CHINESE_MARKS}{_CHINESE_OPENING}]+"
+    rf"|[{_CHINESE_OPENING}]*"
+    rf"(?:[^\s{_CJK}{STOPS}{_CHINESE_OPENING}]+|(?<=\d){_DECIMAL_STOP}(?=\d))+"
     rf"|[{_CHINESE_OPENING}]+"
 )
 _BETWEEN_SPACES = re.compile(r"\S+")
-_CHINESE_TEXT = re.compile(rf"[{_CJK}{_CHINESE_MARKS}]")
+_NEEDS_NO_SPACE = re.compile(rf"[{_CJK}{STOPS}]")
 _CHINESE_LINE_END = re.compile(rf"(?<=[{_CJK}，。、；：！？]) (?=[{_CJK}])")
 
 # Words that a full stop belongs to, in lower case and without it. After a title the sentence goes
@@ -55,22 +61,41 @@ _IS_BEFORE_NUMBERS = frozenset(_BEFORE_NUMBERS.split())
 _IS_MAY_END = frozenset(_MAY_END.split())
 _IS_FIRST_WORD = frozenset(_FIRST_WORDS.split())
 _WORD = re.compile(r"[\w']+")
-_INITIAL = re.compile(r"[A-Z](\.[A-Z])*")
-_ROMAN = re.compile("[IVX]+")
+_ROMAN = re.compile("[IVX]+|[ivx]+")
 
-# How a chunk ends ...
-_NO_END, _CHINESE_MARK, _MARK, _LIST_END, _TITLE, _NUMBERED, _ABBREVIATION = range(7)
-_CHINESE_LIST_END = 7
-# ... and how one begins; the kind of a chunk is 8 times the one plus the other.
-_OTHER, _LOWER, _DIGIT, _FIRST_WORD, _CHINESE, _NEVER_FIRST = range(6)
-# Whether a sentence ends between: a row for the chunk before, a column for the one after.
-_ENDS = np.zeros((8, 8), bool)
-_ENDS[[_CHINESE_MARK, _CHINESE_LIST_END]] = True
-_ENDS[_MARK, [_OTHER, _DIGIT, _FIRST_WORD, _CHINESE]] = True
-_ENDS[_LIST_END, [_OTHER, _DIGIT, _FIRST_WORD]] = True
-_ENDS[_NUMBERED, [_OTHER, _FIRST_WORD, _CHINESE]] = True
-_ENDS[_ABBREVIATION, _FIRST_WORD] = True
-_ENDS[:, _NEVER_FIRST] = False
+# How a chunk ends. A pause (dots, or the question in a quotation) is a mark that may as well be in
+# the middle of a sentence; small initials and numbers are some only where there are no capitals.
+(_NO_END, _STOP, _STOP_LIST_END, _MARK, _PAUSE, _LIST_END, _TITLE, _NUMBERED, _ABBREVIATION,
+ _SMALL_INITIAL, _SMALL_LIST_END) = range(11)  # fmt: skip
+# How one begins; the kind of a chunk is 8 times the one plus the other.
+_OTHER, _DIGIT, _CHINESE, _NEVER_FIRST, _CAPITAL, _FIRST_WORD, _SMALL, _SMALL_FIRST_WORD = range(8)
+_CAPITALS, _SMALLS = [_CAPITAL, _FIRST_WORD], [_SMALL, _SMALL_FIRST_WORD]
+
+
+def _end_table(has_capitals: bool) -> np.ndarray:
+    """Whether a sentence ends between chunks: a row for the one before, a column for the next."""
+    ends = np.zeros((11, 8), bool)
+    first = [_OTHER, *_CAPITALS] if has_capitals else [_OTHER, *_CAPITALS, *_SMALLS]
+    ends[[_STOP, _STOP_LIST_END]] = True
+    ends[_MARK, [*first, _DIGIT, _CHINESE]] = True
+    ends[_PAUSE, [_OTHER, *_CAPITALS, _DIGIT, _CHINESE]] = True
+    ends[_LIST_END, [*first, _DIGIT]] = True
+    ends[_NUMBERED, [*first, _CHINESE]] = True
+    ends[_ABBREVIATION, [_FIRST_WORD] if has_capitals else [_FIRST_WORD, _SMALL_FIRST_WORD]] = True
+    ends[_SMALL_INITIAL] = ends[_MARK if has_capitals else _ABBREVIATION]
+    ends[_SMALL_LIST_END] = ends[_MARK if has_capitals else _LIST_END]
+    ends[:, _NEVER_FIRST] = False
+    return ends
+
+
+_ENDS = np.stack([_end_table(has_capitals=True), _end_table(has_capitals=False)])
+# Whether a chunk may be the number of what follows: with capitals, without.
+_NUMBERS = np.zeros((2, 11), bool)
+_NUMBERS[:, [_LIST_END, _STOP_LIST_END, _ABBREVIATION]] = True
+_NUMBERS[1, [_SMALL_INITIAL, _SMALL_LIST_END]] = True
+# A small letter where a sentence may begin speaks against capitals, a capital three times for them.
+_AGAINST_CAPITALS = np.zeros(8, np.int8)
+_AGAINST_CAPITALS[_SMALLS], _AGAINST_CAPITALS[_CAPITALS] = 1, -3
 
 
 def split_paragraph(lines: list[str]) -> list[str]:
@@ -86,7 +111,7 @@ def split_paragraph(lines: list[str]) -> list[str]:
     """
     sentences = []
     for text in join_lines(lines):
-        pattern = _CHUNK if _is_chinese(text) else _BETWEEN_SPACES
+        pattern = _CHUNK if _needs_no_space(text) else _BETWEEN_SPACES
         spans = [match.span() for match in pattern.finditer(text)]
         kinds = chunk_kinds([text[start:end] for start, end in spans])
         first = 0
@@ -108,7 +133,7 @@ def split_chunks(text: str) -> list[str]:
 
     The ids, that is, of a tokenizer that takes every Chinese character for a word.
     """
-    return _CHUNK.findall(text) if _is_chinese(text) else text.split()
+    return _CHUNK.findall(text) if _needs_no_space(text) else text.split()
 
 
 def chunk_kinds(chunks: list[str]) -> np.ndarray:
@@ -120,6 +145,9 @@ def chunk_kinds(chunks: list[str]) -> np.ndarray:
 def sentence_ends(kinds: np.ndarray, text_ends: list[int] | np.ndarray) -> np.ndarray:
     """Whether each chunk is the last one of a sentence, bool [n].
 
+    Every text tells by itself whether it begins its sentences with capitals: not if at its own
+    beginning and after its marks there are more than three small letters to a capital.
+
     Args:
         kinds: The kinds of the chunks, uint8 [n].
         text_ends: The number of chunks up to and with each text; a sentence ends there too.
@@ -128,17 +156,31 @@ def sentence_ends(kinds: np.ndarray, text_ends: list[int] | np.ndarray) -> np.nd
     text_ends = np.asarray(text_ends, np.int64)
     last = np.zeros(len(kinds), bool)
     last[text_ends[text_ends > 0] - 1] = True
+    opens = np.concatenate([[True], ((end == _MARK) | last)[:-1]])
+    against = np.concatenate([[0], np.cumsum(_AGAINST_CAPITALS[start] * opens)])[text_ends]
+    table = np.repeat(np.diff(against, prepend=0) > 0, np.diff(text_ends, prepend=0)).astype(
+        np.int8
+    )
     ends = last.copy()
-    ends[:-1] |= _ENDS[end[:-1], start[1:]]
+    ends[:-1] |= _ENDS[table[:-1], end[:-1], start[1:]]
     # "1.", "1。" and "A." at the head of a sentence are its number.
     heads = np.concatenate([[True], ends[:-1]])
-    is_number = (end == _LIST_END) | (end == _CHINESE_LIST_END) | (end == _ABBREVIATION)
-    return ends & ~(heads & is_number) | last
+    return ends & ~(heads & _NUMBERS[table, end]) | last
 
 
 def ends_sentence(text: str) -> bool:
     """Whether a text ends in a sentence's last mark, quotes and brackets after it allowed."""
-    body = text.rstrip().rstrip(_CLOSING).rstrip()
+    return _ends_in_mark(text.rstrip().rstrip(_CLOSING).rstrip())
+
+
+def has_end_mark(text: str) -> bool:
+    """Whether a mark that may end a sentence stands anywhere in a text."""
+    return not _END_MARK_SET.isdisjoint(text)
+
+
+def _ends_in_mark(body: str) -> bool:
+    if body[-1:] in LETTERS_BEFORE:
+        return body[-2:-1] in LETTERS_BEFORE[body[-1]]
     return body != "" and body[-1] in _END_MARKS
 
 
@@ -146,11 +188,12 @@ def _are_sentences(lines: list[str]) -> bool:
     """Whether each line stands for itself: most end as sentences do, or they are not wrapped.
 
     Wrapped text fills its margin; where more than a third of the lines stay under half of the
-    longest, they are not wrapped (one title, verse or tokenized sentence a line).
+    longest, they are not wrapped (one title, verse or tokenized sentence a line). A line that
+    begins with a small letter goes on with the one before, in text where others do not.
     """
     complete = [ends_sentence(line) for line in lines]
     if sum(complete) * 2 > len(lines):
-        return not any(
+        return all(line[:1].islower() for line in lines) or not any(
             not end and following[:1].islower()
             for end, following in zip(complete, lines[1:], strict=False)
         )
@@ -159,29 +202,43 @@ def _are_sentences(lines: list[str]) -> bool:
     return short * 3 > len(lines) - 1
 
 
-def _is_chinese(text: str) -> bool:
-    return not text.isascii() and _CHINESE_TEXT.search(text) is not None
+def _needs_no_space(text: str) -> bool:
+    return not text.isascii() and _NEEDS_NO_SPACE.search(text) is not None
 
 
 def _end_kind(chunk: str) -> int:
     body = chunk.rstrip(_CLOSING)
-    if not body or body[-1] not in _END_MARKS:
+    if not _ends_in_mark(body):
         return _NO_END
+    if body[-1] in LETTERS_BEFORE:
+        return _MARK
     word = body.rstrip(_END_MARKS)
     marks = body[len(word) :]
-    if any(mark in _CHINESE_MARKS for mark in marks):
-        return _CHINESE_LIST_END if word else _CHINESE_MARK
+    if any(mark in _ALL_STOPS for mark in marks):
+        return _STOP_LIST_END if word.isdigit() else _STOP
     if marks != ".":
-        return _MARK
-    word = word[max(map(word.rfind, _OPENING)) + 1 :]
+        is_quoted = any(mark in _QUOTES for mark in chunk[len(body) :]) and "." not in marks
+        return _PAUSE if is_quoted or not marks.strip(".…") else _MARK
+    return _full_stop_kind(word[max(map(word.rfind, _OPENING)) + 1 :])
+
+
+def _full_stop_kind(word: str) -> int:
+    """The kind of a word with a full stop after it."""
     lowered = word.lower()
     if lowered in _IS_TITLE:
         return _TITLE
     if lowered in _IS_BEFORE_NUMBERS:
         return _NUMBERED
-    if lowered in _IS_MAY_END or (_INITIAL.fullmatch(word) and word != "I"):
+    if lowered in _IS_MAY_END:
         return _ABBREVIATION
-    return _LIST_END if _is_list_number(word) else _MARK
+    if lowered != "i" and all(len(letter) == 1 for letter in word.split(".")):
+        if word.isupper():
+            return _ABBREVIATION
+        if word.islower():
+            return _SMALL_INITIAL
+    if _is_list_number(word):
+        return _SMALL_LIST_END if word.islower() else _LIST_END
+    return _MARK
 
 
 def _is_list_number(word: str) -> bool:
@@ -198,11 +255,14 @@ def _start_kind(chunk: str) -> int:
         return _NEVER_FIRST
     body = chunk.lstrip(_OPENING)
     first = body[:1]
-    if first.islower():
-        return _LOWER
     if first.isdigit():
         return _DIGIT
-    if _CHINESE_TEXT.match(first):
+    if _NEEDS_NO_SPACE.match(first):
         return _CHINESE
     word = _WORD.match(body)
-    return _FIRST_WORD if word and word.group().lower() in _IS_FIRST_WORD else _OTHER
+    is_first_word = word is not None and word.group().lower() in _IS_FIRST_WORD
+    if first.islower():
+        return _SMALL_FIRST_WORD if is_first_word else _SMALL
+    if is_first_word:
+        return _FIRST_WORD
+    return _CAPITAL if first.isupper() else _OTHER

@@ -9,6 +9,7 @@ import numpy as np
 
 from bert_keras.corpus import store
 from bert_keras.corpus.duplicates import NearDuplicates
+from bert_keras.corpus.long_sentences import MOST_TOKENS_READ, SentenceCutter
 from bert_keras.tokenization import BertTokenizer, Losses
 
 
@@ -35,11 +36,16 @@ class CorpusWriter:
     Args:
         directory: Where the arrays go.
         tokenizer: What made the ids.
+        sentences: How sentences were found, ``"auto"`` or ``"lines"``; it says which are cut.
         drop_duplicates: Whether documents that nearly repeat an earlier one are left out.
     """
 
     def __init__(
-        self, directory: Path, tokenizer: BertTokenizer, drop_duplicates: bool = False
+        self,
+        directory: Path,
+        tokenizer: BertTokenizer,
+        sentences: str = "auto",
+        drop_duplicates: bool = False,
     ) -> None:
         self._unknown_id = tokenizer.unk_id
         self._tokens = _NpyFile(
@@ -51,12 +57,15 @@ class CorpusWriter:
         self._sentence_offsets.append(np.zeros(1, np.int64))
         self._document_offsets.append(np.zeros(1, np.int64))
         self._duplicates = NearDuplicates() if drop_duplicates else None
-        # Sentences, tokens and unknown tokens up to the end of the last document.
-        self._closed = (0, 0, 0)
+        self._cutter = SentenceCutter(tokenizer.vocab, sentences)
+        # Sentences, tokens, unknown tokens and those in long sentences up to the end of the last
+        # document.
+        self._closed = (0, 0, 0, 0)
         self.empty_documents = 0
         self.duplicate_documents = 0
         self.unknown_tokens = 0
         self.losses = Losses()  # of all text that was read, whether it is kept or not
+        self.long_sentence_tokens = 0
 
     @property
     def tokens(self) -> int:
@@ -78,6 +87,8 @@ class CorpusWriter:
         self.losses.add(batch.losses)
         if self._duplicates is not None:
             batch = self._without_duplicates(batch, self._duplicates)
+        is_long = np.repeat(batch.lengths > MOST_TOKENS_READ, batch.lengths)
+        batch = self._without_long_sentences(batch)
         ends = self.sentences + batch.document_ends
         filled = ends[np.diff(ends, prepend=self._closed[0]) > 0]
         self.empty_documents += len(ends) - len(filled)
@@ -86,10 +97,21 @@ class CorpusWriter:
         if len(ends):
             size = int(batch.lengths[: batch.document_ends[-1]].sum())
             unknown = self.unknown_tokens + int(np.count_nonzero(is_unknown[:size]))
-            self._closed = (int(ends[-1]), self.tokens + size, unknown)
+            long = self.long_sentence_tokens + int(np.count_nonzero(is_long[:size]))
+            self._closed = (int(ends[-1]), self.tokens + size, unknown, long)
         self.unknown_tokens += int(np.count_nonzero(is_unknown))
+        self.long_sentence_tokens += int(np.count_nonzero(is_long))
         self._sentence_offsets.append(self.tokens + np.cumsum(batch.lengths))
         self._tokens.append(batch.tokens)
+
+    def _without_long_sentences(self, batch: TokenizedBatch) -> TokenizedBatch:
+        """The batch with the pieces of over-long sentences in their place."""
+        ends = self._cutter(batch.tokens, batch.lengths)
+        if len(ends) == len(batch.lengths):
+            return batch
+        tokens_before = np.concatenate([[0], np.cumsum(batch.lengths)])
+        document_ends = np.searchsorted(ends, tokens_before[batch.document_ends], side="right")
+        return TokenizedBatch(batch.tokens, np.diff(ends, prepend=0), document_ends)
 
     def _without_duplicates(
         self, batch: TokenizedBatch, duplicates: NearDuplicates
@@ -101,7 +123,7 @@ class CorpusWriter:
             return batch
         self.duplicate_documents += int(np.count_nonzero(seen))
         if seen[0]:
-            sentences, tokens, self.unknown_tokens = self._closed
+            sentences, tokens, self.unknown_tokens, self.long_sentence_tokens = self._closed
             self._sentence_offsets.truncate(sentences + 1)
             self._tokens.truncate(tokens)
         sizes = np.diff(batch.document_ends, prepend=0, append=len(batch.lengths))

@@ -1,31 +1,43 @@
-"""From a corpus to batches, on the fly: pair plan, gather, masks."""
+"""From a corpus to batches, on the fly: pair plan, gather, masks.
 
-from bert_keras.data.epochs import ExampleStream
-from bert_keras.data.full_sentences import plan_full_sentences
-from bert_keras.data.gather import Examples, gather_examples, gather_word_starts
-from bert_keras.data.masking import Masking, MaskingDraws, TokenMasking
-from bert_keras.data.pairs import plan_pairs
-from bert_keras.data.plan import ExamplePlan
-from bert_keras.data.pretraining import make_masking, pretraining_dataset
-from bert_keras.data.protocol import PretrainingCorpus
-from bert_keras.data.sentence_order import plan_sentence_order
-from bert_keras.data.word_masking import SpanMasking, WholeWordMasking
+The names are handed on lazily (PEP 562): plans need no TensorFlow, and so need not wait for it.
+"""
 
-__all__ = [
-    "ExamplePlan",
-    "ExampleStream",
-    "Examples",
-    "Masking",
-    "MaskingDraws",
-    "PretrainingCorpus",
-    "SpanMasking",
-    "TokenMasking",
-    "WholeWordMasking",
-    "gather_examples",
-    "gather_word_starts",
-    "make_masking",
-    "plan_full_sentences",
-    "plan_pairs",
-    "plan_sentence_order",
-    "pretraining_dataset",
-]
+import importlib
+from typing import Any
+
+_HOMES = {
+    "EpochSummary": "coverage",
+    "ExamplePlan": "plan",
+    "ExampleStream": "epochs",
+    "Examples": "gather",
+    "Masking": "masking",
+    "MaskingDraws": "masking",
+    "PretrainingCorpus": "protocol",
+    "SpanMasking": "word_masking",
+    "TokenMasking": "masking",
+    "WholeWordMasking": "word_masking",
+    "gather_examples": "gather",
+    "gather_word_starts": "gather",
+    "make_masking": "pretraining",
+    "plan_epoch": "coverage",
+    "plan_full_sentences": "full_sentences",
+    "plan_pairs": "pairs",
+    "plan_sentence_order": "sentence_order",
+    "pretraining_dataset": "pretraining",
+    "summarize_epoch": "coverage",
+}
+
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

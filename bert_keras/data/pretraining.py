@@ -7,17 +7,14 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.config import DataConfig
+from bert_keras.data.coverage import plan_epoch
 from bert_keras.data.epochs import ExampleStream
-from bert_keras.data.full_sentences import plan_full_sentences
 from bert_keras.data.gather import Examples, gather_examples, gather_word_starts
 from bert_keras.data.masking import Masking, TokenMasking
-from bert_keras.data.pairs import plan_pairs
 from bert_keras.data.protocol import PretrainingCorpus, Vocabulary
-from bert_keras.data.sentence_order import plan_sentence_order
 from bert_keras.data.word_masking import SpanMasking, WholeWordMasking
 from bert_keras.errors import InputError
 
-_PLANNERS = {"nsp": plan_pairs, "sop": plan_sentence_order, "none": plan_full_sentences}
 _MASKINGS: dict[str, type[Masking]] = {
     "token": TokenMasking,
     "whole_word": WholeWordMasking,
@@ -126,15 +123,7 @@ def _check(batch_size: int, seed: int, start_step: int, host_index: int, host_co
 def _example_stream(
     corpus: PretrainingCorpus, config: DataConfig, seed: int, epoch_offsets: list[int] | None
 ) -> ExampleStream:
-    plan_epoch = functools.partial(
-        _PLANNERS[config.next_sentence],
-        corpus.sentence_offsets,
-        corpus.documents,
-        config.max_seq_length,
-        config.short_seq_prob,
-        seed,
-    )
-    return ExampleStream(plan_epoch, epoch_offsets)
+    return ExampleStream(functools.partial(plan_epoch, corpus, config, seed), epoch_offsets)
 
 
 def make_masking(vocabulary: Vocabulary, config: DataConfig) -> Masking:

@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from bert_keras.config import DataConfig
 from bert_keras.corpus.store import continuations
-from bert_keras.data import Masking, make_masking
+from bert_keras.data.masking import Masking
+from bert_keras.data.pretraining import make_masking
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForMaskedLM
 from bert_keras.modeling.random import fold_in

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from bert_keras.errors import InputError
 from bert_keras.tokenization.casing import Casing
 from bert_keras.tokenization.chunks import IDEOGRAPHS
-from bert_keras.tokenization.losses import Losses
+from bert_keras.tokenization.losses import TOO_LONG_WAY, Losses
 from bert_keras.tokenization.vocabulary import (
     CONTINUATION,
     MAX_CHARACTERS_PER_WORD,
@@ -55,6 +55,11 @@ def learn_vocabulary(
     losses = Losses()
     counts = count_words(texts, casing, losses, progress)
     if not counts:
+        if losses.too_long:
+            raise InputError(
+                f"there are no words to learn a vocabulary from: all have more than "
+                f"{MAX_CHARACTERS_PER_WORD} characters; {TOO_LONG_WAY}"
+            )
         raise InputError("there are no words to learn a vocabulary from: the text is empty")
     losses.warn_of_unknown("they are left out")
     losses.warn_of_marks(casing)

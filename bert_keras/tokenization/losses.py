@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("bert_keras")
 
+TOO_LONG_WAY = "put spaces between words where the script has none, as Thai, with a word segmenter"
 COUNTS = ("characters", "unknown", "too_long", "marks", "letter_marks")  # of ``Losses``
 
 _MANY_UNKNOWN = 0.03  # of the characters
@@ -90,10 +91,7 @@ class Losses:
         if share <= _MANY_UNKNOWN:
             return
         if self.too_long * 2 > self.unknown:
-            way = (
-                f"their words have more than {MAX_CHARACTERS_PER_WORD} characters: put spaces "
-                "between the words of scripts that have none, as Thai, with a word segmenter"
-            )
+            way = f"their words have more than {MAX_CHARACTERS_PER_WORD} characters; {TOO_LONG_WAY}"
         _logger.warning(
             "%.1f %% of the characters become %s, first in %r; %s",
             100 * share,

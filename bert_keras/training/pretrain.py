@@ -19,7 +19,7 @@ from bert_keras.optimizers import AdamW
 from bert_keras.training.curves import plot_curves
 from bert_keras.training.loop import TrainingRun
 from bert_keras.training.optimizer import make_optimizer
-from bert_keras.training.stages import make_stages
+from bert_keras.training.stages import make_stages, say_epochs
 from bert_keras.training.steps import TrainStep
 from bert_keras.training.strategy import check_batches, host_of, make_strategy
 from bert_keras.training.workdir import MODEL_FOLDER, claim
@@ -64,7 +64,10 @@ def pretrain(
         claim(own, config, DESCRIPTION_FILE, texts.identity, texts.path)
         if not (own / MODEL_FOLDER).exists():
             run = _make_run(config, texts, strategy, own, callbacks)
-            run.run(make_stages(config, texts, host_of(strategy)))
+            stages = make_stages(config, texts, host_of(strategy))
+            if host_of(strategy)[0] == 0:
+                say_epochs(stages)
+            run.run(stages)
             plot_curves(own)
             save(run.model, own / MODEL_FOLDER, texts.tokenizer)
     return workdir / MODEL_FOLDER

@@ -1,16 +1,22 @@
 """The stages of a pre-training run: which batches at which step, and what is held out."""
 
+import logging
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
 from bert_keras.config import DataConfig, PretrainConfig
 from bert_keras.corpus import Corpus
-from bert_keras.data import pretraining_dataset
+from bert_keras.data.coverage import summarize_epoch
+from bert_keras.data.pretraining import pretraining_dataset
 from bert_keras.modeling.random import fold_in
 from bert_keras.training.held_out import HeldOutMeans
 from bert_keras.training.loop import Stage
 from bert_keras.training.state import EpochOffsets
 from bert_keras.training.strategy import rows_of_host
+
+_logger = logging.getLogger("bert_keras")
 
 
 def make_stages(
@@ -43,6 +49,24 @@ def make_stages(
             )
         )
     return stages
+
+
+def say_epochs(stages: Sequence[Stage]) -> None:
+    """Says what an epoch of each stage is, and of the last one what in it teaches nothing.
+
+    Early stages are often short on purpose.
+
+    Args:
+        stages: From ``make_stages``.
+    """
+    for stage in stages:
+        batches = stage.batches_from
+        assert isinstance(batches, _Batches)
+        summary = summarize_epoch(batches.corpus, batches.data, batches.seed)
+        until = f"to step {stage.last_step:,} " if len(stages) > 1 else ""
+        _logger.info("%s%s", until, summary.describe())
+        for line in summary.warnings() if stage is stages[-1] else ():
+            _logger.warning("%s", line)
 
 
 class _Batches:

@@ -71,7 +71,7 @@ def test_the_direct_runner_writes_the_bytes_of_a_single_machine(tmp_path, texts,
 
 def test_files_may_come_in_several_batches(tmp_path, texts, vocab, monkeypatch):
     prepare_corpus([texts], vocab, tmp_path / "single")
-    monkeypatch.setattr("bert_keras.corpus.prepare._BATCH_CHARACTERS", 50)
+    monkeypatch.setattr("bert_keras.corpus.tokenizing._BATCH_CHARACTERS", 50)
     prepare_corpus_on_beam([texts], vocab, tmp_path / "beam", options=DIRECT)
     assert bytes_of(tmp_path / "beam") == bytes_of(tmp_path / "single")
 

@@ -131,7 +131,7 @@ def test_the_report_counts_what_was_left_out(tmp_path, texts, vocab):
 
 
 def test_workers_do_not_change_a_byte(tmp_path, texts, vocab, monkeypatch):
-    monkeypatch.setattr("bert_keras.corpus.prepare._BATCH_CHARACTERS", 1_000)
+    monkeypatch.setattr("bert_keras.corpus.tokenizing._BATCH_CHARACTERS", 1_000)
     prepare_corpus([texts], vocab, tmp_path / "one")
     prepare_corpus([texts], vocab, tmp_path / "two", workers=2)
     monkeypatch.undo()

@@ -5,7 +5,7 @@ import pytest
 
 from bert_keras.config import PhaseConfig
 from bert_keras.corpus import Corpus
-from bert_keras.data import plan_pairs, pretraining
+from bert_keras.data import coverage, plan_pairs
 from bert_keras.training.stages import make_stages
 from bert_keras.training.state import RunState
 
@@ -91,7 +91,7 @@ def test_a_resumed_stage_plans_none_of_the_past_epochs(recipe, corpus_path, monk
         planned.append(arguments[-1])
         return plan_pairs(*arguments)
 
-    monkeypatch.setitem(pretraining._PLANNERS, "nsp", plan)
+    monkeypatch.setitem(coverage._PLANNERS, "nsp", plan)
     recipe = replace(recipe, data=replace(recipe.data, phases=()))
     (stage,) = make_stages(recipe, Corpus.open(corpus_path))
     expected = batches(stage, 0, 200)[-1]

@@ -1,0 +1,82 @@
+"""Notes on text whose lines speak for the other way of finding sentences."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+from bert_keras.corpus.sentences import ends_sentence, has_end_mark, split_paragraph
+from bert_keras.corpus.textfiles import Paragraph
+
+_LINES = 1_000  # are looked at, the first ones
+_CHARACTERS = 1 << 16
+_logger = logging.getLogger("bert_keras")
+
+
+def watch_lines(
+    paragraphs: Iterable[Paragraph | None], sentences: str
+) -> Iterator[Paragraph | None]:
+    """Hands paragraphs on; warns once, after the first lines, if ``sentences`` does not fit them.
+
+    Args:
+        paragraphs: Lists of lines, None after each document's last.
+        sentences: How sentences are found, ``"auto"`` or ``"lines"``.
+    """
+    first: list[Paragraph] = []
+    lines = characters = 0
+    is_waiting = True
+    for paragraph in paragraphs:
+        if is_waiting and paragraph:
+            first.append(paragraph)
+            lines += len(paragraph)
+            characters += sum(map(len, paragraph))
+            if lines >= _LINES or characters >= _CHARACTERS:
+                _warn(first, sentences)
+                is_waiting = False
+        yield paragraph
+    if is_waiting and first:
+        _warn(first, sentences)
+
+
+def _warn(paragraphs: list[Paragraph], sentences: str) -> None:
+    (_warn_of_joined_lines if sentences == "auto" else _warn_of_other_lines)(paragraphs)
+
+
+def _warn_of_joined_lines(paragraphs: list[Paragraph]) -> None:
+    """Says so where lines look like sentences, and are not all taken for some."""
+    lines = [line for paragraph in paragraphs for line in paragraph]
+    single = sum(_looks_single(line) for line in lines)
+    found = sum(len(split_paragraph(paragraph)) for paragraph in paragraphs)
+    if single >= 0.85 * len(lines) and found < len(lines):
+        _logger.warning(
+            "%s of the first %s lines look like one sentence each, and some were joined; "
+            "--sentences lines takes every line for a sentence",
+            f"{single:,}",
+            f"{len(lines):,}",
+        )
+
+
+def _looks_single(line: str) -> bool:
+    return not has_end_mark(line) or (ends_sentence(line) and len(split_paragraph([line])) == 1)
+
+
+def _warn_of_other_lines(paragraphs: list[Paragraph]) -> None:
+    """Says so where lines hold several sentences, or parts of some."""
+    lines = [line for paragraph in paragraphs for line in paragraph]
+    several = sum(len(split_paragraph([line])) > 1 for line in lines)
+    wrapped = sum(
+        not ends_sentence(line) and following[:1].islower()
+        for paragraph in paragraphs
+        for line, following in pairwise(paragraph)
+    )
+    if all(line[:1].islower() for line in lines):
+        wrapped = 0  # nothing tells a line that goes on from one that begins
+    for count, what in ((several, "hold several sentences"), (wrapped, "go on in the next line")):
+        if 2 * count > len(lines):
+            _logger.warning(
+                "%s of the first %s lines %s, and every line is taken for one sentence; "
+                "--sentences auto finds them",
+                f"{count:,}",
+                f"{len(lines):,}",
+                what,
+            )
+            return

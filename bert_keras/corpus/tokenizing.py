@@ -1,0 +1,158 @@
+"""Paragraphs to the ids of their sentences, in this process or in several."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from bert_keras.corpus import store
+from bert_keras.corpus.sentences import (
+    chunk_kinds,
+    join_lines,
+    sentence_ends,
+    split_chunks,
+    split_paragraph,
+)
+from bert_keras.corpus.textfiles import Paragraph
+from bert_keras.corpus.writer import TokenizedBatch
+from bert_keras.tokenization import (
+    COUNTS,
+    BertTokenizer,
+    Casing,
+    ChunkTable,
+    Losses,
+    measure_each,
+)
+
+_BATCH_CHARACTERS = 1 << 18  # the strings of a batch should fit into the processor's cache
+
+
+def tokenize_batches(
+    paragraphs: Iterable[Paragraph | None], tokenizer: BertTokenizer, sentences: str
+) -> Iterator[TokenizedBatch]:
+    """The sentences of paragraphs, None after each document's last, as ids in bounded batches.
+
+    Where the batches are cut makes no difference to what is in them one after another.
+    """
+    return map(_Tokenizer(tokenizer, sentences).tokenize, _batches(paragraphs))
+
+
+def _batches(paragraphs: Iterable[Paragraph | None]) -> Iterator[list[Paragraph | None]]:
+    batch: list[Paragraph | None] = []
+    characters = 0
+    for paragraph in paragraphs:
+        batch.append(paragraph)
+        characters += sum(map(len, paragraph)) if paragraph else 1
+        if characters >= _BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
+def tokenize_all(
+    paragraphs: Iterable[Paragraph | None],
+    vocab: str | Path,
+    tokenizer: BertTokenizer,
+    workers: int,
+    sentences: str,
+) -> Iterator[TokenizedBatch]:
+    """As ``tokenize_batches``, with that many processes; the result is the same."""
+    batches = _batches(paragraphs)
+    if workers == 1:
+        yield from map(_Tokenizer(tokenizer, sentences).tokenize, batches)
+        return
+    # Spawned: a fork of a process that has TensorFlow's threads can hang.
+    with ProcessPoolExecutor(
+        workers,
+        mp_context=get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(str(vocab), tokenizer.casing, sentences),
+    ) as pool:
+        waiting: deque[Future[TokenizedBatch]] = deque()
+        try:
+            for batch in batches:
+                waiting.append(pool.submit(_tokenize_in_worker, batch))
+                if len(waiting) > 2 * workers:  # so that reading does not run ahead of memory
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+_worker: "_Tokenizer | None" = None
+
+
+def _start_worker(vocab: str, casing: Casing, sentences: str) -> None:
+    global _worker
+    _worker = _Tokenizer(BertTokenizer.from_vocab(vocab, casing), sentences)
+
+
+def _tokenize_in_worker(batch: list[Paragraph | None]) -> TokenizedBatch:
+    assert _worker is not None  # the pool's initializer has run
+    return _worker.tokenize(batch)
+
+
+class _Tokenizer:
+    """Paragraphs to the ids of their sentences."""
+
+    def __init__(self, tokenizer: BertTokenizer, sentences: str) -> None:
+        self._dtype = store.token_dtype(tokenizer.vocab_size)
+        self._tokenizer, self._losses = tokenizer, Losses()  # of the batch
+        self._table = ChunkTable(tokenizer.encode_chunks, chunk_kinds, self._measure, len(COUNTS))
+        self._lines_are_sentences = sentences == "lines"
+        # A Chinese character stands for itself only where the tokenizer takes it for a word.
+        self._split_first = not tokenizer.casing.tokenize_chinese_chars
+
+    def tokenize(self, batch: list[Paragraph | None]) -> TokenizedBatch:
+        chunks: list[str] = []
+        text_ends = []  # in chunks
+        document_ends = []  # in chunks
+        for paragraph in batch:
+            if paragraph is None:
+                document_ends.append(len(chunks))
+                continue
+            for text in self._texts(paragraph):
+                chunks += text.split() if self._split_first else split_chunks(text)
+                text_ends.append(len(chunks))
+        tokens, lengths, kinds = self._table.lookup(chunks)
+        if self._split_first or self._lines_are_sentences:
+            kinds = np.zeros_like(kinds)
+        last_chunks = np.flatnonzero(sentence_ends(kinds, text_ends))
+        # Sentences without a token are left out: those that end where the one before ended.
+        ends = np.unique(np.cumsum(lengths)[last_chunks])
+        ends = ends[ends > 0]
+        tokens_before = np.concatenate([[0], np.cumsum(lengths)])
+        return TokenizedBatch(
+            tokens.astype(self._dtype),
+            np.diff(ends, prepend=0),
+            np.searchsorted(ends, tokens_before[document_ends], side="right"),
+            self._take_losses(),
+        )
+
+    def _measure(self, chunks: list[str], ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        unknown_before = np.concatenate([[0], np.cumsum(ids == self._tokenizer.unk_id)])
+        ends = np.cumsum(lengths)
+        has_unknown = unknown_before[ends] > unknown_before[ends - lengths]
+        losses = measure_each(self._tokenizer, chunks, has_unknown.tolist())
+        for lost in losses:
+            self._losses.add_examples(lost)
+        return np.array([lost.numbers() for lost in losses], np.int32)
+
+    def _take_losses(self) -> Losses:
+        """The losses since they were last taken."""
+        losses, self._losses = self._losses, Losses()
+        losses.add_numbers(self._table.measured)
+        self._table.measured[:] = 0
+        return losses
+
+    def _texts(self, paragraph: Paragraph) -> list[str]:
+        """What sentences are looked for in, or the sentences themselves."""
+        if self._lines_are_sentences:
+            return paragraph
+        return split_paragraph(paragraph) if self._split_first else join_lines(paragraph)
