@@ -280,6 +280,8 @@ def _decoded_sample(path: Path, sample: bytes) -> str:
         raise InputError(f"{path} is {utf16} text; convert it: {conversion(path, utf16)}")
     # Without the character that the sample's end may cut.
     text, _ = codecs.utf_8_decode(sample, "surrogateescape", False)
+    if text.isascii():
+        return text
     bad = len(_LONE_SURROGATE.findall(text))
     good = len(text) - bad - len(text.encode("ascii", "ignore"))
     if len(_FOREIGN.findall(text)) > max(good, _FEW):

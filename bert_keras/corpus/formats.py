@@ -28,10 +28,11 @@ _WIKI_FILE = re.compile(r"wiki_\d+")
 _WIKI_DOCUMENT = re.compile(r'<doc id="[^"\n]*"[^\n]*>[ \t]*\r?(\n|$)')
 _KEY = r'\{\s*"(?:[^"\\\n]|\\.)*"\s*:'
 _OBJECT, _ARRAY = re.compile(_KEY), re.compile(rf"\[\s*{_KEY}")
-_COMMENTS = re.compile(r"\A(?:<!--.*?-->\s*)+", re.DOTALL)
+_COMMENTS = re.compile(r"(?:<!--.*?-->\s*)+", re.DOTALL)
 _HTML = re.compile(r"<(!doctype\s+html|html|head|body)[\s>]", re.IGNORECASE)
 _XML = re.compile(r"<\?xml[\s>]|<!doctype\s|<DOC[\s>]|<mediawiki[\s>]")
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]*>")
+_SPECIAL = {"[UNK]", "[CLS]", "[SEP]", "[MASK]"}
 _MARKUP_SHARE = 0.1  # of the characters that lie in tags
 _FEW_TAGS = 5
 _TABLE_LINES = 5
@@ -82,17 +83,16 @@ def recognise(path: Path, start: str, text_column: str) -> Recognised:
         return Recognised(_TABLES[suffix])
     if _WIKI_DOCUMENT.match(start):
         return Recognised(WIKI)
-    lines = start.splitlines()
-    if {"[UNK]", "[CLS]", "[SEP]", "[MASK]"}.issubset(lines):
+    if "[UNK]\n" in start and _SPECIAL.issubset(start.splitlines()):
         return Recognised(VOCABULARY)
-    first = [line for line in lines[: _TABLE_LINES + 1] if line.strip()][:_TABLE_LINES]
-    cells = [line.split("\t") for line in first]
+    *lines, _ = f"{start}\n".split("\n", _TABLE_LINES)
+    cells = [line.rstrip("\r").split("\t") for line in lines if line.strip()]
     if cells and len(cells[0]) > 1 and text_column in cells[0]:
         return Recognised(TSV)
     is_full = len(cells) == _TABLE_LINES and all(cell.strip() for row in cells for cell in row)
     if is_full and len({len(row) for row in cells} | {1}) == 2:
         return Recognised(TEXT, _WITH_TABS)
-    tags = _TAG.findall(start)
+    tags = _TAG.findall(start) if start.count("<") >= _FEW_TAGS else []
     is_markup = len(tags) >= _FEW_TAGS and sum(map(len, tags)) > _MARKUP_SHARE * len(start)
     return Recognised(TEXT, _WITH_TAGS if is_markup else "")
 
@@ -102,7 +102,8 @@ def _refuse_markup(path: Path, suffix: str, start: str) -> None:
         raise InputError(f"{path} is RTF, no plain text; {_PANDOC} {path}")
     if start.startswith("%!PS"):
         raise InputError(f"{path} is PostScript, no plain text; take its text out first")
-    body = _COMMENTS.sub("", start, count=1)
+    comments = _COMMENTS.match(start)
+    body = start[comments.end() :] if comments else start
     if _HTML.match(body) or (body.startswith("<") and suffix in (".html", ".htm", ".xhtml")):
         raise InputError(f"{path} is an HTML page, no plain text; {_PANDOC} -f html {path}")
     if body.startswith("<mediawiki"):

@@ -139,10 +139,19 @@ class _Tokenizer:
         unknown_before = np.concatenate([[0], np.cumsum(ids == self._tokenizer.unk_id)])
         ends = np.cumsum(lengths)
         has_unknown = unknown_before[ends] > unknown_before[ends - lengths]
-        losses = measure_each(self._tokenizer, chunks, has_unknown.tolist())
-        for lost in losses:
+        counts = np.zeros((len(chunks), len(COUNTS)), np.int32)
+        counts[:, 0] = [len(chunk) for chunk in chunks]
+        if self._tokenizer.casing.drops_marks:
+            is_lossy = has_unknown | [not chunk.isascii() for chunk in chunks]
+        else:
+            is_lossy = has_unknown
+        lossy = np.flatnonzero(is_lossy).tolist()
+        texts = [chunks[number] for number in lossy]
+        losses = measure_each(self._tokenizer, texts, has_unknown[lossy].tolist())
+        for number, lost in zip(lossy, losses, strict=True):
             self._losses.add_examples(lost)
-        return np.array([lost.numbers() for lost in losses], np.int32)
+            counts[number] = lost.numbers()
+        return counts
 
     def _take_losses(self) -> Losses:
         """The losses since they were last taken."""

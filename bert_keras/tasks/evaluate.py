@@ -7,6 +7,7 @@ from typing import Any
 from bert_keras.errors import InputError
 from bert_keras.tasks.registry import task_of
 from bert_keras.tasks.running import Advance, run_model, tokenizer_of
+from bert_keras.tasks.summary import warn_of_unknown
 from bert_keras.tasks.task import Confusion, Mistake, Prediction, Task
 
 
@@ -47,6 +48,7 @@ def evaluate(model: Any, source: str, batch_size: int = 32, **settings: Any) -> 
     if not examples:
         raise InputError(f"{source} has no examples")
     features = task.features(examples, tokenizer_of(model))
+    warn_of_unknown(task, examples, features, tokenizer_of(model))
     metrics, predictions = task.measure(model, examples, features, batch_size)
     if not predictions:  # a masked LM's
         return Evaluation(metrics, None, [], [])
@@ -100,5 +102,6 @@ def answer(
 ) -> list[Prediction]:
     """The model's answer to each example of a task; see ``predict``."""
     features = task.features(examples, tokenizer_of(model))
+    warn_of_unknown(task, examples, features, tokenizer_of(model))
     outputs, _ = run_model(model, features, batch_size, on_progress)
     return task.decode(examples, features, outputs)

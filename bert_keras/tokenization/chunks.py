@@ -59,8 +59,8 @@ class ChunkTable:
         numbers = np.fromiter(map(self._numbers.__getitem__, chunks), np.int32, len(chunks))
         if len(self._numbers) > known:
             self._learn(list(islice(self._numbers, known, None)))
-        for column, values in enumerate(self._measures):
-            self.measured[column] += values.values[numbers].sum()
+        for column in np.flatnonzero(self._is_measured):  # most are 0 for all chunks
+            self.measured[column] += self._measures[column].values[numbers].sum()
         lengths = self._lengths.values[numbers]
         ends = np.cumsum(lengths, dtype=np.int64)
         total = int(ends[-1]) if len(ends) else 0
@@ -77,6 +77,7 @@ class ChunkTable:
         self._lengths = _Growing(np.int32)
         self._descriptions = _Growing(np.uint8)
         self._measures = [_Growing(np.int32) for _ in self.measured]
+        self._is_measured = np.zeros(len(self.measured), bool)
 
     def _learn(self, chunks: list[str]) -> None:
         ids, lengths = self._encode(chunks)
@@ -88,6 +89,7 @@ class ChunkTable:
         self._characters += sum(map(len, chunks))
         if self._measure is not None:
             columns = self._measure(chunks, ids, lengths).T
+            self._is_measured |= columns.any(axis=1)
             for values, column in zip(self._measures, columns, strict=True):
                 values.extend(column)
 
