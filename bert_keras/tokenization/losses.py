@@ -18,7 +18,7 @@ TOO_LONG_WAY = "put spaces between words where the script has none, as Thai, wit
 COUNTS = ("characters", "unknown", "too_long", "marks", "letter_marks")  # of ``Losses``
 
 _MANY_UNKNOWN = 0.03  # of the characters
-_MANY_MARKS = 0.05
+_MANY_MARKS = 0.08  # French loses 4, Vietnamese 30 %
 _MANY_LETTERS_MARKS = 0.005  # of scripts in which a mark is no accent
 _MANY_ENTRIES = 0.01  # of the vocabulary
 _FIRST_OTHER_SCRIPT = "\u0400"  # below are Latin and Greek, whose marks are accents
