@@ -90,8 +90,8 @@ def run(options: argparse.Namespace) -> None:
         "documents": f"{report.documents:,}",
         "sentences": f"{report.sentences:,}",
         "word pieces": f"{report.tokens:,}",
-        "unknown words": f"{report.unknown_share:.2%} of the word pieces, "
-        f"{report.unknown_character_share:.2%} of the characters",
+        "unknown words": f"{report.unknown_share:.2%} of the word pieces",
+        "their characters": f"{report.unknown_character_share:.2%} of the characters",
         "in sentences longer than 512": f"{report.long_sentence_share:.2%} of the word pieces",
         "empty documents skipped": f"{report.empty_documents:,}",
         "near duplicates dropped": f"{report.duplicate_documents:,}",

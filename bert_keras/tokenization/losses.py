@@ -133,14 +133,20 @@ def measure_each(
     encodings = tokenizer.encode_batch([texts[number] for number in numbers])
     for number, encoding in zip(numbers, encodings, strict=True):
         for token, (start, end) in zip(encoding.tokens, encoding.offsets, strict=True):
-            word = texts[number][start:end]
-            if token == UNK and word != UNK:
-                losses[number].add_unknown(word)
+            if token == UNK and texts[number][start:end] != UNK:
+                losses[number].add_unknown(_with_marks(texts[number], start, end))
     if tokenizer.casing.drops_marks:
         for text, lost in zip(texts, losses, strict=True):
             if not text.isascii():
                 lost.add_marks(text)
     return losses
+
+
+def _with_marks(text: str, start: int, end: int) -> str:
+    """The word and the marks that follow it, which are no part of a token once dropped."""
+    while end < len(text) and unicodedata.category(text[end]) == "Mn":
+        end += 1
+    return text[start:end]
 
 
 def dropped_marks(text: str) -> tuple[int, int]:
