@@ -97,12 +97,20 @@ class Notes(logging.Handler):
         errors.print(record.getMessage(), soft_wrap=True)
 
 
-def show_notes() -> None:
-    """Show what the library says of its input: ``INFO`` what was understood, and warnings."""
-    logger = logging.getLogger("bert_keras")
+@contextmanager
+def notes_shown() -> Iterator[None]:
+    """Show, for the time of the block, what the library says of its input, and its warnings."""
+    logger, notes = logging.getLogger("bert_keras"), Notes()
+    before = logger.level, logger.propagate
+    logger.addHandler(notes)
     logger.setLevel(logging.INFO)
-    if not any(isinstance(handler, Notes) for handler in logger.handlers):
-        logger.addHandler(Notes())
+    logger.propagate = False  # some libraries give the root logger a handler, which would repeat it
+    try:
+        yield
+    finally:
+        logger.removeHandler(notes)
+        level, logger.propagate = before
+        logger.setLevel(level)
 
 
 def start_tensorflow() -> None:

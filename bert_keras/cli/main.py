@@ -23,7 +23,7 @@ from bert_keras.cli import (
     vocab,
 )
 from bert_keras.cli.arguments import CommandParser
-from bert_keras.cli.console import show_notes
+from bert_keras.cli.console import notes_shown
 from bert_keras.errors import Diverged, InputError, Interrupted, WorkerLost
 
 # In the order of their use. None of these modules imports TensorFlow before its command runs.
@@ -68,9 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # what it has no character for is no failure
         sys.stdout.reconfigure(errors="backslashreplace")
     options = build_parser().parse_args(arguments)
-    show_notes()
     try:
-        options.run(options)
+        with notes_shown():
+            options.run(options)
     except (InputError, Diverged, WorkerLost) as error:
         return _fail(str(error))
     except Interrupted as error:

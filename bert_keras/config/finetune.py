@@ -14,6 +14,7 @@ from bert_keras.config.run import (
 )
 
 TASKS = ("classification", "multi_label", "regression", "tagging", "span", "masked_lm")
+TRUNCATIONS = ("head", "tail", "head_tail")
 CLASS_WEIGHTS = ("none", "balanced")
 
 
@@ -72,6 +73,12 @@ class TaskDataConfig:
         text_column: The column that has the text, where its name is none of the known ones.
         text_pair_column: The same for the second text of a pair.
         label_column: The same for the label.
+        truncation: Classification, multi-label and regression: which part of a text is read that
+            has more tokens: ``"head"``, its beginning; ``"tail"``, its end; ``"head_tail"``, a
+            quarter from its beginning and the rest from its end (Sun et al. 2019, section 5.3.1).
+        windows: Likewise: whether a longer text is read in several windows, whose logits are
+            averaged. For single texts. A step's memory grows with the windows of its texts.
+        max_windows: The most windows of a text.
         doc_stride: Span: tokens from one window of a long text to the next.
         max_answer_length: Span: longest answer in tokens.
         no_answer_threshold: Span: how much likelier than the best answer "no answer" must be, in
@@ -89,6 +96,9 @@ class TaskDataConfig:
     text_column: str = ""
     text_pair_column: str = ""
     label_column: str = ""
+    truncation: str = "head"
+    windows: bool = False
+    max_windows: int = 16
     doc_stride: int = 128
     max_answer_length: int = 30
     no_answer_threshold: float = math.inf
@@ -99,6 +109,8 @@ class TaskDataConfig:
         one_of("data.task", self.task, TASKS)
         one_of("data.masking", self.masking, MASKINGS)
         at_least("data.max_seq_length", self.max_seq_length, 5)
+        one_of("data.truncation", self.truncation, TRUNCATIONS)
+        at_least("data.max_windows", self.max_windows, 1)
         at_least("data.doc_stride", self.doc_stride, 1)
         at_least("data.max_answer_length", self.max_answer_length, 1)
         for name in ("dev_fraction", "masking_rate"):

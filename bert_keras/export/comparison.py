@@ -10,7 +10,7 @@ from bert_keras.errors import InputError
 from bert_keras.export.answers import Answers
 from bert_keras.export.answers.base import Arrays
 from bert_keras.export.samples import comparison_texts
-from bert_keras.export.session import ServingSession
+from bert_keras.export.session import ServingSession, quiet
 from bert_keras.export.signatures import DEFAULT, TOKENIZE
 
 TOLERANCE = 1e-4  # in float32
@@ -56,7 +56,7 @@ def compare(answers: Answers, model: Any, folder: Path) -> Comparison:
     texts = answers.columns(comparison_texts(answers.tokenizer, answers.comparison_length()))
     rows = max(1, min(_ROWS, answers.config.max_request_tokens // answers.row_tokens()))
     result = Comparison()
-    with ServingSession(folder) as session:
+    with ServingSession(folder) as session, quiet():
         for start in range(0, len(texts[0]), rows):
             some = [column[start : start + rows] for column in texts]
             _compare_rows(answers, model, session, some, result)

@@ -92,8 +92,18 @@ def read_on_host(tokenizer: BertTokenizer, texts: Sequence[str], most: Sequence[
     return parts
 
 
+def ids_of(graph_tokenizer: Any, texts: tf.Tensor, most: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The ids of the first ``most`` tokens of texts, and how many there are.
+
+    Returns:
+        int32 [B, N], behind a text's last any; int32 [B].
+    """
+    encoded = with_length(graph_tokenizer, most + 2).encode(texts)
+    return encoded["input_ids"][:, 1:], tf.reduce_sum(encoded["attention_mask"], axis=1) - 2
+
+
 def sequences(
-    head: tf.Tensor, head_lengths: tf.Tensor, tokens: Tokens, windows: Windows,
+    head: tf.Tensor, head_lengths: tf.Tensor, ids: tf.Tensor, windows: Windows,
     tokenizer: BertTokenizer,
 ) -> Tensors:  # fmt: skip
     """What the model reads: head, window, [SEP].
@@ -101,7 +111,7 @@ def sequences(
     Args:
         head: What stands before the windows of each text, int32 [B, P]; [CLS] at least.
         head_lengths: Its length for each text, int32 [B].
-        tokens: The texts' tokens.
+        ids: The ids of the texts' tokens, int32 [B, N].
         windows: The windows over them, W.
         tokenizer: For the ids of the special tokens.
 
@@ -116,7 +126,7 @@ def sequences(
     in_head, inside = place < before, (place >= before) & (place < before + length)
     head_ids = _at(head, windows.text, tf.minimum(place, tf.shape(head)[1] - 1))
     # A batch of empty texts has no column to read from.
-    ids = tf.pad(tokens.ids, [[0, 0], [0, 1]])
+    ids = tf.pad(ids, [[0, 0], [0, 1]])
     token = tf.where(inside, windows.start[:, None] + place - before, 0)
     window_ids = _at(ids, windows.text, token)
     last = tf.where(place == total - 1, tokenizer.sep_id, tokenizer.pad_id)

@@ -93,7 +93,8 @@ def _trace(
     # Reading variables back names the device they were on, and a server for CPUs has no other.
     with tf.device("CPU:0" if config.device == "cpu" else None):
         copy = serving_copy(model, config.weights)
-    return kind(copy, tokenizer, GraphTokenizer(tokenizer, config.max_length), config)
+    graph_tokenizer = GraphTokenizer(tokenizer, config.max_length, kind.truncation(model))
+    return kind(copy, tokenizer, graph_tokenizer, config)
 
 
 def _save(answers: Answers, folder: Path) -> ServedModel:

@@ -13,14 +13,16 @@ import tensorflow as tf
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps TensorFlow's notes from the user: that a loader is old, where assets were written."""
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Keep notes from the user: TensorFlow's on old loaders, our own on the sample texts."""
+    levels = {tf.get_logger(): logging.ERROR, logging.getLogger("bert_keras"): logging.WARNING}
+    before = {logger: logger.level for logger in levels}
+    for logger, level in levels.items():
+        logger.setLevel(level)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in before.items():
+            logger.setLevel(level)
 
 
 class ServingSession:

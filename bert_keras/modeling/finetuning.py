@@ -23,6 +23,7 @@ from bert_keras.modeling.ratio import (
 from bert_keras.modeling.transformer import masked_score
 
 IGNORED_LABEL = -100  # what torch's losses pass over, and with them every published data set
+_SEQUENCES = ("input_ids", "attention_mask", "token_type_ids")
 PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
 
 
@@ -88,6 +89,9 @@ class BertForSequenceClassification(_LabellingModel):
     ``"multi_label_classification"``: 0 or 1 each, [B, labels], binary cross-entropy.
     ``"regression"``: float32 [B] or [B, labels], squared error.
     ``None`` is a regression when there is one label, else a single-label classification.
+
+    A batch whose ``input_ids``, ``attention_mask`` and ``token_type_ids`` are [B, W, L] holds W
+    windows of each long text. The logits are then the means over the windows that have a token.
     """
 
     def __init__(
@@ -117,8 +121,16 @@ class BertForSequenceClassification(_LabellingModel):
 
     def call(self, inputs: Batch, training: bool = False) -> Batch:
         """Scores the text or pair."""
+        shape = tf.shape(inputs["input_ids"])
+        has_windows = inputs["input_ids"].shape.rank == 3
+        if has_windows:
+            inputs = {name: _merge_windows(inputs[name]) for name in _SEQUENCES if name in inputs}
         tokens, layout = self.encoder.encode(inputs, training)
-        return {"logits": self.classifier(self.encoder.pool(tokens, layout), training=training)}
+        logits = self.classifier(self.encoder.pool(tokens, layout), training=training)
+        if has_windows:
+            is_there = tf.reshape(tf.reduce_max(layout.attention_mask, axis=1), shape[:2])
+            logits = _mean_over_windows(logits, is_there)
+        return {"logits": logits}
 
     def ratios(self, batch: Batch, outputs: Batch) -> dict[str, Ratio]:
         """The loss; for a classification in nats and with the share of right labels."""
@@ -203,3 +215,24 @@ def _unless_ignored(
     labels = tf.cast(labels, tf.int32)
     kept = labels != IGNORED_LABEL
     return cross_entropy_ratios(name, logits, tf.where(kept, labels, 0), kept, loss_weights)
+
+
+def _merge_windows(sequences: tf.Tensor) -> tf.Tensor:
+    """[B, W, L] to [B * W, L]."""
+    return tf.reshape(sequences, [-1, sequences.shape[2] or tf.shape(sequences)[2]])
+
+
+def _mean_over_windows(logits: tf.Tensor, is_there: tf.Tensor) -> tf.Tensor:
+    """The mean logits of each text.
+
+    Args:
+        logits: [B * W, labels].
+        is_there: int32 [B, W], 1 for windows that the text has.
+
+    Returns:
+        [B, labels].
+    """
+    windows = tf.reshape(logits, [*tf.unstack(tf.shape(is_there)), logits.shape[-1]])
+    weights = tf.cast(is_there, logits.dtype)[:, :, None]
+    count = tf.maximum(tf.reduce_sum(weights, axis=1), 1)  # a row of padding alone has none
+    return tf.reduce_sum(windows * weights, axis=1) / count

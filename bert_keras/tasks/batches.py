@@ -38,26 +38,28 @@ def training_batches(
         pad_id: The id of [PAD].
         seed: Fixes the order.
         start_step: The number of the first batch.
-        length: Tokens that every sequence is padded to, for static shapes; by default the
-            longest of the batch.
+        length: Tokens that every sequence is padded to, for static shapes (the windows of every
+            row are then as many as of the longest text); by default the longest of the batch.
         group_by_length: Whether the order is cut into windows of some batches whose sequences are
             sorted by length, cut into batches, and the batches shuffled: a batch then holds
             sequences of like lengths and little padding.
 
     Returns:
         Elements as the models take them: ``input_ids``, ``attention_mask`` and
-        ``token_type_ids``, int32 [B, L], and the features' targets.
+        ``token_type_ids``, int32 [B, L], or [B, W, L] where the features have windows, and the
+        features' targets.
     """
     window = _SORTED_TOGETHER if group_by_length else 1
     plan = _Plan([len(feature.input_ids) for feature in features], batch_size, seed, window)
+    windows = max(len(feature.window_ends) for feature in features) if length else None
 
     def batches() -> Iterator[Batch]:
         step = start_step
         while True:
-            yield collate([features[row] for row in plan.rows(step)], pad_id, length)
+            yield collate([features[row] for row in plan.rows(step)], pad_id, length, windows)
             step += 1
 
-    return _dataset(batches, features[0], batch_size, length)
+    return _dataset(batches, features[0], batch_size, length, windows)
 
 
 def ordered_batches(
@@ -85,20 +87,57 @@ def ordered_batches(
     return _dataset(batches, features[0], None, length), order
 
 
-def collate(features: Sequence[Feature], pad_id: int = 0, length: int | None = None) -> Batch:
-    """One batch; what is for tokens is padded, labels with ``IGNORED_LABEL``."""
-    lengths = [len(feature.input_ids) for feature in features]
-    length = length or max(lengths)
-    batch = {
-        "input_ids": _padded([f.input_ids for f in features], length, pad_id),
-        "attention_mask": (np.arange(length) < np.array(lengths)[:, None]).astype(np.int32),
-        "token_type_ids": _padded([f.token_type_ids for f in features], length, 0),
-    }
+def collate(
+    features: Sequence[Feature],
+    pad_id: int = 0,
+    length: int | None = None,
+    windows: int | None = None,
+) -> Batch:
+    """One batch; what is for tokens is padded, labels with ``IGNORED_LABEL``.
+
+    Args:
+        features: The rows. Where they have windows, the batch's sequences are [B, W, L].
+        pad_id: The id of [PAD].
+        length: L; by default the longest sequence's.
+        windows: W; by default the most of any row.
+    """
+    if features[0].window_ends:
+        batch = _windows(features, pad_id, length, windows)
+    else:
+        batch = _sequences(features, pad_id, length)
+    length = batch["input_ids"].shape[-1]
     for name, value in features[0].targets.items():
         batch[name] = np.array([feature.targets[name] for feature in features], _dtype(value))
     for name in features[0].token_targets:
         rows = [feature.token_targets[name] for feature in features]
         batch[name] = _padded(rows, length, IGNORED_LABEL)
+    return batch
+
+
+def _sequences(features: Sequence[Feature], pad_id: int, length: int | None) -> Batch:
+    """The sequences of features, [B, L]."""
+    lengths = [len(feature.input_ids) for feature in features]
+    length = length or max(lengths)
+    return {
+        "input_ids": _padded([f.input_ids for f in features], length, pad_id),
+        "attention_mask": (np.arange(length) < np.array(lengths)[:, None]).astype(np.int32),
+        "token_type_ids": _padded([f.token_type_ids for f in features], length, 0),
+    }
+
+
+def _windows(
+    features: Sequence[Feature], pad_id: int, length: int | None, windows: int | None
+) -> Batch:
+    """The windows of features, [B, W, L]; of windows that a text does not have all is padding."""
+    texts = [feature.windows() for feature in features]
+    flat = _sequences([window for text in texts for window in text], pad_id, length)
+    counts = np.array([len(text) for text in texts])
+    has_window = np.arange(windows or counts.max()) < counts[:, None]
+    batch = {}
+    for name, rows in flat.items():
+        padding = pad_id if name == "input_ids" else 0
+        batch[name] = np.full((*has_window.shape, rows.shape[1]), padding, np.int32)
+        batch[name][has_window] = rows
     return batch
 
 
@@ -114,10 +153,12 @@ def _dataset(
     feature: Feature,
     batch_size: int | None,
     length: int | None,
+    windows: int | None = None,
 ) -> tf.data.Dataset:
     """The dataset of a generator of batches whose sequences are as ``feature``."""
     for_tokens = ("input_ids", "attention_mask", "token_type_ids", *feature.token_targets)
-    signature = {name: tf.TensorSpec([batch_size, length], tf.int32) for name in for_tokens}
+    shape = [batch_size, windows, length] if feature.window_ends else [batch_size, length]
+    signature = {name: tf.TensorSpec(shape, tf.int32) for name in for_tokens}
     for name, value in feature.targets.items():
         signature[name] = tf.TensorSpec([batch_size, *np.shape(value)], _dtype(value))
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)

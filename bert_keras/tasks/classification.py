@@ -56,7 +56,7 @@ class Classification(TextTask):
         outputs: Sequence[Outputs],
     ) -> list[Prediction]:
         """The likeliest label, and the probability of each."""
-        rows = softmax(logits_of(outputs), axis=-1)
+        rows = softmax(logits_of(features, outputs), axis=-1)
         return [
             {
                 "label": self.labels[int(row.argmax())],

@@ -1,14 +1,18 @@
 """A model's answers and their score."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bert_keras.errors import InputError
+from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.registry import task_of
 from bert_keras.tasks.running import Advance, run_model, tokenizer_of
-from bert_keras.tasks.summary import warn_of_unknown
+from bert_keras.tasks.summary import long_texts, warn_of_unknown
 from bert_keras.tasks.task import Confusion, Mistake, Prediction, Task
+
+_logger = logging.getLogger("bert_keras")
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,7 @@ def evaluate(model: Any, source: str, batch_size: int = 32, **settings: Any) -> 
     examples = task.read(source)
     if not examples:
         raise InputError(f"{source} has no examples")
-    features = task.features(examples, tokenizer_of(model))
-    warn_of_unknown(task, examples, features, tokenizer_of(model))
+    features = _features(model, task, examples)
     metrics, predictions = task.measure(model, examples, features, batch_size)
     if not predictions:  # a masked LM's
         return Evaluation(metrics, None, [], [])
@@ -101,7 +104,15 @@ def answer(
     on_progress: Advance | None = None,
 ) -> list[Prediction]:
     """The model's answer to each example of a task; see ``predict``."""
-    features = task.features(examples, tokenizer_of(model))
-    warn_of_unknown(task, examples, features, tokenizer_of(model))
+    features = _features(model, task, examples)
     outputs, _ = run_model(model, features, batch_size, on_progress)
     return task.decode(examples, features, outputs)
+
+
+def _features(model: Any, task: Task, examples: Sequence[Any]) -> list[Feature]:
+    """The sequences of examples; says how many texts are too long or not known to the model."""
+    features = task.features(examples, tokenizer_of(model))
+    warn_of_unknown(task, examples, features, tokenizer_of(model))
+    if said := long_texts(task, features):
+        _logger.info("%s", said)
+    return features

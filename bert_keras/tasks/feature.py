@@ -1,7 +1,8 @@
 """What a model reads of an example."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 
@@ -13,6 +14,10 @@ class Feature:
         example: The number of the example it comes from.
         input_ids: Ids with the special tokens, not padded.
         token_type_ids: The segment of each token.
+        window_ends: Where the ids hold several windows of a text that get one answer together: the
+            end of each in ``input_ids``. Empty where the ids are one sequence.
+        tokens: The number of the example's own tokens; 0 where nothing is cut off by the task.
+        left_out: The number of those that are not read.
         targets: What is to be predicted for the sequence: a number, or a vector of one length.
         token_targets: What is to be predicted for each token; padded with ``IGNORED_LABEL``.
         origin: What the task needs to turn the answer back into text.
@@ -24,3 +29,20 @@ class Feature:
     targets: dict[str, Any] = field(default_factory=dict)
     token_targets: dict[str, Sequence[int]] = field(default_factory=dict)
     origin: Any = None
+    window_ends: tuple[int, ...] = ()
+    tokens: int = 0
+    left_out: int = 0
+
+    def windows(self) -> list["Feature"]:
+        """The windows, each as a feature of its own; of a single sequence itself."""
+        if not self.window_ends:
+            return [self]
+        return [
+            replace(
+                self,
+                input_ids=self.input_ids[start:end],
+                token_type_ids=self.token_type_ids[start:end],
+                window_ends=(),
+            )
+            for start, end in pairwise((0, *self.window_ends))
+        ]

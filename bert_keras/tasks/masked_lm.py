@@ -47,6 +47,13 @@ class MaskedLM(TextTask):
     model_class = BertForMaskedLM
     columns = ("text",)
     best_metric = "mlm_accuracy"
+    remembers = ("max_seq_length",)
+
+    def __post_init__(self) -> None:
+        if self.windows or self.truncation != "head":
+            raise InputError(
+                "masked_lm reads the whole of every text: leave windows and truncation out"
+            )
 
     def model_arguments(self) -> dict[str, Any]:
         """None beside the architecture."""

@@ -60,7 +60,7 @@ class MultiLabel(TextTask):
                 ],
                 "scores": dict(zip(self.labels, map(float, row), strict=True)),
             }
-            for row in expit(logits_of(outputs))
+            for row in expit(logits_of(features, outputs))
         ]
 
     def score(

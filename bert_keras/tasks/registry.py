@@ -31,6 +31,8 @@ _OF_CLASS: dict[type, type[Task]] = {
     BertForMaskedLM: MaskedLM,
     BertForPreTraining: MaskedLM,
 }
+# Keys of ``[data]`` that no task reads itself.
+_OF_EVERY_TASK = ("task", "train", "dev", "dev_fraction")
 # What JSON may have for a field whose default is of a type.
 _TYPES: dict[type, tuple[type, ...]] = {
     int: (int,),
@@ -41,9 +43,20 @@ _TYPES: dict[type, tuple[type, ...]] = {
 
 
 def make_task(data: TaskDataConfig) -> Task:
-    """The task that ``[data]`` describes, without labels yet."""
+    """The task that ``[data]`` describes, without labels yet.
+
+    Raises:
+        InputError: When a key is set that only other tasks read.
+    """
     kind = TASKS[data.task]
     names = [field.name for field in fields(kind) if hasattr(data, field.name)]
+    for key in fields(data):
+        is_set = getattr(data, key.name) != key.default
+        if is_set and key.name not in (*names, *_OF_EVERY_TASK):
+            others = [n for n, k in TASKS.items() if key.name in (f.name for f in fields(k))]
+            raise InputError(
+                f"data.{key.name} is for {', '.join(others)}; data.task is {data.task!r}"
+            )
     return kind(**{name: getattr(data, name) for name in names})
 
 
@@ -96,3 +109,12 @@ def _remembered(kind: type[Task], model: Any) -> dict[str, Any]:
     ):
         raise InputError(f"the model's config.json: {key} is damaged. Received: {values!r}")
     return values
+
+
+def trained_length(model: Any) -> int | None:
+    """The length that a model was fine-tuned at, in tokens; None where it does not say."""
+    try:
+        kind = _kind_of(model)
+    except InputError:  # no head for a task
+        return None
+    return _remembered(kind, model).get("max_seq_length")

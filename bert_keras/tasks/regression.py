@@ -53,7 +53,7 @@ class Regression(TextTask):
         outputs: Sequence[Outputs],
     ) -> list[Prediction]:
         """The number the model gives."""
-        return [{"score": float(row[0])} for row in logits_of(outputs)]
+        return [{"score": float(row[0])} for row in logits_of(features, outputs)]
 
     def score(
         self, examples: Sequence[TextExample], predictions: Sequence[Prediction]

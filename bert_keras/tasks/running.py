@@ -30,6 +30,8 @@ def run_model(
     """
     if not features:
         return [], {}
+    most = max(len(feature.window_ends) for feature in features)  # sequences in a row
+    batch_size = max(1, batch_size // max(1, most))
     batches, order = ordered_batches(features, batch_size, tokenizer_of(model).pad_id)
     rows: list[Outputs] = []
     ratios: list[dict[str, Ratio]] = []

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-from bert_keras.checkpoints import load
 from bert_keras.config import FinetuneConfig, FinetuneModelConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.random import fold_in, kernel_initializer
@@ -27,7 +26,7 @@ def start_model(config: FinetuneConfig, task: Task) -> Any:
     }
     if settings.classifier_dropout is not None and "labels" in arguments:
         arguments["classifier_dropout"] = settings.classifier_dropout
-    model = load(settings.init, task.model_class, **arguments)
+    model = task.open_model(settings.init, **arguments)
     if model.tokenizer is None:
         raise InputError(f"{settings.init} has no vocab.txt, without which no text can be read")
     longest = model.config.max_position_embeddings
@@ -39,7 +38,6 @@ def start_model(config: FinetuneConfig, task: Task) -> Any:
     model = _with_changes(model, settings, arguments)
     if settings.head_initializer_range is not None:
         _draw_head(model, settings.head_initializer_range, config.train.seed)
-    model.other_config |= task.remembered()
     _freeze(model, settings.frozen_layers)
     return model
 

@@ -22,18 +22,16 @@ def summarize(
         dev: The dev examples.
         features: The sequences of the training examples.
     """
-    lengths = [len(feature.input_ids) for feature in features]
-    full = sum(length == task.max_seq_length for length in lengths)
+    sequences = [window for feature in features for window in feature.windows()]
+    lengths = [len(sequence.input_ids) for sequence in sequences]
+    long = long_texts(task, features)
     lines = [
         f"{len(train):,} examples to learn from, {len(dev):,} to choose the best model by",
-        f"{len(features):,} sequences of {sum(lengths) / len(lengths):.0f} tokens in the mean, "
+        f"{len(sequences):,} sequences of {sum(lengths) / len(lengths):.0f} tokens in the mean, "
         f"{max(lengths)} at most",
     ]
-    if full:
-        lines.append(
-            f"{full:,} of them have data.max_seq_length = {task.max_seq_length} tokens: texts that "
-            "are longer were cut or spread over several"
-        )
+    if long:
+        lines.append(long)
     if task.labels:
         lines.append(f"{len(task.labels)} labels: {_labels(task, features)}")
     return "\n".join(lines)
@@ -59,6 +57,33 @@ def warn_of_unknown(
     for lost in measure_each(tokenizer, texts, has_unknown):
         losses.add(lost)
     losses.warn_of_unknown("the model has not learned this script, or its casing: choose another")
+
+
+def long_texts(task: Task, features: Sequence[Feature]) -> str:
+    """A line on the texts that are longer than the model reads at once; empty without any.
+
+    Args:
+        task: The task.
+        features: The sequences of all examples.
+    """
+    sequences = Counter(
+        feature.example for feature in features for _ in range(max(1, len(feature.window_ends)))
+    )
+    spread = sum(count > 1 for count in sequences.values())
+    cut = {feature.example for feature in features if feature.left_out}
+    lines = []
+    if spread:
+        lines.append(
+            f"{spread:,} of {len(sequences):,} texts have more than max_seq_length = "
+            f"{task.max_seq_length} tokens: they are read in several windows"
+        )
+    if cut:
+        share = sum(f.left_out for f in features) / sum(f.tokens for f in features)
+        lines.append(
+            f"{len(cut):,} of {len(sequences):,} texts are too long: {share:.1%} of all tokens are "
+            f"not read ({task.cut_by()})"
+        )
+    return "\n".join(lines)
 
 
 def _labels(task: Task, features: Sequence[Feature]) -> str:

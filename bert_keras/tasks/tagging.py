@@ -22,7 +22,7 @@ from bert_keras.tasks.reading import (
 )
 from bert_keras.tasks.running import Outputs
 from bert_keras.tasks.task import Confusion, Mistake, Prediction, Task
-from bert_keras.tasks.windows import best_windows, cut_windows
+from bert_keras.tasks.windows import best_windows, cut_windows, overlapping
 from bert_keras.tokenization import BertTokenizer, Encoding
 
 OUTSIDE = "O"
@@ -189,7 +189,7 @@ def _features(
     (first_id, *ids, last_id) = encoding.input_ids
     pieces = _first_pieces(example, encoding.offsets[1:-1])
     room = max_seq_length - 2
-    windows = cut_windows(len(ids), room, max(1, room - room // 4))
+    windows = cut_windows(len(ids), room, overlapping(room))
     owners = best_windows(len(ids), windows)
     with_piece = np.flatnonzero(pieces >= 0)
     window_of_word = owners[pieces[with_piece]]

@@ -4,11 +4,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import tensorflow as tf
 
+from bert_keras.checkpoints import load
 from bert_keras.tasks.batches import training_batches
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.running import Outputs, run_model
@@ -101,9 +103,31 @@ class Task(ABC):
             InputError: When an example has none that the task can learn from; names the row.
         """
 
+    def cut_by(self) -> str:
+        """The settings that decide which part of a long example is read, for messages."""
+        return f"max_seq_length = {self.max_seq_length}"
+
     def model_arguments(self) -> dict[str, Any]:
         """What ``model_class`` is made of beside the architecture."""
         return {"labels": self.labels} if self.labels else {}
+
+    def open_model(self, path: str | Path, **arguments: Any) -> Any:
+        """The model of a directory with a head for this task, which remembers the task's settings.
+
+        Args:
+            path: A model of any kind that ``bert_keras.load`` opens.
+            **arguments: Arguments of the model, such as ``packed=True``.
+
+        Raises:
+            InputError: When it cannot be opened.
+
+        Example:
+            >>> task = Classification(labels=("bad", "good"), max_seq_length=128)
+            >>> model = task.open_model("bert-base-uncased", packed=True)  # doctest: +SKIP
+        """
+        model = load(path, self.model_class, **(self.model_arguments() | arguments))
+        model.other_config |= self.remembered()
+        return model
 
     @abstractmethod
     def features(self, examples: Sequence[Any], tokenizer: BertTokenizer) -> list[Feature]:

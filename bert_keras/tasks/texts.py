@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, chain
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import TextExample, read_text_examples
 from bert_keras.tasks.running import Outputs
 from bert_keras.tasks.task import Task
+from bert_keras.tasks.windows import cut_windows, overlapping
 from bert_keras.tokenization import BertTokenizer
 
 
@@ -19,9 +21,15 @@ from bert_keras.tokenization import BertTokenizer
 class TextTask(Task):
     """A task whose examples are texts or pairs: [CLS] text [SEP] pair [SEP].
 
-    Longer ones are cut, the longer of the two first (Devlin et al. 2018, figure 4 a and b).
+    Longer ones are cut, the longer of the two first (Devlin et al. 2018, figure 4 a and b), or
+    read in windows whose logits are averaged, in training as in prediction.
 
     Attributes:
+        truncation: Which part of a longer text stays: ``"head"``, ``"tail"`` or ``"head_tail"``;
+            see ``BertTokenizer.encode``.
+        windows: Whether a longer text is read in several windows instead, each overlapping the one
+            before by a quarter; its logits are the mean over them. For single texts.
+        max_windows: The most windows of a text; what follows them is not read.
         text_column: The column of the text, where its name is none of the known ones.
         text_pair_column: The same for the second text.
         label_column: The same for the label.
@@ -30,9 +38,31 @@ class TextTask(Task):
     text_column: str = ""
     text_pair_column: str = ""
     label_column: str = ""
+    truncation: str = "head"
+    windows: bool = False
+    max_windows: int = 16
 
+    remembers: ClassVar[tuple[str, ...]] = (
+        "max_seq_length", "truncation", "windows", "max_windows",
+    )  # fmt: skip
     model_class: ClassVar[type] = BertForSequenceClassification
     problem_type = ""
+
+    def __post_init__(self) -> None:
+        if self.windows and self.truncation != "head":
+            raise InputError(
+                f"windows read the whole of a long text, truncation = {self.truncation!r} cuts it: "
+                "choose one"
+            )
+
+    def cut_by(self) -> str:
+        """The length, and what is done about longer texts."""
+        if self.windows:
+            return f"{super().cut_by()}, max_windows = {self.max_windows}"
+        return (
+            f"{super().cut_by()}, truncation = {self.truncation!r}; data.windows = true reads "
+            "texts in windows"
+        )
 
     def model_arguments(self) -> dict[str, Any]:
         """Labels and problem type."""
@@ -57,22 +87,63 @@ class TextTask(Task):
         return "\t".join([example.text, example.text_pair or ""])
 
     def features(self, examples: Sequence[TextExample], tokenizer: BertTokenizer) -> list[Feature]:
-        """One sequence each."""
+        """One sequence each, or the windows of each."""
+        features = self._windows(examples, tokenizer) if self.windows else None
+        features = features or self._sequences(examples, tokenizer)
+        if any(example.label is None for example in examples):
+            return features
+        return [
+            replace(feature, targets={"labels": self.target(example)})
+            for example, feature in zip(examples, features, strict=True)
+        ]
+
+    def _sequences(
+        self, examples: Sequence[TextExample], tokenizer: BertTokenizer
+    ) -> list[Feature]:
         encodings = tokenizer.encode_batch(
             [example.text for example in examples],
             [example.text_pair for example in examples],
             self.max_seq_length,
+            self.truncation,
         )
-        has_labels = all(example.label is not None for example in examples)
+        special = [2 if example.text_pair is None else 3 for example in examples]
         return [
             Feature(
-                example=number,
-                input_ids=encoding.input_ids,
-                token_type_ids=encoding.token_type_ids,
-                targets={"labels": self.target(example)} if has_labels else {},
+                number,
+                encoding.input_ids,
+                encoding.token_type_ids,
+                tokens=len(encoding.input_ids) - added + encoding.left_out,
+                left_out=encoding.left_out,
             )
-            for number, (example, encoding) in enumerate(zip(examples, encodings, strict=True))
+            for number, (encoding, added) in enumerate(zip(encodings, special, strict=True))
         ]
+
+    def _windows(self, examples: Sequence[TextExample], tokenizer: BertTokenizer) -> list[Feature]:
+        pair = next((example for example in examples if example.text_pair is not None), None)
+        if pair:
+            raise InputError(
+                f"{pair.where}: data.windows is for single texts, and this is a pair; set "
+                "data.truncation to choose what is read of a long one"
+            )
+        features = []
+        room = self.max_seq_length - 2
+        for number, encoding in enumerate(tokenizer.encode_batch([e.text for e in examples])):
+            cls, *inner, sep = encoding.input_ids
+            windows = cut_windows(len(inner), room, overlapping(room))[: self.max_windows]
+            ids = [[cls, *inner[start:end], sep] for start, end in windows]
+            ends = accumulate(len(window) for window in ids)
+            flat = [*chain.from_iterable(ids)]
+            features.append(
+                Feature(
+                    number,
+                    flat,
+                    [0] * len(flat),
+                    window_ends=tuple(ends),
+                    tokens=len(inner),
+                    left_out=len(inner) - windows[-1][1],
+                )
+            )
+        return features
 
     def target(self, example: TextExample) -> Any:
         """What the model is to predict for a labelled example."""
@@ -91,9 +162,17 @@ class TextTask(Task):
         return self.labels.index(label)
 
 
-def logits_of(outputs: Sequence[Outputs]) -> np.ndarray:
-    """The logits of all examples, float64 [N, labels]."""
-    return np.array([output["logits"] for output in outputs], np.float64)
+def logits_of(features: Sequence[Feature], outputs: Sequence[Outputs]) -> np.ndarray:
+    """The logits of all examples, float64 [N, labels].
+
+    Where windows of a text are features of their own, they are their mean.
+    """
+    logits = np.array([output["logits"] for output in outputs], np.float64)
+    examples = [feature.example for feature in features]
+    counts = np.bincount(examples)
+    sums = np.zeros((len(counts), *logits.shape[1:]))
+    np.add.at(sums, examples, logits)
+    return sums / counts[:, None]
 
 
 def label_of(example: TextExample) -> str:

@@ -25,6 +25,11 @@ def cut_windows(length: int, size: int, stride: int) -> list[Window]:
     return [(n * stride, min(n * stride + size, length)) for n in range(count)]
 
 
+def overlapping(size: int) -> int:
+    """The stride of windows of ``size`` tokens that share a quarter with the one before."""
+    return max(1, size - size // 4)
+
+
 def best_windows(length: int, windows: Sequence[Window]) -> np.ndarray:
     """The number of the window in which each token has the most context, int64 [length].
 

@@ -18,6 +18,7 @@ from bert_keras.tokenization import vocabulary
 from bert_keras.tokenization.casing import Casing
 from bert_keras.tokenization.chunks import ChunkTable
 from bert_keras.tokenization.pipeline import read_json_object, read_pipeline
+from bert_keras.tokenization.truncation import kept_of, truncated_lengths
 
 VOCABULARY_FILE = "vocab.txt"
 CONFIG_FILE = "tokenizer_config.json"
@@ -42,12 +43,14 @@ class Encoding:
         tokens: The word pieces.
         offsets: Half-open ranges of characters of the text the token came from; (0, 0) for the
             added [CLS] and [SEP].
+        left_out: The number of tokens that were cut off.
     """
 
     input_ids: list[int]
     token_type_ids: list[int]
     tokens: list[str]
     offsets: list[tuple[int, int]]
+    left_out: int = 0
 
 
 class BertTokenizer:
@@ -151,7 +154,11 @@ class BertTokenizer:
         return self._run_all([text])[0].tokens
 
     def encode(
-        self, text: str, text_pair: str | None = None, max_length: int | None = None
+        self,
+        text: str,
+        text_pair: str | None = None,
+        max_length: int | None = None,
+        truncation: str = "head",
     ) -> Encoding:
         """One text or pair with its special tokens: [CLS] text [SEP] pair [SEP].
 
@@ -159,18 +166,23 @@ class BertTokenizer:
             text: The first text.
             text_pair: The second, or None.
             max_length: The largest number of tokens, special ones included; the longer text is
-                cut at its end until both fit. None cuts nothing.
+                cut until both fit. None cuts nothing.
+            truncation: Which part of a text that is cut stays: ``"head"``, its beginning;
+                ``"tail"``, its end; ``"head_tail"``, a quarter from its beginning and the rest
+                from its end (Sun et al. 2019, section 5.3.1: 128 and 382 of 510 tokens).
 
         Raises:
             InputError: When ``max_length`` has no room for the special tokens.
         """
-        return self.encode_batch([text], None if text_pair is None else [text_pair], max_length)[0]
+        pairs = None if text_pair is None else [text_pair]
+        return self.encode_batch([text], pairs, max_length, truncation)[0]
 
     def encode_batch(
         self,
         texts: Sequence[str],
         text_pairs: Sequence[str | None] | None = None,
         max_length: int | None = None,
+        truncation: str = "head",
     ) -> list[Encoding]:
         """Many texts or pairs, each as ``encode`` gives it, on all cores.
 
@@ -178,6 +190,7 @@ class BertTokenizer:
             texts: The first texts.
             text_pairs: The second ones, in their order; ``None`` where there is none.
             max_length: As in ``encode``.
+            truncation: As in ``encode``.
 
         Raises:
             InputError: When ``max_length`` has no room for the special tokens.
@@ -185,13 +198,14 @@ class BertTokenizer:
         pairs = [None] * len(texts) if text_pairs is None else list(text_pairs)
         second = iter(self._run_all([pair for pair in pairs if pair is not None]))
         return [
-            self._join([part] if pair is None else [part, next(second)], max_length)
+            self._join([part] if pair is None else [part, next(second)], max_length, truncation)
             for part, pair in zip(self._run_all(texts), pairs, strict=True)
         ]
 
-    def _join(self, parts: list[Any], max_length: int | None) -> Encoding:
+    def _join(self, parts: list[Any], max_length: int | None, truncation: str) -> Encoding:
         """The encodings of one text or two with the special tokens, cut to ``max_length``."""
         lengths = [len(part) for part in parts]
+        total = sum(lengths)
         if max_length is not None:
             room = max_length - 1 - len(parts)
             if room < 0:
@@ -199,13 +213,14 @@ class BertTokenizer:
                     f"max_length must be at least {1 + len(parts)}, the special tokens. "
                     f"Received: {max_length}"
                 )
-            lengths = _truncated_lengths(lengths, room)
-        encoding = Encoding([self.cls_id], [0], [vocabulary.CLS], [(0, 0)])
+            lengths = truncated_lengths(lengths, room)
+        left_out = total - sum(lengths)
+        encoding = Encoding([self.cls_id], [0], [vocabulary.CLS], [(0, 0)], left_out)
         for segment, (part, length) in enumerate(zip(parts, lengths, strict=True)):
-            encoding.input_ids.extend([*part.ids[:length], self.sep_id])
+            encoding.input_ids.extend([*kept_of(part.ids, length, truncation), self.sep_id])
             encoding.token_type_ids.extend([segment] * (length + 1))
-            encoding.tokens.extend([*part.tokens[:length], vocabulary.SEP])
-            encoding.offsets.extend([*part.offsets[:length], (0, 0)])
+            encoding.tokens.extend([*kept_of(part.tokens, length, truncation), vocabulary.SEP])
+            encoding.offsets.extend([*kept_of(part.offsets, length, truncation), (0, 0)])
         return encoding
 
     def encode_sentences(self, texts: list[str]) -> list[list[int]]:
@@ -272,20 +287,3 @@ class BertTokenizer:
         clean = [_LONE_SURROGATE.sub("\ufffd", text) for text in texts]
         encodings: list[Any] = self._pipeline.encode_batch(clean, add_special_tokens=False)
         return encodings
-
-
-def _truncated_lengths(lengths: list[int], room: int) -> list[int]:
-    """How many tokens of each text stay: longest first, as the ``tokenizers`` library shares.
-
-    When both are cut and the room is odd, the longer text, or the second of two equal ones, has
-    one token more.
-    """
-    if sum(lengths) <= room:
-        return lengths
-    if len(lengths) == 1:
-        return [room]
-    short, long = (0, 1) if lengths[0] <= lengths[1] else (1, 0)
-    kept = [0, 0]
-    kept[short] = min(lengths[short], room // 2)
-    kept[long] = room - kept[short]
-    return kept

@@ -112,7 +112,7 @@ def make_answers(tokenizer):
 
     def make(model, **settings):
         kind, config = answers_of(model, SavedModelConfig(**settings))
-        graph_tokenizer = GraphTokenizer(tokenizer, config.max_length)
+        graph_tokenizer = GraphTokenizer(tokenizer, config.max_length, kind.truncation(model))
         answers = kind(serving_copy(model), tokenizer, graph_tokenizer, config)
         specs = [tf.TensorSpec([None], tf.string)] * len(kind.text_inputs(config))
         function = tf.function(answers.from_texts, input_signature=specs, autograph=False)

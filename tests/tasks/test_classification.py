@@ -5,11 +5,16 @@ import pytest
 
 from bert_keras.errors import InputError
 from bert_keras.tasks import Classification, MultiLabel, Regression
+from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import TextExample
 
 
 def example(text="a fine film", label=None, pair=None, where="train.tsv, row 1"):
     return TextExample(text, pair, label, where)
+
+
+def feature(number):
+    return Feature(number, [1], [0])
 
 
 class TestClassification:
@@ -47,7 +52,7 @@ class TestClassification:
 
     def test_the_answer_is_the_softmax(self):
         outputs = [{"logits": np.array([0.0, math.log(3)])}, {"logits": np.array([2.0, 2.0])}]
-        first, second = self.task.decode([example(), example()], [], outputs)
+        first, second = self.task.decode([example(), example()], [feature(0), feature(1)], outputs)
         assert first["label"] == "good"
         assert first["score"] == pytest.approx(0.75)
         assert first["scores"] == pytest.approx({"bad": 0.25, "good": 0.75})
@@ -91,7 +96,7 @@ class TestMultiLabel:
 
     def test_an_answer_is_every_label_likelier_than_not(self):
         (answer,) = self.task.decode(
-            [example()], [], [{"logits": np.array([math.log(3), -math.log(3), 0.0])}]
+            [example()], [feature(0)], [{"logits": np.array([math.log(3), -math.log(3), 0.0])}]
         )
         assert answer["labels"] == ["blue", "red"]
         assert answer["scores"] == pytest.approx({"blue": 0.75, "green": 0.25, "red": 0.5})

@@ -78,9 +78,7 @@ def test_a_span_model_answers_with_the_windows_it_was_trained_on(encoder_path, t
 def test_every_model_remembers_the_length_it_was_trained_at(kind, encoder_path, tmp_path):
     labels = () if kind in (Span, MaskedLM) else ("no", "yes")
     trained = kind(max_seq_length=24, labels=labels)
-    model = bert_keras.load(encoder_path, kind.model_class, **trained.model_arguments())
-    model.other_config |= trained.remembered()
-    bert_keras.save(model, tmp_path / "model")
+    bert_keras.save(trained.open_model(encoder_path), tmp_path / "model")
     reopened = bert_keras.load(tmp_path / "model")
     assert task_of(reopened).max_seq_length == 24
     assert task_of(reopened, max_seq_length=30).max_seq_length == 30

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from bert_keras.tasks import Classification, Tagging
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.summary import summarize, warn_of_unknown
@@ -21,10 +23,11 @@ def test_it_counts_examples_tokens_and_labels():
     ]
 
 
-def test_it_tells_of_sequences_that_reach_the_limit():
-    task = Classification(labels=("bad", "good"), max_seq_length=8)
-    text = summarize(task, [0, 1], [], features([8, 6], [1, 0]))
-    assert "1 of them have data.max_seq_length = 8 tokens" in text
+def test_it_tells_of_texts_that_are_spread_over_several_sequences():
+    task = Tagging(labels=("O", "B-person", "I-person"), max_seq_length=8)
+    spread = [replace(f, example=0) for f in features([8, 6], [None, None])]
+    text = summarize(task, [0, 1], [], [*spread, replace(spread[0], example=1)])
+    assert "1 of 2 texts have more than max_seq_length = 8 tokens: they are read in" in text
 
 
 def test_labels_of_words_are_named_without_a_count():

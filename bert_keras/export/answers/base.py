@@ -57,6 +57,11 @@ class Answers(ABC):
             raise InputError("such a model takes single texts: leave pair out")
         return ("text_a", "text_b") if config.pair else ("text",)
 
+    @classmethod
+    def truncation(cls, model: Any) -> str:
+        """The part of a long text that is read; see ``BertTokenizer.encode``."""
+        return "head"
+
     def from_ids(self, batch: Tensors) -> Tensors:
         """The answers to sequences; here the model's own outputs, float32.
 
@@ -98,7 +103,10 @@ class Answers(ABC):
     def host_batch(self, texts: Texts) -> Arrays:
         """The texts as the host's tokenizer reads them, in one batch."""
         encodings = self.tokenizer.encode_batch(
-            list(texts[0]), list(texts[1]) if len(texts) > 1 else None, self.config.max_length
+            list(texts[0]),
+            list(texts[1]) if len(texts) > 1 else None,
+            self.config.max_length,
+            self.truncation(self.model),
         )
         features = [Feature(0, e.input_ids, e.token_type_ids) for e in encodings]
         return collate(features, self.tokenizer.pad_id)

@@ -1,21 +1,82 @@
 """Answers for a whole text or pair: a label, several labels, a number."""
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from bert_keras.errors import InputError
 from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, repeated
-from bert_keras.tasks import predict
+from bert_keras.export.long_texts import ids_of, sequences
+from bert_keras.export.sequences import within_limit
+from bert_keras.export.windows import cut_windows
+from bert_keras.tasks import predict, task_of
 from bert_keras.tasks.multi_label import THRESHOLD
+from bert_keras.tasks.windows import overlapping
 
 
 class _TextAnswers(Answers):
-    """Answers to texts, or to pairs of them."""
+    """Answers to texts, or to pairs of them.
+
+    Long texts are cut, or read in windows, as the model was trained.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        task: Any = task_of(self.model, max_seq_length=self.config.max_length)
+        self.task = task
+        if task.windows and self.config.pair:
+            raise InputError("the model reads long texts in windows, and no pairs: leave pair out")
+
+    @classmethod
+    def truncation(cls, model: Any) -> str:
+        """The part of a long text that the model was trained on."""
+        task: Any = task_of(model)
+        return str(task.truncation)
 
     def logits(self, batch: Tensors) -> tf.Tensor:
         """The model's logits, float32 [B, labels]."""
         return tf.cast(self.model(batch, training=False)["logits"], tf.float32)
+
+    @abstractmethod
+    def from_logits(self, logits: tf.Tensor) -> Tensors:
+        """The answers that logits [B, labels] come down to."""
+
+    def from_ids(self, batch: Tensors) -> Tensors:
+        """The answers to sequences."""
+        return self.from_logits(self.logits(batch))
+
+    def from_texts(self, *texts: tf.Tensor) -> Tensors:
+        """The answers to texts; where they are read in windows, from the mean logits."""
+        if not self.task.windows:
+            return super().from_texts(*texts)
+        assert self.config.max_length is not None
+        room = self.config.max_length - 2
+        stride, most = overlapping(room), self.task.max_windows
+        ids, lengths = ids_of(self.graph_tokenizer, texts[0], room + (most - 1) * stride)
+        sizes = tf.fill(tf.shape(lengths), room)
+        windows = cut_windows(lengths, sizes, stride, most)
+        head = tf.fill([tf.shape(lengths)[0], 1], self.tokenizer.cls_id)
+        batch = sequences(head, tf.ones_like(lengths), ids, windows, self.tokenizer)
+        logits = self.logits(within_limit(batch, self.config.max_request_tokens))
+        sums = tf.math.segment_sum(logits, windows.text)
+        counts = tf.math.segment_sum(tf.ones_like(logits[:, :1]), windows.text)
+        return self.from_logits(sums / counts)
+
+    def row_tokens(self) -> int:
+        """The tokens of all windows of a text."""
+        return super().row_tokens() * (self.task.max_windows if self.task.windows else 1)
+
+    def comparison_length(self) -> int:
+        """The tokens of a text that is cut, or read in several windows."""
+        return super().comparison_length() * (2 if self.task.windows else 1)
+
+    def own_settings(self) -> dict[str, Any]:
+        """The treatment of long texts."""
+        if self.task.windows:
+            return {"windows": True, "max_windows": self.task.max_windows}
+        return {"truncation": self.task.truncation}
 
     def predictions(self, model: Any, texts: Texts) -> list[dict[str, Any]]:
         """Keras's answers."""
@@ -30,9 +91,9 @@ class ClassificationAnswers(_TextAnswers):
     ``probabilities`` float32 [B, C] and the ``classes`` string [B, C] they are of.
     """
 
-    def from_ids(self, batch: Tensors) -> Tensors:
+    def from_logits(self, logits: tf.Tensor) -> Tensors:
         """The likeliest label and the probability of each."""
-        probabilities = tf.nn.softmax(self.logits(batch))
+        probabilities = tf.nn.softmax(logits)
         names = tf.constant(list(self.model.labels))
         return {
             "labels": tf.gather(names, tf.argmax(probabilities, axis=-1)),
@@ -59,9 +120,9 @@ class MultiLabelAnswers(_TextAnswers):
     ones; ``probabilities`` float32 [B, C] and the ``classes`` string [B, C] they are of.
     """
 
-    def from_ids(self, batch: Tensors) -> Tensors:
+    def from_logits(self, logits: tf.Tensor) -> Tensors:
         """The labels that are likelier than not, and the probability of each."""
-        probabilities = tf.sigmoid(self.logits(batch))
+        probabilities = tf.sigmoid(logits)
         classes = repeated(self.model.labels, probabilities)
         is_given = probabilities >= THRESHOLD
         # Stable, so that the given ones come first in their order.
@@ -88,9 +149,9 @@ class MultiLabelAnswers(_TextAnswers):
 class RegressionAnswers(_TextAnswers):
     """A number: ``scores`` float32 [B]."""
 
-    def from_ids(self, batch: Tensors) -> Tensors:
+    def from_logits(self, logits: tf.Tensor) -> Tensors:
         """The number."""
-        return {"scores": self.logits(batch)[:, 0]}
+        return {"scores": logits[:, 0]}
 
     def expected(self, model: Any, texts: Texts) -> Arrays:
         """The answers of ``predict``."""

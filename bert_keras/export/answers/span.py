@@ -89,7 +89,7 @@ class SpanAnswers(Answers):
         bound = task.max_seq_length - 3 + (config.max_windows - 1) * task.doc_stride
         tokens = tokens_of(self.graph_tokenizer, context, most, bound)
         windows = cut_windows(tokens.lengths, sizes, task.doc_stride, config.max_windows)
-        batch = sequences(head["input_ids"], head_lengths, tokens, windows, self.tokenizer)
+        batch = sequences(head["input_ids"], head_lengths, tokens.ids, windows, self.tokenizer)
         outputs = self.from_ids(within_limit(batch, config.max_request_tokens))
         # float64, since the host adds the two so.
         starts, ends = (

@@ -81,7 +81,7 @@ class TaggingAnswers(Answers):
         sizes = tf.fill(tf.shape(tokens.lengths), self._room())
         windows = cut_windows(tokens.lengths, sizes, self._stride(), self.config.max_windows)
         head = tf.fill([tf.shape(sizes)[0], 1], self.tokenizer.cls_id)
-        batch = sequences(head, tf.ones_like(sizes), tokens, windows, self.tokenizer)
+        batch = sequences(head, tf.ones_like(sizes), tokens.ids, windows, self.tokenizer)
         batch = within_limit(batch, self.config.max_request_tokens)
         logits = tf.cast(self.model(batch, training=False)["logits"], tf.float64)
         width = tf.shape(tokens.ids)[1]

@@ -84,12 +84,17 @@ def _from_file(model: Any, tokenizer: BertTokenizer, length: int, data: str) -> 
         )  # fmt: skip
     task = task_of(model, max_seq_length=length)
     measured, rest = _parted(task.read(data))
-    features = task.features(measured, tokenizer)
-    calibration = _spread(task.features(rest, tokenizer), _CALIBRATION)
+    features = _windows(task.features(measured, tokenizer))
+    calibration = _spread(_windows(task.features(rest, tokenizer)), _CALIBRATION)
     is_labelled = bool(features[0].targets or features[0].token_targets)
     if not is_labelled:
         return Examples(None, [], features, calibration, data)
     return Examples(task, measured, features, calibration, data)
+
+
+def _windows(features: list[Feature]) -> list[Feature]:
+    """Sequences one by one, as a phone asks."""
+    return [window for feature in features for window in feature.windows()]
 
 
 def _parted(examples: list[Any]) -> tuple[list[Any], list[Any]]:

@@ -1,5 +1,6 @@
 """A model as one TFLite file, measured beside Keras before it is written."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,7 +20,12 @@ from bert_keras.export.tflite.metadata import with_metadata
 from bert_keras.export.tflite.prune import compare_with_whole, pruned
 from bert_keras.export.weights import serving_copy
 from bert_keras.files import write_bytes_atomic
+from bert_keras.modeling import BertForSequenceClassification
+from bert_keras.tasks import task_of
+from bert_keras.tasks.registry import trained_length
 from bert_keras.tokenization import BertTokenizer
+
+_logger = logging.getLogger("bert_keras")
 
 _DEFAULT_LENGTH = 128
 _NAMES = {"none": "float32", "whole": "keras, whole"}
@@ -71,6 +77,8 @@ def export_tflite(
     examples = make_examples(reference, reference.tokenizer, length, data)
     padded = None if config.dynamic else length
     text_input = _text_input(reference, answers, config, padded, length)
+    if config.input == "tokens":
+        _note_on_long_texts(reference)
     judge = Judge(reference, answers, examples, padded)
     before = _judge_whole(judge, whole, length, padded, data) if reference is not whole else []
     calibration = batches_of(examples.calibration, reference.tokenizer.pad_id, padded)
@@ -136,7 +144,7 @@ def _checked(
         raise InputError(f"{path} is a folder; give the name of a file, such as {path}.tflite")
     check_vocabulary_size(tokenizer, model.config, path)
     longest = model.config.max_position_embeddings
-    length = min(_DEFAULT_LENGTH, longest) if config.length is None else config.length
+    length = config.length or min(trained_length(model) or _DEFAULT_LENGTH, longest)
     readable_length("length", length, longest)
     if model.dtype_policy.name == "float32" and model.tokenizer is tokenizer:
         return model, length
@@ -154,7 +162,36 @@ def _text_input(
     # Only here: the rest of an export needs no tensorflow-text.
     from bert_keras.export.tflite.text_input import TextInput
 
-    return TextInput(model, answers, padded, length, config.pair)
+    truncation, windows = _long_texts(model)
+    if windows:
+        raise InputError(
+            "the model reads a long text in windows, and a file that takes text one sequence: give "
+            "--input tokens, and the app asks for each window and averages"
+        )
+    return TextInput(model, answers, padded, length, config.pair, truncation)
+
+
+def _long_texts(model: Any) -> tuple[str, bool]:
+    """Which part of a long text the model was trained on, and whether in windows."""
+    if not isinstance(model, BertForSequenceClassification):
+        return "head", False
+    task: Any = task_of(model)
+    return task.truncation, task.windows
+
+
+def _note_on_long_texts(model: Any) -> None:
+    """Says what an app that makes the ids itself has to do with long texts."""
+    truncation, windows = _long_texts(model)
+    if windows:
+        _logger.warning(
+            "the model reads long texts in windows: the app has to ask for each and average "
+            "(export/mobile/README.md); MediaPipe reads the beginning alone"
+        )
+    elif truncation != "head":
+        _logger.warning(
+            "the model was trained on truncation = %r: the app has to cut long texts so, or take "
+            "--input text; MediaPipe reads the beginning alone", truncation,
+        )  # fmt: skip
 
 
 def _check_float32(row: Measurement) -> None:

@@ -98,17 +98,24 @@ class TextInput:
         length: Tokens of every sequence; None leaves each as long as its text.
         longest: The most tokens of a sequence; longer texts are cut.
         pair: Whether the texts come in pairs.
+        truncation: Which part of a longer text stays.
 
     Raises:
         InputError: When such a model takes no pairs.
     """
 
     def __init__(
-        self, model: Any, answers: IdAnswers, length: int | None, longest: int, pair: bool
+        self,
+        model: Any,
+        answers: IdAnswers,
+        length: int | None,
+        longest: int,
+        pair: bool,
+        truncation: str = "head",
     ) -> None:
         self.tokenizer: BertTokenizer = model.tokenizer
         self.inputs = text_inputs(model, pair)
-        self.length, self.longest = length, longest
+        self.length, self.longest, self.truncation = length, longest, truncation
         self.passed_on = PLACES if answers.token_outputs else ()
         self.file = self._converted()
         operations_of(self.file, CUSTOM_OPERATIONS["text"])  # no others
@@ -131,7 +138,7 @@ class TextInput:
         content = with_files(self.in_front_of(data), self.tokenizer.vocab, labels)
         columns = self._sample()
         pairs = columns[1] if len(columns) > 1 else None
-        encodings = self.tokenizer.encode_batch(columns[0], pairs, self.longest)
+        encodings = self.tokenizer.encode_batch(columns[0], pairs, self.longest, self.truncation)
         features = [Feature(0, e.input_ids, e.token_type_ids) for e in encodings]
         batches = batches_of(features, self.tokenizer.pad_id, self.length)
         texts = [dict(zip(self.inputs, row, strict=True)) for row in zip(*columns, strict=True)]
@@ -167,7 +174,7 @@ class TextInput:
         return [[*texts[n:], *texts[:n]] for n in range(len(self.inputs))]
 
     def _converted(self) -> bytes:
-        phone = PhoneTokenizer(self.tokenizer, self.longest)
+        phone = PhoneTokenizer(self.tokenizer, self.longest, self.truncation)
         names = (*NAMES, *self.passed_on)
 
         def tokenize(**texts: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -22,6 +22,7 @@ from bert_keras.tokenization.graph.charsmap import build_charsmap, one_byte_each
 from bert_keras.tokenization.graph.room import room_for, truncated
 from bert_keras.tokenization.graph.rules import kept_marks, mark_ranks
 from bert_keras.tokenization.tokenizer import BertTokenizer
+from bert_keras.tokenization.truncation import tokens_from_head
 from bert_keras.tokenization.vocabulary import (
     CONTINUATION,
     MAX_CHARACTERS_PER_WORD,
@@ -60,11 +61,13 @@ class PhoneTokenizer(tf.Module):
     Args:
         tokenizer: The host's tokenizer.
         max_length: The largest number of tokens, special ones included.
+        truncation: Which part of a longer text stays; see ``BertTokenizer.encode``.
     """
 
-    def __init__(self, tokenizer: BertTokenizer, max_length: int) -> None:
+    def __init__(self, tokenizer: BertTokenizer, max_length: int, truncation: str = "head") -> None:
         super().__init__()
         self.max_length = max_length
+        self.truncation = truncation
         vocab = tokenizer.vocab
         self._added = [tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id]
         self._special_ids = [vocab.index(token) for token in SPECIAL_TOKENS]
@@ -107,7 +110,7 @@ class PhoneTokenizer(tf.Module):
         parts = [self.pieces(each) for each in texts]
         lengths = truncated([tf.size(part.ids) for part in parts], room)
         parts = [
-            PhonePieces(*(values[:length] for values in part))
+            PhonePieces(*(self._kept(values, length) for values in part))
             for part, length in zip(parts, lengths, strict=True)
         ]
 
@@ -129,6 +132,13 @@ class PhoneTokenizer(tf.Module):
             "byte_ends": row(0, 0, values="ends"),
             "word_ids": row(-1, -1, values="words"),
         }
+
+    def _kept(self, values: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+        """What is kept of the values of a text's pieces, ``length`` in number."""
+        if self.truncation == "head":
+            return values[:length]
+        head = tokens_from_head(length, self.truncation)
+        return tf.concat([values[:head], values[tf.size(values) - (length - head) :]], axis=0)
 
     def padded(self, batch: dict[str, tf.Tensor], length: int) -> dict[str, tf.Tensor]:
         """What ``encode`` gives, padded to a number of tokens."""

@@ -6,6 +6,7 @@ from bert_keras.tokenization.graph.bounds import beginnings
 from bert_keras.tokenization.graph.pieces import PieceGraph, Pieces
 from bert_keras.tokenization.graph.room import room_for, truncated
 from bert_keras.tokenization.tokenizer import BertTokenizer
+from bert_keras.tokenization.truncation import tokens_from_head
 
 
 class GraphTokenizer(tf.Module):
@@ -18,14 +19,17 @@ class GraphTokenizer(tf.Module):
     Args:
         tokenizer: The host's tokenizer.
         max_length: The largest number of tokens, special ones included.
+        truncation: Which part of a longer text stays; see ``BertTokenizer.encode``. But for
+            ``"head"``, a text is read to its end, however long it is.
 
     Raises:
         InputError: When ``max_length`` has no room for the special tokens.
     """
 
-    def __init__(self, tokenizer: BertTokenizer, max_length: int) -> None:
+    def __init__(self, tokenizer: BertTokenizer, max_length: int, truncation: str = "head") -> None:
         super().__init__()
         self.max_length = max_length
+        self.truncation = truncation
         self._special = [tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id]
         room_for(max_length, 1)
         self._pieces = PieceGraph(tokenizer.vocab, tokenizer.casing)
@@ -84,7 +88,9 @@ class GraphTokenizer(tf.Module):
         """The texts and, behind them, the second ones, string [B] or [2 B]."""
         columns = [text] if text_pair is None else [text, text_pair]
         room = room_for(self.max_length, len(columns))
-        return tf.concat(beginnings(self._pieces, columns, room), axis=0)
+        if self.truncation == "head":
+            columns = beginnings(self._pieces, columns, room)
+        return tf.concat(columns, axis=0)
 
     def _assembled(self, pieces: Pieces, texts: int) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """The pieces of B or 2 B texts with the special tokens, cut and padded.
@@ -102,11 +108,13 @@ class GraphTokenizer(tf.Module):
         index = tf.where(position == 0, count, count + 2)
         begin = tf.ones_like(total)[:, tf.newaxis]
         types = tf.zeros_like(position)
-        for segment, (first, length) in enumerate(zip(firsts, kept, strict=True)):
+        for segment, (first, whole, length) in enumerate(zip(firsts, lengths, kept, strict=True)):
             inside, length = position - begin, length[:, tf.newaxis]
-            index = tf.where(
-                (inside >= 0) & (inside < length), first[:, tf.newaxis] + inside, index
-            )
+            piece = first[:, tf.newaxis] + inside
+            if self.truncation != "head":
+                from_head = tokens_from_head(length, self.truncation)
+                piece += tf.where(inside < from_head, 0, whole[:, tf.newaxis] - length)
+            index = tf.where((inside >= 0) & (inside < length), piece, index)
             index = tf.where(inside == length, count + 1, index)
             types = tf.where((inside >= 0) & (inside <= length), segment, types)
             begin += length + 1

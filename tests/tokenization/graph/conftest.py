@@ -82,10 +82,16 @@ def _hostile_texts(seed: int, count: int) -> Iterator[bytes]:
 class Pair:
     """The host's tokenizer and the graph's, as functions that a SavedModel would hold."""
 
-    def __init__(self, casing: Casing, max_length: int, vocab: list[str] = VOCABULARY) -> None:
+    def __init__(
+        self,
+        casing: Casing,
+        max_length: int,
+        vocab: list[str] = VOCABULARY,
+        truncation: str = "head",
+    ) -> None:
         self.host = BertTokenizer(vocab, casing)
-        self.graph = GraphTokenizer(self.host, max_length)
-        self.max_length = max_length
+        self.graph = GraphTokenizer(self.host, max_length, truncation)
+        self.max_length, self.truncation = max_length, truncation
         strings = tf.TensorSpec([None], tf.string)
         self.single = tf.function(self.graph.encode, input_signature=[strings])
         self.pair = tf.function(self.graph.encode, input_signature=[strings, strings])
@@ -102,7 +108,9 @@ class Pair:
         found = functions[len(texts) - 1](*(tf.constant(column, tf.string) for column in texts))
         found = {name: values.numpy() for name, values in found.items()}
         decoded = [[text.decode("utf-8", "replace") for text in column] for column in texts]
-        encodings = self.host.encode_batch(*decoded, max_length=self.max_length)
+        encodings = self.host.encode_batch(
+            *decoded, max_length=self.max_length, truncation=self.truncation
+        )
         longest = max((len(encoding.input_ids) for encoding in encodings), default=0)
         for values in found.values():
             assert values.shape == (len(texts[0]), longest)
@@ -139,10 +147,15 @@ def pair_of() -> Callable[..., Pair]:
     """Tokenizers by casing, length and vocabulary, each built once."""
     known: dict[tuple, Pair] = {}
 
-    def get(casing: str = "uncased", max_length: int = 48, vocab: list[str] = VOCABULARY) -> Pair:
-        key = (casing, max_length, tuple(vocab))
+    def get(
+        casing: str = "uncased",
+        max_length: int = 48,
+        vocab: list[str] = VOCABULARY,
+        truncation: str = "head",
+    ) -> Pair:
+        key = (casing, max_length, tuple(vocab), truncation)
         if key not in known:
-            known[key] = Pair(CASINGS[casing], max_length, vocab)
+            known[key] = Pair(CASINGS[casing], max_length, vocab, truncation)
         return known[key]
 
     return get

@@ -22,9 +22,9 @@ ENCODED = ("input_ids", "attention_mask", "token_type_ids")
 class Phone:
     """A host's tokenizer and its file in the interpreter."""
 
-    def __init__(self, host, max_length):
-        self.host, self.max_length = host, max_length
-        phone = PhoneTokenizer(host, max_length)
+    def __init__(self, host, max_length, truncation="head"):
+        self.host, self.max_length, self.truncation = host, max_length, truncation
+        phone = PhoneTokenizer(host, max_length, truncation)
         one = {"text": tf.TensorSpec([1], tf.string, "text")}
         two = {name: tf.TensorSpec([1], tf.string, name) for name in ("text", "text_pair")}
         self._runners = [_runner(phone, specs) for specs in (one, two)]
@@ -37,7 +37,9 @@ class Phone:
     def assert_equal(self, *texts, with_offsets=True):
         """Compares one text or pair; returns how many tokens it has."""
         decoded = [text.decode("utf-8", "replace") for text in texts]
-        expected = self.host.encode(*decoded, max_length=self.max_length)
+        expected = self.host.encode(
+            *decoded, max_length=self.max_length, truncation=self.truncation
+        )
         given = self.run(*texts)
         assert given["input_ids"] == expected.input_ids, texts
         assert given["token_type_ids"] == expected.token_type_ids, texts
@@ -69,12 +71,12 @@ def _runner(phone, specs):
 def phone_of(pair_of):
     known = {}
 
-    def get(casing="uncased", max_length=48, vocab=None):
-        key = (casing, max_length, vocab and tuple(vocab))
+    def get(casing="uncased", max_length=48, vocab=None, truncation="head"):
+        key = (casing, max_length, vocab and tuple(vocab), truncation)
         if key not in known:
             host = pair_of(casing).host
             host = host if vocab is None else BertTokenizer(vocab, host.casing)
-            known[key] = Phone(host, max_length)
+            known[key] = Phone(host, max_length, truncation)
         return known[key]
 
     return get
@@ -94,6 +96,17 @@ def in_order(text):
     return not any(
         ord(c) in kept or c in "\U0001d15f\u0344" for c in text.decode("utf-8", "replace")
     )
+
+
+@pytest.mark.parametrize("truncation", ["tail", "head_tail"])
+def test_the_kept_part_of_long_texts_is_the_hosts(
+    phone_of, plain_vocabulary, hostile_texts, truncation
+):
+    phone = phone_of(max_length=12, vocab=plain_vocabulary, truncation=truncation)
+    texts = list(hostile_texts(14, 150))
+    assert sum(phone.assert_equal(t, with_offsets=in_order(t)) for t in texts) > 900
+    for first, second in pairwise(texts[:40]):
+        phone.assert_equal(first, second, with_offsets=in_order(first + second))
 
 
 @pytest.mark.parametrize("casing", ["uncased", "cased"])

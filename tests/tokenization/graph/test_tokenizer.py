@@ -44,6 +44,15 @@ def test_ids_and_offsets_are_the_hosts_on_hostile_strings(pair_of, hostile_texts
     assert _compare(pair_of(casing), texts) > 5_000
 
 
+@pytest.mark.parametrize("truncation", ["tail", "head_tail"])
+def test_the_kept_part_of_long_texts_is_the_hosts(pair_of, hostile_texts, truncation):
+    pair = pair_of(max_length=12, truncation=truncation)
+    texts = list(hostile_texts(4, 300))
+    assert _compare(pair, texts, with_offsets=True) > 2_000
+    long = b"the thing " * 5_000  # read to its end
+    assert _compare(pair, [long + b"un", b"un " + long]) > 20
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("casing", ALL_CASINGS)
 def test_ids_are_the_hosts_on_100_000_hostile_strings(pair_of, hostile_texts, casing):
