@@ -26,7 +26,7 @@ def add_parser(subparsers: Any) -> None:
         "turn text into a corpus: documents, sentences, word-piece ids",
         "  bert-keras prepare texts/ --vocab vocab.txt --out corpus\n"
         "  bert-keras prepare pydocs --vocab vocab.txt --out corpus\n"
-        "  bert-keras prepare wiki.txt --split blank-line --vocab vocab.txt --out corpus\n"
+        "  bert-keras prepare sentences.txt --split blank-line --vocab vocab.txt --out corpus\n"
         "  bert-keras prepare web.jsonl.zst tfds:ag_news_subset:train:description "
         "--drop-duplicates \\\n    --vocab vocab.txt --out corpus --workers 2\n"
         "  bert-keras prepare 'gs://mine/texts/*.jsonl' --vocab vocab.txt --out corpus \\\n"
@@ -40,14 +40,14 @@ def add_parser(subparsers: Any) -> None:
         "--split",
         choices=("file", "blank-line"),
         default="file",
-        help="what a document is: a file (record, row, example), or a block between blank lines as "
-        "in the original code",
+        help="what a document is: a file (record, row, example), or a block between blank lines, "
+        "whose lines are sentences, as in the original code",
     )
     parser.add_argument(
         "--sentences",
         choices=("auto", "lines"),
-        help="find them (auto), or take every line for one (lines; the default with --split "
-        "blank-line, as in the original code)",
+        help="find them (auto, the default), or take every line for one (lines, the default with "
+        "--split blank-line)",
     )
     parser.add_argument(
         "--drop-duplicates",

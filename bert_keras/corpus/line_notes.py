@@ -8,7 +8,7 @@ from bert_keras.corpus.sentences import ends_sentence, has_end_mark, split_parag
 from bert_keras.corpus.textfiles import Paragraph
 
 _LINES = 1_000  # are looked at, the first ones
-_CHARACTERS = 1 << 16
+_CHARACTERS = 1 << 14
 _logger = logging.getLogger("bert_keras")
 
 
@@ -45,8 +45,9 @@ def _warn_of_joined_lines(paragraphs: list[Paragraph]) -> None:
     """Says so where lines look like sentences, and are not all taken for some."""
     lines = [line for paragraph in paragraphs for line in paragraph]
     single = sum(_looks_single(line) for line in lines)
-    found = sum(len(split_paragraph(paragraph)) for paragraph in paragraphs)
-    if single >= 0.85 * len(lines) and found < len(lines):
+    if single < 0.85 * len(lines):
+        return
+    if sum(len(split_paragraph(paragraph)) for paragraph in paragraphs) < len(lines):
         _logger.warning(
             "%s of the first %s lines look like one sentence each, and some were joined; "
             "--sentences lines takes every line for a sentence",

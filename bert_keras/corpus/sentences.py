@@ -255,14 +255,12 @@ def _start_kind(chunk: str) -> int:
         return _NEVER_FIRST
     body = chunk.lstrip(_OPENING)
     first = body[:1]
+    if first.islower() or first.isupper():
+        word = _WORD.match(body)
+        is_first_word = word is not None and word.group().lower() in _IS_FIRST_WORD
+        if first.islower():
+            return _SMALL_FIRST_WORD if is_first_word else _SMALL
+        return _FIRST_WORD if is_first_word else _CAPITAL
     if first.isdigit():
         return _DIGIT
-    if _NEEDS_NO_SPACE.match(first):
-        return _CHINESE
-    word = _WORD.match(body)
-    is_first_word = word is not None and word.group().lower() in _IS_FIRST_WORD
-    if first.islower():
-        return _SMALL_FIRST_WORD if is_first_word else _SMALL
-    if is_first_word:
-        return _FIRST_WORD
-    return _CAPITAL if first.isupper() else _OTHER
+    return _CHINESE if _NEEDS_NO_SPACE.match(first) else _OTHER

@@ -43,8 +43,8 @@ def texts(tmp_path):
     (folder / "20.jsonl").write_text('{"text": "The old mill."}\n{"text": "Nobody said so."}\n')
     (folder / "21.txt.gz").write_bytes(gzip.compress(STORY.encode() * 40))
     (folder / "22.txt").write_text("老磨坊没有人。" * 9)
-    (folder / "23.jsonl").write_text('[{"text": "An array."}]'.replace("[", "").replace("]", ""))
     (folder / "wiki_00").write_text('<doc id="1" title="Mill">\nMill\n\nAn old mill.\n\n</doc>\n')
+    (folder / "23.txt").write_text("the old mill ran. nobody said so. " + "the old river " * 500)
     return folder
 
 
@@ -57,6 +57,8 @@ def bytes_of(directory):
     [
         {},
         {"split": "blank-line", "drop_duplicates": True},
+        {"split": "blank-line", "sentences": "auto"},
+        {"sentences": "lines"},
         {"casing": Casing(do_lower_case=False)},
     ],
 )

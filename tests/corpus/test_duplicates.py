@@ -74,7 +74,7 @@ def test_how_the_stream_is_cut_makes_no_difference():
 
 @pytest.mark.parametrize("batch", [200, 1 << 18])
 def test_a_corpus_without_near_duplicates_is_that_of_the_others(tmp_path, monkeypatch, batch):
-    monkeypatch.setattr("bert_keras.corpus.prepare._BATCH_CHARACTERS", batch)
+    monkeypatch.setattr("bert_keras.corpus.tokenizing._BATCH_CHARACTERS", batch)
     pick = random.Random(1)
     words = ["river", "mill", "☃", "old", "ran", "house", "was", "there", "moon", "who", "a", "of"]
     texts = [" ".join(pick.choices(words, k=200)) + ".\n" for _ in range(12)]

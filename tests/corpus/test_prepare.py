@@ -141,7 +141,8 @@ def test_workers_do_not_change_a_byte(tmp_path, texts, vocab, monkeypatch):
 
 def test_blank_lines_can_end_documents(tmp_path, vocab):
     (tmp_path / "a.txt").write_text(STORY)
-    prepare_corpus([tmp_path / "a.txt"], vocab, tmp_path / "out", split="blank-line")
+    settings = {"split": "blank-line", "sentences": "auto"}
+    prepare_corpus([tmp_path / "a.txt"], vocab, tmp_path / "out", **settings)
     assert Corpus.open(tmp_path / "out").documents.tolist() == [[0, 3], [3, 5]]
 
 

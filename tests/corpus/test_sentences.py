@@ -128,3 +128,91 @@ def test_a_long_text_without_spaces_does_not_take_quadratic_time():
     text = "a." * 200_000
     assert split_paragraph([text]) == [text]
     assert len(split_paragraph(["x " * 200_000 + "Y. " * 50_000])) >= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        (
+            "the hotel was nice. we stayed two nights! was it cold? it was.",
+            ["the hotel was nice.", "we stayed two nights!", "was it cold?", "it was."],
+        ),
+        (
+            "mr. li met dr. j. r. wu. they left at 3.14. see no. 5 in fig. 2. no. that is it.",
+            ["mr. li met dr. j. r. wu.", "they left at 3.14.", "see no. 5 in fig. 2.", "no.",
+             "that is it."],
+        ),
+        (
+            "1. the first point. 2. the next one. ii. of the navy. he lives in the u.s. it is new.",
+            ["1. the first point.", "2. the next one.", "ii. of the navy.",
+             "he lives in the u.s.", "it is new."],
+        ),
+        (
+            'well... what? "really?" she asked. so did i. the end.',
+            ["well... what?", '"really?" she asked.', "so did i.", "the end."],
+        ),
+        ("i love NASA. it is big. we met Tom. ok",
+         ["i love NASA.", "it is big.", "we met Tom.", "ok"]),
+        ("das haus ist alt. es steht hier. wir gehen.",
+         ["das haus ist alt.", "es steht hier.", "wir gehen."]),
+        ("дом стар. он стоит. мы идём.", ["дом стар.", "он стоит.", "мы идём."]),
+        ("this is good . we liked it . and then ?",
+         ["this is good .", "we liked it .", "and then ?"]),
+    ],
+)  # fmt: skip
+def test_without_capitals_a_full_stop_ends_a_sentence_before_a_small_letter(text, sentences):
+    assert split_paragraph([text]) == sentences
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The firm of Acme bros. sold approx. two tons of it.",
+        "We saw the ca. 50 sq. ft. of the room.",
+        "THE END OF THE WORLD",
+    ],
+)
+def test_with_capitals_it_ends_none_there(text):
+    assert split_paragraph([text]) == [text]
+
+
+def test_a_small_cased_paragraph_beside_one_without_capitals_keeps_its_own_rule():
+    assert split_paragraph(["It weighs abt. two tons. We saw it."]) == [
+        "It weighs abt. two tons.",
+        "We saw it.",
+    ]
+    assert split_paragraph(["it weighs two tons. we saw it."]) == [
+        "it weighs two tons.",
+        "we saw it.",
+    ]
+
+
+def test_initials_of_other_alphabets_end_no_sentence():
+    text = "А. С. Пушкин родился в Москве."
+    assert split_paragraph([text]) == [text]
+
+
+def test_lines_without_capitals_that_are_sentences_stay_apart():
+    lines = ["a first sentence stands here.", "and a second one", "the third ends too!", "yes."]
+    assert split_paragraph(lines) == lines
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("यह होटल अच्छा था। हम रुके।नाश्ता ठंडा था॥ अंत",
+         ["यह होटल अच्छा था।", "हम रुके।", "नाश्ता ठंडा था॥", "अंत"]),
+        ("یہ ہوٹل اچھا تھا۔ ناشتہ ٹھنڈا تھا؟ قیمت 3۔5 فیصد ہے۔ ۱۔ متن۔",
+         ["یہ ہوٹل اچھا تھا۔", "ناشتہ ٹھنڈا تھا؟", "قیمت 3۔5 فیصد ہے۔", "۱۔ متن۔"]),
+        ("هل هو جيد؟ نعم. «حقا؟» ثم ذهب.", ["هل هو جيد؟", "نعم.", "«حقا؟»", "ثم ذهب."]),
+        ("Բարեւ։ Ինչպես ես։ Լավ եմ: Այո։", ["Բարեւ։", "Ինչպես ես։", "Լավ եմ:", "Այո։"]),
+        ("Πού είναι; Εδώ. Ναι; Όχι", ["Πού είναι;", "Εδώ.", "Ναι;", "Όχι"]),
+        ("សួស្តី។ អរគុណ។ល្អ៕", ["សួស្តី។", "អរគុណ។", "ល្អ៕"]),
+        ("ሰላም። እንዴት ነህ፧ ደህና", ["ሰላም።", "እንዴት ነህ፧", "ደህና"]),
+        ("ဟိုတယ်၊ ကောင်းတယ်။ ပြန်တယ်။", ["ဟိုတယ်၊ ကောင်းတယ်။", "ပြန်တယ်။"]),
+        ("ཀ་ཁ། ᠮᠣᠩᠭᠣᠯ᠃ ᠪᠢᠴᠢᠭ᠃", ["ཀ་ཁ། ᠮᠣᠩᠭᠣᠯ᠃", "ᠪᠢᠴᠢᠭ᠃"]),
+        ("Really‽ Yes⁇ No‼ and on", ["Really‽", "Yes⁇", "No‼ and on"]),
+    ],
+)  # fmt: skip
+def test_the_stops_of_other_scripts_end_sentences(text, sentences):
+    assert split_paragraph([text]) == sentences

@@ -10,7 +10,13 @@ import re
 import numpy as np
 import pytest
 
-from bert_keras.data import plan_full_sentences, plan_pairs, plan_sentence_order
+from bert_keras.config import DataConfig
+from bert_keras.data import (
+    plan_full_sentences,
+    plan_pairs,
+    plan_sentence_order,
+    summarize_epoch,
+)
 
 WORST_Z = 4.8  # Among some hundred bins a fair comparison passes 4.8 once in some thousand tries.
 
@@ -188,6 +194,31 @@ def test_examples_are_distributed_as_by_the_sequential_algorithm(
 ):
     offsets, documents = varied_corpus.sentence_offsets, varied_corpus.documents
     compare(ALGORITHMS[algorithm], offsets, documents, 64, short_seq_prob, 150)
+
+
+@pytest.mark.parametrize("max_seq_length", [32, 128])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_share_of_the_tokens_shown_is_that_of_the_sequential_algorithm(
+    varied_corpus, algorithm, max_seq_length
+):
+    _, sequential_epoch = ALGORITHMS[algorithm]
+    offsets, documents = varied_corpus.sentence_offsets, varied_corpus.documents
+    spans = list(zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True))
+    texts = [spans[start:stop] for start, stop in documents.tolist()]
+    rng = random.Random(5)
+    shares, random_shares = [], []
+    for _ in range(60):
+        rows = list(sequential_epoch(texts, max_seq_length, 0.1, rng))
+        shown = set()
+        for a_start, a_length, b_start, b_length, _ in rows:
+            shown.update(range(a_start, a_start + a_length), range(b_start, b_start + b_length))
+        shares.append(len(shown) / offsets[-1])
+        random_shares.append(np.mean([is_random for *_, is_random in rows]))
+    config = DataConfig(max_seq_length=max_seq_length, next_sentence=algorithm)
+    summary = summarize_epoch(varied_corpus, config, seed=3)
+    assert summary.token_share == pytest.approx(np.mean(shares), abs=0.01)
+    assert summary.random_share == pytest.approx(np.mean(random_shares), abs=0.01)
+    assert (summary.token_share == 1) == (algorithm == "none")
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

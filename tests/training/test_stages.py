@@ -1,3 +1,4 @@
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from bert_keras.config import PhaseConfig
 from bert_keras.corpus import Corpus
 from bert_keras.data import coverage, plan_pairs
-from bert_keras.training.stages import make_stages
+from bert_keras.training.stages import make_stages, say_epochs
 from bert_keras.training.state import RunState
 
 
@@ -135,3 +136,21 @@ def test_batches_are_skipped_across_epochs(recipe, corpus_path):
     (fresh,) = make_stages(recipe, Corpus.open(corpus_path))
     batches(fresh, 0, 130)
     assert stage.epochs.before(130) == fresh.epochs.before(130)
+
+
+def test_it_is_said_of_each_stage_what_an_epoch_is_and_of_the_last_what_teaches_nothing(
+    stages, recipe, corpus_path, caplog
+):
+    with caplog.at_level(logging.INFO, "bert_keras"):
+        say_epochs(stages)
+    first, second = (record.getMessage() for record in caplog.records)
+    batches = stages[1].batches_from
+    summary = coverage.summarize_epoch(batches.corpus, batches.data, batches.seed)
+    assert first.startswith("to step 900 an epoch is about ")
+    assert second == f"to step 1,000 {summary.describe()}"
+    caplog.clear()
+    data = replace(recipe.data, max_seq_length=8, max_predictions_per_seq=2, phases=())
+    say_epochs(make_stages(replace(recipe, data=data), Corpus.open(corpus_path)))
+    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert "a single sentence often fills 8 tokens" in warnings[0]
+    assert warnings[1].startswith("an epoch shows only")
