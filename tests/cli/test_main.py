@@ -285,25 +285,3 @@ class TestBadInput:
 
     def test_plot_of_a_folder_that_is_no_run(self, tmp_path, capsys):
         assert "metrics.jsonl" in fail(capsys, "plot", tmp_path)
-
-
-def test_a_column_is_read_and_said_on_standard_error(tmp_path, capsys):
-    rows = "".join(f'{n},"{sentence}"\n' for n, sentence in enumerate(SENTENCES))
-    (tmp_path / "a.csv").write_text(f"id,body\n{rows}")
-    table, vocabulary = str(tmp_path / "a.csv"), str(tmp_path / "v")
-    assert "columns: 'id', 'body'" in fail(capsys, "vocab", table, "--out", vocabulary)
-    column = ["--text-column", "body"]
-    assert main(["vocab", table, "--out", vocabulary, "--size", "90", *column]) == 0
-    out = str(tmp_path / "corpus")
-    assert main(["prepare", table, "--vocab", vocabulary, "--out", out, *column]) == 0
-    captured = capsys.readouterr()
-    said = "reading 1 file as CSV (column 'body', such as 'The cat sees the river.')"
-    assert captured.err.count(said) == 2
-    assert "% of the characters" in captured.out
-
-
-def test_an_uncased_corpus_of_a_cased_vocabulary_is_told(tmp_path, texts, capsys):
-    vocabulary, out = str(tmp_path / "v"), str(tmp_path / "corpus")
-    assert main(["vocab", str(texts), "--out", vocabulary, "--size", "120", "--cased"]) == 0
-    assert main(["prepare", str(texts), "--vocab", vocabulary, "--out", out]) == 0
-    assert "entries can never occur, such as" in capsys.readouterr().err
