@@ -22,9 +22,10 @@ _TASK_SETTINGS = (
     *TASK_COLUMNS, "header", "label_separator", "ignore_labels", "strict_entities",
 )  # fmt: skip
 INPUT_HELP = (
-    "a text file, *.jsonl (field 'text'), either packed as .gz or .zst, a folder of them, a glob, "
-    "tfds:NAME[:SPLIT[:FIELD]], or 'pydocs': the documentation of the Python packages installed "
-    "here. A file or JSON line is a document; a blank line ends a paragraph"
+    "a text file, JSON lines or an array, WikiExtractor's output, *.csv, *.tsv, each packed as .gz "
+    "or .zst or not, a folder of text and JSON lines, a glob, tfds:NAME[:SPLIT[:FIELD]], or "
+    "'pydocs': the documentation of the Python packages installed here. A file, record or row is a "
+    "document; a blank line ends a paragraph"
 )
 
 
@@ -64,8 +65,15 @@ def add_command(
 
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """INPUT... and --cased."""
+    """INPUT..., --text-column and --cased."""
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help=INPUT_HELP)
+    parser.add_argument(
+        "--text-column",
+        default="text",
+        metavar="NAME",
+        help="the field or column that holds the text of JSON, .csv, .tsv and tfds: (default: "
+        "text); of a table without a header its number",
+    )
     parser.add_argument(
         "--cased", action="store_true", help="keep capitals and accents (default: uncased)"
     )
@@ -162,7 +170,7 @@ def casing(options: argparse.Namespace) -> "Casing":
 
 def utf8_text(argument: str) -> str:
     """An argparse type: text, with U+FFFD for bytes that are not UTF-8, as a corpus has it."""
-    from bert_keras.corpus.textfiles import ReadCounts
+    from bert_keras.corpus.decoding import ReadCounts
 
     return ReadCounts().replace_bad(argument)
 

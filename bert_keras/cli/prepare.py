@@ -40,7 +40,7 @@ def add_parser(subparsers: Any) -> None:
         "--split",
         choices=("file", "blank-line"),
         default="file",
-        help="what a document is: a file (JSON line, example), or a block between blank lines, "
+        help="what a document is: a file (record, row, example), or a block between blank lines, "
         "whose lines are sentences, as in the original code",
     )
     parser.add_argument(
@@ -91,6 +91,7 @@ def run(options: argparse.Namespace) -> None:
         "sentences": f"{report.sentences:,}",
         "word pieces": f"{report.tokens:,}",
         "unknown words": f"{report.unknown_share:.2%} of the word pieces",
+        "their characters": f"{report.unknown_character_share:.2%} of the characters",
         "in sentences longer than 512": f"{report.long_sentence_share:.2%} of the word pieces",
         "empty documents skipped": f"{report.empty_documents:,}",
         "near duplicates dropped": f"{report.duplicate_documents:,}",
@@ -128,6 +129,7 @@ def _prepare(options: argparse.Namespace) -> "CorpusReport":
         "out": options.out,
         "casing": casing(options),
         "split": options.split,
+        "text_column": options.text_column,
         "sentences": options.sentences,
         "drop_duplicates": options.drop_duplicates,
         "chinese_words": options.chinese_words,

@@ -34,17 +34,16 @@ def run(options: argparse.Namespace) -> None:
     if options.out.exists():
         raise InputError(f"{options.out} already exists; remove it or choose another name")
     start_tensorflow_for(options.inputs)
-    learn(options.inputs, options.out, options.size, options.cased)
+    learn(options.inputs, options.out, options.size, options.cased, options.text_column)
 
 
-def learn(inputs: list[str], out: Path, size: int, cased: bool) -> None:
+def learn(inputs: list[str], out: Path, size: int, cased: bool, text_column: str = "text") -> None:
     """Reads the inputs, learns at most ``size`` word pieces and writes them to ``out``."""
     from bert_keras.corpus.sources import read_lines
     from bert_keras.tokenization import learn_vocabulary, write_vocabulary
 
     with progress("reading", unit="bytes") as advance:
-        vocabulary = learn_vocabulary(
-            read_lines(inputs, on_progress=advance), size, casing(argparse.Namespace(cased=cased))
-        )
+        lines = read_lines(inputs, on_progress=advance, text_column=text_column)
+        vocabulary = learn_vocabulary(lines, size, casing(argparse.Namespace(cased=cased)))
     write_vocabulary(out, vocabulary)
     console.print(f"{out}: {len(vocabulary):,} word pieces")

@@ -30,7 +30,7 @@ def load_toml(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -> 
         FileNotFoundError: When there is no such file.
     """
     try:
-        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        values = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}") from None
     for override in overrides:

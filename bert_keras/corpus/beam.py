@@ -5,6 +5,7 @@ the pipeline then writes the parts in the order of the inputs. So what needs an 
 near duplicates) sees the same documents one after another as on a single machine.
 """
 
+import dataclasses
 import json
 import shutil
 import tempfile
@@ -28,13 +29,25 @@ except ImportError as error:
         f"preparing a corpus on Apache Beam needs it ({error}): {install_command('beam')}"
     ) from None
 
-from bert_keras.corpus.prepare import CorpusReport, describe_source, write_corpus
-from bert_keras.corpus.sources import PYDOCS, read_documents, resolve_inputs
-from bert_keras.corpus.textfiles import ReadCounts
+from bert_keras.corpus.decoding import ReadCounts
+from bert_keras.corpus.formats import TEXT_COLUMN
+from bert_keras.corpus.prepare import (
+    CorpusReport,
+    describe_source,
+    write_corpus,
+)
+from bert_keras.corpus.sources import (
+    PYDOCS,
+    check_split,
+    read_source,
+    recognise_sources,
+    resolve_inputs,
+)
+from bert_keras.corpus.tfds import TFDS_PREFIX
 from bert_keras.corpus.tokenizing import tokenize_batches
 from bert_keras.corpus.writer import TokenizedBatch
 from bert_keras.errors import InputError
-from bert_keras.tokenization import BertTokenizer, Casing
+from bert_keras.tokenization import BertTokenizer, Casing, Losses, warn_of_casing
 
 _MANIFEST = "manifest.json"
 
@@ -49,6 +62,7 @@ def prepare_corpus_on_beam(
     chinese_words: bool = False,
     parts: str | None = None,
     options: Sequence[str] = (),
+    text_column: str = TEXT_COLUMN,
     sentences: str | None = None,
 ) -> CorpusReport:
     """Does what ``prepare_corpus`` does, and writes the same bytes.
@@ -69,6 +83,7 @@ def prepare_corpus_on_beam(
         parts: A folder that all machines see, for what the workers leave; what was left there is
             removed in the end. By default one beside ``out``.
         options: Beam's own, such as ``["--runner=DataflowRunner", "--project=mine"]``.
+        text_column: As in ``prepare_corpus``.
         sentences: As in ``prepare_corpus``.
 
     Raises:
@@ -80,15 +95,17 @@ def prepare_corpus_on_beam(
         raise InputError(f"{out} already exists; remove it or choose another name")
     tokenizer = BertTokenizer.from_vocab(vocab, casing)
     pipeline = _pipeline(options)
-    sources = list(dict.fromkeys(_sources(inputs)))
-    source = describe_source(inputs, split, sentences, drop_duplicates)
+    check_split(split)
+    warn_of_casing(tokenizer.vocab, casing)
+    sources = recognise_sources(list(dict.fromkeys(_sources(inputs))), text_column)
+    source = describe_source(inputs, split, text_column, sentences, drop_duplicates)
     counts = ReadCounts()
     with _folder(parts or str(out.absolute().parent / f".{out.name}.parts")) as folder:
-        tokenize = _Tokenize(tokenizer.vocab, casing, split, source["sentences"], folder)
+        tokenize = _Tokenize(tokenizer.vocab, casing, source, folder)
         with pipeline:
             (
                 pipeline
-                | "inputs" >> beam.Create(list(enumerate(sources)))
+                | "inputs" >> beam.Create(list(enumerate(map(str, sources))))
                 | "spread" >> beam.Reshuffle()
                 | "tokenize" >> beam.ParDo(tokenize)
                 | "gather" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
@@ -109,10 +126,13 @@ class _Tokenize(beam.DoFn):
     """(number, source) to a part with its ids, and a line of the manifest about it."""
 
     def __init__(
-        self, vocab: Sequence[str], casing: Casing, split: str, sentences: str, folder: str
+        self, vocab: Sequence[str], casing: Casing, settings: dict[str, Any], folder: str
     ) -> None:
         self.vocab, self.casing = list(vocab), casing.to_dict()
-        self.split, self.sentences, self.folder = split, sentences, folder
+        self.split, self.sentences, self.text_column = (
+            settings[name] for name in ("split", "sentences", "text_column")
+        )
+        self.folder = folder
 
     def setup(self) -> None:
         self.tokenizer = BertTokenizer(self.vocab, Casing.from_dict(self.casing))
@@ -121,13 +141,14 @@ class _Tokenize(beam.DoFn):
         number, source = element
         # Beam may try a file twice, at the same time even: a try's part is its own.
         path = FileSystems.join(self.folder, f"{number:09d}-{uuid.uuid4().hex}")
-        counts, batches = ReadCounts(), 0
+        counts, batches, losses = ReadCounts(), 0, Losses()
         try:
             with _at_hand(source) as name, FileSystems.create(path, _BINARY, _PLAIN) as file:
-                paragraphs = read_documents([name], self.split, counts)
+                paragraphs = read_source(name, self.split, counts, _pass, self.text_column)
                 for batch in tokenize_batches(paragraphs, self.tokenizer, self.sentences):
                     _write_batch(file, batch)
                     batches += 1
+                    losses.add(batch.losses)
         except InputError as error:  # for whoever started the pipeline, who sees no traceback
             yield {"number": number, "error": str(error)}
             return
@@ -135,7 +156,8 @@ class _Tokenize(beam.DoFn):
             "number": number,
             "path": path,
             "batches": batches,
-            "replaced_bytes": counts.replaced_bytes,
+            "counts": dataclasses.asdict(counts),
+            "losses": dataclasses.asdict(losses),
         }
 
 
@@ -143,7 +165,11 @@ _BINARY = "application/octet-stream"
 _PLAIN = CompressionTypes.UNCOMPRESSED
 
 
-def _sources(inputs: Sequence[str | Path]) -> Iterator[str]:
+def _pass(size: int) -> None:
+    """Nobody looks at a worker's progress."""
+
+
+def _sources(inputs: Sequence[str | Path]) -> Iterator[Path | str]:
     """Each file of the inputs, in the order in which a single machine reads them."""
     if not inputs:
         resolve_inputs(inputs)  # says so
@@ -151,7 +177,7 @@ def _sources(inputs: Sequence[str | Path]) -> Iterator[str]:
         if name == PYDOCS:
             raise InputError("pydocs is this machine's own text; write it to files for Beam")
         if "://" not in name:
-            yield from (str(found) for found in resolve_inputs([name]))
+            yield from resolve_inputs([name])
             continue
         _check_file_system(name)
         (match,) = FileSystems.match([name])
@@ -168,16 +194,16 @@ def _check_file_system(path: str) -> None:
 
 
 @contextmanager
-def _at_hand(source: str) -> Iterator[str]:
-    """The source as a file of this machine."""
+def _at_hand(source: str) -> Iterator[Path | str]:
+    """The source as a file of this machine, or a data set."""
     if "://" not in source:
-        yield source
+        yield source if source.startswith(TFDS_PREFIX) else Path(source)
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / source.rsplit("/", 1)[-1]
         with FileSystems.open(source, _BINARY, _PLAIN) as remote, copy.open("wb") as local:
             shutil.copyfileobj(remote, local)
-        yield str(copy)
+        yield copy
 
 
 @contextmanager
@@ -215,8 +241,13 @@ def _batches_of(folder: str, counts: ReadCounts) -> Iterable[TokenizedBatch]:
         if "error" in line:
             raise InputError(line["error"])
     for line in lines:
-        counts.replaced_bytes += line["replaced_bytes"]
+        counts.add(ReadCounts(**line["counts"]))
+        losses = Losses(**line["losses"])
         with FileSystems.open(line["path"], _BINARY, _PLAIN) as file:
             for _ in range(line["batches"]):
-                arrays = (np.lib.format.read_array(file, allow_pickle=False) for _ in range(3))
-                yield TokenizedBatch(*arrays)
+                tokens, lengths, document_ends = (
+                    np.lib.format.read_array(file, allow_pickle=False) for _ in range(3)
+                )
+                yield TokenizedBatch(tokens, lengths, document_ends, losses)
+                losses = Losses()  # the first batch has those of all
+    counts.warn()

@@ -11,14 +11,15 @@ from typing import Any
 
 from bert_keras.corpus import store
 from bert_keras.corpus.chinese_words import segmenter_version, write_word_starts
+from bert_keras.corpus.decoding import ReadCounts
+from bert_keras.corpus.formats import TEXT_COLUMN
 from bert_keras.corpus.line_notes import watch_lines
 from bert_keras.corpus.sources import Progress, read_documents
-from bert_keras.corpus.textfiles import ReadCounts
 from bert_keras.corpus.tokenizing import tokenize_all
 from bert_keras.corpus.writer import CorpusWriter, TokenizedBatch
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory
-from bert_keras.tokenization import BertTokenizer, Casing, write_vocabulary
+from bert_keras.tokenization import BertTokenizer, Casing, warn_of_casing, write_vocabulary
 
 _logger = logging.getLogger("bert_keras")
 
@@ -37,6 +38,9 @@ class CorpusReport:
         tokens: Word pieces written.
         unknown_tokens: Those of them that are [UNK].
         long_sentence_tokens: Those in sentences longer than 512 word pieces, before they were cut.
+        characters: Characters of the text that was read, white space left out.
+        unknown_characters: Those of them in words that became [UNK].
+        dropped_marks: Combining marks among them that were dropped with the accents.
         replaced_bytes: Bytes of the input that were not UTF-8 and became U+FFFD.
         seconds: How long it took.
     """
@@ -48,6 +52,9 @@ class CorpusReport:
     tokens: int
     unknown_tokens: int
     long_sentence_tokens: int
+    characters: int
+    unknown_characters: int
+    dropped_marks: int
     replaced_bytes: int
     seconds: float
 
@@ -55,6 +62,11 @@ class CorpusReport:
     def unknown_share(self) -> float:
         """The share of tokens that are [UNK]."""
         return self.unknown_tokens / self.tokens if self.tokens else 0.0
+
+    @property
+    def unknown_character_share(self) -> float:
+        """The share of characters in words that became [UNK]."""
+        return self.unknown_characters / self.characters if self.characters else 0.0
 
     @property
     def long_sentence_share(self) -> float:
@@ -73,6 +85,7 @@ def prepare_corpus(
     chinese_words: bool = False,
     on_progress: Progress | None = None,
     sentences: str | None = None,
+    text_column: str = TEXT_COLUMN,
 ) -> CorpusReport:
     """Reads text, finds sentences, writes their word-piece ids to a new corpus directory.
 
@@ -81,7 +94,7 @@ def prepare_corpus(
         vocab: The ``vocab.txt``.
         out: The directory to make; it takes its name only when it is complete.
         casing: How text is normalised; goes with the vocabulary.
-        split: ``"file"`` makes a file (or a JSON line, an example, a module) a document,
+        split: ``"file"`` makes a file (or a record, an example, a module) a document,
             ``"blank-line"`` every block of lines.
         workers: Processes that tokenize; the result does not depend on it.
         drop_duplicates: Whether to leave out documents that nearly repeat an earlier one
@@ -92,6 +105,7 @@ def prepare_corpus(
         sentences: ``"auto"`` finds them, ``"lines"`` takes every line for one; by default
             ``"lines"`` for the split ``"blank-line"``, as the original code did, else ``"auto"``.
             Of over-long ones pieces are made (``long_sentences``).
+        text_column: The field or column that holds the text of JSON, tables and TFDS examples.
 
     Raises:
         InputError: When ``out`` is there already, an input or the vocabulary cannot be used,
@@ -101,10 +115,11 @@ def prepare_corpus(
     if workers < 1:
         raise InputError(f"workers must be at least 1. Received: {workers}")
     tokenizer = BertTokenizer.from_vocab(vocab, casing)
+    warn_of_casing(tokenizer.vocab, casing)
     counts = ReadCounts()
-    source = describe_source(inputs, split, sentences, drop_duplicates)
+    source = describe_source(inputs, split, text_column, sentences, drop_duplicates)
     paragraphs = watch_lines(
-        read_documents(inputs, split, counts, on_progress), source["sentences"]
+        read_documents(inputs, split, counts, on_progress, text_column), source["sentences"]
     )
     batches = tokenize_all(paragraphs, vocab, tokenizer, workers, source["sentences"])
     return write_corpus(
@@ -113,7 +128,11 @@ def prepare_corpus(
 
 
 def describe_source(
-    inputs: Sequence[str | Path], split: str, sentences: str | None, drop_duplicates: bool
+    inputs: Sequence[str | Path],
+    split: str,
+    text_column: str,
+    sentences: str | None,
+    drop_duplicates: bool,
 ) -> dict[str, Any]:
     """Where a corpus is from, as its description has it; the default of ``sentences`` filled in.
 
@@ -131,6 +150,7 @@ def describe_source(
     return {
         "inputs": list(map(str, inputs)),
         "split": split,
+        "text_column": text_column,
         "sentences": sentences,
         "drop_duplicates": drop_duplicates,
     }
@@ -181,12 +201,17 @@ def write_corpus(
             tokens=writer.tokens,
             unknown_tokens=writer.unknown_tokens,
             long_sentence_tokens=writer.long_sentence_tokens,
+            characters=writer.losses.characters,
+            unknown_characters=writer.losses.unknown,
+            dropped_marks=writer.losses.marks,
             replaced_bytes=counts.replaced_bytes,
             seconds=time.monotonic() - started,
         )
         if chinese_words:
             write_word_starts(directory, tokenizer.vocab, workers, on_progress)
         _describe(directory, tokenizer, report, words | {"source": source})
+    writer.losses.warn_of_unknown("learn a vocabulary on this text, of the same casing")
+    writer.losses.warn_of_marks(tokenizer.casing)
     return dataclasses.replace(report, seconds=time.monotonic() - started)
 
 

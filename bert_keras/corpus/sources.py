@@ -1,22 +1,36 @@
 """Where text comes from: files, folders, globs, TFDS, the documentation of installed packages."""
 
 import glob
+import logging
+import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from bert_keras.corpus.decoding import ReadCounts
 from bert_keras.corpus.decompress import PACKED_SUFFIXES
+from bert_keras.corpus.formats import (
+    FOLDER_SUFFIXES,
+    TEXT,
+    TEXT_COLUMN,
+    VOCABULARY,
+    Recognised,
+    is_text_by_name,
+    note_formats,
+    suffix_of,
+)
 from bert_keras.corpus.pydocs import pydocs_documents
 from bert_keras.corpus.textfiles import (
-    JSON_SUFFIX,
-    TEXT_SUFFIXES,
+    Advance,
     Paragraph,
-    ReadCounts,
     read_text,
     read_text_file,
-    text_kind,
+    recognise_file,
 )
 from bert_keras.corpus.tfds import TFDS_PREFIX, tfds_texts
 from bert_keras.errors import InputError
+
+_logger = logging.getLogger("bert_keras")
 
 PYDOCS = "pydocs"
 SPLITS = ("file", "blank-line")
@@ -24,11 +38,20 @@ SPLITS = ("file", "blank-line")
 Progress = Callable[[int, int | None], None]
 
 
+# Folders in which we keep what we made, by two names that are in them.
+_OUR_FOLDERS = (
+    ("corpus.json", "tokens.npy"),
+    ("config.toml", "metrics.jsonl"),
+    ("config.json", "model.safetensors"),
+)
+
+
 def resolve_inputs(inputs: Sequence[str | Path]) -> list[Path | str]:
     """The files that inputs name, in order, each once; ``"pydocs"`` and ``"tfds:..."`` stay.
 
-    A folder stands for its ``.txt``, ``.text``, ``.md``, ``.rst`` and ``.jsonl`` files, packed
-    or not, those in folders below it too, sorted; a glob for the files it matches, sorted.
+    A folder stands for its ``.txt``, ``.text``, ``.md``, ``.rst``, ``.jsonl`` and ``.ndjson``
+    files and WikiExtractor's (``wiki_00``), packed or not, those in folders below it too, sorted;
+    a note counts the others. A glob stands for the files it matches, sorted.
 
     Raises:
         InputError: When an input names nothing.
@@ -44,31 +67,70 @@ def resolve_inputs(inputs: Sequence[str | Path]) -> list[Path | str]:
     return list(found)
 
 
+def recognise_sources(
+    sources: Sequence[Path | str], text_column: str = TEXT_COLUMN
+) -> list[Path | str]:
+    """Tells the format of all files before any is read, and says it.
+
+    Returns:
+        The sources without vocabularies, which are no text; a note names them.
+
+    Raises:
+        InputError: When a file cannot be read, nothing is left, or no input has columns of which
+            ``text_column`` could be one.
+    """
+    kept: list[Path | str] = []
+    formats: list[tuple[str, Recognised]] = []
+    vocabularies = []
+    for source in sources:
+        if isinstance(source, Path) and source.is_file():  # a pipe can be opened only once
+            found = recognise_file(source, text_column)
+            if found.format == VOCABULARY:
+                vocabularies.append(source)
+                continue
+            formats.append((str(source), found))
+        kept.append(source)
+    if vocabularies:
+        _logger.warning("left out, as it is a vocabulary: %s", ", ".join(map(str, vocabularies)))
+    if not kept:
+        raise InputError(f"no input but a vocabulary: {vocabularies[0]}")
+    is_all_text = len(formats) == len(kept) and all(found.format == TEXT for _, found in formats)
+    if text_column != TEXT_COLUMN and is_all_text:
+        raise InputError(
+            f"--text-column (text_column) is {text_column!r}, but {formats[0][0]} is plain text"
+            f"{f', and so are {len(kept) - 1:,} more files' if len(kept) > 1 else ''}; a table is "
+            "told by its name: .csv or .tsv"
+        )
+    note_formats(formats, text_column)
+    return kept
+
+
 def read_documents(
     inputs: Sequence[str | Path],
     split: str = "file",
     counts: ReadCounts | None = None,
     on_progress: Progress | None = None,
+    text_column: str = TEXT_COLUMN,
 ) -> Iterator[Paragraph | None]:
     """Streams the paragraphs of all inputs; None comes after the last one of every document.
 
     A blank line ends a paragraph. Memory stays bounded: a very long paragraph comes in
-    parts.
+    parts. The formats of the files are logged before, bad bytes in the end.
 
     Args:
         inputs: Files, folders, globs, ``"tfds:NAME[:SPLIT[:FIELD]]"`` or ``"pydocs"``.
-        split: ``"file"`` makes a file (or a JSON line, an example, a module) a document,
+        split: ``"file"`` makes a file (or a record, an example, a module) a document,
             ``"blank-line"`` every paragraph.
         counts: Filled while reading.
         on_progress: Called with the bytes read and the bytes in all (None when not known).
+        text_column: The field or column that holds the text of JSON, tables and TFDS examples.
 
     Raises:
         InputError: When an input names nothing or cannot be read as text.
     """
-    if split not in SPLITS:
-        raise InputError(f"split must be one of {', '.join(SPLITS)}. Received: {split!r}")
+    check_split(split)
     counts = ReadCounts() if counts is None else counts
-    sources = resolve_inputs(inputs)
+    sources = recognise_sources(resolve_inputs(inputs), text_column)
     files = [source for source in sources if isinstance(source, Path)]
     total = sum(file.stat().st_size for file in files) if len(files) == len(sources) else None
 
@@ -78,27 +140,45 @@ def read_documents(
             on_progress(counts.bytes_done, total)
 
     for source in sources:
-        if isinstance(source, Path):
-            yield from read_text_file(source, split, counts, advance)
-            continue
-        texts = tfds_texts(source) if source.startswith(TFDS_PREFIX) else _pydocs()
-        for text in texts:
-            text = counts.replace_bad(text)
-            yield from read_text(text, split)
-            advance(len(text.encode()))
+        yield from read_source(source, split, counts, advance, text_column)
+    counts.warn()
+
+
+def check_split(split: str) -> None:
+    """Raises ``InputError`` unless there is such a way of making documents."""
+    if split not in SPLITS:
+        raise InputError(f"split must be one of {', '.join(SPLITS)}. Received: {split!r}")
+
+
+def read_source(
+    source: Path | str, split: str, counts: ReadCounts, advance: Advance, text_column: str
+) -> Iterator[Paragraph | None]:
+    """Streams one source that ``resolve_inputs`` gave; see ``read_documents``."""
+    if isinstance(source, Path):
+        yield from read_text_file(source, split, counts, advance, text_column)
+        return
+    is_tfds = source.startswith(TFDS_PREFIX)
+    for text in tfds_texts(source, text_column) if is_tfds else _pydocs():
+        text = counts.replace_bad(text, source)
+        yield from read_text(text, split)
+        advance(len(text.encode()))
 
 
 def _pydocs() -> Iterator[str]:
     return ("\n\n".join(paragraphs) for paragraphs in pydocs_documents())
 
 
-def read_lines(inputs: Sequence[str | Path], on_progress: Progress | None = None) -> Iterator[str]:
+def read_lines(
+    inputs: Sequence[str | Path],
+    on_progress: Progress | None = None,
+    text_column: str = TEXT_COLUMN,
+) -> Iterator[str]:
     """Streams the lines of all inputs that are not blank, as ``learn_vocabulary`` wants them.
 
     Raises:
         InputError: When an input names nothing or is not UTF-8 text.
     """
-    for paragraph in read_documents(inputs, on_progress=on_progress):
+    for paragraph in read_documents(inputs, on_progress=on_progress, text_column=text_column):
         yield from paragraph or ()
 
 
@@ -107,20 +187,7 @@ def _files(name: str) -> list[Path]:
         raise InputError("an input is an empty name; is a shell variable unset?")
     path = Path(name)
     if path.is_dir():
-        files = sorted(
-            file
-            for file in path.rglob("*")
-            if text_kind(file) is not None
-            and file.is_file()
-            and not any(part.startswith(".") for part in file.relative_to(path).parts)
-        )
-        if not files:
-            suffixes = ", ".join(sorted(TEXT_SUFFIXES | {JSON_SUFFIX}))
-            packed = " or ".join(sorted(PACKED_SUFFIXES))
-            raise InputError(
-                f"the folder {name} holds no text files ({suffixes}, or these with {packed})"
-            )
-        return files
+        return _files_below(path)
     if path.exists():
         return [path]
     if glob.has_magic(name):
@@ -130,3 +197,38 @@ def _files(name: str) -> list[Path]:
             raise InputError(f"no file matches {name}")
         return files
     raise InputError(f"no such file or folder: {name}")
+
+
+def _files_below(folder: Path) -> list[Path]:
+    """The files of a folder that hold text by their names; says what it passes over."""
+    files: list[Path] = []
+    others: Counter[str] = Counter()
+    for path in sorted(_walk(folder)):
+        if is_text_by_name(path):
+            files.append(path)
+        else:
+            others[suffix_of(path) or "without a suffix"] += 1
+    passed_over = ", ".join(f"{count:,} {suffix}" for suffix, count in others.most_common())
+    if not files:
+        suffixes = ", ".join(sorted(FOLDER_SUFFIXES))
+        packed = " or ".join(sorted(PACKED_SUFFIXES))
+        raise InputError(
+            f"the folder {folder} holds no text files ({suffixes}, or these with {packed})"
+            + (f"; it holds {passed_over}: name those to read, or a glob" if others else "")
+        )
+    if others:
+        _logger.info("%s: passed over %s; name those that are text, or a glob", folder, passed_over)
+    return files
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """The files below a folder, without hidden ones and what lies in corpora, runs and models."""
+    for name, folders, files in os.walk(folder):
+        ours = next((names for names in _OUR_FOLDERS if set(names).issubset(files)), None)
+        if ours is not None and Path(name) != folder:
+            _logger.warning("left out %s: it is no text, it holds %s", name, " and ".join(ours))
+            folders.clear()
+            continue
+        folders[:] = [child for child in folders if not child.startswith(".")]
+        paths = (Path(name, file) for file in files if not file.startswith("."))
+        yield from (path for path in paths if path.is_file())

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from bert_keras.corpus.formats import TEXT_COLUMN
 from bert_keras.errors import InputError, install_command
 
 TFDS_PREFIX = "tfds:"
@@ -17,21 +18,21 @@ _SPEC = re.compile(
 )
 
 
-def tfds_texts(spec: str) -> Iterator[str]:
+def tfds_texts(spec: str, text_column: str = TEXT_COLUMN) -> Iterator[str]:
     """The texts of a TFDS data set in the order of its files; bad bytes as lone surrogates.
 
     It is read from where TFDS keeps its data (``TFDS_DATA_DIR``) and made there first when it is
     not there yet, which may download it.
 
     Args:
-        spec: ``tfds:NAME[:SPLIT[:FIELD]]``; the split is ``train`` and the field ``text`` unless
-            they are named.
+        spec: ``tfds:NAME[:SPLIT[:FIELD]]``; the split is ``train`` unless it is named.
+        text_column: The field, unless it is named.
 
     Raises:
         InputError: When the package is missing, or there is no such data set, split or field.
     """
     name, split, field = parse_spec(spec)
-    field = field or "text"
+    field = field or text_column
     builder = find_builder(name)
     _check_field(builder.info.features, name, field)
     for example in read_examples(builder, name, split, [field]):

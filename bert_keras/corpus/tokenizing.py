@@ -18,7 +18,14 @@ from bert_keras.corpus.sentences import (
 )
 from bert_keras.corpus.textfiles import Paragraph
 from bert_keras.corpus.writer import TokenizedBatch
-from bert_keras.tokenization import BertTokenizer, Casing, ChunkTable
+from bert_keras.tokenization import (
+    COUNTS,
+    BertTokenizer,
+    Casing,
+    ChunkTable,
+    Losses,
+    measure_each,
+)
 
 _BATCH_CHARACTERS = 1 << 18  # the strings of a batch should fit into the processor's cache
 
@@ -96,7 +103,8 @@ class _Tokenizer:
 
     def __init__(self, tokenizer: BertTokenizer, sentences: str) -> None:
         self._dtype = store.token_dtype(tokenizer.vocab_size)
-        self._table = ChunkTable(tokenizer.encode_chunks, chunk_kinds)
+        self._tokenizer, self._losses = tokenizer, Losses()  # of the batch
+        self._table = ChunkTable(tokenizer.encode_chunks, chunk_kinds, self._measure, len(COUNTS))
         self._lines_are_sentences = sentences == "lines"
         # A Chinese character stands for itself only where the tokenizer takes it for a word.
         self._split_first = not tokenizer.casing.tokenize_chinese_chars
@@ -124,7 +132,33 @@ class _Tokenizer:
             tokens.astype(self._dtype),
             np.diff(ends, prepend=0),
             np.searchsorted(ends, tokens_before[document_ends], side="right"),
+            self._take_losses(),
         )
+
+    def _measure(self, chunks: list[str], ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        unknown_before = np.concatenate([[0], np.cumsum(ids == self._tokenizer.unk_id)])
+        ends = np.cumsum(lengths)
+        has_unknown = unknown_before[ends] > unknown_before[ends - lengths]
+        counts = np.zeros((len(chunks), len(COUNTS)), np.int32)
+        counts[:, 0] = [len(chunk) for chunk in chunks]
+        if self._tokenizer.casing.drops_marks:
+            is_lossy = has_unknown | [not chunk.isascii() for chunk in chunks]
+        else:
+            is_lossy = has_unknown
+        lossy = np.flatnonzero(is_lossy).tolist()
+        texts = [chunks[number] for number in lossy]
+        losses = measure_each(self._tokenizer, texts, has_unknown[lossy].tolist())
+        for number, lost in zip(lossy, losses, strict=True):
+            self._losses.add_examples(lost)
+            counts[number] = lost.numbers()
+        return counts
+
+    def _take_losses(self) -> Losses:
+        """The losses since they were last taken."""
+        losses, self._losses = self._losses, Losses()
+        losses.add_numbers(self._table.measured)
+        self._table.measured[:] = 0
+        return losses
 
     def _texts(self, paragraph: Paragraph) -> list[str]:
         """What sentences are looked for in, or the sentences themselves."""

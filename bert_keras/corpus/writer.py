@@ -1,6 +1,6 @@
 """Writing the arrays of a corpus directory, batch by batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -10,7 +10,7 @@ import numpy as np
 from bert_keras.corpus import store
 from bert_keras.corpus.duplicates import NearDuplicates
 from bert_keras.corpus.long_sentences import MOST_TOKENS_READ, SentenceCutter
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import BertTokenizer, Losses
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,13 @@ class TokenizedBatch:
         tokens: ids [T].
         lengths: int64 [S], tokens in each sentence.
         document_ends: int64 [E], for every document that ends here, sentences before its end.
+        losses: What their text lost.
     """
 
     tokens: np.ndarray
     lengths: np.ndarray
     document_ends: np.ndarray
+    losses: Losses = field(default_factory=Losses)
 
 
 class CorpusWriter:
@@ -62,6 +64,7 @@ class CorpusWriter:
         self.empty_documents = 0
         self.duplicate_documents = 0
         self.unknown_tokens = 0
+        self.losses = Losses()  # of all text that was read, whether it is kept or not
         self.long_sentence_tokens = 0
 
     @property
@@ -81,6 +84,7 @@ class CorpusWriter:
 
     def append(self, batch: TokenizedBatch) -> None:
         """Writes a batch; the document that has not ended at its end goes on in the next one."""
+        self.losses.add(batch.losses)
         if self._duplicates is not None:
             batch = self._without_duplicates(batch, self._duplicates)
         is_long = np.repeat(batch.lengths > MOST_TOKENS_READ, batch.lengths)

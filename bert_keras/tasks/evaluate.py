@@ -10,7 +10,7 @@ from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import and_more
 from bert_keras.tasks.registry import task_of
 from bert_keras.tasks.running import Advance, run_model, tokenizer_of
-from bert_keras.tasks.summary import long_texts
+from bert_keras.tasks.summary import long_texts, warn_of_unknown
 from bert_keras.tasks.task import Confusion, Mistake, Prediction, Task
 
 _logger = logging.getLogger("bert_keras")
@@ -142,8 +142,9 @@ def answer_rows(
 
 
 def _features(model: Any, task: Task, examples: Sequence[Any]) -> list[Feature]:
-    """The sequences of examples; says how many texts are longer than the model reads."""
+    """The sequences of examples; says how many texts are too long or not known to the model."""
     features = task.features(examples, tokenizer_of(model))
+    warn_of_unknown(task, examples, features, tokenizer_of(model))
     if said := long_texts(task, features):
         _logger.info("%s", said)
     return features

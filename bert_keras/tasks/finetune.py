@@ -23,7 +23,7 @@ from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.registry import make_task
 from bert_keras.tasks.split import check_labels, hold_out
 from bert_keras.tasks.start import layer_rates, start_model
-from bert_keras.tasks.summary import summarize
+from bert_keras.tasks.summary import summarize, warn_of_unknown
 from bert_keras.tasks.task import Task
 from bert_keras.training import (
     Stage,
@@ -159,6 +159,7 @@ def _train(
     model.encoder.rematerialize = config.train.rematerialize
     features = task.features(data.train, model.tokenizer)
     dev_features = task.features(data.dev, model.tokenizer)
+    warn_of_unknown(task, data.train, features, model.tokenizer)
     if on_data:
         on_data(summarize(task, data.train, data.dev, features))
     if config.train.class_weights == "balanced":

@@ -6,6 +6,7 @@ from typing import Any
 
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.task import Task
+from bert_keras.tokenization import BertTokenizer, Losses, measure_each
 
 _SHOWN = 10  # labels
 
@@ -35,6 +36,28 @@ def summarize(
         several = "s" if len(task.labels) > 1 else ""
         lines.append(f"{len(task.labels)} label{several}: {_labels(task, features)}")
     return "\n".join(lines)
+
+
+def warn_of_unknown(
+    task: Task, examples: Sequence[Any], features: Sequence[Feature], tokenizer: BertTokenizer
+) -> None:
+    """Warns when more than a few per cent of the texts' characters are [UNK] to the model.
+
+    Args:
+        task: The task.
+        examples: The examples.
+        features: Their sequences.
+        tokenizer: What made the sequences.
+    """
+    unknown = {f.example for f in features if tokenizer.unk_id in f.input_ids}
+    if not unknown:
+        return
+    texts = [task.key(example) for example in examples]
+    has_unknown = [number in unknown for number in range(len(texts))]
+    losses = Losses()
+    for lost in measure_each(tokenizer, texts, has_unknown):
+        losses.add(lost)
+    losses.warn_of_unknown("the model has not learned this script, or its casing: choose another")
 
 
 def long_texts(task: Task, features: Sequence[Feature]) -> str:

@@ -2,23 +2,33 @@
 
 from bert_keras.tokenization.casing import Casing
 from bert_keras.tokenization.chunks import ChunkTable
+from bert_keras.tokenization.learning import learn_vocabulary
+from bert_keras.tokenization.losses import (
+    COUNTS,
+    Losses,
+    measure_each,
+    warn_of_casing,
+)
 from bert_keras.tokenization.tokenizer import BertTokenizer, Encoding
 from bert_keras.tokenization.vocabulary import (
     CONTINUATION,
     SPECIAL_TOKENS,
-    learn_vocabulary,
     read_vocabulary,
     write_vocabulary,
 )
 
 __all__ = [
     "CONTINUATION",
+    "COUNTS",
     "SPECIAL_TOKENS",
     "BertTokenizer",
     "Casing",
     "ChunkTable",
     "Encoding",
+    "Losses",
     "learn_vocabulary",
+    "measure_each",
     "read_vocabulary",
+    "warn_of_casing",
     "write_vocabulary",
 ]

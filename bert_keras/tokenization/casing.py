@@ -56,6 +56,11 @@ class Casing:
         """``"uncased"`` or ``"cased"``."""
         return CASINGS[not self.do_lower_case]
 
+    @property
+    def drops_marks(self) -> bool:
+        """Whether combining marks are dropped."""
+        return self.do_lower_case if self.strip_accents is None else self.strip_accents
+
     def normalizer(self) -> normalizers.Normalizer:
         """The normaliser of the ``tokenizers`` library that does this."""
         return normalizers.BertNormalizer(

@@ -15,6 +15,7 @@ IDEOGRAPHS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 
 Encode = Callable[[list[str]], tuple[np.ndarray, np.ndarray]]
 Describe = Callable[[list[str]], np.ndarray]
+Measure = Callable[[list[str], np.ndarray, np.ndarray], np.ndarray]
 
 
 class ChunkTable:
@@ -26,10 +27,23 @@ class ChunkTable:
     Args:
         encode: Gives the ids of chunks, one after another, and how many each has.
         describe: Gives a uint8 for each chunk, which is kept beside its ids; without it 0.
+        measure: Gives numbers for each chunk, int32 [n, m], from the chunks, their ids and their
+            lengths.
+        measures: How many numbers that are: m.
+
+    Attributes:
+        measured: Their sums over all that was looked up, int64 [m].
     """
 
-    def __init__(self, encode: Encode, describe: Describe | None = None) -> None:
-        self._encode = encode
+    def __init__(
+        self,
+        encode: Encode,
+        describe: Describe | None = None,
+        measure: Measure | None = None,
+        measures: int = 0,
+    ) -> None:
+        self._encode, self._measure = encode, measure
+        self.measured = np.zeros(measures, np.int64)
         self._describe = describe or (lambda chunks: np.zeros(len(chunks), np.uint8))
         self._forget()
 
@@ -45,6 +59,8 @@ class ChunkTable:
         numbers = np.fromiter(map(self._numbers.__getitem__, chunks), np.int32, len(chunks))
         if len(self._numbers) > known:
             self._learn(list(islice(self._numbers, known, None)))
+        for column in np.flatnonzero(self._is_measured):  # most are 0 for all chunks
+            self.measured[column] += self._measures[column].values[numbers].sum()
         lengths = self._lengths.values[numbers]
         ends = np.cumsum(lengths, dtype=np.int64)
         total = int(ends[-1]) if len(ends) else 0
@@ -60,6 +76,8 @@ class ChunkTable:
         self._starts = _Growing(np.int64)
         self._lengths = _Growing(np.int32)
         self._descriptions = _Growing(np.uint8)
+        self._measures = [_Growing(np.int32) for _ in self.measured]
+        self._is_measured = np.zeros(len(self.measured), bool)
 
     def _learn(self, chunks: list[str]) -> None:
         ids, lengths = self._encode(chunks)
@@ -69,6 +87,11 @@ class ChunkTable:
         self._ids.extend(ids)
         self._descriptions.extend(self._describe(chunks))
         self._characters += sum(map(len, chunks))
+        if self._measure is not None:
+            columns = self._measure(chunks, ids, lengths).T
+            self._is_measured |= columns.any(axis=1)
+            for values, column in zip(self._measures, columns, strict=True):
+                values.extend(column)
 
 
 class _Numbers(dict[str, int]):

@@ -118,3 +118,9 @@ def test_the_overrides_that_base_128_names_make_one_run_of_the_papers_schedule(r
     assert (config.train.steps, config.data.max_seq_length) == (1_000_000, 512)
     (phase,) = config.data.phases
     assert (phase.until, phase.max_seq_length, phase.max_predictions_per_seq) == (0.9, 128, 20)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_recipe(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text("[train]\nsteps = 7\n", encoding="utf-8-sig")
+    assert load_toml(PretrainConfig, path).train.steps == 7

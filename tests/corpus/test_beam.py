@@ -43,6 +43,7 @@ def texts(tmp_path):
     (folder / "20.jsonl").write_text('{"text": "The old mill."}\n{"text": "Nobody said so."}\n')
     (folder / "21.txt.gz").write_bytes(gzip.compress(STORY.encode() * 40))
     (folder / "22.txt").write_text("老磨坊没有人。" * 9)
+    (folder / "wiki_00").write_text('<doc id="1" title="Mill">\nMill\n\nAn old mill.\n\n</doc>\n')
     (folder / "23.txt").write_text("the old mill ran. nobody said so. " + "the old river " * 500)
     return folder
 
@@ -70,6 +71,21 @@ def test_the_direct_runner_writes_the_bytes_of_a_single_machine(tmp_path, texts,
     assert report.replaced_bytes == 3
     assert (report.duplicate_documents > 0) == ("drop_duplicates" in settings)
     assert not list(tmp_path.glob(".beam*")), "the parts are removed"
+
+
+def test_a_column_and_what_is_lost_are_those_of_a_single_machine(tmp_path, vocab, caplog):
+    (tmp_path / "a.csv").write_text("body,label\nThe river ran.,x\nनमस्ते,y\n", encoding="utf-8")
+    (tmp_path / "b.txt").write_bytes("né né ".encode() + b"\xe9\n")
+    inputs = [tmp_path / "a.csv", tmp_path / "b.txt"]
+    expected = prepare_corpus(inputs, vocab, tmp_path / "single", text_column="body")
+    messages = caplog.messages
+    caplog.clear()
+    report = prepare_corpus_on_beam(
+        inputs, vocab, tmp_path / "beam", options=DIRECT, text_column="body"
+    )
+    assert bytes_of(tmp_path / "beam") == bytes_of(tmp_path / "single")
+    assert report.unknown_characters == expected.unknown_characters > 0
+    assert [m for m in messages if "%" in m or "U+FFFD" in m] == caplog.messages
 
 
 def test_files_may_come_in_several_batches(tmp_path, texts, vocab, monkeypatch):

@@ -244,3 +244,34 @@ def test_killed_in_the_middle_there_is_no_corpus_and_the_next_run_makes_it(tmp_p
     assert process.communicate(timeout=60)[1] == ""
     assert len(Corpus.open(place / "out").documents) == 1
     assert [path.name for path in place.iterdir()] == ["out"]
+
+
+def test_the_report_tells_the_characters_that_are_lost(tmp_path, caplog, monkeypatch):
+    write_vocabulary(tmp_path / "v", learn_vocabulary(["short words"], 100))
+    text = "ก" * 150 + "\n\nshort words\n\nनमस्ते"
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8")
+    report = prepare_corpus([tmp_path / "a.txt"], tmp_path / "v", tmp_path / "one")
+    assert report.characters == len("".join(text.split()))
+    assert report.unknown_characters == 150 + len("नमस्ते")
+    assert report.unknown_character_share == pytest.approx(156 / 166)
+    assert report.dropped_marks == 2
+    assert report.unknown_tokens == 2
+    assert "94.0 % of the characters become [UNK]" in caplog.text
+    assert "word segmenter" in caplog.text
+    assert "'नमस्ते' becomes 'नमसत'" in caplog.text
+    counts = json.loads((tmp_path / "one" / "corpus.json").read_text())["counts"]
+    assert counts["unknown_characters"] == 156
+    messages = caplog.messages
+    caplog.clear()
+    monkeypatch.setattr("bert_keras.corpus.tokenizing._BATCH_CHARACTERS", 5)
+    prepare_corpus([tmp_path / "a.txt"], tmp_path / "v", tmp_path / "two", workers=2)
+    assert _bytes_of(tmp_path / "one") == _bytes_of(tmp_path / "two")
+    assert caplog.messages == messages
+
+
+def test_a_vocabulary_of_another_casing_is_told_before_the_work(tmp_path, caplog):
+    cased = learn_vocabulary([STORY] * 3, 200, Casing(do_lower_case=False))
+    write_vocabulary(tmp_path / "v", cased)
+    (tmp_path / "a.txt").write_text(STORY)
+    prepare_corpus([tmp_path / "a.txt"], tmp_path / "v", tmp_path / "out")
+    assert "entries can never occur" in caplog.messages[0]

@@ -1,3 +1,4 @@
+import logging
 import os
 import tracemalloc
 
@@ -41,7 +42,7 @@ def test_globs_are_sorted_and_files_come_once(tmp_path):
 
 
 def test_bad_bytes_are_replaced_and_counted(tmp_path):
-    good = "plain text " * 20
+    good = "plain text, très naïf " * 20
     a = _write(tmp_path / "a.txt", good.encode() + b"caf\xe9 \xe4\xb8 na\xefve")
     counts = ReadCounts()
     expected = good + "caf\ufffd \ufffd\ufffd na\ufffdve"
@@ -119,3 +120,71 @@ def test_a_large_file_is_streamed_whether_in_lines_or_not(tmp_path, text):
     tracemalloc.stop()
     assert words == len(text.split()) * (size // len(text))
     assert peak < 5_000_000
+
+
+def test_a_folder_says_what_it_passes_over(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    for name in ("a.txt", "b.csv", "c.csv.gz", "d/e.json", "LICENSE", ".hidden"):
+        _write(tmp_path / name, "x")
+    assert resolve_inputs([tmp_path]) == [tmp_path / "a.txt"]
+    assert caplog.messages == [
+        f"{tmp_path}: passed over 2 .csv, 1 without a suffix, 1 .json; name those that are text, "
+        "or a glob"
+    ]
+    with pytest.raises(InputError, match=r"holds no text files .*; it holds 1 .json: name"):
+        resolve_inputs([tmp_path / "d"])
+
+
+def test_what_was_read_is_said_before_the_first_paragraph(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    a, b = _write(tmp_path / "a.txt", "x"), _write(tmp_path / "b.jsonl", '{"text": "One."}')
+    next(read_documents([a, b]))
+    assert caplog.messages == [
+        "reading 1 file as text, 1 file as JSON lines (field 'text', such as 'One.')"
+    ]
+
+
+def test_a_vocabulary_among_the_inputs_is_left_out_with_a_note(tmp_path, caplog):
+    a = _write(tmp_path / "a.txt", "some words")
+    vocab = _write(tmp_path / "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nsome\n")
+    for inputs in ([tmp_path], [f"{tmp_path}/*.txt"], [a, vocab]):
+        assert list(read_lines(inputs)) == ["some words"]
+        assert f"left out, as it is a vocabulary: {vocab}" in caplog.text
+        caplog.clear()
+    with pytest.raises(InputError, match="no input but a vocabulary"):
+        list(read_lines([vocab]))
+
+
+@pytest.mark.parametrize("names", [("corpus.json", "tokens.npy"), ("config.toml", "metrics.jsonl")])
+def test_corpora_and_runs_below_a_folder_are_left_out_with_a_note(tmp_path, caplog, names):
+    a = _write(tmp_path / "a.txt", "some words")
+    for name in (*names, "model/vocab.txt"):
+        _write(tmp_path / "made" / name, "{}")
+    assert resolve_inputs([tmp_path]) == [a]
+    assert f"left out {tmp_path / 'made'}" in caplog.text
+
+
+def test_a_column_that_no_input_has_is_refused(tmp_path):
+    a = _write(tmp_path / "a.txt", "some words")
+    with pytest.raises(InputError, match=r"'body', but .*a.txt is plain text; a table"):
+        next(read_documents([a], text_column="body"))
+    b = _write(tmp_path / "b.jsonl", '{"body": "One."}')
+    assert list(read_lines([a, b], text_column="body")) == ["some words", "One."]
+
+
+def test_bad_bytes_of_all_inputs_are_one_warning_with_the_first_place(tmp_path, caplog):
+    a = _write(tmp_path / "a.txt", "très déjà vu\n".encode() + b"\xe9\n")
+    b = _write(tmp_path / "b.txt", "né né\n".encode() + b"\xe9\n")
+    list(read_documents([a, b]))
+    assert caplog.messages == [f"2 bytes are not UTF-8 and became U+FFFD, the first in {a}, line 2"]
+
+
+def test_latin1_after_megabytes_of_ascii_leaves_no_corpus(tmp_path):
+    from bert_keras.corpus import prepare_corpus
+    from bert_keras.tokenization import learn_vocabulary, write_vocabulary
+
+    a = _write(tmp_path / "a.txt", b"plain words\n\n" * 100_000 + b"caf\xe9\n")
+    write_vocabulary(tmp_path / "v", learn_vocabulary(["plain words"], 60))
+    with pytest.raises(InputError, match="is not UTF-8 text"):
+        prepare_corpus([a], tmp_path / "v", tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "v"]

@@ -2,7 +2,8 @@ from dataclasses import replace
 
 from bert_keras.tasks import Classification, Tagging
 from bert_keras.tasks.feature import Feature
-from bert_keras.tasks.summary import summarize
+from bert_keras.tasks.summary import summarize, warn_of_unknown
+from bert_keras.tokenization import BertTokenizer
 
 
 def features(lengths, labels):
@@ -33,3 +34,16 @@ def test_labels_of_words_are_named_without_a_count():
     task = Tagging(labels=("O", "B-person", "I-person"), max_seq_length=40)
     text = summarize(task, [0], [], features([4], [None]))
     assert text.endswith("3 labels: O, B-person, I-person")
+
+
+def test_texts_that_the_model_cannot_read_are_told_by_their_characters(caplog):
+    vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "fine", "film"]
+    tokenizer, task = BertTokenizer(vocab), Classification(labels=("bad", "good"))
+    known = [task.from_text("a fine film")] * 9
+    for texts, message in (
+        (known, None),
+        ([*known, task.from_text("hm")], None),  # 2 of 83
+        ([*known, task.from_text("ภาพยนตร์")], "9.0 % of the characters become [UNK]"),
+    ):
+        warn_of_unknown(task, texts, task.features(texts, tokenizer), tokenizer)
+        assert [m.partition(",")[0] for m in caplog.messages] == ([message] if message else [])

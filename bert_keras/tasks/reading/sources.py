@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO
 
-from bert_keras.corpus.decompress import PACKED_SUFFIXES
-from bert_keras.corpus.textfiles import JSON_SUFFIX, ReadCounts, json_object, open_text
+from bert_keras.corpus.decoding import SAMPLE_BYTES, ReadCounts, TextFile, open_text
+from bert_keras.corpus.formats import JSON_LINES_SUFFIXES
+from bert_keras.corpus.formats import suffix_of as suffix_of
+from bert_keras.corpus.records import json_object
 from bert_keras.corpus.tfds import TFDS_PREFIX, find_builder, parse_spec, read_examples
 from bert_keras.errors import InputError
 
@@ -20,7 +22,6 @@ STANDARD_INPUT = "-"
 # What published data sets call the column that names a row, in lower case.
 _IDS = ("id", "_id", "idx", "index", "guid", "uid", "uuid", "qid", "pairid", "pair_id", "sent_id",
         "example_id", "sentence_id", "text_id", "textid")  # fmt: skip
-_SAMPLE_BYTES = 1 << 16  # what the encoding is judged by
 
 
 def is_tfds(source: str) -> bool:
@@ -30,15 +31,7 @@ def is_tfds(source: str) -> bool:
 
 def is_json_lines(source: str) -> bool:
     """Whether a source is a file of JSON lines by its name."""
-    return suffix_of(source) == JSON_SUFFIX
-
-
-def suffix_of(source: str) -> str:
-    """The suffix that tells a file's format: lower-case, without ``.gz`` or ``.zst``."""
-    path = Path(source)
-    if path.suffix.lower() in PACKED_SUFFIXES:
-        path = path.with_suffix("")
-    return path.suffix.lower()
+    return suffix_of(source) in JSON_LINES_SUFFIXES
 
 
 class Place(str):
@@ -78,23 +71,27 @@ def id_column(names: Iterable[str]) -> str:
 
 
 @contextmanager
-def open_source(source: str) -> Iterator[TextIO]:
+def open_source(source: str) -> Iterator[TextFile]:
     r"""The text of a file, packed or not, or of standard input, when it is "-".
 
     ``\n`` alone ends a line; a carriage return is left where it stands.
 
+    A warning counts bytes that are not UTF-8, which come as U+FFFD.
+
     Raises:
-        InputError: When it is not UTF-8 text.
+        InputError: When it is not UTF-8 text; when its end is read, as ``TextFile`` does.
     """
+    counts = ReadCounts()
     raw: io.BufferedReader
     if source == STANDARD_INPUT:
-        raw = io.BufferedReader(io.BytesIO(_all_of(sys.stdin.buffer)), _SAMPLE_BYTES)
+        raw = io.BufferedReader(io.BytesIO(_all_of(sys.stdin.buffer)), SAMPLE_BYTES)
         path = Path("standard input")
     else:
-        raw = io.BufferedReader(io.FileIO(source), _SAMPLE_BYTES)
+        raw = io.BufferedReader(io.FileIO(source), SAMPLE_BYTES)
         path = Path(source)
-    with raw, open_text(path, raw, newline="\n") as file:
+    with raw, open_text(path, raw, counts, newline="\n") as file:
         yield file
+    counts.warn()
 
 
 @lru_cache(maxsize=1)
@@ -123,7 +120,7 @@ def read_source_lines(source: str) -> Iterator[str]:
             line = line.removesuffix("\n").removesuffix("\r")
             if "\r" in line:
                 with_return.append(number)
-            yield replace_bad(line)
+            yield line
     if with_return:
         _logger.warning(
             "%s: %s",
