@@ -1,5 +1,6 @@
 """Models on disk: the Hugging Face directory is the native format."""
 
+import bert_keras.backend  # noqa: F401 - before Keras is imported
 from bert_keras.checkpoints.callback import SaveBest
 from bert_keras.checkpoints.files import load, save
 

@@ -6,11 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_text as tf_text
 
 from bert_keras.export.windows import Windows
 from bert_keras.tokenization import BertTokenizer
-from bert_keras.tokenization.graph.charsmap import build_charsmap
 
 Tensors = dict[str, tf.Tensor]
 
@@ -42,6 +40,11 @@ def with_length(graph_tokenizer: Any, max_length: int) -> Any:
 
 def well_formed(texts: tf.Tensor) -> tf.Tensor:
     """Texts whose ill-formed bytes are U+FFFD, as Python's ``errors="replace"`` has it."""
+    # Imported here: an export of ids needs no tensorflow-text, which there is not for every system.
+    import tensorflow_text as tf_text
+
+    from bert_keras.tokenization.graph.charsmap import build_charsmap
+
     model = np.frombuffer(build_charsmap({}, ill_formed="\ufffd"), np.uint8)
     normalized: tf.Tensor = tf_text.FastBertNormalizer(model_buffer=tf.constant(model)).normalize(
         texts

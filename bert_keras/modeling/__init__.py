@@ -1,5 +1,6 @@
 """BERT in Keras 3: embeddings, encoder, heads and the models made of them."""
 
+import bert_keras.backend  # noqa: F401 - before Keras is imported
 from bert_keras.modeling.embedding import BertForSentenceEmbedding
 from bert_keras.modeling.encoder import BertEncoder
 from bert_keras.modeling.finetuning import (

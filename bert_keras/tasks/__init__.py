@@ -1,5 +1,6 @@
 """What a trained model is used for: fine-tuning on a task, its score, its answers."""
 
+import bert_keras.backend  # noqa: F401 - before Keras is imported
 from bert_keras.tasks.answer_files import numbered, write_answers
 from bert_keras.tasks.classification import Classification
 from bert_keras.tasks.evaluate import Evaluation, answer, answer_rows, evaluate, predict

@@ -1,5 +1,6 @@
 """Training: the loop, its checkpoints and logs, and pre-training on top of them."""
 
+import bert_keras.backend  # noqa: F401 - before Keras is imported
 from bert_keras.training.curves import plot_curves
 from bert_keras.training.held_out import HeldOutMeans
 from bert_keras.training.loop import Stage, TrainingRun

@@ -30,6 +30,7 @@ def test_saved_model_writes_a_version_and_says_how_it_was_proven(model_path, tmp
     assert main(["export", "saved-model", *map(str, arguments), "--max-length", "20"]) == 0
     first, *rows = capsys.readouterr().out.splitlines()
     assert first == f"{tmp_path / 'served' / '1'}: a BertForSequenceClassification"
+    assert any("import tensorflow_text, then tf.saved_model.load" in row for row in rows)
     lines = dict(row.strip().rsplit(maxsplit=1) for row in rows if row.strip())
     assert lines["tokens that differ"] == "0"
     assert float(lines["largest difference"]) < 1e-4

@@ -84,6 +84,12 @@ def test_a_pair_is_read_in_its_order(make_model, session, strings, tokenizer):
         assert types[: len(row.input_ids)].tolist() == row.token_type_ids
 
 
+def test_every_operation_of_a_bert_is_one_that_onnx_has(exported):
+    report = json.loads((exported("classification") / "export_report.json").read_text())
+    assert report["operations"]["Erf"] > 0  # exact GELU; TensorFlow's own way is Erfc
+    assert "Erfc" not in report["operations"]
+
+
 @pytest.mark.slow
 class TestOtherKinds:
     def test_any_number_of_labels(self, make_model, session, strings):

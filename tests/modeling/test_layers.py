@@ -9,6 +9,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import special
 
 from bert_keras import BertConfig
 from bert_keras.config.model import ACTIVATIONS
@@ -211,6 +212,24 @@ def test_what_is_written_for_inference_answers_the_same(config, layer_class, on)
     with for_inference(on):
         given = layer(tokens, *arguments)
     np.testing.assert_allclose(given, expected, atol=2e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("on", ["cpu", "gpu"])
+def test_a_served_gelu_is_written_by_erf_which_onnx_knows_and_stays_the_same(on, dtype):
+    x = tf.cast(tf.linspace(-6.0, 6.0, 4001)[:, None], dtype)
+    gelu = activation("gelu")
+    with for_inference(on):
+        graph = tf.function(gelu, autograph=False).get_concrete_function(x)
+    operations = [operation.type for operation in graph.graph.get_operations()]
+    assert "Erf" in operations
+    assert "Erfc" not in operations
+    steps = {"float32": 1e-6, "bfloat16": 2**-6}
+    given, exact = (tf.cast(y, tf.float64).numpy() for y in (graph(x), gelu(x)))
+    np.testing.assert_allclose(given, exact, atol=steps[dtype])
+    double = tf.cast(x, tf.float64).numpy()
+    normal = special.ndtr(double)
+    np.testing.assert_allclose(given, double * normal, atol=2 * steps[dtype], rtol=steps[dtype])
 
 
 class TestLayerNormInFewPasses:

@@ -9,7 +9,7 @@ except ModuleNotFoundError as error:
         raise
     raise InputError(
         "text in a graph needs tensorflow-text, which is not installed; it has no wheel for "
-        "Windows: use Linux, WSL or macOS, or export a graph that takes ids"
+        "Windows: use Linux, WSL or macOS, or export a graph that takes ids: --input tokens"
     ) from None
 
 __all__ = ["GraphTokenizer"]

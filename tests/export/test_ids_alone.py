@@ -1,0 +1,107 @@
+"""Exports of ids alone: TensorFlow by itself opens them, where there is no tensorflow-text."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from bert_keras.checkpoints import save
+from bert_keras.config.export import SavedModelConfig
+from bert_keras.errors import InputError
+from bert_keras.export import export_saved_model
+from bert_keras.export.operations import TEXT_OPERATIONS
+from bert_keras.export.session import ServingSession
+
+# Programs of their own, in which importing tensorflow-text fails.
+OPEN = """
+import json, sys
+sys.modules["tensorflow_text"] = None
+import tensorflow as tf
+served = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
+batch = {name: tf.constant(value) for name, value in json.loads(sys.argv[2]).items()}
+answers = {name: value.numpy() for name, value in served(**batch).items()}
+assert not any(name.startswith("bert_keras") for name in sys.modules)
+print(json.dumps({n: v.tolist() for n, v in answers.items() if v.dtype.kind == "f"}))
+"""
+EXPORT = """
+import sys
+sys.modules["tensorflow_text"] = None
+from bert_keras.cli.main import main
+sys.exit(main(["export", *sys.argv[1:]]))
+"""
+
+
+def run_program(program, *arguments):
+    return subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)], capture_output=True, text=True
+    )
+
+
+@pytest.fixture
+def batch(tokenizer):
+    ids = [tokenizer.encode("So good, what a day!").input_ids]
+    zeros = np.zeros_like(ids).tolist()
+    return {"input_ids": ids, "attention_mask": np.ones_like(ids).tolist(), "token_type_ids": zeros}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["classification", "tagging", "span"]
+    + [
+        pytest.param(kind, marks=pytest.mark.slow)
+        for kind in ("multi_label", "several_numbers", "encoder", "sentence_embedding",
+                     "next_sentence", "masked_lm", "pretraining")
+    ],
+)  # fmt: skip
+def test_ids_are_answered_as_by_the_export_of_text(kind, make_model, batch, exported, tmp_path):
+    report = export_saved_model(make_model(kind), None, tmp_path / "ids", input="tokens")
+    assert not TEXT_OPERATIONS & set(report["operations"])
+    assert set(report["signatures"]) == {"serving_default", "tokens"}
+    assert report["python_packages"] == []
+    assert report["comparison_with_keras"]["texts"] >= 10
+    arrays = {name: np.int32(value) for name, value in batch.items()}
+    with ServingSession(tmp_path / "ids" / "1") as ids, ServingSession(exported(kind)) as text:
+        expected = text.run("tokens", arrays)
+        for signature in ("serving_default", "tokens"):
+            answers = ids.run(signature, arrays)
+            assert {name: array.tolist() for name, array in answers.items()} == {
+                name: array.tolist() for name, array in expected.items()
+            }
+
+
+def test_without_tensorflow_text_the_commands_export_and_tensorflow_opens(
+    make_model, batch, exported, tmp_path
+):
+    save(make_model("classification"), tmp_path / "model")
+    done = run_program(EXPORT, "tflite", tmp_path / "model", tmp_path / "m.tflite")
+    assert done.returncode == 0, done.stderr
+    given = ("saved-model", tmp_path / "model", tmp_path / "out")
+    done = run_program(EXPORT, *given)
+    assert done.returncode == 1
+    assert "needs tensorflow-text" in done.stderr
+    assert "--input tokens" in done.stderr
+    done = run_program(EXPORT, *given, "--input", "tokens")
+    assert done.returncode == 0, done.stderr
+    assert "import tensorflow_text" not in done.stdout
+    done = run_program(OPEN, tmp_path / "out" / "1", json.dumps(batch))
+    assert done.returncode == 0, done.stderr
+    with ServingSession(exported("classification")) as text:
+        expected = text.run("tokens", {name: np.int32(value) for name, value in batch.items()})
+    given = json.loads(done.stdout.splitlines()[-1])
+    np.testing.assert_allclose(given["probabilities"], expected["probabilities"], atol=1e-6)
+
+
+def test_an_export_of_text_says_what_python_must_import(make_model, exported, tmp_path, capsys):
+    report = json.loads((exported("classification") / "export_report.json").read_text())
+    assert report["python_packages"] == ["tensorflow_text"]
+    program = OPEN.replace('sys.modules["tensorflow_text"] = None', "import tensorflow_text")
+    program = program.replace("tf.constant(value)", "tf.constant([value])")
+    done = run_program(program, exported("classification"), json.dumps({"text": "fine"}))
+    assert done.returncode == 0, done.stderr
+
+
+def test_pairs_are_for_exports_that_take_text():
+    with pytest.raises(InputError, match="give --input text too"):
+        SavedModelConfig(pair=True, input="tokens")
