@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 # A row's name in the table, and the metrics of it that are shown.
 ROWS = {
     "sst2": ("SST-2", {"accuracy": "accuracy"}),
-    "mrpc": ("MRPC", {"accuracy": "accuracy", "f1": "F1"}),
+    "mrpc": ("MRPC", {"accuracy": "accuracy", "f1_1": "F1"}),
     "wnut16": ("WNUT-16", {"f1": "entity F1"}),
     "xquad": ("XQuAD, English", {"exact_match": "EM", "f1": "F1"}),
     "chnsenticorp": ("hotel reviews (Chinese)", {"accuracy": "accuracy"}),

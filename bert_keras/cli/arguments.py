@@ -97,6 +97,13 @@ def add_task_arguments(parser: argparse.ArgumentParser) -> None:
         help="longest sequence in tokens (default: what the model was trained at, of a model from "
         "elsewhere what it reads at most)",
     )
+    parser.add_argument(
+        "--no-answer-threshold",
+        type=float,
+        metavar="X",
+        help="span: how much likelier than the best answer, in logits, no answer must be to be "
+        "given (default: what the model was trained with)",
+    )
     for name in TASK_COLUMNS:
         what = name.removesuffix("_column").replace("_", " ")
         parser.add_argument(
@@ -130,6 +137,7 @@ def task_settings(options: argparse.Namespace) -> dict[str, Any]:
     settings = {name: getattr(options, name, None) for name in _TASK_SETTINGS}
     settings["max_seq_length"] = options.max_length
     settings["ignore_labels"] = settings["ignore_labels"] and tuple(settings["ignore_labels"])
+    settings["no_answer_threshold"] = options.no_answer_threshold
     return {name: value for name, value in settings.items() if value is not None}
 
 

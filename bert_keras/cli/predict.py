@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ from bert_keras.cli.arguments import (
     task_settings,
     utf8_text,
 )
-from bert_keras.cli.console import console, progress, short, start_tensorflow, table
+from bert_keras.cli.console import console, errors, progress, short, start_tensorflow, table
 from bert_keras.errors import InputError
+
+_logger = logging.getLogger("bert_keras")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -28,6 +32,8 @@ def add_parser(subparsers: Any) -> None:
         "  bert-keras predict runs/mrpc 'He left.' --pair 'He went away.'\n"
         "  bert-keras predict runs/squad 'Who left?' --pair 'Anna left, Bert stayed.'\n"
         "  bert-keras predict runs/sst2 --input reviews.tsv --json > answers.json\n"
+        "  bert-keras predict runs/sst2 --input reviews.csv --out answers.csv\n"
+        "  bert-keras predict runs/squad --input dev-v2.0.json --out predictions.json\n"
         "  cat reviews.txt | bert-keras predict runs/sst2 --input -",
     )
     parser.add_argument("model", type=Path, help="a model directory, or a run's work directory")
@@ -44,7 +50,22 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--input",
         metavar="FILE",
-        help="*.txt, a text a line; *.tsv, *.csv or *.jsonl, labels passed over; '-' reads lines",
+        help="*.txt, a text a line; *.tsv, *.csv or *.jsonl, labels passed over; '-' reads lines. "
+        "Every row gets an answer, in order; one without text null",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write the answers, with row, id (where the input has one) and text, to a new *.csv, "
+        "*.tsv or *.jsonl; of a span model also to a *.json, as SQuAD's scorers read it",
+    )
+    parser.add_argument(
+        "--null-odds",
+        type=Path,
+        metavar="FILE",
+        help="write, of a span model, each question's no_answer_score to a new *.json: the "
+        "--na-prob-file of SQuAD 2.0's scorer",
     )
     add_task_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -54,6 +75,8 @@ def run(options: argparse.Namespace) -> None:
     """Answers the texts and prints the answers."""
     if bool(options.texts) == bool(options.input):
         raise InputError("predict takes texts, or --input FILE; give one of the two")
+    if options.null_odds and options.null_odds.suffix.lower() != ".json":
+        raise InputError(f"--null-odds FILE is a .json. Received: {options.null_odds}")
     if options.pair and len(options.pair) != len(options.texts):
         raise InputError(
             f"give a --pair for each TEXT. Received: {len(options.texts)} texts, "
@@ -62,21 +85,56 @@ def run(options: argparse.Namespace) -> None:
     directory = model_path(options.model)
     start_tensorflow()
     from bert_keras.checkpoints import load
-    from bert_keras.tasks import answer, task_of
+    from bert_keras.tasks import answer_rows, numbered, task_of
+    from bert_keras.tasks.answer_files import check_fits, check_is_new
+    from bert_keras.tasks.reading import place
 
+    files = [path for path in (options.out, options.null_odds) if path]
+    for path in files:
+        check_is_new(path)
     model = load(directory, packed=True)
     task = task_of(model, **task_settings(options))
+    for path in files:
+        check_fits(path, task)
     if options.input:
         examples = task.read_texts(options.input)
+        if name := examples[0].where.id_name:
+            _logger.info("%s: %r is the rows' id", options.input, name)
     else:
         pairs = options.pair or [None] * len(options.texts)
-        examples = [task.from_text(*row) for row in zip(options.texts, pairs, strict=True)]
+        examples = [
+            replace(task.from_text(text, pair), where=place(f"text {number}", number, {}))
+            for number, (text, pair) in enumerate(zip(options.texts, pairs, strict=True), start=1)
+        ]
     with progress("answering", "steps") as advance:
-        predictions = answer(model, task, examples, options.batch_size, advance)
+        answers = answer_rows(model, task, examples, options.batch_size, advance)
+    _write(options, task, examples, answers)
     if options.json:
         # Readable where the characters can be written; escaped by JSON's own rules elsewhere.
         is_utf8 = (sys.stdout.encoding or "utf-8").lower() in ("utf-8", "utf8")
+        predictions = numbered(examples, answers)
         print(json.dumps({"predictions": predictions}, ensure_ascii=not is_utf8))
-        return
-    rows = [task.row(*pair) for pair in zip(examples, predictions, strict=True)]
-    console.print(table("", task.columns, [[short(text), *rest] for text, *rest in rows]))
+    elif not options.out:
+        _show(task, examples, answers, bool(options.input))
+
+
+def _write(options: argparse.Namespace, task: Any, examples: list[Any], answers: list[Any]) -> None:
+    """Writes the files that were asked for."""
+    from bert_keras.tasks.answer_files import write_answers, write_by_question
+
+    if options.out:
+        write_answers(options.out, task, examples, answers)
+        errors.print(f"{len(answers):,} answers: {options.out}", soft_wrap=True)
+    if options.null_odds:
+        scores = [answer["no_answer_score"] if answer else 0.0 for answer in answers]
+        write_by_question(options.null_odds, examples, scores)
+
+
+def _show(task: Any, examples: list[Any], answers: list[Any], is_file: bool) -> None:
+    """Prints the answers as a table, with the rows' numbers where they are a file's."""
+    rows = []
+    for example, found in zip(examples, answers, strict=True):
+        none = ["(no text)", *[""] * (len(task.columns) - 1)]
+        text, *rest = task.row(example, found) if found else none
+        rows.append([*([str(example.where.number)] if is_file else []), short(text), *rest])
+    console.print(table("", [*(["row"] if is_file else []), *task.columns], rows))

@@ -93,6 +93,8 @@ class TaskDataConfig:
         stratify: Classification: ``dev_fraction`` is held out of each label's examples, by the same
             hash. Otherwise it is of all of them, and a label that would have none left to learn
             from keeps the example of the highest hash.
+        positive_label: Classification: the label whose F1 is measured, as ``f1_LABEL``; left out,
+            each of two.
         truncation: Classification, multi-label and regression: which part of a text is read that
             has more tokens: ``"head"``, its beginning; ``"tail"``, its end; ``"head_tail"``, a
             quarter from its beginning and the rest from its end (Sun et al. 2019, section 5.3.1).
@@ -102,7 +104,8 @@ class TaskDataConfig:
         doc_stride: Span: tokens from one window of a long text to the next.
         max_answer_length: Span: longest answer in tokens.
         no_answer_threshold: Span: how much likelier than the best answer "no answer" must be, in
-            logits (Devlin et al. 2018, section 4.3); infinite where every question has one.
+            logits (Devlin et al. 2018, section 4.3). Left out it is infinite where every question
+            has an answer, and else what scores best on the dev questions.
         masking: Masked LM: as in ``DataConfig``.
         masking_rate: Likewise.
     """
@@ -122,6 +125,7 @@ class TaskDataConfig:
     label_separator: str = "|"
     ignore_labels: tuple[str, ...] = ()
     stratify: bool = False
+    positive_label: str = ""
     truncation: str = "head"
     windows: bool = False
     max_windows: int = 16
@@ -202,6 +206,8 @@ class FinetuneTrainConfig(ArithmeticConfig):
             frequency (classification); ``"none"`` counts all alike.
         log_every_steps: How often training metrics are written.
         eval_every_steps: How often the dev examples are evaluated; 0 once an epoch.
+        best_metric: The metric by which the best model is chosen, as ``evaluate`` calls it and
+            higher the better; left out, the task's own.
         patience: Early stopping after this many evaluations without a better one; 0 never.
     """
 
@@ -212,6 +218,7 @@ class FinetuneTrainConfig(ArithmeticConfig):
     class_weights: str = "none"
     log_every_steps: int = 20
     eval_every_steps: int = 0
+    best_metric: str = ""
     patience: int = 0
 
     def __post_init__(self) -> None:

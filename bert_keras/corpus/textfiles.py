@@ -212,12 +212,13 @@ def _json_text(where: str, line: str) -> str:
 
 
 @contextmanager
-def open_text(path: Path, raw: io.BufferedReader) -> Iterator[TextIO]:
+def open_text(path: Path, raw: io.BufferedReader, newline: str | None = None) -> Iterator[TextIO]:
     """The text in an open file, packed or not; lone surrogates keep every bad byte apart.
 
     Args:
         path: The file's name, for messages.
         raw: The file, open at its start; it is closed in the end.
+        newline: As in Python's ``open``.
 
     Raises:
         InputError: When it is not UTF-8 text; while reading, when packed data are cut short or
@@ -225,7 +226,7 @@ def open_text(path: Path, raw: io.BufferedReader) -> Iterator[TextIO]:
     """
     data = open_unpacked(path, raw)
     _check_is_text(path, data.peek(_SAMPLE_BYTES))
-    with io.TextIOWrapper(data, encoding="utf-8-sig", errors="surrogateescape") as file:
+    with io.TextIOWrapper(data, "utf-8-sig", "surrogateescape", newline) as file:
         yield file
 
 

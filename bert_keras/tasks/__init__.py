@@ -1,7 +1,8 @@
 """What a trained model is used for: fine-tuning on a task, its score, its answers."""
 
+from bert_keras.tasks.answer_files import numbered, write_answers
 from bert_keras.tasks.classification import Classification
-from bert_keras.tasks.evaluate import Evaluation, answer, evaluate, predict
+from bert_keras.tasks.evaluate import Evaluation, answer, answer_rows, evaluate, predict
 from bert_keras.tasks.fill_mask import Candidate, fill_mask
 from bert_keras.tasks.finetune import finetune
 from bert_keras.tasks.masked_lm import MaskedLM
@@ -21,9 +22,12 @@ __all__ = [
     "Span",
     "Tagging",
     "answer",
+    "answer_rows",
     "evaluate",
     "fill_mask",
     "finetune",
+    "numbered",
     "predict",
     "task_of",
+    "write_answers",
 ]

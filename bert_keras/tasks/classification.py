@@ -9,7 +9,7 @@ from sklearn.metrics import confusion_matrix
 
 from bert_keras.errors import InputError
 from bert_keras.tasks.feature import Feature
-from bert_keras.tasks.metrics import accuracy, f1, matthews_correlation
+from bert_keras.tasks.metrics import accuracy, label_f1, macro_f1, matthews_correlation
 from bert_keras.tasks.reading import TextExample
 from bert_keras.tasks.running import Outputs
 from bert_keras.tasks.task import Confusion, Mistake, Prediction
@@ -18,13 +18,21 @@ from bert_keras.tasks.texts import TextTask, in_order, label_of, logits_of, show
 
 @dataclass(frozen=True, kw_only=True)
 class Classification(TextTask):
-    """One of several labels; answers are ``{"label", "score", "scores"}``."""
+    """One of several labels; answers are ``{"label", "score", "scores"}``.
+
+    Attributes:
+        positive_label: The label whose F1 is measured, as ``f1_LABEL`` with ``_`` for spaces; by
+            default each of two, and of more none.
+    """
+
+    positive_label: str = ""
 
     name = "classification"
     columns = ("text", "label", "score")
     best_metric = "accuracy"
     problem_type = "single_label_classification"
     label_kind = "one"
+    remembers = (*TextTask.remembers, "positive_label")
 
     def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
         """The labels found, numbers by value and names by the alphabet."""
@@ -40,14 +48,28 @@ class Classification(TextTask):
         """The task over these labels.
 
         Raises:
-            InputError: When there is one alone, so that there is nothing to learn.
+            InputError: When there is one alone, so that there is nothing to learn, or the
+                positive one is not among them.
         """
         if len(labels) < 2:
             raise InputError(
                 f"a classification needs examples of two labels at least. Received: {labels[0]!r} "
                 "alone"
             )
-        return super().with_labels(labels)
+        task = super().with_labels(labels)
+        task._measured_labels()
+        return task
+
+    def _measured_labels(self) -> Sequence[str]:
+        """The labels whose F1 is measured, beside the mean of all."""
+        if not self.positive_label:
+            return self.labels if len(self.labels) == 2 else ()
+        if self.positive_label not in self.labels:
+            raise InputError(
+                f"data.positive_label is {self.positive_label!r}, which is none of the labels: "
+                f"{', '.join(self.labels)}"
+            )
+        return (self.positive_label,)
 
     def target(self, example: TextExample) -> int:
         """The label's number."""
@@ -77,7 +99,11 @@ class Classification(TextTask):
         expected, given = _labels(examples, predictions)
         return {
             "accuracy": accuracy(expected, given),
-            "f1": f1(expected, given, self.labels),
+            **{
+                f"f1_{'_'.join(label.split())}": label_f1(expected, given, label)
+                for label in self._measured_labels()
+            },
+            "macro_f1": macro_f1(expected, given),
             "matthews_correlation": matthews_correlation(expected, given),
         }
 

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bert_keras.errors import InputError
 from bert_keras.tasks.feature import Feature
+from bert_keras.tasks.reading import and_more
 from bert_keras.tasks.registry import task_of
 from bert_keras.tasks.running import Advance, run_model, tokenizer_of
 from bert_keras.tasks.summary import long_texts
@@ -72,6 +73,9 @@ def predict(
 ) -> list[Prediction]:
     """A model's answers to texts, or to pairs of texts.
 
+    A text without a token is answered, too, as exported models do: by what the model makes of the
+    special tokens alone.
+
     Args:
         model: A model with a task's head, and its tokenizer.
         texts: One text or several; the questions, where the task is to find answers.
@@ -108,6 +112,33 @@ def answer(
     features = _features(model, task, examples)
     outputs, _ = run_model(model, features, batch_size, on_progress)
     return task.decode(examples, features, outputs)
+
+
+def answer_rows(
+    model: Any,
+    task: Task,
+    examples: Sequence[Any],
+    batch_size: int = 32,
+    on_progress: Advance | None = None,
+) -> list[Prediction | None]:
+    """The model's answer to each row of a file; None, with a warning, where it has no text.
+
+    A row without text has not one token; a pair is one where either half has none.
+    """
+    features = _features(model, task, examples)
+    empty = {feature.example for feature in features if not feature.has_text()}
+    if empty:
+        where, more = examples[min(empty)].where, and_more(len(empty) - 1)
+        _logger.warning("%s: the text is empty; its answer is null%s", where, more)
+    kept = [number for number in range(len(examples)) if number not in empty]
+    if not kept:
+        return [None] * len(examples)
+    new = {number: place for place, number in enumerate(kept)}
+    features = [replace(f, example=new[f.example]) for f in features if f.example in new]
+    outputs, _ = run_model(model, features, batch_size, on_progress)
+    answered = task.decode([examples[number] for number in kept], features, outputs)
+    found = dict(zip(kept, answered, strict=True))
+    return [found.get(number) for number in range(len(examples))]
 
 
 def _features(model: Any, task: Task, examples: Sequence[Any]) -> list[Feature]:

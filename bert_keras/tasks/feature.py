@@ -46,3 +46,11 @@ class Feature:
             )
             for start, end in pairwise((0, *self.window_ends))
         ]
+
+    def has_text(self) -> bool:
+        """Whether each of the one or two texts has a token beside the special ones.
+
+        [CLS] and [SEP] stand in the first segment, another [SEP] in the second.
+        """
+        second = sum(self.token_type_ids)
+        return len(self.token_type_ids) - second > 2 and second != 1

@@ -128,6 +128,7 @@ def _read(config: FinetuneConfig, task: Task) -> _Data:
         train, dev = examples, task.read(data.dev)
     else:
         train, dev = hold_out(task, examples, data.dev_fraction, data.stratify)
+    task = task.for_examples(train)
     check_labels(task, train, dev)
     return _Data(task, train, dev)
 
@@ -142,6 +143,7 @@ def _train(
 ) -> None:
     task, seed, host = data.task, config.train.seed, host_of(strategy)
     check_batches(strategy, config.train, [config.train.batch_size])
+    best_metric = task.metric(config.train.best_metric, data.dev)
     with strategy.scope():
         model = start_model(config, task)
     model.encoder.rematerialize = config.train.rematerialize
@@ -168,7 +170,7 @@ def _train(
         ),
         _DevScores(task, data.dev, dev_features, settings) if data.dev else None,
     )
-    best = KeepBest(workdir, task.best_metric, settings.patience) if data.dev else None
+    best = KeepBest(workdir, best_metric, settings.patience) if data.dev else None
     run = TrainingRun(
         model,
         optimizer,
@@ -198,6 +200,7 @@ class _DevScores:
 
     def __call__(self, run: TrainingRun) -> dict[str, float]:
         scores, _ = self.task.measure(run.model, self.examples, self.features, self.batch_size)
+        run.model.other_config[self.task.remembered_key()] |= self.task.found(scores)
         return scores
 
 

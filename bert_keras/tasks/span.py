@@ -4,16 +4,18 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForQuestionAnswering
 from bert_keras.tasks.feature import Feature
-from bert_keras.tasks.metrics import answer_f1, best_threshold, exact_match
+from bert_keras.tasks.metrics import counts_characters
 from bert_keras.tasks.reading import QuestionExample, read_question_examples
 from bert_keras.tasks.running import Outputs
 from bert_keras.tasks.span_answers import Origin, best_answers
+from bert_keras.tasks.span_scores import is_right, right_answers, span_scores
 from bert_keras.tasks.task import Mistake, Prediction, Task
 from bert_keras.tasks.windows import best_windows, cut_windows
 from bert_keras.tokenization import BertTokenizer, Encoding
@@ -43,6 +45,7 @@ class Span(Task):
         n_best: How many answers, starts and ends are looked at.
         no_answer_threshold: A question has no answer when ``no_answer_score`` is greater; infinite
             when every question has one (SQuAD 1.1).
+        finds_threshold: Whether fine-tuning is to find that threshold on the dev questions.
     """
 
     max_seq_length: int = 384
@@ -51,6 +54,7 @@ class Span(Task):
     max_answer_length: int = 30
     n_best: int = 20
     no_answer_threshold: float = math.inf
+    finds_threshold: bool = False
 
     name = "span"
     model_class = BertForQuestionAnswering
@@ -70,11 +74,49 @@ class Span(Task):
 
     def read(self, source: str) -> list[QuestionExample]:
         """The questions of a file or data set; see ``read_question_examples``."""
-        return read_question_examples(source)
+        examples = read_question_examples(source)
+        by_characters = sum(counts_characters(example.context) for example in examples)
+        if by_characters:
+            _logger.info(
+                "%s: of %s of %s questions, whose texts do not write words apart, answers are "
+                "compared by characters as CMRC 2018's scorer does",
+                source, f"{by_characters:,}", f"{len(examples):,}",
+            )  # fmt: skip
+        return examples
 
-    def without_label(self, example: QuestionExample) -> QuestionExample:
-        """The question and the text alone."""
-        return replace(example, answers=(), is_impossible=False)
+    def read_texts(self, source: str) -> list[QuestionExample]:
+        """The questions of a file or data set, without their answers."""
+        return read_question_examples(source, labelled=False)
+
+    def for_examples(self, examples: Sequence[QuestionExample]) -> Self:
+        """The task with a threshold that is to be found, where some questions have no answer.
+
+        A threshold that was given stays.
+        """
+        impossible = sum(example.is_impossible for example in examples)
+        if not impossible or math.isfinite(self.no_answer_threshold):
+            return self
+        _logger.info(
+            "%s of %s questions have no answer: data.no_answer_threshold is 0, or what the dev "
+            "questions find best", f"{impossible:,}", f"{len(examples):,}",
+        )  # fmt: skip
+        return replace(self, no_answer_threshold=0.0, finds_threshold=True)
+
+    def metric(self, name: str, dev: Sequence[QuestionExample]) -> str:
+        """The metric that chooses the best model: F1, at the best threshold if one is to be found.
+
+        Raises:
+            InputError: When the task has no metric ``name``.
+        """
+        if not name and self.finds_threshold and any(example.is_impossible for example in dev):
+            return "best_f1"
+        return super().metric(name, dev)
+
+    def found(self, scores: dict[str, float]) -> dict[str, Any]:
+        """The threshold that was best on the dev questions."""
+        if not self.finds_threshold or "best_f1_threshold" not in scores:
+            return {}
+        return {"no_answer_threshold": scores["best_f1_threshold"]}
 
     def key(self, example: QuestionExample) -> str:
         """The text, so that all questions on it are held out together."""
@@ -83,7 +125,7 @@ class Span(Task):
     def labels_of(self, examples: Sequence[QuestionExample]) -> tuple[str, ...]:
         """None."""
         for example in examples:
-            _right(example)
+            right_answers(example)
         return ()
 
     def features(
@@ -167,38 +209,12 @@ class Span(Task):
     def score(
         self, examples: Sequence[QuestionExample], predictions: Sequence[Prediction]
     ) -> dict[str, float]:
-        """Exact match and F1 by SQuAD's official rules.
+        """Exact match, F1 and more; see ``span_scores``."""
+        return span_scores(examples, predictions)
 
-        Where questions have no answer, also both for those that have one, the share of the others
-        that got none, and the thresholds that would have been best with the scores they give.
-        """
-        if not examples:
-            return {"exact_match": 0.0, "f1": 0.0}
-        impossible = np.array([example.is_impossible for example in examples])
-        scores = {"exact_match": exact_match, "f1": answer_f1}
-        given = {
-            name: np.array(
-                [score(_right(e), p["answer"]) for e, p in zip(examples, predictions, strict=True)]
-            )
-            for name, score in scores.items()
-        }
-        result = {name: float(values.mean()) for name, values in given.items()}
-        if not impossible.any():
-            return result
-        for name, values in given.items():
-            answered = values[~impossible]
-            result[f"has_answer_{name}"] = float(answered.mean()) if answered.size else 0.0
-        result["no_answer_accuracy"] = float(given["exact_match"][impossible].mean())
-        preferences = [prediction["no_answer_score"] for prediction in predictions]
-        for name, score in scores.items():
-            likeliest = [
-                score(_right(e), next((n["answer"] for n in p["nbest"] if n["answer"]), ""))
-                for e, p in zip(examples, predictions, strict=True)
-            ]
-            best = best_threshold(likeliest, impossible.tolist(), preferences)
-            result[f"best_{name}"] = best.score
-            result[f"best_{name}_threshold"] = best.threshold
-        return result
+    def texts_of(self, example: QuestionExample) -> dict[str, str]:
+        """The question; its text stands in the data, once for many questions."""
+        return {"question": example.question}
 
     def row(self, example: QuestionExample, prediction: Prediction) -> list[str]:
         """Question, answer and its probability."""
@@ -207,18 +223,11 @@ class Span(Task):
 
     def mistake(self, example: QuestionExample, prediction: Prediction) -> Mistake | None:
         """An answer that is not exactly one of the right ones."""
-        answers, given = _right(example), prediction["answer"]
-        if exact_match(answers, given):
+        answers, given = right_answers(example), prediction["answer"]
+        if is_right(example, given):
             return None
         expected = answers[0] if answers else "(no answer)"
         return Mistake(prediction["score"], expected, given or "(no answer)", example.question)
-
-
-def _right(example: QuestionExample) -> list[str]:
-    """The right answers; none for a question that has none."""
-    if not example.answers and not example.is_impossible:
-        raise InputError(f"{example.where} has no answers, which training and scoring need")
-    return [text for text, _ in example.answers]
 
 
 def _find_answer(example: QuestionExample) -> tuple[int, int] | None:

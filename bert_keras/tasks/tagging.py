@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -70,13 +70,9 @@ class Tagging(Task):
     def read_texts(self, source: str) -> list[TaggedExample]:
         """Raw texts, a line or a row each, or the words of a source that has them parted."""
         if has_words(source):
-            return super().read_texts(source)
-        texts = read_text_examples(source, labels=None)
+            return read_tagged_examples(source, labelled=False)
+        texts = read_text_examples(source, labelled=False)
         return [TaggedExample.from_text(example.text, example.where) for example in texts]
-
-    def without_label(self, example: TaggedExample) -> TaggedExample:
-        """The words alone."""
-        return replace(example, tags=None)
 
     def key(self, example: TaggedExample) -> str:
         """The text."""
@@ -152,6 +148,10 @@ class Tagging(Task):
         given = [_type(tag) for prediction in predictions for tag in prediction["tags"]]
         types = tuple(dict.fromkeys((OUTSIDE, *map(_type, self.labels))))
         return Confusion(types, confusion_matrix(expected, given, labels=list(types)))
+
+    def texts_of(self, example: TaggedExample) -> dict[str, str]:
+        """The text, or the words joined by spaces."""
+        return {"text": example.text}
 
     def row(self, example: TaggedExample, prediction: Prediction) -> list[str]:
         """The text and its entities."""

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.checkpoints import load
+from bert_keras.errors import InputError
 from bert_keras.tasks.batches import training_batches
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.running import Outputs, run_model
@@ -60,6 +61,10 @@ class Task(ABC):
         """The task over these labels."""
         return replace(self, labels=tuple(labels))
 
+    def for_examples(self, examples: Sequence[Any]) -> Self:
+        """The task as training examples ask for it."""
+        return self
+
     @classmethod
     def remembered_key(cls) -> str:
         """The key in ``config.json`` under which a model keeps settings of its task."""
@@ -83,13 +88,12 @@ class Task(ABC):
             InputError: When it cannot be read; names the row.
         """
 
-    def read_texts(self, source: str) -> list[Any]:
-        """The examples of a file that are to be answered; labels are passed over."""
-        return [self.without_label(example) for example in self.read(source)]
-
     @abstractmethod
-    def without_label(self, example: Any) -> Any:
-        """The example as one that is to be answered."""
+    def read_texts(self, source: str) -> list[Any]:
+        """The examples of a file that are to be answered, one for every row.
+
+        Labels are passed over; a text may be empty.
+        """
 
     @abstractmethod
     def key(self, example: Any) -> str:
@@ -153,6 +157,35 @@ class Task(ABC):
     @abstractmethod
     def score(self, examples: Sequence[Any], predictions: Sequence[Prediction]) -> dict[str, float]:
         """The task's metrics, by their names in the field; shares are fractions."""
+
+    def found(self, scores: dict[str, float]) -> dict[str, Any]:
+        """The settings that an evaluation of the dev examples found; the model keeps them."""
+        return {}
+
+    def metric(self, name: str, dev: Sequence[Any]) -> str:
+        """The metric that chooses the best model: ``name``, or the task's own where it is empty.
+
+        Args:
+            name: What ``train.best_metric`` says.
+            dev: The dev examples.
+
+        Raises:
+            InputError: When the task has no such metric.
+        """
+        if not name or name == self.best_metric:
+            return self.best_metric
+        lower_is_better = ("_error", "_threshold")  # or neither is
+        possible = [name for name in self.score([], []) if not name.endswith(lower_is_better)]
+        if name not in possible:
+            raise InputError(
+                f"train.best_metric is {name!r}, which {self.name} does not have; its metrics: "
+                f"{', '.join(possible or [self.best_metric])}"
+            )
+        return name
+
+    @abstractmethod
+    def texts_of(self, example: Any) -> dict[str, str]:
+        """What is asked, by the names that files of answers have for it."""
 
     @abstractmethod
     def row(self, example: Any, prediction: Prediction) -> list[str]:

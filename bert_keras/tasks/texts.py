@@ -93,13 +93,13 @@ class TextTask(Task):
                 separator=self.label_separator,
                 ignored=self.ignore_labels,
             )
-        return self._read(source, rules)
+        return self._read(source, rules, labelled=True)
 
     def read_texts(self, source: str) -> list[TextExample]:
-        """The texts alone; labels are passed over, whatever they are."""
-        return self._read(source, None)
+        """The rows without their labels."""
+        return self._read(source, None, labelled=False)
 
-    def _read(self, source: str, labels: LabelRules | None) -> list[TextExample]:
+    def _read(self, source: str, labels: LabelRules | None, labelled: bool) -> list[TextExample]:
         return read_text_examples(
             source,
             self.text_column,
@@ -108,11 +108,8 @@ class TextTask(Task):
             self.label_columns,
             self.header,
             labels,
+            labelled,
         )
-
-    def without_label(self, example: TextExample) -> TextExample:
-        """The text or pair alone."""
-        return replace(example, label=None)
 
     def key(self, example: TextExample) -> str:
         """The text, or both of a pair."""
@@ -149,6 +146,11 @@ class TextTask(Task):
             )
             for number, (encoding, added) in enumerate(zip(encodings, special, strict=True))
         ]
+
+    def texts_of(self, example: TextExample) -> dict[str, str]:
+        """The text, or both of a pair."""
+        texts = {"text": example.text}
+        return texts if example.text_pair is None else texts | {"text_pair": example.text_pair}
 
     def _windows(self, examples: Sequence[TextExample], tokenizer: BertTokenizer) -> list[Feature]:
         pair = next((example for example in examples if example.text_pair is not None), None)

@@ -1,6 +1,7 @@
 """The learning curves of a run, beside what guessing would reach."""
 
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ _TASKS = {
 }
 # What fine-tuning measures on the dev examples beside the loss, of which those that are there
 # share a panel.
-_METRICS = ("accuracy", "f1", "micro_f1", "exact_match", "spearman", "pearson")
+_METRICS = re.compile(r"accuracy|f1(_.+)?|(micro|macro|best)_f1|exact_match|spearman|pearson")
 
 
 def plot_curves(workdir: str | Path) -> Path:
@@ -101,7 +102,7 @@ def _panel(
 
 def _metrics(axes: Axes, lines: list[dict[str, Any]]) -> None:
     """Adds the dev examples' metrics to the panel of the accuracy."""
-    for name in _METRICS:
+    for name in dict.fromkeys(name for line in lines for name in line if _METRICS.fullmatch(name)):
         points = [(line["step"], line[name]) for line in lines if line.get(name) is not None]
         if points:
             axes.plot(*zip(*points, strict=True), marker="o", markersize=3, label=f"dev {name}")

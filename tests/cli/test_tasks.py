@@ -1,3 +1,4 @@
+import csv
 import io
 import json
 
@@ -63,7 +64,13 @@ def test_evaluate_gives_metrics_as_one_json_object(made, capsys):
     text = output(capsys, "evaluate", made / "run", "--data", made / "train.tsv", "--json")
     metrics = json.loads(text)
     assert metrics["accuracy"] > 0.9
-    assert {"f1", "matthews_correlation", "classification_loss"} <= metrics.keys()
+    assert {
+        "f1_good",
+        "f1_bad",
+        "macro_f1",
+        "matthews_correlation",
+        "classification_loss",
+    } <= metrics.keys()
 
 
 def test_evaluate_shows_metrics_confusion_and_mistakes(made, tmp_path, capsys):
@@ -95,6 +102,50 @@ def test_predict_prints_a_table_in_the_order_of_the_input(made, capsys):
     assert lines[0] == ["text", "label", "score"]
     assert [line[-2] for line in lines[1:3]] == ["bad", "good"]
     assert lines[3][0] == "[x]"
+
+
+def test_predict_answers_every_row_of_a_file_in_its_order(made, tmp_path, capsys):
+    data = tmp_path / "rows.tsv"
+    data.write_text("idx\ttext\tlabel\na7\ta fine film\tgood\na8\t\tbad\na9\tcold and slow\tbad\n")
+    capsys.readouterr()
+    assert main(["predict", *map(str, [made / "run", "--input", data, "--json"])]) == 0
+    captured = capsys.readouterr()
+    first, empty, last = json.loads(captured.out)["predictions"]
+    assert (first["row"], first["id"], first["label"]) == (2, "a7", "good")
+    assert empty is None
+    assert (last["row"], last["id"], last["label"]) == (4, "a9", "bad")
+    assert f"{data}, row 3: the text is empty; its answer is null" in captured.err
+    assert f"{data}: 'idx' is the rows' id" in captured.err
+    text = output(capsys, "predict", made / "run", "--input", data)
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    assert [line[0] for line in lines] == ["row", "2", "3", "4"]
+    assert lines[2][1:] == ["(no", "text)"]
+
+
+def test_carriage_returns_on_standard_input_end_no_line(made, capsys, monkeypatch):
+    data = b"a fine\rfilm\ncold and slow\r\na dull film\n"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+    answers = json.loads(output(capsys, "predict", made / "run", "--input", "-", "--json"))
+    assert [answer["row"] for answer in answers["predictions"]] == [1, 2, 3]
+
+
+def test_predict_writes_its_answers_to_a_new_file(made, tmp_path, capsys):
+    out = tmp_path / "answers.csv"
+    texts = ["a fine film", "cold and slow"]
+    assert output(capsys, "predict", made / "run", *texts, "--out", out) == ""
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["row"], row["text"], row["label"]) for row in rows] == [
+        ("1", texts[0], "good"),
+        ("2", texts[1], "bad"),
+    ]
+    before = out.read_bytes()
+    assert "already exists" in fail(capsys, "predict", made / "run", *texts, "--out", out)
+    assert out.read_bytes() == before
+    line = fail(capsys, "predict", made / "run", *texts, "--out", tmp_path / "a.json")
+    assert ".json is SQuAD's format" in line
+    line = fail(capsys, "predict", made / "run", *texts, "--null-odds", tmp_path / "a.csv")
+    assert "--null-odds FILE is a .json" in line
 
 
 def test_predict_takes_its_options_before_and_after_the_texts(made, capsys):

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from bert_keras.errors import InputError
 from bert_keras.tasks import Classification, MultiLabel, Regression
@@ -65,7 +66,10 @@ class TestClassification:
         answers = [{"label": label, "score": 0.9} for label in given]
         scores = self.task.score(examples, answers)
         assert scores["accuracy"] == pytest.approx(3 / 5)
-        assert scores["f1"] == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))
+        assert scores["f1_good"] == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))
+        assert scores["f1_bad"] == pytest.approx(2 * 1 / (2 * 1 + 1 + 1))
+        assert scores["macro_f1"] == pytest.approx((2 / 3 + 1 / 2) / 2)
+        assert "f1" not in scores
         # (TP TN - FP FN) / sqrt(...) with good as positive
         assert scores["matthews_correlation"] == pytest.approx((2 * 1 - 1 * 1) / 6)
         labels, counts = self.task.confusion(examples, answers)
@@ -79,6 +83,38 @@ class TestClassification:
             ("bad", "good", "text 3"),
             None,
         ]
+
+    def test_f1_names_its_label_as_sklearn_measures_it(self):
+        right = ["fraud" if n % 10 == 0 else "normal" for n in range(50)]
+        examples = [example(label=label) for label in right]
+        for given in (["normal"] * 50, right[5:] + right[:5], right):
+            answers = [{"label": label} for label in given]
+            expected = {
+                f"f1_{label}": f1_score(right, given, pos_label=label, zero_division=0)
+                for label in ("fraud", "normal")
+            }
+            macro = {"macro_f1": f1_score(right, given, average="macro")}
+            task = Classification(labels=("fraud", "normal"))
+            scores = task.score(examples, answers)
+            assert {n: scores[n] for n in scores if "f1" in n} == pytest.approx(expected | macro)
+            task = Classification(labels=("fraud", "normal"), positive_label="fraud")
+            scores = task.score(examples, answers)
+            fraud = {"f1_fraud": expected["f1_fraud"]} | macro
+            assert {n: scores[n] for n in scores if "f1" in n} == pytest.approx(fraud)
+
+    def test_of_more_labels_the_positive_ones_f1_alone_is_measured(self):
+        right, given = ["a b", "c", "d", "c"], ["a b", "a b", "d", "c"]
+        examples = [example(label=label) for label in right]
+        answers = [{"label": label} for label in given]
+        scores = Classification(labels=("a b", "c", "d")).score(examples, answers)
+        assert [name for name in scores if "f1" in name] == ["macro_f1"]
+        assert scores["macro_f1"] == pytest.approx(f1_score(right, given, average="macro"))
+        task = Classification(labels=("a b", "c", "d"), positive_label="a b")
+        assert task.score(examples, answers)["f1_a_b"] == pytest.approx(2 / 3)
+
+    def test_a_positive_label_that_the_data_lack_is_refused(self):
+        with pytest.raises(InputError, match="'spam', which is none of the labels: bad, good"):
+            Classification(positive_label="spam").with_labels(("bad", "good"))
 
 
 class TestMultiLabel:

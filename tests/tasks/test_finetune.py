@@ -292,3 +292,31 @@ def test_micro_batches_calls_of_several_steps_and_rematerialisation_change_no_lo
     for plain, together in zip(*lines.values(), strict=True):
         for name in plain.keys() - {"step", "split", "tokens_per_second", "input_share"}:
             assert together[name] == pytest.approx(plain[name], rel=1e-5)
+
+
+def test_the_model_remembers_its_positive_label_and_is_chosen_by_its_f1(
+    encoder_path, reviews, tmp_path
+):
+    train, dev = str(reviews / "train.tsv"), str(reviews / "dev.tsv")
+    config = recipe(
+        data={"positive_label": "bad"},
+        train={"epochs": 2, "eval_every_steps": 1, "best_metric": "f1_bad"},
+    )
+    finetune(config, tmp_path / "run", encoder_path, train, dev)
+    scores = {
+        e["step"]: e["f1_bad"] for e in read_metrics(tmp_path / "run") if e["split"] == "eval"
+    }
+    best = int((tmp_path / "run" / "best_step").read_text())
+    assert scores[best] == max(scores.values())
+    metrics = evaluate(bert_keras.load(tmp_path / "run" / "model"), dev).metrics
+    assert metrics["f1_bad"] == pytest.approx(scores[best])
+    assert "f1_good" not in metrics
+
+
+@pytest.mark.parametrize("name", ["f1", "classification_loss"])
+def test_a_metric_that_the_task_does_not_have_is_refused(encoder_path, reviews, tmp_path, name):
+    config = recipe(train={"best_metric": name})
+    train, dev = str(reviews / "train.tsv"), str(reviews / "dev.tsv")
+    with pytest.raises(InputError, match=r"train.best_metric is .*: accuracy, f1_bad, f1_good, ma"):
+        finetune(config, tmp_path / "run", encoder_path, train, dev)
+    assert not (tmp_path / "run" / "config.toml").exists()

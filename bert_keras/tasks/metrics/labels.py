@@ -15,26 +15,22 @@ def accuracy(expected: Labels, predicted: Labels) -> float:
     return float(metrics.accuracy_score(expected, predicted)) if len(expected) else 0.0
 
 
-def f1(expected: Labels, predicted: Labels, labels: Labels) -> float:
-    """Of two labels the F1 of the one with the higher number, as GLUE has it for MRPC and QQP.
+def label_f1(expected: Labels, predicted: Labels, label: str | int) -> float:
+    """The F1 of one label: the harmonic mean of its precision and recall."""
+    return _f1(expected, predicted, [label])
 
-    Of more labels the macro average: the plain mean over those that are expected or predicted
-    at least once.
 
-    Args:
-        expected: The right labels.
-        predicted: The model's.
-        labels: All labels in the order of their numbers.
-    """
+def macro_f1(expected: Labels, predicted: Labels) -> float:
+    """The plain mean of the labels' F1, over those that are expected or predicted at least once."""
+    return _f1(expected, predicted, None)
+
+
+def _f1(expected: Labels, predicted: Labels, labels: list[str | int] | None) -> float:
     if not len(expected):
         return 0.0
-    if len(labels) == 2:
-        scores = metrics.f1_score(
-            expected, predicted, labels=[labels[1]], average="macro", zero_division=0.0
-        )
-    else:
-        scores = metrics.f1_score(expected, predicted, average="macro", zero_division=0.0)
-    return float(scores)
+    return float(
+        metrics.f1_score(expected, predicted, labels=labels, average="macro", zero_division=0.0)
+    )
 
 
 def matthews_correlation(expected: Labels, predicted: Labels) -> float:

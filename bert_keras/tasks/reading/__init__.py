@@ -2,16 +2,20 @@
 
 from bert_keras.tasks.reading.labels import LABEL_SEPARATOR, LabelRules
 from bert_keras.tasks.reading.questions import QuestionExample, read_question_examples
+from bert_keras.tasks.reading.sources import Place, and_more, place
 from bert_keras.tasks.reading.tagged import TaggedExample, has_words, read_tagged_examples
 from bert_keras.tasks.reading.texts import TextExample, read_text_examples
 
 __all__ = [
     "LABEL_SEPARATOR",
     "LabelRules",
+    "Place",
     "QuestionExample",
     "TaggedExample",
     "TextExample",
+    "and_more",
     "has_words",
+    "place",
     "read_question_examples",
     "read_tagged_examples",
     "read_text_examples",

@@ -79,9 +79,14 @@ class Columns:
         return values[self.label] if self.label else None
 
     @property
+    def texts(self) -> tuple[str, ...]:
+        """The columns of the texts."""
+        return tuple(filter(None, (self.text, self.text_pair)))
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The columns that are read."""
-        return tuple(filter(None, (self.text, self.text_pair, self.label, *self.labels)))
+        return (*self.texts, *filter(None, (self.label, *self.labels)))
 
     def title(self, name: str) -> str:
         """A column's name for a message."""

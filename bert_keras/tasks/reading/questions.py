@@ -8,9 +8,11 @@ from typing import Any
 from bert_keras.errors import InputError
 from bert_keras.tasks.reading.sources import (
     DataSet,
+    Place,
     is_json_lines,
     is_tfds,
     open_source,
+    place,
     read_objects,
     replace_bad,
 )
@@ -39,7 +41,7 @@ class QuestionExample:
     where: str
 
 
-def read_question_examples(source: str) -> list[QuestionExample]:
+def read_question_examples(source: str, labelled: bool = True) -> list[QuestionExample]:
     """The questions of a source, in order.
 
     Offsets of answers are not checked against the context: published files have some that are
@@ -50,35 +52,38 @@ def read_question_examples(source: str) -> list[QuestionExample]:
             with ``question``, ``context`` and, as the data sets library has them, ``answers``
             (``{"text": [...], "answer_start": [...]}``); or, by any other name, SQuAD's JSON,
             version 1.1 or 2.0. ``-`` is standard input.
+        labelled: Whether they are to be learned from or scored. Else answers are not read, and a
+            question or text may be empty or null.
 
     Raises:
         InputError: When a field is missing or of another kind, a text is empty, or it is not
             UTF-8 text in its format; names the question or the row.
     """
     if is_tfds(source):
-        examples = list(_data_set(source))
+        examples = list(_data_set(source, labelled))
     elif is_json_lines(source):
         records = read_objects(source, "with the fields 'question' and 'context'")
         examples = [
-            _example(record, record, where, str(number))
+            _example(record, record, where, str(number), labelled)
             for number, (where, record) in enumerate(records, start=1)
         ]
     else:
-        examples = list(_squad(source))
+        examples = list(_squad(source, labelled))
     if not examples:
         raise InputError(f"{source} holds no questions")
     return examples
 
 
-def _data_set(source: str) -> Iterator[QuestionExample]:
+def _data_set(source: str, labelled: bool) -> Iterator[QuestionExample]:
     data_set = DataSet(source)
-    fields = [data_set.first_of(name) for name in ("question", "context", "answers")]
+    fields = [data_set.first_of(name) for name in ("question", "context")]
+    fields += [data_set.first_of("answers")] if labelled else []
     fields += [name for name in ("id", "is_impossible") if name in data_set.fields]
     for number, (where, record) in enumerate(data_set.read(fields), start=1):
-        yield _example(record, record, where, str(number))
+        yield _example(record, record, where, str(number), labelled)
 
 
-def _squad(source: str) -> Iterator[QuestionExample]:
+def _squad(source: str, labelled: bool) -> Iterator[QuestionExample]:
     with open_source(source) as file:
         text = replace_bad(file.read())
     try:
@@ -93,15 +98,16 @@ def _squad(source: str) -> Iterator[QuestionExample]:
         )
     number = 0
     for a, article in enumerate(_list(data, "data", source)):
-        place = f"{source}, article {a + 1}"
-        for p, paragraph in enumerate(_list(article, "paragraphs", place)):
-            place = f"{source}, article {a + 1}, paragraph {p + 1}"
-            for question in _list(paragraph, "qas", place):
+        here = f"{source}, article {a + 1}"
+        for p, paragraph in enumerate(_list(article, "paragraphs", here)):
+            here = f"{source}, article {a + 1}, paragraph {p + 1}"
+            for question in _list(paragraph, "qas", here):
                 number += 1
                 if not isinstance(question, dict):
                     raise InputError(f"{source}, question {number} must be a JSON object")
-                where = f"{source}, question {question.get('id', number)}"
-                yield _example(question, paragraph, where, str(number))
+                name = f"{source}, question {question.get('id', number)}"
+                where = place(name, number, question, "id")
+                yield _example(question, paragraph, where, str(number), labelled)
 
 
 def _list(record: Any, name: str, where: str) -> list[Any]:
@@ -112,26 +118,31 @@ def _list(record: Any, name: str, where: str) -> list[Any]:
 
 
 def _example(
-    record: dict[str, Any], paragraph: dict[str, Any], where: str, number: str
+    record: dict[str, Any], paragraph: dict[str, Any], where: Place, number: str, labelled: bool
 ) -> QuestionExample:
-    question, context = _text(record, "question", where), _text(paragraph, "context", where)
+    question = _text(record, "question", where, labelled)
+    context = _text(paragraph, "context", where, labelled)
+    name = str(record.get("id", number))
+    if not labelled:
+        return QuestionExample(name, question, context, (), False, where)
     answers = _answers(record.get("answers") or [], where)
     is_impossible = record.get("is_impossible", "answers" in record and not answers)
     if not isinstance(is_impossible, bool):
         raise InputError(f"{where}: 'is_impossible' must be true or false")
     answers = () if is_impossible else answers
-    name = str(record.get("id", number))
     return QuestionExample(name, question, context, answers, is_impossible, where)
 
 
-def _text(record: dict[str, Any], name: str, where: str) -> str:
+def _text(record: dict[str, Any], name: str, where: str, labelled: bool) -> str:
     value = record.get(name)
+    if value is None and name in record and not labelled:
+        return ""
     if not isinstance(value, str):
         raise InputError(
             f"{where}: the field {name!r} must be a string. Received: "
             f"{'nothing' if value is None else type(value).__name__}"
         )
-    if not value.strip():
+    if labelled and not value.strip():
         raise InputError(f"{where}: the {name} is empty")
     return replace_bad(value)
 

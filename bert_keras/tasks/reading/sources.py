@@ -1,8 +1,9 @@
 """Lines, JSON objects and TFDS examples: what every reader of labelled data starts from."""
 
 import io
+import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -12,7 +13,12 @@ from bert_keras.corpus.textfiles import JSON_SUFFIX, ReadCounts, json_object, op
 from bert_keras.corpus.tfds import TFDS_PREFIX, find_builder, parse_spec, read_examples
 from bert_keras.errors import InputError
 
+_logger = logging.getLogger("bert_keras")
+
 STANDARD_INPUT = "-"
+# What published data sets call the column that names a row, in lower case.
+_IDS = ("id", "_id", "idx", "index", "guid", "uid", "uuid", "qid", "pairid", "pair_id", "sent_id",
+        "example_id", "sentence_id", "text_id", "textid")  # fmt: skip
 _SAMPLE_BYTES = 1 << 16  # what the encoding is judged by
 
 
@@ -34,14 +40,47 @@ def suffix_of(source: str) -> str:
     return path.suffix.lower()
 
 
-def row(source: str, number: int) -> str:
-    """The name of a row of a source; rows count from 1, a header and blank ones among them."""
-    return f"{'standard input' if source == STANDARD_INPUT else source}, row {number}"
+class Place(str):
+    """The name of a place in the data, for messages: "train.tsv, row 17".
+
+    Attributes:
+        number: The row's, from 1; of SQuAD's JSON the question's.
+        id: What the data call it; None where they do not.
+        id_name: The column or field that says so.
+    """
+
+    number: int
+    id: str | int | float | None
+    id_name: str
+
+
+def place(name: str, number: int, values: Mapping[str, Any], id_name: str = "") -> Place:
+    """A place by its name, with the id that stands in ``values``."""
+    result = Place(name)
+    identity = values.get(id_name)
+    known = isinstance(identity, str | int | float) and not isinstance(identity, bool)
+    result.number, result.id, result.id_name = number, identity if known else None, id_name
+    return result
+
+
+def row(
+    source: str, number: int, values: Mapping[str, Any] | None = None, id_name: str = ""
+) -> Place:
+    """A row of a source; rows count from 1, a header and blank ones among them."""
+    name = "standard input" if source == STANDARD_INPUT else source
+    return place(f"{name}, row {number}", number, values or {}, id_name)
+
+
+def id_column(names: Iterable[str]) -> str:
+    """The first of a row's columns or fields that has a usual name for its id; "" without one."""
+    return next((name for name in names if name.strip().lower() in _IDS), "")
 
 
 @contextmanager
 def open_source(source: str) -> Iterator[TextIO]:
-    """The text of a file, packed or not, or of standard input, when it is "-".
+    r"""The text of a file, packed or not, or of standard input, when it is "-".
+
+    ``\n`` alone ends a line; a carriage return is left where it stands.
 
     Raises:
         InputError: When it is not UTF-8 text.
@@ -53,7 +92,7 @@ def open_source(source: str) -> Iterator[TextIO]:
     else:
         raw = io.BufferedReader(io.FileIO(source), _SAMPLE_BYTES)
         path = Path(source)
-    with raw, open_text(path, raw) as file:
+    with raw, open_text(path, raw, newline="\n") as file:
         yield file
 
 
@@ -63,18 +102,38 @@ def replace_bad(text: str) -> str:
 
 
 def read_source_lines(source: str) -> Iterator[str]:
-    """The lines of a file or of standard input, without their ends.
+    r"""The lines of a file or of standard input, without their ends, ``\n`` or ``\r\n``.
+
+    A carriage return elsewhere is one of the text's characters; a warning counts the lines that
+    have one.
 
     Raises:
         InputError: When it is not UTF-8 text.
     """
+    with_return = []
     with open_source(source) as file:
-        for line in file:
-            yield replace_bad(line.rstrip("\n"))
+        for number, line in enumerate(file, start=1):
+            line = line.removesuffix("\n").removesuffix("\r")
+            if "\r" in line:
+                with_return.append(number)
+            yield replace_bad(line)
+    if with_return:
+        _logger.warning(
+            "%s: %s",
+            row(source, with_return[0]),
+            "a carriage return stands inside the line and ends none"
+            + and_more(len(with_return) - 1)
+            + "; if it should, convert the file: tr '\\r' '\\n'",
+        )
 
 
-def read_objects(source: str, wanted: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects of JSON lines, each with its row's name; blank lines are passed over.
+def and_more(count: int) -> str:
+    """What a message that names the first place says of the others."""
+    return f", and {count:,} more like it" if count > 0 else ""
+
+
+def read_objects(source: str, wanted: str) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """The objects of JSON lines, each with its row's place; blank lines are passed over.
 
     Args:
         source: The file.
@@ -85,8 +144,8 @@ def read_objects(source: str, wanted: str) -> Iterator[tuple[str, dict[str, Any]
     """
     for number, line in enumerate(read_source_lines(source), start=1):
         if line.strip():
-            where = row(source, number)
-            yield where, json_object(where, line, wanted)
+            values = json_object(row(source, number), line, wanted)
+            yield row(source, number, values, id_column(values)), values
 
 
 class DataSet:
@@ -127,19 +186,20 @@ class DataSet:
             )
         return found
 
-    def read(self, fields: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Fields of all examples as plain Python values, each with its row's name.
+    def read(self, fields: Sequence[str]) -> Iterator[tuple[Place, dict[str, Any]]]:
+        """Fields of all examples as plain Python values, each with its row's place.
 
         Class labels are their names, None where the data set hides them (-1).
 
         Raises:
             InputError: When the data set cannot be made or has no such split.
         """
+        name_of_id = id_column(fields)
         fields = [*dict.fromkeys(fields)]
         examples = read_examples(self._builder, self._name, self._split, fields)
         for number, example in enumerate(examples, start=1):
             values = {name: _plain(self._features[name], example[name]) for name in fields}
-            yield row(self._source, number), values
+            yield row(self._source, number, values, name_of_id), values
 
 
 def _plain(feature: Any, value: Any) -> Any:

@@ -17,9 +17,10 @@ from bert_keras.tasks.reading.columns import (
     listed,
     number_columns,
 )
-from bert_keras.tasks.reading.sources import open_source, replace_bad, row
+from bert_keras.tasks.reading.sources import Place, id_column, open_source, replace_bad, row
 
 _MAX_CELL = 1 << 28  # characters
+_RETURN = "\ud800"  # stands for a carriage return that ends no row; no file has it
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ class Wanted:
     labels: tuple[str, ...]
 
 
-Row = tuple[str, Columns, dict[str, Any]]
+Row = tuple[Place, Columns, dict[str, Any]]
 
 
-def tab_rows(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
-    """The cells of lines, without blank ones; quotes mean nothing."""
-    return ((number, line.split("\t")) for number, line in lines if line.strip())
+def tab_rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """The cells of lines, with their row's number; quotes mean nothing."""
+    return ((number, line.split("\t")) for number, line in enumerate(lines, start=1))
 
 
 def csv_rows(source: str) -> Iterator[tuple[int, list[str]]]:
@@ -48,13 +49,19 @@ def csv_rows(source: str) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(_MAX_CELL)  # Python's own limit is 131,072 characters
     number = 0
     with open_source(source) as file:
+        lines = (_with_marked_returns(replace_bad(line)) for line in file)
         try:
-            for number, cells in enumerate(csv.reader(map(replace_bad, file), strict=True), 1):
-                if cells:
-                    yield number, cells
+            for number, cells in enumerate(csv.reader(lines, strict=True), 1):
+                yield number, [cell.replace(_RETURN, "\r") for cell in cells] or [""]
         except csv.Error as error:
             where = row(source, number + 1)
             raise InputError(f"{where} is not valid CSV: {error}; quotes are doubled") from None
+
+
+def _with_marked_returns(line: str) -> str:
+    r"""A line whose end is ``\n`` and whose other carriage returns end no row of a table."""
+    line, end = line.removesuffix("\n"), "\n" if line.endswith("\n") else ""
+    return line.removesuffix("\r").replace("\r", _RETURN) + end
 
 
 def read_table(source: str, rows: Iterator[tuple[int, list[str]]], wanted: Wanted) -> Iterator[Row]:
@@ -69,8 +76,12 @@ def read_table(source: str, rows: Iterator[tuple[int, list[str]]], wanted: Wante
         InputError: When a column is missing or there twice, a row has more or fewer cells than
             the first, or the first row may be a header or data.
     """
-    number, first = next(rows, (1, []))
-    if not first:
+    blank: list[tuple[int, list[str]]] = []
+    for number, first in rows:
+        if any(cell.strip() for cell in first):
+            break
+        blank.append((number, first))
+    else:
         return
     names = [cell.strip() for cell in first]
     if len(names) == 1:
@@ -84,7 +95,7 @@ def read_table(source: str, rows: Iterator[tuple[int, list[str]]], wanted: Wante
                 f"{SETTINGS}"
             )
         names = [str(position + 1) for position in range(len(first))]
-        rows = chain([(number, first)], rows)
+        rows = chain(blank, [(number, first)], rows)
     twice = next((name for name in columns.names if names.count(name) > 1), None)
     if twice:
         raise InputError(f"{source} has several columns {twice!r}; rename all but one")
@@ -95,7 +106,10 @@ def read_table(source: str, rows: Iterator[tuple[int, list[str]]], wanted: Wante
         and len(names) > 1
         and len(columns.names) == 1
     )
+    id_name = id_column(name for name in names if name not in columns.names)
     for number, cells in rows:
+        if len(cells) == 1 < len(names) and not cells[0].strip():
+            continue  # a blank line; of a table of one column it is a row with an empty cell
         if len(cells) != len(names):
             raise InputError(
                 f"{row(source, number)} has {_counted(len(cells))}, the first row has {len(names)}"
@@ -107,7 +121,7 @@ def read_table(source: str, rows: Iterator[tuple[int, list[str]]], wanted: Wante
                 "header? data.header = true (--header) says so, data.header = false (--no-header) "
                 "that it is data"
             )
-        yield row(source, number), columns, values
+        yield row(source, number, values, id_name), columns, values
 
 
 def _check_separator(source: str, where: str, first: str, wanted: Wanted) -> None:

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from bert_keras.errors import InputError
 from bert_keras.tasks.reading.sources import (
     STANDARD_INPUT,
     DataSet,
+    id_column,
     is_json_lines,
     is_tfds,
     read_objects,
@@ -78,7 +79,7 @@ def has_words(source: str) -> bool:
     return source != STANDARD_INPUT and suffix_of(source) != ".csv"
 
 
-def read_tagged_examples(source: str) -> list[TaggedExample]:
+def read_tagged_examples(source: str, labelled: bool = True) -> list[TaggedExample]:
     """The sentences of a source, in order.
 
     An ``I-x`` that follows no x is taken as ``conlleval`` takes it, for the start of an entity.
@@ -90,36 +91,43 @@ def read_tagged_examples(source: str) -> list[TaggedExample]:
             after each sentence. ``-DOCSTART-`` lines and comments (``# ...`` before a sentence)
             are passed over. With one column, or without tags, the words are unlabelled. ``-`` is
             standard input.
+        labelled: Whether they are to be learned from or scored. Else tags are passed over, and a
+            sentence may have no words, or empty ones.
 
     Raises:
         InputError: When a tag is not IOB2, words and tags differ in number, or it is not UTF-8
             text in its format; names the row.
     """
     if is_tfds(source):
-        examples = list(_data_set(source))
+        examples = list(_data_set(source, labelled))
     elif is_json_lines(source):
         records = read_objects(source, "with the fields 'tokens' and 'tags'")
-        examples = [_from_record(record, where) for where, record in records]
+        examples = [_from_record(record, where, labelled) for where, record in records]
     else:
         examples = list(_columns(source))
     if not examples:
         raise InputError(f"{source} holds no words")
-    return examples
+    return examples if labelled else [replace(example, tags=None) for example in examples]
 
 
-def _data_set(source: str) -> Iterator[TaggedExample]:
+def _data_set(source: str, labelled: bool) -> Iterator[TaggedExample]:
     data_set = DataSet(source)
-    fields = [data_set.first_of(*_WORDS), data_set.first_of(*_TAGS)]
-    for where, record in data_set.read(fields):
-        yield _from_record(record, where)
+    fields = [data_set.first_of(*_WORDS)]
+    fields.append(data_set.first_of(*_TAGS) if labelled else id_column(data_set.fields))
+    for where, record in data_set.read([name for name in fields if name]):
+        yield _from_record(record, where, labelled)
 
 
-def _from_record(record: dict[str, Any], where: str) -> TaggedExample:
+def _from_record(record: dict[str, Any], where: str, labelled: bool) -> TaggedExample:
     words = _strings(record, _WORDS, where)
+    if words is None and not labelled and any(name in record for name in _WORDS):
+        words = ()  # null
     if words is None:
         raise InputError(
             f"{where} has no field 'tokens'; its fields: {', '.join(record) or 'none'}"
         )
+    if not labelled:
+        return TaggedExample(words, None, where)
     tags = _strings(record, _TAGS, where)
     if not words or not all(map(str.strip, words)):
         raise InputError(f"{where}: a word is empty" if words else f"{where} has no words")

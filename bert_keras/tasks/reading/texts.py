@@ -12,6 +12,8 @@ from bert_keras.tasks.reading.labels import LabelRules, read_labels
 from bert_keras.tasks.reading.sources import (
     STANDARD_INPUT,
     DataSet,
+    and_more,
+    id_column,
     is_json_lines,
     is_tfds,
     read_objects,
@@ -60,12 +62,13 @@ def read_text_examples(
     label_columns: tuple[str, ...] = (),
     header: bool | None = None,
     labels: LabelRules | None = LabelRules(),  # noqa: B008 - it is frozen
+    labelled: bool = True,
 ) -> list[TextExample]:
     """The examples of a source, in order. Which column is what is logged, with an example.
 
     A table's first row is its header when it names a text or label column; else its columns are,
-    by their number: text; text, label; text, partner, label. A labelled row without text is
-    passed over with a warning.
+    by their number: text; text, label; text, partner, label. A row without text is passed over
+    with a warning, where the examples are to be learned from or scored.
 
     Args:
         source: A file: ``.tsv`` (tabs, no quotes), ``.csv`` (commas, quotes), ``.jsonl`` (an
@@ -79,38 +82,20 @@ def read_text_examples(
         label_columns: The columns of a table that has one of 0 and 1 for each label.
         header: Whether a table's first row is its header; None finds out.
         labels: How labels are read; None passes them over.
+        labelled: Whether they are to be learned from or scored. Else labels are not read, and a
+            row without text is an example, too.
 
     Raises:
         InputError: When a column is missing or there twice, or looks as if it were another, a row
-            is too short, the first row may be a header or data, a text without a label is empty,
-            a label cannot be read, or it is not UTF-8 text in its format; names the row.
+            is too short, the first row may be a header or data, a label cannot be read, or it is
+            not UTF-8 text in its format; names the row.
     """
     given = Columns(
         text=text_column, text_pair=text_pair_column, label=label_column, labels=label_columns
     )
+    labels = labels if labelled else None
     per_column = labels.names if labels and labels.kind == "several" else ()
-    columns = Columns()
-    rows: list[tuple[str, str, str | None, Any]] = []
-    empty, ignored = [], 0
-    for where, columns, values in _rows(source, Wanted(given, header, per_column)):
-        text = _text(values[columns.text], columns.text, where)
-        pair = columns.text_pair and _text(values[columns.text_pair], columns.text_pair, where)
-        cell = columns.label_of(values)
-        if labels and labels.ignores(cell):
-            ignored += 1
-        elif text.strip() and (not columns.text_pair or pair.strip()):
-            rows.append((where, text, pair if columns.text_pair else None, cell))
-        elif cell is None:
-            raise InputError(f"{where}: the text is empty")
-        else:
-            empty.append(where)
-    if empty:
-        more = f", and {len(empty) - 1} more like it" if len(empty) > 1 else ""
-        _logger.warning("%s: the text is empty; the row is passed over%s", empty[0], more)
-    if labels and labels.ignored:
-        _logger.info("%s: data.ignore_labels leaves out %d of the rows", source, ignored)
-    if not rows:
-        raise InputError(f"{source} holds no examples")
+    columns, rows = _collect(source, Wanted(given, header, per_column), labels, labelled)
     check_columns(source, columns, rows, given, header, labels)
     found: list[str | None] = [None] * len(rows)
     if labels:
@@ -119,8 +104,40 @@ def read_text_examples(
         TextExample(text, pair, label, where)
         for (where, text, pair, _), label in zip(rows, found, strict=True)
     ]
-    _logger.info("%s", _described(source, columns, examples[0], labels is not None))
+    example = next((e for e in examples if e.text.strip()), examples[0])
+    _logger.info("%s", _described(source, columns, example, labels is not None))
     return examples
+
+
+def _collect(
+    source: str, wanted: Wanted, labels: LabelRules | None, labelled: bool
+) -> tuple[Columns, list[tuple[str, str, str | None, Any]]]:
+    """The columns, and the place, the text, its partner and the label's cell of every row."""
+    columns = Columns()
+    rows: list[tuple[str, str, str | None, Any]] = []
+    empty, ignored = [], 0
+    for where, columns, values in _rows(source, wanted, labels is not None):
+        for name in columns.names if labels else columns.texts:
+            if name not in values:  # JSON's rows may differ
+                raise InputError(
+                    f"{where} has no field {name!r}; its fields: {listed(list(values))}"
+                )
+        text, *pair = (_text(values[name], name, where) for name in columns.texts)
+        cell = columns.label_of(values) if labels or columns.are_numbers else None
+        if labels and labels.ignores(cell):
+            ignored += 1
+        elif not labelled or all(part.strip() for part in (text, *pair)):
+            rows.append((where, text, pair[0] if pair else None, cell))
+        else:
+            empty.append(where)
+    if empty:
+        more = and_more(len(empty) - 1)
+        _logger.warning("%s: the text is empty; the row is passed over%s", empty[0], more)
+    if labels and labels.ignored:
+        _logger.info("%s: data.ignore_labels leaves out %d of the rows", source, ignored)
+    if not rows:
+        raise InputError(f"{source} holds no examples")
+    return columns, rows
 
 
 def _described(source: str, columns: Columns, example: TextExample, is_labelled: bool) -> str:
@@ -132,21 +149,20 @@ def _described(source: str, columns: Columns, example: TextExample, is_labelled:
     return f"{name}: {columns.describe(is_labelled)}; {where}: {text}{label}"
 
 
-def _rows(source: str, wanted: Wanted) -> Iterator[Row]:
+def _rows(source: str, wanted: Wanted, is_labelled: bool) -> Iterator[Row]:
     """The place, the columns and the values of every row."""
     if is_tfds(source):
         data_set = DataSet(source)
         columns = wanted_columns(data_set.fields, source, wanted)
-        for where, values in data_set.read(columns.names):
+        names = columns.names if is_labelled else (*columns.texts, id_column(data_set.fields))
+        for where, values in data_set.read([name for name in names if name]):
             yield where, columns, values
     elif is_json_lines(source):
         yield from _json_rows(source, wanted)
     elif suffix_of(source) == ".csv":
         yield from read_table(source, csv_rows(source), wanted)
     elif suffix_of(source) == ".tsv":
-        yield from read_table(
-            source, tab_rows(enumerate(read_source_lines(source), start=1)), wanted
-        )
+        yield from read_table(source, tab_rows(read_source_lines(source)), wanted)
     elif suffix_of(source) == ".txt" or source == STANDARD_INPUT:
         yield from _line_rows(source, wanted)
     else:
@@ -159,14 +175,12 @@ def _rows(source: str, wanted: Wanted) -> Iterator[Row]:
 def _line_rows(source: str, wanted: Wanted) -> Iterator[Row]:
     """Every line is a text, unless the first is a header."""
     lines = list(read_source_lines(source))
-    while lines and not lines[-1].strip():
-        lines.pop()
     names = [cell.strip() for cell in lines[0].split("\t")] if lines else []
     is_table = bool(wanted.header or wanted.given.names)
     if wanted.header is None and not is_table and len(names) > 1:
         is_table = find_columns(names, source, wanted.given, wanted.labels) is not None
     if is_table:
-        yield from read_table(source, tab_rows(enumerate(lines, start=1)), wanted)
+        yield from read_table(source, tab_rows(lines), wanted)
         return
     for number, line in enumerate(lines, start=1):
         yield row(source, number), _LINE, {"1": line}
@@ -176,15 +190,12 @@ def _json_rows(source: str, wanted: Wanted) -> Iterator[Row]:
     columns = None
     for where, values in read_objects(source, "with a text and a label"):
         columns = columns or wanted_columns(list(values), where, wanted)
-        for name in columns.names:
-            if name not in values:
-                raise InputError(
-                    f"{where} has no field {name!r}; its fields: {listed(list(values))}"
-                )
         yield where, columns, values
 
 
 def _text(value: Any, column: str, where: str) -> str:
+    if value is None:  # JSON's null
+        return ""
     if not isinstance(value, str):
         raise InputError(
             f"{where}: the field {column!r} must be a string. Received: {type(value).__name__}"

@@ -5,7 +5,8 @@ import pytest
 
 from bert_keras.tasks.metrics import (
     accuracy,
-    f1,
+    label_f1,
+    macro_f1,
     matthews_correlation,
     multi_label_scores,
     pearson,
@@ -20,19 +21,20 @@ def test_accuracy_is_the_share_of_right_labels():
     assert accuracy(EXPECTED, PREDICTED) == pytest.approx(4 / 6)
 
 
-def test_f1_of_two_labels_is_that_of_the_higher_number():
-    assert f1(EXPECTED, PREDICTED, ("no", "yes")) == pytest.approx(2 * 2 / (3 + 3))
+def test_f1_of_a_label_by_its_formula():
+    assert label_f1(EXPECTED, PREDICTED, "yes") == pytest.approx(2 * 2 / (3 + 3))
     expected = [0, 0, 0, 1]
     predicted = [0, 0, 1, 1]
-    assert f1(expected, predicted, (0, 1)) == pytest.approx(2 * 1 / (1 + 2))
-    assert f1(expected, predicted, (1, 0)) == pytest.approx(2 * 2 / (3 + 2))
+    assert label_f1(expected, predicted, 1) == pytest.approx(2 * 1 / (1 + 2))
+    assert label_f1(expected, predicted, 0) == pytest.approx(2 * 2 / (3 + 2))
+    assert label_f1(expected, predicted, 5) == 0.0
 
 
-def test_f1_of_more_labels_is_the_mean_over_those_that_occur():
+def test_macro_f1_is_the_mean_over_the_labels_that_occur():
     expected, predicted = ["a", "b", "c", "a"], ["a", "c", "c", "b"]
-    by_hand = (2 / 3 + 0 + 2 / 3) / 3
-    assert f1(expected, predicted, ("a", "b", "c")) == pytest.approx(by_hand)
-    assert f1(expected, predicted, ("a", "b", "c", "never")) == pytest.approx(by_hand)
+    assert macro_f1(expected, predicted) == pytest.approx((2 / 3 + 0 + 2 / 3) / 3)
+    assert macro_f1(EXPECTED, PREDICTED) == pytest.approx(2 / 3)
+    assert macro_f1([], []) == label_f1([], [], "a") == 0.0
 
 
 def test_matthews_correlation_by_its_formula():
@@ -65,9 +67,9 @@ def test_one_label_alone_by_hand():
 
 
 def test_what_is_undefined_is_zero_and_warns_of_nothing():
-    assert accuracy([], []) == f1([], [], ("a", "b")) == matthews_correlation([], []) == 0.0
-    assert f1(["a", "a"], ["a", "a"], ("a", "b")) == 0.0
-    assert f1(["a"], ["b"], ("a", "b", "c")) == 0.0
+    assert accuracy([], []) == matthews_correlation([], []) == 0.0
+    assert label_f1(["a", "a"], ["a", "a"], "b") == 0.0
+    assert macro_f1(["a"], ["b"]) == 0.0
     assert matthews_correlation(["a", "a"], ["a", "a"]) == 0.0
     assert matthews_correlation(["a", "b"], ["a", "a"]) == 0.0
     for correlation in (pearson, spearman):

@@ -131,6 +131,85 @@ def test_line_ends_of_unicode_do_not_end_a_row(tmp_path):
     assert _rows(_write(tmp_path, "a.tsv", f"{text}\t1\r\n")) == [(text, None, "1")]
 
 
+def _written(folder, name, text):
+    """The file of that name with the text in one row and a label where it is a table."""
+    row = {
+        "a.txt": text,
+        "a.tsv": f"{text}\t1",
+        "a.csv": f"{text},1",
+        "b.csv": f'"{text}",1',
+    }[name]
+    return _write(folder, name, f"{row}\r\n{row}\n")
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.tsv", "a.csv", "b.csv"])
+@pytest.mark.parametrize("mark", ["\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028"])
+def test_only_a_line_feed_ends_a_row(tmp_path, name, mark):
+    text = f"good{mark}film"
+    assert [row[0] for row in _rows(_written(tmp_path, name, text))] == [text, text]
+
+
+def test_carriage_returns_in_lines_are_counted(tmp_path, caplog):
+    _rows(_write(tmp_path, "a.txt", "good\rfilm\nbad\nso\rso\n"))
+    (record,) = caplog.records
+    assert "a.txt, row 1: a carriage return stands inside the line" in record.getMessage()
+    assert "1 more" in record.getMessage()
+
+
+def test_standard_input_and_files_have_the_same_rows(tmp_path, monkeypatch):
+    data = "good\rfilm\r\nbad\x85film\n\nfine\u2028film"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data.encode())))
+    rows = [e.text for e in read_text_examples("-", labelled=False)]
+    assert rows == ["good\rfilm", "bad\x85film", "", "fine\u2028film"]
+    path = _write(tmp_path, "a.txt", data)
+    assert [e.text for e in read_text_examples(path, labelled=False)] == rows
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("a.txt", "a\n\n  \nb\n\n", [("a", 1), ("", 2), ("  ", 3), ("b", 4), ("", 5)]),
+        ("a.tsv", "text\tlabel\na\tx\n\t\n\n\ty\n", [("a", 2), ("", 3), ("", 5)]),
+        ("b.tsv", "text\na\n\nb\n", [("a", 2), ("", 3), ("b", 4)]),
+        ("c.tsv", "\na\n\nb\n", [("", 1), ("a", 2), ("", 3), ("b", 4)]),
+        ("a.csv", 'label,text\nx,a\ny,\nz,""\n', [("a", 2), ("", 3), ("", 4)]),
+        ("b.csv", 'text\na\n""\n\nb\n', [("a", 2), ("", 3), ("", 4), ("b", 5)]),
+        (
+            "a.jsonl",
+            '{"text": "a"}\n\n{"text": null, "label": {}}\n{"text": " "}\n',
+            [("a", 1), ("", 3), (" ", 4)],
+        ),
+    ],
+)
+def test_rows_without_text_stay_where_they_are_to_be_answered(tmp_path, name, text, expected):
+    examples = read_text_examples(_write(tmp_path, name, text), labelled=False)
+    assert [(e.text, e.where.number) for e in examples] == expected
+    assert {e.label for e in examples} == {None}
+
+
+def test_a_pair_keeps_its_empty_half(tmp_path):
+    path = _write(tmp_path, "a.csv", "text_a,text_b\na,\n,b\n")
+    examples = read_text_examples(path, labelled=False)
+    assert [(e.text, e.text_pair) for e in examples] == [("a", ""), ("", "b")]
+    assert len(read_text_examples(_write(tmp_path, "b.csv", "text_a,text_b\na,\na,b\n"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("a.tsv", "index\tsentence\n7\tgood\n", "7"),
+        ("a.csv", "text,pairID\ngood,x-1\n", "x-1"),
+        ("a.jsonl", '{"text": "good", "idx": 7}\n', 7),
+        ("b.jsonl", '{"text": "good", "id": null}\n', None),
+        ("c.jsonl", '{"text": "good", "id": {"x": 1}}\n', None),
+        ("b.csv", "text,note\ngood,x-1\n", None),
+    ],
+)
+def test_an_example_knows_the_id_that_the_data_give_it(tmp_path, name, text, expected):
+    (example,) = read_text_examples(_write(tmp_path, name, text), labelled=False)
+    assert example.where.id == expected
+
+
 def test_a_text_of_any_length_is_read(tmp_path):
     text = "word " * 100_000
     assert _rows(_write(tmp_path, "a.csv", f'"{text}",1\n')) == [(text, None, "1")]
@@ -148,8 +227,7 @@ def test_single_bad_bytes_become_what_they_become_in_a_corpus(tmp_path):
         ("a.csv", "text,label\na,1\nb,1,2\n", "a.csv, row 3 has 3 columns, the first row has 2"),
         ("a.tsv", "a\tb\tc\td\n", "row 1 has 4 columns and no known name among them"),
         ("a.csv", 'text,label\nfine,1\n"open,1\n', "row 3 is not valid CSV"),
-        ("a.txt", "one\n\nthree\n", "row 2: the text is empty"),
-        ("a.jsonl", '{"text": " "}\n', "row 1: the text is empty"),
+        ("a.jsonl", '{"text": " "}\n', "a.jsonl holds no examples"),
         ("a.jsonl", '{"text": "a"}\n{"text": \n', "row 2 is not valid JSON"),
         ("a.jsonl", '{"text": "a"}\n["a"]\n', "row 2 must be a JSON object .* Received: list"),
         ("a.jsonl", '{"text": "a", "label": 1}\n{"text": "a"}\n', "row 2 has no field 'label'"),

@@ -1,0 +1,162 @@
+"""A model's answers to the rows of a file, as tables, as JSON lines and as SQuAD has them."""
+
+import csv
+import io
+import json
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bert_keras.errors import InputError
+from bert_keras.files import write_text_atomic
+from bert_keras.tasks.reading import LABEL_SEPARATOR, Place
+from bert_keras.tasks.task import Prediction, Task
+
+_logger = logging.getLogger("bert_keras")
+
+Answers = Sequence[Prediction | None]
+
+_SQUAD = ".json"
+SUFFIXES = (".csv", ".tsv", ".jsonl", _SQUAD)
+_NOT_IN_TABLES = ("nbest",)
+_PARTING = re.compile(r"[\t\r\n]+")  # what a cell of a .tsv cannot have
+
+
+def numbered(examples: Sequence[Any], answers: Answers) -> list[Prediction | None]:
+    """The answers, each with its ``row`` and, where the data have one, its ``id``.
+
+    Args:
+        examples: The examples. Where they know no place they count from 1.
+        answers: The answer to each; None stays None.
+    """
+    rows = [_named(number, example) for number, example in enumerate(examples, start=1)]
+    return [
+        None if answer is None else name | answer
+        for name, answer in zip(rows, answers, strict=True)
+    ]
+
+
+def check_is_new(path: Path) -> None:
+    """Refuses to write answers where something is already, or in a format that there is not.
+
+    Raises:
+        InputError: When that is so.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: answers are written as {', '.join(SUFFIXES)}; name it so")
+    if path.exists():
+        raise InputError(f"{path} already exists; remove it or choose another name")
+
+
+def check_fits(path: Path, task: Task) -> None:
+    """Refuses SQuAD's format for other tasks than span.
+
+    Raises:
+        InputError: When that is so.
+    """
+    if path.suffix.lower() == _SQUAD and task.name != "span":
+        raise InputError(
+            f"{path}: .json is SQuAD's format, for answers to questions, and the model's task is "
+            f"{task.name}; choose .csv, .tsv or .jsonl"
+        )
+
+
+def write_answers(path: Path, task: Task, examples: Sequence[Any], answers: Answers) -> None:
+    """Writes the answers, under a temporary name first.
+
+    A ``.jsonl`` has an object a line: row, id, text and the answer, whose fields are null for a
+    row without text. A ``.csv`` (quoted) or ``.tsv`` (a tab or line end within a cell becomes a
+    space) has a column for each field and for each label's score; several labels are joined by
+    ``|``, other lists are JSON. A ``.json`` is what SQuAD's official scorers read: the answer to
+    each question by its id, empty where there is none.
+
+    Args:
+        path: The file; its suffix says the format.
+        task: The task.
+        examples: The examples.
+        answers: The answer to each, or None.
+
+    Raises:
+        InputError: When the file is there, or two questions have one id.
+    """
+    check_is_new(path)
+    check_fits(path, task)
+    suffix = path.suffix.lower()
+    if suffix == _SQUAD:
+        write_by_question(path, examples, [a["answer"] if a else "" for a in answers])
+        return
+    fields = list(dict.fromkeys(name for answer in answers if answer for name in answer))
+    rows = [
+        _named(number, example) | task.texts_of(example) | (answer or dict.fromkeys(fields))
+        for number, (example, answer) in enumerate(zip(examples, answers, strict=True), start=1)
+    ]
+    if suffix == ".jsonl":
+        text = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+    else:
+        text = _table([_cells(row) for row in rows], suffix)
+    write_text_atomic(path, text)
+
+
+def write_by_question(path: Path, examples: Sequence[Any], values: Sequence[Any]) -> None:
+    """Writes a value for each question by its id, as SQuAD's official scorers read them.
+
+    Raises:
+        InputError: When the file is there, or two questions have one id.
+    """
+    check_is_new(path)
+    result: dict[str, Any] = {}
+    for number, (example, value) in enumerate(zip(examples, values, strict=True), start=1):
+        name = example.id or str(number)
+        if name in result:
+            raise InputError(
+                f"{example.where}: another question has the id {name!r}, by which {path} would "
+                "tell them apart; write a .jsonl"
+            )
+        result[name] = value
+    write_text_atomic(path, json.dumps(result, ensure_ascii=False, indent=1) + "\n")
+
+
+def _named(position: int, example: Any) -> dict[str, Any]:
+    """Row and id of an example."""
+    where = example.where
+    if not isinstance(where, Place):
+        return {"row": position}
+    return {"row": where.number} | ({"id": where.id} if where.id_name else {})
+
+
+def _cells(row: dict[str, Any]) -> dict[str, Any]:
+    """A row's values as the cells of a table."""
+    cells: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, dict):
+            cells |= {f"{name.removesuffix('s')}_{key}": part for key, part in value.items()}
+        elif name == "labels" and value is not None:
+            cells[name] = LABEL_SEPARATOR.join(value)
+        elif isinstance(value, list):
+            cells[name] = json.dumps(value, ensure_ascii=False)
+        else:
+            cells[name] = value
+    return {name: value for name, value in cells.items() if name not in _NOT_IN_TABLES}
+
+
+def _table(rows: Sequence[dict[str, Any]], suffix: str) -> str:
+    # Fields that are null in a row without text are several columns in others.
+    whole = {name for row in rows for name, value in row.items() if value is not None}
+    columns = [n for n in dict.fromkeys(name for row in rows for name in row) if n in whole]
+    file = io.StringIO(newline="")
+    if suffix == ".csv":
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+        return file.getvalue()
+    changed = 0
+    for row in [dict(zip(columns, columns, strict=True)), *rows]:
+        cells = ["" if row.get(name) is None else str(row[name]) for name in columns]
+        plain = [_PARTING.sub(" ", cell) for cell in cells]
+        changed += plain != cells
+        file.write("\t".join(plain) + "\n")
+    if changed:
+        _logger.info("%s rows had tabs or line ends in a cell: a space stands for them", changed)
+    return file.getvalue()
