@@ -93,15 +93,13 @@ class TextTask(Task):
                 separator=self.label_separator,
                 ignored=self.ignore_labels,
             )
-        return self._read(source, rules)
+        return self._read(source, rules, labelled=True)
 
     def read_texts(self, source: str) -> list[TextExample]:
-        """The rows without their labels, whatever these are."""
+        """The rows without their labels."""
         return self._read(source, None, labelled=False)
 
-    def _read(
-        self, source: str, labels: LabelRules | None, labelled: bool = True
-    ) -> list[TextExample]:
+    def _read(self, source: str, labels: LabelRules | None, labelled: bool) -> list[TextExample]:
         return read_text_examples(
             source,
             self.text_column,

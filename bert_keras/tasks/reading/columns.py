@@ -78,14 +78,15 @@ class Columns:
             return LabelCells({name: values[name] for name in self.labels})
         return values[self.label] if self.label else None
 
-    def has_label(self, values: Mapping[str, Any]) -> bool:
-        """Whether a row has what ``label_of`` gives: JSON's rows may differ."""
-        return all(name in values for name in (self.label, *self.labels) if name)
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The columns of the texts."""
+        return tuple(filter(None, (self.text, self.text_pair)))
 
     @property
     def names(self) -> tuple[str, ...]:
         """The columns that are read."""
-        return tuple(filter(None, (self.text, self.text_pair, self.label, *self.labels)))
+        return (*self.texts, *filter(None, (self.label, *self.labels)))
 
     def title(self, name: str) -> str:
         """A column's name for a message."""

@@ -38,7 +38,8 @@ def check_columns(
         InputError: When the text looks like a number or an id, the label like a text, or the
             first row like a header.
     """
-    is_guess = columns.are_numbers and not given.text
+    rows = [row for row in rows if row[1].strip()]
+    is_guess = bool(rows) and columns.are_numbers and not given.text
     if is_guess:
         _check_texts(source, columns, [row[1] for row in rows], [row[2] for row in rows])
         if header is None and not given.names:

@@ -17,7 +17,7 @@ from bert_keras.tasks.reading.columns import (
     listed,
     number_columns,
 )
-from bert_keras.tasks.reading.sources import id_column, open_source, replace_bad, row
+from bert_keras.tasks.reading.sources import Place, id_column, open_source, replace_bad, row
 
 _MAX_CELL = 1 << 28  # characters
 _RETURN = "\ud800"  # stands for a carriage return that ends no row; no file has it
@@ -32,11 +32,11 @@ class Wanted:
     labels: tuple[str, ...]
 
 
-Row = tuple[str, Columns, dict[str, Any]]
+Row = tuple[Place, Columns, dict[str, Any]]
 
 
 def tab_rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """The cells of lines with their row's number; quotes mean nothing."""
+    """The cells of lines, with their row's number; quotes mean nothing."""
     return ((number, line.split("\t")) for number, line in enumerate(lines, start=1))
 
 

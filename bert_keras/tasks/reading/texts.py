@@ -82,8 +82,8 @@ def read_text_examples(
         label_columns: The columns of a table that has one of 0 and 1 for each label.
         header: Whether a table's first row is its header; None finds out.
         labels: How labels are read; None passes them over.
-        labelled: Whether the rows are to be learned from or scored. Else one without text is an
-            example, too, so that every row gets its answer.
+        labelled: Whether they are to be learned from or scored. Else labels are not read, and a
+            row without text is an example, too.
 
     Raises:
         InputError: When a column is missing or there twice, or looks as if it were another, a row
@@ -95,17 +95,39 @@ def read_text_examples(
     )
     labels = labels if labelled else None
     per_column = labels.names if labels and labels.kind == "several" else ()
+    columns, rows = _collect(source, Wanted(given, header, per_column), labels, labelled)
+    check_columns(source, columns, rows, given, header, labels)
+    found: list[str | None] = [None] * len(rows)
+    if labels:
+        found = read_labels([cell for *_, cell in rows], [where for where, *_ in rows], labels)
+    examples = [
+        TextExample(text, pair, label, where)
+        for (where, text, pair, _), label in zip(rows, found, strict=True)
+    ]
+    example = next((e for e in examples if e.text.strip()), examples[0])
+    _logger.info("%s", _described(source, columns, example, labels is not None))
+    return examples
+
+
+def _collect(
+    source: str, wanted: Wanted, labels: LabelRules | None, labelled: bool
+) -> tuple[Columns, list[tuple[str, str, str | None, Any]]]:
+    """The columns, and the place, the text, its partner and the label's cell of every row."""
     columns = Columns()
     rows: list[tuple[str, str, str | None, Any]] = []
     empty, ignored = [], 0
-    for where, columns, values in _rows(source, Wanted(given, header, per_column), labelled):
-        text = _text(values[columns.text], columns.text, where)
-        pair = columns.text_pair and _text(values[columns.text_pair], columns.text_pair, where)
-        cell = columns.label_of(values) if columns.has_label(values) else None
+    for where, columns, values in _rows(source, wanted, labels is not None):
+        for name in columns.names if labels else columns.texts:
+            if name not in values:  # JSON's rows may differ
+                raise InputError(
+                    f"{where} has no field {name!r}; its fields: {listed(list(values))}"
+                )
+        text, *pair = (_text(values[name], name, where) for name in columns.texts)
+        cell = columns.label_of(values) if labels or columns.are_numbers else None
         if labels and labels.ignores(cell):
             ignored += 1
-        elif not labelled or (text.strip() and (not columns.text_pair or pair.strip())):
-            rows.append((where, text, pair if columns.text_pair else None, cell))
+        elif not labelled or all(part.strip() for part in (text, *pair)):
+            rows.append((where, text, pair[0] if pair else None, cell))
         else:
             empty.append(where)
     if empty:
@@ -115,16 +137,7 @@ def read_text_examples(
         _logger.info("%s: data.ignore_labels leaves out %d of the rows", source, ignored)
     if not rows:
         raise InputError(f"{source} holds no examples")
-    check_columns(source, columns, rows, given, header, labels)
-    found: list[str | None] = [None] * len(rows)
-    if labels:
-        found = read_labels([cell for *_, cell in rows], [where for where, *_ in rows], labels)
-    examples = [
-        TextExample(text, pair, label, where)
-        for (where, text, pair, _), label in zip(rows, found, strict=True)
-    ]
-    _logger.info("%s", _described(source, columns, examples[0], labels is not None))
-    return examples
+    return columns, rows
 
 
 def _described(source: str, columns: Columns, example: TextExample, is_labelled: bool) -> str:
@@ -136,16 +149,16 @@ def _described(source: str, columns: Columns, example: TextExample, is_labelled:
     return f"{name}: {columns.describe(is_labelled)}; {where}: {text}{label}"
 
 
-def _rows(source: str, wanted: Wanted, labelled: bool) -> Iterator[Row]:
+def _rows(source: str, wanted: Wanted, is_labelled: bool) -> Iterator[Row]:
     """The place, the columns and the values of every row."""
     if is_tfds(source):
         data_set = DataSet(source)
         columns = wanted_columns(data_set.fields, source, wanted)
-        of_text = filter(None, (columns.text, columns.text_pair, id_column(data_set.fields)))
-        for where, values in data_set.read(columns.names if labelled else [*of_text]):
+        names = columns.names if is_labelled else (*columns.texts, id_column(data_set.fields))
+        for where, values in data_set.read([name for name in names if name]):
             yield where, columns, values
     elif is_json_lines(source):
-        yield from _json_rows(source, wanted, labelled)
+        yield from _json_rows(source, wanted)
     elif suffix_of(source) == ".csv":
         yield from read_table(source, csv_rows(source), wanted)
     elif suffix_of(source) == ".tsv":
@@ -173,15 +186,10 @@ def _line_rows(source: str, wanted: Wanted) -> Iterator[Row]:
         yield row(source, number), _LINE, {"1": line}
 
 
-def _json_rows(source: str, wanted: Wanted, labelled: bool) -> Iterator[Row]:
+def _json_rows(source: str, wanted: Wanted) -> Iterator[Row]:
     columns = None
     for where, values in read_objects(source, "with a text and a label"):
         columns = columns or wanted_columns(list(values), where, wanted)
-        for name in columns.names if labelled else (columns.text, columns.text_pair):
-            if name and name not in values:  # JSON's rows may differ
-                raise InputError(
-                    f"{where} has no field {name!r}; its fields: {listed(list(values))}"
-                )
         yield where, columns, values
 
 
