@@ -81,8 +81,8 @@ def save_huggingface(model: Any, path: str | Path, tokenizer: BertTokenizer | No
         InputError: When the model is of no class that the layout knows.
         OSError: When the files cannot be written; a directory that was there stays as it was.
     """
-    tokenizer = tokenizer or model.tokenizer
     config = config_values(model)
+    tokenizer = tokenizer or model.tokenizer
     tensors: dict[str, np.ndarray] = {}
     bare = config["architectures"] == ["BertModel"]
     for entry, variable in model_weights(model):

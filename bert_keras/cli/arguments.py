@@ -220,4 +220,4 @@ def existing_model(path: Path) -> Path:
     run, at, _ = str(path).rpartition("@")
     if path.exists() or Path(f"{path}.index").exists() or (at and Path(run).is_dir()):
         return path
-    raise InputError(f"no such model: {path}")
+    raise InputError(f"no such model directory: {path}")

@@ -53,8 +53,11 @@ def test_work_directory_holds_what_it_should(finished):
         "model",
     }
     assert [p.name for p in sorted((finished / "checkpoints").iterdir())] == [
+        "config.json",
         "step-000000008.safetensors",
         "step-000000012.safetensors",
+        "tokenizer_config.json",
+        "vocab.txt",
     ]
     assert {path.name for path in (finished / "model").iterdir()} == {
         "config.json",

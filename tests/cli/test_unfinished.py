@@ -1,0 +1,254 @@
+"""Every command that takes MODEL, on runs that have not finished."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import bert_keras
+from bert_keras.cli.main import main
+
+SENTENCES = [
+    "The cat sees the river.",
+    "A dog likes a small house.",
+    "My sister follows the moon.",
+    "The old man remembers green apples.",
+]
+ROWS = ["a small house\tgood", "the green moon\tgood", "the old river\tbad", "a dog\tbad"] * 4
+PRETRAIN = """
+[model]
+preset = "tiny"
+num_hidden_layers = 1
+[data]
+max_seq_length = 16
+max_predictions_per_seq = 3
+[train]
+steps = 6
+batch_size = 4
+log_every_steps = 2
+eval_every_steps = 3
+eval_batches = 1
+[checkpoint]
+every_steps = 2
+"""
+FINETUNE = """
+[data]
+max_seq_length = 16
+[train]
+steps = 6
+batch_size = 4
+eval_every_steps = 3
+[checkpoint]
+every_steps = 2
+keep = 3
+"""
+
+
+def run(*arguments):
+    assert main([str(argument) for argument in arguments]) == 0
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A finished pre-training run, and copies of it as they were at steps 6 and 4, unfinished."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "texts").mkdir()
+    for number in range(12):
+        text = "\n".join(SENTENCES[(number + k) % 4] for k in range(8))
+        (folder / "texts" / f"{number:02d}.txt").write_text(text)
+    (folder / "rows.tsv").write_text("\n".join(ROWS) + "\n")
+    (folder / "pretrain.toml").write_text(PRETRAIN)
+    (folder / "finetune.toml").write_text(FINETUNE)
+    run("vocab", folder / "texts", "--out", folder / "vocab.txt", "--size", "120")
+    run("prepare", folder / "texts", "--vocab", folder / "vocab.txt", "--out", folder / "corpus")
+    finished = folder / "finished"
+    run(*pretrain(folder, finished))
+    shutil.copytree(finished, folder / "stopped", ignore=shutil.ignore_patterns("model", ".lock"))
+    return folder
+
+
+def pretrain(made, workdir, *more):
+    recipe, corpus = made / "pretrain.toml", made / "corpus"
+    return ["pretrain", recipe, "--corpus", corpus, "--workdir", workdir, *more]
+
+
+def finetune(made, workdir, *more):
+    data = ["--train", made / "rows.tsv", "--dev", made / "rows.tsv"]
+    return ["finetune", made / "finetune.toml", *data, "--workdir", workdir, *more]
+
+
+@pytest.fixture
+def stopped(made, tmp_path):
+    """A run of six steps that was stopped after the fourth was saved."""
+    shutil.copytree(made / "stopped", tmp_path / "run")
+    (tmp_path / "run" / "checkpoints" / "step-000000006.safetensors").unlink()
+    return tmp_path / "run"
+
+
+@pytest.fixture(scope="module")
+def tuned(made, tmp_path_factory):
+    """A finished fine-tuning run."""
+    workdir = tmp_path_factory.mktemp("tuned") / "run"
+    run(*finetune(made, workdir, "--model", made / "finished"))
+    return workdir
+
+
+def weights(path):
+    return load_file(path / "model.safetensors")
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, other[name], name)
+
+
+def note(capsys):
+    """The one line on standard error that says what was taken."""
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "has not finished" in line]
+    return line
+
+
+def test_the_newest_checkpoint_of_a_stopped_run_is_the_model_of_one_that_ends_there(made, capsys):
+    run("convert", made / "stopped", made / "converted")
+    assert "its newest checkpoint is used, of step 6 of 6" in note(capsys)
+    assert_same(weights(made / "converted"), weights(made / "finished" / "model"))
+    for name in ("vocab.txt", "tokenizer_config.json"):
+        converted = (made / "converted" / name).read_bytes()
+        assert converted == (made / "finished" / "model" / name).read_bytes(), name
+    configs = [made / folder / "config.json" for folder in ("converted", "finished/model")]
+    converted, final = (json.loads(path.read_text()) for path in configs)
+    assert converted == final
+
+
+def test_masks_are_filled_from_a_stopped_run_and_standard_output_is_the_answer_alone(
+    stopped, capsys
+):
+    capsys.readouterr()
+    run("fill-mask", stopped, "The [MASK] sees.", "--json")
+    captured = capsys.readouterr()
+    assert len(json.loads(captured.out)["masks"][0]) == 5
+    assert "its newest checkpoint is used, of step 4 of 6" in captured.err
+    run("fill-mask", f"{stopped}@4", "The [MASK] sees.", "--json")
+    assert capsys.readouterr().out == captured.out
+
+
+def test_export_takes_a_stopped_run(stopped, tmp_path, capsys):
+    run("export", "tflite", stopped, tmp_path / "x.tflite", "--length", "8")
+    assert "step 4 of 6" in note(capsys)
+    assert (tmp_path / "x.tflite").stat().st_size > 0
+
+
+def test_pretraining_starts_from_a_stopped_run_and_is_the_same_run_when_that_went_on(
+    made, stopped, tmp_path, capsys
+):
+    start = pretrain(made, tmp_path / "new", "--init", stopped)
+    run(*start, "--set", "optimizer.learning_rate=0.0")
+    assert "step 4 of 6" in note(capsys)
+    assert f'init = "{stopped}@4"' in (tmp_path / "new" / "config.toml").read_text()
+    run("convert", f"{stopped}@4", tmp_path / "start")
+    assert_same(weights(tmp_path / "new" / "model"), weights(tmp_path / "start"))
+    shutil.copytree(made / "finished" / "model", stopped / "model")
+    shutil.rmtree(tmp_path / "new" / "model")
+    run(*start, "--set", "optimizer.learning_rate=0.0")
+
+
+def test_finetuning_from_a_checkpoint_that_is_gone_since_goes_on(made, stopped, tmp_path, capsys):
+    whole = tmp_path / "whole"
+    run(*finetune(made, whole, "--model", stopped))
+    assert "step 4 of 6" in note(capsys)
+    cut = tmp_path / "cut"
+    shutil.copytree(whole, cut, ignore=shutil.ignore_patterns("model", "best*", ".lock"))
+    (cut / "checkpoints" / "step-000000006.safetensors").unlink()
+    (stopped / "checkpoints" / "step-000000004.safetensors").rename(
+        stopped / "checkpoints" / "step-000000005.safetensors"
+    )
+    run(*finetune(made, cut, "--model", stopped))
+    assert_same(
+        load_file(cut / "checkpoints" / "step-000000006.safetensors"),
+        load_file(whole / "checkpoints" / "step-000000006.safetensors"),
+    )
+
+
+def test_a_stopped_finetuning_run_is_its_best_model_so_far(made, tuned, tmp_path, capsys):
+    stopped = tmp_path / "run"
+    shutil.copytree(tuned, stopped, ignore=shutil.ignore_patterns("model", ".lock"))
+    shutil.copytree(tuned / "model", stopped / "best")
+    best = (stopped / "best_step").read_text().strip()
+    capsys.readouterr()
+    run("predict", stopped, "a small house", "--json")
+    captured = capsys.readouterr()
+    assert f"its best model so far is used, of step {best} of 6" in captured.err
+    run("predict", tuned, "a small house", "--json")
+    assert capsys.readouterr().out == captured.out
+    shutil.rmtree(stopped / "best")
+    run("evaluate", stopped, "--data", made / "rows.tsv")
+    assert "its newest checkpoint is used, of step 6 of 6" in note(capsys)
+
+
+def test_finish_makes_the_newest_checkpoint_the_model_and_the_run_can_go_on_without_it(
+    made, stopped, capsys
+):
+    run("convert", f"{stopped}@4", stopped.parent / "start")
+    run("finish", stopped)
+    assert f"model: {stopped / 'model'}" in capsys.readouterr().out
+    assert_same(weights(stopped / "model"), weights(stopped.parent / "start"))
+    run(*pretrain(made, stopped))  # it has finished
+    assert_same(weights(stopped / "model"), weights(stopped.parent / "start"))
+    shutil.rmtree(stopped / "model")
+    run(*pretrain(made, stopped))
+    assert_same(weights(stopped / "model"), weights(made / "finished" / "model"))
+
+
+def test_finish_keeps_the_best_model_of_a_finetuning_run(tuned, tmp_path):
+    stopped = tmp_path / "run"
+    shutil.copytree(tuned, stopped, ignore=shutil.ignore_patterns("model", ".lock"))
+    shutil.copytree(tuned / "model", stopped / "best")
+    run("finish", stopped)
+    assert_same(weights(stopped / "model"), weights(tuned / "model"))
+    assert not (stopped / "best").exists()
+
+
+def fail(capsys, *arguments):
+    capsys.readouterr()
+    assert main([str(argument) for argument in arguments]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = [row for row in captured.err.splitlines() if row.startswith("bert-keras: ")]
+    return line
+
+
+def test_what_is_no_run_cannot_be_finished(made, tmp_path, capsys):
+    assert "is not the work directory of a run" in fail(capsys, "finish", made / "corpus")
+    (tmp_path / "config.toml").touch()
+    assert "has no checkpoint yet" in fail(capsys, "finish", tmp_path)
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_run_begun_before_runs_kept_their_vocabulary_takes_the_corpus(made, stopped, capsys):
+    expected = bert_keras.load(stopped)
+    for name in ("config.json", "vocab.txt", "tokenizer_config.json"):
+        (stopped / "checkpoints" / name).unlink()
+    line = fail(capsys, "fill-mask", stopped, "The [MASK] sees.")
+    assert "keeps no vocabulary, and data.corpus in its config.toml names no corpus" in line
+    config = stopped / "config.toml"
+    config.write_text(config.read_text().replace('corpus = ""', f'corpus = "{made / "corpus"}"'))
+    run("fill-mask", stopped, "The [MASK] sees.")
+    assert f"it is that of the corpus {made / 'corpus'}" in capsys.readouterr().err
+    model = bert_keras.load(stopped)
+    assert model.config == expected.config
+    assert model.tokenizer.vocab == expected.tokenizer.vocab
+    run(*pretrain(made, stopped))  # which writes what it lacked
+    assert (stopped / "checkpoints" / "vocab.txt").exists()
+
+
+def test_nothing_by_the_name_of_a_model(made, tmp_path, capsys):
+    for name in ("nowhere", "nowhere@3"):
+        line = fail(capsys, "fill-mask", tmp_path / name, "a [MASK]")
+        assert "no such model directory" in line
+    assert "is no model" in fail(capsys, "fill-mask", made / "texts", "a [MASK]")
+    assert "no checkpoint of step 5" in fail(
+        capsys, "fill-mask", f"{made / 'finished'}@5", "a [MASK]"
+    )
