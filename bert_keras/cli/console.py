@@ -116,11 +116,11 @@ def notes_shown() -> Iterator[None]:
 def start_tensorflow() -> None:
     """Imports TensorFlow without the notes that its C++ part writes on the way.
 
-    Raises:
-        InputError: When Keras is set to another backend.
-
     They go past Python to the descriptor of standard error; should the import fail, they are
     shown after all. ``TF_CPP_MIN_LOG_LEVEL`` brings the later ones back.
+
+    Raises:
+        InputError: When Keras is set to another backend.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import bert_keras.backend  # noqa: F401 - before Keras is imported

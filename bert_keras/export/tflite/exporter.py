@@ -16,7 +16,7 @@ from bert_keras.export.tflite.answers import IdAnswers, id_answers_of
 from bert_keras.export.tflite.convert import CUSTOM_OPERATIONS, Converter, operations_of
 from bert_keras.export.tflite.examples import make_examples
 from bert_keras.export.tflite.measure import Judge, Measurement, batches_of
-from bert_keras.export.tflite.metadata import with_metadata
+from bert_keras.export.tflite.metadata import unlike_mediapipe, with_metadata
 from bert_keras.export.tflite.prune import compare_with_whole, pruned
 from bert_keras.export.weights import serving_copy
 from bert_keras.files import write_bytes_atomic
@@ -83,8 +83,10 @@ def export_tflite(
     before = _judge_whole(judge, whole, length, padded, data) if reference is not whole else []
     calibration = batches_of(examples.calibration, reference.tokenizer.pad_id, padded)
     converter = Converter(reference, answers, padded, config.masked_score)
-    vocab = reference.tokenizer.vocab
-    files = _converted(converter, judge, config.quantize, calibration, vocab)
+    other_rules = unlike_mediapipe(reference.tokenizer.casing)
+    if other_rules and config.input == "tokens":
+        _logger.warning("the file is not for MediaPipe and names it no tokenizer: %s", other_rules)
+    files = _converted(converter, judge, config.quantize, calibration, reference.tokenizer)
     _check_accuracy(judge.metric, [*before, judge.keras, files[-1][0]], config.max_accuracy_drop)
     judge.time(files)
     content, text_report = files[-1][1], None
@@ -105,6 +107,7 @@ def export_tflite(
         "operations": operations_of(content, CUSTOM_OPERATIONS[config.input]),
         "bytes": len(content),
         "text_input": text_report,
+        "unlike_mediapipe": other_rules,
     }
 
 
@@ -113,13 +116,16 @@ def _converted(
     judge: Judge,
     quantize: str,
     calibration: Sequence[Any],
-    vocab: Sequence[str],
+    tokenizer: BertTokenizer,
 ) -> list[tuple[Measurement, bytes]]:
     """The float32 file and the one that is asked for, with what was measured of them."""
     files: list[tuple[Measurement, bytes]] = []
     for variant in dict.fromkeys(("none", quantize)):
         content = with_metadata(
-            converter.convert(variant, calibration), vocab, judge.answers.labels
+            converter.convert(variant, calibration),
+            tokenizer.vocab,
+            judge.answers.labels,
+            not unlike_mediapipe(tokenizer.casing),
         )
         files.append((judge.measure(variant, content), content))
         _check_float32(files[0][0])

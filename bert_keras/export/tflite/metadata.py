@@ -16,6 +16,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from bert_keras.errors import InputError
 from bert_keras.export.sequences import NAMES
+from bert_keras.tokenization import Casing
 
 VOCABULARY_FILE, LABELS_FILE = "vocab.txt", "labels.txt"
 METADATA = b"TFLITE_METADATA"  # the name under which readers look for it
@@ -28,13 +29,29 @@ _FEATURES = 1  # ContentProperties
 _BERT_TOKENIZER = 4  # ProcessUnitOptions
 
 
-def with_metadata(data: bytes, vocabulary: Sequence[str], labels: Sequence[str]) -> bytes:
+def unlike_mediapipe(casing: Casing) -> str:
+    """The difference of a tokenizer's rules from MediaPipe's; empty where there is none.
+
+    It always lower-cases, ASCII alone, keeps accents, and parts Chinese characters. That accents
+    stay is no difference here: ``export/mobile/README.md`` tells it of every uncased model.
+    """
+    if not casing.do_lower_case:
+        return "the model is cased, and MediaPipe lower-cases all text"
+    if not casing.tokenize_chinese_chars:
+        return "the model keeps Chinese characters together, and MediaPipe parts them"
+    return ""
+
+
+def with_metadata(
+    data: bytes, vocabulary: Sequence[str], labels: Sequence[str], names_tokenizer: bool = True
+) -> bytes:
     """A TFLite file with metadata, its vocabulary and its labels.
 
     Args:
         data: The file without.
         vocabulary: The word pieces in the order of their ids.
         labels: The labels in the order of the output's last axis; none where there are none.
+        names_tokenizer: Whether MediaPipe is to tokenize for it; else MediaPipe refuses the file.
 
     Raises:
         InputError: When a label is of several lines, or empty.
@@ -47,8 +64,9 @@ def with_metadata(data: bytes, vocabulary: Sequence[str], labels: Sequence[str])
     model = schema.ModelT.InitFromPackedBuf(data, 0)
     entry = schema.MetadataT()
     entry.name, entry.buffer = METADATA, len(model.buffers)
+    description = _describe(model, bool(labels), names_tokenizer)
     contents = [_content(buffer, data) for buffer in model.buffers]
-    model.buffers = [AlignedBuffer(data) for data in (*contents, _describe(model, bool(labels)))]
+    model.buffers = [AlignedBuffer(data) for data in (*contents, description)]
     model.metadata = [*(model.metadata or []), entry]
     builder = flatbuffers.Builder(len(data))
     builder.Finish(model.Pack(builder), b"TFL3")
@@ -95,7 +113,7 @@ def with_files(data: bytes, vocabulary: Sequence[str], labels: Sequence[str]) ->
     return target.getvalue()
 
 
-def _describe(model: schema.ModelT, has_labels: bool) -> bytes:
+def _describe(model: schema.ModelT, has_labels: bool, names_tokenizer: bool) -> bytes:
     """The ``ModelMetadata`` of a file with one signature."""
     builder = flatbuffers.Builder(1024)
     signature, graph = model.signatureDefs[0], model.subgraphs[0]
@@ -110,15 +128,10 @@ def _describe(model: schema.ModelT, has_labels: bool) -> bytes:
     vocabulary = _vector(builder, [_file(builder, VOCABULARY_FILE, _VOCABULARY)])
     tokenizer = _table(builder, {0: vocabulary}, 1)
     unit = _table(builder, {1: tokenizer}, 2, {0: _BERT_TOKENIZER})
-    subgraph = _table(
-        builder,
-        {
-            2: _vector(builder, input_tensors),
-            3: _vector(builder, output_tensors),
-            5: _vector(builder, [unit]),
-        },
-        10,
-    )
+    parts = {2: _vector(builder, input_tensors), 3: _vector(builder, output_tensors)}
+    if names_tokenizer:
+        parts[5] = _vector(builder, [unit])
+    subgraph = _table(builder, parts, 10)
     fields = {
         0: builder.CreateString("BERT"),
         3: _vector(builder, [subgraph]),

@@ -121,6 +121,43 @@ def test_mediapipe_lower_cases_ascii_alone(make_model, tmp_path):
     assert given != pytest.approx(expected["scores"], abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("casing", "reason"),
+    [
+        (Casing(do_lower_case=False), "the model is cased, and MediaPipe lower-cases"),
+        (Casing(do_lower_case=False, strip_accents=True), "the model is cased"),
+        (Casing(tokenize_chinese_chars=False), "keeps Chinese characters together, and MediaPipe"),
+    ],
+)
+def test_other_rules_than_mediapipes_are_said_and_it_refuses_the_file(
+    make_model, tmp_path, casing, reason, caplog
+):
+    model, path = make_model("classification"), tmp_path / "m.tflite"
+    tokenizer = BertTokenizer(model.tokenizer.vocab, casing)
+    report = export_tflite(model, tokenizer, path, length=16)
+    assert reason in report["unlike_mediapipe"]
+    (line,) = [r.getMessage() for r in caplog.records if "MediaPipe" in r.getMessage()]
+    assert reason in line
+    with zipfile.ZipFile(path) as archive:  # for a tokenizer of the app's own
+        assert set(archive.namelist()) == {"vocab.txt", "labels.txt"}
+    with pytest.raises(AssertionError, match="input process unit found"):
+        ask_mediapipe(CLASSIFY, path, ["Fine"])
+
+
+def test_an_uncased_model_that_keeps_accents_is_read_by_mediapipe_as_by_us(make_model, tmp_path):
+    model, path = make_model("classification"), tmp_path / "m.tflite"
+    letters = [piece for piece in ("é", "##é") if piece not in model.tokenizer.vocab]
+    vocab = [*model.tokenizer.vocab]
+    vocab[-len(letters) or len(vocab) :] = letters  # so that both can say it
+    tokenizer = BertTokenizer(vocab, Casing(strip_accents=False))
+    report = export_tflite(model, tokenizer, path, length=16)
+    assert report["unlike_mediapipe"] == ""
+    (given,) = ask_mediapipe(CLASSIFY, path, ["A Café was good"])
+    ids = np.array([tokenizer.encode("A Café was good").input_ids], np.int32)
+    scores = tf.nn.softmax(model({"input_ids": ids})["logits"])[0].numpy().tolist()
+    assert given == pytest.approx(dict(zip(model.labels, scores, strict=True)), abs=1e-4)
+
+
 def test_labels_of_several_lines_are_refused():
     with pytest.raises(InputError, match="one line each"):
         with_metadata(b"", ["[PAD]"], ["good", "b\nad"])
