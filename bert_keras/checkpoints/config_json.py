@@ -118,7 +118,7 @@ def bert_values(values: dict[str, Any]) -> dict[str, Any]:
 def head_arguments(
     model_class: type | None, values: dict[str, Any], file: str, activation: Any = None
 ) -> dict[str, Any]:
-    """What a labelling model is made of beside its architecture.
+    """The constructor arguments of a labelling model beside its architecture.
 
     Args:
         model_class: The model's.
@@ -154,7 +154,7 @@ def head_arguments(
 
 
 def _function(values: dict[str, Any], activation: Any, file: str) -> str | None:
-    """What makes the scores of a cross-encoder, as sentence-transformers keeps it."""
+    """The function that makes a cross-encoder's scores, as sentence-transformers keeps it."""
     saved = values.get(_CROSS_ENCODER)
     of_config = saved.get("activation_fn") if isinstance(saved, dict) else None
     name = activation or of_config or values.get(_OLD_ACTIVATION)
@@ -169,7 +169,7 @@ def _function(values: dict[str, Any], activation: Any, file: str) -> str | None:
 
 
 def config_values(model: Any) -> dict[str, Any]:
-    """What the ``config.json`` of a model says.
+    """The contents of a model's ``config.json``.
 
     Raises:
         InputError: When the model is of no class that the layout knows.

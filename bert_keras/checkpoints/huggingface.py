@@ -136,7 +136,7 @@ def load_huggingface(path: Path, wanted: Wanted) -> Any:
 def _settings(
     path: Path, own: type | None, values: dict[str, Any], wanted: Wanted
 ) -> Settings | None:
-    """What sentence-transformers' files say, where the model is opened as what they are of."""
+    """The settings of sentence-transformers' files, where the model is opened as one of theirs."""
     if not (path / MODULES_FILE).exists():
         return None
     as_embedding = wanted.model_class in (None, BertForSentenceEmbedding)

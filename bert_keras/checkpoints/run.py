@@ -93,7 +93,7 @@ def located(path: Path) -> Path:
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is something by the name of a model, ``RUN@STEP`` and a TF checkpoint's too."""
+    """Tell whether a name leads to a model: a path, ``RUN@STEP`` or a TF checkpoint's."""
     if path.exists() or Path(f"{path}.index").exists():
         return True
     workdir, step = named_run(path) or (None, None)
@@ -211,7 +211,7 @@ def _weights(
 
 
 def _description(workdir: Path, arrays: Arrays) -> tuple[dict[str, Any], BertTokenizer | None]:
-    """What the ``config.json`` of a run's model says, and its tokenizer."""
+    """The contents of a run's ``config.json``, and its tokenizer."""
     folder = workdir / CHECKPOINTS_FOLDER
     if (folder / _MODEL_CONFIG_FILE).exists():
         values = read_json_object(folder / _MODEL_CONFIG_FILE)

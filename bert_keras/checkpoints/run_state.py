@@ -67,7 +67,7 @@ def write_state(path: Path, arrays: Arrays, state: str) -> None:
 
 
 def read_state(path: Path) -> tuple[Arrays, str]:
-    """What is in a checkpoint: the variables, and the position as text.
+    """The contents of a checkpoint: the variables, and the position as text.
 
     Raises:
         ValueError: When it is damaged.

@@ -39,7 +39,7 @@ ENCODER_FILE = _ENCODER_FILES[0]
 
 @dataclass(frozen=True)
 class Settings:
-    """What the files say beside the encoder's own.
+    """The settings in the files beside the encoder's own.
 
     Attributes:
         kind: ``EMBEDDING`` or ``CROSS_ENCODER``.
@@ -58,7 +58,7 @@ class Settings:
 
 
 def read_settings(path: Path, hidden_size: Any) -> Settings:
-    """What ``modules.json`` and its like say.
+    """The settings in ``modules.json`` and its like.
 
     Args:
         path: The directory.

@@ -1,4 +1,4 @@
-"""What sentence-transformers' files may say: what we do, what is kept, what is refused."""
+"""The keys of sentence-transformers' files: which are applied, kept or refused."""
 
 import json
 import logging

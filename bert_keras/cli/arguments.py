@@ -133,7 +133,7 @@ def add_task_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_label_arguments(parser: argparse.ArgumentParser) -> None:
-    """How the labels of examples are read."""
+    """Add the options by which labels are read."""
     parser.add_argument(
         "--label-separator", metavar="SIGN", help="what stands between several labels (default: |)"
     )

@@ -100,7 +100,7 @@ class BertConfig:
 
     @property
     def activation(self) -> str:
-        """What ``hidden_act`` computes, whichever of its names it has: "gelu_erf", say."""
+        """The function that ``hidden_act`` names, such as "gelu_erf", whichever name it goes by."""
         return ACTIVATIONS[self.hidden_act]
 
     @classmethod

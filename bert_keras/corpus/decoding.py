@@ -53,7 +53,7 @@ _IN_ZIP = {  # what a zip archive's first entries are called, or hold
 
 @dataclass
 class ReadCounts:
-    """What was met while reading.
+    """Counts of what was met while reading.
 
     Attributes:
         bytes_done: Bytes read; of packed files the packed ones.
@@ -209,7 +209,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _cut_at_end(text: str) -> int:
-    """How many bad bytes at a text's end are the beginning of a character; of one byte 0."""
+    """The number of bytes at a text's end that begin a character; 0 for a single byte."""
     length = len(text) - len(text.rstrip("".join(map(chr, range(0xDC80, 0xDD00)))))
     tail = text[len(text) - length :].encode("utf-8", "surrogateescape")
     try:

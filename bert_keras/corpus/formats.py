@@ -58,7 +58,7 @@ def suffix_of(name: str | Path) -> str:
 
 
 def is_text_by_name(path: Path) -> bool:
-    """Whether a folder that holds such a file stands for it, too."""
+    """Tell whether a folder that holds such a file stands for it, too."""
     return suffix_of(path) in FOLDER_SUFFIXES or bool(_WIKI_FILE.fullmatch(path.name.split(".")[0]))
 
 
@@ -141,7 +141,7 @@ def _parsed(text: str) -> Any:
 
 
 def _is_json_begun(start: str) -> bool:
-    """Whether a text is one JSON value after another, as far as is known of it."""
+    """Tell whether a text is one JSON value after another, as far as is known of it."""
     try:
         _, end = json.JSONDecoder().raw_decode(start)
     except json.JSONDecodeError as error:

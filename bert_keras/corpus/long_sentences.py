@@ -40,7 +40,7 @@ class SentenceCutter:
         self._begins_number = np.array([piece[:1].isdigit() for piece in vocab], bool)
 
     def __call__(self, tokens: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Where sentences and pieces end.
+        """The ends of sentences and of their pieces.
 
         Args:
             tokens: ids [T].

@@ -134,7 +134,7 @@ def describe_source(
     sentences: str | None,
     drop_duplicates: bool,
 ) -> dict[str, Any]:
-    """Where a corpus is from, as its description has it; the default of ``sentences`` filled in.
+    """The source of a corpus, as ``corpus.json`` has it, its default of ``sentences`` filled in.
 
     Raises:
         InputError: When ``sentences`` is unknown.

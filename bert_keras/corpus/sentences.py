@@ -73,7 +73,7 @@ _CAPITALS, _SMALLS = [_CAPITAL, _FIRST_WORD], [_SMALL, _SMALL_FIRST_WORD]
 
 
 def _end_table(has_capitals: bool) -> np.ndarray:
-    """Whether a sentence ends between chunks: a row for the one before, a column for the next."""
+    """The chunks (rows) behind which a sentence ends, by the chunk that follows (columns)."""
     ends = np.zeros((11, 8), bool)
     first = [_OTHER, *_CAPITALS] if has_capitals else [_OTHER, *_CAPITALS, *_SMALLS]
     ends[[_STOP, _STOP_LIST_END]] = True
@@ -174,7 +174,7 @@ def ends_sentence(text: str) -> bool:
 
 
 def has_end_mark(text: str) -> bool:
-    """Whether a mark that may end a sentence stands anywhere in a text."""
+    """Tell whether a mark that may end a sentence stands anywhere in a text."""
     return not _END_MARK_SET.isdisjoint(text)
 
 

@@ -161,7 +161,7 @@ class _Tokenizer:
         return losses
 
     def _texts(self, paragraph: Paragraph) -> list[str]:
-        """What sentences are looked for in, or the sentences themselves."""
+        """The texts in which sentences are looked for, or the sentences themselves."""
         if self._lines_are_sentences:
             return paragraph
         return split_paragraph(paragraph) if self._split_first else join_lines(paragraph)

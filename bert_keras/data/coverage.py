@@ -22,7 +22,7 @@ _FEW_TOKENS = 0.6
 
 
 class Sentences(Protocol):
-    """What is asked of a corpus here: as ``PretrainingCorpus`` has them."""
+    """The part of a ``PretrainingCorpus`` that is used here."""
 
     @property
     def sentence_offsets(self) -> Int64: ...  # noqa: D102
@@ -32,7 +32,7 @@ class Sentences(Protocol):
 
 @dataclass(frozen=True)
 class EpochSummary:
-    """What an epoch is: exactly, on average over several, or as a sample of it has it.
+    """Summary of an epoch: exact, the mean of several, or from a sample.
 
     Attributes:
         config: How it is sampled.

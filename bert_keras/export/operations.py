@@ -91,5 +91,5 @@ def check_operations(folder: Path) -> dict[str, int]:
 
 
 def packages_needed(operations: Iterable[str]) -> list[str]:
-    """What Python must import, beside TensorFlow, before it opens a graph of these operations."""
+    """The modules that Python must import before it opens a graph of these operations."""
     return ["tensorflow_text"] if TEXT_OPERATIONS & set(operations) else []

@@ -41,7 +41,7 @@ def label_names(labels: int | Sequence[str]) -> tuple[str, ...]:
 
 
 def resolve_problem(problem_type: str | None, function: str | None, count: int) -> tuple[str, str]:
-    """What a head of ``count`` labels is trained for, and what makes a score of its logits.
+    """The problem type of a head of ``count`` labels, and the function from logits to scores.
 
     Raises:
         InputError: When the names are unknown or do not go together.

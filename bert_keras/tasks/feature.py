@@ -48,7 +48,7 @@ class Feature:
         ]
 
     def has_text(self) -> bool:
-        """Whether each of the one or two texts has a token beside the special ones.
+        """Tell whether each of the one or two texts has a token beside the special ones.
 
         [CLS] and [SEP] stand in the first segment, another [SEP] in the second.
         """

@@ -1,4 +1,4 @@
-"""Which tag scheme some tags are in: decided from all of them together."""
+"""Recognition of tag schemes, from all tags together."""
 
 import logging
 import re
@@ -143,7 +143,7 @@ def _place(examples: Sequence[TaggedExample], tag: str) -> str:
 
 
 def describe(scheme: Scheme, examples: Sequence[TaggedExample]) -> str:
-    """What the tags of training data were taken for."""
+    """A line on the scheme of the training data."""
     tags = {tag for example in examples for tag in example.tags or ()}
     types = sorted({type_of(tag) if scheme.letters else tag for tag in tags - {OUTSIDE}})
     shown = ", ".join(types[:_SHOWN])

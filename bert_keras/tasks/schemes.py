@@ -90,7 +90,7 @@ class Scheme:
         return self._tag(self._letter(begins, ends), span.label)
 
     def follows(self, tags: Sequence[str]) -> bool:
-        """Whether tags are just as the scheme has them."""
+        """Tell whether tags are just as the scheme has them."""
         return self.write(self.spans(tags), len(tags)) == list(tags)
 
     def spread(self, tag: str, count: int) -> list[str]:
@@ -156,12 +156,12 @@ SCHEMES = {
 
 
 def has_letter(tag: str) -> bool:
-    """Whether a tag is one of the letters, alone or with a type."""
+    """Tell whether a tag is one of the letters, alone or with a type."""
     return _WITH_LETTER.fullmatch(tag) is not None
 
 
 def is_typed(tag: str) -> bool:
-    """Whether a tag is one of the letters with a type."""
+    """Tell whether a tag is one of the letters with a type."""
     return len(tag) > 1 and has_letter(tag)
 
 

@@ -1,4 +1,4 @@
-"""What the answers to questions are worth."""
+"""Scores of answers to questions."""
 
 from collections.abc import Sequence
 
@@ -56,7 +56,7 @@ def right_answers(example: QuestionExample) -> list[str]:
 
 
 def is_right(example: QuestionExample, answer: str) -> bool:
-    """Whether an answer is exactly one of the right ones."""
+    """Tell whether an answer is exactly one of the right ones."""
     by_characters = counts_characters(example.context)
     return exact_match(right_answers(example), answer, by_characters) == 1
 

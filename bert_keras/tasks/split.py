@@ -1,4 +1,4 @@
-"""Which labelled examples are learned from and which choose the best model."""
+"""The split of labelled examples into training and dev examples."""
 
 import logging
 import zlib

@@ -1,4 +1,4 @@
-"""From the tags of a sentence's parts to its entities and to the tags of its words."""
+"""Answers of taggers: the entities and the tags of words, from the tags of their parts."""
 
 from collections.abc import Sequence
 

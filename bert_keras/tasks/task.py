@@ -193,7 +193,7 @@ class Task(ABC):
 
     @abstractmethod
     def texts_of(self, example: Any) -> dict[str, str]:
-        """What is asked, by the names that files of answers have for it."""
+        """The texts of an example, by their names in files of answers."""
 
     @abstractmethod
     def row(self, example: Any, prediction: Prediction) -> list[str]:

@@ -58,7 +58,7 @@ class Casing:
 
     @property
     def drops_marks(self) -> bool:
-        """Whether combining marks are dropped."""
+        """Tell whether combining marks are dropped."""
         return self.do_lower_case if self.strip_accents is None else self.strip_accents
 
     def normalizer(self) -> normalizers.Normalizer:

@@ -41,7 +41,7 @@ _NO_LIMIT = 10**9  # transformers writes 1e30 where there is none
 
 @dataclass(frozen=True)
 class TokenizerFiles:
-    """What a directory says of its tokenizer beside vocabulary and casing, to be written back.
+    """The settings of a directory's tokenizer beside vocabulary and casing, to be written back.
 
     Attributes:
         config: The keys of ``tokenizer_config.json`` that are not ours.

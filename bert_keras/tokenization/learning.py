@@ -94,7 +94,7 @@ def count_words(
     losses: Losses,
     progress: Callable[[int], None] | None = None,
 ) -> Counter[str]:
-    """How often each normalised word occurs, words over 100 characters left out.
+    """The count of each normalised word; words over 100 characters are left out.
 
     Args:
         texts: The texts.

@@ -27,7 +27,7 @@ _SHOWN = 3
 
 @dataclass
 class Losses:
-    """What text lost on its way to word pieces, in characters; white space does not count.
+    """Characters lost on the way to word pieces; white space does not count.
 
     Attributes:
         characters: Those of the text.
@@ -121,7 +121,7 @@ def _share(part: int, whole: int) -> float:
 def measure_each(
     tokenizer: "BertTokenizer", texts: Sequence[str], has_unknown: Sequence[bool]
 ) -> list[Losses]:
-    """What each text loses with a tokenizer.
+    """The losses of each text with a tokenizer.
 
     Args:
         tokenizer: The tokenizer.

@@ -37,7 +37,7 @@ def kept_of(tokens: Sequence[Any], kept: int, truncation: str) -> Sequence[Any]:
 
 
 def truncated_lengths(lengths: list[int], room: int) -> list[int]:
-    """How many tokens of each text stay: longest first, as the ``tokenizers`` library shares.
+    """The number of tokens of each text that stay: longest first, as ``tokenizers`` shares.
 
     When both are cut and the room is odd, the longer text, or the second of two equal ones, has
     one token more.

@@ -148,7 +148,7 @@ def start_of_run(workdir: Path, given: str) -> str:
 
 
 def source_of_start(workdir: Path, init: str) -> str:
-    """What to open for ``model.init``: the run's own newest checkpoint where that is gone.
+    """The model to open for ``model.init``: the run's own newest checkpoint where that is gone.
 
     Its weights are those that the run goes on with; of a model that is gone only architecture and
     tokenizer are needed, and a checkpoint has them.

@@ -126,7 +126,7 @@ class Answers(ABC):
         """
 
     def expected_from_ids(self, model: Any, texts: Texts) -> Arrays:
-        """What Keras answers to the ids of texts that are not cut, in the form of ``from_ids``."""
+        """Keras's answers to the ids of texts that are not cut, in the form of ``from_ids``."""
         return self.expected(model, texts)
 
     def is_other(self, name: str, given: Arrays, expected: Arrays, tolerance: float) -> np.ndarray:

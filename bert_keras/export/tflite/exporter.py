@@ -179,7 +179,7 @@ def _text_input(
 
 
 def _long_texts(model: Any) -> tuple[str, bool]:
-    """Which part of a long text the model was trained on, and whether in windows."""
+    """The part of a long text that the model was trained on, and whether in windows."""
     if not isinstance(model, BertForSequenceClassification):
         return "head", False
     task: Any = task_of(model)

@@ -45,7 +45,7 @@ _CMRC_PART = re.compile(
 
 @lru_cache(maxsize=1024)
 def counts_characters(text: str) -> bool:
-    """Whether characters are what answers from a text are compared by, and not words.
+    """Tell whether characters are what answers from a text are compared by, and not words.
 
     So it is where more characters stand in the text of scripts that do not write words apart
     (Chinese, Japanese, Thai, …) than words of others.

@@ -73,7 +73,7 @@ class Columns:
     are_numbers: bool = False
 
     def label_of(self, values: Mapping[str, Any]) -> Any:
-        """What a row has as label: a cell, ``LabelCells``, or None."""
+        """The label of a row: a cell, ``LabelCells``, or None."""
         if self.labels:
             return LabelCells({name: values[name] for name in self.labels})
         return values[self.label] if self.label else None
@@ -93,7 +93,7 @@ class Columns:
         return f"column {name}" if self.are_numbers else f"column {json.dumps(name)}"
 
     def describe(self, is_labelled: bool) -> str:
-        """Which column is what, in words: ``text = column "review", label = column "stars"``."""
+        """The roles of the columns in words: ``text = column "review", label = column "stars"``."""
         roles = {"text": self.text, "second text": self.text_pair}
         others = self.others
         if is_labelled:
@@ -219,7 +219,7 @@ def number_columns(width: int, source: str, given: Columns) -> Columns | None:
 
 
 def are_numbers(given: Columns, first: Sequence[str], where: str) -> bool:
-    """Whether the columns that were given are numbers of a table without a header.
+    """Tell whether the columns that were given are numbers of a table without a header.
 
     Args:
         given: The names that were given.

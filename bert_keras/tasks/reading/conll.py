@@ -73,7 +73,7 @@ def read_columns(source: str, lines: Sequence[str], given: Given, labelled: bool
 
 
 def is_columns(lines: Sequence[str]) -> bool:
-    """Whether lines of a ``.txt`` file are words with tags in columns, and not texts.
+    """Tell whether lines of a ``.txt`` file are words with tags in columns, and not texts.
 
     They are when they are CoNLL-U, when nearly every line ends in O or in a tag like ``B-PER``, or
     when all have as many columns, of which the last alone holds upper-case names or marks, some

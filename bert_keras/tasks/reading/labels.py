@@ -1,4 +1,4 @@
-"""What stands in the label's column as the label of a text, read with the whole column in view."""
+"""Labels of texts, read with the whole column in view."""
 
 import ast
 import json
@@ -29,7 +29,7 @@ _LIST = re.compile(rf"\[\s*(?:{_ITEM}\s*(?:,\s*{_ITEM}\s*)*)?,?\s*\]", re.DOTALL
 
 @dataclass(frozen=True, kw_only=True)
 class LabelRules:
-    """How labels are read.
+    """Rules by which labels are read.
 
     Attributes:
         kind: What an example has: one class, several, or a number.
@@ -45,7 +45,7 @@ class LabelRules:
     ignored: tuple[str, ...] = ()
 
     def ignores(self, cell: Any) -> bool:
-        """Whether a row with such a label is left out."""
+        """Tell whether a row with such a label is left out."""
         if not self.ignored:
             return False
         return any(name in self.ignored for name in _names_in(cell, self))
@@ -134,7 +134,7 @@ def _as_list(cell: Any) -> list[Any] | None:
 
 
 def _is_on(value: Any, column: str, place: str) -> bool:
-    """Whether a label's own column says that a row has it."""
+    """Tell whether a label's own column says that a row has it."""
     written = _written(value).lower()
     if written not in _ON_OFF:
         raise InputError(
@@ -145,7 +145,7 @@ def _is_on(value: Any, column: str, place: str) -> bool:
 
 
 def _has_vectors(values: Sequence[Any], names: int) -> bool:
-    """Whether lists of numbers have a 0 or 1 for every label, and are not the labels themselves.
+    """Tell whether lists of numbers have a 0 or 1 for every label and are no labels themselves.
 
     Numbers with a point and truth values are no labels; neither are 0 and 1 that stand twice in a
     list, or alone in lists of one length.

@@ -132,7 +132,7 @@ def read_source_lines(source: str) -> Iterator[str]:
 
 
 def and_more(count: int) -> str:
-    """What a message that names the first place says of the others."""
+    """The end of a message that names the first of several places."""
     return f", and {count:,} more like it" if count > 0 else ""
 
 

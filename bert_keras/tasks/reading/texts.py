@@ -141,7 +141,7 @@ def _collect(
 
 
 def _described(source: str, columns: Columns, example: TextExample, is_labelled: bool) -> str:
-    """What was understood of a source: its columns, and its first example."""
+    """A line on what was understood of a source: its columns and its first example."""
     text = " + ".join(map(quoted, filter(None, (example.text, example.text_pair))))
     label = "" if example.label is None else f" -> {quoted(example.label)}"
     where = example.where.removeprefix(f"{source}, ").removeprefix("standard input, ")

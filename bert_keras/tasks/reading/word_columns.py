@@ -1,4 +1,4 @@
-"""Which columns of a file hold the words and the tags."""
+"""The columns of a file that hold the words and the tags."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -109,7 +109,7 @@ class Finder:
         return last, ""
 
     def said(self, word: int, tag: int | None, key: str) -> str:
-        """Which columns were taken."""
+        """A line on the columns that were taken."""
         parts = [f"word = {self._name(word)} ({self.sentences[0][0].cells[word]!r:.40})"]
         if tag is not None:
             tags = (tag_of(cell, key) for cell in self._cells(tag))
@@ -151,7 +151,7 @@ class Finder:
         return next((v for v in self._cells(column) if v not in (OUTSIDE, *_PLACEHOLDERS)), OUTSIDE)
 
     def _counts(self, column: int) -> bool:
-        """Whether a column numbers the words: from 0 or 1 in each sentence, or through all."""
+        """Tell whether a column numbers the words: from 0 or 1 in each sentence, or through all."""
         if self.width == 1 or sum(map(len, self.sentences)) < 2:
             return False
         if not all(cell.isdecimal() and len(cell) < 10 for cell in self._cells(column)):
@@ -163,7 +163,7 @@ class Finder:
         )
 
     def _stays(self, column: int) -> bool:
-        """Whether a column has one value in each sentence, as the name of a document."""
+        """Tell whether a column has one value in each sentence, as the name of a document."""
         if self.width < 3 or all(len(sentence) == 1 for sentence in self.sentences):
             return False
         return all(len({row.cells[column] for row in s}) == 1 for s in self.sentences)
@@ -185,7 +185,7 @@ class Finder:
 
 
 def _is_run(numbers: Sequence[int]) -> bool:
-    """Whether each number is one more than that before it."""
+    """Tell whether each number is one more than that before it."""
     return all(after - before == 1 for before, after in pairwise(numbers))
 
 

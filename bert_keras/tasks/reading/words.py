@@ -108,7 +108,7 @@ def _is_unspaced(left: str, right: str) -> bool:
 
 
 def _stands_alone(character: str) -> bool:
-    """Whether BERT's tokenizer makes it a token, whatever stands beside it."""
+    """Tell whether BERT's tokenizer makes it a token, whatever stands beside it."""
     return _IDEOGRAPH.match(character) is not None or is_mark(character)
 
 

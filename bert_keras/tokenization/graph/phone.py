@@ -134,7 +134,7 @@ class PhoneTokenizer(tf.Module):
         }
 
     def _kept(self, values: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
-        """What is kept of the values of a text's pieces, ``length`` in number."""
+        """The values of the pieces that are kept, ``length`` in number."""
         if self.truncation == "head":
             return values[:length]
         head = tokens_from_head(length, self.truncation)
