@@ -20,6 +20,7 @@ from bert_keras.tasks.reading.sources import (
     read_source_lines,
     replace_bad,
     row,
+    shown_name,
     suffix_of,
 )
 from bert_keras.tasks.reading.tables import (
@@ -136,7 +137,7 @@ def _collect(
     if labels and labels.ignored:
         _logger.info("%s: data.ignore_labels leaves out %d of the rows", source, ignored)
     if not rows:
-        raise InputError(f"{source} holds no examples")
+        raise InputError(f"{shown_name(source)} holds no examples")
     return columns, rows
 
 
@@ -145,8 +146,7 @@ def _described(source: str, columns: Columns, example: TextExample, is_labelled:
     text = " + ".join(map(quoted, filter(None, (example.text, example.text_pair))))
     label = "" if example.label is None else f" -> {quoted(example.label)}"
     where = example.where.removeprefix(f"{source}, ").removeprefix("standard input, ")
-    name = "standard input" if source == STANDARD_INPUT else source
-    return f"{name}: {columns.describe(is_labelled)}; {where}: {text}{label}"
+    return f"{shown_name(source)}: {columns.describe(is_labelled)}; {where}: {text}{label}"
 
 
 def _rows(source: str, wanted: Wanted, is_labelled: bool) -> Iterator[Row]:
