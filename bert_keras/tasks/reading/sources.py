@@ -1,6 +1,7 @@
 """Lines, JSON objects and TFDS examples: what every reader of labelled data starts from."""
 
 import io
+import json
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,6 +33,14 @@ def is_tfds(source: str) -> bool:
 def is_json_lines(source: str) -> bool:
     """Whether a source is a file of JSON lines by its name."""
     return suffix_of(source) in JSON_LINES_SUFFIXES
+
+
+def is_json_object(line: str) -> bool:
+    """Whether a line is a JSON object, as no text is."""
+    try:
+        return line.lstrip().startswith("{") and isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 class Place(str):
