@@ -151,12 +151,16 @@ def read_table(source: str, rows: Iterator[tuple[int, list[str]]], wanted: Wante
 
 
 def _check_separator(source: str, where: str, first: str, wanted: Wanted) -> None:
-    """Refuses a table of one column whose first row is a header by another separator."""
+    """Refuses a table of one column whose first row is a header by another separator.
+
+    Or has the columns that were given only by another.
+    """
+    asked = any(name not in ("1", first.strip()) for name in wanted.given.names)
     for sign in ("\t", ",", ";"):
         names = [name.strip() for name in first.split(sign)]
-        if len(names) > 1 and find_columns(names, source, Columns(), wanted.labels):
+        if len(names) > 1 and (asked or find_columns(names, source, Columns(), wanted.labels)):
             raise InputError(
-                f"{where} is one column, but a header of {len(names)} if {sign!r} separates them: "
+                f"{where} is one column, but {len(names)} if {sign!r} separates them: "
                 f"{WAYS_OUT[sign]}. Received: {first!r:.80}"
             )
 

@@ -187,7 +187,7 @@ def test_texts_that_are_shorter_than_their_labels_are_let_be(tmp_path):
 )
 def test_a_header_by_another_separator_is_no_table_of_one_column(tmp_path, name, sign):
     (tmp_path / name).write_text(f"text{sign}label\nfine{sign}1\n")
-    with pytest.raises(InputError, match=r"header of 2 if .*: (call it|a first line)"):
+    with pytest.raises(InputError, match=r"one column, but 2 if .*: (call it|a first line)"):
         rows_of(str(tmp_path / name), None)
 
 
@@ -246,3 +246,9 @@ def test_lists_of_labels_may_be_longer_than_the_texts(tmp_path):
     rules = LabelRules(kind="several", names=("x", "y", "z"))
     path = write(tmp_path, "a.tsv", rows, header=("text", "labels"))
     assert read_text_examples(path, labels=rules)[0].label == "y|z"
+
+
+def test_columns_that_another_separator_would_give_name_the_way_out(tmp_path):
+    (tmp_path / "sts.csv").write_text("a dog\ta cat\t2.5\n")
+    with pytest.raises(InputError, match=r"one column, but 3 if '\\t' separates .* call it \.tsv"):
+        read_text_examples(str(tmp_path / "sts.csv"), label_column="3")
