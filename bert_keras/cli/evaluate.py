@@ -49,6 +49,7 @@ def run(options: argparse.Namespace) -> None:
     start_tensorflow()
     from bert_keras.checkpoints import load
     from bert_keras.tasks import evaluate
+    from bert_keras.tasks.reading import shown_name
 
     model = load(directory, packed=True)
     result = evaluate(model, options.data, options.batch_size, **task_settings(options))
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
         print(json.dumps(result.metrics))
         return
     rows = [[name, f"{value:.4f}"] for name, value in result.metrics.items()]
-    console.print(table(f"{options.data}", ["metric", "value"], rows))
+    console.print(table(shown_name(options.data), ["metric", "value"], rows))
     if result.confusion is not None:
         labels, counts = result.confusion
         rows = [[label, *map(str, row)] for label, row in zip(labels, counts, strict=True)]

@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> None:
     from bert_keras.checkpoints import load
     from bert_keras.tasks import answer_rows, numbered, task_of
     from bert_keras.tasks.answer_files import check_fits, check_is_new
-    from bert_keras.tasks.reading import place
+    from bert_keras.tasks.reading import place, shown_name
 
     files = [path for path in (options.out, options.null_odds) if path]
     for path in files:
@@ -100,7 +100,7 @@ def run(options: argparse.Namespace) -> None:
     if options.input:
         examples = task.read_texts(options.input)
         if name := examples[0].where.id_name:
-            _logger.info("%s: %r is the rows' id", options.input, name)
+            _logger.info("%s: %r is the rows' id", shown_name(options.input), name)
     else:
         pairs = options.pair or [None] * len(options.texts)
         examples = [

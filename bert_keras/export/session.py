@@ -14,7 +14,7 @@ import tensorflow as tf
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep notes from the user: TensorFlow's on old loaders, our own on the sample texts."""
-    levels = {tf.get_logger(): logging.ERROR, logging.getLogger("bert_keras"): logging.WARNING}
+    levels = {tf.get_logger(): logging.ERROR, logging.getLogger("bert_keras"): logging.ERROR}
     before = {logger: logger.level for logger in levels}
     for logger, level in levels.items():
         logger.setLevel(level)

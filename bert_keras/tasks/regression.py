@@ -6,6 +6,7 @@ Or several numbers, each by its name.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from scipy.special import expit
@@ -39,6 +40,10 @@ class Regression(TextTask):
     problem_type = "regression"
     label_kind = "number"
     confidence = "difference"
+
+    def adapted_to(self, examples: Sequence[TextExample]) -> Self:
+        """The task with a name for each number that the data have."""
+        return self.with_labels(self.labels_of(examples))
 
     def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
         """The one number, or a name for each of as many as the first example has."""

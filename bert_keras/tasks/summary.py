@@ -80,9 +80,10 @@ def long_texts(task: Task, features: Sequence[Feature]) -> str:
         )
     if cut:
         share = sum(f.left_out for f in features) / sum(f.tokens for f in features)
+        pairs = any(any(f.token_type_ids) for f in features)
         lines.append(
             f"{len(cut):,} of {len(sequences):,} texts are too long: {share:.1%} of all tokens are "
-            f"not read ({task.cut_by()})"
+            f"not read ({task.cut_by(pairs)})"
         )
     return "\n".join(lines)
 

@@ -22,6 +22,7 @@ from bert_keras.tasks.reading import (
     note_on_raw_text,
     read_tagged_examples,
     read_text_examples,
+    shown_name,
 )
 from bert_keras.tasks.recognition import (
     describe,
@@ -62,12 +63,16 @@ class Tagging(Task):
     Attributes:
         word_column: The column of the words, as in ``read_tagged_examples``.
         tag_column: That of the tags.
+        text_column: The column of raw text, which is answered only; as in ``read_text_examples``.
+        header: Whether the first row of a table of raw text is its header; likewise.
         tag_scheme: The scheme of the labels, one of ``SCHEMES``; empty where only the labels tell.
         strict_entities: Whether entities are scored by seqeval's strict mode.
     """
 
     word_column: str = ""
     tag_column: str = ""
+    text_column: str = ""
+    header: bool | None = None
     tag_scheme: str = ""
     strict_entities: bool = False
 
@@ -109,6 +114,11 @@ class Tagging(Task):
 
         See ``read_tagged_examples``.
         """
+        if self.text_column:
+            raise InputError(
+                f"text_column = {self.text_column!r} names raw text, which has no tags; "
+                "word_column names the words and tag_column their tags"
+            )
         examples = read_tagged_examples(source, self.word_column, self.tag_column)
         if not (self.tag_scheme or self.labels):
             return examples
@@ -138,10 +148,14 @@ class Tagging(Task):
 
     def read_texts(self, source: str) -> list[TaggedExample]:
         """Raw texts, a line or a row each, or the words of a source that has them parted."""
-        if has_words(source, self.word_column):
+        if not self.text_column and has_words(source, self.word_column):
             return read_tagged_examples(source, self.word_column, labelled=False)
-        _logger.info("%s: raw text, whose words are parted at spaces and punctuation", source)
-        texts = read_text_examples(source, labels=None, labelled=False)
+        _logger.info(
+            "%s: raw text, whose words are parted at spaces and punctuation", shown_name(source)
+        )
+        texts = read_text_examples(
+            source, self.text_column, header=self.header, labels=None, labelled=False
+        )
         return [TaggedExample.from_text(example.text, example.where) for example in texts]
 
     def key(self, example: TaggedExample) -> str:

@@ -115,7 +115,7 @@ class Task(ABC):
             InputError: When an example has none that the task can learn from; names the row.
         """
 
-    def cut_by(self) -> str:
+    def cut_by(self, pairs: bool = False) -> str:
         """The settings that decide which part of a long example is read, for messages."""
         return f"max_seq_length = {self.max_seq_length}"
 

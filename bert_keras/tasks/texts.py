@@ -66,14 +66,12 @@ class TextTask(Task):
                 "choose one"
             )
 
-    def cut_by(self) -> str:
-        """The length, and what is done about longer texts."""
+    def cut_by(self, pairs: bool = False) -> str:
+        """The length, and what is done about longer texts; windows are for single ones."""
         if self.windows:
             return f"{super().cut_by()}, max_windows = {self.max_windows}"
-        return (
-            f"{super().cut_by()}, truncation = {self.truncation!r}; data.windows = true reads "
-            "texts in windows"
-        )
+        way_out = "" if pairs else "; data.windows = true reads texts in windows"
+        return f"{super().cut_by()}, truncation = {self.truncation!r}{way_out}"
 
     def model_arguments(self) -> dict[str, Any]:
         """Labels and problem type."""

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import logging
 
 import numpy as np
 import pytest
@@ -39,6 +40,12 @@ def test_labels_and_probabilities_are_those_of_predict(make_model, session, stri
     assert answers["classes"][0].tolist() == [
         label.encode() for label in make_model("classification").labels
     ]
+
+
+def test_an_export_warns_of_nothing_in_its_own_sample_texts(make_model, tmp_path, caplog):
+    caplog.set_level(logging.WARNING, "bert_keras")
+    export_saved_model(make_model("classification"), None, tmp_path)
+    assert not caplog.messages
 
 
 def test_a_text_is_answered_alike_in_any_company(session, strings):

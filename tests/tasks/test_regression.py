@@ -3,9 +3,10 @@ import pytest
 from scipy import stats
 
 from bert_keras import load, predict, save
+from bert_keras.config import FinetuneConfig, FinetuneTrainConfig, TaskDataConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSequenceClassification
-from bert_keras.tasks import Regression, evaluate, task_of
+from bert_keras.tasks import Regression, evaluate, finetune, task_of
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import TextExample
 
@@ -102,3 +103,15 @@ class TestSeveralNumbers:
         (tmp_path / "dev.tsv").write_text("\n".join(rows) + "\n")
         metrics = evaluate(model, str(tmp_path / "dev.tsv")).metrics
         assert metrics[f"spearman_{task_of(model).labels[2]}"] == pytest.approx(1.0)
+
+    def test_a_run_learns_as_many_numbers_as_its_data_have(self, encoder_path, tmp_path):
+        train, dev = tmp_path / "train.csv", tmp_path / "dev.jsonl"
+        train.write_text("text,label\na fine film,0.5|2\na dull film,1|-1\n")
+        dev.write_text('{"text": "a film", "label": [0.25, 1]}\n' * 2)
+        recipe = FinetuneConfig(
+            data=TaskDataConfig(task="regression", max_seq_length=16),
+            train=FinetuneTrainConfig(steps=1, batch_size=2),
+        )
+        folder = finetune(recipe, tmp_path / "run", encoder_path, str(train), str(dev))
+        assert list(predict(load(folder), ["a film"])[0]["scores"]) == ["LABEL_0", "LABEL_1"]
+        assert evaluate(load(folder), str(dev)).metrics.keys() >= {"mean_squared_error_LABEL_1"}

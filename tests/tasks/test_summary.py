@@ -30,6 +30,14 @@ def test_it_tells_of_texts_that_are_spread_over_several_sequences():
     assert "1 of 2 texts have more than max_seq_length = 8 tokens: they are read in" in text
 
 
+def test_windows_are_named_for_single_texts_that_are_cut_and_not_for_pairs():
+    task = Classification(labels=("bad", "good"), max_seq_length=8)
+    single = Feature(0, range(8), [0] * 8, {"labels": 1}, tokens=10, left_out=4)
+    assert "data.windows = true" in summarize(task, [0], [], [single])
+    text = summarize(task, [0], [], [replace(single, token_type_ids=[0] * 4 + [1] * 4)])
+    assert "40.0% of all tokens are not read (max_seq_length = 8, truncation = 'head')" in text
+
+
 def test_labels_of_words_are_named_without_a_count():
     task = Tagging(labels=("O", "B-person", "I-person"), max_seq_length=40)
     text = summarize(task, [0], [], features([4], [None]))

@@ -234,6 +234,26 @@ def test_texts_to_be_answered_come_raw_or_in_words(tmp_path, name, text, words):
     assert (example.words, example.tags) == (words, None)
 
 
+def test_raw_text_in_a_column_of_any_name_is_answered_and_never_learned_from(tmp_path):
+    source = str(tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_text('nr,remark\n1,"Hi, you."\n2,Bye\n')
+    task = Tagging(text_column="remark")
+    assert [e.words for e in task.read_texts(source)] == [("Hi", ",", "you", "."), ("Bye",)]
+    with pytest.raises(InputError, match=r"text_column = 'remark' names raw text, .* word_column"):
+        task.read(source)
+
+
+@pytest.mark.parametrize(("name", "end"), [("a.txt", ""), ("a.tsv", "\tno")])
+def test_what_is_doubtful_in_raw_text_is_said_once(tmp_path, caplog, name, end):
+    text = f"a fine\rfilm{end}\nyes \udcff it is{end}\n"
+    (tmp_path / name).write_bytes(text.encode(errors="surrogateescape"))
+    Tagging().read_texts(str(tmp_path / name))
+    (byte,) = [m for m in caplog.messages if "not UTF-8" in m]
+    (mark,) = [m for m in caplog.messages if "carriage return" in m]
+    assert "row 1: " in mark
+    assert byte.endswith("line 2")
+
+
 def test_sixteen_sentences_are_learned_by_heart():
     tokenizer = BertTokenizer(VOCABULARY)
     random = np.random.default_rng(0)

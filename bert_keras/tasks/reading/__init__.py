@@ -2,7 +2,7 @@
 
 from bert_keras.tasks.reading.labels import LABEL_SEPARATOR, LabelRules
 from bert_keras.tasks.reading.questions import QuestionExample, read_question_examples
-from bert_keras.tasks.reading.sources import Place, and_more, place
+from bert_keras.tasks.reading.sources import Place, and_more, place, shown_name
 from bert_keras.tasks.reading.tagged import (
     TaggedExample,
     has_words,
@@ -25,4 +25,5 @@ __all__ = [
     "read_question_examples",
     "read_tagged_examples",
     "read_text_examples",
+    "shown_name",
 ]

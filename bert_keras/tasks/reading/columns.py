@@ -44,6 +44,12 @@ SETTINGS = (
     "data.text_column, data.text_pair_column and data.label_column (--text-column, …) say which "
     "column is what, by name or, without a header, by number"
 )
+# What to do where another sign separates the columns than the file's name says.
+WAYS_OUT = {
+    "\t": "call it .tsv",
+    ",": "call it .csv",
+    ";": "a first line 'sep=;' in a .csv file says that it does",
+}
 _SHOWN = 60  # characters of a text in a message
 _LISTED = 8  # names of columns in one
 

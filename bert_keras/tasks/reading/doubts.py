@@ -1,16 +1,21 @@
 """Signs that a column is not what it was taken for: an id for a text, a text for a label."""
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from bert_keras.errors import InputError
-from bert_keras.tasks.reading.columns import SETTINGS, Columns, quoted
+from bert_keras.tasks.reading.columns import SETTINGS, WAYS_OUT, Columns, quoted
 from bert_keras.tasks.reading.labels import LabelRules
+from bert_keras.tasks.reading.sources import suffix_of
+
+_logger = logging.getLogger("bert_keras")
 
 _NUMBER = re.compile(r"\s*[-+]?\d+([.,]\d+)*\s*")
 _ID = re.compile(r"\s*(?=\S*\d)\S+\s*")  # one word with a digit in it
+_LIST = re.compile(r"\s*\[.*\]\s*", re.DOTALL)  # which is read or refused as one
 _SOME = 4  # rows under which lengths say nothing
 _FEW = 10  # rows under which nothing is said by the share of different values
 _NEARLY_ALL = 0.9
@@ -41,6 +46,7 @@ def check_columns(
     rows = [row for row in rows if row[1].strip()]
     is_guess = bool(rows) and columns.are_numbers and not given.text
     if is_guess:
+        _check_one_column(source, columns, [row[1] for row in rows])
         _check_texts(source, columns, [row[1] for row in rows], [row[2] for row in rows])
         if header is None and not given.names:
             _check_first_row(columns, [row[3] for row in rows], rows[0][0])
@@ -51,10 +57,29 @@ def check_columns(
     both = [
         (text + (pair or ""), str(cell))
         for _, text, pair, cell in rows
-        if cell and isinstance(cell, str | int | float)
+        if cell and isinstance(cell, str | int | float) and not _LIST.fullmatch(str(cell))
     ]
     if both:
         _check_labels(source, columns, both, labels or LabelRules(kind="one"))
+
+
+def _check_one_column(source: str, columns: Columns, texts: Sequence[str]) -> None:
+    """Looks for a table of one column that would have as many in each row by another sign.
+
+    Raises:
+        InputError: When it is a ``.csv``; lines of a ``.txt`` may be texts all the same.
+    """
+    if len(columns.names) + len(columns.others) > 1 or len(texts) < _SOME - 1:
+        return
+    for sign, way_out in WAYS_OUT.items():
+        counts = {text.count(sign) for text in texts}
+        if sign == "," or len(counts) > 1 or not min(counts):
+            continue
+        found = f"{source} is one column, but {min(counts)} {sign!r} stands in each row"
+        if suffix_of(source) == ".csv":
+            raise InputError(f"{found}: if it separates columns, {way_out}")
+        if sign == "\t":
+            _logger.warning("%s; data.text_column = '1' (--text-column) reads columns", found)
 
 
 def _check_texts(

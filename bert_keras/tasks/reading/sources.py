@@ -1,6 +1,7 @@
 """Lines, JSON objects and TFDS examples: what every reader of labelled data starts from."""
 
 import io
+import json
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,6 +35,14 @@ def is_json_lines(source: str) -> bool:
     return suffix_of(source) in JSON_LINES_SUFFIXES
 
 
+def is_json_object(line: str) -> bool:
+    """Whether a line is a JSON object, as no text is."""
+    try:
+        return line.lstrip().startswith("{") and isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 class Place(str):
     """The name of a place in the data, for messages: "train.tsv, row 17".
 
@@ -61,8 +70,7 @@ def row(
     source: str, number: int, values: Mapping[str, Any] | None = None, id_name: str = ""
 ) -> Place:
     """A row of a source; rows count from 1, a header and blank ones among them."""
-    name = "standard input" if source == STANDARD_INPUT else source
-    return place(f"{name}, row {number}", number, values or {}, id_name)
+    return place(f"{shown_name(source)}, row {number}", number, values or {}, id_name)
 
 
 def id_column(names: Iterable[str]) -> str:
@@ -70,13 +78,19 @@ def id_column(names: Iterable[str]) -> str:
     return next((name for name in names if name.strip().lower() in _IDS), "")
 
 
+def shown_name(source: str) -> str:
+    """A source's name for messages."""
+    return "standard input" if source == STANDARD_INPUT else source
+
+
 @contextmanager
-def open_source(source: str) -> Iterator[TextFile]:
+def open_source(source: str, warn: bool = True) -> Iterator[TextFile]:
     r"""The text of a file, packed or not, or of standard input, when it is "-".
 
     ``\n`` alone ends a line; a carriage return is left where it stands.
 
-    A warning counts bytes that are not UTF-8, which come as U+FFFD.
+    A warning counts bytes that are not UTF-8, which come as U+FFFD, unless ``warn`` is false: where
+    a source is looked at before it is read.
 
     Raises:
         InputError: When it is not UTF-8 text; when its end is read, as ``TextFile`` does.
@@ -85,13 +99,14 @@ def open_source(source: str) -> Iterator[TextFile]:
     raw: io.BufferedReader
     if source == STANDARD_INPUT:
         raw = io.BufferedReader(io.BytesIO(_all_of(sys.stdin.buffer)), SAMPLE_BYTES)
-        path = Path("standard input")
+        path = Path(shown_name(source))
     else:
         raw = io.BufferedReader(io.FileIO(source), SAMPLE_BYTES)
         path = Path(source)
     with raw, open_text(path, raw, counts, newline="\n") as file:
         yield file
-    counts.warn()
+    if warn:
+        counts.warn()
 
 
 @lru_cache(maxsize=1)
@@ -105,23 +120,23 @@ def replace_bad(text: str) -> str:
     return ReadCounts().replace_bad(text)
 
 
-def read_source_lines(source: str) -> Iterator[str]:
+def read_source_lines(source: str, warn: bool = True) -> Iterator[str]:
     r"""The lines of a file or of standard input, without their ends, ``\n`` or ``\r\n``.
 
     A carriage return elsewhere is one of the text's characters; a warning counts the lines that
-    have one.
+    have one, unless ``warn`` is false.
 
     Raises:
         InputError: When it is not UTF-8 text.
     """
     with_return = []
-    with open_source(source) as file:
+    with open_source(source, warn) as file:
         for number, line in enumerate(file, start=1):
             line = line.removesuffix("\n").removesuffix("\r")
             if "\r" in line:
                 with_return.append(number)
             yield line
-    if with_return:
+    if with_return and warn:
         _logger.warning(
             "%s: %s",
             row(source, with_return[0]),
@@ -136,17 +151,20 @@ def and_more(count: int) -> str:
     return f", and {count:,} more like it" if count > 0 else ""
 
 
-def read_objects(source: str, wanted: str) -> Iterator[tuple[Place, dict[str, Any]]]:
+def read_objects(
+    source: str, wanted: str, warn: bool = True
+) -> Iterator[tuple[Place, dict[str, Any]]]:
     """The objects of JSON lines, each with its row's place; blank lines are passed over.
 
     Args:
         source: The file.
         wanted: What an object must have, for messages.
+        warn: As in ``read_source_lines``.
 
     Raises:
         InputError: When a line is no JSON object.
     """
-    for number, line in enumerate(read_source_lines(source), start=1):
+    for number, line in enumerate(read_source_lines(source, warn), start=1):
         if line.strip():
             values = json_object(row(source, number), line, wanted)
             yield row(source, number, values, id_column(values)), values

@@ -1,6 +1,8 @@
 """Tables as rows of named cells: what is a header, and which column is what."""
 
 import csv
+import logging
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -11,16 +13,27 @@ from bert_keras.tasks.reading.columns import (
     LABELS,
     SETTINGS,
     TEXTS,
+    WAYS_OUT,
     Columns,
     are_numbers,
     find_columns,
     listed,
     number_columns,
 )
-from bert_keras.tasks.reading.sources import Place, id_column, open_source, replace_bad, row
+from bert_keras.tasks.reading.sources import (
+    Place,
+    id_column,
+    open_source,
+    replace_bad,
+    row,
+    suffix_of,
+)
+
+_logger = logging.getLogger("bert_keras")
 
 _MAX_CELL = 1 << 28  # characters
 _RETURN = "\ud800"  # stands for a carriage return that ends no row; no file has it
+_SEPARATOR_LINE = re.compile(r'"?sep=([^\w\s"]|\t)"?\s*', re.IGNORECASE)  # Excel's own
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,8 @@ def tab_rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
 def csv_rows(source: str) -> Iterator[tuple[int, list[str]]]:
     """The cells of a file of commas and quotes, with their row's number.
 
+    Another sign separates the cells where the first line is Excel's ``sep=;``.
+
     Raises:
         InputError: When it is none.
     """
@@ -50,8 +65,18 @@ def csv_rows(source: str) -> Iterator[tuple[int, list[str]]]:
     number = 0
     with open_source(source) as file:
         lines = (_with_marked_returns(replace_bad(line)) for line in file)
+        first = next(lines, "")
+        said = _SEPARATOR_LINE.fullmatch(first)
+        if said:
+            number = 1
+            _logger.info("%s: %r separates the cells, as the first line says", source, said[1])
         try:
-            for number, cells in enumerate(csv.reader(lines, strict=True), 1):
+            table = csv.reader(
+                lines if said else chain([first], lines),
+                delimiter=said[1] if said else ",",
+                strict=True,
+            )
+            for number, cells in enumerate(table, 2 if said else 1):
                 yield number, [cell.replace(_RETURN, "\r") for cell in cells] or [""]
         except csv.Error as error:
             where = row(source, number + 1)
@@ -112,7 +137,8 @@ def read_table(source: str, rows: Iterator[tuple[int, list[str]]], wanted: Wante
             continue  # a blank line; of a table of one column it is a row with an empty cell
         if len(cells) != len(names):
             raise InputError(
-                f"{row(source, number)} has {_counted(len(cells))}, the first row has {len(names)}"
+                f"{row(source, number)} has {_counted(len(cells))}, the first row has "
+                f"{len(names)}{_way_out(source, first)}"
             )
         values = dict(zip(names, cells, strict=True))
         if is_doubtful and values[columns.text].strip() == columns.text:
@@ -125,15 +151,27 @@ def read_table(source: str, rows: Iterator[tuple[int, list[str]]], wanted: Wante
 
 
 def _check_separator(source: str, where: str, first: str, wanted: Wanted) -> None:
-    """Refuses a table of one column whose first row is a header by another separator."""
+    """Refuses a table of one column whose first row is a header by another separator.
+
+    Or has the columns that were given only by another.
+    """
+    asked = any(name not in ("1", first.strip()) for name in wanted.given.names)
     for sign in ("\t", ",", ";"):
         names = [name.strip() for name in first.split(sign)]
-        if len(names) > 1 and find_columns(names, source, Columns(), wanted.labels):
+        if len(names) > 1 and (asked or find_columns(names, source, Columns(), wanted.labels)):
             raise InputError(
-                f"{where} is one column, but a header of {len(names)} if {sign!r} separates them: "
-                "a .csv file has commas and quotes, a .tsv file tabs. Received: "
-                f"{first!r:.80}"
+                f"{where} is one column, but {len(names)} if {sign!r} separates them: "
+                f"{WAYS_OUT[sign]}. Received: {first!r:.80}"
             )
+
+
+def _way_out(source: str, first: Sequence[str]) -> str:
+    """A hint for a table whose rows differ in their columns."""
+    sign = next((sign for sign in ("\t", ";") if len(first) == 1 and sign in first[0]), "")
+    if sign:
+        return f"; if {sign!r} separates the columns, {WAYS_OUT[sign]}"
+    is_csv = suffix_of(source) == ".csv"
+    return "; a cell with commas must stand in double quotes" if is_csv else ""
 
 
 def _header(source: str, where: str, names: list[str], wanted: Wanted) -> Columns | None:

@@ -17,6 +17,7 @@ from bert_keras.tasks.reading.sources import (
     read_source_lines,
     replace_bad,
     row,
+    shown_name,
     suffix_of,
 )
 from bert_keras.tasks.reading.word_columns import Given, tag_of
@@ -89,12 +90,13 @@ def has_words(source: str, word_column: str = "") -> bool:
     if is_tfds(source):
         return any(name in DataSet(source).fields for name in _WORDS)
     if is_json_lines(source):
-        _, record = next(read_objects(source, "with a text or tokens"), ("", {}))
+        _, record = next(read_objects(source, "with a text or tokens", warn=False), ("", {}))
         return any(name in record for name in _WORDS)
     if suffix_of(source) == ".txt" or source == STANDARD_INPUT:
-        return is_columns(list(read_source_lines(source)))
+        return is_columns(list(read_source_lines(source, warn=False)))
     if suffix_of(source) == ".tsv":
-        rows = [line.split("\t") for line in read_source_lines(source) if "\t" in line.strip()]
+        lines = read_source_lines(source, warn=False)
+        rows = [line.split("\t") for line in lines if "\t" in line.strip()]
         of_texts = sum(any(" " in cell.strip() for cell in cells) for cells in rows)
         return 2 * of_texts <= len(rows)
     return True
@@ -128,12 +130,12 @@ def read_tagged_examples(
         examples = list(_rows(source, given, labelled))
     else:
         raise InputError(
-            f"{source} is read as raw text, which has no tags; columns of words and tags are seen "
-            "in a .conll file, and in a .txt file when its lines end in tags; or set "
+            f"{shown_name(source)} is read as raw text, which has no tags; columns of words and "
+            "tags are seen in a .conll file, and in a .txt file when its lines end in tags; or set "
             "data.word_column"
         )
     if not examples:
-        raise InputError(f"{source} holds no words")
+        raise InputError(f"{shown_name(source)} holds no words")
     if labelled:
         _check_distinct(source, examples)
     return examples
@@ -224,7 +226,11 @@ def _strings(record: dict[str, Any], name: str, where: str) -> tuple[str, ...] |
     if values is None:
         return None
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise InputError(f"{where}: the field {name!r} must be a list of strings")
+        wrong = values[:8] if isinstance(values, list) else values
+        raise InputError(
+            f"{where}: the field {name!r} must be a list of strings: words, or the names of tags, "
+            f"not their numbers. Received: {wrong!r:.80}"
+        )
     return tuple(map(replace_bad, values))
 
 
@@ -233,7 +239,7 @@ def _rows(source: str, given: Given, labelled: bool) -> Iterator[TaggedExample]:
     columns = read_columns(source, list(read_source_lines(source)), given, labelled)
     count = len(columns.sentences)
     plural = "" if count == 1 else "s"
-    _logger.info("%s: %d sentence%s, %s", source, count, plural, columns.said)
+    _logger.info("%s: %d sentence%s, %s", shown_name(source), count, plural, columns.said)
     for sentence in columns.sentences:
         words, tags = [], []
         for number, cells in sentence:

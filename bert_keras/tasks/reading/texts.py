@@ -15,11 +15,13 @@ from bert_keras.tasks.reading.sources import (
     and_more,
     id_column,
     is_json_lines,
+    is_json_object,
     is_tfds,
     read_objects,
     read_source_lines,
     replace_bad,
     row,
+    shown_name,
     suffix_of,
 )
 from bert_keras.tasks.reading.tables import (
@@ -96,7 +98,7 @@ def read_text_examples(
     labels = labels if labelled else None
     per_column = labels.names if labels and labels.kind == "several" else ()
     columns, rows = _collect(source, Wanted(given, header, per_column), labels, labelled)
-    check_columns(source, columns, rows, given, header, labels)
+    check_columns(shown_name(source), columns, rows, given, header, labels)
     found: list[str | None] = [None] * len(rows)
     if labels:
         found = read_labels([cell for *_, cell in rows], [where for where, *_ in rows], labels)
@@ -136,7 +138,7 @@ def _collect(
     if labels and labels.ignored:
         _logger.info("%s: data.ignore_labels leaves out %d of the rows", source, ignored)
     if not rows:
-        raise InputError(f"{source} holds no examples")
+        raise InputError(f"{shown_name(source)} holds no examples")
     return columns, rows
 
 
@@ -145,8 +147,7 @@ def _described(source: str, columns: Columns, example: TextExample, is_labelled:
     text = " + ".join(map(quoted, filter(None, (example.text, example.text_pair))))
     label = "" if example.label is None else f" -> {quoted(example.label)}"
     where = example.where.removeprefix(f"{source}, ").removeprefix("standard input, ")
-    name = "standard input" if source == STANDARD_INPUT else source
-    return f"{name}: {columns.describe(is_labelled)}; {where}: {text}{label}"
+    return f"{shown_name(source)}: {columns.describe(is_labelled)}; {where}: {text}{label}"
 
 
 def _rows(source: str, wanted: Wanted, is_labelled: bool) -> Iterator[Row]:
@@ -166,9 +167,10 @@ def _rows(source: str, wanted: Wanted, is_labelled: bool) -> Iterator[Row]:
     elif suffix_of(source) == ".txt" or source == STANDARD_INPUT:
         yield from _line_rows(source, wanted)
     else:
+        is_json = suffix_of(source) == ".json"
         raise InputError(
             f"{source} must be a .tsv, .csv, .jsonl or .txt file, packed as .gz or .zst or not, "
-            "- or tfds:NAME"
+            "- or tfds:NAME" + ("; a .jsonl has a JSON object a line" if is_json else "")
         )
 
 
@@ -176,6 +178,11 @@ def _line_rows(source: str, wanted: Wanted) -> Iterator[Row]:
     """Every line is a text, unless the first is a header."""
     lines = list(read_source_lines(source))
     names = [cell.strip() for cell in lines[0].split("\t")] if lines else []
+    if lines and is_json_object(lines[0]):
+        raise InputError(
+            f"{row(source, 1)} is a JSON object, and a line would be read as a text; save it as a "
+            ".jsonl file, which is read by its fields"
+        )
     is_table = bool(wanted.header or wanted.given.names)
     if wanted.header is None and not is_table and len(names) > 1:
         is_table = find_columns(names, source, wanted.given, wanted.labels) is not None

@@ -187,7 +187,7 @@ def test_texts_that_are_shorter_than_their_labels_are_let_be(tmp_path):
 )
 def test_a_header_by_another_separator_is_no_table_of_one_column(tmp_path, name, sign):
     (tmp_path / name).write_text(f"text{sign}label\nfine{sign}1\n")
-    with pytest.raises(InputError, match="row 1 is one column, but a header of 2 if "):
+    with pytest.raises(InputError, match=r"one column, but 2 if .*: (call it|a first line)"):
         rows_of(str(tmp_path / name), None)
 
 
@@ -203,3 +203,52 @@ def test_an_unknown_layout_names_the_settings(tmp_path):
 )
 def test_published_files_are_not_doubted(shared_data, name, count):
     assert len(rows_of(str(shared_data / name))) == count
+
+
+@pytest.mark.parametrize(("sign", "first"), [(";", "sep=;"), (",", "sep=,"), ("\t", '"sep=\t"')])
+def test_the_separator_that_excel_writes_into_the_first_line_is_read(tmp_path, caplog, sign, first):
+    caplog.set_level(logging.INFO)
+    (tmp_path / "a.csv").write_text(f'{first}\r\ntext{sign}label\r\n"a{sign} b"{sign}1\r\n')
+    (example,) = read_text_examples(str(tmp_path / "a.csv"))
+    assert (example.text, example.label) == (f"a{sign} b", "1")
+    assert (example.where.number, caplog.messages[0].partition(": ")[2]) == (
+        3,
+        f"{sign!r} separates the cells, as the first line says",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.csv", "Satz;Art\nja;1\nnein, nie;0\n", "row 3 has 2 columns, .* 1; if ';' .*sep=;"),
+        ("a.csv", "Satz;Art\nja;1\nnein;0\n", "1 ';' stands in each row: .*sep=;"),
+        ("a.csv", "Satz\tArt\nja\t1\nnein\t0\n", "in each row: .*call it .tsv"),
+        ("a.csv", "text,label\nyes, indeed,1\n", "row 2 has 3 columns, .* in double quotes"),
+    ],
+)
+def test_a_table_by_another_separator_names_the_way_out(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_text_examples(str(tmp_path / name), labelled=False)
+
+
+def test_lines_of_columns_that_are_read_as_texts_are_warned_of(tmp_path, caplog):
+    (tmp_path / "a.txt").write_text("fine film\tgood\nbad film\tbad\nno film\tbad\n")
+    assert len(read_text_examples(str(tmp_path / "a.txt"), labelled=False)) == 3
+    assert "1 '\\t' stands in each row; data.text_column = '1'" in caplog.text
+    caplog.clear()
+    read_text_examples(str(tmp_path / "a.txt"), "1", labelled=False)
+    assert not caplog.text
+
+
+def test_lists_of_labels_may_be_longer_than_the_texts(tmp_path):
+    rows = [(f"text {n}", f"[{n % 2}, {int(n % 3 == 0)}, {int(n % 4 == 0)}]") for n in range(12)]
+    rules = LabelRules(kind="several", names=("x", "y", "z"))
+    path = write(tmp_path, "a.tsv", rows, header=("text", "labels"))
+    assert read_text_examples(path, labels=rules)[0].label == "y|z"
+
+
+def test_columns_that_another_separator_would_give_name_the_way_out(tmp_path):
+    (tmp_path / "sts.csv").write_text("a dog\ta cat\t2.5\n")
+    with pytest.raises(InputError, match=r"one column, but 3 if '\\t' separates .* call it \.tsv"):
+        read_text_examples(str(tmp_path / "sts.csv"), label_column="3")
