@@ -34,6 +34,14 @@ def test_a_command_ends_in_one_line(elsewhere):
         assert "set KERAS_BACKEND=tensorflow" in line
 
 
+def test_the_quickstart_says_it_before_it_writes_anything(tmp_path):
+    workdir = tmp_path / "quickstart"
+    done = run(["-m", "bert_keras", "quickstart", "--workdir", workdir], KERAS_BACKEND="torch")
+    assert done.returncode == 1
+    assert "set KERAS_BACKEND=tensorflow" in done.stderr
+    assert not workdir.exists()
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_from_python_each_package_says_it(package):
     done = run(["-c", f"import bert_keras.{package}"], KERAS_BACKEND="torch")

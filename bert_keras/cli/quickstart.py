@@ -50,6 +50,8 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Collects text, learns a vocabulary, prepares a corpus, pre-trains, and fills masks."""
+    import bert_keras.backend  # noqa: F401 - another one is refused before a minute went by
+
     workdir: Path = options.workdir
     texts, vocabulary, corpus = (workdir / name for name in ("texts", "vocab.txt", "corpus"))
     console.print("1. Text: the documentation of the Python packages installed here", style="bold")

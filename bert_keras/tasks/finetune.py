@@ -31,6 +31,7 @@ from bert_keras.training import (
     check_batches,
     check_owner,
     claim,
+    has_model,
     host_of,
     is_chief,
     make_optimizer,
@@ -87,7 +88,7 @@ def finetune(
     data = _read(config, make_task(config.data))
     with own_workdir(strategy, workdir) as own, telling_of_lost_workers(strategy):
         check_owner(own, config, DATA_FILE, data.description, config.data.train)
-        if not (own / MODEL_FOLDER).exists():
+        if not has_model(own):
             _train(config, data, strategy, own, callbacks, on_data)
     return workdir / MODEL_FOLDER
 

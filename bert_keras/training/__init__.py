@@ -18,6 +18,7 @@ from bert_keras.training.workdir import (
     check_owner,
     claim,
     finish,
+    has_model,
     source_of_start,
     start_of_run,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "check_owner",
     "claim",
     "finish",
+    "has_model",
     "host_of",
     "is_chief",
     "make_optimizer",

@@ -24,7 +24,7 @@ from bert_keras.training.optimizer import make_optimizer
 from bert_keras.training.stages import make_stages, say_epochs
 from bert_keras.training.steps import TrainStep
 from bert_keras.training.strategy import check_batches, host_of, is_chief, make_strategy
-from bert_keras.training.workdir import claim, source_of_start, start_of_run
+from bert_keras.training.workdir import claim, has_model, source_of_start, start_of_run
 from bert_keras.training.workers import own_workdir, telling_of_lost_workers
 
 
@@ -65,7 +65,7 @@ def pretrain(
     strategy = make_strategy(config.distribution)
     with own_workdir(strategy, workdir) as own, telling_of_lost_workers(strategy):
         claim(own, config, DESCRIPTION_FILE, texts.identity, texts.path)
-        if not (own / MODEL_FOLDER).exists():
+        if not has_model(own):
             run = _make_run(config, texts, strategy, own, callbacks)
             if is_chief(strategy):
                 write_description(run.model, own, texts.tokenizer)

@@ -1,6 +1,8 @@
 """What lies in a run's work directory, and whose it is."""
 
 import dataclasses
+import logging
+import shutil
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +22,11 @@ from bert_keras.checkpoints.run_state import (
 )
 from bert_keras.config import dump_toml, load_toml
 from bert_keras.errors import InputError
-from bert_keras.files import write_text_atomic
+from bert_keras.files import atomic_directory, write_text_atomic
 from bert_keras.training.curves import plot_curves
 from bert_keras.training.metrics import read_metrics
+
+_logger = logging.getLogger("bert_keras")
 
 LOCK_FILE = ".lock"
 
@@ -123,10 +127,27 @@ def finish(workdir: str | Path) -> Path:
             if best is None:
                 save(load(workdir), workdir / MODEL_FOLDER)
             else:
-                best.rename(workdir / MODEL_FOLDER)
+                # A copy: should the run go on, the best model so far may stay the best to its end.
+                with atomic_directory(workdir / MODEL_FOLDER) as directory:
+                    shutil.copytree(best, directory, dirs_exist_ok=True)
             if read_metrics(workdir):
                 plot_curves(workdir)
     return workdir / MODEL_FOLDER
+
+
+def has_model(workdir: Path) -> bool:
+    """Whether a run has its ``model/`` already; where steps are left, that is said."""
+    if not (workdir / MODEL_FOLDER).exists():
+        return False
+    steps = steps_in(workdir / CHECKPOINTS_FOLDER)
+    if steps and (workdir / CONFIG_FILE).exists():
+        train = tomllib.loads(_read(workdir / CONFIG_FILE))["train"]
+        if steps[-1] < train["steps"] and not train.get("patience"):
+            _logger.warning(
+                "the run in %s ended at step %s of %s; remove %s, and it goes on",
+                workdir, f"{steps[-1]:,}", f"{train['steps']:,}", workdir / MODEL_FOLDER,
+            )  # fmt: skip
+    return True
 
 
 def start_of_run(workdir: Path, given: str) -> str:

@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 import bert_keras
 from bert_keras.cli.main import main
@@ -195,20 +195,31 @@ def test_finish_makes_the_newest_checkpoint_the_model_and_the_run_can_go_on_with
     run("finish", stopped)
     assert f"model: {stopped / 'model'}" in capsys.readouterr().out
     assert_same(weights(stopped / "model"), weights(stopped.parent / "start"))
+    capsys.readouterr()
     run(*pretrain(made, stopped))  # it has finished
+    assert "ended at step 4 of 6; remove" in capsys.readouterr().err
     assert_same(weights(stopped / "model"), weights(stopped.parent / "start"))
     shutil.rmtree(stopped / "model")
     run(*pretrain(made, stopped))
     assert_same(weights(stopped / "model"), weights(made / "finished" / "model"))
+    capsys.readouterr()
+    run(*pretrain(made, stopped))
+    assert "ended at step" not in capsys.readouterr().err
 
 
-def test_finish_keeps_the_best_model_of_a_finetuning_run(tuned, tmp_path):
+def test_finish_keeps_the_best_model_also_for_a_run_that_goes_on(made, tuned, tmp_path):
     stopped = tmp_path / "run"
     shutil.copytree(tuned, stopped, ignore=shutil.ignore_patterns("model", ".lock"))
     shutil.copytree(tuned / "model", stopped / "best")
     run("finish", stopped)
     assert_same(weights(stopped / "model"), weights(tuned / "model"))
-    assert not (stopped / "best").exists()
+    shutil.rmtree(stopped / "model")
+    array = load_file(tuned / "model" / "model.safetensors")
+    (name, *_) = array
+    save_file(array | {name: array[name] + 1}, stopped / "best" / "model.safetensors")
+    best = weights(stopped / "best")  # which the last step's model is not
+    run(*finetune(made, stopped, "--model", made / "finished"))
+    assert_same(weights(stopped / "model"), best)
 
 
 def fail(capsys, *arguments):
