@@ -9,6 +9,7 @@ from bert_keras.corpus.textfiles import Paragraph
 
 _LINES = 1_000  # are looked at, the first ones
 _CHARACTERS = 1 << 14
+_LONGEST = 2_000  # characters; a longer line is no sentence
 _logger = logging.getLogger("bert_keras")
 
 
@@ -57,6 +58,8 @@ def _warn_of_joined_lines(paragraphs: list[Paragraph]) -> None:
 
 
 def _looks_single(line: str) -> bool:
+    if len(line) > _LONGEST:
+        return False
     return not has_end_mark(line) or (ends_sentence(line) and len(split_paragraph([line])) == 1)
 
 

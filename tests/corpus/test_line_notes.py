@@ -104,6 +104,7 @@ WHOLE = "One ends here.\nso does this one.\nThe fourth\nand this.\nMore of it.\n
          "9 of the first 9 lines hold several sentences, .*--sentences auto"),
         (PROSE, {"sentences": "lines"}, "3 of the first 4 lines go on in the next line"),
         (PROSE * 3, {}, None),
+        ("word " * 200_000, {}, None),
         (WHOLE, {"sentences": "lines"}, None),
         (LINES, {"split": "blank-line"}, None),
     ],

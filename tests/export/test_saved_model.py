@@ -12,6 +12,7 @@ from bert_keras.export import comparison, export_saved_model
 from bert_keras.export.samples import SENTENCES
 from bert_keras.modeling import BertForSequenceClassification
 from bert_keras.tasks import fill_mask, predict
+from bert_keras.tokenization import BertTokenizer
 
 REST = [
     "pairs",
@@ -236,6 +237,17 @@ def test_a_text_that_is_cut_counts_max_length_tokens(make_model, tmp_path, token
     model = make_model("classification")
     report = export_saved_model(model, tokenizer, tmp_path / "served", max_length=16)
     assert report["comparison_with_keras"]["longest"] == 16
+
+
+@pytest.mark.parametrize("kind", ["classification", "tagging", "span"])
+def test_nothing_is_said_of_texts_that_only_the_comparison_reads(
+    kind, make_model, tmp_path, caplog
+):
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fine", "film"]
+    words += [f"[unused{n}]" for n in range(make_model(kind).config.vocab_size - len(words))]
+    with caplog.at_level(logging.INFO, "bert_keras"):
+        export_saved_model(make_model(kind), BertTokenizer(words), tmp_path / "out", max_length=16)
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 class TestWhatFailsLeavesNothing:
