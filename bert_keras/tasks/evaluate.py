@@ -69,7 +69,6 @@ def predict(
     text_pairs: str | Sequence[str] | None = None,
     batch_size: int = 32,
     on_progress: Advance | None = None,
-    quiet: bool = False,
     **settings: Any,
 ) -> list[Prediction]:
     """A model's answers to texts, or to pairs of texts.
@@ -83,7 +82,6 @@ def predict(
         text_pairs: The second texts, as many; the texts in which the answers stand.
         batch_size: Sequences in a batch, which the answers do not depend on.
         on_progress: Told of (sequences done, sequences in all).
-        quiet: Leaves out the notes on texts that are cut or that the model does not know.
         **settings: Fields of the task, such as ``max_seq_length``.
 
     Returns:
@@ -100,7 +98,7 @@ def predict(
     task = task_of(model, **settings)
     partners: Sequence[str | None] = pairs or [None] * len(texts)
     examples = [task.from_text(*row) for row in zip(texts, partners, strict=True)]
-    return answer(model, task, examples, batch_size, on_progress, quiet=quiet)
+    return answer(model, task, examples, batch_size, on_progress)
 
 
 def answer(
@@ -109,13 +107,9 @@ def answer(
     examples: Sequence[Any],
     batch_size: int = 32,
     on_progress: Advance | None = None,
-    *,
-    quiet: bool = False,
 ) -> list[Prediction]:
     """The model's answer to each example of a task; see ``predict``."""
-    features = (
-        task.features(examples, tokenizer_of(model)) if quiet else _features(model, task, examples)
-    )
+    features = _features(model, task, examples)
     outputs, _ = run_model(model, features, batch_size, on_progress)
     return task.decode(examples, features, outputs)
 

@@ -81,7 +81,7 @@ class _TextAnswers(Answers):
     def predictions(self, model: Any, texts: Texts) -> list[dict[str, Any]]:
         """Keras's answers."""
         pairs = texts[1] if len(texts) > 1 else None
-        return predict(model, texts[0], pairs, max_seq_length=self.config.max_length, quiet=True)
+        return predict(model, texts[0], pairs, max_seq_length=self.config.max_length)
 
 
 class ClassificationAnswers(_TextAnswers):

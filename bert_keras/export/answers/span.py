@@ -177,7 +177,7 @@ class SpanAnswers(Answers):
         sizes = [self.task.max_seq_length - len(head.input_ids) - 1 for head in heads]
         most = self._tokens_read(tf.constant(sizes, tf.int32)).numpy().tolist()
         read = read_on_host(self.tokenizer, contexts, most)
-        answers = predict(model, questions, read, max_seq_length=self.config.max_length, quiet=True)
+        answers = predict(model, questions, read, max_seq_length=self.config.max_length)
 
         def column(key: str, dtype: type) -> np.ndarray:
             return np.array([answer[key] for answer in answers], dtype)

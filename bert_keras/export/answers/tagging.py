@@ -173,7 +173,7 @@ class TaggingAnswers(Answers):
         """The entities, or words, of ``predict`` in what is read of the texts."""
         most = [self._most_tokens()] * len(texts[0])
         read = read_on_host(self.tokenizer, texts[0], most)
-        answers = predict(model, read, max_seq_length=self.config.max_length, quiet=True)
+        answers = predict(model, read, max_seq_length=self.config.max_length)
         rows = [
             answer["entities"] if "entities" in answer else _by_word(answer) for answer in answers
         ]
