@@ -85,7 +85,7 @@ def _data_set(source: str, labelled: bool) -> Iterator[QuestionExample]:
 
 def _squad(source: str, labelled: bool) -> Iterator[QuestionExample]:
     with open_source(source) as file:
-        text = replace_bad(file.read())
+        text = file.read()
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:

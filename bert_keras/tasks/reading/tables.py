@@ -24,7 +24,6 @@ from bert_keras.tasks.reading.sources import (
     Place,
     id_column,
     open_source,
-    replace_bad,
     row,
     suffix_of,
 )
@@ -64,7 +63,7 @@ def csv_rows(source: str) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(_MAX_CELL)  # Python's own limit is 131,072 characters
     number = 0
     with open_source(source) as file:
-        lines = (_with_marked_returns(replace_bad(line)) for line in file)
+        lines = (_with_marked_returns(line) for line in file)
         first = next(lines, "")
         said = _SEPARATOR_LINE.fullmatch(first)
         if said:
