@@ -10,6 +10,7 @@ from bert_keras.checkpoints.huggingface import CONFIG_FILE as HF_CONFIG_FILE
 from bert_keras.checkpoints.huggingface import load_huggingface, save_huggingface
 from bert_keras.checkpoints.keras_file import load_keras, save_keras
 from bert_keras.checkpoints.keras_hub import WEIGHTS_SUFFIX, is_keras_hub, load_keras_hub
+from bert_keras.checkpoints.mark import MARK_FILE
 from bert_keras.checkpoints.opening import Wanted
 from bert_keras.checkpoints.run import finished_or_best, load_state, named_run
 from bert_keras.checkpoints.sentence_transformers import MODULES_FILE
@@ -120,6 +121,6 @@ def load(
         )
     raise InputError(
         f"{path} is no model: there is neither {HF_CONFIG_FILE} (Hugging Face, keras-hub) nor "
-        "*.index (a TensorFlow checkpoint) nor config.toml (a run) in it, and its name does not "
+        f"*.index (a TensorFlow checkpoint) nor {MARK_FILE} (a run) in it, and its name does not "
         "end in .keras"
     )

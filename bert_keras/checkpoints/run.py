@@ -5,7 +5,6 @@ Nothing is written and no lock is needed: the run may be training meanwhile.
 
 import json
 import logging
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,12 @@ from bert_keras.checkpoints.config_json import (
     head_arguments,
     named_class,
 )
+from bert_keras.checkpoints.mark import RunMark, read_mark
 from bert_keras.checkpoints.opening import Wanted, load_tokenizer, make_request
 from bert_keras.checkpoints.run_state import (
     BEST_FOLDER,
     BEST_STEP_FILE,
     CHECKPOINTS_FOLDER,
-    CONFIG_FILE,
     MODEL_FOLDER,
     MODEL_VARIABLES,
     Arrays,
@@ -31,13 +30,10 @@ from bert_keras.checkpoints.run_state import (
     steps_in,
 )
 from bert_keras.checkpoints.weights import Weights, make_model, model_entries
-from bert_keras.config import BertConfig, PretrainConfig, load_toml
+from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
-from bert_keras.corpus import Corpus
-from bert_keras.corpus.store import DESCRIPTION_FILE
 from bert_keras.errors import InputError
 from bert_keras.files import write_text_atomic
-from bert_keras.modeling import BertForPreTraining
 from bert_keras.tokenization import BertTokenizer
 
 _logger = logging.getLogger("bert_keras")
@@ -68,9 +64,9 @@ def named_run(path: Path) -> tuple[Path, int | None] | None:
         InputError: When what stands behind the @ of a run is no step.
     """
     if path.exists():
-        return (path, None) if (path / CONFIG_FILE).is_file() else None
+        return (path, None) if read_mark(path) else None
     folder, at, step = str(path).rpartition("@")
-    if not at or not (Path(folder) / CONFIG_FILE).is_file():
+    if not at or not read_mark(Path(folder)):
         return None
     if not (step.isascii() and step.isdigit()):
         raise InputError(f"behind the @ of {path} must stand a step; {_there_are(Path(folder))}")
@@ -113,7 +109,7 @@ def load_state(workdir: Path, step: int | None, wanted: Wanted) -> Any:
     """
     step, arrays = _newest(workdir) if step is None else (step, _of_step(workdir, step))
     path = state_file(workdir / CHECKPOINTS_FOLDER, step)
-    values, tokenizer = _description(workdir, arrays)
+    values, tokenizer = _description(workdir)
     own = named_class(path, values, None)
     assert own is not None
     in_file = head_arguments(own, values, str(path))
@@ -127,7 +123,9 @@ def load_state(workdir: Path, step: int | None, wanted: Wanted) -> Any:
 
 def finished_or_best(workdir: Path) -> Path | None:
     """The folder of a run's model, or of the best so far, which is said; None if it has neither."""
-    if (workdir / MODEL_FOLDER / _MODEL_CONFIG_FILE).exists():
+    mark = _mark(workdir)
+    is_own = mark.is_finishing or mark.model_files is not None
+    if is_own and (workdir / MODEL_FOLDER / _MODEL_CONFIG_FILE).exists():
         return workdir / MODEL_FOLDER
     if (workdir / BEST_FOLDER / _MODEL_CONFIG_FILE).exists():
         step = (workdir / BEST_STEP_FILE).read_text(encoding="utf-8").strip()
@@ -187,13 +185,14 @@ def _say_unfinished(workdir: Path, taken: str, step: int) -> None:
 
 
 def _of_all(workdir: Path, step: int) -> str:
-    """A step, and of how many where the run's config says that."""
-    with (workdir / CONFIG_FILE).open("rb") as file:
-        try:
-            total = tomllib.load(file)["train"]["steps"]
-        except (ValueError, KeyError, TypeError):
-            return f"{step:,}"
-    return f"{step:,} of {total:,}"
+    """A step, and of how many."""
+    return f"{step:,} of {_mark(workdir).config['train']['steps']:,}"
+
+
+def _mark(workdir: Path) -> RunMark:
+    mark = read_mark(workdir)
+    assert mark is not None, "asked by ``named_run`` before"
+    return mark
 
 
 def _weights(
@@ -210,25 +209,8 @@ def _weights(
     return Weights(str(path), shapes, read, stored.__getitem__)
 
 
-def _description(workdir: Path, arrays: Arrays) -> tuple[dict[str, Any], BertTokenizer | None]:
+def _description(workdir: Path) -> tuple[dict[str, Any], BertTokenizer | None]:
     """The contents of a run's ``config.json``, and its tokenizer."""
     folder = workdir / CHECKPOINTS_FOLDER
-    if (folder / _MODEL_CONFIG_FILE).exists():
-        values = read_json_object(folder / _MODEL_CONFIG_FILE)
-        return values, load_tokenizer(folder, BertConfig.from_dict(values), None)
-    # One begun by an earlier version kept neither; a pre-training run has them from its corpus.
-    again = "give the command that trains it once more, which writes them, and stop it"
-    if not (workdir / DESCRIPTION_FILE).exists():
-        raise InputError(f"the run in {workdir} keeps no config.json and tokenizer yet; {again}")
-    config = load_toml(PretrainConfig, workdir / CONFIG_FILE)
-    if not config.data.corpus:
-        raise InputError(
-            f"the run in {workdir} keeps no vocabulary, and data.corpus in its {CONFIG_FILE} names "
-            f"no corpus; {again}"
-        )
-    corpus = Corpus.open(config.data.corpus)
-    if corpus.identity != (workdir / DESCRIPTION_FILE).read_text(encoding="utf-8"):
-        raise InputError(f"{corpus.path} is not the corpus that the run in {workdir} trains on")
-    _logger.info("%s keeps no vocabulary: it is that of the corpus %s", workdir, corpus.path)
-    model_config = config.model.bert_config(corpus.vocab_size).to_dict()
-    return model_config | {"architectures": [BertForPreTraining.__name__]}, corpus.tokenizer
+    values = read_json_object(folder / _MODEL_CONFIG_FILE)
+    return values, load_tokenizer(folder, BertConfig.from_dict(values), None)

@@ -209,15 +209,18 @@ def recipe_file(path: Path) -> Path:
     return candidate if names and ".." not in names and candidate.is_file() else path
 
 
-def existing_model(path: Path) -> Path:
+def existing_model(path: Path, workdir: Path | None = None) -> Path:
     """MODEL, as ``bert_keras.load`` takes it, once there is something by that name.
 
-    Asked before TensorFlow is started, which takes seconds.
+    Asked before TensorFlow is started, which takes seconds. A run that has begun in ``workdir``
+    may go on without the model that it started from, which is asked later.
 
     Raises:
         InputError: When there is nothing.
     """
     run, at, _ = str(path).rpartition("@")
     if path.exists() or Path(f"{path}.index").exists() or (at and Path(run).is_dir()):
+        return path
+    if workdir and (workdir / "run.json").exists():
         return path
     raise InputError(f"no such model directory: {path}")

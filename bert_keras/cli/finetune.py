@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
     from bert_keras.cli.progress import FinetuningProgress
     from bert_keras.tasks import finetune
 
-    start = existing_model(options.model) if options.model else None
+    start = existing_model(options.model, options.workdir) if options.model else None
     note_on_precision(config.train.precision)
     with FinetuningProgress() as bar:
         model = finetune(

@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
     from bert_keras.cli.progress import PretrainingProgress
     from bert_keras.training import pretrain
 
-    init = existing_model(options.init) if options.init else None
+    init = existing_model(options.init, options.workdir) if options.init else None
     note_on_precision(config.train.precision)
     with PretrainingProgress() as bar:
         model = pretrain(config, options.workdir, options.corpus, init, callbacks=[bar])

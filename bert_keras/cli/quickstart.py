@@ -16,12 +16,14 @@ from bert_keras.cli.console import (
     start_tensorflow,
     table,
 )
+from bert_keras.errors import InputError
 
 if TYPE_CHECKING:
     from bert_keras.config import PretrainConfig
 
 RECIPE = Path("configs/pretrain/tiny-quickstart.toml")
 VOCAB_SIZE = 4000
+MARK_FILE = ".quickstart"  # tells the command's folder from any other
 SENTENCES = (
     "Return the [MASK] of the array.",
     "This function is [MASK] in Python.",
@@ -53,6 +55,7 @@ def run(options: argparse.Namespace) -> None:
     import bert_keras.backend  # noqa: F401 - another one is refused before a minute went by
 
     workdir: Path = options.workdir
+    _check_folder(workdir)
     texts, vocabulary, corpus = (workdir / name for name in ("texts", "vocab.txt", "corpus"))
     console.print("1. Text: the documentation of the Python packages installed here", style="bold")
     if not texts.exists():
@@ -75,6 +78,22 @@ def run(options: argparse.Namespace) -> None:
         f"Curves: {workdir / 'curves.png'}    model: {workdir / 'model'}\n"
         f"Go on with:  bert-keras fill-mask {workdir} 'Return the [MASK] of the list.'"
     )
+
+
+def _check_folder(workdir: Path) -> None:
+    """Marks a new folder as this command's, and refuses what is somebody else's.
+
+    Raises:
+        InputError: When there is something in the folder, and no mark.
+    """
+    from bert_keras.files import write_text_atomic
+
+    mark = workdir / MARK_FILE
+    if mark.exists():
+        return
+    if workdir.exists() and any(workdir.iterdir()):
+        raise InputError(f"{workdir} is not empty and not of a quickstart; choose another --workdir")
+    write_text_atomic(mark, "The folder of bert-keras quickstart; it may be removed as a whole.\n")
 
 
 def _write_texts(texts: Path) -> None:
@@ -106,13 +125,14 @@ def _prepare(texts: Path, vocabulary: Path, corpus: Path) -> None:
 def _config(workdir: Path, corpus: Path, minutes: float) -> "PretrainConfig":
     """The recipe with the steps that fit into the minutes; a run that has begun keeps its own."""
     start_tensorflow()
-    from bert_keras.config import PretrainConfig, load_toml
+    from bert_keras.checkpoints.mark import read_mark
+    from bert_keras.config import PretrainConfig, from_tables, load_toml
     from bert_keras.corpus import Corpus
     from bert_keras.training import measure_seconds_per_step
 
-    if (workdir / "config.toml").exists():
+    if mark := read_mark(workdir):
         console.print(f"the run in {workdir} goes on; remove the folder to start anew")
-        return load_toml(PretrainConfig, workdir / "config.toml")
+        return from_tables(PretrainConfig, dict(mark.config))
     config = load_toml(PretrainConfig, recipe_file(RECIPE))
     if cpu_has_bfloat16():
         config = config.replace(train=replace(config.train, precision="mixed_bfloat16"))

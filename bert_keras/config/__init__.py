@@ -21,7 +21,7 @@ from bert_keras.config.run import (
     PretrainConfig,
     TrainConfig,
 )
-from bert_keras.config.toml import dump_toml, load_toml
+from bert_keras.config.toml import dump_toml, from_tables, load_toml, to_tables
 
 __all__ = [
     "MASKINGS",
@@ -46,5 +46,7 @@ __all__ = [
     "TrainConfig",
     "WatchConfig",
     "dump_toml",
+    "from_tables",
     "load_toml",
+    "to_tables",
 ]

@@ -35,12 +35,27 @@ def load_toml(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -> 
         raise InputError(f"{path} is not valid TOML: {error}") from None
     for override in overrides:
         _apply_override(values, override)
-    return _construct(cls, values, prefix="")
+    return from_tables(cls, values)
 
 
 def dump_toml(config: Any) -> str:
     """The resolved config as TOML; ``load_toml`` reads an equal config from it."""
-    return tomli_w.dumps(_without_none(dataclasses.asdict(config)))
+    return tomli_w.dumps(to_tables(config))
+
+
+def from_tables(cls: type[T], tables: dict[str, Any]) -> T:
+    """The config that nested tables stand for.
+
+    Raises:
+        InputError: When a key or value is not possible.
+    """
+    return _construct(cls, tables, prefix="")
+
+
+def to_tables(config: Any) -> dict[str, Any]:
+    """The resolved config as nested tables of plain values, without those that are ``None``."""
+    tables: dict[str, Any] = _without_none(dataclasses.asdict(config))
+    return tables
 
 
 def _apply_override(values: dict[str, Any], override: str) -> None:

@@ -41,7 +41,7 @@ Progress = Callable[[int, int | None], None]
 # Folders in which we keep what we made, by two names that are in them.
 _OUR_FOLDERS = (
     ("corpus.json", "tokens.npy"),
-    ("config.toml", "metrics.jsonl"),
+    ("run.json", "config.toml"),
     ("config.json", "model.safetensors"),
 )
 

@@ -49,6 +49,20 @@ class KeepBest(keras.callbacks.Callback):
             save(self.model, self.workdir / BEST_FOLDER)
         self._stop_if_waiting(values)
 
+    def move_to(self, path: Path) -> int | None:
+        """Moves the best model to ``path``, the run's ``model/``.
+
+        Returns:
+            The step of the best model where that was removed, which another may have done alone;
+            None where it is in its place, or none was kept, as no score was a number.
+        """
+        best = self.workdir / BEST_FOLDER
+        if best.exists():
+            shutil.rmtree(path, ignore_errors=True)  # of an end that was killed
+            best.rename(path)
+        kept = self._kept_step()
+        return kept if not path.exists() and kept in self._scores() else None
+
     def _stop_if_waiting(self, values: list[float]) -> None:
         since_best = len(values) - 1 - values.index(max(values)) if values else 0
         if self.patience and since_best >= self.patience:

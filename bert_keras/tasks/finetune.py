@@ -12,10 +12,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from bert_keras.checkpoints import save
+from bert_keras.checkpoints import load, save
+from bert_keras.checkpoints.mark import RunMark
 from bert_keras.checkpoints.run import write_description
-from bert_keras.checkpoints.run_state import BEST_FOLDER, MODEL_FOLDER
-from bert_keras.config import FinetuneConfig, FinetuneTrainConfig
+from bert_keras.checkpoints.run_state import CHECKPOINTS_FOLDER, MODEL_FOLDER, steps_in
+from bert_keras.config import FinetuneConfig, FinetuneTrainConfig, to_tables
 from bert_keras.errors import InputError
 from bert_keras.modeling.random import fold_in
 from bert_keras.tasks.best import KeepBest
@@ -28,14 +29,17 @@ from bert_keras.tasks.task import Task
 from bert_keras.training import (
     Stage,
     TrainingRun,
+    base_of_start,
     check_batches,
+    check_folder,
     check_owner,
     claim,
-    has_model,
     host_of,
     is_chief,
+    is_finished,
     make_optimizer,
     make_strategy,
+    model_written,
     own_workdir,
     plot_curves,
     rows_of_host,
@@ -43,8 +47,6 @@ from bert_keras.training import (
     start_of_run,
     telling_of_lost_workers,
 )
-
-DATA_FILE = "data.json"
 
 
 def finetune(
@@ -63,7 +65,7 @@ def finetune(
 
     Args:
         config: The recipe.
-        workdir: Where the run lives: ``config.toml``, ``data.json``, ``checkpoints/``,
+        workdir: Where the run lives: ``run.json``, ``config.toml``, ``checkpoints/``,
             ``metrics.jsonl``, ``logs/``, ``curves.png``, ``best_step`` and, at the end, ``model/``:
             the best one on the dev examples, of that step, or the last where there are none.
         model: What to start from, as ``bert_keras.load`` takes it; by default the recipe's
@@ -83,13 +85,15 @@ def finetune(
         Diverged: When the loss is no number or has blown up, and ``watch`` says to stop.
     """
     workdir = Path(workdir)
+    check_folder(workdir, model or config.model.init)
     config = _with_sources(config, workdir, model, train, dev)
+    base = base_of_start(workdir, config.model.init)
     strategy = make_strategy(config.distribution)
     data = _read(config, make_task(config.data))
     with own_workdir(strategy, workdir) as own, telling_of_lost_workers(strategy):
-        check_owner(own, config, DATA_FILE, data.description, config.data.train)
-        if not has_model(own):
-            _train(config, data, strategy, own, callbacks, on_data)
+        check_owner(own, _mark(config, data, base), config)
+        if not is_finished(own):
+            _train(config, data, base, strategy, own, callbacks, on_data)
     return workdir / MODEL_FOLDER
 
 
@@ -102,13 +106,18 @@ class _Data:
     dev: list[Any]
 
     @cached_property
-    def description(self) -> str:
+    def description(self) -> dict[str, Any]:
         """Tells these examples from any others, wherever they lie."""
         sides = {
             name: {"examples": len(examples), "sha256": _digest(examples)}
             for name, examples in (("train", self.train), ("dev", self.dev))
         }
-        return json.dumps(sides | {"labels": list(self.task.labels)}, indent=2) + "\n"
+        return sides | {"labels": list(self.task.labels)}
+
+
+def _mark(config: FinetuneConfig, data: _Data, base: dict[str, str]) -> RunMark:
+    tables, description = to_tables(config), data.description
+    return RunMark(command="finetune", config=tables, data=description, base=base)
 
 
 def _with_sources(
@@ -146,6 +155,7 @@ def _read(config: FinetuneConfig, task: Task) -> _Data:
 def _train(
     config: FinetuneConfig,
     data: _Data,
+    base: dict[str, str],
     strategy: tf.distribute.Strategy,
     workdir: Path,
     callbacks: Sequence[keras.callbacks.Callback],
@@ -167,12 +177,13 @@ def _train(
         features = _balanced(features, task)
     settings = config.train.resolved(len(features))
     config = config.replace(train=settings)
-    claim(workdir, config, DATA_FILE, data.description, config.data.train)
+    claim(workdir, _mark(config, data, base), config)
     if is_chief(strategy):
         write_description(model, workdir)
     with strategy.scope():
         rates = layer_rates(model.config.num_hidden_layers, config.optimizer.layer_decay)
         optimizer = make_optimizer(config.optimizer, settings.steps, rates, settings.precision)
+    scores = _DevScores(task, data.dev, dev_features, settings) if data.dev else None
     length = task.max_seq_length if settings.jit_compile else None
     stage = Stage(
         settings.steps,
@@ -182,7 +193,7 @@ def _train(
             ),
             host,
         ),
-        _DevScores(task, data.dev, dev_features, settings) if data.dev else None,
+        scores,
     )
     best = KeepBest(workdir, best_metric, settings.patience) if data.dev else None
     run = TrainingRun(
@@ -197,10 +208,30 @@ def _train(
     )
     run.run([stage])
     plot_curves(workdir)
-    if best and (workdir / BEST_FOLDER).exists():
-        (workdir / BEST_FOLDER).rename(workdir / MODEL_FOLDER)
-    else:
-        save(model, workdir / MODEL_FOLDER)
+    with model_written(workdir) as path:
+        lost = best.move_to(path) if best else None
+        if lost:
+            save(_scored_again(workdir, lost, scores), path)
+        elif not path.exists():
+            save(model, path)
+
+
+def _scored_again(workdir: Path, step: int, scores: "_DevScores") -> Any:
+    """The best model, whose folder was removed, from the checkpoint of its step.
+
+    Raises:
+        InputError: When that is gone as well.
+    """
+    steps = steps_in(workdir / CHECKPOINTS_FOLDER)
+    if step not in steps:
+        raise InputError(
+            f"the best model of the run in {workdir}, of step {step:,}, is gone, and so is that "
+            f"step's checkpoint; bert-keras finish {workdir} makes a model of the newest one, of "
+            f"step {steps[-1]:,}"
+        )
+    model = load(f"{workdir}@{step}")
+    scores.of(model)
+    return model
 
 
 class _DevScores:
@@ -213,8 +244,12 @@ class _DevScores:
         self.batch_size = train.batch_size
 
     def __call__(self, run: TrainingRun) -> dict[str, float]:
-        scores, _ = self.task.measure(run.model, self.examples, self.features, self.batch_size)
-        run.model.other_config[self.task.remembered_key()] |= self.task.found(scores)
+        return self.of(run.model)
+
+    def of(self, model: Any) -> dict[str, float]:
+        """The metrics of a model, which remembers the thresholds that were found with them."""
+        scores, _ = self.task.measure(model, self.examples, self.features, self.batch_size)
+        model.other_config[self.task.remembered_key()] |= self.task.found(scores)
         return scores
 
 

@@ -106,7 +106,7 @@ class Checkpoints:
     ) -> RunState | None:
         """Reads the newest checkpoint that is whole into the variables.
 
-        Those that are damaged are set aside, with a word.
+        Newer ones that are damaged are set aside, with a word.
 
         Args:
             model: A built model.
@@ -118,13 +118,15 @@ class Checkpoints:
             The run's position; None where there is no checkpoint.
 
         Raises:
-            InputError: When the checkpoint is of another model, seed or version of bert_keras.
+            InputError: When the checkpoint is of another model, seed or version of bert_keras, or
+                all are damaged, which then stay.
             OSError: When it cannot be read; it is not set aside, and may be whole.
         """
         for left in self.directory.glob(TEMPORARY_FILES):
             if self.is_writer:
                 left.unlink()  # by a process that was killed
         variables = _variables(model, optimizer)
+        damaged: list[Path] = []
         for step in reversed(self.steps()):
             if until is not None and step > until:
                 continue
@@ -137,14 +139,21 @@ class Checkpoints:
                 continue  # the writer has set it aside meanwhile
             except ValueError as error:
                 _logger.warning("%s is passed over: %s", path, error)
-                if self.is_writer:  # it shall not count as one of the newest
-                    path.replace(path.with_suffix(".damaged"))
+                damaged.append(path)
                 continue
+            if self.is_writer:  # they shall not count as the newest
+                for other in damaged:
+                    other.replace(other.with_suffix(".damaged"))
             state = RunState.from_json(text)
             _check(path, arrays, state, variables, seed)
             for name, variable in variables.items():
                 variable.assign(arrays[name])
             return state
+        if damaged and until is None:
+            raise InputError(
+                f"all checkpoints in {self.directory} are damaged; to begin anew remove that "
+                "folder, or choose another --workdir"
+            )
         return None
 
     def delete_after(self, step: int) -> None:

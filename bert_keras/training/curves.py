@@ -8,7 +8,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bert_keras.checkpoints.mark import read_mark
 from bert_keras.errors import InputError
+from bert_keras.files import atomic_file
 from bert_keras.training.metrics import METRICS_FILE, read_metrics
 
 CURVES_FILE = "curves.png"
@@ -36,7 +38,7 @@ def plot_curves(workdir: str | Path) -> Path:
         The path of the picture.
 
     Raises:
-        InputError: When the run has logged nothing yet.
+        InputError: When the run has logged nothing yet, or the picture there is not a run's.
     """
     workdir = Path(workdir)
     lines = read_metrics(workdir)
@@ -61,9 +63,10 @@ def plot_curves(workdir: str | Path) -> Path:
         )
     _metrics(panels[1][0], lines)
     path = workdir / CURVES_FILE
-    temporary = path.with_suffix(".tmp.png")
-    figure.savefig(temporary, dpi=120)
-    temporary.replace(path)
+    if path.exists() and read_mark(workdir) is None:
+        raise InputError(f"{path} is not of a run, and stays as it is; move it, then plot again")
+    with atomic_file(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
     return path
 
 

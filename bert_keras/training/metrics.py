@@ -11,6 +11,7 @@ from bert_keras.errors import InputError
 from bert_keras.files import write_text_atomic
 
 METRICS_FILE = "metrics.jsonl"
+LOGS_FOLDER = "logs"  # TensorBoard's
 
 
 class MetricsLog:
@@ -30,7 +31,7 @@ class MetricsLog:
         ]
         write_text_atomic(self.path, "".join(_dump(line) for line in kept))
         self._writers = {
-            split: tf.summary.create_file_writer(str(workdir / "logs" / split))
+            split: tf.summary.create_file_writer(str(workdir / LOGS_FOLDER / split))
             for split in ("train", "eval")
         }
 

@@ -1,5 +1,6 @@
 """Pre-training: corpus and recipe in, a work directory with a trained model out."""
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,11 +11,11 @@ import keras
 import tensorflow as tf
 
 from bert_keras.checkpoints import load, save
+from bert_keras.checkpoints.mark import RunMark
 from bert_keras.checkpoints.run import write_description
 from bert_keras.checkpoints.run_state import MODEL_FOLDER
-from bert_keras.config import PretrainConfig
+from bert_keras.config import PretrainConfig, to_tables
 from bert_keras.corpus import Corpus
-from bert_keras.corpus.store import DESCRIPTION_FILE
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForPreTraining
 from bert_keras.optimizers import AdamW
@@ -24,7 +25,15 @@ from bert_keras.training.optimizer import make_optimizer
 from bert_keras.training.stages import make_stages, say_epochs
 from bert_keras.training.steps import TrainStep
 from bert_keras.training.strategy import check_batches, host_of, is_chief, make_strategy
-from bert_keras.training.workdir import claim, has_model, source_of_start, start_of_run
+from bert_keras.training.workdir import (
+    base_of_start,
+    check_folder,
+    claim,
+    is_finished,
+    model_written,
+    source_of_start,
+    start_of_run,
+)
 from bert_keras.training.workers import own_workdir, telling_of_lost_workers
 
 
@@ -42,7 +51,7 @@ def pretrain(
 
     Args:
         config: The recipe.
-        workdir: Where the run lives: ``config.toml``, ``checkpoints/``, ``metrics.jsonl``,
+        workdir: Where the run lives: ``run.json``, ``config.toml``, ``checkpoints/``, ``metrics.jsonl``,
             ``logs/``, ``curves.png`` and, at the end, ``model/``.
         corpus: The corpus directory; by default the recipe's ``data.corpus``.
         init: A model to start from instead of random weights: a directory, or a run as
@@ -59,13 +68,21 @@ def pretrain(
         WorkerLost: When another process of a run of several is gone.
     """
     workdir = Path(workdir)
-    start = start_of_run(workdir, str(init or config.model.init))
+    given = str(init or config.model.init)
+    check_folder(workdir, _corpus_path(config, corpus), given)
+    start = start_of_run(workdir, given)
     config = config.replace(model=replace(config.model, init=start))
     texts = Corpus.open(_corpus_path(config, corpus))
+    mark = RunMark(
+        command="pretrain",
+        config=to_tables(config),
+        data=json.loads(texts.identity),
+        base=base_of_start(workdir, start),
+    )
     strategy = make_strategy(config.distribution)
     with own_workdir(strategy, workdir) as own, telling_of_lost_workers(strategy):
-        claim(own, config, DESCRIPTION_FILE, texts.identity, texts.path)
-        if not has_model(own):
+        claim(own, mark, config)
+        if not is_finished(own):
             run = _make_run(config, texts, strategy, own, callbacks)
             if is_chief(strategy):
                 write_description(run.model, own, texts.tokenizer)
@@ -74,7 +91,8 @@ def pretrain(
                 say_epochs(stages)
             run.run(stages)
             plot_curves(own)
-            save(run.model, own / MODEL_FOLDER, texts.tokenizer)
+            with model_written(own) as path:
+                save(run.model, path, texts.tokenizer)
     return workdir / MODEL_FOLDER
 
 

@@ -1,10 +1,10 @@
-"""What lies in a run's work directory, and whose it is."""
+"""A run's work directory: whose it is, what the run in it is made from, and whether it is done."""
 
 import dataclasses
+import hashlib
 import logging
 import shutil
-import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,26 +12,34 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from bert_keras.checkpoints import load, save
+from bert_keras.checkpoints.fingerprint import fingerprint
+from bert_keras.checkpoints.mark import MARK_FILE, RunMark, hash_files, read_mark
 from bert_keras.checkpoints.run import finished_or_best, is_there, located
 from bert_keras.checkpoints.run_state import (
     BEST_FOLDER,
+    BEST_STEP_FILE,
     CHECKPOINTS_FOLDER,
     CONFIG_FILE,
     MODEL_FOLDER,
     steps_in,
 )
-from bert_keras.config import dump_toml, load_toml
+from bert_keras.config import dump_toml, from_tables, to_tables
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory, write_text_atomic
-from bert_keras.training.curves import plot_curves
-from bert_keras.training.metrics import read_metrics
+from bert_keras.training.curves import CURVES_FILE, plot_curves
+from bert_keras.training.metrics import LOGS_FOLDER, METRICS_FILE, read_metrics
 
 _logger = logging.getLogger("bert_keras")
 
 LOCK_FILE = ".lock"
+# What a run writes beside its mark and its config; without the mark they are somebody else's.
+_RUN_FILES = (
+    CHECKPOINTS_FOLDER, METRICS_FILE, LOGS_FOLDER, CURVES_FILE, BEST_FOLDER, BEST_STEP_FILE,
+    MODEL_FOLDER, MARK_FILE,
+)  # fmt: skip
 
-# The data are told by their content, wherever they lie.
-MOVABLE = ("data.corpus", "data.train", "data.dev")
+# Data and models are told by their content, wherever they lie.
+MOVABLE = ("data.corpus", "data.train", "data.dev", "model.init")
 # Where they are 0 they follow from the epochs and the data, which are compared.
 DERIVED = ("train.steps", "train.eval_every_steps")
 # They may change from one start of a run to the next: its weights do not depend on the first,
@@ -39,47 +47,110 @@ DERIVED = ("train.steps", "train.eval_every_steps")
 FREE_TABLES = ("checkpoint", "watch")
 
 
-def claim(workdir: Path, config: Any, data_file: str, data: str, source: object) -> None:
-    """Writes the resolved config into a new work directory, or checks that it is the same one.
+def check_folder(workdir: Path, *inputs: str | Path | None) -> None:
+    """Checks that a run may live in a folder; writes nothing.
 
-    Beside it goes the description of the data, so that a run cannot go on with others. A
-    directory without a checkpoint, of a run that never got going, may be taken by any config.
+    Args:
+        workdir: The folder, which need not be there yet.
+        inputs: What the run reads. None of them may be the folder itself.
+
+    Raises:
+        InputError: When it is one of the inputs, or has no mark of a run but files by the names
+            that a run gives to its own.
+    """
+    if str(workdir) in ("", "."):
+        raise InputError(
+            f"a run needs a folder of its own as its --workdir. Received: {str(workdir)!r}"
+        )
+    if any(given and Path(given).resolve() == workdir.resolve() for given in inputs):
+        raise InputError(f"{workdir} is what the run reads; choose another --workdir")
+    for name in _RUN_FILES if read_mark(workdir) is None else ():
+        # Another worker may have written the mark meanwhile.
+        if (workdir / name).exists() and read_mark(workdir) is None:
+            raise InputError(
+                f"{workdir / name} is not of a run that began in {workdir}, which has no "
+                f"{MARK_FILE} of a run, and stays as it is; choose another --workdir (a run begun "
+                "by an earlier version of bert_keras goes on with that version)"
+            )
+
+
+def claim(workdir: Path, mark: RunMark, config: Any) -> None:
+    """Writes a run's mark and ``config.toml``, or checks that the run there is the same one.
+
+    A directory in which a run has no checkpoint yet may be taken by any other.
 
     Args:
         workdir: The work directory.
-        config: The dataclass of the run's tables.
-        data_file: What the description is called there.
-        data: The text that tells these data from any others.
-        source: What a message calls the data.
+        mark: What the run is made from.
+        config: The dataclass of its tables.
 
     Raises:
         InputError: As ``check_owner`` does.
     """
-    if not check_owner(workdir, config, data_file, data, source):
-        write_text_atomic(workdir / data_file, data)
-    text = dump_toml(config)
-    if not (workdir / CONFIG_FILE).exists() or _read(workdir / CONFIG_FILE) != text:
-        write_text_atomic(workdir / CONFIG_FILE, text)
+    earlier = read_mark(workdir)
+    if check_owner(workdir, mark, config):
+        assert earlier is not None
+        same = dataclasses.replace(
+            mark,
+            base=mark.base or earlier.base,
+            circumstances=earlier.circumstances,
+            is_finishing=earlier.is_finishing,
+            model_files=earlier.model_files,
+        )
+    else:
+        same = mark
+    same = dataclasses.replace(same, config_hash=earlier and earlier.config_hash)
+    same.write(workdir)
+    if written := _write_config(workdir / CONFIG_FILE, dump_toml(config), same.config_hash):
+        dataclasses.replace(same, config_hash=written).write(workdir)
 
 
-def check_owner(workdir: Path, config: Any, data_file: str, data: str, source: object) -> bool:
-    """Whether a run has begun in a work directory, which then must be this one; see ``claim``.
+def check_owner(workdir: Path, mark: RunMark, config: Any) -> bool:
+    """Tell whether a run has begun in a work directory, which then must be this one; see ``claim``.
 
     Raises:
-        InputError: When the directory belongs to a run with another config or other data.
+        InputError: When the run that began there is made from something else; names what.
     """
-    if not ((workdir / CONFIG_FILE).exists() and _has_begun(workdir)):
+    earlier = begun_run(workdir)
+    if earlier is None:
         return False
-    difference = _difference(workdir / CONFIG_FILE, config)
+    if earlier.command != mark.command:
+        raise InputError(
+            f"{workdir} belongs to a run of {earlier.command}, not of {mark.command}; choose "
+            "another --workdir"
+        )
+    difference = _difference(earlier, config)
     if difference:
         raise InputError(
             f"{workdir} belongs to a run with another config ({difference}); choose another "
             f"--workdir, or give {workdir / CONFIG_FILE} as the recipe to go on with that run"
         )
-    kept = workdir / data_file
-    if not kept.exists() or kept.read_text(encoding="utf-8") != data:
-        raise InputError(f"{workdir} belongs to a run on other data than {source}")
+    if earlier.data != mark.data:
+        raise InputError(
+            f"{workdir} belongs to a run on other data ({_changed(earlier.data, mark.data)}); "
+            "choose another --workdir, or give the data as they were"
+        )
+    if earlier.base and not config.model.init:
+        raise InputError(
+            f"{workdir} belongs to a run that began from the model {earlier.config['model']['init']}"
+            "; give that as model.init to go on with it, or choose another --workdir"
+        )
+    if mark.base and earlier.base != mark.base:
+        raise InputError(
+            f"{workdir} belongs to a run from another model than {config.model.init} is now "
+            f"({_changed(earlier.base, mark.base)}); choose another --workdir, or give the model "
+            "as it was"
+        )
     return True
+
+
+def begun_run(workdir: Path) -> RunMark | None:
+    """The mark of a run that has something which another would spoil: a checkpoint or a model."""
+    mark = read_mark(workdir)
+    if mark is None:
+        return None
+    has_begun = mark.model_files is not None or bool(steps_in(workdir / CHECKPOINTS_FOLDER))
+    return mark if has_begun else None
 
 
 @contextmanager
@@ -119,35 +190,69 @@ def finish(workdir: str | Path) -> Path:
         InputError: When there is no run, it has no checkpoint yet, or a process is training there.
     """
     workdir = Path(workdir)
-    if not (workdir / CONFIG_FILE).is_file():
-        raise InputError(f"{workdir} is not the work directory of a run: it has no {CONFIG_FILE}")
+    if read_mark(workdir) is None:
+        raise InputError(f"{workdir} is not the work directory of a run: it has no {MARK_FILE}")
     with locked(workdir):
-        if not (workdir / MODEL_FOLDER).exists():
+        if not is_finished(workdir):
             best = finished_or_best(workdir)
-            if best is None:
-                save(load(workdir), workdir / MODEL_FOLDER)
-            else:
-                # A copy: should the run go on, the best model so far may stay the best to its end.
-                with atomic_directory(workdir / MODEL_FOLDER) as directory:
-                    shutil.copytree(best, directory, dirs_exist_ok=True)
+            with model_written(workdir) as path:
+                if best is None:
+                    save(load(workdir), path)
+                elif best != path:
+                    # A copy: should the run go on, the best so far may stay the best to its end.
+                    with atomic_directory(path) as directory:
+                        shutil.copytree(best, directory, dirs_exist_ok=True)
             if read_metrics(workdir):
                 plot_curves(workdir)
     return workdir / MODEL_FOLDER
 
 
-def has_model(workdir: Path) -> bool:
-    """Whether a run has its ``model/`` already; where steps are left, that is said."""
-    if not (workdir / MODEL_FOLDER).exists():
+def is_finished(workdir: Path) -> bool:
+    """Tell whether a run has its ``model/``, as it wrote it; where steps are left, that is said.
+
+    Raises:
+        InputError: When that is damaged, or is not the run's.
+    """
+    mark, model = read_mark(workdir), workdir / MODEL_FOLDER
+    if mark is None or mark.is_finishing or not _has_files(model):
         return False
+    if mark.model_files is None:
+        raise InputError(
+            f"{model} is not the model of the run in {workdir}, which has not finished, and stays "
+            "as it is; move it, or choose another --workdir"
+        )
+    there = hash_files(model)
+    if there != mark.model_files:
+        raise InputError(
+            f"{model} is not as the run wrote it ({_changed(mark.model_files, there)}); remove it, "
+            "and the same command makes it again"
+        )
     steps = steps_in(workdir / CHECKPOINTS_FOLDER)
-    if steps and (workdir / CONFIG_FILE).exists():
-        train = tomllib.loads(_read(workdir / CONFIG_FILE))["train"]
-        if steps[-1] < train["steps"] and not train.get("patience"):
-            _logger.warning(
-                "the run in %s ended at step %s of %s; remove %s, and it goes on",
-                workdir, f"{steps[-1]:,}", f"{train['steps']:,}", workdir / MODEL_FOLDER,
-            )  # fmt: skip
+    train = mark.config["train"]
+    if steps and steps[-1] < train["steps"] and not train.get("patience"):
+        _logger.warning(
+            "the run in %s ended at step %s of %s; remove %s, and it goes on",
+            workdir, f"{steps[-1]:,}", f"{train['steps']:,}", model,
+        )  # fmt: skip
+    else:
+        _logger.info("the run in %s has finished: nothing is trained", workdir)
+    if read_metrics(workdir) and not (workdir / CURVES_FILE).exists():
+        plot_curves(workdir)
     return True
+
+
+@contextmanager
+def model_written(workdir: Path) -> Iterator[Path]:
+    """Yields the path of a run's ``model/``; the run has finished when the block ends well.
+
+    Where a kill comes in between, a ``model/`` that is there is known to be the run's.
+    """
+    mark = read_mark(workdir)
+    assert mark is not None
+    dataclasses.replace(mark, is_finishing=True).write(workdir)
+    yield workdir / MODEL_FOLDER
+    files = hash_files(workdir / MODEL_FOLDER)
+    dataclasses.replace(mark, is_finishing=False, model_files=files).write(workdir)
 
 
 def start_of_run(workdir: Path, given: str) -> str:
@@ -168,6 +273,20 @@ def start_of_run(workdir: Path, given: str) -> str:
     return given and str(located(Path(given)))
 
 
+def base_of_start(workdir: Path, init: str) -> dict[str, str]:
+    """The content of the model that a run starts from; empty where that is random or gone.
+
+    Raises:
+        InputError: When it is not there, and no run that began from it can go on without it.
+    """
+    if not init:
+        return {}
+    if not is_there(Path(init)) and init == _recorded_start(workdir):
+        _logger.info("%s is gone; the run in %s goes on from its own checkpoint", init, workdir)
+        return {}
+    return fingerprint(Path(init))
+
+
 def source_of_start(workdir: Path, init: str) -> str:
     """The model to open for ``model.init``: the run's own newest checkpoint where that is gone.
 
@@ -180,36 +299,53 @@ def source_of_start(workdir: Path, init: str) -> str:
 
 def _recorded_start(workdir: Path) -> str:
     """``model.init`` of the run that has begun in a work directory; empty where none has."""
-    if not ((workdir / CONFIG_FILE).exists() and _has_begun(workdir)):
-        return ""
-    try:
-        tables = tomllib.loads(_read(workdir / CONFIG_FILE))
-        return str(tables.get("model", {}).get("init", ""))
-    except (ValueError, AttributeError):  # damaged: ``claim`` says so
-        return ""
+    mark = begun_run(workdir)
+    return str(mark.config.get("model", {}).get("init", "")) if mark else ""
 
 
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace")
+def _write_config(path: Path, text: str, own_hash: str | None) -> str | None:
+    """Writes ``config.toml``, unless one is there that is not the run's; the hash of what it wrote.
+
+    Somebody's recipe, or the run's own with comments added, stays.
+    """
+    there = path.read_bytes() if path.exists() else None
+    if there is None or (hashlib.sha256(there).hexdigest() == own_hash and there.decode() != text):
+        write_text_atomic(path, text)
+    elif there.decode(errors="replace") != text:
+        _logger.info("%s is not written by the run, and stays; %s has what the run is made from",
+                     path, path.with_name(MARK_FILE))  # fmt: skip
+        return None
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _has_begun(workdir: Path) -> bool:
-    """Whether there is anything that another config would spoil."""
-    return (workdir / MODEL_FOLDER).exists() or any((workdir / CHECKPOINTS_FOLDER).glob("step-*"))
+def _has_files(folder: Path) -> bool:
+    return folder.is_file() or any(path.is_file() for path in folder.rglob("*"))
 
 
-def _difference(path: Path, now: Any) -> str:
+def _difference(earlier: RunMark, now: Any) -> str:
     """The first key in which a run's config differs, with both values; the data may have moved."""
     try:
-        earlier = load_toml(type(now), path)
+        config = from_tables(type(now), dict(earlier.config))
     except InputError as error:
         return str(error)
-    before, after = (_flat(dataclasses.asdict(config)) for config in (earlier, now))
+    before, after = (_flat(dataclasses.asdict(each)) for each in (config, now))
     for name in before:
         is_left_open = name in DERIVED and not after[name]
         is_free = name in MOVABLE or name.partition(".")[0] in FREE_TABLES
         if not is_free and before[name] != after[name] and not is_left_open:
             return f"{name} = {before[name]!r} there, {after[name]!r} here"
+    return ""
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """The first entry in which two descriptions differ."""
+    for name in (*before, *now):
+        if name not in now:
+            return f"{name} is missing"
+        if name not in before:
+            return f"{name} is new"
+        if before[name] != now[name]:
+            return f"{name} has changed"
     return ""
 
 

@@ -1,5 +1,6 @@
 import logging
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,8 +8,9 @@ from safetensors.numpy import load_file
 
 import bert_keras
 from bert_keras.checkpoints import load, save
+from bert_keras.checkpoints.mark import RunMark, hash_files, read_mark
 from bert_keras.checkpoints.run import write_description
-from bert_keras.config import PretrainConfig, TrainConfig, dump_toml
+from bert_keras.config import PretrainConfig, TrainConfig, to_tables
 from bert_keras.errors import InputError
 from bert_keras.optimizers import AdamW
 from bert_keras.tokenization import BertTokenizer
@@ -50,9 +52,9 @@ class Run:
 
     def __init__(self, path, kind="BertForPreTraining", steps=(2, 4), total=10, keep=3, **more):
         self.path, self.model = path, make_model(kind, **more)
-        config = PretrainConfig(train=TrainConfig(steps=total))
+        config = to_tables(PretrainConfig(train=TrainConfig(steps=total)))
         path.mkdir()
-        (path / "config.toml").write_text(dump_toml(config))
+        RunMark(command="pretrain", config=config, data={}).write(path)
         self.optimizer = AdamW(1e-3)
         self.optimizer.build(self.model.trainable_variables)
         self.checkpoints = Checkpoints(path / "checkpoints", keep)
@@ -131,8 +133,22 @@ def test_a_finished_run_is_its_model_and_its_checkpoints_stay_open(tmp_path):
     run = Run(tmp_path / "run")
     final = make_model(seed=5)
     save(final, run.path / "model")
+    assert_weights(load(run.path), run.weights(4))  # somebody else's, as far as the run knows
+    mark = replace(read_mark(run.path), model_files=hash_files(run.path / "model"))
+    mark.write(run.path)
     assert_weights(load(run.path), {v.path: v.numpy() for v in final.trainable_variables})
     assert_weights(load(f"{run.path}@4"), run.weights(4))
+
+
+def test_a_folder_without_a_mark_is_no_run_whatever_lies_in_it(tmp_path):
+    run = Run(tmp_path / "run")
+    save(run.model, run.path / "model")
+    (run.path / "config.toml").write_text("[train]\nsteps = 10\n")
+    for mark in ("{}", "[1]", '{"name": "run"}', "", "not JSON"):
+        (run.path / "run.json").write_text(mark)
+        assert "is no model" in refusal(run.path)
+    (run.path / "run.json").write_text('{"bert_keras_run": 99}')
+    assert "of another version of bert_keras" in refusal(run.path)
 
 
 def test_the_best_model_so_far_is_preferred_to_the_newest_checkpoint(tmp_path, caplog):

@@ -1,0 +1,86 @@
+"""The mark of a run: the file by which its work directory is told from any other folder."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bert_keras.errors import InputError
+from bert_keras.files import write_text_atomic
+
+MARK_FILE = "run.json"
+
+# The key that no other program's file has, and the version of what stands beside it.
+_KEY, _VERSION = "bert_keras_run", 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunMark:
+    """What a run says of itself; written before anything else of it.
+
+    Without it, files of any name that lie in a folder are somebody else's.
+
+    Attributes:
+        command: ``"pretrain"`` or ``"finetune"``.
+        config: The resolved config, as tables.
+        data: What the run learns from, by content.
+        base: The model that it starts from, by content: a hash for each of its files; empty where
+            the weights are random.
+        circumstances: What the last bits of its numbers depend on beside all that.
+        config_hash: The hash of the ``config.toml`` that the run wrote.
+        is_finishing: Whether a ``model/`` that is there, and not in ``model_files``, is the run's.
+        model_files: The hash of each file of its ``model/``; None before there is one.
+    """
+
+    command: str
+    config: Mapping[str, Any]
+    data: Mapping[str, Any]
+    base: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    circumstances: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    config_hash: str | None = None
+    is_finishing: bool = False
+    model_files: Mapping[str, str] | None = None
+
+    def write(self, workdir: Path) -> None:
+        """Writes the mark; one that says the same already stays as it is."""
+        text = json.dumps({_KEY: _VERSION} | dataclasses.asdict(self), indent=2) + "\n"
+        path = workdir / MARK_FILE
+        if not path.exists() or path.read_text(encoding="utf-8", errors="replace") != text:
+            write_text_atomic(path, text)
+
+
+def read_mark(workdir: Path) -> RunMark | None:
+    """The mark of the run whose work directory this is; None where it is none's.
+
+    Raises:
+        InputError: When another version of bert_keras wrote it.
+    """
+    try:
+        values = json.loads((workdir / MARK_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(values, dict) or _KEY not in values:
+        return None
+    version = values.pop(_KEY)
+    names = {field.name for field in dataclasses.fields(RunMark)}
+    if version != _VERSION or names != values.keys():
+        raise InputError(
+            f"{workdir / MARK_FILE} is of another version of bert_keras, or damaged: its format is "
+            f"{version!r}, this version writes {_VERSION}; go on with the version that began the "
+            "run, or choose another --workdir"
+        )
+    return RunMark(**values)
+
+
+def hash_files(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file in a folder and the folders in it, by its name there."""
+    hashes = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            hashes[path.relative_to(folder).as_posix()] = digest
+    return hashes
