@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bert_keras.checkpoints.garden import load_garden
 from bert_keras.checkpoints.google import load_google, save_google
@@ -21,6 +21,7 @@ from bert_keras.modeling.model import BertModel
 from bert_keras.tokenization import BertTokenizer, Casing
 
 FORMATS = {"huggingface": save_huggingface, "google": save_google, "keras": save_keras}
+Kind = Literal["keras", "keras-hub", "huggingface", "run", "tensorflow"]
 
 
 def save(
@@ -91,27 +92,45 @@ def load(
         FileNotFoundError: When there is no such directory or file.
     """
     path = Path(path)
-    if not path.exists():
-        clear_left_behind(path)  # a killed ``save`` may have left the old model under another name
     is_ours = isinstance(model_class, type) and issubclass(model_class, BertModel)
     if model_class is not None and not is_ours:
         raise InputError(f"model_class must be a class of bert_keras. Received: {model_class!r}")
     wanted = Wanted(model_class, arguments, on_progress, casing)
-    if path.suffix == ".keras":
+    kind = kind_of(path)
+    if kind == "keras":
         return load_keras(path, wanted)
-    if path.name.endswith(WEIGHTS_SUFFIX) and path.is_file():
+    if kind == "keras-hub":
         return load_keras_hub(path, wanted)
-    if (path / HF_CONFIG_FILE).exists():
-        load_directory = load_keras_hub if is_keras_hub(path) else load_huggingface
-        return load_directory(path, wanted)
-    if run := named_run(path):
-        workdir, step = run
+    if kind == "huggingface":
+        return load_huggingface(path, wanted)
+    if kind == "run":
+        workdir, step = named_run(path) or (path, None)
         folder = finished_or_best(workdir) if step is None else None
         return load_huggingface(folder, wanted) if folder else load_state(workdir, step, wanted)
+    checkpoint = TFCheckpoint(path)
+    load_tf = load_garden if checkpoint.is_object_based else load_google
+    return load_tf(checkpoint, wanted)
+
+
+def kind_of(path: Path) -> Kind:
+    """The kind of model that a path leads to, by the files that are there.
+
+    Raises:
+        InputError: When it is none that we know.
+        FileNotFoundError: When there is no such directory or file.
+    """
+    if not path.exists():
+        clear_left_behind(path)  # a killed ``save`` may have left the old model under another name
+    if path.suffix == ".keras":
+        return "keras"
+    if path.name.endswith(WEIGHTS_SUFFIX) and path.is_file():
+        return "keras-hub"
+    if (path / HF_CONFIG_FILE).exists():
+        return "keras-hub" if is_keras_hub(path) else "huggingface"
+    if named_run(path):
+        return "run"
     if is_tf_checkpoint(path):
-        checkpoint = TFCheckpoint(path)
-        load_tf = load_garden if checkpoint.is_object_based else load_google
-        return load_tf(checkpoint, wanted)
+        return "tensorflow"
     if not path.exists():
         raise FileNotFoundError(2, "no such model", str(path))
     if (path / MODULES_FILE).exists():

@@ -110,7 +110,7 @@ def load_huggingface(path: Path, wanted: Wanted) -> Any:
     """Opens a model directory; see ``bert_keras.load``."""
     values = read_json_object(path / CONFIG_FILE)
     model_type = check_kind(path / CONFIG_FILE, values)
-    _refuse_other_weights(path, values)
+    refuse_other_weights(path, values)
     weights = _weights(open_tensors(path), model_type)
     own = named_class(path / CONFIG_FILE, values, wanted.model_class)
     if own is BertForMaskedLM and weights.has("cls.seq_relationship."):
@@ -174,7 +174,7 @@ def _weights(tensors: Tensors, model_type: str) -> Weights:
     return Weights(str(tensors.file), shapes, read, name_there)
 
 
-def _refuse_other_weights(path: Path, values: dict[str, Any]) -> None:
+def refuse_other_weights(path: Path, values: dict[str, Any]) -> None:
     """Refuses a directory without safetensors, with the command that makes them elsewhere.
 
     The command copies the directory but for such weights, so that the tokenizer, pooling and all

@@ -9,6 +9,8 @@ import os
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ from bert_keras.modeling import BertEncoder, BertForSentenceEmbedding
 from bert_keras.modeling.model import BertModel
 from bert_keras.tokenization import BertTokenizer
 
-_CONFIG_FILE, _WEIGHTS_FILE = "config.json", "model.weights.h5"
+CONFIG_FILE, WEIGHTS_FILE, ASSETS_FOLDER = "config.json", "model.weights.h5", "assets"
 _CLASSES = {
     f"bert_keras>{cls.__name__}": cls for cls in (*CLASSES.values(), BertForSentenceEmbedding)
 }
@@ -55,10 +57,20 @@ _ARGUMENTS = (
 def load_keras(path: Path, wanted: Wanted) -> Any:
     """Opens a ``.keras`` file; see ``bert_keras.load``.
 
-    It is unpacked to the disk first: in memory it would lie there beside the model.
-
     Raises:
         InputError: When it is damaged or holds none of our models.
+        FileNotFoundError: When there is no such file.
+    """
+    with unpacked(path) as folder:
+        return _load(path, folder, wanted)
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[Path]:
+    """The folder of a ``.keras`` file's parts; in memory they would lie there beside the model.
+
+    Raises:
+        InputError: When it is damaged.
         FileNotFoundError: When there is no such file.
     """
     if not path.exists():
@@ -69,18 +81,18 @@ def load_keras(path: Path, wanted: Wanted) -> Any:
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             what = str(error) or "it is cut short"
             raise InputError(f"{path} is damaged or no .keras file: {what}") from None
-        return _load(path, Path(folder), wanted)
+        yield Path(folder)
 
 
 def _load(path: Path, folder: Path, wanted: Wanted) -> Any:
     try:
-        values = read_json_object(folder / _CONFIG_FILE)
+        values = read_json_object(folder / CONFIG_FILE)
     except InputError:
-        raise InputError(f"{path} is damaged: its {_CONFIG_FILE} is no JSON object") from None
+        raise InputError(f"{path} is damaged: its {CONFIG_FILE} is no JSON object") from None
     own, config, arguments = _read_config(path, values)
-    weights = _weights(path, folder / _WEIGHTS_FILE, own, config)
+    weights = _weights(path, folder / WEIGHTS_FILE, own, config)
     model = make_model(make_request(own, arguments, config, weights, wanted), weights, "keras")
-    model.load_assets(str(folder / "assets"))
+    model.load_assets(str(folder / ASSETS_FOLDER))
     if model.tokenizer is not None:
         if wanted.casing is not None:
             model.tokenizer = BertTokenizer(model.tokenizer.vocab, wanted.casing)
@@ -96,7 +108,7 @@ def _read_config(path: Path, values: dict[str, Any]) -> tuple[type, BertConfig, 
         name = values.get("class_name")
         raise InputError(f"{path} holds a {name}, which is no model of bert-keras")
     if not isinstance(settings, dict) or not isinstance(settings.get("config"), dict):
-        raise InputError(f"{path} is damaged: its {_CONFIG_FILE} lacks the model's config")
+        raise InputError(f"{path} is damaged: its {CONFIG_FILE} lacks the model's config")
     arguments = {name: settings[name] for name in _ARGUMENTS if name in settings}
     unknown = settings.keys() - {*arguments, "name", "dtype", "config", "trainable"}
     if unknown:
@@ -141,7 +153,7 @@ def _weights(path: Path, file: Path, own: type, config: BertConfig) -> Weights:
 
 def _unpack(path: Path, folder: str) -> None:
     with zipfile.ZipFile(path) as archive:
-        for name in (_CONFIG_FILE, _WEIGHTS_FILE):
+        for name in (CONFIG_FILE, WEIGHTS_FILE):
             if name not in archive.namelist():
                 raise zipfile.BadZipFile(f"it lacks {name}")
         size = sum(member.file_size for member in archive.infolist())

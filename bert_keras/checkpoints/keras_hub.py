@@ -56,7 +56,7 @@ def load_keras_hub(path: Path, wanted: Wanted) -> Any:
     """Opens a preset, or a ``.weights.h5`` file with the config beside it."""
     folder = path if path.is_dir() else path.parent
     config = _read_config(folder / CONFIG_FILE, path)
-    files = _preset_files(path) if path.is_dir() else [path]
+    files = weight_files(path)
     weights = _weights(files, config)
     request = make_request(class_of(weights), {}, config, weights, wanted)
     model = make_model(request, weights, "keras-hub")
@@ -94,8 +94,10 @@ def _read_config(file: Path, asked: Path) -> BertConfig:
     )
 
 
-def _preset_files(path: Path) -> list[Path]:
+def weight_files(path: Path) -> list[Path]:
     """The backbone's weights, and those of the one task whose head is BERT's."""
+    if not path.is_dir():
+        return [path]
     is_masked_lm = (path / TASK_FILE).exists() and (
         read_json_object(path / TASK_FILE).get("class_name") == "BertMaskedLM"
     )

@@ -38,7 +38,7 @@ from bert_keras.tokenization import BertTokenizer
 
 _logger = logging.getLogger("bert_keras")
 
-_MODEL_CONFIG_FILE = "config.json"
+MODEL_CONFIG_FILE = "config.json"
 
 
 def write_description(model: Any, workdir: Path, tokenizer: BertTokenizer | None = None) -> None:
@@ -51,7 +51,7 @@ def write_description(model: Any, workdir: Path, tokenizer: BertTokenizer | None
     """
     folder = workdir / CHECKPOINTS_FOLDER
     text = json.dumps(config_values(model), indent=2) + "\n"
-    write_text_atomic(folder / _MODEL_CONFIG_FILE, text)
+    write_text_atomic(folder / MODEL_CONFIG_FILE, text)
     tokenizer = tokenizer or model.tokenizer
     if tokenizer is not None:
         tokenizer.save(folder)
@@ -107,7 +107,11 @@ def load_state(workdir: Path, step: int | None, wanted: Wanted) -> Any:
     Raises:
         InputError: When there is no such checkpoint, or it is damaged.
     """
-    step, arrays = _newest(workdir) if step is None else (step, _of_step(workdir, step))
+    if step is None:
+        step, arrays = _newest(workdir)
+    else:
+        arrays = arrays_of_step(workdir, step)
+        _logger.info("%s: the checkpoint of step %s", workdir, _of_all(workdir, step))
     path = state_file(workdir / CHECKPOINTS_FOLDER, step)
     values, tokenizer = _description(workdir)
     own = named_class(path, values, None)
@@ -125,9 +129,9 @@ def finished_or_best(workdir: Path) -> Path | None:
     """The folder of a run's model, or of the best so far, which is said; None if it has neither."""
     mark = _mark(workdir)
     is_own = mark.is_finishing or mark.model_files is not None
-    if is_own and (workdir / MODEL_FOLDER / _MODEL_CONFIG_FILE).exists():
+    if is_own and (workdir / MODEL_FOLDER / MODEL_CONFIG_FILE).exists():
         return workdir / MODEL_FOLDER
-    if (workdir / BEST_FOLDER / _MODEL_CONFIG_FILE).exists():
+    if (workdir / BEST_FOLDER / MODEL_CONFIG_FILE).exists():
         step = (workdir / BEST_STEP_FILE).read_text(encoding="utf-8").strip()
         _say_unfinished(workdir, "its best model so far", int(step))
         return workdir / BEST_FOLDER
@@ -158,7 +162,12 @@ def _newest(workdir: Path) -> tuple[int, Arrays]:
     )
 
 
-def _of_step(workdir: Path, step: int) -> Arrays:
+def arrays_of_step(workdir: Path, step: int) -> Arrays:
+    """The variables in a checkpoint of a run, by name.
+
+    Raises:
+        InputError: When there is no such checkpoint, or it is damaged.
+    """
     path = state_file(workdir / CHECKPOINTS_FOLDER, step)
     try:
         arrays, _ = read_state(path)
@@ -168,7 +177,6 @@ def _of_step(workdir: Path, step: int) -> Arrays:
         ) from None
     except ValueError as error:
         raise InputError(f"{path} is damaged: {error}; {_there_are(workdir)}") from None
-    _logger.info("%s: the checkpoint of step %s", workdir, _of_all(workdir, step))
     return arrays
 
 
@@ -212,5 +220,5 @@ def _weights(
 def _description(workdir: Path) -> tuple[dict[str, Any], BertTokenizer | None]:
     """The contents of a run's ``config.json``, and its tokenizer."""
     folder = workdir / CHECKPOINTS_FOLDER
-    values = read_json_object(folder / _MODEL_CONFIG_FILE)
+    values = read_json_object(folder / MODEL_CONFIG_FILE)
     return values, load_tokenizer(folder, BertConfig.from_dict(values), None)

@@ -57,7 +57,7 @@ def write_state(path: Path, arrays: Arrays, state: str) -> None:
         OSError: When it cannot be written.
     """
     # One entry: the library writes several in any order.
-    entry = json.dumps({"state": state, "sha256": _digest(arrays, state)})
+    entry = json.dumps({"state": state, "sha256": digest_of(arrays, state)})
     with atomic_file(path) as temporary:
         try:
             safetensors.numpy.save_file(arrays, temporary, {"run": entry})
@@ -82,12 +82,13 @@ def read_state(path: Path) -> tuple[Arrays, str]:
         raise ValueError(str(error)) from None
     if not isinstance(entry, dict) or not {"state", "sha256"} <= entry.keys():
         raise ValueError("it has no position of a run")
-    if _digest(arrays, entry["state"]) != entry["sha256"]:
+    if digest_of(arrays, entry["state"]) != entry["sha256"]:
         raise ValueError("its content does not match its hash")
     return arrays, entry["state"]
 
 
-def _digest(arrays: Arrays, state: str) -> str:
+def digest_of(arrays: Arrays, state: str = "") -> str:
+    """The SHA-256 of the variables' names, types, shapes and values, and of a position."""
     digest = hashlib.sha256(state.encode())
     for name in sorted(arrays):
         array = arrays[name]

@@ -32,6 +32,11 @@ class Tensors:
         self.shapes: dict[str, tuple[int, ...]] = {}
         self._homes: dict[str, tuple[Path, str, int]] = {}
 
+    @property
+    def files(self) -> list[Path]:
+        """The files that hold them, by name."""
+        return sorted({path for path, _, _ in self._homes.values()})
+
     def add(self, path: Path, expected: set[str] | None) -> None:
         """Takes in a file that must hold the tensors ``expected``, where that is known."""
         path.open("rb").close()  # says what is wrong where the library says something else

@@ -105,6 +105,19 @@ def read_settings(path: Path, hidden_size: Any) -> Settings:
     return Settings(kind, arguments, files)
 
 
+def settings_files(path: Path) -> list[str]:
+    """The names of the files that ``read_settings`` looks for, below the directory."""
+    if not (path / MODULES_FILE).exists():
+        return []
+    try:
+        modules = json.loads((path / MODULES_FILE).read_text(encoding="utf-8"))
+        folders = [str(module["path"]) for module in modules[1:]]
+    except (ValueError, TypeError, KeyError):  # ``read_settings`` refuses it
+        folders = []
+    below = [f"{folder}/config.json" for folder in folders if folder == Path(folder).name]
+    return [MODULES_FILE, CONFIG_FILE, _encoder_file(path).name, *below]
+
+
 def _encoder_file(path: Path) -> Path:
     there = [path / name for name in _ENCODER_FILES if (path / name).exists()]
     return there[0] if there else path / ENCODER_FILE

@@ -92,7 +92,9 @@ def _check_folder(workdir: Path) -> None:
     if mark.exists():
         return
     if workdir.exists() and any(workdir.iterdir()):
-        raise InputError(f"{workdir} is not empty and not of a quickstart; choose another --workdir")
+        raise InputError(
+            f"{workdir} is not empty and not of a quickstart; choose another --workdir"
+        )
     write_text_atomic(mark, "The folder of bert-keras quickstart; it may be removed as a whole.\n")
 
 

@@ -15,7 +15,7 @@ from bert_keras.modeling.ratio import Ratio, total_loss
 from bert_keras.optimizers import AdamW
 from bert_keras.tokenization import BertTokenizer
 
-_OTHER_CONFIG_FILE, _OTHER_FILES_FILE = "other_config.json", "other_files.json"
+OTHER_CONFIG_FILE, OTHER_FILES_FILE = "other_config.json", "other_files.json"
 Batch = dict[str, tf.Tensor]
 
 
@@ -113,7 +113,7 @@ class BertModel(keras.Model):
                 values.update(read_json_object(Path(directory) / file))
 
     def _others(self) -> dict[str, dict[str, Any]]:
-        return {_OTHER_CONFIG_FILE: self.other_config, _OTHER_FILES_FILE: self.other_files}
+        return {OTHER_CONFIG_FILE: self.other_config, OTHER_FILES_FILE: self.other_files}
 
 
 class ScoredModel(BertModel):

@@ -210,7 +210,7 @@ def _train(
     plot_curves(workdir)
     with model_written(workdir) as path:
         lost = best.move_to(path) if best else None
-        if lost:
+        if lost and scores:
             save(_scored_again(workdir, lost, scores), path)
         elif not path.exists():
             save(model, path)

@@ -1,6 +1,7 @@
 """Training: the loop, its checkpoints and logs, and pre-training on top of them."""
 
 import bert_keras.backend  # noqa: F401 - before Keras is imported
+from bert_keras.training.base import base_of_start, source_of_start, start_of_run
 from bert_keras.training.curves import plot_curves
 from bert_keras.training.held_out import HeldOutMeans
 from bert_keras.training.loop import Stage, TrainingRun
@@ -15,15 +16,12 @@ from bert_keras.training.strategy import (
     rows_of_host,
 )
 from bert_keras.training.workdir import (
-    base_of_start,
     check_folder,
     check_owner,
     claim,
     finish,
     is_finished,
     model_written,
-    source_of_start,
-    start_of_run,
 )
 from bert_keras.training.workers import own_workdir, telling_of_lost_workers
 

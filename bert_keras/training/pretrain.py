@@ -19,6 +19,7 @@ from bert_keras.corpus import Corpus
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForPreTraining
 from bert_keras.optimizers import AdamW
+from bert_keras.training.base import base_of_start, source_of_start, start_of_run
 from bert_keras.training.curves import plot_curves
 from bert_keras.training.loop import TrainingRun
 from bert_keras.training.optimizer import make_optimizer
@@ -26,13 +27,10 @@ from bert_keras.training.stages import make_stages, say_epochs
 from bert_keras.training.steps import TrainStep
 from bert_keras.training.strategy import check_batches, host_of, is_chief, make_strategy
 from bert_keras.training.workdir import (
-    base_of_start,
     check_folder,
     claim,
     is_finished,
     model_written,
-    source_of_start,
-    start_of_run,
 )
 from bert_keras.training.workers import own_workdir, telling_of_lost_workers
 
@@ -51,8 +49,8 @@ def pretrain(
 
     Args:
         config: The recipe.
-        workdir: Where the run lives: ``run.json``, ``config.toml``, ``checkpoints/``, ``metrics.jsonl``,
-            ``logs/``, ``curves.png`` and, at the end, ``model/``.
+        workdir: Where the run lives: ``run.json``, ``config.toml``, ``checkpoints/``,
+            ``metrics.jsonl``, ``logs/``, ``curves.png`` and, at the end, ``model/``.
         corpus: The corpus directory; by default the recipe's ``data.corpus``.
         init: A model to start from instead of random weights: a directory, or a run as
             ``bert_keras.load`` takes it.

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from bert_keras.checkpoints import load, save
-from bert_keras.checkpoints.fingerprint import fingerprint
+from bert_keras.checkpoints.fingerprint import first_difference
 from bert_keras.checkpoints.mark import MARK_FILE, RunMark, hash_files, read_mark
-from bert_keras.checkpoints.run import finished_or_best, is_there, located
+from bert_keras.checkpoints.run import finished_or_best
 from bert_keras.checkpoints.run_state import (
     BEST_FOLDER,
     BEST_STEP_FILE,
@@ -23,7 +23,7 @@ from bert_keras.checkpoints.run_state import (
     MODEL_FOLDER,
     steps_in,
 )
-from bert_keras.config import dump_toml, from_tables, to_tables
+from bert_keras.config import dump_toml, from_tables
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory, write_text_atomic
 from bert_keras.training.curves import CURVES_FILE, plot_curves
@@ -35,7 +35,7 @@ LOCK_FILE = ".lock"
 # What a run writes beside its mark and its config; without the mark they are somebody else's.
 _RUN_FILES = (
     CHECKPOINTS_FOLDER, METRICS_FILE, LOGS_FOLDER, CURVES_FILE, BEST_FOLDER, BEST_STEP_FILE,
-    MODEL_FOLDER, MARK_FILE,
+    MODEL_FOLDER, MARK_FILE, LOCK_FILE,
 )  # fmt: skip
 
 # Data and models are told by their content, wherever they lie.
@@ -65,8 +65,8 @@ def check_folder(workdir: Path, *inputs: str | Path | None) -> None:
     if any(given and Path(given).resolve() == workdir.resolve() for given in inputs):
         raise InputError(f"{workdir} is what the run reads; choose another --workdir")
     for name in _RUN_FILES if read_mark(workdir) is None else ():
-        # Another worker may have written the mark meanwhile.
-        if (workdir / name).exists() and read_mark(workdir) is None:
+        is_there = (workdir / name).exists() and (name != LOCK_FILE or _has_text(workdir / name))
+        if is_there and read_mark(workdir) is None:  # another worker may have written it meanwhile
             raise InputError(
                 f"{workdir / name} is not of a run that began in {workdir}, which has no "
                 f"{MARK_FILE} of a run, and stays as it is; choose another --workdir (a run begun "
@@ -87,22 +87,21 @@ def claim(workdir: Path, mark: RunMark, config: Any) -> None:
     Raises:
         InputError: As ``check_owner`` does.
     """
+    has_begun = check_owner(workdir, mark, config)
     earlier = read_mark(workdir)
-    if check_owner(workdir, mark, config):
-        assert earlier is not None
-        same = dataclasses.replace(
-            mark,
-            base=mark.base or earlier.base,
-            circumstances=earlier.circumstances,
-            is_finishing=earlier.is_finishing,
-            model_files=earlier.model_files,
-        )
-    else:
-        same = mark
-    same = dataclasses.replace(same, config_hash=earlier and earlier.config_hash)
-    same.write(workdir)
-    if written := _write_config(workdir / CONFIG_FILE, dump_toml(config), same.config_hash):
-        dataclasses.replace(same, config_hash=written).write(workdir)
+    if earlier is not None:
+        mark = dataclasses.replace(mark, config_hash=earlier.config_hash)
+        if has_begun:  # what only the mark knows
+            mark = dataclasses.replace(
+                mark,
+                base=mark.base or earlier.base,
+                circumstances=earlier.circumstances,
+                is_finishing=earlier.is_finishing,
+                model_files=earlier.model_files,
+            )
+    mark.write(workdir)
+    if written := _write_config(workdir / CONFIG_FILE, dump_toml(config), mark.config_hash):
+        dataclasses.replace(mark, config_hash=written).write(workdir)
 
 
 def check_owner(workdir: Path, mark: RunMark, config: Any) -> bool:
@@ -125,21 +124,21 @@ def check_owner(workdir: Path, mark: RunMark, config: Any) -> bool:
             f"{workdir} belongs to a run with another config ({difference}); choose another "
             f"--workdir, or give {workdir / CONFIG_FILE} as the recipe to go on with that run"
         )
-    if earlier.data != mark.data:
+    if changed := first_difference(earlier.data, mark.data):
         raise InputError(
-            f"{workdir} belongs to a run on other data ({_changed(earlier.data, mark.data)}); "
-            "choose another --workdir, or give the data as they were"
+            f"{workdir} belongs to a run on other data ({changed}); choose another --workdir, or "
+            "give the data as they were"
         )
     if earlier.base and not config.model.init:
+        began_from = earlier.config["model"]["init"]
         raise InputError(
-            f"{workdir} belongs to a run that began from the model {earlier.config['model']['init']}"
-            "; give that as model.init to go on with it, or choose another --workdir"
+            f"{workdir} belongs to a run that began from the model {began_from}; give that as "
+            "model.init to go on with it, or choose another --workdir"
         )
-    if mark.base and earlier.base != mark.base:
+    if mark.base and (changed := first_difference(earlier.base, mark.base)):
         raise InputError(
             f"{workdir} belongs to a run from another model than {config.model.init} is now "
-            f"({_changed(earlier.base, mark.base)}); choose another --workdir, or give the model "
-            "as it was"
+            f"({changed}); choose another --workdir, or give the model as it was"
         )
     return True
 
@@ -221,11 +220,10 @@ def is_finished(workdir: Path) -> bool:
             f"{model} is not the model of the run in {workdir}, which has not finished, and stays "
             "as it is; move it, or choose another --workdir"
         )
-    there = hash_files(model)
-    if there != mark.model_files:
+    if changed := first_difference(mark.model_files, hash_files(model)):
         raise InputError(
-            f"{model} is not as the run wrote it ({_changed(mark.model_files, there)}); remove it, "
-            "and the same command makes it again"
+            f"{model} is not as the run wrote it ({changed}); remove it, and the same command "
+            "makes it again"
         )
     steps = steps_in(workdir / CHECKPOINTS_FOLDER)
     train = mark.config["train"]
@@ -249,58 +247,16 @@ def model_written(workdir: Path) -> Iterator[Path]:
     """
     mark = read_mark(workdir)
     assert mark is not None
+    if not _has_files(workdir / MODEL_FOLDER):
+        shutil.rmtree(workdir / MODEL_FOLDER, ignore_errors=True)  # emptied by somebody
     dataclasses.replace(mark, is_finishing=True).write(workdir)
-    yield workdir / MODEL_FOLDER
+    try:
+        yield workdir / MODEL_FOLDER
+    finally:
+        if not _has_files(workdir / MODEL_FOLDER):
+            mark.write(workdir)
     files = hash_files(workdir / MODEL_FOLDER)
     dataclasses.replace(mark, is_finishing=False, model_files=files).write(workdir)
-
-
-def start_of_run(workdir: Path, given: str) -> str:
-    """``model.init`` as the run that has begun in a work directory wrote it down, else located.
-
-    A run starts from a model that stays the same: where ``given`` is another run, that is its
-    ``model/``, or its best model or newest checkpoint so far. The other may go on or finish
-    before this one is started again, which then is still the same run.
-
-    Raises:
-        InputError: When ``given`` is a run without a model or a checkpoint.
-    """
-    recorded = _recorded_start(workdir)
-    of_run = recorded.rpartition("@")[0] or str(Path(recorded).parent)
-    is_found = "@" in recorded or Path(recorded).name in (BEST_FOLDER, MODEL_FOLDER)
-    if given and is_found and Path(of_run) == Path(given):
-        return recorded
-    return given and str(located(Path(given)))
-
-
-def base_of_start(workdir: Path, init: str) -> dict[str, str]:
-    """The content of the model that a run starts from; empty where that is random or gone.
-
-    Raises:
-        InputError: When it is not there, and no run that began from it can go on without it.
-    """
-    if not init:
-        return {}
-    if not is_there(Path(init)) and init == _recorded_start(workdir):
-        _logger.info("%s is gone; the run in %s goes on from its own checkpoint", init, workdir)
-        return {}
-    return fingerprint(Path(init))
-
-
-def source_of_start(workdir: Path, init: str) -> str:
-    """The model to open for ``model.init``: the run's own newest checkpoint where that is gone.
-
-    Its weights are those that the run goes on with; of a model that is gone only architecture and
-    tokenizer are needed, and a checkpoint has them.
-    """
-    own = steps_in(workdir / CHECKPOINTS_FOLDER)
-    return init if not own or is_there(Path(init)) else f"{workdir}@{own[-1]}"
-
-
-def _recorded_start(workdir: Path) -> str:
-    """``model.init`` of the run that has begun in a work directory; empty where none has."""
-    mark = begun_run(workdir)
-    return str(mark.config.get("model", {}).get("init", "")) if mark else ""
 
 
 def _write_config(path: Path, text: str, own_hash: str | None) -> str | None:
@@ -316,6 +272,11 @@ def _write_config(path: Path, text: str, own_hash: str | None) -> str | None:
                      path, path.with_name(MARK_FILE))  # fmt: skip
         return None
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _has_text(path: Path) -> bool:
+    """Tell whether a lock file is somebody's: ours is empty, and locking would empty it."""
+    return path.stat().st_size > 0
 
 
 def _has_files(folder: Path) -> bool:
@@ -334,18 +295,6 @@ def _difference(earlier: RunMark, now: Any) -> str:
         is_free = name in MOVABLE or name.partition(".")[0] in FREE_TABLES
         if not is_free and before[name] != after[name] and not is_left_open:
             return f"{name} = {before[name]!r} there, {after[name]!r} here"
-    return ""
-
-
-def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """The first entry in which two descriptions differ."""
-    for name in (*before, *now):
-        if name not in now:
-            return f"{name} is missing"
-        if name not in before:
-            return f"{name} is new"
-        if before[name] != now[name]:
-            return f"{name} has changed"
     return ""
 
 

@@ -7,7 +7,9 @@ import time
 
 import pytest
 
+from bert_keras.checkpoints.mark import RunMark
 from bert_keras.cli.main import COMMANDS, build_parser, main
+from bert_keras.config import PretrainConfig, to_tables
 
 SENTENCES = [
     "The cat sees the river.",
@@ -260,7 +262,7 @@ class TestBadInput:
         assert "did you mean 'steps'" in line
 
     def test_a_run_that_has_not_finished_has_no_model(self, tmp_path, capsys):
-        (tmp_path / "config.toml").write_text("")
+        RunMark(command="pretrain", config=to_tables(PretrainConfig()), data={}).write(tmp_path)
         assert "has not finished" in fail(capsys, "fill-mask", tmp_path, "a [MASK]")
 
     @pytest.mark.parametrize("minutes", ["0", "-1", "nan", "inf", "many"])

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from bert_keras.checkpoints import save
+from bert_keras.checkpoints.mark import RunMark
 from bert_keras.cli.main import main
-from bert_keras.config import BertConfig
+from bert_keras.config import BertConfig, PretrainConfig, to_tables
 from bert_keras.modeling import BertEncoder
 from bert_keras.tokenization import BertTokenizer, Casing, learn_vocabulary
 
@@ -206,12 +207,14 @@ class TestMistakes:
         assert "pass --train FILE" in fail(capsys, *command, "--model", made / "encoder")
 
     def test_a_work_directory_of_a_pretraining_run(self, made, tmp_path, capsys):
-        (tmp_path / "run" / "checkpoints" / "step-00000001").mkdir(parents=True)
-        (tmp_path / "run" / "config.toml").write_text("[data]\ncorpus = 'x'\n")
+        (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+        config = to_tables(PretrainConfig())
+        RunMark(command="pretrain", config=config, data={}).write(tmp_path / "run")
+        (tmp_path / "run" / "checkpoints" / "step-000000001.safetensors").touch()
         arguments = ["--model", made / "encoder", "--train", made / "train.tsv"]
         arguments += ["--workdir", tmp_path / "run"]
         line = fail(capsys, "finetune", made / "recipe.toml", *arguments)
-        assert "belongs to a run with another config" in line
+        assert "belongs to a run of pretrain, not of finetune" in line
 
 
 def test_columns_and_scheme_of_tags_are_found_said_and_kept(made, tmp_path, capsys):

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-import bert_keras
 from bert_keras.cli.main import main
 
 SENTENCES = [
@@ -234,25 +233,10 @@ def fail(capsys, *arguments):
 def test_what_is_no_run_cannot_be_finished(made, tmp_path, capsys):
     assert "is not the work directory of a run" in fail(capsys, "finish", made / "corpus")
     (tmp_path / "config.toml").touch()
+    assert "it has no run.json" in fail(capsys, "finish", tmp_path)
+    shutil.copy(made / "finished" / "run.json", tmp_path)
     assert "has no checkpoint yet" in fail(capsys, "finish", tmp_path)
     assert not (tmp_path / "model").exists()
-
-
-def test_a_run_begun_before_runs_kept_their_vocabulary_takes_the_corpus(made, stopped, capsys):
-    expected = bert_keras.load(stopped)
-    for name in ("config.json", "vocab.txt", "tokenizer_config.json"):
-        (stopped / "checkpoints" / name).unlink()
-    line = fail(capsys, "fill-mask", stopped, "The [MASK] sees.")
-    assert "keeps no vocabulary, and data.corpus in its config.toml names no corpus" in line
-    config = stopped / "config.toml"
-    config.write_text(config.read_text().replace('corpus = ""', f'corpus = "{made / "corpus"}"'))
-    run("fill-mask", stopped, "The [MASK] sees.")
-    assert f"it is that of the corpus {made / 'corpus'}" in capsys.readouterr().err
-    model = bert_keras.load(stopped)
-    assert model.config == expected.config
-    assert model.tokenizer.vocab == expected.tokenizer.vocab
-    run(*pretrain(made, stopped))  # which writes what it lacked
-    assert (stopped / "checkpoints" / "vocab.txt").exists()
 
 
 def test_nothing_by_the_name_of_a_model(made, tmp_path, capsys):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import bert_keras
+from bert_keras.checkpoints.mark import RunMark
 from bert_keras.config import (
     CheckpointConfig,
     FinetuneConfig,
@@ -46,7 +47,7 @@ def finished(encoder_path, reviews, tmp_path_factory):
 def test_a_run_learns_its_task_and_leaves_a_model(finished, reviews):
     assert {path.name for path in finished.iterdir()} >= {
         "config.toml",
-        "data.json",
+        "run.json",
         "checkpoints",
         "metrics.jsonl",
         "curves.png",
@@ -81,6 +82,7 @@ def test_the_best_model_of_a_run_that_was_given_up_is_not_another_runs(
     tmp_path, encoder_path, reviews
 ):
     bert_keras.save(bert_keras.load(encoder_path), tmp_path / "run" / "best")
+    RunMark(command="finetune", config={}, data={}).write(tmp_path / "run")
     config, train = recipe(train={"steps": 2}), str(reviews / "train.tsv")
     finetune(config, tmp_path / "run", encoder_path, train)
     finetune(config, tmp_path / "other", encoder_path, train)
@@ -240,7 +242,7 @@ def test_class_weights_balance_the_labels(tmp_path, encoder_path):
 def test_without_dev_examples_some_are_held_out_by_hash(tmp_path, encoder_path, reviews):
     config = recipe(data={"dev_fraction": 0.25}, train={"steps": 2})
     finetune(config, tmp_path / "run", encoder_path, str(reviews / "train.tsv"))
-    counts = json.loads((tmp_path / "run" / "data.json").read_text())
+    counts = json.loads((tmp_path / "run" / "run.json").read_text())["data"]
     assert 0 < counts["dev"]["examples"] < 32
     assert counts["dev"]["examples"] + counts["train"]["examples"] == 64
 
@@ -325,3 +327,4 @@ def test_a_metric_that_the_task_does_not_have_is_refused(encoder_path, reviews, 
     with pytest.raises(InputError, match=r"train.best_metric is .*: accuracy, f1_bad, f1_good, ma"):
         finetune(config, tmp_path / "run", encoder_path, train, dev)
     assert not (tmp_path / "run" / "config.toml").exists()
+    assert not (tmp_path / "run" / "run.json").exists()

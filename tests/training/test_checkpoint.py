@@ -122,6 +122,17 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_word(two, damage, caplog):
     assert checkpoints.steps() == [1]
 
 
+def test_where_all_are_damaged_the_run_stops_and_leaves_them(two):
+    checkpoints, model, optimizer = two
+    for step in (1, 2):
+        cut(checkpoints.directory / f"step-{step:09d}.safetensors")
+    before = sorted((p.name, p.read_bytes()) for p in checkpoints.directory.iterdir())
+    for _ in range(2):  # and the next time again
+        with pytest.raises(InputError, match="are damaged; to begin anew remove that folder"):
+            checkpoints.restore_latest(model, optimizer)
+    assert sorted((p.name, p.read_bytes()) for p in checkpoints.directory.iterdir()) == before
+
+
 def test_a_process_that_may_not_write_changes_nothing(two):
     checkpoints, model, optimizer = two
     cut(checkpoints.directory / "step-000000002.safetensors")

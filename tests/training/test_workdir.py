@@ -2,33 +2,182 @@ from dataclasses import replace
 
 import pytest
 
-from bert_keras.config import CheckpointConfig, PretrainConfig, WatchConfig, load_toml
+from bert_keras.checkpoints.mark import RunMark, read_mark
+from bert_keras.config import (
+    CheckpointConfig,
+    ModelConfig,
+    PretrainConfig,
+    TrainConfig,
+    WatchConfig,
+    load_toml,
+    to_tables,
+)
 from bert_keras.errors import InputError
-from bert_keras.training.workdir import claim
+from bert_keras.training.workdir import check_folder, claim, is_finished, model_written
+
+BASE = {"config.json": "1", "vocab.txt": "2"}
+
+
+def take(workdir, config, data=None, command="pretrain", base=BASE):
+    """Claims a work directory for a run that is made from these."""
+    data = data or {"arrays_hash": "0"}
+    mark = RunMark(command=command, config=to_tables(config), data=data, base=base)
+    claim(workdir, mark, config)
+
+
+def run_config(**train):
+    return PretrainConfig(model=ModelConfig(init="somewhere"), train=TrainConfig(**train))
 
 
 @pytest.fixture
 def begun(tmp_path):
-    """A work directory with a checkpoint of the default recipe."""
-    claim(tmp_path, PretrainConfig(), "corpus.json", "the data", "corpus")
+    """A work directory with a checkpoint."""
+    take(tmp_path, run_config())
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "step-000000001.safetensors").touch()
     return tmp_path
 
 
 def test_how_a_run_is_kept_and_watched_may_change_when_it_goes_on(begun):
-    changed = PretrainConfig(
+    changed = replace(
+        run_config(),
         checkpoint=CheckpointConfig(every_minutes=10, keep=5),
         watch=WatchConfig(on_divergence="roll_back"),
     )
-    claim(begun, changed, "corpus.json", "the data", "corpus")
+    take(begun, changed)
     assert load_toml(PretrainConfig, begun / "config.toml") == changed
+    assert read_mark(begun).config == to_tables(changed)
 
 
-def test_what_it_trains_may_not(begun):
-    config = PretrainConfig()
-    other = replace(config, train=replace(config.train, seed=1))
-    with pytest.raises(InputError, match=r"train.seed = 0 there, 1 here"):
-        claim(begun, other, "corpus.json", "the data", "corpus")
-    with pytest.raises(InputError, match="other data"):
-        claim(begun, config, "corpus.json", "other data", "corpus")
+def test_what_it_is_made_from_may_not_and_is_named(begun):
+    before = (begun / "run.json").read_bytes()
+    for message, change in (
+        (r"train.seed = 0 there, 1 here", {"config": run_config(seed=1)}),
+        (r"on other data \(arrays_hash is another\)", {"data": {"arrays_hash": "1"}}),
+        (r"from another model .*\(vocab.txt is another\)", {"base": BASE | {"vocab.txt": "3"}}),
+        (r"from another model .*\(added_tokens.json is new\)",
+         {"base": BASE | {"added_tokens.json": "3"}}),
+        (r"began from the model somewhere", {"config": PretrainConfig(), "base": {}}),
+        (r"a run of pretrain, not of finetune", {"command": "finetune"}),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=message):
+            take(begun, **({"config": run_config()} | change))
+    assert (begun / "run.json").read_bytes() == before
+
+
+def test_a_model_that_moved_or_is_gone_is_no_other_one(begun):
+    moved = replace(run_config(), model=ModelConfig(init="elsewhere"))
+    take(begun, moved)
+    assert read_mark(begun).config["model"]["init"] == "elsewhere"
+    take(begun, moved, base={})
+    assert read_mark(begun).base == BASE
+
+
+def test_a_run_without_a_checkpoint_gives_way_to_another(tmp_path):
+    take(tmp_path, run_config())
+    other = run_config(seed=1)
+    take(tmp_path, other, data={"arrays_hash": "1"}, base={})
+    mark = read_mark(tmp_path)
+    assert (mark.data, mark.base) == ({"arrays_hash": "1"}, {})
+    assert load_toml(PretrainConfig, tmp_path / "config.toml") == other
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["model/config.json", "best/x", "best_step", "checkpoints/step-000000001.safetensors",
+     "metrics.jsonl", "logs/train/x", "curves.png", "run.json", ".lock"],
+)  # fmt: skip
+def test_files_by_a_runs_names_are_somebody_elses_without_its_mark(name, tmp_path):
+    path = tmp_path / "run" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    with pytest.raises(InputError, match=r"is not of a run that began in .*another --workdir"):
+        check_folder(tmp_path / "run")
+    assert [p for p in (tmp_path / "run").rglob("*") if p.is_file()] == [path]
+
+
+def test_files_of_other_names_are_no_hindrance(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "corpus").mkdir()
+    check_folder(tmp_path, tmp_path / "corpus")
+    with pytest.raises(InputError, match="is what the run reads"):
+        check_folder(tmp_path / "corpus", None, tmp_path / "corpus" / ".." / "corpus")
+    for here in ("", "."):
+        with pytest.raises(InputError, match="a folder of its own"):
+            check_folder(type(tmp_path)(here))
+
+
+def test_somebodys_recipe_in_the_folder_stays_and_the_mark_has_the_config(tmp_path, caplog):
+    recipe = "# mine\n[train]\nsteps = 1000000\n"
+    (tmp_path / "config.toml").write_text(recipe)
+    caplog.set_level("INFO", "bert_keras")
+    for _ in range(2):
+        take(tmp_path, run_config())
+    assert (tmp_path / "config.toml").read_text() == recipe
+    assert "is not written by the run, and stays" in caplog.text
+    assert read_mark(tmp_path).config == to_tables(run_config())
+
+
+def test_comments_added_to_the_runs_own_config_stay(begun):
+    path = begun / "config.toml"
+    commented = "# as in the paper\n" + path.read_text()
+    path.write_text(commented)
+    take(begun, replace(run_config(), checkpoint=CheckpointConfig(keep=7)))
+    assert path.read_text() == commented
+    assert read_mark(begun).config["checkpoint"]["keep"] == 7
+
+
+class TestTheModelOfARun:
+    def test_is_done_when_it_is_as_it_was_written(self, begun):
+        assert not is_finished(begun)
+        with model_written(begun) as model:
+            (model / "1_Pooling").mkdir(parents=True)
+            (model / "weights").write_text("1 2 3")
+            (model / "1_Pooling" / "config.json").write_text("{}")
+        assert is_finished(begun)
+
+    @pytest.mark.parametrize(
+        ("damage", "message"),
+        [
+            (lambda model: (model / "weights").write_text("1 2"), "weights is another"),
+            (lambda model: (model / "weights").unlink(), "weights is gone"),
+            (lambda model: (model / "more").touch(), "more is new"),
+        ],
+    )
+    def test_is_named_when_it_is_not(self, begun, damage, message):
+        with model_written(begun) as model:
+            model.mkdir()
+            for name in ("weights", "config"):
+                (model / name).write_text("1 2 3")
+        damage(model)
+        with pytest.raises(InputError, match=rf"not as the run wrote it \({message}\); remove it"):
+            is_finished(begun)
+
+    def test_is_made_again_when_it_was_removed_or_emptied(self, begun):
+        with model_written(begun) as model:
+            model.mkdir()
+            (model / "weights").write_text("1 2 3")
+        (model / "weights").unlink()
+        assert not is_finished(begun)
+        model.rmdir()
+        assert not is_finished(begun)
+
+    def test_is_not_taken_for_the_runs_that_has_none(self, begun):
+        (begun / "model").mkdir()
+        (begun / "model" / "weights").write_text("mine")
+        with pytest.raises(InputError, match=r"is not the model of the run .* stays as it is"):
+            is_finished(begun)
+        assert (begun / "model" / "weights").read_text() == "mine"
+
+    def test_is_known_as_its_own_after_a_kill_just_before_it_was_done(self, begun):
+        with model_written(begun) as model:
+            model.mkdir()
+            (model / "weights").write_text("1 2 3")
+        replace(read_mark(begun), is_finishing=True, model_files=None).write(begun)
+        assert not is_finished(begun)  # it is made again, which gives the same
+
+    def test_leaves_the_mark_as_it_was_when_it_cannot_be_written(self, begun):
+        before = (begun / "run.json").read_bytes()
+        with pytest.raises(OSError, match="full"), model_written(begun):
+            raise OSError("full")
+        assert (begun / "run.json").read_bytes() == before
