@@ -32,6 +32,13 @@ def circumstances(strategy: tf.distribute.Strategy) -> dict[str, Any]:
         "processor": _processor(),
         "devices": _devices(strategy),
         "oneDNN": os.environ.get("TF_ENABLE_ONEDNN_OPTS") or "as installed",
+        **versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """The versions of the libraries that compute the numbers."""
+    return {
         "bert_keras": __version__,
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
