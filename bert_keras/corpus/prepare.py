@@ -13,6 +13,7 @@ from bert_keras.corpus import store
 from bert_keras.corpus.chinese_words import segmenter_version, write_word_starts
 from bert_keras.corpus.decoding import ReadCounts
 from bert_keras.corpus.formats import TEXT_COLUMN
+from bert_keras.corpus.hashes import hash_arrays, hash_of_all
 from bert_keras.corpus.line_notes import watch_lines
 from bert_keras.corpus.sources import Progress, read_documents
 from bert_keras.corpus.tokenizing import tokenize_all
@@ -218,14 +219,15 @@ def write_corpus(
 def _describe(
     directory: Path, tokenizer: BertTokenizer, report: CorpusReport, more: dict[str, Any]
 ) -> None:
-    counts = dataclasses.asdict(report)
+    counts, hashes = dataclasses.asdict(report), hash_arrays(directory, store.ARRAYS)
     del counts["seconds"]  # the directory's bytes depend on the input alone
     description = {
         "format_version": store.FORMAT_VERSION,
         "vocab_hash": tokenizer.vocab_hash,
         "vocab_size": tokenizer.vocab_size,
         "casing": tokenizer.casing.to_dict(),
-        "arrays_hash": store.hash_arrays(directory),
+        "arrays_hash": hash_of_all(hashes),
+        "hashes": hashes,
         "counts": counts,
         **more,
     }

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import tokenize
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from bert_keras.corpus.hashes import check_hashes, damaged
 from bert_keras.errors import InputError
 from bert_keras.tokenization import CONTINUATION, BertTokenizer, Casing
 
@@ -23,7 +25,7 @@ DESCRIPTION_FILE = "corpus.json"
 VOCABULARY_FILE = "vocab.txt"
 
 _COUNTS = ("documents", "sentences", "tokens")
-_ARRAYS = (TOKENS_FILE, SENTENCE_OFFSETS_FILE, DOCUMENT_OFFSETS_FILE, WORD_STARTS_FILE)
+ARRAYS = (TOKENS_FILE, SENTENCE_OFFSETS_FILE, DOCUMENT_OFFSETS_FILE, WORD_STARTS_FILE)
 
 
 def token_dtype(vocab_size: int) -> np.dtype[Any]:
@@ -34,19 +36,6 @@ def token_dtype(vocab_size: int) -> np.dtype[Any]:
 def continuations(vocab: Sequence[str]) -> np.ndarray:
     """Which word pieces go on with the word before them ("##"), bool [vocab_size]."""
     return np.array([piece.startswith(CONTINUATION) for piece in vocab], bool)
-
-
-def hash_arrays(directory: Path) -> str:
-    """The SHA-256 of what the arrays of a corpus directory hold."""
-    digest = hashlib.sha256()
-    for name in _ARRAYS:
-        if (directory / name).exists():
-            with (directory / name).open("rb") as file:
-                # Left out: NumPy's releases may write the header in different ways.
-                np.lib.format.read_magic(file)
-                np.lib.format.read_array_header_1_0(file)
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -133,6 +122,8 @@ class Corpus:
     def open(cls, path: str | Path) -> Self:
         """Opens a corpus directory and checks that its parts belong together.
 
+        Types, sizes, offsets and the vocabulary are checked; ``verify`` compares every byte.
+
         Raises:
             InputError: When it is no corpus, or a damaged one, or of another format version.
         """
@@ -143,18 +134,11 @@ class Corpus:
                 "bert-keras prepare"
             )
         description = _read_description(path)
-        tokenizer = BertTokenizer.from_vocab(
-            path / VOCABULARY_FILE, Casing.from_dict(description["casing"])
-        )
-        if tokenizer.vocab_hash != description["vocab_hash"]:
-            raise InputError(
-                f"{path}: {VOCABULARY_FILE} is not the vocabulary the corpus was prepared with; "
-                "prepare it again"
-            )
+        tokenizer = _load_tokenizer(path, description)
         counts = description["counts"]
         tokens = _load(path / TOKENS_FILE, token_dtype(tokenizer.vocab_size), counts["tokens"])
         if len(tokens) and int(tokens.max()) >= tokenizer.vocab_size:
-            raise _damaged(path / TOKENS_FILE, "it holds ids that are not in the vocabulary")
+            raise damaged(path / TOKENS_FILE, "it holds ids that are not in the vocabulary")
         sentence_offsets, document_offsets = (
             _load_offsets(path / name, counts[of] + 1, last=last)
             for name, of, last in (
@@ -164,9 +148,21 @@ class Corpus:
         )
         documents = np.stack([document_offsets[:-1], document_offsets[1:]], axis=1)
         word_starts = None
+        if "word_starts" not in description and (path / WORD_STARTS_FILE).exists():
+            raise damaged(path / DESCRIPTION_FILE, f"it says nothing of {WORD_STARTS_FILE}")
         if "word_starts" in description:
             word_starts = _load(path / WORD_STARTS_FILE, np.dtype(bool), counts["tokens"])
         return cls(path, tokens, sentence_offsets, documents, tokenizer, word_starts)
+
+    def verify(self) -> None:
+        """Compares what the arrays hold with the hashes of when they were prepared.
+
+        All of it is read. A run does this whenever it begins or goes on.
+
+        Raises:
+            InputError: When a file is damaged; names it.
+        """
+        check_hashes(self.path, ARRAYS, _read_description(self.path))
 
     def split(self, eval_fraction: float) -> tuple[Self, Self]:
         """Holds out whole documents: (training, held-out), two views of the same arrays.
@@ -212,9 +208,11 @@ def _read_description(path: Path) -> dict[str, Any]:
             whole_numbers = [description["counts"][name] for name in _COUNTS]
             if not all(isinstance(number, int) for number in whole_numbers):
                 raise ValueError("the counts are not whole numbers")
-            dict(description["casing"]), str(description["vocab_hash"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(path / DESCRIPTION_FILE, repr(error)) from None
+            str(description["vocab_hash"]), dict(description.get("hashes", {}))
+            if description["casing"].keys() - Casing().to_dict().keys():
+                raise ValueError(f"its casing is {description['casing']}")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise damaged(path / DESCRIPTION_FILE, repr(error)) from None
     if version != FORMAT_VERSION:
         raise InputError(
             f"{path} has corpus format {version!r}, this version of bert_keras reads format "
@@ -223,17 +221,37 @@ def _read_description(path: Path) -> dict[str, Any]:
     return description
 
 
+def _load_tokenizer(path: Path, description: dict[str, Any]) -> BertTokenizer:
+    try:
+        casing = Casing.from_dict(description["casing"])
+    except InputError as error:
+        raise damaged(path / DESCRIPTION_FILE, str(error)) from None
+    file = path / VOCABULARY_FILE
+    try:
+        tokenizer = BertTokenizer.from_vocab(file, casing)
+    except InputError as error:
+        raise damaged(file, str(error).removeprefix(str(file)).lstrip(": ")) from None
+    except FileNotFoundError:
+        raise damaged(file, "the file is missing") from None
+    if tokenizer.vocab_hash != description["vocab_hash"]:
+        raise damaged(file, "it is not the vocabulary the corpus was prepared with")
+    return tokenizer
+
+
 def _load(file: Path, dtype: np.dtype[Any], length: int) -> np.ndarray:
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise _damaged(file, str(error)) from None
+    except (ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
+        raise damaged(file, str(error)) from None
     except FileNotFoundError:
-        raise _damaged(file, "the file is missing") from None
+        raise damaged(file, "the file is missing") from None
     if array.dtype != dtype or array.shape != (length,):
-        raise _damaged(
+        raise damaged(
             file, f"expected {dtype.name} [{length}], found {array.dtype} {list(array.shape)}"
         )
+    size = file.stat().st_size
+    if size != array.offset + array.nbytes:
+        raise damaged(file, f"it has {size - array.offset - array.nbytes:,} bytes too many")
     return array
 
 
@@ -241,9 +259,5 @@ def _load_offsets(file: Path, length: int, last: int) -> np.ndarray:
     offsets = np.asarray(_load(file, np.dtype("<i8"), length))
     # Strictly ascending: neither sentences nor documents are ever empty.
     if offsets[0] != 0 or offsets[-1] != last or not (offsets[1:] > offsets[:-1]).all():
-        raise _damaged(file, f"the offsets do not ascend from 0 to {last}")
+        raise damaged(file, f"the offsets do not ascend from 0 to {last}")
     return offsets
-
-
-def _damaged(file: Path, what: str) -> InputError:
-    return InputError(f"{file} is damaged ({' '.join(what.split())}); prepare the corpus again")

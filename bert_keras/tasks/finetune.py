@@ -33,10 +33,13 @@ from bert_keras.training import (
     check_batches,
     check_folder,
     check_owner,
+    circumstances,
     claim,
     host_of,
+    in_agreement,
     is_chief,
     is_finished,
+    made_from,
     make_optimizer,
     make_strategy,
     model_written,
@@ -85,15 +88,25 @@ def finetune(
         Diverged: When the loss is no number or has blown up, and ``watch`` says to stop.
     """
     workdir = Path(workdir)
-    check_folder(workdir, model or config.model.init)
-    config = _with_sources(config, workdir, model, train, dev)
-    base = base_of_start(workdir, config.model.init)
     strategy = make_strategy(config.distribution)
-    data = _read(config, make_task(config.data))
-    with own_workdir(strategy, workdir) as own, telling_of_lost_workers(strategy):
-        check_owner(own, _mark(config, data, base), config)
-        if not is_finished(own):
-            _train(config, data, base, strategy, own, callbacks, on_data)
+    with telling_of_lost_workers(strategy):
+        with in_agreement(strategy) as found:
+            check_folder(workdir, model or config.model.init)
+            config = _with_sources(config, workdir, model, train, dev)
+            data = _read(config, make_task(config.data))
+            mark = RunMark(
+                command="finetune",
+                config=to_tables(config),
+                data=data.description,
+                base=base_of_start(workdir, config.model.init),
+                circumstances=circumstances(strategy),
+            )
+            found |= made_from(mark.config, mark.data, mark.base)
+            check_owner(workdir, mark, config)
+        with own_workdir(strategy, workdir) as own:
+            check_owner(own, mark, config)
+            if not is_finished(own):
+                _train(config, data, mark, strategy, own, callbacks, on_data)
     return workdir / MODEL_FOLDER
 
 
@@ -113,11 +126,6 @@ class _Data:
             for name, examples in (("train", self.train), ("dev", self.dev))
         }
         return sides | {"labels": list(self.task.labels)}
-
-
-def _mark(config: FinetuneConfig, data: _Data, base: dict[str, str]) -> RunMark:
-    tables, description = to_tables(config), data.description
-    return RunMark(command="finetune", config=tables, data=description, base=base)
 
 
 def _with_sources(
@@ -155,7 +163,7 @@ def _read(config: FinetuneConfig, task: Task) -> _Data:
 def _train(
     config: FinetuneConfig,
     data: _Data,
-    base: dict[str, str],
+    mark: RunMark,
     strategy: tf.distribute.Strategy,
     workdir: Path,
     callbacks: Sequence[keras.callbacks.Callback],
@@ -177,7 +185,7 @@ def _train(
         features = _balanced(features, task)
     settings = config.train.resolved(len(features))
     config = config.replace(train=settings)
-    claim(workdir, _mark(config, data, base), config)
+    claim(workdir, replace(mark, config=to_tables(config)), config)
     if is_chief(strategy):
         write_description(model, workdir)
     with strategy.scope():

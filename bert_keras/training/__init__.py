@@ -2,6 +2,7 @@
 
 import bert_keras.backend  # noqa: F401 - before Keras is imported
 from bert_keras.training.base import base_of_start, source_of_start, start_of_run
+from bert_keras.training.circumstances import circumstances
 from bert_keras.training.curves import plot_curves
 from bert_keras.training.held_out import HeldOutMeans
 from bert_keras.training.loop import Stage, TrainingRun
@@ -23,7 +24,12 @@ from bert_keras.training.workdir import (
     is_finished,
     model_written,
 )
-from bert_keras.training.workers import own_workdir, telling_of_lost_workers
+from bert_keras.training.workers import (
+    in_agreement,
+    made_from,
+    own_workdir,
+    telling_of_lost_workers,
+)
 
 __all__ = [
     "HeldOutMeans",
@@ -33,11 +39,14 @@ __all__ = [
     "check_batches",
     "check_folder",
     "check_owner",
+    "circumstances",
     "claim",
     "finish",
     "host_of",
+    "in_agreement",
     "is_chief",
     "is_finished",
+    "made_from",
     "make_optimizer",
     "make_strategy",
     "measure_seconds_per_step",

@@ -21,7 +21,7 @@ from bert_keras.training.steps import Ratios, TrainStep, make_eval_step
 from bert_keras.training.strategy import distribute, is_chief
 from bert_keras.training.watch import InputWatch, LossWatch
 from bert_keras.training.window import Window
-from bert_keras.training.workers import agree_on
+from bert_keras.training.workers import agree_on_step
 
 _logger = logging.getLogger("bert_keras")
 
@@ -133,7 +133,7 @@ class TrainingRun:
                 self.model, self.optimizer, self.train.seed, until
             )
         self.state = state or RunState(self.train.seed)
-        agree_on(self.strategy, self.state.step)
+        agree_on_step(self.strategy, self.state.step)
         epochs = self.stages[self.state.stage].epochs
         if epochs:
             epochs.restore(self.state.epoch_offsets)
@@ -246,7 +246,7 @@ class TrainingRun:
             message = f"{error}, after {self.watch.max_roll_backs} roll-backs; {_START_ANEW}"
             raise Diverged(error.step, message) from None
         self.checkpoints.wait_and_tell()
-        agree_on(self.strategy, error.step)  # none looks before the newest is on the disk
+        agree_on_step(self.strategy, error.step)  # none looks before the newest is on the disk
         if not self._restore(until=first - 1):
             raise Diverged(
                 error.step,

@@ -20,6 +20,7 @@ from bert_keras.errors import InputError
 from bert_keras.modeling import BertForPreTraining
 from bert_keras.optimizers import AdamW
 from bert_keras.training.base import base_of_start, source_of_start, start_of_run
+from bert_keras.training.circumstances import circumstances
 from bert_keras.training.curves import plot_curves
 from bert_keras.training.loop import TrainingRun
 from bert_keras.training.optimizer import make_optimizer
@@ -28,11 +29,17 @@ from bert_keras.training.steps import TrainStep
 from bert_keras.training.strategy import check_batches, host_of, is_chief, make_strategy
 from bert_keras.training.workdir import (
     check_folder,
+    check_owner,
     claim,
     is_finished,
     model_written,
 )
-from bert_keras.training.workers import own_workdir, telling_of_lost_workers
+from bert_keras.training.workers import (
+    in_agreement,
+    made_from,
+    own_workdir,
+    telling_of_lost_workers,
+)
 
 
 def pretrain(
@@ -66,32 +73,48 @@ def pretrain(
         WorkerLost: When another process of a run of several is gone.
     """
     workdir = Path(workdir)
-    given = str(init or config.model.init)
-    check_folder(workdir, _corpus_path(config, corpus), given)
-    start = start_of_run(workdir, given)
-    config = config.replace(model=replace(config.model, init=start))
-    texts = Corpus.open(_corpus_path(config, corpus))
-    mark = RunMark(
-        command="pretrain",
-        config=to_tables(config),
-        data=json.loads(texts.identity),
-        base=base_of_start(workdir, start),
-    )
+    config = config.replace(model=replace(config.model, init=str(init or config.model.init)))
+    path = _corpus_path(config, corpus)
     strategy = make_strategy(config.distribution)
-    with own_workdir(strategy, workdir) as own, telling_of_lost_workers(strategy):
-        claim(own, mark, config)
-        if not is_finished(own):
-            run = _make_run(config, texts, strategy, own, callbacks)
-            if is_chief(strategy):
-                write_description(run.model, own, texts.tokenizer)
-            stages = make_stages(config, texts, host_of(strategy))
-            if is_chief(strategy):
-                say_epochs(stages)
-            run.run(stages)
-            plot_curves(own)
-            with model_written(own) as path:
-                save(run.model, path, texts.tokenizer)
+    with telling_of_lost_workers(strategy):
+        with in_agreement(strategy) as found:
+            check_folder(workdir, path, config.model.init)
+            start = start_of_run(workdir, config.model.init)
+            config = config.replace(model=replace(config.model, init=start))
+            texts = Corpus.open(path)
+            mark = RunMark(
+                command="pretrain",
+                config=to_tables(config),
+                data=json.loads(texts.identity),
+                base=base_of_start(workdir, start),
+                circumstances=circumstances(strategy),
+            )
+            found |= made_from(mark.config, mark.data, mark.base)
+            check_owner(workdir, mark, config)
+            texts.verify()
+        with own_workdir(strategy, workdir) as own:
+            claim(own, mark, config)
+            if not is_finished(own):
+                _train(config, texts, strategy, own, callbacks)
     return workdir / MODEL_FOLDER
+
+
+def _train(
+    config: PretrainConfig,
+    corpus: Corpus,
+    strategy: tf.distribute.Strategy,
+    workdir: Path,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> None:
+    run = _make_run(config, corpus, strategy, workdir, callbacks)
+    stages = make_stages(config, corpus, host_of(strategy))
+    if is_chief(strategy):
+        write_description(run.model, workdir, corpus.tokenizer)
+        say_epochs(stages)
+    run.run(stages)
+    plot_curves(workdir)
+    with model_written(workdir) as path:
+        save(run.model, path, corpus.tokenizer)
 
 
 def measure_seconds_per_step(config: PretrainConfig, corpus: Corpus, seconds: float = 3.0) -> float:

@@ -1,6 +1,7 @@
 """Which devices share a step, and how they share its batch."""
 
 import json
+import logging
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +10,8 @@ import tensorflow as tf
 
 from bert_keras.config import ArithmeticConfig, DistributionConfig
 from bert_keras.errors import InputError
+
+_logger = logging.getLogger("bert_keras")
 
 
 def make_strategy(settings: DistributionConfig) -> tf.distribute.Strategy:
@@ -141,11 +144,13 @@ def _workers(text: str) -> list[str]:
 
 
 def _multi_worker() -> tf.distribute.Strategy:
-    if not _workers(os.environ.get("TF_CONFIG", "")):
+    addresses = _workers(os.environ.get("TF_CONFIG", ""))
+    if not addresses:
         raise InputError(
             "distribution.strategy = 'multi_worker' needs the environment variable TF_CONFIG, "
             "which names all workers and which of them this one is"
         )
+    _logger.info("waiting for all of the %s workers %s", len(addresses), ", ".join(addresses))
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 

@@ -26,6 +26,7 @@ from bert_keras.checkpoints.run_state import (
 from bert_keras.config import dump_toml, from_tables
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory, write_text_atomic
+from bert_keras.training.circumstances import other_circumstances
 from bert_keras.training.curves import CURVES_FILE, plot_curves
 from bert_keras.training.metrics import LOGS_FOLDER, METRICS_FILE, read_metrics
 
@@ -65,10 +66,12 @@ def check_folder(workdir: Path, *inputs: str | Path | None) -> None:
     if any(given and Path(given).resolve() == workdir.resolve() for given in inputs):
         raise InputError(f"{workdir} is what the run reads; choose another --workdir")
     for name in _RUN_FILES if read_mark(workdir) is None else ():
-        is_there = (workdir / name).exists() and (name != LOCK_FILE or _has_text(workdir / name))
+        path = workdir / name
+        # A lock file of ours is empty, and locking would empty another.
+        is_there = path.exists() and (name != LOCK_FILE or path.stat().st_size > 0)
         if is_there and read_mark(workdir) is None:  # another worker may have written it meanwhile
             raise InputError(
-                f"{workdir / name} is not of a run that began in {workdir}, which has no "
+                f"{path} is not of a run that began in {workdir}, which has no "
                 f"{MARK_FILE} of a run, and stays as it is; choose another --workdir (a run begun "
                 "by an earlier version of bert_keras goes on with that version)"
             )
@@ -92,6 +95,9 @@ def claim(workdir: Path, mark: RunMark, config: Any) -> None:
     if earlier is not None:
         mark = dataclasses.replace(mark, config_hash=earlier.config_hash)
         if has_begun:  # what only the mark knows
+            said = other_circumstances(earlier.circumstances, mark.circumstances)
+            if said and earlier.model_files is None:
+                _logger.warning("%s", said)
             mark = dataclasses.replace(
                 mark,
                 base=mark.base or earlier.base,
@@ -100,8 +106,8 @@ def claim(workdir: Path, mark: RunMark, config: Any) -> None:
                 model_files=earlier.model_files,
             )
     mark.write(workdir)
-    if written := _write_config(workdir / CONFIG_FILE, dump_toml(config), mark.config_hash):
-        dataclasses.replace(mark, config_hash=written).write(workdir)
+    written = _write_config(workdir / CONFIG_FILE, dump_toml(config), mark.config_hash)
+    dataclasses.replace(mark, config_hash=written or mark.config_hash).write(workdir)
 
 
 def check_owner(workdir: Path, mark: RunMark, config: Any) -> bool:
@@ -216,10 +222,7 @@ def is_finished(workdir: Path) -> bool:
     if mark is None or mark.is_finishing or not _has_files(model):
         return False
     if mark.model_files is None:
-        raise InputError(
-            f"{model} is not the model of the run in {workdir}, which has not finished, and stays "
-            "as it is; move it, or choose another --workdir"
-        )
+        raise InputError(f"{model} is not of the run in {workdir}, which has not finished; move it")
     if changed := first_difference(mark.model_files, hash_files(model)):
         raise InputError(
             f"{model} is not as the run wrote it ({changed}); remove it, and the same command "
@@ -272,11 +275,6 @@ def _write_config(path: Path, text: str, own_hash: str | None) -> str | None:
                      path, path.with_name(MARK_FILE))  # fmt: skip
         return None
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _has_text(path: Path) -> bool:
-    """Tell whether a lock file is somebody's: ours is empty, and locking would empty it."""
-    return path.stat().st_size > 0
 
 
 def _has_files(folder: Path) -> bool:

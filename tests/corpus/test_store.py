@@ -1,5 +1,8 @@
 import json
+import logging
+import random
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -135,12 +138,15 @@ def test_a_corpus_is_told_by_what_it_holds_wherever_its_text_was(prepared, tmp_p
     assert identities[0] == identities[1] != identities[2]
 
 
-def test_a_corpus_of_before_the_hash_opens_and_is_told_by_its_description(damaged):
+def test_a_corpus_of_before_the_hash_opens_and_is_told_by_its_description(damaged, caplog):
     path = damaged / "corpus.json"
     description = json.loads(path.read_text())
-    del description["arrays_hash"]
+    del description["arrays_hash"], description["hashes"]
     path.write_text(json.dumps(description))
     assert Corpus.open(damaged).identity == path.read_text()
+    with caplog.at_level(logging.INFO, "bert_keras"):
+        Corpus.open(damaged).verify()
+    assert "damage cannot be told" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -161,3 +167,92 @@ def test_a_description_that_cannot_be_right_is_refused(damaged, change, message)
     path.write_text("[]")
     with pytest.raises(InputError, match="damaged"):
         Corpus.open(damaged)
+
+
+ARRAYS = ("tokens.npy", "sentence_offsets.npy", "document_offsets.npy")
+
+
+def _refusal(path: Path) -> str:
+    """What a run says of a corpus as it begins: one line, or nothing."""
+    try:
+        Corpus.open(path).verify()
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def _flip(file: Path, position: int, bits: int = 1) -> None:
+    data = bytearray(file.read_bytes())
+    data[position] ^= bits
+    file.write_bytes(data)
+
+
+def test_a_whole_corpus_passes_wherever_it_lies(damaged, tmp_path):
+    assert _refusal(damaged) == ""
+    damaged.rename(tmp_path / "moved")
+    assert _refusal(tmp_path / "moved") == ""
+
+
+@pytest.mark.parametrize("name", [*ARRAYS, "vocab.txt"])
+@pytest.mark.parametrize("harm", ["a bit", "cut", "longer", "missing"])
+def test_a_damaged_file_is_named_with_what_to_do(damaged, name, harm):
+    file = damaged / name
+    data = file.read_bytes()
+    if harm == "a bit":  # the ids and offsets stay possible ones
+        _flip(file, {"tokens.npy": 130, "vocab.txt": 31}.get(name, -16))
+    elif harm == "cut":
+        file.write_bytes(data[:-3])
+    elif harm == "longer":
+        file.write_bytes(data + b"more\n")
+    else:
+        file.unlink()
+    message = _refusal(damaged)
+    assert message.startswith(f"{file} is damaged (")
+    assert message.endswith("; prepare the corpus again")
+
+
+def test_one_prepared_before_each_file_had_a_hash_is_checked_as_a_whole(damaged):
+    path = damaged / "corpus.json"
+    description = json.loads(path.read_text())
+    del description["hashes"]
+    path.write_text(json.dumps(description))
+    assert _refusal(damaged) == ""
+    _flip(damaged / "tokens.npy", 130)
+    assert " or ".join(ARRAYS) + " is damaged" in _refusal(damaged)
+
+
+def test_no_flipped_byte_changes_what_a_run_reads(damaged):
+    """Anywhere in any file, the header and the description included; the source may say anything.
+
+    What is refused is one line; what passes must hold the same as before.
+    """
+    draw = random.Random(0)
+    whole = Corpus.open(damaged)
+    read = [np.array(a) for a in (whole.tokens, whole.sentence_offsets, whole.documents)]
+    refused = 0
+    for name in (*ARRAYS, "vocab.txt", "corpus.json"):
+        file = damaged / name
+        kept = file.read_bytes()
+        header = range(0, min(len(kept), 128), 2)
+        for position in [*header, *draw.sample(range(len(kept)), 40)]:
+            _flip(file, position, 1 << draw.randrange(8))
+            message = _refusal(damaged)
+            refused += bool(message)
+            assert "\n" not in message
+            if not message:
+                corpus = Corpus.open(damaged)
+                arrays = (corpus.tokens, corpus.sentence_offsets, corpus.documents)
+                assert all(np.array_equal(a, b) for a, b in zip(read, arrays, strict=True))
+                assert (corpus.vocab_hash, corpus.casing) == (whole.vocab_hash, whole.casing)
+            file.write_bytes(kept)
+    assert refused > 400
+
+
+def test_hashing_that_takes_long_says_so_once(damaged, monkeypatch, caplog):
+    from bert_keras.corpus import hashes
+
+    monkeypatch.setattr(hashes, "_SECONDS_IN_SILENCE", -1.0)
+    with caplog.at_level(logging.INFO, "bert_keras"):
+        Corpus.open(damaged).verify()
+    (line,) = caplog.messages
+    assert "hashing its files to tell damage" in line

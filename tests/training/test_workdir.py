@@ -165,7 +165,7 @@ class TestTheModelOfARun:
     def test_is_not_taken_for_the_runs_that_has_none(self, begun):
         (begun / "model").mkdir()
         (begun / "model" / "weights").write_text("mine")
-        with pytest.raises(InputError, match=r"is not the model of the run .* stays as it is"):
+        with pytest.raises(InputError, match=r"is not of the run in .*; move it"):
             is_finished(begun)
         assert (begun / "model" / "weights").read_text() == "mine"
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,7 +20,14 @@ from bert_keras.errors import InputError
 from bert_keras.training import pretrain
 from bert_keras.training.metrics import read_metrics
 from bert_keras.training.strategy import is_chief
-from bert_keras.training.workers import agree_on, own_workdir, telling_of_lost_workers
+from bert_keras.training.workers import (
+    agree_on_step,
+    disagreement,
+    in_agreement,
+    made_from,
+    own_workdir,
+    telling_of_lost_workers,
+)
 
 
 def free_ports(count):
@@ -32,27 +40,46 @@ def free_ports(count):
     return ports
 
 
-def start_workers(recipe, workdir, corpus, folder, program=("-m", "bert_keras")):
-    """The same command twice; only ``TF_CONFIG`` tells the workers apart."""
-    path = folder / "recipe.toml"
-    path.write_text(dump_toml(recipe))
-    addresses = [f"localhost:{port}" for port in free_ports(2)]
+def start(commands, folder, program=("-m", "bert_keras")):
+    """A command for each worker; beside it only ``TF_CONFIG`` tells them apart."""
+    addresses = [f"localhost:{port}" for port in free_ports(len(commands))]
     workers = []
-    for index in range(2):
+    for index, command in enumerate(commands):
         task = {"type": "worker", "index": index}
         environment = os.environ | {
             "TF_CONFIG": json.dumps({"cluster": {"worker": addresses}, "task": task}),
             "TMPDIR": str(folder),
             "TF_CPP_MIN_LOG_LEVEL": "3",
         }
-        command = [sys.executable, *program, "pretrain", path]
-        command += ["--workdir", workdir, "--corpus", corpus]
         workers.append(
             subprocess.Popen(
-                command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                [sys.executable, *program, *command],
+                env=environment,
+                stderr=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
             )
         )
     return workers
+
+
+def start_workers(recipe, workdir, corpus, folder, program=("-m", "bert_keras")):
+    """The same command twice."""
+    path = folder / "recipe.toml"
+    path.write_text(dump_toml(recipe))
+    command = ["pretrain", path, "--workdir", workdir, "--corpus", corpus]
+    return start([command, command], folder, program)
+
+
+def refusals(commands, folder):
+    """The last line of each worker, all of which must end with exit code 1 and without a trace."""
+    lines = []
+    for worker in start(commands, folder):
+        _, messages = worker.communicate(timeout=300)
+        assert worker.returncode == 1, messages
+        assert "Traceback" not in messages
+        lines.append(messages.splitlines()[-1].removeprefix("bert-keras: "))
+    return lines
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +188,7 @@ def test_workers_roll_back_to_a_checkpoint_that_the_chief_is_still_writing(
 def test_a_single_process_is_the_chief_and_agrees_with_itself(tmp_path):
     strategy = tf.distribute.get_strategy()
     assert is_chief(strategy)
-    agree_on(strategy, 7)
+    agree_on_step(strategy, 7)
     with own_workdir(strategy, tmp_path / "run") as own:
         assert own == tmp_path / "run"
         with (
@@ -175,3 +202,95 @@ def test_what_tensorflow_says_of_one_process_is_left_as_it_is():
     strategy = tf.distribute.get_strategy()
     with pytest.raises(tf.errors.InternalError), telling_of_lost_workers(strategy):
         raise tf.errors.InternalError(None, None, "of this process")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ("optimizer.learning_rate=0.002", "optimizer.learning_rate = 0.002, worker 0 has 0.001"),
+        ("train.seed=3", "train.seed = 3, worker 0 has 0"),
+        ("model.hidden_dropout_prob=0.5", "model.hidden_dropout_prob = 0.5, worker 0 has 0.1"),
+        ("model.num_hidden_layers=1", "model.num_hidden_layers = 1, worker 0 has unset"),
+        ("checkpoint.every_steps=5", "checkpoint.every_steps = 5, worker 0 has 4"),
+    ],
+)
+def test_workers_with_other_settings_all_end_with_the_difference(
+    change, difference, recipe, corpus_path, tmp_path
+):
+    (tmp_path / "recipe.toml").write_text(dump_toml(recipe))
+    command = ["pretrain", tmp_path / "recipe.toml", "--workdir", tmp_path / "run"]
+    command += ["--corpus", corpus_path]
+    one, two = refusals([command, [*command, "--set", change]], tmp_path)
+    assert one == two
+    assert one.startswith(f"worker 1 has {difference}; give all workers the same command")
+    assert {path.name for path in (tmp_path / "run").iterdir()} <= {".lock"}  # nothing is begun
+
+
+@pytest.mark.slow
+def test_workers_on_another_corpus_or_a_damaged_one_all_end(
+    recipe, corpus_path, other_corpus_path, tmp_path
+):
+    (tmp_path / "recipe.toml").write_text(dump_toml(recipe))
+    command = ["pretrain", tmp_path / "recipe.toml", "--workdir", tmp_path / "run", "--corpus"]
+    one, two = refusals([[*command, corpus_path], [*command, other_corpus_path]], tmp_path)
+    assert one == two
+    assert "worker 1 has the data's " in one
+    damaged = tmp_path / "damaged"
+    shutil.copytree(corpus_path, damaged)
+    data = bytearray((damaged / "tokens.npy").read_bytes())
+    data[140] ^= 1
+    (damaged / "tokens.npy").write_bytes(data)
+    one, two = refusals([[*command, damaged], [*command, corpus_path]], tmp_path)
+    assert one.startswith(f"{damaged / 'tokens.npy'} is damaged")
+    assert two == f"worker 0 cannot begin: {one}"
+    one, two = refusals([[*command, corpus_path], [*command, tmp_path / "none"]], tmp_path)
+    assert two.startswith(f"{tmp_path / 'none'} is not a corpus")
+    assert one == f"worker 1 cannot begin: {two}"
+
+
+@pytest.mark.slow
+def test_the_same_corpus_in_two_places_is_the_same(recipe, corpus_path, tmp_path):
+    shutil.copytree(corpus_path, tmp_path / "copy")
+    (tmp_path / "recipe.toml").write_text(dump_toml(recipe))
+    command = ["pretrain", tmp_path / "recipe.toml", "--workdir", tmp_path / "run", "--corpus"]
+    for worker in start([[*command, corpus_path], [*command, tmp_path / "copy"]], tmp_path):
+        _, messages = worker.communicate(timeout=600)
+        assert worker.returncode == 0, messages
+
+
+def test_the_first_difference_is_named_with_both_values():
+    found = {"train.seed": 0, "data.phases": [], "model.init": None}
+    assert disagreement([found, dict(found)], "stop") == ""
+    others = [found, dict(found), found | {"data.phases": [{"until": 0.5}], "model.init": "m"}]
+    line = 'worker 2 has data.phases = [{"until": 0.5}], worker 0 has []; stop'
+    assert disagreement(others, "stop") == line
+    assert (
+        disagreement([found, {}, {}], "stop") == "worker 1 has train.seed = unset, worker 0 "
+        "has 0; stop"
+    )
+    hashes = [{"the data's hash": text * 64} for text in "ab"]
+    line = disagreement(hashes, "stop")
+    assert line == f"worker 1 has the data's hash = {'b' * 24}…, worker 0 has {'a' * 24}…; stop"
+
+
+def test_what_a_run_is_made_from_leaves_out_where_its_data_lie():
+    tables = {"data": {"corpus": "/c", "train": "a", "dev": "b"}, "train": {"seed": 1}}
+    data = {"train": {"examples": 3, "sha256": "f"}, "labels": ["x"]}
+    made = made_from(tables, data, {"vocab.txt": "e"})
+    assert made["tensorflow's version"] == tf.__version__
+    assert {name: value for name, value in made.items() if "version" not in name} == {
+        "train.seed": 1,
+        "the data's train.examples": 3,
+        "the data's train.sha256": "f",
+        "the data's labels": ["x"],
+        "the base model's vocab.txt": "e",
+    }
+
+
+def test_a_single_process_hears_of_its_own_failure():
+    strategy = tf.distribute.get_strategy()
+    with in_agreement(strategy) as found:
+        found["train.seed"] = 1
+    with pytest.raises(FileNotFoundError, match="no corpus"), in_agreement(strategy):
+        raise FileNotFoundError("no corpus")

@@ -1,0 +1,104 @@
+"""The circumstances that the last bits of a run's numbers depend on beside what it is made from.
+
+Sums of floating-point numbers depend on the order of their terms, and the libraries choose that
+by the cores, the instructions and the devices that they find.
+"""
+
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bert_keras._version import __version__
+
+# From the newest on: the first that a processor has decides which kernels oneDNN and Eigen take.
+_INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "avx512_vnni", "avx512f", "avx2", "avx")
+_CPUINFO = Path("/proc/cpuinfo")
+
+
+def circumstances(strategy: tf.distribute.Strategy) -> dict[str, Any]:
+    """The machine, its devices and the versions that a run has here, by name.
+
+    Args:
+        strategy: Which devices share a step.
+    """
+    return {
+        "cores": usable_cores(),
+        "processor": _processor(),
+        "devices": _devices(strategy),
+        "oneDNN": os.environ.get("TF_ENABLE_ONEDNN_OPTS") or "as installed",
+        **versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """The versions of the libraries that compute the numbers."""
+    return {
+        "bert_keras": __version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def other_circumstances(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """The line that says under which other circumstances a run goes on; empty where there are none.
+
+    Args:
+        begun: The ``circumstances`` at its begin, as far as they were kept.
+        now: Those of this start.
+    """
+    changes = [
+        f"{name}: {begun[name]} then, {now[name]} now"
+        for name in now
+        if name in begun and begun[name] != now[name]
+    ]
+    if not changes:
+        return ""
+    return (
+        f"the run was begun in other circumstances ({'; '.join(changes)}): it goes on, but perhaps "
+        "not to the very same bits"
+    )
+
+
+def usable_cores() -> int:
+    """The threads that TensorFlow computes with in this process."""
+    given = tf.config.threading.get_intra_op_parallelism_threads()
+    if given:
+        return int(given)
+    wanted = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    if wanted.isdigit() and int(wanted):
+        return int(wanted)
+    if hasattr(os, "sched_getaffinity"):  # as TensorFlow counts them: taskset and cpusets tell
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _devices(strategy: tf.distribute.Strategy) -> str:
+    """The number and the kind of the devices that share a step, on all workers."""
+    kind, gpus = "CPU", tf.config.get_visible_devices("GPU")
+    if isinstance(strategy, tf.distribute.TPUStrategy):
+        kind = "TPU"
+    elif gpus:
+        kind = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+    return f"{strategy.num_replicas_in_sync} x {kind}"
+
+
+def _processor() -> str:
+    """The processor's kind and the newest instructions of it that kernels are chosen by."""
+    if not _CPUINFO.exists():
+        return platform.processor() or platform.machine()
+    values: dict[str, str] = {}
+    for line in _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
+        name, _, value = line.partition(":")
+        values.setdefault(name.strip(), value.strip())
+    flags = values.get("flags", values.get("Features", "")).split()
+    parts = [values.get("model name") or platform.machine()]
+    parts += [f"{key} {values[key]}" for key in ("cpu family", "model") if key in values]
+    parts += [name for name in _INSTRUCTIONS if name in flags][:1]
+    return ", ".join(parts)
