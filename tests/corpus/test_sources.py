@@ -155,7 +155,7 @@ def test_a_vocabulary_among_the_inputs_is_left_out_with_a_note(tmp_path, caplog)
         list(read_lines([vocab]))
 
 
-@pytest.mark.parametrize("names", [("corpus.json", "tokens.npy"), ("config.toml", "metrics.jsonl")])
+@pytest.mark.parametrize("names", [("corpus.json", "tokens.npy"), ("run.json", "config.toml")])
 def test_corpora_and_runs_below_a_folder_are_left_out_with_a_note(tmp_path, caplog, names):
     a = _write(tmp_path / "a.txt", "some words")
     for name in (*names, "model/vocab.txt"):
