@@ -148,7 +148,7 @@ def _edit(file: Path, change: Callable[[dict[str, Any]], None], **layout: Any) -
     file.write_text(json.dumps(values, **layout))
 
 
-@pytest.mark.parametrize("written", set(TOLD_BY) - {"keras", "checkpoint"}, indirect=True)
+@pytest.mark.parametrize("written", sorted(set(TOLD_BY) - {"keras", "checkpoint"}), indirect=True)
 def test_every_one_of_its_files_is_told_from_another(written):
     kind, folder, path = written
     before = fingerprint(path)
