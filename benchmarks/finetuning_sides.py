@@ -35,7 +35,7 @@ def train_ours(
     train = config.train
     model = start_model(config, task)
     optimizer = make_optimizer(config.optimizer, train.steps)
-    step = TrainStep(tf.distribute.get_strategy(), model, optimizer, train)
+    step = TrainStep(tf.distribute.get_strategy(), model, optimizer, model.objective, train)
     batches = iter(task.batches(features, model.tokenizer, train.batch_size, train.seed))
     optimizer.build(model.trainable_variables)
     # Two lengths are enough to trace the step for all; what they do is undone.
@@ -47,9 +47,9 @@ def train_ours(
         variable.assign(value)
     clock = Clock()
     for number in range(train.steps):
-        ratios = step(next(batches))
+        means = step(next(batches))
         observe(number + 1, model, clock)
-    float(next(iter(ratios.values())).numerator)  # waits for the last step
+    float(next(iter(means.values())).total)  # waits for the last step
     return model, clock.read()
 
 
@@ -111,7 +111,7 @@ SIDES = {"transformers": train_theirs, "random": train_random}
 
 def answers_of(model: Any, task: Any, examples: list[Any], features: list[Any]) -> list[Any]:
     """The answers of either side's model."""
-    if hasattr(model, "ratios"):
+    if hasattr(model, "objective"):
         return task.measure(model, examples, features)[1]
     import torch
 

@@ -149,15 +149,15 @@ def train(name: str, seed: int, corpus: Path, workdir: Path, result: Path) -> No
         """Notes the held-out results at equal distances of the run."""
 
         @tf.function
-        def ratios(self, batch: Any) -> Any:
-            return self.model.ratios(batch, self.model(batch, training=False))
+        def means(self, batch: Any) -> Any:
+            return self.model.objective(self.model, batch, training=False)
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             if (batch + 1) * EVALUATIONS % config.train.steps == 0:
-                found = [self.ratios(batch) for batch in batches]
+                found = [self.means(batch) for batch in batches]
                 sums = sum(
-                    np.array([[part.numpy() for part in ratios[key]] for key in MEASURES])
-                    for ratios in found
+                    np.array([[part.numpy() for part in means[key]] for key in MEASURES])
+                    for means in found
                 )
                 curve.append([round(float(value), 4) for value in sums[:, 0] / sums[:, 1]])
 

@@ -105,7 +105,7 @@ def ours(corpus: str) -> Work:
     model = BertForPreTraining(architecture, dtype=config.train.precision)
     optimizer = make_optimizer(config.optimizer, config.train.steps)
     optimizer.build(model.trainable_variables)
-    step = TrainStep(tf.distribute.get_strategy(), model, optimizer, config.train)
+    step = TrainStep(tf.distribute.get_strategy(), model, optimizer, model.objective, config.train)
 
     def batches() -> Iterator[Any]:
         done = 0

@@ -14,7 +14,6 @@ from bert_keras.modeling.pretraining import (
     BertForNextSentencePrediction,
     BertForPreTraining,
 )
-from bert_keras.modeling.ratio import Ratio
 
 __all__ = [
     "BertEncoder",
@@ -26,7 +25,6 @@ __all__ = [
     "BertForSequenceClassification",
     "BertForTokenClassification",
     "Layout",
-    "Ratio",
     "packed_layout",
     "padded_layout",
 ]

@@ -14,6 +14,7 @@ from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.encoder import BertEncoder
 from bert_keras.modeling.model import Batch, BertModel
+from bert_keras.modeling.random import DropoutSeeds
 
 POOLINGS = ("mean", "cls", "max")
 # sentence-transformers has these of every model; they are empty where a model says nothing.
@@ -76,6 +77,11 @@ class BertForSentenceEmbedding(BertModel):
         self.build()
 
     @property
+    def dropout_seeds(self) -> DropoutSeeds:
+        """The model's one counter of training calls."""
+        return self.encoder.dropout_seeds
+
+    @property
     def default_length(self) -> int:
         """``max_length``, as far as there are positions; else as of every model."""
         if self.max_length is None:
@@ -96,12 +102,15 @@ class BertForSentenceEmbedding(BertModel):
             )
         return "" if name is None else known[name]
 
-    def call(self, inputs: Batch, training: bool = False) -> Batch:
+    def call(
+        self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
+    ) -> Batch:
         """Pools the encoder's output; float32 under any dtype policy.
 
         Where the batch has a ``pooling_mask``, int32 [B, L], only the tokens with a 1 are pooled.
         """
-        tokens, layout = self.encoder.encode(inputs, training)
+        seed = self.dropout_seeds.for_call(training, dropout_seed)
+        tokens, layout = self.encoder.encode(inputs, seed)
         sequences = tf.cast(layout.to_sequences(tokens), tf.float32)
         mask = inputs.get("pooling_mask")
         if self.pooling == "cls" and mask is None:

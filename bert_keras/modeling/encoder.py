@@ -58,9 +58,11 @@ class BertEncoder(BertModel):
         self.dropout_seeds.build()
         self.build()
 
-    def call(self, inputs: Batch, training: bool = False) -> Batch:
+    def call(
+        self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
+    ) -> Batch:
         """Encodes a batch; see the class for its keys."""
-        tokens, layout = self.encode(inputs, training)
+        tokens, layout = self.encode(inputs, self.dropout_seeds.for_call(training, dropout_seed))
         sequences = layout.to_sequences(tokens)
         if layout.is_packed:
             sequences *= tf.cast(layout.attention_mask, sequences.dtype)[:, :, None]
@@ -73,8 +75,14 @@ class BertEncoder(BertModel):
         """The constructor's arguments."""
         return super().get_config() | {"with_pooler": self.pooler is not None}
 
-    def encode(self, inputs: Batch, training: bool = False) -> tuple[tf.Tensor, Layout]:
+    def encode(
+        self, inputs: Batch, dropout_seed: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, Layout]:
         """The last layer's tokens [T, H] and the layout that tells where they stand.
+
+        Args:
+            inputs: See the class.
+            dropout_seed: int64 [2], (step, replica); ``None`` drops nothing.
 
         Raises:
             ValueError: When the batch is longer than ``max_position_embeddings``.
@@ -92,7 +100,6 @@ class BertEncoder(BertModel):
         types = tf.zeros_like(input_ids) if types is None else tf.cast(types, tf.int32)
 
         layout = packed_layout(mask) if self.packed else padded_layout(mask)
-        dropout_seed = self.dropout_seeds.next() if training else None
         tokens = self.embeddings(input_ids, types, layout, dropout_seed)
         for layer in self.transformer_layers:
             call = partial(layer, layout=layout, dropout_seed=dropout_seed)

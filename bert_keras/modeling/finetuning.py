@@ -14,15 +14,15 @@ from bert_keras.errors import InputError
 from bert_keras.modeling.headed import HeadedModel
 from bert_keras.modeling.heads import Classifier
 from bert_keras.modeling.model import Batch
-from bert_keras.modeling.ratio import (
-    Ratio,
-    binary_cross_entropy_ratios,
-    cross_entropy_ratios,
-    squared_error_ratios,
-)
 from bert_keras.modeling.transformer import masked_score
+from bert_keras.objectives import (
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    SpanCrossEntropy,
+    SquaredError,
+    SupervisedObjective,
+)
 
-IGNORED_LABEL = -100  # what torch's losses pass over, and with them every published data set
 _SEQUENCES = ("input_ids", "attention_mask", "token_type_ids")
 PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
 FUNCTIONS = ("none", "sigmoid", "softmax")
@@ -139,34 +139,31 @@ class BertForSequenceClassification(_LabellingModel):
         self.problem_type, self.function_to_apply = resolve_problem(
             problem_type, function_to_apply, len(label_names(labels))
         )
-        self.measures = (
-            ("regression_loss",)
-            if self.problem_type == "regression"
-            else ("classification_loss", "classification_accuracy")
-        )
         super().__init__(config, seed, packed, labels, **kwargs)
 
-    def call(self, inputs: Batch, training: bool = False) -> Batch:
+    def call(
+        self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
+    ) -> Batch:
         """Scores the text or pair."""
         shape = tf.shape(inputs["input_ids"])
         has_windows = inputs["input_ids"].shape.rank == 3
         if has_windows:
             inputs = {name: _merge_windows(inputs[name]) for name in _SEQUENCES if name in inputs}
-        tokens, layout = self.encoder.encode(inputs, training)
-        logits = self.classifier(self.encoder.pool(tokens, layout), training=training)
+        seed = self.dropout_seeds.for_call(training, dropout_seed)
+        tokens, layout = self.encoder.encode(inputs, seed)
+        logits = self.classifier(self.encoder.pool(tokens, layout), seed)
         if has_windows:
             is_there = tf.reshape(tf.reduce_max(layout.attention_mask, axis=1), shape[:2])
             logits = _mean_over_windows(logits, is_there)
         return {"logits": logits}
 
-    def ratios(self, batch: Batch, outputs: Batch) -> dict[str, Ratio]:
-        """The loss; for a classification in nats and with the share of right labels."""
-        logits, labels = outputs["logits"], batch["labels"]
+    def supervised_objective(self) -> SupervisedObjective:
+        """The loss of the problem type."""
         if self.problem_type == "regression":
-            return squared_error_ratios("regression", logits, labels)
+            return SquaredError("regression")
         if self.problem_type == "multi_label_classification":
-            return binary_cross_entropy_ratios("classification", logits, labels)
-        return _unless_ignored("classification", logits, labels, batch.get("example_weights"))
+            return SigmoidCrossEntropy("classification")
+        return SoftmaxCrossEntropy("classification", loss_weights="example_weights")
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -187,17 +184,19 @@ class BertForTokenClassification(_LabellingModel):
     """
 
     with_pooler = False
-    measures = ("tagging_loss", "tagging_accuracy")
     token_outputs = ("logits",)
 
-    def call(self, inputs: Batch, training: bool = False) -> Batch:
+    def call(
+        self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
+    ) -> Batch:
         """Scores the tokens."""
-        tokens, layout = self.encoder.encode(inputs, training)
-        return {"logits": layout.to_sequences(self.classifier(tokens, training=training))}
+        seed = self.dropout_seeds.for_call(training, dropout_seed)
+        tokens, layout = self.encoder.encode(inputs, seed)
+        return {"logits": layout.to_sequences(self.classifier(tokens, seed))}
 
-    def ratios(self, batch: Batch, outputs: Batch) -> dict[str, Ratio]:
+    def supervised_objective(self) -> SupervisedObjective:
         """Loss in nats and accuracy over the labelled tokens."""
-        return _unless_ignored("tagging", outputs["logits"], batch["labels"])
+        return SoftmaxCrossEntropy("tagging")
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -211,42 +210,24 @@ class BertForQuestionAnswering(HeadedModel):
 
     heads: ClassVar[dict[str, type]] = {"span_head": Classifier}
     with_pooler = False
-    measures = ("span_loss", "span_accuracy")
     token_outputs = ("start_logits", "end_logits")
 
-    def call(self, inputs: Batch, training: bool = False) -> Batch:
+    def call(
+        self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
+    ) -> Batch:
         """Scores every token as start and as end."""
-        tokens, layout = self.encoder.encode(inputs, training)
-        logits = layout.to_sequences(self.span_head(tokens, training=training))
+        seed = self.dropout_seeds.for_call(training, dropout_seed)
+        tokens, layout = self.encoder.encode(inputs, seed)
+        logits = layout.to_sequences(self.span_head(tokens, seed))
         padding = tf.cast(1 - layout.attention_mask, logits.dtype) * masked_score()
         return {
             "start_logits": logits[:, :, 0] + padding,
             "end_logits": logits[:, :, 1] + padding,
         }
 
-    def ratios(self, batch: Batch, outputs: Batch) -> dict[str, Ratio]:
-        """The mean loss of start and end in nats, and how often both are right."""
-        length = tf.shape(batch.get("input_ids", outputs["start_logits"]))[1]
-        starts, ends = (tf.cast(batch[f"{edge}_positions"], tf.int32) for edge in ("start", "end"))
-        inside = (starts >= 0) & (starts < length) & (ends >= 0) & (ends < length)
-        sides, are_right = [], inside
-        for logits, positions in ((outputs["start_logits"], starts), (outputs["end_logits"], ends)):
-            positions = tf.where(inside, positions, 0)
-            sides.append(cross_entropy_ratios("span", logits, positions, inside)["span_loss"])
-            are_right &= tf.argmax(logits, axis=-1, output_type=tf.int32) == positions
-        count = sides[0].denominator
-        return {
-            "span_loss": Ratio(sum(side.numerator for side in sides) / 2.0, count),
-            "span_accuracy": Ratio(tf.reduce_sum(tf.cast(are_right, tf.float32)), count),
-        }
-
-
-def _unless_ignored(
-    name: str, logits: tf.Tensor, labels: tf.Tensor, loss_weights: tf.Tensor | None = None
-) -> dict[str, Ratio]:
-    labels = tf.cast(labels, tf.int32)
-    kept = labels != IGNORED_LABEL
-    return cross_entropy_ratios(name, logits, tf.where(kept, labels, 0), kept, loss_weights)
+    def supervised_objective(self) -> SupervisedObjective:
+        """The mean loss of start and end, and how often both are right."""
+        return SpanCrossEntropy()
 
 
 def _merge_windows(sequences: tf.Tensor) -> tf.Tensor:

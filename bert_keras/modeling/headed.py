@@ -4,10 +4,11 @@ from typing import Any, ClassVar
 
 from bert_keras.config import BertConfig
 from bert_keras.modeling.encoder import BertEncoder
-from bert_keras.modeling.model import ScoredModel
+from bert_keras.modeling.model import SupervisedModel
+from bert_keras.modeling.random import DropoutSeeds
 
 
-class HeadedModel(ScoredModel):
+class HeadedModel(SupervisedModel):
     """A model with an ``encoder``; ``heads`` names the layers on top of it."""
 
     heads: ClassVar[dict[str, type]] = {}
@@ -25,6 +26,11 @@ class HeadedModel(ScoredModel):
             head.build()
             setattr(self, name, head)
         self.build()
+
+    @property
+    def dropout_seeds(self) -> DropoutSeeds:
+        """The model's one counter of training calls."""
+        return self.encoder.dropout_seeds
 
     def head_arguments(self) -> dict[str, Any]:
         """What the heads are made of beside the config and their seed."""

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.modeling.layers import BertLayer, activation, add_bias
-from bert_keras.modeling.random import DropoutSeeds, dropout
+from bert_keras.modeling.random import dropout
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -107,19 +107,17 @@ class Classifier(BertLayer):
         self.units = units
         self.dropout_rate = dropout_rate
         self.output_dense = self.dense(units, "output")
-        self.dropout_seeds = DropoutSeeds(name="dropout_seeds")
         self.dropout_site = self.sub_seed("dropout")
 
     def build(self, *shapes: Any) -> None:
         """Makes the kernel [H, units] and the bias [units]."""
         self.output_dense.build((None, self.config.hidden_size))
-        self.dropout_seeds.build()
         self.built = True
 
-    def call(self, features: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """[T, H] to logits [T, units]."""
-        seed = self.dropout_seeds.next() if training else None
-        return self.output_dense(dropout(features, self.dropout_rate, seed, self.dropout_site))
+    def call(self, features: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
+        """[T, H] to logits [T, units]; without a seed, int64 [2], nothing is dropped."""
+        kept = dropout(features, self.dropout_rate, dropout_seed, self.dropout_site)
+        return self.output_dense(kept)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -9,11 +9,11 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
+from bert_keras.arithmetic.fusion import fused, fuses
+from bert_keras.arithmetic.scope import holding
 from bert_keras.config import BertConfig
 from bert_keras.config.model import ACTIVATIONS
-from bert_keras.modeling.fusion import fused, fuses
 from bert_keras.modeling.random import fold_in, kernel_initializer
-from bert_keras.modeling.scope import holding
 
 _inference_on = ContextVar("_inference_on", default="")
 

@@ -11,12 +11,11 @@ import tensorflow as tf
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.modeling.random import fold_in
-from bert_keras.modeling.ratio import Ratio, total_loss
+from bert_keras.objectives import SupervisedObjective, total_loss
 from bert_keras.optimizers import AdamW
 from bert_keras.tokenization import BertTokenizer
 
 OTHER_CONFIG_FILE, OTHER_FILES_FILE = "other_config.json", "other_files.json"
-Batch = dict[str, tf.Tensor]
 
 
 class BertModel(keras.Model):
@@ -116,32 +115,29 @@ class BertModel(keras.Model):
         return {OTHER_CONFIG_FILE: self.other_config, OTHER_FILES_FILE: self.other_files}
 
 
-class ScoredModel(BertModel):
-    """A model that computes its own loss from the batch it is fed.
+class SupervisedModel(BertModel):
+    """A model with an objective of its own, by which ``fit`` trains on the batch it is fed.
 
-    ``model.compile(); model.fit(dataset)`` works on batches that carry their labels. Subclasses
-    say in ``ratios`` what they measure; what ends in ``_loss`` is summed and trained on.
-    ``measures`` names what ``ratios`` may return.
+    ``model.compile(); model.fit(dataset)`` works on batches that carry their labels.
+
+    Attributes:
+        objective: Its losses and measures; a trainer may be given another.
+        means: Keras's metrics, by the names of the objective.
     """
 
-    measures: tuple[str, ...] = ()
     token_outputs: tuple[str, ...] = ()  # the outputs that have a value for each token
 
     def __init__(
         self, config: BertConfig, seed: int = 0, packed: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(config, seed, packed, **kwargs)
-        self.means = {name: keras.metrics.Mean(name) for name in self.measures}
-        self._measured = frozenset(self.measures)
+        self.objective = self.supervised_objective()
+        self.means = {name: keras.metrics.Mean(name) for name in self.objective.names}
+        self._measured = frozenset(self.means)
 
-    def ratios(self, batch: Batch, outputs: Batch) -> dict[str, Ratio]:
-        """Losses and accuracies of a batch, as ratios of sums.
-
-        Args:
-            batch: The inputs, labels included.
-            outputs: What the model made of them.
-        """
-        raise NotImplementedError(f"{type(self).__name__} says nothing about its loss")
+    def supervised_objective(self) -> SupervisedObjective:
+        """What the model is trained on unless told otherwise."""
+        raise NotImplementedError(f"{type(self).__name__} has no objective of its own")
 
     def compile(self, optimizer: Any = None, *, jit_compile: Any = None, **kwargs: Any) -> None:
         """As ``keras.Model.compile``, with defaults that suit BERT.
@@ -184,11 +180,11 @@ class ScoredModel(BertModel):
         training: bool = True,
     ) -> tf.Tensor:
         """The loss of a batch, this replica's share; updates the metrics."""
-        ratios = self.ratios(x, y_pred)
-        self._measured = frozenset(ratios)
-        for name, ratio in ratios.items():
-            self.means[name].update_state(ratio.value(), sample_weight=ratio.denominator)
-        return total_loss(ratios)
+        means = self.objective.measure(x, y_pred)
+        self._measured = frozenset(means)
+        for name, mean in means.items():
+            self.means[name].update_state(mean.value(), sample_weight=mean.weight)
+        return total_loss(means)
 
     def compute_metrics(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The means so far; ``compute_loss`` has added the batch already."""

@@ -10,7 +10,7 @@ from bert_keras.modeling.heads import MaskedLMHead, NextSentenceHead
 from bert_keras.modeling.layout import Layout
 from bert_keras.modeling.lookup import lookup
 from bert_keras.modeling.model import Batch
-from bert_keras.modeling.ratio import Ratio, cross_entropy_ratios
+from bert_keras.objectives import SoftmaxCrossEntropy, SumOf, SupervisedObjective
 
 
 class _PretrainingModel(HeadedModel):
@@ -31,19 +31,12 @@ class _PretrainingModel(HeadedModel):
         return tf.reshape(logits, [batch, count, self.config.vocab_size])
 
 
-def _masked_lm_ratios(batch: Batch, outputs: Batch) -> dict[str, Ratio]:
-    return cross_entropy_ratios(
-        "mlm",
-        outputs["masked_lm_logits"],
-        batch["masked_lm_ids"],
-        batch["masked_lm_weights"],
-    )
+def _masked_lm() -> SupervisedObjective:
+    return SoftmaxCrossEntropy("mlm", "masked_lm_logits", "masked_lm_ids", "masked_lm_weights")
 
 
-def _next_sentence_ratios(batch: Batch, outputs: Batch) -> dict[str, Ratio]:
-    return cross_entropy_ratios(
-        "nsp", outputs["next_sentence_logits"], batch["next_sentence_labels"]
-    )
+def _next_sentence() -> SupervisedObjective:
+    return SoftmaxCrossEntropy("nsp", "next_sentence_logits", "next_sentence_labels")
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -61,23 +54,22 @@ class BertForPreTraining(_PretrainingModel):
         "masked_lm_head": MaskedLMHead,
         "next_sentence_head": NextSentenceHead,
     }
-    measures = ("mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy")
 
-    def call(self, inputs: Batch, training: bool = False) -> Batch:
+    def call(
+        self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
+    ) -> Batch:
         """Scores the masked words and the sentence pair."""
-        tokens, layout = self.encoder.encode(inputs, training)
+        seed = self.dropout_seeds.for_call(training, dropout_seed)
+        tokens, layout = self.encoder.encode(inputs, seed)
         pooled = self.encoder.pool(tokens, layout)
         return {
             "masked_lm_logits": self.masked_lm_logits(inputs, tokens, layout),
             "next_sentence_logits": self.next_sentence_head(pooled),
         }
 
-    def ratios(self, batch: Batch, outputs: Batch) -> dict[str, Ratio]:
+    def supervised_objective(self) -> SupervisedObjective:
         """Losses in nats and accuracies of the tasks that the batch has labels for."""
-        ratios = _masked_lm_ratios(batch, outputs)
-        if "next_sentence_labels" in batch:
-            ratios |= _next_sentence_ratios(batch, outputs)
-        return ratios
+        return SumOf({"masked_lm_ids": _masked_lm(), "next_sentence_labels": _next_sentence()})
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -89,16 +81,18 @@ class BertForMaskedLM(_PretrainingModel):
 
     heads: ClassVar[dict[str, type]] = {"masked_lm_head": MaskedLMHead}
     with_pooler = False
-    measures = ("mlm_loss", "mlm_accuracy")
 
-    def call(self, inputs: Batch, training: bool = False) -> Batch:
+    def call(
+        self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
+    ) -> Batch:
         """Scores the masked words."""
-        tokens, layout = self.encoder.encode(inputs, training)
+        seed = self.dropout_seeds.for_call(training, dropout_seed)
+        tokens, layout = self.encoder.encode(inputs, seed)
         return {"masked_lm_logits": self.masked_lm_logits(inputs, tokens, layout)}
 
-    def ratios(self, batch: Batch, outputs: Batch) -> dict[str, Ratio]:
+    def supervised_objective(self) -> SupervisedObjective:
         """Loss in nats and accuracy of the masked words."""
-        return _masked_lm_ratios(batch, outputs)
+        return _masked_lm()
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -106,13 +100,15 @@ class BertForNextSentencePrediction(_PretrainingModel):
     """BERT with the next-sentence head; returns ``next_sentence_logits`` [B, 2]."""
 
     heads: ClassVar[dict[str, type]] = {"next_sentence_head": NextSentenceHead}
-    measures = ("nsp_loss", "nsp_accuracy")
 
-    def call(self, inputs: Batch, training: bool = False) -> Batch:
+    def call(
+        self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
+    ) -> Batch:
         """Scores the sentence pair."""
-        tokens, layout = self.encoder.encode(inputs, training)
+        seed = self.dropout_seeds.for_call(training, dropout_seed)
+        tokens, layout = self.encoder.encode(inputs, seed)
         return {"next_sentence_logits": self.next_sentence_head(self.encoder.pool(tokens, layout))}
 
-    def ratios(self, batch: Batch, outputs: Batch) -> dict[str, Ratio]:
+    def supervised_objective(self) -> SupervisedObjective:
         """Loss in nats and accuracy of the pairs."""
-        return _next_sentence_ratios(batch, outputs)
+        return _next_sentence()

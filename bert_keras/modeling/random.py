@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from bert_keras.modeling.scope import holding
+from bert_keras.arithmetic.scope import holding
 
 
 def fold_in(seed: int, name: str) -> int:
@@ -59,21 +59,6 @@ def dropout(x: tf.Tensor, rate: float, dropout_seed: tf.Tensor | None, site: int
     return tf.where(keep, x * tf.cast(1.0 / (1.0 - rate), x.dtype), tf.zeros((), x.dtype))
 
 
-_given_seed: ContextVar[tf.Tensor | None] = ContextVar("_given_seed", default=None)
-
-
-def dropout_drawn_from(seed: tf.Tensor) -> AbstractContextManager[None]:
-    """Training calls in the block draw from ``seed``, and no model counts them.
-
-    For those that count steps themselves: a variable cannot be counted up in a loop over
-    micro-batches that several replicas run.
-
-    Args:
-        seed: int64 [2], (step, replica).
-    """
-    return holding(_given_seed, seed)
-
-
 class DropoutSeeds(keras.layers.Layer):
     """Counts the training calls, so that every step and replica draws its own dropout masks.
 
@@ -93,11 +78,18 @@ class DropoutSeeds(keras.layers.Layer):
         )
         self.built = True
 
+    def for_call(self, training: bool, given: tf.Tensor | None) -> tf.Tensor | None:
+        """The seed of one call: the given one, else the next of the count; none outside training.
+
+        Whoever gives seeds counts the steps as well: a variable cannot be counted up in a loop
+        over micro-batches that several replicas run.
+        """
+        if not training:
+            return None
+        return self.next() if given is None else given
+
     def next(self) -> tf.Tensor:
         """(step, replica), int64 [2], for this call; moves on to the next step."""
-        given = _given_seed.get()
-        if given is not None:
-            return given
         context = tf.distribute.get_replica_context()
         replica = context.replica_id_in_sync_group if context else 0
         seed = tf.stack([tf.cast(self.step, tf.int64), tf.cast(replica, tf.int64)])

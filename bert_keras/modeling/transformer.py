@@ -7,11 +7,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from bert_keras.arithmetic.scope import holding
 from bert_keras.config import BertConfig
 from bert_keras.modeling.layers import BertLayer, activation, inference_on
 from bert_keras.modeling.layout import Layout
 from bert_keras.modeling.random import dropout
-from bert_keras.modeling.scope import holding
 
 # The original's: far below any score, so that the softmax gives padding exactly 0.
 MASKED_SCORE = -10000.0

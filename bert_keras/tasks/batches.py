@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.data.draws import Draws, Purpose
-from bert_keras.modeling.finetuning import IGNORED_LABEL
+from bert_keras.objectives import IGNORED_LABEL
 from bert_keras.tasks.feature import Feature
 
 Batch = dict[str, np.ndarray]

@@ -207,6 +207,7 @@ def _train(
     run = TrainingRun(
         model,
         optimizer,
+        model.objective,
         strategy,
         settings,
         config.checkpoint,

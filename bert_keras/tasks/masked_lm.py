@@ -17,11 +17,11 @@ from bert_keras.data.pretraining import make_masking
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForMaskedLM
 from bert_keras.modeling.random import fold_in
-from bert_keras.modeling.ratio import perplexity
+from bert_keras.objectives import perplexity
 from bert_keras.tasks.batches import ordered_batches, training_batches
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import TextExample
-from bert_keras.tasks.running import Outputs, mean_ratios, tokenizer_of
+from bert_keras.tasks.running import Outputs, mean_values, tokenizer_of
 from bert_keras.tasks.task import Mistake, Prediction
 from bert_keras.tasks.texts import TextTask
 from bert_keras.tokenization import BertTokenizer
@@ -114,7 +114,8 @@ class MaskedLM(TextTask):
         plain, _ = ordered_batches(features, batch_size, tokenizer.pad_id, self.max_seq_length)
         mask = _Mask(self._masking(tokenizer), tokenizer, batch_size, seed=0)
         batches = plain.enumerate().map(mask)
-        means = mean_ratios([model.ratios(batch, model.forward(batch)) for batch in batches])
+        measure = model.objective.measure
+        means = mean_values([measure(batch, model.forward(batch)) for batch in batches])
         return means | {"mlm_perplexity": perplexity(means["mlm_loss"])}, []
 
     def decode(

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.errors import InputError
-from bert_keras.modeling.ratio import Ratio, sum_ratios
+from bert_keras.objectives import Means, sum_means
 from bert_keras.tasks.batches import ordered_batches
 from bert_keras.tasks.feature import Feature
 from bert_keras.tokenization import BertTokenizer
@@ -26,7 +26,7 @@ def run_model(
 
     Returns:
         For each feature its outputs in float32, those for tokens without padding; and the means
-        of the model's ratios over all features.
+        of the model's objective over all features.
     """
     if not features:
         return [], {}
@@ -34,12 +34,12 @@ def run_model(
     batch_size = max(1, batch_size // max(1, most))
     batches, order = ordered_batches(features, batch_size, tokenizer_of(model).pad_id)
     rows: list[Outputs] = []
-    ratios: list[dict[str, Ratio]] = []
+    means: list[Means] = []
     has_targets = bool(features[0].targets or features[0].token_targets)
     for batch in batches:
         outputs = model.forward(batch)
         if has_targets:
-            ratios.append(model.ratios(batch, outputs))
+            means.append(model.objective.measure(batch, outputs))
         lengths = tf.reduce_sum(batch["attention_mask"], axis=1).numpy().tolist()
         rows += _rows(outputs, lengths, model.token_outputs)
         if on_progress:
@@ -47,13 +47,13 @@ def run_model(
     in_order: list[Outputs] = [{}] * len(features)
     for number, row in zip(order, rows, strict=True):
         in_order[number] = row
-    return in_order, mean_ratios(ratios)
+    return in_order, mean_values(means)
 
 
-def mean_ratios(ratios: Sequence[dict[str, Ratio]]) -> dict[str, float]:
+def mean_values(means: Sequence[Means]) -> dict[str, float]:
     """The means over all batches; 0 over nothing."""
     return {
-        name: top / bottom if bottom else 0.0 for name, (top, bottom) in sum_ratios(ratios).items()
+        name: top / bottom if bottom else 0.0 for name, (top, bottom) in sum_means(means).items()
     }
 
 

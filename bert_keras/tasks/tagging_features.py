@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bert_keras.modeling.finetuning import IGNORED_LABEL
+from bert_keras.objectives import IGNORED_LABEL
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.windows import best_windows, cut_windows, overlapping
 from bert_keras.tokenization import Encoding

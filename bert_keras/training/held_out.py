@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from bert_keras.modeling.ratio import perplexity
+from bert_keras.objectives import perplexity
 from bert_keras.training.interruption import EvaluationStopped
 from bert_keras.training.strategy import distribute
 from bert_keras.training.window import Window

@@ -13,11 +13,12 @@ import tensorflow as tf
 from bert_keras.checkpoints.run_state import CHECKPOINTS_FOLDER
 from bert_keras.config import CheckpointConfig, FinetuneTrainConfig, TrainConfig, WatchConfig
 from bert_keras.errors import Diverged, Interrupted
+from bert_keras.objectives import Means, Objective
 from bert_keras.training.checkpoint import Checkpoints, check_finite
 from bert_keras.training.interruption import EvaluationStopped, listening
 from bert_keras.training.metrics import MetricsLog
 from bert_keras.training.state import EpochOffsets, RunState
-from bert_keras.training.steps import Ratios, TrainStep, make_eval_step
+from bert_keras.training.steps import TrainStep, make_eval_step
 from bert_keras.training.strategy import distribute, is_chief
 from bert_keras.training.watch import InputWatch, LossWatch
 from bert_keras.training.window import Window
@@ -56,8 +57,9 @@ class TrainingRun:
     """A model's training in a work directory; the same run again goes on where it was killed.
 
     Args:
-        model: A ``ScoredModel`` that was made in the strategy's scope.
+        model: A Keras model that was made in the strategy's scope, as ``TrainStep`` takes it.
         optimizer: A Keras optimizer, likewise.
+        objective: What is made small, and measured on held-out batches.
         strategy: Which devices share a step.
         train: Length, precision and logging.
         checkpoint: How often the state is written.
@@ -72,6 +74,7 @@ class TrainingRun:
         self,
         model: Any,
         optimizer: Any,
+        objective: Objective,
         strategy: tf.distribute.Strategy,
         train: TrainConfig | FinetuneTrainConfig,
         checkpoint: CheckpointConfig,
@@ -89,8 +92,8 @@ class TrainingRun:
             workdir / CHECKPOINTS_FOLDER, checkpoint.keep, is_writer=is_chief(strategy)
         )
         self.workdir = workdir
-        self.train_step = TrainStep(strategy, model, optimizer, train)
-        self.eval_step = make_eval_step(strategy, model, train.jit_compile)
+        self.train_step = TrainStep(strategy, model, optimizer, objective, train)
+        self.eval_step = make_eval_step(strategy, model, objective, train.jit_compile)
         self.callbacks = keras.callbacks.CallbackList(list(callbacks))
 
     def run(self, stages: Sequence[Stage]) -> None:
@@ -157,8 +160,8 @@ class TrainingRun:
             before = step
             step += self._steps_of_call(before, stage.last_step)
             with window.timed():
-                ratios = self._take(batches, step - before, window)
-            window.add(step, ratios)
+                means = self._take(batches, step - before, window)
+            window.add(step, means)
             logs = {}
             if _has_passed(before, step, self.train.log_every_steps) or step == stage.last_step:
                 logs = self._log(window, stage, step)
@@ -190,7 +193,7 @@ class TrainingRun:
         ends = [last_step, *(step + every - step % every for every in intervals if every)]
         return min(self.train.steps_per_call, min(ends) - step)
 
-    def _take(self, batches: Iterator[Any], count: int, window: Window) -> Ratios:
+    def _take(self, batches: Iterator[Any], count: int, window: Window) -> Means:
         """Takes steps; where it is one, the wait for its batch is seen from here."""
         if count > 1:
             return self.train_step.take(batches, count)

@@ -126,7 +126,8 @@ def measure_seconds_per_step(config: PretrainConfig, corpus: Corpus, seconds: fl
         seconds: How long to measure each stage.
     """
     model, optimizer = _make_model(config, corpus, config.model.init)
-    step_function = TrainStep(tf.distribute.get_strategy(), model, optimizer, config.train)
+    strategy = tf.distribute.get_strategy()
+    step_function = TrainStep(strategy, model, optimizer, model.objective, config.train)
     mean, done = 0.0, 0
     for stage in make_stages(config, corpus):
         dataset = stage.batches_from(done)
@@ -159,6 +160,7 @@ def _make_run(
     return TrainingRun(
         model,
         optimizer,
+        model.objective,
         strategy,
         config.train,
         config.checkpoint,

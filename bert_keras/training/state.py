@@ -21,7 +21,7 @@ class RunState:
         epoch_offsets: Where the stage's epochs begin among its examples, as far as they were
             planned; see ``pretraining_dataset``.
         losses: Those of the last steps, oldest first.
-        window: The sums since the last line of the log: numerator and denominator by name.
+        window: The sums since the last line of the log: total and weight by name.
         skipped: The data left out after a divergence, as [stage, first, last + 1]; they are
             named by the step, from 0, that would have had them.
         roll_backs: How often the run went back.

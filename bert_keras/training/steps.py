@@ -5,13 +5,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from bert_keras.arithmetic.fusion import fusing
 from bert_keras.config import ArithmeticConfig
-from bert_keras.modeling.fusion import fusing
-from bert_keras.modeling.random import dropout_drawn_from
-from bert_keras.modeling.ratio import Ratio, sum_over_replicas, total_loss
+from bert_keras.errors import InputError
+from bert_keras.objectives import Batch, Means, Objective, WeightedMean, total_loss
+from bert_keras.objectives.means import sum_over_replicas
 
-Batch = dict[str, tf.Tensor]
-Ratios = dict[str, Ratio]
 Gradients = list[tf.Tensor | None]
 
 
@@ -20,13 +19,18 @@ class TrainStep:
 
     Args:
         strategy: Which devices share a batch.
-        model: A ``ScoredModel`` made in the strategy's scope.
+        model: A Keras model made in the strategy's scope, whose ``call`` takes ``training`` and
+            ``dropout_seed``, and whose ``dropout_seeds`` count its training calls.
         optimizer: A Keras optimizer, likewise.
+        objective: What is made small.
         settings: Compilation and micro-batches.
 
     Attributes:
         update: What a replica does with its share of a batch; where XLA compiles all of it, the
             ``tf.function`` that does.
+
+    Raises:
+        InputError: When batches would be split whose loss is not the sum of its parts.
     """
 
     def __init__(
@@ -34,12 +38,13 @@ class TrainStep:
         strategy: tf.distribute.Strategy,
         model: Any,
         optimizer: Any,
+        objective: Objective,
         settings: ArithmeticConfig,
     ) -> None:
         self._strategy = strategy
-        self._model, self._optimizer = model, optimizer
+        self._model, self._optimizer, self._objective = model, optimizer, objective
         self._micro_batches = settings.accumulation_steps
-        self._dropout_steps = [v for v in model.variables if v.path.endswith("dropout_seeds/step")]
+        _check_may_split(objective, strategy.num_replicas_in_sync, self._micro_batches)
         self._gradients = self._accumulated if self._micro_batches > 1 else self._gradients_of
         self.update: Any = self._update
         compiles = settings.jit_compile and not is_tpu(strategy)  # which compiles by itself
@@ -63,111 +68,114 @@ class TrainStep:
         """
         self._one = tf.function(self._over_replicas, input_signature=[spec])
 
-    def __call__(self, batch: Any) -> Ratios:
-        """Takes one step on a global batch; returns its ratios."""
-        ratios: Ratios = self._one(batch)
-        return ratios
+    def __call__(self, batch: Any) -> Means:
+        """Takes one step on a global batch; returns its means."""
+        means: Means = self._one(batch)
+        return means
 
-    def take(self, batches: Iterator[Any], count: int) -> Ratios:
-        """Takes ``count`` steps on the next batches; returns the sums of their ratios."""
+    def take(self, batches: Iterator[Any], count: int) -> Means:
+        """Takes ``count`` steps on the next batches; returns the sums of their means."""
         if count == 1:
             return self(next(batches))
-        ratios: Ratios = self._several(batches, tf.constant(count))
-        return ratios
+        means: Means = self._several(batches, tf.constant(count))
+        return means
 
-    def _loop(self, batches: Iterator[Any], count: tf.Tensor) -> Ratios:
-        ratios = self._one(next(batches))
+    def _loop(self, batches: Iterator[Any], count: tf.Tensor) -> Means:
+        means = self._one(next(batches))
         for _ in tf.range(count - 1):
-            ratios = tf.nest.map_structure(tf.add, ratios, self._one(next(batches)))
-        return ratios
+            means = tf.nest.map_structure(tf.add, means, self._one(next(batches)))
+        return means
 
-    def _over_replicas(self, batch: Any) -> Ratios:
+    def _over_replicas(self, batch: Any) -> Means:
         return _sum_over(self._strategy, self._strategy.run(self.update, args=(batch,)))
 
-    def _update(self, batch: Batch) -> Ratios:
+    def _update(self, batch: Batch) -> Means:
         context = tf.distribute.get_replica_context()
         replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
-        # A model without dropout counts no steps.
-        steps = [tf.cast(step, tf.int64) for step in self._dropout_steps]
-        seed = tf.stack([steps[0] if steps else tf.zeros((), tf.int64), replica])
-        gradients, ratios = self._gradients(batch, seed, self._denominators(batch))
-        for step in self._dropout_steps:
-            step.assign_add(self._micro_batches)
+        step = self._model.dropout_seeds.step
+        seed = tf.stack([tf.cast(step, tf.int64), replica])
+        gradients, means = self._gradients(batch, seed, self._weights(batch))
+        step.assign_add(self._micro_batches)
         self._optimizer.apply(gradients, self._model.trainable_variables)
-        return ratios | {"tokens": _real_tokens(batch)}
+        return means | {"tokens": _real_tokens(batch)}
 
-    def _denominators(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """The ratios' denominators over all replicas and micro-batches; none if not needed yet.
-
-        They follow from the labels alone. The forward pass that they are asked of is therefore
-        no part of the graph that runs: nothing depends on what it computes.
-        """
+    def _weights(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """The means' weights over all replicas and micro-batches; none if not needed yet."""
         if self._micro_batches == 1 and not self._meets_outside:
             return {}
-        ratios = self._model.ratios(batch, self._model(batch, training=False))
-        return {name: sum_over_replicas(ratio.denominator) for name, ratio in ratios.items()}
+        weights = self._objective.weights(batch)
+        return {name: sum_over_replicas(weight) for name, weight in weights.items()}
 
     def _gradients_of(
-        self, batch: Batch, seed: tf.Tensor, denominators: dict[str, tf.Tensor]
-    ) -> tuple[Gradients, Ratios]:
+        self, batch: Batch, seed: tf.Tensor, weights: dict[str, tf.Tensor]
+    ) -> tuple[Gradients, Means]:
         """This replica's share of the gradients; ``None`` for a head without labels."""
         # The gradients within too: layers that are computed once more must not round otherwise.
-        with dropout_drawn_from(seed), fusing(self._fuses):
+        with fusing(self._fuses):
             with tf.GradientTape() as tape:
-                ratios = self._model.ratios(batch, self._model(batch, training=True))
-                loss = self._optimizer.scale_loss(total_loss(ratios, denominators))
-            return tape.gradient(loss, self._model.trainable_variables), ratios
+                means = self._objective(self._model, batch, training=True, dropout_seed=seed)
+                loss = self._optimizer.scale_loss(total_loss(means, weights))
+            return tape.gradient(loss, self._model.trainable_variables), means
 
     def _accumulated(
-        self, batch: Batch, seed: tf.Tensor, denominators: dict[str, tf.Tensor]
-    ) -> tuple[Gradients, Ratios]:
+        self, batch: Batch, seed: tf.Tensor, weights: dict[str, tf.Tensor]
+    ) -> tuple[Gradients, Means]:
         """The same, one micro-batch after another."""
         parts = {name: _split(rows, self._micro_batches) for name, rows in batch.items()}
         without_gradient: set[int] = set()
 
-        def add(number: tf.Tensor, sums: Gradients, ratios: Ratios) -> tuple:
+        def add(number: tf.Tensor, sums: Gradients, means: Means) -> tuple:
             part = {name: rows[number] for name, rows in parts.items()}
             own_seed = seed + tf.stack([tf.cast(number, tf.int64), 0])
-            gradients, found = self._gradients_of(part, own_seed, denominators)
+            gradients, found = self._gradients_of(part, own_seed, weights)
             without_gradient.update(i for i, g in enumerate(gradients) if g is None)
             sums = [
                 total if gradient is None else total + gradient
                 for total, gradient in zip(sums, gradients, strict=True)
             ]
-            return number + 1, sums, tf.nest.map_structure(tf.add, ratios, found)
+            return number + 1, sums, tf.nest.map_structure(tf.add, means, found)
 
         start = (
             tf.constant(0),
             [tf.zeros(v.shape, v.dtype) for v in self._model.trainable_variables],
-            {name: Ratio(tf.zeros(()), tf.zeros(())) for name in denominators},
+            {name: WeightedMean(tf.zeros(()), tf.zeros(())) for name in weights},
         )
-        _, sums, ratios = tf.while_loop(
+        _, sums, means = tf.while_loop(
             lambda number, *_: number < self._micro_batches,
             add,
             start,
             parallel_iterations=1,
             maximum_iterations=self._micro_batches,
         )
-        return [None if i in without_gradient else g for i, g in enumerate(sums)], ratios
+        return [None if i in without_gradient else g for i, g in enumerate(sums)], means
 
 
 def make_eval_step(
-    strategy: tf.distribute.Strategy, model: Any, jit_compile: bool
-) -> Callable[[Any], Ratios]:
-    """A function from a global batch to its ratios; changes nothing."""
+    strategy: tf.distribute.Strategy, model: Any, objective: Objective, jit_compile: bool
+) -> Callable[[Any], Means]:
+    """A function from a global batch to its means; changes nothing."""
 
-    def replica_step(batch: Batch) -> Ratios:
-        return model.ratios(batch, model(batch, training=False))
+    def replica_step(batch: Batch) -> Means:
+        return objective(model, batch, training=False)
 
     compiles = jit_compile and not is_tpu(strategy)
     compiled = tf.function(replica_step, jit_compile=True) if compiles else replica_step
 
     @tf.function  # a graph for each shape: one for all would round otherwise
-    def step(batch: Any) -> Ratios:
+    def step(batch: Any) -> Means:
         # Each replica calls its own program: handed over bare, it would be one of all replicas.
         return _sum_over(strategy, strategy.run(lambda rows: compiled(rows), args=(batch,)))
 
     return step
+
+
+def _check_may_split(objective: Objective, replicas: int, micro_batches: int) -> None:
+    if not objective.is_additive and (replicas > 1 or micro_batches > 1):
+        raise InputError(
+            f"{type(objective).__name__} compares the examples of a batch with each other, which "
+            "must not be split: train it on one device, with train.accumulation_steps = 1. "
+            f"Received: {replicas} devices, accumulation_steps = {micro_batches}"
+        )
 
 
 def is_tpu(strategy: tf.distribute.Strategy) -> bool:
@@ -175,10 +183,10 @@ def is_tpu(strategy: tf.distribute.Strategy) -> bool:
     return isinstance(strategy, tf.distribute.TPUStrategy)
 
 
-def _sum_over(strategy: tf.distribute.Strategy, ratios: Ratios) -> Ratios:
-    """The ratios of all replicas together."""
+def _sum_over(strategy: tf.distribute.Strategy, means: Means) -> Means:
+    """The means of all replicas together."""
     return tf.nest.map_structure(
-        lambda part: strategy.reduce(tf.distribute.ReduceOp.SUM, part, axis=None), ratios
+        lambda part: strategy.reduce(tf.distribute.ReduceOp.SUM, part, axis=None), means
     )
 
 
@@ -190,7 +198,7 @@ def _split(rows: tf.Tensor, parts: int) -> tf.Tensor:
     return tf.reshape(rows, [parts, size, *rest])
 
 
-def _real_tokens(batch: Batch) -> Ratio:
+def _real_tokens(batch: Batch) -> WeightedMean:
     """The tokens of a batch without its padding, per step."""
     count = tf.reduce_sum(tf.cast(batch["attention_mask"], tf.float32))
-    return Ratio(count, tf.ones(()))
+    return WeightedMean(count, tf.ones(()))

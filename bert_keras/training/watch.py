@@ -35,7 +35,7 @@ class LossWatch:
         return list(self._losses)
 
     def check(self, step: int, sums: dict[str, list[float]]) -> None:
-        """Takes the next step's sums: numerator and denominator by name.
+        """Takes the next step's sums: total and weight by name.
 
         Raises:
             Diverged: When its loss, the sum of all losses, is bad.

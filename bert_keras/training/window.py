@@ -1,11 +1,11 @@
-"""Ratios and time since the last line of the log."""
+"""Means and time since the last line of the log."""
 
 import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from bert_keras.training.steps import Ratios
+from bert_keras.objectives import Means
 
 Sums = dict[str, list[float]]
 
@@ -13,19 +13,19 @@ Sums = dict[str, list[float]]
 class Window:
     """Adds up steps between two lines of the log.
 
-    The ratios of a step stay on the device until ``settle``, so that the host can run ahead of
+    The means of a step stay on the device until ``settle``, so that the host can run ahead of
     it.
 
     Args:
         sums: What was added up before the run was interrupted.
 
     Attributes:
-        sums: Numerator and denominator by name, of the settled steps.
+        sums: Total and weight by name, of the settled steps.
     """
 
     def __init__(self, sums: Sums | None = None) -> None:
         self.sums: Sums = {name: list(pair) for name, pair in (sums or {}).items()}
-        self._pending: list[tuple[int, Ratios, bool]] = []
+        self._pending: list[tuple[int, Means, bool]] = []
         self._is_warm = False
         self._clear_times()
 
@@ -46,9 +46,9 @@ class Window:
         if self._is_warm:
             self._waited.append(time.monotonic() - start)
 
-    def add(self, step: int, ratios: Ratios) -> None:
+    def add(self, step: int, means: Means) -> None:
         """Adds a call that ended with ``step`` updates done."""
-        self._pending.append((step, ratios, self._is_warm))
+        self._pending.append((step, means, self._is_warm))
         self._is_warm = True
 
     def settle(self, check: Callable[[int, Sums], None] | None = None) -> None:
@@ -58,8 +58,8 @@ class Window:
             check: Called with the step and the sums of each call before they are added.
         """
         start = time.monotonic()
-        for step, ratios, is_timed in self._pending:
-            values = {name: [float(p.numpy()) for p in ratio] for name, ratio in ratios.items()}
+        for step, means, is_timed in self._pending:
+            values = {name: [float(p.numpy()) for p in mean] for name, mean in means.items()}
             if check:
                 check(step, values)
             for name, pair in values.items():
@@ -74,10 +74,10 @@ class Window:
         self._behind += time.monotonic() - start
 
     def means(self) -> dict[str, float]:
-        """The mean of each ratio over the settled steps, the count of tokens apart."""
+        """The value of each mean over the settled steps, the count of tokens apart."""
         return {
-            name: numerator / denominator if denominator else math.nan
-            for name, (numerator, denominator) in self.sums.items()
+            name: total / weight if weight else math.nan
+            for name, (total, weight) in self.sums.items()
             if name != "tokens"
         }
 

@@ -71,8 +71,8 @@ def pretraining_values(folder: Path) -> dict[str, Any]:
         # The first has seen pairs, the second none: a batch with labels would trace it anew.
         model = inputs.model(bert_keras.BertForPreTraining)
         (batch,) = sampling.batches(corpus, mode, 1, start=2)
-        ratios = model.ratios(batch, model(batch, training=False))
-        losses = [float(r.value()) for name, r in sorted(ratios.items()) if name.endswith("loss")]
+        means = model.objective(model, batch, training=False)
+        losses = [float(r.value()) for name, r in sorted(means.items()) if name.endswith("loss")]
         values[f"{' '.join(mode)}/untrained losses"] = losses
     model = inputs.model(bert_keras.BertForNextSentencePrediction)
     optimizer = recording(bert_keras.AdamW, learning_rate=1e-3, bias_correction=True)

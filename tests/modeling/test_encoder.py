@@ -123,6 +123,15 @@ def test_dropout_differs_from_step_to_step_and_repeats_from_the_same_step(
     np.testing.assert_allclose(graph(batch), second, atol=1e-6)
 
 
+def test_a_given_seed_draws_the_masks_that_the_counter_would(
+    encoder: BertEncoder, batch: Batch
+) -> None:
+    seed = tf.constant([7, 0], tf.int64)
+    given = encoder(batch, training=True, dropout_seed=seed)["sequence_output"]
+    encoder.dropout_seeds.step.assign(7)
+    np.testing.assert_array_equal(given, encoder(batch, training=True)["sequence_output"])
+
+
 def test_layers_are_initialised_apart(config: BertConfig) -> None:
     encoder = BertEncoder(config)
     kernels = [layer.attention.query_key_value.kernel for layer in encoder.transformer_layers]

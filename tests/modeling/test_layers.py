@@ -12,10 +12,10 @@ import tensorflow as tf
 from scipy import special
 
 from bert_keras import BertConfig
+from bert_keras.arithmetic.fusion import fusing
 from bert_keras.config.model import ACTIVATIONS
 from bert_keras.modeling import padded_layout
 from bert_keras.modeling.embeddings import BertEmbeddings
-from bert_keras.modeling.fusion import fusing
 from bert_keras.modeling.heads import MaskedLMHead, NextSentenceHead, Pooler
 from bert_keras.modeling.layers import BertLayer, LayerNorm, activation, add_bias, for_inference
 from bert_keras.modeling.transformer import FeedForward, SelfAttention, TransformerLayer

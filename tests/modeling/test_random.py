@@ -69,6 +69,15 @@ def test_dropout_seeds_count_the_calls() -> None:
     assert [seeds.next().numpy().tolist() for _ in range(3)] == [[0, 0], [1, 0], [2, 0]]
 
 
+def test_a_call_with_a_seed_of_its_own_is_not_counted() -> None:
+    seeds = DropoutSeeds()
+    seeds.build()
+    assert seeds.for_call(True, SEED) is SEED
+    assert seeds.for_call(False, SEED) is None
+    assert int(seeds.step) == 0
+    assert seeds.for_call(True, None).numpy().tolist() == [0, 0]
+
+
 def test_fold_in_tells_names_and_seeds_apart() -> None:
     seeds = {fold_in(seed, name) for seed in range(50) for name in ("query", "key", "value")}
     assert len(seeds) == 150

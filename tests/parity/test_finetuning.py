@@ -78,7 +78,9 @@ def test_thirty_steps_follow_torch_adamw_on_the_same_batches(model: Any, tmp_pat
     settings = FinetuneOptimizerConfig(learning_rate=2e-3, warmup_ratio=0.0)
     bert_keras.save(model, tmp_path / "start")
     optimizer = make_optimizer(settings, STEPS)
-    step = TrainStep(tf.distribute.get_strategy(), model, optimizer, ArithmeticConfig())
+    step = TrainStep(
+        tf.distribute.get_strategy(), model, optimizer, model.objective, ArithmeticConfig()
+    )
     losses = []
     for batch in batches():
         ratio = step({name: tf.constant(array) for name, array in batch.items()})["tagging_loss"]

@@ -100,10 +100,14 @@ def test_a_step_on_windows_is_the_same_however_it_is_computed(classifier, settin
         optimizer = AdamW(1e-3)
         optimizer.build(model.trainable_variables)
         step = TrainStep(
-            tf.distribute.get_strategy(), model, optimizer, FinetuneTrainConfig(**settings)
+            tf.distribute.get_strategy(),
+            model,
+            optimizer,
+            model.objective,
+            FinetuneTrainConfig(**settings),
         )
-        ratios = [step(batch) for batch in batches.take(3)]
-        return [float(ratio["classification_loss"].value()) for ratio in ratios]
+        means = [step(batch) for batch in batches.take(3)]
+        return [float(mean["classification_loss"].value()) for mean in means]
 
     plain = losses(True, None)
     assert losses("jit_compile" not in settings, 10, **settings) == pytest.approx(plain, rel=1e-4)

@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from bert_keras.config import CheckpointConfig, TrainConfig, WatchConfig
 from bert_keras.errors import Diverged, Interrupted
-from bert_keras.modeling.ratio import squared_error_ratios
+from bert_keras.modeling.random import DropoutSeeds
+from bert_keras.objectives import SquaredError
 from bert_keras.optimizers import AdamW
 from bert_keras.training.loop import Stage, TrainingRun
 from bert_keras.training.metrics import read_metrics
@@ -26,20 +27,19 @@ class Line(keras.Model):
         super().__init__()
         self.dense = keras.layers.Dense(1, kernel_initializer="zeros", name="dense")
         self.dense.build((None, 3))
+        self.dropout_seeds = DropoutSeeds()
+        self.dropout_seeds.build()
         self.built = True
 
-    def call(self, batch, training=False):
-        return self.dense(batch["x"])
-
-    def ratios(self, batch, outputs):
-        return squared_error_ratios("line", outputs, batch["y"])
+    def call(self, batch, training=False, dropout_seed=None):
+        return {"logits": self.dense(batch["x"])}
 
 
 def batch(number):
     x = tf.random.stateless_normal([8, 3], [7, number])
     noise = tf.random.stateless_normal([8], [8, number])
     y = tf.reduce_sum(x, 1) + 0.1 * noise + 3
-    return {"x": x, "y": y, "attention_mask": tf.ones([8, 3], tf.int32)}
+    return {"x": x, "labels": y, "attention_mask": tf.ones([8, 3], tf.int32)}
 
 
 def points(step):
@@ -59,7 +59,9 @@ def spoilt(factor, bad=BAD):
     def batches(step):
         def spoil(number):
             found = batch(number)
-            return found | {"y": tf.where(number == bad, factor * found["y"], found["y"])}
+            return found | {
+                "labels": tf.where(number == bad, factor * found["labels"], found["labels"])
+            }
 
         return tf.data.Dataset.counter(step).map(spoil)
 
@@ -95,6 +97,7 @@ def train(workdir, batches=points, callbacks=(), stages=None, train=None, checkp
     run = TrainingRun(
         model,
         AdamW(0.05, bias_correction=True),
+        SquaredError("line"),
         tf.distribute.get_strategy(),
         replace(TrainConfig(steps=STEPS, log_every_steps=10, eval_every_steps=1000), **train or {}),
         CheckpointConfig(**({"every_steps": 6, "keep": 5} | (checkpoint or {}))),
@@ -173,7 +176,7 @@ def test_several_bad_places_are_all_skipped_and_the_number_of_roll_backs_is_boun
     """The second roll-back goes to a checkpoint that knows nothing of the first."""
 
     def twice(step):
-        spoil = lambda n, b: b | {"y": tf.where(n == 44, np.nan, b["y"])}  # noqa: E731
+        spoil = lambda n, b: b | {"labels": tf.where(n == 44, np.nan, b["labels"])}  # noqa: E731
         numbers = tf.data.Dataset.counter(step)
         return tf.data.Dataset.zip(numbers, spoilt(np.nan)(step)).map(spoil)
 

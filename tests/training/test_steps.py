@@ -6,7 +6,9 @@ import pytest
 import tensorflow as tf
 
 from bert_keras.config import BertConfig, OptimizerConfig, TrainConfig
+from bert_keras.errors import InputError
 from bert_keras.modeling import BertForPreTraining
+from bert_keras.objectives import WeightedMean
 from bert_keras.training import pretrain, read_metrics
 from bert_keras.training.optimizer import make_optimizer
 from bert_keras.training.steps import TrainStep
@@ -53,7 +55,7 @@ def make_step(strategy=None, dropout=0.0, name="adamw", **settings):
         optimizer = OptimizerConfig(name=name, learning_rate=1e-2, warmup_ratio=0.0)
         optimizer = make_optimizer(optimizer, 100, precision=train.precision)
         optimizer.build(model.trainable_variables)
-    return TrainStep(strategy, model, optimizer, train), model, optimizer
+    return TrainStep(strategy, model, optimizer, model.objective, train), model, optimizer
 
 
 def train(strategy=None, dropout=0.0, **settings):
@@ -63,8 +65,8 @@ def train(strategy=None, dropout=0.0, **settings):
     iterator = iter(distribute(strategy, batches()))
     losses, count = [], settings.get("steps_per_call", 1)
     for _ in range(STEPS // count):
-        ratios = step.take(iterator, count)
-        losses += [float(ratios[f"{t}_loss"].numerator) for t in ("mlm", "nsp")]
+        means = step.take(iterator, count)
+        losses += [float(means[f"{t}_loss"].total) for t in ("mlm", "nsp")]
     return np.array(losses), [variable.numpy() for variable in model.trainable_variables]
 
 
@@ -116,8 +118,8 @@ def test_every_micro_batch_draws_its_own_masks():
     model.encoder.dropout_seeds.step.assign(0)
     alone, _, _ = make_step(dropout=0.5)
     part = alone({name: rows[:2] for name, rows in batch.items()})["mlm_loss"]
-    assert float(whole.denominator) == 4 * float(part.denominator)
-    assert abs(float(whole.numerator) - 4 * float(part.numerator)) > 1e-3
+    assert float(whole.weight) == 4 * float(part.weight)
+    assert abs(float(whole.total) - 4 * float(part.total)) > 1e-3
 
 
 def test_dropout_steps_are_counted_once_for_each_micro_batch():
@@ -151,6 +153,43 @@ def test_each_arithmetic_trains_as_float32_to_its_own_precision(settings, plain)
     np.testing.assert_allclose(losses, expected, rtol=tolerance)
 
 
+class InBatchNegatives:
+    """Each text beside all others of the batch; its nearest should be the text itself again."""
+
+    is_additive = False
+
+    def weights(self, batch):
+        return {"contrastive_loss": tf.cast(tf.shape(batch["input_ids"])[0], tf.float32)}
+
+    def __call__(self, model, batch, *, training, dropout_seed=None):
+        views = [
+            model.encoder(batch, training=training, dropout_seed=dropout_seed + [step, 0])
+            for step in (0, 1)
+        ]
+        first, second = (tf.math.l2_normalize(view["pooled_output"], -1) for view in views)
+        scores = 20.0 * tf.matmul(first, second, transpose_b=True)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.range(BATCH), scores)
+        weight = self.weights(batch)["contrastive_loss"]
+        return {"contrastive_loss": WeightedMean(tf.reduce_sum(losses), weight)}
+
+
+def test_an_objective_of_ones_own_is_trained_on():
+    _, model, optimizer = make_step(dropout=0.1)
+    objective, strategy = InBatchNegatives(), tf.distribute.get_strategy()
+    step = TrainStep(strategy, model, optimizer, objective, TrainConfig(batch_size=BATCH))
+    (batch, *_) = batches()
+    losses = [float(step(batch)["contrastive_loss"].value()) for _ in range(20)]
+    assert losses[-1] < losses[0] - 0.2
+    assert int(model.dropout_seeds.step) == 20
+
+
+def test_what_compares_the_examples_of_a_batch_is_not_split():
+    _, model, optimizer = make_step()
+    settings = TrainConfig(batch_size=BATCH, accumulation_steps=2)
+    with pytest.raises(InputError, match=r"InBatchNegatives .* accumulation_steps = 2"):
+        TrainStep(tf.distribute.get_strategy(), model, optimizer, InBatchNegatives(), settings)
+
+
 def test_the_step_makes_no_variable():
     step, _, _ = make_step(precision="mixed_float16", **ALL_TOGETHER)
     made = []
@@ -168,8 +207,8 @@ def test_heads_without_labels_stay_as_they_are_over_micro_batches():
     step, model, _ = make_step(accumulation_steps=2)
     before = {v.path: v.numpy() for v in model.trainable_variables}
     (batch, *_) = batches()
-    ratios = step({name: rows for name, rows in batch.items() if name != "next_sentence_labels"})
-    assert "nsp_loss" not in ratios
+    means = step({name: rows for name, rows in batch.items() if name != "next_sentence_labels"})
+    assert "nsp_loss" not in means
     for variable in model.trainable_variables:
         has_moved = not np.array_equal(before[variable.path], variable.numpy())
         assert has_moved != variable.path.startswith(("pooler", "next_sentence_head"))

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_keras.modeling.cross_entropy import cross_entropy
-from bert_keras.modeling.fusion import fusing
+from bert_keras.arithmetic.fusion import fusing
+from bert_keras.objectives.cross_entropy import cross_entropy
 
 LOGITS = 20 * tf.random.stateless_normal([3, 5, 400], seed=[1, 2])
 LABELS = tf.random.stateless_uniform([3, 5], [3, 4], 0, 400, tf.int32)

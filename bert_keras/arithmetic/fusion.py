@@ -10,7 +10,7 @@ from contextvars import ContextVar
 
 import tensorflow as tf
 
-from bert_keras.modeling.scope import holding
+from bert_keras.arithmetic.scope import holding
 
 Function = Callable[[tf.Tensor], tf.Tensor]
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_keras.modeling.fusion import fused, fusing
+from bert_keras.arithmetic.fusion import fused, fusing
 from bert_keras.modeling.layers import activation
 
 

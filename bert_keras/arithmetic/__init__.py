@@ -1,0 +1,1 @@
+"""How the layers compute: the same numbers in fewer passes over memory."""

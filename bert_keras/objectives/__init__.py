@@ -1,0 +1,28 @@
+"""What training makes small, apart from the models; see ``Objective``."""
+
+from bert_keras.objectives.classification import (
+    IGNORED_LABEL,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    SpanCrossEntropy,
+    SquaredError,
+)
+from bert_keras.objectives.means import Means, WeightedMean, perplexity, sum_means, total_loss
+from bert_keras.objectives.objective import Batch, Objective, SumOf, SupervisedObjective
+
+__all__ = [
+    "IGNORED_LABEL",
+    "Batch",
+    "Means",
+    "Objective",
+    "SigmoidCrossEntropy",
+    "SoftmaxCrossEntropy",
+    "SpanCrossEntropy",
+    "SquaredError",
+    "SumOf",
+    "SupervisedObjective",
+    "WeightedMean",
+    "perplexity",
+    "sum_means",
+    "total_loss",
+]

@@ -1,0 +1,154 @@
+"""Losses of labels: softmax, sigmoid and squared error; names and numbers as Hugging Face's."""
+
+import tensorflow as tf
+
+from bert_keras.arithmetic.fusion import fuses
+from bert_keras.objectives.cross_entropy import cross_entropy
+from bert_keras.objectives.means import Means, WeightedMean
+from bert_keras.objectives.objective import Batch, SupervisedObjective
+
+IGNORED_LABEL = -100  # what torch's losses pass over, and with them every published data set
+
+
+class SoftmaxCrossEntropy(SupervisedObjective):
+    """One right class of several: the loss in nats and the share of right answers.
+
+    Args:
+        name: The prefix of the means' names.
+        output: The model's output, logits [..., classes].
+        labels: The key of the batch that holds the labels, int32 [...]; -100 is passed over.
+        weights: The key of their weights, float32 [...], in loss and accuracy; ``None`` for none.
+        loss_weights: The key of further weights, in the loss alone; they may be missing.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        output: str = "logits",
+        labels: str = "labels",
+        weights: str | None = None,
+        loss_weights: str | None = None,
+    ) -> None:
+        self.names = (f"{name}_loss", f"{name}_accuracy")
+        self.output, self.labels_key = output, labels
+        self.weights_key, self.loss_weights_key = weights, loss_weights
+
+    def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """The labels that count; of the loss with their further weights."""
+        _, weights, loss_weights = self._targets(batch)
+        sums = tf.reduce_sum(loss_weights), tf.reduce_sum(weights)
+        return dict(zip(self.names, sums, strict=True))
+
+    def measure(self, batch: Batch, outputs: Batch) -> Means:
+        """Loss and accuracy over the labels that count."""
+        labels, weights, loss_weights = self._targets(batch)
+        logits = outputs[self.output]  # of any float dtype; the loss is float32
+        losses = cross_entropy(logits, labels)
+        logits = logits if fuses(logits) else tf.cast(logits, tf.float32)
+        best = tf.argmax(logits, axis=-1, output_type=labels.dtype)
+        is_right = tf.cast(best == labels, tf.float32)
+        loss, accuracy = self.names
+        return {
+            loss: WeightedMean(tf.reduce_sum(losses * loss_weights), tf.reduce_sum(loss_weights)),
+            accuracy: WeightedMean(tf.reduce_sum(is_right * weights), tf.reduce_sum(weights)),
+        }
+
+    def _targets(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Labels int32, weights and loss weights float32, of one shape."""
+        labels = tf.cast(batch[self.labels_key], tf.int32)
+        if self.weights_key is None:
+            is_kept = labels != IGNORED_LABEL
+            labels, weights = tf.where(is_kept, labels, 0), tf.cast(is_kept, tf.float32)
+        else:
+            weights = tf.cast(batch[self.weights_key], tf.float32)
+        further = batch.get(self.loss_weights_key) if self.loss_weights_key else None
+        return labels, weights, weights if further is None else weights * further
+
+
+class SigmoidCrossEntropy(SupervisedObjective):
+    """Yes or no for each label: the loss in nats and the share of right answers.
+
+    The batch's ``labels`` are 0 or 1 each, [B, labels], as the model's ``logits``.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.names = (f"{name}_loss", f"{name}_accuracy")
+
+    def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """The number of answers."""
+        return dict.fromkeys(self.names, tf.cast(tf.size(batch["labels"]), tf.float32))
+
+    def measure(self, batch: Batch, outputs: Batch) -> Means:
+        """Loss and accuracy over single answers."""
+        logits, labels = (
+            tf.cast(values, tf.float32) for values in (outputs["logits"], batch["labels"])
+        )
+        losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
+        is_right = tf.cast((logits > 0) == (labels > 0.5), tf.float32)
+        count = tf.cast(tf.size(labels), tf.float32)
+        sums = tf.reduce_sum(losses), tf.reduce_sum(is_right)
+        return {
+            name: WeightedMean(total, count) for name, total in zip(self.names, sums, strict=True)
+        }
+
+
+class SquaredError(SupervisedObjective):
+    """The mean squared error of numbers.
+
+    The batch's ``labels`` are float32 [B, values] as the model's ``logits``, or [B] where there is
+    one value.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.names = (f"{name}_loss",)
+
+    def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """The count of numbers."""
+        return {self.names[0]: tf.cast(tf.size(batch["labels"]), tf.float32)}
+
+    def measure(self, batch: Batch, outputs: Batch) -> Means:
+        """The squared errors."""
+        predictions = tf.cast(outputs["logits"], tf.float32)
+        targets = tf.reshape(tf.cast(batch["labels"], tf.float32), tf.shape(predictions))
+        errors = tf.math.squared_difference(predictions, targets)
+        count = tf.cast(tf.size(batch["labels"]), tf.float32)
+        return {self.names[0]: WeightedMean(tf.reduce_sum(errors), count)}
+
+
+class SpanCrossEntropy(SupervisedObjective):
+    """Where an answer starts and where it ends (Devlin et al. 2018, section 4.2).
+
+    The batch's ``start_positions`` and ``end_positions`` are int32 [B]; an answer outside the
+    sequence is passed over. The loss in nats is the mean of both, and an answer is right where
+    both are.
+    """
+
+    names = ("span_loss", "span_accuracy")
+
+    def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """The number of answers inside their sequences."""
+        is_inside = tf.cast(_spans(batch)[2], tf.float32)
+        return dict.fromkeys(self.names, tf.reduce_sum(is_inside))
+
+    def measure(self, batch: Batch, outputs: Batch) -> Means:
+        """The mean loss of start and end, and how often both are right."""
+        starts, ends, is_inside = _spans(batch)
+        losses, is_right = [], is_inside
+        count = tf.reduce_sum(tf.cast(is_inside, tf.float32))
+        for logits, positions in ((outputs["start_logits"], starts), (outputs["end_logits"], ends)):
+            positions = tf.where(is_inside, positions, 0)
+            weights = tf.cast(is_inside, tf.float32)
+            losses.append(tf.reduce_sum(cross_entropy(logits, positions) * weights))
+            is_right &= tf.argmax(logits, axis=-1, output_type=tf.int32) == positions
+        right = tf.reduce_sum(tf.cast(is_right, tf.float32))
+        sums = sum(losses) / 2.0, right
+        return {
+            name: WeightedMean(total, count) for name, total in zip(self.names, sums, strict=True)
+        }
+
+
+def _spans(batch: Batch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Starts and ends, int32 [B], and whether both lie in the sequence."""
+    length = tf.shape(batch["input_ids"])[1]
+    starts, ends = (tf.cast(batch[f"{edge}_positions"], tf.int32) for edge in ("start", "end"))
+    return starts, ends, (starts >= 0) & (starts < length) & (ends >= 0) & (ends < length)

@@ -1,0 +1,84 @@
+"""Means that are not divided yet, so that they add up over batches, steps and replicas."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class WeightedMean(NamedTuple):
+    """A mean that is not divided yet.
+
+    Totals and weights are summed separately over replicas, micro-batches and steps, and divided
+    once at the end. So a mean over masked words does not depend on how the examples were shared
+    out.
+
+    Attributes:
+        total: float32 scalar; the weighted sum.
+        weight: float32 scalar; the sum of the weights.
+
+    Example:
+        >>> float(WeightedMean(tf.constant(6.0), tf.constant(4.0)).value())
+        1.5
+    """
+
+    total: tf.Tensor
+    weight: tf.Tensor
+
+    def value(self) -> tf.Tensor:
+        """The mean; 0 over nothing."""
+        return tf.math.divide_no_nan(self.total, self.weight)
+
+
+Means = dict[str, WeightedMean]
+LOSS = "_loss"  # how the names end of what is trained on
+
+
+def total_loss(means: Means, weights: dict[str, tf.Tensor] | None = None) -> tf.Tensor:
+    """The sum of the losses among ``means``, this replica's share of it.
+
+    Each weight is summed over the replicas first, so that the shares (and with them the gradients)
+    of all replicas add up to the mean over the whole batch.
+
+    Args:
+        means: Those of this replica's examples.
+        weights: The weights of the whole batch, where they are known already.
+
+    Returns:
+        float32 scalar.
+    """
+    shares = []
+    for name, mean in means.items():
+        if name.endswith(LOSS):
+            whole = weights[name] if weights else sum_over_replicas(mean.weight)
+            shares.append(tf.math.divide_no_nan(mean.total, whole))
+    return tf.add_n(shares)
+
+
+def sum_over_replicas(value: tf.Tensor) -> tf.Tensor:
+    """The sum of a scalar over all replicas; within a replica."""
+    context = tf.distribute.get_replica_context()
+    if context and context.num_replicas_in_sync > 1:
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+    return value
+
+
+def sum_means(means: Sequence[Means]) -> dict[str, tuple[float, float]]:
+    """Totals and weights summed over batches, in float64.
+
+    Args:
+        means: Those of each batch, all of the same names.
+    """
+    if not means:
+        return {}
+    rows = tf.nest.map_structure(lambda value: float(value.numpy()), list(means))
+    return {
+        name: (sum(row[name].total for row in rows), sum(row[name].weight for row in rows))
+        for name in means[0]
+    }
+
+
+def perplexity(loss: float) -> float:
+    """The exponential of a loss in nats; of an absurd one the largest that float64 holds."""
+    return math.exp(min(loss, 700.0))
