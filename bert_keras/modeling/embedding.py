@@ -13,8 +13,9 @@ import tensorflow as tf
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.encoder import BertEncoder
-from bert_keras.modeling.model import Batch, BertModel
+from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.random import DropoutSeeds
+from bert_keras.objectives import Batch
 
 POOLINGS = ("mean", "cls", "max")
 # sentence-transformers has these of every model; they are empty where a model says nothing.

@@ -11,9 +11,10 @@ from bert_keras.modeling.embeddings import BertEmbeddings
 from bert_keras.modeling.heads import Pooler
 from bert_keras.modeling.layout import Layout, packed_layout, padded_layout
 from bert_keras.modeling.lookup import lookup
-from bert_keras.modeling.model import Batch, BertModel
+from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.modeling.transformer import TransformerLayer
+from bert_keras.objectives import Batch
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")

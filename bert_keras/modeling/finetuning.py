@@ -13,9 +13,9 @@ from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.headed import HeadedModel
 from bert_keras.modeling.heads import Classifier
-from bert_keras.modeling.model import Batch
 from bert_keras.modeling.transformer import masked_score
 from bert_keras.objectives import (
+    Batch,
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
     SpanCrossEntropy,

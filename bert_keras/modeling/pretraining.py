@@ -9,8 +9,7 @@ from bert_keras.modeling.headed import HeadedModel
 from bert_keras.modeling.heads import MaskedLMHead, NextSentenceHead
 from bert_keras.modeling.layout import Layout
 from bert_keras.modeling.lookup import lookup
-from bert_keras.modeling.model import Batch
-from bert_keras.objectives import SoftmaxCrossEntropy, SumOf, SupervisedObjective
+from bert_keras.objectives import Batch, SoftmaxCrossEntropy, SumOf, SupervisedObjective
 
 
 class _PretrainingModel(HeadedModel):

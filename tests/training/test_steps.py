@@ -163,7 +163,11 @@ class InBatchNegatives:
 
     def __call__(self, model, batch, *, training, dropout_seed=None):
         views = [
-            model.encoder(batch, training=training, dropout_seed=dropout_seed + [step, 0])
+            model.encoder(
+                batch,
+                training=training,
+                dropout_seed=dropout_seed + tf.constant([step, 0], tf.int64),
+            )
             for step in (0, 1)
         ]
         first, second = (tf.math.l2_normalize(view["pooled_output"], -1) for view in views)
