@@ -80,9 +80,7 @@ def add_command(
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
     """INPUT..., --text-column and --cased."""
-    parser.add_argument(
-        "inputs", nargs="+", type=name_of_data, metavar="INPUT", help=INPUT_HELP
-    )
+    parser.add_argument("inputs", nargs="+", type=name_of_data, metavar="INPUT", help=INPUT_HELP)
     parser.add_argument(
         "--text-column",
         default="text",

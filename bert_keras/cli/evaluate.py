@@ -31,9 +31,7 @@ def add_parser(subparsers: Any) -> None:
         "  bert-keras evaluate runs/sst2 --data test.tsv --json",
     )
     parser.add_argument("model", type=Path, help=MODEL_HELP)
-    parser.add_argument(
-        "--data", type=name_of_data, metavar="FILE", required=True, help=DATA_HELP
-    )
+    parser.add_argument("--data", type=name_of_data, metavar="FILE", required=True, help=DATA_HELP)
     add_task_arguments(parser)
     add_label_arguments(parser)
     parser.add_argument(
