@@ -74,11 +74,12 @@ def save_huggingface(model: Any, path: str | Path, tokenizer: BertTokenizer | No
 
     Args:
         model: One of our models.
-        path: The directory. One that is there already is replaced once the new one is whole.
+        path: The directory. One that was written so before is replaced once the new one is whole.
         tokenizer: Written beside the weights; by default the one the model was loaded with.
 
     Raises:
-        InputError: When the model is of no class that the layout knows.
+        InputError: When the model is of no class that the layout knows, or the directory has
+            files in it that were not written so.
         OSError: When the files cannot be written; a directory that was there stays as it was.
     """
     config = config_values(model)
@@ -96,8 +97,6 @@ def save_huggingface(model: Any, path: str | Path, tokenizer: BertTokenizer | No
             safetensors.numpy.save_file(tensors, directory / WEIGHTS_FILE, metadata=metadata)
         except safetensors.SafetensorError as error:  # such as a full disk
             raise OSError(f"cannot write {Path(path) / WEIGHTS_FILE}: {error}") from None
-        # The library writes it for its owner alone; it should be as the files beside it.
-        (directory / WEIGHTS_FILE).chmod((directory / CONFIG_FILE).stat().st_mode)
         if tokenizer is not None:
             tokenizer.save(directory, model.config.max_position_embeddings)
         if isinstance(model, BertForSentenceEmbedding):

@@ -58,7 +58,7 @@ def write_state(path: Path, arrays: Arrays, state: str) -> None:
     """
     # One entry: the library writes several in any order.
     entry = json.dumps({"state": state, "sha256": digest_of(arrays, state)})
-    with atomic_file(path) as temporary:
+    with atomic_file(path, replace=True) as temporary:
         try:
             safetensors.numpy.save_file(arrays, temporary, {"run": entry})
         except safetensors.SafetensorError as error:

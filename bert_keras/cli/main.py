@@ -69,8 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):  # what it has no character for is no failure
         sys.stdout.reconfigure(errors="backslashreplace")
-    options = build_parser().parse_args(arguments)
     try:
+        options = build_parser().parse_args(arguments)
         with notes_shown():
             options.run(options)
     except (InputError, Diverged, WorkerLost) as error:
