@@ -1,5 +1,6 @@
 """Writing files and directories so that a crash leaves the old one or the new one, never half."""
 
+import errno
 import glob
 import os
 import shutil
@@ -16,6 +17,11 @@ except ImportError:  # Windows
 from bert_keras.errors import InputError
 
 TEMPORARY_FILES = ".*.tmp"  # a glob
+_REFUSALS = tuple(
+    number
+    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO", "ENAMETOOLONG")
+    if (number := getattr(errno, name, None)) is not None  # Windows has no EDQUOT
+)
 
 
 @contextmanager
@@ -36,7 +42,7 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
     path = Path(path)
     if replace and path.is_symlink():
         path = Path(os.path.realpath(path))
-    with _errors_naming(path):
+    with errors_naming(path):
         clear_left_behind(path)
         if path.exists() and not replace:
             raise InputError(f"{path} already exists; remove it or choose another name")
@@ -45,7 +51,7 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
     try:
         temporary.chmod(0o755)  # mkdtemp makes it private; the result should be as any directory
         with _held(temporary):  # until it has its name, or another process takes it for left
-            with _errors_naming(path, temporary):
+            with errors_naming(path, temporary):
                 yield temporary
             for file in temporary.rglob("*"):
                 if file.is_file():
@@ -82,7 +88,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with _errors_naming(path):
+    with errors_naming(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
@@ -143,8 +149,25 @@ def _held(directory: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def _errors_naming(path: Path, within: Path | None = None) -> Iterator[None]:
-    """Makes an ``OSError`` name the user's path instead of none or a temporary one.
+def temporary_folder() -> Iterator[str]:
+    """Yields a folder for what is needed for a moment.
+
+    Raises:
+        OSError: When it cannot be written; names the place of such folders, which ``TMPDIR`` sets.
+    """
+    with (
+        errors_naming(Path(tempfile.gettempdir())),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        yield folder
+
+
+@contextmanager
+def errors_naming(path: Path, within: Path | None = None) -> Iterator[None]:
+    """Makes what the system refuses an ``OSError`` that names the user's path.
+
+    So a message names no temporary file, and is the same for every library that writes: h5py,
+    safetensors and TensorFlow each have exceptions of their own for a full disk.
 
     Args:
         path: What the user asked for.
@@ -152,11 +175,27 @@ def _errors_naming(path: Path, within: Path | None = None) -> Iterator[None]:
     """
     try:
         yield
+    except InputError:
+        raise
     except OSError as error:
         named = str(error.filename or "")
-        if error.errno is None or (named and within and not named.startswith(str(within))):
+        if named and within and not named.startswith(str(within)):
             raise
-        raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
+        number = error.errno or _refusal(error)
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from None
+    except Exception as error:
+        number = _refusal(error)
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from None
+
+
+def _refusal(error: Exception) -> int | None:
+    """The number of the system's refusal to write that a library's message speaks of."""
+    message = str(error)
+    return next((number for number in _REFUSALS if os.strerror(number) in message), None)
 
 
 def _sync(path: Path) -> None:

@@ -27,6 +27,7 @@ from bert_keras.checkpoints.weights import Weights, make_model
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
+from bert_keras.files import errors_naming
 from bert_keras.modeling import BertEncoder, BertForSentenceEmbedding
 from bert_keras.modeling.model import BertModel
 from bert_keras.tokenization import BertTokenizer
@@ -77,7 +78,8 @@ def unpacked(path: Path) -> Iterator[Path]:
         raise FileNotFoundError(2, "no such file", str(path))
     with tempfile.TemporaryDirectory() as folder:
         try:
-            _unpack(path, folder)
+            with errors_naming(Path(tempfile.gettempdir())):
+                _unpack(path, folder)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             what = str(error) or "it is cut short"
             raise InputError(f"{path} is damaged or no .keras file: {what}") from None
@@ -173,6 +175,7 @@ def save_keras(model: Any, path: str | Path, tokenizer: BertTokenizer | None = N
 
     Raises:
         InputError: When the name does not end in ``.keras`` or the model is none of ours.
+        OSError: When it cannot be written; names it.
     """
     path = Path(path)
     if path.suffix != ".keras":
@@ -181,10 +184,11 @@ def save_keras(model: Any, path: str | Path, tokenizer: BertTokenizer | None = N
         raise InputError(f"cannot save a {type(model).__name__}; it is no model of bert-keras")
     if tokenizer is not None:
         model.tokenizer = tokenizer
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp.keras")
-    try:
-        model.save(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with errors_naming(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            model.save(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
