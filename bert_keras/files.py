@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,11 @@ from bert_keras.errors import InputError
 
 # In a directory that may be replaced: the hash of each file that was written there.
 WRITTEN_FILE = ".bert_keras.json"
+_REFUSALS = tuple(
+    number
+    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO", "ENAMETOOLONG")
+    if (number := getattr(errno, name, None)) is not None  # Windows has no EDQUOT
+)
 _LONGEST = 200  # bytes of a name that leave room for a temporary one's, which has 255 at most
 
 
@@ -86,7 +92,7 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
             stays as it is.
     """
     path = Path(os.path.realpath(path)) if replace and os.path.islink(path) else Path(path)
-    with _errors_naming(path):
+    with errors_naming(path):
         clear_left_behind(path)
         check_replaceable(path) if replace else refuse_existing(path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +101,7 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
     mode = S_IMODE(temporary.stat().st_mode)
     try:
         with _held(temporary):  # until it has its name, or another process takes it for left
-            with _errors_naming(path, temporary):
+            with errors_naming(path, temporary):
                 yield temporary
                 if replace:
                     text = json.dumps({"written": hash_files(temporary)}, indent=2) + "\n"
@@ -140,7 +146,7 @@ def atomic_file(path: str | Path, *, replace: bool = False, suffix: str = "") ->
         InputError: When ``path`` is there and ``replace`` is false; what is there stays.
     """
     path = Path(os.path.realpath(path)) if replace and os.path.islink(path) else Path(path)
-    with _errors_naming(path):
+    with errors_naming(path):
         clear_left_behind(path)
         if not replace:
             refuse_existing(path)
@@ -256,8 +262,25 @@ def _held(path: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def _errors_naming(path: Path, within: Path | None = None) -> Iterator[None]:
-    """Makes an ``OSError`` name the user's path instead of none or a temporary one.
+def temporary_folder() -> Iterator[str]:
+    """Yields a folder for what is needed for a moment.
+
+    Raises:
+        OSError: When it cannot be written; names the place of such folders, which ``TMPDIR`` sets.
+    """
+    with (
+        errors_naming(Path(tempfile.gettempdir())),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        yield folder
+
+
+@contextmanager
+def errors_naming(path: Path, within: Path | None = None) -> Iterator[None]:
+    """Makes what the system refuses an ``OSError`` that names the user's path.
+
+    So a message names no temporary file, and is the same for every library that writes: h5py,
+    safetensors and TensorFlow each have exceptions of their own for a full disk.
 
     Args:
         path: What the user asked for.
@@ -265,11 +288,27 @@ def _errors_naming(path: Path, within: Path | None = None) -> Iterator[None]:
     """
     try:
         yield
+    except InputError:
+        raise
     except OSError as error:
         named = str(error.filename or "")
-        if error.errno is None or (named and within and not named.startswith(str(within))):
+        if named and within and not named.startswith(str(within)):
             raise
-        raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
+        number = error.errno or _refusal(error)
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from None
+    except Exception as error:
+        number = _refusal(error)
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from None
+
+
+def _refusal(error: Exception) -> int | None:
+    """The number of the system's refusal to write that a library's message speaks of."""
+    message = str(error)
+    return next((number for number in _REFUSALS if os.strerror(number) in message), None)
 
 
 def _sync(path: Path) -> None:

@@ -108,15 +108,12 @@ def save_google(model: Any, path: str | Path, tokenizer: BertTokenizer | None = 
     with atomic_directory(path, replace=True) as directory:
         text = json.dumps(values, indent=2) + "\n"
         (directory / CONFIG_FILE).write_text(text, encoding="utf-8")
-        try:
-            tf.raw_ops.SaveV2(
-                prefix=os.fsencode(directory / PREFIX),
-                tensor_names=names,
-                shape_and_slices=[""] * len(names),
-                tensors=[tf.constant(array) for array in arrays],
-            )
-        except tf.errors.OpError as error:  # such as a full disk
-            raise OSError(f"cannot write {Path(path) / PREFIX}: {error.message}") from None
+        tf.raw_ops.SaveV2(
+            prefix=os.fsencode(directory / PREFIX),
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=[tf.constant(array) for array in arrays],
+        )
         if tokenizer is not None:
             tokenizer.save(directory, config.max_position_embeddings)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
 import safetensors.numpy
 
 from bert_keras.checkpoints.config_json import (
@@ -91,12 +90,9 @@ def save_huggingface(model: Any, path: str | Path, tokenizer: BertTokenizer | No
         tensors |= {key.removeprefix("bert.") if bare else key: a for key, a in arrays.items()}
     with atomic_directory(path, replace=True) as directory:
         (directory / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        try:
-            # transformers asks that the metadata name a framework.
-            metadata = {"format": "pt"}
-            safetensors.numpy.save_file(tensors, directory / WEIGHTS_FILE, metadata=metadata)
-        except safetensors.SafetensorError as error:  # such as a full disk
-            raise OSError(f"cannot write {Path(path) / WEIGHTS_FILE}: {error}") from None
+        # transformers asks that the metadata name a framework.
+        metadata = {"format": "pt"}
+        safetensors.numpy.save_file(tensors, directory / WEIGHTS_FILE, metadata=metadata)
         if tokenizer is not None:
             tokenizer.save(directory, model.config.max_position_embeddings)
         if isinstance(model, BertForSentenceEmbedding):

@@ -27,7 +27,7 @@ from bert_keras.checkpoints.weights import Weights, make_model
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.files import atomic_file
+from bert_keras.files import atomic_file, errors_naming
 from bert_keras.modeling import BertEncoder, BertForSentenceEmbedding
 from bert_keras.modeling.model import BertModel
 from bert_keras.tokenization import BertTokenizer
@@ -78,7 +78,8 @@ def unpacked(path: Path) -> Iterator[Path]:
         raise FileNotFoundError(2, "no such file", str(path))
     with tempfile.TemporaryDirectory() as folder:
         try:
-            _unpack(path, folder)
+            with errors_naming(Path(tempfile.gettempdir())):
+                _unpack(path, folder)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             what = str(error) or "it is cut short"
             raise InputError(f"{path} is damaged or no .keras file: {what}") from None
@@ -175,6 +176,7 @@ def save_keras(model: Any, path: str | Path, tokenizer: BertTokenizer | None = N
     Raises:
         InputError: When the name does not end in ``.keras``, the model is none of ours, or neither
             is what is there already.
+        OSError: When it cannot be written; names it.
     """
     path = Path(path)
     if path.suffix != ".keras":
