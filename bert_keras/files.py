@@ -34,6 +34,17 @@ def refuse_existing(path: Path) -> None:
         raise InputError(f"{path} already exists; remove it or choose another name")
 
 
+def is_utf8(name: str | Path) -> bool:
+    """Tell whether a name is text: names of files may be any bytes."""
+    return os.fsencode(name).decode(errors="replace") == str(name)
+
+
+def check_utf8(name: str | Path, why: str) -> None:
+    """Raises ``InputError``, which says why, when a name is not UTF-8."""
+    if not is_utf8(name):
+        raise InputError(f"{name} is not UTF-8, {why}; rename it, or give a link to it (ln -s)")
+
+
 def check_replaceable(path: Path) -> None:
     """Checks that a directory may give way: it holds what the program wrote there, and no more.
 

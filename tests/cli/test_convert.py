@@ -1,8 +1,7 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import shutil
 
 import numpy as np
 import pytest
