@@ -29,9 +29,15 @@ _LONGEST = 200  # bytes of a name that leave room for a temporary one's, which h
 
 
 def refuse_existing(path: Path) -> None:
-    """Raises ``InputError`` when there is anything by that name, a link that leads nowhere too."""
-    if os.path.lexists(path):
-        raise InputError(f"{path} already exists; remove it or choose another name")
+    """Raises ``InputError`` when there is anything by that name, a link that leads nowhere too.
+
+    A name that cannot be, such as one that is too long, is an ``OSError``.
+    """
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return
+    raise InputError(f"{path} already exists; remove it or choose another name")
 
 
 def is_utf8(name: str | Path) -> bool:

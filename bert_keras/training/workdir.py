@@ -63,10 +63,10 @@ def check_folder(workdir: Path, *inputs: str | Path | None) -> None:
         raise InputError(
             f"a run needs a folder of its own as its --workdir. Received: {str(workdir)!r}"
         )
-    for given in inputs:
-        check_utf8(given or "", f"as the names in a run's {CONFIG_FILE} have to be")
-    if any(given and Path(given).resolve() == workdir.resolve() for given in inputs):
-        raise InputError(f"{workdir} is what the run reads; choose another --workdir")
+    for given in filter(None, inputs):
+        check_utf8(given, f"as the names in a run's {CONFIG_FILE} have to be")
+        if Path(given).resolve() == workdir.resolve():
+            raise InputError(f"{workdir} is what the run reads; choose another --workdir")
     for name in _RUN_FILES if read_mark(workdir) is None else ():
         path = workdir / name
         # A lock file of ours is empty, and locking would empty another.
