@@ -63,7 +63,7 @@ def check_folder(workdir: Path, *inputs: str | Path | None) -> None:
         raise InputError(
             f"a run needs a folder of its own as its --workdir. Received: {str(workdir)!r}"
         )
-    for given in filter(None, inputs):
+    for given in [given for given in inputs if given]:
         check_utf8(given, f"as the names in a run's {CONFIG_FILE} have to be")
         if Path(given).resolve() == workdir.resolve():
             raise InputError(f"{workdir} is what the run reads; choose another --workdir")
