@@ -43,7 +43,7 @@ NAMES = {
     "spaces": "  two  words ",
     "tilde": "~",
     "option": "=--json",
-    "markup": "[red]x[/red]",
+    "markup": "[red]x",
     "long": "n" * 240,
     "characters": "\u732b" * 80,
     "at": "run@2",
