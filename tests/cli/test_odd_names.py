@@ -145,6 +145,8 @@ def test_every_command_takes_such_names_or_says_at_once_why_not(odd, made, capsy
     folder, name = odd
     wrong = []
     for what, arguments, makes in commands(folder, name, made):
+        if what in ("tflite", "saved-model") and name not in (NOT_UTF8, NAMES["glob"]):
+            continue  # they take longest
         capsys.readouterr()
         try:
             code = run(*arguments)
@@ -162,8 +164,9 @@ def test_every_command_takes_such_names_or_says_at_once_why_not(odd, made, capsy
                 wrong.append((what, "left something behind"))
         elif makes and not os.path.lexists(makes):
             wrong.append((what, "made nothing"))
-    left = [str(path) for path in folder.rglob("*.bert_keras.*")]
-    assert (wrong, left) == ([], [])
+    left = [str(path) for path in folder.rglob("*.bert_keras.tmp*")]
+    assert left == []
+    assert not wrong, "\n".join(map(str, wrong))
 
 
 def test_a_name_that_is_too_long_is_one_line(made, tmp_path, capsys):
