@@ -53,7 +53,7 @@ class TFCheckpoint:
 
         Where it is such a one, links to the files have another as long as this object lives.
         """
-        if is_utf8(self.prefix) and not glob.has_magic(str(self.prefix)):
+        if is_utf8(self.prefix) and set("[*?\\").isdisjoint(str(self.prefix)):
             return str(self.prefix)
         folder = tempfile.TemporaryDirectory()
         weakref.finalize(self, folder.cleanup)

@@ -63,6 +63,10 @@ def export_saved_model(
         raise InputError("the model has no tokenizer: its directory lacks vocab.txt")
     path = Path(path)
     check_utf8(path, "as TensorFlow asks")
+    if not set("[\\").isdisjoint(str(path)):
+        raise InputError(
+            f"{path}: TensorFlow opens nothing below a name with [ or \\; choose another"
+        )
     check_vocabulary_size(tokenizer, model.config, path)
     try:
         config = replace(config or SavedModelConfig(), **settings)
