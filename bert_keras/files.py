@@ -35,9 +35,26 @@ _LONGEST = 200  # bytes of a name that leave room for a temporary one's, which h
 
 
 def refuse_existing(path: Path) -> None:
-    """Raises ``InputError`` when there is anything by that name, a link that leads nowhere too."""
-    if os.path.lexists(path):
-        raise InputError(f"{path} already exists; remove it or choose another name")
+    """Raises ``InputError`` when there is anything by that name, a link that leads nowhere too.
+
+    A name that cannot be, such as one that is too long, is an ``OSError``.
+    """
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return
+    raise InputError(f"{path} already exists; remove it or choose another name")
+
+
+def is_utf8(name: str | Path) -> bool:
+    """Tell whether a name is text: names of files may be any bytes."""
+    return os.fsencode(name).decode(errors="replace") == str(name)
+
+
+def check_utf8(name: str | Path, why: str) -> None:
+    """Raises ``InputError``, which says why, when a name is not UTF-8."""
+    if not is_utf8(name):
+        raise InputError(f"{name} is not UTF-8, {why}; rename it, or give a link to it (ln -s)")
 
 
 def check_replaceable(path: Path) -> None:

@@ -20,7 +20,7 @@ from bert_keras.export.signatures import ServedModel
 from bert_keras.export.versions import next_version
 from bert_keras.export.warmup import write_warmup
 from bert_keras.export.weights import serving_copy
-from bert_keras.files import write_text_atomic
+from bert_keras.files import check_utf8, write_text_atomic
 from bert_keras.tokenization import BertTokenizer
 
 REPORT_FILE = "export_report.json"
@@ -62,6 +62,11 @@ def export_saved_model(
     if tokenizer is None:
         raise InputError("the model has no tokenizer: its directory lacks vocab.txt")
     path = Path(path)
+    check_utf8(path, "as TensorFlow asks")
+    if not set("[\\").isdisjoint(str(path)):
+        raise InputError(
+            f"{path}: TensorFlow opens nothing below a name with [ or \\; choose another"
+        )
     check_vocabulary_size(tokenizer, model.config, path)
     try:
         config = replace(config or SavedModelConfig(), **settings)

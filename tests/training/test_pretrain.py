@@ -60,6 +60,7 @@ def test_work_directory_holds_what_it_should(finished):
         "vocab.txt",
     ]
     assert {path.name for path in (finished / "model").iterdir()} == {
+        ".bert_keras.json",
         "config.json",
         "model.safetensors",
         "vocab.txt",
