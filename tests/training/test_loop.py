@@ -14,8 +14,9 @@ from bert_keras.config import CheckpointConfig, TrainConfig, WatchConfig
 from bert_keras.errors import Diverged, Interrupted
 from bert_keras.modeling.ratio import squared_error_ratios
 from bert_keras.optimizers import AdamW
-from bert_keras.training.loop import Stage, TrainingRun
+from bert_keras.training.loop import TrainingRun
 from bert_keras.training.metrics import read_metrics
+from bert_keras.training.stage import Stage
 
 STEPS = 60
 BAD = 41  # the number of the batch that is spoilt, from 0: that of step 42
