@@ -57,9 +57,10 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
                         path.rename(old)
                         temporary.rename(path)
                     finally:
-                        if old.exists() and not path.exists():  # a signal came in between
+                        if not path.exists():  # a signal came in between
                             old.rename(path)
-                        shutil.rmtree(old, ignore_errors=True)
+                        elif old.exists():
+                            shutil.rmtree(old)
             else:
                 _rename_to_new(temporary, path)
         _sync(path.parent)

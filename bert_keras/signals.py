@@ -127,16 +127,18 @@ def give_way(function: Callable[..., Result], *arguments: Any) -> Result:
     """
     results: list[Result] = []
     errors: list[BaseException] = []
+    is_done = threading.Event()
 
     def call() -> None:
         try:
             results.append(function(*arguments))
         except BaseException as error:
             errors.append(error)
+        finally:
+            is_done.set()
 
-    thread = threading.Thread(target=call, name=_CALL, daemon=True)
-    thread.start()
-    thread.join()
+    threading.Thread(target=call, name=_CALL, daemon=True).start()
+    is_done.wait()  # broken off in join(), Python 3.11 would take the thread for ended
     if errors:
         raise errors[0]
     return results[0]
