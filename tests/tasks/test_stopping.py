@@ -1,7 +1,6 @@
 """Fine-tuning that is stopped in its evaluation, against a run that nobody disturbed."""
 
 import signal
-from dataclasses import replace
 
 import pytest
 
