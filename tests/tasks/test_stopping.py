@@ -62,13 +62,13 @@ def stop_at(monkeypatch, model_class, batch):
     """Sends SIGTERM within that batch of an evaluation; returns the list of those begun."""
     begun, forward = [], model_class.forward
 
-    def counted(self, inputs):
+    def counted(model):
         begun.append(len(begun))
         if len(begun) == batch:
             signal.raise_signal(signal.SIGTERM)
-        return forward(self, inputs)
+        return forward.__get__(model, model_class)
 
-    monkeypatch.setattr(model_class, "forward", counted)
+    monkeypatch.setattr(model_class, "forward", property(counted))  # asked for once a batch
     return begun
 
 
@@ -116,10 +116,10 @@ def test_a_due_checkpoint_is_whole_before_the_evaluation_ends(
 ):
     """However the evaluation ends: here by an error of its own."""
 
-    def failing(self, inputs):
+    def failing(model):
         raise RuntimeError("the evaluation fails")
 
-    monkeypatch.setattr(BertForSequenceClassification, "forward", failing)
+    monkeypatch.setattr(BertForSequenceClassification, "forward", property(failing))
     with pytest.raises(RuntimeError):
         train(recipe(every_steps=STEP), tmp_path, encoder_path, data)
     assert checkpoints(tmp_path) == [STEP]
