@@ -268,8 +268,8 @@ def test_a_stop_at_the_last_evaluation_is_no_end_of_the_run(tmp_path):
     assert line["step"] == 60
 
 
-@pytest.mark.parametrize(("stage", "saved"), [(0, []), (1, [30])])
-def test_the_first_step_of_a_stage_is_not_waited_for(stage, saved, tmp_path):
+@pytest.mark.parametrize("stage", [0, 1])
+def test_the_first_step_of_a_stage_is_not_waited_for(stage, tmp_path):
     """All before it is saved, so it has nothing to lose; here its batch would never come."""
     told, never = [], threading.Event()
 
@@ -294,7 +294,7 @@ def test_the_first_step_of_a_stage_is_not_waited_for(stage, saved, tmp_path):
         train(tmp_path / "run", stages=stages)
     never.set()
     written = [int(path.stem[-9:]) for path in (tmp_path / "run").glob("checkpoints/step-*")]
-    assert written == saved
+    assert max(written, default=0) == 30 * stage
     stages = [Stage(30, points), Stage(STEPS, later)]
     assert train(tmp_path / "run", stages=stages).tobytes() == expected.tobytes()
 
