@@ -82,23 +82,23 @@ def content(workdir):
 
 
 def checkpoints(workdir):
-    return [int(path.stem.removeprefix("step-")) for path in sorted(workdir.glob("checkpoints/*"))]
+    return [int(path.stem[-9:]) for path in sorted(workdir.glob("checkpoints/step-*"))]
 
 
 CASES = [
-    (recipe(every_steps=STEP), BertForSequenceClassification),  # a checkpoint is due
-    (recipe(every_steps=100), BertForSequenceClassification),  # none is
-    (recipe(every_steps=2, patience=1), BertForSequenceClassification),
-    (recipe(every_steps=2, task="masked_lm"), BertForMaskedLM),
+    (recipe(every_steps=STEP), BertForSequenceClassification, BATCHES),  # a checkpoint is due
+    (recipe(every_steps=100), BertForSequenceClassification, BATCHES),  # none is
+    (recipe(every_steps=2, patience=1), BertForSequenceClassification, BATCHES),
+    (recipe(every_steps=2, task="masked_lm"), BertForMaskedLM, 2 * BATCHES),  # labels are texts
 ]
 
 
-@pytest.mark.parametrize(("config", "model_class"), CASES)
+@pytest.mark.parametrize(("config", "model_class", "batches"), CASES)
 @pytest.mark.parametrize("evaluation", [0, 1])
 def test_an_evaluation_gives_way_within_a_batch_and_is_made_up_for(
-    config, model_class, evaluation, encoder_path, data, undisturbed, tmp_path, monkeypatch
+    config, model_class, batches, evaluation, encoder_path, data, undisturbed, tmp_path, monkeypatch
 ):
-    stopped_in = evaluation * BATCHES + 5
+    stopped_in = evaluation * batches + 5
     with monkeypatch.context() as patch:
         begun = stop_at(patch, model_class, stopped_in)
         with pytest.raises(Interrupted, match=f"at step {STEP * (evaluation + 1)};") as stop:
