@@ -127,9 +127,14 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
             if replace and path.exists():
                 old = temporary.with_suffix(".old")
                 with _held(path):
-                    path.rename(old)
-                    temporary.rename(path)
-                    shutil.rmtree(old)
+                    try:
+                        path.rename(old)
+                        temporary.rename(path)
+                    finally:
+                        if not path.exists():  # a signal came in between
+                            old.rename(path)
+                        elif old.exists():
+                            shutil.rmtree(old)
             else:
                 _rename_to_new(temporary, path)
         _sync(path.parent)

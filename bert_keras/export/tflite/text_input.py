@@ -31,6 +31,7 @@ from bert_keras.modeling import (
     BertForQuestionAnswering,
     BertForTokenClassification,
 )
+from bert_keras.signals import give_way
 from bert_keras.tasks.feature import Feature
 from bert_keras.tokenization import BertTokenizer
 from bert_keras.tokenization.graph.phone import PhoneTokenizer, unordered_marks
@@ -192,7 +193,7 @@ class TextInput:
             converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[TOKENIZE])
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
             converter.allow_custom_ops = True
-            data: bytes = converter.convert()
+            data: bytes = give_way(converter.convert)
         return data
 
 
