@@ -167,7 +167,7 @@ class Program:
         return self.run([title, self.folder], examples, model)
 
     def tokenize(self, tokenizer, examples):
-        """The encodings of examples, as lists of numbers: ids, mask, types, starts, ends, [left]."""
+        """The encodings of examples: ids, mask, types, starts, ends and [left out], numbers each."""
         self.write(tokenizer.vocab)
         casing = tokenizer.casing
         strips = casing.do_lower_case if casing.strip_accents is None else casing.strip_accents

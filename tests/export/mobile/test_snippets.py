@@ -11,7 +11,11 @@ from bert_keras.tasks.batches import collate
 from bert_keras.tasks.feature import Feature
 
 CLASSIFY = "Classification, next sentence, multi-label"
-TEXTS = [*(text for text in SENTENCES if text), *prose(12), "Ein 😀 é e\u0301 中文, U.S. Köln's 'x'"]
+TEXTS = [
+    *(text for text in SENTENCES if text),
+    *prose(12),
+    "Ein 😀 é e\u0301 中文, U.S. Köln's 'x'",
+]
 PAIRS = [*TEXTS[3:], *TEXTS[:3]]
 
 pytestmark = pytest.mark.slow
@@ -104,9 +108,7 @@ def test_numbers(program, ask, make_model, kind):
     pairs = PAIRS if kind == "cross_encoder" else None
     examples = list(zip(TEXTS, pairs or [""] * len(TEXTS), strict=True))
     expected = predict(make_model(kind), TEXTS, pairs, max_seq_length=48)
-    for (scores,), answer in zip(
-        ask(program, "Regression", kind, examples), expected, strict=True
-    ):
+    for (scores,), answer in zip(ask(program, "Regression", kind, examples), expected, strict=True):
         right = [*answer["scores"].values()] if "scores" in answer else [answer["score"]]
         np.testing.assert_allclose(numbers(scores), right, atol=1e-4)
 

@@ -36,7 +36,12 @@ TEXTS = [
         "x\u1abf\u0301y",
     ),
     # Emoji of several characters, marks that change places, decomposed Korean, both Chinese forms.
-    *("👩‍👩‍👧‍👦👍🏽 ok 🇩🇪", "q\u0307\u0323 \u1100\u1161\u11a8 각", "漢字かな汉字 ｶﾅ", "\uf900\U00020000x"),
+    *(
+        "👩‍👩‍👧‍👦👍🏽 ok 🇩🇪",
+        "q\u0307\u0323 \u1100\u1161\u11a8 각",
+        "漢字かな汉字 ｶﾅ",
+        "\uf900\U00020000x",
+    ),
     *("", " ", "\u00a0\u3000", "ÅÅ\u212b", "a\tb\r\nc\x00d\ue000e", "don't U.S. @x #y ''''"),
 ]
 CASINGS = [
