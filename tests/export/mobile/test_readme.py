@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bert_keras.export import export_tflite
-from bert_keras.export.tflite.interpreter import _interpreter_class
+from bert_keras.export.tflite.interpreter import interpreter_class
 from bert_keras.export.tflite.text_input import PLACES, TextModel
 from bert_keras.tasks import predict
 from tests.export.mobile.programs import OPEN, SHOWN, blocks_of
@@ -71,7 +71,7 @@ def test_the_table_has_every_task(table):
 def test_names_orders_shapes_and_dtypes_of_ids(table, make_model, tmp_path, task, dynamic):
     model = make_model(TASKS[task])
     export_tflite(model, None, tmp_path / "m.tflite", length=24, dynamic=dynamic)
-    interpreter = _interpreter_class()(model_content=(tmp_path / "m.tflite").read_bytes())
+    interpreter = interpreter_class()(model_content=(tmp_path / "m.tflite").read_bytes())
     inputs, outputs = names_by_number(interpreter)
     assert inputs == IDS
     assert outputs == [name for name, _ in table[task][1]]
@@ -95,8 +95,11 @@ def test_names_orders_shapes_and_dtypes_of_ids(table, make_model, tmp_path, task
 
 @pytest.mark.slow
 @pytest.mark.parametrize("task", list(TASKS))
-def test_names_and_orders_of_text(table, make_model, tmp_path, task):
+def test_names_and_orders_of_text(readme, table, make_model, tmp_path, task):
     inputs, outputs = table[task]
+    followed = readme.read_text().split("are followed by")[1].split("int32")[0]
+    places = re.findall(r"`(\w+)`", followed)
+    assert set(places) == set(PLACES)
     is_pair = task == "pair classification"
     export_tflite(
         make_model(TASKS[task]), None, tmp_path / "m.tflite", length=24, input="text", pair=is_pair
@@ -105,7 +108,7 @@ def test_names_and_orders_of_text(table, make_model, tmp_path, task):
     given, found = names_by_number(phone._interpreter)
     names = [name for name, _ in outputs]
     by_token = any("L" in shape.split(", ") for _, shape in outputs)
-    assert (given, found) == (inputs, [*names, *(PLACES if by_token else ())])
+    assert (given, found) == (inputs, [*names, *(places if by_token else ())])
 
 
 def test_every_language_has_a_snippet_for_every_task(readme):
