@@ -65,9 +65,8 @@ def test_the_table_has_every_task(table):
     assert list(table) == list(TASKS)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("task", list(TASKS))
-@pytest.mark.parametrize("dynamic", [False, True])
+@pytest.mark.parametrize("dynamic", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_names_orders_shapes_and_dtypes_of_ids(table, make_model, tmp_path, task, dynamic):
     model = make_model(TASKS[task])
     export_tflite(model, None, tmp_path / "m.tflite", length=24, dynamic=dynamic)
