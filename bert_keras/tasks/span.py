@@ -160,13 +160,17 @@ class Span(Task):
             )  # fmt: skip
         return features
 
+    @property
+    def longest_question(self) -> int:
+        """The tokens of a question that are read: half of the room at most."""
+        return min(self.max_question_length, (self.max_seq_length - 3) // 2)
+
     def _windows(
         self, number: int, question: Encoding, text: Encoding, answer: tuple[int, int] | None
     ) -> Iterator[tuple[Feature, Targets]]:
         """The windows of a text and the places of the answer's first and last token in each."""
         (cls, *question_ids, sep), text_ids = question.input_ids, text.input_ids[1:-1]
-        longest = min(self.max_question_length, (self.max_seq_length - 3) // 2)
-        head = [cls, *question_ids[:longest], sep]
+        head = [cls, *question_ids[: self.longest_question], sep]
         offsets = np.array(text.offsets[1:-1], np.int64).reshape(-1, 2)
         windows = cut_windows(len(text_ids), self.max_seq_length - len(head) - 1, self.doc_stride)
         owners = best_windows(len(text_ids), windows)
