@@ -21,11 +21,13 @@ def protocol():
 
 
 @pytest.fixture(scope="session")
-def model_server(protocol):  # which it imports
+def model_server(protocol):
+    _module(Path(__file__).with_name("endpoints.py"))  # which it imports, as protocol
     return _module(Path(__file__).with_name("model_server.py"))
 
 
 @pytest.fixture(scope="session")
 def scripts(repository):
     folder = repository / "export" / "serving"
-    return {name: _module(folder / f"{name}.py") for name in ("rest_client", "grpc_client", "load")}
+    names = ("command_line", "rest_client", "grpc_client", "load")
+    return {name: _module(folder / f"{name}.py") for name in names}
