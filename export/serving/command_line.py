@@ -134,6 +134,13 @@ def rows_of(path: str) -> list[dict[str, Any]]:
     return rows
 
 
+def without_notes() -> None:
+    """Drops what the C++ of TensorFlow and gRPC logs; Python's own errors are still shown."""
+    if "tensorflow" not in sys.modules:
+        sys.stderr = open(os.dup(2), "w", errors="backslashreplace")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
 def _print_rows(answers: dict[str, list[Any]]) -> int:
     """Prints the answers of a request, and says of how many rows they are."""
     names = sorted(answers)

@@ -9,15 +9,15 @@ What it prints is JSON lines: the answers to each row.
 
 import json
 import operator
-import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-if __name__ == "__main__":  # of what TensorFlow and gRPC log a command says the end alone
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+if __name__ == "__main__":
+    from command_line import without_notes
+
+    without_notes()
 
 import grpc
 import numpy as np

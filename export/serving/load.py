@@ -10,7 +10,6 @@ message of each. The exit code is 1 where any request failed, or nothing was ans
 """
 
 import argparse
-import os
 import random
 import sys
 import threading
@@ -110,7 +109,7 @@ def _kind(error: Exception) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints what ``run`` measured, a line each; 1 where any request failed, else 0."""
-    from command_line import add_timeout, rows_of, seconds, whole  # what lies beside
+    from command_line import add_timeout, rows_of, seconds, whole, without_notes  # what lies beside
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", nargs="?", help="UTF-8 text, a text a line")
@@ -131,8 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1
     if options.grpc:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what is wrong is said here
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        without_notes()
         from grpc_client import GrpcClient, said
 
         asking = GrpcClient(options.model, options.grpc, options.timeout)

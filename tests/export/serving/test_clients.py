@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import numpy as np
 import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2
 
 from bert_keras.export.samples import SENTENCES
 from bert_keras.tasks import predict
@@ -176,6 +178,27 @@ def test_ids_of_other_lengths_are_refused_and_never_answered_wrongly(
     }
     alone = [rpc.predict(batch, "tokens")["probabilities"] for batch in batches]
     np.testing.assert_allclose(np.concatenate(alone), expected(texts), atol=1e-5)
+
+
+def test_texts_of_a_wrong_shape_are_refused_with_their_company_and_the_next_are_answered(
+    patient, rpc, expected
+):
+    """Which the clients never send: here the requests are made by hand."""
+    codes = []
+
+    def ask(texts):
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = "classification"
+        request.inputs["text"].CopyFrom(tf.make_tensor_proto(np.array(texts, object)))
+        with pytest.raises(grpc.RpcError) as error:
+            rpc.stub.Predict(request, timeout=60)
+        codes.append(error.value.code())
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(ask, [[[b"a"], [b"b"]], [b"late"]]))
+    assert codes == [grpc.StatusCode.FAILED_PRECONDITION] * 2
+    answers = rpc.predict({"text": ["late"]})["probabilities"]
+    np.testing.assert_allclose(answers, expected(["late"]), atol=1e-5)
 
 
 def refusals(client, jobs):
