@@ -21,7 +21,7 @@ from bert_keras.config.run import (
     PretrainConfig,
     TrainConfig,
 )
-from bert_keras.config.toml import dump_toml, from_tables, load_toml, to_tables
+from bert_keras.config.toml import dump_toml, flat, from_tables, load_toml, to_tables
 
 __all__ = [
     "MASKINGS",
@@ -46,6 +46,7 @@ __all__ = [
     "TrainConfig",
     "WatchConfig",
     "dump_toml",
+    "flat",
     "from_tables",
     "load_toml",
     "to_tables",

@@ -4,7 +4,7 @@ import dataclasses
 import tomllib
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,6 +56,22 @@ def to_tables(config: Any) -> dict[str, Any]:
     """The resolved config as nested tables of plain values, without those that are ``None``."""
     tables: dict[str, Any] = _without_none(dataclasses.asdict(config))
     return tables
+
+
+def flat(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of tables in tables, by their names joined with dots.
+
+    Example:
+        >>> flat({"train": {"steps": 100}})
+        {'train.steps': 100}
+    """
+    values: dict[str, Any] = {}
+    for name, value in tables.items():
+        if isinstance(value, Mapping):
+            values |= {f"{name}.{key}": below for key, below in flat(value).items()}
+        else:
+            values[name] = value
+    return values
 
 
 def _apply_override(values: dict[str, Any], override: str) -> None:

@@ -23,7 +23,7 @@ from bert_keras.checkpoints.run_state import (
     MODEL_FOLDER,
     steps_in,
 )
-from bert_keras.config import dump_toml, from_tables
+from bert_keras.config import dump_toml, flat, from_tables
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory, write_text_atomic
 from bert_keras.training.circumstances import other_circumstances
@@ -287,14 +287,10 @@ def _difference(earlier: RunMark, now: Any) -> str:
         config = from_tables(type(now), dict(earlier.config))
     except InputError as error:
         return str(error)
-    before, after = (_flat(dataclasses.asdict(each)) for each in (config, now))
+    before, after = (flat(dataclasses.asdict(each)) for each in (config, now))
     for name in before:
         is_left_open = name in DERIVED and not after[name]
         is_free = name in MOVABLE or name.partition(".")[0] in FREE_TABLES
         if not is_free and before[name] != after[name] and not is_left_open:
             return f"{name} = {before[name]!r} there, {after[name]!r} here"
     return ""
-
-
-def _flat(tables: dict[str, Any]) -> dict[str, Any]:
-    return {f"{table}.{key}": value for table in tables for key, value in tables[table].items()}

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.checkpoints.run_state import CHECKPOINTS_FOLDER, MODEL_FOLDER
+from bert_keras.config import flat
 from bert_keras.errors import InputError, WorkerLost
 from bert_keras.training.circumstances import versions
 from bert_keras.training.strategy import host_of, is_chief
@@ -83,19 +84,10 @@ def made_from(
         data: What the data are by content.
         base: What the base model is by content.
     """
-    config = {name: value for name, value in _flat(tables) if name not in MOVABLE}
-    contents = {f"the data's {name}": value for name, value in _flat(data)}
+    config = {name: value for name, value in flat(tables).items() if name not in MOVABLE}
+    contents = {f"the data's {name}": value for name, value in flat(data).items()}
     contents |= {f"the base model's {name}": value for name, value in base.items()}
     return config | contents | {f"{name}'s version": text for name, text in versions().items()}
-
-
-def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The values of tables in tables, by their names joined with dots."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from ((f"{name}.{key}", below) for key, below in _flat(value))
-        else:
-            yield name, value
 
 
 def agree(

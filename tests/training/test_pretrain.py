@@ -266,7 +266,7 @@ def test_a_work_directory_of_another_text_from_the_same_folder_is_refused(
     first = texts / "000.txt"
     first.write_text("\n".join(reversed(first.read_text().splitlines())))
     prepare_corpus([texts], vocab, tmp_path / "other")
-    with pytest.raises(InputError, match=r"on other data \((arrays|vocab)_hash is another\)"):
+    with pytest.raises(InputError, match=r"on other data \(arrays_hash is another\)"):
         pretrain(once, tmp_path / "run", tmp_path / "other")
 
 
