@@ -146,7 +146,8 @@ def _print_rows(answers: dict[str, list[Any]]) -> int:
     names = sorted(answers)
     rows = list(zip(*(answers[name] for name in names), strict=True))
     lines = [dict(zip(names, map(_plain, row), strict=True)) for row in rows]
-    sys.stdout.reconfigure(encoding="utf-8")
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8")
     try:
         for line in lines:
             print(json.dumps(line, ensure_ascii=False))

@@ -245,6 +245,15 @@ def test_a_server_that_is_another_is_one_line(run, listening, replying, status, 
     assert message in errors[0]
 
 
+def test_the_other_protocols_port_is_one_line(run, server):
+    rest, rpc = f"127.0.0.1:{server.rest_port}", f"127.0.0.1:{server.grpc_port}"
+    for client, place in (("rest_client", f"--url=http://{rpc}"),
+                          ("grpc_client", f"--address={rest}")):  # fmt: skip
+        code, lines, errors = run(client, "a", "--model", "sst2", "--timeout", 2, place)
+        assert (code, lines, len(errors)) == (1, [], 1)
+        assert errors[0].count(": ") >= 2
+
+
 @pytest.mark.parametrize(
     "url", ["localhost:8501", "http://", "http://no such host/", "ftp://localhost"]
 )

@@ -44,7 +44,7 @@ def file(tmp_path):
 def test_what_was_answered_is_measured(run, file, grpc):
     code, measured, errors = run(file, "--model", "sst2", grpc=grpc)
     assert (code, errors) == (0, [])
-    assert int(measured["requests"]) > 4
+    assert int(measured["requests"]) >= 4
     assert measured["failed"] == "0"
     times = [float(measured[name]) for name in ("median_ms", "p95_ms", "p99_ms")]
     assert times == sorted(times)
@@ -60,7 +60,7 @@ def test_models_of_several_inputs_are_asked_for_rows(run, tmp_path):
     path.write_text(json.dumps({"text_a": "a", "text_b": "b"}))
     code, measured, errors = run("--rows", path, "--model", "mrpc")
     assert (code, errors) == (0, [])
-    assert int(measured["requests"]) > 4
+    assert int(measured["requests"]) >= 4
 
 
 @pytest.mark.parametrize(
