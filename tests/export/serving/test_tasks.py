@@ -1,5 +1,6 @@
 """Every task's export, asked as export/serving/README.md says."""
 
+import io
 import json
 import re
 import shlex
@@ -10,11 +11,11 @@ import pytest
 # The README's name of each kind of model.
 NAMES = {
     "classification": "classification",
-    "pairs": "classification of pairs (`--pair`)",
+    "pairs": "classification of pairs",
     "multi_label": "multi-label",
     "regression": "regression",
     "several_numbers": "regression, several numbers",
-    "cross_encoder": "cross-encoder (`--pair`)",
+    "cross_encoder": "cross-encoder",
     "tagging": "tagging",
     "span": "span",
     "masked_lm": "masked LM",
@@ -107,7 +108,8 @@ def test_the_readmes_commands_run(
             arguments += ["--grpc", rpc] if "--grpc" in words else []
             if "<" in words:
                 place = arguments.index("<")
-                monkeypatch.setattr("sys.stdin", open(arguments[place + 1]))  # noqa: SIM115
+                given = io.BytesIO((tmp_path / arguments[place + 1]).read_bytes())
+                monkeypatch.setattr("sys.stdin", io.TextIOWrapper(given))
                 del arguments[place : place + 2]
             assert scripts[name].main(arguments) == 0, line
             printed = capsys.readouterr()
