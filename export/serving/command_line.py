@@ -137,7 +137,7 @@ def rows_of(path: str) -> list[dict[str, Any]]:
 def without_notes() -> None:
     """Drops what the C++ of TensorFlow and gRPC logs; Python's own errors are still shown."""
     if "tensorflow" not in sys.modules:
-        sys.stderr = open(os.dup(2), "w", errors="backslashreplace")
+        sys.stderr = open(os.dup(2), "w", errors="backslashreplace")  # noqa: SIM115 - to the end
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 

@@ -97,3 +97,23 @@ def run_script(repository):
         return subprocess.run([sys.executable, str(script), *arguments], **settings)
 
     return run
+
+
+@pytest.fixture(params=["rest_client", "grpc_client"])
+def client(request):
+    return request.param
+
+
+@pytest.fixture
+def run(scripts, capsys):
+    """The exit code, the lines printed and those of errors, of a command in this process."""
+
+    def main(client, *arguments):
+        try:
+            code = scripts[client].main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = end.code
+        printed = capsys.readouterr()
+        return code, printed.out.splitlines(), printed.err.splitlines()
+
+    return main
