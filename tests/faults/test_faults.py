@@ -1,0 +1,155 @@
+"""Whatever disturbs a command, nothing is lost, and the same command goes on or says why not.
+
+BERT_KERAS_FAULTS trials of each command and fault (20), drawn from BERT_KERAS_FAULTS_SEED (0) and
+what the test's name says, so that one test alone draws the same again.
+"""
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.faults.commands import COMMANDS
+from tests.faults.faults import damage, read_only, small_disk
+from tests.faults.trial import Trial, disk_use
+
+TRIALS = int(os.environ.get("BERT_KERAS_FAULTS", "20"))
+SEED = os.environ.get("BERT_KERAS_FAULTS_SEED", "0")
+QUICK = {"vocab", "prepare", "pretrain"}  # one trial of each fault in `make test`
+
+ALONE = [command for command in COMMANDS if command.workers == 1]
+WRITING = [command for command in ALONE if not command.prints]
+
+
+def trials(commands, share=1.0):
+    """Parameters ``command`` and ``number``; ``share`` of the campaign's number of trials."""
+    return pytest.mark.parametrize(
+        ("command", "number"),
+        [
+            pytest.param(
+                command,
+                number,
+                id=f"{command.name}-{number}",
+                marks=[] if command.name in QUICK and not number else [pytest.mark.slow],
+            )
+            for command in commands
+            for number in range(max(1, round(TRIALS * share)))
+        ],
+    )
+
+
+@pytest.fixture
+def trial(lab, command, number, tmp_path, request):
+    """A trial whose seed is the test's name."""
+    return Trial(lab, command, tmp_path, f"{SEED}: {request.node.name}")
+
+
+def is_failure(code):
+    """Whether it has done its work, or said in one line why not."""
+    return code in (0, 1)
+
+
+def signalled(trial, number, victims=lambda running: running[:1]):
+    """Starts the trial's command and sends a signal at a moment of its undisturbed length."""
+    moment = trial.draw.uniform(0.03, trial.undisturbed.seconds)
+    running = trial.begin(f"{signal.Signals(number).name} after {moment:.3f} s")
+    time.sleep(max(0.0, running[0].begun + moment - time.monotonic()))
+    for each in victims(running):
+        each.send(number)
+    return running
+
+
+@trials(ALONE)
+def test_sigterm_at_any_moment(trial):
+    running = signalled(trial, signal.SIGTERM)
+    codes = (0, 128 + signal.SIGTERM, -signal.SIGTERM)
+    (result,) = trial.end(running, lambda code: code in codes)
+    trial.check_kept()
+    if result.code == -signal.SIGTERM:  # Python hears no more while it ends; all was done by then
+        trial.check_product()
+    trial.again()
+
+
+@trials(ALONE)
+def test_sigkill_at_any_moment(trial):
+    running = signalled(trial, signal.SIGKILL)
+    trial.end(running, lambda code: code in (0, -signal.SIGKILL))
+    trial.check_kept()
+    trial.again()
+
+
+@trials(WRITING, 0.5)
+def test_a_full_disk(trial, mounts):
+    growth = disk_use(trial.undisturbed.place / "out") - disk_use(trial.out)
+    room = trial.draw.randrange(max(4096, growth * 3 // 2))
+    with small_disk(trial.out, room):
+        running = trial.begin(f"a disk with {room} bytes left")
+        trial.end(running, is_failure)
+        trial.check_kept()
+    trial.again()
+
+
+@trials(WRITING, 0.25)
+def test_files_that_may_not_grow(trial):
+    """The fault that needs no right: a limit of the process, as a quota gives."""
+    sizes = [path.stat().st_size for path in trial.undisturbed.place.glob("out/**/*")]
+    limit = trial.draw.randrange(1024, max(2048, *sizes))
+    running = trial.begin(f"files of at most {limit} bytes", file_size=limit)
+    trial.end(running, is_failure)
+    trial.check_kept()
+    trial.again()
+
+
+@trials(WRITING, 0.1)
+def test_a_read_only_folder(trial, request):
+    if os.geteuid() == 0:
+        request.getfixturevalue("mounts")
+    folder = trial.draw.choice([trial.out, trial.place])
+    with read_only(folder):
+        running = trial.begin(f"{folder} is read-only")
+        (result,) = trial.end(running, is_failure)
+        trial.check_kept()
+    trial.check(result.code == 1, "it wrote where it may not")
+    trial.again()
+
+
+@trials(ALONE)
+def test_a_damaged_file(trial):
+    before = [trial.place / name for name in trial.command.inputs]
+    before += [trial.out / name for name in trial.command.before]
+    files = [f for path in before for f in ([path] if path.is_file() else sorted(path.rglob("*")))]
+    files = [file for file in files if file.is_file() and file.name not in ("notes.txt", ".lock")]
+    file = trial.draw.choice(files)
+    whole = file.read_bytes()
+    running = trial.begin(damage(file, trial.draw))
+    (result,) = trial.end(running, is_failure)
+    trial.check_kept()
+    if result.code:
+        trial.check(file.name in result.said[0], "it does not name the damaged file")
+        file.write_bytes(whole)
+        trial.again()
+    else:
+        file.write_bytes(whole)
+        trial.again(must_succeed=False)
+
+
+@trials([command for command in ALONE if command.name == "prepare-2"])
+def test_a_killed_child(trial):
+    moment = trial.draw.uniform(0.1, trial.undisturbed.seconds)
+    running = trial.begin(f"SIGKILL for a child after {moment:.3f} s")
+    time.sleep(moment)
+    if children := running[0].children():
+        os.kill(trial.draw.choice(sorted(children)), signal.SIGKILL)
+    trial.end(running, is_failure)
+    trial.check_kept()
+    trial.again()
+
+
+@trials([command for command in COMMANDS if command.workers > 1])
+def test_a_killed_worker(trial):
+    victim = trial.draw.randrange(2)
+    running = signalled(trial, signal.SIGKILL, lambda running: [running[victim]])
+    trial.end(running, lambda code: code in (0, 1, -signal.SIGKILL))
+    trial.check_kept()
+    trial.again()
