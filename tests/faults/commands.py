@@ -119,7 +119,9 @@ COMMANDS = [
         "finetune-on", _FINETUNE, ("finetune.toml", "pre", "rows.tsv"), {"run": "tuned-half"},
         _of_run(*RUN), _TRAINED, _LOOSE,
     ),
-    Command("evaluate", "evaluate tuned --data rows.tsv --json", ("tuned", "rows.tsv"), prints=True),
+    Command(
+        "evaluate", "evaluate tuned --data rows.tsv --json", ("tuned", "rows.tsv"), prints=True
+    ),
     Command(
         "predict",
         "predict tuned --input rows.tsv --out out/answers.jsonl --json",

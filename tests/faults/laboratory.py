@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults.commands import Command, write_texts
-from tests.faults.processes import Result, Running, Zygote, start
+from tests.faults.processes import Result, Running, Zygote, start, start_alone
 
 # Prepared files that commands make, each from others.
 _MADE = {
@@ -86,13 +86,19 @@ class Laboratory:
             for environment in environments
         ]
 
+    def start_alone(self, command: Command, place: Path) -> list[Running]:
+        """Starts a command in its folder with all its imports."""
+        return [start_alone(command.arguments.split(), place, self._streams())]
+
     def _start(self, arguments: str, place: Path, patches: dict, environment: dict, **more: object):
-        self._started += 1
-        streams = self._folder / "streams" / f"{self._started:04d}"
         return start(
-            self.zygote, arguments.split(), place, streams,
+            self.zygote, arguments.split(), place, self._streams(),
             patches=patches, environment=environment, **more,
         )  # fmt: skip
+
+    def _streams(self) -> Path:
+        self._started += 1
+        return self._folder / "streams" / f"{self._started:04d}"
 
     def _copy(self, name: str, target: Path) -> None:
         source = self._prepared / name

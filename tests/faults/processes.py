@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+_ROOT = Path(__file__).resolve().parents[2]
 LONGEST = 180  # seconds that a command may take here
 
 
@@ -18,7 +19,7 @@ class Result:
 
     Attributes:
         code: Its exit code; negative of a signal.
-        seconds: How long it worked, without the interpreter's end.
+        seconds: How long it took.
         output: Its standard output.
         errors: Its standard error.
     """
@@ -35,9 +36,14 @@ class Result:
 
 
 class Zygote:
-    """``zygote.py`` as a process."""
+    """``zygote.py`` as a process.
+
+    Attributes:
+        seconds: How long its imports took.
+    """
 
     def __init__(self) -> None:
+        begun = time.monotonic()
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("zygote.py"))],
             stdin=subprocess.PIPE,
@@ -45,9 +51,10 @@ class Zygote:
             stderr=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+            env=os.environ | {"PYTHONPATH": str(_ROOT)},
         )
         self._read()
+        self.seconds = time.monotonic() - begun
 
     def ask(self, job: dict) -> dict:
         """Sends a job and waits for the answer."""
@@ -65,6 +72,24 @@ class Zygote:
         return json.loads(self._process.stdout.readline())
 
 
+class Alone:
+    """A process that no zygote forked, asked as if one had.
+
+    Args:
+        process: What is asked.
+    """
+
+    def __init__(self, process: subprocess.Popen) -> None:
+        self._process = process
+
+    def ask(self, job: dict) -> dict:
+        """Waits for its end as long as the job says."""
+        try:
+            return {"code": self._process.wait(job["seconds"])}
+        except subprocess.TimeoutExpired:
+            return {"code": None}
+
+
 @dataclass
 class Running:
     """A command that runs.
@@ -76,7 +101,7 @@ class Running:
         begun: When it began, by ``time.monotonic``.
     """
 
-    zygote: Zygote
+    zygote: Zygote | Alone
     pid: int
     streams: tuple[Path, Path]
     begun: float = field(default_factory=time.monotonic)
@@ -103,10 +128,9 @@ class Running:
             os.killpg(self.pid, signal.SIGKILL)
             code = self.zygote.ask({"wait": self.pid, "seconds": 10})["code"]
             errors = f"Traceback: no end after {seconds} seconds\n"
-        ended = self.streams[0].with_name("ended")
-        moment = float(ended.read_text() or 0) if ended.exists() else time.monotonic()
+        taken = time.monotonic() - self.begun
         output, said = (path.read_text(errors="replace") for path in self.streams)
-        return Result(code, moment - self.begun, output, said + errors)
+        return Result(code, taken, output, said + errors)
 
 
 def start(
@@ -143,7 +167,24 @@ def start(
         "environment": {"TMPDIR": str(streams / "tmp")} | (environment or {}),
         "patches": patches or {},
         "file_size": file_size,
-        "ended": str(streams / "ended"),
     }
     begun = time.monotonic()
     return Running(zygote, zygote.ask(job)["pid"], files, begun)
+
+
+def start_alone(arguments: list[str], folder: Path, streams: Path) -> Running:
+    """Starts a command as a user does, imports and all; otherwise as ``start``."""
+    (streams / "tmp").mkdir(parents=True)
+    files = (streams / "stdout", streams / "stderr")
+    begun = time.monotonic()
+    with files[0].open("w") as output, files[1].open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bert_keras", *arguments],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            start_new_session=True,
+            env=os.environ | {"TMPDIR": str(streams / "tmp"), "PYTHONPATH": str(_ROOT)},
+        )
+    return Running(Alone(process), process.pid, files, begun)

@@ -19,6 +19,7 @@ SEED = os.environ.get("BERT_KERAS_FAULTS_SEED", "0")
 QUICK = {"vocab", "prepare", "pretrain"}  # one trial of each fault in `make test`
 
 ALONE = [command for command in COMMANDS if command.workers == 1]
+UNPATCHED = [command for command in ALONE if not command.patches]
 WRITING = [command for command in ALONE if not command.prints]
 
 
@@ -50,10 +51,13 @@ def is_failure(code):
     return code in (0, 1)
 
 
-def signalled(trial, number, victims=lambda running: running[:1]):
-    """Starts the trial's command and sends a signal at a moment of its undisturbed length."""
-    moment = trial.draw.uniform(0.03, trial.undisturbed.seconds)
-    running = trial.begin(f"{signal.Signals(number).name} after {moment:.3f} s")
+def signalled(trial, number, victims=lambda running: running[:1], alone_for=0.0):
+    """Starts the trial's command and sends a signal at a moment of its undisturbed length.
+
+    ``alone_for`` starts it with its imports; the moment is one of these seconds.
+    """
+    moment = trial.draw.uniform(0.03, alone_for or trial.undisturbed.seconds)
+    running = trial.begin(f"{signal.Signals(number).name} after {moment:.3f} s", bool(alone_for))
     time.sleep(max(0.0, running[0].begun + moment - time.monotonic()))
     for each in victims(running):
         each.send(number)
@@ -63,10 +67,18 @@ def signalled(trial, number, victims=lambda running: running[:1]):
 @trials(ALONE)
 def test_sigterm_at_any_moment(trial):
     running = signalled(trial, signal.SIGTERM)
+    trial.end(running, lambda code: code in (0, 128 + signal.SIGTERM))
+    trial.check_kept()
+    trial.again()
+
+
+@trials(UNPATCHED, 0.15)
+def test_sigterm_while_python_starts(trial, lab):
+    running = signalled(trial, signal.SIGTERM, alone_for=lab.zygote.seconds)
     codes = (0, 128 + signal.SIGTERM, -signal.SIGTERM)
     (result,) = trial.end(running, lambda code: code in codes)
     trial.check_kept()
-    if result.code == -signal.SIGTERM:  # Python hears no more while it ends; all was done by then
+    if result.code == -signal.SIGTERM and trial.has_begun():  # Python hears none while it ends
         trial.check_product()
     trial.again()
 

@@ -42,12 +42,24 @@ class Trial:
         self.fault = ""
         self._story: list[str] = []
 
-    def begin(self, fault: str, **more: object) -> list[Running]:
-        """Notes what there is, and starts the command that ``fault`` shall disturb."""
+    def begin(self, fault: str, alone: bool = False, **more: object) -> list[Running]:
+        """Notes what there is, and starts the command that ``fault`` shall disturb.
+
+        Args:
+            fault: What a failure says of it.
+            alone: Whether it is started with all its imports.
+            more: As ``processes.start`` takes it.
+        """
         self.fault = fault
         self._before = files_in(self.place)
         self._steps = steps_in(self.out / "run" / "checkpoints")
+        if alone:
+            return self.lab.start_alone(self.command, self.place)
         return self.lab.start(self.command, self.place, **more)
+
+    def has_begun(self) -> bool:
+        """Whether anything is otherwise than before."""
+        return files_in(self.place) != self._before
 
     def end(self, running: Iterable[Running], codes: Callable[[int], bool]) -> list[Result]:
         """Waits for the disturbed command and checks what it says and leaves.
@@ -108,13 +120,14 @@ class Trial:
             f"left over: {sorted(ours.keys() - theirs.keys())}",
         )
         for name, was in theirs.items():
-            self.check(was[1] == ours[name][1], f"{name} has mode {ours[name][1]:o}, not {was[1]:o}")
+            mode = ours[name][1]
+            self.check(was[1] == mode, f"{name} has mode {mode:o}, not {was[1]:o}")
             if self._matches(name, self.command.exact):
                 self.check(was == ours[name], f"{name} is not the same")
         log = "run/metrics.jsonl"
         if f"out/{log}" in theirs and log in self.command.owned:
-            lines = [_timeless(place / "out" / log) for place in (self.undisturbed.place, self.place)]
-            self.check(lines[0] == lines[1], "the log is not the same")
+            logs = (self.undisturbed.place / "out" / log, self.out / log)
+            self.check(_timeless(logs[0]) == _timeless(logs[1]), "the log is not the same")
 
     def check(self, holds: bool, what: str) -> None:
         """Fails with all that is needed to see it again."""
@@ -137,7 +150,8 @@ class Trial:
 
     def _product(self, place: Path) -> Files:
         """The files in ``out/``; of several versions of an export the last alone."""
-        found = {n: f for n, f in files_in(place).items() if not self._matches(n, self.command.loose)}
+        loose = self.command.loose
+        found = {n: file for n, file in files_in(place).items() if not self._matches(n, loose)}
         versions = {n.split("/")[2] for n in found if n.startswith("out/served/")}
         last = max(versions, key=int, default="1")
         return {

@@ -5,12 +5,15 @@ TensorFlow is imported and not used before the fork, so a child begins as a proc
 after its imports.
 """
 
+import atexit
+import gc
 import importlib
 import json
 import os
 import resource
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -22,13 +25,14 @@ def main() -> int:
         importlib.import_module(name)
     for name in ("cli", "checkpoints", "corpus", "training", "tasks", "export", "__main__"):
         importlib.import_module(f"bert_keras.{name}")
+    gc.freeze()  # what is here stays shared with the children
     print("{}", flush=True)
     while line := sys.stdin.readline():
         job = json.loads(line)
         if "arguments" in job:
             child = os.fork()
             if not child:
-                return run(job)
+                run(job)
             print(json.dumps({"pid": child}), flush=True)
         else:
             print(json.dumps({"code": exit_code(job["wait"], job["seconds"])}), flush=True)
@@ -47,8 +51,36 @@ def exit_code(child: int, seconds: float) -> int | None:
         time.sleep(0.005)
 
 
-def run(job: dict) -> int:
-    """Runs a command as its own process would: the arguments, folder and limits of the job."""
+def run(job: dict) -> None:
+    """Runs a command as its own process would, with the arguments, folder and limits of the job.
+
+    It ends as Python ends, but leaves its memory to the system: to take TensorFlow's modules apart
+    would take far longer than most commands.
+    """
+    code = 1
+    try:
+        prepare(job)
+        try:
+            code = importlib.import_module("bert_keras.__main__").main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        threading._shutdown()
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+    except SystemExit as end:  # a signal came now
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        code = 120  # as of Python itself
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def prepare(job: dict) -> None:
+    """Makes this process one of its own."""
     os.setsid()
     for descriptor, path in enumerate(job["streams"]):
         opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
@@ -62,11 +94,6 @@ def run(job: dict) -> int:
     for name, value in job["patches"].items():
         patch(name, value)
     sys.argv = ["bert-keras", *job["arguments"]]
-    command = importlib.import_module("bert_keras.__main__").main
-    try:
-        return command()
-    finally:  # what follows is the interpreter's own end, a second with TensorFlow
-        Path(job["ended"]).write_text(str(time.monotonic()))
 
 
 def patch(name: str, value: object) -> None:
