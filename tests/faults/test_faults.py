@@ -6,7 +6,9 @@ what the test's name says, so that one test alone draws the same again.
 
 import os
 import signal
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -16,14 +18,16 @@ from tests.faults.trial import Trial, disk_use
 
 TRIALS = int(os.environ.get("BERT_KERAS_FAULTS", "20"))
 SEED = os.environ.get("BERT_KERAS_FAULTS_SEED", "0")
-QUICK = {"vocab", "prepare", "pretrain"}  # one trial of each fault in `make test`
+QUICK = ("vocab", "prepare")  # of which `make test` makes one trial of each fault
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, mounts and reads /proc")
 
 ALONE = [command for command in COMMANDS if command.workers == 1]
 UNPATCHED = [command for command in ALONE if not command.patches]
 WRITING = [command for command in ALONE if not command.prints]
 
 
-def trials(commands, share=1.0):
+def trials(commands, share=1.0, quick=QUICK):
     """Parameters ``command`` and ``number``; ``share`` of the campaign's number of trials."""
     return pytest.mark.parametrize(
         ("command", "number"),
@@ -32,7 +36,7 @@ def trials(commands, share=1.0):
                 command,
                 number,
                 id=f"{command.name}-{number}",
-                marks=[] if command.name in QUICK and not number else [pytest.mark.slow],
+                marks=[] if command.name in quick and not number else [pytest.mark.slow],
             )
             for command in commands
             for number in range(max(1, round(TRIALS * share)))
@@ -83,7 +87,7 @@ def test_sigterm_while_python_starts(trial, lab):
     trial.again()
 
 
-@trials(ALONE)
+@trials(ALONE, quick=(*QUICK, "pretrain"))
 def test_sigkill_at_any_moment(trial):
     running = signalled(trial, signal.SIGKILL)
     trial.end(running, lambda code: code in (0, -signal.SIGKILL))
@@ -110,6 +114,15 @@ def test_files_that_may_not_grow(trial):
     running = trial.begin(f"files of at most {limit} bytes", file_size=limit)
     trial.end(running, is_failure)
     trial.check_kept()
+    trial.again()
+
+
+@trials(ALONE, 0.05)
+def test_standard_output_on_a_full_disk(trial):
+    running = trial.begin("nothing can be printed", output=Path("/dev/full"))
+    (result,) = trial.end(running, is_failure)
+    trial.check_kept()
+    trial.check(result.code == 1, "nobody has read what it says")
     trial.again()
 
 
