@@ -9,18 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults.commands import Command, write_texts
-from tests.faults.processes import Result, Running, Zygote, start, start_alone
+from tests.faults.processes import LONGEST, Running, Zygote, start, start_alone
 
-# Prepared files that commands make, each from others.
+# Prepared files: the command that makes each, and what it reads of the others.
 _MADE = {
-    "vocab.txt": "vocab texts --out vocab.txt --size 400",
-    "corpus": "prepare texts --vocab vocab.txt --out corpus",
-    "pre": "pretrain pretrain.toml --corpus corpus --workdir pre",
-    "tuned": "finetune finetune.toml --model pre --train rows.tsv --dev rows.tsv --workdir tuned",
+    "vocab.txt": ("vocab texts --out {} --size 400", ()),
+    "corpus": ("prepare texts --vocab vocab.txt --out {}", ("vocab.txt",)),
+    "pre": ("pretrain pretrain.toml --corpus corpus --workdir {}", ("corpus",)),
+    "tuned": (
+        "finetune finetune.toml --model pre --train rows.tsv --dev rows.tsv --workdir {}",
+        ("pre",),
+    ),
 }
-# Runs that were killed: the command's words that change, and the step they had saved.
-_HALF_STEP = 12
+# The same runs, killed when they had saved a step.
 _HALVES = {"pre-half": "pre", "tuned-half": "tuned"}
+_HALF_STEP = 12
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,9 @@ class Laboratory:
         """Starts a command in its folder with all its imports."""
         return [start_alone(command.arguments.split(), place, self._streams())]
 
-    def _start(self, arguments: str, place: Path, patches: dict, environment: dict, **more: object):
+    def _start(
+        self, arguments: str, place: Path, patches: dict, environment: dict, **more: object
+    ) -> Running:
         return start(
             self.zygote, arguments.split(), place, self._streams(),
             patches=patches, environment=environment, **more,
@@ -101,33 +106,37 @@ class Laboratory:
         return self._folder / "streams" / f"{self._started:04d}"
 
     def _copy(self, name: str, target: Path) -> None:
+        self._make(name)
         source = self._prepared / name
-        if not source.exists():
-            self._make(name)
         if source.is_dir():
             shutil.copytree(source, target)
         else:
             shutil.copy2(source, target)
 
     def _make(self, name: str) -> None:
-        arguments = _MADE[_HALVES.get(name, name)]
-        for needed in _MADE:
-            is_needed = needed in arguments.split() and needed not in arguments.split()[-1:]
-            if is_needed and not (self._prepared / needed).exists() and needed != name:
-                self._make(needed)
-        if name not in _HALVES:
-            result = self._start(arguments, self._prepared, {}, {}).wait()
-            assert result.code == 0, result
+        """Makes a prepared file, or folder, that is not there yet, and first what it is made of."""
+        made = self._prepared / name
+        if made.exists():
             return
-        arguments = arguments.rsplit(" ", 1)[0] + " " + name
-        running = self._start(arguments, self._prepared, {}, {})
-        saved = self._prepared / name / f"checkpoints/step-{_HALF_STEP:09d}.safetensors"
-        while not saved.exists() and time.monotonic() < running.begun + 100:
-            time.sleep(0.001)
-        running.send(signal.SIGKILL)
-        result: Result = running.wait()
-        assert not (self._prepared / name / "model").exists(), result
-        assert saved.exists(), result
+        arguments, needed = _MADE[_HALVES.get(name, name)]
+        for other in needed:
+            self._make(other)
+        running = self._start(arguments.format(name), self._prepared, {}, {})
+        if name in _HALVES:
+            _kill_half_way(running, made)
+        else:
+            result = running.wait()
+            assert result.code == 0, result
+
+
+def _kill_half_way(running: Running, run: Path) -> None:
+    saved = run / f"checkpoints/step-{_HALF_STEP:09d}.safetensors"
+    while not saved.exists() and time.monotonic() < running.begun + LONGEST:
+        time.sleep(0.001)
+    running.send(signal.SIGKILL)
+    result = running.wait()
+    assert result.code == -signal.SIGKILL, result
+    assert not (run / "model").exists(), "it had finished before it was killed"
 
 
 def _cluster(workers: int) -> list[dict[str, str]]:
