@@ -34,11 +34,13 @@ class Undisturbed:
         place: The folder in which it ran.
         seconds: How long it took.
         output: What it printed.
+        operations: How many operations on files were seen.
     """
 
     place: Path
     seconds: float
     output: str
+    operations: int
 
 
 class Laboratory:
@@ -63,7 +65,10 @@ class Laboratory:
             results = [each.wait() for each in self.start(command, place)]
             assert [each.code for each in results] == [0] * command.workers, results
             seconds = max(each.seconds for each in results)
-            self._undisturbed[command.name] = Undisturbed(place, seconds, results[0].output)
+            first = results[0]
+            self._undisturbed[command.name] = Undisturbed(
+                place, seconds, first.output, first.operations
+            )
         return self._undisturbed[command.name]
 
     def lay_out(self, command: Command, place: Path) -> Path:

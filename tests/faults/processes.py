@@ -22,12 +22,14 @@ class Result:
         seconds: How long it took.
         output: Its standard output.
         errors: Its standard error.
+        operations: How many operations on files were seen.
     """
 
     code: int
     seconds: float
     output: str
     errors: str
+    operations: int
 
     @property
     def said(self) -> list[str]:
@@ -130,7 +132,9 @@ class Running:
             errors = f"Traceback: no end after {seconds} seconds\n"
         taken = time.monotonic() - self.begun
         output, said = (path.read_text(errors="replace") for path in self.streams)
-        return Result(code, taken, output, said + errors)
+        count = self.streams[0].with_name("count")
+        operations = int(count.read_text() or 0) if count.exists() else 0
+        return Result(code, taken, output, said + errors, operations)
 
 
 def start(
@@ -142,6 +146,8 @@ def start(
     patches: dict | None = None,
     environment: dict[str, str] | None = None,
     file_size: int = 0,
+    operation: int = -1,
+    number: int = 0,
     output: Path | None = None,
 ) -> Running:
     """Starts a command.
@@ -154,6 +160,8 @@ def start(
         patches: Names of modules and what they become; see ``zygote.patch``.
         environment: More of it.
         file_size: The longest file that it may write, in bytes; 0 any.
+        operation: Before which operation on files it gets a signal, from 0; -1 before none.
+        number: Of that signal.
         output: Its standard output, by default a file in ``streams``.
     """
     (streams / "tmp").mkdir(parents=True)
@@ -167,6 +175,9 @@ def start(
         "environment": {"TMPDIR": str(streams / "tmp")} | (environment or {}),
         "patches": patches or {},
         "file_size": file_size,
+        "operation": operation,
+        "signal": number,
+        "count": str(streams / "count"),
     }
     begun = time.monotonic()
     return Running(zygote, zygote.ask(job)["pid"], files, begun)

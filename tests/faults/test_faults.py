@@ -76,6 +76,26 @@ def test_sigterm_at_any_moment(trial):
     trial.again()
 
 
+@trials(WRITING)
+def test_sigkill_before_any_operation_on_a_file(trial):
+    operation = trial.draw.randrange(trial.undisturbed.operations)
+    fault = f"SIGKILL before operation {operation} of {trial.undisturbed.operations}"
+    running = trial.begin(fault, operation=operation, number=signal.SIGKILL)
+    trial.end(running, lambda code: code in (0, -signal.SIGKILL))
+    trial.check_kept()
+    trial.again()
+
+
+@trials(WRITING, 0.5)
+def test_sigterm_before_any_operation_on_a_file(trial):
+    operation = trial.draw.randrange(trial.undisturbed.operations)
+    fault = f"SIGTERM before operation {operation} of {trial.undisturbed.operations}"
+    running = trial.begin(fault, operation=operation, number=signal.SIGTERM)
+    trial.end(running, lambda code: code in (0, 128 + signal.SIGTERM))
+    trial.check_kept()
+    trial.again()
+
+
 @trials(UNPATCHED, 0.15)
 def test_sigterm_while_python_starts(trial, lab):
     running = signalled(trial, signal.SIGTERM, alone_for=lab.zygote.seconds)

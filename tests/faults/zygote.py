@@ -94,6 +94,41 @@ def prepare(job: dict) -> None:
     for name, value in job["patches"].items():
         patch(name, value)
     sys.argv = ["bert-keras", *job["arguments"]]
+    sys.addaudithook(Operations(job))
+
+
+class Operations:
+    """Counts what is done to files in a folder, and disturbs one of these operations.
+
+    Python tells its audit hooks of each before it is done; what C++ does by itself is not seen.
+
+    Args:
+        job: ``folder``; ``operation``, the number, from 0, of the one before which ``signal`` is
+            sent; ``count``, a file in which the number of all is kept.
+    """
+
+    _NAMES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.symlink", "open")
+    _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+    def __init__(self, job: dict) -> None:
+        self.folder, self.disturbed, self.signal = (
+            job["folder"], job["operation"], job["signal"],
+        )  # fmt: skip
+        self.count = os.open(job["count"], os.O_WRONLY | os.O_CREAT)
+        self.done = 0
+
+    def __call__(self, name: str, arguments: tuple) -> None:
+        """Takes note of an event."""
+        if name not in self._NAMES or not isinstance(arguments[0], str | Path):
+            return
+        if name == "open" and not (arguments[2] or 0) & self._WRITING:
+            return
+        if not os.path.abspath(arguments[0]).startswith(self.folder):
+            return
+        if self.done == self.disturbed:
+            os.kill(os.getpid(), self.signal)
+        self.done += 1
+        os.pwrite(self.count, str(self.done).encode(), 0)
 
 
 def patch(name: str, value: object) -> None:
