@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # A process for each core: most of a test's time is tracing, which uses one.
 PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile
 
-.PHONY: setup lint test test-data test-random test-faults test-all golden test-beam parity parity-garden quickstart bench-training \
+.PHONY: setup lint test test-data test-random test-all golden test-beam parity parity-garden quickstart bench-training \
 	bench-data bench-finetuning bench-time-to-quality bench-scaling bench-serving bench-mobile
 
 setup: $(VENV)/.installed
@@ -35,6 +35,7 @@ test-random: setup
 	$(PYTEST) --random-order --random-order-seed=$(SEED)
 
 # BERT_KERAS_FAULTS trials (20) of each command and fault; BERT_KERAS_FAULTS_SEED draws others.
+.PHONY: test-faults
 test-faults: setup
 	$(PYTEST) --dist load -m "slow or not slow" tests/faults
 
