@@ -34,6 +34,11 @@ test-random: SEED := $(or $(SEED),$(shell date +%s))
 test-random: setup
 	$(PYTEST) --random-order --random-order-seed=$(SEED)
 
+# BERT_KERAS_FAULTS trials (20) of each command and fault; BERT_KERAS_FAULTS_SEED draws others.
+.PHONY: test-faults
+test-faults: setup
+	$(PYTEST) --dist load -m "slow or not slow" tests/faults
+
 test-all: setup parity parity-garden test-beam
 	$(PYTEST) -m "not parity and not parity_garden"
 

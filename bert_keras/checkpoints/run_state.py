@@ -10,6 +10,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from bert_keras.errors import InputError
 from bert_keras.files import atomic_file
 
 # What lies in a run's work directory.
@@ -43,6 +44,22 @@ def steps_in(folder: Path) -> list[int]:
         names = []
     matches = map(_NAME.fullmatch, names)
     return sorted(int(match[1]) for match in matches if match)
+
+
+def read_best_step(workdir: Path) -> int | None:
+    """The step of a run's best model so far; None before there is one.
+
+    Raises:
+        InputError: When the file that says it is damaged.
+    """
+    path = workdir / BEST_STEP_FILE
+    text = path.read_text(encoding="utf-8", errors="replace").strip() if path.exists() else None
+    if text is None or (text.isascii() and text.isdigit()):
+        return None if text is None else int(text)
+    raise InputError(
+        f"{path} is damaged: it must hold the step of the model in {BEST_FOLDER}/. Received: "
+        f"{text[:20]!r}; remove it and {workdir / BEST_FOLDER}, and the newest checkpoint counts"
+    )
 
 
 def write_state(path: Path, arrays: Arrays, state: str) -> None:
