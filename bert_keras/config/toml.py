@@ -65,7 +65,7 @@ def flat(tables: Mapping[str, Any]) -> dict[str, Any]:
         >>> flat({"train": {"steps": 100}})
         {'train.steps': 100}
     """
-    values = {}
+    values: dict[str, Any] = {}
     for name, value in tables.items():
         if isinstance(value, Mapping):
             values |= {f"{name}.{key}": below for key, below in flat(value).items()}
