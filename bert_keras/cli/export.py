@@ -90,7 +90,9 @@ def _add_saved_model(formats: Any) -> None:
         "(default: text)",
     )
     parser.add_argument(
-        "--pair", action="store_true", default=None, help="the model answers pairs of texts"
+        "--pair",
+        action=argparse.BooleanOptionalAction,
+        help="the model answers pairs of texts (default: as it was trained)",
     )
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="a TOML file with a table [saved_model]"
@@ -118,6 +120,18 @@ def run_saved_model(options: argparse.Namespace) -> None:
         ["largest difference", f"{compared['largest_difference']:.2g}"],
         ["other answers", str(sum(compared["other_answers"].values()))],
     ]
+    if own := compared["own_length"]:
+        rows.append(
+            [
+                f"at its own {own['length']} tokens",
+                f"{own['other_answers']} of {own['texts']} texts are answered otherwise; "
+                f"{report['settings']['max_length']} tokens cut {own['cut']} of them, "
+                f"{own['not_read'] / own['tokens']:.1%} of all tokens are not read",
+            ]
+        )
+    rows.append(
+        ["rows in a request", f"{report['batching']['max_batch_size']} at most, as batched"]
+    )
     if report["python_packages"]:
         imports = f"import {', '.join(report['python_packages'])}"
         rows.append(["from Python", f"{imports}, then tf.saved_model.load"])
@@ -163,7 +177,9 @@ def _add_tflite(formats: Any) -> None:
         "--input", choices=INPUTS, help="what the file takes (default: tokens, their ids)"
     )
     parser.add_argument(
-        "--pair", action="store_true", default=None, help="with --input text: pairs of texts"
+        "--pair",
+        action=argparse.BooleanOptionalAction,
+        help="with --input text: pairs of texts (default: as it was trained)",
     )
     parser.add_argument(
         "--length",
@@ -216,13 +232,38 @@ def run_tflite(options: argparse.Namespace) -> None:
     with without_notes():
         report = export_tflite(model, None, options.out, settings, data=options.data)
     console.print(f"{report['file']}: a {report['model']}, {report['bytes'] / 1e6:.2f} MB")
-    console.print(f"measured on {report['texts']} sequences of {report['source']}")
+    console.print(f"measured on {report['texts']:,} texts of {report['source']}")
+    for line in (_cut_line(report), _ranges_line(report["ranges"])):
+        if line:
+            console.print(line)
     console.print(table("", *table_rows(report)))
     kept, before = report["word_pieces"], report["word_pieces_before"]
     if kept < before:
         console.print(f"vocabulary: {kept:,} of {before:,} word pieces stay")
     if report["text_input"]:
         console.print(_text_line(report["text_input"]))
+
+
+def _cut_line(report: dict[str, Any]) -> str:
+    """How much of the texts a file does not read; empty where it reads all."""
+    cut, length, own = report["cut"], report["length"], report["own_length"]
+    if not cut["texts"]:
+        return ""
+    whole = "" if length == own else f" (the model's own length is {own}; the loss counts from it)"
+    return (
+        f"at {length} tokens {cut['texts']:,} of {cut['of_texts']:,} texts are cut: "
+        f"{cut['tokens'] / cut['of_tokens']:.1%} of all tokens are not read{whole}"
+    )
+
+
+def _ranges_line(ranges: dict[str, Any] | None) -> str:
+    """Where the ranges of 8 bits are from; empty where there are none."""
+    if ranges is None:
+        return ""
+    line = f"ranges of 8 bits: from {ranges['texts']:,} texts of {ranges['source']}"
+    if ranges["measured_too"]:
+        return f"{line}, the same that are measured: what is lost on others may be more"
+    return f"{line}, others than those measured"
 
 
 def _text_line(report: dict[str, Any]) -> str:
