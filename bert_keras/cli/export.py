@@ -36,7 +36,7 @@ Settings = TypeVar("Settings", SavedModelConfig, TFLiteConfig)
 
 _EXAMPLES = (
     "  bert-keras export saved-model runs/sst2 served/sst2\n"
-    "  bert-keras export saved-model runs/mrpc served/mrpc --pair --weights bfloat16"
+    "  bert-keras export saved-model runs/mrpc served/mrpc --weights bfloat16"
 )
 _TFLITE_EXAMPLES = (
     "  bert-keras export tflite runs/sst2 sst2.tflite --quantize dynamic --data dev.tsv\n"
@@ -185,7 +185,8 @@ def _add_tflite(formats: Any) -> None:
         "--length",
         type=_length,
         metavar="N|dynamic",
-        help="tokens of every sequence (default: 128, or what the model reads at most)",
+        help="tokens of every sequence (default: what the model was trained at; where it does not "
+        "say, 128 or what it reads at most)",
     )
     parser.add_argument("--data", metavar="FILE", help=f"what is measured on: {DATA_HELP}")
     parser.add_argument(
@@ -197,7 +198,7 @@ def _add_tflite(formats: Any) -> None:
         "--max-accuracy-drop",
         type=float,
         metavar="POINTS",
-        help="fail when the metric falls by more percentage points",
+        help="fail when the metric falls by more percentage points from the model at its own length",
     )
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="a TOML file with a table [tflite]"

@@ -64,7 +64,8 @@ class TFLiteConfig:
             tensorflow-text that the app must link.
         pair: ``"text"``: whether the texts come in pairs (``text_a``, ``text_b``); left out, as the
             model was trained, and singly where it does not say.
-        length: Tokens of every sequence; left out, 128 or what the model reads at most.
+        length: Tokens of every sequence; left out, what the model was trained at, and where it
+            does not say, 128 or what it reads at most.
         dynamic: Whether batch and length are left open; ``length`` is then only what texts are
             measured at.
         prune_vocab: A file of the task's text: word pieces that it does not need are left out.
@@ -72,7 +73,8 @@ class TFLiteConfig:
             ours computes scores in 8 bits; one that is to be quantized further wants about -50,
             since 256 steps must span it.
         max_accuracy_drop: The export fails when the task's metric, or the agreement with Keras
-            where there are no labels, is more percentage points lower than Keras's.
+            where there are no labels, is more percentage points lower than Keras's at the model's
+            own length.
     """
 
     quantize: str = "none"
