@@ -72,8 +72,10 @@ def export_saved_model(
         config = replace(config or SavedModelConfig(), **settings)
     except TypeError as error:
         raise InputError(f"no such setting of an export: {error}") from None
+    kind, own_config = answers_of(model, replace(config, max_length=None))
     kind, config = answers_of(model, config)
     answers = _trace(kind, model, tokenizer, config)
+    own = kind(answers.model, tokenizer, None, own_config)  # asked on the host alone
     if config.max_request_tokens < answers.most_row_tokens():
         raise InputError(
             f"max_request_tokens must be at least {answers.most_row_tokens()}, what a single text "
@@ -84,7 +86,7 @@ def export_saved_model(
         write_warmup(answers, path.name, folder)
         write_batching_parameters(answers, folder)
         operations = check_operations(folder)
-        comparison = compare(answers, _reference(model, tokenizer), folder)
+        comparison = compare(answers, own, _reference(model, tokenizer), folder)
         report = describe(version, answers, served, operations, comparison, folder)
         write_text_atomic(folder / REPORT_FILE, json.dumps(report, indent=2) + "\n")
     return report
