@@ -87,9 +87,13 @@ def test_a_saved_model_takes_pairs(models, tmp_path, strings):
     assert report["settings"]["pair"] is True
     assert set(report["signatures"]["serving_default"]["inputs"]) == {"text_a", "text_b"}
     with ServingSession(tmp_path / "served" / "1") as session:
-        given = session.run("serving_default", {"text_a": strings([TEXT]), "text_b": strings([PAIR])})
+        given = session.run(
+            "serving_default", {"text_a": strings([TEXT]), "text_b": strings([PAIR])}
+        )
     (expected,) = predict(models["pairs"], TEXT, PAIR)
-    np.testing.assert_allclose(given["probabilities"][0], list(expected["scores"].values()), atol=1e-5)
+    np.testing.assert_allclose(
+        given["probabilities"][0], list(expected["scores"].values()), atol=1e-5
+    )
 
 
 def test_an_export_of_ids_is_compared_on_pairs(models, tokenizer):
@@ -122,7 +126,9 @@ def test_the_built_in_texts_are_what_the_model_was_trained_on(models, make_model
 
 
 @pytest.mark.parametrize(("kind", "other"), [("texts", "pairs"), ("pairs", "texts")])
-def test_data_of_the_other_kind_are_refused_with_the_row(models, data, tmp_path, capsys, kind, other):
+def test_data_of_the_other_kind_are_refused_with_the_row(
+    models, data, tmp_path, capsys, kind, other
+):
     command = ["export", "tflite", str(models[f"{kind} folder"]), str(tmp_path / "m.tflite")]
     assert main([*command, "--data", data[other]]) == 1
     line = capsys.readouterr().err.strip().splitlines()[-1]
