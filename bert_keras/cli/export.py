@@ -202,7 +202,7 @@ def _add_tflite(formats: Any) -> None:
         "--max-accuracy-drop",
         type=float,
         metavar="POINTS",
-        help="fail when the metric falls by more percentage points from the model at its own length",
+        help="fail when the metric falls by more points than this from the model at its own length",
     )
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="a TOML file with a table [tflite]"
