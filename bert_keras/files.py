@@ -22,15 +22,10 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-from bert_keras.errors import InputError
+from bert_keras.errors import InputError, errors_naming
 
 # In a directory that may be replaced: the hash of each file that was written there.
 WRITTEN_FILE = ".bert_keras.json"
-_REFUSALS = tuple(
-    number
-    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO", "ENAMETOOLONG")
-    if (number := getattr(errno, name, None)) is not None  # Windows has no EDQUOT
-)
 _LONGEST = 200  # bytes of a name that leave room for a temporary one's, which has 255 at most
 
 
@@ -295,42 +290,6 @@ def temporary_folder() -> Iterator[str]:
         tempfile.TemporaryDirectory() as folder,
     ):
         yield folder
-
-
-@contextmanager
-def errors_naming(path: Path, within: Path | None = None) -> Iterator[None]:
-    """Makes what the system refuses an ``OSError`` that names the user's path.
-
-    So a message names no temporary file, and is the same for every library that writes: h5py,
-    safetensors and TensorFlow each have exceptions of their own for a full disk.
-
-    Args:
-        path: What the user asked for.
-        within: Errors that name a path outside this folder are left as they are.
-    """
-    try:
-        yield
-    except InputError:
-        raise
-    except OSError as error:
-        named = str(error.filename or "")
-        if named and within and not named.startswith(str(within)):
-            raise
-        number = error.errno or _refusal(error)
-        if number is None:
-            raise
-        raise OSError(number, os.strerror(number), str(path)) from None
-    except Exception as error:
-        number = _refusal(error)
-        if number is None:
-            raise
-        raise OSError(number, os.strerror(number), str(path)) from None
-
-
-def _refusal(error: Exception) -> int | None:
-    """The number of the system's refusal to write that a library's message speaks of."""
-    message = str(error)
-    return next((number for number in _REFUSALS if os.strerror(number) in message), None)
 
 
 def _sync(path: Path) -> None:
