@@ -12,12 +12,14 @@ import operator
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 if __name__ == "__main__":
-    from command_line import without_notes
+    with suppress(ImportError):
+        from command_line import without_notes
 
-    without_notes()
+        without_notes()
 
 import grpc
 import numpy as np
@@ -134,7 +136,10 @@ def _tensor(rows: list[Any]) -> Any:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the answers to what the command line names; 0, or 1 after an error."""
-    from command_line import command, run  # what lies beside; the class does without
+    try:
+        from command_line import command, run
+    except ImportError:  # the class does without
+        sys.exit(f"{sys.argv[0]}: as a command it needs command_line.py beside it")
 
     parser = command(__doc__ or "")
     parser.add_argument("--address", default="localhost:8500")

@@ -143,7 +143,10 @@ def _base64(text: bytes) -> dict[str, str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the answers to what the command line names; 0, or 1 after an error."""
-    from command_line import command, run  # what lies beside; the class does without
+    try:
+        from command_line import command, run
+    except ImportError:  # the class does without
+        sys.exit(f"{sys.argv[0]}: as a command it needs command_line.py beside it")
 
     parser = command(__doc__ or "")
     parser.add_argument("--url", default="http://localhost:8501")

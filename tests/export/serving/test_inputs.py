@@ -1,8 +1,12 @@
 """What the clients of export/serving/ take for the inputs of a model."""
 
+import ast
 import io
 import re
+import shutil
 import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -115,3 +119,26 @@ def test_what_the_clients_share_is_the_same_in_both(repository):
         assert len(parts) == 2
         shared.append(parts[1])
     assert shared[0] == shared[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "packages"),
+    [("rest_client", {"requests", "urllib3"}),
+     ("grpc_client", {"grpc", "numpy", "tensorflow", "tensorflow_serving"})],
+)  # fmt: skip
+def test_a_client_is_one_file_that_needs_its_packages_alone(repository, name, packages):
+    text = (repository / "export" / "serving" / f"{name}.py").read_text(encoding="utf-8")
+    imported = set()
+    for node in ast.parse(text).body:
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module] if isinstance(node, ast.ImportFrom) else []
+        imported |= {name.partition(".")[0] for name in names}
+    assert imported - sys.stdlib_module_names == packages
+
+
+def test_as_a_command_it_says_what_must_lie_beside_it(repository, tmp_path):
+    copied = shutil.copy(repository / "export" / "serving" / "rest_client.py", tmp_path)
+    command = [sys.executable, copied, "a", "--model", "m"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == f"{copied}: as a command it needs command_line.py beside it\n"
