@@ -42,8 +42,8 @@ def refuse_existing(path: Path) -> None:
 
 
 def is_utf8(name: str | Path) -> bool:
-    """Tell whether a name is text: names of files may be any bytes."""
-    return os.fsencode(name).decode(errors="replace") == str(name)
+    """Tell whether the name of a file is UTF-8: it may be any bytes."""
+    return str(name).isascii() or os.fsencode(name).decode(errors="replace") == str(name)
 
 
 def check_utf8(name: str | Path, why: str) -> None:
@@ -63,28 +63,30 @@ def check_replaceable(path: Path) -> None:
     if not path.is_dir():
         raise InputError(f"{path} is no directory and stays as it is; choose another name")
     try:
-        written = json.loads((path / WRITTEN_FILE).read_text(encoding="utf-8"))["written"]
+        written = dict(json.loads((path / WRITTEN_FILE).read_text(encoding="utf-8"))["written"])
     except (OSError, ValueError, TypeError, KeyError):
         written = {}
-    links = [entry for entry in path.rglob("*") if entry.is_symlink()]
-    there = hash_files(path) | {entry.relative_to(path).as_posix(): "" for entry in links}
-    for name in sorted(there):
-        if name != WRITTEN_FILE and there[name] != written.get(name):
-            raise InputError(
-                f"{path / name} is not what bert_keras wrote there and stays as it is; move it, or "
-                f"choose another name than {path}"
-            )
+    for folder, folders, files in os.walk(path):
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        for file in (Path(folder, name) for name in sorted((*files, *links))):
+            own = written.get(file.relative_to(path).as_posix())  # first, as hashing takes long
+            is_own = own is not None and not file.is_symlink() and own == _hash(file)
+            if not is_own and file != path / WRITTEN_FILE:
+                raise InputError(
+                    f"{file} is not what bert_keras wrote there and stays as it is; move it, or "
+                    f"choose another name than {path}"
+                )
 
 
 def hash_files(folder: Path) -> dict[str, str]:
     """The SHA-256 of each file in a folder and the folders in it, by its name there."""
-    hashes = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            hashes[path.relative_to(folder).as_posix()] = digest
-    return hashes
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {path.relative_to(folder).as_posix(): _hash(path) for path in files}
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
@@ -160,7 +162,7 @@ def atomic_file(path: str | Path, *, replace: bool = False, suffix: str = "") ->
         suffix: The end of the temporary name, where a library asks for one.
 
     Raises:
-        InputError: When ``path`` is there and ``replace`` is false; what is there stays.
+        InputError: When ``path`` is there and ``replace`` is false; it stays as it is.
     """
     path = Path(os.path.realpath(path)) if replace and os.path.islink(path) else Path(path)
     with errors_naming(path):
@@ -224,10 +226,9 @@ def _link_to_new(temporary: Path, path: Path) -> None:
     except FileExistsError:
         raise _appeared(path) from None
     except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
             raise
-        if os.path.lexists(path):  # a file system without links
-            raise _appeared(path) from None
+        refuse_existing(path)  # on a file system without links
         temporary.rename(path)
 
 

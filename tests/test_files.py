@@ -15,6 +15,7 @@ from bert_keras.files import (
     WRITTEN_FILE,
     atomic_directory,
     atomic_file,
+    check_replaceable,
     clear_left_behind,
     hash_files,
     write_text_atomic,
@@ -83,7 +84,7 @@ def _forget(folder):
 
 
 def _spoil(folder):
-    (folder / WRITTEN_FILE).write_text('["of another program"]')
+    (folder / WRITTEN_FILE).write_text('{"written": ["of another program"]}')
 
 
 @pytest.mark.parametrize("change", [_add, _change, _add_below, _link, _forget, _spoil])
@@ -96,6 +97,15 @@ def test_a_directory_with_a_file_that_was_not_written_there_stays_as_it_is(tmp_p
         _write(target, "new")
     assert hash_files(target) == before
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_is_told_by_its_name_is_not_read(tmp_path, monkeypatch):
+    """A home directory, say, given by mistake."""
+    (tmp_path / "out").mkdir()
+    _change(tmp_path / "out")
+    monkeypatch.setattr(files, "_hash", None)
+    with pytest.raises(InputError, match="old is not what bert_keras wrote there"):
+        check_replaceable(tmp_path / "out")
 
 
 def test_an_empty_directory_gives_way_and_a_file_does_not(tmp_path):
@@ -147,7 +157,7 @@ def test_a_file_that_another_process_made_meanwhile_stays(tmp_path, monkeypatch,
             temporary.write_text("ours")
             (tmp_path / "file").write_text("the other's")
 
-    with pytest.raises(InputError, match="file has appeared meanwhile and stays as it is"):
+    with pytest.raises(InputError, match=r"file (has appeared meanwhile|already exists)"):
         write()
     assert (tmp_path / "file").read_text() == "the other's"
     write_text_atomic(tmp_path / "other", "ours")
