@@ -97,7 +97,7 @@ class ChunkTable:
 
 
 def in_parts(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Texts in lists of a quarter of a million characters each: a library hears no signal within a call."""
+    """Texts in lists of 262,144 characters or more: a library hears no signal within a call."""
     part: list[str] = []
     characters = 0
     for text in texts:
