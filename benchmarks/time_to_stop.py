@@ -215,6 +215,8 @@ def stop(inputs: Inputs, command: str, wanted: str, delay: float) -> Row:
             seconds = time.monotonic() - start
         left = sorted(path.name for path in [*scratch.iterdir(), *out.glob(".*.tmp")])
         code = process.returncode
+        # Where it came too late, as Python was at its end, it says nothing of the phase.
+        is_running &= bool(left) or code not in (0, -signal.SIGTERM)
         fault = ""
         if is_running and (code != 128 + signal.SIGTERM or left or "Traceback" in errors):
             fault = f"exit code {code}, left {left}: {errors[-300:]}"

@@ -1,9 +1,10 @@
 """``python -m bert_keras`` is ``bert-keras``."""
 
+import atexit
 import os
 import sys
 
-from bert_keras.signals import Stopped, is_call_left, listening
+from bert_keras.signals import Stopped, listening
 
 
 def main() -> int:
@@ -12,7 +13,7 @@ def main() -> int:
     Returns:
         The exit code.
     """
-    with listening():
+    with listening() as request:
         try:
             from bert_keras.cli import main as run
 
@@ -20,7 +21,10 @@ def main() -> int:
         except Stopped as stopped:
             print("bert-keras: interrupted", file=sys.stderr)
             code = stopped.exit_code
-        if is_call_left():
+        if request.signal_number:
+            # Python's own end would take apart all that is in memory, and wait for what libraries
+            # still compute, or crash it. TensorFlow's temporary files and the like are removed.
+            atexit._run_exitfuncs()
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)

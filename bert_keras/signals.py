@@ -15,7 +15,6 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # A terminal tells all of its processes, and a program such as timeout hands on what it was told:
 # what comes so soon after the first is the same request.
 _REPEATS_WITHIN = 1.0  # seconds
-_CALL = "a call that gives way"
 
 
 class Stopped(KeyboardInterrupt):
@@ -137,13 +136,8 @@ def give_way(function: Callable[..., Result], *arguments: Any) -> Result:
         finally:
             is_done.set()
 
-    threading.Thread(target=call, name=_CALL, daemon=True).start()
+    threading.Thread(target=call, daemon=True).start()
     is_done.wait()  # broken off in join(), Python 3.11 would take the thread for ended
     if errors:
         raise errors[0]
     return results[0]
-
-
-def is_call_left() -> bool:
-    """Whether a call that gave way still goes on; it crashes where Python ends beneath it."""
-    return any(thread.name == _CALL for thread in threading.enumerate())

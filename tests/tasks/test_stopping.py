@@ -85,16 +85,20 @@ def checkpoints(workdir):
     return [int(path.stem[-9:]) for path in sorted(workdir.glob("checkpoints/step-*"))]
 
 
+def slow(*case):
+    return pytest.param(*case, marks=pytest.mark.slow)
+
+
 CASES = [
     (recipe(every_steps=STEP), BertForSequenceClassification, BATCHES),  # a checkpoint is due
     (recipe(every_steps=100), BertForSequenceClassification, BATCHES),  # none is
-    (recipe(every_steps=2, patience=1), BertForSequenceClassification, BATCHES),
-    (recipe(every_steps=2, task="masked_lm"), BertForMaskedLM, 2 * BATCHES),  # labels are texts
+    slow(recipe(every_steps=2, patience=1), BertForSequenceClassification, BATCHES),
+    slow(recipe(every_steps=2, task="masked_lm"), BertForMaskedLM, 2 * BATCHES),  # labels are texts
 ]
 
 
 @pytest.mark.parametrize(("config", "model_class", "batches"), CASES)
-@pytest.mark.parametrize("evaluation", [0, 1])
+@pytest.mark.parametrize("evaluation", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_an_evaluation_gives_way_within_a_batch_and_is_made_up_for(
     config, model_class, batches, evaluation, encoder_path, data, undisturbed, tmp_path, monkeypatch
 ):
@@ -139,6 +143,7 @@ def test_a_stop_in_an_evaluation_that_is_made_up_for_is_one_as_well(
     assert content(tmp_path) == content(undisturbed(config))
 
 
+@pytest.mark.slow
 def test_the_command_itself_stops_in_its_evaluation(
     encoder_path, data, undisturbed, disturbed_run, tmp_path
 ):
