@@ -248,6 +248,7 @@ class WordPiece(
         /** By the host's tables, which are those of Unicode 8: what came later is a letter. */
         fun category(code: Int): Byte = when {
             code == 0x166D || code == 0x111C9 -> Character.OTHER_PUNCTUATION
+            code == 0x1734 -> Character.NON_SPACING_MARK // until Unicode 14
             LATER.any { code in it } -> Character.OTHER_LETTER
             else -> Character.getType(code).toByte()
         }

@@ -245,6 +245,7 @@ struct WordPiece {
     private static func category(_ scalar: Unicode.Scalar) -> Unicode.GeneralCategory {
         switch scalar.value {
         case 0x166D, 0x111C9: return .otherPunctuation
+        case 0x1734: return .nonspacingMark // until Unicode 14
         default: break
         }
         let isLater = later.contains { $0.contains(scalar.value) }

@@ -96,6 +96,39 @@ def test_ids_and_places_are_the_hosts(program, casing):
         assert row == row_of(host, encoding, texts, size), (how, length, text, pair)
 
 
+def hostile_strings(count):
+    """Strings of all of Unicode, with many marks, control characters and pieces of words."""
+    generator = np.random.default_rng(11)
+    sources = [
+        [chr(c) for c in CODE_POINTS],
+        [chr(c) for c in CODE_POINTS if unicodedata.combining(chr(c))],
+        [chr(c) for c in (*range(32), *range(127, 160), 0x200B, 0x200D, 0xFFFD, 0x2028, 0x3000)],
+        [*"aeiou  ..'-#@é中ßΣİ", "[MASK]", "[SEP]", "ferry ", "island"],
+    ]
+    strings = []
+    for _ in range(count):
+        size = int(generator.integers(0, 24))
+        drawn = generator.choice(4, size, p=[0.3, 0.15, 0.1, 0.45])
+        pools = (sources[number] for number in drawn)
+        strings.append("".join(pool[int(generator.integers(len(pool)))] for pool in pools))
+    return strings
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("casing", CASINGS[:2], ids=["uncased", "cased"])
+def test_hostile_strings_have_the_hosts_ids(program, casing):
+    """And its places, but for marks in the wrong order, which may take each other's."""
+    host = BertTokenizer(learn_vocabulary(TEXTS, 2_000, casing), casing)
+    strings = hostile_strings(5_000)
+    rows = program.tokenize(host, [("single", "64", text, "") for text in strings])
+    elsewhere = 0
+    for text, row in zip(strings, rows, strict=True):
+        expected = row_of(host, host.encode(text, None, 64), [text], 64)
+        assert row[:3] == expected[:3], ascii(text)
+        elsewhere += row != expected
+    assert elsewhere <= (100 if casing.do_lower_case else 0)
+
+
 @pytest.mark.slow
 def test_a_question_and_its_context_are_cut_as_in_training(program):
     """The first window, whatever is long: neither, the question, the context, both."""
