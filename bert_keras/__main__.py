@@ -1,24 +1,24 @@
 """``python -m bert_keras`` is ``bert-keras``."""
 
-import signal
 import sys
+
+from bert_keras.signals import Stopped, listening
 
 
 def main() -> int:
-    """Runs the command line; Ctrl-C ends even its imports in one line.
+    """Runs the command line; Ctrl-C and SIGTERM end even its imports in one line.
 
     Returns:
         The exit code.
     """
-    # So that what is half done is cleared away, as it is after Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        from bert_keras.cli import main as run
+    with listening():
+        try:
+            from bert_keras.cli import main as run
 
-        return run()
-    except KeyboardInterrupt:
-        print("bert-keras: interrupted", file=sys.stderr)
-        return 130
+            return run()
+        except Stopped as stopped:
+            print("bert-keras: interrupted", file=sys.stderr)
+            return stopped.exit_code
 
 
 if __name__ == "__main__":

@@ -51,10 +51,10 @@ def write_description(model: Any, workdir: Path, tokenizer: BertTokenizer | None
     """
     folder = workdir / CHECKPOINTS_FOLDER
     text = json.dumps(config_values(model), indent=2) + "\n"
-    write_text_atomic(folder / MODEL_CONFIG_FILE, text)
+    write_text_atomic(folder / MODEL_CONFIG_FILE, text, replace=True)
     tokenizer = tokenizer or model.tokenizer
     if tokenizer is not None:
-        tokenizer.save(folder)
+        tokenizer.save(folder, replace=True)
 
 
 def named_run(path: Path) -> tuple[Path, int | None] | None:

@@ -75,12 +75,8 @@ def write_state(path: Path, arrays: Arrays, state: str) -> None:
     """
     # One entry: the library writes several in any order.
     entry = json.dumps({"state": state, "sha256": digest_of(arrays, state)})
-    with atomic_file(path) as temporary:
-        try:
-            safetensors.numpy.save_file(arrays, temporary, {"run": entry})
-        except safetensors.SafetensorError as error:
-            number = re.search(r"os error (\d+)", str(error))
-            raise OSError(int(number[1]) if number else 0, str(error), str(temporary)) from None
+    with atomic_file(path, replace=True) as temporary:
+        safetensors.numpy.save_file(arrays, temporary, {"run": entry})
 
 
 def read_state(path: Path) -> tuple[Arrays, str]:

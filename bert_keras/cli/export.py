@@ -11,6 +11,7 @@ from bert_keras.cli.arguments import (
     add_command,
     at_least,
     existing_model,
+    name_of_data,
     recipe_file,
 )
 from bert_keras.cli.console import (
@@ -171,9 +172,12 @@ def _add_tflite(formats: Any) -> None:
         metavar="N|dynamic",
         help="tokens of every sequence (default: 128, or what the model reads at most)",
     )
-    parser.add_argument("--data", metavar="FILE", help=f"what is measured on: {DATA_HELP}")
+    parser.add_argument(
+        "--data", type=name_of_data, metavar="FILE", help=f"what is measured on: {DATA_HELP}"
+    )
     parser.add_argument(
         "--prune-vocab",
+        type=name_of_data,
         metavar="FILE",
         help="leave out the word pieces that this text of the task does not need",
     )

@@ -47,6 +47,7 @@ from bert_keras.corpus.tfds import TFDS_PREFIX
 from bert_keras.corpus.tokenizing import tokenize_batches
 from bert_keras.corpus.writer import TokenizedBatch
 from bert_keras.errors import InputError
+from bert_keras.files import refuse_existing
 from bert_keras.tokenization import BertTokenizer, Casing, Losses, warn_of_casing
 
 _MANIFEST = "manifest.json"
@@ -91,13 +92,12 @@ def prepare_corpus_on_beam(
             every machine, and when Beam lacks the runner or a file system.
     """
     out = Path(out)
-    if out.exists():
-        raise InputError(f"{out} already exists; remove it or choose another name")
+    refuse_existing(out)
     tokenizer = BertTokenizer.from_vocab(vocab, casing)
     pipeline = _pipeline(options)
     check_split(split)
     warn_of_casing(tokenizer.vocab, casing)
-    sources = recognise_sources(list(dict.fromkeys(_sources(inputs))), text_column)
+    sources = recognise_sources(list(dict.fromkeys(_sources(inputs))), text_column, (vocab,))
     source = describe_source(inputs, split, text_column, sentences, drop_duplicates)
     counts = ReadCounts()
     with _folder(parts or str(out.absolute().parent / f".{out.name}.parts")) as folder:

@@ -120,7 +120,8 @@ def prepare_corpus(
     counts = ReadCounts()
     source = describe_source(inputs, split, text_column, sentences, drop_duplicates)
     paragraphs = watch_lines(
-        read_documents(inputs, split, counts, on_progress, text_column), source["sentences"]
+        read_documents(inputs, split, counts, on_progress, text_column, others=(vocab,)),
+        source["sentences"],
     )
     batches = tokenize_all(paragraphs, vocab, tokenizer, workers, source["sentences"])
     return write_corpus(

@@ -9,6 +9,7 @@ from bert_keras.corpus.decoding import SAMPLE_BYTES, ReadCounts, TextFile, open_
 from bert_keras.corpus.formats import (
     JSON,
     JSON_LINES,
+    NO_TEXT,
     TEXT,
     TEXT_COLUMN,
     VOCABULARY,
@@ -40,7 +41,7 @@ def recognise_file(path: Path, text_column: str) -> Recognised:
     """
     with _opened(path, ReadCounts(), lambda size: None) as file:
         found = recognise(path, file.start, text_column)
-        if found.format in (TEXT, VOCABULARY, WIKI):
+        if found.format in (TEXT, WIKI, *NO_TEXT):
             return found
         return found._replace(example=next(_record_texts(file, found.format, text_column), ""))
 

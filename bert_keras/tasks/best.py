@@ -46,7 +46,7 @@ class KeepBest(keras.callbacks.Callback):
             shutil.rmtree(self.workdir / BEST_FOLDER, ignore_errors=True)
         if score > scores.get(kept, -math.inf):
             # First its step: a kill in between leaves one that the log does not have yet.
-            write_text_atomic(self.workdir / BEST_STEP_FILE, f"{step}\n")
+            write_text_atomic(self.workdir / BEST_STEP_FILE, f"{step}\n", replace=True)
             save(self.model, self.workdir / BEST_FOLDER)
         self._stop_if_waiting(values)
 

@@ -121,7 +121,9 @@ class BertTokenizer:
         """
         return cls(*read_directory(Path(directory), casing))
 
-    def save(self, directory: str | Path, positions: int | None = None) -> None:
+    def save(
+        self, directory: str | Path, positions: int | None = None, *, replace: bool = False
+    ) -> None:
         """Writes ``vocab.txt`` and ``tokenizer_config.json``, which transformers reads too.
 
         Files and keys that came with the tokenizer are written with it.
@@ -130,8 +132,14 @@ class BertTokenizer:
             directory: Where; it must be there.
             positions: The longest sequence that the model has positions for: without
                 ``model_max_length`` transformers' ``truncation=True`` cuts nothing.
+            replace: Whether files of these names give way.
+
+        Raises:
+            InputError: When one is there and ``replace`` is false.
         """
-        write_directory(Path(directory), self.vocab, self.casing, self.files, positions)
+        write_directory(
+            Path(directory), self.vocab, self.casing, self.files, positions, replace=replace
+        )
 
     def lowercased(self) -> Self:
         """The tokenizer of lower-cased text, accents as before; ``save`` writes this one."""

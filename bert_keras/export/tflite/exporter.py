@@ -19,7 +19,7 @@ from bert_keras.export.tflite.measure import Judge, Measurement, batches_of
 from bert_keras.export.tflite.metadata import unlike_mediapipe, with_metadata
 from bert_keras.export.tflite.prune import compare_with_whole, pruned
 from bert_keras.export.weights import serving_copy
-from bert_keras.files import write_bytes_atomic
+from bert_keras.files import refuse_existing, write_bytes_atomic
 from bert_keras.modeling import BertForSequenceClassification
 from bert_keras.tasks import task_of
 from bert_keras.tasks.registry import trained_length
@@ -148,6 +148,7 @@ def _checked(
         raise InputError("the model has no tokenizer: its directory lacks vocab.txt")
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the name of a file, such as {path}.tflite")
+    refuse_existing(path)
     check_vocabulary_size(tokenizer, model.config, path)
     longest = model.config.max_position_embeddings
     default = trained_length(model) or min(_DEFAULT_LENGTH, model.default_length)

@@ -4,7 +4,6 @@ Beside builtin operations they have two of tensorflow-text, FastBertNormalize an
 FastWordpieceTokenizeWithOffsets, which an app must link; no Flex.
 """
 
-import tempfile
 import time
 import warnings
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from bert_keras.export.tflite.interpreter import TFLiteModel
 from bert_keras.export.tflite.join import joined
 from bert_keras.export.tflite.measure import batches_of
 from bert_keras.export.tflite.metadata import with_files
+from bert_keras.files import temporary_folder
 from bert_keras.modeling import (
     BertForMaskedLM,
     BertForNextSentencePrediction,
@@ -187,7 +187,7 @@ class TextInput:
         function = tf.function(tokenize, autograph=False).get_concrete_function(**specs)
         module = tf.Module(name="tokenizer")
         module.phone = phone
-        with tempfile.TemporaryDirectory() as folder, quiet_converter():
+        with temporary_folder() as folder, quiet_converter():
             tf.saved_model.save(module, folder, signatures={TOKENIZE: function})
             converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[TOKENIZE])
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
