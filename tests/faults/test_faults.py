@@ -55,6 +55,16 @@ def is_failure(code):
     return code in (0, 1)
 
 
+def check_terminated(trial, running):
+    """Checks a command that got SIGTERM, of which Python hears nothing more while it ends."""
+    codes = (0, 128 + signal.SIGTERM, -signal.SIGTERM)
+    (result,) = trial.end(running, lambda code: code in codes)
+    trial.check_kept()
+    if result.code == -signal.SIGTERM and trial.has_begun():
+        trial.check_product()
+    trial.again()
+
+
 def signalled(trial, number, victims=lambda running: running[:1], alone_for=0.0):
     """Starts the trial's command and sends a signal at a moment of its undisturbed length.
 
@@ -70,10 +80,7 @@ def signalled(trial, number, victims=lambda running: running[:1], alone_for=0.0)
 
 @trials(ALONE)
 def test_sigterm_at_any_moment(trial):
-    running = signalled(trial, signal.SIGTERM)
-    trial.end(running, lambda code: code in (0, 128 + signal.SIGTERM))
-    trial.check_kept()
-    trial.again()
+    check_terminated(trial, signalled(trial, signal.SIGTERM))
 
 
 @trials(WRITING)
@@ -91,20 +98,12 @@ def test_sigterm_before_any_operation_on_a_file(trial):
     operation = trial.draw.randrange(trial.undisturbed.operations)
     fault = f"SIGTERM before operation {operation} of {trial.undisturbed.operations}"
     running = trial.begin(fault, operation=operation, number=signal.SIGTERM)
-    trial.end(running, lambda code: code in (0, 128 + signal.SIGTERM))
-    trial.check_kept()
-    trial.again()
+    check_terminated(trial, running)
 
 
 @trials(UNPATCHED, 0.15)
 def test_sigterm_while_python_starts(trial, lab):
-    running = signalled(trial, signal.SIGTERM, alone_for=lab.zygote.seconds)
-    codes = (0, 128 + signal.SIGTERM, -signal.SIGTERM)
-    (result,) = trial.end(running, lambda code: code in codes)
-    trial.check_kept()
-    if result.code == -signal.SIGTERM and trial.has_begun():  # Python hears none while it ends
-        trial.check_product()
-    trial.again()
+    check_terminated(trial, signalled(trial, signal.SIGTERM, alone_for=lab.zygote.seconds))
 
 
 @trials(ALONE, quick=(*QUICK, "pretrain"))
