@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile
 
 .PHONY: setup lint test test-data test-random test-all golden test-beam parity parity-garden quickstart bench-training \
-	bench-data bench-finetuning bench-time-to-quality bench-scaling bench-serving bench-mobile
+	bench-data bench-finetuning bench-time-to-quality bench-scaling bench-serving bench-mobile bench-stop
 
 setup: $(VENV)/.installed
 
@@ -147,3 +147,6 @@ quickstart: setup
 # MODEL is fine-tuned on SST-2, DATA the folder of its train.tsv and dev.tsv.
 bench-mobile: setup
 	$(BIN)/python benchmarks/mobile.py $(MODEL) --data $(DATA)
+
+bench-stop: setup
+	$(BIN)/python benchmarks/time_to_stop.py

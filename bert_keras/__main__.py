@@ -1,8 +1,9 @@
 """``python -m bert_keras`` is ``bert-keras``."""
 
+import os
 import sys
 
-from bert_keras.signals import Stopped, listening
+from bert_keras.signals import Stopped, is_call_left, listening
 
 
 def main() -> int:
@@ -15,10 +16,15 @@ def main() -> int:
         try:
             from bert_keras.cli import main as run
 
-            return run()
+            code = run()
         except Stopped as stopped:
             print("bert-keras: interrupted", file=sys.stderr)
-            return stopped.exit_code
+            code = stopped.exit_code
+        if is_call_left():
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    return code
 
 
 if __name__ == "__main__":

@@ -22,22 +22,34 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-from bert_keras.errors import InputError
+from bert_keras.errors import InputError, errors_naming
 
 # In a directory that may be replaced: the hash of each file that was written there.
 WRITTEN_FILE = ".bert_keras.json"
-_REFUSALS = tuple(
-    number
-    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO", "ENAMETOOLONG")
-    if (number := getattr(errno, name, None)) is not None  # Windows has no EDQUOT
-)
 _LONGEST = 200  # bytes of a name that leave room for a temporary one's, which has 255 at most
 
 
 def refuse_existing(path: Path) -> None:
-    """Raises ``InputError`` when there is anything by that name, a link that leads nowhere too."""
-    if os.path.lexists(path):
-        raise InputError(f"{path} already exists; remove it or choose another name")
+    """Raises ``InputError`` when there is anything by that name, a link that leads nowhere too.
+
+    A name that cannot be, such as one that is too long, is an ``OSError``.
+    """
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return
+    raise InputError(f"{path} already exists; remove it or choose another name")
+
+
+def is_utf8(name: str | Path) -> bool:
+    """Tell whether a name is text: names of files may be any bytes."""
+    return os.fsencode(name).decode(errors="replace") == str(name)
+
+
+def check_utf8(name: str | Path, why: str) -> None:
+    """Raises ``InputError``, which says why, when a name is not UTF-8."""
+    if not is_utf8(name):
+        raise InputError(f"{name} is not UTF-8, {why}; rename it, or give a link to it (ln -s)")
 
 
 def check_replaceable(path: Path) -> None:
@@ -110,9 +122,14 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
             if replace and path.exists():
                 old = temporary.with_suffix(".old")
                 with _held(path):
-                    path.rename(old)
-                    temporary.rename(path)
-                    shutil.rmtree(old)
+                    try:
+                        path.rename(old)
+                        temporary.rename(path)
+                    finally:
+                        if not path.exists():  # a signal came in between
+                            old.rename(path)
+                        elif old.exists():
+                            shutil.rmtree(old)
             else:
                 _rename_to_new(temporary, path)
         _sync(path.parent)
@@ -273,42 +290,6 @@ def temporary_folder() -> Iterator[str]:
         tempfile.TemporaryDirectory() as folder,
     ):
         yield folder
-
-
-@contextmanager
-def errors_naming(path: Path, within: Path | None = None) -> Iterator[None]:
-    """Makes what the system refuses an ``OSError`` that names the user's path.
-
-    So a message names no temporary file, and is the same for every library that writes: h5py,
-    safetensors and TensorFlow each have exceptions of their own for a full disk.
-
-    Args:
-        path: What the user asked for.
-        within: Errors that name a path outside this folder are left as they are.
-    """
-    try:
-        yield
-    except InputError:
-        raise
-    except OSError as error:
-        named = str(error.filename or "")
-        if named and within and not named.startswith(str(within)):
-            raise
-        number = error.errno or _refusal(error)
-        if number is None:
-            raise
-        raise OSError(number, os.strerror(number), str(path)) from None
-    except Exception as error:
-        number = _refusal(error)
-        if number is None:
-            raise
-        raise OSError(number, os.strerror(number), str(path)) from None
-
-
-def _refusal(error: Exception) -> int | None:
-    """The number of the system's refusal to write that a library's message speaks of."""
-    message = str(error)
-    return next((number for number in _REFUSALS if os.strerror(number) in message), None)
 
 
 def _sync(path: Path) -> None:

@@ -1,16 +1,21 @@
 """Ctrl-C and SIGTERM: what must be saved is saved, and the command ends within a batch."""
 
 import signal
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 # A terminal tells all of its processes, and a program such as timeout hands on what it was told:
 # what comes so soon after the first is the same request.
 _REPEATS_WITHIN = 1.0  # seconds
+_CALL = "a call that gives way"
 
 
 class Stopped(KeyboardInterrupt):
@@ -92,3 +97,53 @@ def listening() -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Lets no signal break off the block; one that comes meanwhile raises at its end.
+
+    Raises:
+        Stopped: When one has come that would have raised.
+    """
+    request = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    if not isinstance(request, StopRequest) or request.is_noted:
+        yield
+        return
+    request.is_noted = True
+    try:
+        yield
+    finally:
+        request.is_noted = False
+    if request.signal_number:
+        raise Stopped(request.signal_number)
+
+
+def give_way(function: Callable[..., Result], *arguments: Any) -> Result:
+    """Calls what is long in a library's own code, where Python hears no signal.
+
+    A thread calls it while this one waits and hears. A signal that raises leaves the call to
+    itself: its result is nobody's, so it must be nothing that is kept.
+    """
+    results: list[Result] = []
+    errors: list[BaseException] = []
+    is_done = threading.Event()
+
+    def call() -> None:
+        try:
+            results.append(function(*arguments))
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            is_done.set()
+
+    threading.Thread(target=call, name=_CALL, daemon=True).start()
+    is_done.wait()  # broken off in join(), Python 3.11 would take the thread for ended
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+def is_call_left() -> bool:
+    """Whether a call that gave way still goes on; it crashes where Python ends beneath it."""
+    return any(thread.name == _CALL for thread in threading.enumerate())

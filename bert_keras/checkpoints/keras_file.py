@@ -26,8 +26,8 @@ from bert_keras.checkpoints.opening import Wanted, check_vocabulary_size, make_r
 from bert_keras.checkpoints.weights import Weights, make_model
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
-from bert_keras.errors import InputError
-from bert_keras.files import atomic_file, errors_naming
+from bert_keras.errors import InputError, errors_naming
+from bert_keras.files import atomic_file
 from bert_keras.modeling import BertEncoder, BertForSentenceEmbedding
 from bert_keras.modeling.model import BertModel
 from bert_keras.tokenization import BertTokenizer

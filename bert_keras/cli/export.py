@@ -37,7 +37,7 @@ Settings = TypeVar("Settings", SavedModelConfig, TFLiteConfig)
 
 _EXAMPLES = (
     "  bert-keras export saved-model runs/sst2 served/sst2\n"
-    "  bert-keras export saved-model runs/mrpc served/mrpc --pair --weights bfloat16"
+    "  bert-keras export saved-model runs/mrpc served/mrpc --weights bfloat16"
 )
 _TFLITE_EXAMPLES = (
     "  bert-keras export tflite runs/sst2 sst2.tflite --quantize dynamic --data dev.tsv\n"
@@ -91,7 +91,9 @@ def _add_saved_model(formats: Any) -> None:
         "(default: text)",
     )
     parser.add_argument(
-        "--pair", action="store_true", default=None, help="the model answers pairs of texts"
+        "--pair",
+        action=argparse.BooleanOptionalAction,
+        help="the model answers pairs of texts (default: as it was trained)",
     )
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="a TOML file with a table [saved_model]"
@@ -119,6 +121,18 @@ def run_saved_model(options: argparse.Namespace) -> None:
         ["largest difference", f"{compared['largest_difference']:.2g}"],
         ["other answers", str(sum(compared["other_answers"].values()))],
     ]
+    if own := compared["own_length"]:
+        rows.append(
+            [
+                f"at its own {own['length']} tokens",
+                f"{own['other_answers']} of {own['texts']} texts are answered otherwise; "
+                f"{report['settings']['max_length']} tokens cut {own['cut']} of them, "
+                f"{own['not_read'] / own['tokens']:.1%} of all tokens are not read",
+            ]
+        )
+    rows.append(
+        ["rows in a request", f"{report['batching']['max_batch_size']} at most, as batched"]
+    )
     if report["python_packages"]:
         imports = f"import {', '.join(report['python_packages'])}"
         rows.append(["from Python", f"{imports}, then tf.saved_model.load"])
@@ -164,13 +178,16 @@ def _add_tflite(formats: Any) -> None:
         "--input", choices=INPUTS, help="what the file takes (default: tokens, their ids)"
     )
     parser.add_argument(
-        "--pair", action="store_true", default=None, help="with --input text: pairs of texts"
+        "--pair",
+        action=argparse.BooleanOptionalAction,
+        help="with --input text: pairs of texts (default: as it was trained)",
     )
     parser.add_argument(
         "--length",
         type=_length,
         metavar="N|dynamic",
-        help="tokens of every sequence (default: 128, or what the model reads at most)",
+        help="tokens of every sequence (default: what the model was trained at; where it does not "
+        "say, 128 or what it reads at most)",
     )
     parser.add_argument(
         "--data", type=name_of_data, metavar="FILE", help=f"what is measured on: {DATA_HELP}"
@@ -185,7 +202,7 @@ def _add_tflite(formats: Any) -> None:
         "--max-accuracy-drop",
         type=float,
         metavar="POINTS",
-        help="fail when the metric falls by more percentage points",
+        help="fail when the metric falls by more points than this from the model at its own length",
     )
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="a TOML file with a table [tflite]"
@@ -220,13 +237,38 @@ def run_tflite(options: argparse.Namespace) -> None:
     with without_notes():
         report = export_tflite(model, None, options.out, settings, data=options.data)
     console.print(f"{report['file']}: a {report['model']}, {report['bytes'] / 1e6:.2f} MB")
-    console.print(f"measured on {report['texts']} sequences of {report['source']}")
+    console.print(f"measured on {report['texts']:,} texts of {report['source']}")
+    for line in (_cut_line(report), _ranges_line(report["ranges"])):
+        if line:
+            console.print(line)
     console.print(table("", *table_rows(report)))
     kept, before = report["word_pieces"], report["word_pieces_before"]
     if kept < before:
         console.print(f"vocabulary: {kept:,} of {before:,} word pieces stay")
     if report["text_input"]:
         console.print(_text_line(report["text_input"]))
+
+
+def _cut_line(report: dict[str, Any]) -> str:
+    """How much of the texts a file does not read; empty where it reads all."""
+    cut, length, own = report["cut"], report["length"], report["own_length"]
+    if not cut["texts"]:
+        return ""
+    whole = "" if length == own else f" (the model's own length is {own}; the loss counts from it)"
+    return (
+        f"at {length} tokens {cut['texts']:,} of {cut['of_texts']:,} texts are cut: "
+        f"{cut['tokens'] / cut['of_tokens']:.1%} of all tokens are not read{whole}"
+    )
+
+
+def _ranges_line(ranges: dict[str, Any] | None) -> str:
+    """Where the ranges of 8 bits are from; empty where there are none."""
+    if ranges is None:
+        return ""
+    line = f"ranges of 8 bits: from {ranges['texts']:,} texts of {ranges['source']}"
+    if ranges["measured_too"]:
+        return f"{line}, the same that are measured: what is lost on others may be more"
+    return f"{line}, others than those measured"
 
 
 def _text_line(report: dict[str, Any]) -> str:

@@ -68,8 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 failed, 2 wrong usage, 128 + the signal's number when one ended it.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):  # what it has no character for is no failure
-        sys.stdout.reconfigure(errors="backslashreplace")
+    for stream in (sys.stdout, sys.stderr):  # what they have no character for is no failure
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         options = build_parser().parse_args(arguments)
         with notes_shown():

@@ -12,6 +12,7 @@ import tomli_w
 
 from bert_keras.config.checks import nearest
 from bert_keras.errors import InputError
+from bert_keras.files import check_utf8
 
 T = TypeVar("T")
 
@@ -37,6 +38,7 @@ def load_toml(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -> 
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}") from None
     for override in overrides:
+        check_utf8(override, "as TOML has to be")
         _apply_override(values, override)
     for name in FILES:
         table, key = name.split(".")

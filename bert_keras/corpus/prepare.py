@@ -5,6 +5,7 @@ import json
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,9 +125,10 @@ def prepare_corpus(
         source["sentences"],
     )
     batches = tokenize_all(paragraphs, vocab, tokenizer, workers, source["sentences"])
-    return write_corpus(
-        batches, tokenizer, out, source, counts, chinese_words, workers, on_progress
-    )
+    with closing(batches):
+        return write_corpus(
+            batches, tokenizer, out, source, counts, chinese_words, workers, on_progress
+        )
 
 
 def describe_source(

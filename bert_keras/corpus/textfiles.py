@@ -62,6 +62,8 @@ def read_text_file(
         elif kind == WIKI:
             for lines in wiki_documents(_lines(file, _cut_at_space), path):
                 yield from _documents(lines, split)
+        elif kind in NO_TEXT:  # of a pipe or another machine's, which nobody looked at before
+            raise InputError(f"{path} is {kind}, and no text; leave it out")
         else:
             for text in _record_texts(file, kind, text_column):
                 yield from read_text(text, split)

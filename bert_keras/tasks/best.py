@@ -9,7 +9,7 @@ import keras
 
 from bert_keras.checkpoints import save
 from bert_keras.checkpoints.run_state import BEST_FOLDER, BEST_STEP_FILE, read_best_step
-from bert_keras.files import write_text_atomic
+from bert_keras.files import check_replaceable, write_text_atomic
 from bert_keras.training import read_metrics
 
 
@@ -43,7 +43,7 @@ class KeepBest(keras.callbacks.Callback):
         step, score = scores.popitem()
         kept = self._kept_step()
         if kept not in scores:
-            shutil.rmtree(self.workdir / BEST_FOLDER, ignore_errors=True)
+            self._remove(self.workdir / BEST_FOLDER)
         if score > scores.get(kept, -math.inf):
             # First its step: a kill in between leaves one that the log does not have yet.
             write_text_atomic(self.workdir / BEST_STEP_FILE, f"{step}\n", replace=True)
@@ -59,9 +59,14 @@ class KeepBest(keras.callbacks.Callback):
         """
         best, kept = self.workdir / BEST_FOLDER, self._kept_step()
         if best.exists():
-            shutil.rmtree(path, ignore_errors=True)  # of an end that was killed
+            self._remove(path)  # of an end that was killed
             best.rename(path)
         return kept if not path.exists() and kept in self._scores() else None
+
+    def _remove(self, folder: Path) -> None:
+        """Removes a model that was saved there, but no file that somebody put beside it."""
+        check_replaceable(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
     def _stop_if_waiting(self, values: list[float]) -> None:
         since_best = len(values) - 1 - values.index(max(values)) if values else 0

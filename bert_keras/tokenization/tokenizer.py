@@ -14,7 +14,7 @@ from tokenizers import AddedToken, decoders, models, pre_tokenizers
 from bert_keras.errors import InputError
 from bert_keras.tokenization import vocabulary
 from bert_keras.tokenization.casing import Casing
-from bert_keras.tokenization.chunks import ChunkTable
+from bert_keras.tokenization.chunks import ChunkTable, in_parts
 from bert_keras.tokenization.directory import TokenizerFiles, read_directory, write_directory
 from bert_keras.tokenization.truncation import kept_of, truncated_lengths
 
@@ -167,7 +167,7 @@ class BertTokenizer:
 
     def tokenize(self, text: str) -> list[str]:
         """The word pieces of a text, without special tokens."""
-        return self._run_all([text])[0].tokens
+        return next(self._run_all([text])).tokens
 
     def encode(
         self,
@@ -212,7 +212,7 @@ class BertTokenizer:
             InputError: When ``max_length`` has no room for the special tokens.
         """
         pairs = [None] * len(texts) if text_pairs is None else list(text_pairs)
-        second = iter(self._run_all([pair for pair in pairs if pair is not None]))
+        second = self._run_all(pair for pair in pairs if pair is not None)
         return [
             self._join([part] if pair is None else [part, next(second)], max_length, truncation)
             for part, pair in zip(self._run_all(texts), pairs, strict=True)
@@ -266,7 +266,8 @@ class BertTokenizer:
             self._ids_of_word.clear()
         known = self._ids_of_word
         unseen = [w for w in dict.fromkeys(chain.from_iterable(words)) if w not in known]
-        known.update(zip(unseen, self._encode_all(unseen), strict=True))
+        ids = chain.from_iterable(map(self._encode_part, in_parts(unseen)))
+        known.update(zip(unseen, ids, strict=True))
         rows = [[number for word in row for number in known[word]] for row in words]
         lengths = np.fromiter(map(len, rows), np.int32, len(rows))
         return np.fromiter(chain.from_iterable(rows), np.int32, int(lengths.sum())), lengths
@@ -277,8 +278,8 @@ class BertTokenizer:
             return [text]
         return _ASCII_WORD.findall(text.lower() if self.casing.do_lower_case else text)
 
-    def _encode_all(self, texts: list[str]) -> Iterator[list[int]]:
-        """The ids of many texts, by the library, without special tokens."""
+    def _encode_part(self, texts: list[str]) -> Iterator[list[int]]:
+        """The ids of texts, by the library, without special tokens."""
         groups = [texts[n : n + _GROUP] for n in range(0, len(texts), _GROUP)]
         encodings = self._pipeline.encode_batch_fast(
             groups, is_pretokenized=True, add_special_tokens=False
@@ -298,8 +299,8 @@ class BertTokenizer:
         """The text of ids: pieces joined, special tokens left out."""
         return self._pipeline.decode(list(ids), skip_special_tokens=True)
 
-    def _run_all(self, texts: Sequence[str]) -> list[Any]:
+    def _run_all(self, texts: Iterable[str]) -> Iterator[Any]:
         """The library's encodings of texts, without special tokens."""
-        clean = [_LONE_SURROGATE.sub("\ufffd", text) for text in texts]
-        encodings: list[Any] = self._pipeline.encode_batch(clean, add_special_tokens=False)
-        return encodings
+        for part in in_parts(texts):
+            clean = [_LONE_SURROGATE.sub("\ufffd", text) for text in part]
+            yield from self._pipeline.encode_batch(clean, add_special_tokens=False)

@@ -2,9 +2,9 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ import tensorflow as tf
 from bert_keras.checkpoints.run_state import CHECKPOINTS_FOLDER
 from bert_keras.config import CheckpointConfig, FinetuneTrainConfig, TrainConfig, WatchConfig
 from bert_keras.errors import Diverged, Interrupted
-from bert_keras.signals import Stopped, listening
+from bert_keras.signals import Stopped, give_way, listening
 from bert_keras.training.checkpoint import Checkpoints, check_finite
 from bert_keras.training.metrics import MetricsLog
-from bert_keras.training.state import EpochOffsets, RunState
+from bert_keras.training.stage import Stage
+from bert_keras.training.state import RunState
 from bert_keras.training.steps import Ratios, TrainStep, make_eval_step
 from bert_keras.training.strategy import distribute, is_chief
 from bert_keras.training.watch import InputWatch, LossWatch
@@ -31,26 +32,6 @@ _ADVICE = (
     "the same command with --set watch.on_divergence=roll_back goes back to before it and skips "
     f"its data; or {_START_ANEW}"
 )
-
-
-@dataclass
-class Stage:
-    """A stretch of the run on batches of one shape.
-
-    Attributes:
-        last_step: The number of updates at its end.
-        batches_from: From the number of updates done to the endless batches from there on.
-        evaluation: Gives what is logged of the model as it is now, such as ``HeldOutMeans``;
-            ``None`` evaluates nothing.
-        constants: Logged with every line, such as the sequence length.
-        epochs: What the batches remember of their epochs' plans, kept in checkpoints.
-    """
-
-    last_step: int
-    batches_from: Callable[[int], tf.data.Dataset]
-    evaluation: Callable[["TrainingRun"], dict[str, float]] | None = None
-    constants: dict[str, float] = field(default_factory=dict)
-    epochs: EpochOffsets | None = None
 
 
 class TrainingRun:
@@ -161,13 +142,14 @@ class TrainingRun:
         distributed = distribute(self.strategy, dataset)
         self.train_step.expect(distributed.element_spec)
         batches = iter(distributed)
+        take = self._take_first
         while step < stage.last_step:
             self.callbacks.on_train_batch_begin(step)
             before = step
             step += self._steps_of_call(before, stage.last_step)
             with window.timed():
-                ratios = self._take(batches, step - before, window)
-            self.stop_request.is_noted = True  # from now on there is something to lose
+                ratios = take(batches, step - before, window)
+            take = self._take
             window.add(step, ratios)
             logs = {}
             if _has_passed(before, step, self.train.log_every_steps) or step == stage.last_step:
@@ -179,7 +161,7 @@ class TrainingRun:
             if self.state.evaluation_is_due:
                 window.settle(self._losses.check)
                 check_finite(step, self.model, self.optimizer)
-            if is_saved := self._is_time_to_save(before, step) or step == total:
+            if is_saved := self._is_time_to_save(before, step) or step == stage.last_step:
                 self._save(number, step, window)
             if self.state.evaluation_is_due:
                 with suppress(Stopped):  # what is not saved yet comes first
@@ -205,6 +187,13 @@ class TrainingRun:
         )
         ends = [last_step, *(step + every - step % every for every in intervals if every)]
         return min(self.train.steps_per_call, min(ends) - step)
+
+    def _take_first(self, batches: Iterator[Any], count: int, window: Window) -> Ratios:
+        """Takes steps that trace, compile and wait for the pipeline; all before them is saved."""
+        with self.stop_request.raised():
+            ratios = give_way(self._take, batches, count, window)
+        self.stop_request.is_noted = True
+        return ratios
 
     def _take(self, batches: Iterator[Any], count: int, window: Window) -> Ratios:
         """Takes steps; where it is one, the wait for its batch is seen from here."""

@@ -68,8 +68,10 @@ class WordPiece(
         pads: Boolean = true,
         longest: Int = 64,
     ): Encoding {
-        val asked = pieces(question).take(maxOf(0, minOf(longest, (length - 3) / 2)))
-        return joined(listOf(asked, pieces(context)), length, pads, Truncation.HEAD)
+        val all = pieces(question)
+        val asked = all.take(maxOf(0, minOf(longest, (length - 3) / 2)))
+        val cut = all.size - asked.size
+        return joined(listOf(asked, pieces(context)), length, pads, Truncation.HEAD, cut)
     }
 
     /** The windows of a long text, each a quarter into the one before; at most [most]. */
@@ -104,7 +106,7 @@ class WordPiece(
     }
 
     private fun joined(
-        parts: List<List<Piece>>, length: Int, pads: Boolean, truncation: Truncation,
+        parts: List<List<Piece>>, length: Int, pads: Boolean, truncation: Truncation, cut: Int = 0,
     ): Encoding {
         val room = length - 1 - parts.size
         require(room >= 0) { "length must be at least ${1 + parts.size}. Received: $length" }
@@ -125,7 +127,7 @@ class WordPiece(
             IntArray(size) { types.getOrElse(it) { 0 } },
             IntArray(size) { if (it < all.size) all[it].start else 0 },
             IntArray(size) { if (it < all.size) all[it].end else 0 },
-            parts.sumOf { it.size } - kept.sum(),
+            cut + parts.sumOf { it.size } - kept.sum(),
         )
     }
 

@@ -60,8 +60,10 @@ struct WordPiece {
     /// [CLS] question [SEP] context [SEP]; of a question the first `longest` tokens are read.
     func encodeQuestion(_ question: String, context: String, length: Int = 384, pads: Bool = true,
                         longest: Int = 64) -> Encoding {
-        let asked = Array(pieces(question).prefix(max(0, min(longest, (length - 3) / 2))))
-        return joined([asked, pieces(context)], length, pads, .head)
+        let all = pieces(question)
+        let asked = Array(all.prefix(max(0, min(longest, (length - 3) / 2))))
+        let cut = all.count - asked.count
+        return joined([asked, pieces(context)], length, pads, .head, cut: cut)
     }
 
     /// The windows of a long text, each a quarter into the one before; at most `most`.
@@ -99,7 +101,7 @@ struct WordPiece {
     }
 
     private func joined(_ parts: [[Piece]], _ length: Int, _ pads: Bool,
-                        _ truncation: Truncation) -> Encoding {
+                        _ truncation: Truncation, cut: Int = 0) -> Encoding {
         let room = length - 1 - parts.count
         precondition(room >= 0, "length must be at least \(1 + parts.count). Received: \(length)")
         let kept = Self.keptLengths(parts.map(\.count), room: room)
@@ -119,7 +121,7 @@ struct WordPiece {
                         attentionMask: padded(all.map { _ in 1 }, with: 0),
                         tokenTypeIds: padded(types, with: 0),
                         ranges: padded(all.map(\.range), with: nil),
-                        leftOut: parts.map(\.count).reduce(0, +) - kept.reduce(0, +))
+                        leftOut: cut + parts.map(\.count).reduce(0, +) - kept.reduce(0, +))
     }
 
     private func words(_ text: String.UnicodeScalarView,

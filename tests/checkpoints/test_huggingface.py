@@ -133,7 +133,7 @@ def test_bytes_of_the_weights_depend_on_the_weights_alone(saved: Path, tmp_path:
 
 
 def test_model_that_a_killed_save_left_under_another_name_opens(saved: Path) -> None:
-    saved.rename(saved.with_name(".model.abcdefgh.old"))
+    saved.rename(saved.with_name(".model.abcdefgh.bert_keras.old"))
     assert isinstance(bert_keras.load(saved), BertForPreTraining)
 
 

@@ -64,8 +64,10 @@ def test_tflite_writes_a_file_and_a_table(model_path, tmp_path, capsys):
     out = tmp_path / "model.tflite"
     command = ["export", "tflite", str(model_path), str(out), "--length", "dynamic"]
     assert main([*command, "--quantize", "float16", "--max-accuracy-drop", "50"]) == 0
-    first, _, *rows = capsys.readouterr().out.splitlines()
+    first, measured, cut, *rows = capsys.readouterr().out.splitlines()
     assert first.startswith(f"{out}: a BertForSequenceClassification, ")
+    assert measured == "measured on 45 texts of built-in text"
+    assert re.fullmatch(r"at 32 tokens \d+ of 45 texts are cut: [\d.]+% of all tokens .*", cut)
     table = {row.split()[0]: row.split() for row in rows if row.strip()}
     assert {"variant", "keras", "float32", "float16"} == set(table)
     assert float(table["float16"][1]) < float(table["float32"][1])

@@ -1,5 +1,6 @@
 import logging
 import os
+import threading
 import tracemalloc
 
 import pytest
@@ -270,3 +271,13 @@ def test_latin1_after_megabytes_of_ascii_leaves_no_corpus(tmp_path):
     with pytest.raises(InputError, match="is not UTF-8 text"):
         prepare_corpus([a], tmp_path / "v", tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "v"]
+
+
+def test_answers_from_a_pipe_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    text = '{"row": 1, "text": "words", "label": "a", "score": 0.9, "scores": {"a": 0.9}}\n'
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=(text,))
+    writer.start()
+    with pytest.raises(InputError, match="pipe is a model's answers, and no text; leave it out"):
+        list(read_lines([tmp_path / "pipe"]))
+    writer.join()

@@ -1,6 +1,7 @@
 """Answers for a whole text or pair: a label, several labels, a number."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,13 @@ class _TextAnswers(Answers):
         """The part of a long text that the model was trained on."""
         task: Any = task_of(model)
         return str(task.truncation)
+
+    def columns(self, texts: Sequence[str]) -> list[list[str]]:
+        """Sample texts; pairs where the model reads such, from ids as well."""
+        columns = super().columns(texts)
+        if self.config.input == "tokens" and self.task.trained_on == "pairs":
+            columns.append([*texts[1:], *texts[:1]])
+        return columns
 
     def logits(self, batch: Tensors) -> tf.Tensor:
         """The model's logits, float32 [B, labels]."""

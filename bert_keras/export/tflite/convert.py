@@ -19,6 +19,7 @@ from bert_keras.export.weights import serving_copy, variables_read
 from bert_keras.files import temporary_folder
 from bert_keras.modeling.layers import for_inference
 from bert_keras.modeling.transformer import MASKED_SCORE, padding_scored
+from bert_keras.signals import give_way
 
 SIGNATURE = "tokens"
 # Those that a file may have, by what it takes.
@@ -70,7 +71,7 @@ class Converter:
             if quantize == "float16":
                 converter.target_spec.supported_types = [tf.float16]
             try:
-                data: bytes = converter.convert()
+                data: bytes = give_way(converter.convert)
             except Exception as error:  # whatever the converter throws, of many kinds
                 reason = str(error).strip().splitlines()
                 raise InputError(

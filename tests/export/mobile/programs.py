@@ -1,7 +1,7 @@
 """The Kotlin and the Swift of ``export/mobile``, compiled with the README's snippets, and run.
 
-LiteRT's own classes are not there: those in ``phone/`` hand each call to the test, which answers from
-the real file, opened with the interpreter. So everything but LiteRT's Java and Swift is real.
+LiteRT's own classes are not there: those in ``phone/`` hand each call to the test, which answers
+from the real file, opened with the interpreter. So all but LiteRT's Java and Swift is real.
 """
 
 import importlib.util
@@ -13,42 +13,37 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bert_keras.export.tflite.interpreter import _interpreter_class
+from bert_keras.export.tflite.interpreter import interpreter_class
 
 PHONE = Path(__file__).parent / "phone"
 OPEN = "Open a file"
+_LABELS = "Classification, next sentence, multi-label"
+_WINDOWS = "Classification of long texts, trained with data.windows"
+_KOTLIN_RANGES = '.joinToString("|") { "${it.label} ${it.start} ${it.end} ${it.score}" }'
+_SWIFT_RANGES = (
+    '.map { "\\($0.label) \\(place($0.range.lowerBound, text)) '
+    '\\(place($0.range.upperBound, text)) \\($0.score)" }.joined(separator: "|")'
+)
 # What each snippet came to, as expressions of the language.
 SHOWN = {
     "kotlin": {
-        "Classification, next sentence, multi-label": (
-            'label, several.joinToString("|"), probabilities[0].joinToString(" ")'
-        ),
-        "Classification of long texts, trained with data.windows": 'probabilities.joinToString(" ")',
+        _LABELS: 'label, several.joinToString("|"), probabilities[0].joinToString(" ")',
+        _WINDOWS: 'probabilities.joinToString(" ")',
         "Regression": 'scores[0].joinToString(" ")',
-        "Tagging": (
-            'names.joinToString("|"), '
-            'found.joinToString("|") { "${it.label} ${it.start} ${it.end} ${it.score}" }, '
-            'words.joinToString("|") { "${it.label} ${it.start} ${it.end} ${it.score}" }'
-        ),
-        "Span": 'shown, found?.start ?: 0, found?.end ?: 0',
+        "Tagging": f'names.joinToString("|"), found{_KOTLIN_RANGES}, words{_KOTLIN_RANGES}',
+        "Span": "shown, found?.start ?: 0, found?.end ?: 0",
         "Masked LM": 'candidates.joinToString("\\n") { "${it.first} ${it.second}" }',
         "Sentence embedding": 'likeness, vectors[0].joinToString(" ")',
-        "Encoder": 'pooled[0].joinToString(" "), tokens[0].joinToString(" ") { it.joinToString(" ") }',
+        "Encoder": (
+            'pooled[0].joinToString(" "), '
+            'tokens[0].joinToString(" ") { row -> row.joinToString(" ") }'
+        ),
     },
     "swift": {
-        "Classification, next sentence, multi-label": (
-            'label, several.joined(separator: "|"), joined(probabilities)'
-        ),
-        "Classification of long texts, trained with data.windows": "joined(probabilities)",
+        _LABELS: 'label, several.joined(separator: "|"), joined(probabilities)',
+        _WINDOWS: "joined(probabilities)",
         "Regression": "joined(scores)",
-        "Tagging": (
-            'names.joined(separator: "|"), '
-            + ", ".join(
-                f'{name}.map {{ "\\($0.label) \\(place($0.range.lowerBound, text)) '
-                '\\(place($0.range.upperBound, text)) \\($0.score)" }.joined(separator: "|")'
-                for name in ("found", "words")
-            )
-        ),
+        "Tagging": f'names.joined(separator: "|"), found{_SWIFT_RANGES}, words{_SWIFT_RANGES}',
         "Span": (
             'shown, "\\(place(found?.range.lowerBound, article))", '
             '"\\(place(found?.range.upperBound, article))"'
@@ -57,7 +52,7 @@ SHOWN = {
         "Sentence embedding": '"\\(likeness)", joined(vectors[0])',
         "Encoder": "joined(pooled), joined(tokens)",
     },
-}  # fmt: skip
+}
 
 
 def blocks_of(readme: Path, language: str) -> dict[str, str]:
@@ -147,7 +142,7 @@ class Program:
             examples: Tuples of texts.
             model: The bytes of a TFLite file, for snippets.
         """
-        interpreter = _interpreter_class()(model_content=model) if model else None
+        interpreter = interpreter_class()(model_content=model) if model else None
         desk = _Desk(interpreter, examples)
         with subprocess.Popen(
             [*self.command, *map(str, arguments)],
@@ -167,7 +162,7 @@ class Program:
         return self.run([title, self.folder], examples, model)
 
     def tokenize(self, tokenizer, examples):
-        """The encodings of examples, as lists of numbers: ids, mask, types, starts, ends, [left]."""
+        """The encodings of examples: ids, mask, types, starts, ends, [left out]."""
         self.write(tokenizer.vocab)
         casing = tokenizer.casing
         strips = casing.do_lower_case if casing.strip_accents is None else casing.strip_accents
