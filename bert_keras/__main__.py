@@ -1,5 +1,6 @@
 """``python -m bert_keras`` is ``bert-keras``."""
 
+import atexit
 import os
 import sys
 
@@ -21,6 +22,7 @@ def main() -> int:
             print("bert-keras: interrupted", file=sys.stderr)
             code = stopped.exit_code
         if is_call_left():
+            atexit._run_exitfuncs()  # clear away temporary files, TensorFlow's among them
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
