@@ -1,7 +1,7 @@
 """Whatever disturbs a command, nothing is lost, and the same command goes on or says why not.
 
-BERT_KERAS_FAULTS trials of each command (20), of some faults a share of them, drawn from BERT_KERAS_FAULTS_SEED (0) and
-what the test's name says, so that one test alone draws the same again.
+BERT_KERAS_FAULTS trials of each command (20), of some faults a share of that, drawn from
+BERT_KERAS_FAULTS_SEED (0) and the test's name, so that one test alone draws the same again.
 """
 
 import os
