@@ -38,6 +38,7 @@ def refuse_existing(path: Path) -> None:
         path.lstat()
     except FileNotFoundError:
         return
+    clear_left_behind(path)  # by a process that was killed when ``path`` had its name already
     raise InputError(f"{path} already exists; remove it or choose another name")
 
 

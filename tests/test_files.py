@@ -18,6 +18,7 @@ from bert_keras.files import (
     check_replaceable,
     clear_left_behind,
     hash_files,
+    refuse_existing,
     write_text_atomic,
 )
 
@@ -303,6 +304,27 @@ def test_a_kill_while_a_directory_is_replaced_leaves_the_old_or_the_new_one(tmp_
         _write_half(directory)
     assert os.listdir(tmp_path) == ["out"]
     assert names(target) == left
+
+
+KILLED_AT_THE_END = """
+import os, signal, sys
+from bert_keras.files import write_text_atomic
+
+link = os.link
+os.link = lambda *paths: (link(*paths), os.kill(os.getpid(), signal.SIGKILL))
+write_text_atomic(sys.argv[1], "all of it")
+"""
+
+
+def test_what_was_killed_when_all_was_done_leaves_nothing_to_who_is_refused(tmp_path):
+    path = tmp_path / "answers.csv"
+    killed = subprocess.run([sys.executable, "-c", KILLED_AT_THE_END, path])
+    assert killed.returncode == -signal.SIGKILL
+    assert len(os.listdir(tmp_path)) == 2
+    with pytest.raises(InputError, match="already exists"):
+        refuse_existing(path)
+    assert os.listdir(tmp_path) == ["answers.csv"]
+    assert path.read_text() == "all of it"
 
 
 def test_what_is_being_replaced_is_not_taken_for_left(tmp_path, monkeypatch):

@@ -127,6 +127,29 @@ def test_who_waits_for_a_library_hears_a_signal():
     assert ended.wait(60)
 
 
+LEAVES_A_CALL = """
+import atexit, os, pathlib, signal, sys, threading
+import bert_keras.__main__ as program
+from bert_keras import cli
+from bert_keras.signals import give_way
+
+def run():
+    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    give_way(threading.Event().wait)
+
+cli.main = run
+atexit.register(pathlib.Path(sys.argv[1]).touch)
+sys.exit(program.main())
+"""
+
+
+def test_a_program_that_leaves_a_call_to_itself_clears_away_what_others_asked_it_to(tmp_path):
+    command = [sys.executable, "-c", LEAVES_A_CALL, tmp_path / "cleared"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (143, "bert-keras: interrupted\n")
+    assert (tmp_path / "cleared").exists()
+
+
 def test_a_call_that_gives_way_answers_and_fails_as_any():
     assert give_way(max, 1, 2) == 2
     with pytest.raises(ZeroDivisionError):

@@ -185,8 +185,21 @@ def save_keras(model: Any, path: str | Path, tokenizer: BertTokenizer | None = N
         raise InputError(f"cannot save a {type(model).__name__}; it is no model of bert-keras")
     if tokenizer is not None:
         model.tokenizer = tokenizer
-    with atomic_file(path, replace=_is_ours(path), suffix=".keras") as temporary:
+    target = atomic_file(path, replace=_is_ours(path), suffix=".keras")
+    with target as temporary, _own_temporary_files():
         model.save(temporary)
+
+
+@contextmanager
+def _own_temporary_files() -> Iterator[None]:
+    """Clears away what Keras leaves behind where writing is broken off: a full disk, a signal."""
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory() as folder:
+        tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 def _is_ours(path: Path) -> bool:

@@ -121,8 +121,12 @@ def test_a_temporary_folder_without_room_is_named(
 
 
 @pytest.mark.parametrize("kind", ["saved-model", "huggingface", "google", "keras"])
-def test_a_file_that_may_not_grow_is_one_line(model_path, tmp_path, capsys, kind):
+def test_a_file_that_may_not_grow_is_one_line(
+    model_path, tmp_path, tmp_path_factory, capsys, monkeypatch, kind
+):
     """Without root: a limit on the size of files fails as a full disk does."""
+    temporary = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8000, hard))
@@ -133,3 +137,5 @@ def test_a_file_that_may_not_grow_is_one_line(model_path, tmp_path, capsys, kind
         signal.signal(signal.SIGXFSZ, handler)
     assert (code, lines) == (1, [f"bert-keras: {tmp_path / COMMANDS[kind][2]}: File too large"])
     assert list(tmp_path.iterdir()) == []
+    # TensorFlow's sources of traced functions go when the process ends.
+    assert [path for path in temporary.iterdir() if "autograph" not in path.name] == []

@@ -1,7 +1,7 @@
 """Whatever disturbs a command, nothing is lost, and the same command goes on or says why not.
 
-BERT_KERAS_FAULTS trials of each command and fault (20), drawn from BERT_KERAS_FAULTS_SEED (0) and
-what the test's name says, so that one test alone draws the same again.
+BERT_KERAS_FAULTS trials of each command (20), of some faults a share of that, drawn from
+BERT_KERAS_FAULTS_SEED (0) and the test's name, so that one test alone draws the same again.
 """
 
 import os
@@ -55,6 +55,16 @@ def is_failure(code):
     return code in (0, 1)
 
 
+def check_terminated(trial, running):
+    """Checks a command that got SIGTERM, of which Python hears nothing more while it ends."""
+    codes = (0, 128 + signal.SIGTERM, -signal.SIGTERM)
+    (result,) = trial.end(running, lambda code: code in codes)
+    trial.check_kept()
+    if result.code == -signal.SIGTERM and trial.has_begun():
+        trial.check_product()
+    trial.again()
+
+
 def signalled(trial, number, victims=lambda running: running[:1], alone_for=0.0):
     """Starts the trial's command and sends a signal at a moment of its undisturbed length.
 
@@ -70,13 +80,10 @@ def signalled(trial, number, victims=lambda running: running[:1], alone_for=0.0)
 
 @trials(ALONE)
 def test_sigterm_at_any_moment(trial):
-    running = signalled(trial, signal.SIGTERM)
-    trial.end(running, lambda code: code in (0, 128 + signal.SIGTERM))
-    trial.check_kept()
-    trial.again()
+    check_terminated(trial, signalled(trial, signal.SIGTERM))
 
 
-@trials(WRITING)
+@trials(WRITING, 0.5)
 def test_sigkill_before_any_operation_on_a_file(trial):
     operation = trial.draw.randrange(trial.undisturbed.operations)
     fault = f"SIGKILL before operation {operation} of {trial.undisturbed.operations}"
@@ -86,28 +93,20 @@ def test_sigkill_before_any_operation_on_a_file(trial):
     trial.again()
 
 
-@trials(WRITING, 0.5)
+@trials(WRITING, 0.25)
 def test_sigterm_before_any_operation_on_a_file(trial):
     operation = trial.draw.randrange(trial.undisturbed.operations)
     fault = f"SIGTERM before operation {operation} of {trial.undisturbed.operations}"
     running = trial.begin(fault, operation=operation, number=signal.SIGTERM)
-    trial.end(running, lambda code: code in (0, 128 + signal.SIGTERM))
-    trial.check_kept()
-    trial.again()
+    check_terminated(trial, running)
 
 
-@trials(UNPATCHED, 0.15)
+@trials(UNPATCHED, 0.1)
 def test_sigterm_while_python_starts(trial, lab):
-    running = signalled(trial, signal.SIGTERM, alone_for=lab.zygote.seconds)
-    codes = (0, 128 + signal.SIGTERM, -signal.SIGTERM)
-    (result,) = trial.end(running, lambda code: code in codes)
-    trial.check_kept()
-    if result.code == -signal.SIGTERM and trial.has_begun():  # Python hears none while it ends
-        trial.check_product()
-    trial.again()
+    check_terminated(trial, signalled(trial, signal.SIGTERM, alone_for=lab.zygote.seconds))
 
 
-@trials(ALONE, quick=(*QUICK, "pretrain"))
+@trials(ALONE, 0.5, quick=(*QUICK, "pretrain"))
 def test_sigkill_at_any_moment(trial):
     running = signalled(trial, signal.SIGKILL)
     trial.end(running, lambda code: code in (0, -signal.SIGKILL))
@@ -115,7 +114,7 @@ def test_sigkill_at_any_moment(trial):
     trial.again()
 
 
-@trials(WRITING, 0.5)
+@trials(WRITING, 0.3)
 def test_a_full_disk(trial, mounts):
     growth = disk_use(trial.undisturbed.place / "out") - disk_use(trial.out)
     room = trial.draw.randrange(max(4096, growth * 3 // 2))
@@ -126,7 +125,7 @@ def test_a_full_disk(trial, mounts):
     trial.again()
 
 
-@trials(WRITING, 0.25)
+@trials(WRITING, 0.15)
 def test_files_that_may_not_grow(trial):
     """The fault that needs no right: a limit of the process, as a quota gives."""
     sizes = [path.stat().st_size for path in trial.undisturbed.place.glob("out/**/*")]
@@ -146,7 +145,7 @@ def test_standard_output_on_a_full_disk(trial):
     trial.again()
 
 
-@trials(WRITING, 0.1)
+@trials(WRITING, 0.05)
 def test_a_read_only_folder(trial, request):
     if os.geteuid() == 0:
         request.getfixturevalue("mounts")
@@ -159,7 +158,7 @@ def test_a_read_only_folder(trial, request):
     trial.again()
 
 
-@trials(ALONE)
+@trials(ALONE, 0.5)
 def test_a_damaged_file(trial):
     before = [trial.place / name for name in trial.command.inputs]
     before += [trial.out / name for name in trial.command.before]

@@ -107,13 +107,15 @@ class Operations:
             sent; ``count``, a file in which the number of all is kept.
     """
 
-    _NAMES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.symlink", "open")
+    _NAMES = (
+        "open", "os.chmod", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir",
+        "os.symlink",
+    )  # fmt: skip
     _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
     def __init__(self, job: dict) -> None:
-        self.folder, self.disturbed, self.signal = (
-            job["folder"], job["operation"], job["signal"],
-        )  # fmt: skip
+        self.folder = job["folder"]
+        self.disturbed, self.signal = job["operation"], job["signal"]
         self.count = os.open(job["count"], os.O_WRONLY | os.O_CREAT)
         self.done = 0
 
