@@ -120,15 +120,6 @@ def run_saved_model(options: argparse.Namespace) -> None:
         ["largest difference", f"{compared['largest_difference']:.2g}"],
         ["other answers", str(sum(compared["other_answers"].values()))],
     ]
-    if own := compared["own_length"]:
-        rows.append(
-            [
-                f"at its own {own['length']} tokens",
-                f"{own['other_answers']} of {own['texts']} texts are answered otherwise; "
-                f"{report['settings']['max_length']} tokens cut {own['cut']} of them, "
-                f"{own['not_read'] / own['tokens']:.1%} of all tokens are not read",
-            ]
-        )
     rows.append(
         ["rows in a request", f"{report['batching']['max_batch_size']} at most, as batched"]
     )
@@ -137,6 +128,13 @@ def run_saved_model(options: argparse.Namespace) -> None:
         rows.append(["from Python", f"{imports}, then tf.saved_model.load"])
     console.print(f"{report['version']}: a {report['model']}")
     console.print(table("", ["", ""], rows))
+    if own := compared["own_length"]:
+        length = report["settings"]["max_length"]
+        console.print(
+            f"at the model's own {own['length']} tokens {own['other_answers']} of {own['texts']} "
+            f"texts have other answers than at {length}, which cuts {own['cut']} of them: "
+            f"{own['not_read'] / own['tokens']:.1%} of all tokens are not read"
+        )
 
 
 def _config(options: argparse.Namespace) -> ExportConfig:
@@ -198,7 +196,8 @@ def _add_tflite(formats: Any) -> None:
         "--max-accuracy-drop",
         type=float,
         metavar="POINTS",
-        help="fail when the metric falls by more percentage points from the model at its own length",
+        help="fail when the metric falls by more percentage points, counted from the model at its "
+        "own length",
     )
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="a TOML file with a table [tflite]"
