@@ -246,14 +246,12 @@ def run_tflite(options: argparse.Namespace) -> None:
 
 def _cut_line(report: dict[str, Any]) -> str:
     """How much of the texts a file does not read; empty where it reads all."""
-    cut, length, own = report["cut"], report["length"], report["own_length"]
-    if not cut["texts"]:
-        return ""
+    from bert_keras.export.tflite.guard import what_is_cut
+
+    length, own = report["length"], report["own_length"]
     whole = "" if length == own else f" (the model's own length is {own}; the loss counts from it)"
-    return (
-        f"at {length} tokens {cut['texts']:,} of {cut['of_texts']:,} texts are cut: "
-        f"{cut['tokens'] / cut['of_tokens']:.1%} of all tokens are not read{whole}"
-    )
+    line = what_is_cut(report["cut"], length)
+    return line and line + whole
 
 
 def _ranges_line(ranges: dict[str, Any] | None) -> str:
