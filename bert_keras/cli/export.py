@@ -121,15 +121,6 @@ def run_saved_model(options: argparse.Namespace) -> None:
         ["largest difference", f"{compared['largest_difference']:.2g}"],
         ["other answers", str(sum(compared["other_answers"].values()))],
     ]
-    if own := compared["own_length"]:
-        rows.append(
-            [
-                f"at its own {own['length']} tokens",
-                f"{own['other_answers']} of {own['texts']} texts are answered otherwise; "
-                f"{report['settings']['max_length']} tokens cut {own['cut']} of them, "
-                f"{own['not_read'] / own['tokens']:.1%} of all tokens are not read",
-            ]
-        )
     rows.append(
         ["rows in a request", f"{report['batching']['max_batch_size']} at most, as batched"]
     )
@@ -138,6 +129,13 @@ def run_saved_model(options: argparse.Namespace) -> None:
         rows.append(["from Python", f"{imports}, then tf.saved_model.load"])
     console.print(f"{report['version']}: a {report['model']}")
     console.print(table("", ["", ""], rows))
+    if own := compared["own_length"]:
+        length = report["settings"]["max_length"]
+        console.print(
+            f"at the model's own {own['length']} tokens {own['other_answers']} of {own['texts']} "
+            f"texts have other answers than at {length}, which cuts {own['cut']} of them: "
+            f"{own['not_read'] / own['tokens']:.1%} of all tokens are not read"
+        )
 
 
 def _config(options: argparse.Namespace) -> ExportConfig:
@@ -202,7 +200,8 @@ def _add_tflite(formats: Any) -> None:
         "--max-accuracy-drop",
         type=float,
         metavar="POINTS",
-        help="fail when the metric falls by more points than this from the model at its own length",
+        help="fail when the metric falls by more percentage points, counted from the model at its "
+        "own length",
     )
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="a TOML file with a table [tflite]"
@@ -251,14 +250,12 @@ def run_tflite(options: argparse.Namespace) -> None:
 
 def _cut_line(report: dict[str, Any]) -> str:
     """How much of the texts a file does not read; empty where it reads all."""
-    cut, length, own = report["cut"], report["length"], report["own_length"]
-    if not cut["texts"]:
-        return ""
+    from bert_keras.export.tflite.guard import what_is_cut
+
+    length, own = report["length"], report["own_length"]
     whole = "" if length == own else f" (the model's own length is {own}; the loss counts from it)"
-    return (
-        f"at {length} tokens {cut['texts']:,} of {cut['of_texts']:,} texts are cut: "
-        f"{cut['tokens'] / cut['of_tokens']:.1%} of all tokens are not read{whole}"
-    )
+    line = what_is_cut(report["cut"], length)
+    return line and line + whole
 
 
 def _ranges_line(ranges: dict[str, Any] | None) -> str:

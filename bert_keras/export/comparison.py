@@ -45,7 +45,7 @@ class OwnLength:
         pairs = list(texts[1]) if len(texts) > 1 else None
         for encoding in own.tokenizer.encode_batch(list(texts[0]), pairs):
             count = len(encoding.input_ids)
-            whole, read = (min(count, one.row_tokens()) for one in (own, answers))
+            whole, read = (min(count, one.most_read()) for one in (own, answers))
             self.tokens += whole
             self.not_read += max(0, whole - read)
             self.cut += read < whole

@@ -50,11 +50,13 @@ def test_answers_that_change_are_counted_from_the_models_own_length(make_model, 
     assert own["not_read"] / own["tokens"] == np.maximum(lengths - 8, 0).sum() / lengths.sum()
 
 
-def test_a_tagger_reads_short_windows_and_answers_otherwise(short):
-    """Nothing is cut, but each window has less context."""
+def test_a_tagger_reads_short_windows_and_answers_otherwise(make_model, short):
+    """Each window has less context, and four of 6 tokens, 5 apart, hold 21."""
     own = short["tagging"][0]["comparison_with_keras"]["own_length"]
     assert own["other_answers"] > own["texts"] / 2
-    assert own["cut"] < own["texts"] / 2
+    tokenizer = make_model("tagging").tokenizer
+    encoded = tokenizer.encode_batch(comparison_texts(tokenizer, 96 * 2))
+    assert own["cut"] == sum(len(encoding.input_ids) > 23 for encoding in encoded)
 
 
 def test_an_export_at_the_own_length_says_nothing(exported):
@@ -81,8 +83,8 @@ def test_the_command_says_both(make_model, tmp_path, capsys):
     assert main(command) == 0
     out = capsys.readouterr().out
     assert re.search(
-        r"at its own 64 tokens +\d+ of 28 texts are answered otherwise; 8 tokens cut \d+ of them, "
-        r"[\d.]+% of all tokens are not read",
+        r"at the model's own 64 tokens \d+ of 28 texts have other answers than at 8, which cuts "
+        r"\d+ of them: [\d.]+% of all tokens are not read",
         out,
     )
     assert re.search(r"rows in a request +4 at most, as batched", out)

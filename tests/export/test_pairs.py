@@ -69,17 +69,17 @@ def test_a_saved_model_remembers(models):
         assert task_of(models[kind]).trained_on == trained_on(models[kind]) == kind
 
 
-@pytest.mark.parametrize("config", [SavedModelConfig, TFLiteConfig])
-def test_what_is_left_out_is_what_the_model_was_trained_on(models, make_model, config):
-    assert with_pair(config(input="text"), models["pairs"]).pair is True
-    assert with_pair(config(input="text"), models["texts"]).pair is False
-    assert with_pair(config(input="text"), make_model("classification")).pair is False
-    assert with_pair(config(input="text", pair=True), make_model("classification")).pair is True
-    assert with_pair(config(input="tokens"), models["pairs"]).pair is False
+@pytest.mark.parametrize("settings", [SavedModelConfig, TFLiteConfig])
+def test_what_is_left_out_is_what_the_model_was_trained_on(models, make_model, settings):
+    assert with_pair(settings(input="text"), models["pairs"]).pair is True
+    assert with_pair(settings(input="text"), models["texts"]).pair is False
+    assert with_pair(settings(input="text"), make_model("classification")).pair is False
+    assert with_pair(settings(input="text", pair=True), make_model("classification")).pair is True
+    assert with_pair(settings(input="tokens"), models["pairs"]).pair is False
     with pytest.raises(InputError, match="trained on pairs of texts, and a single one has no"):
-        with_pair(config(input="text", pair=False), models["pairs"])
+        with_pair(settings(input="text", pair=False), models["pairs"])
     with pytest.raises(InputError, match="trained on single texts: leave --pair"):
-        with_pair(config(input="text", pair=True), models["texts"])
+        with_pair(settings(input="text", pair=True), models["texts"])
 
 
 def test_a_saved_model_takes_pairs(models, tmp_path, strings):
@@ -159,7 +159,8 @@ def test_the_commands_refuse_the_other_kind(models, tmp_path, capsys, form, kind
 def test_fine_tuning_on_pairs_is_kept_and_served(models, tokenizer, data, tmp_path, capsys):
     table = tmp_path / "train.tsv"
     table.write_text("\n".join([*ROWS["pairs"], *ROWS["pairs"][1:] * 7]) + "\n")
-    command = ["finetune", "--model", str(models["texts folder"]), "--train", str(table)]
+    command = ["finetune", "configs/finetune/mrpc.toml", "--model", str(models["texts folder"])]
+    command += ["--train", str(table)]
     sets = ["data.max_seq_length=24", "train.epochs=1", "train.batch_size=4"]
     command += [part for one in sets for part in ("--set", one)]
     assert main([*command, "--dev", str(table), "--workdir", str(tmp_path / "run")]) == 0

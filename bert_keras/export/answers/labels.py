@@ -72,6 +72,13 @@ class _TextAnswers(Answers):
         counts = tf.math.segment_sum(tf.ones_like(logits[:, :1]), windows.text)
         return self.from_logits(sums / counts)
 
+    def most_read(self) -> int:
+        """Those of all windows, which overlap, where it is read in such."""
+        length = super().most_read()
+        if not self.task.windows:
+            return length
+        return length + (self.task.max_windows - 1) * overlapping(length - 2)
+
     def row_tokens(self) -> int:
         """The tokens of all windows of a text."""
         return super().row_tokens() * (self.task.max_windows if self.task.windows else 1)

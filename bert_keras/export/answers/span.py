@@ -154,6 +154,11 @@ class SpanAnswers(Answers):
             "no_answer_threshold": threshold if np.isfinite(threshold) else None,
         }
 
+    def most_read(self) -> int:
+        """Those of all windows, which overlap, behind a question of no length."""
+        stride = min(self.task.doc_stride, super().most_read() - 3)
+        return super().most_read() + (self.config.max_windows - 1) * stride
+
     def row_tokens(self) -> int:
         """All windows of a text."""
         return super().row_tokens() * self.config.max_windows

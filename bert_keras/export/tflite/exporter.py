@@ -23,7 +23,7 @@ from bert_keras.export.tflite.examples import (
     own_length,
     read_examples,
 )
-from bert_keras.export.tflite.guard import check_accuracy, check_can_be_told
+from bert_keras.export.tflite.guard import check_accuracy, check_can_be_told, what_is_cut
 from bert_keras.export.tflite.measure import Judge, Measurement, agreement_of, batches_of
 from bert_keras.export.tflite.metadata import unlike_mediapipe, with_metadata
 from bert_keras.export.tflite.prune import pruned
@@ -108,7 +108,8 @@ def export_tflite(
     batches = batches_of(calibration, reference.tokenizer.pad_id, padded)
     files = _converted(converter, judge, config.quantize, batches, reference.tokenizer)
     rows = [*(one.keras for one in before), judge.keras]
-    drop = check_accuracy(judge.metric, [*rows, files[-1][0]], config.max_accuracy_drop)
+    cut = what_is_cut(sequences.cut, length)
+    drop = check_accuracy(judge.metric, [*rows, files[-1][0]], config.max_accuracy_drop, cut)
     judge.time(files)
     content, text_report = files[-1][1], None
     if text_input is not None:

@@ -84,13 +84,31 @@ def _chance(judge: Judge, limit: float) -> str:
     return f"max_accuracy_drop is judged on {count:,} {what} of {source}: " + "; ".join(parts)
 
 
-def check_accuracy(metric: str, rows: Sequence[Measurement], limit: float | None) -> float | None:
+def what_is_cut(cut: dict[str, int], length: int) -> str:
+    """A line on the texts that are longer than a file reads; empty without any.
+
+    Args:
+        cut: As ``Sequences.cut`` has it.
+        length: The tokens of a sequence.
+    """
+    if not cut["texts"]:
+        return ""
+    return (
+        f"at {length} tokens {cut['texts']:,} of {cut['of_texts']:,} texts are cut: "
+        f"{cut['tokens'] / cut['of_tokens']:.1%} of all tokens are not read"
+    )
+
+
+def check_accuracy(
+    metric: str, rows: Sequence[Measurement], limit: float | None, cut: str = ""
+) -> float | None:
     """What was lost from the first row to the last, in points; None where nothing is guarded.
 
     Args:
         metric: The metric's name.
         rows: Keras's own, those between, the file's.
         limit: The points that may be lost.
+        cut: What ``what_is_cut`` says.
 
     Raises:
         InputError: When more is.
@@ -107,15 +125,17 @@ def check_accuracy(metric: str, rows: Sequence[Measurement], limit: float | None
     if not drop <= limit + _ROUNDING:
         raise InputError(
             f"{metric} falls by {drop:.2f} points, from {before:.4f} to {after:.4f}, more than the "
-            f"{limit:g} allowed; nothing was written. {_way_out(rows)}"
+            f"{limit:g} allowed; nothing was written. {_way_out(rows, cut)}"
         )
     return drop
 
 
-def _way_out(rows: Sequence[Measurement]) -> str:
+def _way_out(rows: Sequence[Measurement], cut: str) -> str:
     """What to try: it depends on the step that loses the most."""
     if len(rows) > 2 and _lost(*rows[:2]) > _lost(*rows[-2:]):
-        return "Most is lost by what is cut off or pruned: try a larger --length, or more text"
+        if cut:
+            return f"Most is lost as {cut}; try a larger --length"
+        return "Most is lost by pruning: give --prune-vocab more text"
     return "Try --quantize dynamic or float16"
 
 
