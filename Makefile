@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile
 
 .PHONY: setup lint test test-data test-random test-all golden test-beam parity parity-garden quickstart bench-training \
-	bench-data bench-finetuning bench-time-to-quality bench-scaling bench-serving bench-mobile
+	bench-data bench-finetuning bench-time-to-quality bench-scaling bench-serving bench-mobile bench-stop
 
 setup: $(VENV)/.installed
 
@@ -33,6 +33,11 @@ test-data: setup
 test-random: SEED := $(or $(SEED),$(shell date +%s))
 test-random: setup
 	$(PYTEST) --random-order --random-order-seed=$(SEED)
+
+# BERT_KERAS_FAULTS trials (20) of each command and fault; BERT_KERAS_FAULTS_SEED draws others.
+.PHONY: test-faults
+test-faults: setup
+	$(PYTEST) --dist load -m "slow or not slow" tests/faults
 
 test-all: setup parity parity-garden test-beam
 	$(PYTEST) -m "not parity and not parity_garden"
@@ -142,3 +147,6 @@ quickstart: setup
 # MODEL is fine-tuned on SST-2, DATA the folder of its train.tsv and dev.tsv.
 bench-mobile: setup
 	$(BIN)/python benchmarks/mobile.py $(MODEL) --data $(DATA)
+
+bench-stop: setup
+	$(BIN)/python benchmarks/time_to_stop.py

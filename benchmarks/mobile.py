@@ -82,7 +82,7 @@ def answered(judge: Any, data: bytes) -> Row:
     runner = TFLiteModel(data, max(THREADS))
     given = np.array([runner.run(batch)["probabilities"][0] for batch in judge.batches])
     expected = np.array([row["probabilities"] for row in judge.expected])
-    labels = np.array([feature.targets["labels"] for feature in judge.examples.features]).ravel()
+    labels = np.array([feature.targets["labels"] for feature in judge.sequences.features]).ravel()
     right, was_right = given.argmax(axis=1) == labels, expected.argmax(axis=1) == labels
     lost, won = int((was_right & ~right).sum()), int((right & ~was_right).sum())
     margins = [np.diff(np.log(np.maximum(p, 1e-9)))[:, 0] for p in (given, expected)]
@@ -127,18 +127,19 @@ def measure(options: argparse.Namespace) -> Row:
     import bert_keras
     from bert_keras.export.tflite.answers import id_answers_of
     from bert_keras.export.tflite.convert import Converter
-    from bert_keras.export.tflite.examples import Examples
+    from bert_keras.export.tflite.examples import Examples, as_file_reads, for_ranges
     from bert_keras.export.tflite.measure import Judge, batches_of
     from bert_keras.tasks import task_of
 
     model = bert_keras.load(options.model)
-    task = task_of(model, max_seq_length=options.length)
+    task = task_of(model)
     dev, train = (task.read(str(options.data / name)) for name in ("dev.tsv", "train.tsv"))
     taken = train[:: max(1, len(train) // options.calibration)][: options.calibration]
-    texts, calibration = (task.features(rows, model.tokenizer) for rows in (dev, taken))
     answers = id_answers_of(model)
-    examples = Examples(task, dev, texts, calibration, "dev.tsv")
-    judge = Judge(model, answers, examples, options.length)
+    examples = Examples(model, dev, taken, "dev.tsv", is_labelled=True)
+    sequences = as_file_reads(examples, model.tokenizer, options.length)
+    judge = Judge(model, answers, sequences, options.length)
+    calibration = for_ranges(examples, model.tokenizer, options.length)
     ranges = batches_of(calibration, model.tokenizer.pad_id, options.length)
     converter = Converter(model, answers, options.length, None)
 

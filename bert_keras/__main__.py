@@ -1,24 +1,34 @@
 """``python -m bert_keras`` is ``bert-keras``."""
 
-import signal
+import atexit
+import os
 import sys
+
+from bert_keras.signals import Stopped, listening
 
 
 def main() -> int:
-    """Runs the command line; Ctrl-C ends even its imports in one line.
+    """Runs the command line; Ctrl-C and SIGTERM end even its imports in one line.
 
     Returns:
         The exit code.
     """
-    # So that what is half done is cleared away, as it is after Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        from bert_keras.cli import main as run
+    with listening() as request:
+        try:
+            from bert_keras.cli import main as run
 
-        return run()
-    except KeyboardInterrupt:
-        print("bert-keras: interrupted", file=sys.stderr)
-        return 130
+            code = run()
+        except Stopped as stopped:
+            print("bert-keras: interrupted", file=sys.stderr)
+            code = stopped.exit_code
+        if request.signal_number:
+            # Python's own end would take apart all that is in memory, and wait for what libraries
+            # still compute, or crash it. TensorFlow's temporary files and the like are removed.
+            atexit._run_exitfuncs()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    return code
 
 
 if __name__ == "__main__":

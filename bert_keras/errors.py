@@ -1,7 +1,18 @@
 """The exceptions that are meant for the user, and the commands that their messages name."""
 
+import errno
 import importlib.metadata
+import os
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_REFUSALS = tuple(
+    number
+    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO", "ENAMETOOLONG")
+    if (number := getattr(errno, name, None)) is not None  # Windows has no EDQUOT
+)
 
 
 class InputError(ValueError):
@@ -62,3 +73,39 @@ class Diverged(Exception):  # noqa: N818 - as Interrupted, an end of a run
 
 class WorkerLost(Exception):  # noqa: N818 - it is no error of this process
     """Another process of the run is gone; the newest checkpoint is what is left."""
+
+
+@contextmanager
+def errors_naming(path: Path, within: Path | None = None) -> Iterator[None]:
+    """Makes what the system refuses an ``OSError`` that names the user's path.
+
+    So a message names no temporary file, and is the same for every library that writes: h5py,
+    safetensors and TensorFlow each have exceptions of their own for a full disk.
+
+    Args:
+        path: What the user asked for.
+        within: Errors that name a path outside this folder are left as they are.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except OSError as error:
+        named = str(error.filename or "")
+        if named and within and not named.startswith(str(within)):
+            raise
+        number = error.errno or _refusal(error)
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from None
+    except Exception as error:
+        number = _refusal(error)
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from None
+
+
+def _refusal(error: Exception) -> int | None:
+    """The number of the system's refusal to write that a library's message speaks of."""
+    message = str(error)
+    return next((number for number in _REFUSALS if os.strerror(number) in message), None)

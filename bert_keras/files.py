@@ -1,21 +1,93 @@
-"""Writing files and directories so that a crash leaves the old one or the new one, never half."""
+"""Writing files and directories so that a crash leaves the old one or the new one, never half.
 
+What is there stays, unless the caller knows it for the program's own and says ``replace``. All has
+the mode that the umask says.
+"""
+
+import errno
 import glob
+import hashlib
+import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_IMODE
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-from bert_keras.errors import InputError
+from bert_keras.errors import InputError, errors_naming
 
-TEMPORARY_FILES = ".*.tmp"  # a glob
+# In a directory that may be replaced: the hash of each file that was written there.
+WRITTEN_FILE = ".bert_keras.json"
+_LONGEST = 200  # bytes of a name that leave room for a temporary one's, which has 255 at most
+
+
+def refuse_existing(path: Path) -> None:
+    """Raises ``InputError`` when there is anything by that name, a link that leads nowhere too.
+
+    A name that cannot be, such as one that is too long, is an ``OSError``.
+    """
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return
+    clear_left_behind(path)  # by a process that was killed when ``path`` had its name already
+    raise InputError(f"{path} already exists; remove it or choose another name")
+
+
+def is_utf8(name: str | Path) -> bool:
+    """Tell whether the name of a file is UTF-8: it may be any bytes."""
+    return str(name).isascii() or os.fsencode(name).decode(errors="replace") == str(name)
+
+
+def check_utf8(name: str | Path, why: str) -> None:
+    """Raises ``InputError``, which says why, when a name is not UTF-8."""
+    if not is_utf8(name):
+        raise InputError(f"{name} is not UTF-8, {why}; rename it, or give a link to it (ln -s)")
+
+
+def check_replaceable(path: Path) -> None:
+    """Checks that a directory may give way: it holds what the program wrote there, and no more.
+
+    Raises:
+        InputError: When it is none, or has a file that was not written there or has changed since.
+    """
+    if not os.path.lexists(path):
+        return
+    if not path.is_dir():
+        raise InputError(f"{path} is no directory and stays as it is; choose another name")
+    try:
+        written = dict(json.loads((path / WRITTEN_FILE).read_text(encoding="utf-8"))["written"])
+    except (OSError, ValueError, TypeError, KeyError):
+        written = {}
+    for folder, folders, files in os.walk(path):
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        for file in (Path(folder, name) for name in sorted((*files, *links))):
+            own = written.get(file.relative_to(path).as_posix())  # first, as hashing takes long
+            is_own = own is not None and not file.is_symlink() and own == _hash(file)
+            if not is_own and file != path / WRITTEN_FILE:
+                raise InputError(
+                    f"{file} is not what bert_keras wrote there and stays as it is; move it, or "
+                    f"choose another name than {path}"
+                )
+
+
+def hash_files(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file in a folder and the folders in it, by its name there."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {path.relative_to(folder).as_posix(): _hash(path) for path in files}
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
@@ -26,36 +98,41 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
 
     Args:
         path: The final name. Its parents are made.
-        replace: Whether a directory that already has that name gives way; of a link to one, what
-            it leads to does.
+        replace: Whether a directory of that name gives way that was written so, too; of a link to
+            one, what it leads to does. ``WRITTEN_FILE`` is written into the new one.
 
     Raises:
-        InputError: When ``path`` is there and ``replace`` is false; also when another process
-            has made it by the end of the block. What is there stays as it is.
+        InputError: When ``path`` is there and ``replace`` is false, or ``check_replaceable``
+            refuses it; also when another process has made it by the end of the block. What is there
+            stays as it is.
     """
-    path = Path(path)
-    if replace and path.is_symlink():
-        path = Path(os.path.realpath(path))
-    with _errors_naming(path):
+    path = Path(os.path.realpath(path)) if replace and os.path.islink(path) else Path(path)
+    with errors_naming(path):
         clear_left_behind(path)
-        if path.exists() and not replace:
-            raise InputError(f"{path} already exists; remove it or choose another name")
+        check_replaceable(path) if replace else refuse_existing(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+        temporary = _temporary(path)
+        temporary.mkdir()
+    mode = S_IMODE(temporary.stat().st_mode)
     try:
-        temporary.chmod(0o755)  # mkdtemp makes it private; the result should be as any directory
         with _held(temporary):  # until it has its name, or another process takes it for left
-            with _errors_naming(path, temporary):
+            with errors_naming(path, temporary):
                 yield temporary
-            for file in temporary.rglob("*"):
-                if file.is_file():
-                    _sync(file)
+                if replace:
+                    text = json.dumps({"written": hash_files(temporary)}, indent=2) + "\n"
+                    (temporary / WRITTEN_FILE).write_text(text, encoding="utf-8")
+            _settle(temporary, mode)
             if replace and path.exists():
                 old = temporary.with_suffix(".old")
                 with _held(path):
-                    path.rename(old)
-                    temporary.rename(path)
-                    shutil.rmtree(old)
+                    try:
+                        path.rename(old)
+                        temporary.rename(path)
+                    finally:
+                        if not path.exists():  # a signal came in between
+                            old.rename(path)
+                        elif old.exists():
+                            shutil.rmtree(old)
             else:
                 _rename_to_new(temporary, path)
         _sync(path.parent)
@@ -63,74 +140,135 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_text_atomic(path: str | Path, text: str) -> None:
-    """Writes ``text`` as UTF-8 under a temporary name and renames it to ``path``."""
-    write_bytes_atomic(path, text.encode("utf-8"))
+def write_text_atomic(path: str | Path, text: str, *, replace: bool = False) -> None:
+    """Writes ``text`` as UTF-8, as ``atomic_file`` does."""
+    write_bytes_atomic(path, text.encode("utf-8"), replace=replace)
 
 
-def write_bytes_atomic(path: str | Path, data: bytes) -> None:
-    """Writes ``data`` under a temporary name and renames it to ``path``."""
-    with atomic_file(path) as temporary:
+def write_bytes_atomic(path: str | Path, data: bytes, *, replace: bool = False) -> None:
+    """Writes ``data``, as ``atomic_file`` does."""
+    with atomic_file(path, replace=replace) as temporary:
         temporary.write_bytes(data)
 
 
 @contextmanager
-def atomic_file(path: str | Path) -> Iterator[Path]:
+def atomic_file(path: str | Path, *, replace: bool = False, suffix: str = "") -> Iterator[Path]:
     """Yields a temporary name for a file that becomes ``path`` when the block ends well.
 
-    What a killed process leaves behind is called as ``TEMPORARY_FILES`` says.
+    What killed processes left behind for the same ``path`` is cleared away first.
+
+    Args:
+        path: The final name. Its parents are made.
+        replace: Whether a file of that name gives way; of a link, what it leads to does.
+        suffix: The end of the temporary name, where a library asks for one.
+
+    Raises:
+        InputError: When ``path`` is there and ``replace`` is false; it stays as it is.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with _errors_naming(path):
+    path = Path(os.path.realpath(path)) if replace and os.path.islink(path) else Path(path)
+    with errors_naming(path):
+        clear_left_behind(path)
+        if not replace:
+            refuse_existing(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary(path, suffix)
+        temporary.touch(exist_ok=False)
+        mode = S_IMODE(temporary.stat().st_mode)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            yield temporary
-            _sync(temporary)
-            temporary.replace(path)
+            with _held(temporary):
+                yield temporary
+                temporary.chmod(mode)  # some libraries write it for its owner alone
+                _sync(temporary)
+                if replace:
+                    temporary.replace(path)
+                else:
+                    _link_to_new(temporary, path)
             _sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
 
+def _temporary(path: Path, suffix: str = "") -> Path:
+    """A hidden name beside ``path`` that is nobody else's."""
+    return path.with_name(f".{_stem(path)}.{secrets.token_hex(4)}.bert_keras.tmp{suffix}")
+
+
+def _stem(path: Path) -> str:
+    name = os.fsencode(path.name)
+    return path.name if len(name) <= _LONGEST else hashlib.sha256(name).hexdigest()
+
+
+def _settle(directory: Path, mode: int) -> None:
+    """Gives all in a new directory the modes that the umask says, and forces it to the disk."""
+    for path in (directory, *directory.rglob("*")):
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(mode)
+        elif path.is_file() and not path.is_symlink():
+            path.chmod(mode & 0o666)
+            _sync(path)
+
+
 def _rename_to_new(temporary: Path, path: Path) -> None:
     """Renames a directory that has something in it, unless there is anything of that name."""
-    if not path.exists():  # as an empty directory would give way
+    if not os.path.lexists(path):  # as an empty directory would give way
         try:
             temporary.rename(path)
             return
         except OSError:  # what another process has made since does not
-            if not path.exists():
+            if not os.path.lexists(path):
                 raise
-    raise InputError(f"{path} has appeared meanwhile and stays as it is; try once more")
+    raise _appeared(path)
 
 
-def clear_left_behind(path: Path) -> None:
-    """Clears away what killed processes left behind as they wrote a directory ``path``.
+def _link_to_new(temporary: Path, path: Path) -> None:
+    """Gives a file its name, unless there is anything of that name."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise _appeared(path) from None
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+            raise
+        refuse_existing(path)  # on a file system without links
+        temporary.rename(path)
 
-    Where one was killed before the new directory had the name, the old one gets it back. What a
+
+def _appeared(path: Path) -> InputError:
+    return InputError(f"{path} has appeared meanwhile and stays as it is; try once more")
+
+
+def clear_left_behind(path: Path, stem: str | None = None) -> None:
+    """Clears away what killed processes left behind as they wrote ``path``.
+
+    Where one was killed before a new directory had the name, the old one gets it back. What a
     process still holds stays as it is.
+
+    Args:
+        path: The name; of a link what it leads to.
+        stem: A glob of names in its place, for all files of a kind.
     """
     path = Path(os.path.realpath(path))
-    names = f".{glob.escape(path.name)}.{'?' * 8}"
-    for left in [*path.parent.glob(f"{names}.old"), *path.parent.glob(f"{names}.tmp")]:
+    names = f".{stem or glob.escape(_stem(path))}.{'?' * 8}.bert_keras"
+    for left in [*path.parent.glob(f"{names}.old"), *path.parent.glob(f"{names}.tmp*")]:
         with _held(left) as is_ours:
             if is_ours and left.suffix == ".old" and not path.exists():
                 left.rename(path)
-            elif is_ours:
+            elif is_ours and left.is_dir():
                 shutil.rmtree(left, ignore_errors=True)
+            elif is_ours:
+                left.unlink(missing_ok=True)
 
 
 @contextmanager
-def _held(directory: Path) -> Iterator[bool]:
-    """Yields whether this process alone holds ``directory``; a kill lets go of it.
+def _held(path: Path) -> Iterator[bool]:
+    """Yields whether this process alone holds a file or directory; a kill lets go of it.
 
     False where the system cannot tell.
     """
-    if fcntl is None or not directory.is_dir():
+    if fcntl is None or not path.exists():
         yield False
         return
-    descriptor = os.open(directory, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -143,20 +281,17 @@ def _held(directory: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def _errors_naming(path: Path, within: Path | None = None) -> Iterator[None]:
-    """Makes an ``OSError`` name the user's path instead of none or a temporary one.
+def temporary_folder() -> Iterator[str]:
+    """Yields a folder for what is needed for a moment.
 
-    Args:
-        path: What the user asked for.
-        within: Errors that name a path outside this folder are left as they are.
+    Raises:
+        OSError: When it cannot be written; names the place of such folders, which ``TMPDIR`` sets.
     """
-    try:
-        yield
-    except OSError as error:
-        named = str(error.filename or "")
-        if error.errno is None or (named and within and not named.startswith(str(within))):
-            raise
-        raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
+    with (
+        errors_naming(Path(tempfile.gettempdir())),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        yield folder
 
 
 def _sync(path: Path) -> None:

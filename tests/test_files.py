@@ -1,14 +1,26 @@
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from stat import S_IMODE
 
 import pytest
 
 from bert_keras import files
 from bert_keras.errors import InputError
-from bert_keras.files import atomic_directory, clear_left_behind, write_text_atomic
+from bert_keras.files import (
+    WRITTEN_FILE,
+    atomic_directory,
+    atomic_file,
+    check_replaceable,
+    clear_left_behind,
+    hash_files,
+    refuse_existing,
+    write_text_atomic,
+)
 
 
 def _write_half(directory):
@@ -28,36 +40,189 @@ def test_a_directory_appears_whole_or_not_at_all(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
+def _write(target, name):
+    with atomic_directory(target, replace=True) as directory:
+        (directory / name).write_text(name)
+
+
+def names(folder):
+    """What lies in a folder, but for the list of what was written."""
+    return sorted(set(os.listdir(folder)) - {WRITTEN_FILE})
+
+
 def test_a_directory_that_is_there_stays_unless_replaced(tmp_path):
     target = tmp_path / "out"
-    target.mkdir()
-    (target / "old").write_text("old")
+    _write(target, "old")
     with pytest.raises(InputError, match="already exists"), atomic_directory(target):
         pass
     with pytest.raises(IsADirectoryError), atomic_directory(target, replace=True) as directory:
         _write_half(directory)
     assert (target / "old").exists()
-    with atomic_directory(target, replace=True) as directory:
-        (directory / "new").write_text("new")
-    assert [path.name for path in target.iterdir()] == ["new"]
+    _write(target, "new")
+    assert names(target) == ["new"]
     assert list(tmp_path.iterdir()) == [target]
+
+
+def _add(folder):
+    (folder / "notes.txt").write_text("mine")
+
+
+def _change(folder):
+    (folder / "old").write_text("mine")
+
+
+def _add_below(folder):
+    (folder / "below").mkdir()
+    (folder / "below" / "notes.txt").write_text("mine")
+
+
+def _link(folder):
+    (folder / "there").symlink_to("/nowhere")
+
+
+def _forget(folder):
+    (folder / WRITTEN_FILE).unlink()
+
+
+def _spoil(folder):
+    (folder / WRITTEN_FILE).write_text('{"written": ["of another program"]}')
+
+
+@pytest.mark.parametrize("change", [_add, _change, _add_below, _link, _forget, _spoil])
+def test_a_directory_with_a_file_that_was_not_written_there_stays_as_it_is(tmp_path, change):
+    target = tmp_path / "out"
+    _write(target, "old")
+    change(target)
+    before = hash_files(target)
+    with pytest.raises(InputError, match="is not what bert_keras wrote there"):
+        _write(target, "new")
+    assert hash_files(target) == before
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_is_told_by_its_name_is_not_read(tmp_path, monkeypatch):
+    """A home directory, say, given by mistake."""
+    (tmp_path / "out").mkdir()
+    _change(tmp_path / "out")
+    monkeypatch.setattr(files, "_hash", None)
+    with pytest.raises(InputError, match="old is not what bert_keras wrote there"):
+        check_replaceable(tmp_path / "out")
+
+
+def test_an_empty_directory_gives_way_and_a_file_does_not(tmp_path):
+    (tmp_path / "empty").mkdir()
+    _write(tmp_path / "empty", "new")
+    assert names(tmp_path / "empty") == ["new"]
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="is no directory and stays as it is"):
+        _write(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_directory_that_lost_a_file_or_was_copied_is_still_the_programs_own(tmp_path):
+    _write(tmp_path / "out", "old")
+    shutil.copytree(tmp_path / "out", tmp_path / "copy")
+    (tmp_path / "out" / "old").unlink()
+    for name in ("out", "copy"):
+        _write(tmp_path / name, "new")
+        assert names(tmp_path / name) == ["new"]
+
+
+def test_a_file_that_is_there_stays_unless_replaced(tmp_path):
+    target = tmp_path / "file"
+    write_text_atomic(target, "old")
+    (tmp_path / "lost").symlink_to("nowhere")
+    for path in (target, tmp_path / "lost"):
+        with pytest.raises(InputError, match="already exists; remove it or choose another name"):
+            write_text_atomic(path, "new")
+    assert target.read_text() == "old"
+    write_text_atomic(target, "new", replace=True)
+    assert target.read_text() == "new"
+
+
+def test_of_a_link_to_a_file_what_it_leads_to_is_replaced(tmp_path):
+    write_text_atomic(tmp_path / "there", "old")
+    (tmp_path / "link").symlink_to("there")
+    write_text_atomic(tmp_path / "link", "new", replace=True)
+    assert os.readlink(tmp_path / "link") == "there"
+    assert (tmp_path / "there").read_text() == "new"
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_file_that_another_process_made_meanwhile_stays(tmp_path, monkeypatch, has_links):
+    if not has_links:  # as on a memory stick
+        monkeypatch.setattr(os, "link", lambda *names: _fail(errno.EPERM))
+
+    def write():
+        with atomic_file(tmp_path / "file") as temporary:
+            temporary.write_text("ours")
+            (tmp_path / "file").write_text("the other's")
+
+    with pytest.raises(InputError, match=r"file (has appeared meanwhile|already exists)"):
+        write()
+    assert (tmp_path / "file").read_text() == "the other's"
+    write_text_atomic(tmp_path / "other", "ours")
+    assert sorted(os.listdir(tmp_path)) == ["file", "other"]
+
+
+def _fail(number):
+    raise OSError(number, os.strerror(number))
+
+
+MODES = {0o022: (0o755, 0o644), 0o002: (0o775, 0o664), 0o077: (0o700, 0o600)}
+
+
+@pytest.mark.parametrize("umask", list(MODES))
+def test_all_has_the_mode_that_the_umask_says(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        with atomic_directory(tmp_path / "out" / "new") as directory:
+            (directory / "below").mkdir(mode=0o700)
+            (directory / "below" / "private").touch(mode=0o600)
+        with atomic_file(tmp_path / "out" / "file") as temporary:
+            temporary.unlink()  # as a library does that renames its own file
+            temporary.touch(mode=0o600)
+        write_text_atomic(tmp_path / "out" / "file", "again", replace=True)
+    finally:
+        os.umask(before)
+    of_folders, of_files = MODES[umask]
+    found = {path: S_IMODE(path.stat().st_mode) for path in (tmp_path / "out").rglob("*")}
+    assert len(found) == 4
+    assert all(mode == (of_folders if p.is_dir() else of_files) for p, mode in found.items())
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "\u00e9" * 127, "[1]*?", "a\nb", "~", "\udce9"])
+def test_names_may_be_as_long_and_as_odd_as_the_system_lets_them(tmp_path, name):
+    """What a kill left there is found again."""
+    for path in (tmp_path / "files" / name, tmp_path / "folders" / name):
+        writing = atomic_file if path.parent.name == "files" else atomic_directory
+        path.parent.mkdir()
+        left = files._temporary(path)
+        left.mkdir() if writing is atomic_directory else left.touch()
+        (path.parent / ".1.00abcdef.bert_keras.tmp").touch()  # of the name 1
+        with writing(path, replace=True) as temporary:
+            (temporary / "f" if temporary.is_dir() else temporary).write_text("new")
+        with writing(path, replace=True) as temporary:
+            (temporary / "f" if temporary.is_dir() else temporary).write_text("newer")
+        assert (path / "f" if path.is_dir() else path).read_text() == "newer"
+        assert sorted(os.listdir(path.parent)) == [".1.00abcdef.bert_keras.tmp", name]
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
     target = tmp_path / "file"
     write_text_atomic(target, "old")
     with pytest.raises(UnicodeEncodeError):
-        write_text_atomic(target, "\ud800")
+        write_text_atomic(target, "\ud800", replace=True)
+    with pytest.raises(OSError, match="No space left"), atomic_file(target, replace=True):
+        _fail(errno.ENOSPC)
     assert target.read_text() == "old"
-    write_text_atomic(target, "new")
-    assert target.read_text() == "new"
     assert os.listdir(tmp_path) == ["file"]
 
 
 def test_errors_name_what_the_user_asked_for_and_no_temporary_name(tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(IsADirectoryError) as error:
-        write_text_atomic(tmp_path / "folder", "text")
+        write_text_atomic(tmp_path / "folder", "text", replace=True)
     assert error.value.filename == str(tmp_path / "folder")
     with pytest.raises(IsADirectoryError) as error, atomic_directory(tmp_path / "out") as directory:
         _write_half(directory)
@@ -68,7 +233,8 @@ def test_errors_name_what_the_user_asked_for_and_no_temporary_name(tmp_path):
 
 
 def test_what_a_killed_process_left_goes_with_the_next_and_what_is_being_written_stays(tmp_path):
-    left, other = tmp_path / ".out.abcdefgh.tmp", tmp_path / ".out.b.abcdefgh.tmp"
+    left = tmp_path / ".out.abcdefgh.bert_keras.tmp"
+    other = tmp_path / ".out.b.abcdefgh.bert_keras.tmp"
     for directory in (left, other):
         directory.mkdir()
         (directory / "half").write_text("half")
@@ -77,8 +243,7 @@ def test_what_a_killed_process_left_goes_with_the_next_and_what_is_being_written
         with atomic_directory(tmp_path / "out") as second:
             assert first.exists()
             (second / "whole").write_text("whole")
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == [other.name, "out"]
+    assert sorted(os.listdir(tmp_path)) == [other.name, "out"]
 
 
 @pytest.mark.parametrize("at", ["sync", "rename"])
@@ -131,15 +296,35 @@ with atomic_directory(target, replace=True) as directory:
 def test_a_kill_while_a_directory_is_replaced_leaves_the_old_or_the_new_one(tmp_path, at, left):
     """Between the two renamings, and when the new one has its name."""
     target = tmp_path / "out"
-    target.mkdir()
-    (target / "old").write_text("old")
+    _write(target, "old")
     killed = subprocess.run([sys.executable, "-c", KILLED, target, at])
     assert killed.returncode == -signal.SIGKILL
     assert target.exists() == (at == "remove")
     with pytest.raises(IsADirectoryError), atomic_directory(target, replace=True) as directory:
         _write_half(directory)
     assert os.listdir(tmp_path) == ["out"]
-    assert os.listdir(target) == left
+    assert names(target) == left
+
+
+KILLED_AT_THE_END = """
+import os, signal, sys
+from bert_keras.files import write_text_atomic
+
+link = os.link
+os.link = lambda *paths: (link(*paths), os.kill(os.getpid(), signal.SIGKILL))
+write_text_atomic(sys.argv[1], "all of it")
+"""
+
+
+def test_what_was_killed_when_all_was_done_leaves_nothing_to_who_is_refused(tmp_path):
+    path = tmp_path / "answers.csv"
+    killed = subprocess.run([sys.executable, "-c", KILLED_AT_THE_END, path])
+    assert killed.returncode == -signal.SIGKILL
+    assert len(os.listdir(tmp_path)) == 2
+    with pytest.raises(InputError, match="already exists"):
+        refuse_existing(path)
+    assert os.listdir(tmp_path) == ["answers.csv"]
+    assert path.read_text() == "all of it"
 
 
 def test_what_is_being_replaced_is_not_taken_for_left(tmp_path, monkeypatch):
@@ -157,15 +342,14 @@ def test_what_is_being_replaced_is_not_taken_for_left(tmp_path, monkeypatch):
     with atomic_directory(target, replace=True) as directory:
         (directory / "new").write_text("new")
     assert looks == [False]
-    assert os.listdir(target) == ["new"]
+    assert names(target) == ["new"]
 
 
 def test_of_a_link_to_a_directory_what_it_leads_to_is_replaced(tmp_path):
-    (tmp_path / "there").mkdir()
-    (tmp_path / "there" / "old").write_text("old")
+    _write(tmp_path / "there", "old")
     (tmp_path / "link").symlink_to("there")
     with atomic_directory(tmp_path / "link", replace=True) as directory:
         (directory / "new").write_text("new")
     assert os.readlink(tmp_path / "link") == "there"
-    assert os.listdir(tmp_path / "there") == ["new"]
+    assert names(tmp_path / "there") == ["new"]
     assert sorted(os.listdir(tmp_path)) == ["link", "there"]

@@ -8,6 +8,7 @@ import keras
 
 from bert_keras.checkpoints.files import save
 from bert_keras.errors import InputError
+from bert_keras.files import check_replaceable
 from bert_keras.tokenization import BertTokenizer
 
 
@@ -15,13 +16,15 @@ class SaveBest(keras.callbacks.Callback):
     """Saves the model as a Hugging Face directory whenever an epoch was the best so far.
 
     Args:
-        path: The directory; each better model replaces the one before once it is whole.
+        path: The directory; each better model replaces the one before, or what ``save`` wrote
+            there earlier, once it is whole.
         monitor: A measure of the logs, such as ``"val_classification_accuracy"``.
         mode: ``"min"`` or ``"max"``; by default ``"min"`` for what ends in ``loss``.
         tokenizer: Saved with the model; by default the one that it was loaded with.
 
     Raises:
-        InputError: When the logs lack the measure; the message names those they have.
+        InputError: When the logs lack the measure; the message names those they have. Before
+            training begins, when the directory has files that ``save`` did not write.
     """
 
     def __init__(
@@ -39,6 +42,10 @@ class SaveBest(keras.callbacks.Callback):
             raise InputError(f'mode must be "min" or "max". Received: {mode!r}')
         self.tokenizer = tokenizer
         self.best = math.inf if self.mode == "min" else -math.inf
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Checks the directory before there is anything to lose."""
+        check_replaceable(self.path)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Saves the model if this epoch was better than all before."""

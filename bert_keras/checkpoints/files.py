@@ -34,14 +34,15 @@ def save(
 
     Args:
         model: One of our models.
-        path: What is there already is replaced once the new one is whole.
+        path: A model that ``save`` wrote there before is replaced once the new one is whole.
         tokenizer: Written beside the weights; by default the one the model was loaded with.
         format: ``"huggingface"``, a directory that ``transformers.AutoModel.from_pretrained``
             opens too; ``"google"``, a directory that Google's TF1 code opens; ``"keras"``, one
             ``.keras`` file.
 
     Raises:
-        InputError: When the format is unknown or has no place for such a model.
+        InputError: When the format is unknown or has no place for such a model, or something is
+            there that ``save`` did not write, or that has changed since. It stays as it is.
         OSError: When the files cannot be written; what was there stays as it was.
     """
     if format not in FORMATS:

@@ -6,6 +6,7 @@ write.
 """
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -74,11 +75,12 @@ def save_google(model: Any, path: str | Path, tokenizer: BertTokenizer | None = 
     Args:
         model: One of our models but for ``BertForTokenClassification``, for which that code has
             no names.
-        path: The folder. One that is there already is replaced once the new one is whole.
+        path: The folder. One that was written so before is replaced once the new one is whole.
         tokenizer: Its ``vocab.txt`` is written; by default the one the model was loaded with.
 
     Raises:
-        InputError: When that code has nothing like the model.
+        InputError: When that code has nothing like the model, or the folder has files in it that
+            were not written so.
         OSError: When the files cannot be written; what was there stays as it was.
     """
     config = model.config
@@ -106,15 +108,12 @@ def save_google(model: Any, path: str | Path, tokenizer: BertTokenizer | None = 
     with atomic_directory(path, replace=True) as directory:
         text = json.dumps(values, indent=2) + "\n"
         (directory / CONFIG_FILE).write_text(text, encoding="utf-8")
-        try:
-            tf.raw_ops.SaveV2(
-                prefix=str(directory / PREFIX),
-                tensor_names=names,
-                shape_and_slices=[""] * len(names),
-                tensors=[tf.constant(array) for array in arrays],
-            )
-        except tf.errors.OpError as error:  # such as a full disk
-            raise OSError(f"cannot write {Path(path) / PREFIX}: {error.message}") from None
+        tf.raw_ops.SaveV2(
+            prefix=os.fsencode(directory / PREFIX),
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=[tf.constant(array) for array in arrays],
+        )
         if tokenizer is not None:
             tokenizer.save(directory, config.max_position_embeddings)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
 import safetensors.numpy
 
 from bert_keras.checkpoints.config_json import (
@@ -74,11 +73,12 @@ def save_huggingface(model: Any, path: str | Path, tokenizer: BertTokenizer | No
 
     Args:
         model: One of our models.
-        path: The directory. One that is there already is replaced once the new one is whole.
+        path: The directory. One that was written so before is replaced once the new one is whole.
         tokenizer: Written beside the weights; by default the one the model was loaded with.
 
     Raises:
-        InputError: When the model is of no class that the layout knows.
+        InputError: When the model is of no class that the layout knows, or the directory has
+            files in it that were not written so.
         OSError: When the files cannot be written; a directory that was there stays as it was.
     """
     config = config_values(model)
@@ -90,14 +90,9 @@ def save_huggingface(model: Any, path: str | Path, tokenizer: BertTokenizer | No
         tensors |= {key.removeprefix("bert.") if bare else key: a for key, a in arrays.items()}
     with atomic_directory(path, replace=True) as directory:
         (directory / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        try:
-            # transformers asks that the metadata name a framework.
-            metadata = {"format": "pt"}
-            safetensors.numpy.save_file(tensors, directory / WEIGHTS_FILE, metadata=metadata)
-        except safetensors.SafetensorError as error:  # such as a full disk
-            raise OSError(f"cannot write {Path(path) / WEIGHTS_FILE}: {error}") from None
-        # The library writes it for its owner alone; it should be as the files beside it.
-        (directory / WEIGHTS_FILE).chmod((directory / CONFIG_FILE).stat().st_mode)
+        # transformers asks that the metadata name a framework.
+        metadata = {"format": "pt"}
+        safetensors.numpy.save_file(tensors, directory / WEIGHTS_FILE, metadata=metadata)
         if tokenizer is not None:
             tokenizer.save(directory, model.config.max_position_embeddings)
         if isinstance(model, BertForSentenceEmbedding):

@@ -5,7 +5,7 @@ weight must find its place. (``keras.saving.load_model`` opens them too, and pas
 that the model lacks.)
 """
 
-import os
+import json
 import tempfile
 import zipfile
 import zlib
@@ -26,7 +26,8 @@ from bert_keras.checkpoints.opening import Wanted, check_vocabulary_size, make_r
 from bert_keras.checkpoints.weights import Weights, make_model
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
-from bert_keras.errors import InputError
+from bert_keras.errors import InputError, errors_naming
+from bert_keras.files import atomic_file
 from bert_keras.modeling import BertEncoder, BertForSentenceEmbedding
 from bert_keras.modeling.model import BertModel
 from bert_keras.tokenization import BertTokenizer
@@ -77,7 +78,8 @@ def unpacked(path: Path) -> Iterator[Path]:
         raise FileNotFoundError(2, "no such file", str(path))
     with tempfile.TemporaryDirectory() as folder:
         try:
-            _unpack(path, folder)
+            with errors_naming(Path(tempfile.gettempdir())):
+                _unpack(path, folder)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             what = str(error) or "it is cut short"
             raise InputError(f"{path} is damaged or no .keras file: {what}") from None
@@ -167,12 +169,14 @@ def save_keras(model: Any, path: str | Path, tokenizer: BertTokenizer | None = N
 
     Args:
         model: One of our models.
-        path: The file, ``*.keras``. One that is there already is replaced once the new one is
+        path: The file, ``*.keras``. One that holds a model of ours is replaced once the new one is
             whole.
         tokenizer: Written into the file; by default the one the model was loaded with.
 
     Raises:
-        InputError: When the name does not end in ``.keras`` or the model is none of ours.
+        InputError: When the name does not end in ``.keras``, the model is none of ours, or neither
+            is what is there already.
+        OSError: When it cannot be written; names it.
     """
     path = Path(path)
     if path.suffix != ".keras":
@@ -181,10 +185,28 @@ def save_keras(model: Any, path: str | Path, tokenizer: BertTokenizer | None = N
         raise InputError(f"cannot save a {type(model).__name__}; it is no model of bert-keras")
     if tokenizer is not None:
         model.tokenizer = tokenizer
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp.keras")
-    try:
+    target = atomic_file(path, replace=_is_ours(path), suffix=".keras")
+    with target as temporary, _own_temporary_files():
         model.save(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _own_temporary_files() -> Iterator[None]:
+    """Clears away what Keras leaves behind where writing is broken off: a full disk, a signal."""
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory() as folder:
+        tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
+
+
+def _is_ours(path: Path) -> bool:
+    """Tell whether a file holds one of our models."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            values = json.loads(file.read(CONFIG_FILE))
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError):
+        return False
+    return isinstance(values, dict) and str(values.get("registered_name")) in _CLASSES

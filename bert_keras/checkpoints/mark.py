@@ -1,7 +1,6 @@
 """The mark of a run: the file by which its work directory is told from any other folder."""
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,7 +48,7 @@ class RunMark:
         text = json.dumps({_KEY: _VERSION} | dataclasses.asdict(self), indent=2) + "\n"
         path = workdir / MARK_FILE
         if not path.exists() or path.read_text(encoding="utf-8", errors="replace") != text:
-            write_text_atomic(path, text)
+            write_text_atomic(path, text, replace=True)
 
 
 def read_mark(workdir: Path) -> RunMark | None:
@@ -73,14 +72,3 @@ def read_mark(workdir: Path) -> RunMark | None:
             "run, or choose another --workdir"
         )
     return RunMark(**values)
-
-
-def hash_files(folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file in a folder and the folders in it, by its name there."""
-    hashes = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            hashes[path.relative_to(folder).as_posix()] = digest
-    return hashes

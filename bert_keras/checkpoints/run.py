@@ -20,11 +20,11 @@ from bert_keras.checkpoints.mark import RunMark, read_mark
 from bert_keras.checkpoints.opening import Wanted, load_tokenizer, make_request
 from bert_keras.checkpoints.run_state import (
     BEST_FOLDER,
-    BEST_STEP_FILE,
     CHECKPOINTS_FOLDER,
     MODEL_FOLDER,
     MODEL_VARIABLES,
     Arrays,
+    read_best_step,
     read_state,
     state_file,
     steps_in,
@@ -51,10 +51,10 @@ def write_description(model: Any, workdir: Path, tokenizer: BertTokenizer | None
     """
     folder = workdir / CHECKPOINTS_FOLDER
     text = json.dumps(config_values(model), indent=2) + "\n"
-    write_text_atomic(folder / MODEL_CONFIG_FILE, text)
+    write_text_atomic(folder / MODEL_CONFIG_FILE, text, replace=True)
     tokenizer = tokenizer or model.tokenizer
     if tokenizer is not None:
-        tokenizer.save(folder)
+        tokenizer.save(folder, replace=True)
 
 
 def named_run(path: Path) -> tuple[Path, int | None] | None:
@@ -132,9 +132,10 @@ def finished_or_best(workdir: Path) -> Path | None:
     if is_own and (workdir / MODEL_FOLDER / MODEL_CONFIG_FILE).exists():
         return workdir / MODEL_FOLDER
     if (workdir / BEST_FOLDER / MODEL_CONFIG_FILE).exists():
-        step = (workdir / BEST_STEP_FILE).read_text(encoding="utf-8").strip()
-        _say_unfinished(workdir, "its best model so far", int(step))
-        return workdir / BEST_FOLDER
+        step = read_best_step(workdir)
+        if step is not None:  # else somebody took the file away, and its step is unknown
+            _say_unfinished(workdir, "its best model so far", step)
+            return workdir / BEST_FOLDER
     return None
 
 

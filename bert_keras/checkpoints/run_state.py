@@ -10,6 +10,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from bert_keras.errors import InputError
 from bert_keras.files import atomic_file
 
 # What lies in a run's work directory.
@@ -45,6 +46,22 @@ def steps_in(folder: Path) -> list[int]:
     return sorted(int(match[1]) for match in matches if match)
 
 
+def read_best_step(workdir: Path) -> int | None:
+    """The step of a run's best model so far; None before there is one.
+
+    Raises:
+        InputError: When the file that says it is damaged.
+    """
+    path = workdir / BEST_STEP_FILE
+    text = path.read_text(encoding="utf-8", errors="replace").strip() if path.exists() else None
+    if text is None or (text.isascii() and text.isdigit()):
+        return None if text is None else int(text)
+    raise InputError(
+        f"{path} is damaged: it must hold the step of the model in {BEST_FOLDER}/. Received: "
+        f"{text[:20]!r}; remove it and {workdir / BEST_FOLDER}, and the newest checkpoint counts"
+    )
+
+
 def write_state(path: Path, arrays: Arrays, state: str) -> None:
     """Writes a checkpoint under a temporary name and renames it.
 
@@ -58,12 +75,8 @@ def write_state(path: Path, arrays: Arrays, state: str) -> None:
     """
     # One entry: the library writes several in any order.
     entry = json.dumps({"state": state, "sha256": digest_of(arrays, state)})
-    with atomic_file(path) as temporary:
-        try:
-            safetensors.numpy.save_file(arrays, temporary, {"run": entry})
-        except safetensors.SafetensorError as error:
-            number = re.search(r"os error (\d+)", str(error))
-            raise OSError(int(number[1]) if number else 0, str(error), str(temporary)) from None
+    with atomic_file(path, replace=True) as temporary:
+        safetensors.numpy.save_file(arrays, temporary, {"run": entry})
 
 
 def read_state(path: Path) -> tuple[Arrays, str]:

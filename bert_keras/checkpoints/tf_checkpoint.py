@@ -1,11 +1,15 @@
 """TensorFlow's checkpoint files: ``NAME.index`` and ``NAME.data-00000-of-00001``."""
 
+import glob
+import tempfile
+import weakref
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from bert_keras.errors import InputError
+from bert_keras.files import is_utf8
 
 _ERRORS = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -33,7 +37,7 @@ class TFCheckpoint:
     def __init__(self, path: Path) -> None:
         self.prefix = _prefix(path)
         try:
-            self._reader = tf.train.load_checkpoint(str(self.prefix))
+            self._reader = tf.train.load_checkpoint(self._plain_name())
             stored = self._reader.get_variable_to_shape_map()
         except _ERRORS as error:
             reason = str(error).splitlines()[0]
@@ -43,6 +47,20 @@ class TFCheckpoint:
         self.is_object_based = _OBJECT_GRAPH in stored
         stored.pop(_OBJECT_GRAPH, None)
         self.shapes = {name: tuple(shape) for name, shape in stored.items()}
+
+    def _plain_name(self) -> str:
+        """The checkpoint's name for TensorFlow, to which others than UTF-8 are none, others globs.
+
+        Where it is such a one, links to the files have another as long as this object lives.
+        """
+        if is_utf8(self.prefix) and set("[*?\\").isdisjoint(str(self.prefix)):
+            return str(self.prefix)
+        folder = tempfile.TemporaryDirectory()
+        weakref.finalize(self, folder.cleanup)
+        for file in self.prefix.parent.glob(f"{glob.escape(self.prefix.name)}.*"):
+            link = Path(folder.name, f"model{file.name.removeprefix(self.prefix.name)}")
+            link.symlink_to(file.absolute())
+        return f"{folder.name}/model"
 
     def read(self, name: str) -> np.ndarray:
         """One array.
@@ -63,7 +81,7 @@ def _prefix(path: Path) -> Path:
         return path.with_suffix("") if path.suffix == ".index" else path
     names = sorted(file.name.removesuffix(".index") for file in path.glob("*.index"))
     if len(names) > 1:
-        state = tf.train.get_checkpoint_state(str(path))
+        state = tf.train.get_checkpoint_state(str(path)) if is_utf8(path) else None
         # The folder may have moved since: what it was then is of no interest.
         newest = Path(state.model_checkpoint_path).name if state else ""
         names = [newest] if newest in names else names

@@ -29,11 +29,19 @@ INPUT_HELP = (
 )
 
 
+def name_of_data(text: str) -> str:
+    """An argparse type: the name of a file, or what stands for one: ``-``, ``tfds:NAME``."""
+    return text
+
+
 class CommandParser(argparse.ArgumentParser):
     """A parser that takes options before, between and after the other arguments.
 
     argparse alone refuses ``predict MODEL --json TEXT``: it takes the texts to be none as soon as
     an option follows the model.
+
+    It refuses an empty name of a file (type ``Path`` or ``name_of_data``), by which argparse would
+    mean the current folder, and many a program nothing.
     """
 
     _is_inside = False
@@ -47,6 +55,12 @@ class CommandParser(argparse.ArgumentParser):
             return self.parse_known_intermixed_args(args, namespace)
         finally:
             self._is_inside = False
+
+    def _get_value(self, action: argparse.Action, text: str) -> Any:
+        if action.type in (Path, name_of_data) and not text.strip():
+            name = "/".join(action.option_strings) or action.metavar or action.dest
+            raise InputError(f"{name} is an empty name; is a shell variable unset?")
+        return super()._get_value(action, text)
 
 
 def add_command(
@@ -66,7 +80,7 @@ def add_command(
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
     """INPUT..., --text-column and --cased."""
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help=INPUT_HELP)
+    parser.add_argument("inputs", nargs="+", type=name_of_data, metavar="INPUT", help=INPUT_HELP)
     parser.add_argument(
         "--text-column",
         default="text",

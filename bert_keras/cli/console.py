@@ -133,15 +133,17 @@ def start_tensorflow() -> None:
 def without_notes() -> Iterator[None]:
     """Keeps from the user what C++ writes to standard error, unless the block fails.
 
-    Should it fail otherwise than by bad input, the notes are shown after all.
+    Should it fail otherwise than by bad input or a full disk, the notes are shown after all. What
+    our own library says is shown in any case.
     """
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as notes:
         os.dup2(notes.fileno(), 2)
         try:
-            yield
-        except InputError:
+            with _errors_on(kept):
+                yield
+        except (InputError, OSError):
             raise
         except Exception:
             notes.seek(0)
@@ -150,6 +152,25 @@ def without_notes() -> Iterator[None]:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+@contextmanager
+def _errors_on(descriptor: int) -> Iterator[None]:
+    """Has ``errors`` write to a copy of standard error, where it goes to descriptor 2."""
+    try:
+        is_descriptor = errors.file.fileno() == 2
+    except (OSError, ValueError):  # a test's
+        is_descriptor = False
+    if not is_descriptor:
+        yield
+        return
+    encoding = errors.encoding
+    with open(descriptor, "w", encoding=encoding, errors="backslashreplace", closefd=False) as file:
+        errors.file = file
+        try:
+            yield
+        finally:
+            errors.file = None  # type: ignore[assignment] # whatever sys.stderr is
 
 
 def cpu_has_bfloat16() -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bert_keras.cli.arguments import MODEL_HELP, add_command, existing_model
 from bert_keras.cli.console import console, errors, progress, start_tensorflow
-from bert_keras.errors import InputError
+from bert_keras.files import refuse_existing
 
 _LAYER = re.compile(r"layer_\d+")
 # Files that become others: the architecture, the weights, the vocabulary and their lists.
@@ -67,8 +67,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Converts, and prints what went where."""
-    if options.out.exists():
-        raise InputError(f"{options.out} already exists; remove it or choose another name")
+    refuse_existing(options.out)
     source = existing_model(options.source)
     start_tensorflow()
     from bert_keras.checkpoints import load, save

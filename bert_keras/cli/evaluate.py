@@ -11,6 +11,7 @@ from bert_keras.cli.arguments import (
     add_label_arguments,
     add_task_arguments,
     existing_model,
+    name_of_data,
     task_settings,
 )
 from bert_keras.cli.console import console, short, start_tensorflow, table
@@ -30,7 +31,7 @@ def add_parser(subparsers: Any) -> None:
         "  bert-keras evaluate runs/sst2 --data test.tsv --json",
     )
     parser.add_argument("model", type=Path, help=MODEL_HELP)
-    parser.add_argument("--data", metavar="FILE", required=True, help=DATA_HELP)
+    parser.add_argument("--data", type=name_of_data, metavar="FILE", required=True, help=DATA_HELP)
     add_task_arguments(parser)
     add_label_arguments(parser)
     parser.add_argument(

@@ -11,6 +11,7 @@ from bert_keras.cli.arguments import (
     add_command,
     at_least,
     existing_model,
+    name_of_data,
     recipe_file,
 )
 from bert_keras.cli.console import (
@@ -36,7 +37,7 @@ Settings = TypeVar("Settings", SavedModelConfig, TFLiteConfig)
 
 _EXAMPLES = (
     "  bert-keras export saved-model runs/sst2 served/sst2\n"
-    "  bert-keras export saved-model runs/mrpc served/mrpc --pair --weights bfloat16"
+    "  bert-keras export saved-model runs/mrpc served/mrpc --weights bfloat16"
 )
 _TFLITE_EXAMPLES = (
     "  bert-keras export tflite runs/sst2 sst2.tflite --quantize dynamic --data dev.tsv\n"
@@ -90,7 +91,9 @@ def _add_saved_model(formats: Any) -> None:
         "(default: text)",
     )
     parser.add_argument(
-        "--pair", action="store_true", default=None, help="the model answers pairs of texts"
+        "--pair",
+        action=argparse.BooleanOptionalAction,
+        help="the model answers pairs of texts (default: as it was trained)",
     )
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="a TOML file with a table [saved_model]"
@@ -118,11 +121,21 @@ def run_saved_model(options: argparse.Namespace) -> None:
         ["largest difference", f"{compared['largest_difference']:.2g}"],
         ["other answers", str(sum(compared["other_answers"].values()))],
     ]
+    rows.append(
+        ["rows in a request", f"{report['batching']['max_batch_size']} at most, as batched"]
+    )
     if report["python_packages"]:
         imports = f"import {', '.join(report['python_packages'])}"
         rows.append(["from Python", f"{imports}, then tf.saved_model.load"])
     console.print(f"{report['version']}: a {report['model']}")
     console.print(table("", ["", ""], rows))
+    if own := compared["own_length"]:
+        length = report["settings"]["max_length"]
+        console.print(
+            f"at the model's own {own['length']} tokens {own['other_answers']} of {own['texts']} "
+            f"texts have other answers than at {length}, which cuts {own['cut']} of them: "
+            f"{own['not_read'] / own['tokens']:.1%} of all tokens are not read"
+        )
 
 
 def _config(options: argparse.Namespace) -> ExportConfig:
@@ -163,17 +176,23 @@ def _add_tflite(formats: Any) -> None:
         "--input", choices=INPUTS, help="what the file takes (default: tokens, their ids)"
     )
     parser.add_argument(
-        "--pair", action="store_true", default=None, help="with --input text: pairs of texts"
+        "--pair",
+        action=argparse.BooleanOptionalAction,
+        help="with --input text: pairs of texts (default: as it was trained)",
     )
     parser.add_argument(
         "--length",
         type=_length,
         metavar="N|dynamic",
-        help="tokens of every sequence (default: 128, or what the model reads at most)",
+        help="tokens of every sequence (default: what the model was trained at; where it does not "
+        "say, 128 or what it reads at most)",
     )
-    parser.add_argument("--data", metavar="FILE", help=f"what is measured on: {DATA_HELP}")
+    parser.add_argument(
+        "--data", type=name_of_data, metavar="FILE", help=f"what is measured on: {DATA_HELP}"
+    )
     parser.add_argument(
         "--prune-vocab",
+        type=name_of_data,
         metavar="FILE",
         help="leave out the word pieces that this text of the task does not need",
     )
@@ -181,7 +200,8 @@ def _add_tflite(formats: Any) -> None:
         "--max-accuracy-drop",
         type=float,
         metavar="POINTS",
-        help="fail when the metric falls by more percentage points",
+        help="fail when the metric falls by more percentage points, counted from the model at its "
+        "own length",
     )
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="a TOML file with a table [tflite]"
@@ -216,13 +236,36 @@ def run_tflite(options: argparse.Namespace) -> None:
     with without_notes():
         report = export_tflite(model, None, options.out, settings, data=options.data)
     console.print(f"{report['file']}: a {report['model']}, {report['bytes'] / 1e6:.2f} MB")
-    console.print(f"measured on {report['texts']} sequences of {report['source']}")
+    console.print(f"measured on {report['texts']:,} texts of {report['source']}")
+    for line in (_cut_line(report), _ranges_line(report["ranges"])):
+        if line:
+            console.print(line)
     console.print(table("", *table_rows(report)))
     kept, before = report["word_pieces"], report["word_pieces_before"]
     if kept < before:
         console.print(f"vocabulary: {kept:,} of {before:,} word pieces stay")
     if report["text_input"]:
         console.print(_text_line(report["text_input"]))
+
+
+def _cut_line(report: dict[str, Any]) -> str:
+    """How much of the texts a file does not read; empty where it reads all."""
+    from bert_keras.export.tflite.guard import what_is_cut
+
+    length, own = report["length"], report["own_length"]
+    whole = "" if length == own else f" (the model's own length is {own}; the loss counts from it)"
+    line = what_is_cut(report["cut"], length)
+    return line and line + whole
+
+
+def _ranges_line(ranges: dict[str, Any] | None) -> str:
+    """Where the ranges of 8 bits are from; empty where there are none."""
+    if ranges is None:
+        return ""
+    line = f"ranges of 8 bits: from {ranges['texts']:,} texts of {ranges['source']}"
+    if ranges["measured_too"]:
+        return f"{line}, the same that are measured: what is lost on others may be more"
+    return f"{line}, others than those measured"
 
 
 def _text_line(report: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from bert_keras.cli.arguments import (
     add_command,
     add_run_arguments,
     existing_model,
+    name_of_data,
     note_on_precision,
     recipe_file,
 )
@@ -34,9 +35,14 @@ def add_parser(subparsers: Any) -> None:
     )
     add_run_arguments(parser)
     parser.add_argument("--model", type=Path, help=f"{MODEL_HELP} (default: model.init)")
-    parser.add_argument("--train", metavar="FILE", help=f"labelled examples: {DATA_HELP}")
     parser.add_argument(
-        "--dev", metavar="FILE", help="examples that choose the best model (default: data.dev)"
+        "--train", type=name_of_data, metavar="FILE", help=f"labelled examples: {DATA_HELP}"
+    )
+    parser.add_argument(
+        "--dev",
+        type=name_of_data,
+        metavar="FILE",
+        help="examples that choose the best model (default: data.dev)",
     )
 
 

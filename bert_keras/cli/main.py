@@ -26,6 +26,7 @@ from bert_keras.cli import (
 from bert_keras.cli.arguments import CommandParser
 from bert_keras.cli.console import notes_shown
 from bert_keras.errors import Diverged, InputError, Interrupted, WorkerLost
+from bert_keras.signals import Stopped
 
 # In the order of their use. None of these modules imports TensorFlow before its command runs.
 COMMANDS = (
@@ -67,10 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 failed, 2 wrong usage, 128 + the signal's number when one ended it.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):  # what it has no character for is no failure
-        sys.stdout.reconfigure(errors="backslashreplace")
-    options = build_parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):  # what they have no character for is no failure
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
+        options = build_parser().parse_args(arguments)
         with notes_shown():
             options.run(options)
     except (InputError, Diverged, WorkerLost) as error:
@@ -83,9 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGPIPE
     except OSError as error:
         return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         _fail("interrupted")
-        return 130
+        return error.exit_code if isinstance(error, Stopped) else 128 + signal.SIGINT
     return 0
 
 

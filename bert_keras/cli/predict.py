@@ -13,6 +13,7 @@ from bert_keras.cli.arguments import (
     add_command,
     add_task_arguments,
     existing_model,
+    name_of_data,
     task_settings,
     utf8_text,
 )
@@ -50,6 +51,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--input",
+        type=name_of_data,
         metavar="FILE",
         help="*.txt, a text a line; *.tsv, *.csv or *.jsonl, labels passed over; '-' reads lines. "
         "Every row gets an answer, in order; one without text null",

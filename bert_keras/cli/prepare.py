@@ -6,7 +6,14 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bert_keras.cli.arguments import add_command, add_inputs, at_least, casing, start_tensorflow_for
+from bert_keras.cli.arguments import (
+    add_command,
+    add_inputs,
+    at_least,
+    casing,
+    name_of_data,
+    start_tensorflow_for,
+)
 from bert_keras.cli.console import console, progress, table
 from bert_keras.errors import InputError
 
@@ -77,6 +84,7 @@ def add_parser(subparsers: Any) -> None:
     )
     group.add_argument(
         "--beam-parts",
+        type=name_of_data,
         metavar="DIR",
         help="a folder that all machines see, for what the workers leave (default: beside OUT)",
     )

@@ -86,8 +86,9 @@ def _check_folder(workdir: Path) -> None:
     Raises:
         InputError: When there is something in the folder, and no mark.
     """
-    from bert_keras.files import write_text_atomic
+    from bert_keras.files import check_utf8, write_text_atomic
 
+    check_utf8(workdir, "as the name of its corpus in the run's config.toml has to be")
     mark = workdir / MARK_FILE
     if mark.exists():
         return

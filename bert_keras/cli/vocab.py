@@ -6,7 +6,7 @@ from typing import Any
 
 from bert_keras.cli.arguments import add_command, add_inputs, at_least, casing, start_tensorflow_for
 from bert_keras.cli.console import console, progress
-from bert_keras.errors import InputError
+from bert_keras.files import refuse_existing
 
 
 def add_parser(subparsers: Any) -> None:
@@ -31,8 +31,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Learns the vocabulary and writes it, but never over another one."""
-    if options.out.exists():
-        raise InputError(f"{options.out} already exists; remove it or choose another name")
+    refuse_existing(options.out)
     start_tensorflow_for(options.inputs)
     learn(options.inputs, options.out, options.size, options.cased, options.text_column)
 

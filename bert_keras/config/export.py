@@ -23,7 +23,8 @@ class SavedModelConfig:
             that oneDNN makes one operation of it, which GPUs cannot run.
         input: ``"text"``: the tokenizer is in the graph, by operations of tensorflow-text.
             ``"tokens"``: ids alone, by TensorFlow's own operations.
-        pair: Whether the texts come in pairs (``text_a``, ``text_b``).
+        pair: Whether the texts come in pairs (``text_a``, ``text_b``); left out, as the model was
+            trained, and singly where it does not say.
         top: Masked LM: how many candidates each [MASK] gets.
         max_windows: Tagging and span: a text longer than this many windows is read no further, as
             if it ended there, so that a request's cost is bounded.
@@ -35,7 +36,7 @@ class SavedModelConfig:
     weights: str = "float32"
     device: str = "cpu"
     input: str = "text"
-    pair: bool = False
+    pair: bool | None = None
     top: int = 5
     max_windows: int = 16
     max_request_tokens: int = 32_768
@@ -61,8 +62,10 @@ class TFLiteConfig:
             with the ranges fixed beforehand on calibration text where that loses little.
         input: ``"tokens"``, ids from a tokenizer on the phone, or ``"text"``, by two operations of
             tensorflow-text that the app must link.
-        pair: ``"text"``: whether the texts come in pairs (``text_a``, ``text_b``).
-        length: Tokens of every sequence; left out, 128 or what the model reads at most.
+        pair: ``"text"``: whether the texts come in pairs (``text_a``, ``text_b``); left out, as the
+            model was trained, and singly where it does not say.
+        length: Tokens of every sequence; left out, what the model was trained at, and where it
+            does not say, 128 or what it reads at most.
         dynamic: Whether batch and length are left open; ``length`` is then only what texts are
             measured at.
         prune_vocab: A file of the task's text: word pieces that it does not need are left out.
@@ -70,12 +73,13 @@ class TFLiteConfig:
             ours computes scores in 8 bits; one that is to be quantized further wants about -50,
             since 256 steps must span it.
         max_accuracy_drop: The export fails when the task's metric, or the agreement with Keras
-            where there are no labels, is more percentage points lower than Keras's.
+            where there are no labels, is more percentage points lower than Keras's at the model's
+            own length.
     """
 
     quantize: str = "none"
     input: str = "tokens"
-    pair: bool = False
+    pair: bool | None = None
     length: int | None = None
     dynamic: bool = False
     prune_vocab: str | None = None
@@ -96,7 +100,7 @@ class TFLiteConfig:
                     0 <= self.max_accuracy_drop <= 100, self.max_accuracy_drop)  # fmt: skip
 
 
-def _only_of_text(pair: bool, given: str) -> None:
+def _only_of_text(pair: bool | None, given: str) -> None:
     if pair and given != "text":
         raise InputError("pair says what a file takes that takes text: give --input text too")
 

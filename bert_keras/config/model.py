@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bert_keras.errors import InputError
+from bert_keras.files import write_text_atomic
 
 # The published sizes, as layers / hidden size: Devlin et al. 2018, section 3 (base, large) and
 # Turc et al. 2019, table 1 (tiny to medium). Heads are hidden / 64, the inner layer 4 x hidden.
@@ -146,8 +147,12 @@ class BertConfig:
         return cls.from_dict(read_json_object(path))
 
     def to_json(self, path: str | Path) -> None:
-        """Writes the fields as JSON."""
-        Path(path).write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+        """Writes the fields as JSON.
+
+        Raises:
+            InputError: When the file is there already.
+        """
+        write_text_atomic(path, json.dumps(self.to_dict(), indent=2) + "\n")
 
 
 def field_names(cls: type) -> list[str]:

@@ -12,8 +12,12 @@ import tomli_w
 
 from bert_keras.config.checks import nearest
 from bert_keras.errors import InputError
+from bert_keras.files import check_utf8
 
 T = TypeVar("T")
+
+# Keys that name files. Left out, each has its own meaning; an empty name has none.
+FILES = ("data.corpus", "data.train", "data.dev", "model.init", "tflite.prune_vocab")
 
 
 def load_toml(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -> T:
@@ -34,13 +38,25 @@ def load_toml(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -> 
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}") from None
     for override in overrides:
+        check_utf8(override, "as TOML has to be")
         _apply_override(values, override)
+    for name in FILES:
+        table, key = name.split(".")
+        given = values.get(table)
+        value = given.get(key) if isinstance(given, dict) else None
+        if isinstance(value, str) and not value.strip():
+            raise InputError(f"{name} is an empty name; leave the key out, or name a file")
     return from_tables(cls, values)
 
 
 def dump_toml(config: Any) -> str:
     """The resolved config as TOML; ``load_toml`` reads an equal config from it."""
-    return tomli_w.dumps(to_tables(config))
+    tables = to_tables(config)
+    for name in FILES:
+        table, key = name.split(".")
+        if tables.get(table, {}).get(key) == "":
+            del tables[table][key]
+    return tomli_w.dumps(tables)
 
 
 def from_tables(cls: type[T], tables: dict[str, Any]) -> T:

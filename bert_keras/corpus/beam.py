@@ -47,6 +47,7 @@ from bert_keras.corpus.tfds import TFDS_PREFIX
 from bert_keras.corpus.tokenizing import tokenize_batches
 from bert_keras.corpus.writer import TokenizedBatch
 from bert_keras.errors import InputError
+from bert_keras.files import check_utf8, refuse_existing
 from bert_keras.tokenization import BertTokenizer, Casing, Losses, warn_of_casing
 
 _MANIFEST = "manifest.json"
@@ -91,13 +92,14 @@ def prepare_corpus_on_beam(
             every machine, and when Beam lacks the runner or a file system.
     """
     out = Path(out)
-    if out.exists():
-        raise InputError(f"{out} already exists; remove it or choose another name")
+    refuse_existing(out)
     tokenizer = BertTokenizer.from_vocab(vocab, casing)
     pipeline = _pipeline(options)
     check_split(split)
     warn_of_casing(tokenizer.vocab, casing)
-    sources = recognise_sources(list(dict.fromkeys(_sources(inputs))), text_column)
+    sources = recognise_sources(list(dict.fromkeys(_sources(inputs))), text_column, (vocab,))
+    for name in (*sources, parts or out):
+        check_utf8(name, "as Apache Beam asks")
     source = describe_source(inputs, split, text_column, sentences, drop_duplicates)
     counts = ReadCounts()
     with _folder(parts or str(out.absolute().parent / f".{out.name}.parts")) as folder:
@@ -215,10 +217,11 @@ def _folder(path: str) -> Iterator[str]:
     try:
         yield folder
     finally:
-        (match,) = FileSystems.match([FileSystems.join(folder, "*")])
-        FileSystems.delete([found.path for found in match.metadata_list])
-        if "://" not in path:  # elsewhere folders are but the beginnings of names
-            Path(folder).rmdir()
+        if "://" in path:  # where folders are but the beginnings of names
+            (match,) = FileSystems.match([FileSystems.join(folder, "*")])
+            FileSystems.delete([found.path for found in match.metadata_list])
+        else:
+            shutil.rmtree(folder)
             if not any(Path(path).iterdir()):
                 Path(path).rmdir()
 

@@ -5,20 +5,17 @@ text was, and the segmenter ``jieba`` says where its words are (Cui et al. 2021,
 whole-word masking for Chinese).
 """
 
-import functools
 import importlib.metadata
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from itertools import chain
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bert_keras.corpus import store
 from bert_keras.corpus.jieba_cut import JiebaCut
+from bert_keras.corpus.processes import map_in_processes
 from bert_keras.errors import InputError, install_command
 
 # The ideographs that jieba finds words in; it keeps everything else apart.
@@ -68,8 +65,8 @@ def write_word_starts(
         (np.asarray(tokens[start:end]), sentence_starts[first:][:_BLOCK_SENTENCES] - start)
         for first, start, end in zip(blocks, starts, ends, strict=True)
     )
-    with _mapper(vocab, workers) as segment_all:
-        for start, end, found in zip(starts, ends, segment_all(work), strict=True):
+    with closing(_segmented(work, vocab, workers)) as results:
+        for start, end, found in zip(starts, ends, results, strict=True):
             out[start:end] = found
             if on_progress:
                 on_progress(end * tokens.itemsize, tokens.nbytes)
@@ -117,6 +114,8 @@ def _character(piece: str) -> int:
     return ord(piece) if len(piece) == 1 and _FIRST <= piece <= _LAST else _SPACE
 
 
+_Block = tuple[np.ndarray, np.ndarray]
+
 _segmenter: WordSegmenter | None = None
 
 
@@ -125,18 +124,18 @@ def _start_worker(vocab: Sequence[str]) -> None:
     _segmenter = WordSegmenter(vocab)
 
 
-def _segment_in_worker(block: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+def _segment_in_worker(block: _Block) -> np.ndarray:
     assert _segmenter is not None  # the pool's initializer has run
     return _segmenter(*block)
 
 
-@contextmanager
-def _mapper(vocab: Sequence[str], workers: int) -> Iterator[Callable[..., Iterator[Any]]]:
-    """Yields a ``map`` over blocks, in order; over several it runs in processes of its own."""
+def _segmented(
+    blocks: Iterable[_Block], vocab: Sequence[str], workers: int
+) -> Generator[np.ndarray]:
+    """Which tokens of each block begin a word."""
     if workers == 1:
         segmenter = WordSegmenter(vocab)
-        yield functools.partial(map, lambda block: segmenter(*block))
+        yield from (segmenter(*block) for block in blocks)
         return
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (list(vocab),)) as pool:
-        yield functools.partial(pool.map, _segment_in_worker)
+    arguments = (list(vocab),)
+    yield from map_in_processes(_segment_in_worker, blocks, workers, _start_worker, arguments)

@@ -13,7 +13,10 @@ from bert_keras.errors import InputError
 
 TEXT, JSON_LINES, JSON, WIKI = "text", "JSON lines", "JSON", "WikiExtractor's documents"
 TEXT_COLUMN = "text"  # of records, unless another is named
-CSV, TSV, VOCABULARY = "CSV", "TSV", "a vocabulary"
+CSV, TSV = "CSV", "TSV"
+# What the program writes of such names, and is no text.
+VOCABULARY, LOG, ANSWERS = "a vocabulary", "the log of a run", "a model's answers"
+NO_TEXT = (VOCABULARY, LOG, ANSWERS)
 
 TEXT_SUFFIXES = frozenset({".txt", ".text", ".md", ".rst"})
 JSON_SUFFIX = ".jsonl"
@@ -32,6 +35,12 @@ _COMMENTS = re.compile(r"(?:<!--.*?-->\s*)+", re.DOTALL)
 _HTML = re.compile(r"<(!doctype\s+html|html|head|body)[\s>]", re.IGNORECASE)
 _XML = re.compile(r"<\?xml[\s>]|<!doctype\s|<DOC[\s>]|<mediawiki[\s>]")
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]*>")
+_LOG_LINE = re.compile(r'\{"step": \d+, "split": "')
+# The order of the names and the scores tell them from rows of one's own.
+_ANSWER = re.compile(
+    r'\{"row": \d+, ("id": .*?, )?"(text|question)": .*"(scores|no_answer_score|tags)": |'
+    r"row(?P<gap>[,\t])(id(?P=gap))?(text|question)(?P=gap).*(score_|no_answer_score|tags)"
+)
 _SPECIAL = {"[UNK]", "[CLS]", "[SEP]", "[MASK]"}
 _MARKUP_SHARE = 0.1  # of the characters that lie in tags
 _FEW_TAGS = 5
@@ -75,6 +84,10 @@ def recognise(path: Path, start: str, text_column: str) -> Recognised:
     """
     suffix, start = suffix_of(path), start.lstrip()
     _refuse_markup(path, suffix, start)
+    if _LOG_LINE.match(start):
+        return Recognised(LOG)
+    if _ANSWER.match(start):
+        return Recognised(ANSWERS)
     found = _json_format(suffix, start)
     if found is not None:
         _refuse_notebook(path, start)

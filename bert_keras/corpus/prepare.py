@@ -5,6 +5,7 @@ import json
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,12 +121,14 @@ def prepare_corpus(
     counts = ReadCounts()
     source = describe_source(inputs, split, text_column, sentences, drop_duplicates)
     paragraphs = watch_lines(
-        read_documents(inputs, split, counts, on_progress, text_column), source["sentences"]
+        read_documents(inputs, split, counts, on_progress, text_column, others=(vocab,)),
+        source["sentences"],
     )
     batches = tokenize_all(paragraphs, vocab, tokenizer, workers, source["sentences"])
-    return write_corpus(
-        batches, tokenizer, out, source, counts, chinese_words, workers, on_progress
-    )
+    with closing(batches):
+        return write_corpus(
+            batches, tokenizer, out, source, counts, chinese_words, workers, on_progress
+        )
 
 
 def describe_source(

@@ -1,6 +1,8 @@
 """Where text comes from: files, folders, globs, TFDS, the documentation of installed packages."""
 
+import functools
 import glob
+import itertools
 import logging
 import os
 from collections import Counter
@@ -11,9 +13,9 @@ from bert_keras.corpus.decoding import ReadCounts
 from bert_keras.corpus.decompress import PACKED_SUFFIXES
 from bert_keras.corpus.formats import (
     FOLDER_SUFFIXES,
+    NO_TEXT,
     TEXT,
     TEXT_COLUMN,
-    VOCABULARY,
     Recognised,
     is_text_by_name,
     note_formats,
@@ -29,6 +31,7 @@ from bert_keras.corpus.textfiles import (
 )
 from bert_keras.corpus.tfds import TFDS_PREFIX, tfds_texts
 from bert_keras.errors import InputError
+from bert_keras.files import WRITTEN_FILE
 
 _logger = logging.getLogger("bert_keras")
 
@@ -38,12 +41,16 @@ SPLITS = ("file", "blank-line")
 Progress = Callable[[int, int | None], None]
 
 
-# Folders in which we keep what we made, by two names that are in them.
-_OUR_FOLDERS = (
-    ("corpus.json", "tokens.npy"),
-    ("run.json", "config.toml"),
-    ("config.json", "model.safetensors"),
-)
+# What the program writes into its folders, and what stands in it: corpora, runs, models, exports
+# and the folder of quickstart. A model of any other program is none of one's texts either.
+_SIGNS = {
+    "corpus.json": '"vocab_hash"',
+    "run.json": '"bert_keras_run"',
+    WRITTEN_FILE: '"written"',
+    "export_report.json": '"bert_keras"',
+    ".quickstart": "bert-keras",
+}
+_MODEL = {"config.json", "model.safetensors"}
 
 
 def resolve_inputs(inputs: Sequence[str | Path]) -> list[Path | str]:
@@ -68,12 +75,20 @@ def resolve_inputs(inputs: Sequence[str | Path]) -> list[Path | str]:
 
 
 def recognise_sources(
-    sources: Sequence[Path | str], text_column: str = TEXT_COLUMN
+    sources: Sequence[Path | str],
+    text_column: str = TEXT_COLUMN,
+    others: Sequence[str | Path] = (),
 ) -> list[Path | str]:
     """Tells the format of all files before any is read, and says it.
 
+    Args:
+        sources: Of ``resolve_inputs``.
+        text_column: As in ``read_documents``.
+        others: Likewise.
+
     Returns:
-        The sources without vocabularies, which are no text; a note names them.
+        The sources without what is no text: vocabularies, logs, answers, and the other files of the
+        command; a note names them.
 
     Raises:
         InputError: When a file cannot be read, nothing is left, or no input has columns of which
@@ -81,19 +96,25 @@ def recognise_sources(
     """
     kept: list[Path | str] = []
     formats: list[tuple[str, Recognised]] = []
-    vocabularies = []
+    left_out: dict[str, list[str]] = {}
     for source in sources:
         if isinstance(source, Path) and source.is_file():  # a pipe can be opened only once
+            if any(os.path.exists(other) and source.samefile(other) for other in others):
+                left_out.setdefault("given to the command as something else, too", []).append(
+                    str(source)
+                )
+                continue
             found = recognise_file(source, text_column)
-            if found.format == VOCABULARY:
-                vocabularies.append(source)
+            if found.format in NO_TEXT:
+                left_out.setdefault(found.format, []).append(str(source))
                 continue
             formats.append((str(source), found))
         kept.append(source)
-    if vocabularies:
-        _logger.warning("left out, as it is a vocabulary: %s", ", ".join(map(str, vocabularies)))
+    for what, names in left_out.items():
+        _logger.warning("left out, as it is %s: %s", what, ", ".join(names))
     if not kept:
-        raise InputError(f"no input but a vocabulary: {vocabularies[0]}")
+        what, (name, *_) = next(iter(left_out.items()))
+        raise InputError(f"no input is left: {name} is {what}")
     is_all_text = len(formats) == len(kept) and all(found.format == TEXT for _, found in formats)
     if text_column != TEXT_COLUMN and is_all_text:
         raise InputError(
@@ -111,6 +132,7 @@ def read_documents(
     counts: ReadCounts | None = None,
     on_progress: Progress | None = None,
     text_column: str = TEXT_COLUMN,
+    others: Sequence[str | Path] = (),
 ) -> Iterator[Paragraph | None]:
     """Streams the paragraphs of all inputs; None comes after the last one of every document.
 
@@ -124,13 +146,15 @@ def read_documents(
         counts: Filled while reading.
         on_progress: Called with the bytes read and the bytes in all (None when not known).
         text_column: The field or column that holds the text of JSON, tables and TFDS examples.
+        others: Files that the command is given as something else, such as the vocabulary: where
+            they lie among the inputs, they are left out.
 
     Raises:
         InputError: When an input names nothing or cannot be read as text.
     """
     check_split(split)
     counts = ReadCounts() if counts is None else counts
-    sources = recognise_sources(resolve_inputs(inputs), text_column)
+    sources = recognise_sources(resolve_inputs(inputs), text_column, others)
     files = [source for source in sources if isinstance(source, Path)]
     total = sum(file.stat().st_size for file in files) if len(files) == len(sources) else None
 
@@ -192,7 +216,14 @@ def _files(name: str) -> list[Path]:
         return [path]
     if glob.has_magic(name):
         files = sorted(Path(match) for match in glob.glob(name, recursive=True))
-        files = [file for file in files if file.is_file()]
+        start = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
+        is_ours = functools.cache(_is_ours)
+        files = [
+            file
+            for file in files
+            if file.is_file()
+            and not any(start in folder.parents and is_ours(folder) for folder in file.parents)
+        ]
         if not files:
             raise InputError(f"no file matches {name}")
         return files
@@ -204,7 +235,9 @@ def _files_below(folder: Path) -> list[Path]:
     files: list[Path] = []
     others: Counter[str] = Counter()
     for path in sorted(_walk(folder)):
-        if is_text_by_name(path):
+        if not path.is_file():
+            others["(a link to a folder)" if path.is_dir() else "(no file)"] += 1
+        elif is_text_by_name(path):
             files.append(path)
         else:
             others[suffix_of(path) or "without a suffix"] += 1
@@ -222,13 +255,30 @@ def _files_below(folder: Path) -> list[Path]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """The files below a folder, without hidden ones and what lies in corpora, runs and models."""
+    """What lies below a folder, but for hidden files and what lies in folders of the program."""
     for name, folders, files in os.walk(folder):
-        ours = next((names for names in _OUR_FOLDERS if set(names).issubset(files)), None)
-        if ours is not None and Path(name) != folder:
-            _logger.warning("left out %s: it is no text, it holds %s", name, " and ".join(ours))
+        if Path(name) != folder and _is_ours(Path(name)):
             folders.clear()
             continue
         folders[:] = [child for child in folders if not child.startswith(".")]
-        paths = (Path(name, file) for file in files if not file.startswith("."))
-        yield from (path for path in paths if path.is_file())
+        links = [child for child in folders if os.path.islink(Path(name, child))]
+        yield from (Path(name, file) for file in (*files, *links) if not file.startswith("."))
+
+
+def _is_ours(folder: Path) -> bool:
+    """Tell whether the program made a folder, or it is a model's; says what it holds."""
+    held = [name for name, sign in _SIGNS.items() if _begins(folder / name, sign)]
+    if not held and all((folder / name).is_file() for name in _MODEL):
+        held = sorted(_MODEL)
+    if held:
+        _logger.warning("left out %s: it is no text, it holds %s", folder, " and ".join(held))
+    return bool(held)
+
+
+def _begins(path: Path, sign: str) -> bool:
+    """Tell whether a file has a sign in its first characters."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return sign in file.read(1 << 12)
+    except OSError:
+        return False

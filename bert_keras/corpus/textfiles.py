@@ -9,6 +9,7 @@ from bert_keras.corpus.decoding import SAMPLE_BYTES, ReadCounts, TextFile, open_
 from bert_keras.corpus.formats import (
     JSON,
     JSON_LINES,
+    NO_TEXT,
     TEXT,
     TEXT_COLUMN,
     VOCABULARY,
@@ -40,7 +41,7 @@ def recognise_file(path: Path, text_column: str) -> Recognised:
     """
     with _opened(path, ReadCounts(), lambda size: None) as file:
         found = recognise(path, file.start, text_column)
-        if found.format in (TEXT, VOCABULARY, WIKI):
+        if found.format in (TEXT, WIKI, *NO_TEXT):
             return found
         return found._replace(example=next(_record_texts(file, found.format, text_column), ""))
 
@@ -61,6 +62,8 @@ def read_text_file(
         elif kind == WIKI:
             for lines in wiki_documents(_lines(file, _cut_at_space), path):
                 yield from _documents(lines, split)
+        elif kind in NO_TEXT:  # of a pipe or another machine's, which nobody looked at before
+            raise InputError(f"{path} is {kind}, and no text; leave it out")
         else:
             for text in _record_texts(file, kind, text_column):
                 yield from read_text(text, split)

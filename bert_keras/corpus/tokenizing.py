@@ -1,14 +1,12 @@
 """Paragraphs to the ids of their sentences, in this process or in several."""
 
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from bert_keras.corpus import store
+from bert_keras.corpus.processes import map_in_processes
 from bert_keras.corpus.sentences import (
     chunk_kinds,
     join_lines,
@@ -59,30 +57,14 @@ def tokenize_all(
     tokenizer: BertTokenizer,
     workers: int,
     sentences: str,
-) -> Iterator[TokenizedBatch]:
+) -> Generator[TokenizedBatch]:
     """As ``tokenize_batches``, with that many processes; the result is the same."""
-    batches = _batches(paragraphs)
     if workers == 1:
-        yield from map(_Tokenizer(tokenizer, sentences).tokenize, batches)
+        yield from tokenize_batches(paragraphs, tokenizer, sentences)
         return
-    # Spawned: a fork of a process that has TensorFlow's threads can hang.
-    with ProcessPoolExecutor(
-        workers,
-        mp_context=get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(str(vocab), tokenizer.casing, sentences),
-    ) as pool:
-        waiting: deque[Future[TokenizedBatch]] = deque()
-        try:
-            for batch in batches:
-                waiting.append(pool.submit(_tokenize_in_worker, batch))
-                if len(waiting) > 2 * workers:  # so that reading does not run ahead of memory
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+    arguments = (str(vocab), tokenizer.casing, sentences)
+    batches = _batches(paragraphs)
+    yield from map_in_processes(_tokenize_in_worker, batches, workers, _start_worker, arguments)
 
 
 _worker: "_Tokenizer | None" = None

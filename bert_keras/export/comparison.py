@@ -8,13 +8,58 @@ import numpy as np
 
 from bert_keras.errors import InputError
 from bert_keras.export.answers import Answers
-from bert_keras.export.answers.base import Arrays
+from bert_keras.export.answers.base import Arrays, Texts
 from bert_keras.export.samples import comparison_texts
 from bert_keras.export.session import ServingSession, quiet
 from bert_keras.export.signatures import DEFAULT, TOKENIZE
 
 TOLERANCE = 1e-4  # in float32
 _ROWS = 8  # texts that are compared at a time
+
+
+@dataclass
+class OwnLength:
+    """How the exported answers differ from Keras's at the model's own length.
+
+    Attributes:
+        length: That length, in tokens.
+        texts: How many texts were compared.
+        cut: How many of them the export cuts and the model does not.
+        tokens: How many tokens they have, as the model reads them.
+        not_read: How many of those the export does not read.
+        other_answers: How many texts have another answer in words.
+        differences: By output, the largest difference of its numbers; relative to those above 1.
+    """
+
+    length: int
+    texts: int = 0
+    cut: int = 0
+    tokens: int = 0
+    not_read: int = 0
+    other_answers: int = 0
+    differences: dict[str, float] = field(default_factory=dict)
+
+    def add(self, answers: Answers, own: Answers, texts: Texts, given: Arrays, model: Any) -> None:
+        """Adds some texts that the export gave its answers to."""
+        expected = own.expected(model, texts)
+        pairs = list(texts[1]) if len(texts) > 1 else None
+        for encoding in own.tokenizer.encode_batch(list(texts[0]), pairs):
+            count = len(encoding.input_ids)
+            whole, read = (min(count, one.most_read()) for one in (own, answers))
+            self.tokens += whole
+            self.not_read += max(0, whole - read)
+            self.cut += read < whole
+        self.texts += len(texts[0])
+        words = [name for name, array in expected.items() if array.dtype == object]
+        for row in range(len(texts[0])):
+            rows = [tuple(filter(None, each[name][row : row + 1].ravel()))
+                    for name in words for each in (given, expected)]  # fmt: skip
+            self.other_answers += rows[::2] != rows[1::2]
+        for name, theirs in expected.items():
+            if theirs.dtype.kind == "f" and theirs.shape == given[name].shape:
+                size = np.maximum(np.abs(theirs), 1.0)
+                difference = float((np.abs(given[name] - theirs) / size).max(initial=0))
+                self.differences[name] = max(self.differences.get(name, 0.0), difference)
 
 
 @dataclass
@@ -27,6 +72,8 @@ class Comparison:
         longest: The longest's tokens.
         differences: By output, the largest difference of its numbers; relative to those above 1.
         other_answers: By output of words or whole numbers, in how many places another stands.
+        own_length: The same at the model's own length, where the export has a shorter or longer
+            one; None where it has that, and where it takes ids, which say nothing of what is cut.
     """
 
     texts: int = 0
@@ -34,6 +81,7 @@ class Comparison:
     longest: int = 0
     differences: dict[str, float] = field(default_factory=dict)
     other_answers: dict[str, int] = field(default_factory=dict)
+    own_length: OwnLength | None = None
 
     @property
     def largest_difference(self) -> float:
@@ -41,11 +89,12 @@ class Comparison:
         return max(self.differences.values(), default=0.0)
 
 
-def compare(answers: Answers, model: Any, folder: Path) -> Comparison:
+def compare(answers: Answers, own: Answers, model: Any, folder: Path) -> Comparison:
     """Compares a SavedModel with Keras on real text.
 
     Args:
         answers: What was exported.
+        own: The same at the model's own length.
         model: The model in float32, with its tokenizer.
         folder: The SavedModel.
 
@@ -53,17 +102,21 @@ def compare(answers: Answers, model: Any, folder: Path) -> Comparison:
         InputError: When the graph tokenizes otherwise than the host, an answer is not finite or,
             in float32, differs by more than 1e-4.
     """
-    texts = answers.columns(comparison_texts(answers.tokenizer, answers.comparison_length()))
+    length = max(answers.comparison_length(), own.comparison_length())
+    texts = answers.columns(comparison_texts(answers.tokenizer, length))
     from_ids = answers.config.input == "tokens"
     # Of ids one row at a time: what an answer says of padding is no answer.
     rows = max(1, min(_ROWS, answers.config.max_request_tokens // answers.row_tokens()))
     rows = 1 if from_ids else rows
     add = _compare_ids if from_ids else _compare_rows
     result = Comparison()
+    lengths = answers.config.max_length, own.config.max_length
+    if lengths[0] != lengths[1] and not from_ids:
+        result.own_length = OwnLength(lengths[1] or 0)
     with ServingSession(folder) as session, quiet():
         for start in range(0, len(texts[0]), rows):
             some = [column[start : start + rows] for column in texts]
-            add(answers, model, session, some, result)
+            add(answers, own, model, session, some, result)
     if answers.config.weights == "float32":
         _check(result)
     return result
@@ -71,6 +124,7 @@ def compare(answers: Answers, model: Any, folder: Path) -> Comparison:
 
 def _compare_rows(
     answers: Answers,
+    own: Answers,
     model: Any,
     session: ServingSession,
     texts: list[list[str]],
@@ -87,12 +141,15 @@ def _compare_rows(
     for name, array in host.items():
         if not np.array_equal(encoded[name], array):
             raise InputError(_other_tokens(name, texts, encoded[name], array))
-    expected = answers.expected(model, texts)
-    _add_answers(answers, session.run(DEFAULT, inputs), expected, host, result)
+    given = _decoded(session.run(DEFAULT, inputs))
+    _add_answers(answers, given, answers.expected(model, texts), host, result)
+    if result.own_length:
+        result.own_length.add(answers, own, texts, given, model)
 
 
 def _compare_ids(
     answers: Answers,
+    own: Answers,
     model: Any,
     session: ServingSession,
     texts: list[list[str]],
@@ -105,7 +162,7 @@ def _compare_ids(
         return
     host = answers.host_batch(texts)
     expected = answers.expected_from_ids(model, texts)
-    _add_answers(answers, session.run(DEFAULT, host), expected, host, result)
+    _add_answers(answers, _decoded(session.run(DEFAULT, host)), expected, host, result)
 
 
 def _add_answers(
@@ -114,7 +171,6 @@ def _add_answers(
     result.texts += len(host["attention_mask"])
     result.tokens += int(host["attention_mask"].sum())
     result.longest = max(result.longest, host["attention_mask"].shape[1])
-    given = {n: _decoded(array) if array.dtype == object else array for n, array in given.items()}
     _add_differences(answers, given, expected, result)
 
 
@@ -170,6 +226,13 @@ def _other_tokens(name: str, texts: list[list[str]], ours: np.ndarray, theirs: n
     return f"the graph tokenizes otherwise than the host: {text!r:.80}; nothing was written"
 
 
-def _decoded(array: np.ndarray) -> np.ndarray:
-    flat = [value.decode("utf-8") for value in array.ravel()]
-    return np.array(flat, object).reshape(array.shape)
+def _decoded(outputs: Arrays) -> Arrays:
+    """Outputs with their words as ``str``."""
+    return {
+        name: np.array([value.decode("utf-8") for value in array.ravel()], object).reshape(
+            array.shape
+        )
+        if array.dtype == object
+        else array
+        for name, array in outputs.items()
+    }

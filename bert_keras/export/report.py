@@ -1,6 +1,7 @@
 """``export_report.json``: what an export is, and how it was proven."""
 
 import hashlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import tensorflow as tf
 
 from bert_keras._version import __version__
 from bert_keras.export.answers import Answers
+from bert_keras.export.batching import BATCHING_FILE, max_batch_size
 from bert_keras.export.comparison import TOLERANCE, Comparison
 from bert_keras.export.operations import packages_needed
 from bert_keras.export.signatures import ServedModel
@@ -52,6 +54,7 @@ def describe(
             }
             for name, function in served.functions.items()
         },
+        "batching": {"file": BATCHING_FILE, "max_batch_size": max_batch_size(answers)},
         "weights": _weights(served, answers.config.weights),
         "comparison_with_keras": _compared(comparison, answers.config.weights),
         "operations": operations,
@@ -93,6 +96,7 @@ def _compared(comparison: Comparison, dtype: str) -> dict[str, Any]:
         "largest_difference": comparison.largest_difference,
         "tolerance": TOLERANCE if dtype == "float32" else None,
         "differences": comparison.differences,
+        "own_length": asdict(comparison.own_length) if comparison.own_length else None,
         "other_answers": comparison.other_answers,
     }
 

@@ -20,7 +20,7 @@ from bert_keras.export.signatures import ServedModel
 from bert_keras.export.versions import next_version
 from bert_keras.export.warmup import write_warmup
 from bert_keras.export.weights import serving_copy
-from bert_keras.files import write_text_atomic
+from bert_keras.files import check_utf8, write_text_atomic
 from bert_keras.tokenization import BertTokenizer
 
 REPORT_FILE = "export_report.json"
@@ -62,13 +62,20 @@ def export_saved_model(
     if tokenizer is None:
         raise InputError("the model has no tokenizer: its directory lacks vocab.txt")
     path = Path(path)
+    check_utf8(path, "as TensorFlow asks")
+    if not set("[\\").isdisjoint(str(path)):
+        raise InputError(
+            f"{path}: TensorFlow opens nothing below a name with [ or \\; choose another"
+        )
     check_vocabulary_size(tokenizer, model.config, path)
     try:
         config = replace(config or SavedModelConfig(), **settings)
     except TypeError as error:
         raise InputError(f"no such setting of an export: {error}") from None
+    kind, own_config = answers_of(model, replace(config, max_length=None))
     kind, config = answers_of(model, config)
     answers = _trace(kind, model, tokenizer, config)
+    own = kind(answers.model, tokenizer, None, own_config)  # asked on the host alone
     if config.max_request_tokens < answers.most_row_tokens():
         raise InputError(
             f"max_request_tokens must be at least {answers.most_row_tokens()}, what a single text "
@@ -79,7 +86,7 @@ def export_saved_model(
         write_warmup(answers, path.name, folder)
         write_batching_parameters(answers, folder)
         operations = check_operations(folder)
-        comparison = compare(answers, _reference(model, tokenizer), folder)
+        comparison = compare(answers, own, _reference(model, tokenizer), folder)
         report = describe(version, answers, served, operations, comparison, folder)
         write_text_atomic(folder / REPORT_FILE, json.dumps(report, indent=2) + "\n")
     return report

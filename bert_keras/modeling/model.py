@@ -1,6 +1,7 @@
 """What every BERT model has in common: how it is made, serialised, compiled and scored."""
 
 import json
+from collections import defaultdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -70,10 +71,20 @@ class BertModel(keras.Model):
         positions = self.config.max_position_embeddings
         return positions if limit is None else min(limit, positions)
 
+    def forward(self, batch: Batch) -> Batch:
+        """The outputs for a batch, dropout off, by a graph.
+
+        There is one for sequences [B, L] and one for windows [B, W, L]: TensorFlow would make a
+        single one of both that knows no rank.
+        """
+        return self._graphs[len(batch["input_ids"].shape)](batch)
+
     @cached_property
-    def forward(self) -> Any:
-        """The model as one graph: from a batch to its outputs, dropout off."""
-        return tf.function(lambda batch: self(batch, training=False), reduce_retracing=True)
+    def _graphs(self) -> defaultdict[int, Any]:
+        def graph() -> Any:
+            return tf.function(lambda batch: self(batch, training=False), reduce_retracing=True)
+
+        return defaultdict(graph)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_keras.errors import InputError
-from bert_keras.files import write_text_atomic
+from bert_keras.files import refuse_existing, write_text_atomic
 from bert_keras.tasks.reading import LABEL_SEPARATOR, Place
 from bert_keras.tasks.task import Prediction, Task
 
@@ -46,8 +46,7 @@ def check_is_new(path: Path) -> None:
     """
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: answers are written as {', '.join(SUFFIXES)}; name it so")
-    if path.exists():
-        raise InputError(f"{path} already exists; remove it or choose another name")
+    refuse_existing(path)
 
 
 def check_fits(path: Path, task: Task) -> None:

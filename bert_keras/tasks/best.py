@@ -8,8 +8,8 @@ from typing import Any
 import keras
 
 from bert_keras.checkpoints import save
-from bert_keras.checkpoints.run_state import BEST_FOLDER, BEST_STEP_FILE
-from bert_keras.files import write_text_atomic
+from bert_keras.checkpoints.run_state import BEST_FOLDER, BEST_STEP_FILE, read_best_step
+from bert_keras.files import check_replaceable, write_text_atomic
 from bert_keras.training import read_metrics
 
 
@@ -32,7 +32,8 @@ class KeepBest(keras.callbacks.Callback):
         self.workdir, self.metric, self.patience = workdir, metric, patience
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Stops at once where the run had stopped already."""
+        """Stops at once where the run had stopped already, or ``best_step`` is damaged."""
+        self._kept_step()
         self._stop_if_waiting(list(self._scores().values()))
 
     def on_test_end(self, logs: Any = None) -> None:
@@ -42,10 +43,10 @@ class KeepBest(keras.callbacks.Callback):
         step, score = scores.popitem()
         kept = self._kept_step()
         if kept not in scores:
-            shutil.rmtree(self.workdir / BEST_FOLDER, ignore_errors=True)
+            self._remove(self.workdir / BEST_FOLDER)
         if score > scores.get(kept, -math.inf):
             # First its step: a kill in between leaves one that the log does not have yet.
-            write_text_atomic(self.workdir / BEST_STEP_FILE, f"{step}\n")
+            write_text_atomic(self.workdir / BEST_STEP_FILE, f"{step}\n", replace=True)
             save(self.model, self.workdir / BEST_FOLDER)
         self._stop_if_waiting(values)
 
@@ -56,12 +57,16 @@ class KeepBest(keras.callbacks.Callback):
             The step of the best model where that was removed, which another may have done alone;
             None where it is in its place, or none was kept, as no score was a number.
         """
-        best = self.workdir / BEST_FOLDER
+        best, kept = self.workdir / BEST_FOLDER, self._kept_step()
         if best.exists():
-            shutil.rmtree(path, ignore_errors=True)  # of an end that was killed
+            self._remove(path)  # of an end that was killed
             best.rename(path)
-        kept = self._kept_step()
         return kept if not path.exists() and kept in self._scores() else None
+
+    def _remove(self, folder: Path) -> None:
+        """Removes a model that was saved there, but no file that somebody put beside it."""
+        check_replaceable(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
     def _stop_if_waiting(self, values: list[float]) -> None:
         since_best = len(values) - 1 - values.index(max(values)) if values else 0
@@ -70,8 +75,8 @@ class KeepBest(keras.callbacks.Callback):
 
     def _kept_step(self) -> int:
         """The step of the model in ``best/``; -1 where there has been none."""
-        path = self.workdir / BEST_STEP_FILE
-        return int(path.read_text(encoding="utf-8")) if path.exists() else -1
+        step = read_best_step(self.workdir)
+        return -1 if step is None else step
 
     def _scores(self) -> dict[int, float]:
         """The metric at the step of each evaluation so far; what was no number is worst."""

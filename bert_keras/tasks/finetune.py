@@ -91,7 +91,8 @@ def finetune(
     strategy = make_strategy(config.distribution)
     with telling_of_lost_workers(strategy):
         with in_agreement(strategy) as found:
-            check_folder(workdir, model or config.model.init)
+            inputs = train or config.data.train, dev or config.data.dev
+            check_folder(workdir, model or config.model.init, *inputs)
             config = _with_sources(config, workdir, model, train, dev)
             data = _read(config, make_task(config.data))
             mark = RunMark(

@@ -43,7 +43,7 @@ class Regression(TextTask):
 
     def adapted_to(self, examples: Sequence[TextExample]) -> Self:
         """The task with a name for each number that the data have."""
-        return self.with_labels(self.labels_of(examples))
+        return super().adapted_to(examples).with_labels(self.labels_of(examples))
 
     def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
         """The one number, or a name for each of as many as the first example has."""

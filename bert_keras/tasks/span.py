@@ -46,6 +46,7 @@ class Span(Task):
         no_answer_threshold: A question has no answer when ``no_answer_score`` is greater; infinite
             when every question has one (SQuAD 1.1).
         finds_threshold: Whether fine-tuning is to find that threshold on the dev questions.
+        one_window: Whether the first window of a text alone is read, as a file for phones does.
     """
 
     max_seq_length: int = 384
@@ -55,6 +56,7 @@ class Span(Task):
     n_best: int = 20
     no_answer_threshold: float = math.inf
     finds_threshold: bool = False
+    one_window: bool = False
 
     name = "span"
     model_class = BertForQuestionAnswering
@@ -160,15 +162,23 @@ class Span(Task):
             )  # fmt: skip
         return features
 
+    @property
+    def longest_question(self) -> int:
+        """The tokens of a question that are read: half of the room at most."""
+        return min(self.max_question_length, (self.max_seq_length - 3) // 2)
+
     def _windows(
         self, number: int, question: Encoding, text: Encoding, answer: tuple[int, int] | None
     ) -> Iterator[tuple[Feature, Targets]]:
         """The windows of a text and the places of the answer's first and last token in each."""
         (cls, *question_ids, sep), text_ids = question.input_ids, text.input_ids[1:-1]
-        longest = min(self.max_question_length, (self.max_seq_length - 3) // 2)
-        head = [cls, *question_ids[:longest], sep]
+        head = [cls, *question_ids[: self.longest_question], sep]
         offsets = np.array(text.offsets[1:-1], np.int64).reshape(-1, 2)
-        windows = cut_windows(len(text_ids), self.max_seq_length - len(head) - 1, self.doc_stride)
+        room, count, left_out = self.max_seq_length - len(head) - 1, len(text_ids), 0
+        if self.one_window:
+            text_ids, offsets = text_ids[:room], offsets[:room]
+            left_out = len(question_ids) - (len(head) - 2) + count - len(text_ids)
+        windows = cut_windows(len(text_ids), room, self.doc_stride)
         owners = best_windows(len(text_ids), windows)
         tokens = None if answer is None else _tokens_of(answer, offsets)
         for window, (start, end) in enumerate(windows):
@@ -184,6 +194,8 @@ class Span(Task):
                     input_ids=[*head, *text_ids[start:end], sep],
                     token_type_ids=[0] * len(head) + [1] * length,
                     origin=Origin(len(head), offsets[start:end], owners[start:end] == window),
+                    tokens=len(question_ids) + count,
+                    left_out=left_out,
                 ),
                 place,
             )

@@ -67,6 +67,8 @@ class Tagging(Task):
         header: Whether the first row of a table of raw text is its header; likewise.
         tag_scheme: The scheme of the labels, one of ``SCHEMES``; empty where only the labels tell.
         strict_entities: Whether entities are scored by seqeval's strict mode.
+        one_window: Whether the first window of a text alone is read, as a file for phones does;
+            the words behind it are in no entity.
     """
 
     word_column: str = ""
@@ -75,6 +77,7 @@ class Tagging(Task):
     header: bool | None = None
     tag_scheme: str = ""
     strict_entities: bool = False
+    one_window: bool = False
 
     name = "tagging"
     model_class = BertForTokenClassification
@@ -172,7 +175,10 @@ class Tagging(Task):
         self, examples: Sequence[TaggedExample], tokenizer: BertTokenizer
     ) -> list[Feature]:
         """The windows of each sentence, most often one."""
-        encodings = tokenizer.encode_batch([example.text for example in examples])
+        encodings = tokenizer.encode_batch(
+            [example.text for example in examples],
+            max_length=self.max_seq_length if self.one_window else None,
+        )
         is_labelled = all(example.tags is not None for example in examples)
         features = []
         for index, (example, encoding) in enumerate(zip(examples, encodings, strict=True)):

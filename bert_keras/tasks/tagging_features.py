@@ -58,6 +58,8 @@ def sentence_features(
                 input_ids=[first_id, *ids[start:end], last_id],
                 token_type_ids=[0] * (end - start + 2),
                 token_targets=token_targets,
+                tokens=len(ids) + encoding.left_out,
+                left_out=encoding.left_out,
                 origin=Origin(own, positions),
             )
         )

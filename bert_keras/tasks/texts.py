@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -32,6 +32,7 @@ class TextTask(Task):
         windows: Whether a longer text is read in several windows instead, each overlapping the one
             before by a quarter; its logits are the mean over them. For single texts.
         max_windows: The most windows of a text; what follows them is not read.
+        trained_on: ``"texts"``, ``"pairs"`` or ``"both"``; empty where the model does not say.
         text_column: The column of the text, where its name is none of the known ones.
         text_pair_column: The same for the second text.
         label_column: The same for the label.
@@ -51,9 +52,10 @@ class TextTask(Task):
     truncation: str = "head"
     windows: bool = False
     max_windows: int = 16
+    trained_on: str = ""
 
     remembers: ClassVar[tuple[str, ...]] = (
-        "max_seq_length", "truncation", "windows", "max_windows",
+        "max_seq_length", "truncation", "windows", "max_windows", "trained_on",
     )  # fmt: skip
     model_class: ClassVar[type] = BertForSequenceClassification
     problem_type = ""
@@ -65,6 +67,12 @@ class TextTask(Task):
                 f"windows read the whole of a long text, truncation = {self.truncation!r} cuts it: "
                 "choose one"
             )
+
+    def adapted_to(self, examples: Sequence[TextExample]) -> Self:
+        """The task that knows whether its examples are pairs."""
+        pairs = sum(example.text_pair is not None for example in examples)
+        some = "both" if pairs < len(examples) else "pairs"
+        return replace(self, trained_on=some if pairs else "texts")
 
     def cut_by(self, pairs: bool = False) -> str:
         """The length, and what is done about longer texts; windows are for single ones."""

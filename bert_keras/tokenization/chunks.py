@@ -1,6 +1,6 @@
 """Much text at once: every distinct chunk of it goes through the tokenizer once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -9,6 +9,8 @@ import numpy as np
 # What is remembered is forgotten all at once beyond these, so that memory stays bounded.
 _MAX_CHUNKS = 250_000
 _MAX_CHARACTERS = 8_000_000
+
+_PART_CHARACTERS = 1 << 18
 
 # The Chinese characters in common use, for a class in a pattern; each is a word of its own.
 IDEOGRAPHS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -92,6 +94,20 @@ class ChunkTable:
             self._is_measured |= columns.any(axis=1)
             for values, column in zip(self._measures, columns, strict=True):
                 values.extend(column)
+
+
+def in_parts(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Texts in lists of 262,144 characters or more: a library hears no signal within a call."""
+    part: list[str] = []
+    characters = 0
+    for text in texts:
+        part.append(text)
+        characters += len(text)
+        if characters >= _PART_CHARACTERS:
+            yield part
+            part, characters = [], 0
+    if part:
+        yield part
 
 
 class _Numbers(dict[str, int]):

@@ -89,6 +89,8 @@ def write_directory(
     casing: Casing,
     files: TokenizerFiles,
     positions: int | None,
+    *,
+    replace: bool = False,
 ) -> None:
     """Writes the vocabulary, ``tokenizer_config.json`` and the files that came beside them.
 
@@ -98,16 +100,17 @@ def write_directory(
         casing: The tokenizer's.
         files: What else there is.
         positions: The longest sequence that the model has positions for; None for not known.
+        replace: Whether files of these names give way.
     """
-    vocabulary.write_vocabulary(directory / VOCABULARY_FILE, vocab)
+    vocabulary.write_vocabulary(directory / VOCABULARY_FILE, vocab, replace=replace)
     lengths = [n for n in (files.model_max_length, positions) if n is not None]
     config: dict[str, Any] = {**(files.casing or casing).to_dict()}
     config |= {"tokenizer_class": "BertTokenizer", **_TOKENS}
     config |= {_LENGTH: min(lengths)} if lengths else {}
     config |= {key: value for key, value in files.config.items() if key != _LENGTH}
-    write_text_atomic(directory / CONFIG_FILE, json.dumps(config, indent=2) + "\n")
+    write_text_atomic(directory / CONFIG_FILE, json.dumps(config, indent=2) + "\n", replace=replace)
     for name, data in files.companions.items():
-        write_bytes_atomic(directory / name, data)
+        write_bytes_atomic(directory / name, data, replace=replace)
 
 
 def _read_config(file: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from bert_keras.errors import InputError
+from bert_keras.signals import give_way
 from bert_keras.tokenization.casing import Casing
 from bert_keras.tokenization.chunks import IDEOGRAPHS
 from bert_keras.tokenization.losses import TOO_LONG_WAY, Losses
@@ -81,7 +82,7 @@ def learn_vocabulary(
     )
     tokenizer = Tokenizer(models.WordPiece(unk_token=UNK))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.train_from_iterator(_repeated(words, counts), trainer)
+    give_way(tokenizer.train_from_iterator, _repeated(words, counts), trainer)
     learned = tokenizer.get_vocab()
     first = [*SPECIAL_TOKENS, *alphabet, *continuations]
     merges = sorted(learned.keys() - set(first), key=learned.__getitem__)

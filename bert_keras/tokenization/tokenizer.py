@@ -14,7 +14,7 @@ from tokenizers import AddedToken, decoders, models, pre_tokenizers
 from bert_keras.errors import InputError
 from bert_keras.tokenization import vocabulary
 from bert_keras.tokenization.casing import Casing
-from bert_keras.tokenization.chunks import ChunkTable
+from bert_keras.tokenization.chunks import ChunkTable, in_parts
 from bert_keras.tokenization.directory import TokenizerFiles, read_directory, write_directory
 from bert_keras.tokenization.truncation import kept_of, truncated_lengths
 
@@ -121,7 +121,9 @@ class BertTokenizer:
         """
         return cls(*read_directory(Path(directory), casing))
 
-    def save(self, directory: str | Path, positions: int | None = None) -> None:
+    def save(
+        self, directory: str | Path, positions: int | None = None, *, replace: bool = False
+    ) -> None:
         """Writes ``vocab.txt`` and ``tokenizer_config.json``, which transformers reads too.
 
         Files and keys that came with the tokenizer are written with it.
@@ -130,8 +132,14 @@ class BertTokenizer:
             directory: Where; it must be there.
             positions: The longest sequence that the model has positions for: without
                 ``model_max_length`` transformers' ``truncation=True`` cuts nothing.
+            replace: Whether files of these names give way.
+
+        Raises:
+            InputError: When one is there and ``replace`` is false.
         """
-        write_directory(Path(directory), self.vocab, self.casing, self.files, positions)
+        write_directory(
+            Path(directory), self.vocab, self.casing, self.files, positions, replace=replace
+        )
 
     def lowercased(self) -> Self:
         """The tokenizer of lower-cased text, accents as before; ``save`` writes this one."""
@@ -159,7 +167,7 @@ class BertTokenizer:
 
     def tokenize(self, text: str) -> list[str]:
         """The word pieces of a text, without special tokens."""
-        return self._run_all([text])[0].tokens
+        return next(self._run_all([text])).tokens
 
     def encode(
         self,
@@ -204,7 +212,7 @@ class BertTokenizer:
             InputError: When ``max_length`` has no room for the special tokens.
         """
         pairs = [None] * len(texts) if text_pairs is None else list(text_pairs)
-        second = iter(self._run_all([pair for pair in pairs if pair is not None]))
+        second = self._run_all(pair for pair in pairs if pair is not None)
         return [
             self._join([part] if pair is None else [part, next(second)], max_length, truncation)
             for part, pair in zip(self._run_all(texts), pairs, strict=True)
@@ -258,7 +266,8 @@ class BertTokenizer:
             self._ids_of_word.clear()
         known = self._ids_of_word
         unseen = [w for w in dict.fromkeys(chain.from_iterable(words)) if w not in known]
-        known.update(zip(unseen, self._encode_all(unseen), strict=True))
+        ids = chain.from_iterable(map(self._encode_part, in_parts(unseen)))
+        known.update(zip(unseen, ids, strict=True))
         rows = [[number for word in row for number in known[word]] for row in words]
         lengths = np.fromiter(map(len, rows), np.int32, len(rows))
         return np.fromiter(chain.from_iterable(rows), np.int32, int(lengths.sum())), lengths
@@ -269,8 +278,8 @@ class BertTokenizer:
             return [text]
         return _ASCII_WORD.findall(text.lower() if self.casing.do_lower_case else text)
 
-    def _encode_all(self, texts: list[str]) -> Iterator[list[int]]:
-        """The ids of many texts, by the library, without special tokens."""
+    def _encode_part(self, texts: list[str]) -> Iterator[list[int]]:
+        """The ids of texts, by the library, without special tokens."""
         groups = [texts[n : n + _GROUP] for n in range(0, len(texts), _GROUP)]
         encodings = self._pipeline.encode_batch_fast(
             groups, is_pretokenized=True, add_special_tokens=False
@@ -290,8 +299,8 @@ class BertTokenizer:
         """The text of ids: pieces joined, special tokens left out."""
         return self._pipeline.decode(list(ids), skip_special_tokens=True)
 
-    def _run_all(self, texts: Sequence[str]) -> list[Any]:
+    def _run_all(self, texts: Iterable[str]) -> Iterator[Any]:
         """The library's encodings of texts, without special tokens."""
-        clean = [_LONE_SURROGATE.sub("\ufffd", text) for text in texts]
-        encodings: list[Any] = self._pipeline.encode_batch(clean, add_special_tokens=False)
-        return encodings
+        for part in in_parts(texts):
+            clean = [_LONE_SURROGATE.sub("\ufffd", text) for text in part]
+            yield from self._pipeline.encode_batch(clean, add_special_tokens=False)

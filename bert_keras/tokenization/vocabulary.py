@@ -53,10 +53,10 @@ def check_vocabulary(vocabulary: list[str], name: str = "the vocabulary") -> Non
         )
 
 
-def write_vocabulary(path: str | Path, vocabulary: list[str]) -> None:
-    """Writes a ``vocab.txt``, atomically."""
+def write_vocabulary(path: str | Path, vocabulary: list[str], *, replace: bool = False) -> None:
+    """Writes a ``vocab.txt``, as ``atomic_file`` does."""
     check_vocabulary(vocabulary)
-    write_text_atomic(path, "".join(f"{piece}\n" for piece in vocabulary))
+    write_text_atomic(path, "".join(f"{piece}\n" for piece in vocabulary), replace=replace)
 
 
 def hash_vocabulary(vocabulary: list[str]) -> str:

@@ -5,10 +5,11 @@ from bert_keras.training.base import base_of_start, source_of_start, start_of_ru
 from bert_keras.training.circumstances import circumstances
 from bert_keras.training.curves import plot_curves
 from bert_keras.training.held_out import HeldOutMeans
-from bert_keras.training.loop import Stage, TrainingRun
+from bert_keras.training.loop import TrainingRun
 from bert_keras.training.metrics import read_metrics
 from bert_keras.training.optimizer import make_optimizer
 from bert_keras.training.pretrain import measure_seconds_per_step, pretrain
+from bert_keras.training.stage import Stage
 from bert_keras.training.strategy import (
     check_batches,
     host_of,

@@ -18,7 +18,7 @@ from bert_keras.checkpoints.run_state import (
     write_state,
 )
 from bert_keras.errors import Diverged, InputError
-from bert_keras.files import TEMPORARY_FILES
+from bert_keras.files import clear_left_behind
 from bert_keras.training.state import RunState
 
 _logger = logging.getLogger("bert_keras")
@@ -122,9 +122,8 @@ class Checkpoints:
                 all are damaged, which then stay.
             OSError: When it cannot be read; it is not set aside, and may be whole.
         """
-        for left in self.directory.glob(TEMPORARY_FILES):
-            if self.is_writer:
-                left.unlink()  # by a process that was killed
+        if self.is_writer:
+            clear_left_behind(self._path(0), "step-*")
         variables = _variables(model, optimizer)
         damaged: list[Path] = []
         for step in reversed(self.steps()):

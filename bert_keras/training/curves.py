@@ -65,7 +65,7 @@ def plot_curves(workdir: str | Path) -> Path:
     path = workdir / CURVES_FILE
     if path.exists() and read_mark(workdir) is None:
         raise InputError(f"{path} is not of a run, and stays as it is; move it, then plot again")
-    with atomic_file(path) as temporary:
+    with atomic_file(path, replace=True) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
     return path
 

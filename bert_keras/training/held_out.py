@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from bert_keras.objectives import perplexity
-from bert_keras.training.interruption import EvaluationStopped
 from bert_keras.training.strategy import distribute
 from bert_keras.training.window import Window
 
@@ -27,11 +26,9 @@ class HeldOutMeans:
     constants: dict[str, float] = field(default_factory=dict)
 
     def __call__(self, run: "TrainingRun") -> dict[str, float]:
-        """The means over the batches; gives way where the run is asked to stop."""
+        """The means over the batches."""
         window = Window()
         for batch in distribute(run.strategy, self.batches):
-            if run.stop_request.signal_number:
-                raise EvaluationStopped
             window.add(0, run.eval_step(batch))
         window.settle()
         values = window.means()

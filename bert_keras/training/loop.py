@@ -2,8 +2,9 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from bert_keras.checkpoints.run_state import CHECKPOINTS_FOLDER
 from bert_keras.config import CheckpointConfig, FinetuneTrainConfig, TrainConfig, WatchConfig
 from bert_keras.errors import Diverged, Interrupted
 from bert_keras.objectives import Means, Objective
+from bert_keras.signals import Stopped, give_way, listening
 from bert_keras.training.checkpoint import Checkpoints, check_finite
-from bert_keras.training.interruption import EvaluationStopped, listening
 from bert_keras.training.metrics import MetricsLog
-from bert_keras.training.state import EpochOffsets, RunState
+from bert_keras.training.stage import Stage
+from bert_keras.training.state import RunState
 from bert_keras.training.steps import TrainStep, make_eval_step
 from bert_keras.training.strategy import distribute, is_chief
 from bert_keras.training.watch import InputWatch, LossWatch
@@ -31,26 +33,6 @@ _ADVICE = (
     "the same command with --set watch.on_divergence=roll_back goes back to before it and skips "
     f"its data; or {_START_ANEW}"
 )
-
-
-@dataclass
-class Stage:
-    """A stretch of the run on batches of one shape.
-
-    Attributes:
-        last_step: The number of updates at its end.
-        batches_from: From the number of updates done to the endless batches from there on.
-        evaluation: Gives what is logged of the model as it is now, such as ``HeldOutMeans``;
-            ``None`` evaluates nothing.
-        constants: Logged with every line, such as the sequence length.
-        epochs: What the batches remember of their epochs' plans, kept in checkpoints.
-    """
-
-    last_step: int
-    batches_from: Callable[[int], tf.data.Dataset]
-    evaluation: Callable[["TrainingRun"], dict[str, float]] | None = None
-    constants: dict[str, float] = field(default_factory=dict)
-    epochs: EpochOffsets | None = None
 
 
 class TrainingRun:
@@ -115,17 +97,23 @@ class TrainingRun:
         self.callbacks.on_train_begin()
         self._saved_at = time.monotonic()
         self._inputs = InputWatch(self.watch.input_share)
-        with self.checkpoints.writing(), listening() as self.stop_request:
-            if not step and self.watch.on_divergence == "roll_back":
-                self.checkpoints.save(self.state, self.model, self.optimizer)
-            if self.state.evaluation_is_due:
-                self._evaluate_late()
-            while self.state.step < total and not self.model.stop_training:
-                try:
-                    self._run_stage(self._stage_after(self.state.step), total)
-                except Diverged as error:
-                    self._roll_back(error)
+        with listening() as self.stop_request, self.checkpoints.writing():
+            try:
+                self._run_stages(total)
+            except Stopped as stopped:  # only where all that is done is saved
+                raise Interrupted(self.state.step, stopped.signal_number) from None
         self.callbacks.on_train_end()
+
+    def _run_stages(self, total: int) -> None:
+        if not self.state.step and self.watch.on_divergence == "roll_back":
+            self.checkpoints.save(self.state, self.model, self.optimizer)
+        if self.state.evaluation_is_due:
+            self._evaluate(self.stages[self.state.stage], self.state.step)
+        while self.state.step < total and not self.model.stop_training:
+            try:
+                self._run_stage(self._stage_after(self.state.step), total)
+            except Diverged as error:
+                self._roll_back(error)
 
     def _restore(self, until: int | None = None) -> bool:
         """Takes up the newest checkpoint, or that of step ``until`` at the latest, if any."""
@@ -141,7 +129,9 @@ class TrainingRun:
         if epochs:
             epochs.restore(self.state.epoch_offsets)
         self._losses = LossWatch(self.watch, self.state.losses)
-        self.log = MetricsLog(self.workdir, self.state.step, not self.state.evaluation_is_due)
+        # Who trained on and then went back has evaluated.
+        is_evaluated = until is not None or not self.state.evaluation_is_due
+        self.log = MetricsLog(self.workdir, self.state.step, is_evaluated)
         return state is not None
 
     def _stage_after(self, step: int) -> int:
@@ -155,29 +145,37 @@ class TrainingRun:
         distributed = distribute(self.strategy, dataset)
         self.train_step.expect(distributed.element_spec)
         batches = iter(distributed)
+        take = self._take_first
         while step < stage.last_step:
             self.callbacks.on_train_batch_begin(step)
             before = step
             step += self._steps_of_call(before, stage.last_step)
             with window.timed():
-                means = self._take(batches, step - before, window)
+                means = take(batches, step - before, window)
+            take = self._take
             window.add(step, means)
             logs = {}
             if _has_passed(before, step, self.train.log_every_steps) or step == stage.last_step:
                 logs = self._log(window, stage, step)
             self.callbacks.on_train_batch_end(step - 1, logs)
             is_due = _has_passed(before, step, self.train.eval_every_steps) or step == total
-            if is_due:
+            self.state.step = step
+            self.state.evaluation_is_due = is_due and stage.evaluation is not None
+            if self.state.evaluation_is_due:
                 window.settle(self._losses.check)
-                is_due = not self._evaluate(stage, step)
+                check_finite(step, self.model, self.optimizer)
+            if is_saved := self._is_time_to_save(before, step) or step == stage.last_step:
+                self._save(number, step, window)
+            if self.state.evaluation_is_due:
+                with suppress(Stopped):  # what is not saved yet comes first
+                    self._evaluate(stage, step)
             stopping = self.stop_request.signal_number
             is_last = step == total or self.model.stop_training
-            self.state.step, self.state.evaluation_is_due = step, is_due
-            if self._is_time_to_save(before, step) or is_last or stopping:
+            if (is_last or stopping) and not is_saved:
                 self._save(number, step, window)
             if is_last or stopping:
                 self.checkpoints.wait()
-            if stopping and (is_due or not is_last):
+            if stopping:
                 raise Interrupted(step, stopping)
             if is_last:
                 return
@@ -192,6 +190,13 @@ class TrainingRun:
         )
         ends = [last_step, *(step + every - step % every for every in intervals if every)]
         return min(self.train.steps_per_call, min(ends) - step)
+
+    def _take_first(self, batches: Iterator[Any], count: int, window: Window) -> Means:
+        """Takes steps that trace, compile and wait for the pipeline; all before them is saved."""
+        with self.stop_request.raised():
+            means = give_way(self._take, batches, count, window)
+        self.stop_request.is_noted = True
+        return means
 
     def _take(self, batches: Iterator[Any], count: int, window: Window) -> Means:
         """Takes steps; where it is one, the wait for its batch is seen from here."""
@@ -266,31 +271,18 @@ class TrainingRun:
             *(f"{step:,}" for step in (self.state.step, first, error.step)),
         )
 
-    def _evaluate(self, stage: Stage, step: int) -> bool:
-        """Logs what the stage's evaluation finds; False where it gave way to a stop.
+    def _evaluate(self, stage: Stage, step: int) -> None:
+        """Logs what the stage's evaluation finds.
 
         Raises:
-            Diverged: When a variable is not finite.
+            Stopped: When a signal came before it was done; nothing is logged.
         """
-        if stage.evaluation is None:
-            return True
-        if self.stop_request.signal_number:
-            return False
-        check_finite(step, self.model, self.optimizer)
-        self.callbacks.on_test_begin()
-        try:
+        assert stage.evaluation is not None
+        with self.stop_request.raised():
+            self.callbacks.on_test_begin()
             values = stage.evaluation(self) | stage.constants
-        except EvaluationStopped:
-            return False
         self.log.write(step, "eval", values)
         self.callbacks.on_test_end(values | {"step": step})
-        return True
-
-    def _evaluate_late(self) -> None:
-        """Makes up for the evaluation that gave way when the run was asked to stop."""
-        if not self._evaluate(self.stages[self.state.stage], self.state.step):
-            raise Interrupted(self.state.step, self.stop_request.signal_number)
-        self.state.evaluation_is_due = False
 
 
 def _has_passed(before: int, step: int, every: int) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,12 @@ class MetricsLog:
         kept = [
             line for line in read_metrics(workdir) if line["step"] <= last.get(line["split"], step)
         ]
-        write_text_atomic(self.path, "".join(_dump(line) for line in kept))
-        self._writers = {
-            split: tf.summary.create_file_writer(str(workdir / LOGS_FOLDER / split))
-            for split in ("train", "eval")
-        }
+        write_text_atomic(self.path, "".join(_dump(line) for line in kept), replace=True)
+        self._writers = {}
+        for split in ("train", "eval"):
+            folder = workdir / LOGS_FOLDER / split
+            folder.mkdir(parents=True, exist_ok=True)  # TensorFlow would not heed the umask
+            self._writers[split] = tf.summary.create_file_writer(os.fsencode(folder))
 
     def write(self, step: int, split: str, values: dict[str, float]) -> None:
         """Adds the values of ``split`` (``"train"`` or ``"eval"``) after ``step`` updates."""

@@ -12,7 +12,7 @@ from bert_keras.data.coverage import summarize_epoch
 from bert_keras.data.pretraining import pretraining_dataset
 from bert_keras.modeling.random import fold_in
 from bert_keras.training.held_out import HeldOutMeans
-from bert_keras.training.loop import Stage
+from bert_keras.training.stage import Stage
 from bert_keras.training.state import EpochOffsets
 from bert_keras.training.strategy import rows_of_host
 

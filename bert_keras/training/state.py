@@ -25,7 +25,8 @@ class RunState:
         skipped: The data left out after a divergence, as [stage, first, last + 1]; they are
             named by the step, from 0, that would have had them.
         roll_backs: How often the run went back.
-        evaluation_is_due: Whether the run was asked to stop before it could evaluate this step.
+        evaluation_is_due: Whether this step is evaluated, which comes after its checkpoint: a run
+            that goes on from there does it first.
     """
 
     seed: int = 0

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from bert_keras.checkpoints import load, save
 from bert_keras.checkpoints.fingerprint import first_difference
-from bert_keras.checkpoints.mark import MARK_FILE, RunMark, hash_files, read_mark
+from bert_keras.checkpoints.mark import MARK_FILE, RunMark, read_mark
 from bert_keras.checkpoints.run import finished_or_best
 from bert_keras.checkpoints.run_state import (
     BEST_FOLDER,
@@ -25,7 +25,7 @@ from bert_keras.checkpoints.run_state import (
 )
 from bert_keras.config import dump_toml, flat, from_tables
 from bert_keras.errors import InputError
-from bert_keras.files import atomic_directory, write_text_atomic
+from bert_keras.files import atomic_directory, check_utf8, hash_files, write_text_atomic
 from bert_keras.training.circumstances import other_circumstances
 from bert_keras.training.curves import CURVES_FILE, plot_curves
 from bert_keras.training.metrics import LOGS_FOLDER, METRICS_FILE, read_metrics
@@ -57,14 +57,16 @@ def check_folder(workdir: Path, *inputs: str | Path | None) -> None:
 
     Raises:
         InputError: When it is one of the inputs, or has no mark of a run but files by the names
-            that a run gives to its own.
+            that a run gives to its own; when an input has a name that the config cannot hold.
     """
     if str(workdir) in ("", "."):
         raise InputError(
             f"a run needs a folder of its own as its --workdir. Received: {str(workdir)!r}"
         )
-    if any(given and Path(given).resolve() == workdir.resolve() for given in inputs):
-        raise InputError(f"{workdir} is what the run reads; choose another --workdir")
+    for given in [given for given in inputs if given]:
+        check_utf8(given, f"as the names in a run's {CONFIG_FILE} have to be")
+        if Path(given).resolve() == workdir.resolve():
+            raise InputError(f"{workdir} is what the run reads; choose another --workdir")
     for name in _RUN_FILES if read_mark(workdir) is None else ():
         path = workdir / name
         # A lock file of ours is empty, and locking would empty another.
@@ -269,7 +271,7 @@ def _write_config(path: Path, text: str, own_hash: str | None) -> str | None:
     """
     there = path.read_bytes() if path.exists() else None
     if there is None or (hashlib.sha256(there).hexdigest() == own_hash and there.decode() != text):
-        write_text_atomic(path, text)
+        write_text_atomic(path, text, replace=True)
     elif there.decode(errors="replace") != text:
         _logger.info("%s is not written by the run, and stays; %s has what the run is made from",
                      path, path.with_name(MARK_FILE))  # fmt: skip

@@ -1,13 +1,19 @@
-// Not compiled: there was no Swift where this was written. It follows WordPiece.kt, which was
-// compiled, run and compared, line by line.
 import Foundation
 
 /// What a model reads: one number a token, all of one length.
+///
+/// `ranges` says where each token stands in its own text, the first or the second; nil for added
+/// tokens. `leftOut` is the number of tokens that were cut off.
 struct Encoding {
     let inputIds: [Int32]
     let attentionMask: [Int32]
     let tokenTypeIds: [Int32]
+    let ranges: [Range<String.Index>?]
+    let leftOut: Int
 }
+
+/// The part of a long text that is read: its beginning, its end, or a quarter and the end.
+enum Truncation { case head, tail, headTail }
 
 /// BERT's tokenizer: text to the ids of word pieces.
 ///
@@ -15,6 +21,11 @@ struct Encoding {
 /// the model's directory as do_lower_case, strip_accents (null there: as do_lower_case) and
 /// tokenize_chinese_chars.
 struct WordPiece {
+    /// A word piece and its place in the text.
+    typealias Piece = (id: Int32, range: Range<String.Index>?)
+    private typealias Letter = (scalar: Unicode.Scalar, range: Range<String.Index>)
+
+    let vocabulary: [String]
     private let ids: [[Unicode.Scalar]: Int32]
     private let longest: Int
     private let lowerCase, stripAccents, splitChinese: Bool
@@ -23,115 +34,185 @@ struct WordPiece {
          splitChinese: Bool = true) {
         // By scalars: Swift's strings hold "é" and "e\u{301}" to be equal.
         let pieces = vocabulary.map { Array($0.unicodeScalars) }
-        ids = Dictionary(uniqueKeysWithValues: pieces.enumerated().map { ($1, Int32($0)) })
+        ids = Dictionary(pieces.enumerated().map { ($1, Int32($0)) }) { $1 }
         longest = pieces.map(\.count).max() ?? 0
+        self.vocabulary = vocabulary
         self.lowerCase = lowerCase
         self.stripAccents = stripAccents ?? lowerCase
         self.splitChinese = splitChinese
+        for token in Self.specials {
+            precondition(ids[Array(token.unicodeScalars)] != nil,
+                         "the vocabulary has no \(token); it must be the lines of vocab.txt")
+        }
     }
 
-    /// [CLS] text [SEP], or [CLS] text [SEP] pair [SEP]: cut and padded to `length` tokens.
-    func encode(_ text: String, pair: String? = nil, length: Int = 128) -> Encoding {
-        let parts = [text, pair].compactMap { $0 }.map(pieces)
-        let kept = Self.keptLengths(parts.map(\.count), room: length - 1 - parts.count)
-        var inputIds = [special("[CLS]")]
-        var types: [Int32] = [0]
-        for (number, part) in parts.enumerated() {
-            inputIds += part.prefix(kept[number])
-            inputIds.append(special("[SEP]"))
-            types += Array(repeating: Int32(number), count: inputIds.count - types.count)
-        }
-        let mask = Array(repeating: Int32(1), count: inputIds.count)
-        func padded(_ values: [Int32], with padding: Int32) -> [Int32] {
-            values + Array(repeating: padding, count: length - values.count)
-        }
-        return Encoding(inputIds: padded(inputIds, with: special("[PAD]")),
-                        attentionMask: padded(mask, with: 0),
-                        tokenTypeIds: padded(types, with: 0))
+    /// The id of [MASK].
+    var mask: Int32 { special("[MASK]") }
+
+    /// [CLS] text [SEP], or [CLS] text [SEP] pair [SEP], padded to `length` tokens if it `pads`.
+    ///
+    /// The longer text is cut until both fit; `truncation` is the model's (config.json has it).
+    func encode(_ text: String, pair: String? = nil, length: Int = 128, pads: Bool = true,
+                truncation: Truncation = .head) -> Encoding {
+        joined([text, pair].compactMap { $0 }.map(pieces), length, pads, truncation)
     }
 
-    /// The ids of a text, without [CLS] and [SEP]. Special tokens in it stay whole.
-    func pieces(_ text: String) -> [Int32] {
-        let scalars = Array(text.unicodeScalars)
-        var result: [Int32] = []
-        var start = 0, place = 0
-        func addWords(upTo end: Int) {
-            for word in words(scalars[start..<end]) { result += self.ids(of: word) }
+    /// [CLS] question [SEP] context [SEP]; of a question the first `longest` tokens are read.
+    func encodeQuestion(_ question: String, context: String, length: Int = 384, pads: Bool = true,
+                        longest: Int = 64) -> Encoding {
+        let all = pieces(question)
+        let asked = Array(all.prefix(max(0, min(longest, (length - 3) / 2))))
+        let cut = all.count - asked.count
+        return joined([asked, pieces(context)], length, pads, .head, cut: cut)
+    }
+
+    /// The windows of a long text, each a quarter into the one before; at most `most`.
+    func windows(_ text: String, length: Int, pads: Bool = true, most: Int = 16) -> [Encoding] {
+        let all = pieces(text), room = length - 2
+        precondition(room > 0, "length must be at least 3. Received: \(length)")
+        let step = max(1, room - room / 4)
+        let count = 1 + max(0, (all.count - room + step - 1) / step)
+        return (0..<min(count, most)).map {
+            joined([Array(all[$0 * step..<min($0 * step + room, all.count)])], length, pads, .head)
         }
-        while place < scalars.count {
+    }
+
+    /// The pieces of a text, without [CLS] and [SEP]. Special tokens in it stay whole.
+    func pieces(_ text: String) -> [Piece] {
+        let scalars = text.unicodeScalars
+        var result: [Piece] = []
+        var start = scalars.startIndex, place = start
+        func addWords(upTo end: String.Index) {
+            for word in words(scalars, start..<end) { result += pieces(of: word) }
+        }
+        while place < scalars.endIndex {
             let rest = scalars[place...]
             if let token = Self.specials.first(where: { rest.starts(with: $0.unicodeScalars) }) {
                 addWords(upTo: place)
-                result.append(special(token))
-                place += token.unicodeScalars.count
-                start = place
+                start = scalars.index(place, offsetBy: token.unicodeScalars.count)
+                result.append((special(token), place..<start))
+                place = start
             } else {
-                place += 1
+                place = scalars.index(after: place)
             }
         }
-        addWords(upTo: scalars.count)
+        addWords(upTo: scalars.endIndex)
         return result
     }
 
-    private func words(_ text: ArraySlice<Unicode.Scalar>) -> [[Unicode.Scalar]] {
-        var words: [[Unicode.Scalar]] = []
-        var word: [Unicode.Scalar] = []
+    private func joined(_ parts: [[Piece]], _ length: Int, _ pads: Bool,
+                        _ truncation: Truncation, cut: Int = 0) -> Encoding {
+        let room = length - 1 - parts.count
+        precondition(room >= 0, "length must be at least \(1 + parts.count). Received: \(length)")
+        let kept = Self.keptLengths(parts.map(\.count), room: room)
+        var all: [Piece] = [(special("[CLS]"), nil)]
+        var types: [Int32] = [0]
+        for (number, part) in parts.enumerated() {
+            let head = part.count == kept[number] ? part.count : Self.head(kept[number], truncation)
+            all += part.prefix(head) + part.suffix(kept[number] - head)
+            all.append((special("[SEP]"), nil))
+            types += Array(repeating: Int32(number), count: all.count - types.count)
+        }
+        let size = pads ? length : all.count
+        func padded<T>(_ values: [T], with padding: T) -> [T] {
+            values + Array(repeating: padding, count: size - values.count)
+        }
+        return Encoding(inputIds: padded(all.map(\.id), with: special("[PAD]")),
+                        attentionMask: padded(all.map { _ in 1 }, with: 0),
+                        tokenTypeIds: padded(types, with: 0),
+                        ranges: padded(all.map(\.range), with: nil),
+                        leftOut: cut + parts.map(\.count).reduce(0, +) - kept.reduce(0, +))
+    }
+
+    private func words(_ text: String.UnicodeScalarView,
+                       _ part: Range<String.Index>) -> [[Letter]] {
+        var words: [[Letter]] = []
+        var word: [Letter] = []
         func end() {
             if !word.isEmpty { words.append(word) }
             word = []
         }
-        for scalar in normalized(text) {
-            if Self.isSpace(scalar) {
+        for letter in normalized(text, part) {
+            if Self.isSpace(letter.scalar) {
                 end()
-            } else if Self.isPunctuation(scalar) {
+            } else if Self.isPunctuation(letter.scalar) {
                 end()
-                words.append([scalar])
+                words.append([letter])
             } else {
-                word.append(scalar)
+                word.append(letter)
             }
         }
         end()
         return words
     }
 
-    private func normalized(_ text: ArraySlice<Unicode.Scalar>) -> [Unicode.Scalar] {
-        var clean = String.UnicodeScalarView()
-        for scalar in text where !Self.isDeleted(scalar) {
-            if Self.isSpace(scalar) {
-                clean.append(" ")
-            } else if splitChinese && Self.isChinese(scalar) {
-                clean.append(contentsOf: [" ", scalar, " "])
+    private func normalized(_ text: String.UnicodeScalarView,
+                            _ part: Range<String.Index>) -> [Letter] {
+        var clean: [Letter] = []
+        for place in text[part].indices where !Self.isDeleted(text[place]) {
+            let range = place..<text.index(after: place)
+            if Self.isSpace(text[place]) {
+                clean.append((" ", range))
+            } else if splitChinese && Self.isChinese(text[place]) {
+                clean += [(" ", range), (text[place], range), (" ", range)]
             } else {
-                clean.append(scalar)
+                clean.append((text[place], range))
             }
         }
-        let letters = stripAccents ? String(clean).decomposedStringWithCanonicalMapping : String(clean)
-        var result: [Unicode.Scalar] = []
-        for scalar in letters.unicodeScalars {
-            if stripAccents && Self.category(scalar) == .nonspacingMark { continue }
+        var result: [Letter] = []
+        for letter in stripAccents ? Self.decomposed(clean) : clean {
+            if stripAccents && Self.category(letter.scalar) == .nonspacingMark { continue }
             // Each letter by itself: lowercased() knows of a final sigma, BERT does not.
-            result += lowerCase ? Array(scalar.properties.lowercaseMapping.unicodeScalars) : [scalar]
+            result += lowerCase
+                ? letter.scalar.properties.lowercaseMapping.unicodeScalars.map { ($0, letter.range) }
+                : [letter]
         }
         return result
     }
 
+    /// Letters and marks apart. Where marks change places, the places in the text stay in order.
+    private static func decomposed(_ letters: [Letter]) -> [Letter] {
+        func nfd(_ text: String) -> String.UnicodeScalarView {
+            text.decomposedStringWithCanonicalMapping.unicodeScalars
+        }
+        var text = String.UnicodeScalarView()
+        text.append(contentsOf: letters.map(\.scalar))
+        let ranges = letters.flatMap { letter in
+            nfd(String(Character(letter.scalar))).map { _ in letter.range }
+        }
+        return zip(nfd(String(text)), ranges).map { ($0, $1) }
+    }
+
     /// Greedy: at every place the longest piece; a word that cannot be made of pieces is unknown.
-    private func ids(of word: [Unicode.Scalar]) -> [Int32] {
-        guard word.count <= Self.mostCharacters else { return [special("[UNK]")] }
-        var found: [Int32] = []
+    private func pieces(of word: [Letter]) -> [Piece] {
+        let scalars = word.map(\.scalar)
+        func range(_ start: Int, _ end: Int) -> Range<String.Index> {
+            word[start].range.lowerBound..<word[end - 1].range.upperBound
+        }
+        let unknown = [Piece(special("[UNK]"), range(0, word.count))]
+        guard word.count <= Self.mostCharacters else { return unknown }
+        var found: [Piece] = []
         var start = 0
         while start < word.count {
             let prefix: [Unicode.Scalar] = start > 0 ? ["#", "#"] : []
             var end = min(word.count, start + longest)
-            while end > start, ids[prefix + word[start..<end]] == nil { end -= 1 }
-            guard end > start else { return [special("[UNK]")] }
-            found.append(ids[prefix + word[start..<end]]!)
+            while end > start, ids[prefix + scalars[start..<end]] == nil { end -= 1 }
+            guard end > start else { return unknown }
+            found.append((ids[prefix + scalars[start..<end]]!, range(start, end)))
             start = end
         }
         return found
     }
 
     private func special(_ token: String) -> Int32 { ids[Array(token.unicodeScalars)]! }
+
+    private static func head(_ kept: Int, _ truncation: Truncation) -> Int {
+        switch truncation {
+        case .head: return kept
+        case .tail: return 0
+        case .headTail: return (kept + 2) / 4
+        }
+    }
 
     private static func keptLengths(_ lengths: [Int], room: Int) -> [Int] {
         if lengths.reduce(0, +) <= room { return lengths }
@@ -164,6 +245,7 @@ struct WordPiece {
     private static func category(_ scalar: Unicode.Scalar) -> Unicode.GeneralCategory {
         switch scalar.value {
         case 0x166D, 0x111C9: return .otherPunctuation
+        case 0x1734: return .nonspacingMark // until Unicode 14
         default: break
         }
         let isLater = later.contains { $0.contains(scalar.value) }

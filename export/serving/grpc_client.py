@@ -1,17 +1,32 @@
 """Asks TF Serving over gRPC; needs ``tensorflow-serving-api``, which brings TensorFlow.
 
-python grpc_client.py "a fine film" "a waste of time" --model sst2 --output labels
+    python grpc_client.py "a fine film" "a waste of time" --model sst2 --output labels
+    python grpc_client.py --model squad --input context="Anna left." --input question="Who left?"
+    python grpc_client.py --model squad --rows questions.jsonl
+
+What it prints is JSON lines: the answers to each row.
 """
 
-import argparse
 import json
-from collections.abc import Mapping, Sequence
+import operator
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
+
+if __name__ == "__main__":
+    with suppress(ImportError):
+        from command_line import without_notes
+
+        without_notes()
 
 import grpc
 import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+Columns = dict[str, list[Any]]  # by name, a value for each row
 
 # What did not reach the server, or found its queue full, is sent again; not what took too long.
 _RETRIES = {
@@ -39,8 +54,8 @@ class GrpcClient:
         address: Where the server is.
         timeout: Seconds to wait for an answer, retries included; the server is told and does not
             go on with what nobody waits for.
-        batch_size: Texts of a request at most; no more than ``max_batch_size`` in the version's
-            ``batching_params.pbtxt``.
+        batch_size: Rows of a request at most. Where the server takes fewer the client learns it
+            from the first refusal, and sends so many from then on.
     """
 
     def __init__(
@@ -50,6 +65,8 @@ class GrpcClient:
         timeout: float = 10.0,
         batch_size: int = 32,
     ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be 1 or more. Received: {batch_size}")
         self.model, self.timeout, self.batch_size = model, timeout, batch_size
         options = [
             ("grpc.service_config", json.dumps(_RETRIES)),
@@ -61,38 +78,46 @@ class GrpcClient:
 
     def predict(
         self,
-        inputs: Mapping[str, Sequence[str | bytes] | np.ndarray],
+        inputs: Mapping[str, Any],
         signature: str = "serving_default",
         outputs: Sequence[str] = (),
-    ) -> dict[str, list[Any]]:
-        """The answers: by output, a value for each text in their order.
+    ) -> Columns:
+        """The answers: by output, a value for each row in their order; texts as UTF-8 bytes.
 
         Args:
-            inputs: The texts, or arrays of ids, by the signature's names.
+            inputs: By the signature's names, a text or a list of texts, such as
+                ``{"text": ["a fine film"]}``; of ``tokens`` a list of ids, padded to one length,
+                for each row. Arrays will do, and generators.
             signature: Which signature to ask.
             outputs: The outputs that are wanted; by default all. Ask for the same ones always: the
                 server prepares itself for each choice anew, and is slow the first time.
 
         Raises:
+            ValueError: When an input is something else; it names the input.
             grpc.RpcError: When the server refuses a request or does not answer in time; ``code()``
                 and ``details()`` say why.
         """
-        count = {len(values) for values in inputs.values()}
-        if len(count) != 1:
-            raise ValueError(f"all inputs must have as many texts. Received: {sorted(count)}")
-        answers: dict[str, list[Any]] = {}
-        for start in range(0, count.pop(), self.batch_size):
+        return joined(self.batches(inputs, signature, outputs))
+
+    def batches(
+        self,
+        inputs: Mapping[str, Any],
+        signature: str = "serving_default",
+        outputs: Sequence[str] = (),
+    ) -> Iterator[Columns]:
+        """The answers as ``predict`` gives them, a request's as they come."""
+
+        def ask(batch: Columns) -> Columns:
             request = predict_pb2.PredictRequest()
             request.model_spec.name = self.model
             request.model_spec.signature_name = signature
-            request.output_filter.extend(outputs)
-            for name, values in inputs.items():
-                batch = values[start : start + self.batch_size]
-                request.inputs[name].CopyFrom(_tensor(batch))
+            request.output_filter.extend([outputs] if isinstance(outputs, str) else outputs)
+            for name, rows in batch.items():
+                request.inputs[name].CopyFrom(_tensor(rows))
             response = self.stub.Predict(request, timeout=self.timeout)
-            for name, tensor in response.outputs.items():
-                answers.setdefault(name, []).extend(tf.make_ndarray(tensor))
-        return answers
+            return {n: list(tf.make_ndarray(tensor)) for n, tensor in response.outputs.items()}
+
+        return in_batches(self, columns_of(inputs), ask)
 
     def __enter__(self) -> "GrpcClient":
         return self
@@ -101,30 +126,123 @@ class GrpcClient:
         self.channel.close()
 
 
-def _tensor(values: Sequence[str | bytes] | np.ndarray) -> Any:
-    """Texts go as UTF-8, bytes and numbers as they are."""
-    if not isinstance(values, np.ndarray):
-        encoded = [value.encode() if isinstance(value, str) else value for value in values]
-        values = np.array(encoded, object)
-    return tf.make_tensor_proto(values)
+def _tensor(rows: list[Any]) -> Any:
+    """Texts go as UTF-8, bytes as they are, ids as int32."""
+    if isinstance(rows[0], list):
+        return tf.make_tensor_proto(np.array(rows, np.int32))
+    texts = [row.encode() if isinstance(row, str) else row for row in rows]
+    return tf.make_tensor_proto(np.array(texts, object))
 
 
-def main() -> None:
-    """Prints the answers to the texts of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("texts", nargs="+", help="texts, for models that take one each")
-    parser.add_argument("--model", required=True)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints the answers to what the command line names; 0, or 1 after an error."""
+    try:
+        from command_line import command, run
+    except ImportError:  # the class does without
+        sys.exit(f"{sys.argv[0]}: as a command it needs command_line.py beside it")
+
+    parser = command(__doc__ or "")
     parser.add_argument("--address", default="localhost:8500")
-    parser.add_argument("--signature", default="serving_default")
     parser.add_argument("--output", action="append", default=[], metavar="NAME")
-    options = parser.parse_args()
-    with GrpcClient(options.model, options.address) as client:
-        answers = client.predict({"text": options.texts}, options.signature, options.output)
-    for row, text in enumerate(options.texts):
-        print(text)
-        for name, values in sorted(answers.items()):
-            print(f"  {name}: {values[row]}")
+    options = parser.parse_args(arguments)
+    with GrpcClient(options.model, options.address, options.timeout, options.batch) as client:
+        return run(parser, options, client, said, outputs=options.output)
+
+
+def said(error: BaseException) -> str:
+    """What went wrong, in one line."""
+    if isinstance(error, grpc.RpcError):
+        return f"{error.code().name}: {' '.join((error.details() or '').split())}"
+    return " ".join(str(error).split())
+
+
+# From here on rest_client.py and grpc_client.py are the same, so that each can be copied alone.
+
+
+class ServingError(RuntimeError):
+    """What the server gave is a refusal, with ``status`` of HTTP, or no answer at all."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def columns_of(inputs: Mapping[str, Any]) -> Columns:
+    """The inputs as lists of one length, of texts or of ids; a ``ValueError`` names what is not."""
+    if not isinstance(inputs, Mapping) or not inputs:
+        example = '{"text": ["a fine film"]}'
+        raise ValueError(f"inputs must have names, as in {example}. Received: {inputs!r:.80}")
+    columns = {name: _column(name, values) for name, values in inputs.items()}
+    counts = {name: len(rows) for name, rows in columns.items()}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"all inputs must have as many texts. Received: {counts}")
+    if 0 in counts.values():
+        raise ValueError(f"{', '.join(counts)}: must be one text at least. Received: none")
+    return columns
+
+
+def _column(name: str, values: Any) -> list[Any]:
+    if hasattr(values, "tolist"):  # an array, a column of a table
+        values = values.tolist()
+    if isinstance(values, str | bytes):
+        values = [values]
+    if not isinstance(values, Sequence | Iterator):  # a set has no order, a dict more than values
+        raise ValueError(f"{name}: must be a text or a list of texts. Received: {values!r:.80}")
+    rows = [_row(f"{name}[{number}]", value) for number, value in enumerate(values)]
+    if len({None if isinstance(row, str | bytes) else len(row) for row in rows}) > 1:
+        raise ValueError(f"{name}: must be texts, or ids that are padded to one length")
+    return rows
+
+
+def _row(where: str, value: Any) -> str | bytes | list[int]:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    try:
+        if isinstance(value, str):
+            value.encode()
+        if isinstance(value, str | bytes):
+            return value
+        if isinstance(value, list | tuple):
+            ids = [operator.index(number) for number in value]
+            if all(-(2**31) <= number < 2**31 for number in ids):
+                return ids
+    except (TypeError, UnicodeEncodeError):
+        pass
+    raise ValueError(f"{where}: must be Unicode text or a list of ids. Received: {value!r:.80}")
+
+
+def in_batches(client: Any, columns: Columns, ask: Callable[..., Columns]) -> Iterator[Columns]:
+    """The answers to ``client.batch_size`` rows at a time, in their order.
+
+    What is too much for the server, or for a message, is sent in smaller parts.
+    """
+    start, count, size = 0, len(next(iter(columns.values()))), client.batch_size
+    while start < count:
+        rows = min(size, count - start)
+        try:
+            answers = ask({name: all_[start : start + rows] for name, all_ in columns.items()})
+        except Exception as error:
+            limit = re.search(r"size \d+ is larger than maximum .*batch size (\d+)", said(error))
+            too_much = re.search(r"^413|too much for one request|larger than max ", said(error))
+            size = int(limit[1]) if limit else rows // 2 if too_much else 0
+            if not 0 < size < rows:
+                raise
+            client.batch_size = size if limit else client.batch_size
+            continue
+        if not answers or any(len(values) != rows for values in answers.values()):
+            raise ServingError(f"{rows} rows were sent, and answers came for another number")
+        yield answers
+        start += rows
+
+
+def joined(batches: Iterable[Columns]) -> Columns:
+    """The answers of all batches."""
+    answers: Columns = {}
+    for batch in batches:
+        for name, values in batch.items():
+            answers.setdefault(name, []).extend(values)
+    return answers
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -2,23 +2,35 @@
 
     python load.py reviews.txt --model sst2 --clients 32 --seconds 30
     python load.py reviews.txt --model sst2 --grpc localhost:8500
+    python load.py --rows questions.jsonl --model squad
 
-A line of the file is a text; each client sends the lines in an order of its own, one a request.
+A line of the file is a text, or with ``--rows`` a JSON object of the inputs; each client sends the
+lines in an order of its own, one a request. What failed is counted by its kind, with the first
+message of each. The exit code is 1 where any request failed, or nothing was answered.
 """
 
 import argparse
 import random
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-Ask = Callable[[str], object]
+_HOPELESS = 10  # requests that fail, and none that is answered: then no more are sent
 
 
-def run(ask: Ask, texts: Sequence[str], clients: int, seconds: float, seed: int = 0) -> dict:
-    """Asks for a while.
+def run(
+    ask: Callable[[Any], object],
+    texts: Sequence[Any],
+    clients: int,
+    seconds: float,
+    seed: int = 0,
+    said: Callable[[BaseException], str] = str,
+) -> dict[str, Any]:
+    """Asks for a while, or until it is clear that nothing is answered.
 
     Args:
         ask: Sends one text and waits for its answer.
@@ -26,13 +38,22 @@ def run(ask: Ask, texts: Sequence[str], clients: int, seconds: float, seed: int 
         clients: Threads that ask at the same time.
         seconds: How long they do.
         seed: Fixes the orders.
+        said: Puts an error into one line.
 
     Returns:
-        ``requests``, ``requests_per_second``, ``median_ms``, ``p95_ms``, ``p99_ms`` and
-        ``errors``, how often each kind came.
+        ``requests``, ``requests_per_second``, ``median_ms``, ``p95_ms`` and ``p99_ms`` of what was
+        answered; ``failed``, how many were not; ``errors``, how often each kind came, and
+        ``first_errors``, the first message of each.
+
+    Raises:
+        ValueError: When there is no text.
     """
+    if not texts:
+        raise ValueError("there is no text to ask about")
     latencies: list[float] = []
     errors: Counter[str] = Counter()
+    messages: dict[str, str] = {}
+    lock = threading.Lock()
     begin = time.perf_counter()
 
     def client(number: int) -> None:
@@ -40,63 +61,106 @@ def run(ask: Ask, texts: Sequence[str], clients: int, seconds: float, seed: int 
         order = draw.sample(range(len(texts)), len(texts))
         step = 0
         while (start := time.perf_counter()) < begin + seconds:
+            if not latencies and errors.total() >= _HOPELESS:
+                return
             try:
                 ask(texts[order[step % len(order)]])
                 latencies.append(time.perf_counter() - start)
             except Exception as error:  # the server's refusals are counted, whatever the client
-                errors[type(error).__name__] += 1
+                with lock:
+                    errors[kind := _kind(error)] += 1
+                    messages.setdefault(kind, said(error))
             step += 1
 
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
+    threads = [
+        threading.Thread(target=client, args=(number,), daemon=True) for number in range(clients)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     elapsed = time.perf_counter() - begin
-    ordered = sorted(latencies)
-
-    def quantile(share: float) -> float | None:
-        return round(1e3 * ordered[int(share * (len(ordered) - 1))], 2) if ordered else None
-
-    return {
-        "requests": len(ordered),
-        "requests_per_second": round(len(ordered) / elapsed, 1),
-        "median_ms": quantile(0.5),
-        "p95_ms": quantile(0.95),
-        "p99_ms": quantile(0.99),
+    return _measured(sorted(latencies), elapsed) | {
+        "failed": errors.total(),
         "errors": dict(errors),
+        "first_errors": messages,
     }
 
 
-def main() -> None:
-    """Prints what ``run`` measured, a line each."""
+def _measured(latencies: list[float], elapsed: float) -> dict[str, Any]:
+    def quantile(share: float) -> float | None:
+        place = int(share * (len(latencies) - 1))
+        return round(1e3 * latencies[place], 2) if latencies else None
+
+    return {
+        "requests": len(latencies),
+        "requests_per_second": round(len(latencies) / elapsed, 1),
+        "median_ms": quantile(0.5),
+        "p95_ms": quantile(0.95),
+        "p99_ms": quantile(0.99),
+    }
+
+
+def _kind(error: Exception) -> str:
+    """The class of an error, and the server's code where it has one."""
+    code = error.code().name if hasattr(error, "code") else getattr(error, "status", None)
+    return f"{type(error).__name__.lstrip('_')} {code or ''}".strip()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints what ``run`` measured, a line each; 1 where any request failed, else 0."""
+    from command_line import add_timeout, rows_of, seconds, whole, without_notes  # what lies beside
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("file", type=Path, help="UTF-8 text, a text a line")
+    parser.add_argument("file", nargs="?", help="UTF-8 text, a text a line")
+    parser.add_argument("--rows", metavar="FILE", help='or JSON lines, {"NAME": "TEXT"} each')
     parser.add_argument("--model", required=True)
     parser.add_argument("--input", default="text", help="the input's name (default: text)")
-    parser.add_argument("--clients", type=int, default=16)
-    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--clients", type=whole, default=16)
+    parser.add_argument("--seconds", type=seconds, default=10.0)
     parser.add_argument("--url", default="http://localhost:8501", help="REST")
     parser.add_argument("--grpc", metavar="ADDRESS", help="gRPC instead, such as localhost:8500")
-    options = parser.parse_args()
-    texts = [line for line in options.file.read_text(encoding="utf-8").splitlines() if line]
+    add_timeout(parser)
+    options = parser.parse_args(arguments)
+    if bool(options.file) + bool(options.rows) != 1:
+        parser.error("give a file of texts, or --rows FILE")
+    try:
+        rows = rows_of(options.rows) if options.rows else _texts(options.file, options.input)
+    except (OSError, ValueError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 1
     if options.grpc:
-        from grpc_client import GrpcClient
+        without_notes()
+        from grpc_client import GrpcClient, said
 
-        asking = GrpcClient(options.model, options.grpc)
+        asking = GrpcClient(options.model, options.grpc, options.timeout)
     else:
-        from rest_client import RestClient
+        from rest_client import RestClient, said
 
-        asking = RestClient(options.model, options.url)
-    result = run(
-        lambda text: asking.predict({options.input: [text]}),
-        texts,
-        options.clients,
-        options.seconds,
-    )
+        asking = RestClient(options.model, options.url, options.timeout)
+    try:
+        result = run(asking.predict, rows, options.clients, options.seconds, said=said)
+    except KeyboardInterrupt:
+        return 130
+    counts, messages = result.pop("errors"), result.pop("first_errors")
     for name, value in result.items():
         print(f"{name}: {value}")
+    for kind, count in counts.items():
+        print(f"{parser.prog}: {kind}, {count} times; first: {messages[kind]}", file=sys.stderr)
+    return 0 if result["requests"] and not counts else 1
+
+
+def _texts(path: str, name: str) -> list[dict[str, str]]:
+    """The lines of a file that are not empty, as the input of that name."""
+    try:
+        with Path(path).open(encoding="utf-8-sig") as lines:
+            rows = [{name: text} for line in lines if (text := line.rstrip("\n"))]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: is not UTF-8: {error}") from None
+    if not rows:
+        raise ValueError(f"{path}: there is no text in it")
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -2,43 +2,35 @@
 
     python rest_client.py "a fine film" "a waste of time" --model sst2
     python rest_client.py --model squad --input context="Anna left." --input question="Who left?"
+    python rest_client.py --model squad --rows questions.jsonl
 
-What it prints is JSON.
+What it prints is JSON lines: the answers to each row.
 """
 
-import argparse
 import base64
 import json
-from collections.abc import Mapping, Sequence
+import operator
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ReadTimeoutError
 from urllib3.util.retry import Retry
 
-Texts = Sequence[str | bytes]
-
-
-class ServingError(RuntimeError):
-    """The server refused a request; the message is its own."""
+Columns = dict[str, list[Any]]  # by name, a value for each row
 
 
 class _Retry(Retry):
     """Gives up when an answer does not come in time; a connection that broke is made anew."""
 
-    def increment(
-        self,
-        method: str | None = None,
-        url: str | None = None,
-        response: Any = None,
-        error: Exception | None = None,
-        *rest: Any,
-        **named: Any,
-    ) -> Retry:
-        if isinstance(error, ReadTimeoutError):
-            raise error
-        return super().increment(method, url, response, error, *rest, **named)
+    def increment(self, method: Any = None, url: Any = None, *rest: Any, **named: Any) -> Retry:
+        if isinstance(named.get("error"), ReadTimeoutError):
+            raise named["error"]
+        return super().increment(method, url, *rest, **named)
 
 
 class RestClient:
@@ -48,8 +40,8 @@ class RestClient:
         model: The model's name.
         url: Where the server is.
         timeout: Seconds to wait for an answer, and to reach the server each time.
-        batch_size: Texts of a request at most; no more than ``max_batch_size`` in the version's
-            ``batching_params.pbtxt``.
+        batch_size: Rows of a request at most. Where the server takes fewer the client learns it
+            from the first refusal, and sends so many from then on.
         retries: How often a request is sent again that the server had no room for, or that did
             not reach it. One whose time ran out is not: the server may be at it still.
     """
@@ -62,8 +54,11 @@ class RestClient:
         batch_size: int = 32,
         retries: int = 3,
     ) -> None:
-        self.address = f"{url}/v1/models/{model}"
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be 1 or more. Received: {batch_size}")
+        self.address = f"{url.rstrip('/')}/v1/models/{quote(model, safe='')}"
         self.timeout, self.batch_size = timeout, batch_size
+        self.names: dict[str, str] = {}  # by signature, of an only output
         self.session = requests.Session()
         policy = _Retry(
             retries,
@@ -78,78 +73,187 @@ class RestClient:
         self.session.mount("http://", adapter)
         self.session.mount("https://", adapter)
 
-    def predict(
-        self, inputs: Mapping[str, Texts], signature: str = "serving_default"
-    ) -> dict[str, list[Any]]:
-        """The answers: by output, a value for each text in their order.
+    def predict(self, inputs: Mapping[str, Any], signature: str = "serving_default") -> Columns:
+        """The answers: by output, a value for each row in their order.
 
         Args:
-            inputs: The texts by the signature's names, such as ``{"text": ["a fine film"]}``.
+            inputs: By the signature's names, a text or a list of texts, such as
+                ``{"text": ["a fine film"]}``; of ``tokens`` a list of ids, padded to one length,
+                for each row. Arrays will do, and generators.
             signature: Which signature to ask.
 
         Raises:
+            ValueError: When an input is something else; it names the input.
             ServingError: When the server refuses a request.
             requests.RequestException: When it cannot be reached, or not in time.
         """
-        count = {len(texts) for texts in inputs.values()}
-        if len(count) != 1:
-            raise ValueError(f"all inputs must have as many texts. Received: {sorted(count)}")
-        answers: dict[str, list[Any]] = {}
-        for start in range(0, count.pop(), self.batch_size):
-            batch = {
-                name: [_json(text) for text in texts[start : start + self.batch_size]]
-                for name, texts in inputs.items()
-            }
-            for name, values in self._post(signature, batch).items():
-                answers.setdefault(name, []).extend(values)
-        return answers
+        return joined(self.batches(inputs, signature))
+
+    def batches(
+        self, inputs: Mapping[str, Any], signature: str = "serving_default"
+    ) -> Iterator[Columns]:
+        """The answers as ``predict`` gives them, a request's as they come."""
+        return in_batches(self, columns_of(inputs), lambda batch: self._post(signature, batch))
 
     def is_ready(self) -> bool:
         """Whether a version of the model is there to answer."""
         try:
-            response = self.session.get(self.address, timeout=self.timeout)
-            versions = response.json().get("model_version_status", [])
-        except (requests.RequestException, ValueError):
+            versions = self._answer("GET", "")["model_version_status"]
+            return any(version["state"] == "AVAILABLE" for version in versions)
+        except (requests.RequestException, ServingError, KeyError, TypeError):
             return False
-        return any(version["state"] == "AVAILABLE" for version in versions)
 
-    def _post(self, signature: str, batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        body = {"signature_name": signature, "inputs": batch}
-        response = self.session.post(f"{self.address}:predict", json=body, timeout=self.timeout)
+    def _post(self, signature: str, batch: Columns) -> Columns:
+        # By rows: a server passes over columns that it does not know.
+        rows = [dict(zip(batch, row, strict=True)) for row in zip(*batch.values(), strict=True)]
+        body = json.dumps({"signature_name": signature, "instances": rows}, default=_base64)
+        answer = self._answer("POST", ":predict", body)
         try:
-            values = response.json()
-        except ValueError:
-            raise ServingError(f"{response.status_code}: {response.text[:200]}") from None
-        if response.status_code != requests.codes.ok or "error" in values:
-            raise ServingError(
-                f"{response.status_code}: {values.get('error', response.text[:200])}"
-            )
-        outputs = values["outputs"]
-        # A signature of one output is answered without its name.
-        return outputs if isinstance(outputs, dict) else {"outputs": outputs}
+            given = list(answer["predictions"])
+            if not isinstance(given[0], dict):  # the only output comes without its name
+                return {self._only_output(signature): given}
+            return {name: [row[name] for row in given] for name in given[0]}
+        except (KeyError, IndexError, TypeError, ValueError):
+            raise ServingError(f"no answer of TF Serving: {answer!r:.200}") from None
+
+    def _only_output(self, signature: str) -> str:
+        if signature not in self.names:
+            signatures = self._answer("GET", "/metadata")["metadata"]["signature_def"]
+            (self.names[signature],) = signatures["signature_def"][signature]["outputs"]
+        return self.names[signature]
+
+    def _answer(self, method: str, what: str, body: str | None = None) -> dict[str, Any]:
+        answer = self.session.request(method, self.address + what, data=body, timeout=self.timeout)
+        try:
+            values = answer.json()
+        except (ValueError, RecursionError):
+            values = None
+        if answer.ok and isinstance(values, dict) and "error" not in values:
+            return values
+        message = f"no answer of TF Serving: {answer.text[:200]}"
+        if isinstance(values, dict):
+            message = str(values.get("error", message))
+        raise ServingError(f"{answer.status_code}: {message}", answer.status_code)
 
 
-def _json(text: str | bytes) -> Any:
+def _base64(text: bytes) -> dict[str, str]:
     """JSON takes Unicode alone: bytes go as base64."""
-    return {"b64": base64.b64encode(text).decode()} if isinstance(text, bytes) else text
+    return {"b64": base64.b64encode(text).decode()}
 
 
-def main() -> None:
-    """Prints the answers to the texts of the command line as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("texts", nargs="*", help="texts, for models that take one each")
-    parser.add_argument("--model", required=True)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints the answers to what the command line names; 0, or 1 after an error."""
+    try:
+        from command_line import command, run
+    except ImportError:  # the class does without
+        sys.exit(f"{sys.argv[0]}: as a command it needs command_line.py beside it")
+
+    parser = command(__doc__ or "")
     parser.add_argument("--url", default="http://localhost:8501")
-    parser.add_argument("--signature", default="serving_default")
-    parser.add_argument("--input", action="append", default=[], metavar="NAME=TEXT")
-    options = parser.parse_args()
-    inputs = {"text": options.texts} if options.texts else {}
-    for pair in options.input:
-        name, _, text = pair.partition("=")
-        inputs.setdefault(name, []).append(text)
-    client = RestClient(options.model, options.url)
-    print(json.dumps(client.predict(inputs, options.signature), ensure_ascii=False, indent=2))
+    options = parser.parse_args(arguments)
+    client = RestClient(options.model, options.url, options.timeout, options.batch)
+    return run(parser, options, client, said)
+
+
+def said(error: BaseException) -> str:
+    """What went wrong, in one line."""
+    if isinstance(error, requests.ReadTimeout):
+        return "no answer in time; see --timeout, and --batch for fewer texts at a time"
+    if isinstance(error, requests.ConnectionError):
+        url = error.request.url if error.request else ""
+        while error.__context__:
+            error = error.__context__
+        return f"cannot reach {url}: {' '.join(str(error).split())}"
+    return " ".join(str(error).split())
+
+
+# From here on rest_client.py and grpc_client.py are the same, so that each can be copied alone.
+
+
+class ServingError(RuntimeError):
+    """What the server gave is a refusal, with ``status`` of HTTP, or no answer at all."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def columns_of(inputs: Mapping[str, Any]) -> Columns:
+    """The inputs as lists of one length, of texts or of ids; a ``ValueError`` names what is not."""
+    if not isinstance(inputs, Mapping) or not inputs:
+        example = '{"text": ["a fine film"]}'
+        raise ValueError(f"inputs must have names, as in {example}. Received: {inputs!r:.80}")
+    columns = {name: _column(name, values) for name, values in inputs.items()}
+    counts = {name: len(rows) for name, rows in columns.items()}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"all inputs must have as many texts. Received: {counts}")
+    if 0 in counts.values():
+        raise ValueError(f"{', '.join(counts)}: must be one text at least. Received: none")
+    return columns
+
+
+def _column(name: str, values: Any) -> list[Any]:
+    if hasattr(values, "tolist"):  # an array, a column of a table
+        values = values.tolist()
+    if isinstance(values, str | bytes):
+        values = [values]
+    if not isinstance(values, Sequence | Iterator):  # a set has no order, a dict more than values
+        raise ValueError(f"{name}: must be a text or a list of texts. Received: {values!r:.80}")
+    rows = [_row(f"{name}[{number}]", value) for number, value in enumerate(values)]
+    if len({None if isinstance(row, str | bytes) else len(row) for row in rows}) > 1:
+        raise ValueError(f"{name}: must be texts, or ids that are padded to one length")
+    return rows
+
+
+def _row(where: str, value: Any) -> str | bytes | list[int]:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    try:
+        if isinstance(value, str):
+            value.encode()
+        if isinstance(value, str | bytes):
+            return value
+        if isinstance(value, list | tuple):
+            ids = [operator.index(number) for number in value]
+            if all(-(2**31) <= number < 2**31 for number in ids):
+                return ids
+    except (TypeError, UnicodeEncodeError):
+        pass
+    raise ValueError(f"{where}: must be Unicode text or a list of ids. Received: {value!r:.80}")
+
+
+def in_batches(client: Any, columns: Columns, ask: Callable[..., Columns]) -> Iterator[Columns]:
+    """The answers to ``client.batch_size`` rows at a time, in their order.
+
+    What is too much for the server, or for a message, is sent in smaller parts.
+    """
+    start, count, size = 0, len(next(iter(columns.values()))), client.batch_size
+    while start < count:
+        rows = min(size, count - start)
+        try:
+            answers = ask({name: all_[start : start + rows] for name, all_ in columns.items()})
+        except Exception as error:
+            limit = re.search(r"size \d+ is larger than maximum .*batch size (\d+)", said(error))
+            too_much = re.search(r"^413|too much for one request|larger than max ", said(error))
+            size = int(limit[1]) if limit else rows // 2 if too_much else 0
+            if not 0 < size < rows:
+                raise
+            client.batch_size = size if limit else client.batch_size
+            continue
+        if not answers or any(len(values) != rows for values in answers.values()):
+            raise ServingError(f"{rows} rows were sent, and answers came for another number")
+        yield answers
+        start += rows
+
+
+def joined(batches: Iterable[Columns]) -> Columns:
+    """The answers of all batches."""
+    answers: Columns = {}
+    for batch in batches:
+        for name, values in batch.items():
+            answers.setdefault(name, []).extend(values)
+    return answers
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

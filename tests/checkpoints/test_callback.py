@@ -39,3 +39,10 @@ def test_measure_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) 
         SaveBest(tmp_path, "val_loss").on_epoch_end(0, {"mlm_loss": 1.0, "nsp_loss": 1.0})
     with pytest.raises(InputError, match='mode must be "min" or "max"'):
         SaveBest(tmp_path, "val_loss", mode="best")
+
+
+def test_files_of_ones_own_in_the_folder_are_found_before_training(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"notes\.txt is not what bert_keras wrote there"):
+        SaveBest(tmp_path, "val_loss").on_train_begin()
+    SaveBest(tmp_path / "new", "val_loss").on_train_begin()

@@ -1,4 +1,5 @@
 import json
+import re
 import resource
 import shlex
 import signal
@@ -132,7 +133,7 @@ def test_bytes_of_the_weights_depend_on_the_weights_alone(saved: Path, tmp_path:
 
 
 def test_model_that_a_killed_save_left_under_another_name_opens(saved: Path) -> None:
-    saved.rename(saved.with_name(".model.abcdefgh.old"))
+    saved.rename(saved.with_name(".model.abcdefgh.bert_keras.old"))
     assert isinstance(bert_keras.load(saved), BertForPreTraining)
 
 
@@ -570,9 +571,7 @@ def test_save_that_runs_out_of_space_leaves_the_old_model(saved: Path) -> None:
     before = {path.name: path.read_bytes() for path in saved.iterdir()}
     other = _random(seed=1)
     with (
-        pytest.raises(
-            OSError, match=r"cannot write .*model\.safetensors.*File too large"
-        ) as caught,
+        pytest.raises(OSError, match=rf"File too large: '{re.escape(str(saved))}'") as caught,
         no_file_beyond_1000_bytes(),
     ):
         bert_keras.save(other, saved)

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,7 @@ def test_failure_writes_nothing(saved: Path, tmp_path: Path, capsys: Any) -> Non
     weights.write_bytes(weights.read_bytes()[:-5])
     unchanged = _nothing_new(tmp_path)
     assert "is damaged" in _refuse(capsys, saved, tmp_path / "out", "--to", "google")
+    shutil.rmtree(saved)
     bert_keras.save(BertForTokenClassification(CONFIG), saved)
     message = _refuse(capsys, saved, tmp_path / "out", "--to", "google")
     assert "nothing for BertForTokenClassification" in message

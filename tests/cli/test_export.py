@@ -64,12 +64,30 @@ def test_tflite_writes_a_file_and_a_table(model_path, tmp_path, capsys):
     out = tmp_path / "model.tflite"
     command = ["export", "tflite", str(model_path), str(out), "--length", "dynamic"]
     assert main([*command, "--quantize", "float16", "--max-accuracy-drop", "50"]) == 0
-    first, _, *rows = capsys.readouterr().out.splitlines()
+    first, measured, cut, *rows = capsys.readouterr().out.splitlines()
     assert first.startswith(f"{out}: a BertForSequenceClassification, ")
+    assert measured == "measured on 45 texts of built-in text"
+    assert re.fullmatch(r"at 32 tokens \d+ of 45 texts are cut: [\d.]+% of all tokens .*", cut)
     table = {row.split()[0]: row.split() for row in rows if row.strip()}
     assert {"variant", "keras", "float32", "float16"} == set(table)
     assert float(table["float16"][1]) < float(table["float32"][1])
     assert out.stat().st_size > 100_000
+
+
+@pytest.mark.parametrize(("rows", "said"), [(3, "the same that are measured"), (8, "others than")])
+def test_tflite_says_where_the_ranges_are_from_and_what_few_rows_show(
+    model_path, tmp_path, capsys, rows, said
+):
+    data = tmp_path / "dev.tsv"
+    data.write_text("".join(f"The ferry was late {n}\tLABEL_{n % 2}\n" for n in range(rows)))
+    command = ["export", "tflite", str(model_path), str(tmp_path / "m.tflite"), "--length", "16"]
+    command += ["--quantize", "int8", "--data", str(data)]
+    assert main([*command, "--max-accuracy-drop", "100"]) == 0
+    out, err = capsys.readouterr()
+    given = rows if rows < 4 else rows // 4
+    assert f"ranges of 8 bits: from {given} texts of {data}, {said}" in out
+    measured = rows if rows < 4 else rows - given
+    assert f"is judged on {measured} texts of {data}: even with none of them lost" in err
 
 
 @pytest.mark.parametrize(

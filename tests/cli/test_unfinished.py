@@ -230,6 +230,26 @@ def fail(capsys, *arguments):
     return line
 
 
+def test_a_damaged_best_step_is_named_and_without_it_the_newest_checkpoint_counts(
+    made, tuned, tmp_path, capsys
+):
+    stopped = tmp_path / "run"
+    shutil.copytree(tuned, stopped, ignore=shutil.ignore_patterns("model", ".lock"))
+    shutil.copytree(tuned / "model", stopped / "best")
+    for damaged in (b"", b"4v\n", b"\xff"):
+        (stopped / "best_step").write_bytes(damaged)
+        for command in (
+            ["predict", stopped, "a small house"],
+            ["finish", stopped],
+            finetune(made, stopped, "--model", made / "finished"),
+        ):
+            assert "best_step is damaged: it must hold the step" in fail(capsys, *command)
+    assert not (stopped / "model").exists()
+    (stopped / "best_step").unlink()
+    run("finish", stopped)
+    assert "its newest checkpoint is used, of step 6 of 6" in note(capsys)
+
+
 def test_what_is_no_run_cannot_be_finished(made, tmp_path, capsys):
     assert "is not the work directory of a run" in fail(capsys, "finish", made / "corpus")
     (tmp_path / "config.toml").touch()

@@ -288,6 +288,29 @@ def test_a_run_whose_checkpoints_are_all_damaged_stops_and_keeps_its_log(made, t
     assert content(workdir) == before
 
 
+def test_what_the_program_made_among_the_texts_is_no_text(made, tmp_path, capsys):
+    texts = shutil.copytree(made / "texts", tmp_path / "texts")
+    run("vocab", texts, "--out", texts / "vocab.txt", "--size", "80")
+    for name in ("corpus", "first", "tuned"):
+        shutil.copytree(made / name, texts / name)
+    run("convert", made / "first", texts / "google", "--to", "google")
+    answers = texts / "answers.jsonl"
+    run("predict", made / "tuned", "--input", made / "rows.tsv", "--out", answers)
+    corpora = []
+    for number, inputs in enumerate((texts, f"{texts}/*", f"{texts}/**/*", f"{texts}/**")):
+        capsys.readouterr()
+        corpora.append(tmp_path / f"corpus{number}")
+        run("prepare", inputs, "--vocab", texts / "vocab.txt", "--out", corpora[-1])
+        said = " ".join(capsys.readouterr().err.split())
+        assert str(texts / "vocab.txt") in said
+        assert f"it is a model's answers: {answers}" in said
+        if number != 1:  # which names nothing below
+            for name in ("corpus", "first", "tuned", "google"):
+                assert said.count(f"left out {texts / name}: it is no text") == 1
+    for corpus in corpora:
+        assert (corpus / "tokens.npy").read_bytes() == (made / "corpus/tokens.npy").read_bytes()
+
+
 def test_a_quickstart_takes_no_folder_that_is_not_its_own(tmp_path, capsys):
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "mine.txt").write_text("mine")

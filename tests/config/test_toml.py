@@ -68,6 +68,9 @@ def test_overrides_win_and_are_typed_as_toml(recipe):
         ("", ["train.stepz=5"], "did you mean 'steps'"),
         ("", ["train=5"], "train must be a table"),
         ("[train", [], "is not valid TOML"),
+        ("[data]\ncorpus = ''", [], "data.corpus is an empty name; leave the key out"),
+        ("[model]\ninit = ' '", [], "model.init is an empty name; leave the key out"),
+        ("", ["data.corpus="], "data.corpus is an empty name; leave the key out"),
     ],
 )
 def test_mistakes_are_one_line_that_says_what_is_wrong(recipe, text, overrides, message):

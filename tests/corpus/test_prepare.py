@@ -155,7 +155,7 @@ def test_casing_goes_with_the_corpus(tmp_path, texts, vocab):
 
 def test_large_vocabularies_are_stored_as_int32(tmp_path, vocab):
     pieces = BertTokenizer.from_vocab(vocab).vocab
-    write_vocabulary(vocab, pieces + [f"word{n}" for n in range(1 << 16)])
+    write_vocabulary(vocab, pieces + [f"word{n}" for n in range(1 << 16)], replace=True)
     (tmp_path / "a.txt").write_text("word65535 mill")
     prepare_corpus([tmp_path / "a.txt"], vocab, tmp_path / "out")
     corpus = Corpus.open(tmp_path / "out")

@@ -1,5 +1,6 @@
 import logging
 import os
+import threading
 import tracemalloc
 
 import pytest
@@ -151,17 +152,99 @@ def test_a_vocabulary_among_the_inputs_is_left_out_with_a_note(tmp_path, caplog)
         assert list(read_lines(inputs)) == ["some words"]
         assert f"left out, as it is a vocabulary: {vocab}" in caplog.text
         caplog.clear()
-    with pytest.raises(InputError, match="no input but a vocabulary"):
+    with pytest.raises(InputError, match=r"no input is left: .*vocab\.txt is a vocabulary"):
         list(read_lines([vocab]))
 
 
-@pytest.mark.parametrize("names", [("corpus.json", "tokens.npy"), ("run.json", "config.toml")])
-def test_corpora_and_runs_below_a_folder_are_left_out_with_a_note(tmp_path, caplog, names):
+MADE = {
+    "corpus": {"corpus.json": '{\n  "format_version": 1,\n  "vocab_hash": "ab"'},
+    "run": {"run.json": '{\n  "bert_keras_run": 1,\n  "command": "pretrain"'},
+    "saved": {".bert_keras.json": '{\n  "written": {}\n}'},
+    "export": {"export_report.json": '{\n  "version": "1",\n  "bert_keras": "0.1"'},
+    "quickstart": {".quickstart": "The folder of bert-keras quickstart; it may be removed."},
+    "model": {"config.json": "{}", "model.safetensors": ""},
+}
+
+
+@pytest.mark.parametrize("what", list(MADE))
+def test_what_the_program_made_below_a_folder_is_left_out_with_a_note(tmp_path, caplog, what):
     a = _write(tmp_path / "a.txt", "some words")
-    for name in (*names, "model/vocab.txt"):
-        _write(tmp_path / "made" / name, "{}")
-    assert resolve_inputs([tmp_path]) == [a]
-    assert f"left out {tmp_path / 'made'}" in caplog.text
+    for name, text in (MADE[what] | {"below/notes.txt": "words", "more.txt": "words"}).items():
+        _write(tmp_path / "made" / name, text)
+    for inputs in (tmp_path, f"{tmp_path}/**/*.txt"):
+        assert resolve_inputs([inputs]) == [a]
+        said = f"left out {tmp_path / 'made'}: it is no text, it holds {min(MADE[what])}"
+        assert [m.startswith(said) for m in caplog.messages if "left out" in m] == [True]
+        caplog.clear()
+    # Named itself, a folder is read: somebody keeps texts in it.
+    texts = [tmp_path / "made" / name for name in ("below/notes.txt", "more.txt")]
+    assert resolve_inputs([tmp_path / "made"]) == texts
+    assert resolve_inputs([f"{tmp_path / 'made'}/**/*.txt"]) == texts
+
+
+@pytest.mark.parametrize("names", [("corpus.json", "tokens.npy"), ("run.json", "config.toml")])
+def test_a_folder_that_only_resembles_the_programs_own_is_read(tmp_path, names):
+    texts = [_write(tmp_path / "mine" / name, "{}") for name in (*names, "a.txt")][-1:]
+    assert resolve_inputs([tmp_path]) == texts
+
+
+METRICS = '{"step": 1, "split": "train", "mlm_loss": 4.5}\n'
+ANSWERS = [
+    ("a.jsonl", '{"row": 1, "text": "words", "label": "a", "score": 0.9, "scores": {"a": 0.9}}\n'),
+    ("a.jsonl", '{"row": 1, "id": "x", "text": "words", "words": ["words"], "tags": ["O"]}\n'),
+    ("a.jsonl", '{"row": 7, "question": "Who?", "answer": "me", "no_answer_score": -3.0}\n'),
+    ("a.csv", "row,text,label,score,score_a,score_b\n1,words,a,0.9,0.9,0.1\n"),
+    ("a.tsv", "row\tid\ttext\tlabels\tscore_a\n1\tx\twords\ta\t0.9\n"),
+]
+
+
+@pytest.mark.parametrize(("name", "content"), [("metrics.jsonl", METRICS), *ANSWERS])
+def test_logs_and_answers_are_left_out_with_a_note(tmp_path, caplog, name, content):
+    _write(tmp_path / "b.txt", "some words")
+    path = _write(tmp_path / name, content)
+    assert list(read_lines([f"{tmp_path}/*"])) == ["some words"]
+    what = "the log of a run" if name == "metrics.jsonl" else "a model's answers"
+    assert f"left out, as it is {what}: {path}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"row": 1, "text": "words", "label": "a"}',
+        '{"row": 1, "text": "words", "score": 4.5}',
+        '{"text": "words", "row": 1, "scores": {"a": 1}}',
+        '{"step": 1, "text": "words"}',
+    ],
+)
+def test_rows_of_ones_own_that_resemble_answers_or_a_log_are_read(tmp_path, row):
+    assert list(read_lines([_write(tmp_path / "a.jsonl", row)])) == ["words"]
+
+
+@pytest.mark.parametrize("way", ["itself", "symbolic link", "hard link"])
+def test_the_commands_other_files_are_left_out_whatever_they_are_called(tmp_path, caplog, way):
+    _write(tmp_path / "texts" / "a.txt", "some words")
+    # Pieces like words: by its content this one could be a text.
+    other = _write(tmp_path / "pieces", "some\nwords\n")
+    path = tmp_path / "texts" / "b.txt"
+    if way == "symbolic link":
+        path.symlink_to(other)
+    elif way == "hard link":
+        path.hardlink_to(other)
+    else:
+        other = other.rename(path)
+    documents = list(read_documents([tmp_path / "texts"], others=[other, tmp_path / "none"]))
+    assert documents == [["some words"], None]
+    assert f"left out, as it is given to the command as something else, too: {path}" in caplog.text
+
+
+def test_links_to_folders_and_links_that_lead_nowhere_are_counted(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    a = _write(tmp_path / "texts" / "a.txt", "some words")
+    _write(tmp_path / "elsewhere" / "b.txt", "more words")
+    (tmp_path / "texts" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "texts" / "lost.txt").symlink_to(tmp_path / "nowhere.txt")
+    assert resolve_inputs([tmp_path / "texts"]) == [a]
+    assert "passed over 1 (no file), 1 (a link to a folder); name those" in caplog.text
 
 
 def test_a_column_that_no_input_has_is_refused(tmp_path):
@@ -188,3 +271,13 @@ def test_latin1_after_megabytes_of_ascii_leaves_no_corpus(tmp_path):
     with pytest.raises(InputError, match="is not UTF-8 text"):
         prepare_corpus([a], tmp_path / "v", tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "v"]
+
+
+def test_answers_from_a_pipe_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    text = '{"row": 1, "text": "words", "label": "a", "score": 0.9, "scores": {"a": 0.9}}\n'
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=(text,))
+    writer.start()
+    with pytest.raises(InputError, match="pipe is a model's answers, and no text; leave it out"):
+        list(read_lines([tmp_path / "pipe"]))
+    writer.join()

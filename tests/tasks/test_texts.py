@@ -79,6 +79,16 @@ def test_an_answer_is_the_softmax_of_the_mean_logits_of_the_windows(classifier, 
         np.testing.assert_allclose(list(answer["scores"].values()), expected, atol=1e-6)
 
 
+def test_one_model_answers_with_and_without_windows(classifier):
+    model, _ = classifier(windows=True)
+    some = texts(model.tokenizer, [3, 23])
+    first = predict(model, some, windows=False)
+    windows = predict(model, some)
+    assert predict(model, some, windows=False) == first
+    assert windows[1]["scores"] != first[1]["scores"]
+    assert predict(classifier(windows=True)[0], some) == windows
+
+
 def test_the_loss_of_windows_is_that_of_their_mean_logits(classifier, tmp_path):
     model, _ = classifier(True, windows=True)
     some = texts(model.tokenizer, [23, 3, 40])

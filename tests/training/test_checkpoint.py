@@ -136,7 +136,9 @@ def test_where_all_are_damaged_the_run_stops_and_leaves_them(two):
 def test_a_process_that_may_not_write_changes_nothing(two):
     checkpoints, model, optimizer = two
     cut(checkpoints.directory / "step-000000002.safetensors")
-    (checkpoints.directory / ".step-000000003.safetensors.4711.tmp").write_bytes(b"half")
+    (checkpoints.directory / ".step-000000003.safetensors.00abcdef.bert_keras.tmp").write_bytes(
+        b"half"
+    )
     before = sorted((p.name, p.read_bytes()) for p in checkpoints.directory.iterdir())
     reader = Checkpoints(checkpoints.directory, keep=1, is_writer=False)
     assert reader.restore_latest(model, optimizer).step == 1
@@ -147,7 +149,7 @@ def test_a_process_that_may_not_write_changes_nothing(two):
 
 def test_what_a_killed_process_left_half_written_is_cleared_away(two):
     checkpoints, model, optimizer = two
-    left = checkpoints.directory / ".step-000000003.safetensors.4711.tmp"
+    left = checkpoints.directory / ".step-000000003.safetensors.00abcdef.bert_keras.tmp"
     left.write_bytes(b"half")
     assert checkpoints.restore_latest(model, optimizer).step == 2
     assert not left.exists()

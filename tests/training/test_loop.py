@@ -1,7 +1,9 @@
 """The loop on a model so small that each run takes a moment: a line through points."""
 
 import logging
+import os
 import signal
+import threading
 import time
 from dataclasses import replace
 
@@ -15,8 +17,9 @@ from bert_keras.errors import Diverged, Interrupted
 from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.objectives import SquaredError
 from bert_keras.optimizers import AdamW
-from bert_keras.training.loop import Stage, TrainingRun
+from bert_keras.training.loop import TrainingRun
 from bert_keras.training.metrics import read_metrics
+from bert_keras.training.stage import Stage
 
 STEPS = 60
 BAD = 41  # the number of the batch that is spoilt, from 0: that of step 42
@@ -266,6 +269,37 @@ def test_a_stop_at_the_last_evaluation_is_no_end_of_the_run(tmp_path):
     train(tmp_path, **settings)
     (line,) = (line for line in read_metrics(tmp_path) if line["split"] == "eval")
     assert line["step"] == 60
+
+
+@pytest.mark.parametrize("stage", [0, 1])
+def test_the_first_step_of_a_stage_is_not_waited_for(stage, tmp_path):
+    """All before it is saved, so it has nothing to lose; here its batch would never come."""
+    told, never = [], threading.Event()
+
+    def endless(step):
+        def wait(rows):
+            if not told:
+                told.append(os.kill(os.getpid(), signal.SIGTERM))
+            never.wait()
+            return rows
+
+        def hold_up(batch):
+            x = tf.numpy_function(wait, [batch["x"]], tf.float32)
+            return batch | {"x": tf.ensure_shape(x, [8, 3])}
+
+        return points(step).map(hold_up)
+
+    later = lambda step: points(step + 1000)  # noqa: E731
+    expected = train(tmp_path / "undisturbed", stages=[Stage(30, points), Stage(STEPS, later)])
+    stages = [Stage(30, points), Stage(STEPS, later)]
+    stages[stage].batches_from = endless
+    with pytest.raises(Interrupted, match=f"at step {30 * stage};"):
+        train(tmp_path / "run", stages=stages)
+    never.set()
+    written = [int(path.stem[-9:]) for path in (tmp_path / "run").glob("checkpoints/step-*")]
+    assert max(written, default=0) == 30 * stage
+    stages = [Stage(30, points), Stage(STEPS, later)]
+    assert train(tmp_path / "run", stages=stages).tobytes() == expected.tobytes()
 
 
 def test_a_run_that_waits_for_its_data_says_so_once(tmp_path, caplog):

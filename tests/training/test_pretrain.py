@@ -12,10 +12,11 @@ from bert_keras.cli.progress import PretrainingProgress
 from bert_keras.corpus import Corpus, prepare_corpus
 from bert_keras.errors import InputError, Interrupted
 from bert_keras.modeling import BertForPreTraining
-from bert_keras.training import measure_seconds_per_step, pretrain
+from bert_keras.training import loop, measure_seconds_per_step, pretrain
 from bert_keras.training.metrics import read_metrics
 from bert_keras.training.optimizer import make_optimizer
 from bert_keras.training.stages import make_stages
+from bert_keras.training.steps import make_eval_step
 from bert_keras.training.workdir import locked
 
 
@@ -60,6 +61,7 @@ def test_work_directory_holds_what_it_should(finished):
         "vocab.txt",
     ]
     assert {path.name for path in (finished / "model").iterdir()} == {
+        ".bert_keras.json",
         "config.json",
         "model.safetensors",
         "vocab.txt",
@@ -112,6 +114,45 @@ def test_ctrl_c_saves_the_step_and_the_run_ends_with_the_same_bytes(
     pretrain(recipe, tmp_path / "run", corpus_path)
     file = "model/model.safetensors"
     assert (tmp_path / "run" / file).read_bytes() == (finished / file).read_bytes()
+
+
+@pytest.mark.parametrize("due", [True, False])
+def test_the_held_out_evaluation_gives_way_within_a_batch(
+    due, recipe, corpus_path, tmp_path, monkeypatch
+):
+    """SIGTERM comes in the second of ten batches; the checkpoint of the step is there."""
+    config = replace(
+        recipe,
+        train=replace(recipe.train, eval_batches=10),
+        checkpoint=replace(recipe.checkpoint, every_steps=6 if due else 4, keep=9),
+    )
+    evaluated = []
+
+    def stopping(*arguments):
+        step = make_eval_step(*arguments)
+
+        def evaluate(batch):
+            evaluated.append(len(evaluated))
+            if len(evaluated) == 2:
+                signal.raise_signal(signal.SIGTERM)
+            return step(batch)
+
+        return evaluate
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "make_eval_step", stopping)
+        with pytest.raises(Interrupted, match="interrupted at step 6;"):
+            pretrain(config, tmp_path / "run", corpus_path)
+    assert len(evaluated) == 2
+    assert (tmp_path / "run" / "checkpoints" / "step-000000006.safetensors").exists()
+    for workdir in ("run", "undisturbed"):
+        pretrain(config, tmp_path / workdir, corpus_path)
+    for file in ("model/model.safetensors", "checkpoints/step-000000012.safetensors"):
+        contents = [(tmp_path / name / file).read_bytes() for name in ("run", "undisturbed")]
+        assert contents[0] == contents[1]
+    logs = [read_metrics(tmp_path / name) for name in ("run", "undisturbed")]
+    held_out = [[line for line in log if line["split"] == "eval"] for log in logs]
+    assert held_out[0] == held_out[1]
 
 
 def test_a_try_that_failed_does_not_block_the_next(finished, recipe, corpus_path, tmp_path):

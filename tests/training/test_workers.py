@@ -210,7 +210,7 @@ def test_what_tensorflow_says_of_one_process_is_left_as_it_is():
     [
         ("optimizer.learning_rate=0.002", "optimizer.learning_rate = 0.002, worker 0 has 0.001"),
         ("train.seed=3", "train.seed = 3, worker 0 has 0"),
-        ("model.hidden_dropout_prob=0.5", "model.hidden_dropout_prob = 0.5, worker 0 has 0.1"),
+        ("model.hidden_dropout_prob=0.5", "model.hidden_dropout_prob = 0.5, worker 0 has unset"),
         ("model.num_hidden_layers=1", "model.num_hidden_layers = 1, worker 0 has unset"),
         ("checkpoint.every_steps=5", "checkpoint.every_steps = 5, worker 0 has 4"),
     ],
@@ -224,7 +224,7 @@ def test_workers_with_other_settings_all_end_with_the_difference(
     one, two = refusals([command, [*command, "--set", change]], tmp_path)
     assert one == two
     assert one.startswith(f"worker 1 has {difference}; give all workers the same command")
-    assert {path.name for path in (tmp_path / "run").iterdir()} <= {".lock"}  # nothing is begun
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -91,6 +91,11 @@ class Answers(ABC):
         assert self.config.max_length is not None
         return self.config.max_length + self.config.max_length // 2
 
+    def most_read(self) -> int:
+        """The most tokens of a text that are read, with the special ones."""
+        assert self.config.max_length is not None
+        return self.config.max_length
+
     def row_tokens(self) -> int:
         """The most tokens, padding included, that a row of a request becomes."""
         assert self.config.max_length is not None

@@ -1,6 +1,7 @@
 """Answers for a whole text or pair: a label, several labels, a number."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,13 @@ class _TextAnswers(Answers):
         task: Any = task_of(model)
         return str(task.truncation)
 
+    def columns(self, texts: Sequence[str]) -> list[list[str]]:
+        """Sample texts; pairs where the model reads such, from ids as well."""
+        columns = super().columns(texts)
+        if self.config.input == "tokens" and self.task.trained_on == "pairs":
+            columns.append([*texts[1:], *texts[:1]])
+        return columns
+
     def logits(self, batch: Tensors) -> tf.Tensor:
         """The model's logits, float32 [B, labels]."""
         return tf.cast(self.model(batch, training=False)["logits"], tf.float32)
@@ -63,6 +71,13 @@ class _TextAnswers(Answers):
         sums = tf.math.segment_sum(logits, windows.text)
         counts = tf.math.segment_sum(tf.ones_like(logits[:, :1]), windows.text)
         return self.from_logits(sums / counts)
+
+    def most_read(self) -> int:
+        """Those of all windows, which overlap, where it is read in such."""
+        length = super().most_read()
+        if not self.task.windows:
+            return length
+        return length + (self.task.max_windows - 1) * overlapping(length - 2)
 
     def row_tokens(self) -> int:
         """The tokens of all windows of a text."""

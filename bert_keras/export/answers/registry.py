@@ -16,6 +16,7 @@ from bert_keras.export.answers.masked_lm import MaskedLMAnswers
 from bert_keras.export.answers.next_sentence import NextSentenceAnswers
 from bert_keras.export.answers.span import SpanAnswers
 from bert_keras.export.answers.tagging import TaggingAnswers
+from bert_keras.export.pairs import with_pair
 from bert_keras.modeling import (
     BertEncoder,
     BertForNextSentencePrediction,
@@ -53,5 +54,6 @@ def answers_of(model: Any, config: SavedModelConfig) -> tuple[type[Answers], Sav
         kind, default = _OF_TASK[task.name], task.max_seq_length
     length = default if config.max_length is None else config.max_length
     readable_length("max_length", length, longest)
+    config = with_pair(replace(config, max_length=length), model)
     kind.text_inputs(config)  # says so when pairs are not for it
-    return kind, replace(config, max_length=length)
+    return kind, config

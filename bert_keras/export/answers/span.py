@@ -82,7 +82,7 @@ class SpanAnswers(Answers):
     def _read(self, context: tf.Tensor, question: tf.Tensor) -> _Read:
         """Runs the model over the windows of the contexts, each behind its question."""
         task, config = self.task, self.config
-        head = with_length(self.graph_tokenizer, self._longest_question() + 2).encode(question)
+        head = with_length(self.graph_tokenizer, self.task.longest_question + 2).encode(question)
         head_lengths = tf.reduce_sum(head["attention_mask"], axis=1)
         sizes = task.max_seq_length - head_lengths - 1
         most = self._tokens_read(sizes)
@@ -96,9 +96,6 @@ class SpanAnswers(Answers):
             tf.cast(outputs[name], tf.float64) for name in ("start_logits", "end_logits")
         )
         return _Read(windows, tokens, head_lengths, starts, ends)
-
-    def _longest_question(self) -> int:
-        return min(self.task.max_question_length, (self.task.max_seq_length - 3) // 2)
 
     def _tokens_read(self, sizes: tf.Tensor) -> tf.Tensor:
         return tokens_read(sizes, self.task.doc_stride, self.config.max_windows)
@@ -157,6 +154,11 @@ class SpanAnswers(Answers):
             "no_answer_threshold": threshold if np.isfinite(threshold) else None,
         }
 
+    def most_read(self) -> int:
+        """Those of all windows, which overlap, behind a question of no length."""
+        stride = min(self.task.doc_stride, super().most_read() - 3)
+        return super().most_read() + (self.config.max_windows - 1) * stride
+
     def row_tokens(self) -> int:
         """All windows of a text."""
         return super().row_tokens() * self.config.max_windows
@@ -173,7 +175,7 @@ class SpanAnswers(Answers):
     def expected(self, model: Any, texts: Texts) -> Arrays:
         """The answers of ``predict`` in what is read of the contexts."""
         contexts, questions = texts
-        heads = self.tokenizer.encode_batch(list(questions), None, self._longest_question() + 2)
+        heads = self.tokenizer.encode_batch(list(questions), None, self.task.longest_question + 2)
         sizes = [self.task.max_seq_length - len(head.input_ids) - 1 for head in heads]
         most = self._tokens_read(tf.constant(sizes, tf.int32)).numpy().tolist()
         read = read_on_host(self.tokenizer, contexts, most)

@@ -153,6 +153,10 @@ class TaggingAnswers(Answers):
         """How much of a long text is read."""
         return {"max_windows": self.config.max_windows}
 
+    def most_read(self) -> int:
+        """Those of all windows, which overlap."""
+        return self._most_tokens() + 2
+
     def row_tokens(self) -> int:
         """All windows of a text."""
         return super().row_tokens() * self.config.max_windows

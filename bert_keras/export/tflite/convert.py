@@ -1,7 +1,6 @@
 """From a model to the bytes of a TFLite file, with builtin operations alone."""
 
 import logging
-import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,8 +16,10 @@ from bert_keras.export.session import quiet
 from bert_keras.export.tflite.answers import Arrays, IdAnswers
 from bert_keras.export.tflite.ranges import with_ranges
 from bert_keras.export.weights import serving_copy, variables_read
+from bert_keras.files import temporary_folder
 from bert_keras.modeling.layers import for_inference
 from bert_keras.modeling.transformer import MASKED_SCORE, padding_scored
+from bert_keras.signals import give_way
 
 SIGNATURE = "tokens"
 # Those that a file may have, by what it takes.
@@ -61,7 +62,7 @@ class Converter:
             InputError: When an operation is no builtin one of TFLite, or what ``"int8"`` takes is
                 not installed.
         """
-        with tempfile.TemporaryDirectory() as folder, quiet_converter():
+        with temporary_folder() as folder, quiet_converter():
             self.save(folder)
             converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
@@ -70,7 +71,7 @@ class Converter:
             if quantize == "float16":
                 converter.target_spec.supported_types = [tf.float16]
             try:
-                data: bytes = converter.convert()
+                data: bytes = give_way(converter.convert)
             except Exception as error:  # whatever the converter throws, of many kinds
                 reason = str(error).strip().splitlines()
                 raise InputError(

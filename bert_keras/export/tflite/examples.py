@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
+from bert_keras.errors import InputError
+from bert_keras.export.pairs import trained_on
 from bert_keras.export.samples import SENTENCES, prose
 from bert_keras.modeling import (
     BertEncoder,
@@ -12,91 +15,193 @@ from bert_keras.modeling import (
     BertForPreTraining,
     BertForQuestionAnswering,
     BertForSentenceEmbedding,
-    BertForSequenceClassification,
+    BertForTokenClassification,
 )
-from bert_keras.tasks import Span, task_of
+from bert_keras.tasks import task_of
 from bert_keras.tasks.feature import Feature
-from bert_keras.tasks.reading import read_text_examples
+from bert_keras.tasks.reading import TextExample, read_text_examples
 from bert_keras.tasks.task import Task
 from bert_keras.tokenization import BertTokenizer
 
+BUILT_IN = "built-in text"
 _MOST = 2000  # examples that are measured
 _CALIBRATION = 200  # sequences that ranges are taken from
 _PARAGRAPHS = 60  # of built-in prose
 _QUESTION = "What is said about it?"
 _WITHOUT_TASK = (BertEncoder, BertForSentenceEmbedding, BertForNextSentencePrediction)
-_TAKES_PAIRS = (BertEncoder, BertForNextSentencePrediction, BertForSequenceClassification)
-_Texts = Sequence[tuple[str, str | None]]
+_MASKED = (BertForMaskedLM, BertForPreTraining)
+_READS_WINDOWS = (BertForQuestionAnswering, BertForTokenClassification)  # where Keras does
+_OTHER = {"texts": "a pair of texts", "pairs": "a single text"}
+_NOTHING = -1  # the piece that [MASK] hides where the sequence is cut before it
 
 
 @dataclass(frozen=True)
 class Examples:
-    """What is measured.
+    """What a model is asked.
 
     Attributes:
-        task: The model's task, where the examples have labels.
-        examples: Those examples; empty where there is no task.
-        features: Their sequences, or those of built-in text.
-        calibration: Sequences of other text, for ranges.
+        model: The model that reads them.
+        measured: Examples of its task that are measured; of a model without one texts and pairs.
+        rest: Those that ranges are taken from.
         source: Where they are from, in words.
+        is_labelled: Whether they have labels.
+    """
+
+    model: Any
+    measured: list[Any]
+    rest: list[Any]
+    source: str
+    is_labelled: bool = False
+
+    @property
+    def ranges_of_measured(self) -> bool:
+        """Whether ranges are taken from the very examples that are measured."""
+        return self.rest == self.measured
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """The measured examples as the model reads them at one length.
+
+    Attributes:
+        examples: The examples.
+        features: Their sequences, one by one as a phone asks; some have several.
+        task: The model's task, at that length; None where the answers are compared as they are.
         masked: Masked LM: the word piece that [MASK] hides in each sequence.
     """
 
-    task: Task | None
-    examples: list[Any]
+    examples: Examples
     features: list[Feature]
-    calibration: list[Feature]
-    source: str
+    task: Task | None = None
     masked: tuple[int, ...] = ()
 
+    def inputs(self) -> list[tuple[list[int], list[int]]]:
+        """What the model is given: the ids and types of each sequence."""
+        return [(list(f.input_ids), list(f.token_type_ids)) for f in self.features]
 
-def make_examples(model: Any, tokenizer: BertTokenizer, length: int, data: str | None) -> Examples:
+    @cached_property
+    def cut(self) -> dict[str, int]:
+        """How many texts are cut, of how many, and how many of their tokens are not read."""
+        whole = {feature.example: feature for feature in self.features}.values()
+        return {
+            "texts": sum(feature.left_out > 0 for feature in whole),
+            "of_texts": len(whole),
+            "tokens": sum(feature.left_out for feature in whole),
+            "of_tokens": sum(feature.tokens for feature in whole),
+        }
+
+
+def read_examples(model: Any, data: str | None) -> Examples:
     """The examples for a model.
 
     Of a file one example in four, at most 200, is for the ranges and not measured; of the rest at
     most 2000 are. Both are spread over the whole file, which may be sorted by label.
 
     Args:
-        model: One of our models, with its tokenizer.
-        tokenizer: What its text is read with.
-        length: Longest sequence in tokens.
+        model: One of our models.
         data: A file that the model's task reads; None takes built-in text.
 
     Raises:
-        InputError: When the file cannot be read.
+        InputError: When the file cannot be read, is empty, or has pairs and the model reads single
+            texts, or the other way round.
     """
-    result = _from_file(model, tokenizer, length, data) if data else None
-    result = result or _built_in(model, tokenizer, length)
-    if isinstance(model, BertForMaskedLM | BertForPreTraining):
-        features, masked = _mask_one([*result.features], tokenizer)
-        calibration, _ = _mask_one(result.calibration, tokenizer)
-        result = replace(result, features=features, calibration=calibration, masked=masked)
-    return result
+    if data is None:
+        return _built_in(model)
+    has_task = not isinstance(model, _WITHOUT_TASK)
+    rows = task_of(model).read(data) if has_task else read_text_examples(data, labels=None)
+    if not rows:
+        raise InputError(f"{data} has no examples")
+    _check_pairs(model, rows)
+    if isinstance(model, _MASKED):  # which reads both texts of a pair by themselves
+        rows = [replace(row, text=t, text_pair=None) for row in rows for t in _texts_of(row)]
+    if not has_task or isinstance(model, _MASKED):
+        measured, rest = _parted([(row.text, row.text_pair) for row in rows])
+        return Examples(model, measured, rest, data)
+    measured, rest = _parted(rows)
+    return Examples(model, measured, rest, data, _is_labelled(rows))
 
 
-def _from_file(model: Any, tokenizer: BertTokenizer, length: int, data: str) -> Examples:
+def own_length(model: Any) -> int:
+    """The tokens of a sequence as the model reads it: what it was trained at, where it says so."""
     if isinstance(model, _WITHOUT_TASK):
-        texts = [
-            (example.text, example.text_pair) for example in read_text_examples(data, labels=None)
-        ]
-        measured, rest = _parted(texts)
-        return Examples(
-            None, [], _features(tokenizer, measured, length),
-            _features(tokenizer, rest, length), data,
-        )  # fmt: skip
-    task = task_of(model, max_seq_length=length)
-    measured, rest = _parted(task.read(data))
-    features = _windows(task.features(measured, tokenizer))
-    calibration = _spread(_windows(task.features(rest, tokenizer)), _CALIBRATION)
-    is_labelled = bool(features[0].targets or features[0].token_targets)
-    if not is_labelled:
-        return Examples(None, [], features, calibration, data)
-    return Examples(task, measured, features, calibration, data)
+        return int(model.default_length)
+    return task_of(model).max_seq_length
 
 
-def _windows(features: list[Feature]) -> list[Feature]:
-    """Sequences one by one, as a phone asks."""
-    return [window for feature in features for window in feature.windows()]
+def as_keras_reads(examples: Examples, tokenizer: BertTokenizer) -> Sequences:
+    """The measured examples at the model's own length, in windows where it reads such."""
+    return _sequences(examples, tokenizer, own_length(examples.model))
+
+
+def as_file_reads(examples: Examples, tokenizer: BertTokenizer, length: int) -> Sequences:
+    """The measured examples at a file's length: one sequence each, longer ones cut.
+
+    Only a classifier that was trained on windows is asked for each window.
+    """
+    model = examples.model
+    if isinstance(model, _MASKED):
+        whole = as_keras_reads(examples, tokenizer)
+        parts = [_cut(feature, length, tokenizer) for feature in whole.features]
+        pieces = (
+            piece if tokenizer.mask_id in part.input_ids else _NOTHING
+            for part, piece in zip(parts, whole.masked, strict=True)
+        )
+        return Sequences(examples, parts, masked=tuple(pieces))
+    settings = {"one_window": True} if isinstance(model, _READS_WINDOWS) else {}
+    return _sequences(examples, tokenizer, length, **settings)
+
+
+def for_ranges(examples: Examples, tokenizer: BertTokenizer, length: int) -> list[Feature]:
+    """Sequences to take integer ranges from, at most 200 of the whole file."""
+    given = replace(examples, measured=examples.rest)
+    return _spread(_sequences(given, tokenizer, length).features, _CALIBRATION)
+
+
+def _sequences(
+    examples: Examples, tokenizer: BertTokenizer, length: int, **settings: Any
+) -> Sequences:
+    model, measured = examples.model, examples.measured
+    if isinstance(model, _WITHOUT_TASK):
+        return Sequences(examples, _features(tokenizer, measured, length))
+    if isinstance(model, _MASKED):
+        features, masked = _mask_one(_features(tokenizer, measured, length), tokenizer)
+        if not features:
+            raise InputError(f"none of the {len(measured)} texts has a token to mask")
+        return Sequences(examples, features, masked=masked)
+    task = task_of(model, max_seq_length=length, **settings)
+    features = task.features(measured, tokenizer)
+    return Sequences(
+        examples, [window for feature in features for window in feature.windows()], task
+    )
+
+
+def _check_pairs(model: Any, rows: Sequence[Any]) -> None:
+    """Raises when a row is a pair and the model was trained on single texts, or the reverse."""
+    kind = trained_on(model)
+    for row in rows:
+        is_pair = isinstance(row, TextExample) and row.text_pair is not None
+        if (kind, is_pair) in (("texts", True), ("pairs", False)):
+            raise InputError(
+                f"{row.where} is {_OTHER[kind]}, and the model was trained on "
+                f"{'single texts' if kind == 'texts' else 'pairs'}"
+            )
+
+
+def _is_labelled(rows: Sequence[Any]) -> bool:
+    """Whether every row has what its task scores by."""
+
+    def has_label(row: Any) -> bool:
+        if isinstance(row, TextExample):
+            return row.label is not None
+        return (
+            row.tags is not None if hasattr(row, "tags") else bool(row.answers or row.is_impossible)
+        )
+
+    return all(map(has_label, rows))
+
+
+def _texts_of(row: TextExample) -> list[str]:
+    return [row.text] if row.text_pair is None else [row.text, row.text_pair]
 
 
 def _parted(examples: list[Any]) -> tuple[list[Any], list[Any]]:
@@ -117,23 +222,26 @@ def _spread_places(total: int, count: int) -> list[int]:
     return [(number + 1) * total // count - 1 for number in range(count)]
 
 
-def _built_in(model: Any, tokenizer: BertTokenizer, length: int) -> Examples:
+def _built_in(model: Any) -> Examples:
     paragraphs = prose(_PARAGRAPHS)
-    rest = paragraphs[_PARAGRAPHS // 2 :]
-    measured = [*SENTENCES, *paragraphs[: _PARAGRAPHS // 2]]
+    half = _PARAGRAPHS // 2
+    measured, rest = [*SENTENCES, *paragraphs[:half]], paragraphs[half:]
     if isinstance(model, BertForQuestionAnswering):
-        task = Span(max_seq_length=length, doc_stride=max(1, length // 3))
-        both = [
-            task.features([task.from_text(_QUESTION, text) for text in texts], tokenizer)
-            for texts in (measured, rest)
-        ]
-        return Examples(None, [], both[0], _spread(both[1], _CALIBRATION), "built-in text")
-    every = 3 if isinstance(model, _TAKES_PAIRS) else 0
-    both = [_features(tokenizer, _pairs(texts, every), length) for texts in (measured, rest)]
-    return Examples(None, [], both[0], both[1], "built-in text")
+        task = task_of(model)
+        questions = ([task.from_text(_QUESTION, t) for t in texts] for texts in (measured, rest))
+        return Examples(model, next(questions), next(questions), BUILT_IN)
+    single = isinstance(model, (*_MASKED, BertForSentenceEmbedding, BertForTokenClassification))
+    every = {"texts": 0, "pairs": 1}.get(trained_on(model), 0 if single else 3)
+    first, second = _pairs(measured, every), _pairs(rest, every)
+    if isinstance(model, (*_WITHOUT_TASK, *_MASKED)):
+        return Examples(model, first, second, BUILT_IN)
+    asked = task_of(model).from_text
+    return Examples(
+        model, [asked(*row) for row in first], [asked(*row) for row in second], BUILT_IN
+    )
 
 
-def _pairs(texts: Sequence[str], every: int) -> _Texts:
+def _pairs(texts: Sequence[str], every: int) -> list[tuple[str, str | None]]:
     """Texts, one in ``every`` with its neighbour; 0 leaves all alone."""
     return [
         (text, texts[number - 1] if every and number % every == 0 else None)
@@ -141,11 +249,33 @@ def _pairs(texts: Sequence[str], every: int) -> _Texts:
     ]
 
 
-def _features(tokenizer: BertTokenizer, texts: _Texts, length: int) -> list[Feature]:
+def _features(
+    tokenizer: BertTokenizer, texts: Sequence[tuple[str, str | None]], length: int
+) -> list[Feature]:
     encodings = tokenizer.encode_batch(
         [text for text, _ in texts], [pair for _, pair in texts], length
     )
-    return [Feature(n, e.input_ids, e.token_type_ids) for n, e in enumerate(encodings)]
+    return [
+        Feature(
+            number,
+            e.input_ids,
+            e.token_type_ids,
+            tokens=len(e.input_ids) - (2 if pair is None else 3) + e.left_out,
+            left_out=e.left_out,
+        )
+        for number, (e, (_, pair)) in enumerate(zip(encodings, texts, strict=True))
+    ]
+
+
+def _cut(feature: Feature, length: int, tokenizer: BertTokenizer) -> Feature:
+    """A single text's sequence at a shorter length."""
+    lost = max(0, len(feature.input_ids) - length)
+    if not lost:
+        return feature
+    ids = [*feature.input_ids[: length - 1], tokenizer.sep_id]
+    return replace(
+        feature, input_ids=ids, token_type_ids=[0] * length, left_out=feature.left_out + lost
+    )
 
 
 def _mask_one(
@@ -160,5 +290,5 @@ def _mask_one(
         place = len(ids) // 2
         pieces.append(ids[place])
         ids[place] = tokenizer.mask_id
-        masked.append(replace(feature, input_ids=ids, targets={}, token_targets={}))
+        masked.append(replace(feature, input_ids=ids))
     return masked, tuple(pieces)

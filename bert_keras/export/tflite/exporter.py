@@ -11,15 +11,24 @@ from bert_keras.config.checks import readable_length
 from bert_keras.config.export import TFLiteConfig
 from bert_keras.errors import InputError
 from bert_keras.export.comparison import TOLERANCE
+from bert_keras.export.pairs import with_pair
 from bert_keras.export.report import Report
 from bert_keras.export.tflite.answers import IdAnswers, id_answers_of
 from bert_keras.export.tflite.convert import CUSTOM_OPERATIONS, Converter, operations_of
-from bert_keras.export.tflite.examples import make_examples
-from bert_keras.export.tflite.measure import Judge, Measurement, batches_of
+from bert_keras.export.tflite.examples import (
+    Examples,
+    as_file_reads,
+    as_keras_reads,
+    for_ranges,
+    own_length,
+    read_examples,
+)
+from bert_keras.export.tflite.guard import check_accuracy, check_can_be_told, what_is_cut
+from bert_keras.export.tflite.measure import Judge, Measurement, agreement_of, batches_of
 from bert_keras.export.tflite.metadata import unlike_mediapipe, with_metadata
-from bert_keras.export.tflite.prune import compare_with_whole, pruned
+from bert_keras.export.tflite.prune import pruned
 from bert_keras.export.weights import serving_copy
-from bert_keras.files import write_bytes_atomic
+from bert_keras.files import refuse_existing, write_bytes_atomic
 from bert_keras.modeling import BertForSequenceClassification
 from bert_keras.tasks import task_of
 from bert_keras.tasks.registry import trained_length
@@ -62,32 +71,45 @@ def export_tflite(
         **settings: Fields of ``TFLiteConfig`` that win over ``config``, such as ``length=64``.
 
     Returns:
-        What was measured: ``variants`` has a row for Keras, for float32 and for what was asked.
+        What was measured: ``variants`` has a row for Keras, for float32 and for what was asked, and
+        before them one for Keras at its own length with its whole vocabulary (``"whole"``), where
+        that reads more than the files do. ``cut`` says how many texts and tokens are cut at
+        ``length``, ``ranges`` where those of 8 bits are from, ``drop`` the points that were lost
+        from the first row to the last.
 
     Raises:
         InputError: When a setting does not suit, the model cannot be converted, float32 answers
             differ by over 1e-4, or more is lost than ``max_accuracy_drop``; nothing is written.
+            Also when the examples cannot show a drop at all, or are pairs and the model was
+            trained on single texts, or the other way round.
+        OSError: When the file cannot be written.
     """
     config, path = _with_settings(config or TFLiteConfig(), settings), Path(path)
     whole, length = _checked(model, tokenizer, path, config)
+    config = with_pair(config, whole)
     reference = whole
     if config.prune_vocab is not None:
         reference = pruned(whole, whole.tokenizer, config.prune_vocab)
     answers = id_answers_of(reference)
-    examples = make_examples(reference, reference.tokenizer, length, data)
     padded = None if config.dynamic else length
     text_input = _text_input(reference, answers, config, padded, length)
     if config.input == "tokens":
         _note_on_long_texts(reference)
-    judge = Judge(reference, answers, examples, padded)
-    before = _judge_whole(judge, whole, length, padded, data) if reference is not whole else []
-    calibration = batches_of(examples.calibration, reference.tokenizer.pad_id, padded)
+    examples = read_examples(reference, data)
+    sequences = as_file_reads(examples, reference.tokenizer, length)
+    judge = Judge(reference, answers, sequences, padded)
+    before = _judge_whole(judge, whole)
+    check_can_be_told([*before, judge], config.max_accuracy_drop)
+    calibration = for_ranges(examples, reference.tokenizer, length)
     converter = Converter(reference, answers, padded, config.masked_score)
     other_rules = unlike_mediapipe(reference.tokenizer.casing)
     if other_rules and config.input == "tokens":
         _logger.warning("the file is not for MediaPipe and names it no tokenizer: %s", other_rules)
-    files = _converted(converter, judge, config.quantize, calibration, reference.tokenizer)
-    _check_accuracy(judge.metric, [*before, judge.keras, files[-1][0]], config.max_accuracy_drop)
+    batches = batches_of(calibration, reference.tokenizer.pad_id, padded)
+    files = _converted(converter, judge, config.quantize, batches, reference.tokenizer)
+    rows = [*(one.keras for one in before), judge.keras]
+    cut = what_is_cut(sequences.cut, length)
+    drop = check_accuracy(judge.metric, [*rows, files[-1][0]], config.max_accuracy_drop, cut)
     judge.time(files)
     content, text_report = files[-1][1], None
     if text_input is not None:
@@ -98,10 +120,15 @@ def export_tflite(
         "model": type(model).__name__,
         "settings": asdict(config) | {"length": padded},
         "signature": config.input,
-        "texts": len(examples.features),
+        "texts": len(sequences.features if sequences.masked else examples.measured),
         "source": examples.source,
+        "own_length": own_length(whole),
+        "length": length,
+        "cut": sequences.cut,
+        "ranges": _ranges(examples, calibration) if config.quantize == "int8" else None,
         "metric": judge.metric,
-        "variants": [asdict(row) for row in (*before, judge.keras, *(r for r, _ in files))],
+        "drop": drop,
+        "variants": [asdict(row) for row in (*rows, *(row for row, _ in files))],
         "word_pieces": reference.tokenizer.vocab_size,
         "word_pieces_before": whole.tokenizer.vocab_size,
         "operations": operations_of(content, CUSTOM_OPERATIONS[config.input]),
@@ -148,6 +175,7 @@ def _checked(
         raise InputError("the model has no tokenizer: its directory lacks vocab.txt")
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the name of a file, such as {path}.tflite")
+    refuse_existing(path)
     check_vocabulary_size(tokenizer, model.config, path)
     longest = model.config.max_position_embeddings
     default = trained_length(model) or min(_DEFAULT_LENGTH, model.default_length)
@@ -175,7 +203,7 @@ def _text_input(
             "the model reads a long text in windows, and a file that takes text one sequence: give "
             "--input tokens, and the app asks for each window and averages"
         )
-    return TextInput(model, answers, padded, length, config.pair, truncation)
+    return TextInput(model, answers, padded, length, bool(config.pair), truncation)
 
 
 def _long_texts(model: Any) -> tuple[str, bool]:
@@ -209,34 +237,29 @@ def _check_float32(row: Measurement) -> None:
         )
 
 
-def _judge_whole(
-    judge: Judge, whole: Any, length: int, padded: int | None, data: str | None
-) -> list[Measurement]:
-    """The row of the model whose vocabulary is whole, which the pruned one is compared with."""
-    examples = make_examples(whole, whole.tokenizer, length, data)
-    return [compare_with_whole(judge, Judge(whole, id_answers_of(whole), examples, padded))]
+def _judge_whole(judge: Judge, whole: Any) -> list[Judge]:
+    """What measures Keras at its own length with its whole vocabulary, unless the files read that.
+
+    The row of what the files read gets its agreement with it.
+    """
+    examples = replace(judge.sequences.examples, model=whole)
+    sequences = as_keras_reads(examples, whole.tokenizer)
+    if sequences.inputs() == judge.sequences.inputs():
+        return []
+    own = Judge(whole, id_answers_of(whole), sequences, None)
+    own.keras.variant = "whole"
+    judge.keras.agreement = agreement_of(judge, own)
+    return [own]
 
 
-def _check_accuracy(metric: str, rows: list[Measurement], limit: float | None) -> None:
-    """Raises unless what was lost from the first row to the last is within the limit."""
-    if limit is None:
-        return
-    before, after = rows[0].accuracy, rows[-1].accuracy
-    if before is None or after is None:
-        # Without labels every step from one model to the next has its share of other decisions.
-        shares = [row.agreement for row in rows[1:]]
-        if None in shares:
-            raise InputError(
-                "max_accuracy_drop needs labelled examples for such a model: give --data FILE"
-            )
-        metric, before = "agreement with Keras", 1.0
-        after = 1.0 - sum(1.0 - share for share in shares if share is not None)
-    drop = 100 * (before - after)
-    if drop > limit:
-        raise InputError(
-            f"{metric} falls by {drop:.2f} points, from {before:.4f} to {after:.4f}, more than the "
-            f"{limit:g} allowed; nothing was written. Try --quantize dynamic or float16"
-        )
+def _ranges(examples: Examples, calibration: Sequence[Any]) -> dict[str, Any]:
+    """Where the ranges of 8 bits are from."""
+    return {
+        "source": examples.source,
+        "texts": len(examples.rest),
+        "sequences": len(calibration),
+        "measured_too": examples.ranges_of_measured,
+    }
 
 
 def table_rows(report: Report) -> tuple[list[str], Sequence[list[str]]]:

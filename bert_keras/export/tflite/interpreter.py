@@ -20,7 +20,7 @@ class TFLiteModel:
     """
 
     def __init__(self, data: bytes, threads: int = 1) -> None:
-        self._interpreter = _interpreter_class()(model_content=data, num_threads=threads)
+        self._interpreter = interpreter_class()(model_content=data, num_threads=threads)
         self._run = self._interpreter.get_signature_runner(SIGNATURE)
 
     def run(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -33,7 +33,8 @@ class TFLiteModel:
         return outputs
 
 
-def _interpreter_class() -> Any:
+def interpreter_class() -> Any:
+    """LiteRT's interpreter where it is installed, else TensorFlow's."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:

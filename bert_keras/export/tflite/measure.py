@@ -11,10 +11,11 @@ import tensorflow as tf
 from bert_keras.errors import InputError
 from bert_keras.export.tflite.answers import Arrays, IdAnswers
 from bert_keras.export.tflite.convert import operations_of
-from bert_keras.export.tflite.examples import Examples
+from bert_keras.export.tflite.examples import Sequences
 from bert_keras.export.tflite.interpreter import TFLiteModel
 from bert_keras.tasks.batches import collate
 from bert_keras.tasks.feature import Feature
+from bert_keras.tasks.task import Prediction
 
 THREADS = (1, 2)
 _RUNS = 15  # of each variant and number of threads, in turn
@@ -26,7 +27,8 @@ class Measurement:
     """A row of the table.
 
     Attributes:
-        variant: ``"keras"``, or what was asked of the converter.
+        variant: ``"keras"``, which reads what the files read; ``"whole"``, Keras with its whole
+            vocabulary at its own length; or what was asked of the converter.
         size: Bytes; of Keras's weights in float32.
         operations: How many there are in the graph; 0 for Keras.
         largest_difference: From Keras's answers; relative to those above 1.
@@ -50,15 +52,15 @@ class Judge:
     Args:
         model: The model in float32, with its tokenizer.
         answers: What it answers.
-        examples: What it is asked.
+        sequences: What it is asked.
         length: Tokens that every sequence is padded to; None leaves each as long as it is.
     """
 
     def __init__(
-        self, model: Any, answers: IdAnswers, examples: Examples, length: int | None
+        self, model: Any, answers: IdAnswers, sequences: Sequences, length: int | None
     ) -> None:
-        self.answers, self.examples = answers, examples
-        self.batches = batches_of(examples.features, model.tokenizer.pad_id, length)
+        self.answers, self.sequences = answers, sequences
+        self.batches = batches_of(sequences.features, model.tokenizer.pad_id, length)
         self.expected = self._keras(model)
         self.keras = Measurement("keras", 4 * model.count_params())
         self.keras.accuracy = self._accuracy(self.expected)
@@ -66,9 +68,9 @@ class Judge:
     @property
     def metric(self) -> str:
         """The name of the metric in ``accuracy``."""
-        if self.examples.masked:
+        if self.sequences.masked:
             return "mlm_accuracy"
-        return self.examples.task.best_metric if self.examples.task else "accuracy"
+        return self.sequences.task.best_metric if self.sequences.task else "accuracy"
 
     def measure(self, variant: str, data: bytes) -> Measurement:
         """Everything but the latency.
@@ -116,7 +118,7 @@ class Judge:
             reduce_retracing=True,
         )
         rows: list[Arrays] = []
-        features = self.examples.features
+        features = self.sequences.features
         for start in range(0, len(features), _KERAS_BATCH):
             batch = collate(features[start : start + _KERAS_BATCH], model.tokenizer.pad_id)
             batch = {name: batch[name] for name in ("input_ids", "attention_mask",
@@ -142,17 +144,58 @@ class Judge:
         same = [np.ravel(a == b) for a, b in zip(ours, theirs, strict=True)]
         return float(np.concatenate(same).mean())
 
+    def decisions(self) -> list[list[Any]] | None:
+        """What Keras decides on each example; None where an answer is a number."""
+        if self.sequences.task is not None:
+            decided = [_decided(prediction) for prediction in self._predictions(self.expected)]
+            return None if None in decided else decided  # type: ignore[return-value]
+        found = self.answers.decisions(self.expected)
+        return None if found is None else [np.ravel(one).tolist() for one in found]
+
+    def _predictions(self, rows: list[Arrays]) -> list[Prediction]:
+        sequences = self.sequences
+        assert sequences.task is not None
+        logits = [self.answers.logits(row) for row in rows]
+        return sequences.task.decode(sequences.examples.measured, sequences.features, logits)
+
     def _accuracy(self, rows: list[Arrays]) -> float | None:
-        examples = self.examples
-        if examples.masked:
+        sequences = self.sequences
+        if sequences.masked:
             decided = self.answers.decisions(rows)
             assert decided is not None
-            return float(np.mean([a == b for a, b in zip(decided, examples.masked, strict=True)]))
-        if examples.task is None:
+            return float(np.mean([a == b for a, b in zip(decided, sequences.masked, strict=True)]))
+        if sequences.task is None or not sequences.examples.is_labelled:
             return None
-        logits = [self.answers.logits(row) for row in rows]
-        predictions = examples.task.decode(examples.examples, examples.features, logits)
-        return examples.task.score(examples.examples, predictions)[examples.task.best_metric]
+        scores = sequences.task.score(sequences.examples.measured, self._predictions(rows))
+        return scores[sequences.task.best_metric]
+
+
+def agreement_of(judge: Judge, whole: Judge) -> float | None:
+    """The share of decisions that two models, or one at two lengths, have in common.
+
+    What is cut off is decided on by one of them alone, and so is not in common. None where answers
+    are numbers, and for a masked LM, whose accuracy is always known.
+    """
+    if judge.sequences.masked:
+        return None
+    ours, theirs = judge.decisions(), whole.decisions()
+    if ours is None or theirs is None:
+        return None
+    same = [a == b for ones, others in zip(ours, theirs, strict=True)
+            for a, b in zip(ones, others, strict=True)]  # fmt: skip
+    return float(np.mean(same)) if same else None
+
+
+def _decided(prediction: Prediction) -> list[Any] | None:
+    """What an answer of a task comes down to, in the same number of places for every reading."""
+    if "tags" in prediction:  # a word that was not read has no score
+        pairs = zip(prediction["tags"], prediction["scores"], strict=True)
+        return [tag if score else None for tag, score in pairs]
+    if "answer" in prediction:
+        return [(prediction["start"], prediction["end"])]
+    if "labels" in prediction:
+        return [label in prediction["labels"] for label in prediction["scores"]]
+    return [prediction["label"]] if "label" in prediction else None
 
 
 def batches_of(features: Sequence[Feature], pad_id: int, length: int | None) -> list[Arrays]:

@@ -8,7 +8,6 @@ import tensorflow as tf
 from tokenizers import pre_tokenizers
 
 from bert_keras.errors import InputError
-from bert_keras.export.tflite.measure import Judge, Measurement
 from bert_keras.modeling import (
     BertEncoder,
     BertForNextSentencePrediction,
@@ -61,29 +60,6 @@ def pruned(model: Any, tokenizer: BertTokenizer, source: str) -> Any:
         ours.assign(theirs.value if is_whole else tf.gather(theirs.value, rows))
     result.tokenizer, result.other_config = smaller, model.other_config
     return result
-
-
-def compare_with_whole(judge: Judge, whole: Judge) -> Measurement:
-    """What a pruned model is worth beside the model it was.
-
-    On text that it was not pruned to words are spelled in shorter pieces, so answers differ. The
-    row of the pruned model gets its agreement with the whole one, where it decides for each text.
-
-    Args:
-        judge: What measures the pruned model.
-        whole: What measures the whole one, on the same examples.
-
-    Returns:
-        The row of the whole model.
-    """
-    answers = judge.answers
-    if not answers.token_outputs and not judge.examples.masked:
-        ours, theirs = (answers.decisions(each.expected) for each in (judge, whole))
-        if ours is not None and theirs is not None:
-            same = [np.ravel(a == b) for a, b in zip(ours, theirs, strict=True)]
-            judge.keras.agreement = float(np.concatenate(same).mean())
-    whole.keras.variant = "whole"
-    return whole.keras
 
 
 def needed_pieces(tokenizer: BertTokenizer, texts: Iterable[str]) -> list[int]:

@@ -4,7 +4,6 @@ Beside builtin operations they have two of tensorflow-text, FastBertNormalize an
 FastWordpieceTokenizeWithOffsets, which an app must link; no Flex.
 """
 
-import tempfile
 import time
 import warnings
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from bert_keras.export.tflite.interpreter import TFLiteModel
 from bert_keras.export.tflite.join import joined
 from bert_keras.export.tflite.measure import batches_of
 from bert_keras.export.tflite.metadata import with_files
+from bert_keras.files import temporary_folder
 from bert_keras.modeling import (
     BertForMaskedLM,
     BertForNextSentencePrediction,
@@ -31,7 +31,9 @@ from bert_keras.modeling import (
     BertForQuestionAnswering,
     BertForTokenClassification,
 )
+from bert_keras.signals import give_way
 from bert_keras.tasks.feature import Feature
+from bert_keras.tasks.span import Span
 from bert_keras.tokenization import BertTokenizer
 from bert_keras.tokenization.graph.phone import PhoneTokenizer, unordered_marks
 
@@ -116,6 +118,8 @@ class TextInput:
         self.tokenizer: BertTokenizer = model.tokenizer
         self.inputs = text_inputs(model, pair)
         self.length, self.longest, self.truncation = length, longest, truncation
+        is_span = isinstance(model, BertForQuestionAnswering)
+        self.span = Span(max_seq_length=longest) if is_span else None
         self.passed_on = PLACES if answers.token_outputs else ()
         self.file = self._converted()
         operations_of(self.file, CUSTOM_OPERATIONS["text"])  # no others
@@ -137,10 +141,7 @@ class TextInput:
         """
         content = with_files(self.in_front_of(data), self.tokenizer.vocab, labels)
         columns = self._sample()
-        pairs = columns[1] if len(columns) > 1 else None
-        encodings = self.tokenizer.encode_batch(columns[0], pairs, self.longest, self.truncation)
-        features = [Feature(0, e.input_ids, e.token_type_ids) for e in encodings]
-        batches = batches_of(features, self.tokenizer.pad_id, self.length)
+        batches = batches_of(self._features(columns), self.tokenizer.pad_id, self.length)
         texts = [dict(zip(self.inputs, row, strict=True)) for row in zip(*columns, strict=True)]
         tokens = self._compared_tokens(texts, batches)
         largest, milliseconds = _compared_answers(data, content, texts, batches)
@@ -154,6 +155,15 @@ class TextInput:
             "unordered_marks": unordered_marks(self.tokenizer.vocab, self.tokenizer.casing),
         }
         return report, content
+
+    def _features(self, columns: list[list[str]]) -> list[Feature]:
+        """What the model reads of texts; of a question's context the first window."""
+        if self.span is not None:
+            examples = [self.span.from_text(*row) for row in zip(*columns, strict=True)]
+            return [self.span.features([each], self.tokenizer)[0] for each in examples]
+        pairs = columns[1] if len(columns) > 1 else None
+        encodings = self.tokenizer.encode_batch(columns[0], pairs, self.longest, self.truncation)
+        return [Feature(0, e.input_ids, e.token_type_ids) for e in encodings]
 
     def _compared_tokens(self, texts: list[dict[str, str]], batches: list[Arrays]) -> int:
         """How many tokens the texts have, which all are the host's."""
@@ -174,7 +184,8 @@ class TextInput:
         return [[*texts[n:], *texts[:n]] for n in range(len(self.inputs))]
 
     def _converted(self) -> bytes:
-        phone = PhoneTokenizer(self.tokenizer, self.longest, self.truncation)
+        longest = None if self.span is None else self.span.longest_question
+        phone = PhoneTokenizer(self.tokenizer, self.longest, self.truncation, longest)
         names = (*NAMES, *self.passed_on)
 
         def tokenize(**texts: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -187,12 +198,12 @@ class TextInput:
         function = tf.function(tokenize, autograph=False).get_concrete_function(**specs)
         module = tf.Module(name="tokenizer")
         module.phone = phone
-        with tempfile.TemporaryDirectory() as folder, quiet_converter():
+        with temporary_folder() as folder, quiet_converter():
             tf.saved_model.save(module, folder, signatures={TOKENIZE: function})
             converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[TOKENIZE])
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
             converter.allow_custom_ops = True
-            data: bytes = converter.convert()
+            data: bytes = give_way(converter.convert)
         return data
 
 

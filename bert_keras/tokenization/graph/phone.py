@@ -62,12 +62,21 @@ class PhoneTokenizer(tf.Module):
         tokenizer: The host's tokenizer.
         max_length: The largest number of tokens, special ones included.
         truncation: Which part of a longer text stays; see ``BertTokenizer.encode``.
+        longest_first: The most tokens of the first of a pair that are read, such as a question's;
+            None sets no limit.
     """
 
-    def __init__(self, tokenizer: BertTokenizer, max_length: int, truncation: str = "head") -> None:
+    def __init__(
+        self,
+        tokenizer: BertTokenizer,
+        max_length: int,
+        truncation: str = "head",
+        longest_first: int | None = None,
+    ) -> None:
         super().__init__()
         self.max_length = max_length
         self.truncation = truncation
+        self.longest_first = longest_first
         vocab = tokenizer.vocab
         self._added = [tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id]
         self._special_ids = [vocab.index(token) for token in SPECIAL_TOKENS]
@@ -108,6 +117,8 @@ class PhoneTokenizer(tf.Module):
         texts = [text] if text_pair is None else [text, text_pair]
         room = room_for(self.max_length, len(texts))
         parts = [self.pieces(each) for each in texts]
+        if self.longest_first is not None:
+            parts[0] = PhonePieces(*(values[: self.longest_first] for values in parts[0]))
         lengths = truncated([tf.size(part.ids) for part in parts], room)
         parts = [
             PhonePieces(*(self._kept(values, length) for values in part))

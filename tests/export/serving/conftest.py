@@ -1,8 +1,12 @@
 """The scripts of export/serving/ and the server that they are tested against."""
 
 import importlib.util
+import socket
+import subprocess
 import sys
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -21,11 +25,95 @@ def protocol():
 
 
 @pytest.fixture(scope="session")
-def model_server(protocol):  # which it imports
+def model_server(protocol):
+    _module(Path(__file__).with_name("endpoints.py"))  # which it imports, as protocol
     return _module(Path(__file__).with_name("model_server.py"))
 
 
 @pytest.fixture(scope="session")
 def scripts(repository):
     folder = repository / "export" / "serving"
-    return {name: _module(folder / f"{name}.py") for name in ("rest_client", "grpc_client", "load")}
+    names = ("command_line", "rest_client", "grpc_client", "load")
+    return {name: _module(folder / f"{name}.py") for name in names}
+
+
+@contextmanager
+def _listening(answer):
+    """The address of a server that does ``answer`` to each connection, and those it had."""
+    had = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept():
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                had.append(connection)
+                answer(connection)
+
+        Thread(target=accept, daemon=True).start()
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}", had
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            for connection in had:
+                connection.close()
+
+
+@pytest.fixture(scope="session")
+def listening():
+    """Starts a server that does with each connection what it is told."""
+    return _listening
+
+
+@pytest.fixture(scope="session")
+def replying():
+    """What gives each connection of ``listening`` this status and body, over HTTP."""
+
+    def reply(status, body):
+        def answer(connection):
+            head = f"HTTP/1.1 {status} so\r\nContent-Length: {len(body)}\r\nConnection: close"
+            connection.recv(1 << 16)
+            connection.sendall(head.encode() + b"\r\n\r\n" + body)
+            with suppress(OSError), connection:
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(1 << 16):  # what is not read would break the connection
+                    pass
+
+        return answer
+
+    return reply
+
+
+@pytest.fixture(scope="session")
+def run_script(repository):
+    """Runs a script of the folder in a process of its own."""
+
+    def run(command, **settings):
+        name, *arguments = command
+        script = repository / "export" / "serving" / name
+        settings = {"capture_output": True, "text": True, "encoding": "utf-8", **settings}
+        return subprocess.run([sys.executable, str(script), *arguments], **settings)
+
+    return run
+
+
+@pytest.fixture(params=["rest_client", "grpc_client"])
+def client(request):
+    return request.param
+
+
+@pytest.fixture
+def run(scripts, capsys):
+    """The exit code, the lines printed and those of errors, of a command in this process."""
+
+    def main(client, *arguments):
+        try:
+            code = scripts[client].main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = end.code
+        printed = capsys.readouterr()
+        return code, printed.out.splitlines(), printed.err.splitlines()
+
+    return main

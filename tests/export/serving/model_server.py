@@ -1,43 +1,32 @@
-"""A small server that speaks TF Serving's published protocol on the loopback.
+"""A small server that answers as TF Serving does, with its protocols on the loopback.
 
-gRPC: ``PredictionService.Predict`` by tensorflow-serving-api; REST: ``POST
-/v1/models/NAME[/versions/N]:predict`` in the row and the column format and ``GET
-/v1/models/NAME`` (tensorflow_serving/g3doc/api_rest.md). As the real one it opens the SavedModel
-with the graph loader, answers the warm-up requests or does not start, checks names and types
-against the signature and not the shapes, and puts waiting requests together along the first
-dimension, within ``batching_params.pbtxt``, whatever the other dimensions are; where those differ
-it does what tensorflow_serving/batching/batching_session.cc and batching_util.cc do.
+As the real one it opens the SavedModel with the graph loader, answers the warm-up requests or does
+not start, checks names and types against the signature and not the shapes, and puts waiting
+requests together along the first dimension, within ``batching_params.pbtxt``, whatever the other
+dimensions are; where those differ it does what tensorflow_serving/batching/batching_session.cc and
+batching_util.cc do. What it refuses it refuses with the real one's words: those of
+servables/tensorflow/predict_util.cc, of TensorFlow's cc/saved_model/util.cc, core/framework/
+function.cc and core/kernels/batching_util/shared_batch_scheduler.h.
 """
 
-import base64
-import json
-import re
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from queue import Empty, Queue
 
+import endpoints
 import grpc
 import numpy as np
 import protocol
 import tensorflow as tf
-from tensorflow_serving.apis import (
-    predict_pb2,
-    prediction_log_pb2,
-    prediction_service_pb2_grpc,
-)
+from protocol import RefusedError
+from tensorflow_serving.apis import prediction_log_pb2, prediction_service_pb2_grpc
 
 from bert_keras.export.session import ServingSession
 
-
-class RefusedError(Exception):
-    """An error with a code of gRPC."""
-
-    def __init__(self, code, message):
-        super().__init__(message)
-        self.code = code
+INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
 
 class Batcher:
@@ -55,10 +44,13 @@ class Batcher:
     def run(self, inputs):
         sizes = {len(array) if array.ndim else 0 for array in inputs.values()}
         if len(sizes) > 1:
-            raise RefusedError(grpc.StatusCode.INVALID_ARGUMENT, "inputs of different batch sizes")
+            raise RefusedError(
+                INVALID,
+                "Batching session Run() input tensors must have equal 0th-dimension size",
+            )
         if max(sizes) > self.most:
             message = f"Task size {max(sizes)} is larger than maximum input batch size {self.most}"
-            raise RefusedError(grpc.StatusCode.INVALID_ARGUMENT, message)
+            raise RefusedError(INVALID, message)
         answer = Future()
         self.waiting.put((inputs, max(sizes), answer))
         return answer.result(timeout=60)
@@ -124,152 +116,105 @@ def _joined(name, arrays, pads):
     return np.concatenate(arrays)
 
 
-class ModelServer:
-    """One model by its name; ``grpc_port`` and ``rest_port`` say where it is."""
+class Model:
+    """A version of a model; ``batching`` as with ``--enable_batching``."""
 
-    def __init__(self, name, folder):
-        self.name, self.folder = name, folder
+    def __init__(self, folder, batching):
+        self.folder = folder
         self.session = ServingSession(folder)
         parameters = protocol.parse("BatchingParameters", folder / "batching_params.pbtxt")
         self.batchers = {
-            name: Batcher(self.session, name, parameters) for name in self.session.signatures
+            name: Batcher(self.session, name, parameters)
+            for name in (self.session.signatures if batching else ())
         }
         warmup = folder / "assets.extra" / "tf_serving_warmup_requests"
         for record in tf.data.TFRecordDataset(str(warmup)).as_numpy_iterator():
             request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
             inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
-            self.predict(request.model_spec.name, request.model_spec.signature_name, inputs)
+            self.predict(request.model_spec.signature_name, inputs, [])
 
-    def predict(self, name, signature, inputs):
-        if name != self.name:
-            raise RefusedError(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {name}")
-        definition = self.session.signatures.get(signature)
+    def signature(self, name):
+        return self.session.signatures.get(name or "serving_default")
+
+    def predict(self, name, inputs, wanted):
+        definition = self.signature(name)
         if definition is None:
-            message = f'Serving signature name: "{signature}" not found'
-            raise RefusedError(grpc.StatusCode.INVALID_ARGUMENT, message)
-        if inputs.keys() != definition.inputs.keys():
-            message = f"input names must be {sorted(definition.inputs)}: {sorted(inputs)}"
-            raise RefusedError(grpc.StatusCode.INVALID_ARGUMENT, message)
-        for key, array in inputs.items():
-            expected = tf.as_dtype(definition.inputs[key].dtype)
-            if tf.as_dtype(array.dtype) != expected:
-                message = f"{key} must be of type {expected.name}, not {array.dtype}"
-                raise RefusedError(grpc.StatusCode.INVALID_ARGUMENT, message)
-        try:
-            return self.batchers[signature].run(inputs)
-        except (tf.errors.OpError, ValueError) as error:
-            raise RefusedError(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from None
-
-
-class _Grpc(prediction_service_pb2_grpc.PredictionServiceServicer):
-    def __init__(self, server):
-        self.server = server
-
-    def Predict(self, request, context):  # noqa: N802
-        spec = request.model_spec
-        inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
-        try:
-            outputs = self.server.predict(spec.name, spec.signature_name, inputs)
-        except RefusedError as error:
-            context.abort(error.code, str(error)[:1000])
-        response = predict_pb2.PredictResponse()
-        response.model_spec.CopyFrom(spec)
-        for name, array in outputs.items():
-            if not request.output_filter or name in request.output_filter:
-                response.outputs[name].CopyFrom(tf.make_tensor_proto(array))
-        return response
-
-
-def _handler(server):
-    class Rest(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *arguments):
-            pass
-
-        def reply(self, code, values):
-            body = json.dumps(values).encode()
-            self.send_response(code)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def do_GET(self):
-            if self.path != f"/v1/models/{server.name}":
-                return self.reply(404, {"error": "Could not find any versions of model"})
-            status = {"version": server.folder.name, "state": "AVAILABLE"}
-            return self.reply(200, {"model_version_status": [status]})
-
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            found = re.fullmatch(r"/v1/models/([^/:]+)(?:/versions/\d+)?:predict", self.path)
-            if not found:
-                return self.reply(404, {"error": f"Malformed request: POST {self.path}"})
-            try:
-                request = json.loads(body)
-                signature = request.get("signature_name", "serving_default")
-                by_row = "instances" in request
-                inputs = _arrays(server, signature, request)
-                outputs = server.predict(found[1], signature, inputs)
-            except RefusedError as error:
-                code = 404 if error.code == grpc.StatusCode.NOT_FOUND else 400
-                return self.reply(code, {"error": str(error)})
-            except (ValueError, KeyError, AttributeError, TypeError) as error:
-                return self.reply(400, {"error": f"JSON Parse error: {error}"})
-            columns = {name: _plain(array) for name, array in outputs.items()}
-            if by_row:
-                rows = zip(*columns.values(), strict=True)
-                return self.reply(
-                    200, {"predictions": [dict(zip(columns, row, strict=True)) for row in rows]}
+            message = f'Serving signature key "{name}" not found.'
+            raise RefusedError(grpc.StatusCode.FAILED_PRECONDITION, message)
+        _check_inputs(definition, inputs)
+        for output in wanted:
+            if output not in definition.outputs:
+                raise RefusedError(
+                    INVALID,
+                    f"output tensor alias not found in signature: {output} Outputs expected to be "
+                    f"in the set {{{','.join(sorted(definition.outputs))}}}.",
                 )
-            only = next(iter(columns.values())) if len(columns) == 1 else columns
-            return self.reply(200, {"outputs": only})
-
-    return Rest
-
-
-def _arrays(server, signature, request):
-    """The inputs of a REST request; text and numbers become what JSON says they are."""
-    columns = request.get("inputs")
-    if columns is None:
-        rows = request["instances"]
-        names = list(server.session.signatures[signature].inputs)
-        rows = [row if isinstance(row, dict) and "b64" not in row else {names[0]: row}
-                for row in rows]  # fmt: skip
-        columns = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
-    return {name: _array(values) for name, values in columns.items()}
+        name = name or "serving_default"
+        try:
+            if self.batchers:
+                outputs = self.batchers[name].run(inputs)
+            else:
+                outputs = self.session.run(name, inputs)
+        except (tf.errors.OpError, ValueError) as error:
+            raise RefusedError(INVALID, str(error)) from None
+        return {output: outputs[output] for output in wanted or outputs}
 
 
-def _array(values):
-    def plain(value):
-        if isinstance(value, list):
-            return [plain(item) for item in value]
-        if isinstance(value, dict):
-            return base64.b64decode(value["b64"])
-        return value.encode() if isinstance(value, str) else value
+def _check_inputs(definition, inputs):
+    sent, known = set(inputs), set(definition.inputs)
+    if len(sent) != len(known):
+        lists = {name: ",".join(sorted(names)) for name, names in
+                 (("sent", sent), ("known", known), ("extra", sent - known),
+                  ("missing", known - sent))}  # fmt: skip
+        message = (
+            f"input size does not match signature: {len(sent)}!={len(known)} "
+            f"len({{{lists['sent']}}}) != len({{{lists['known']}}}). "
+            f"Sent extra: {{{lists['extra']}}}. Missing but required: {{{lists['missing']}}}."
+        )
+        raise RefusedError(INVALID, message)
+    for number, name in enumerate(sorted(known)):
+        info = definition.inputs[name]
+        if name not in inputs:
+            message = (
+                f"Signature input alias: {name}(feed name: {info.name}) not found in request and "
+                "no default value provided. Inputs expected to be in the request "
+                f"{{{','.join(sorted(sent))}}}, or default input alias set: {{}}"
+            )
+            raise RefusedError(INVALID, message)
+        types = [_type(dtype) for dtype in (info.dtype, inputs[name].dtype)]
+        if types[0] != types[1]:
+            message = f"Expects arg[{number}] to be {types[0]} but {types[1]} is provided"
+            raise RefusedError(INVALID, message)
 
-    array = np.array(values)
-    return array.astype(np.int32) if array.dtype == np.int64 else np.array(plain(values), object)
+
+def _type(dtype):
+    name = tf.as_dtype(dtype).name
+    return {"float32": "float", "float64": "double"}.get(name, name)
 
 
-def _plain(array):
-    """Lists for JSON; text as text."""
-    if array.dtype != object:
-        return array.tolist()
-    return np.vectorize(lambda value: value.decode(), otypes=[object])(array).tolist()
+class ModelServer:
+    """Models by their names; ``grpc_port`` and ``rest_port`` say where they are."""
+
+    def __init__(self, models):
+        self.models = models
+
+    def model(self, name):
+        if name not in self.models:
+            message = f"Servable not found for request: Latest({name})"
+            raise RefusedError(grpc.StatusCode.NOT_FOUND, message)
+        return self.models[name]
 
 
 @contextmanager
-def serving(name, folder, threads=80):
-    """A server of the model in a version's folder, for the time of the block."""
-    server = ModelServer(name, folder)
+def serving(folders, batching=True, threads=80):
+    """A server of models, the folders of their versions by name, for the time of the block."""
+    server = ModelServer({name: Model(folder, batching) for name, folder in folders.items()})
     pool = ThreadPoolExecutor(threads)
-    rpc = grpc.server(pool, options=[("grpc.max_receive_message_length", 64 << 20)])
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(_Grpc(server), rpc)
+    rpc = grpc.server(pool, options=[("grpc.max_receive_message_length", -1)])
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(endpoints.Grpc(server), rpc)
     server.grpc_port = rpc.add_insecure_port("127.0.0.1:0")
     rpc.start()
-    rest = ThreadingHTTPServer(("127.0.0.1", 0), _handler(server))
+    rest = ThreadingHTTPServer(("127.0.0.1", 0), endpoints.rest(server))
     rest.daemon_threads = True
     server.rest_port = rest.server_address[1]
     threading.Thread(target=rest.serve_forever, daemon=True).start()

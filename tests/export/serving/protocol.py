@@ -54,3 +54,11 @@ def parse(name, path):
     """A file in the text format of protocol buffers; what the message lacks is an error."""
     message = _MESSAGES[f"tensorflow.serving.{name}"]()
     return text_format.Parse(path.read_text(encoding="utf-8"), message)
+
+
+class RefusedError(Exception):
+    """What a server refuses, with a code of gRPC."""
+
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code = code

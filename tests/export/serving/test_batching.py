@@ -71,10 +71,10 @@ def test_taggers_and_span_models_load_and_answer_where_few_rows_fit(
     make_model, model_server, scripts, tmp_path, kind, settings
 ):
     export_saved_model(make_model(kind), None, tmp_path / kind, **settings)
-    with model_server.serving(kind, tmp_path / kind / "1") as server:
+    with model_server.serving({kind: tmp_path / kind / "1"}) as server:
         address = f"127.0.0.1:{server.grpc_port}"
         with scripts["grpc_client"].GrpcClient(kind, address, 60, batch_size=2) as client:
-            names = server.session.signatures["serving_default"].inputs
+            names = server.models[kind].session.signatures["serving_default"].inputs
             answers = client.predict({name: ["Anna left Rome."] * 3 for name in names})
     assert {len(values) for values in answers.values()} == {3}
 

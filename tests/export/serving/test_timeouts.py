@@ -1,10 +1,7 @@
 """What the clients of export/serving/ do when a server does not answer."""
 
-import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from threading import Thread
 
 import grpc
 import pytest
@@ -26,31 +23,7 @@ def test_a_server_that_is_away_or_slow_is_given_up_in_time(scripts):
     )
 
 
-@contextmanager
-def listening(answer):
-    """The address of a server that does ``answer`` to each connection, and those it had."""
-    had = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def accept():
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                had.append(connection)
-                answer(connection)
-
-        Thread(target=accept, daemon=True).start()
-        try:
-            yield f"127.0.0.1:{listener.getsockname()[1]}", had
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            for connection in had:
-                connection.close()
-
-
-def test_what_takes_too_long_is_not_asked_again(scripts):
+def test_what_takes_too_long_is_not_asked_again(scripts, listening):
     with listening(lambda connection: None) as (address, had):
         client = scripts["rest_client"].RestClient("m", f"http://{address}", timeout=0.5)
         start = time.monotonic()
@@ -63,17 +36,16 @@ def test_what_takes_too_long_is_not_asked_again(scripts):
 @pytest.mark.parametrize(
     ("status", "times"), [(503, 3), (502, 3), (504, 1), (429, 1), (500, 1), (None, 3)]
 )
-def test_only_what_the_server_did_not_take_on_is_asked_again(scripts, status, times):
+def test_only_what_the_server_did_not_take_on_is_asked_again(
+    scripts, listening, replying, status, times
+):
     """TF Serving says 503 when its queue is full, 504 and 429 when the time ran out."""
 
-    def answer(connection):
+    def hang_up(connection):  # without a word, as one that is restarted
         connection.recv(1 << 16)
-        if status:
-            body = b'{"error": "no"}'
-            head = f"HTTP/1.1 {status} no\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
-            connection.sendall(head.encode() + b"\r\n" + body)
-        connection.close()  # without a word, as one that is restarted
+        connection.close()
 
+    answer = replying(status, b'{"error": "no"}') if status else hang_up
     error = scripts["rest_client"].ServingError if status else requests.ConnectionError
     with listening(answer) as (address, had):
         client = scripts["rest_client"].RestClient("m", f"http://{address}", retries=2)

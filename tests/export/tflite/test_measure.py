@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bert_keras.export.tflite.answers import id_answers_of
-from bert_keras.export.tflite.examples import make_examples
+from bert_keras.export.tflite.examples import as_file_reads, for_ranges, read_examples
 from bert_keras.export.tflite.measure import Judge
 from bert_keras.tasks import evaluate
 
@@ -51,19 +51,19 @@ def test_the_metric_is_that_of_evaluate(make_model, kind, tmp_path):
     data = tmp_path / "dev.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in ROWS[kind]), encoding="utf-8")
     model = make_model(kind)
-    examples = make_examples(model, model.tokenizer, 32, str(data))
-    judge = Judge(model, id_answers_of(model), examples, 32)
+    sequences = as_file_reads(read_examples(model, str(data)), model.tokenizer, 32)
+    judge = Judge(model, id_answers_of(model), sequences, 32)
     expected = evaluate(model, str(data), max_seq_length=32).metrics[judge.metric]
     assert judge.keras.accuracy == pytest.approx(expected, abs=1e-6, nan_ok=True)
 
 
 def test_a_masked_lm_is_asked_for_the_piece_it_does_not_see(make_model):
     model = make_model("masked_lm")
-    examples = make_examples(model, model.tokenizer, 32, None)
-    assert len(examples.masked) == len(examples.features) > 30
-    for feature in examples.features:
+    sequences = as_file_reads(read_examples(model, None), model.tokenizer, 64)
+    assert len(sequences.masked) == len(sequences.features) > 30
+    for feature in sequences.features:
         assert list(feature.input_ids).count(model.tokenizer.mask_id) == 1
-    judge = Judge(model, id_answers_of(model), examples, 32)
+    judge = Judge(model, id_answers_of(model), sequences, 64)
     assert judge.metric == "mlm_accuracy"
     assert 0 <= judge.keras.accuracy < 0.5  # its weights are random
 
@@ -73,9 +73,11 @@ def test_what_gives_the_ranges_is_not_measured(make_model, tmp_path):
     lines = [f"{text}\t{'bad' if number % 2 else 'good'}" for number, text in enumerate(texts)]
     (tmp_path / "dev.tsv").write_text("\n".join(lines) + "\n")
     model = make_model("classification")
-    examples = make_examples(model, model.tokenizer, 32, str(tmp_path / "dev.tsv"))
-    measured = {tuple(feature.input_ids) for feature in examples.features}
-    ranges = {tuple(feature.input_ids) for feature in examples.calibration}
+    examples = read_examples(model, str(tmp_path / "dev.tsv"))
+    assert not examples.ranges_of_measured
+    sequences = as_file_reads(examples, model.tokenizer, 32)
+    measured = {tuple(feature.input_ids) for feature in sequences.features}
+    ranges = {tuple(f.input_ids) for f in for_ranges(examples, model.tokenizer, 32)}
     assert (len(measured), len(ranges)) == (30, 10)
     assert not measured & ranges
 
@@ -89,13 +91,14 @@ def test_a_file_sorted_by_label_is_measured_as_it_is(make_model, tmp_path):
     texts = [" ".join(str(number).translate(letters)) for number in range(len(labels))]
     rows = [f"{text}\t{label}\n" for text, label in zip(texts, labels, strict=True)]
     (tmp_path / "dev.tsv").write_text("".join(rows))
-    examples = make_examples(model, model.tokenizer, 16, str(tmp_path / "dev.tsv"))
+    examples = read_examples(model, str(tmp_path / "dev.tsv"))
+    sequences = as_file_reads(examples, model.tokenizer, 16)
     measured, given = (
         [
             int(model.tokenizer.decode(feature.input_ids).replace(" ", "").translate(digits))
             for feature in features
         ]
-        for features in (examples.features, examples.calibration)
+        for features in (sequences.features, for_ranges(examples, model.tokenizer, 16))
     )
     for numbers, count in ((measured, 2_000), (given, 200)):
         assert len(numbers) == len(set(numbers)) == count
@@ -120,8 +123,8 @@ def test_windows_of_long_texts_give_ranges_from_the_whole_file(make_model, tmp_p
     data = tmp_path / "dev.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     model = make_model("span")
-    examples = make_examples(model, model.tokenizer, 24, str(data))
-    assert len(examples.calibration) == 200
-    texts = [model.tokenizer.decode(feature.input_ids) for feature in examples.calibration]
+    calibration = for_ranges(read_examples(model, str(data)), model.tokenizer, 24)
+    assert len(calibration) == 200
+    texts = [model.tokenizer.decode(feature.input_ids) for feature in calibration]
     for word in words:
         assert sum(word in text for text in texts) == pytest.approx(50, abs=2)

@@ -131,17 +131,17 @@ def test_the_file_follows(make_model, tmp_path, words):
 
 def test_the_guard_compares_with_the_whole_model(make_model, tmp_path):
     model, texts = make_model("classification"), [*SENTENCES[:14], *prose(30)]
-    rows = zip(texts, predict(model, texts, max_seq_length=32), strict=True)
+    rows = zip(texts, predict(model, texts), strict=True)
     lines = [json.dumps({"text": text, "label": answer["label"]}) for text, answer in rows]
     data = tmp_path / "dev.jsonl"
     data.write_text("\n".join(lines) + "\n", encoding="utf-8")
     (tmp_path / "no.txt").write_text("No.\n")
     path = tmp_path / "m.tflite"
     with pytest.raises(InputError, match=r"accuracy falls by .* from 1.0000"):
-        export_tflite(model, None, path, length=32, data=str(data),
+        export_tflite(model, None, path, length=64, data=str(data),
                       prune_vocab=str(tmp_path / "no.txt"), max_accuracy_drop=1.0)  # fmt: skip
     assert not path.exists()
-    report = export_tflite(model, None, path, length=32, data=str(data),
+    report = export_tflite(model, None, path, length=64, data=str(data),
                            prune_vocab=str(data), max_accuracy_drop=0.0)  # fmt: skip
     assert [row["accuracy"] for row in report["variants"]] == [1.0, 1.0, 1.0]
 

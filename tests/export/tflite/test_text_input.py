@@ -12,6 +12,7 @@ from bert_keras.export.tflite.text_input import TextModel
 from bert_keras.tasks import fill_mask, predict
 from bert_keras.tasks.batches import collate
 from bert_keras.tasks.feature import Feature
+from bert_keras.tasks.span import Span
 
 TEXTS = [*SENTENCES, *prose(20)]
 KINDS = ["classification", "multi_label", "regression", "encoder", "sentence_embedding",
@@ -98,6 +99,24 @@ def test_answers_by_token_come_with_their_places(make_model, tmp_path, dynamic):
     assert (given["word_ids"][:length] < 0).sum() == 3
     assert len(given["word_ids"]) == (length if dynamic else 48)
     assert not given["byte_ends"][length:].any()
+
+
+def test_a_long_question_is_cut_as_in_training(make_model, tokenizer, tmp_path):
+    """To half of the room at most, though its context is shorter still."""
+    model = make_model("span")
+    export_tflite(model, None, tmp_path / "m.tflite", dynamic=True, length=40, input="text")
+    phone = TextModel((tmp_path / "m.tflite").read_bytes())
+    question, context = " ".join(prose(2)), "So good!"
+    given = phone.run(question=question, context=context)
+    task = Span(max_seq_length=40)
+    feature = task.features([task.from_text(question, context)], tokenizer)[0]
+    assert len(tokenizer.encode(question, context, 40).input_ids) > len(feature.input_ids)
+    expected = model(collate([Feature(0, feature.input_ids, feature.token_type_ids)], 0))
+    for name in ("start_logits", "end_logits"):
+        np.testing.assert_allclose(given[name], expected[name], atol=1e-4)
+    size = len(tokenizer.tokenize(context))
+    ends = given["byte_ends"][0][-1 - size : -1]
+    assert ends[-1] == len(context.encode())
 
 
 @pytest.mark.slow

@@ -1,0 +1,39 @@
+"""Whether a model reads pairs of texts: what it was trained on, and what an export is asked for."""
+
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from bert_keras.config.export import SavedModelConfig, TFLiteConfig
+from bert_keras.errors import InputError
+from bert_keras.modeling import BertForNextSentencePrediction, BertForSequenceClassification
+from bert_keras.tasks import task_of
+
+Config = TypeVar("Config", SavedModelConfig, TFLiteConfig)
+
+
+def trained_on(model: Any) -> str:
+    """``"texts"``, ``"pairs"`` or ``"both"``; empty where the model does not say."""
+    if isinstance(model, BertForNextSentencePrediction):
+        return "pairs"
+    if not isinstance(model, BertForSequenceClassification):
+        return ""
+    task: Any = task_of(model)
+    return str(task.trained_on)
+
+
+def with_pair(config: Config, model: Any) -> Config:
+    """The settings with ``pair`` filled in: where it is left out, what the model was trained on.
+
+    Raises:
+        InputError: When the model was trained on the other alone.
+    """
+    kind = trained_on(model)
+    if kind == "pairs" and config.pair is False and config.input == "text":
+        raise InputError(
+            "the model was trained on pairs of texts, and a single one has no answer: leave "
+            "--no-pair (pair = false) out, and the export takes text_a and text_b"
+        )
+    if kind == "texts" and config.pair:
+        raise InputError("the model was trained on single texts: leave --pair (pair = true) out")
+    is_pair = kind == "pairs" if config.pair is None else config.pair
+    return replace(config, pair=is_pair and config.input == "text")

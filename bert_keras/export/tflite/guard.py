@@ -1,0 +1,146 @@
+"""The guard of an export: how much of the metric may be lost, and how much could be seen."""
+
+import logging
+import math
+from collections.abc import Sequence
+
+from bert_keras.errors import InputError
+from bert_keras.export.tflite.measure import Judge, Measurement
+from bert_keras.tasks import Tagging
+
+_logger = logging.getLogger("bert_keras")
+
+_FEW = 100  # examples, below which chance is worth a word
+_CONFIDENCE = 0.95
+_ROUNDING = 1e-9  # points
+
+
+def check_can_be_told(judges: Sequence[Judge], limit: float | None) -> None:
+    """Checks before anything is converted that the examples can show a drop.
+
+    A warning says how small a drop they can show, where that is more than is allowed or they are
+    few.
+
+    Args:
+        judges: What measures the model, at its own length and at the file's.
+        limit: The points that may be lost; None where nothing is guarded.
+
+    Raises:
+        InputError: When they show none: without a label for a model that answers with numbers, or
+            where Keras's own metric is 0 or no number.
+    """
+    if limit is None:
+        return
+    judge = judges[0]  # what a drop is counted from
+    accuracy = judge.keras.accuracy
+    if accuracy is None and judge.decisions() is None:
+        raise InputError(
+            "max_accuracy_drop needs labelled examples for such a model: give --data FILE"
+        )
+    count, what = counted(judge)
+    if not count or (accuracy is not None and (accuracy == 0 or not math.isfinite(accuracy))):
+        raise InputError(
+            f"max_accuracy_drop: Keras's {judge.metric} is {accuracy or 0:g} on {count:,} {what} "
+            f"of {judge.sequences.examples.source}, so no drop can be told; give --data with more"
+        )
+    if note := _chance(judge, limit):
+        _logger.warning("%s", note)
+
+
+def counted(judge: Judge) -> tuple[int, str]:
+    """How many answers the metric counts, and what they are called."""
+    sequences = judge.sequences
+    measured, task = sequences.examples.measured, sequences.task
+    if sequences.masked:
+        return len(sequences.masked), "masked word pieces"
+    if not isinstance(task, Tagging):
+        return len(measured), "texts"
+    if sequences.examples.is_labelled and task.scheme.has_entities:
+        return sum(len(task.scheme.spans(example.tags)) for example in measured), "entities"
+    return sum(len(example.words) for example in measured), "words"
+
+
+def _chance(judge: Judge, limit: float) -> str:
+    """What so many examples cannot show; empty where they are enough."""
+    count, what = counted(judge)
+    parts = []
+    step = 100 / count
+    is_share = judge.metric not in ("spearman", "pearson")
+    if is_share and 0 < limit < step:
+        parts.append(
+            f"one more or less is {step:.3g} points, so a drop of {limit:g} cannot be seen "
+            f"({math.ceil(100 / limit):,} could show it)"
+        )
+    if count < _FEW:
+        # None of n was lost: a greater share would have lost one with this confidence.
+        most = 100 * (1 - (1 - _CONFIDENCE) ** (1 / count))
+        parts.append(
+            f"even with none of them lost, up to {most:.3g} % of others may be, by chance alone "
+            f"({_CONFIDENCE:.0%} confidence)"
+        )
+    if not parts:
+        return ""
+    source = judge.sequences.examples.source
+    return f"max_accuracy_drop is judged on {count:,} {what} of {source}: " + "; ".join(parts)
+
+
+def what_is_cut(cut: dict[str, int], length: int) -> str:
+    """A line on the texts that are longer than a file reads; empty without any.
+
+    Args:
+        cut: As ``Sequences.cut`` has it.
+        length: The tokens of a sequence.
+    """
+    if not cut["texts"]:
+        return ""
+    return (
+        f"at {length} tokens {cut['texts']:,} of {cut['of_texts']:,} texts are cut: "
+        f"{cut['tokens'] / cut['of_tokens']:.1%} of all tokens are not read"
+    )
+
+
+def check_accuracy(
+    metric: str, rows: Sequence[Measurement], limit: float | None, cut: str = ""
+) -> float | None:
+    """What was lost from the first row to the last, in points; None where nothing is guarded.
+
+    Args:
+        metric: The metric's name.
+        rows: Keras's own, those between, the file's.
+        limit: The points that may be lost.
+        cut: What ``what_is_cut`` says.
+
+    Raises:
+        InputError: When more is.
+    """
+    if limit is None:
+        return None
+    before, after = rows[0].accuracy, rows[-1].accuracy
+    if before is None or after is None:
+        # Without labels every step from one model to the next has its share of other decisions.
+        metric, before = "agreement with Keras", 1.0
+        after = 1.0 - sum(1.0 - row.agreement for row in rows[1:] if row.agreement is not None)
+    drop = 100 * (before - after)
+    # Written so that what is no number does not pass; an example's share is seldom a round number.
+    if not drop <= limit + _ROUNDING:
+        raise InputError(
+            f"{metric} falls by {drop:.2f} points, from {before:.4f} to {after:.4f}, more than the "
+            f"{limit:g} allowed; nothing was written. {_way_out(rows, cut)}"
+        )
+    return drop
+
+
+def _way_out(rows: Sequence[Measurement], cut: str) -> str:
+    """What to try: it depends on the step that loses the most."""
+    if len(rows) > 2 and _lost(*rows[:2]) > _lost(*rows[-2:]):
+        if cut:
+            return f"Most is lost as {cut}; try a larger --length"
+        return "Most is lost by pruning: give --prune-vocab more text"
+    return "Try --quantize dynamic or float16"
+
+
+def _lost(before: Measurement, after: Measurement) -> float:
+    """What a step loses, a fraction."""
+    if before.accuracy is None or after.accuracy is None:
+        return 1.0 - (1.0 if after.agreement is None else after.agreement)
+    return before.accuracy - after.accuracy

@@ -1,0 +1,169 @@
+"""What a signal does: break off, wait until what is done is saved, or end the process."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from bert_keras.signals import Stopped, give_way, held, listening
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_breaks_off_what_has_nothing_to_save(number):
+    before = signal.getsignal(number)
+    with pytest.raises(Stopped) as stopped, listening():
+        signal.raise_signal(number)
+    assert stopped.value.exit_code == 128 + number
+    assert signal.getsignal(number) is before
+
+
+def test_what_is_broken_off_is_no_error_that_a_library_may_catch():
+    with listening():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except Exception:
+            pytest.fail("caught as an error")
+        except KeyboardInterrupt:
+            pass
+
+
+def test_where_something_must_be_saved_a_signal_is_only_noted():
+    with listening() as request:
+        request.is_noted = True
+        signal.raise_signal(signal.SIGTERM)
+        assert request.signal_number == signal.SIGTERM
+
+
+def test_a_part_that_may_be_broken_off_is_not_even_begun_after_a_signal():
+    with listening() as request:
+        request.is_noted = True
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Stopped), request.raised():
+            pytest.fail("it was begun")
+        assert request.is_noted
+
+
+def test_within_another_block_it_is_the_same_request_and_breaks_off_again_behind_it():
+    with listening() as outer:
+        with listening() as inner:
+            assert inner is outer
+            inner.is_noted = True
+        with pytest.raises(Stopped):
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_signal_that_is_told_twice_at_once_is_one():
+    """As ``timeout`` does, and a terminal beside a wrapper: what is being saved goes on."""
+    with listening() as request:
+        request.is_noted = True
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_signal_that_is_told_twice_does_not_disturb_the_clearing_away():
+    cleared = []
+
+    def broken_off():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGTERM)
+            cleared.append("all of it")
+
+    with pytest.raises(Stopped), listening():
+        broken_off()
+    assert cleared
+
+
+def test_a_second_signal_ends_the_process_at_once():
+    script = """
+import signal
+from bert_keras import signals
+signals._REPEATS_WITHIN = 0.0
+with signals.listening() as request:
+    request.is_noted = True
+    signal.raise_signal(signal.SIGTERM)
+    print("noted", flush=True)
+    signal.raise_signal(signal.SIGTERM)
+    print("went on")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (-signal.SIGTERM, "noted\n")
+
+
+def test_what_is_held_ends_before_a_signal_breaks_off():
+    done = []
+
+    def act():
+        signal.raise_signal(signal.SIGTERM)
+        done.append("all of it")
+
+    with pytest.raises(Stopped), listening(), held():
+        act()
+    assert done
+
+
+def test_who_waits_for_a_library_hears_a_signal():
+    """The call itself goes on, which is what nobody can help."""
+    called, may_end, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def tell():
+        called.wait()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def library():
+        called.set()
+        may_end.wait()
+        ended.set()
+
+    threading.Thread(target=tell).start()
+    with pytest.raises(Stopped), listening():
+        give_way(library)
+    assert not ended.is_set()
+    may_end.set()
+    assert ended.wait(60)
+
+
+LEAVES_A_CALL = """
+import atexit, os, pathlib, signal, sys, threading
+import bert_keras.__main__ as program
+from bert_keras import cli
+from bert_keras.signals import give_way
+
+def run():
+    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    give_way(threading.Event().wait)
+
+cli.main = run
+atexit.register(pathlib.Path(sys.argv[1]).touch)
+sys.exit(program.main())
+"""
+
+
+def test_a_program_that_leaves_a_call_to_itself_clears_away_what_others_asked_it_to(tmp_path):
+    command = [sys.executable, "-c", LEAVES_A_CALL, tmp_path / "cleared"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (143, "bert-keras: interrupted\n")
+    assert (tmp_path / "cleared").exists()
+
+
+def test_a_call_that_gives_way_answers_and_fails_as_any():
+    assert give_way(max, 1, 2) == 2
+    with pytest.raises(ZeroDivisionError):
+        give_way(divmod, 1, 0)
+
+
+def test_outside_the_main_thread_signals_act_as_ever():
+    before, during = signal.getsignal(signal.SIGTERM), []
+
+    def run():
+        with listening():
+            during.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert during == [before]
