@@ -12,7 +12,7 @@ import tensorflow as tf
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.modeling.random import fold_in
-from bert_keras.objectives import SupervisedObjective, total_loss
+from bert_keras.objectives import Batch, SupervisedObjective, total_loss
 from bert_keras.optimizers import AdamW
 from bert_keras.tokenization import BertTokenizer
 
