@@ -156,6 +156,7 @@ def test_an_export_at_another_length_fails_the_guard_and_says_what_is_cut(
     assert [row["variant"] for row in report["variants"]] == ["whole", "keras", "none"]
     assert (report["own_length"], report["length"], report["drop"]) == (64, 8, None)
     assert report["cut"]["texts"] == report["cut"]["of_texts"] == report["texts"]
+    out = tmp_path / "whole"
     report = export_tflite(model, None, out, length=64, data=data, max_accuracy_drop=0.5)
     assert [row["variant"] for row in report["variants"]] == ["keras", "none"]
     assert report["drop"] == 0
