@@ -77,9 +77,11 @@ class BertForSentenceEmbedding(BertModel):
         )
         self.build()
 
-    @property
-    def dropout_seeds(self) -> DropoutSeeds:
-        """The model's one counter of training calls."""
+    def dropout_counter(self) -> DropoutSeeds:
+        """The model's one counter of training calls.
+
+        A method: of an attribute Keras would write a second name into ``.keras`` files.
+        """
         return self.encoder.dropout_seeds
 
     @property
@@ -110,7 +112,7 @@ class BertForSentenceEmbedding(BertModel):
 
         Where the batch has a ``pooling_mask``, int32 [B, L], only the tokens with a 1 are pooled.
         """
-        seed = self.dropout_seeds.for_call(training, dropout_seed)
+        seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout = self.encoder.encode(inputs, seed)
         sequences = tf.cast(layout.to_sequences(tokens), tf.float32)
         mask = inputs.get("pooling_mask")

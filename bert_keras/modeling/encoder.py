@@ -72,6 +72,10 @@ class BertEncoder(BertModel):
             outputs["pooled_output"] = self.pool(tokens, layout)
         return outputs
 
+    def dropout_counter(self) -> DropoutSeeds:
+        """The encoder's own counter of training calls."""
+        return self.dropout_seeds
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return super().get_config() | {"with_pooler": self.pooler is not None}

@@ -149,7 +149,7 @@ class BertForSequenceClassification(_LabellingModel):
         has_windows = inputs["input_ids"].shape.rank == 3
         if has_windows:
             inputs = {name: _merge_windows(inputs[name]) for name in _SEQUENCES if name in inputs}
-        seed = self.dropout_seeds.for_call(training, dropout_seed)
+        seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout = self.encoder.encode(inputs, seed)
         logits = self.classifier(self.encoder.pool(tokens, layout), seed)
         if has_windows:
@@ -190,7 +190,7 @@ class BertForTokenClassification(_LabellingModel):
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
         """Scores the tokens."""
-        seed = self.dropout_seeds.for_call(training, dropout_seed)
+        seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout = self.encoder.encode(inputs, seed)
         return {"logits": layout.to_sequences(self.classifier(tokens, seed))}
 
@@ -216,7 +216,7 @@ class BertForQuestionAnswering(HeadedModel):
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
         """Scores every token as start and as end."""
-        seed = self.dropout_seeds.for_call(training, dropout_seed)
+        seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout = self.encoder.encode(inputs, seed)
         logits = layout.to_sequences(self.span_head(tokens, seed))
         padding = tf.cast(1 - layout.attention_mask, logits.dtype) * masked_score()

@@ -27,9 +27,11 @@ class HeadedModel(SupervisedModel):
             setattr(self, name, head)
         self.build()
 
-    @property
-    def dropout_seeds(self) -> DropoutSeeds:
-        """The model's one counter of training calls."""
+    def dropout_counter(self) -> DropoutSeeds:
+        """The model's one counter of training calls.
+
+        A method: of an attribute Keras would write a second name into ``.keras`` files.
+        """
         return self.encoder.dropout_seeds
 
     def head_arguments(self) -> dict[str, Any]:

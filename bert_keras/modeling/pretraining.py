@@ -58,7 +58,7 @@ class BertForPreTraining(_PretrainingModel):
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
         """Scores the masked words and the sentence pair."""
-        seed = self.dropout_seeds.for_call(training, dropout_seed)
+        seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout = self.encoder.encode(inputs, seed)
         pooled = self.encoder.pool(tokens, layout)
         return {
@@ -85,7 +85,7 @@ class BertForMaskedLM(_PretrainingModel):
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
         """Scores the masked words."""
-        seed = self.dropout_seeds.for_call(training, dropout_seed)
+        seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout = self.encoder.encode(inputs, seed)
         return {"masked_lm_logits": self.masked_lm_logits(inputs, tokens, layout)}
 
@@ -104,7 +104,7 @@ class BertForNextSentencePrediction(_PretrainingModel):
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
         """Scores the sentence pair."""
-        seed = self.dropout_seeds.for_call(training, dropout_seed)
+        seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout = self.encoder.encode(inputs, seed)
         return {"next_sentence_logits": self.next_sentence_head(self.encoder.pool(tokens, layout))}
 

@@ -20,7 +20,7 @@ class TrainStep:
     Args:
         strategy: Which devices share a batch.
         model: A Keras model made in the strategy's scope, whose ``call`` takes ``training`` and
-            ``dropout_seed``, and whose ``dropout_seeds`` count its training calls.
+            ``dropout_seed``, and whose ``dropout_counter()`` counts its training calls.
         optimizer: A Keras optimizer, likewise.
         objective: What is made small.
         settings: Compilation and micro-batches.
@@ -92,7 +92,7 @@ class TrainStep:
     def _update(self, batch: Batch) -> Means:
         context = tf.distribute.get_replica_context()
         replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
-        step = self._model.dropout_seeds.step
+        step = self._model.dropout_counter().step
         seed = tf.stack([tf.cast(step, tf.int64), replica])
         gradients, means = self._gradients(batch, seed, self._weights(batch))
         step.assign_add(self._micro_batches)

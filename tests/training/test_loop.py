@@ -30,9 +30,12 @@ class Line(keras.Model):
         super().__init__()
         self.dense = keras.layers.Dense(1, kernel_initializer="zeros", name="dense")
         self.dense.build((None, 3))
-        self.dropout_seeds = DropoutSeeds()
-        self.dropout_seeds.build()
+        self.seeds = DropoutSeeds()
+        self.seeds.build()
         self.built = True
+
+    def dropout_counter(self):
+        return self.seeds
 
     def call(self, batch, training=False, dropout_seed=None):
         return {"logits": self.dense(batch["x"])}

@@ -184,7 +184,7 @@ def test_an_objective_of_ones_own_is_trained_on():
     (batch, *_) = batches()
     losses = [float(step(batch)["contrastive_loss"].value()) for _ in range(20)]
     assert losses[-1] < losses[0] - 0.2
-    assert int(model.dropout_seeds.step) == 20
+    assert int(model.dropout_counter().step) == 20
 
 
 def test_what_compares_the_examples_of_a_batch_is_not_split():
