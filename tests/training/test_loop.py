@@ -30,7 +30,7 @@ class Line(keras.Model):
         super().__init__()
         self.dense = keras.layers.Dense(1, kernel_initializer="zeros", name="dense")
         self.dense.build((None, 3))
-        self.seeds = DropoutSeeds()
+        self.seeds = DropoutSeeds(name="dropout_seeds")
         self.seeds.build()
         self.built = True
 
