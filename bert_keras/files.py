@@ -11,7 +11,6 @@ import json
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,11 +52,12 @@ def check_utf8(name: str | Path, why: str) -> None:
         raise InputError(f"{name} is not UTF-8, {why}; rename it, or give a link to it (ln -s)")
 
 
-def check_replaceable(path: Path) -> None:
+def check_replaceable(path: Path, *, whole: bool = False) -> None:
     """Checks that a directory may give way: it holds what the program wrote there, and no more.
 
     Raises:
-        InputError: When it is none, or has a file that was not written there or has changed since.
+        InputError: When it is none, or has a file that was not written there or has changed since;
+            where ``whole`` also when one is gone.
     """
     if not os.path.lexists(path):
         return
@@ -77,6 +77,9 @@ def check_replaceable(path: Path) -> None:
                     f"{file} is not what bert_keras wrote there and stays as it is; move it, or "
                     f"choose another name than {path}"
                 )
+    gone = [name for name in written or [WRITTEN_FILE] if not (path / name).exists()]
+    if whole and gone:
+        raise InputError(f"{path} is not as bert_keras wrote it: {gone[0]} is gone; move it away")
 
 
 def hash_files(folder: Path) -> dict[str, str]:
@@ -278,20 +281,6 @@ def _held(path: Path) -> Iterator[bool]:
         yield is_ours
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def temporary_folder() -> Iterator[str]:
-    """Yields a folder for what is needed for a moment.
-
-    Raises:
-        OSError: When it cannot be written; names the place of such folders, which ``TMPDIR`` sets.
-    """
-    with (
-        errors_naming(Path(tempfile.gettempdir())),
-        tempfile.TemporaryDirectory() as folder,
-    ):
-        yield folder
 
 
 def _sync(path: Path) -> None:

@@ -65,7 +65,10 @@ def read_mark(workdir: Path) -> RunMark | None:
         return None
     version = values.pop(_KEY)
     names = {field.name for field in dataclasses.fields(RunMark)}
-    if version != _VERSION or names != values.keys():
+    is_whole = names == values.keys() and all(
+        isinstance(values[name], dict) for name in ("config", "data", "base", "circumstances")
+    )
+    if version != _VERSION or not is_whole or not isinstance(values["model_files"], dict | None):
         raise InputError(
             f"{workdir / MARK_FILE} is of another version of bert_keras, or damaged: its format is "
             f"{version!r}, this version writes {_VERSION}; go on with the version that began the "

@@ -108,3 +108,11 @@ def digest_of(arrays: Arrays, state: str = "") -> str:
         digest.update(f"\n{name} {array.dtype} {array.shape}\n".encode())
         digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
+
+
+def has_files(folder: Path) -> bool:
+    """Tell whether there is anything but empty folders; a link that leads nowhere is something."""
+    return any(
+        os.path.lexists(path) and (path.is_symlink() or not path.is_dir())
+        for path in (folder, *folder.rglob("*"))
+    )

@@ -133,7 +133,7 @@ def run_saved_model(options: argparse.Namespace) -> None:
         length = report["settings"]["max_length"]
         console.print(
             f"at the model's own {own['length']} tokens {own['other_answers']} of {own['texts']} "
-            f"texts have other answers than at {length}, which cuts {own['cut']} of them: "
+            f"built-in texts have other answers than at {length}, which cuts {own['cut']} of them: "
             f"{own['not_read'] / own['tokens']:.1%} of all tokens are not read"
         )
 

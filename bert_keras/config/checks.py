@@ -1,6 +1,9 @@
 """What the values of a config must be, and the hint when they are not."""
 
+import dataclasses
 import difflib
+from collections.abc import Mapping
+from typing import Any
 
 from bert_keras.errors import InputError
 
@@ -9,6 +12,14 @@ def nearest(word: str, possible: list[str] | tuple[str, ...]) -> str:
     """A hint for a misspelt ``word``: the nearest of ``possible``, else all of them."""
     close = difflib.get_close_matches(word, possible, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else f"possible are {', '.join(possible)}"
+
+
+def check_settings(config: Any, settings: Mapping[str, object]) -> None:
+    """Every setting is a field of the config."""
+    known = [field.name for field in dataclasses.fields(config)]
+    for name in settings:
+        if name not in known:
+            raise InputError(f"no such setting: {name!r}; {nearest(name, known)}")
 
 
 def require(rule: str, holds: bool, received: object) -> None:

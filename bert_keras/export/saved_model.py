@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from bert_keras.checkpoints.opening import check_vocabulary_size
+from bert_keras.config.checks import check_settings
 from bert_keras.config.export import SavedModelConfig
 from bert_keras.errors import InputError
 from bert_keras.export.answers import Answers, answers_of
@@ -68,10 +69,9 @@ def export_saved_model(
             f"{path}: TensorFlow opens nothing below a name with [ or \\; choose another"
         )
     check_vocabulary_size(tokenizer, model.config, path)
-    try:
-        config = replace(config or SavedModelConfig(), **settings)
-    except TypeError as error:
-        raise InputError(f"no such setting of an export: {error}") from None
+    config = config or SavedModelConfig()
+    check_settings(config, settings)
+    config = replace(config, **settings)
     kind, own_config = answers_of(model, replace(config, max_length=None))
     kind, config = answers_of(model, config)
     answers = _trace(kind, model, tokenizer, config)

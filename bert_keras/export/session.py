@@ -1,6 +1,7 @@
 """A SavedModel opened the way TF Serving opens it: the graph loader and ``Session::Run``."""
 
 import logging
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
+
+from bert_keras.errors import errors_naming
 
 
 @contextmanager
@@ -80,3 +83,17 @@ class ServingSession:
         trace: TracebackType | None,
     ) -> None:
         self._session.close()
+
+
+@contextmanager
+def temporary_folder() -> Iterator[str]:
+    """Yields a folder for what is needed for a moment.
+
+    Raises:
+        OSError: When it cannot be written; names the place of such folders, which ``TMPDIR`` sets.
+    """
+    with (
+        errors_naming(Path(tempfile.gettempdir())),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        yield folder

@@ -59,6 +59,7 @@ class KeepBest(keras.callbacks.Callback):
         """
         best, kept = self.workdir / BEST_FOLDER, self._kept_step()
         if best.exists():
+            check_replaceable(best, whole=True)
             self._remove(path)  # of an end that was killed
             best.rename(path)
         return kept if not path.exists() and kept in self._scores() else None

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import logging
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from bert_keras.checkpoints.run_state import (
     CHECKPOINTS_FOLDER,
     CONFIG_FILE,
     MODEL_FOLDER,
+    has_files,
+    read_best_step,
     steps_in,
 )
 from bert_keras.config import dump_toml, flat, from_tables
@@ -70,7 +73,7 @@ def check_folder(workdir: Path, *inputs: str | Path | None) -> None:
     for name in _RUN_FILES if read_mark(workdir) is None else ():
         path = workdir / name
         # A lock file of ours is empty, and locking would empty another.
-        is_there = path.exists() and (name != LOCK_FILE or path.stat().st_size > 0)
+        is_there = os.path.lexists(path) and (name != LOCK_FILE or path.lstat().st_size > 0)
         if is_there and read_mark(workdir) is None:  # another worker may have written it meanwhile
             raise InputError(
                 f"{path} is not of a run that began in {workdir}, which has no "
@@ -221,16 +224,17 @@ def is_finished(workdir: Path) -> bool:
         InputError: When that is damaged, or is not the run's.
     """
     mark, model = read_mark(workdir), workdir / MODEL_FOLDER
-    if mark is None or mark.is_finishing or not _has_files(model):
+    steps = steps_in(workdir / CHECKPOINTS_FOLDER)
+    if mark is None or mark.is_finishing or not has_files(model):
         return False
     if mark.model_files is None:
         raise InputError(f"{model} is not of the run in {workdir}, which has not finished; move it")
     if changed := first_difference(mark.model_files, hash_files(model)):
+        best = read_best_step(workdir)
+        again = ", and the same command makes it again" if best in (None, *steps) else ""
         raise InputError(
-            f"{model} is not as the run wrote it ({changed}); remove it, and the same command "
-            "makes it again"
+            f"{model} is not as the run wrote it ({changed}); put it back, or move it away{again}"
         )
-    steps = steps_in(workdir / CHECKPOINTS_FOLDER)
     train = mark.config["train"]
     if steps and steps[-1] < train["steps"] and not train.get("patience"):
         _logger.warning(
@@ -252,13 +256,13 @@ def model_written(workdir: Path) -> Iterator[Path]:
     """
     mark = read_mark(workdir)
     assert mark is not None
-    if not _has_files(workdir / MODEL_FOLDER):
+    if not has_files(workdir / MODEL_FOLDER):
         shutil.rmtree(workdir / MODEL_FOLDER, ignore_errors=True)  # emptied by somebody
     dataclasses.replace(mark, is_finishing=True).write(workdir)
     try:
         yield workdir / MODEL_FOLDER
     finally:
-        if not _has_files(workdir / MODEL_FOLDER):
+        if not has_files(workdir / MODEL_FOLDER):
             mark.write(workdir)
     files = hash_files(workdir / MODEL_FOLDER)
     dataclasses.replace(mark, is_finishing=False, model_files=files).write(workdir)
@@ -269,6 +273,8 @@ def _write_config(path: Path, text: str, own_hash: str | None) -> str | None:
 
     Somebody's recipe, or the run's own with comments added, stays.
     """
+    if path.is_symlink() and not path.exists():
+        return None  # somebody's, and leads nowhere
     there = path.read_bytes() if path.exists() else None
     if there is None or (hashlib.sha256(there).hexdigest() == own_hash and there.decode() != text):
         write_text_atomic(path, text, replace=True)
@@ -277,10 +283,6 @@ def _write_config(path: Path, text: str, own_hash: str | None) -> str | None:
                      path, path.with_name(MARK_FILE))  # fmt: skip
         return None
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _has_files(folder: Path) -> bool:
-    return folder.is_file() or any(path.is_file() for path in folder.rglob("*"))
 
 
 def _difference(earlier: RunMark, now: Any) -> str:

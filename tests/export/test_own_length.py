@@ -83,8 +83,8 @@ def test_the_command_says_both(make_model, tmp_path, capsys):
     assert main(command) == 0
     out = capsys.readouterr().out
     assert re.search(
-        r"at the model's own 64 tokens \d+ of 28 texts have other answers than at 8, which cuts "
-        r"\d+ of them: [\d.]+% of all tokens are not read",
+        r"at the model's own 64 tokens \d+ of 28 built-in texts have other answers than at 8, "
+        r"which cuts \d+ of them: [\d.]+% of all tokens are not read",
         out,
     )
     assert re.search(r"rows in a request +4 at most, as batched", out)

@@ -1,9 +1,12 @@
 """The kept model and the log, for scores of our choice."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 import bert_keras
+from bert_keras.errors import InputError
 from bert_keras.tasks.best import KeepBest
 from bert_keras.training.metrics import MetricsLog
 
@@ -65,3 +68,26 @@ def test_a_model_whose_evaluation_was_undone_goes_even_if_the_next_is_no_number(
     run.go_on_from(10)
     run.evaluate(20, float("nan"))
     assert not (run.workdir / "best").exists()
+
+
+@pytest.mark.parametrize("damage", ["other bytes", "a file more", "a file less", "somebody's"])
+def test_what_is_not_as_it_was_saved_becomes_no_model_of_the_run(run, damage):
+    run.evaluate(20, 0.80)
+    best, model = run.workdir / "best", run.workdir / "model"
+    weights = best / "model.safetensors"
+    if damage == "other bytes":
+        data = bytearray(weights.read_bytes())
+        data[-3] ^= 1
+        weights.write_bytes(data)
+    elif damage == "a file more":
+        (best / "notes").write_text("mine")
+    elif damage == "a file less":
+        weights.unlink()
+    else:
+        shutil.rmtree(best)
+        best.mkdir()
+        (best / "notes").write_text("mine")
+    with pytest.raises(InputError, match=r"not what bert_keras wrote|not as bert_keras wrote it"):
+        run.best.move_to(model)
+    assert best.is_dir()
+    assert not model.exists()

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -96,6 +97,28 @@ def test_files_by_a_runs_names_are_somebody_elses_without_its_mark(name, tmp_pat
     assert [p for p in (tmp_path / "run").rglob("*") if p.is_file()] == [path]
 
 
+@pytest.mark.parametrize("name", ["model", "checkpoints", "metrics.jsonl", "run.json", ".lock"])
+def test_a_link_to_nowhere_by_a_runs_name_is_somebody_elses(name, tmp_path):
+    (tmp_path / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="is not of a run that began in"):
+        check_folder(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_recipes_name_that_links_to_nowhere_is_not_written_through(begun):
+    (begun / "config.toml").unlink()
+    (begun / "config.toml").symlink_to("elsewhere")
+    take(begun, run_config())
+    assert not (begun / "elsewhere").exists()
+
+
+def test_a_mark_of_other_types_is_damaged(begun):
+    values = json.loads((begun / "run.json").read_text())
+    (begun / "run.json").write_text(json.dumps(values | {"config": None}))
+    with pytest.raises(InputError, match="of another version of bert_keras, or damaged"):
+        read_mark(begun)
+
+
 def test_files_of_other_names_are_no_hindrance(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "corpus").mkdir()
@@ -150,8 +173,28 @@ class TestTheModelOfARun:
             for name in ("weights", "config"):
                 (model / name).write_text("1 2 3")
         damage(model)
-        with pytest.raises(InputError, match=rf"not as the run wrote it \({message}\); remove it"):
+        says = rf"not as the run wrote it \({message}\); put it back, or move it away, and the same"
+        with pytest.raises(InputError, match=says):
             is_finished(begun)
+
+    def test_is_not_said_to_be_made_again_where_the_best_steps_checkpoint_is_gone(self, begun):
+        with model_written(begun) as model:
+            model.mkdir()
+            (model / "weights").write_text("1 2 3")
+        (begun / "best_step").write_text("1000\n")
+        (model / "weights").write_text("1 2")
+        with pytest.raises(InputError, match=r"put it back, or move it away$"):
+            is_finished(begun)
+
+    def test_that_is_a_link_to_nowhere_stays(self, begun):
+        with model_written(begun) as model:
+            model.mkdir()
+            (model / "weights").write_text("1 2 3")
+        (model / "weights").unlink()
+        (model / "link").symlink_to("nowhere")
+        with pytest.raises(InputError, match="weights is gone"):
+            is_finished(begun)
+        assert (model / "link").is_symlink()
 
     def test_is_made_again_when_it_was_removed_or_emptied(self, begun):
         with model_written(begun) as model:

@@ -12,11 +12,10 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from bert_keras.errors import InputError
 from bert_keras.export.sequences import NAMES, Tensors
-from bert_keras.export.session import quiet
+from bert_keras.export.session import quiet, temporary_folder
 from bert_keras.export.tflite.answers import Arrays, IdAnswers
 from bert_keras.export.tflite.ranges import with_ranges
 from bert_keras.export.weights import serving_copy, variables_read
-from bert_keras.files import temporary_folder
 from bert_keras.modeling.layers import for_inference
 from bert_keras.modeling.transformer import MASKED_SCORE, padding_scored
 from bert_keras.signals import give_way

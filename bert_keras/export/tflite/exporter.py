@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_keras.checkpoints.opening import check_vocabulary_size
-from bert_keras.config.checks import readable_length
+from bert_keras.config.checks import check_settings, readable_length
 from bert_keras.config.export import TFLiteConfig
 from bert_keras.errors import InputError
 from bert_keras.export.comparison import TOLERANCE
@@ -108,8 +108,8 @@ def export_tflite(
     batches = batches_of(calibration, reference.tokenizer.pad_id, padded)
     files = _converted(converter, judge, config.quantize, batches, reference.tokenizer)
     rows = [*(one.keras for one in before), judge.keras]
-    cut = what_is_cut(sequences.cut, length)
-    drop = check_accuracy(judge.metric, [*rows, files[-1][0]], config.max_accuracy_drop, cut)
+    reasons = _read_less(config, sequences.cut, length)
+    drop = check_accuracy(judge.metric, [*rows, files[-1][0]], config.max_accuracy_drop, reasons)
     judge.time(files)
     content, text_report = files[-1][1], None
     if text_input is not None:
@@ -160,10 +160,8 @@ def _converted(
 
 
 def _with_settings(config: TFLiteConfig, settings: dict[str, Any]) -> TFLiteConfig:
-    try:
-        return replace(config, **settings)
-    except TypeError as error:
-        raise InputError(f"no such setting of an export: {error}") from None
+    check_settings(config, settings)
+    return replace(config, **settings)
 
 
 def _checked(
@@ -250,6 +248,16 @@ def _judge_whole(judge: Judge, whole: Any) -> list[Judge]:
     own.keras.variant = "whole"
     judge.keras.agreement = agreement_of(judge, own)
     return [own]
+
+
+def _read_less(config: TFLiteConfig, cut: dict[str, int], length: int) -> list[str]:
+    """Why a file may read less than the model does, each with its way out."""
+    reasons = []
+    if config.prune_vocab is not None:
+        reasons.append("words are spelled in other pieces (give --prune-vocab more text)")
+    if cut["texts"]:
+        reasons.append(f"{what_is_cut(cut, length)} (try a larger --length)")
+    return reasons or [f"{length} tokens are read at a time (try a larger --length)"]
 
 
 def _ranges(examples: Examples, calibration: Sequence[Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from bert_keras.tasks import Tagging
 _logger = logging.getLogger("bert_keras")
 
 _FEW = 100  # examples, below which chance is worth a word
+_LESS_COARSE = {"int8": "dynamic or float16", "dynamic": "float16 or none"}
 _CONFIDENCE = 0.95
 _ROUNDING = 1e-9  # points
 
@@ -100,7 +101,7 @@ def what_is_cut(cut: dict[str, int], length: int) -> str:
 
 
 def check_accuracy(
-    metric: str, rows: Sequence[Measurement], limit: float | None, cut: str = ""
+    metric: str, rows: Sequence[Measurement], limit: float | None, reasons: Sequence[str] = ()
 ) -> float | None:
     """What was lost from the first row to the last, in points; None where nothing is guarded.
 
@@ -108,7 +109,7 @@ def check_accuracy(
         metric: The metric's name.
         rows: Keras's own, those between, the file's.
         limit: The points that may be lost.
-        cut: What ``what_is_cut`` says.
+        reasons: Why the file may read less than the model does, each with its way out.
 
     Raises:
         InputError: When more is.
@@ -125,18 +126,16 @@ def check_accuracy(
     if not drop <= limit + _ROUNDING:
         raise InputError(
             f"{metric} falls by {drop:.2f} points, from {before:.4f} to {after:.4f}, more than the "
-            f"{limit:g} allowed; nothing was written. {_way_out(rows, cut)}"
+            f"{limit:g} allowed; nothing was written. {_way_out(rows, reasons)}"
         )
     return drop
 
 
-def _way_out(rows: Sequence[Measurement], cut: str) -> str:
+def _way_out(rows: Sequence[Measurement], reasons: Sequence[str]) -> str:
     """What to try: it depends on the step that loses the most."""
     if len(rows) > 2 and _lost(*rows[:2]) > _lost(*rows[-2:]):
-        if cut:
-            return f"Most is lost as {cut}; try a larger --length"
-        return "Most is lost by pruning: give --prune-vocab more text"
-    return "Try --quantize dynamic or float16"
+        return f"Most is lost as {', and as '.join(reasons)}"
+    return f"Try --quantize {_LESS_COARSE.get(rows[-1].variant, 'none')}"
 
 
 def _lost(before: Measurement, after: Measurement) -> float:

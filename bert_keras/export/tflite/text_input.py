@@ -17,13 +17,13 @@ from bert_keras.export.comparison import TOLERANCE
 from bert_keras.export.report import Report
 from bert_keras.export.samples import SENTENCES, prose
 from bert_keras.export.sequences import NAMES
+from bert_keras.export.session import temporary_folder
 from bert_keras.export.tflite.answers import Arrays, IdAnswers
 from bert_keras.export.tflite.convert import CUSTOM_OPERATIONS, operations_of, quiet_converter
 from bert_keras.export.tflite.interpreter import TFLiteModel
 from bert_keras.export.tflite.join import joined
 from bert_keras.export.tflite.measure import batches_of
 from bert_keras.export.tflite.metadata import with_files
-from bert_keras.files import temporary_folder
 from bert_keras.modeling import (
     BertForMaskedLM,
     BertForNextSentencePrediction,

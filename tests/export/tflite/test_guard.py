@@ -22,7 +22,7 @@ from bert_keras.tasks import predict
 TEXTS = prose(40)
 _REFUSED = (
     r"accuracy falls by .* from 1\.0000 to .* Most is lost as at 8 tokens 30 of 30 texts are cut: "
-    r"[\d.]+% of all tokens are not read; try a larger --length"
+    r"[\d.]+% of all tokens are not read \(try a larger --length"
 )
 QUESTION = "What is it?"
 
