@@ -23,9 +23,14 @@ def whole(text: str) -> int:
 
 def seconds(text: str) -> float:
     """A time that is no nothing and no eternity."""
-    if not 0 < float(text) <= 1e6:
-        raise ValueError
-    return float(text)
+    try:
+        if 0 < float(text) <= 1e6:
+            return float(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(
+        f"must be a number of seconds above 0, 1000000 at most. Received: {text!r}"
+    )
 
 
 def named(pair: str) -> tuple[str, str]:
@@ -37,7 +42,7 @@ def named(pair: str) -> tuple[str, str]:
 
 
 # argparse names them: "argument --batch: invalid whole number from 1 on value: '0'".
-whole.__name__, seconds.__name__, named.__name__ = "whole number from 1 on", "seconds", "NAME=TEXT"
+whole.__name__, named.__name__ = "whole number from 1 on", "NAME=TEXT"
 
 
 def add_timeout(parser: argparse.ArgumentParser) -> None:
@@ -107,6 +112,8 @@ def _inputs(options: argparse.Namespace) -> dict[str, list[Any]]:
 def rows_of(path: str) -> list[dict[str, Any]]:
     """The rows of a file of JSON lines, all with the same names; ``-`` is standard input.
 
+    Each value is a text or the ids of one.
+
     Raises:
         ValueError: When a line is something else, or there is none.
         OSError: When the file cannot be read.
@@ -121,8 +128,11 @@ def rows_of(path: str) -> list[dict[str, Any]]:
             row = json.loads(line.decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{where}: is no JSON in UTF-8: {error}") from None
-        if not isinstance(row, dict) or not all(isinstance(v, str | list) for v in row.values()):
-            raise ValueError(f'{where}: must be {{"NAME": "TEXT", ...}}. Received: {row!r:.80}')
+        if not isinstance(row, dict) or not row or not all(map(_text_or_ids, row.values())):
+            raise ValueError(
+                f'{where}: must be {{"NAME": "TEXT", ...}}, or of ids {{"NAME": [2, 60, 3], ...}}. '
+                f"Received: {row!r:.80}"
+            )
         if rows and row.keys() != rows[0].keys():
             raise ValueError(
                 f"{where}: must have {', '.join(rows[0])} as the first row. "
@@ -132,6 +142,12 @@ def rows_of(path: str) -> list[dict[str, Any]]:
     if not rows:
         raise ValueError(f"{path}: there is no row in it")
     return rows
+
+
+def _text_or_ids(value: Any) -> bool:
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(number, int) for number in value)
+    return isinstance(value, str)
 
 
 def without_notes() -> None:

@@ -51,11 +51,14 @@ class GrpcClient:
 
     Args:
         model: The model's name.
-        address: Where the server is.
+        address: Where the server is: HOST:PORT.
         timeout: Seconds to wait for an answer, retries included; the server is told and does not
             go on with what nobody waits for.
         batch_size: Rows of a request at most. Where the server takes fewer the client learns it
             from the first refusal, and sends so many from then on.
+
+    Raises:
+        ValueError: When ``address`` begins as that of a web page does.
     """
 
     def __init__(
@@ -67,6 +70,11 @@ class GrpcClient:
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size must be 1 or more. Received: {batch_size}")
+        scheme, slashes, _ = address.partition("://")
+        if slashes and scheme not in ("dns", "unix", "xds"):  # which gRPC has names for
+            raise ValueError(
+                f"address must be HOST:PORT: leave out {scheme}://. Received: {address!r}"
+            )
         self.model, self.timeout, self.batch_size = model, timeout, batch_size
         options = [
             ("grpc.service_config", json.dumps(_RETRIES)),
@@ -145,15 +153,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--address", default="localhost:8500")
     parser.add_argument("--output", action="append", default=[], metavar="NAME")
     options = parser.parse_args(arguments)
-    with GrpcClient(options.model, options.address, options.timeout, options.batch) as client:
+    try:
+        client = GrpcClient(options.model, options.address, options.timeout, options.batch)
+    except ValueError as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+    with client:
         return run(parser, options, client, said, outputs=options.output)
 
 
 def said(error: BaseException) -> str:
     """What went wrong, in one line."""
     if isinstance(error, grpc.RpcError):
-        return f"{error.code().name}: {' '.join((error.details() or '').split())}"
-    return " ".join(str(error).split())
+        return f"{error.code().name}: {one_line(error.details() or '')}"
+    return one_line(str(error))
 
 
 # From here on rest_client.py and grpc_client.py are the same, so that each can be copied alone.
@@ -165,6 +177,11 @@ class ServingError(RuntimeError):
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+
+def one_line(text: str) -> str:
+    """A text of any origin as one line, without the control characters that a terminal obeys."""
+    return re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", text).strip()
 
 
 def columns_of(inputs: Mapping[str, Any]) -> Columns:
@@ -204,7 +221,7 @@ def _row(where: str, value: Any) -> str | bytes | list[int]:
             return value
         if isinstance(value, list | tuple):
             ids = [operator.index(number) for number in value]
-            if all(-(2**31) <= number < 2**31 for number in ids):
+            if ids and all(-(2**31) <= number < 2**31 for number in ids):
                 return ids
     except (TypeError, UnicodeEncodeError):
         pass

@@ -16,10 +16,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-_HOPELESS = 10  # requests that fail, and none that is answered: then no more are sent
+_HOPELESS = 10  # requests that fail, and none that is answered: then no more are begun
 
 
 def run(
@@ -109,7 +110,10 @@ def _kind(error: Exception) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints what ``run`` measured, a line each; 1 where any request failed, else 0."""
-    from command_line import add_timeout, rows_of, seconds, whole, without_notes  # what lies beside
+    try:
+        from command_line import add_timeout, rows_of, seconds, whole
+    except ImportError:
+        sys.exit(f"{sys.argv[0]}: it needs command_line.py beside it")
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", nargs="?", help="UTF-8 text, a text a line")
@@ -126,20 +130,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("give a file of texts, or --rows FILE")
     try:
         rows = rows_of(options.rows) if options.rows else _texts(options.file, options.input)
-    except (OSError, ValueError) as error:
+        client, said = _client(options)
+    except (ImportError, OSError, ValueError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1
-    if options.grpc:
-        without_notes()
-        from grpc_client import GrpcClient, said
-
-        asking = GrpcClient(options.model, options.grpc, options.timeout)
-    else:
-        from rest_client import RestClient, said
-
-        asking = RestClient(options.model, options.url, options.timeout)
+    rows = [{name: [value] for name, value in row.items()} for row in rows]  # a request of one row
     try:
-        result = run(asking.predict, rows, options.clients, options.seconds, said=said)
+        result = run(client.predict, rows, options.clients, options.seconds, said=said)
     except KeyboardInterrupt:
         return 130
     counts, messages = result.pop("errors"), result.pop("first_errors")
@@ -148,6 +145,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for kind, count in counts.items():
         print(f"{parser.prog}: {kind}, {count} times; first: {messages[kind]}", file=sys.stderr)
     return 0 if result["requests"] and not counts else 1
+
+
+def _client(options: argparse.Namespace) -> tuple[Any, Callable[[BaseException], str]]:
+    """What asks the server, and what puts its errors into one line."""
+    name = "grpc_client" if options.grpc else "rest_client"
+    try:
+        if options.grpc:
+            from command_line import without_notes
+
+            without_notes()
+        module = import_module(name)
+    except ImportError as error:
+        why = " ".join(str(error).split())
+        raise ImportError(f"it needs {name}.py beside it, and what that imports: {why}") from None
+    if options.grpc:
+        return module.GrpcClient(options.model, options.grpc, options.timeout), module.said
+    return module.RestClient(options.model, options.url, options.timeout), module.said
 
 
 def _texts(path: str, name: str) -> list[dict[str, str]]:

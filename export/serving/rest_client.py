@@ -8,13 +8,14 @@ What it prints is JSON lines: the answers to each row.
 """
 
 import base64
+import http.client
 import json
 import operator
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -38,12 +39,15 @@ class RestClient:
 
     Args:
         model: The model's name.
-        url: Where the server is.
+        url: Where the server is: http://HOST:PORT.
         timeout: Seconds to wait for an answer, and to reach the server each time.
         batch_size: Rows of a request at most. Where the server takes fewer the client learns it
             from the first refusal, and sends so many from then on.
         retries: How often a request is sent again that the server had no room for, or that did
             not reach it. One whose time ran out is not: the server may be at it still.
+
+    Raises:
+        ValueError: When ``url`` names no host after http:// or https://.
     """
 
     def __init__(
@@ -56,6 +60,11 @@ class RestClient:
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size must be 1 or more. Received: {batch_size}")
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            raise ValueError(
+                "url must name a host after http:// or https://: give http://HOST:PORT. "
+                f"Received: {url!r}"
+            )
         self.address = f"{url.rstrip('/')}/v1/models/{quote(model, safe='')}"
         self.timeout, self.batch_size = timeout, batch_size
         self.names: dict[str, str] = {}  # by signature, of an only output
@@ -151,7 +160,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = command(__doc__ or "")
     parser.add_argument("--url", default="http://localhost:8501")
     options = parser.parse_args(arguments)
-    client = RestClient(options.model, options.url, options.timeout, options.batch)
+    try:
+        client = RestClient(options.model, options.url, options.timeout, options.batch)
+    except ValueError as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
     return run(parser, options, client, said)
 
 
@@ -163,8 +175,10 @@ def said(error: BaseException) -> str:
         url = error.request.url if error.request else ""
         while error.__context__:
             error = error.__context__
-        return f"cannot reach {url}: {' '.join(str(error).split())}"
-    return " ".join(str(error).split())
+        if type(error) is http.client.BadStatusLine:  # such as bytes of HTTP/2
+            return f"no HTTP/1 server answers at {url}; TF Serving's port for REST is 8501"
+        return f"cannot reach {url}: {one_line(str(error))}"
+    return one_line(str(error))
 
 
 # From here on rest_client.py and grpc_client.py are the same, so that each can be copied alone.
@@ -176,6 +190,11 @@ class ServingError(RuntimeError):
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+
+def one_line(text: str) -> str:
+    """A text of any origin as one line, without the control characters that a terminal obeys."""
+    return re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", text).strip()
 
 
 def columns_of(inputs: Mapping[str, Any]) -> Columns:
@@ -215,7 +234,7 @@ def _row(where: str, value: Any) -> str | bytes | list[int]:
             return value
         if isinstance(value, list | tuple):
             ids = [operator.index(number) for number in value]
-            if all(-(2**31) <= number < 2**31 for number in ids):
+            if ids and all(-(2**31) <= number < 2**31 for number in ids):
                 return ids
     except (TypeError, UnicodeEncodeError):
         pass

@@ -12,8 +12,14 @@ import pytest
         (["a", "--input", "text=b"], "give texts, or --input"),
         (["a", "--rows", "b"], "give texts, or --input"),
         (["a", "--batch", "0"], "argument --batch: invalid whole number from 1 on value: '0'"),
-        (["a", "--timeout", "nan"], "argument --timeout: invalid seconds value: 'nan'"),
-        (["a", "--timeout", "-1"], "argument --timeout: invalid seconds value: '-1'"),
+        *(
+            (
+                ["a", "--timeout", time],
+                "argument --timeout: must be a number of seconds above 0, 1000000 at most. "
+                f"Received: '{time}'",
+            )
+            for time in ("0", "-1", "nan", "soon", "1e7")
+        ),
     ],
 )
 def test_a_wrong_command_is_argparses_error(run, client, arguments, message):
@@ -30,9 +36,17 @@ def test_a_wrong_command_is_argparses_error(run, client, arguments, message):
         (b"\n \n", "rows.jsonl: there is no row in it"),
         (b"a fine film\n", "rows.jsonl, line 1: is no JSON in UTF-8"),
         (b'{"text": "caf\xe9"}\n', "rows.jsonl, line 1: is no JSON in UTF-8: 'utf-8' codec"),
-        (b'"a fine film"\n', 'line 1: must be {"NAME": "TEXT", ...}. Received: \'a fine film\''),
+        (
+            b'"a fine film"\n',
+            'line 1: must be {"NAME": "TEXT", ...}, or of ids {"NAME": [2, 60, 3]',
+        ),
+        (b'"a fine film"\n', "Received: 'a fine film'"),
         (b'{"text": null}\n', "line 1: must be"),
-        (b"{}\n", "inputs must have names"),
+        (b'{"text": "a"}\n{"text": []}\n', "rows.jsonl, line 2: must be"),
+        (b'{"input_ids": [2, "60"]}\n', "rows.jsonl, line 1: must be"),
+        (b'{"input_ids": [[2, 60]]}\n', "rows.jsonl, line 1: must be"),
+        (b"{}\n", "rows.jsonl, line 1: must be"),
+        (b'{"text": "a"}\n{}\n', "rows.jsonl, line 2: must be"),
         (b'{"text": "a"}\n{"txet": "b"}\n', "line 2: must have text as the first row. "),
         (b'{"text": "a"}\n{"text": "b", "c": "d"}\n', "line 2: must have text as the first row"),
         (b'{"text": "half \\ud83d a pair"}\n', "text[0]: must be Unicode text"),
@@ -80,6 +94,7 @@ def test_a_server_that_is_too_slow_is_one_line(run, client, listening):
         (200, b'{"predictions": [{"a": 1}, {"b": 1}]}', "no answer of TF Serving"),
         (200, b'{"error": "out of\\nmemory"}', "200: out of memory"),
         (500, b'{"error": "out of\\nmemory"}', "500: out of memory"),
+        (500, b"a\x00\x1b[31mred\x7f", "500: no answer of TF Serving: a [31mred"),
         (200, b"[" * 100_000, "200: no answer of TF Serving"),
     ],
 )
@@ -91,8 +106,43 @@ def test_a_server_that_is_another_is_one_line(run, listening, replying, status, 
 
 
 @pytest.mark.parametrize(
-    "url", ["localhost:8501", "http://", "http://no such host/", "ftp://localhost"]
+    "url", ["localhost:8501", "127.0.0.1:8501", "http://", "http:///v1", "ftp://localhost", ""]
 )
+def test_an_address_without_http_is_one_line_that_says_to_give_it(run, url):
+    code, lines, errors = run("rest_client", "a", "--model", "m", "--url", url)
+    assert (code, lines, len(errors)) == (1, [], 1)
+    assert errors[0].endswith(f"give http://HOST:PORT. Received: {url!r}")
+
+
+@pytest.mark.parametrize("url", ["http://no such host/", "http://localhost:port", "http://[::1"])
 def test_an_address_that_is_none_is_one_line(run, url):
     code, lines, errors = run("rest_client", "a", "--model", "m", "--url", url)
     assert (code, lines, len(errors)) == (1, [], 1)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "grpc"])
+def test_an_address_for_grpc_with_http_is_one_line_that_says_to_leave_it_out(run, scheme):
+    address = f"{scheme}://127.0.0.1:8500"
+    code, lines, errors = run("grpc_client", "a", "--model", "m", "--address", address)
+    assert (code, lines, len(errors)) == (1, [], 1)
+    assert errors[0].endswith(f"HOST:PORT: leave out {scheme}://. Received: {address!r}")
+
+
+@pytest.mark.parametrize("address", ["dns:///127.0.0.1:9", "ipv4:127.0.0.1:9"])
+def test_an_address_by_a_scheme_of_grpc_is_taken(run, address):
+    code, lines, errors = run("grpc_client", "a", "--model", "m", "--address", address)
+    assert (code, lines, len(errors)) == (1, [], 1)
+    assert "onnection refused" in errors[0]
+
+
+@pytest.mark.parametrize("greeting", [b"\x00\x00\x18\x04\x00\x00", b"SSH-2.0-OpenSSH_9.2\r\n"])
+def test_a_port_of_another_protocol_is_one_line_that_says_which_is_right(run, listening, greeting):
+    def greet(connection):
+        connection.recv(1 << 16)
+        connection.sendall(greeting + b"\r\n")
+
+    with listening(greet) as (address, _):
+        code, lines, errors = run("rest_client", "a", "--model=m", f"--url=http://{address}")
+    assert (code, lines, len(errors)) == (1, [], 1)
+    assert f"no HTTP/1 server answers at http://{address}/" in errors[0]
+    assert errors[0].endswith("port for REST is 8501")

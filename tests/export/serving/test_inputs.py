@@ -68,6 +68,7 @@ def test_a_text_is_one_row_and_whatever_is_in_order_will_do(columns_of, given, r
         ({"text": bytearray(b"ab")}, r"text\[0\]: "),
         ({"text": ["a", [1]]}, "text: must be texts, or ids that are padded to one length"),
         ({"input_ids": [[1, 2], [3]]}, "input_ids: .* padded to one length"),
+        ({"input_ids": [[]]}, r"input_ids\[0\]: must be"),
         ({"input_ids": [1, 2]}, r"input_ids\[0\]: "),
         ({"input_ids": [[2**31]]}, r"input_ids\[0\]: "),
         ({"input_ids": [[1.0]]}, r"input_ids\[0\]: "),

@@ -1,6 +1,9 @@
 """The load script of export/serving/."""
 
 import json
+import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -61,6 +64,53 @@ def test_models_of_several_inputs_are_asked_for_rows(run, tmp_path):
     code, measured, errors = run("--rows", path, "--model", "mrpc")
     assert (code, errors) == (0, [])
     assert int(measured["requests"]) >= 4
+
+
+@pytest.mark.parametrize("grpc", [False, True])
+def test_ids_are_asked_for_as_one_row(run, server, tmp_path, monkeypatch, grpc):
+    """As of an export that takes ids by default."""
+    model, path = server.models["sst2"], tmp_path / "ids.jsonl"
+    sizes = model.batchers["tokens"].sizes
+    monkeypatch.setitem(
+        model.session.signatures, "serving_default", model.session.signatures["tokens"]
+    )
+    monkeypatch.setitem(model.batchers, "serving_default", model.batchers["tokens"])
+    row = {"input_ids": [2, 5, 3], "attention_mask": [1] * 3, "token_type_ids": [0] * 3}
+    path.write_text(json.dumps(row))
+    before = len(sizes)
+    code, measured, errors = run("--rows", path, "--model", "sst2", grpc=grpc)
+    assert (code, errors) == (0, [])
+    assert int(measured["requests"]) == sum(sizes[before:]) > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--url", "127.0.0.1:8501"], "give http://HOST:PORT. Received: '127.0.0.1:8501'"),
+        (["--grpc", "http://127.0.0.1:8500"], "leave out http://. Received: "),
+    ],
+)
+def test_an_address_that_is_none_is_one_line_and_nothing_is_measured(run, file, arguments, message):
+    code, measured, errors = run(file, "--model", "sst2", *arguments)
+    assert (code, measured, len(errors)) == (1, {}, 1)
+    assert message in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "beside", "message"),
+    [
+        ([], [], "load.py: it needs command_line.py beside it\n"),
+        ([], ["command_line"], "load.py: it needs rest_client.py beside it, and what that imports"),
+        (["--grpc", "localhost:8500"], ["command_line"], "load.py: it needs grpc_client.py beside"),
+    ],
+)
+def test_it_says_what_must_lie_beside_it(repository, tmp_path, file, arguments, beside, message):
+    for name in ("load", *beside):
+        shutil.copy(repository / "export" / "serving" / f"{name}.py", tmp_path)
+    command = [sys.executable, str(tmp_path / "load.py"), str(file), "--model", "m", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
+    assert message in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -159,7 +209,7 @@ def test_no_texts_are_no_reason_to_divide_by_zero(scripts):
         ([], "give a file of texts, or --rows FILE"),
         (["a", "--rows", "b"], "give a file of texts, or --rows FILE"),
         (["a", "--clients", "0"], "argument --clients: invalid whole number from 1 on value"),
-        (["a", "--seconds", "0"], "argument --seconds: invalid seconds value"),
+        (["a", "--seconds", "0"], "argument --seconds: must be a number of seconds above 0"),
     ],
 )
 def test_a_wrong_command_is_argparses_error(run, arguments, message):
