@@ -255,7 +255,7 @@ class TestAFinishedRun:
         os.truncate(weights, weights.stat().st_size - 100)
         cut = weights.read_bytes()
         line = refuse(capsys, *again)
-        assert "is not as the run wrote it (model.safetensors is another); remove it" in line
+        assert "is not as the run wrote it (model.safetensors is another); put it back" in line
         assert weights.read_bytes() == cut
 
 
