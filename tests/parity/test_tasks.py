@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bert_keras.modeling.finetuning import IGNORED_LABEL
+from bert_keras.objectives import IGNORED_LABEL
 from bert_keras.tasks.span import Span
 from bert_keras.tasks.tagging import Tagging
 from bert_keras.tokenization import BertTokenizer

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bert_keras.modeling.finetuning import IGNORED_LABEL
+from bert_keras.objectives import IGNORED_LABEL
 from bert_keras.tasks.batches import collate, ordered_batches, training_batches
 from bert_keras.tasks.feature import Feature
 

@@ -7,7 +7,7 @@ import pytest
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForTokenClassification
-from bert_keras.modeling.finetuning import IGNORED_LABEL
+from bert_keras.objectives import IGNORED_LABEL
 from bert_keras.tasks.reading import TaggedExample
 from bert_keras.tasks.reading.words import parts_of
 from bert_keras.tasks.tagging import Tagging
