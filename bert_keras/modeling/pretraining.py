@@ -68,7 +68,7 @@ class BertForPreTraining(_PretrainingModel):
 
     def supervised_objective(self) -> SupervisedObjective:
         """Losses in nats and accuracies of the tasks that the batch has labels for."""
-        return SumOf({"masked_lm_ids": _masked_lm(), "next_sentence_labels": _next_sentence()})
+        return SumOf(_masked_lm(), {"next_sentence_labels": _next_sentence()})
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")

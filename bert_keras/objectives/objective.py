@@ -73,15 +73,18 @@ class SupervisedObjective:
 
 
 class SumOf(SupervisedObjective):
-    """Several objectives of one model, added up; those without labels in a batch are left out.
+    """Several objectives of one model, added up.
 
     Args:
-        objectives: By the key of the batch that holds their labels.
+        required: Every batch has its labels.
+        optional: Further ones by the key of their labels; left out where a batch lacks it.
     """
 
-    def __init__(self, objectives: dict[str, SupervisedObjective]) -> None:
-        self.objectives = objectives
-        self.names = tuple(name for each in objectives.values() for name in each.names)
+    def __init__(
+        self, required: SupervisedObjective, optional: dict[str, SupervisedObjective]
+    ) -> None:
+        self.required, self.optional = required, optional
+        self.names = (*required.names, *(n for each in optional.values() for n in each.names))
 
     def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
         """The weights of all objectives that the batch has labels for."""
@@ -98,4 +101,4 @@ class SumOf(SupervisedObjective):
         return means
 
     def _of(self, batch: Batch) -> list[SupervisedObjective]:
-        return [each for key, each in self.objectives.items() if key in batch]
+        return [self.required, *(each for key, each in self.optional.items() if key in batch)]

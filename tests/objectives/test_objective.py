@@ -70,10 +70,12 @@ def test_example_weights_weigh_the_loss_and_not_the_accuracy():
 
 def test_a_sum_measures_what_the_batch_has_labels_for():
     masked, next_sentence = CASES["masked"][0], SoftmaxCrossEntropy("nsp", labels="is_random")
-    objective = SumOf({"masked_lm_ids": masked, "is_random": next_sentence})
+    objective = SumOf(masked, {"is_random": next_sentence})
     batch = CASES["masked"][1]
     assert objective.names == ("mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy")
     assert tuple(objective.measure(batch, LOGITS)) == masked.names
     both = batch | {"is_random": np.array([0, 1, 0, 1])}
     assert tuple(objective.measure(both, LOGITS)) == tuple(objective.weights(both))
     assert set(objective.weights(both)) == set(objective.names)
+    with pytest.raises(KeyError, match="masked_lm_ids"):
+        objective.measure({"is_random": both["is_random"]}, LOGITS)
