@@ -40,7 +40,7 @@ TRAINING = {
     "evaluation": RUN + "_evaluate",
     "saving": RUN + "_save",
 }
-MODEL = {"opening the model": "bert_keras.checkpoints.weights:make_model"}
+MODEL = {"opening the model": "bert_keras.saving.weights:make_model"}
 FEATURES = {"features": "bert_keras.tasks.texts:TextTask.features"}
 ANSWERS = {"the model's answers": "bert_keras.tasks.evaluate:run_model"}
 PREPARE = {"reading": "bert_keras.corpus.writer:CorpusWriter.append"}
@@ -56,7 +56,7 @@ PHASES = {
     "evaluate": MODEL | FEATURES | {"the model's answers": "bert_keras.tasks.task:run_model"},
     "predict": MODEL | FEATURES | ANSWERS,
     "fill-mask": MODEL,
-    "convert": MODEL | {"writing": "bert_keras.checkpoints.huggingface:atomic_directory"},
+    "convert": MODEL | {"writing": "bert_keras.saving.huggingface:atomic_directory"},
     "export saved-model": {
         "saving": "tensorflow:saved_model.save",
         "comparing": "bert_keras.export.saved_model:compare",
@@ -158,9 +158,9 @@ class Inputs:
         )
 
     def _models(self, layers: int, hidden: int) -> None:
-        from bert_keras.checkpoints import save
         from bert_keras.config import BertConfig
         from bert_keras.modeling import BertForPreTraining, BertForSequenceClassification
+        from bert_keras.saving import save
         from bert_keras.tokenization import BertTokenizer
 
         tokenizer = BertTokenizer.from_vocab(self.folder / "vocab.txt")

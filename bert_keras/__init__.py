@@ -25,15 +25,15 @@ _HOMES = {
     "DataConfig": "bert_keras.config",
     "FinetuneConfig": "bert_keras.config",
     "PretrainConfig": "bert_keras.config",
-    "SaveBest": "bert_keras.checkpoints",
+    "SaveBest": "bert_keras.saving",
     "evaluate": "bert_keras.tasks",
     "export_saved_model": "bert_keras.export",
     "fill_mask": "bert_keras.tasks",
     "finetune": "bert_keras.tasks",
-    "load": "bert_keras.checkpoints",
+    "load": "bert_keras.saving",
     "predict": "bert_keras.tasks",
     "prepare_corpus": "bert_keras.corpus",
-    "save": "bert_keras.checkpoints",
+    "save": "bert_keras.saving",
 }
 
 __all__ = ["__version__", *_HOMES]

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-PACKAGES = ["optimizers", "modeling", "checkpoints", "training", "tasks", "export"]
+PACKAGES = ["optimizers", "modeling", "saving", "training", "tasks", "export"]
 
 
 def run(arguments, **environment):

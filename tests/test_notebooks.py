@@ -9,9 +9,9 @@ import nbclient
 import nbformat
 import pytest
 
-from bert_keras.checkpoints import load, save
 from bert_keras.config import BertConfig
 from bert_keras.modeling import BertEncoder
+from bert_keras.saving import load, save
 from bert_keras.tokenization import BertTokenizer, Casing, learn_vocabulary
 
 NAMES = ("pretrain_on_tpu", "finetune")

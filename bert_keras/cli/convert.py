@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> None:
     refuse_existing(options.out)
     source = existing_model(options.source)
     start_tensorflow()
-    from bert_keras.checkpoints import load, save
+    from bert_keras.saving import load, save
     from bert_keras.tokenization import Casing
 
     casing = Casing(do_lower_case=options.casing == "uncased") if options.casing else None

@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
     """Evaluates the model and prints what it found."""
     directory = existing_model(options.model)
     start_tensorflow()
-    from bert_keras.checkpoints import load
+    from bert_keras.saving import load
     from bert_keras.tasks import evaluate
     from bert_keras.tasks.reading import shown_name
 

@@ -153,7 +153,7 @@ def _opened(options: argparse.Namespace) -> Any:
     """The model, read under a progress bar."""
     directory = existing_model(options.model)
     start_tensorflow()
-    from bert_keras.checkpoints import load
+    from bert_keras.saving import load
 
     with progress("reading", "bytes") as advance:
         return load(directory, on_progress=advance)

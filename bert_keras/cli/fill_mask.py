@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
     """Fills the masks and prints the candidates."""
     directory = existing_model(options.model)
     start_tensorflow()
-    from bert_keras.checkpoints import load
+    from bert_keras.saving import load
     from bert_keras.tasks import fill_mask
 
     masks = fill_mask(load(directory), options.text, options.top)

@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> None:
         )
     directory = existing_model(options.model)
     start_tensorflow()
-    from bert_keras.checkpoints import load
+    from bert_keras.saving import load
     from bert_keras.tasks import answer_rows, numbered, task_of
     from bert_keras.tasks.answer_files import check_fits, check_is_new
     from bert_keras.tasks.reading import place, shown_name

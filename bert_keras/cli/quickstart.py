@@ -128,9 +128,9 @@ def _prepare(texts: Path, vocabulary: Path, corpus: Path) -> None:
 def _config(workdir: Path, corpus: Path, minutes: float) -> "PretrainConfig":
     """The recipe with the steps that fit into the minutes; a run that has begun keeps its own."""
     start_tensorflow()
-    from bert_keras.checkpoints.mark import read_mark
     from bert_keras.config import PretrainConfig, from_tables, load_toml
     from bert_keras.corpus import Corpus
+    from bert_keras.saving.mark import read_mark
     from bert_keras.training import measure_seconds_per_step
 
     if mark := read_mark(workdir):
@@ -161,7 +161,7 @@ def _train(config: "PretrainConfig", workdir: Path, corpus: Path) -> None:
 
 
 def _fill_masks(workdir: Path) -> None:
-    from bert_keras.checkpoints import load
+    from bert_keras.saving import load
     from bert_keras.tasks import fill_mask
 
     model = load(workdir / "model")

@@ -7,7 +7,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from bert_keras.checkpoints.opening import check_vocabulary_size
 from bert_keras.config.checks import check_settings
 from bert_keras.config.export import SavedModelConfig
 from bert_keras.errors import InputError
@@ -22,6 +21,7 @@ from bert_keras.export.versions import next_version
 from bert_keras.export.warmup import write_warmup
 from bert_keras.export.weights import serving_copy
 from bert_keras.files import check_utf8, write_text_atomic
+from bert_keras.saving.opening import check_vocabulary_size
 from bert_keras.tokenization import BertTokenizer
 
 REPORT_FILE = "export_report.json"

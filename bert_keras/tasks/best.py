@@ -7,9 +7,9 @@ from typing import Any
 
 import keras
 
-from bert_keras.checkpoints import save
-from bert_keras.checkpoints.run_state import BEST_FOLDER, BEST_STEP_FILE, read_best_step
 from bert_keras.files import check_replaceable, write_text_atomic
+from bert_keras.saving import save
+from bert_keras.saving.run_state import BEST_FOLDER, BEST_STEP_FILE, read_best_step
 from bert_keras.training import read_metrics
 
 

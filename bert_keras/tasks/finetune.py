@@ -12,13 +12,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from bert_keras.checkpoints import load, save
-from bert_keras.checkpoints.mark import RunMark
-from bert_keras.checkpoints.run import write_description
-from bert_keras.checkpoints.run_state import CHECKPOINTS_FOLDER, MODEL_FOLDER, steps_in
 from bert_keras.config import FinetuneConfig, FinetuneTrainConfig, to_tables
 from bert_keras.errors import InputError
 from bert_keras.modeling.random import fold_in
+from bert_keras.saving import load, save
+from bert_keras.saving.mark import RunMark
+from bert_keras.saving.run import write_description
+from bert_keras.saving.run_state import CHECKPOINTS_FOLDER, MODEL_FOLDER, steps_in
 from bert_keras.tasks.best import KeepBest
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.registry import make_task

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.checkpoints import load
 from bert_keras.errors import InputError
+from bert_keras.saving import load
 from bert_keras.tasks.batches import training_batches
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.running import Outputs, run_model

@@ -3,9 +3,9 @@
 import logging
 from pathlib import Path
 
-from bert_keras.checkpoints.fingerprint import fingerprint
-from bert_keras.checkpoints.run import is_there, located
-from bert_keras.checkpoints.run_state import BEST_FOLDER, CHECKPOINTS_FOLDER, MODEL_FOLDER, steps_in
+from bert_keras.saving.fingerprint import fingerprint
+from bert_keras.saving.run import is_there, located
+from bert_keras.saving.run_state import BEST_FOLDER, CHECKPOINTS_FOLDER, MODEL_FOLDER, steps_in
 from bert_keras.training.workdir import begun_run
 
 _logger = logging.getLogger("bert_keras")

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from bert_keras.checkpoints.run_state import (
+from bert_keras.errors import Diverged, InputError
+from bert_keras.files import clear_left_behind
+from bert_keras.saving.run_state import (
     MODEL_VARIABLES,
     OPTIMIZER_VARIABLES,
     read_state,
@@ -17,8 +19,6 @@ from bert_keras.checkpoints.run_state import (
     steps_in,
     write_state,
 )
-from bert_keras.errors import Diverged, InputError
-from bert_keras.files import clear_left_behind
 from bert_keras.training.state import RunState
 
 _logger = logging.getLogger("bert_keras")

@@ -8,9 +8,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bert_keras.checkpoints.mark import read_mark
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_file
+from bert_keras.saving.mark import read_mark
 from bert_keras.training.metrics import METRICS_FILE, read_metrics
 
 CURVES_FILE = "curves.png"

@@ -11,10 +11,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from bert_keras.checkpoints.run_state import CHECKPOINTS_FOLDER
 from bert_keras.config import CheckpointConfig, FinetuneTrainConfig, TrainConfig, WatchConfig
 from bert_keras.errors import Diverged, Interrupted
 from bert_keras.objectives import Means, Objective
+from bert_keras.saving.run_state import CHECKPOINTS_FOLDER
 from bert_keras.signals import Stopped, give_way, listening
 from bert_keras.training.checkpoint import Checkpoints, check_finite
 from bert_keras.training.metrics import MetricsLog

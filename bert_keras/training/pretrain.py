@@ -10,15 +10,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from bert_keras.checkpoints import load, save
-from bert_keras.checkpoints.mark import RunMark
-from bert_keras.checkpoints.run import write_description
-from bert_keras.checkpoints.run_state import MODEL_FOLDER
 from bert_keras.config import PretrainConfig, to_tables
 from bert_keras.corpus import Corpus
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForPreTraining
 from bert_keras.optimizers import AdamW
+from bert_keras.saving import load, save
+from bert_keras.saving.mark import RunMark
+from bert_keras.saving.run import write_description
+from bert_keras.saving.run_state import MODEL_FOLDER
 from bert_keras.training.base import base_of_start, source_of_start, start_of_run
 from bert_keras.training.circumstances import circumstances
 from bert_keras.training.curves import plot_curves

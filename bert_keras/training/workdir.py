@@ -12,11 +12,14 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from bert_keras.checkpoints import load, save
-from bert_keras.checkpoints.fingerprint import first_difference
-from bert_keras.checkpoints.mark import MARK_FILE, RunMark, read_mark
-from bert_keras.checkpoints.run import finished_or_best
-from bert_keras.checkpoints.run_state import (
+from bert_keras.config import dump_toml, flat, from_tables
+from bert_keras.errors import InputError
+from bert_keras.files import atomic_directory, check_utf8, hash_files, write_text_atomic
+from bert_keras.saving import load, save
+from bert_keras.saving.fingerprint import first_difference
+from bert_keras.saving.mark import MARK_FILE, RunMark, read_mark
+from bert_keras.saving.run import finished_or_best
+from bert_keras.saving.run_state import (
     BEST_FOLDER,
     BEST_STEP_FILE,
     CHECKPOINTS_FOLDER,
@@ -26,9 +29,6 @@ from bert_keras.checkpoints.run_state import (
     read_best_step,
     steps_in,
 )
-from bert_keras.config import dump_toml, flat, from_tables
-from bert_keras.errors import InputError
-from bert_keras.files import atomic_directory, check_utf8, hash_files, write_text_atomic
 from bert_keras.training.circumstances import other_circumstances
 from bert_keras.training.curves import CURVES_FILE, plot_curves
 from bert_keras.training.metrics import LOGS_FOLDER, METRICS_FILE, read_metrics

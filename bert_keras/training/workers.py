@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.checkpoints.run_state import CHECKPOINTS_FOLDER, MODEL_FOLDER
 from bert_keras.config import flat
 from bert_keras.errors import InputError, WorkerLost
+from bert_keras.saving.run_state import CHECKPOINTS_FOLDER, MODEL_FOLDER
 from bert_keras.training.circumstances import versions
 from bert_keras.training.strategy import host_of, is_chief
 from bert_keras.training.workdir import MOVABLE, locked

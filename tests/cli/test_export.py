@@ -4,12 +4,12 @@ import shutil
 
 import pytest
 
-from bert_keras.checkpoints import save
 from bert_keras.cli.main import main
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.export.samples import SENTENCES
 from bert_keras.modeling import BertForSequenceClassification
+from bert_keras.saving import save
 from bert_keras.tokenization import BertTokenizer, Casing, learn_vocabulary
 
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from bert_keras.checkpoints.mark import RunMark
 from bert_keras.cli.main import COMMANDS, build_parser, main
 from bert_keras.config import PretrainConfig, to_tables
+from bert_keras.saving.mark import RunMark
 
 SENTENCES = [
     "The cat sees the river.",

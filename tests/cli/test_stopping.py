@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bert_keras.checkpoints import save
 from bert_keras.cli.main import main
 from bert_keras.config import BertConfig
 from bert_keras.modeling import BertForPreTraining, BertForSequenceClassification
+from bert_keras.saving import save
 from bert_keras.tokenization import BertTokenizer
 
 # Runs a command; a function that it calls tells its own process to stop, before or after its work.

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from bert_keras.checkpoints import save
-from bert_keras.checkpoints.mark import RunMark
 from bert_keras.cli.main import main
 from bert_keras.config import BertConfig, PretrainConfig, to_tables
 from bert_keras.modeling import BertEncoder
+from bert_keras.saving import save
+from bert_keras.saving.mark import RunMark
 from bert_keras.tokenization import BertTokenizer, Casing, learn_vocabulary
 
 ROWS = ["a fine film\tgood", "lovely and warm\tgood", "a dull film\tbad", "cold and slow\tbad"] * 8

@@ -8,10 +8,10 @@ import subprocess
 
 import pytest
 
-from bert_keras.checkpoints import save
 from bert_keras.cli.main import main
 from bert_keras.config import BertConfig
 from bert_keras.modeling import BertForSequenceClassification
+from bert_keras.saving import save
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,12 @@ import sys
 import numpy as np
 import pytest
 
-from bert_keras.checkpoints import save
 from bert_keras.config.export import SavedModelConfig
 from bert_keras.errors import InputError
 from bert_keras.export import export_saved_model
 from bert_keras.export.operations import TEXT_OPERATIONS
 from bert_keras.export.session import ServingSession
+from bert_keras.saving import save
 
 # Programs of their own, in which importing tensorflow-text fails.
 OPEN = """

@@ -4,7 +4,7 @@ import nbclient
 import nbformat
 import pytest
 
-from bert_keras.checkpoints import save
+from bert_keras.saving import save
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from bert_keras import load
-from bert_keras.checkpoints import save
 from bert_keras.cli.main import main
 from bert_keras.config.export import SavedModelConfig, TFLiteConfig
 from bert_keras.errors import InputError
@@ -17,6 +16,7 @@ from bert_keras.export.session import ServingSession
 from bert_keras.export.tflite.examples import read_examples
 from bert_keras.export.tflite.text_input import TextModel
 from bert_keras.modeling import BertForSequenceClassification
+from bert_keras.saving import save
 from bert_keras.tasks import Classification, Regression, predict, task_of
 from tests.export.conftest import LABELS
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from bert_keras.checkpoints.run_state import steps_in
+from bert_keras.saving.run_state import steps_in
 from tests.faults.commands import Command
 from tests.faults.laboratory import Laboratory
 from tests.faults.processes import Result, Running

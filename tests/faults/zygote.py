@@ -23,7 +23,7 @@ def main() -> int:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     for name in ("bert_keras.backend", "keras", "tensorflow_text", "matplotlib.figure"):
         importlib.import_module(name)
-    for name in ("cli", "checkpoints", "corpus", "training", "tasks", "export", "__main__"):
+    for name in ("cli", "saving", "corpus", "training", "tasks", "export", "__main__"):
         importlib.import_module(f"bert_keras.{name}")
     gc.freeze()  # what is here stays shared with the children
     print("{}", flush=True)

@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from bert_keras.checkpoints import save
 from bert_keras.config import BertConfig
 from bert_keras.modeling import BertEncoder
+from bert_keras.saving import save
 from bert_keras.tokenization import BertTokenizer, Casing, learn_vocabulary
 
 GOOD = ["a fine film", "great fun", "lovely and warm", "a joy to watch", "brilliant work"]

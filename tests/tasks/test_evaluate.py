@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from bert_keras.checkpoints import load
 from bert_keras.modeling import (
     BertForQuestionAnswering,
     BertForSequenceClassification,
     BertForTokenClassification,
 )
+from bert_keras.saving import load
 from bert_keras.tasks import answer_rows, predict, task_of
 
 WITHOUT_TOKEN = ["", " ", "\t", "\x01\x02", "\u200b", "\u200d\ufeff", "\u0301", "\u3000"]

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import bert_keras
-from bert_keras.checkpoints.mark import RunMark
 from bert_keras.config import (
     CheckpointConfig,
     FinetuneConfig,
@@ -20,6 +19,7 @@ from bert_keras.config import (
     dump_toml,
 )
 from bert_keras.errors import InputError
+from bert_keras.saving.mark import RunMark
 from bert_keras.tasks import evaluate, finetune, predict
 from bert_keras.training import read_metrics
 

@@ -3,7 +3,6 @@ from dataclasses import replace
 
 import pytest
 
-from bert_keras.checkpoints.mark import RunMark, read_mark
 from bert_keras.config import (
     CheckpointConfig,
     ModelConfig,
@@ -14,6 +13,7 @@ from bert_keras.config import (
     to_tables,
 )
 from bert_keras.errors import InputError
+from bert_keras.saving.mark import RunMark, read_mark
 from bert_keras.training.workdir import check_folder, claim, is_finished, model_written
 
 BASE = {"config.json": "1", "vocab.txt": "2"}

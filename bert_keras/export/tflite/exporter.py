@@ -6,7 +6,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from bert_keras.checkpoints.opening import check_vocabulary_size
 from bert_keras.config.checks import check_settings, readable_length
 from bert_keras.config.export import TFLiteConfig
 from bert_keras.errors import InputError
@@ -30,6 +29,7 @@ from bert_keras.export.tflite.prune import pruned
 from bert_keras.export.weights import serving_copy
 from bert_keras.files import refuse_existing, write_bytes_atomic
 from bert_keras.modeling import BertForSequenceClassification
+from bert_keras.saving.opening import check_vocabulary_size
 from bert_keras.tasks import task_of
 from bert_keras.tasks.registry import trained_length
 from bert_keras.tokenization import BertTokenizer

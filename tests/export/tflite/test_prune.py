@@ -6,13 +6,13 @@ import zipfile
 import numpy as np
 import pytest
 
-from bert_keras.checkpoints import load, save
 from bert_keras.errors import InputError
 from bert_keras.export import export_tflite
 from bert_keras.export.samples import SENTENCES, prose
 from bert_keras.export.tflite import prune
 from bert_keras.export.tflite.interpreter import TFLiteModel
 from bert_keras.export.tflite.prune import needed_pieces, pruned
+from bert_keras.saving import load, save
 from bert_keras.tasks import fill_mask, predict
 from bert_keras.tasks.batches import collate
 from bert_keras.tasks.feature import Feature

@@ -6,8 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from bert_keras.checkpoints.hdf5 import read_shapes
 from bert_keras.errors import InputError
+from bert_keras.saving.hdf5 import read_shapes
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from bert_keras.checkpoints.config_json import (
+from bert_keras.config import BertConfig
+from bert_keras.config.model import read_json_object
+from bert_keras.errors import InputError
+from bert_keras.files import write_text_atomic
+from bert_keras.saving.config_json import (
     config_values,
     finish,
     head_arguments,
     named_class,
 )
-from bert_keras.checkpoints.mark import RunMark, read_mark
-from bert_keras.checkpoints.opening import Wanted, load_tokenizer, make_request
-from bert_keras.checkpoints.run_state import (
+from bert_keras.saving.mark import RunMark, read_mark
+from bert_keras.saving.opening import Wanted, load_tokenizer, make_request
+from bert_keras.saving.run_state import (
     BEST_FOLDER,
     CHECKPOINTS_FOLDER,
     MODEL_FOLDER,
@@ -29,11 +33,7 @@ from bert_keras.checkpoints.run_state import (
     state_file,
     steps_in,
 )
-from bert_keras.checkpoints.weights import Weights, make_model, model_entries
-from bert_keras.config import BertConfig
-from bert_keras.config.model import read_json_object
-from bert_keras.errors import InputError
-from bert_keras.files import write_text_atomic
+from bert_keras.saving.weights import Weights, make_model, model_entries
 from bert_keras.tokenization import BertTokenizer
 
 _logger = logging.getLogger("bert_keras")

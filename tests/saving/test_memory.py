@@ -9,8 +9,8 @@ import pytest
 
 import bert_keras
 from bert_keras import BertConfig, BertEncoder
-from bert_keras.checkpoints.name_rules import keras_hub_name
-from bert_keras.checkpoints.names import entries
+from bert_keras.saving.name_rules import keras_hub_name
+from bert_keras.saving.names import entries
 
 # VmHWM, since ru_maxrss of a child begins at what its parent had.
 PEAK = """

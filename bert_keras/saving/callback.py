@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 
-from bert_keras.checkpoints.files import save
 from bert_keras.errors import InputError
 from bert_keras.files import check_replaceable
+from bert_keras.saving.files import save
 from bert_keras.tokenization import BertTokenizer
 
 

@@ -15,12 +15,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.checkpoints.config_json import finish, head_arguments, other_config
-from bert_keras.checkpoints.name_rules import by_table_name, google_name, is_google_kernel
-from bert_keras.checkpoints.names import entries
-from bert_keras.checkpoints.opening import Wanted, class_of, load_tokenizer, make_request
-from bert_keras.checkpoints.tf_checkpoint import TFCheckpoint
-from bert_keras.checkpoints.weights import Weights, make_model, model_weights
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
@@ -30,6 +24,12 @@ from bert_keras.modeling import (
     BertForSequenceClassification,
     BertForTokenClassification,
 )
+from bert_keras.saving.config_json import finish, head_arguments, other_config
+from bert_keras.saving.name_rules import by_table_name, google_name, is_google_kernel
+from bert_keras.saving.names import entries
+from bert_keras.saving.opening import Wanted, class_of, load_tokenizer, make_request
+from bert_keras.saving.tf_checkpoint import TFCheckpoint
+from bert_keras.saving.weights import Weights, make_model, model_weights
 from bert_keras.tokenization import BertTokenizer
 
 CONFIG_FILE = "bert_config.json"

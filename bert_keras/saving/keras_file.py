@@ -18,18 +18,18 @@ from typing import Any
 import h5py
 import numpy as np
 
-from bert_keras.checkpoints.config_json import CLASSES
-from bert_keras.checkpoints.hdf5 import read_shapes
-from bert_keras.checkpoints.name_rules import keras_name
-from bert_keras.checkpoints.names import Shape, entries
-from bert_keras.checkpoints.opening import Wanted, check_vocabulary_size, make_request
-from bert_keras.checkpoints.weights import Weights, make_model
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError, errors_naming
 from bert_keras.files import atomic_file
 from bert_keras.modeling import BertEncoder, BertForSentenceEmbedding
 from bert_keras.modeling.model import BertModel
+from bert_keras.saving.config_json import CLASSES
+from bert_keras.saving.hdf5 import read_shapes
+from bert_keras.saving.name_rules import keras_name
+from bert_keras.saving.names import Shape, entries
+from bert_keras.saving.opening import Wanted, check_vocabulary_size, make_request
+from bert_keras.saving.weights import Weights, make_model
 from bert_keras.tokenization import BertTokenizer
 
 CONFIG_FILE, WEIGHTS_FILE, ASSETS_FOLDER = "config.json", "model.weights.h5", "assets"

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from bert_keras.checkpoints.names import Entry, Shape, entries
-from bert_keras.checkpoints.weights import Weights
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
+from bert_keras.saving.names import Entry, Shape, entries
+from bert_keras.saving.weights import Weights
 
 
 def keras_weights(

@@ -8,32 +8,6 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from bert_keras.checkpoints.config_json import (
-    CLASSES,
-    bert_values,
-    check_kind,
-    config_values,
-    finish,
-    head_arguments,
-    named_class,
-)
-from bert_keras.checkpoints.name_rules import by_table_name, current_name
-from bert_keras.checkpoints.opening import Wanted, load_tokenizer, make_request
-from bert_keras.checkpoints.safetensors_files import (
-    INDEX_FILE,
-    WEIGHTS_FILE,
-    Tensors,
-    open_tensors,
-)
-from bert_keras.checkpoints.sentence_transformers import (
-    MODULES_FILE,
-    Settings,
-    read_settings,
-    write_files,
-    write_modules,
-)
-from bert_keras.checkpoints.sentence_transformers_keys import CROSS_ENCODER, EMBEDDING
-from bert_keras.checkpoints.weights import Weights, make_model, model_weights
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
@@ -44,6 +18,32 @@ from bert_keras.modeling import (
     BertForSentenceEmbedding,
     BertForSequenceClassification,
 )
+from bert_keras.saving.config_json import (
+    CLASSES,
+    bert_values,
+    check_kind,
+    config_values,
+    finish,
+    head_arguments,
+    named_class,
+)
+from bert_keras.saving.name_rules import by_table_name, current_name
+from bert_keras.saving.opening import Wanted, load_tokenizer, make_request
+from bert_keras.saving.safetensors_files import (
+    INDEX_FILE,
+    WEIGHTS_FILE,
+    Tensors,
+    open_tensors,
+)
+from bert_keras.saving.sentence_transformers import (
+    MODULES_FILE,
+    Settings,
+    read_settings,
+    write_files,
+    write_modules,
+)
+from bert_keras.saving.sentence_transformers_keys import CROSS_ENCODER, EMBEDDING
+from bert_keras.saving.weights import Weights, make_model, model_weights
 from bert_keras.tokenization import BertTokenizer
 
 CONFIG_FILE = "config.json"

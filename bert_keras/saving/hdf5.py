@@ -5,8 +5,8 @@ from typing import Any
 
 import h5py
 
-from bert_keras.checkpoints.names import Shape
 from bert_keras.errors import InputError
+from bert_keras.saving.names import Shape
 
 
 def read_shapes(name: Path, file: Path) -> dict[str, Shape]:

@@ -8,8 +8,8 @@ from bert_keras import (
     BertForQuestionAnswering,
     BertForSequenceClassification,
 )
-from bert_keras.checkpoints.name_rules import current_name
-from bert_keras.checkpoints.names import Entry, entries
+from bert_keras.saving.name_rules import current_name
+from bert_keras.saving.names import Entry, entries
 
 
 def test_fused_kernel_comes_apart_into_torch_layout_and_back() -> None:

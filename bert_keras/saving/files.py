@@ -4,20 +4,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from bert_keras.checkpoints.garden import load_garden
-from bert_keras.checkpoints.google import load_google, save_google
-from bert_keras.checkpoints.huggingface import CONFIG_FILE as HF_CONFIG_FILE
-from bert_keras.checkpoints.huggingface import load_huggingface, save_huggingface
-from bert_keras.checkpoints.keras_file import load_keras, save_keras
-from bert_keras.checkpoints.keras_hub import WEIGHTS_SUFFIX, is_keras_hub, load_keras_hub
-from bert_keras.checkpoints.mark import MARK_FILE
-from bert_keras.checkpoints.opening import Wanted
-from bert_keras.checkpoints.run import finished_or_best, load_state, named_run
-from bert_keras.checkpoints.sentence_transformers import MODULES_FILE
-from bert_keras.checkpoints.tf_checkpoint import TFCheckpoint, is_tf_checkpoint
 from bert_keras.errors import InputError
 from bert_keras.files import clear_left_behind
 from bert_keras.modeling.model import BertModel
+from bert_keras.saving.garden import load_garden
+from bert_keras.saving.google import load_google, save_google
+from bert_keras.saving.huggingface import CONFIG_FILE as HF_CONFIG_FILE
+from bert_keras.saving.huggingface import load_huggingface, save_huggingface
+from bert_keras.saving.keras_file import load_keras, save_keras
+from bert_keras.saving.keras_hub import WEIGHTS_SUFFIX, is_keras_hub, load_keras_hub
+from bert_keras.saving.mark import MARK_FILE
+from bert_keras.saving.opening import Wanted
+from bert_keras.saving.run import finished_or_best, load_state, named_run
+from bert_keras.saving.sentence_transformers import MODULES_FILE
+from bert_keras.saving.tf_checkpoint import TFCheckpoint, is_tf_checkpoint
 from bert_keras.tokenization import BertTokenizer, Casing
 
 FORMATS = {"huggingface": save_huggingface, "google": save_google, "keras": save_keras}

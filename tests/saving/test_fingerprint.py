@@ -16,13 +16,13 @@ from safetensors.numpy import load_file, save_file
 
 import bert_keras
 from bert_keras import BertEncoder, BertTokenizer
-from bert_keras.checkpoints.fingerprint import fingerprint, first_difference
-from bert_keras.checkpoints.mark import RunMark, read_mark
-from bert_keras.checkpoints.run import write_description
 from bert_keras.config import PretrainConfig, to_tables
 from bert_keras.errors import InputError
 from bert_keras.files import hash_files
 from bert_keras.optimizers import AdamW
+from bert_keras.saving.fingerprint import fingerprint, first_difference
+from bert_keras.saving.mark import RunMark, read_mark
+from bert_keras.saving.run import write_description
 from bert_keras.training.checkpoint import Checkpoints
 from bert_keras.training.state import RunState
 

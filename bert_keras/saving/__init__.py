@@ -1,7 +1,7 @@
 """Models on disk: the Hugging Face directory is the native format."""
 
 import bert_keras.backend  # noqa: F401 - before Keras is imported
-from bert_keras.checkpoints.callback import SaveBest
-from bert_keras.checkpoints.files import load, save
+from bert_keras.saving.callback import SaveBest
+from bert_keras.saving.files import load, save
 
 __all__ = ["SaveBest", "load", "save"]

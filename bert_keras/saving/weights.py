@@ -9,10 +9,10 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from bert_keras.checkpoints.names import ENCODER, HEADS, Entry, Shape, entries
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.random import blank_weights
+from bert_keras.saving.names import ENCODER, HEADS, Entry, Shape, entries
 
 _logger = logging.getLogger("bert_keras")
 

@@ -11,20 +11,20 @@ from typing import Any
 
 import yaml
 
-from bert_keras.checkpoints.config_json import finish
-from bert_keras.checkpoints.keras_arrays import keras_weights
-from bert_keras.checkpoints.name_rules import (
+from bert_keras.config import BertConfig
+from bert_keras.config.model import read_json_object
+from bert_keras.errors import InputError
+from bert_keras.saving.config_json import finish
+from bert_keras.saving.keras_arrays import keras_weights
+from bert_keras.saving.name_rules import (
     GARDEN_SPARE_POOLER,
     by_table_name,
     garden_layers,
     name_of_garden,
 )
-from bert_keras.checkpoints.opening import Wanted, class_of, load_tokenizer, make_request
-from bert_keras.checkpoints.tf_checkpoint import TFCheckpoint
-from bert_keras.checkpoints.weights import Weights, make_model
-from bert_keras.config import BertConfig
-from bert_keras.config.model import read_json_object
-from bert_keras.errors import InputError
+from bert_keras.saving.opening import Wanted, class_of, load_tokenizer, make_request
+from bert_keras.saving.tf_checkpoint import TFCheckpoint
+from bert_keras.saving.weights import Weights, make_model
 
 PARAMS_FILE, CONFIG_FILE = "params.yaml", "bert_config.json"
 _KEYS = {

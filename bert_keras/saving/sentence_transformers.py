@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bert_keras.checkpoints.sentence_transformers_keys import (
+from bert_keras.config.model import read_json_object
+from bert_keras.errors import InputError
+from bert_keras.saving.sentence_transformers_keys import (
     CROSS_ENCODER,
     EMBEDDING,
     ENCODER_KEYS,
@@ -25,8 +27,6 @@ from bert_keras.checkpoints.sentence_transformers_keys import (
     read_pooling,
     read_prompts,
 )
-from bert_keras.config.model import read_json_object
-from bert_keras.errors import InputError
 
 _logger = logging.getLogger("bert_keras")
 

@@ -12,20 +12,20 @@ from typing import Any
 import h5py
 import numpy as np
 
-from bert_keras.checkpoints.hdf5 import read_shapes
-from bert_keras.checkpoints.keras_arrays import keras_weights
-from bert_keras.checkpoints.name_rules import by_table_name, keras_hub_name
-from bert_keras.checkpoints.names import Shape, entries
-from bert_keras.checkpoints.opening import (
+from bert_keras.config import BertConfig
+from bert_keras.config.model import read_json_object
+from bert_keras.errors import InputError
+from bert_keras.saving.hdf5 import read_shapes
+from bert_keras.saving.keras_arrays import keras_weights
+from bert_keras.saving.name_rules import by_table_name, keras_hub_name
+from bert_keras.saving.names import Shape, entries
+from bert_keras.saving.opening import (
     Wanted,
     check_vocabulary_size,
     class_of,
     make_request,
 )
-from bert_keras.checkpoints.weights import Weights, make_model
-from bert_keras.config import BertConfig
-from bert_keras.config.model import read_json_object
-from bert_keras.errors import InputError
+from bert_keras.saving.weights import Weights, make_model
 from bert_keras.tokenization import BertTokenizer, Casing, read_vocabulary
 from bert_keras.tokenization.casing import guess_casing
 

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable, Collection, Iterable
 
-from bert_keras.checkpoints.names import ENCODER
 from bert_keras.errors import InputError
+from bert_keras.saving.names import ENCODER
 
 
 def by_table_name(file: str, homes: Iterable[str], rename: Callable[[str], str]) -> dict[str, str]:

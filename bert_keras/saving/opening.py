@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bert_keras.checkpoints.config_json import LABELLING
-from bert_keras.checkpoints.weights import Request, Weights
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling import (
@@ -18,6 +16,8 @@ from bert_keras.modeling import (
     BertForSentenceEmbedding,
     BertForSequenceClassification,
 )
+from bert_keras.saving.config_json import LABELLING
+from bert_keras.saving.weights import Request, Weights
 from bert_keras.tokenization import BertTokenizer, Casing
 
 _POOLER = "bert.pooler."

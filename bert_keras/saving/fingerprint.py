@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bert_keras.checkpoints import garden, google, huggingface, keras_file, keras_hub
-from bert_keras.checkpoints.files import kind_of
-from bert_keras.checkpoints.run import MODEL_CONFIG_FILE, arrays_of_step, located, named_run
-from bert_keras.checkpoints.run_state import CHECKPOINTS_FOLDER, MODEL_VARIABLES, digest_of
-from bert_keras.checkpoints.safetensors_files import INDEX_FILE, WEIGHTS_FILE, open_tensors
-from bert_keras.checkpoints.sentence_transformers import settings_files
-from bert_keras.checkpoints.tf_checkpoint import TFCheckpoint
 from bert_keras.config.model import read_json_object
 from bert_keras.modeling.model import OTHER_CONFIG_FILE, OTHER_FILES_FILE
+from bert_keras.saving import garden, google, huggingface, keras_file, keras_hub
+from bert_keras.saving.files import kind_of
+from bert_keras.saving.run import MODEL_CONFIG_FILE, arrays_of_step, located, named_run
+from bert_keras.saving.run_state import CHECKPOINTS_FOLDER, MODEL_VARIABLES, digest_of
+from bert_keras.saving.safetensors_files import INDEX_FILE, WEIGHTS_FILE, open_tensors
+from bert_keras.saving.sentence_transformers import settings_files
+from bert_keras.saving.tf_checkpoint import TFCheckpoint
 from bert_keras.tokenization.directory import COMPANIONS, PIPELINE_FILE, VOCABULARY_FILE
 from bert_keras.tokenization.directory import CONFIG_FILE as TOKENIZER_CONFIG_FILE
 
