@@ -176,7 +176,6 @@ def _train(
     source = source_of_start(workdir, config.model.init)
     with strategy.scope():
         model = start_model(config.replace(model=replace(config.model, init=source)), task)
-    model.encoder.rematerialize = config.train.rematerialize
     features = task.features(data.train, model.tokenizer)
     dev_features = task.features(data.dev, model.tokenizer)
     warn_of_unknown(task, data.train, features, model.tokenizer)
