@@ -144,7 +144,7 @@ def test_it_is_said_of_each_phase_what_an_epoch_is_and_of_the_last_what_teaches_
     with caplog.at_level(logging.INFO, "bert_keras"):
         say_epochs(phases)
     first, second = (record.getMessage() for record in caplog.records)
-    batches = phases[1].batches_from
+    batches = phases[1].batches
     summary = coverage.summarize_epoch(batches.corpus, batches.config, batches.seed)
     assert first.startswith("to step 900 an epoch is about ")
     assert second == f"to step 1,000 {summary.describe()}"
