@@ -72,7 +72,7 @@ class Diverged(Exception):  # noqa: N818 - as Interrupted, an end of a run
 
 
 class WorkerLost(Exception):  # noqa: N818 - it is no error of this process
-    """Another process of the run is gone; the newest checkpoint is what is left."""
+    """Another process that worked on the same thing is gone."""
 
 
 @contextmanager

@@ -6,11 +6,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
+from bert_keras.errors import WorkerLost
 from bert_keras.signals import held
 
 Item = TypeVar("Item")
@@ -36,6 +38,9 @@ def map_in_processes(
         workers: The number of processes.
         start: Called first in each process.
         arguments: What it is called with.
+
+    Raises:
+        WorkerLost: When one of the processes was killed.
     """
     # Spawned: a fork of a process that has TensorFlow's threads can hang.
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (start, arguments))
@@ -48,6 +53,11 @@ def map_in_processes(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    except BrokenProcessPool:
+        raise WorkerLost(
+            f"one of the {workers} processes that --workers asked for was killed, as the system "
+            "does when memory runs out; run the same command again, with fewer --workers if so"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 

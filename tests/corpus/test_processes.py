@@ -1,0 +1,28 @@
+import os
+import signal
+
+import pytest
+
+from bert_keras.corpus.processes import map_in_processes
+from bert_keras.errors import WorkerLost
+
+
+def start():
+    pass
+
+
+def halve(number):
+    """Half a number, in a process that the system kills at 4."""
+    if number == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number / 2
+
+
+def test_results_come_in_the_order_of_the_items():
+    assert list(map_in_processes(halve, [6, 8, 10], 2, start, ())) == [3.0, 4.0, 5.0]
+
+
+def test_a_killed_process_is_told_in_one_line_that_says_what_to_do():
+    with pytest.raises(WorkerLost, match=r"one of the 2 processes .* fewer --workers") as caught:
+        list(map_in_processes(halve, range(10), 2, start, ()))
+    assert "\n" not in str(caught.value)
