@@ -15,9 +15,10 @@ def main() -> int:
     """
     with listening() as request:
         try:
-            from bert_keras.cli import main as run
+            with request.heeded():
+                from bert_keras.cli import main as run
 
-            code = run()
+                code = run()
         except Stopped as stopped:
             print("bert-keras: interrupted", file=sys.stderr)
             code = stopped.exit_code
