@@ -137,6 +137,24 @@ def held() -> Iterator[None]:
         raise Stopped(request.signal_number)
 
 
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Lets a signal end the process in the block, as if nobody listened; then listens again.
+
+    It is for a library that lets no Python run beside it, where ``give_way`` hears nothing either,
+    or that may set handlers of its own. Nothing may be half written there.
+    """
+    if not isinstance(getattr(signal.getsignal(signal.SIGTERM), "__self__", None), StopRequest):
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def give_way(function: Callable[..., Result], *arguments: Any) -> Result:
     """Calls what is long in a library's own code, where Python hears no signal.
 

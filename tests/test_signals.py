@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from bert_keras.signals import Stopped, give_way, held, listening
+from bert_keras.signals import Stopped, ending_at_once, give_way, held, listening
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -128,6 +128,31 @@ with signals.listening() as request:
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (-signal.SIGTERM, "noted\n")
+
+
+def test_where_no_python_runs_a_signal_ends_the_process():
+    script = """
+import signal
+from bert_keras.signals import Stopped, ending_at_once, listening
+with listening():
+    with ending_at_once():
+        pass
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except Stopped:
+        print("heard again", flush=True)
+with listening(), ending_at_once():
+    signal.raise_signal(signal.SIGTERM)
+    print("went on")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (-signal.SIGTERM, "heard again\n")
+
+
+def test_where_nobody_listens_signals_act_as_ever():
+    before = signal.getsignal(signal.SIGTERM)
+    with ending_at_once():
+        assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_what_is_held_ends_before_a_signal_breaks_off():
