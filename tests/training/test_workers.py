@@ -21,12 +21,12 @@ from bert_keras.training import pretrain
 from bert_keras.training.metrics import read_metrics
 from bert_keras.training.strategy import is_chief
 from bert_keras.training.workers import (
-    agree_on_step,
+    agreement,
+    check_same_step,
+    contents_of,
     disagreement,
-    in_agreement,
-    made_from,
-    own_workdir,
-    telling_of_lost_workers,
+    lost_workers_named,
+    writable_workdir,
 )
 
 
@@ -151,6 +151,53 @@ def test_when_a_worker_dies_the_other_says_so_and_the_run_goes_on(
     )
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("survivor", [0, 1])
+def test_a_worker_that_waits_for_one_that_never_comes_ends_at_ctrl_c(
+    survivor, recipe, corpus_path, tmp_path
+):
+    workers = start_workers(recipe, tmp_path / "run", corpus_path, tmp_path)
+    workers[1 - survivor].kill()
+    workers[1 - survivor].communicate()
+    line = workers[survivor].stderr.readline()
+    time.sleep(1)  # it has said so, and waits now
+    workers[survivor].send_signal(signal.SIGINT)
+    try:
+        _, messages = workers[survivor].communicate(timeout=10)
+    finally:
+        workers[survivor].kill()
+    assert workers[survivor].returncode == -signal.SIGINT  # which a shell calls 130
+    assert line.startswith("waiting for all of the 2 workers localhost:")
+    assert not messages
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.toml"]
+
+
+@pytest.mark.slow
+def test_a_worker_of_several_heeds_sigterm_and_saves_first(without_dropout, corpus_path, tmp_path):
+    """TensorFlow sets a handler of its own while the workers meet."""
+    recipe = replace(
+        without_dropout,
+        data=replace(without_dropout.data, phases=()),
+        train=replace(without_dropout.train, steps=100_000, eval_every_steps=100_000),
+        checkpoint=CheckpointConfig(every_steps=20, keep=2),
+    )
+    checkpoints = tmp_path / "run" / "checkpoints"
+    workers = start_workers(recipe, tmp_path / "run", corpus_path, tmp_path)
+    deadline = time.monotonic() + 300
+    while not list(checkpoints.glob("step-*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    workers[0].send_signal(signal.SIGTERM)
+    try:
+        messages = [worker.communicate(timeout=60)[1] for worker in workers]
+    finally:
+        for worker in workers:
+            worker.kill()
+    assert [worker.returncode for worker in workers] == [128 + signal.SIGTERM, 1]
+    assert "interrupted at step" in messages[0].splitlines()[-1]
+    assert "worker 1 has lost another of the 2 workers" in messages[1].splitlines()[-1]
+
+
 # The command, on a disk that takes its time for a checkpoint.
 SLOW_DISK = """
 import sys, time
@@ -188,19 +235,19 @@ def test_workers_roll_back_to_a_checkpoint_that_the_chief_is_still_writing(
 def test_a_single_process_is_the_chief_and_agrees_with_itself(tmp_path):
     strategy = tf.distribute.get_strategy()
     assert is_chief(strategy)
-    agree_on_step(strategy, 7)
-    with own_workdir(strategy, tmp_path / "run") as own:
+    check_same_step(strategy, 7)
+    with writable_workdir(strategy, tmp_path / "run") as own:
         assert own == tmp_path / "run"
         with (
             pytest.raises(InputError, match="another process is training"),
-            own_workdir(strategy, own),
+            writable_workdir(strategy, own),
         ):
             pass
 
 
 def test_what_tensorflow_says_of_one_process_is_left_as_it_is():
     strategy = tf.distribute.get_strategy()
-    with pytest.raises(tf.errors.InternalError), telling_of_lost_workers(strategy):
+    with pytest.raises(tf.errors.InternalError), lost_workers_named(strategy):
         raise tf.errors.InternalError(None, None, "of this process")
 
 
@@ -277,7 +324,7 @@ def test_the_first_difference_is_named_with_both_values():
 def test_what_a_run_is_made_from_leaves_out_where_its_data_lie():
     tables = {"data": {"corpus": "/c", "train": "a", "dev": "b"}, "train": {"seed": 1}}
     data = {"train": {"examples": 3, "sha256": "f"}, "labels": ["x"]}
-    made = made_from(tables, data, {"vocab.txt": "e"})
+    made = contents_of(tables, data, {"vocab.txt": "e"})
     assert made["tensorflow's version"] == tf.__version__
     assert {name: value for name, value in made.items() if "version" not in name} == {
         "train.seed": 1,
@@ -290,7 +337,7 @@ def test_what_a_run_is_made_from_leaves_out_where_its_data_lie():
 
 def test_a_single_process_hears_of_its_own_failure():
     strategy = tf.distribute.get_strategy()
-    with in_agreement(strategy) as found:
+    with agreement(strategy) as found:
         found["train.seed"] = 1
-    with pytest.raises(FileNotFoundError, match="no corpus"), in_agreement(strategy):
+    with pytest.raises(FileNotFoundError, match="no corpus"), agreement(strategy):
         raise FileNotFoundError("no corpus")
