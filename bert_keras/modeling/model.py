@@ -13,6 +13,7 @@ from bert_keras.arithmetic import PLAIN, Arithmetic
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.modeling.layers import Configured
+from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.objectives import Batch, SupervisedObjective, total_loss
 from bert_keras.optimizers import AdamW
 from bert_keras.tokenization import BertTokenizer
@@ -40,6 +41,8 @@ class BertModel(Configured, keras.Model):
 
     built: bool
     packed: bool
+    encoder: Any
+    report: Any  # where it was loaded: what went where
     tokenizer: BertTokenizer | None = None
 
     def build(self, *shapes: Any) -> None:
@@ -79,6 +82,13 @@ class BertModel(Configured, keras.Model):
         limit = None if self.tokenizer is None else self.tokenizer.model_max_length
         positions = self.config.max_position_embeddings
         return positions if limit is None else min(limit, positions)
+
+    def dropout_counter(self) -> DropoutSeeds:
+        """The model's one counter of training calls.
+
+        A method: of an attribute Keras would write a second name into ``.keras`` files.
+        """
+        return self.encoder.dropout_seeds
 
     def forward(self, batch: Batch) -> Batch:
         """The outputs for a batch, dropout off, by a graph.

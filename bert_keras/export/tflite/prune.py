@@ -14,6 +14,7 @@ from bert_keras.modeling import (
     BertForNextSentencePrediction,
     BertForSentenceEmbedding,
 )
+from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import task_of
 from bert_keras.tasks.reading import QuestionExample, TaggedExample, read_text_examples
 from bert_keras.tasks.reading.sources import read_source_lines, suffix_of
@@ -23,7 +24,7 @@ from bert_keras.tokenization.vocabulary import MAX_CHARACTERS_PER_WORD
 _WITHOUT_TASK = (BertEncoder, BertForSentenceEmbedding, BertForNextSentencePrediction)
 
 
-def pruned(model: Any, tokenizer: BertTokenizer, source: str) -> Any:
+def pruned(model: BertModel, tokenizer: BertTokenizer, source: str) -> BertModel:
     """A model with the word pieces that the text of a task needs.
 
     Kept are the special tokens, every piece that a word of the text is made of, and every single
