@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import keras
 import tensorflow as tf
@@ -39,6 +39,7 @@ class BertModel(Configured, keras.Model):
     """
 
     built: bool
+    config_class: ClassVar[type[BertConfig]] = BertConfig
     packed: bool
     tokenizer: BertTokenizer | None = None
 
@@ -111,8 +112,8 @@ class BertModel(Configured, keras.Model):
         dtype = config.get("dtype")
         if isinstance(dtype, dict):
             dtype = keras.saving.deserialize_keras_object(dtype, custom_objects)
-        bert_config = BertConfig.from_dict(config["config"])
-        return cls(**(config | {"config": bert_config, "dtype": dtype}))
+        own = cls.config_class.from_dict(config["config"])
+        return cls(**(config | {"config": own, "dtype": dtype}))
 
     def copy(self, **changes: Any) -> Self:
         """A model of the same class with the same weights, which it holds itself.
