@@ -22,7 +22,7 @@ from bert_keras.export.versions import next_version
 from bert_keras.export.warmup import write_warmup
 from bert_keras.files import check_utf8, write_text_atomic
 from bert_keras.modeling.model import BertModel
-from bert_keras.saving.opening import check_vocabulary_size
+from bert_keras.saving.build import check_vocabulary_size
 from bert_keras.tokenization import BertTokenizer
 
 REPORT_FILE = "export_report.json"

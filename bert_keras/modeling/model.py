@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import keras
 import tensorflow as tf
@@ -40,6 +40,7 @@ class BertModel(Configured, keras.Model):
     """
 
     built: bool
+    config_class: ClassVar[type[BertConfig]] = BertConfig
     packed: bool
     encoder: Any
     report: Any  # where it was loaded: what went where
@@ -121,8 +122,8 @@ class BertModel(Configured, keras.Model):
         dtype = config.get("dtype")
         if isinstance(dtype, dict):
             dtype = keras.saving.deserialize_keras_object(dtype, custom_objects)
-        bert_config = BertConfig.from_dict(config["config"])
-        return cls(**(config | {"config": bert_config, "dtype": dtype}))
+        own = cls.config_class.from_dict(config["config"])
+        return cls(**(config | {"config": own, "dtype": dtype}))
 
     def copy(self, **changes: Any) -> Self:
         """A model of the same class with the same weights, which it holds itself.
