@@ -12,7 +12,12 @@ from bert_keras.errors import InputError
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.names import Names, Shape, bert_variables
 from bert_keras.tokenization import BertTokenizer, Casing
-from bert_keras.tokenization.directory import COMPANIONS, CONFIG_FILE, VOCABULARY_FILE
+from bert_keras.tokenization.directory import (
+    COMPANIONS,
+    CONFIG_FILE,
+    PIPELINE_FILE,
+    VOCABULARY_FILE,
+)
 
 # Families that we lack, each with what it does otherwise.
 _OTHERS = {
@@ -24,7 +29,7 @@ _OTHERS = {
 
 def read_word_pieces(folder: Path, casing: Casing | None) -> BertTokenizer | None:
     """The WordPiece tokenizer of a directory; ``None`` where it has none."""
-    if not any((folder / name).exists() for name in (VOCABULARY_FILE, COMPANIONS[0])):
+    if not any((folder / name).exists() for name in (VOCABULARY_FILE, PIPELINE_FILE)):
         return None
     return BertTokenizer.from_pretrained(folder, casing)
 
