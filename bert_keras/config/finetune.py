@@ -7,7 +7,7 @@ from typing import Any
 
 from bert_keras.config.arithmetic import ArithmeticConfig, DistributionConfig
 from bert_keras.config.checkpoint import CheckpointConfig, WatchConfig
-from bert_keras.config.checks import at_least, one_of, require, share
+from bert_keras.config.checks import LEAST_LENGTH, at_least, one_of, require, share
 from bert_keras.config.run import (
     MASKINGS,
     OptimizerConfig,
@@ -157,7 +157,7 @@ class TaskDataConfig:
         one_of("data.masking", self.masking, MASKINGS)
         if self.tag_scheme:
             one_of("data.tag_scheme", self.tag_scheme, TAG_SCHEMES)
-        at_least("data.max_seq_length", self.max_seq_length, 5)
+        at_least("data.max_seq_length", self.max_seq_length, LEAST_LENGTH)
         one_of("data.truncation", self.truncation, TRUNCATIONS)
         at_least("data.max_windows", self.max_windows, 1)
         at_least("data.doc_stride", self.doc_stride, 1)

@@ -16,7 +16,7 @@ from bert_keras.modeling.layers import Configured
 from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.objectives import Batch, SupervisedObjective, total_loss
 from bert_keras.optimizers import AdamW
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import Tokenizer, WordPieceTokenizer
 
 OTHER_CONFIG_FILE, OTHER_FILES_FILE = "other_config.json", "other_files.json"
 
@@ -44,7 +44,7 @@ class BertModel(Configured, keras.Model):
     packed: bool
     encoder: Any
     report: Any  # where it was loaded: what went where
-    tokenizer: BertTokenizer | None = None
+    tokenizer: Tokenizer | None = None
 
     def build(self, *shapes: Any) -> None:
         """Does nothing: the constructor has made the weights.
@@ -167,7 +167,7 @@ class BertModel(Configured, keras.Model):
     def load_assets(self, directory: str | None) -> None:
         """Takes out of a ``.keras`` file what this model has in it beside its weights."""
         if directory and (Path(directory) / "vocab.txt").exists():
-            self.tokenizer = BertTokenizer.from_pretrained(directory)
+            self.tokenizer = WordPieceTokenizer.from_pretrained(directory)
         for file, values in self._others().items():
             if directory and (Path(directory) / file).exists():
                 values.update(read_json_object(Path(directory) / file))

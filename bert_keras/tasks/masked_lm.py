@@ -11,7 +11,6 @@ from typing import Any
 import tensorflow as tf
 
 from bert_keras.config import DataConfig
-from bert_keras.corpus.store import continuations
 from bert_keras.data.masking import Masking
 from bert_keras.data.pretraining import make_masking
 from bert_keras.errors import InputError
@@ -24,7 +23,7 @@ from bert_keras.tasks.reading import TextExample
 from bert_keras.tasks.running import Outputs, mean_values, tokenizer_of
 from bert_keras.tasks.task import Mistake, Prediction
 from bert_keras.tasks.texts import TextTask
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import Tokenizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +35,7 @@ class MaskedLM(TextTask):
     theirs.
 
     Attributes:
-        masking: As in ``DataConfig``; a word is a piece with the "##" pieces after it.
+        masking: As in ``DataConfig``; a word is what the tokenizer says.
         masking_rate: Likewise.
     """
 
@@ -63,13 +62,13 @@ class MaskedLM(TextTask):
         """None: the words are the labels."""
         return ()
 
-    def features(self, examples: Sequence[TextExample], tokenizer: BertTokenizer) -> list[Feature]:
-        """Pieces of the texts, [CLS] piece [SEP].
+    def features(self, examples: Sequence[TextExample], tokenizer: Tokenizer) -> list[Feature]:
+        """Pieces of the texts, each a sequence.
 
         Raises:
             InputError: When there are texts but no token in any of them.
         """
-        room = self.max_seq_length - 2
+        room = self.max_seq_length - tokenizer.template.overhead(1)
         texts = [
             (number, text)
             for number, example in enumerate(examples)
@@ -80,8 +79,8 @@ class MaskedLM(TextTask):
         rows = tokenizer.encode_sentences([text for _, text in texts])
         for (number, _), ids in zip(texts, rows, strict=True):
             for start in range(0, len(ids), room):
-                piece = [tokenizer.cls_id, *ids[start : start + room], tokenizer.sep_id]
-                features.append(Feature(number, piece, [0] * len(piece)))
+                piece = tokenizer.template.build(ids[start : start + room])
+                features.append(Feature(number, *piece))
         if examples and not features:
             raise InputError(
                 f"none of the {len(examples)} texts has a token to mask; the first is "
@@ -92,7 +91,7 @@ class MaskedLM(TextTask):
     def batches(
         self,
         features: Sequence[Feature],
-        tokenizer: BertTokenizer,
+        tokenizer: Tokenizer,
         batch_size: int,
         seed: int = 0,
         start_step: int = 0,
@@ -141,7 +140,7 @@ class MaskedLM(TextTask):
         """None are kept."""
         return None
 
-    def _masking(self, tokenizer: BertTokenizer) -> Masking:
+    def _masking(self, tokenizer: Tokenizer) -> Masking:
         length = self.max_seq_length
         settings = DataConfig(
             max_seq_length=length,
@@ -155,11 +154,9 @@ class MaskedLM(TextTask):
 class _Mask:
     """Masks the batch of a step."""
 
-    def __init__(
-        self, masking: Masking, tokenizer: BertTokenizer, batch_size: int, seed: int
-    ) -> None:
+    def __init__(self, masking: Masking, tokenizer: Tokenizer, batch_size: int, seed: int) -> None:
         self.masking, self.batch_size, self.seed = masking, batch_size, seed
-        self.starts = ~continuations(tokenizer.vocab)
+        self.starts = tokenizer.starts_word
 
     def __call__(self, step: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         ids = batch["input_ids"]

@@ -15,7 +15,7 @@ from bert_keras.saving import load
 from bert_keras.tasks.batches import training_batches
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.running import Outputs, run_model
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import Tokenizer
 
 Prediction = dict[str, Any]
 
@@ -142,7 +142,7 @@ class Task(ABC):
         return model
 
     @abstractmethod
-    def features(self, examples: Sequence[Any], tokenizer: BertTokenizer) -> list[Feature]:
+    def features(self, examples: Sequence[Any], tokenizer: Tokenizer) -> list[Feature]:
         """The sequences of examples; without targets where an example has no label.
 
         Raises:
@@ -212,7 +212,7 @@ class Task(ABC):
     def batches(
         self,
         features: Sequence[Feature],
-        tokenizer: BertTokenizer,
+        tokenizer: Tokenizer,
         batch_size: int,
         seed: int = 0,
         start_step: int = 0,
