@@ -33,6 +33,11 @@ def load_toml(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -> 
         InputError: When the file is not TOML or sets nothing, or a key or value is not possible;
             names the file, and the overrides if there are any.
         FileNotFoundError: When there is no such file.
+
+    Example:
+        >>> config = load_toml(PretrainConfig, "pretrain.toml", ["train.steps=200"])
+        >>> config.train.steps, config.data.corpus
+        (200, 'corpus')
     """
     try:
         values = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
@@ -65,8 +70,17 @@ def dump_toml(config: Any) -> str:
 def from_tables(cls: type[T], tables: dict[str, Any]) -> T:
     """The config that nested tables stand for.
 
+    Args:
+        cls: The dataclass whose fields are the tables, such as ``PretrainConfig``.
+        tables: The values by table and key, as a recipe's file has them.
+
     Raises:
         InputError: When a key or value is not possible.
+
+    Example:
+        >>> config = from_tables(PretrainConfig, {"train": {"steps": 1000}})
+        >>> config.train.steps, config.train.batch_size
+        (1000, 256)
     """
     return _construct(cls, tables, prefix="")
 

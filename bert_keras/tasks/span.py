@@ -47,6 +47,12 @@ class Span(Task):
             when every question has one (SQuAD 1.1).
         finds_threshold: Whether fine-tuning is to find that threshold on the dev questions.
         one_window: Whether the first window of a text alone is read, as a file for phones does.
+
+    Example:
+        >>> task = Span(max_seq_length=32, doc_stride=8)
+        >>> example = task.from_text("who had fun", "a lovely and warm film, and great fun")
+        >>> len(task.features([example], tokenizer))
+        1
     """
 
     max_seq_length: int = 384

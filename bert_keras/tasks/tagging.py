@@ -69,6 +69,13 @@ class Tagging(Task):
         strict_entities: Whether entities are scored by seqeval's strict mode.
         one_window: Whether the first window of a text alone is read, as a file for phones does;
             the words behind it are in no entity.
+
+    Example:
+        >>> task = Tagging()
+        >>> examples = task.read("names.conll")
+        >>> task = task.adapted_to(examples)
+        >>> task.tag_scheme, task.labels_of(examples)
+        ('IOB2', ('O', 'B-PER', 'I-PER'))
     """
 
     word_column: str = ""

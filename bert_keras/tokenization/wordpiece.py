@@ -44,6 +44,14 @@ class WordPieceTokenizer:
 
     Raises:
         InputError: When a piece is repeated or a special token is missing.
+
+    Example:
+        >>> tokenizer = WordPieceTokenizer.from_vocab("vocab.txt")
+        >>> encoding = tokenizer.encode("A fine film", "great fun")
+        >>> encoding.tokens
+        ['[CLS]', 'a', 'fine', 'film', '[SEP]', 'great', 'fun', '[SEP]']
+        >>> tokenizer.decode(encoding.input_ids)
+        'a fine film great fun'
     """
 
     def __init__(

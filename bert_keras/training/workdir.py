@@ -198,6 +198,10 @@ def finish(workdir: str | Path) -> Path:
 
     Raises:
         InputError: When there is no run, it has no checkpoint yet, or a process is training there.
+
+    Example:
+        >>> finish("run").as_posix()
+        'run/model'
     """
     workdir = Path(workdir)
     if read_mark(workdir) is None:
