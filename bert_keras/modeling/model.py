@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import keras
 import tensorflow as tf
@@ -33,6 +33,8 @@ class BertModel(keras.Model):
             dynamic: CPU, GPU) or on the padded batch (TPU, XLA, TFLite).
         **kwargs: Arguments of ``keras.Model``, such as ``dtype`` for a policy.
     """
+
+    takes_pairs: ClassVar[bool] = True  # whether a pair of texts is a question to it
 
     built: bool
     tokenizer: BertTokenizer | None = None

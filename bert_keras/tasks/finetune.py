@@ -21,7 +21,7 @@ from bert_keras.saving.run import write_description
 from bert_keras.saving.run_state import CHECKPOINTS_FOLDER, MODEL_FOLDER, steps_in
 from bert_keras.tasks.best import KeepBest
 from bert_keras.tasks.feature import Feature
-from bert_keras.tasks.registry import make_task
+from bert_keras.tasks.registry import TASKS, make_task, with_every_key
 from bert_keras.tasks.split import check_labels, hold_out
 from bert_keras.tasks.start import layer_rates, start_model
 from bert_keras.tasks.summary import summarize, warn_of_unknown
@@ -94,7 +94,9 @@ def finetune(
             inputs = train or config.data.train, dev or config.data.dev
             check_folder(workdir, model or config.model.init, *inputs)
             config = _with_sources(config, workdir, model, train, dev)
-            data = _read(config, make_task(config.data))
+            task = make_task(config.data)
+            config = config.replace(data=with_every_key(config.data, task))
+            data = _read(config, task)
             mark = RunMark(
                 command="finetune",
                 config=to_tables(config),
@@ -265,10 +267,9 @@ class _DevScores:
 
 def _balanced(features: list[Feature], task: Task) -> list[Feature]:
     """The features with weights by which every label counts as much as any other."""
-    if task.name != "classification":
-        raise InputError(
-            f"train.class_weights is for data.task = 'classification'. Received: {task.name!r}"
-        )
+    if not task.has_one_label:
+        names = " or ".join(repr(name) for name, kind in TASKS.items() if kind.has_one_label)
+        raise InputError(f"train.class_weights is for data.task = {names}. Received: {task.name!r}")
     counts = Counter(feature.targets["labels"] for feature in features)
     weights = {label: len(features) / (len(counts) * count) for label, count in counts.items()}
     return [

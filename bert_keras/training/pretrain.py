@@ -21,7 +21,7 @@ from bert_keras.saving.run import write_description
 from bert_keras.saving.run_state import MODEL_FOLDER
 from bert_keras.training.base import base_of_start, source_of_start, start_of_run
 from bert_keras.training.circumstances import circumstances
-from bert_keras.training.curves import plot_curves
+from bert_keras.training.curves import describe_curves, plot_curves
 from bert_keras.training.loop import TrainingRun
 from bert_keras.training.optimizer import make_optimizer
 from bert_keras.training.stages import make_stages, say_epochs
@@ -40,6 +40,9 @@ from bert_keras.training.workers import (
     own_workdir,
     telling_of_lost_workers,
 )
+
+describe_curves("mlm", "Masked words")
+describe_curves("nsp", "Next sentence")
 
 
 def pretrain(
