@@ -34,7 +34,8 @@ class BertModel(keras.Model):
         **kwargs: Arguments of ``keras.Model``, such as ``dtype`` for a policy.
     """
 
-    takes_pairs: ClassVar[bool] = True  # whether a pair of texts is a question to it
+    takes_pairs: ClassVar[bool] = True  # whether a pair of texts may be asked
+    needs_pairs: ClassVar[bool] = False  # whether a single text cannot
 
     built: bool
     tokenizer: BertTokenizer | None = None

@@ -101,7 +101,7 @@ class BertForNextSentencePrediction(_PretrainingModel):
     """BERT with the next-sentence head; returns ``next_sentence_logits`` [B, 2]."""
 
     heads: ClassVar[dict[str, type]] = {"next_sentence_head": NextSentenceHead}
-    takes_pairs = True
+    takes_pairs = needs_pairs = True
 
     def call(
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None

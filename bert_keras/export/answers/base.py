@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from bert_keras.config.export import SavedModelConfig
-from bert_keras.errors import InputError
+from bert_keras.export.outputs import Output
+from bert_keras.export.registry import Registry
 from bert_keras.export.sequences import at_least_one_column, within_limit
 from bert_keras.tasks.batches import collate
 from bert_keras.tasks.feature import Feature
@@ -17,6 +18,7 @@ from bert_keras.tokenization import BertTokenizer
 Tensors = dict[str, tf.Tensor]
 Arrays = dict[str, np.ndarray]
 Texts = Sequence[Sequence[str]]  # for each input of text, those of all examples
+served: Registry[type["Answers"]] = Registry("as a SavedModel")
 
 
 class Answers(ABC):
@@ -32,8 +34,6 @@ class Answers(ABC):
         config: The settings of the export.
     """
 
-    takes_pairs: ClassVar[bool] = True
-
     def __init__(
         self,
         model: Any,
@@ -48,14 +48,16 @@ class Answers(ABC):
 
     @classmethod
     def text_inputs(cls, config: SavedModelConfig) -> tuple[str, ...]:
-        """The names of the texts: ``text``, or ``text_a`` and ``text_b``.
-
-        Raises:
-            InputError: When pairs are asked for and such a model takes none.
-        """
-        if config.pair and not cls.takes_pairs:
-            raise InputError("such a model takes single texts: leave pair out")
+        """The names of the texts: ``text``, or ``text_a`` and ``text_b``."""
         return ("text_a", "text_b") if config.pair else ("text",)
+
+    @abstractmethod
+    def outputs(self) -> tuple[Output, ...]:
+        """The answers to texts."""
+
+    def outputs_from_ids(self) -> tuple[Output, ...]:
+        """The answers to sequences."""
+        return self.outputs()
 
     @classmethod
     def truncation(cls, model: Any) -> str:

@@ -24,13 +24,6 @@ from bert_keras.export.tflite.interpreter import TFLiteModel
 from bert_keras.export.tflite.join import joined
 from bert_keras.export.tflite.measure import batches_of
 from bert_keras.export.tflite.metadata import with_files
-from bert_keras.modeling import (
-    BertForMaskedLM,
-    BertForNextSentencePrediction,
-    BertForPreTraining,
-    BertForQuestionAnswering,
-    BertForTokenClassification,
-)
 from bert_keras.signals import give_way
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.span import Span
@@ -39,7 +32,6 @@ from bert_keras.tokenization.graph.phone import PhoneTokenizer, unordered_marks
 
 SIGNATURE, TOKENIZE = "text", "tokenize"
 PLACES = ("byte_starts", "byte_ends", "word_ids")
-_TAKES_SINGLE_TEXTS = (BertForMaskedLM, BertForPreTraining, BertForTokenClassification)
 
 
 class TextModel:
@@ -82,13 +74,11 @@ def text_inputs(model: Any, pair: bool) -> tuple[str, ...]:
     Raises:
         InputError: When pairs are asked for and such a model takes none.
     """
-    if isinstance(model, BertForNextSentencePrediction):
-        return ("text_a", "text_b")
-    if isinstance(model, BertForQuestionAnswering):
+    if isinstance(model, Span.model_class):
         return ("question", "context")
-    if pair and isinstance(model, _TAKES_SINGLE_TEXTS):
+    if pair and not model.takes_pairs:
         raise InputError(f"a {type(model).__name__} takes single texts: leave --pair out")
-    return ("text_a", "text_b") if pair else ("text",)
+    return ("text_a", "text_b") if pair or model.needs_pairs else ("text",)
 
 
 class TextInput:
@@ -118,7 +108,7 @@ class TextInput:
         self.tokenizer: BertTokenizer = model.tokenizer
         self.inputs = text_inputs(model, pair)
         self.length, self.longest, self.truncation = length, longest, truncation
-        is_span = isinstance(model, BertForQuestionAnswering)
+        is_span = isinstance(model, Span.model_class)
         self.span = Span(max_seq_length=longest) if is_span else None
         self.passed_on = PLACES if answers.token_outputs else ()
         self.file = self._converted()
