@@ -18,12 +18,12 @@ from bert_keras.data.pretraining import make_masking
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForMaskedLM, BertForPreTraining
 from bert_keras.modeling.random import fold_in
-from bert_keras.objectives import perplexity
+from bert_keras.objectives import mean_values, perplexity
 from bert_keras.tasks.batches import ordered_batches, training_batches
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import TextExample
 from bert_keras.tasks.registry import register
-from bert_keras.tasks.running import mean_values, tokenizer_of
+from bert_keras.tasks.running import tokenizer_of
 from bert_keras.tasks.task import Prediction, Task
 from bert_keras.tasks.texts import TextReader
 from bert_keras.tokenization import BertTokenizer
@@ -121,7 +121,9 @@ class MaskedLM(TextReader):
         batches = plain.enumerate().map(mask)
         measure = model.objective.measure
         means = mean_values([measure(batch, model.forward(batch)) for batch in batches])
-        return means | {"mlm_perplexity": perplexity(means["mlm_loss"])}, []
+        if "mlm_loss" in means:
+            means["mlm_perplexity"] = perplexity(means["mlm_loss"])
+        return means, []
 
     def no_answers(self) -> InputError:
         """The command that has them."""
