@@ -7,7 +7,8 @@ from typing import Any
 
 from bert_keras.errors import InputError
 from bert_keras.export.pairs import trained_on
-from bert_keras.export.samples import SENTENCES, prose
+from bert_keras.export.prose import PROSE
+from bert_keras.export.samples import SENTENCES
 from bert_keras.tasks import AnsweringTask, Feature, answering, task_of
 from bert_keras.tasks.reading import TextExample, read_text_examples
 from bert_keras.tasks.registry import has_task
@@ -16,7 +17,6 @@ from bert_keras.tokenization import BertTokenizer
 BUILT_IN = "built-in text"
 _MOST = 2000  # examples that are measured
 _CALIBRATION = 200  # sequences that ranges are taken from
-_PARAGRAPHS = 60  # of built-in prose
 _QUESTION = "What is said about it?"
 _OTHER = {"texts": "a pair of texts", "pairs": "a single text"}
 _NOTHING = -1  # the piece that [MASK] hides where the sequence is cut before it
@@ -201,9 +201,8 @@ def _spread_places(total: int, count: int) -> list[int]:
 
 
 def _built_in(model: Any) -> Examples:
-    paragraphs = prose(_PARAGRAPHS)
-    half = _PARAGRAPHS // 2
-    measured, rest = [*SENTENCES, *paragraphs[:half]], paragraphs[half:]
+    half = len(PROSE) // 2
+    measured, rest = [*SENTENCES, *PROSE[:half]], PROSE[half:]
     every = {"texts": 0, "pairs": 1}.get(trained_on(model), 3 if model.takes_pairs else 0)
     first, second = _pairs(measured, every), _pairs(rest, every)
     if not has_task(model) or _is_masked(model):

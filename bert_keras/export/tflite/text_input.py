@@ -14,8 +14,9 @@ import tensorflow as tf
 
 from bert_keras.errors import InputError
 from bert_keras.export.comparison import TOLERANCE
+from bert_keras.export.prose import PROSE
 from bert_keras.export.report import Report
-from bert_keras.export.samples import SENTENCES, prose
+from bert_keras.export.samples import SENTENCES
 from bert_keras.export.sequences import NAMES
 from bert_keras.export.session import temporary_folder
 from bert_keras.export.tflite.answers import Arrays, IdAnswers
@@ -168,7 +169,7 @@ class TextInput:
 
     def _sample(self) -> list[list[str]]:
         """Texts of many scripts, empty ones, too long ones; pairs are made of neighbours."""
-        paragraphs = prose()
+        paragraphs = PROSE[:12]
         marked = "The ferry to the [MASK] was late[SEP]again [mask]."
         texts = [*SENTENCES, marked, *paragraphs, " ".join(paragraphs)]
         return [[*texts[n:], *texts[:n]] for n in range(len(self.inputs))]

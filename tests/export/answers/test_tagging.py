@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from bert_keras.export import export_saved_model
-from bert_keras.export.samples import SENTENCES, prose
+from bert_keras.export.prose import PROSE
+from bert_keras.export.samples import SENTENCES
 from bert_keras.export.session import ServingSession
 from bert_keras.modeling import BertForTokenClassification
 from bert_keras.tasks import Tagging, predict
@@ -15,7 +16,7 @@ TEXTS = [
     "Anna Smith-Jones\u200b, \u0301 U.S. envoy (née O'Neill's) 😀😀 met Mr. 王小明 in 北京.",
     "   ",
     "\u0301 \u200b",
-    " ".join(prose(3)),
+    " ".join(PROSE[:3]),
 ]
 
 
