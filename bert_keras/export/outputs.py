@@ -98,7 +98,7 @@ POOLED_BY_HAND = (
 
 def encoder_outputs(model: BertEncoder) -> tuple[Output, ...]:
     """What an encoder gives, with or without a pooler."""
-    return (SEQUENCE, POOLED) if model.with_pooler else (SEQUENCE,)
+    return (SEQUENCE,) if model.pooler is None else (SEQUENCE, POOLED)
 
 
 def check_declared(outputs: dict[str, Any], declared: Sequence[Output]) -> None:

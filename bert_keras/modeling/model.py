@@ -13,7 +13,6 @@ from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.modeling.random import fold_in
 from bert_keras.objectives import Batch, SupervisedObjective, total_loss
-from bert_keras.optimizers import AdamW
 from bert_keras.tokenization import BertTokenizer
 
 OTHER_CONFIG_FILE, OTHER_FILES_FILE = "other_config.json", "other_files.json"
@@ -162,17 +161,17 @@ class SupervisedModel(BertModel):
                 plain graph is the faster one.
             **kwargs: Passed on to ``keras.Model.compile``.
         """
+        if optimizer is None:
+            from bert_keras.optimizers import AdamW  # only here: models know no optimizer
+
+            optimizer = AdamW(1e-4)
         if getattr(optimizer, "loss_scaling", False):
             # Wrapped by Keras too, gradients would be unscaled twice.
             kwargs.setdefault("auto_scale_loss", False)
         if jit_compile is None:
             kinds = {device.device_type for device in tf.config.list_logical_devices()}
             jit_compile = "auto" if kinds & {"GPU", "TPU"} else False
-        super().compile(
-            optimizer=AdamW(1e-4) if optimizer is None else optimizer,
-            jit_compile=jit_compile,
-            **kwargs,
-        )
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles a loaded model as it was compiled when it was saved."""

@@ -105,6 +105,11 @@ class Regression(TextTask):
         """None: a number is no decision."""
         return
 
+    def metrics(self) -> list[str]:
+        """The correlations; of several numbers their means, and each."""
+        each = (f"{name}_{label}" for label in self.labels for name in self.curves)
+        return [*self.curves, *(each if len(self.labels) > 1 else ())]
+
     def row(self, example: TextExample, prediction: Prediction) -> list[str]:
         """Text and number, or the numbers with their names."""
         return [shown(example), self._line(_given(prediction), ".3f")]
