@@ -1,21 +1,32 @@
 """What every BERT model has in common: how it is made, serialised, compiled and scored."""
 
-import json
 from collections import defaultdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import keras
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
-from bert_keras.config.model import read_json_object
+from bert_keras.errors import InputError
 from bert_keras.modeling.random import fold_in
 from bert_keras.objectives import Batch, SupervisedObjective, total_loss
-from bert_keras.tokenization import BertTokenizer
 
-OTHER_CONFIG_FILE, OTHER_FILES_FILE = "other_config.json", "other_files.json"
+if TYPE_CHECKING:  # models are handed their tokenizer
+    from bert_keras.tokenization import BertTokenizer
+
+
+class Assets(Protocol):
+    """What writes and reads all of a model that a ``.keras`` file has beside its weights."""
+
+    def save(self, model: "BertModel", folder: Path) -> None:
+        """Puts it into a folder."""
+        ...
+
+    def load(self, model: "BertModel", folder: Path) -> None:
+        """Takes it out of a folder."""
+        ...
 
 
 class BertModel(keras.Model):
@@ -37,7 +48,8 @@ class BertModel(keras.Model):
     needs_pairs: ClassVar[bool] = False  # whether a single text cannot
 
     built: bool
-    tokenizer: BertTokenizer | None = None
+    tokenizer: "BertTokenizer | None" = None
+    assets: ClassVar[Assets | None] = None  # the one of ``bert_keras.saving``, once it is imported
 
     def build(self, *shapes: Any) -> None:
         """Does nothing: the constructor has made the weights.
@@ -109,23 +121,21 @@ class BertModel(keras.Model):
 
     def save_assets(self, directory: str) -> None:
         """Puts the tokenizer, ``other_config`` and ``other_files`` into a ``.keras`` file."""
-        if self.tokenizer is not None:
-            self.tokenizer.save(directory, self.config.max_position_embeddings)
-        for file, values in self._others().items():
-            if values:
-                text = json.dumps(values, indent=2) + "\n"
-                (Path(directory) / file).write_text(text, encoding="utf-8")
+        if self.tokenizer is not None or self.other_config or self.other_files:
+            self._registered_assets().save(self, Path(directory))
 
     def load_assets(self, directory: str | None) -> None:
         """Takes out of a ``.keras`` file what this model has in it beside its weights."""
-        if directory and (Path(directory) / "vocab.txt").exists():
-            self.tokenizer = BertTokenizer.from_pretrained(directory)
-        for file, values in self._others().items():
-            if directory and (Path(directory) / file).exists():
-                values.update(read_json_object(Path(directory) / file))
+        if directory and any(Path(directory).glob("*")):
+            self._registered_assets().load(self, Path(directory))
 
-    def _others(self) -> dict[str, dict[str, Any]]:
-        return {OTHER_CONFIG_FILE: self.other_config, OTHER_FILES_FILE: self.other_files}
+    def _registered_assets(self) -> Assets:
+        if self.assets is None:
+            raise InputError(
+                "a .keras file holds more of a model than weights: import bert_keras.saving, which "
+                "knows what"
+            )
+        return self.assets
 
 
 class SupervisedModel(BertModel):

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bert_keras.config.model import read_json_object
-from bert_keras.modeling.model import OTHER_CONFIG_FILE, OTHER_FILES_FILE
 from bert_keras.saving import garden, google, huggingface, keras_file, keras_hub
 from bert_keras.saving.files import kind_of
+from bert_keras.saving.keras_assets import OTHER_CONFIG_FILE, OTHER_FILES_FILE
 from bert_keras.saving.run import MODEL_CONFIG_FILE, arrays_of_step, located, named_run
 from bert_keras.saving.run_state import CHECKPOINTS_FOLDER, MODEL_VARIABLES, digest_of
 from bert_keras.saving.safetensors_files import INDEX_FILE, WEIGHTS_FILE, open_tensors
