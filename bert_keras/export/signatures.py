@@ -51,9 +51,9 @@ def _functions(answers: Answers) -> dict[str, Any]:
         return tf.function(function, autograph=False).get_concrete_function(**specs)
 
     answered = traced(from_ids, ids)
-    check_declared(answered.structured_outputs, answers.outputs_from_ids())
+    check_declared(answered.structured_outputs, answers.outputs_from_ids or answers.outputs)
     if answers.config.input == "tokens":
         return dict.fromkeys((DEFAULT, TOKENS), answered)
     functions = {DEFAULT: traced(from_texts, texts), TOKENS: answered}
-    check_declared(functions[DEFAULT].structured_outputs, answers.outputs())
+    check_declared(functions[DEFAULT].structured_outputs, answers.outputs)
     return functions | {TOKENIZE: traced(tokenize, texts)}

@@ -54,7 +54,6 @@ class MaskedLM(TextReader):
     not_in_recipes = (*Task.not_in_recipes, "group_by_length")
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         one_of("data.masking", self.masking, MASKINGS)
         rate = self.masking_rate
         require("data.masking_rate must lie in [0, 1)", 0 <= rate < 1, rate)

@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from bert_keras.config import TaskDataConfig, from_tables
-from bert_keras.config.checks import nearest, one_of, readable_length
+from bert_keras.config.checks import at_least, nearest, one_of, readable_length
 from bert_keras.errors import InputError
 from bert_keras.tasks.task import Task
 from bert_keras.training.curves import describe_curves
@@ -48,7 +48,9 @@ def make_task(data: TaskDataConfig) -> Task:
             if others:
                 raise InputError(_of_others(key, others, data.task))
             raise InputError(f"unknown key data.{key}; {nearest(key, [*data.own_keys(), *keys])}")
-    return from_tables(kind, dict(data.settings), prefix="data.")
+    task = from_tables(kind, dict(data.settings), prefix="data.")
+    at_least("data.max_seq_length", task.max_seq_length, 5)
+    return task
 
 
 def with_every_key(data: TaskDataConfig, task: Task) -> TaskDataConfig:

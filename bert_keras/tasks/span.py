@@ -78,7 +78,6 @@ class Span(AnsweringTask):
     answers_questions = True
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         at_least("data.doc_stride", self.doc_stride, 1)
         at_least("data.max_answer_length", self.max_answer_length, 1)
 

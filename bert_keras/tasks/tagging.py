@@ -33,15 +33,13 @@ from bert_keras.tasks.recognition import (
 )
 from bert_keras.tasks.registry import register
 from bert_keras.tasks.running import Outputs
-from bert_keras.tasks.schemes import OUTSIDE, SCHEMES, UNNAMED, Scheme, is_typed, type_of
-from bert_keras.tasks.tagging_answers import sentence_answer
+from bert_keras.tasks.schemes import OUTSIDE, SCHEMES, Scheme, is_typed, type_of
+from bert_keras.tasks.tagging_answers import sentence_answer, shown_answer, surest_mistake
 from bert_keras.tasks.tagging_features import sentence_features
 from bert_keras.tasks.task import Prediction, Task
 from bert_keras.tokenization import BertTokenizer
 
 _logger = logging.getLogger("bert_keras")
-
-_SHOWN_AROUND = 5  # words on either side of a mistake
 
 
 @register
@@ -67,16 +65,15 @@ class Tagging(AnsweringTask):
             (``"FORM"``) or a header; of JSON lines and data sets the field. Left out, it is found.
         tag_column: The same for the tags, by default the last column or UPOS; ``"MISC:NER"`` is a
             key in CoNLL-U's MISC.
-        text_column: The column of raw text, which is answered only; as in ``read_text_examples``.
-        header: Whether the first row of a table of raw text is its header; likewise.
+        text_column: The column of raw text, which is answered only.
+        header: Whether the first row of a table of raw text is its header.
         tag_scheme: How the model's tags mark entities, one of ``SCHEMES``: ``"IOB1"``, ``"IOB2"``,
             ``"IOE1"``, ``"IOE2"``, ``"BIOES"``, ``"BMES"``, ``"BIOS"``, ``"BILOU"``, ``"IO"`` (a
             run of one label is an entity) or ``"plain"`` (a label for each word, no entities).
             Left out, the training data decide, or the labels; data in another scheme are converted.
         strict_entities: Whether entities are scored by seqeval's strict mode, in which tags that do
             not follow the scheme mark none.
-        one_window: Whether the first window of a text alone is read, as a file for phones does;
-            the words behind it are in no entity.
+        one_window: Whether the first window of a text alone is read, as a file for phones does.
     """
 
     word_column: str = ""
@@ -96,7 +93,6 @@ class Tagging(AnsweringTask):
     not_in_recipes = (*Task.not_in_recipes, "one_window")
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.tag_scheme:
             one_of("data.tag_scheme", self.tag_scheme, tuple(SCHEMES))
 
@@ -126,10 +122,7 @@ class Tagging(AnsweringTask):
         return TaggedExample.from_text(text, "the text")
 
     def read(self, source: str) -> list[TaggedExample]:
-        """The sentences of a file or data set, with tags in the scheme of the task's labels.
-
-        See ``read_tagged_examples``.
-        """
+        """The sentences of a file or data set, with tags in the scheme of the task's labels."""
         if self.text_column:
             raise InputError(
                 f"text_column = {self.text_column!r} names raw text, which has no tags; "
@@ -290,26 +283,11 @@ class Tagging(AnsweringTask):
 
     def row(self, example: TaggedExample, prediction: Prediction) -> list[str]:
         """The text and its entities, or its words with their labels."""
-        if "entities" in prediction:
-            shown = ", ".join(
-                e["text"] + (f" ({e['label']} {e['score']:.2f})" if e["label"] != UNNAMED else "")
-                for e in prediction["entities"]
-            )
-        else:
-            pairs = zip(prediction["words"], prediction["tags"], strict=True)
-            shown = " ".join("/".join(pair) for pair in pairs)
-        return [" ".join(example.text.split()), shown]
+        return [" ".join(example.text.split()), shown_answer(prediction)]
 
     def mistake(self, example: TaggedExample, prediction: Prediction) -> Mistake | None:
         """The wrong tag that the model was surest of, with the words around."""
-        tags, given, scores = _tags(example), prediction["tags"], prediction["scores"]
-        wrong = [n for n, (tag, other) in enumerate(zip(tags, given, strict=True)) if tag != other]
-        if not wrong:
-            return None
-        word = max(wrong, key=lambda n: scores[n])
-        around = range(max(0, word - _SHOWN_AROUND), min(len(tags), word + _SHOWN_AROUND + 1))
-        shown = (f"[{example.words[n]}]" if n == word else example.words[n] for n in around)
-        return Mistake(scores[word], tags[word], given[word], " ".join(shown))
+        return surest_mistake(example.words, _tags(example), prediction)
 
 
 def _tags(example: TaggedExample) -> tuple[str, ...]:

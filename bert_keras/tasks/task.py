@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Self
 
 import tensorflow as tf
 
-from bert_keras.config.checks import at_least
 from bert_keras.errors import InputError
 from bert_keras.modeling.model import SupervisedModel
 from bert_keras.saving import load
@@ -57,9 +56,6 @@ class Task(ABC):
     remembers: ClassVar[tuple[str, ...]] = ("max_seq_length",)
     not_in_recipes: ClassVar[tuple[str, ...]] = ("labels",)
     has_one_label: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        at_least("data.max_seq_length", self.max_seq_length, 5)
 
     @classmethod
     def recipe_keys(cls) -> list[str]:

@@ -32,8 +32,7 @@ class TextReader(Task):
         text_pair_column: The same for the second text of a pair.
         label_column: The same for the label. Columns of a table without a header are named by
             their number: ``"1"`` is the first.
-        header: Whether a table's first row is its header; None, or left out, it is one when it
-            names a known column or the given ones.
+        header: Whether a table's first row is its header; None where its names are to tell.
     """
 
     text_column: str = ""
@@ -89,8 +88,8 @@ class TextTask(TextReader, AnsweringTask):
         windows: Whether a longer text is read in several windows instead, each overlapping the one
             before by a quarter; its logits are the mean over them. For single texts. A step's
             memory grows with the windows of its texts.
-        max_windows: The most windows of a text; what follows them is not read.
-        trained_on: ``"texts"``, ``"pairs"`` or ``"both"``; empty where the model does not say.
+        max_windows: The most windows of a text.
+        trained_on: ``"texts"``, ``"pairs"`` or ``"both"``; empty where a model does not say.
     """
 
     label_columns: tuple[str, ...] = ()
@@ -111,7 +110,6 @@ class TextTask(TextReader, AnsweringTask):
     label_kind: ClassVar[Literal["one", "several", "number"]]
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         one_of("data.truncation", self.truncation, TRUNCATIONS)
         at_least("data.max_windows", self.max_windows, 1)
         require("data.label_separator must not be empty", self.label_separator != "", "")
@@ -124,11 +122,11 @@ class TextTask(TextReader, AnsweringTask):
             values = getattr(self, name)
             is_good = len(set(values)) == len(values)
             require(f"data.{name} must be different names", is_good, values)
-        one_given = not self.label_columns or not self.labels
+        given = self.labels, self.label_columns
         require(
             "data.labels and data.label_columns must have the same names where both are given",
-            one_given or set(self.labels) == set(self.label_columns),
-            (self.labels, self.label_columns),
+            not all(given) or set(self.labels) == set(self.label_columns),
+            given,
         )
 
     @classmethod

@@ -32,7 +32,14 @@ class Answers(ABC):
         tokenizer: The host's tokenizer.
         graph_tokenizer: The same in the graph; None where it takes ids alone.
         config: The settings of the export.
+
+    Attributes:
+        outputs: The answers to texts.
+        outputs_from_ids: Those to sequences, where they are others.
     """
+
+    outputs: tuple[Output, ...]
+    outputs_from_ids: tuple[Output, ...] = ()
 
     def __init__(
         self,
@@ -50,14 +57,6 @@ class Answers(ABC):
     def text_inputs(cls, config: SavedModelConfig) -> tuple[str, ...]:
         """The names of the texts: ``text``, or ``text_a`` and ``text_b``."""
         return ("text_a", "text_b") if config.pair else ("text",)
-
-    @abstractmethod
-    def outputs(self) -> tuple[Output, ...]:
-        """The answers to texts."""
-
-    def outputs_from_ids(self) -> tuple[Output, ...]:
-        """The answers to sequences."""
-        return self.outputs()
 
     @classmethod
     def truncation(cls, model: Any) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, served
-from bert_keras.export.outputs import POOLED_BY_HAND, SENTENCE, Output, encoder_outputs
+from bert_keras.export.outputs import POOLED_BY_HAND, SENTENCE, encoder_outputs
 from bert_keras.modeling import BertEncoder, BertForSentenceEmbedding
 
 
@@ -14,9 +14,9 @@ from bert_keras.modeling import BertEncoder, BertForSentenceEmbedding
 class EncoderAnswers(Answers):
     """What the encoder makes of a text."""
 
-    def outputs(self) -> tuple[Output, ...]:
-        """Vectors of tokens and, pooled in several ways, of texts."""
-        return encoder_outputs(self.model) + POOLED_BY_HAND
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.outputs = encoder_outputs(self.model) + POOLED_BY_HAND
 
     def from_ids(self, batch: Tensors) -> Tensors:
         """The vectors."""
@@ -51,9 +51,7 @@ class SentenceAnswers(Answers):
     ``tokenize`` gives, the prompt's tokens among it.
     """
 
-    def outputs(self) -> tuple[Output, ...]:
-        """The vector."""
-        return (SENTENCE,)
+    outputs = (SENTENCE,)
 
     def from_ids(self, batch: Tensors) -> Tensors:
         """The vectors."""

@@ -18,7 +18,6 @@ from bert_keras.export.outputs import (
     NUMBERS,
     PROBABILITIES,
     SCORE,
-    Output,
     arrays_of,
 )
 from bert_keras.export.sequences import within_limit
@@ -108,16 +107,14 @@ class _TextAnswers(Answers):
         """The answers of ``predict``."""
         pairs = texts[1] if len(texts) > 1 else None
         answers = predict(model, texts[0], pairs, max_seq_length=self.config.max_length)
-        return arrays_of(self.outputs(), answers)
+        return arrays_of(self.outputs, answers)
 
 
 @served.register(Classification)
 class ClassificationAnswers(_TextAnswers):
     """One of several labels."""
 
-    def outputs(self) -> tuple[Output, ...]:
-        """The likeliest label and the probability of each."""
-        return (LABEL, SCORE, PROBABILITIES, CLASSES)
+    outputs = (LABEL, SCORE, PROBABILITIES, CLASSES)
 
     def from_logits(self, logits: tf.Tensor) -> Tensors:
         """The likeliest label and the probability of each."""
@@ -135,9 +132,7 @@ class ClassificationAnswers(_TextAnswers):
 class MultiLabelAnswers(_TextAnswers):
     """Any number of labels."""
 
-    def outputs(self) -> tuple[Output, ...]:
-        """The labels that are likelier than not, and the probability of each."""
-        return (GIVEN_LABELS, PROBABILITIES, CLASSES)
+    outputs = (GIVEN_LABELS, PROBABILITIES, CLASSES)
 
     def from_logits(self, logits: tf.Tensor) -> Tensors:
         """The labels that are likelier than not, and the probability of each."""
@@ -158,9 +153,9 @@ class MultiLabelAnswers(_TextAnswers):
 class RegressionAnswers(_TextAnswers):
     """A number, or several."""
 
-    def outputs(self) -> tuple[Output, ...]:
-        """The number, or all of them with their names."""
-        return (NUMBER,) if len(self.model.labels) == 1 else (NUMBERS, NAMES)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.outputs = (NUMBER,) if len(self.model.labels) == 1 else (NUMBERS, NAMES)
 
     def from_logits(self, logits: tf.Tensor) -> Tensors:
         """The number, or all of them with their names."""

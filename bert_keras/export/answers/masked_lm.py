@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, served
-from bert_keras.export.outputs import CANDIDATES, Output
+from bert_keras.export.outputs import CANDIDATES
 from bert_keras.tasks import MaskedLM, fill_mask
 from bert_keras.tokenization.vocabulary import MASK
 
@@ -19,9 +19,7 @@ _ROWS_AT_A_TIME = 256
 class MaskedLMAnswers(Answers):
     """The likeliest word pieces for each [MASK], likeliest first."""
 
-    def outputs(self) -> tuple[Output, ...]:
-        """The pieces, their probabilities and the places of the [MASK]s."""
-        return CANDIDATES
+    outputs = CANDIDATES
 
     def from_ids(self, batch: Tensors) -> Tensors:
         """The candidates at every [MASK] that is not padding."""

@@ -13,7 +13,6 @@ from bert_keras.export.outputs import (
     NEXT_SENTENCE,
     PROBABILITIES,
     SCORE,
-    Output,
 )
 from bert_keras.modeling import BertForNextSentencePrediction
 
@@ -22,9 +21,7 @@ from bert_keras.modeling import BertForNextSentencePrediction
 class NextSentenceAnswers(Answers):
     """Next, or a random sentence: ``"next"`` or ``"random"``."""
 
-    def outputs(self) -> tuple[Output, ...]:
-        """The likelier of the two, and the probability of each."""
-        return (LABEL, SCORE, PROBABILITIES, CLASSES)
+    outputs = (LABEL, SCORE, PROBABILITIES, CLASSES)
 
     @classmethod
     def text_inputs(cls, config: Any) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from bert_keras.export.long_texts import (
     tokens_of,
     with_length,
 )
-from bert_keras.export.outputs import SPAN, SPAN_LOGITS, Output, arrays_of
+from bert_keras.export.outputs import SPAN, SPAN_LOGITS, arrays_of
 from bert_keras.export.sequences import within_limit
 from bert_keras.export.windows import Windows, best_windows, cut_windows, tokens_read
 from bert_keras.tasks import Span, predict, task_of
@@ -37,13 +37,8 @@ class _Read(NamedTuple):
 class SpanAnswers(Answers):
     """The answer to a ``question`` from a ``context``; from ids the model's logits."""
 
-    def outputs(self) -> tuple[Output, ...]:
-        """The answer, its half-open range of characters in the context, and its scores."""
-        return SPAN
-
-    def outputs_from_ids(self) -> tuple[Output, ...]:
-        """The model's own."""
-        return SPAN_LOGITS
+    outputs = SPAN
+    outputs_from_ids = SPAN_LOGITS
 
     @classmethod
     def text_inputs(cls, config: SavedModelConfig) -> tuple[str, ...]:

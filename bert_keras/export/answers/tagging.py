@@ -11,7 +11,7 @@ from seqeval.metrics.sequence_labeling import end_of_chunk, start_of_chunk
 from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, repeated, served
 from bert_keras.export.answers.characters import characters
 from bert_keras.export.long_texts import Tokens, read_on_host, sequences, tokens_of
-from bert_keras.export.outputs import CLASSES, ENTITIES, TOKEN_PROBABILITIES, Output
+from bert_keras.export.outputs import CLASSES, ENTITIES, TOKEN_PROBABILITIES
 from bert_keras.export.sequences import within_limit
 from bert_keras.export.windows import Windows, best_windows, cut_windows
 from bert_keras.export.words import Words, split_words
@@ -26,13 +26,8 @@ class TaggingAnswers(Answers):
     Of a model whose tags mark no entities, every word of the text stands there with its label.
     """
 
-    def outputs(self) -> tuple[Output, ...]:
-        """The entities, or the words."""
-        return ENTITIES
-
-    def outputs_from_ids(self) -> tuple[Output, ...]:
-        """The probabilities of each token's tags."""
-        return (TOKEN_PROBABILITIES, CLASSES)
+    outputs = ENTITIES
+    outputs_from_ids = (TOKEN_PROBABILITIES, CLASSES)
 
     @cached_property
     def scheme(self) -> Scheme:

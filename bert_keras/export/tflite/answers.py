@@ -52,20 +52,19 @@ class IdAnswers(ABC):
         model: The model; which of its copies is asked, the calls say.
 
     Attributes:
+        outputs: The answers.
         labels: What the output's last axis counts, where it has names.
     """
+
+    outputs: tuple[Output, ...]
 
     def __init__(self, model: Any) -> None:
         self.labels: tuple[str, ...] = tuple(getattr(model, "labels", ()))
 
-    @abstractmethod
-    def outputs(self) -> tuple[Output, ...]:
-        """What the answers are."""
-
     @property
     def token_outputs(self) -> tuple[str, ...]:
         """Those that have a value for each token."""
-        return tuple(output.name for output in self.outputs() if output.is_by_token)
+        return tuple(output.name for output in self.outputs if output.is_by_token)
 
     @abstractmethod
     def from_ids(self, model: Any, batch: Tensors) -> Tensors:
@@ -91,9 +90,7 @@ class ProbabilityAnswers(IdAnswers):
 
     output: ClassVar[str] = "logits"
 
-    def outputs(self) -> tuple[Output, ...]:
-        """The probabilities."""
-        return (PROBABILITIES,)
+    outputs = (PROBABILITIES,)
 
     def from_ids(self, model: Any, batch: Tensors) -> Tensors:
         """The softmax of the model's logits."""
@@ -123,18 +120,14 @@ class NextSentenceAnswers(ProbabilityAnswers):
 class TokenAnswers(ProbabilityAnswers):
     """The probabilities of the labels of each token."""
 
-    def outputs(self) -> tuple[Output, ...]:
-        """The probabilities."""
-        return (TOKEN_PROBABILITIES,)
+    outputs = (TOKEN_PROBABILITIES,)
 
 
 @on_phones.register(MultiLabel)
 class MultiLabelAnswers(IdAnswers):
     """The probability of each label by itself."""
 
-    def outputs(self) -> tuple[Output, ...]:
-        """The probabilities."""
-        return (PROBABILITIES,)
+    outputs = (PROBABILITIES,)
 
     def from_ids(self, model: Any, batch: Tensors) -> Tensors:
         """The sigmoid of the model's logits."""
@@ -153,9 +146,7 @@ class MultiLabelAnswers(IdAnswers):
 class RegressionAnswers(IdAnswers):
     """Numbers; several are named, one is not."""
 
-    def outputs(self) -> tuple[Output, ...]:
-        """The numbers, or the one."""
-        return (NUMBERS,)
+    outputs = (NUMBERS,)
 
     def __init__(self, model: Any) -> None:
         super().__init__(model)
@@ -181,9 +172,7 @@ class RegressionAnswers(IdAnswers):
 class SpanAnswers(IdAnswers):
     """Where an answer starts and where it ends."""
 
-    def outputs(self) -> tuple[Output, ...]:
-        """The model's logits."""
-        return SPAN_LOGITS
+    outputs = SPAN_LOGITS
 
     def from_ids(self, model: Any, batch: Tensors) -> Tensors:
         """The model's own outputs."""
@@ -226,9 +215,7 @@ class SentenceAnswers(VectorAnswers):
 
     vector = SENTENCE.name
 
-    def outputs(self) -> tuple[Output, ...]:
-        """The vector."""
-        return (SENTENCE,)
+    outputs = (SENTENCE,)
 
     def __init__(self, model: Any) -> None:
         super().__init__(model)
@@ -253,11 +240,7 @@ class EncoderAnswers(VectorAnswers):
 
     def __init__(self, model: Any) -> None:
         super().__init__(model)
-        self._outputs = encoder_outputs(model)
-
-    def outputs(self) -> tuple[Output, ...]:
-        """The vectors."""
-        return self._outputs
+        self.outputs = encoder_outputs(model)
 
 
 @on_phones.register(MaskedLM)
@@ -268,13 +251,11 @@ class MaskedLMAnswers(IdAnswers):
     memory. Several [MASK]s are filled one after another. Where there is none, [CLS] is scored.
     """
 
+    outputs = (PIECE_LOGITS,)
+
     def __init__(self, model: Any) -> None:
         super().__init__(model)
         self.mask_id: int = model.tokenizer.mask_id
-
-    def outputs(self) -> tuple[Output, ...]:
-        """The logits."""
-        return (PIECE_LOGITS,)
 
     def from_ids(self, model: Any, batch: Tensors) -> Tensors:
         """The head at one token of each row."""

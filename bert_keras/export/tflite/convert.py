@@ -90,7 +90,7 @@ class Converter:
         specs = {name: tf.TensorSpec(shape, tf.int32, name) for name in NAMES}
         with padding_scored(self.masked_score), for_inference("phone"):
             function = tf.function(from_ids, autograph=False).get_concrete_function(**specs)
-        check_declared(function.structured_outputs, self.answers.outputs())
+        check_declared(function.structured_outputs, self.answers.outputs)
         module = tf.Module(name="bert")
         module.variables_read = variables_read(self._copy, [function])
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
