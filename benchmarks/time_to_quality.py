@@ -89,14 +89,14 @@ def in_seconds(train: Train, evaluate: Evaluate) -> Work:
 
 
 def ours(corpus: str) -> Work:
-    """The recipe in bfloat16, by our step on its stages; at its end it stays as it is."""
+    """The recipe in bfloat16, by our step on its phases; at its end it stays as it is."""
     import tensorflow as tf
 
     from bert_keras.config import PretrainConfig, load_toml
     from bert_keras.corpus import Corpus
     from bert_keras.modeling import BertForPreTraining
     from bert_keras.training import make_optimizer
-    from bert_keras.training.stages import make_stages
+    from bert_keras.training.phases import pretraining_phases
     from bert_keras.training.steps import TrainStep
 
     config = load_toml(PretrainConfig, RECIPE, ["train.precision=mixed_bfloat16"])
@@ -109,11 +109,11 @@ def ours(corpus: str) -> Work:
 
     def batches() -> Iterator[Any]:
         done = 0
-        for stage in make_stages(config, opened):
-            dataset = stage.batches_from(done)
+        for phase in pretraining_phases(config, opened):
+            dataset = phase.batches_from(done)
             step.expect(dataset.element_spec)  # as the loop does
-            yield from dataset.take(stage.last_step - done)
-            done = stage.last_step
+            yield from dataset.take(phase.last_step - done)
+            done = phase.last_step
 
     stream, (_, held_out) = batches(), questions(corpus)
     forward = tf.function(lambda batch: model(batch)["masked_lm_logits"])

@@ -33,7 +33,7 @@ LONGEST = 180.0  # seconds that are waited for
 Row = dict[str, Any]
 
 # A phase begins when the function is called.
-RUN = "bert_keras.training.loop:TrainingRun."
+RUN = "bert_keras.training.trainer:Trainer."
 TRAINING = {
     "first step": RUN + "_take_first",
     "training": RUN + "_log",

@@ -39,7 +39,7 @@ def pretraining_cost(config: PretrainConfig, vocab_size: int) -> Cost:
     """
     model = config.model.bert_config(vocab_size)
     sequences = tokens = flops = first = 0
-    for data, batch_size, last in config.stages():
+    for data, batch_size, last in config.phases():
         length = data.max_seq_length
         count = (last - first) * batch_size
         layers, heads = forward_flops(model, length, data.max_predictions_per_seq)

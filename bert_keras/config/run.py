@@ -224,9 +224,9 @@ class PretrainConfig:
         """A copy with some tables exchanged."""
         return dataclasses.replace(self, **changes)
 
-    def stages(self) -> list[tuple[DataConfig, int, int]]:
+    def phases(self) -> list[tuple[DataConfig, int, int]]:
         """Data settings, batch size and last step of each phase of ``data.phases`` and the rest."""
-        stages = [
+        phases = [
             (
                 dataclasses.replace(
                     self.data,
@@ -239,4 +239,4 @@ class PretrainConfig:
             )
             for phase in self.data.phases
         ]
-        return [*stages, (self.data, self.train.batch_size, self.train.steps)]
+        return [*phases, (self.data, self.train.batch_size, self.train.steps)]

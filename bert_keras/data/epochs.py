@@ -3,34 +3,43 @@
 import bisect
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bert_keras.data.plan import ExamplePlan
 from bert_keras.errors import InputError
 
 
 class ExampleStream:
-    """Finds the rows of any run of examples by their absolute index. Threads may share it.
+    """Any run of examples by their absolute index. Threads may share it.
 
     Args:
         plan_epoch: Gives the plan of an epoch; the same one whenever it is asked.
-        epoch_offsets: What is known of ``epoch_offsets`` from an earlier run, so that the epochs
-            before need not be planned again. The list is taken over and extended in place.
 
     Attributes:
         epoch_offsets: ``epoch_offsets[e]`` is the index of the first example of epoch ``e``; it
             grows as epochs are planned.
     """
 
-    def __init__(
-        self, plan_epoch: Callable[[int], ExamplePlan], epoch_offsets: list[int] | None = None
-    ):
+    def __init__(self, plan_epoch: Callable[[int], ExamplePlan]) -> None:
         # The batches prepared at one time lie in one epoch or straddle two.
         self._plan_epoch = functools.lru_cache(maxsize=2)(plan_epoch)
         self._lock = threading.Lock()
-        self.epoch_offsets = [] if epoch_offsets is None else epoch_offsets
-        if not self.epoch_offsets:
-            self.epoch_offsets.append(0)
+        self.epoch_offsets = [0]
+
+    def resume(self, epoch_offsets: Sequence[int]) -> None:
+        """Takes up what an earlier run knew, so that past epochs need not be planned again."""
+        with self._lock:
+            if len(epoch_offsets) > len(self.epoch_offsets):
+                self.epoch_offsets = list(epoch_offsets)
+
+    def offsets_before(self, example: int) -> list[int]:
+        """What ``resume`` needs for the examples from ``example`` on.
+
+        It follows from the example alone, however far the stream has planned.
+        """
+        with self._lock:
+            known = self.epoch_offsets
+            return known[: 1 + bisect.bisect_left(known, example)]
 
     def rows(self, start: int, stop: int) -> ExamplePlan:
         """Returns the examples from ``start`` up to ``stop``, in order.

@@ -1,7 +1,6 @@
 """The batches of pre-training, sampled from the corpus as they are needed."""
 
 import functools
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -28,11 +27,10 @@ def pretraining_dataset(
     batch_size: int,
     seed: int,
     start_step: int = 0,
-    epoch_offsets: list[int] | None = None,
     host_index: int = 0,
     host_count: int = 1,
 ) -> tf.data.Dataset:
-    """Returns the endless batches of a run, beginning with that of ``start_step``.
+    """The endless batches of a run, beginning with that of ``start_step``.
 
     The batch of step k is examples k * batch_size to (k+1) * batch_size of the epochs' plans one
     after another. It follows from the corpus, the config, ``batch_size``, ``seed`` and k alone:
@@ -44,9 +42,6 @@ def pretraining_dataset(
         batch_size: B, of all hosts together.
         seed: From 0 to 2**63 - 1.
         start_step: The step of the first batch.
-        epoch_offsets: A list to keep: where each epoch begins among the examples, extended in
-            place as epochs are planned. A run that resumes passes what it saved, and need not
-            plan the past again.
         host_index: Which rows of the global batch to give: those of this host, from 0.
         host_count: How many hosts share the global batch; divides ``batch_size``.
 
@@ -57,54 +52,101 @@ def pretraining_dataset(
         [B], with static shapes; B is this host's share.
 
     Raises:
-        InputError: When the corpus is empty, the arguments are impossible, or ``epoch_offsets``
-            belong to other data.
+        InputError: When the corpus is empty or the arguments are impossible.
     """
-    _check(batch_size, seed, start_step, host_index, host_count)
-    stream = _example_stream(corpus, config, seed, epoch_offsets)
-    # Plans the first epoch here, where an unusable corpus raises a plain InputError.
-    stream.rows(start_step * batch_size, start_step * batch_size + 1)
-    masking = make_masking(corpus, config)
-    share = batch_size // host_count
-    first_row = host_index * share
-    per_token = [share, config.max_seq_length]
-    shapes = dict.fromkeys(Examples._fields, per_token) | {"next_sentence_labels": [share]}
-    with_words = config.masking != "token"
-    if with_words:
-        shapes["word_starts"] = per_token
+    batches = PretrainingBatches(corpus, config, batch_size, seed, (host_index, host_count))
+    return batches.from_step(start_step)
 
-    def gather(step: np.int64) -> tuple[np.ndarray, ...]:
-        start = int(step) * batch_size + first_row
-        rows = stream.rows(start, start + share)
-        examples = gather_examples(rows, corpus, config.max_seq_length)
-        if with_words:
-            return *examples, gather_word_starts(rows, corpus, examples.input_ids)
-        return examples
 
-    def batch(step: Any) -> dict[str, Any]:
+class PretrainingBatches:
+    """The batches of ``pretraining_dataset`` from any step on, which share one plan.
+
+    Args:
+        corpus: What to train on.
+        config: How to sample.
+        batch_size: B, of all hosts together.
+        seed: From 0 to 2**63 - 1.
+        host: Which host this is, from 0, and how many share the global batch.
+
+    Attributes:
+        stream: The examples that the batches are cut from; it knows where epochs begin.
+
+    Raises:
+        InputError: When the arguments are impossible.
+    """
+
+    def __init__(
+        self,
+        corpus: PretrainingCorpus,
+        config: DataConfig,
+        batch_size: int,
+        seed: int,
+        host: tuple[int, int] = (0, 1),
+    ) -> None:
+        _check(batch_size, seed, *host)
+        self.corpus, self.config = corpus, config
+        self.batch_size, self.seed = batch_size, seed
+        self.share = batch_size // host[1]
+        self._first_row = host[0] * self.share
+        self._masking = make_masking(corpus, config)
+        self.stream = ExampleStream(functools.partial(plan_epoch, corpus, config, seed))
+
+    def from_step(self, step: int) -> tf.data.Dataset:
+        """The batches of ``step``, from 0, and of all steps after it.
+
+        Raises:
+            InputError: When the step is negative, the corpus is empty, or epochs that the stream
+                was told of belong to other data.
+        """
+        if step < 0:
+            raise InputError(f"start_step must not be negative; received {step}")
+        # Plans the first epoch here, where an unusable corpus raises a plain InputError.
+        self.stream.rows(step * self.batch_size, step * self.batch_size + 1)
+        steps = tf.data.Dataset.counter(step)
+        dataset = steps.map(self._batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return dataset.prefetch(tf.data.AUTOTUNE).with_options(_options())
+
+    def _batch(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        """This host's rows of a step's batch, in the graph."""
+        shapes = self._shapes()
         dtypes = [tf.bool if name == "word_starts" else tf.int32 for name in shapes]
-        arrays = tf.numpy_function(gather, [step], dtypes, stateful=False)
+        arrays = tf.numpy_function(self._gather, [step], dtypes, stateful=False)
         examples = dict(zip(shapes, arrays, strict=True))
         for name, shape in shapes.items():
             examples[name].set_shape(shape)
         # Drawn for the global batch: the masks do not depend on how many hosts share it.
         draws = tf.nest.map_structure(
-            lambda values: values[first_row : first_row + share],
-            masking.draw(batch_size, seed, step),
+            lambda values: values[self._first_row : self._first_row + self.share],
+            self._masking.draw(self.batch_size, self.seed, step),
         )
         word_starts = examples.pop("word_starts", None)
-        if config.next_sentence == "none":
+        if self.config.next_sentence == "none":
             del examples["next_sentence_labels"]
-        return examples | masking(
+        return examples | self._masking(
             examples["input_ids"], examples["attention_mask"], draws, word_starts
         )
 
-    steps = tf.data.Dataset.counter(start_step)
-    dataset = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return dataset.prefetch(tf.data.AUTOTUNE).with_options(_options())
+    def _shapes(self) -> dict[str, list[int]]:
+        """The shapes of what ``_gather`` returns, by name and in its order."""
+        per_token = [self.share, self.config.max_seq_length]
+        shapes = dict.fromkeys(Examples._fields, per_token)
+        shapes["next_sentence_labels"] = [self.share]
+        return shapes | ({"word_starts": per_token} if self._masks_words else {})
+
+    @property
+    def _masks_words(self) -> bool:
+        return self.config.masking != "token"
+
+    def _gather(self, step: np.int64) -> tuple[np.ndarray, ...]:
+        start = int(step) * self.batch_size + self._first_row
+        rows = self.stream.rows(start, start + self.share)
+        examples = gather_examples(rows, self.corpus, self.config.max_seq_length)
+        if self._masks_words:
+            return *examples, gather_word_starts(rows, self.corpus, examples.input_ids)
+        return examples
 
 
-def _check(batch_size: int, seed: int, start_step: int, host_index: int, host_count: int) -> None:
+def _check(batch_size: int, seed: int, host_index: int, host_count: int) -> None:
     if batch_size < 1 or host_count < 1 or batch_size % host_count:
         raise InputError(
             f"batch_size must be a positive multiple of host_count; received batch_size "
@@ -116,14 +158,6 @@ def _check(batch_size: int, seed: int, start_step: int, host_index: int, host_co
         )
     if not 0 <= seed < 2**63:
         raise InputError(f"seed must lie in [0, 2**63); received {seed}")
-    if start_step < 0:
-        raise InputError(f"start_step must not be negative; received {start_step}")
-
-
-def _example_stream(
-    corpus: PretrainingCorpus, config: DataConfig, seed: int, epoch_offsets: list[int] | None
-) -> ExampleStream:
-    return ExampleStream(functools.partial(plan_epoch, corpus, config, seed), epoch_offsets)
 
 
 def make_masking(vocabulary: Vocabulary, config: DataConfig) -> Masking:

@@ -12,13 +12,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from bert_keras.config import FinetuneConfig, FinetuneTrainConfig, to_tables
+from bert_keras.config import FinetuneConfig, FinetuneTrainConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.random import fold_in
 from bert_keras.saving import load, save
-from bert_keras.saving.mark import RunMark
-from bert_keras.saving.run import write_description
-from bert_keras.saving.run_state import CHECKPOINTS_FOLDER, MODEL_FOLDER, steps_in
+from bert_keras.saving.run_state import CHECKPOINTS_FOLDER, steps_in
 from bert_keras.tasks.best import KeepBest
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.registry import TASKS, make_task, with_every_key
@@ -27,28 +25,13 @@ from bert_keras.tasks.start import layer_rates, start_model
 from bert_keras.tasks.summary import summarize, warn_of_unknown
 from bert_keras.tasks.task import Task
 from bert_keras.training import (
-    Stage,
-    TrainingRun,
-    base_of_start,
+    Phase,
+    Run,
+    Trainer,
     check_batches,
-    check_folder,
-    check_owner,
-    circumstances,
-    claim,
     host_of,
-    in_agreement,
-    is_chief,
-    is_finished,
-    made_from,
     make_optimizer,
-    make_strategy,
-    model_written,
-    own_workdir,
-    plot_curves,
     rows_of_host,
-    source_of_start,
-    start_of_run,
-    telling_of_lost_workers,
 )
 
 
@@ -87,30 +70,17 @@ def finetune(
         Interrupted: After Ctrl-C or SIGTERM, once the state is saved.
         Diverged: When the loss is no number or has blown up, and ``watch`` says to stop.
     """
-    workdir = Path(workdir)
-    strategy = make_strategy(config.distribution)
-    with telling_of_lost_workers(strategy):
-        with in_agreement(strategy) as found:
-            inputs = train or config.data.train, dev or config.data.dev
-            check_folder(workdir, model or config.model.init, *inputs)
-            config = _with_sources(config, workdir, model, train, dev)
-            task = make_task(config.data)
-            config = config.replace(data=with_every_key(config.data, task))
-            data = _read(config, task)
-            mark = RunMark(
-                command="finetune",
-                config=to_tables(config),
-                data=data.description,
-                base=base_of_start(workdir, config.model.init),
-                circumstances=circumstances(strategy),
-            )
-            found |= made_from(mark.config, mark.data, mark.base)
-            check_owner(workdir, mark, config)
-        with own_workdir(strategy, workdir) as own:
-            check_owner(own, mark, config)
-            if not is_finished(own):
-                _train(config, data, mark, strategy, own, callbacks, on_data)
-    return workdir / MODEL_FOLDER
+    run = Run("finetune", workdir, config.distribution)
+    data = replace(config.data, train=train or config.data.train, dev=dev or config.data.dev)
+    with run.sources(model or config.model.init, data.train, data.dev):
+        task = make_task(data)
+        config = run.with_start(config.replace(data=with_every_key(data, task)), model)
+        examples = _read(config, task)
+        run.made_from(config, examples.description)
+    with run.locked():
+        if not run.is_finished():
+            _train(run, config, examples, callbacks, on_data)
+    return run.model_path
 
 
 @dataclass(frozen=True)
@@ -131,26 +101,13 @@ class _Data:
         return sides | {"labels": list(self.task.labels)}
 
 
-def _with_sources(
-    config: FinetuneConfig,
-    workdir: Path,
-    model: str | Path | None,
-    train: str | None,
-    dev: str | None,
-) -> FinetuneConfig:
-    """The config with what the caller says in the place of what the recipe says."""
-    start = replace(config.model, init=start_of_run(workdir, str(model or config.model.init)))
-    data = replace(config.data, train=train or config.data.train, dev=dev or config.data.dev)
-    if not start.init:
-        raise InputError("no model to start from: pass --model MODEL or set model.init")
-    if not data.train:
-        raise InputError("no training examples: pass --train FILE or set data.train")
-    return config.replace(model=start, data=data)
-
-
 def _read(config: FinetuneConfig, task: Task) -> _Data:
     """Reads the examples; the dev ones from their own file, or held out by hash."""
     data = config.data
+    if not config.model.init:
+        raise InputError("no model to start from: pass --model MODEL or set model.init")
+    if not data.train:
+        raise InputError("no training examples: pass --train FILE or set data.train")
     examples = task.read(data.train)
     task = task.adapted_to(examples)
     found = task.labels_of(examples)
@@ -164,21 +121,16 @@ def _read(config: FinetuneConfig, task: Task) -> _Data:
 
 
 def _train(
+    run: Run,
     config: FinetuneConfig,
     data: _Data,
-    mark: RunMark,
-    strategy: tf.distribute.Strategy,
-    workdir: Path,
     callbacks: Sequence[keras.callbacks.Callback],
     on_data: Callable[[str], None] | None,
 ) -> None:
-    task, seed, host = data.task, config.train.seed, host_of(strategy)
-    check_batches(strategy, config.train, [config.train.batch_size])
+    task = data.task
+    check_batches(run.strategy, config.train, [config.train.batch_size])
     best_metric = task.metric(config.train.best_metric, data.dev)
-    source = source_of_start(workdir, config.model.init)
-    with strategy.scope():
-        model = start_model(config.replace(model=replace(config.model, init=source)), task)
-    model.encoder.rematerialize = config.train.rematerialize
+    model = _start_model(run, config, task)
     features = task.features(data.train, model.tokenizer)
     dev_features = task.features(data.dev, model.tokenizer)
     warn_of_unknown(task, data.train, features, model.tokenizer)
@@ -188,44 +140,53 @@ def _train(
         features = _balanced(features, task)
     settings = config.train.resolved(len(features))
     config = config.replace(train=settings)
-    claim(workdir, replace(mark, config=to_tables(config)), config)
-    if is_chief(strategy):
-        write_description(model, workdir)
-    with strategy.scope():
-        rates = layer_rates(model.config.num_hidden_layers, config.optimizer.layer_decay)
-        optimizer = make_optimizer(config.optimizer, settings.steps, rates, settings.precision)
+    run.begin(config, model)
     scores = _DevScores(task, data.dev, dev_features, settings) if data.dev else None
-    length = task.max_seq_length if settings.jit_compile else None
-    stage = Stage(
-        settings.steps,
-        lambda step: rows_of_host(
-            task.batches(
-                features, model.tokenizer, settings.batch_size, fold_in(seed, "order"), step, length
-            ),
-            host,
-        ),
-        scores,
-    )
-    best = KeepBest(workdir, best_metric, settings.patience) if data.dev else None
-    run = TrainingRun(
+    best = KeepBest(run.workdir, best_metric, settings.patience) if data.dev else None
+    trainer = Trainer(
         model,
-        optimizer,
+        _optimizer(run, config, model),
         model.objective,
-        strategy,
-        settings,
-        config.checkpoint,
-        config.watch,
-        workdir,
+        config,
+        run.strategy,
+        run.workdir,
         [*callbacks, best] if best else callbacks,
     )
-    run.run([stage])
-    plot_curves(workdir)
-    with model_written(workdir) as path:
+    trainer.fit([Phase(settings.steps, _batches(run, config, task, features, model), scores)])
+    with run.finishing() as path:
         lost = best.move_to(path) if best else None
         if lost and scores:
-            save(_scored_again(workdir, lost, scores), path)
+            save(_scored_again(run.workdir, lost, scores), path)
         elif not path.exists():
             save(model, path)
+
+
+def _start_model(run: Run, config: FinetuneConfig, task: Task) -> Any:
+    """The model that the run starts from, on the strategy's devices."""
+    start = replace(config.model, init=run.start())
+    with run.strategy.scope():
+        model = start_model(config.replace(model=start), task)
+    model.encoder.rematerialize = config.train.rematerialize
+    return model
+
+
+def _optimizer(run: Run, config: FinetuneConfig, model: Any) -> Any:
+    train = config.train
+    rates = layer_rates(model.config.num_hidden_layers, config.optimizer.layer_decay)
+    with run.strategy.scope():
+        return make_optimizer(config.optimizer, train.steps, rates, train.precision)
+
+
+def _batches(
+    run: Run, config: FinetuneConfig, task: Task, features: list[Feature], model: Any
+) -> Callable[[int], tf.data.Dataset]:
+    """From a step to this host's batches from there on."""
+    train, host = config.train, host_of(run.strategy)
+    seed = fold_in(train.seed, "order")
+    length = task.max_seq_length if train.jit_compile else None
+    return lambda step: rows_of_host(
+        task.batches(features, model.tokenizer, train.batch_size, seed, step, length), host
+    )
 
 
 def _scored_again(workdir: Path, step: int, scores: "_DevScores") -> Any:
@@ -255,8 +216,8 @@ class _DevScores:
         self.task, self.examples, self.features = task, examples, features
         self.batch_size = train.batch_size
 
-    def __call__(self, run: TrainingRun) -> dict[str, float]:
-        return self.of(run.model)
+    def __call__(self, trainer: Trainer) -> dict[str, float]:
+        return self.of(trainer.model)
 
     def of(self, model: Any) -> dict[str, float]:
         """The metrics of a model, which remembers the thresholds that were found with them."""

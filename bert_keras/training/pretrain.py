@@ -3,43 +3,25 @@
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from bert_keras.config import PretrainConfig, to_tables
+from bert_keras.config import PretrainConfig
 from bert_keras.corpus import Corpus
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForPreTraining
 from bert_keras.optimizers import AdamW
 from bert_keras.saving import load, save
-from bert_keras.saving.mark import RunMark
-from bert_keras.saving.run import write_description
-from bert_keras.saving.run_state import MODEL_FOLDER
-from bert_keras.training.base import base_of_start, source_of_start, start_of_run
-from bert_keras.training.circumstances import circumstances
-from bert_keras.training.curves import describe_curves, plot_curves
-from bert_keras.training.loop import TrainingRun
+from bert_keras.training.curves import describe_curves
 from bert_keras.training.optimizer import make_optimizer
-from bert_keras.training.stages import make_stages, say_epochs
+from bert_keras.training.phases import pretraining_phases, say_epochs
+from bert_keras.training.run import Run
 from bert_keras.training.steps import TrainStep
-from bert_keras.training.strategy import check_batches, host_of, is_chief, make_strategy
-from bert_keras.training.workdir import (
-    check_folder,
-    check_owner,
-    claim,
-    is_finished,
-    model_written,
-)
-from bert_keras.training.workers import (
-    in_agreement,
-    made_from,
-    own_workdir,
-    telling_of_lost_workers,
-)
+from bert_keras.training.strategy import check_batches, host_of, is_chief
+from bert_keras.training.trainer import Trainer
 
 describe_curves("mlm", "Masked words")
 describe_curves("nsp", "Next sentence")
@@ -75,65 +57,52 @@ def pretrain(
         Diverged: When the loss is no number or has blown up, and ``watch`` says to stop.
         WorkerLost: When another process of a run of several is gone.
     """
-    workdir = Path(workdir)
-    config = config.replace(model=replace(config.model, init=str(init or config.model.init)))
     path = _corpus_path(config, corpus)
-    strategy = make_strategy(config.distribution)
-    with telling_of_lost_workers(strategy):
-        with in_agreement(strategy) as found:
-            check_folder(workdir, path, config.model.init)
-            start = start_of_run(workdir, config.model.init)
-            config = config.replace(model=replace(config.model, init=start))
-            texts = Corpus.open(path)
-            mark = RunMark(
-                command="pretrain",
-                config=to_tables(config),
-                data=json.loads(texts.identity),
-                base=base_of_start(workdir, start),
-                circumstances=circumstances(strategy),
-            )
-            found |= made_from(mark.config, mark.data, mark.base)
-            check_owner(workdir, mark, config)
-            texts.verify()
-        with own_workdir(strategy, workdir) as own:
-            claim(own, mark, config)
-            if not is_finished(own):
-                _train(config, texts, strategy, own, callbacks)
-    return workdir / MODEL_FOLDER
+    run = Run("pretrain", workdir, config.distribution)
+    with run.sources(path, init or config.model.init):
+        config = run.with_start(config, init)
+        texts = Corpus.open(path)
+        run.made_from(config, json.loads(texts.identity))
+        texts.verify()
+    with run.locked():
+        if not run.is_finished():
+            _train(run, config, texts, callbacks)
+    return run.model_path
 
 
 def _train(
-    config: PretrainConfig,
-    corpus: Corpus,
-    strategy: tf.distribute.Strategy,
-    workdir: Path,
-    callbacks: Sequence[keras.callbacks.Callback],
+    run: Run, config: PretrainConfig, corpus: Corpus, callbacks: Sequence[keras.callbacks.Callback]
 ) -> None:
-    run = _make_run(config, corpus, strategy, workdir, callbacks)
-    stages = make_stages(config, corpus, host_of(strategy))
-    if is_chief(strategy):
-        write_description(run.model, workdir, corpus.tokenizer)
-        say_epochs(stages)
-    run.run(stages)
-    plot_curves(workdir)
-    with model_written(workdir) as path:
-        save(run.model, path, corpus.tokenizer)
+    sizes = [phase.batch_size for phase in config.data.phases if phase.batch_size]
+    check_batches(run.strategy, config.train, [config.train.batch_size, *sizes])
+    with run.strategy.scope():
+        model, optimizer = _make_model(config, corpus, run.start())
+    run.begin(config, model, corpus.tokenizer)
+    phases = pretraining_phases(config, corpus, host_of(run.strategy))
+    if is_chief(run.strategy):
+        say_epochs(phases)
+    trainer = Trainer(
+        model, optimizer, model.objective, config, run.strategy, run.workdir, callbacks
+    )
+    trainer.fit(phases)
+    with run.finishing() as path:
+        save(model, path, corpus.tokenizer)
 
 
 def measure_seconds_per_step(config: PretrainConfig, corpus: Corpus, seconds: float = 3.0) -> float:
     """Trains a throwaway model for a moment to see how long a step of the run takes here.
 
     Args:
-        config: The recipe; each stage counts with its share of the steps.
+        config: The recipe; each phase counts with its share of the steps.
         corpus: What to train on.
-        seconds: How long to measure each stage.
+        seconds: How long to measure each phase.
     """
     model, optimizer = _make_model(config, corpus, config.model.init)
     strategy = tf.distribute.get_strategy()
     step_function = TrainStep(strategy, model, optimizer, model.objective, config.train)
     mean, done = 0.0, 0
-    for stage in make_stages(config, corpus):
-        dataset = stage.batches_from(done)
+    for phase in pretraining_phases(config, corpus):
+        dataset = phase.batches_from(done)
         step_function.expect(dataset.element_spec)
         batches = iter(dataset)
         for _ in range(3):  # traces, and lets the pipeline fill
@@ -142,35 +111,10 @@ def measure_seconds_per_step(config: PretrainConfig, corpus: Corpus, seconds: fl
         while time.monotonic() - start < seconds:
             step_function(next(batches))
             steps += 1
-        share = (stage.last_step - done) / config.train.steps
+        share = (phase.last_step - done) / config.train.steps
         mean += share * (time.monotonic() - start) / steps
-        done = stage.last_step
+        done = phase.last_step
     return mean
-
-
-def _make_run(
-    config: PretrainConfig,
-    corpus: Corpus,
-    strategy: tf.distribute.Strategy,
-    workdir: Path,
-    callbacks: Sequence[keras.callbacks.Callback],
-) -> TrainingRun:
-    sizes = [phase.batch_size for phase in config.data.phases if phase.batch_size]
-    check_batches(strategy, config.train, [config.train.batch_size, *sizes])
-    with strategy.scope():
-        source = source_of_start(workdir, config.model.init)
-        model, optimizer = _make_model(config, corpus, source)
-    return TrainingRun(
-        model,
-        optimizer,
-        model.objective,
-        strategy,
-        config.train,
-        config.checkpoint,
-        config.watch,
-        workdir,
-        callbacks,
-    )
 
 
 def _make_model(

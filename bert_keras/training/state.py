@@ -17,12 +17,12 @@ class RunState:
     Attributes:
         seed: ``train.seed``.
         step: Updates done.
-        stage: The number of the stage that ``epoch_offsets`` belong to.
-        epoch_offsets: Where the stage's epochs begin among its examples, as far as they were
-            planned; see ``pretraining_dataset``.
+        phase: The number of the phase that ``epoch_offsets`` belong to.
+        epoch_offsets: Where the phase's epochs begin among its examples, as far as they were
+            planned; see ``PretrainingBatches``.
         losses: Those of the last steps, oldest first.
         window: The sums since the last line of the log: total and weight by name.
-        skipped: The data left out after a divergence, as [stage, first, last + 1]; they are
+        skipped: The data left out after a divergence, as [phase, first, last + 1]; they are
             named by the step, from 0, that would have had them.
         roll_backs: How often the run went back.
         evaluation_is_due: Whether this step is evaluated, which comes after its checkpoint: a run
@@ -31,7 +31,7 @@ class RunState:
 
     seed: int = 0
     step: int = 0
-    stage: int = 0
+    phase: int = 0
     epoch_offsets: list[int] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     window: dict[str, list[float]] = field(default_factory=dict)
@@ -62,65 +62,31 @@ class RunState:
             )
         return cls(**values)
 
-    def position(self, stage: int, step: int) -> int:
+    def position(self, phase: int, step: int) -> int:
         """The number of the batch that follows after ``step`` updates, skipped ones counted."""
-        for _, start, stop in self._skipped_in(stage):
+        for _, start, stop in self._skipped_in(phase):
             if step >= start:
                 step += stop - start
         return step
 
-    def skip(self, stage: int, first_step: int, last_step: int) -> None:
+    def skip(self, phase: int, first_step: int, last_step: int) -> None:
         """Leaves out the data of the steps from ``first_step`` to ``last_step``, from 1."""
-        start = self.position(stage, first_step - 1)
-        stop = self.position(stage, last_step - 1) + 1
-        others = [part for part in self.skipped if part[0] != stage or not start <= part[1] < stop]
-        self.skipped = sorted([*others, [stage, start, stop]])
+        start = self.position(phase, first_step - 1)
+        stop = self.position(phase, last_step - 1) + 1
+        others = [part for part in self.skipped if part[0] != phase or not start <= part[1] < stop]
+        self.skipped = sorted([*others, [phase, start, stop]])
 
     def batches(
-        self, stage: int, batches_from: Callable[[int], tf.data.Dataset], step: int
+        self, phase: int, batches_from: Callable[[int], tf.data.Dataset], step: int
     ) -> tf.data.Dataset:
-        """The batches of a stage after ``step`` updates, without those that are skipped."""
-        position = self.position(stage, step)
-        ahead = [(start, stop) for _, start, stop in self._skipped_in(stage) if start > position]
+        """The batches of a phase after ``step`` updates, without those that are skipped."""
+        position = self.position(phase, step)
+        ahead = [(start, stop) for _, start, stop in self._skipped_in(phase) if start > position]
         starts = [position, *(stop for _, stop in ahead)]
         dataset = batches_from(starts.pop())
         for (stop, _), start in zip(reversed(ahead), reversed(starts), strict=True):
             dataset = batches_from(start).take(stop - start).concatenate(dataset)
         return dataset
 
-    def _skipped_in(self, stage: int) -> list[list[int]]:
-        return [part for part in self.skipped if part[0] == stage]
-
-
-class EpochOffsets:
-    """Where the epochs of a stage begin among its examples, as far as its streams planned them.
-
-    A stream plans ahead of the training by as much as it prefetches; what a checkpoint keeps of
-    it depends on the step alone.
-
-    Args:
-        batch_size: Examples per batch.
-        first_step: The number of the stage's first batch.
-    """
-
-    def __init__(self, batch_size: int, first_step: int = 0) -> None:
-        self.batch_size, self.first_step = batch_size, first_step
-        self._lists: list[list[int]] = [[]]
-
-    def restore(self, offsets: list[int]) -> None:
-        """Begins with what a checkpoint kept."""
-        self._lists = [list(offsets)]
-
-    def for_stream(self) -> list[int]:
-        """The list that a new stream extends; its own, as streams share no lock."""
-        self._lists.append(list(self._longest()))
-        return self._lists[-1]
-
-    def before(self, batch: int) -> list[int]:
-        """What the streams need to have known for the batches before ``batch``."""
-        known = self._longest()
-        examples = (batch - self.first_step) * self.batch_size
-        return known[: 1 + next((i for i, o in enumerate(known) if o >= examples), len(known))]
-
-    def _longest(self) -> list[int]:
-        return max(self._lists, key=lambda offsets: len(offsets))
+    def _skipped_in(self, phase: int) -> list[list[int]]:
+        return [part for part in self.skipped if part[0] == phase]

@@ -49,16 +49,34 @@ def test_reading_on_plans_every_epoch_once():
 
 def test_known_offsets_spare_planning_the_past():
     planner = Planner()
-    offsets = [0, 5, 8, 16, 20]
-    rows = ExampleStream(planner, offsets).rows(17, 22)
-    assert rows.a_start.tolist() == list(range(17, 22))
+    stream = ExampleStream(planner)
+    stream.resume([0, 5, 8, 16, 20])
+    assert stream.rows(17, 22).a_start.tolist() == list(range(17, 22))
     assert planner.asked == [3, 4]
-    assert offsets == [0, 5, 8, 16, 20, 26]
+    assert stream.epoch_offsets == [0, 5, 8, 16, 20, 26]
+
+
+def test_what_is_kept_ends_with_the_epoch_of_the_last_example_however_far_was_planned():
+    stream = ExampleStream(Planner())
+    for planned in (9, 200):
+        stream.rows(0, planned)
+        kept = [stream.offsets_before(example) for example in (0, 1, 5, 6, 8, 9)]
+        assert kept == [[0], [0, 5], [0, 5], [0, 5, 8], [0, 5, 8], [0, 5, 8, 16]]
+        assert kept[-1] is not stream.epoch_offsets
+
+
+def test_a_stream_that_goes_back_forgets_nothing():
+    stream = ExampleStream(Planner())
+    stream.rows(0, 17)
+    stream.resume([0, 5])
+    assert stream.epoch_offsets == [0, 5, 8, 16, 20]
 
 
 def test_offsets_of_other_data_are_refused():
+    stream = ExampleStream(Planner())
+    stream.resume([0, 5, 8, 16, 21])
     with pytest.raises(InputError, match="epoch 3 ends at example 21"):
-        ExampleStream(Planner(), [0, 5, 8, 16, 21]).rows(17, 18)
+        stream.rows(17, 18)
 
 
 def test_threads_that_share_a_stream_get_what_one_thread_gets():

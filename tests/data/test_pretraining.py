@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from bert_keras.config import DataConfig
 from bert_keras.data import epochs, gather_examples, plan_pairs, pretraining_dataset
+from bert_keras.data.pretraining import PretrainingBatches
 from bert_keras.errors import InputError
 
 CONFIG = DataConfig(max_seq_length=32, max_predictions_per_seq=5)
@@ -17,7 +18,11 @@ MODES = [("whole_word", "nsp"), ("span", "none"), ("token", "sop")]
 
 def batches(corpus, count, start_step=0, seed=3, batch_size=BATCH, config=CONFIG, **arguments):
     dataset = pretraining_dataset(corpus, config, batch_size, seed, start_step, **arguments)
-    return [{name: value.numpy() for name, value in batch.items()} for batch in dataset.take(count)]
+    return listed(dataset.take(count))
+
+
+def listed(dataset):
+    return list(dataset.as_numpy_iterator())
 
 
 def plan(corpus, seed, epoch):
@@ -167,9 +172,10 @@ def test_words_are_masked_whole_by_the_vocabulary_or_by_what_the_corpus_knows(
 def test_resumed_epoch_offsets_give_the_same_batches_without_planning_the_past(
     varied_corpus, steps_per_epoch, monkeypatch
 ):
-    known: list[int] = []
     start = 3 * steps_per_epoch
-    whole = batches(varied_corpus, start + 2, epoch_offsets=known)
+    first = PretrainingBatches(varied_corpus, CONFIG, BATCH, seed=3)
+    whole = listed(first.from_step(0).take(start + 2))
+    known = first.stream.offsets_before(start * BATCH)
     assert known[:2] == [0, len(plan(varied_corpus, 3, 0))]
 
     planned = []
@@ -180,8 +186,17 @@ def test_resumed_epoch_offsets_give_the_same_batches_without_planning_the_past(
             return super()._plan(epoch)
 
     monkeypatch.setattr("bert_keras.data.pretraining.ExampleStream", Recording)
-    assert_same(batches(varied_corpus, 2, start, epoch_offsets=list(known)), whole[start:])
+    resumed = PretrainingBatches(varied_corpus, CONFIG, BATCH, seed=3)
+    resumed.stream.resume(known)
+    assert_same(listed(resumed.from_step(start).take(2)), whole[start:])
     assert min(planned) >= 2
+
+
+def test_epochs_of_other_data_are_refused(varied_corpus):
+    resumed = PretrainingBatches(varied_corpus, CONFIG, BATCH, seed=3)
+    resumed.stream.resume([0, 1, 100_000])
+    with pytest.raises(InputError, match="saved epoch offsets"):
+        resumed.from_step(0)
 
 
 def test_another_epoch_gives_other_pairs_and_other_masks(varied_corpus):
@@ -206,7 +221,6 @@ def test_another_seed_gives_other_batches(varied_corpus):
         ({"host_index": 2, "host_count": 2}, "received 2 of 2"),
         ({"seed": -1}, "seed must lie"),
         ({"start_step": -1}, "start_step must not be negative; received -1"),
-        ({"epoch_offsets": [0, 1, 100_000]}, "saved epoch offsets"),
     ],
 )
 def test_impossible_arguments_are_refused_in_one_line(varied_corpus, arguments, message):

@@ -45,7 +45,7 @@ def test_every_variable_and_the_position_come_back_bit_for_bit(tmp_path):
     state = RunState(
         seed=3,
         step=5,
-        stage=1,
+        phase=1,
         epoch_offsets=[0, 10**12],
         losses=[0.1, 1 / 3],
         window={"mlm_loss": [0.1 + 0.2, 7.0]},

@@ -12,10 +12,10 @@ from bert_keras.cli.progress import PretrainingProgress
 from bert_keras.corpus import Corpus, prepare_corpus
 from bert_keras.errors import InputError, Interrupted
 from bert_keras.modeling import BertForPreTraining
-from bert_keras.training import loop, measure_seconds_per_step, pretrain
+from bert_keras.training import measure_seconds_per_step, pretrain, trainer
 from bert_keras.training.metrics import read_metrics
 from bert_keras.training.optimizer import make_optimizer
-from bert_keras.training.stages import make_stages
+from bert_keras.training.phases import pretraining_phases
 from bert_keras.training.steps import make_eval_step
 from bert_keras.training.workdir import locked
 
@@ -140,7 +140,7 @@ def test_the_held_out_evaluation_gives_way_within_a_batch(
         return evaluate
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "make_eval_step", stopping)
+        patch.setattr(trainer, "make_eval_step", stopping)
         with pytest.raises(Interrupted, match="interrupted at step 6;"):
             pretrain(config, tmp_path / "run", corpus_path)
     assert len(evaluated) == 2
@@ -222,11 +222,11 @@ def test_first_ten_steps_equal_fits(finished, recipe, corpus_path):
 
     model = BertForPreTraining(config.model.bert_config(corpus.vocab_size), seed=0)
     model.compile(make_optimizer(config.optimizer, config.train.steps))
-    (stage,) = make_stages(config, corpus)
+    (phase,) = pretraining_phases(config, corpus)
     losses = []
     one_by_one = keras.callbacks.LambdaCallback(on_epoch_end=lambda _, logs: losses.append(logs))
     model.fit(
-        stage.batches_from(0),
+        phase.batches_from(0),
         epochs=10,
         steps_per_epoch=1,
         verbose=0,

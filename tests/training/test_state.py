@@ -3,7 +3,7 @@ import random
 import pytest
 import tensorflow as tf
 
-from bert_keras.training.state import EpochOffsets, RunState
+from bert_keras.training.state import RunState
 
 
 def numbers(step):
@@ -24,7 +24,7 @@ def test_skipped_batches_are_never_seen_whatever_step_a_run_goes_on_from(seed):
         first_step = draw.randint(1, last)
         state.skip(0, first_step, last)
         del left[first_step - 1 : last]
-        state.skip(1, 1, 3)  # another stage's change nothing here
+        state.skip(1, 1, 3)  # another phase's change nothing here
     for step in (0, 1, 7, 30, 59, 61):
         assert first(state.batches(0, numbers, step), 80 - step) == left[step:80]
         assert state.position(0, step) == left[step]
@@ -40,24 +40,3 @@ def test_the_state_is_read_back_from_its_line_of_text():
 def test_another_text_is_no_state(text):
     with pytest.raises(ValueError, match=r"another version|Expecting value"):
         RunState.from_json(text)
-
-
-def test_offsets_are_kept_up_to_the_end_of_the_epoch_of_the_last_batch():
-    offsets = EpochOffsets(batch_size=10, first_step=5)
-    offsets.restore([0, 25, 50, 75, 100])
-    assert offsets.before(5) == [0]
-    assert offsets.before(6) == [0, 25]
-    assert offsets.before(7) == [0, 25]
-    assert offsets.before(8) == [0, 25, 50]
-    assert offsets.before(10) == [0, 25, 50]
-
-
-def test_streams_share_what_is_known_but_not_the_list():
-    offsets = EpochOffsets(batch_size=10)
-    one = offsets.for_stream()
-    one += [0, 25, 50]
-    other = offsets.for_stream()
-    assert other == one
-    other.append(75)
-    assert one == [0, 25, 50]
-    assert offsets.before(6) == [0, 25, 50, 75]

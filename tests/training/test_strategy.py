@@ -10,7 +10,7 @@ import tensorflow as tf
 from bert_keras.config import ArithmeticConfig, DistributionConfig, dump_toml
 from bert_keras.corpus import Corpus
 from bert_keras.errors import InputError
-from bert_keras.training.stages import make_stages
+from bert_keras.training.phases import pretraining_phases
 from bert_keras.training.strategy import check_batches, find_strategy, make_strategy
 
 # The devices must be split before TensorFlow starts, hence a process of its own.
@@ -168,10 +168,10 @@ def test_each_replica_gets_its_rows_and_batches_that_leave_some_over_are_refused
 def test_the_hosts_rows_together_are_the_global_batches(recipe, corpus_path):
     corpus = Corpus.open(corpus_path)
     recipe = replace(recipe, data=replace(recipe.data, phases=()))
-    (whole,) = make_stages(recipe, corpus)
-    parts = [make_stages(recipe, corpus, (number, 2))[0] for number in range(2)]
-    for of in (lambda stage: stage.batches_from(3).take(2), lambda stage: stage.evaluation.batches):
-        streams = [of(stage).as_numpy_iterator() for stage in (whole, *parts)]
+    (whole,) = pretraining_phases(recipe, corpus)
+    parts = [pretraining_phases(recipe, corpus, (number, 2))[0] for number in range(2)]
+    for of in (lambda phase: phase.batches_from(3).take(2), lambda phase: phase.evaluation.batches):
+        streams = [of(phase).as_numpy_iterator() for phase in (whole, *parts)]
         for batch, *shares in zip(*streams, strict=True):
             for name, rows in batch.items():
                 np.testing.assert_array_equal(rows, np.concatenate([s[name] for s in shares]))

@@ -11,14 +11,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from bert_keras.config import CheckpointConfig, FinetuneTrainConfig, TrainConfig, WatchConfig
+from bert_keras.config import FinetuneConfig, PretrainConfig
 from bert_keras.errors import Diverged, Interrupted
 from bert_keras.objectives import Means, Objective
 from bert_keras.saving.run_state import CHECKPOINTS_FOLDER
 from bert_keras.signals import Stopped, give_way, listening
 from bert_keras.training.checkpoint import Checkpoints, check_finite
 from bert_keras.training.metrics import MetricsLog
-from bert_keras.training.stage import Stage
+from bert_keras.training.phases import Phase
 from bert_keras.training.state import RunState
 from bert_keras.training.steps import TrainStep, make_eval_step
 from bert_keras.training.strategy import distribute, is_chief
@@ -35,17 +35,15 @@ _ADVICE = (
 )
 
 
-class TrainingRun:
-    """A model's training in a work directory; the same run again goes on where it was killed.
+class Trainer:
+    """A model's training in a work directory; started again, it resumes where it was killed.
 
     Args:
         model: A Keras model that was made in the strategy's scope, as ``TrainStep`` takes it.
         optimizer: A Keras optimizer, likewise.
         objective: What is made small, and measured on held-out batches.
+        config: The recipe; read are its ``train``, ``checkpoint`` and ``watch``.
         strategy: Which devices share a step.
-        train: Length, precision and logging.
-        checkpoint: How often the state is written.
-        watch: What is done about a run that goes wrong.
         workdir: Where ``checkpoints/``, ``metrics.jsonl`` and ``logs/`` go.
         callbacks: Keras callbacks; they are told of batches (with logs when a line is logged),
             evaluations, and the run's begin and end. One that sets ``model.stop_training``
@@ -57,41 +55,36 @@ class TrainingRun:
         model: Any,
         optimizer: Any,
         objective: Objective,
+        config: PretrainConfig | FinetuneConfig,
         strategy: tf.distribute.Strategy,
-        train: TrainConfig | FinetuneTrainConfig,
-        checkpoint: CheckpointConfig,
-        watch: WatchConfig,
         workdir: Path,
         callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
-        self.model = model
-        self.optimizer = optimizer
-        self.strategy = strategy
-        self.train = train
-        self.checkpoint = checkpoint
-        self.watch = watch
+        self.model, self.optimizer, self.strategy = model, optimizer, strategy
+        self.train, self.watch = config.train, config.watch
+        self.checkpoint = config.checkpoint
         self.checkpoints = Checkpoints(
-            workdir / CHECKPOINTS_FOLDER, checkpoint.keep, is_writer=is_chief(strategy)
+            workdir / CHECKPOINTS_FOLDER, config.checkpoint.keep, is_writer=is_chief(strategy)
         )
         self.workdir = workdir
-        self.train_step = TrainStep(strategy, model, optimizer, objective, train)
-        self.eval_step = make_eval_step(strategy, model, objective, train.jit_compile)
+        self.train_step = TrainStep(strategy, model, optimizer, objective, config.train)
+        self.eval_step = make_eval_step(strategy, model, objective, config.train.jit_compile)
         self.callbacks = keras.callbacks.CallbackList(list(callbacks))
 
-    def run(self, stages: Sequence[Stage]) -> None:
-        """Trains through the stages, from the newest checkpoint on if there is one.
+    def fit(self, phases: Sequence[Phase]) -> None:
+        """Trains through the phases, from the newest checkpoint on if there is one.
 
         Raises:
             Interrupted: After Ctrl-C or SIGTERM, once the state is saved.
             Diverged: When the loss is no number or has blown up, and ``watch`` says to stop.
             OSError: When checkpoints cannot be written.
         """
-        self.stages = stages
-        total = stages[-1].last_step
+        self.phases = phases
+        total = phases[-1].last_step
         self._restore()
         step = self.state.step
         self.callbacks.set_model(self.model)
-        evaluates = any(stage.evaluation for stage in stages)
+        evaluates = any(phase.evaluation for phase in phases)
         self.callbacks.set_params({"steps": total, "initial_step": step, "evaluates": evaluates})
         self.model.stop_training = False
         self.callbacks.on_train_begin()
@@ -99,19 +92,19 @@ class TrainingRun:
         self._inputs = InputWatch(self.watch.input_share)
         with listening() as self.stop_request, self.checkpoints.writing():
             try:
-                self._run_stages(total)
+                self._fit_phases(total)
             except Stopped as stopped:  # only where all that is done is saved
                 raise Interrupted(self.state.step, stopped.signal_number) from None
         self.callbacks.on_train_end()
 
-    def _run_stages(self, total: int) -> None:
+    def _fit_phases(self, total: int) -> None:
         if not self.state.step and self.watch.on_divergence == "roll_back":
             self.checkpoints.save(self.state, self.model, self.optimizer)
         if self.state.evaluation_is_due:
-            self._evaluate(self.stages[self.state.stage], self.state.step)
+            self._evaluate(self.phases[self.state.phase], self.state.step)
         while self.state.step < total and not self.model.stop_training:
             try:
-                self._run_stage(self._stage_after(self.state.step), total)
+                self._fit_phase(self._phase_after(self.state.step), total)
             except Diverged as error:
                 self._roll_back(error)
 
@@ -125,50 +118,48 @@ class TrainingRun:
             )
         self.state = state or RunState(self.train.seed)
         agree_on_step(self.strategy, self.state.step)
-        epochs = self.stages[self.state.stage].epochs
-        if epochs:
-            epochs.restore(self.state.epoch_offsets)
+        self.phases[self.state.phase].resume(self.state.epoch_offsets)
         self._losses = LossWatch(self.watch, self.state.losses)
         # Who trained on and then went back has evaluated.
         is_evaluated = until is not None or not self.state.evaluation_is_due
         self.log = MetricsLog(self.workdir, self.state.step, is_evaluated)
         return state is not None
 
-    def _stage_after(self, step: int) -> int:
-        return next(n for n, stage in enumerate(self.stages) if step < stage.last_step)
+    def _phase_after(self, step: int) -> int:
+        return next(n for n, phase in enumerate(self.phases) if step < phase.last_step)
 
-    def _run_stage(self, number: int, total: int) -> None:
-        """Trains to the end of a stage, or until a callback says stop."""
-        stage, step = self.stages[number], self.state.step
+    def _fit_phase(self, number: int, total: int) -> None:
+        """Trains to the end of a phase, or until a callback says stop."""
+        phase, step = self.phases[number], self.state.step
         window = Window(self.state.window)
-        dataset = self.state.batches(number, stage.batches_from, step)
+        dataset = self.state.batches(number, phase.batches_from, step)
         distributed = distribute(self.strategy, dataset)
         self.train_step.expect(distributed.element_spec)
         batches = iter(distributed)
         take = self._take_first
-        while step < stage.last_step:
+        while step < phase.last_step:
             self.callbacks.on_train_batch_begin(step)
             before = step
-            step += self._steps_of_call(before, stage.last_step)
+            step += self._steps_of_call(before, phase.last_step)
             with window.timed():
                 means = take(batches, step - before, window)
             take = self._take
             window.add(step, means)
             logs = {}
-            if _has_passed(before, step, self.train.log_every_steps) or step == stage.last_step:
-                logs = self._log(window, stage, step)
+            if _has_passed(before, step, self.train.log_every_steps) or step == phase.last_step:
+                logs = self._log(window, phase, step)
             self.callbacks.on_train_batch_end(step - 1, logs)
             is_due = _has_passed(before, step, self.train.eval_every_steps) or step == total
             self.state.step = step
-            self.state.evaluation_is_due = is_due and stage.evaluation is not None
+            self.state.evaluation_is_due = is_due and phase.evaluation is not None
             if self.state.evaluation_is_due:
                 window.settle(self._losses.check)
                 check_finite(step, self.model, self.optimizer)
-            if is_saved := self._is_time_to_save(before, step) or step == stage.last_step:
+            if is_saved := self._is_time_to_save(before, step) or step == phase.last_step:
                 self._save(number, step, window)
             if self.state.evaluation_is_due:
                 with suppress(Stopped):  # what is not saved yet comes first
-                    self._evaluate(stage, step)
+                    self._evaluate(phase, step)
             stopping = self.stop_request.signal_number
             is_last = step == total or self.model.stop_training
             if (is_last or stopping) and not is_saved:
@@ -206,11 +197,11 @@ class TrainingRun:
             batch = next(batches)
         return self.train_step(batch)
 
-    def _log(self, window: Window, stage: Stage, step: int) -> dict[str, float]:
+    def _log(self, window: Window, phase: Phase, step: int) -> dict[str, float]:
         """Writes the window's line."""
         window.settle(self._losses.check)
         calls = window.timed_calls
-        logs = window.close() | stage.constants
+        logs = window.close() | phase.constants
         logs["learning_rate"] = float(self.optimizer.learning_rate)  # the next step's
         self.log.write(step, "train", logs)
         self._inputs.look(step, logs.get("input_share", 0.0), calls)
@@ -224,12 +215,11 @@ class TrainingRun:
     def _save(self, number: int, step: int, window: Window) -> None:
         """Begins to write the state, once the loss is known to be good."""
         window.settle(self._losses.check)
-        epochs = self.stages[number].epochs
         position = self.state.position(number, step)
         self.state = replace(
             self.state,
-            stage=number,
-            epoch_offsets=epochs.before(position) if epochs else [],
+            phase=number,
+            epoch_offsets=self.phases[number].epoch_offsets(position),
             losses=self._losses.losses,
             window=window.sums,
         )
@@ -242,11 +232,11 @@ class TrainingRun:
         Raises:
             Diverged: When that is not asked for, or not possible.
         """
-        number = self._stage_after(error.step - 1)
-        stage_start = self.stages[number - 1].last_step if number else 0
+        number = self._phase_after(error.step - 1)
+        phase_start = self.phases[number - 1].last_step if number else 0
         # A call of several steps tells of the last of them.
         skipped_steps = max(self.watch.skip_steps, self.train.steps_per_call)
-        first = max(stage_start + 1, error.step - skipped_steps + 1)
+        first = max(phase_start + 1, error.step - skipped_steps + 1)
         skipped, roll_backs = self.state.skipped, self.state.roll_backs + 1
         if self.watch.on_divergence == "stop":
             raise Diverged(error.step, f"{error}; {_ADVICE}") from None
@@ -271,16 +261,16 @@ class TrainingRun:
             *(f"{step:,}" for step in (self.state.step, first, error.step)),
         )
 
-    def _evaluate(self, stage: Stage, step: int) -> None:
-        """Logs what the stage's evaluation finds.
+    def _evaluate(self, phase: Phase, step: int) -> None:
+        """Logs what the phase's evaluation finds.
 
         Raises:
             Stopped: When a signal came before it was done; nothing is logged.
         """
-        assert stage.evaluation is not None
+        assert phase.evaluation is not None
         with self.stop_request.raised():
             self.callbacks.on_test_begin()
-            values = stage.evaluation(self) | stage.constants
+            values = phase.evaluation(self) | phase.constants
         self.log.write(step, "eval", values)
         self.callbacks.on_test_end(values | {"step": step})
 

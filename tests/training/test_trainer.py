@@ -5,21 +5,20 @@ import os
 import signal
 import threading
 import time
-from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_keras.config import CheckpointConfig, TrainConfig, WatchConfig
+from bert_keras.config import CheckpointConfig, PretrainConfig, TrainConfig, WatchConfig
 from bert_keras.errors import Diverged, Interrupted
 from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.objectives import SquaredError
 from bert_keras.optimizers import AdamW
-from bert_keras.training.loop import TrainingRun
 from bert_keras.training.metrics import read_metrics
-from bert_keras.training.stage import Stage
+from bert_keras.training.phases import Phase
+from bert_keras.training.trainer import Trainer
 
 STEPS = 60
 BAD = 41  # the number of the batch that is spoilt, from 0: that of step 42
@@ -96,22 +95,27 @@ def kill():
     raise Kill
 
 
-def train(workdir, batches=points, callbacks=(), stages=None, train=None, checkpoint=None, **watch):
+def train(workdir, batches=points, callbacks=(), phases=None, train=None, checkpoint=None, **watch):
     """Trains or goes on with a run; returns its weights."""
     keras.utils.set_random_seed(0)
     model = Line()
-    run = TrainingRun(
+    config = PretrainConfig(
+        train=TrainConfig(
+            **{"steps": STEPS, "log_every_steps": 10, "eval_every_steps": 1000} | (train or {})
+        ),
+        checkpoint=CheckpointConfig(**({"every_steps": 6, "keep": 5} | (checkpoint or {}))),
+        watch=WatchConfig(**({"input_share": 1.0} | watch)),
+    )
+    trainer = Trainer(
         model,
         AdamW(0.05, bias_correction=True),
         SquaredError("line"),
+        config,
         tf.distribute.get_strategy(),
-        replace(TrainConfig(steps=STEPS, log_every_steps=10, eval_every_steps=1000), **train or {}),
-        CheckpointConfig(**({"every_steps": 6, "keep": 5} | (checkpoint or {}))),
-        WatchConfig(**({"input_share": 1.0} | watch)),
         workdir,
         callbacks,
     )
-    run.run(stages or [Stage(STEPS, batches)])
+    trainer.fit(phases or [Phase(STEPS, batches)])
     return np.concatenate([w.numpy().ravel() for w in model.weights])
 
 
@@ -218,9 +222,9 @@ def test_weights_that_overflow_at_the_last_step_are_not_taken_for_a_model(tmp_pa
 
 
 def test_weights_that_overflow_before_an_evaluation_are_rolled_back_and_never_evaluated(tmp_path):
-    stage = Stage(STEPS, points, lambda run: {"sum": float(run.model.dense.kernel.numpy().sum())})
+    phase = Phase(STEPS, points, lambda run: {"sum": float(run.model.dense.kernel.numpy().sum())})
     settings = {"on_divergence": "roll_back", "skip_steps": 1, "train": {"eval_every_steps": 20}}
-    weights = train(tmp_path / "run", callbacks=[overflow_at(20)], stages=[stage], **settings)
+    weights = train(tmp_path / "run", callbacks=[overflow_at(20)], phases=[phase], **settings)
     assert weights.tobytes() == train(tmp_path / "expected", without(19)).tobytes()
     lines = [line for line in read_metrics(tmp_path / "run") if line["split"] == "eval"]
     assert [line["step"] for line in lines] == [20, 40, 60]
@@ -228,9 +232,9 @@ def test_weights_that_overflow_before_an_evaluation_are_rolled_back_and_never_ev
 
 
 @pytest.mark.parametrize("step", [13, 30, 31, 47])
-def test_a_killed_run_of_two_stages_ends_with_the_same_weights_and_log(step, tmp_path):
-    stages = [Stage(30, points), Stage(STEPS, lambda step: points(step + 1000))]
-    settings = {"train": {"log_every_steps": 7}, "stages": stages}
+def test_a_killed_run_of_two_phases_ends_with_the_same_weights_and_log(step, tmp_path):
+    phases = [Phase(30, points), Phase(STEPS, lambda step: points(step + 1000))]
+    settings = {"train": {"log_every_steps": 7}, "phases": phases}
     expected = train(tmp_path / "undisturbed", **settings)
     with pytest.raises(Kill):
         train(tmp_path / "run", callbacks=[At(step, kill)], **settings)
@@ -249,7 +253,7 @@ def test_an_evaluation_gives_way_to_a_stop_and_is_made_up_for(tmp_path):
         evaluated.append(int(run.optimizer.iterations))
         return {"score": float(run.optimizer.iterations)}
 
-    settings = {"stages": [Stage(STEPS, points, evaluation)], "train": {"eval_every_steps": 20}}
+    settings = {"phases": [Phase(STEPS, points, evaluation)], "train": {"eval_every_steps": 20}}
     stop = At(20, lambda: signal.raise_signal(signal.SIGTERM))
     with pytest.raises(Interrupted, match="at step 20") as error:
         train(tmp_path, callbacks=[stop], **settings)
@@ -265,7 +269,7 @@ def test_an_evaluation_gives_way_to_a_stop_and_is_made_up_for(tmp_path):
 
 def test_a_stop_at_the_last_evaluation_is_no_end_of_the_run(tmp_path):
     evaluation = lambda run: {"score": 1.0}  # noqa: E731
-    settings = {"stages": [Stage(STEPS, points, evaluation)]}
+    settings = {"phases": [Phase(STEPS, points, evaluation)]}
     stop = At(STEPS, lambda: signal.raise_signal(signal.SIGTERM))
     with pytest.raises(Interrupted, match="at step 60"):
         train(tmp_path, callbacks=[stop], **settings)
@@ -274,8 +278,8 @@ def test_a_stop_at_the_last_evaluation_is_no_end_of_the_run(tmp_path):
     assert line["step"] == 60
 
 
-@pytest.mark.parametrize("stage", [0, 1])
-def test_the_first_step_of_a_stage_is_not_waited_for(stage, tmp_path):
+@pytest.mark.parametrize("phase", [0, 1])
+def test_the_first_step_of_a_phase_is_not_waited_for(phase, tmp_path):
     """All before it is saved, so it has nothing to lose; here its batch would never come."""
     told, never = [], threading.Event()
 
@@ -293,16 +297,16 @@ def test_the_first_step_of_a_stage_is_not_waited_for(stage, tmp_path):
         return points(step).map(hold_up)
 
     later = lambda step: points(step + 1000)  # noqa: E731
-    expected = train(tmp_path / "undisturbed", stages=[Stage(30, points), Stage(STEPS, later)])
-    stages = [Stage(30, points), Stage(STEPS, later)]
-    stages[stage].batches_from = endless
-    with pytest.raises(Interrupted, match=f"at step {30 * stage};"):
-        train(tmp_path / "run", stages=stages)
+    expected = train(tmp_path / "undisturbed", phases=[Phase(30, points), Phase(STEPS, later)])
+    phases = [Phase(30, points), Phase(STEPS, later)]
+    phases[phase].batches_from = endless
+    with pytest.raises(Interrupted, match=f"at step {30 * phase};"):
+        train(tmp_path / "run", phases=phases)
     never.set()
     written = [int(path.stem[-9:]) for path in (tmp_path / "run").glob("checkpoints/step-*")]
-    assert max(written, default=0) == 30 * stage
-    stages = [Stage(30, points), Stage(STEPS, later)]
-    assert train(tmp_path / "run", stages=stages).tobytes() == expected.tobytes()
+    assert max(written, default=0) == 30 * phase
+    phases = [Phase(30, points), Phase(STEPS, later)]
+    assert train(tmp_path / "run", phases=phases).tobytes() == expected.tobytes()
 
 
 def test_a_run_that_waits_for_its_data_says_so_once(tmp_path, caplog):

@@ -1,0 +1,182 @@
+"""The phases of a run: which batches at which step, and what is held out."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tensorflow as tf
+
+from bert_keras.config import DataConfig, PretrainConfig
+from bert_keras.corpus import Corpus
+from bert_keras.data.coverage import summarize_epoch
+from bert_keras.data.pretraining import PretrainingBatches, pretraining_dataset
+from bert_keras.modeling.random import fold_in
+from bert_keras.objectives import perplexity
+from bert_keras.training.strategy import distribute, rows_of_host
+from bert_keras.training.window import Window
+
+if TYPE_CHECKING:
+    from bert_keras.training.trainer import Trainer
+
+_logger = logging.getLogger("bert_keras")
+
+
+@dataclass
+class Phase:
+    """A part of a run on batches of one shape.
+
+    Attributes:
+        last_step: The number of updates at its end.
+        batches_from: From the number of updates done to the endless batches from there on.
+        evaluation: Gives what is logged of the model as it is now, such as ``HeldOutMeans``;
+            ``None`` evaluates nothing.
+        constants: Logged with every line, such as the sequence length.
+    """
+
+    last_step: int
+    batches_from: Callable[[int], tf.data.Dataset]
+    evaluation: Callable[["Trainer"], dict[str, float]] | None = None
+    constants: dict[str, float] = field(default_factory=dict)
+
+    def epoch_offsets(self, batch: int) -> list[int]:
+        """What a checkpoint keeps of the epochs' plans before the batch of a number."""
+        return []
+
+    def resume(self, epoch_offsets: Sequence[int]) -> None:
+        """Takes up what a checkpoint kept."""
+
+
+class PretrainingPhase(Phase):
+    """A phase whose batches are sampled from a corpus.
+
+    Args:
+        batches: The phase's batches, counted from its first step.
+        first_step: The number of updates before it.
+        last_step: The number of updates at its end.
+        evaluation: As in ``Phase``.
+    """
+
+    def __init__(
+        self,
+        batches: PretrainingBatches,
+        first_step: int,
+        last_step: int,
+        evaluation: "HeldOutMeans | None" = None,
+    ) -> None:
+        self.batches, self.first_step = batches, first_step
+        super().__init__(
+            last_step,
+            lambda step: batches.from_step(step - first_step),
+            evaluation,
+            {"max_seq_length": batches.config.max_seq_length},
+        )
+
+    def epoch_offsets(self, batch: int) -> list[int]:
+        """Where the epochs begin among the examples, as far as the batches before need them."""
+        first_example = (batch - self.first_step) * self.batches.batch_size
+        return self.batches.stream.offsets_before(first_example)
+
+    def resume(self, epoch_offsets: Sequence[int]) -> None:
+        """Takes up what a checkpoint kept, so that past epochs need not be planned again."""
+        self.batches.stream.resume(epoch_offsets)
+
+
+@dataclass
+class HeldOutMeans:
+    """The evaluation by the model's own losses and accuracies on held-out batches.
+
+    Attributes:
+        batches: A finite dataset of global batches, always the same ones.
+        constants: Logged with every evaluation, such as what guessing would reach.
+    """
+
+    batches: tf.data.Dataset
+    constants: dict[str, float] = field(default_factory=dict)
+
+    def __call__(self, trainer: "Trainer") -> dict[str, float]:
+        """The means over the batches."""
+        window = Window()
+        for batch in distribute(trainer.strategy, self.batches):
+            window.add(0, trainer.eval_step(batch))
+        window.settle()
+        values = window.means()
+        if "mlm_loss" in values:
+            values["mlm_perplexity"] = perplexity(values["mlm_loss"])
+        return values | self.constants
+
+
+def pretraining_phases(
+    config: PretrainConfig, corpus: Corpus, host: tuple[int, int] = (0, 1)
+) -> list[PretrainingPhase]:
+    """The phases of ``data.phases`` and the rest of the run, each with its own batches.
+
+    Each phase samples under a seed of its own, so that none repeats another's examples; the
+    held-out batches are those of the phase's lengths.
+
+    Args:
+        config: The recipe.
+        corpus: What to train on.
+        host: Which host this is and how many there are; each gathers its own rows alone.
+    """
+    train_texts, held_out = corpus.split(config.data.eval_fraction)
+    phases: list[PretrainingPhase] = []
+    for data, batch_size, last_step in config.phases():
+        seed = fold_in(config.train.seed, f"stage {len(phases)}")
+        phases.append(
+            PretrainingPhase(
+                PretrainingBatches(train_texts, data, batch_size, seed, host),
+                first_step=phases[-1].last_step if phases else 0,
+                last_step=min(last_step, config.train.steps),
+                evaluation=_evaluation(held_out, data, batch_size, config, host),
+            )
+        )
+    return phases
+
+
+def say_epochs(phases: Sequence[PretrainingPhase]) -> None:
+    """Says what an epoch of each phase is, and of the last one what in it teaches nothing.
+
+    Early phases are often short on purpose.
+
+    Args:
+        phases: From ``pretraining_phases``.
+    """
+    for phase in phases:
+        batches = phase.batches
+        summary = summarize_epoch(batches.corpus, batches.config, batches.seed)
+        until = f"to step {phase.last_step:,} " if len(phases) > 1 else ""
+        _logger.info("%s%s", until, summary.describe())
+        for line in summary.warnings() if phase is phases[-1] else ():
+            _logger.warning("%s", line)
+
+
+def _evaluation(
+    held_out: Corpus,
+    data: DataConfig,
+    batch_size: int,
+    config: PretrainConfig,
+    host: tuple[int, int],
+) -> HeldOutMeans | None:
+    if not len(held_out.documents):
+        return None
+    seed = fold_in(config.train.seed, "evaluation")
+    batches = pretraining_dataset(held_out, data, batch_size, seed).take(config.train.eval_batches)
+    batches = batches.cache()
+    return HeldOutMeans(rows_of_host(batches, host), _baselines(batches))
+
+
+def _baselines(batches: tf.data.Dataset) -> dict[str, float]:
+    """What always guessing the most frequent answer would reach on the held-out batches."""
+    words, labels = [], []
+    for batch in batches.as_numpy_iterator():
+        words.append(batch["masked_lm_ids"][batch["masked_lm_weights"] > 0])
+        if "next_sentence_labels" in batch:
+            labels.append(batch["next_sentence_labels"])
+    return {
+        f"{task}_baseline_accuracy": float(np.bincount(np.concatenate(answers)).max())
+        / sum(map(len, answers))
+        for task, answers in (("mlm", words), ("nsp", labels))
+        if answers
+    }
