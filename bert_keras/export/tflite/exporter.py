@@ -119,6 +119,7 @@ def export_tflite(
         "model": type(model).__name__,
         "settings": asdict(config) | {"length": padded},
         "signature": config.input,
+        "outputs": {output.name: output.meaning for output in answers.outputs},
         "texts": len(sequences.features if sequences.masked else examples.measured),
         "source": examples.source,
         "own_length": own_length(whole),
