@@ -45,14 +45,12 @@ def by_converter(converter: Any, calibration: Sequence[Any]) -> bytes:
 
     from bert_keras.export.tflite.convert import SIGNATURE, quiet_converter
 
-    score, converter.masked_score = converter.masked_score, -50.0
     with tempfile.TemporaryDirectory() as folder, quiet_converter():
         converter.save(folder)
         work = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
         work.optimizations = [tf.lite.Optimize.DEFAULT]
         work.representative_dataset = lambda: ((SIGNATURE, batch) for batch in calibration)
         data: bytes = work.convert()
-    converter.masked_score = score
     return data
 
 
@@ -146,7 +144,9 @@ def measure(options: argparse.Namespace) -> Row:
     files = {variant: converter.convert(variant, ranges) for variant in OURS}
     plain = files["none"]
     makers: dict[str, Callable[[], bytes]] = {
-        "converter, all ranges fixed": lambda: by_converter(converter, ranges),
+        "converter, all ranges fixed": lambda: by_converter(
+            Converter(model, answers, options.length, -50.0), ranges
+        ),
         "ai-edge-quantizer, dynamic": lambda: by_quantizer(plain, ranges, None),
     }
     files |= {name: make() for name, make in makers.items()}

@@ -92,6 +92,7 @@ def ours(corpus: str) -> Work:
     """The recipe in bfloat16, by our step on its phases; at its end it stays as it is."""
     import tensorflow as tf
 
+    from bert_keras.arithmetic import for_training
     from bert_keras.config import PretrainConfig, load_toml
     from bert_keras.corpus import Corpus
     from bert_keras.modeling import BertForPreTraining
@@ -102,7 +103,8 @@ def ours(corpus: str) -> Work:
     config = load_toml(PretrainConfig, RECIPE, ["train.precision=mixed_bfloat16"])
     opened = Corpus.open(corpus)
     architecture = config.model.bert_config(opened.vocab_size)
-    model = BertForPreTraining(architecture, dtype=config.train.precision)
+    arithmetic = for_training(config.train.jit_compile)
+    model = BertForPreTraining(architecture, dtype=config.train.precision, arithmetic=arithmetic)
     optimizer = make_optimizer(config.optimizer, config.train.steps)
     optimizer.build(model.trainable_variables)
     step = TrainStep(tf.distribute.get_strategy(), model, optimizer, model.objective, config.train)

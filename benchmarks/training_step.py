@@ -88,19 +88,23 @@ def ours(shape: Shape, strategy: Any = None, **settings: Any) -> Work:
     """Our loop's step, on one device unless a strategy is given; ``settings`` as in ``[train]``."""
     import tensorflow as tf
 
+    from bert_keras.arithmetic import for_training
     from bert_keras.config import ArithmeticConfig, BertConfig, OptimizerConfig
     from bert_keras.modeling import BertForPreTraining
     from bert_keras.training import make_optimizer
     from bert_keras.training.steps import TrainStep
 
     strategy = strategy or tf.distribute.get_strategy()
-    arithmetic = ArithmeticConfig(**settings)
+    train = ArithmeticConfig(**settings)
     with strategy.scope():
-        model = BertForPreTraining(BertConfig(**shape.model()), dtype=arithmetic.precision)
-        model.encoder.rematerialize = arithmetic.rematerialize
+        model = BertForPreTraining(
+            BertConfig(**shape.model()),
+            dtype=train.precision,
+            arithmetic=for_training(train.jit_compile, train.rematerialize),
+        )
         optimizer = make_optimizer(OptimizerConfig(), 1_000_000)
         optimizer.build(model.trainable_variables)
-    step = TrainStep(strategy, model, optimizer, model.objective, arithmetic)
+    step = TrainStep(strategy, model, optimizer, model.objective, train)
     rows = tf.data.Dataset.from_tensors(shape.data())
     batch = next(iter(strategy.experimental_distribute_dataset(rows)))
 

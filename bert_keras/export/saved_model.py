@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from bert_keras.arithmetic import Inference, OneDNN
 from bert_keras.config.checks import check_settings
 from bert_keras.config.export import SavedModelConfig
 from bert_keras.errors import InputError
@@ -19,12 +20,12 @@ from bert_keras.export.session import quiet
 from bert_keras.export.signatures import ServedModel
 from bert_keras.export.versions import next_version
 from bert_keras.export.warmup import write_warmup
-from bert_keras.export.weights import serving_copy
 from bert_keras.files import check_utf8, write_text_atomic
 from bert_keras.saving.opening import check_vocabulary_size
 from bert_keras.tokenization import BertTokenizer
 
 REPORT_FILE = "export_report.json"
+_ARITHMETICS = {"cpu": OneDNN(), "gpu": Inference()}
 
 
 def export_saved_model(
@@ -105,7 +106,8 @@ def _trace(
         graph_tokenizer = GraphTokenizer(tokenizer, config.max_length, kind.truncation(model))
     # Reading variables back names the device they were on, and a server for CPUs has no other.
     with tf.device("CPU:0" if config.device == "cpu" else None):
-        copy = serving_copy(model, config.weights)
+        arithmetic = _ARITHMETICS[config.device]
+        copy = model.copy(dtype=config.weights, packed=True, arithmetic=arithmetic)
     return kind(copy, tokenizer, graph_tokenizer, config)
 
 
@@ -123,6 +125,6 @@ def _reference(model: Any, tokenizer: BertTokenizer) -> Any:
     """The model as Keras computes it in float32, with the tokenizer."""
     if model.dtype_policy.name == "float32" and model.tokenizer is tokenizer:
         return model
-    copy = serving_copy(model, "float32", packed=model.packed)
+    copy = model.copy(dtype="float32")
     copy.tokenizer = tokenizer
     return copy

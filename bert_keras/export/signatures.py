@@ -8,7 +8,6 @@ from bert_keras.export.answers import Answers
 from bert_keras.export.outputs import check_declared
 from bert_keras.export.sequences import NAMES, Tensors, checked_ids, checked_texts, within_limit
 from bert_keras.export.weights import variables_read
-from bert_keras.modeling.layers import for_inference
 
 DEFAULT, TOKENS, TOKENIZE = "serving_default", "tokens", "tokenize"
 
@@ -22,8 +21,7 @@ class ServedModel(tf.Module):
 
     def __init__(self, answers: Answers) -> None:
         super().__init__(name="bert")
-        with for_inference(answers.config.device):
-            functions = _functions(answers)
+        functions = _functions(answers)
         self.variables_read = variables_read(answers.model, list(functions.values()))
         self.tokenizer = answers.graph_tokenizer
         self.functions = functions

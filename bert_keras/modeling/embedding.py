@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
-from bert_keras.modeling.encoder import BertEncoder
+from bert_keras.modeling.encoder import make_encoders
 from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.objectives import Batch
@@ -74,9 +74,7 @@ class BertForSentenceEmbedding(BertModel):
         self.include_prompt = include_prompt
         self.do_lower_case = do_lower_case
         self.prompt()  # says so when there is no such default
-        self.encoder = BertEncoder(
-            config, seed, packed, with_pooler, dtype=self.dtype_policy, name="encoder"
-        )
+        (self.encoder,) = make_encoders(self, "encoder", with_pooler=with_pooler)
         self.build()
 
     def dropout_counter(self) -> DropoutSeeds:

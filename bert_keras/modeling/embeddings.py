@@ -9,7 +9,7 @@ from bert_keras.config import BertConfig
 from bert_keras.modeling.layers import BertLayer
 from bert_keras.modeling.layout import Layout
 from bert_keras.modeling.lookup import lookup
-from bert_keras.modeling.random import dropout, kernel_initializer
+from bert_keras.modeling.random import dropout
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -36,7 +36,7 @@ class BertEmbeddings(BertLayer):
             table = self.add_weight(
                 name=name,
                 shape=(rows, self.config.hidden_size),
-                initializer=kernel_initializer(self.config.initializer_range, self.sub_seed(name)),
+                initializer=self.initializer(name),
                 autocast=False,
             )
             setattr(self, name, table)

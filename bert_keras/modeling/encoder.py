@@ -1,5 +1,6 @@
 """The encoder: embeddings, Transformer layers, pooler (Devlin et al. 2018, section 3)."""
 
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -28,13 +29,7 @@ class BertEncoder(BertModel):
     Returns a dictionary of ``sequence_output`` [B, L, H] and ``pooled_output`` [B, H] in the
     compute dtype. In a packed model the sequence output at padding is 0. With
     ``with_pooler=False`` there is no pooler and no ``pooled_output``.
-
-    Attributes:
-        rematerialize: Whether the backward pass computes what is inside each Transformer layer
-            once more instead of keeping it (Chen et al. 2016); no part of what is saved.
     """
-
-    rematerialize: bool = False
 
     def __init__(
         self,
@@ -45,12 +40,12 @@ class BertEncoder(BertModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(config, seed, packed, **kwargs)
-        self.embeddings = self.part(BertEmbeddings, "embeddings")
+        self.embeddings = self.sublayer(BertEmbeddings, "embeddings")
         self.transformer_layers = [
-            self.part(TransformerLayer, f"layer_{index}")
+            self.sublayer(TransformerLayer, f"layer_{index}")
             for index in range(config.num_hidden_layers)
         ]
-        self.pooler: Any = self.part(Pooler, "pooler") if with_pooler else None
+        self.pooler: Any = self.sublayer(Pooler, "pooler") if with_pooler else None
         for layer in (self.embeddings, *self.transformer_layers):
             layer.build()
         if self.pooler is not None:
@@ -106,13 +101,46 @@ class BertEncoder(BertModel):
 
         layout = packed_layout(mask) if self.packed else padded_layout(mask)
         tokens = self.embeddings(input_ids, types, layout, dropout_seed)
+        again = self.arithmetic.rematerialize
         for layer in self.transformer_layers:
             call = partial(layer, layout=layout, dropout_seed=dropout_seed)
             # The masks drawn again are the same: they follow from the seed.
-            tokens = tf.recompute_grad(call)(tokens) if self.rematerialize else call(tokens)
+            tokens = tf.recompute_grad(call)(tokens) if again else call(tokens)
         return tokens, layout
 
     def pool(self, tokens: tf.Tensor, layout: Layout) -> tf.Tensor:
         """The pooled output [B, H] of the first token of each sequence."""
         first = layout.rows(tf.zeros_like(layout.attention_mask[:, :1]))
         return self.pooler(lookup(tokens, first[:, 0]))
+
+
+def make_encoders(model: BertModel, *names: str, with_pooler: bool = True) -> list[BertEncoder]:
+    """Encoders of a model, made as the model is.
+
+    The variables of a single one have the paths that they have in an encoder by itself
+    (``embeddings/word_embeddings``), and its weights follow from the model's own seed. Where there
+    are several, their paths begin with the encoder's name (``decoder/embeddings/...``), and each
+    has a seed of its own.
+
+    Args:
+        model: What they are a part of.
+        names: What they are called.
+        with_pooler: Whether they have a pooler.
+    """
+    is_alone = len(names) == 1
+    encoders = []
+    for name in names:
+        with nullcontext() if is_alone else keras.name_scope(name):
+            encoders.append(
+                BertEncoder(
+                    model.config,
+                    model.seed if is_alone else model.sub_seed(name),
+                    model.packed,
+                    with_pooler,
+                    arithmetic=model.arithmetic,
+                    initialize=model.initialize,
+                    dtype=model.dtype_policy,
+                    name=name,
+                )
+            )
+    return encoders

@@ -13,7 +13,6 @@ from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.headed import HeadedModel
 from bert_keras.modeling.heads import Classifier
-from bert_keras.modeling.transformer import masked_score
 from bert_keras.objectives import (
     Batch,
     SigmoidCrossEntropy,
@@ -163,7 +162,9 @@ class BertForSequenceClassification(_LabellingModel):
             return SquaredError("regression")
         if self.problem_type == "multi_label_classification":
             return SigmoidCrossEntropy("classification")
-        return SoftmaxCrossEntropy("classification", loss_weights="example_weights")
+        return SoftmaxCrossEntropy(
+            "classification", loss_weights="example_weights", arithmetic=self.arithmetic
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -197,7 +198,7 @@ class BertForTokenClassification(_LabellingModel):
 
     def supervised_objective(self) -> SupervisedObjective:
         """Loss in nats and accuracy over the labelled tokens."""
-        return SoftmaxCrossEntropy("tagging")
+        return SoftmaxCrossEntropy("tagging", arithmetic=self.arithmetic)
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -220,7 +221,8 @@ class BertForQuestionAnswering(HeadedModel):
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout = self.encoder.encode(inputs, seed)
         logits = layout.to_sequences(self.span_head(tokens, seed))
-        padding = tf.cast(1 - layout.attention_mask, logits.dtype) * masked_score()
+        is_padding = tf.cast(1 - layout.attention_mask, logits.dtype)
+        padding = is_padding * self.arithmetic.masked_score
         return {
             "start_logits": logits[:, :, 0] + padding,
             "end_logits": logits[:, :, 1] + padding,
@@ -228,7 +230,7 @@ class BertForQuestionAnswering(HeadedModel):
 
     def supervised_objective(self) -> SupervisedObjective:
         """The mean loss of start and end, and how often both are right."""
-        return SpanCrossEntropy()
+        return SpanCrossEntropy(self.arithmetic)
 
 
 def _merge_windows(sequences: tf.Tensor) -> tf.Tensor:

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from bert_keras.config import BertConfig
-from bert_keras.modeling.encoder import BertEncoder
+from bert_keras.modeling.encoder import make_encoders
 from bert_keras.modeling.model import SupervisedModel
 from bert_keras.modeling.random import DropoutSeeds
 
@@ -18,11 +18,9 @@ class HeadedModel(SupervisedModel):
         self, config: BertConfig, seed: int = 0, packed: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(config, seed, packed, **kwargs)
-        self.encoder = BertEncoder(
-            config, seed, packed, self.with_pooler, dtype=self.dtype_policy, name="encoder"
-        )
+        (self.encoder,) = make_encoders(self, "encoder", with_pooler=self.with_pooler)
         for name, layer in self.heads.items():
-            head = self.part(layer, name, **self.head_arguments())
+            head = self.sublayer(layer, name, **self.head_arguments())
             head.build()
             setattr(self, name, head)
         self.build()

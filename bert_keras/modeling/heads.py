@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
-from bert_keras.modeling.layers import BertLayer, activation, add_bias
+from bert_keras.modeling.layers import BertLayer
 from bert_keras.modeling.random import dropout
 
 
@@ -37,7 +37,7 @@ class MaskedLMHead(BertLayer):
 
     def __init__(self, config: BertConfig, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(config, seed, **kwargs)
-        self.transform = self.dense(config.hidden_size, "transform", activation(config.hidden_act))
+        self.transform = self.dense(config.hidden_size, "transform", self.activation())
         self.norm = self.layer_norm()
 
     def build(self, *shapes: Any) -> None:
@@ -62,7 +62,7 @@ class MaskedLMHead(BertLayer):
         transformed = self.norm(self.transform(tokens))
         table = tf.cast(word_embeddings, transformed.dtype)
         logits = tf.matmul(transformed, table, transpose_b=True)
-        return add_bias(logits, tf.cast(self.output_bias, logits.dtype))
+        return self.arithmetic.add_bias(logits, tf.cast(self.output_bias, logits.dtype))
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")

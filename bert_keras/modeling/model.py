@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 import keras
 import tensorflow as tf
 
+from bert_keras.arithmetic import PLAIN, Arithmetic
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
-from bert_keras.modeling.random import fold_in
+from bert_keras.modeling.layers import Configured
 from bert_keras.objectives import Batch, SupervisedObjective, total_loss
 
 if TYPE_CHECKING:  # models are handed their tokenizer
@@ -29,7 +30,7 @@ class Assets(Protocol):
         ...
 
 
-class BertModel(keras.Model):
+class BertModel(Configured, keras.Model):
     """A Keras model made of a ``BertConfig``; its weights are there once it is made.
 
     ``tokenizer`` is what its text is read with, ``other_config`` what the ``config.json`` it came
@@ -41,6 +42,9 @@ class BertModel(keras.Model):
         seed: Fixes the initial weights and the dropout masks.
         packed: Whether the layers work on the real tokens only (faster where shapes may be
             dynamic: CPU, GPU) or on the padded batch (TPU, XLA, TFLite).
+        arithmetic: The operations that the layers compute in, for good; not part of what is saved.
+        initialize: Whether initial weights are drawn; zeros otherwise, for a model whose every
+            weight is then read in.
         **kwargs: Arguments of ``keras.Model``, such as ``dtype`` for a policy.
     """
 
@@ -48,6 +52,7 @@ class BertModel(keras.Model):
     needs_pairs: ClassVar[bool] = False  # whether a single text cannot
 
     built: bool
+    packed: bool
     tokenizer: "BertTokenizer | None" = None
     assets: ClassVar[Assets | None] = None  # the one of ``bert_keras.saving``, once it is imported
 
@@ -60,19 +65,23 @@ class BertModel(keras.Model):
         self.built = True
 
     def __init__(
-        self, config: BertConfig, seed: int = 0, packed: bool = False, **kwargs: Any
+        self,
+        config: BertConfig,
+        seed: int = 0,
+        packed: bool = False,
+        *,
+        arithmetic: Arithmetic = PLAIN,
+        initialize: bool = True,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.config = config
         self.seed = seed
         self.packed = packed
+        self.arithmetic = arithmetic
+        self.initialize = initialize
         self.other_config: dict[str, Any] = {}
         self.other_files: dict[str, Any] = {}
-
-    def part(self, layer: type, name: str, **arguments: Any) -> Any:
-        """A layer of this model, with its own seed and the model's dtype policy."""
-        seed = fold_in(self.seed, name)
-        return layer(self.config, seed, dtype=self.dtype_policy, name=name, **arguments)
 
     @property
     def default_length(self) -> int:
@@ -119,6 +128,36 @@ class BertModel(keras.Model):
         bert_config = BertConfig.from_dict(config["config"])
         return cls(**(config | {"config": bert_config, "dtype": dtype}))
 
+    def copy(self, **changes: Any) -> Self:
+        """A model of the same class with the same weights, which it holds itself.
+
+        Args:
+            **changes: Arguments of the constructor that are others, such as ``dtype``, ``packed``
+                or ``arithmetic``; those of ``config`` must leave the shapes of the weights alone.
+
+        Example:
+            >>> served = model.copy(dtype="bfloat16", arithmetic=OneDNN())  # doctest: +SKIP
+        """
+        copy = self.like(**changes)
+        for new, old in zip(copy.weights, self.weights, strict=True):
+            new.assign(tf.cast(old.value, new.dtype))
+        return copy
+
+    def like(self, **changes: Any) -> Self:
+        """As ``copy``, but every weight is zero and may have another shape."""
+        if isinstance(changes.get("config"), BertConfig):
+            changes["config"] = changes["config"].to_dict()
+        blank = {"arithmetic": self.arithmetic, "initialize": False}
+        copy = type(self).from_config(self.get_config() | blank | changes)
+        paths = [[weight.path for weight in model.weights] for model in (self, copy)]
+        assert paths[0] == paths[1], "a model and its copy differ"
+        copy.tokenizer = self.tokenizer
+        copy.other_config |= self.other_config
+        copy.other_files |= self.other_files
+        if hasattr(self, "report"):
+            copy.report = self.report
+        return copy
+
     def save_assets(self, directory: str) -> None:
         """Puts the tokenizer, ``other_config`` and ``other_files`` into a ``.keras`` file."""
         if self.tokenizer is not None or self.other_config or self.other_files:
@@ -156,7 +195,6 @@ class SupervisedModel(BertModel):
         super().__init__(config, seed, packed, **kwargs)
         self.objective = self.supervised_objective()
         self.means = {name: keras.metrics.Mean(name) for name in self.objective.names}
-        self._measured = frozenset(self.means)
 
     def supervised_objective(self) -> SupervisedObjective:
         """What the model is trained on unless told otherwise."""
@@ -204,17 +242,12 @@ class SupervisedModel(BertModel):
     ) -> tf.Tensor:
         """The loss of a batch, this replica's share; updates the metrics."""
         means = self.objective.measure(x, y_pred)
-        self._measured = frozenset(means)
         for name, mean in means.items():
             self.means[name].update_state(mean.value(), sample_weight=mean.weight)
         return total_loss(means)
 
-    def compute_metrics(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """The means so far; ``compute_loss`` has added the batch already."""
-        return self.get_metrics_result()
-
-    def get_metrics_result(self) -> dict[str, Any]:
-        """The means of what the batches have labels for."""
-        missing = self.means.keys() - self._measured
-        results = super().get_metrics_result()
+    def compute_metrics(self, x: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The means so far of what the batch has labels for; ``compute_loss`` has added it."""
+        missing = self.means.keys() - self.objective.weights(x).keys()
+        results = self.get_metrics_result()
         return {name: value for name, value in results.items() if name not in missing}

@@ -13,7 +13,7 @@ from bert_keras.objectives import Batch, SoftmaxCrossEntropy, SumOf, SupervisedO
 
 
 class _PretrainingModel(HeadedModel):
-    """A model that may have the masked-LM head."""
+    """A model that may have either head, with the objectives of both."""
 
     takes_pairs = False
 
@@ -31,13 +31,15 @@ class _PretrainingModel(HeadedModel):
         batch, count = rows.shape[0] or shape[0], rows.shape[1] or shape[1]
         return tf.reshape(logits, [batch, count, self.config.vocab_size])
 
+    def masked_lm_objective(self) -> SupervisedObjective:
+        """Loss in nats and accuracy of the masked words."""
+        names = ("mlm", "masked_lm_logits", "masked_lm_ids", "masked_lm_weights")
+        return SoftmaxCrossEntropy(*names, arithmetic=self.arithmetic)
 
-def _masked_lm() -> SupervisedObjective:
-    return SoftmaxCrossEntropy("mlm", "masked_lm_logits", "masked_lm_ids", "masked_lm_weights")
-
-
-def _next_sentence() -> SupervisedObjective:
-    return SoftmaxCrossEntropy("nsp", "next_sentence_logits", "next_sentence_labels")
+    def next_sentence_objective(self) -> SupervisedObjective:
+        """Loss in nats and accuracy of the pairs."""
+        names = ("nsp", "next_sentence_logits", "next_sentence_labels")
+        return SoftmaxCrossEntropy(*names, arithmetic=self.arithmetic)
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -70,7 +72,9 @@ class BertForPreTraining(_PretrainingModel):
 
     def supervised_objective(self) -> SupervisedObjective:
         """Losses in nats and accuracies of the tasks that the batch has labels for."""
-        return SumOf(_masked_lm(), {"next_sentence_labels": _next_sentence()})
+        return SumOf(
+            self.masked_lm_objective(), {"next_sentence_labels": self.next_sentence_objective()}
+        )
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -93,7 +97,7 @@ class BertForMaskedLM(_PretrainingModel):
 
     def supervised_objective(self) -> SupervisedObjective:
         """Loss in nats and accuracy of the masked words."""
-        return _masked_lm()
+        return self.masked_lm_objective()
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -113,4 +117,4 @@ class BertForNextSentencePrediction(_PretrainingModel):
 
     def supervised_objective(self) -> SupervisedObjective:
         """Loss in nats and accuracy of the pairs."""
-        return _next_sentence()
+        return self.next_sentence_objective()

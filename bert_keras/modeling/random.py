@@ -1,14 +1,10 @@
 """Random draws that follow from what they are for, never from how often something was called."""
 
 import hashlib
-from contextlib import AbstractContextManager
-from contextvars import ContextVar
 from typing import Any
 
 import keras
 import tensorflow as tf
-
-from bert_keras.arithmetic.scope import holding
 
 
 def fold_in(seed: int, name: str) -> int:
@@ -17,21 +13,8 @@ def fold_in(seed: int, name: str) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-_is_blank = ContextVar("_is_blank", default=False)
-
-
-def blank_weights() -> AbstractContextManager[None]:
-    """Models made in the block start at zero: for those whose every weight is then read in.
-
-    Drawing the weights of a BERT-base takes longer than reading them.
-    """
-    return holding(_is_blank, True)
-
-
 def kernel_initializer(stddev: float, seed: int) -> keras.initializers.Initializer:
     """BERT's initialiser: a normal distribution cut at two standard deviations."""
-    if _is_blank.get():
-        return keras.initializers.Zeros()
     return keras.initializers.TruncatedNormal(stddev=stddev, seed=seed)
 
 

@@ -1,34 +1,14 @@
 """One Transformer layer as BERT has it: attention, then feed-forward, each post-normalised."""
 
-from contextlib import AbstractContextManager
-from contextvars import ContextVar
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from bert_keras.arithmetic.scope import holding
 from bert_keras.config import BertConfig
-from bert_keras.modeling.layers import BertLayer, activation, inference_on
+from bert_keras.modeling.layers import BertLayer
 from bert_keras.modeling.layout import Layout
 from bert_keras.modeling.random import dropout
-
-# The original's: far below any score, so that the softmax gives padding exactly 0.
-MASKED_SCORE = -10000.0
-_masked_score = ContextVar("_masked_score", default=MASKED_SCORE)
-
-
-def padding_scored(score: float) -> AbstractContextManager[None]:
-    """Layers traced in the block add ``score`` to the attention scores of padding.
-
-    For integer arithmetic, whose 256 steps have to span everything from there to the real scores.
-    """
-    return holding(_masked_score, score)
-
-
-def masked_score() -> float:
-    """What padding adds to a score, see ``padding_scored``."""
-    return _masked_score.get()
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -55,36 +35,28 @@ class SelfAttention(BertLayer):
     ) -> tf.Tensor:
         """Lets the tokens [T, H] of each sequence attend to one another; returns [T, H]."""
         layout = Layout(*layout)  # Keras makes a list of it when it loads a functional model
-        config = self.config
-        heads, size = config.num_attention_heads, config.hidden_size // config.num_attention_heads
+        rate, hidden = self.config.attention_probs_dropout_prob, self.config.hidden_size
         fused_BxLx3H = layout.to_sequences(self.query_key_value(tokens))
         # The mask's shape, not that of this layer's tensor: all layers share its operations.
         shape = tf.shape(layout.attention_mask)
         batch = fused_BxLx3H.shape[0] or shape[0]
         length = fused_BxLx3H.shape[1] or shape[1]
-        if inference_on() == "phone":
-            # A split, since XNNPACK has no UNPACK: at each the graph would fall apart.
-            split = tf.reshape(fused_BxLx3H, [batch, length, 3 * heads, size])
-            split = tf.transpose(split, [0, 2, 1, 3])
-            query_BxNxLxK, key_BxNxLxK, value_BxNxLxK = tf.split(split, 3, axis=1)
-        else:
-            split = tf.reshape(fused_BxLx3H, [batch, length, 3, heads, size])
-            query_BxNxLxK, key_BxNxLxK, value_BxNxLxK = tf.unstack(
-                tf.transpose(split, [2, 0, 3, 1, 4]), axis=0
-            )
-
-        scores_BxNxLxL = tf.matmul(query_BxNxLxK * size**-0.5, key_BxNxLxK, transpose_b=True)
+        query_BxNxLxK, key_BxNxLxK, value_BxNxLxK = self.arithmetic.split_heads(
+            fused_BxLx3H, (batch, length), 3, self.config.num_attention_heads
+        )
+        scores_BxNxLxL = tf.matmul(
+            query_BxNxLxK * query_BxNxLxK.shape[-1] ** -0.5, key_BxNxLxK, transpose_b=True
+        )
         is_padding = 1.0 - tf.cast(layout.attention_mask, tf.float32)
-        bias_Bx1x1xL = tf.expand_dims(tf.expand_dims(is_padding * masked_score(), 1), 1)
+        bias_BxL = is_padding * self.arithmetic.masked_score
+        bias_Bx1x1xL = tf.expand_dims(tf.expand_dims(bias_BxL, 1), 1)
         weights = tf.nn.softmax(tf.cast(scores_BxNxLxL, tf.float32) + bias_Bx1x1xL)
         weights = tf.cast(weights, value_BxNxLxK.dtype)
         # The original drops whole connections between tokens too.
-        weights = dropout(
-            weights, config.attention_probs_dropout_prob, dropout_seed, self.dropout_site
-        )
+        weights = dropout(weights, rate, dropout_seed, self.dropout_site)
 
         context_BxLxNxK = tf.transpose(tf.matmul(weights, value_BxNxLxK), [0, 2, 1, 3])
-        context_BxLxH = tf.reshape(context_BxLxNxK, [batch, length, config.hidden_size])
+        context_BxLxH = tf.reshape(context_BxLxNxK, [batch, length, hidden])
         return self.output_dense(layout.to_tokens(context_BxLxH))
 
 
@@ -94,9 +66,7 @@ class FeedForward(BertLayer):
 
     def __init__(self, config: BertConfig, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(config, seed, **kwargs)
-        self.intermediate = self.dense(
-            config.intermediate_size, "intermediate", activation(config.hidden_act)
-        )
+        self.intermediate = self.dense(config.intermediate_size, "intermediate", self.activation())
         self.output_dense = self.dense(config.hidden_size, "output")
 
     def build(self, *shapes: Any) -> None:
@@ -116,13 +86,9 @@ class TransformerLayer(BertLayer):
 
     def __init__(self, config: BertConfig, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(config, seed, **kwargs)
-        self.attention = SelfAttention(
-            config, self.sub_seed("attention"), dtype=self.dtype_policy, name="attention"
-        )
+        self.attention = self.sublayer(SelfAttention, "attention")
         self.attention_norm = self.layer_norm("attention_layer_norm")
-        self.feed_forward = FeedForward(
-            config, self.sub_seed("feed_forward"), dtype=self.dtype_policy, name="feed_forward"
-        )
+        self.feed_forward = self.sublayer(FeedForward, "feed_forward")
         self.feed_forward_norm = self.layer_norm("feed_forward_layer_norm")
         self.attention_site = self.sub_seed("attention_dropout")
         self.feed_forward_site = self.sub_seed("feed_forward_dropout")

@@ -2,8 +2,7 @@
 
 import tensorflow as tf
 
-from bert_keras.arithmetic.fusion import fuses
-from bert_keras.objectives.cross_entropy import cross_entropy
+from bert_keras.arithmetic import PLAIN, Arithmetic
 from bert_keras.objectives.means import Means, WeightedMean
 from bert_keras.objectives.objective import Batch, SupervisedObjective
 
@@ -19,6 +18,7 @@ class SoftmaxCrossEntropy(SupervisedObjective):
         labels: The key of the batch that holds the labels, int32 [...]; -100 is passed over.
         weights: The key of their weights, float32 [...], in loss and accuracy; ``None`` for none.
         loss_weights: The key of further weights, in the loss alone; they may be missing.
+        arithmetic: How the loss is computed.
     """
 
     def __init__(
@@ -28,10 +28,12 @@ class SoftmaxCrossEntropy(SupervisedObjective):
         labels: str = "labels",
         weights: str | None = None,
         loss_weights: str | None = None,
+        arithmetic: Arithmetic = PLAIN,
     ) -> None:
         self.names = (f"{name}_loss", f"{name}_accuracy")
         self.output, self.labels_key = output, labels
         self.weights_key, self.loss_weights_key = weights, loss_weights
+        self.arithmetic = arithmetic
 
     def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
         """The labels that count; of the loss with their further weights."""
@@ -42,10 +44,7 @@ class SoftmaxCrossEntropy(SupervisedObjective):
     def measure(self, batch: Batch, outputs: Batch) -> Means:
         """Loss and accuracy over the labels that count."""
         labels, weights, loss_weights = self._targets(batch)
-        logits = outputs[self.output]  # of any float dtype; the loss is float32
-        losses = cross_entropy(logits, labels)
-        logits = logits if fuses(logits) else tf.cast(logits, tf.float32)
-        best = tf.argmax(logits, axis=-1, output_type=labels.dtype)
+        losses, best = self.arithmetic.cross_entropy(outputs[self.output], labels)
         is_right = tf.cast(best == labels, tf.float32)
         loss, accuracy = self.names
         return {
@@ -121,9 +120,15 @@ class SpanCrossEntropy(SupervisedObjective):
     The batch's ``start_positions`` and ``end_positions`` are int32 [B]; an answer outside the
     sequence is passed over. The loss in nats is the mean of both, and an answer is right where
     both are.
+
+    Args:
+        arithmetic: How the loss is computed.
     """
 
     names = ("span_loss", "span_accuracy")
+
+    def __init__(self, arithmetic: Arithmetic = PLAIN) -> None:
+        self.arithmetic = arithmetic
 
     def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
         """The number of answers inside their sequences."""
@@ -138,8 +143,9 @@ class SpanCrossEntropy(SupervisedObjective):
         for logits, positions in ((outputs["start_logits"], starts), (outputs["end_logits"], ends)):
             positions = tf.where(is_inside, positions, 0)
             weights = tf.cast(is_inside, tf.float32)
-            losses.append(tf.reduce_sum(cross_entropy(logits, positions) * weights))
-            is_right &= tf.argmax(logits, axis=-1, output_type=tf.int32) == positions
+            found, best = self.arithmetic.cross_entropy(logits, positions)
+            losses.append(tf.reduce_sum(found * weights))
+            is_right &= best == positions
         right = tf.reduce_sum(tf.cast(is_right, tf.float32))
         sums = sum(losses) / 2.0, right
         return {

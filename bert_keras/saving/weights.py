@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Collection, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
-from bert_keras.modeling.random import blank_weights
 from bert_keras.saving.names import ENCODER, HEADS, Entry, Shape, entries
 
 _logger = logging.getLogger("bert_keras")
@@ -115,8 +113,9 @@ def make_model(request: Request, weights: Weights, source: str) -> Any:
     _check_encoder(request.config, weights)
     table = model_entries(request.model_class, request.config, request.arguments)
     found = _check(table, request, weights, report)
-    with nullcontext() if report.new else blank_weights():
-        model = request.model_class(request.config, **request.arguments)
+    # Where every weight is read, none is drawn before.
+    given = {"initialize": bool(report.new)} | dict(request.arguments)
+    model = request.model_class(request.config, **given)
     variables = {variable.path: variable for variable in model.trainable_weights}
     assert variables.keys() == {entry.ours for entry in table}, "the table and the model differ"
     done, total = 0, sum(entry.bytes for entry in found)

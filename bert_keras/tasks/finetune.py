@@ -165,9 +165,7 @@ def _start_model(run: Run, config: FinetuneConfig, task: Task) -> Any:
     """The model that the run starts from, on the strategy's devices."""
     start = replace(config.model, init=run.start())
     with run.strategy.scope():
-        model = start_model(config.replace(model=start), task)
-    model.encoder.rematerialize = config.train.rematerialize
-    return model
+        return start_model(config.replace(model=start), task)
 
 
 def _optimizer(run: Run, config: FinetuneConfig, model: Any) -> Any:

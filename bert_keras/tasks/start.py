@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from bert_keras.arithmetic import for_training
 from bert_keras.config import FinetuneConfig, FinetuneModelConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.random import fold_in, kernel_initializer
@@ -19,10 +20,12 @@ def start_model(config: FinetuneConfig, task: Task) -> Any:
             tokenizer.
     """
     settings = config.model
+    train = config.train
     arguments = task.model_arguments() | {
-        "seed": config.train.seed,
-        "dtype": config.train.precision,
-        "packed": not config.train.jit_compile,
+        "seed": train.seed,
+        "dtype": train.precision,
+        "packed": not train.jit_compile,
+        "arithmetic": for_training(train.jit_compile, train.rematerialize),
     }
     if settings.classifier_dropout is not None and "labels" in arguments:
         arguments["classifier_dropout"] = settings.classifier_dropout
@@ -64,9 +67,10 @@ def _with_changes(model: Any, settings: FinetuneModelConfig, arguments: dict[str
     }
     if not rates and not settings.random_weights:
         return model
-    changed = type(model)(replace(model.config, **rates), **arguments)
+    config = replace(model.config, **rates)
     if not settings.random_weights:
-        changed.set_weights(model.get_weights())
+        return model.copy(config=config)
+    changed = type(model)(config, **arguments)
     changed.tokenizer, changed.other_config = model.tokenizer, model.other_config
     changed.report = model.report
     return changed

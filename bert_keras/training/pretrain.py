@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from bert_keras.arithmetic import for_training
 from bert_keras.config import PretrainConfig
 from bert_keras.corpus import Corpus
 from bert_keras.errors import InputError
@@ -121,12 +122,17 @@ def _make_model(
     config: PretrainConfig, corpus: Corpus, init: str
 ) -> tuple[BertForPreTraining, AdamW]:
     bert_config = config.model.bert_config(corpus.vocab_size)
-    model = BertForPreTraining(bert_config, seed=config.train.seed, dtype=config.train.precision)
+    train = config.train
+    model = BertForPreTraining(
+        bert_config,
+        seed=train.seed,
+        dtype=train.precision,
+        arithmetic=for_training(train.jit_compile, train.rematerialize),
+        initialize=not init,
+    )
     if init:
         _start_from(model, init, corpus)
-    model.encoder.rematerialize = config.train.rematerialize
-    precision = config.train.precision
-    return model, make_optimizer(config.optimizer, config.train.steps, precision=precision)
+    return model, make_optimizer(config.optimizer, train.steps, precision=train.precision)
 
 
 def _start_from(model: BertForPreTraining, init: str, corpus: Corpus) -> None:

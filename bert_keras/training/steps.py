@@ -5,7 +5,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from bert_keras.arithmetic.fusion import fusing
 from bert_keras.config import ArithmeticConfig
 from bert_keras.errors import InputError
 from bert_keras.objectives import Batch, Means, Objective, WeightedMean, total_loss
@@ -48,7 +47,6 @@ class TrainStep:
         self._gradients = self._accumulated if self._micro_batches > 1 else self._gradients_of
         self.update: Any = self._update
         compiles = settings.jit_compile and not is_tpu(strategy)  # which compiles by itself
-        self._fuses = not compiles and not any(map(tf.config.list_logical_devices, ("GPU", "TPU")))
         # Replicas meet in the reductions, which XLA cannot compile on every device: between them
         # it compiles the passes alone. (TensorFlow would make one XLA program of all replicas,
         # and on logical CPUs then not find the variables of any but the first.)
@@ -110,12 +108,10 @@ class TrainStep:
         self, batch: Batch, seed: tf.Tensor, weights: dict[str, tf.Tensor]
     ) -> tuple[Gradients, Means]:
         """This replica's share of the gradients; ``None`` for a head without labels."""
-        # The gradients within too: layers that are computed once more must not round otherwise.
-        with fusing(self._fuses):
-            with tf.GradientTape() as tape:
-                means = self._objective(self._model, batch, training=True, dropout_seed=seed)
-                loss = self._optimizer.scale_loss(total_loss(means, weights))
-            return tape.gradient(loss, self._model.trainable_variables), means
+        with tf.GradientTape() as tape:
+            means = self._objective(self._model, batch, training=True, dropout_seed=seed)
+            loss = self._optimizer.scale_loss(total_loss(means, weights))
+        return tape.gradient(loss, self._model.trainable_variables), means
 
     def _accumulated(
         self, batch: Batch, seed: tf.Tensor, weights: dict[str, tf.Tensor]

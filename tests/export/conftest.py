@@ -13,7 +13,6 @@ from bert_keras.export.answers import answers_of
 from bert_keras.export.prose import PROSE
 from bert_keras.export.samples import SENTENCES
 from bert_keras.export.session import ServingSession
-from bert_keras.export.weights import serving_copy
 from bert_keras.modeling import (
     BertEncoder,
     BertForMaskedLM,
@@ -129,7 +128,7 @@ def make_answers(tokenizer):
     def make(model, **settings):
         kind, config = answers_of(model, SavedModelConfig(**settings))
         graph_tokenizer = GraphTokenizer(tokenizer, config.max_length, kind.truncation(model))
-        answers = kind(serving_copy(model), tokenizer, graph_tokenizer, config)
+        answers = kind(model.copy(packed=True), tokenizer, graph_tokenizer, config)
         specs = [tf.TensorSpec([None], tf.string)] * len(kind.text_inputs(config))
         function = tf.function(answers.from_texts, input_signature=specs, autograph=False)
 

@@ -9,15 +9,14 @@ import ml_dtypes
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy import special
 
 from bert_keras import BertConfig
-from bert_keras.arithmetic.fusion import fusing
+from bert_keras.arithmetic import PLAIN
 from bert_keras.config.model import ACTIVATIONS
 from bert_keras.modeling import padded_layout
 from bert_keras.modeling.embeddings import BertEmbeddings
 from bert_keras.modeling.heads import MaskedLMHead, NextSentenceHead, Pooler
-from bert_keras.modeling.layers import BertLayer, LayerNorm, activation, add_bias, for_inference
+from bert_keras.modeling.layers import BertLayer
 from bert_keras.modeling.transformer import FeedForward, SelfAttention, TransformerLayer
 
 LAYERS = (
@@ -146,6 +145,19 @@ def test_layers_of_one_seed_are_equal_and_of_another_are_not(
             assert not np.array_equal(a, c)
 
 
+def activation(name: str) -> Callable[[Any], Any]:
+    return BertLayer(BertConfig(hidden_act=name)).activation()
+
+
+def test_a_layer_that_is_not_initialised_is_zero_and_draws_nothing(
+    layer_class: type[BertLayer], config: BertConfig
+) -> None:
+    layer = layer_class(config, seed=5, initialize=False)
+    layer.build()
+    for weight in layer.weights:
+        assert (weight.numpy() == (weight.name == "gamma")).all()
+
+
 @pytest.mark.parametrize(
     ("name", "exact"),
     [
@@ -188,87 +200,7 @@ def test_a_bfloat16_bias_gets_the_whole_gradient_of_many_tokens() -> None:
     bias = tf.zeros([32], tf.bfloat16)
     with tf.GradientTape() as tape:
         tape.watch(bias)
-        total = tf.reduce_sum(add_bias(tf.zeros([4096, 32], tf.bfloat16), bias) * upstream)
+        total = tf.reduce_sum(PLAIN.add_bias(tf.zeros([4096, 32], tf.bfloat16), bias) * upstream)
     expected = upstream.astype(np.float64).sum(0)
     given = tape.gradient(total, bias).numpy().astype(np.float64)
     assert np.linalg.norm(given - expected) < 0.01 * np.linalg.norm(expected)
-
-
-@pytest.mark.parametrize("on", ["cpu", "phone"])
-@pytest.mark.parametrize("layer_class", [LayerNorm, TransformerLayer])
-def test_what_is_written_for_inference_answers_the_same(config, layer_class, on):
-    generator = np.random.default_rng(3)
-    tokens = tf.constant(generator.normal(1.0, 2.0, (B * L, H)), tf.float32)
-    mask = tf.constant(np.arange(L)[None] < generator.integers(2, L, (B, 1)), tf.int32)
-    if layer_class is LayerNorm:
-        layer, arguments = LayerNorm(epsilon=1e-12), ()
-        layer.build(tokens.shape)
-    else:
-        layer, arguments = TransformerLayer(config), (padded_layout(mask),)
-        layer.build()
-    for weight in layer.weights:
-        weight.assign(generator.normal(0.5, 0.5, weight.shape))
-    expected = layer(tokens, *arguments)
-    with for_inference(on):
-        given = layer(tokens, *arguments)
-    np.testing.assert_allclose(given, expected, atol=2e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("on", ["cpu", "gpu"])
-def test_a_served_gelu_is_written_by_erf_which_onnx_knows_and_stays_the_same(on, dtype):
-    x = tf.cast(tf.linspace(-6.0, 6.0, 4001)[:, None], dtype)
-    gelu = activation("gelu")
-    with for_inference(on):
-        graph = tf.function(gelu, autograph=False).get_concrete_function(x)
-    operations = [operation.type for operation in graph.graph.get_operations()]
-    assert "Erf" in operations
-    assert "Erfc" not in operations
-    steps = {"float32": 1e-6, "bfloat16": 2**-6}
-    given, exact = (tf.cast(y, tf.float64).numpy() for y in (graph(x), gelu(x)))
-    np.testing.assert_allclose(given, exact, atol=steps[dtype])
-    double = tf.cast(x, tf.float64).numpy()
-    normal = special.ndtr(double)
-    np.testing.assert_allclose(given, double * normal, atol=2 * steps[dtype], rtol=steps[dtype])
-
-
-class TestLayerNormInFewPasses:
-    """Compiled, as in a training step on a CPU, beside Keras's own and beside its definition."""
-
-    @staticmethod
-    def results(layer, x, is_fused, upstream):
-        with fusing(is_fused), tf.GradientTape() as tape:
-            tape.watch(x)
-            y = layer(x)
-        weights = [layer.gamma.value, layer.beta.value]
-        with fusing(is_fused):
-            gradients = tape.gradient(y, [x, *weights], tf.cast(upstream, y.dtype))
-        return [y, *gradients]
-
-    @staticmethod
-    def layer(dtype):
-        layer = LayerNorm(epsilon=1e-12, dtype=dtype)
-        layer.build((None, 24))
-        layer.gamma.assign(np.linspace(0.5, 2, 24))
-        layer.beta.assign(np.linspace(-1, 1, 24))
-        return layer
-
-    x = tf.random.stateless_normal([40, 24], [1, 2], 3.0, 2.0)
-    upstream = tf.random.stateless_normal([40, 24], [3, 4])
-
-    def test_values_and_gradients_are_keras_own(self):
-        layer = self.layer("float32")
-        fused, keras_own = (self.results(layer, self.x, on, self.upstream) for on in (True, False))
-        for ours, theirs in zip(fused, keras_own, strict=True):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-5)
-
-    def test_in_16_bits_only_the_end_is_rounded(self):
-        x, upstream = (tf.cast(t, tf.bfloat16) for t in (self.x, self.upstream))
-        found = self.results(self.layer("mixed_bfloat16"), x, True, upstream)
-        double = keras.layers.LayerNormalization(epsilon=1e-12, dtype="float64")
-        double.build((None, 24))
-        double.set_weights([w.astype("float64") for w in self.layer("float32").get_weights()])
-        exact = self.results(double, tf.cast(x, tf.float64), False, upstream)
-        assert [t.dtype for t in found] == [tf.bfloat16, tf.bfloat16, tf.float32, tf.float32]
-        for ours, theirs, error in zip(found, exact, [2**-8, 2**-8, 1e-5, 1e-5], strict=True):
-            np.testing.assert_allclose(tf.cast(ours, tf.float64), theirs, rtol=error, atol=2e-5)

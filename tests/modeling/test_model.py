@@ -17,7 +17,9 @@ from bert_keras import (
     BertForNextSentencePrediction,
     BertForPreTraining,
 )
+from bert_keras.arithmetic import FewPasses, OneDNN
 from bert_keras.modeling.model import BertModel
+from bert_keras.tokenization import SPECIAL_TOKENS, BertTokenizer
 
 Batch = dict[str, Any]
 SCORED = (BertForPreTraining, BertForMaskedLM, BertForNextSentencePrediction)
@@ -49,6 +51,50 @@ def test_config_round_trip_makes_an_equal_model(
     assert (clone.name, clone.packed, clone.config) == ("some_name", True, config)
     assert clone.dtype_policy.name == "mixed_bfloat16"
     _equal(model(batch), clone(batch))
+
+
+def test_the_arithmetic_is_handed_down_and_is_not_saved(
+    model_class: type[BertModel], config: BertConfig
+) -> None:
+    model = model_class(config, arithmetic=OneDNN(), initialize=False)
+    assert model.get_config() == model_class(config, name=model.name).get_config()
+    layers = [layer for layer in model._flatten_layers() if hasattr(layer, "arithmetic")]
+    assert len(layers) > 10
+    assert all(layer.arithmetic == OneDNN() for layer in layers)
+    for weight in model.trainable_weights:
+        assert (weight.numpy() == (weight.name == "gamma")).all()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"packed": True}, {"arithmetic": OneDNN()}, {"dtype": "mixed_bfloat16"}, {"seed": 7}],
+    ids=str,
+)
+def test_a_copy_answers_as_its_model_and_has_weights_of_its_own(
+    changes: dict[str, Any], config: BertConfig, batch: Batch
+) -> None:
+    model = BertForPreTraining(config, seed=5, arithmetic=FewPasses())
+    model(batch, training=True)
+    model.tokenizer = tokenizer = BertTokenizer([*SPECIAL_TOKENS, "a"])
+    model.other_config["task"], model.other_files["a.json"] = {"name": "x"}, {"b": 1}
+    copy = model.copy(**changes)
+    assert copy.arithmetic == changes.get("arithmetic", FewPasses())
+    assert copy.get_config() == model.get_config() | {
+        key: value for key, value in copy.get_config().items() if key in changes
+    }
+    assert (copy.tokenizer, copy.other_config, copy.other_files) == (
+        tokenizer, {"task": {"name": "x"}}, {"a.json": {"b": 1}}
+    )  # fmt: skip
+    assert int(copy.encoder.dropout_seeds.step) == 1
+    answers = copy(batch)
+    tolerance = 0.3 if "dtype" in changes else 1e-5
+    for name, expected in model(batch).items():
+        np.testing.assert_allclose(tf.cast(answers[name], tf.float32), expected, atol=tolerance)
+    before = [weight.numpy() for weight in copy.weights]
+    for weight in model.weights:
+        weight.assign(tf.zeros_like(weight))
+    for weight, was in zip(copy.weights, before, strict=True):
+        np.testing.assert_array_equal(weight, was)
 
 
 def test_keras_file_loads_in_safe_mode(

@@ -4,7 +4,6 @@ import tensorflow as tf
 
 from bert_keras.modeling.random import (
     DropoutSeeds,
-    blank_weights,
     dropout,
     fold_in,
     kernel_initializer,
@@ -96,12 +95,3 @@ def test_initial_weights_are_normal_and_cut_at_two_sigma() -> None:
     assert abs(values.mean()) < 2e-4
     # A normal distribution cut at two sigma keeps 0.8796 of its deviation.
     assert abs(values.std() / (0.02 * 0.8796) - 1) < 0.01
-
-
-def test_blank_weights_are_zero_inside_the_block_alone() -> None:
-    def draw() -> np.ndarray:
-        return np.asarray(kernel_initializer(0.02, seed=1)((3, 4)))
-
-    with blank_weights():
-        assert not draw().any()
-    assert draw().all()

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from bert_keras.arithmetic import for_training
 from bert_keras.config import BertConfig, OptimizerConfig, TrainConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForPreTraining
@@ -50,8 +51,8 @@ def make_step(strategy=None, dropout=0.0, name="adamw", **settings):
     train = TrainConfig(batch_size=BATCH, **settings)
     config = replace(CONFIG, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
     with strategy.scope():
-        model = BertForPreTraining(config, seed=1, dtype=train.precision)
-        model.encoder.rematerialize = train.rematerialize
+        arithmetic = for_training(train.jit_compile, train.rematerialize)
+        model = BertForPreTraining(config, seed=1, dtype=train.precision, arithmetic=arithmetic)
         optimizer = OptimizerConfig(name=name, learning_rate=1e-2, warmup_ratio=0.0)
         optimizer = make_optimizer(optimizer, 100, precision=train.precision)
         optimizer.build(model.trainable_variables)

@@ -28,7 +28,7 @@ class Answers(ABC):
     several clients together and part their answers again.
 
     Args:
-        model: The model that is traced; see ``serving_copy``.
+        model: The model that is traced.
         tokenizer: The host's tokenizer.
         graph_tokenizer: The same in the graph; None where it takes ids alone.
         config: The settings of the export.

@@ -10,15 +10,14 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
+from bert_keras.arithmetic import MASKED_SCORE, XNNPACK
 from bert_keras.errors import InputError
 from bert_keras.export.outputs import check_declared
 from bert_keras.export.sequences import NAMES, Tensors
 from bert_keras.export.session import quiet, temporary_folder
 from bert_keras.export.tflite.answers import Arrays, IdAnswers
 from bert_keras.export.tflite.ranges import with_ranges
-from bert_keras.export.weights import serving_copy, variables_read
-from bert_keras.modeling.layers import for_inference
-from bert_keras.modeling.transformer import MASKED_SCORE, padding_scored
+from bert_keras.export.weights import variables_read
 from bert_keras.signals import give_way
 
 SIGNATURE = "tokens"
@@ -48,8 +47,8 @@ class Converter:
         self, model: Any, answers: IdAnswers, length: int | None, masked_score: float | None
     ) -> None:
         self.answers, self.length = answers, length
-        self.masked_score = MASKED_SCORE if masked_score is None else masked_score
-        self._copy = serving_copy(model, "float32", packed=False)
+        arithmetic = XNNPACK(MASKED_SCORE if masked_score is None else masked_score)
+        self._copy = model.copy(dtype="float32", packed=False, arithmetic=arithmetic)
 
     def convert(self, quantize: str, calibration: Sequence[Arrays] = ()) -> bytes:
         """The file.
@@ -88,8 +87,7 @@ class Converter:
             return self.answers.from_ids(self._copy, batch)
 
         specs = {name: tf.TensorSpec(shape, tf.int32, name) for name in NAMES}
-        with padding_scored(self.masked_score), for_inference("phone"):
-            function = tf.function(from_ids, autograph=False).get_concrete_function(**specs)
+        function = tf.function(from_ids, autograph=False).get_concrete_function(**specs)
         check_declared(function.structured_outputs, self.answers.outputs)
         module = tf.Module(name="bert")
         module.variables_read = variables_read(self._copy, [function])

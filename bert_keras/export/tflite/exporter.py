@@ -26,7 +26,6 @@ from bert_keras.export.tflite.guard import check_accuracy, check_can_be_told, wh
 from bert_keras.export.tflite.measure import Judge, Measurement, agreement_of, batches_of
 from bert_keras.export.tflite.metadata import unlike_mediapipe, with_metadata
 from bert_keras.export.tflite.prune import pruned
-from bert_keras.export.weights import serving_copy
 from bert_keras.files import refuse_existing, write_bytes_atomic
 from bert_keras.saving.opening import check_vocabulary_size
 from bert_keras.tasks import task_of
@@ -181,7 +180,7 @@ def _checked(
     readable_length("length", length, longest)
     if model.dtype_policy.name == "float32" and model.tokenizer is tokenizer:
         return model, length
-    reference = serving_copy(model, "float32", packed=model.packed)
+    reference = model.copy(dtype="float32")
     reference.tokenizer = tokenizer
     return reference, length
 

@@ -1,6 +1,7 @@
 """A model that knows the words of one task alone: most of a small model is its vocabulary."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,6 @@ import tensorflow as tf
 from tokenizers import pre_tokenizers
 
 from bert_keras.errors import InputError
-from bert_keras.modeling.random import blank_weights
 from bert_keras.tasks import task_of
 from bert_keras.tasks.reading import QuestionExample, TaggedExample, read_text_examples
 from bert_keras.tasks.reading.sources import read_source_lines, suffix_of
@@ -43,17 +43,13 @@ def pruned(model: Any, tokenizer: BertTokenizer, source: str) -> Any:
         raise InputError(f"{source} holds no words that a vocabulary could be pruned to")
     kept = needed_pieces(tokenizer, texts)
     smaller = BertTokenizer([tokenizer.vocab[number] for number in kept], tokenizer.casing)
-    given = model.get_config()
-    config = given["config"] | {"vocab_size": len(kept), "pad_token_id": smaller.pad_id}
-    with blank_weights():
-        result = type(model).from_config(given | {"config": config})
+    config = replace(model.config, vocab_size=len(kept), pad_token_id=smaller.pad_id)
+    result = model.like(config=config)
     rows = np.array(kept, np.int32)
-    for ours, theirs in zip(result.weights, model.weights, strict=True):
-        assert ours.path == theirs.path, "a model and its copy differ"
+    for new, old in zip(result.weights, model.weights, strict=True):
         # Only what has a row for each piece has another shape.
-        is_whole = ours.shape == theirs.shape
-        ours.assign(theirs.value if is_whole else tf.gather(theirs.value, rows))
-    result.tokenizer, result.other_config = smaller, model.other_config
+        new.assign(old.value if new.shape == old.shape else tf.gather(old.value, rows))
+    result.tokenizer = smaller
     return result
 
 

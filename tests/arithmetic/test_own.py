@@ -1,0 +1,141 @@
+"""A model computes in its own arithmetic, whoever else is traced at the same time.
+
+What is read while a graph is traced is no part of a ``tf.function``'s cache key and does not cross
+threads. So nothing may decide what a layer computes but what the layer holds for good.
+"""
+
+import ast
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import bert_keras
+from bert_keras import BertConfig, BertForQuestionAnswering
+from bert_keras.arithmetic import PLAIN, XNNPACK, FewPasses, OneDNN
+
+CONFIG = BertConfig(
+    vocab_size=50,
+    hidden_size=16,
+    num_hidden_layers=1,
+    num_attention_heads=2,
+    intermediate_size=24,
+    max_position_embeddings=16,
+)
+BATCH = {
+    "input_ids": tf.constant([[2, 7, 9, 3], [2, 8, 3, 0]]),
+    "attention_mask": tf.constant([[1, 1, 1, 1], [1, 1, 1, 0]]),
+    "start_positions": tf.constant([1, 1]),
+    "end_positions": tf.constant([2, 1]),
+}
+FEW, ONEDNN, PHONE = FewPasses(), OneDNN(), XNNPACK(masked_score=-50.0)
+# What the graph of each has and of no other here.
+MARKS = {FEW: "PartitionedCall", ONEDNN: "FusedBatchNormV3", PHONE: "Split"}
+PAIRS = [(PLAIN, FEW), (FEW, ONEDNN), (ONEDNN, PHONE), (PHONE, PLAIN)]
+
+
+@pytest.fixture(params=PAIRS, ids=lambda pair: "-".join(type(a).__name__ for a in pair))
+def models(request):
+    """Two models of the same weights and different arithmetics."""
+    first = BertForQuestionAnswering(CONFIG, seed=1, arithmetic=request.param[0])
+    return first, first.copy(arithmetic=request.param[1])
+
+
+def loss_of(model, meet=lambda: None):
+    """The function from a batch to the loss and, in training, its gradients.
+
+    Whoever is traced beside is met before, between and after the parts of the model.
+    """
+
+    def loss(batch):
+        with tf.GradientTape() as tape:
+            meet()
+            tokens, layout = model.encoder.encode(batch)
+            meet()
+            logits = layout.to_sequences(model.span_head(tokens))
+            outputs = {"start_logits": logits[:, :, 0], "end_logits": logits[:, :, 1]}
+            mean = model.objective.measure(batch, outputs)["span_loss"].value()
+            meet()
+        if isinstance(model.arithmetic, OneDNN):  # which has no gradient
+            return [mean]
+        return [mean, *tape.gradient(mean, model.encoder.transformer_layers[0].trainable_weights)]
+
+    return tf.function(loss, autograph=False)
+
+
+def check(model, function):
+    """Its graph is of its own arithmetic alone, and gives the numbers of the plain one."""
+    graph = function.get_concrete_function(BATCH).graph
+    names = {operation.type.removeprefix("Stateful") for operation in graph.get_operations()}
+    found = {arithmetic for arithmetic, mark in MARKS.items() if mark in names}
+    assert found == {model.arithmetic} - {PLAIN}
+    plain = model.copy(arithmetic=PLAIN)
+    for given, expected in zip(function(BATCH), loss_of(plain)(BATCH), strict=False):
+        np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_two_models_traced_in_turn_compute_each_its_own(models):
+    functions = [loss_of(model) for model in models]
+    for _ in range(2):
+        for model, function in zip(models, functions, strict=True):
+            check(model, function)
+
+
+def test_a_model_traced_within_anothers_tracing_computes_its_own(models):
+    outer, inner = models
+    within = loss_of(inner)
+    function = loss_of(outer, meet=lambda: within.get_concrete_function(BATCH))
+    check(outer, function)
+    check(inner, within)
+
+
+def test_two_models_traced_step_by_step_in_two_threads_compute_each_its_own(models):
+    barrier = threading.Barrier(2, timeout=60)
+    functions = [loss_of(model, meet=barrier.wait) for model in models]
+    threads = [
+        threading.Thread(target=function.get_concrete_function, args=(BATCH,))
+        for function in functions
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not barrier.broken
+    for model, function in zip(models, functions, strict=True):
+        check(model, function)
+
+
+FOLDER = Path(bert_keras.__file__).parent
+FILES = sorted(
+    path
+    for package in ("modeling", "arithmetic", "objectives", "optimizers")
+    for path in (FOLDER / package).glob("*.py")
+)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_nothing_of_what_is_traced_has_state_outside_its_objects(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = {alias.name.split(".")[0] for alias in node.names}
+            names.add((getattr(node, "module", None) or "").split(".")[0])
+            assert not names & {"contextvars", "threading"}, ast.unparse(node)
+        assert not isinstance(node, ast.Global), ast.unparse(node)
+    # Of what a module holds, nothing is changed by a function of it.
+    held = {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.Delete):
+            targets = node.targets if hasattr(node, "targets") else [node.target]
+            for target in targets:
+                if isinstance(target, ast.Subscript | ast.Attribute):
+                    root = target.value
+                    assert not (isinstance(root, ast.Name) and root.id in held), ast.unparse(node)
