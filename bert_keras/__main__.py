@@ -5,6 +5,7 @@ import os
 import sys
 
 from bert_keras.signals import Stopped, listening
+from bert_keras.temporary import TemporaryFiles
 
 
 def main() -> int:
@@ -13,18 +14,21 @@ def main() -> int:
     Returns:
         The exit code.
     """
+    temporary_files = TemporaryFiles()
     with listening() as request:
         try:
-            from bert_keras.cli import main as run
+            with request.heeded():
+                from bert_keras.cli import main as run
 
-            code = run()
+                code = run()
         except Stopped as stopped:
             print("bert-keras: interrupted", file=sys.stderr)
             code = stopped.exit_code
         if request.signal_number:
             # Python's own end would take apart all that is in memory, and wait for what libraries
-            # still compute, or crash it. TensorFlow's temporary files and the like are removed.
+            # still compute, or crash it. What others asked to be done at the end is done.
             atexit._run_exitfuncs()
+            temporary_files.remove()
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)

@@ -38,11 +38,13 @@ class StopRequest:
         signal_number: The signal, or 0.
         is_noted: Whether a signal is only noted, as what is done must be saved first; whoever sets
             this looks at ``signal_number``. Else it raises ``Stopped`` wherever the program is.
+        is_raised: Whether it has raised, and whoever broke off for it has not dealt with it.
     """
 
     def __init__(self) -> None:
         self.signal_number = 0
         self.is_noted = False
+        self.is_raised = False
         self._came_at = 0.0
 
     def receive(self, signal_number: int, frame: FrameType | None) -> None:
@@ -54,7 +56,22 @@ class StopRequest:
             return
         self.signal_number, self._came_at = signal_number, time.monotonic()
         if not self.is_noted:
+            self.is_raised = True
             raise Stopped(signal_number)
+
+    @contextmanager
+    def heeded(self) -> Iterator[None]:
+        """Raises ``Stopped`` again where a library's C code has made an error of its own of it.
+
+        Raises:
+            Stopped: In the place of any error in the block after a signal that raised.
+        """
+        try:
+            yield
+        except Exception:
+            if self.is_raised:
+                raise Stopped(self.signal_number) from None
+            raise
 
     @contextmanager
     def raised(self) -> Iterator[None]:
@@ -67,9 +84,10 @@ class StopRequest:
         try:
             if self.signal_number:
                 raise Stopped(self.signal_number)
-            yield
+            with self.heeded():
+                yield
         finally:
-            self.is_noted = before
+            self.is_noted, self.is_raised = before, False  # an error from now on is another's
 
 
 @contextmanager
@@ -115,7 +133,26 @@ def held() -> Iterator[None]:
     finally:
         request.is_noted = False
     if request.signal_number:
+        request.is_raised = True
         raise Stopped(request.signal_number)
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Lets a signal end the process in the block, as if nobody listened; then listens again.
+
+    It is for a library that lets no Python run beside it, where ``give_way`` hears nothing either,
+    or that may set handlers of its own. Nothing may be half written there.
+    """
+    if not isinstance(getattr(signal.getsignal(signal.SIGTERM), "__self__", None), StopRequest):
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def give_way(function: Callable[..., Result], *arguments: Any) -> Result:

@@ -5,10 +5,11 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 import pytest
 
-from bert_keras.signals import Stopped, give_way, held, listening
+from bert_keras.signals import Stopped, ending_at_once, give_way, held, listening
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -44,6 +45,41 @@ def test_a_part_that_may_be_broken_off_is_not_even_begun_after_a_signal():
         with pytest.raises(Stopped), request.raised():
             pytest.fail("it was begun")
         assert request.is_noted
+
+
+def swallow():
+    """As C code of a library does that calls Python, or imports a module."""
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except KeyboardInterrupt as error:
+        raise SystemError("returned a result with an exception set") from error
+
+
+def test_what_a_library_makes_of_a_signal_is_the_signal():
+    with pytest.raises(Stopped) as stopped, listening() as request, request.heeded():
+        swallow()
+    assert stopped.value.exit_code == 128 + signal.SIGTERM
+
+
+def test_an_error_after_a_signal_that_is_only_noted_is_an_error():
+    def save(request):
+        request.is_noted = True
+        signal.raise_signal(signal.SIGTERM)
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="full"), listening() as request, request.heeded():
+        save(request)
+
+
+def test_an_error_after_a_part_that_was_broken_off_is_an_error():
+    def evaluate_and_save(request):
+        request.is_noted = True
+        with suppress(Stopped), request.raised():
+            swallow()
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="full"), listening() as request, request.heeded():
+        evaluate_and_save(request)
 
 
 def test_within_another_block_it_is_the_same_request_and_breaks_off_again_behind_it():
@@ -92,6 +128,31 @@ with signals.listening() as request:
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (-signal.SIGTERM, "noted\n")
+
+
+def test_where_no_python_runs_a_signal_ends_the_process():
+    script = """
+import signal
+from bert_keras.signals import Stopped, ending_at_once, listening
+with listening():
+    with ending_at_once():
+        pass
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except Stopped:
+        print("heard again", flush=True)
+with listening(), ending_at_once():
+    signal.raise_signal(signal.SIGTERM)
+    print("went on")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (-signal.SIGTERM, "heard again\n")
+
+
+def test_where_nobody_listens_signals_act_as_ever():
+    before = signal.getsignal(signal.SIGTERM)
+    with ending_at_once():
+        assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_what_is_held_ends_before_a_signal_breaks_off():
@@ -167,3 +228,27 @@ def test_outside_the_main_thread_signals_act_as_ever():
     thread.start()
     thread.join()
     assert during == [before]
+
+
+SWALLOWS = """
+import signal, sys
+import bert_keras.__main__ as program
+from bert_keras.cli import plot
+from bert_keras.errors import InputError
+
+def swallow(options):
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except KeyboardInterrupt:
+        raise {error}("initialization failed")
+
+plot.run = swallow
+sys.exit(program.main())
+"""
+
+
+@pytest.mark.parametrize("error", ["ImportError", "OSError", "InputError"])
+def test_a_command_in_which_a_library_swallows_the_signal_is_interrupted(error):
+    command = [sys.executable, "-c", SWALLOWS.format(error=error), "plot", "run"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (143, "bert-keras: interrupted\n")

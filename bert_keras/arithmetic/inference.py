@@ -5,7 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
-from bert_keras.arithmetic.plain import Arithmetic
+from bert_keras.arithmetic.plain import Arithmetic, Shape
 
 
 class Inference(Arithmetic):
@@ -70,9 +70,8 @@ class XNNPACK(Arithmetic):
         return tf.nn.bias_add(tokens, bias)
 
     def split_heads(
-        self, products: tf.Tensor, shape: tuple[int | tf.Tensor, int | tf.Tensor], parts: int,
-        heads: int,
-    ) -> list[tf.Tensor]:  # fmt: skip
+        self, products: tf.Tensor, shape: Shape, parts: int, heads: int
+    ) -> list[tf.Tensor]:
         """By a split, since XNNPACK has no UNPACK: at each the graph would fall apart."""
         split = tf.reshape(products, [*shape, parts * heads, products.shape[-1] // (parts * heads)])
         return tf.split(tf.transpose(split, [0, 2, 1, 3]), parts, axis=1)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 # The original's: far below any score, so that the softmax gives padding exactly 0.
 MASKED_SCORE = -10000.0
+Shape = tuple[int | tf.Tensor, int | tf.Tensor]  # numbers where they are static
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,13 @@ class Arithmetic:
         return tf.nn.bias_add(tokens, bias)
 
     def split_heads(
-        self, products: tf.Tensor, shape: tuple[int | tf.Tensor, int | tf.Tensor], parts: int,
-        heads: int,
-    ) -> list[tf.Tensor]:  # fmt: skip
+        self, products: tf.Tensor, shape: Shape, parts: int, heads: int
+    ) -> list[tf.Tensor]:
         """Takes fused products apart.
 
         Args:
             products: [B, L, parts * N * K], such as queries, keys and values side by side.
-            shape: B and L, as numbers where they are static.
+            shape: B and L.
             parts: How many products there are.
             heads: N.
 

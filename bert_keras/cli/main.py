@@ -26,7 +26,7 @@ from bert_keras.cli import (
 from bert_keras.cli.arguments import CommandParser
 from bert_keras.cli.console import notes_shown
 from bert_keras.errors import Diverged, InputError, Interrupted, WorkerLost
-from bert_keras.signals import Stopped
+from bert_keras.signals import Stopped, listening
 
 # In the order of their use. None of these modules imports TensorFlow before its command runs.
 COMMANDS = (
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         options = build_parser().parse_args(arguments)
-        with notes_shown():
+        with listening() as request, request.heeded(), notes_shown():
             options.run(options)
     except (InputError, Diverged, WorkerLost) as error:
         return _fail(str(error))

@@ -33,23 +33,26 @@ def load_toml(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -> 
             read as TOML, and as a plain string where it is none.
 
     Raises:
-        InputError: When the file is not TOML, or a key or value is not possible.
+        InputError: When the file is not TOML or sets nothing, or a key or value is not possible;
+            names the file, and the overrides if there are any.
         FileNotFoundError: When there is no such file.
     """
     try:
         values = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}") from None
+    if not flat(values):  # a file that was cut to nothing is not to train a model of all defaults
+        raise InputError(
+            f"{path} sets nothing; write at least one key into it, as the recipes of configs/ do"
+        )
     for override in overrides:
         check_utf8(override, "as TOML has to be")
         _apply_override(values, override)
-    for name in FILES:
-        table, key = name.split(".")
-        given = values.get(table)
-        value = given.get(key) if isinstance(given, dict) else None
-        if isinstance(value, str) and not value.strip():
-            raise InputError(f"{name} is an empty name; leave the key out, or name a file")
-    return from_tables(cls, values)
+    try:
+        _check_names(values)
+        return from_tables(cls, values)
+    except InputError as error:
+        raise InputError(f"{' --set '.join([str(path), *overrides])}: {error}") from None
 
 
 def dump_toml(config: Any) -> str:
@@ -128,6 +131,16 @@ def flat(tables: Mapping[str, Any]) -> dict[str, Any]:
         else:
             values[name] = value
     return values
+
+
+def _check_names(values: dict[str, Any]) -> None:
+    """Raises ``InputError`` when a key that names a file is there and names none."""
+    for name in FILES:
+        table, key = name.split(".")
+        given = values.get(table)
+        value = given.get(key) if isinstance(given, dict) else None
+        if isinstance(value, str) and not value.strip():
+            raise InputError(f"{name} is an empty name; leave the key out, or name a file")
 
 
 def _apply_override(values: dict[str, Any], override: str) -> None:

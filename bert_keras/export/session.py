@@ -3,7 +3,7 @@
 import logging
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -40,6 +40,8 @@ class ServingSession:
     """
 
     def __init__(self, folder: str | Path, threads: int = 0) -> None:
+        with suppress(ImportError):  # without it, graphs that read ids alone can still be opened
+            import tensorflow_text  # noqa: F401 - registers operations that TF Serving has built in
         config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=threads)
         graph = tf.Graph()
         self._session = tf.compat.v1.Session(graph=graph, config=config)

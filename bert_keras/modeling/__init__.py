@@ -8,7 +8,7 @@ from bert_keras.modeling.finetuning import (
     BertForSequenceClassification,
     BertForTokenClassification,
 )
-from bert_keras.modeling.layout import Layout, packed_layout, padded_layout
+from bert_keras.modeling.layout import Layout, Mask, packed_layout, padded_layout
 from bert_keras.modeling.pretraining import (
     BertForMaskedLM,
     BertForNextSentencePrediction,
@@ -25,6 +25,7 @@ __all__ = [
     "BertForSequenceClassification",
     "BertForTokenClassification",
     "Layout",
+    "Mask",
     "packed_layout",
     "padded_layout",
 ]

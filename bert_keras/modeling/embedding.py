@@ -113,7 +113,7 @@ class BertForSentenceEmbedding(BertModel):
         Where the batch has a ``pooling_mask``, int32 [B, L], only the tokens with a 1 are pooled.
         """
         seed = self.dropout_counter().for_call(training, dropout_seed)
-        tokens, layout = self.encoder.encode(inputs, seed)
+        tokens, layout, _ = self.encoder.encode(inputs, seed)
         sequences = tf.cast(layout.to_sequences(tokens), tf.float32)
         mask = inputs.get("pooling_mask")
         if self.pooling == "cls" and mask is None:

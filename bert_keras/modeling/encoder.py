@@ -1,13 +1,15 @@
 """The encoder: embeddings, Transformer layers, pooler (Devlin et al. 2018, section 3)."""
 
+from collections.abc import Collection
 from contextlib import nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
+from bert_keras.errors import InputError
 from bert_keras.modeling.embeddings import BertEmbeddings
 from bert_keras.modeling.heads import Pooler
 from bert_keras.modeling.layout import Layout, packed_layout, padded_layout
@@ -16,6 +18,22 @@ from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.modeling.transformer import TransformerLayer
 from bert_keras.objectives import Batch
+
+COLLECTED = ("hidden_states", "attentions")
+
+
+class Encoded(NamedTuple):
+    """What an encoder hands to the heads.
+
+    Attributes:
+        tokens: [T, H], of the last layer.
+        layout: Where they stand.
+        collected: What ``collect`` names, each a tuple of tensors.
+    """
+
+    tokens: tf.Tensor
+    layout: Layout
+    collected: dict[str, tuple[tf.Tensor, ...]]
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -26,8 +44,12 @@ class BertEncoder(BertModel):
     ``attention_mask`` (default: all real) and ``token_type_ids`` (default: all sentence A), both
     int32 [B, L]. Other keys are passed over.
 
+    ``collect`` names what is handed out beside: ``"hidden_states"``, a tuple of the embeddings' and
+    every layer's output [B, L, H], and ``"attentions"``, a tuple of every layer's weights
+    [B, N, L, L] before dropout.
+
     Returns a dictionary of ``sequence_output`` [B, L, H] and ``pooled_output`` [B, H] in the
-    compute dtype. In a packed model the sequence output at padding is 0. With
+    compute dtype. In a packed model all that stands at padding is 0. With
     ``with_pooler=False`` there is no pooler and no ``pooled_output``.
     """
 
@@ -55,17 +77,19 @@ class BertEncoder(BertModel):
         self.build()
 
     def call(
-        self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
-    ) -> Batch:
+        self,
+        inputs: Batch,
+        training: bool = False,
+        dropout_seed: tf.Tensor | None = None,
+        collect: Collection[str] = (),
+    ) -> dict[str, Any]:
         """Encodes a batch; see the class for its keys."""
-        tokens, layout = self.encode(inputs, self.dropout_seeds.for_call(training, dropout_seed))
-        sequences = layout.to_sequences(tokens)
-        if layout.is_packed:
-            sequences *= tf.cast(layout.attention_mask, sequences.dtype)[:, :, None]
-        outputs = {"sequence_output": sequences}
+        seed = self.dropout_seeds.for_call(training, dropout_seed)
+        tokens, layout, collected = self.encode(inputs, seed, collect)
+        outputs = {"sequence_output": layout.without_padding(layout.to_sequences(tokens))}
         if self.pooler is not None:
             outputs["pooled_output"] = self.pool(tokens, layout)
-        return outputs
+        return outputs | collected
 
     def dropout_counter(self) -> DropoutSeeds:
         """The encoder's own counter of training calls."""
@@ -76,17 +100,27 @@ class BertEncoder(BertModel):
         return super().get_config() | {"with_pooler": self.pooler is not None}
 
     def encode(
-        self, inputs: Batch, dropout_seed: tf.Tensor | None = None
-    ) -> tuple[tf.Tensor, Layout]:
-        """The last layer's tokens [T, H] and the layout that tells where they stand.
+        self,
+        inputs: Batch,
+        dropout_seed: tf.Tensor | None = None,
+        collect: Collection[str] = (),
+    ) -> Encoded:
+        """What the heads read: tokens [T, H] instead of sequences.
 
         Args:
             inputs: See the class.
             dropout_seed: int64 [2], (step, replica); ``None`` drops nothing.
+            collect: See the class.
 
         Raises:
             ValueError: When the batch is longer than ``max_position_embeddings``.
+            InputError: When something else is to be collected.
         """
+        unknown = set(collect) - set(COLLECTED)
+        if unknown:
+            raise InputError(
+                f"collect must be of {', '.join(COLLECTED)}. Received: {', '.join(sorted(unknown))}"
+            )
         input_ids = tf.cast(inputs["input_ids"], tf.int32)
         length, most = input_ids.shape[1], self.config.max_position_embeddings
         if length is not None and length > most:
@@ -101,12 +135,22 @@ class BertEncoder(BertModel):
 
         layout = packed_layout(mask) if self.packed else padded_layout(mask)
         tokens = self.embeddings(input_ids, types, layout, dropout_seed)
-        again = self.arithmetic.rematerialize
+        has_weights = "attentions" in collect
+        states, attentions = [tokens], list[tf.Tensor]()
         for layer in self.transformer_layers:
-            call = partial(layer, layout=layout, dropout_seed=dropout_seed)
+            call = partial(
+                layer, layout=layout, dropout_seed=dropout_seed, return_weights=has_weights
+            )
             # The masks drawn again are the same: they follow from the seed.
-            tokens = tf.recompute_grad(call)(tokens) if again else call(tokens)
-        return tokens, layout
+            outputs = (tf.recompute_grad(call) if self.arithmetic.rematerialize else call)(tokens)
+            tokens, *weights = outputs if has_weights else (outputs,)
+            states.append(tokens)
+            attentions += weights
+        found = {
+            "hidden_states": (layout.without_padding(layout.to_sequences(t)) for t in states),
+            "attentions": (layout.without_padding(weights, axis=2) for weights in attentions),
+        }
+        return Encoded(tokens, layout, {name: tuple(found[name]) for name in collect})
 
     def pool(self, tokens: tf.Tensor, layout: Layout) -> tf.Tensor:
         """The pooled output [B, H] of the first token of each sequence."""

@@ -149,7 +149,7 @@ class BertForSequenceClassification(_LabellingModel):
         if has_windows:
             inputs = {name: _merge_windows(inputs[name]) for name in _SEQUENCES if name in inputs}
         seed = self.dropout_counter().for_call(training, dropout_seed)
-        tokens, layout = self.encoder.encode(inputs, seed)
+        tokens, layout, _ = self.encoder.encode(inputs, seed)
         logits = self.classifier(self.encoder.pool(tokens, layout), seed)
         if has_windows:
             is_there = tf.reshape(tf.reduce_max(layout.attention_mask, axis=1), shape[:2])
@@ -193,7 +193,7 @@ class BertForTokenClassification(_LabellingModel):
     ) -> Batch:
         """Scores the tokens."""
         seed = self.dropout_counter().for_call(training, dropout_seed)
-        tokens, layout = self.encoder.encode(inputs, seed)
+        tokens, layout, _ = self.encoder.encode(inputs, seed)
         return {"logits": layout.to_sequences(self.classifier(tokens, seed))}
 
     def supervised_objective(self) -> SupervisedObjective:
@@ -219,7 +219,7 @@ class BertForQuestionAnswering(HeadedModel):
     ) -> Batch:
         """Scores every token as start and as end."""
         seed = self.dropout_counter().for_call(training, dropout_seed)
-        tokens, layout = self.encoder.encode(inputs, seed)
+        tokens, layout, _ = self.encoder.encode(inputs, seed)
         logits = layout.to_sequences(self.span_head(tokens, seed))
         is_padding = tf.cast(1 - layout.attention_mask, logits.dtype)
         padding = is_padding * self.arithmetic.masked_score

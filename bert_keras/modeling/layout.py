@@ -5,6 +5,7 @@ asks the layout. Padded means T = B * L with static shapes, as TPU, XLA and TFLi
 means T = the real tokens of the batch, so that nothing is computed for padding.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -28,6 +29,11 @@ class Layout(NamedTuple):
     position_of_row: tf.Tensor | None = None
 
     @property
+    def shape(self) -> tuple[tf.Tensor | int, tf.Tensor | int]:
+        """B and L, as numbers where they are static."""
+        return _first_two(self.attention_mask)
+
+    @property
     def is_packed(self) -> bool:
         """Whether the padding is taken out."""
         return self.position_of_row is not None
@@ -41,15 +47,63 @@ class Layout(NamedTuple):
         """[T, H] to [B, L, H]; packed, what stands at padding is some other token's row."""
         if self.is_packed:
             return lookup(tokens, self.row_of_position)
-        batch, length = _first_two(self.attention_mask)
-        return tf.reshape(tokens, [batch, length, tokens.shape[-1]])
+        return tf.reshape(tokens, [*self.shape, tokens.shape[-1]])
+
+    def without_padding(self, sequences: tf.Tensor, axis: int = 1) -> tf.Tensor:
+        """Sequences, [B, L, ...] or with L at ``axis``, with 0 at padding where it is taken out."""
+        if not self.is_packed:
+            return sequences
+        ones = [1] * sequences.shape.rank
+        shape = [self.shape[0], *ones[1:axis], self.shape[1], *ones[axis + 1 :]]
+        return sequences * tf.cast(tf.reshape(self.attention_mask, shape), sequences.dtype)
 
     def rows(self, positions: tf.Tensor) -> tf.Tensor:
         """The rows [B, P] among the tokens at ``positions`` [B, P] of their sequences."""
         if self.is_packed:
             return tf.gather(self.row_of_position, positions, batch_dims=1)
-        batch, length = _first_two(self.attention_mask)
+        batch, length = self.shape
         return positions + length * tf.range(batch)[:, None]
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Which tokens of a memory those of a query may see.
+
+    Attributes:
+        padding: int32 [B, S], 1 at the memory's real tokens.
+        is_causal: Whether a token sees none that comes after it.
+        blocks: int32 [B, S], the block of each token, which sees none of another; ``None`` where
+            there is one block.
+
+    With ``is_causal`` or ``blocks`` the L tokens of the query are the memory's last ones.
+    """
+
+    padding: tf.Tensor
+    is_causal: bool = False
+    blocks: tf.Tensor | None = None
+
+    def bias(self, queries: tf.Tensor | int, masked_score: float) -> tf.Tensor:
+        """What is added to the scores: ``masked_score`` where a token must not be seen, else 0.
+
+        Args:
+            queries: L.
+            masked_score: Far below any score.
+
+        Returns:
+            float32 [B, 1, L, S], or [B, 1, 1, S] where every token sees the same.
+        """
+        # Of the mask alone, so that all layers share these operations.
+        bias = tf.expand_dims((1.0 - tf.cast(self.padding, tf.float32)) * masked_score, 1)
+        length = _first_two(self.padding)[1]
+        if self.is_causal:
+            positions = tf.range(length)
+            is_later = positions > positions[length - queries :, tf.newaxis]
+            bias = tf.minimum(bias, tf.cast(is_later, tf.float32) * masked_score)
+        if self.blocks is not None:
+            own = self.blocks[:, length - queries :, tf.newaxis]
+            is_other = self.blocks[:, tf.newaxis] != own
+            bias = tf.minimum(bias, tf.cast(is_other, tf.float32) * masked_score)
+        return tf.expand_dims(bias, 1)
 
 
 def padded_layout(attention_mask: tf.Tensor) -> Layout:

@@ -63,7 +63,7 @@ class BertForPreTraining(_PretrainingModel):
     ) -> Batch:
         """Scores the masked words and the sentence pair."""
         seed = self.dropout_counter().for_call(training, dropout_seed)
-        tokens, layout = self.encoder.encode(inputs, seed)
+        tokens, layout, _ = self.encoder.encode(inputs, seed)
         pooled = self.encoder.pool(tokens, layout)
         return {
             "masked_lm_logits": self.masked_lm_logits(inputs, tokens, layout),
@@ -92,7 +92,7 @@ class BertForMaskedLM(_PretrainingModel):
     ) -> Batch:
         """Scores the masked words."""
         seed = self.dropout_counter().for_call(training, dropout_seed)
-        tokens, layout = self.encoder.encode(inputs, seed)
+        tokens, layout, _ = self.encoder.encode(inputs, seed)
         return {"masked_lm_logits": self.masked_lm_logits(inputs, tokens, layout)}
 
     def supervised_objective(self) -> SupervisedObjective:
@@ -112,7 +112,7 @@ class BertForNextSentencePrediction(_PretrainingModel):
     ) -> Batch:
         """Scores the sentence pair."""
         seed = self.dropout_counter().for_call(training, dropout_seed)
-        tokens, layout = self.encoder.encode(inputs, seed)
+        tokens, layout, _ = self.encoder.encode(inputs, seed)
         return {"next_sentence_logits": self.next_sentence_head(self.encoder.pool(tokens, layout))}
 
     def supervised_objective(self) -> SupervisedObjective:

@@ -1,21 +1,40 @@
 """One Transformer layer as BERT has it: attention, then feed-forward, each post-normalised."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
+from bert_keras.errors import InputError
 from bert_keras.modeling.layers import BertLayer
-from bert_keras.modeling.layout import Layout
+from bert_keras.modeling.layout import Layout, Mask
 from bert_keras.modeling.random import dropout
+
+Cache = tuple[tf.Tensor, tf.Tensor]
+
+
+class Attended(NamedTuple):
+    """What attention gives.
+
+    Attributes:
+        tokens: [T, H], in the query's layout.
+        weights: [B, N, L, S], how much each token of the query takes of each of the memory; before
+            dropout.
+        cache: Keys and values [B, N, S, K] of the memory, for the tokens that follow.
+    """
+
+    tokens: tf.Tensor
+    weights: tf.Tensor
+    cache: Cache
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
-class SelfAttention(BertLayer):
+class Attention(BertLayer):
     """Multi-head scaled dot-product attention (Vaswani et al. 2017, section 3.2).
 
-    Queries, keys and values come from one product with a fused kernel [H, 3H], in that order.
+    Queries, keys and values are the columns of a fused kernel [H, 3H], in that order: of tokens
+    that attend to one another they come from one product.
     """
 
     def __init__(self, config: BertConfig, seed: int = 0, **kwargs: Any) -> None:
@@ -31,33 +50,79 @@ class SelfAttention(BertLayer):
         self.built = True
 
     def call(
-        self, tokens: tf.Tensor, layout: Layout, dropout_seed: tf.Tensor | None = None
-    ) -> tf.Tensor:
-        """Lets the tokens [T, H] of each sequence attend to one another; returns [T, H]."""
-        layout = Layout(*layout)  # Keras makes a list of it when it loads a functional model
-        rate, hidden = self.config.attention_probs_dropout_prob, self.config.hidden_size
-        fused_BxLx3H = layout.to_sequences(self.query_key_value(tokens))
-        # The mask's shape, not that of this layer's tensor: all layers share its operations.
-        shape = tf.shape(layout.attention_mask)
-        batch = fused_BxLx3H.shape[0] or shape[0]
-        length = fused_BxLx3H.shape[1] or shape[1]
-        query_BxNxLxK, key_BxNxLxK, value_BxNxLxK = self.arithmetic.split_heads(
-            fused_BxLx3H, (batch, length), 3, self.config.num_attention_heads
-        )
-        scores_BxNxLxL = tf.matmul(
-            query_BxNxLxK * query_BxNxLxK.shape[-1] ** -0.5, key_BxNxLxK, transpose_b=True
-        )
-        is_padding = 1.0 - tf.cast(layout.attention_mask, tf.float32)
-        bias_BxL = is_padding * self.arithmetic.masked_score
-        bias_Bx1x1xL = tf.expand_dims(tf.expand_dims(bias_BxL, 1), 1)
-        weights = tf.nn.softmax(tf.cast(scores_BxNxLxL, tf.float32) + bias_Bx1x1xL)
-        weights = tf.cast(weights, value_BxNxLxK.dtype)
-        # The original drops whole connections between tokens too.
-        weights = dropout(weights, rate, dropout_seed, self.dropout_site)
+        self,
+        query: tf.Tensor,
+        layout: Layout,
+        memory: tuple[tf.Tensor, Layout] | None = None,
+        attention_mask: Mask | None = None,
+        cache: Cache | None = None,
+        dropout_seed: tf.Tensor | None = None,
+    ) -> Attended:
+        """Lets the tokens of each sequence attend to those of a memory.
 
-        context_BxLxNxK = tf.transpose(tf.matmul(weights, value_BxNxLxK), [0, 2, 1, 3])
-        context_BxLxH = tf.reshape(context_BxLxNxK, [batch, length, hidden])
-        return self.output_dense(layout.to_tokens(context_BxLxH))
+        Args:
+            query: [T, H].
+            layout: Where they stand.
+            memory: The tokens that are attended to and their layout; ``None`` for the query itself.
+            attention_mask: What each token may see; ``None`` for all that is not padding.
+            cache: Of a memory, its keys and values from an earlier call, which are not computed
+                again. Of the query itself, those of the tokens before it; the mask is then of all.
+            dropout_seed: int64 [2], (step, replica), in training.
+
+        Raises:
+            InputError: When the query has tokens before it and no mask.
+        """
+        layout = Layout(*layout)  # Keras makes a list of it when it loads a functional model
+        seen = layout
+        if memory is None:
+            query_BxNxLxK, key_BxNxSxK, value_BxNxSxK = self._project(query, layout, 0, 3)
+            if cache is not None:
+                key_BxNxSxK = tf.concat([cache[0], key_BxNxSxK], axis=2)
+                value_BxNxSxK = tf.concat([cache[1], value_BxNxSxK], axis=2)
+                if attention_mask is None:
+                    raise InputError("tokens that follow others need the attention_mask of all")
+        else:
+            seen = Layout(*memory[1])
+            (query_BxNxLxK,) = self._project(query, layout, 0, 1)
+            key_BxNxSxK, value_BxNxSxK = cache or self._project(memory[0], seen, 1, 3)
+        mask = attention_mask or Mask(seen.attention_mask)
+        bias_Bx1xLxS = mask.bias(layout.shape[1], self.arithmetic.masked_score)
+        context_BxNxLxK, weights_BxNxLxS = self._attend(
+            query_BxNxLxK, key_BxNxSxK, value_BxNxSxK, bias_Bx1xLxS, dropout_seed
+        )
+        context_BxLxNxK = tf.transpose(context_BxNxLxK, [0, 2, 1, 3])
+        context_BxLxH = tf.reshape(context_BxLxNxK, [*layout.shape, self.config.hidden_size])
+        tokens = self.output_dense(layout.to_tokens(context_BxLxH))
+        return Attended(tokens, weights_BxNxLxS, (key_BxNxSxK, value_BxNxSxK))
+
+    def _project(self, tokens: tf.Tensor, layout: Layout, first: int, end: int) -> list[tf.Tensor]:
+        """Of queries, keys and values, 0 to 2, those from ``first`` to ``end``: [B, N, L, K]."""
+        dense, hidden, parts = self.query_key_value, self.config.hidden_size, end - first
+        if parts == 3:
+            products = dense(tokens)
+        else:
+            columns = slice(first * hidden, end * hidden)
+            kernel, bias = (tf.convert_to_tensor(weight) for weight in (dense.kernel, dense.bias))
+            products = tf.matmul(tokens, kernel[:, columns])
+            products = self.arithmetic.add_bias(products, bias[columns])
+        sequences = layout.to_sequences(products)
+        heads = self.config.num_attention_heads
+        return self.arithmetic.split_heads(sequences, layout.shape, parts, heads)
+
+    def _attend(
+        self,
+        query: tf.Tensor,
+        key: tf.Tensor,
+        value: tf.Tensor,
+        bias: tf.Tensor,
+        dropout_seed: tf.Tensor | None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """softmax(Q Kᵀ / √K + bias) V, Vaswani et al. 2017, equation 1, and the softmax."""
+        scores = tf.matmul(query * query.shape[-1] ** -0.5, key, transpose_b=True)
+        weights = tf.cast(tf.nn.softmax(tf.cast(scores, tf.float32) + bias), value.dtype)
+        # The original drops whole connections between tokens too.
+        rate = self.config.attention_probs_dropout_prob
+        return tf.matmul(dropout(weights, rate, dropout_seed, self.dropout_site), value), weights
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -86,7 +151,7 @@ class TransformerLayer(BertLayer):
 
     def __init__(self, config: BertConfig, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(config, seed, **kwargs)
-        self.attention = self.sublayer(SelfAttention, "attention")
+        self.attention = self.sublayer(Attention, "attention")
         self.attention_norm = self.layer_norm("attention_layer_norm")
         self.feed_forward = self.sublayer(FeedForward, "feed_forward")
         self.feed_forward_norm = self.layer_norm("feed_forward_layer_norm")
@@ -102,19 +167,29 @@ class TransformerLayer(BertLayer):
         self.built = True
 
     def call(
-        self, tokens: tf.Tensor, layout: Layout, dropout_seed: tf.Tensor | None = None
-    ) -> tf.Tensor:
+        self,
+        tokens: tf.Tensor,
+        layout: Layout,
+        dropout_seed: tf.Tensor | None = None,
+        attention_mask: Mask | None = None,
+        return_weights: bool = False,
+    ) -> Any:
         """[T, H] to [T, H].
 
         Args:
             tokens: [T, H].
             layout: Where the tokens stand; read by attention alone.
             dropout_seed: int64 [2], (step, replica), in training.
+            attention_mask: What each token may see; ``None`` for all that is not padding.
+            return_weights: Whether the attention's weights [B, N, L, L] are returned too.
         """
         rate = self.config.hidden_dropout_prob
-        attended = self.attention(tokens, layout, dropout_seed)
-        attended = dropout(attended, rate, dropout_seed, self.attention_site)
+        attention = self.attention(
+            tokens, layout, attention_mask=attention_mask, dropout_seed=dropout_seed
+        )
+        attended = dropout(attention.tokens, rate, dropout_seed, self.attention_site)
         tokens = self.attention_norm(tokens + attended)
         transformed = self.feed_forward(tokens)
         transformed = dropout(transformed, rate, dropout_seed, self.feed_forward_site)
-        return self.feed_forward_norm(tokens + transformed)
+        tokens = self.feed_forward_norm(tokens + transformed)
+        return (tokens, attention.weights) if return_weights else tokens

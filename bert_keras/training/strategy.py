@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from bert_keras.config import ArithmeticConfig, DistributionConfig
 from bert_keras.errors import InputError
+from bert_keras.signals import ending_at_once
 
 _logger = logging.getLogger("bert_keras")
 
@@ -151,7 +152,10 @@ def _multi_worker() -> tf.distribute.Strategy:
             "which names all workers and which of them this one is"
         )
     _logger.info("waiting for all of the %s workers %s", len(addresses), ", ".join(addresses))
-    return tf.distribute.MultiWorkerMirroredStrategy()
+    # TensorFlow waits without a word, and lets no Python run beside it. Meanwhile, and if it were
+    # left so ever after, SIGTERM does nothing but tell the other workers' TensorFlow.
+    with ending_at_once():
+        return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def _tpu(name: str) -> tf.distribute.Strategy:

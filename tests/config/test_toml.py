@@ -18,8 +18,32 @@ def recipe(tmp_path):
     return write
 
 
-def test_an_empty_recipe_is_all_defaults(recipe):
-    assert load_toml(PretrainConfig, recipe("")) == PretrainConfig()
+def test_what_a_recipe_leaves_out_has_its_default(recipe):
+    steps = PretrainConfig().train.steps
+    assert load_toml(PretrainConfig, recipe(f"[train]\nsteps = {steps}")) == PretrainConfig()
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# steps = 5\n", "[train]\n[model]\n"])
+@pytest.mark.parametrize("overrides", [[], ["train.steps=5"]])
+def test_a_recipe_without_any_key_is_refused_and_named(recipe, text, overrides):
+    """A file that was cut to nothing would train BERT-base for a million steps."""
+    with pytest.raises(InputError, match="sets nothing; write at least one key into it") as error:
+        load_toml(PretrainConfig, recipe(text), overrides)
+    assert str(error.value).startswith(f"{recipe(text)} sets")
+    assert "\n" not in str(error.value)
+
+
+def test_an_error_names_the_file_and_the_settings_it_may_come_from(recipe):
+    path = recipe("[data]\nmax_predictioNs_per_seq = 5")
+    with pytest.raises(InputError) as error:
+        load_toml(PretrainConfig, path)
+    assert str(error.value).startswith(f"{path}: unknown key data.max_predictioNs_per_seq; did")
+    path = recipe("[train]\nsteps = 5")
+    with pytest.raises(InputError) as error:
+        load_toml(PretrainConfig, path, ["train.seed=1", "train.stepz=7"])
+    assert str(error.value).startswith(
+        f"{path} --set train.seed=1 --set train.stepz=7: unknown key train.stepz; did"
+    )
 
 
 def test_what_is_dumped_loads_as_the_same_config(recipe):
@@ -63,14 +87,14 @@ def test_overrides_win_and_are_typed_as_toml(recipe):
         ("train = 5", [], "train must be a table"),
         ("[data]\nphases = 5", [], "data.phases must be an array"),
         ("[data]\nphases = [{until = 0.5}]", [], "data.phases.max_seq_length is missing"),
-        ("", ["train.steps"], "--set takes table.key=value"),
-        ("", ["=5"], "--set takes table.key=value"),
-        ("", ["train.stepz=5"], "did you mean 'steps'"),
-        ("", ["train=5"], "train must be a table"),
+        ("[train]\nsteps = 5", ["train.steps"], "--set takes table.key=value"),
+        ("[train]\nsteps = 5", ["=5"], "--set takes table.key=value"),
+        ("[train]\nsteps = 5", ["train.stepz=5"], "did you mean 'steps'"),
+        ("[train]\nsteps = 5", ["train=5"], "train must be a table"),
         ("[train", [], "is not valid TOML"),
         ("[data]\ncorpus = ''", [], "data.corpus is an empty name; leave the key out"),
         ("[model]\ninit = ' '", [], "model.init is an empty name; leave the key out"),
-        ("", ["data.corpus="], "data.corpus is an empty name; leave the key out"),
+        ("[train]\nsteps = 5", ["data.corpus="], "data.corpus is an empty name; leave the key out"),
     ],
 )
 def test_mistakes_are_one_line_that_says_what_is_wrong(recipe, text, overrides, message):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import re
 import shutil
 import stat
 from collections.abc import Callable, Iterable
@@ -41,6 +42,7 @@ class Trial:
         self.out = self.place / "out"
         self.fault = ""
         self._story: list[str] = []
+        self._stopped_at = 0
 
     def begin(self, fault: str, alone: bool = False, **more: object) -> list[Running]:
         """Notes what there is, and starts the command that ``fault`` shall disturb.
@@ -72,6 +74,8 @@ class Trial:
         for each, result in zip(running, results, strict=True):
             self._tell("disturbed", result)
             self.check(codes(result.code), f"exit code {result.code}")
+            if stop := re.search(r"interrupted at step (\d+)", result.errors):
+                self._stopped_at = int(stop[1])
             noise = [word for word in _NOISE if word in result.errors]
             self.check(not noise, f"it says {noise}")
             if result.code == 1:
@@ -116,6 +120,7 @@ class Trial:
     def check_product(self) -> None:
         """Checks that everything is there that an undisturbed run makes, and nothing else."""
         theirs, ours = (self._product(place) for place in (self.undisturbed.place, self.place))
+        theirs = self._with_stop(theirs, ours)
         self.check(
             theirs.keys() == ours.keys(),
             f"missing: {sorted(theirs.keys() - ours.keys())}, "
@@ -130,6 +135,18 @@ class Trial:
         if f"out/{log}" in theirs and log in self.command.owned:
             logs = (self.undisturbed.place / "out" / log, self.out / log)
             self.check(_timeless(logs[0]) == _timeless(logs[1]), "the log is not the same")
+
+    def _with_stop(self, theirs: Files, ours: Files) -> Files:
+        """An undisturbed run's files, with the checkpoint that a stop saved among the newest.
+
+        It is one more, so the oldest is gone.
+        """
+        stop = f"out/run/checkpoints/step-{self._stopped_at:09d}.safetensors"
+        kept = sorted(name for name in theirs if fnmatchcase(name, "out/run/checkpoints/step-*"))
+        if not kept or stop in kept or stop < kept[0]:
+            return theirs
+        files = {name: file for name, file in theirs.items() if name != kept[0]}
+        return files | {stop: ours.get(stop, theirs[kept[0]])}
 
     def check(self, holds: bool, what: str) -> None:
         """Fails with all that is needed to see it again."""

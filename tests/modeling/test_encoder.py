@@ -8,6 +8,8 @@ import pytest
 import tensorflow as tf
 
 from bert_keras import BertConfig, BertEncoder
+from bert_keras.arithmetic import Arithmetic
+from bert_keras.errors import InputError
 
 Batch = dict[str, Any]
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -164,3 +166,88 @@ def test_padded_model_compiles_with_xla(config: BertConfig, batch: Batch) -> Non
     eager = encoder(batch)
     for name in eager:
         np.testing.assert_allclose(compiled[name], eager[name], atol=1e-5)
+
+
+class TestCollecting:
+    """What explanations and distillation need."""
+
+    COLLECT = ("hidden_states", "attentions")
+
+    def test_hidden_states_are_those_of_encoders_of_fewer_layers(
+        self, encoder: BertEncoder, config: BertConfig, batch: Batch
+    ) -> None:
+        found = encoder(batch, collect=["hidden_states"])
+        assert "attentions" not in found
+        assert len(found["hidden_states"]) == config.num_hidden_layers + 1
+        np.testing.assert_array_equal(found["hidden_states"][-1], found["sequence_output"])
+        is_real = batch["attention_mask"] == 1
+        for layers in range(1, config.num_hidden_layers):
+            shorter = BertEncoder(replace(config, num_hidden_layers=layers), packed=encoder.packed)
+            weights = {weight.path: weight for weight in encoder.weights}
+            for weight in shorter.weights:
+                weight.assign(weights[weight.path])
+            expected = shorter(batch)["sequence_output"].numpy()
+            given = found["hidden_states"][layers].numpy()
+            np.testing.assert_allclose(given[is_real], expected[is_real], atol=1e-6)
+
+    def test_the_first_hidden_state_is_the_embeddings(
+        self, encoder: BertEncoder, batch: Batch
+    ) -> None:
+        words, positions, types = (
+            getattr(encoder.embeddings, f"{name}_embeddings").numpy()
+            for name in ("word", "position", "token_type")
+        )
+        summed = words[batch["input_ids"]] + positions[:12] + types[batch["token_type_ids"]]
+        mean, variance = summed.mean(-1, keepdims=True), summed.var(-1, keepdims=True)
+        is_real = batch["attention_mask"] == 1
+        given = encoder(batch, collect=["hidden_states"])["hidden_states"][0].numpy()
+        expected = (summed - mean) / np.sqrt(variance)
+        np.testing.assert_allclose(given[is_real], expected[is_real], atol=1e-5)
+
+    def test_attentions_are_shares_of_the_real_tokens(
+        self, encoder: BertEncoder, config: BertConfig, batch: Batch
+    ) -> None:
+        found = encoder(batch, collect=self.COLLECT)["attentions"]
+        assert len(found) == config.num_hidden_layers
+        is_real = batch["attention_mask"] == 1
+        for weights in found:
+            assert weights.shape == (4, 2, 12, 12)
+            of_real = weights.numpy().transpose(0, 2, 1, 3)[is_real]
+            np.testing.assert_allclose(of_real.sum(-1), 1.0, atol=1e-5)
+            for row in range(4):
+                assert np.abs(weights.numpy()[row][:, :, ~is_real[row]]).max(initial=0) == 0
+
+    def test_packed_all_is_zero_at_padding_and_else_as_padded(
+        self, config: BertConfig, batch: Batch
+    ) -> None:
+        padded, packed = (
+            BertEncoder(config, seed=1, packed=packed)(batch, collect=self.COLLECT)
+            for packed in (False, True)
+        )
+        is_real = batch["attention_mask"] == 1
+        for name, axis in (("hidden_states", 1), ("attentions", 2)):
+            for one, other in zip(padded[name], packed[name], strict=True):
+                one, other = (np.moveaxis(x.numpy(), axis, 1) for x in (one, other))
+                np.testing.assert_allclose(one[is_real], other[is_real], atol=1e-5)
+                assert np.abs(other[~is_real]).max() == 0
+
+    def test_a_rematerialised_encoder_hands_out_the_same_and_their_gradients(
+        self, config: BertConfig, batch: Batch
+    ) -> None:
+        def results(arithmetic: Arithmetic) -> list[tf.Tensor]:
+            encoder = BertEncoder(config, seed=1, arithmetic=arithmetic)
+            with tf.GradientTape() as tape:
+                found = encoder(batch, training=True, collect=self.COLLECT)
+                parts = [*found["hidden_states"], *found["attentions"]]
+                loss = tf.add_n([tf.reduce_sum(part**2) for part in parts])
+            kernel = encoder.transformer_layers[0].attention.query_key_value.kernel
+            return [*parts, tape.gradient(loss, kernel)]
+
+        for kept, again in zip(
+            results(Arithmetic()), results(Arithmetic(rematerialize=True)), strict=True
+        ):
+            np.testing.assert_allclose(kept, again, rtol=1e-5, atol=1e-5)
+
+    def test_what_there_is_not_is_refused(self, encoder: BertEncoder, batch: Batch) -> None:
+        with pytest.raises(InputError, match=r"hidden_states, attentions. Received: attention"):
+            encoder(batch, collect=["attention"])

@@ -17,11 +17,11 @@ from bert_keras.modeling import padded_layout
 from bert_keras.modeling.embeddings import BertEmbeddings
 from bert_keras.modeling.heads import MaskedLMHead, NextSentenceHead, Pooler
 from bert_keras.modeling.layers import BertLayer
-from bert_keras.modeling.transformer import FeedForward, SelfAttention, TransformerLayer
+from bert_keras.modeling.transformer import Attention, FeedForward, TransformerLayer
 
 LAYERS = (
     BertEmbeddings,
-    SelfAttention,
+    Attention,
     FeedForward,
     TransformerLayer,
     Pooler,
@@ -43,7 +43,7 @@ def arguments(layer_class: type[BertLayer], batch: dict[str, Any]) -> list[Any]:
     tokens = draw.normal(size=(B * L, H)).astype("float32")
     if layer_class is BertEmbeddings:
         return [batch["input_ids"], batch["token_type_ids"], batch["attention_mask"]]
-    if layer_class in (SelfAttention, TransformerLayer):
+    if layer_class in (Attention, TransformerLayer):
         return [tokens, batch["attention_mask"]]
     if layer_class is MaskedLMHead:
         return [tokens, draw.normal(size=(V, H)).astype("float32")]
@@ -52,7 +52,9 @@ def arguments(layer_class: type[BertLayer], batch: dict[str, Any]) -> list[Any]:
 
 def _call(layer: BertLayer, arguments: list[Any]) -> Any:
     """The mask, where there is one, is the last argument and comes as a layout."""
-    if type(layer) in (BertEmbeddings, SelfAttention, TransformerLayer):
+    if type(layer) is Attention:
+        return layer(arguments[0], padded_layout(arguments[1])).tokens
+    if type(layer) in (BertEmbeddings, TransformerLayer):
         return layer(*arguments[:-1], padded_layout(arguments[-1]))
     return layer(*arguments)
 

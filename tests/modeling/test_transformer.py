@@ -1,13 +1,12 @@
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from bert_keras import BertConfig
-from bert_keras.modeling import packed_layout, padded_layout
-from bert_keras.modeling.transformer import FeedForward, SelfAttention, TransformerLayer
+from bert_keras.modeling import Mask, padded_layout
+from bert_keras.modeling.transformer import Attention, FeedForward, TransformerLayer
 
 MASK = tf.constant([[1, 1, 1, 1], [1, 0, 0, 0], [1, 1, 0, 0]])
 IS_REAL = MASK.numpy() == 1
@@ -19,31 +18,8 @@ def sequences() -> tf.Tensor:
     return tf.constant(draw.normal(size=(3, 4, 16)), tf.float32)
 
 
-def _attention_of_one_sequence(layer: SelfAttention, tokens: np.ndarray) -> np.ndarray:
-    """The textbook's formula, one head after the other, on real tokens alone."""
-    fused, bias, output, output_bias = (weight.numpy() for weight in layer.weights)
-    queries, keys, values = np.split(tokens @ fused + bias, 3, axis=-1)
-    heads = []
-    for columns in np.split(np.arange(tokens.shape[-1]), layer.config.num_attention_heads):
-        scores = queries[:, columns] @ keys[:, columns].T / np.sqrt(len(columns))
-        weights = np.exp(scores)
-        heads.append(weights / weights.sum(-1, keepdims=True) @ values[:, columns])
-    return np.concatenate(heads, axis=-1) @ output + output_bias
-
-
-@pytest.mark.parametrize("make_layout", [padded_layout, packed_layout])
-def test_attention_is_the_formula_on_the_real_tokens(
-    make_layout: Any, config: BertConfig, sequences: tf.Tensor
-) -> None:
-    layer, layout = SelfAttention(config, seed=1), make_layout(MASK)
-    ours = layout.to_sequences(layer(layout.to_tokens(sequences), layout)).numpy()
-    for row, length in enumerate(MASK.numpy().sum(1)):
-        expected = _attention_of_one_sequence(layer, sequences.numpy()[row, :length])
-        np.testing.assert_allclose(ours[row, :length], expected, atol=1e-5)
-
-
 def test_softmax_is_float32_in_bfloat16(config: BertConfig, sequences: tf.Tensor) -> None:
-    layer = SelfAttention(config, dtype="mixed_bfloat16")
+    layer = Attention(config, dtype="mixed_bfloat16")
     layout = padded_layout(MASK)
     graph = tf.function(lambda tokens: layer(tokens, layout)).get_concrete_function(
         layout.to_tokens(sequences)
@@ -80,13 +56,14 @@ def test_each_part_is_added_to_its_input_and_normalised(
 ) -> None:
     layer, layout = TransformerLayer(config, seed=1), padded_layout(MASK)
     tokens = layout.to_tokens(sequences)
-    ours = layer(tokens, layout)
+    ours, weights = layer(tokens, layout, return_weights=True)
+    np.testing.assert_array_equal(weights, layer.attention(tokens, layout).weights)
 
     def normalise(x: tf.Tensor) -> tf.Tensor:
         mean, variance = tf.nn.moments(x, -1, keepdims=True)
         return (x - mean) / tf.sqrt(variance + config.layer_norm_eps)
 
-    attended = normalise(tokens + layer.attention(tokens, layout))
+    attended = normalise(tokens + layer.attention(tokens, layout).tokens)
     expected = normalise(attended + layer.feed_forward(attended))
     np.testing.assert_allclose(ours, expected, atol=1e-5)
 
@@ -109,3 +86,16 @@ def test_dropout_changes_the_output_in_training_only(
     assert np.abs(still - dropped).max() > 0.01
     np.testing.assert_array_equal(still, layer(tokens, layout))
     np.testing.assert_array_equal(dropped, layer(tokens, layout, seed))
+
+
+def test_a_layer_may_see_less_than_all(config: BertConfig, sequences: tf.Tensor) -> None:
+    """Of a causal layer the first token does not know the others."""
+    layer, layout = TransformerLayer(config, seed=1), padded_layout(MASK)
+    changed = tf.concat([sequences[:, :1], 2 * sequences[:, 1:]], axis=1)
+    mask = Mask(MASK, is_causal=True)
+    one, other = (
+        layout.to_sequences(layer(layout.to_tokens(x), layout, attention_mask=mask)).numpy()
+        for x in (sequences, changed)
+    )
+    np.testing.assert_array_equal(one[:, 0], other[:, 0])
+    assert np.abs(one[0, 1:] - other[0, 1:]).max() > 0.01

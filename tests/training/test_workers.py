@@ -151,6 +151,53 @@ def test_when_a_worker_dies_the_other_says_so_and_the_run_goes_on(
     )
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("survivor", [0, 1])
+def test_a_worker_that_waits_for_one_that_never_comes_ends_at_ctrl_c(
+    survivor, recipe, corpus_path, tmp_path
+):
+    workers = start_workers(recipe, tmp_path / "run", corpus_path, tmp_path)
+    workers[1 - survivor].kill()
+    workers[1 - survivor].communicate()
+    line = workers[survivor].stderr.readline()
+    time.sleep(1)  # it has said so, and waits now
+    workers[survivor].send_signal(signal.SIGINT)
+    try:
+        _, messages = workers[survivor].communicate(timeout=10)
+    finally:
+        workers[survivor].kill()
+    assert workers[survivor].returncode == -signal.SIGINT  # which a shell calls 130
+    assert line.startswith("waiting for all of the 2 workers localhost:")
+    assert not messages
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.toml"]
+
+
+@pytest.mark.slow
+def test_a_worker_of_several_heeds_sigterm_and_saves_first(without_dropout, corpus_path, tmp_path):
+    """TensorFlow sets a handler of its own while the workers meet."""
+    recipe = replace(
+        without_dropout,
+        data=replace(without_dropout.data, phases=()),
+        train=replace(without_dropout.train, steps=100_000, eval_every_steps=100_000),
+        checkpoint=CheckpointConfig(every_steps=20, keep=2),
+    )
+    checkpoints = tmp_path / "run" / "checkpoints"
+    workers = start_workers(recipe, tmp_path / "run", corpus_path, tmp_path)
+    deadline = time.monotonic() + 300
+    while not list(checkpoints.glob("step-*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    workers[0].send_signal(signal.SIGTERM)
+    try:
+        messages = [worker.communicate(timeout=60)[1] for worker in workers]
+    finally:
+        for worker in workers:
+            worker.kill()
+    assert [worker.returncode for worker in workers] == [128 + signal.SIGTERM, 1]
+    assert "interrupted at step" in messages[0].splitlines()[-1]
+    assert "worker 1 has lost another of the 2 workers" in messages[1].splitlines()[-1]
+
+
 # The command, on a disk that takes its time for a checkpoint.
 SLOW_DISK = """
 import sys, time

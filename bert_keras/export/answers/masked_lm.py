@@ -28,7 +28,7 @@ class MaskedLMAnswers(Answers):
         places = tf.cast(tf.where(is_mask), tf.int32)
         counts = tf.reduce_sum(tf.cast(is_mask, tf.int32), axis=1)
         encoder = self.model.encoder
-        tokens, layout = encoder.encode(batch)
+        tokens, layout, _ = encoder.encode(batch)
         rows = layout.rows(tf.tile(tf.range(tf.shape(ids)[1])[None], [tf.shape(ids)[0], 1]))
         masked = tf.gather(tokens, tf.gather_nd(rows, places))
         scores, pieces = self._best(masked)

@@ -259,7 +259,7 @@ class MaskedLMAnswers(IdAnswers):
 
     def from_ids(self, model: Any, batch: Tensors) -> Tensors:
         """The head at one token of each row."""
-        tokens, layout = model.encoder.encode(batch)
+        tokens, layout, _ = model.encoder.encode(batch)
         is_mask = tf.cast(tf.equal(batch["input_ids"], self.mask_id), tf.int32)
         first = tf.argmax(is_mask, axis=1, output_type=tf.int32)
         masked = tf.gather(tokens, layout.rows(first[:, None])[:, 0])

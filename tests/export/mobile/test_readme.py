@@ -99,7 +99,7 @@ def test_names_and_orders_of_text(readme, table, make_model, tmp_path, task):
     followed = readme.read_text().split("are followed by")[1].split("int32")[0]
     places = re.findall(r"`(\w+)`", followed)
     assert set(places) == set(PLACES)
-    is_pair = task == "pair classification"
+    is_pair = task in ("pair classification", "next sentence")
     export_tflite(
         make_model(TASKS[task]), None, tmp_path / "m.tflite", length=24, input="text", pair=is_pair
     )

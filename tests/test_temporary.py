@@ -1,0 +1,49 @@
+"""What libraries leave in the folder of temporary files when a signal ends a command."""
+
+import os
+import subprocess
+import sys
+
+LEAVES_FILES = """
+import os, pathlib, signal, sys, tempfile, threading, time
+import bert_keras.__main__ as program
+from bert_keras import cli
+from bert_keras.signals import give_way
+
+made = threading.Event()
+
+def library():
+    while True:
+        with tempfile.NamedTemporaryFile(suffix=".py", delete=False) as file:
+            file.write(b"0")
+        (pathlib.Path(tempfile.mkdtemp()) / "part").touch()
+        made.set()
+
+def run():
+    if sys.argv[1] == "signal":
+        threading.Thread(target=lambda: (made.wait(), os.kill(os.getpid(), signal.SIGTERM))).start()
+        give_way(library)
+    tempfile.mkdtemp()
+    return 0
+
+cli.main = run
+sys.exit(program.main())
+"""
+
+
+def ended(tmp_path, how):
+    command = [sys.executable, "-c", LEAVES_FILES, how]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stderr
+
+
+def test_after_a_signal_no_temporary_file_is_left_nor_made(tmp_path):
+    (tmp_path / "notes.txt").write_text("of somebody else")
+    assert ended(tmp_path, "signal") == (143, "bert-keras: interrupted\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_command_that_ends_by_itself_leaves_them_to_whoever_made_them(tmp_path):
+    assert ended(tmp_path, "end") == (0, "")
+    assert len(list(tmp_path.iterdir())) == 1
