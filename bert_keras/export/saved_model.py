@@ -21,7 +21,8 @@ from bert_keras.export.signatures import ServedModel
 from bert_keras.export.versions import next_version
 from bert_keras.export.warmup import write_warmup
 from bert_keras.files import check_utf8, write_text_atomic
-from bert_keras.saving.opening import check_vocabulary_size
+from bert_keras.modeling.model import BertModel
+from bert_keras.saving.build import check_vocabulary_size
 from bert_keras.tokenization import BertTokenizer
 
 REPORT_FILE = "export_report.json"
@@ -94,7 +95,7 @@ def export_saved_model(
 
 
 def _trace(
-    kind: type[Answers], model: Any, tokenizer: BertTokenizer, config: SavedModelConfig
+    kind: type[Answers], model: BertModel, tokenizer: BertTokenizer, config: SavedModelConfig
 ) -> Answers:
     """The answers of a copy of the model with the weights that are asked for."""
     assert config.max_length is not None
@@ -121,7 +122,7 @@ def _save(answers: Answers, folder: Path) -> ServedModel:
     return served
 
 
-def _reference(model: Any, tokenizer: BertTokenizer) -> Any:
+def _reference(model: BertModel, tokenizer: BertTokenizer) -> BertModel:
     """The model as Keras computes it in float32, with the tokenizer."""
     if model.dtype_policy.name == "float32" and model.tokenizer is tokenizer:
         return model

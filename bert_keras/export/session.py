@@ -1,4 +1,4 @@
-"""A SavedModel opened the way TF Serving opens it: the graph loader and ``Session::Run``."""
+"""What a SavedModel holds; opened as TF Serving does: the graph loader and ``Session::Run``."""
 
 import logging
 import tempfile
@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.errors import errors_naming
+from bert_keras.modeling.model import BertModel
 
 
 @contextmanager
@@ -26,6 +27,21 @@ def quiet() -> Iterator[None]:
     finally:
         for logger, level in before.items():
             logger.setLevel(level)
+
+
+def variables_read(model: BertModel, functions: list[Any]) -> list[tf.Variable]:
+    """The plain variables of a model that functions read, each once.
+
+    Plain, since a ``tf.Module`` that holds Keras's variables saves every one twice, and TF
+    Serving's loader then finds none of them (keras issue 20096).
+
+    Args:
+        model: The model that was traced.
+        functions: Concrete functions.
+    """
+    read = {id(tensor) for function in functions for tensor in function.captured_inputs}
+    variables = {id(v.value.handle): v.value for v in model.variables}
+    return [variable for handle, variable in variables.items() if handle in read]
 
 
 class ServingSession:

@@ -7,7 +7,7 @@ import tensorflow as tf
 from bert_keras.export.answers import Answers
 from bert_keras.export.outputs import check_declared
 from bert_keras.export.sequences import NAMES, Tensors, checked_ids, checked_texts, within_limit
-from bert_keras.export.weights import variables_read
+from bert_keras.export.session import variables_read
 
 DEFAULT, TOKENS, TOKENIZE = "serving_default", "tokens", "tokenize"
 

@@ -14,7 +14,6 @@ from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.encoder import make_encoders
 from bert_keras.modeling.model import BertModel
-from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.objectives import Batch
 
 POOLINGS = ("mean", "cls", "max")
@@ -76,13 +75,6 @@ class BertForSentenceEmbedding(BertModel):
         self.prompt()  # says so when there is no such default
         (self.encoder,) = make_encoders(self, "encoder", with_pooler=with_pooler)
         self.build()
-
-    def dropout_counter(self) -> DropoutSeeds:
-        """The model's one counter of training calls.
-
-        A method: of an attribute Keras would write a second name into ``.keras`` files.
-        """
-        return self.encoder.dropout_seeds
 
     @property
     def default_length(self) -> int:

@@ -40,8 +40,7 @@ class BertEmbeddings(BertLayer):
                 autocast=False,
             )
             setattr(self, name, table)
-        self.norm.build((None, self.config.hidden_size))
-        self.built = True
+        super().build()
 
     def call(
         self,

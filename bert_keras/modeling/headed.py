@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 from bert_keras.config import BertConfig
 from bert_keras.modeling.encoder import make_encoders
 from bert_keras.modeling.model import SupervisedModel
-from bert_keras.modeling.random import DropoutSeeds
 
 
 class HeadedModel(SupervisedModel):
@@ -24,13 +23,6 @@ class HeadedModel(SupervisedModel):
             head.build()
             setattr(self, name, head)
         self.build()
-
-    def dropout_counter(self) -> DropoutSeeds:
-        """The model's one counter of training calls.
-
-        A method: of an attribute Keras would write a second name into ``.keras`` files.
-        """
-        return self.encoder.dropout_seeds
 
     def head_arguments(self) -> dict[str, Any]:
         """What the heads are made of beside the config and their seed."""

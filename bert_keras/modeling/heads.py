@@ -18,11 +18,6 @@ class Pooler(BertLayer):
         super().__init__(config, seed, **kwargs)
         self.output_dense = self.dense(config.hidden_size, "output", "tanh")
 
-    def build(self, *shapes: Any) -> None:
-        """Makes the kernel [H, H] and the bias [H]."""
-        self.output_dense.build((None, self.config.hidden_size))
-        self.built = True
-
     def call(self, first_tokens: tf.Tensor) -> tf.Tensor:
         """[B, H] to [B, H]."""
         return self.output_dense(first_tokens)
@@ -42,12 +37,10 @@ class MaskedLMHead(BertLayer):
 
     def build(self, *shapes: Any) -> None:
         """Makes the transform's weights and the output bias [vocab_size]."""
-        self.transform.build((None, self.config.hidden_size))
-        self.norm.build((None, self.config.hidden_size))
+        super().build()
         self.output_bias = self.add_weight(
             name="output_bias", shape=(self.config.vocab_size,), initializer="zeros"
         )
-        self.built = True
 
     def call(self, tokens: tf.Tensor, word_embeddings: tf.Tensor) -> tf.Tensor:
         """Scores the tokens.
@@ -72,11 +65,6 @@ class NextSentenceHead(BertLayer):
     def __init__(self, config: BertConfig, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(config, seed, **kwargs)
         self.output_dense = self.dense(2, "output")
-
-    def build(self, *shapes: Any) -> None:
-        """Makes the kernel [H, 2] and the bias [2]."""
-        self.output_dense.build((None, self.config.hidden_size))
-        self.built = True
 
     def call(self, pooled: tf.Tensor) -> tf.Tensor:
         """[B, H] to logits [B, 2]."""
@@ -108,11 +96,6 @@ class Classifier(BertLayer):
         self.dropout_rate = dropout_rate
         self.output_dense = self.dense(units, "output")
         self.dropout_site = self.sub_seed("dropout")
-
-    def build(self, *shapes: Any) -> None:
-        """Makes the kernel [H, units] and the bias [units]."""
-        self.output_dense.build((None, self.config.hidden_size))
-        self.built = True
 
     def call(self, features: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
         """[T, H] to logits [T, units]; without a seed, int64 [2], nothing is dropped."""

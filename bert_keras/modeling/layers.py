@@ -92,6 +92,12 @@ class BertLayer(Configured, keras.layers.Layer):
         self.arithmetic = arithmetic
         self.initialize = initialize
 
+    def build(self, *shapes: Any) -> None:
+        """Makes the weights of the layers in it, which read rows [H] unless one says otherwise."""
+        for layer in self._layers:
+            layer.build((None, self.config.hidden_size))
+        self.built = True
+
     def initializer(self, name: str) -> keras.initializers.Initializer:
         """BERT's initialiser for a weight or a layer in this one; zeros if none is to be drawn."""
         if not self.initialize:

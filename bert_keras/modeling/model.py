@@ -12,6 +12,7 @@ from bert_keras.arithmetic import PLAIN, Arithmetic
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.layers import Configured
+from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.objectives import Batch, SupervisedObjective, total_loss
 
 if TYPE_CHECKING:  # models are handed their tokenizer
@@ -52,6 +53,7 @@ class BertModel(Configured, keras.Model):
     needs_pairs: ClassVar[bool] = False  # whether a single text cannot
 
     built: bool
+    config_class: ClassVar[type[BertConfig]] = BertConfig
     packed: bool
     tokenizer: "BertTokenizer | None" = None
     assets: ClassVar[Assets | None] = None  # the one of ``bert_keras.saving``, once it is imported
@@ -94,6 +96,13 @@ class BertModel(Configured, keras.Model):
         positions = self.config.max_position_embeddings
         return positions if limit is None else min(limit, positions)
 
+    def dropout_counter(self) -> DropoutSeeds:
+        """The model's one counter of training calls.
+
+        A method: of an attribute Keras would write a second name into ``.keras`` files.
+        """
+        return self.encoder.dropout_seeds
+
     def forward(self, batch: Batch) -> Batch:
         """The outputs for a batch, dropout off, by a graph.
 
@@ -125,8 +134,8 @@ class BertModel(Configured, keras.Model):
         dtype = config.get("dtype")
         if isinstance(dtype, dict):
             dtype = keras.saving.deserialize_keras_object(dtype, custom_objects)
-        bert_config = BertConfig.from_dict(config["config"])
-        return cls(**(config | {"config": bert_config, "dtype": dtype}))
+        own = cls.config_class.from_dict(config["config"])
+        return cls(**(config | {"config": own, "dtype": dtype}))
 
     def copy(self, **changes: Any) -> Self:
         """A model of the same class with the same weights, which it holds itself.

@@ -43,12 +43,6 @@ class Attention(BertLayer):
         self.output_dense = self.dense(config.hidden_size, "output")
         self.dropout_site = self.sub_seed("dropout")
 
-    def build(self, *shapes: Any) -> None:
-        """Makes the weights of both products."""
-        self.query_key_value.build((None, self.config.hidden_size))
-        self.output_dense.build((None, self.config.hidden_size))
-        self.built = True
-
     def call(
         self,
         query: tf.Tensor,
@@ -157,14 +151,6 @@ class TransformerLayer(BertLayer):
         self.feed_forward_norm = self.layer_norm("feed_forward_layer_norm")
         self.attention_site = self.sub_seed("attention_dropout")
         self.feed_forward_site = self.sub_seed("feed_forward_dropout")
-
-    def build(self, *shapes: Any) -> None:
-        """Makes the weights of the parts."""
-        self.attention.build()
-        self.feed_forward.build()
-        for norm in (self.attention_norm, self.feed_forward_norm):
-            norm.build((None, self.config.hidden_size))
-        self.built = True
 
     def call(
         self,

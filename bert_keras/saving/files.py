@@ -1,31 +1,31 @@
 """``load`` and ``save``: whatever the path holds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from bert_keras.errors import InputError
 from bert_keras.files import clear_left_behind
 from bert_keras.modeling.model import BertModel
-from bert_keras.saving.garden import load_garden
-from bert_keras.saving.google import load_google, save_google
-from bert_keras.saving.huggingface import CONFIG_FILE as HF_CONFIG_FILE
-from bert_keras.saving.huggingface import load_huggingface, save_huggingface
-from bert_keras.saving.keras_file import load_keras, save_keras
-from bert_keras.saving.keras_hub import WEIGHTS_SUFFIX, is_keras_hub, load_keras_hub
+from bert_keras.saving.build import build
+from bert_keras.saving.garden import read_garden
+from bert_keras.saving.google import read_google, save_google
+from bert_keras.saving.huggingface import CONFIG_FILE, read_huggingface, save_huggingface
+from bert_keras.saving.keras_file import read_keras, save_keras
+from bert_keras.saving.keras_hub import WEIGHTS_SUFFIX, is_keras_hub, read_keras_hub
 from bert_keras.saving.mark import MARK_FILE
-from bert_keras.saving.opening import Wanted
-from bert_keras.saving.run import finished_or_best, load_state, named_run
+from bert_keras.saving.run import finished_or_best, named_run, read_run
 from bert_keras.saving.sentence_transformers import MODULES_FILE
-from bert_keras.saving.tf_checkpoint import TFCheckpoint, is_tf_checkpoint
+from bert_keras.saving.stored import StoredModel
+from bert_keras.saving.tensorflow_file import TensorFlowFile, is_tensorflow_file
 from bert_keras.tokenization import BertTokenizer, Casing
 
 FORMATS = {"huggingface": save_huggingface, "google": save_google, "keras": save_keras}
-Kind = Literal["keras", "keras-hub", "huggingface", "run", "tensorflow"]
 
 
 def save(
-    model: Any,
+    model: BertModel,
     path: str | Path,
     tokenizer: BertTokenizer | None = None,
     format: str = "huggingface",
@@ -45,6 +45,8 @@ def save(
             there that ``save`` did not write, or that has changed since. It stays as it is.
         OSError: When the files cannot be written; what was there stays as it was.
     """
+    if not isinstance(model, BertModel):
+        raise InputError(f"cannot save a {type(model).__name__}; it is no model of bert-keras")
     if format not in FORMATS:
         raise InputError(f"no format {format!r}; the formats are {', '.join(FORMATS)}")
     FORMATS[format](model, path, tokenizer)
@@ -64,7 +66,7 @@ def load(
         path: A Hugging Face directory (BERT or DistilBERT), a directory of sentence-transformers,
             a preset of keras-hub or its ``.weights.h5`` file with ``config.json`` beside it, a
             directory with a TensorFlow checkpoint of Google's code or of
-            TF Model Garden, such a checkpoint by its name, a ``.keras`` file, or the work
+            TF Model Garden, such a one by its name, a ``.keras`` file, or the work
             directory of a run: its ``model/`` or, before it has finished, the best on its
             development set so far, else the newest checkpoint that is whole. ``RUN@STEP`` is the
             checkpoint of that step.
@@ -92,46 +94,47 @@ def load(
             the model is none that we know.
         FileNotFoundError: When there is no such directory or file.
     """
-    path = Path(path)
     is_ours = isinstance(model_class, type) and issubclass(model_class, BertModel)
     if model_class is not None and not is_ours:
         raise InputError(f"model_class must be a class of bert_keras. Received: {model_class!r}")
-    wanted = Wanted(model_class, arguments, on_progress, casing)
-    kind = kind_of(path)
-    if kind == "keras":
-        return load_keras(path, wanted)
-    if kind == "keras-hub":
-        return load_keras_hub(path, wanted)
-    if kind == "huggingface":
-        return load_huggingface(path, wanted)
-    if kind == "run":
-        workdir, step = named_run(path) or (path, None)
-        folder = finished_or_best(workdir) if step is None else None
-        return load_huggingface(folder, wanted) if folder else load_state(workdir, step, wanted)
-    checkpoint = TFCheckpoint(path)
-    load_tf = load_garden if checkpoint.is_object_based else load_google
-    return load_tf(checkpoint, wanted)
+    with read(path) as stored:
+        return build(stored, model_class, casing=casing, on_progress=on_progress, **arguments)
 
 
-def kind_of(path: Path) -> Kind:
-    """The kind of model that a path leads to, by the files that are there.
+@contextmanager
+def read(path: str | Path) -> Iterator[StoredModel]:
+    """A model as it lies on the disk; its weights may be read until the block ends.
+
+    Args:
+        path: As ``load`` takes it.
 
     Raises:
-        InputError: When it is none that we know.
+        InputError: When it is no model that we know, or damaged.
         FileNotFoundError: When there is no such directory or file.
     """
+    path = Path(path)
     if not path.exists():
         clear_left_behind(path)  # a killed ``save`` may have left the old model under another name
     if path.suffix == ".keras":
-        return "keras"
+        with read_keras(path) as stored:
+            yield stored
+    else:
+        yield _read(path)
+
+
+def _read(path: Path) -> StoredModel:
+    """The model that a path leads to, by the files that are there."""
     if path.name.endswith(WEIGHTS_SUFFIX) and path.is_file():
-        return "keras-hub"
-    if (path / HF_CONFIG_FILE).exists():
-        return "keras-hub" if is_keras_hub(path) else "huggingface"
-    if named_run(path):
-        return "run"
-    if is_tf_checkpoint(path):
-        return "tensorflow"
+        return read_keras_hub(path)
+    if (path / CONFIG_FILE).exists():
+        return (read_keras_hub if is_keras_hub(path) else read_huggingface)(path)
+    workdir, step = named_run(path) or (None, None)
+    if workdir is not None:
+        folder = finished_or_best(workdir) if step is None else None
+        return read_huggingface(folder) if folder else read_run(workdir, step)
+    if is_tensorflow_file(path):
+        tf_file = TensorFlowFile(path)
+        return (read_garden if tf_file.is_object_based else read_google)(tf_file)
     if not path.exists():
         raise FileNotFoundError(2, "no such model", str(path))
     if (path / MODULES_FILE).exists():
@@ -140,7 +143,7 @@ def kind_of(path: Path) -> Kind:
             f'what is in its folder (0_Transformer, say) there, and write "path": "" for it'
         )
     raise InputError(
-        f"{path} is no model: there is neither {HF_CONFIG_FILE} (Hugging Face, keras-hub) nor "
+        f"{path} is no model: there is neither {CONFIG_FILE} (Hugging Face, keras-hub) nor "
         f"*.index (a TensorFlow checkpoint) nor {MARK_FILE} (a run) in it, and its name does not "
         "end in .keras"
     )

@@ -1,23 +1,15 @@
 """A saved model told by its content without opening it: hashes of the files it is read from."""
 
-import glob
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bert_keras.config.model import read_json_object
-from bert_keras.saving import garden, google, huggingface, keras_file, keras_hub
-from bert_keras.saving.files import kind_of
-from bert_keras.saving.keras_assets import OTHER_CONFIG_FILE, OTHER_FILES_FILE
-from bert_keras.saving.run import MODEL_CONFIG_FILE, arrays_of_step, located, named_run
-from bert_keras.saving.run_state import CHECKPOINTS_FOLDER, MODEL_VARIABLES, digest_of
-from bert_keras.saving.safetensors_files import INDEX_FILE, WEIGHTS_FILE, open_tensors
-from bert_keras.saving.sentence_transformers import settings_files
-from bert_keras.saving.tf_checkpoint import TFCheckpoint
-from bert_keras.tokenization.directory import COMPANIONS, PIPELINE_FILE, VOCABULARY_FILE
-from bert_keras.tokenization.directory import CONFIG_FILE as TOKENIZER_CONFIG_FILE
+from bert_keras.saving.files import read
+from bert_keras.saving.run import arrays_of_step, located, named_run, read_step
+from bert_keras.saving.run_state import digest_of
+from bert_keras.saving.stored import StoredModel
 
 VARIABLES = "checkpoint"
 
@@ -40,18 +32,19 @@ def fingerprint(path: str | Path) -> dict[str, str]:
         InputError: When it is no model, or its weights are none that are read.
         FileNotFoundError: When there is no such directory or file.
     """
-    path = Path(path)
-    kind = kind_of(path)
-    if kind == "keras":
-        return _of_keras(path)
-    if kind == "keras-hub":
-        return _of_keras_hub(path)
-    if kind == "tensorflow":
-        return _of_tensorflow(path)
-    workdir, step = (named_run(path) if kind == "run" else None) or (path, None)
-    if step is not None:
-        return _of_checkpoint(workdir, step)
-    return fingerprint(located(path)) if kind == "run" else _of_huggingface(path)
+    path = located(Path(path))
+    workdir, step = named_run(path) or (path, None)
+    if step is None:
+        with read(path) as stored:
+            return _hashes(stored)
+    stored = read_step(workdir, step, arrays_of_step(workdir, step))
+    arrays = {name: stored.weights.read(name) for name in stored.weights.shapes}
+    return {VARIABLES: digest_of(arrays)} | _hashes(stored)
+
+
+def _hashes(stored: StoredModel) -> dict[str, str]:
+    """The hashes of those of a model's files that are there."""
+    return {name: _hash(file) for name, file in stored.files.items() if file.exists()}
 
 
 def first_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
@@ -64,66 +57,6 @@ def first_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         if before[name] != now[name]:
             return f"{name} is another"
     return ""
-
-
-def _of_huggingface(path: Path) -> dict[str, str]:
-    huggingface.refuse_other_weights(path, read_json_object(path / huggingface.CONFIG_FILE))
-    names = [huggingface.CONFIG_FILE, *settings_files(path)]
-    if not (path / WEIGHTS_FILE).exists():
-        names.append(INDEX_FILE)
-    names += [str(file.relative_to(path)) for file in open_tensors(path).files]
-    return _hashes(path, names) | _of_tokenizer(path)
-
-
-def _of_keras(path: Path) -> dict[str, str]:
-    with keras_file.unpacked(path) as folder:
-        assets = folder / keras_file.ASSETS_FOLDER
-        files = _hashes(folder, [keras_file.CONFIG_FILE, keras_file.WEIGHTS_FILE])
-        files |= _hashes(assets, [OTHER_CONFIG_FILE, OTHER_FILES_FILE])
-        return files | _of_tokenizer(assets)
-
-
-def _of_keras_hub(path: Path) -> dict[str, str]:
-    folder = path if path.is_dir() else path.parent
-    names = [keras_hub.CONFIG_FILE, keras_hub.VOCABULARY_FILE, keras_hub.TOKENIZER_FILE]
-    files = _hashes(folder, names)
-    for file in keras_hub.weight_files(path):
-        name = file.name if path.is_dir() else f"*{keras_hub.WEIGHTS_SUFFIX}"
-        files[name] = _hash(file)
-    return files
-
-
-def _of_tensorflow(path: Path) -> dict[str, str]:
-    checkpoint = TFCheckpoint(path)
-    folder, name = checkpoint.prefix.parent, checkpoint.prefix.name
-    configs = [google.CONFIG_FILE]
-    if checkpoint.is_object_based and (folder / garden.PARAMS_FILE).exists():
-        configs = [garden.PARAMS_FILE]
-    parts = sorted(folder.glob(f"{glob.escape(name)}.data-*"))
-    files = _hashes(folder, configs)
-    for file in [folder / f"{name}.index", *parts]:
-        files["*" + file.name.removeprefix(name)] = _hash(file)
-    return files | _of_tokenizer(folder)
-
-
-def _of_checkpoint(workdir: Path, step: int) -> dict[str, str]:
-    arrays = arrays_of_step(workdir, step)
-    ours = {name: array for name, array in arrays.items() if name.startswith(MODEL_VARIABLES)}
-    folder = workdir / CHECKPOINTS_FOLDER
-    files = _hashes(folder, [MODEL_CONFIG_FILE]) | {VARIABLES: digest_of(ours)}
-    return files | _of_tokenizer(folder)
-
-
-def _of_tokenizer(folder: Path) -> dict[str, str]:
-    """The files of a directory's tokenizer, where it has one."""
-    if not any((folder / name).exists() for name in (VOCABULARY_FILE, PIPELINE_FILE)):
-        return {}
-    return _hashes(folder, [VOCABULARY_FILE, TOKENIZER_CONFIG_FILE, *COMPANIONS])
-
-
-def _hashes(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """The hashes of those of some files that are there."""
-    return {name: _hash(folder / name) for name in names if (folder / name).exists()}
 
 
 def _hash(file: Path) -> str:

@@ -1,11 +1,12 @@
-"""Checkpoints of TF Model Garden (tf-models-official), in: BertPretrainerV2 and its encoders.
+"""Files of TF Model Garden (tf-models-official), in: BertPretrainerV2 and its encoders.
 
 Its pre-trainer pools twice: the encoder has a pooler, and the next-sentence head one of its own.
 Only the head's is trained. It is the pooler here, as it is where the garden fine-tunes; the
 encoder's is left out and named.
 """
 
-from dataclasses import replace
+import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,57 @@ import yaml
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.saving.config_json import finish
-from bert_keras.saving.keras_arrays import keras_weights
-from bert_keras.saving.name_rules import (
-    GARDEN_SPARE_POOLER,
-    by_table_name,
-    garden_layers,
-    name_of_garden,
-)
-from bert_keras.saving.opening import Wanted, class_of, load_tokenizer, make_request
-from bert_keras.saving.tf_checkpoint import TFCheckpoint
-from bert_keras.saving.weights import Weights, make_model
+from bert_keras.saving.families.bert import BERT, class_of
+from bert_keras.saving.names import Names
+from bert_keras.saving.stored import StoredModel, StoredWeights, parts_in, stored_weights
+from bert_keras.saving.tensorflow_file import TensorFlowFile
 
+# The encoder's own pooler, which the garden's pre-training does not train.
+_SPARE_POOLER = "encoder/_pooler_layer"
+_POOLER, _SCORES = "classification_heads/0/dense", "classification_heads/0/out_proj"
+_WORDS = "encoder/_embedding_layer/embeddings"
+NAMES = Names(
+    layers={
+        "embeddings/word_embeddings": _WORDS,
+        "embeddings/position_embeddings": "encoder/_position_embedding_layer/embeddings",
+        "embeddings/token_type_embeddings": "encoder/_type_embedding_layer/embeddings",
+        "embeddings/layer_norm": "encoder/_embedding_norm_layer",
+        "layer_#/attention/query_key_value": (
+            "encoder/_transformer_layers/#/_attention_layer/_(query|key|value)_dense"
+        ),
+        "layer_#/attention/output": "encoder/_transformer_layers/#/_attention_layer/_output_dense",
+        "layer_#/attention_layer_norm": "encoder/_transformer_layers/#/_attention_layer_norm",
+        "layer_#/feed_forward/intermediate": "encoder/_transformer_layers/#/_intermediate_dense",
+        "layer_#/feed_forward/output": "encoder/_transformer_layers/#/_output_dense",
+        "layer_#/feed_forward_layer_norm": "encoder/_transformer_layers/#/_output_layer_norm",
+        "pooler/output": _POOLER,
+        "masked_lm_head/transform": "masked_lm/dense",
+        "masked_lm_head/layer_norm": "masked_lm/layer_norm",
+        "masked_lm_head/output_bias": "masked_lm/output_bias.Sbias",
+        "next_sentence_head/output": _SCORES,
+    },
+    ends={"kernel": "/kernel", "bias": "/bias", "gamma": "/gamma", "beta": "/beta"},
+    has_heads=True,
+    unused=(f"{_SPARE_POOLER}/",),
+)
+# The same by where it stands in the object that was saved.
+_ALIASES = (
+    (r"/\.ATTRIBUTES/VARIABLE_VALUE$", ""),
+    (r"^model/(?=encoder|masked_lm|classification_heads|_[a-z])", ""),
+    # The encoder: alone, as a part of the pre-trainer, or as an item of its own beside it.
+    (r"^(encoder(_network)?/)?(?=_[a-z])", "encoder/"),
+    (r"^masked_lm/embedding_table$", _WORDS),
+    (r"^next_sentence\.\.pooler_dense/", f"{_POOLER}/"),
+)
+# The garden's first encoder, a functional model, counts what has weights: these, then the layers
+# and the pooler. Its second says what they are.
+_NUMBERED = re.compile(r"layer_with_weights-(\d+)/")
+_EMBEDDINGS = (
+    "_embedding_layer",
+    "_position_embedding_layer",
+    "_type_embedding_layer",
+    "_embedding_norm_layer",
+)
 PARAMS_FILE, CONFIG_FILE = "params.yaml", "bert_config.json"
 _KEYS = {
     "vocab_size": "vocab_size",
@@ -40,47 +80,72 @@ _KEYS = {
     "type_vocab_size": "type_vocab_size",
     "initializer_range": "initializer_range",
 }
-# What stands beside the model in a checkpoint of a training run.
+# What stands beside the model in a file of a training run.
 _STATE = ("optimizer/", "global_step/", "save_counter/", "train_loss/", "validation_loss/")
 
 
-def load_garden(checkpoint: TFCheckpoint, wanted: Wanted) -> Any:
-    """Opens a checkpoint that ``tf.train.Checkpoint`` wrote; see ``bert_keras.load``."""
-    folder = checkpoint.prefix.parent
-    config, others = _read_config(folder)
-    weights = _weights(checkpoint, config)
-    request = make_request(class_of(weights), {}, config, weights, wanted)
-    model = make_model(request, weights, "model-garden")
-    finish(model, others)
-    model.tokenizer = load_tokenizer(folder, config, wanted.casing)
-    return model
+def read_garden(tf_file: TensorFlowFile) -> StoredModel:
+    """A file that ``tf.train.Checkpoint`` wrote, with its config beside it."""
+    folder = tf_file.prefix.parent
+    config, foreign = _read_config(folder)
+    weights = _weights(tf_file)
+    configs = [PARAMS_FILE] if (folder / PARAMS_FILE).exists() else [CONFIG_FILE]
+    return StoredModel(
+        path=folder,
+        layout="model-garden",
+        family=BERT,
+        config=config,
+        weights=weights,
+        model_class=class_of(parts_in(weights, BERT, config)),
+        read_tokenizer=partial(BERT.read_tokenizer, folder),
+        foreign=foreign,
+        files=tf_file.files(configs, BERT.tokenizer_files),
+    )
 
 
-def _weights(checkpoint: TFCheckpoint, config: BertConfig) -> Weights:
+def _weights(tf_file: TensorFlowFile) -> StoredWeights:
     """The model's variables under the table's names."""
-    stored = [
-        name
-        for name in checkpoint.shapes
+    shapes = {
+        name: shape
+        for name, shape in tf_file.shapes.items()
         if not name.startswith(_STATE) and ".OPTIMIZER_SLOT" not in name
-    ]
-    file, layers = str(checkpoint.prefix), garden_layers(stored)
-    there = by_table_name(file, stored, lambda home: name_of_garden(home, layers))
-    if not any(name.startswith("bert.pooler.") for name in there):
-        if "cls.seq_relationship.weight" in there:
-            raise InputError(
-                f"{file}: {there['cls.seq_relationship.weight']} is of a head without "
-                "a pooler (inner_dim 0), which scores every token; BERT's scores the text"
-            )
-        for name in [name for name in there if name.startswith(GARDEN_SPARE_POOLER)]:
-            there[name.replace(GARDEN_SPARE_POOLER, "bert.pooler.")] = there.pop(name)
-    weights = keras_weights(file, config, checkpoint.shapes, there, checkpoint.read)
-    return replace(weights, untrained=(GARDEN_SPARE_POOLER,))
+    }
+    layers = sum("/_intermediate_dense/kernel/" in name for name in shapes)
+    by_name = {_table_name(name, layers): name for name in shapes}
+    has_pooler = any(name.startswith(_POOLER) for name in by_name)
+    if not has_pooler and f"{_SCORES}/kernel" in by_name:
+        raise InputError(
+            f"{tf_file.prefix}: {by_name[f'{_SCORES}/kernel']} is of a head without "
+            "a pooler (inner_dim 0), which scores every token; BERT's scores the text"
+        )
+
+    def rename(name: str) -> str:
+        name = _table_name(name, layers)
+        return name if has_pooler else name.replace(_SPARE_POOLER, _POOLER)
+
+    return stored_weights(str(tf_file.prefix), NAMES, shapes, tf_file.read, rename)
+
+
+def _table_name(name: str, layers: int) -> str:
+    """The table's name of a variable in a file with so many Transformer layers."""
+
+    def named(match: re.Match[str]) -> str:
+        number = int(match[1])
+        if number < len(_EMBEDDINGS):
+            return f"{_EMBEDDINGS[number]}/"
+        number -= len(_EMBEDDINGS)
+        return f"_transformer_layers/{number}/" if number < layers else "_pooler_layer/"
+
+    name = _NUMBERED.sub(named, name)
+    for pattern, replacement in _ALIASES:
+        name = re.sub(pattern, replacement, name)
+    return name
 
 
 def _read_config(folder: Path) -> tuple[BertConfig, dict[str, Any]]:
     """The architecture, and the keys of ``bert_config.json`` that are not ours.
 
-    A training run of the garden leaves ``params.yaml`` beside its checkpoints; those that were
+    A training run of the garden leaves ``params.yaml`` beside its files; those that were
     converted from Google's come with ``bert_config.json``.
     """
     if (folder / PARAMS_FILE).exists():
@@ -91,7 +156,7 @@ def _read_config(folder: Path) -> tuple[BertConfig, dict[str, Any]]:
         _require(folder / CONFIG_FILE, values, "embedding_size", width)
     else:
         raise InputError(
-            f"{folder} holds a checkpoint of TF Model Garden without its config; put beside it "
+            f"{folder} holds a file of TF Model Garden without its config; put beside it "
             f"{PARAMS_FILE} (of the training run) or {CONFIG_FILE}"
         )
     activation = values.get("hidden_act", "gelu")
@@ -110,14 +175,7 @@ def _read_params(file: Path) -> dict[str, Any]:
         kind = encoder.get("type", "bert")
         values = dict(encoder[kind])
         heads = [dict(head) for head in model.get("cls_heads") or ()]
-    except (
-        yaml.YAMLError,
-        AttributeError,
-        KeyError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ):
+    except (yaml.YAMLError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         raise InputError(
             f"{file} must be the YAML of a training run, with task.model.encoder in it"
         ) from None

@@ -2,13 +2,14 @@
 
 import json
 import shlex
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import safetensors.numpy
 
-from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory
@@ -18,17 +19,9 @@ from bert_keras.modeling import (
     BertForSentenceEmbedding,
     BertForSequenceClassification,
 )
-from bert_keras.saving.config_json import (
-    CLASSES,
-    bert_values,
-    check_kind,
-    config_values,
-    finish,
-    head_arguments,
-    named_class,
-)
-from bert_keras.saving.name_rules import by_table_name, current_name
-from bert_keras.saving.opening import Wanted, load_tokenizer, make_request
+from bert_keras.modeling.model import BertModel
+from bert_keras.saving.config_json import config_values, head_arguments
+from bert_keras.saving.families import Family, family_of_config, family_of_model
 from bert_keras.saving.safetensors_files import (
     INDEX_FILE,
     WEIGHTS_FILE,
@@ -36,14 +29,15 @@ from bert_keras.saving.safetensors_files import (
     open_tensors,
 )
 from bert_keras.saving.sentence_transformers import (
+    EMBEDDING,
     MODULES_FILE,
-    Settings,
     read_settings,
+    settings_files,
     write_files,
     write_modules,
 )
-from bert_keras.saving.sentence_transformers_keys import CROSS_ENCODER, EMBEDDING
-from bert_keras.saving.weights import Weights, make_model, model_weights
+from bert_keras.saving.stored import StoredModel, StoredWeights, parts_in, stored_weights
+from bert_keras.saving.weights import weights_to_save
 from bert_keras.tokenization import BertTokenizer
 
 CONFIG_FILE = "config.json"
@@ -65,29 +59,28 @@ _OTHER_WEIGHTS = {
 }
 # What the command that converts them does not copy: weights, once more in other formats.
 _LEFT = ("*.bin", "*.bin.index.json", "*.h5", "*.msgpack", "*.ot", "*.onnx", ".git")
-_SEGMENTS = "bert.embeddings.token_type_embeddings.weight"
+_OLD_ENDS = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 
 
-def save_huggingface(model: Any, path: str | Path, tokenizer: BertTokenizer | None = None) -> None:
+def save_huggingface(
+    model: BertModel, path: str | Path, tokenizer: BertTokenizer | None = None
+) -> None:
     """Writes a model directory that ``transformers.AutoModel.from_pretrained`` opens too.
 
-    Args:
-        model: One of our models.
-        path: The directory. One that was written so before is replaced once the new one is whole.
-        tokenizer: Written beside the weights; by default the one the model was loaded with.
-
     Raises:
-        InputError: When the model is of no class that the layout knows, or the directory has
-            files in it that were not written so.
+        InputError: When no family has the model's class, or the directory has other files in it.
         OSError: When the files cannot be written; a directory that was there stays as it was.
     """
     config = config_values(model)
+    family = family_of_model(type(model))
+    assert family is not None, "config_values has refused it"
     tokenizer = tokenizer or model.tokenizer
     tensors: dict[str, np.ndarray] = {}
-    bare = config["architectures"] == ["BertModel"]
-    for entry, variable in model_weights(model):
-        arrays = entry.to_theirs(variable.numpy())
-        tensors |= {key.removeprefix("bert.") if bare else key: a for key, a in arrays.items()}
+    is_bare = config["architectures"] == [family.architecture(family.encoder)]
+    prefix = family.prefix if is_bare else ""
+    for weight, variable in weights_to_save(model, family, family.names):
+        for name, array in weight.to_file(variable.numpy()).items():
+            tensors[name.removeprefix(prefix)] = array
     with atomic_directory(path, replace=True) as directory:
         (directory / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         # transformers asks that the metadata name a framework.
@@ -101,75 +94,77 @@ def save_huggingface(model: Any, path: str | Path, tokenizer: BertTokenizer | No
             write_files(model.other_files, directory)
 
 
-def load_huggingface(path: Path, wanted: Wanted) -> Any:
-    """Opens a model directory; see ``bert_keras.load``."""
-    values = read_json_object(path / CONFIG_FILE)
-    model_type = check_kind(path / CONFIG_FILE, values)
-    refuse_other_weights(path, values)
-    weights = _weights(open_tensors(path), model_type)
-    own = named_class(path / CONFIG_FILE, values, wanted.model_class)
-    if own is BertForMaskedLM and weights.has("cls.seq_relationship."):
+def read_huggingface(path: Path) -> StoredModel:
+    """A model directory: a model of some family, or one of sentence-transformers."""
+    file = path / CONFIG_FILE
+    values = read_json_object(file)
+    family = family_of_config(file, values)
+    _refuse_other_weights(path, family, values)
+    tensors = open_tensors(path)
+    weights = _weights(tensors, family)
+    config, foreign = family.read_config(values)
+    own, refusal = family.named_class(file, values)
+    # Google's own files, as they are published, say less than they hold.
+    if own is BertForMaskedLM and "next_sentence_head" in parts_in(weights, family, config):
         own = BertForPreTraining
-    settings = _settings(path, own, values, wanted)
-    in_file = head_arguments(own, values, weights.file, settings and settings.activation)
-    if settings is not None and settings.kind == EMBEDDING:
-        own, in_file = BertForSentenceEmbedding, settings.arguments
-    values = bert_values(values)
-    config = BertConfig.from_dict(values)
-    request = make_request(own, in_file, config, weights, wanted)
-    model = make_model(request, weights, "huggingface")
-    finish(model, values)
-    model.tokenizer = load_tokenizer(path, model.config, wanted.casing)
-    if settings is not None:
-        is_other_head = settings.kind == CROSS_ENCODER and not model.as_given["function_to_apply"]
-        model.other_files = {} if is_other_head else settings.files
-        if settings.arguments.get("do_lower_case") and model.tokenizer is not None:
-            model.tokenizer = model.tokenizer.lowercased()
-    return model
-
-
-def _settings(
-    path: Path, own: type | None, values: dict[str, Any], wanted: Wanted
-) -> Settings | None:
-    """The settings of sentence-transformers' files, where the model is opened as one of theirs."""
-    if not (path / MODULES_FILE).exists():
-        return None
-    as_embedding = wanted.model_class in (None, BertForSentenceEmbedding)
-    as_scores = own is BertForSequenceClassification and wanted.model_class in (None, own)
-    if not as_embedding and not as_scores:
-        return None
-    settings = read_settings(path, bert_values(values).get("hidden_size"))
-    is_wanted = as_embedding if settings.kind == EMBEDDING else as_scores
-    return settings if is_wanted else None
-
-
-def _weights(tensors: Tensors, model_type: str) -> Weights:
-    """The file's tensors under the table's names."""
-    stored = by_table_name(
-        str(tensors.file), tensors.shapes, lambda name: current_name(name, model_type)
+    is_scored = own is not None and issubclass(own, BertForSequenceClassification)
+    settings, is_embedding = None, False
+    if (path / MODULES_FILE).exists():
+        try:
+            settings = read_settings(path, config.hidden_size)
+            is_embedding = settings.kind == EMBEDDING
+        except InputError as error:  # the encoder may be opened all the same
+            refusal, is_embedding = str(error), not is_scored
+    arguments = head_arguments(own, values, weights.file, settings and settings.activation)
+    if is_embedding:
+        own, arguments = family.sentence_embedding, dict(settings.arguments) if settings else {}
+        refusal = "" if settings else refusal
+        if own is None:
+            refusal = f"{path}: bert-keras has no sentence embedding of a {family.title}"
+    names = [CONFIG_FILE, *settings_files(path)]
+    names += [INDEX_FILE] if tensors.file.name == INDEX_FILE else []
+    names += [file.relative_to(path).as_posix() for file in tensors.files]
+    names += family.tokenizer_files
+    return StoredModel(
+        path=path,
+        layout="huggingface",
+        family=family,
+        config=config,
+        weights=weights,
+        model_class=own,
+        arguments=arguments,
+        refusal=refusal,
+        read_tokenizer=partial(family.read_tokenizer, path),
+        foreign=foreign,
+        other_files=settings.files if settings and (is_embedding or is_scored) else {},
+        notes=settings.notes if settings else (),
+        files={name: path / name for name in names},
     )
-    # The newest files may hold the tied bias by its other name alone.
-    if "cls.predictions.bias" not in stored and "cls.predictions.decoder.bias" in stored:
-        stored["cls.predictions.bias"] = stored.pop("cls.predictions.decoder.bias")
-    is_bare = not any(name.startswith("bert.") for name in tensors.shapes)
-    shapes = {name: tensors.shapes[home] for name, home in stored.items()}
-    lacks_types = model_type == "distilbert" and _SEGMENTS not in shapes
-    if lacks_types:
-        words = shapes.get("bert.embeddings.word_embeddings.weight", (0, 0))
-        shapes[_SEGMENTS] = (2, words[-1])
-
-    def read(name: str) -> np.ndarray:
-        if lacks_types and name == _SEGMENTS:
-            return np.zeros(shapes[name], np.float32)
-        return tensors.read(stored[name])
-
-    def name_there(name: str) -> str:
-        return stored.get(name, name.removeprefix("bert.") if is_bare else name)
-
-    return Weights(str(tensors.file), shapes, read, name_there)
 
 
-def refuse_other_weights(path: Path, values: dict[str, Any]) -> None:
+def _weights(tensors: Tensors, family: Family) -> StoredWeights:
+    """The file's tensors under the family's names.
+
+    The oldest files say gamma and beta, and bare encoders leave the prefix out.
+    """
+    names, prefix = family.names, family.prefix
+    of_encoder = (name for name in names.layers.values() if name.startswith(prefix))
+    bare = tuple({name.removeprefix(prefix).partition(".")[0] + "." for name in of_encoder})
+
+    def rename(name: str) -> str:
+        for old, new in _OLD_ENDS.items():
+            name = name.removesuffix(old) + new if name.endswith(old) else name
+        return prefix + name if name.startswith(bare) else name
+
+    is_bare = not any(name.startswith(prefix) for name in tensors.shapes)
+
+    def missing(name: str) -> str:
+        return name.removeprefix(prefix) if is_bare else name
+
+    return stored_weights(str(tensors.file), names, tensors.shapes, tensors.read, rename, missing)
+
+
+def _refuse_other_weights(path: Path, family: Family, values: Mapping[str, Any]) -> None:
     """Refuses a directory without safetensors, with the command that makes them elsewhere.
 
     The command copies the directory but for such weights, so that the tokenizer, pooling and all
@@ -182,7 +177,7 @@ def refuse_other_weights(path: Path, values: dict[str, Any]) -> None:
             continue
         architecture = str((values.get("architectures") or ["AutoModel"])[0])
         # A class that is there, and no way to smuggle code in.
-        if architecture.replace("DistilBert", "Bert", 1) not in CLASSES:
+        if architecture not in {*family.classes, *family.unsupported}:
             architecture = "AutoModel"
         here, there = str(path), str(path) + "-safetensors"
         code = (

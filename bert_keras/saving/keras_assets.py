@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bert_keras.config.model import read_json_object
 from bert_keras.modeling.model import BertModel
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.saving.families import family_of_model
 
 OTHER_CONFIG_FILE, OTHER_FILES_FILE = "other_config.json", "other_files.json"
 
@@ -24,8 +24,8 @@ class KerasAssets:
 
     def load(self, model: BertModel, folder: Path) -> None:
         """Takes what there is of them out of a folder."""
-        if (folder / "vocab.txt").exists():
-            model.tokenizer = BertTokenizer.from_pretrained(folder)
+        family = family_of_model(type(model))
+        model.tokenizer = None if family is None else family.read_tokenizer(folder, None)
         for file, values in _others(model).items():
             if (folder / file).exists():
                 values.update(read_json_object(folder / file))

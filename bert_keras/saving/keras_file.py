@@ -1,77 +1,70 @@
 """``.keras`` files of our models, tokenizer included.
 
-They are read as any other checkpoint, by the table: no code that a file brings is run, and every
+They are read as any other file, by the table: no code that a file brings is run, and every
 weight must find its place. (``keras.saving.load_model`` opens them too, and passes over weights
 that the model lacks.)
 """
 
+import inspect
 import json
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import h5py
+import keras
 import numpy as np
 
-from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError, errors_naming
 from bert_keras.files import atomic_file
-from bert_keras.modeling import BertEncoder, BertForSentenceEmbedding
 from bert_keras.modeling.model import BertModel
-from bert_keras.saving.config_json import CLASSES
-from bert_keras.saving.hdf5 import read_shapes
-from bert_keras.saving.name_rules import keras_name
-from bert_keras.saving.names import Shape, entries
-from bert_keras.saving.opening import Wanted, check_vocabulary_size, make_request
-from bert_keras.saving.weights import Weights, make_model
+from bert_keras.saving.families import Family, all_models, family_of_model
+from bert_keras.saving.keras_assets import OTHER_CONFIG_FILE, OTHER_FILES_FILE
+from bert_keras.saving.names import Names, Shape, numbered_after_the_first
+from bert_keras.saving.stored import StoredModel, StoredWeights, stored_weights
+from bert_keras.saving.weights import weights_to_save
 from bert_keras.tokenization import BertTokenizer
 
 CONFIG_FILE, WEIGHTS_FILE, ASSETS_FOLDER = "config.json", "model.weights.h5", "assets"
-_CLASSES = {
-    f"bert_keras>{cls.__name__}": cls for cls in (*CLASSES.values(), BertForSentenceEmbedding)
-}
-# What the constructors take beside the config, the name and the dtype policy.
-_ARGUMENTS = (
-    "seed",
-    "packed",
-    "with_pooler",
-    "labels",
-    "classifier_dropout",
-    "problem_type",
-    "function_to_apply",
-    "pooling",
-    "normalize",
-    "max_length",
-    "prompts",
-    "default_prompt_name",
-    "include_prompt",
-    "do_lower_case",
+# Under a head all of the encoder's begin with "encoder/". Keras goes through the attributes by
+# name; what comes after "layers" is found there, by its class: a span head is a Classifier.
+NAMES = Names(
+    layers={
+        "embeddings/word_embeddings": "embeddings/vars/0",
+        "embeddings/position_embeddings": "embeddings/vars/1",
+        "embeddings/token_type_embeddings": "embeddings/vars/2",
+        "embeddings/layer_norm": "embeddings/norm",
+        "layer_#/attention/query_key_value": "layers/transformer_layer#/attention/query_key_value",
+        "layer_#/attention/output": "layers/transformer_layer#/attention/output_dense",
+        "layer_#/attention_layer_norm": "layers/transformer_layer#/attention_norm",
+        "layer_#/feed_forward/intermediate": "layers/transformer_layer#/feed_forward/intermediate",
+        "layer_#/feed_forward/output": "layers/transformer_layer#/feed_forward/output_dense",
+        "layer_#/feed_forward_layer_norm": "layers/transformer_layer#/feed_forward_norm",
+        "pooler/output": "layers/pooler/output_dense",
+        "masked_lm_head/transform": "layers/masked_lm_head/transform",
+        "masked_lm_head/layer_norm": "layers/masked_lm_head/norm",
+        "masked_lm_head/output_bias": "layers/masked_lm_head/vars/0",
+        "next_sentence_head/output": "layers/next_sentence_head/output_dense",
+        "classifier/output": "classifier/output_dense",
+        "span_head/output": "layers/classifier/output_dense",
+    },
+    ends={"kernel": "/vars/0", "bias": "/vars/1", "gamma": "/vars/0", "beta": "/vars/1"},
+    number=numbered_after_the_first,
 )
 
 
-def load_keras(path: Path, wanted: Wanted) -> Any:
-    """Opens a ``.keras`` file; see ``bert_keras.load``.
+@contextmanager
+def read_keras(path: Path) -> Iterator[StoredModel]:
+    """A ``.keras`` file; in memory its parts would lie beside the model.
 
     Raises:
         InputError: When it is damaged or holds none of our models.
-        FileNotFoundError: When there is no such file.
-    """
-    with unpacked(path) as folder:
-        return _load(path, folder, wanted)
-
-
-@contextmanager
-def unpacked(path: Path) -> Iterator[Path]:
-    """The folder of a ``.keras`` file's parts; in memory they would lie there beside the model.
-
-    Raises:
-        InputError: When it is damaged.
         FileNotFoundError: When there is no such file.
     """
     if not path.exists():
@@ -83,74 +76,119 @@ def unpacked(path: Path) -> Iterator[Path]:
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             what = str(error) or "it is cut short"
             raise InputError(f"{path} is damaged or no .keras file: {what}") from None
-        yield Path(folder)
+        yield _read(path, Path(folder))
 
 
-def _load(path: Path, folder: Path, wanted: Wanted) -> Any:
+def _read(path: Path, folder: Path) -> StoredModel:
+    """What the unpacked parts of a file say."""
     try:
         values = read_json_object(folder / CONFIG_FILE)
     except InputError:
         raise InputError(f"{path} is damaged: its {CONFIG_FILE} is no JSON object") from None
-    own, config, arguments = _read_config(path, values)
-    weights = _weights(path, folder / WEIGHTS_FILE, own, config)
-    model = make_model(make_request(own, arguments, config, weights, wanted), weights, "keras")
-    model.load_assets(str(folder / ASSETS_FOLDER))
-    if model.tokenizer is not None:
-        if wanted.casing is not None:
-            model.tokenizer = BertTokenizer(model.tokenizer.vocab, wanted.casing)
-        check_vocabulary_size(model.tokenizer, config, path)
-    return model
+    own, family, arguments = _read_class(path, values)
+    config = arguments.pop("config")
+    assets = folder / ASSETS_FOLDER
+    told_by = {name: folder / name for name in (CONFIG_FILE, WEIGHTS_FILE)}
+    beside = (OTHER_CONFIG_FILE, OTHER_FILES_FILE, *family.tokenizer_files)
+    others = [
+        read_json_object(assets / name) if (assets / name).exists() else {}
+        for name in (OTHER_CONFIG_FILE, OTHER_FILES_FILE)
+    ]
+    return StoredModel(
+        path=path,
+        layout="keras",
+        family=family,
+        config=config,
+        weights=_weights(path, folder / WEIGHTS_FILE),
+        model_class=own,
+        arguments=arguments,
+        read_tokenizer=partial(family.read_tokenizer, assets),
+        foreign=others[0],
+        other_files=others[1],
+        files=told_by | {name: assets / name for name in beside},
+    )
 
 
-def _read_config(path: Path, values: dict[str, Any]) -> tuple[type, BertConfig, dict[str, Any]]:
-    """The class, its architecture and what else its constructor is given."""
-    own = _CLASSES.get(str(values.get("registered_name")))
+def _read_class(
+    path: Path, values: dict[str, Any]
+) -> tuple[type[BertModel], Family, dict[str, Any]]:
+    """The class, its family and what its constructor is given, ``config`` among it."""
+    own = _models().get(str(values.get("registered_name")))
     settings = values.get("config")
     if own is None:
         name = values.get("class_name")
         raise InputError(f"{path} holds a {name}, which is no model of bert-keras")
     if not isinstance(settings, dict) or not isinstance(settings.get("config"), dict):
         raise InputError(f"{path} is damaged: its {CONFIG_FILE} lacks the model's config")
-    arguments = {name: settings[name] for name in _ARGUMENTS if name in settings}
-    unknown = settings.keys() - {*arguments, "name", "dtype", "config", "trainable"}
+    arguments = {key: v for key, v in settings.items() if key not in ("name", "trainable", "dtype")}
+    bases = [cls for cls in own.__mro__ if issubclass(cls, BertModel)]
+    known = {name for cls in bases for name in inspect.signature(cls.__init__).parameters}
+    unknown = arguments.keys() - known
     if unknown:
         raise InputError(f"{path}: a {own.__name__} has no {', '.join(sorted(unknown))}")
     policy = settings.get("dtype")
     if isinstance(policy, dict):
         arguments["dtype"] = policy.get("config", {}).get("name", "float32")
-    return own, BertConfig.from_dict(settings["config"]), arguments
+    family = family_of_model(own)
+    assert family is not None, "it is one of a family's"
+    arguments["config"] = family.config_class.from_dict(settings["config"])
+    return own, family, arguments
 
 
-def _weights(path: Path, file: Path, own: type, config: BertConfig) -> Weights:
-    """The file's arrays under the table's names, the fused ones taken apart."""
-    stored = read_shapes(path, file)
-    layers = sum(name.endswith("/feed_forward/intermediate/vars/0") for name in stored)
-    shapes: dict[str, Shape] = {}
-    homes: dict[str, tuple[str, int, int, bool]] = {}
-    unknown = {name for name in stored if "dropout_seeds/" not in name}
-    for entry in entries(replace(config, num_hidden_layers=max(layers, 1))):
-        home = keras_name(entry.ours, has_encoder=own is not BertEncoder)
-        parts = len(entry.theirs)
-        for number, name in enumerate(entry.theirs):
-            homes[name] = (home, number, parts, entry.is_kernel)
-        if home in stored:
-            unknown.discard(home)
-            *outer, last = stored[home] or (0,)
-            shape = (*outer, last // parts)
-            shapes |= dict.fromkeys(entry.theirs, shape[::-1] if entry.is_kernel else shape)
+def _models() -> dict[str, type[BertModel]]:
+    """Our classes by the names that Keras registered them under."""
+    return {keras.saving.get_registered_name(cls): cls for cls in all_models()}
 
-    def read(name: str) -> np.ndarray:
-        home, number, parts, is_kernel = homes[name]
+
+def _weights(path: Path, file: Path) -> StoredWeights:
+    """The arrays of the model; its count of dropout masks is none of them."""
+    shapes = {n: s for n, s in read_shapes(path, file).items() if "dropout_seeds/" not in n}
+    return stored_weights(
+        str(path),
+        NAMES,
+        shapes,
+        partial(read_array, file),
+        lambda name: name.removeprefix("encoder/"),
+    )
+
+
+def read_array(file: Path, name: str) -> np.ndarray:
+    """One array of an HDF5 file."""
+    with h5py.File(file, "r") as handle:
+        return np.asarray(handle[name])
+
+
+def read_shapes(name: Path, file: Path) -> dict[str, Shape]:
+    """The shape of every array that lies in the file itself; the optimizer's are passed over.
+
+    Args:
+        name: What messages call the file.
+        file: Where it lies.
+
+    Raises:
+        InputError: When it is damaged or holds less than its shapes say.
+        FileNotFoundError: When there is no such file.
+    """
+    if not file.is_file():
+        raise FileNotFoundError(2, "no such file", str(name))
+    found: dict[str, Shape] = {}
+
+    def note(way: str, item: Any) -> None:
+        # The bytes of an external array lie in whatever file the header names.
+        if isinstance(item, h5py.Dataset) and not way.startswith("optimizer/"):
+            if item.external or item.is_virtual:
+                raise InputError(f"{name}: {way} lies in another file")
+            # Sparse or compressed, as Keras writes none: the shape would cost the file nothing.
+            if item.id.get_storage_size() < item.nbytes:
+                raise InputError(f"{name}: {way} holds less than its shape says")
+            found[way] = item.shape
+
+    try:
         with h5py.File(file, "r") as handle:
-            data = handle[home]
-            size = data.shape[-1] // parts
-            array = data[..., number * size : (number + 1) * size]
-        return array.T if is_kernel else array
-
-    def name_there(name: str) -> str:
-        return homes[name][0] if name in homes else name
-
-    return Weights(str(path), shapes | {name: stored[name] for name in unknown}, read, name_there)
+            handle.visititems(note)
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"{name} is damaged or no HDF5 file: {error}") from None
+    return found
 
 
 def _unpack(path: Path, folder: str) -> None:
@@ -164,27 +202,21 @@ def _unpack(path: Path, folder: str) -> None:
         archive.extractall(folder)
 
 
-def save_keras(model: Any, path: str | Path, tokenizer: BertTokenizer | None = None) -> None:
+def save_keras(model: BertModel, path: str | Path, tokenizer: BertTokenizer | None = None) -> None:
     """Writes a ``.keras`` file, which takes the tokenizer along.
 
-    Args:
-        model: One of our models.
-        path: The file, ``*.keras``. One that holds a model of ours is replaced once the new one is
-            whole.
-        tokenizer: Written into the file; by default the one the model was loaded with.
-
     Raises:
-        InputError: When the name does not end in ``.keras``, the model is none of ours, or neither
-            is what is there already.
+        InputError: When the name does not end in ``.keras``, or what is there is no model of ours.
         OSError: When it cannot be written; names it.
     """
     path = Path(path)
     if path.suffix != ".keras":
         raise InputError(f"the name of a Keras file must end in .keras. Received: {path}")
-    if not isinstance(model, BertModel):
-        raise InputError(f"cannot save a {type(model).__name__}; it is no model of bert-keras")
     if tokenizer is not None:
         model.tokenizer = tokenizer
+    family = family_of_model(type(model))
+    if family is not None:
+        weights_to_save(model, family, NAMES)  # says so where the file would not open again
     target = atomic_file(path, replace=_is_ours(path), suffix=".keras")
     with target as temporary, _own_temporary_files():
         model.save(temporary)
@@ -209,4 +241,4 @@ def _is_ours(path: Path) -> bool:
             values = json.loads(file.read(CONFIG_FILE))
     except (OSError, zipfile.BadZipFile, KeyError, ValueError):
         return False
-    return isinstance(values, dict) and str(values.get("registered_name")) in _CLASSES
+    return isinstance(values, dict) and str(values.get("registered_name")) in _models()

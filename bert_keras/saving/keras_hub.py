@@ -5,30 +5,46 @@ tanh form, and LayerNorm with epsilon 1e-5 instead of 1e-12. The weights come ov
 head computes with them what BERT does, so its logits differ slightly from keras-hub's.
 """
 
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-import h5py
-import numpy as np
 
 from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.saving.hdf5 import read_shapes
-from bert_keras.saving.keras_arrays import keras_weights
-from bert_keras.saving.name_rules import by_table_name, keras_hub_name
-from bert_keras.saving.names import Shape, entries
-from bert_keras.saving.opening import (
-    Wanted,
-    check_vocabulary_size,
-    class_of,
-    make_request,
-)
-from bert_keras.saving.weights import Weights, make_model
+from bert_keras.saving.families.bert import BERT, class_of
+from bert_keras.saving.keras_file import read_array, read_shapes
+from bert_keras.saving.names import Names, numbered_after_the_first
+from bert_keras.saving.stored import StoredModel, StoredWeights, parts_in, stored_weights
 from bert_keras.tokenization import BertTokenizer, Casing, read_vocabulary
 from bert_keras.tokenization.casing import guess_casing
 
+NAMES = Names(
+    layers={
+        "embeddings/word_embeddings": "layers/reversible_embedding/vars/0",
+        "embeddings/position_embeddings": "layers/position_embedding/vars/0",
+        "embeddings/token_type_embeddings": "layers/embedding/vars/0",
+        "embeddings/layer_norm": "layers/layer_normalization",
+        "layer_#/attention/query_key_value": (
+            "layers/transformer_encoder#/_self_attention_layer/(query|key|value)_dense"
+        ),
+        "layer_#/attention/output": (
+            "layers/transformer_encoder#/_self_attention_layer/output_dense"
+        ),
+        "layer_#/attention_layer_norm": "layers/transformer_encoder#/_self_attention_layer_norm",
+        "layer_#/feed_forward/intermediate": (
+            "layers/transformer_encoder#/_feedforward_intermediate_dense"
+        ),
+        "layer_#/feed_forward/output": "layers/transformer_encoder#/_feedforward_output_dense",
+        "layer_#/feed_forward_layer_norm": "layers/transformer_encoder#/_feedforward_layer_norm",
+        "pooler/output": "layers/dense",
+        "masked_lm_head/transform": "layers/masked_lm_head/_intermediate_dense",
+        "masked_lm_head/layer_norm": "layers/masked_lm_head/_intermediate_layer_norm",
+        "masked_lm_head/output_bias": "layers/masked_lm_head/vars/0",
+    },
+    ends={"kernel": "/vars/0", "bias": "/vars/1", "gamma": "/vars/0", "beta": "/vars/1"},
+    has_heads=True,
+    number=numbered_after_the_first,
+)
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.weights.h5"
 TASK_FILE, TASK_WEIGHTS_FILE = "task.json", "task.weights.h5"
 TOKENIZER_FILE, VOCABULARY_FILE = "tokenizer.json", "assets/tokenizer/vocabulary.txt"
@@ -52,18 +68,24 @@ def is_keras_hub(path: Path) -> bool:
     return file.exists() and "registered_name" in read_json_object(file)
 
 
-def load_keras_hub(path: Path, wanted: Wanted) -> Any:
-    """Opens a preset, or a ``.weights.h5`` file with the config beside it."""
+def read_keras_hub(path: Path) -> StoredModel:
+    """A preset, or a ``.weights.h5`` file with the config beside it."""
     folder = path if path.is_dir() else path.parent
     config = _read_config(folder / CONFIG_FILE, path)
-    files = weight_files(path)
-    weights = _weights(files, config)
-    request = make_request(class_of(weights), {}, config, weights, wanted)
-    model = make_model(request, weights, "keras-hub")
-    if (folder / VOCABULARY_FILE).exists():
-        model.tokenizer = _tokenizer(folder, wanted.casing)
-        check_vocabulary_size(model.tokenizer, config, folder)
-    return model
+    files = _weight_files(path)
+    weights = _weights(files)
+    told_by = {n: folder / n for n in (CONFIG_FILE, VOCABULARY_FILE, TOKENIZER_FILE)}
+    told_by |= {file.name if path.is_dir() else f"*{WEIGHTS_SUFFIX}": file for file in files}
+    return StoredModel(
+        path=folder,
+        layout="keras-hub",
+        family=BERT,
+        config=config,
+        weights=weights,
+        model_class=class_of(parts_in(weights, BERT, config)),
+        read_tokenizer=partial(_read_tokenizer, folder),
+        files=told_by,
+    )
 
 
 def _read_config(file: Path, asked: Path) -> BertConfig:
@@ -94,7 +116,7 @@ def _read_config(file: Path, asked: Path) -> BertConfig:
     )
 
 
-def weight_files(path: Path) -> list[Path]:
+def _weight_files(path: Path) -> list[Path]:
     """The backbone's weights, and those of the one task whose head is BERT's."""
     if not path.is_dir():
         return [path]
@@ -104,31 +126,23 @@ def weight_files(path: Path) -> list[Path]:
     return [path / WEIGHTS_FILE, *([path / TASK_WEIGHTS_FILE] if is_masked_lm else [])]
 
 
-def _weights(files: list[Path], config: BertConfig) -> Weights:
+def _weights(files: list[Path]) -> StoredWeights:
     """The arrays of the files under the table's names."""
-    stored: dict[str, tuple[Path, Shape]] = {}
-    for file in files:
-        stored |= {name: (file, shape) for name, shape in read_shapes(file, file).items()}
-    layers = sum(name.endswith("/_feedforward_output_dense/vars/0") for name in stored)
-    table = entries(replace(config, num_hidden_layers=max(layers, 1)))
-    names = {keras_hub_name(name): name for entry in table for name in entry.theirs}
-
-    def rename(home: str) -> str:
-        name = home.removeprefix(_IN_TASK)
-        return names.get(name, name)
-
-    there = by_table_name(str(files[0]), stored, rename)
-
-    def read(home: str) -> np.ndarray:
-        with h5py.File(stored[home][0], "r") as file:
-            return np.asarray(file[home])
-
-    shapes = {home: shape for home, (_, shape) in stored.items()}
-    weights = keras_weights(str(files[0]), config, shapes, there, read)
-    return replace(weights, name=lambda name: there.get(name, keras_hub_name(name)))
+    homes = {name: file for file in files for name in read_shapes(file, file)}
+    shapes = {name: shape for file in files for name, shape in read_shapes(file, file).items()}
+    return stored_weights(
+        str(files[0]),
+        NAMES,
+        shapes,
+        lambda name: read_array(homes[name], name),
+        lambda name: name.removeprefix(_IN_TASK),
+    )
 
 
-def _tokenizer(path: Path, casing: Casing | None) -> BertTokenizer:
+def _read_tokenizer(path: Path, casing: Casing | None) -> BertTokenizer | None:
+    """The tokenizer of a preset; a file of weights alone has none."""
+    if not (path / VOCABULARY_FILE).exists():
+        return None
     vocab = read_vocabulary(path / VOCABULARY_FILE)
     file = path / TOKENIZER_FILE
     settings = read_json_object(file).get("config", {}) if file.exists() else {}

@@ -1,11 +1,20 @@
-"""The one table that says what each weight is called, here and in the files of others.
+"""Where a weight gets its name in a file.
 
-The table gives Hugging Face's names; what the others call the same weight follows by the rules of
-``name_rules``.
+The path of a variable of ours, such as ``layer_0/attention/output/kernel``, is the same everywhere.
+What a file calls it stands in a table, and nowhere else: the table is called ``NAMES`` and stands
+at the head of the module of its layout.
+
+    families/bert.py, families/distilbert.py   Hugging Face's files, one table a family
+    google.py, garden.py, keras_hub.py         Google's TF1 code, TF Model Garden, keras-hub
+    keras_file.py                              .keras files of ours
+
+``Names`` reads the tables; ``build.py`` fills a model by them, ``weights_to_save`` empties one.
 """
 
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -13,102 +22,161 @@ import numpy as np
 from bert_keras.config import BertConfig
 
 Shape = tuple[int, ...]
+_SEVERAL = re.compile(r"\((.*)\)")
+_NUMBER = re.compile(r"(?<=layer_)\d+")
 
 
-class Entry(NamedTuple):
-    """One of our weights and what it is made of.
+class Weight(NamedTuple):
+    """One of our weights and what it is made of in a file.
 
     Attributes:
-        ours: The variable's path.
-        theirs: The names in the checkpoint; several are joined along the last axis (the fused
-            query, key and value).
-        shape: The shape there of each of ``theirs``.
-        is_kernel: Whether the matrix lies transposed there: torch keeps [out, in].
+        path: The variable's path.
+        names: The names in the file; several are joined along the last axis (the fused query, key
+            and value), none is a weight that is zero.
+        shape: The shape there of each of ``names``.
+        own_shape: The shape of each as a part of ours.
+        is_transposed: Whether the matrix lies [out, in] there; ours is [in, out].
     """
 
-    ours: str
-    theirs: tuple[str, ...]
+    path: str
+    names: tuple[str, ...]
     shape: Shape
-    is_kernel: bool = False
+    own_shape: Shape
+    is_transposed: bool = False
 
     @property
     def part(self) -> str:
         """The part of the model that the weight belongs to, such as ``"pooler"``."""
-        return self.ours.split("/")[0]
+        return part_of(self.path)
 
     @property
     def bytes(self) -> int:
         """How large the weight is in float32."""
-        return 4 * math.prod(self.shape) * len(self.theirs)
+        return 4 * math.prod(self.shape) * len(self.names)
 
-    def from_theirs(self, arrays: list[np.ndarray]) -> np.ndarray:
-        """Our array from theirs."""
-        if self.is_kernel:
-            arrays = [array.T for array in arrays]
-        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=-1)
+    def from_file(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
+        """Our array from the file's."""
+        if not arrays:
+            return np.zeros(self.own_shape, np.float32)
+        parts = [a.T if self.is_transposed else a.reshape(self.own_shape) for a in arrays]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
-    def to_theirs(self, array: np.ndarray) -> dict[str, np.ndarray]:
-        """Their arrays by name from ours."""
-        parts = np.split(array, len(self.theirs), axis=-1)
+    def to_file(self, array: np.ndarray) -> dict[str, np.ndarray]:
+        """The file's arrays by name from ours."""
+        parts = np.split(array, len(self.names), axis=-1)
         return {
-            name: np.ascontiguousarray(part.T if self.is_kernel else part)
-            for name, part in zip(self.theirs, parts, strict=True)
+            name: np.ascontiguousarray(part.T if self.is_transposed else part).reshape(self.shape)
+            for name, part in zip(self.names, parts, strict=True)
         }
 
-    def shape_there(self, array: np.ndarray) -> Shape:
-        """The shape that each of ``theirs`` has where ``array`` is ours."""
-        shape = (*array.shape[:-1], array.shape[-1] // len(self.theirs))
-        return shape[::-1] if self.is_kernel else shape
+
+@dataclass(frozen=True)
+class Names:
+    """The names of our weights in one layout of files, and how the arrays lie there.
+
+    Attributes:
+        layers: What the file calls a layer of ours, or a single weight, by our path; ``#`` is the
+            number of a Transformer layer. ``(query|key|value)`` stands for three names.
+        ends: What follows a layer's name for its kernel, bias, gamma and beta.
+        transposed: Ends of our paths: these matrices lie [out, in] in the file.
+        has_heads: Whether attention's arrays have an axis for the heads: [H, N, K] for [H, H].
+        number: How the file writes the number of a Transformer layer.
+        tied: Names of the masked-LM head that must hold what another name holds. Where that one is
+            missing, they stand for it.
+        zeros: Paths of ours that the files have nothing for, as they would hold zeros.
+        passed_over: Names of what is no weight.
+        unused: Beginnings of the names of weights that no model of ours has; they are left out.
+    """
+
+    layers: Mapping[str, str]
+    ends: Mapping[str, str]
+    transposed: tuple[str, ...] = ()
+    has_heads: bool = False
+    number: Callable[[int], str] = str
+    tied: Mapping[str, str] = field(default_factory=dict)
+    zeros: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+
+    def of(self, path: str) -> tuple[str, ...]:
+        """The names in the file of what a variable of ours holds; none where it has no place."""
+        match = _NUMBER.search(path)
+        key = _NUMBER.sub("#", path)
+        layer, _, kind = key.rpartition("/")
+        if key in self.layers:
+            name = self.layers[key]
+        elif layer in self.layers:
+            name = self.layers[layer] + self.ends[kind]
+        else:
+            return ()
+        name = name.replace("#", self.number(int(match[0])) if match else "")
+        several = _SEVERAL.search(name)
+        return tuple(_SEVERAL.sub(n, name) for n in several[1].split("|")) if several else (name,)
+
+    def weight(self, path: str, shape: Shape, config: BertConfig) -> Weight:
+        """What a variable of this path and shape is made of in the file."""
+        names = self.of(path)
+        own = (*shape[:-1], shape[-1] // max(len(names), 1))
+        is_transposed = path.endswith(self.transposed)
+        there = own[::-1] if is_transposed else own
+        if self.has_heads:
+            there = _with_heads(path, own, config.num_attention_heads)
+        return Weight(path, names, there, own, is_transposed)
 
 
-ENCODER = "bert."  # what stands before the encoder's names in a model that has a head
-HEADS = ("masked_lm_head", "next_sentence_head", "classifier", "span_head")
+def numbered_after_the_first(number: int) -> str:
+    """The number of a layer as Keras adds it to its name: none, ``_1``, ``_2``."""
+    return f"_{number}" if number else ""
 
 
-def entries(config: BertConfig, labels: int = 2) -> Iterator[Entry]:
-    """Every weight that an encoder of this shape, its pooler or a head on it can have.
+def part_of(path: str) -> str:
+    """The part of a model that a variable belongs to."""
+    return path.partition("/")[0]
+
+
+def _with_heads(path: str, shape: Shape, heads: int) -> Shape:
+    """Kernels [H, N, K], and [N, K, H] of the output; biases [N, K] but for the output's."""
+    if "/attention/query_key_value/" in path:
+        return (*shape[:-1], heads, shape[-1] // heads)
+    if path.endswith("/attention/output/kernel"):
+        return (heads, shape[0] // heads, shape[1])
+    return shape
+
+
+def bert_variables(config: BertConfig, labels: int = 2) -> Iterator[tuple[str, Shape]]:
+    """The path and shape of every weight that an encoder, its pooler or a head on it can have.
 
     Args:
         config: The architecture.
         labels: How many a classifier has.
     """
     hidden, inner = config.hidden_size, config.intermediate_size
-    for name, rows in (
-        ("word_embeddings", config.vocab_size),
-        ("position_embeddings", config.max_position_embeddings),
-        ("token_type_embeddings", config.type_vocab_size),
-    ):
-        yield Entry(f"embeddings/{name}", (f"{ENCODER}embeddings.{name}.weight",), (rows, hidden))
-    yield from _norm("embeddings/layer_norm", f"{ENCODER}embeddings.LayerNorm", hidden)
+    yield "embeddings/word_embeddings", (config.vocab_size, hidden)
+    yield "embeddings/position_embeddings", (config.max_position_embeddings, hidden)
+    yield "embeddings/token_type_embeddings", (config.type_vocab_size, hidden)
+    yield from _norm("embeddings/layer_norm", hidden)
     for index in range(config.num_hidden_layers):
-        ours, theirs = f"layer_{index}", f"{ENCODER}encoder.layer.{index}"
-        attention = f"{theirs}.attention"
-        fused = tuple(f"{attention}.self.{name}" for name in ("query", "key", "value"))
-        yield from _dense(f"{ours}/attention/output", f"{attention}.output.dense", hidden, hidden)
-        yield from _dense(f"{ours}/attention/query_key_value", fused, hidden, hidden)
-        yield from _dense(
-            f"{ours}/feed_forward/intermediate", f"{theirs}.intermediate.dense", inner, hidden
-        )
-        yield from _dense(f"{ours}/feed_forward/output", f"{theirs}.output.dense", hidden, inner)
-        yield from _norm(f"{ours}/attention_layer_norm", f"{attention}.output.LayerNorm", hidden)
-        yield from _norm(f"{ours}/feed_forward_layer_norm", f"{theirs}.output.LayerNorm", hidden)
-    yield from _dense("pooler/output", f"{ENCODER}pooler.dense", hidden, hidden)
-    predictions = "cls.predictions"
-    yield from _dense("masked_lm_head/transform", f"{predictions}.transform.dense", hidden, hidden)
-    yield from _norm("masked_lm_head/layer_norm", f"{predictions}.transform.LayerNorm", hidden)
-    yield Entry("masked_lm_head/output_bias", (f"{predictions}.bias",), (config.vocab_size,))
-    yield from _dense("next_sentence_head/output", "cls.seq_relationship", 2, hidden)
-    yield from _dense("classifier/output", "classifier", labels, hidden)
-    yield from _dense("span_head/output", "qa_outputs", 2, hidden)
+        layer = f"layer_{index}"
+        yield from _dense(f"{layer}/attention/output", hidden, hidden)
+        yield from _dense(f"{layer}/attention/query_key_value", hidden, 3 * hidden)
+        yield from _dense(f"{layer}/feed_forward/intermediate", hidden, inner)
+        yield from _dense(f"{layer}/feed_forward/output", inner, hidden)
+        yield from _norm(f"{layer}/attention_layer_norm", hidden)
+        yield from _norm(f"{layer}/feed_forward_layer_norm", hidden)
+    yield from _dense("pooler/output", hidden, hidden)
+    yield from _dense("masked_lm_head/transform", hidden, hidden)
+    yield from _norm("masked_lm_head/layer_norm", hidden)
+    yield "masked_lm_head/output_bias", (config.vocab_size,)
+    yield from _dense("next_sentence_head/output", hidden, 2)
+    yield from _dense("classifier/output", hidden, labels)
+    yield from _dense("span_head/output", hidden, 2)
 
 
-def _dense(ours: str, theirs: str | tuple[str, ...], units: int, inputs: int) -> Iterator[Entry]:
-    theirs = (theirs,) if isinstance(theirs, str) else theirs
-    kernels, biases = (tuple(f"{name}.{end}" for name in theirs) for end in ("weight", "bias"))
-    yield Entry(f"{ours}/kernel", kernels, (units, inputs), is_kernel=True)
-    yield Entry(f"{ours}/bias", biases, (units,))
+def _dense(layer: str, inputs: int, units: int) -> Iterator[tuple[str, Shape]]:
+    yield f"{layer}/kernel", (inputs, units)
+    yield f"{layer}/bias", (units,)
 
 
-def _norm(ours: str, theirs: str, units: int) -> Iterator[Entry]:
-    yield Entry(f"{ours}/gamma", (f"{theirs}.weight",), (units,))
-    yield Entry(f"{ours}/beta", (f"{theirs}.bias",), (units,))
+def _norm(layer: str, units: int) -> Iterator[tuple[str, Shape]]:
+    yield f"{layer}/gamma", (units,)
+    yield f"{layer}/beta", (units,)

@@ -5,23 +5,17 @@ Nothing is written and no lock is needed: the run may be training meanwhile.
 
 import json
 import logging
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from bert_keras.config import BertConfig
 from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
 from bert_keras.files import write_text_atomic
-from bert_keras.saving.config_json import (
-    config_values,
-    finish,
-    head_arguments,
-    named_class,
-)
+from bert_keras.modeling.model import BertModel
+from bert_keras.saving.config_json import config_values, head_arguments
+from bert_keras.saving.families import family_of_config
 from bert_keras.saving.mark import RunMark, read_mark
-from bert_keras.saving.opening import Wanted, load_tokenizer, make_request
+from bert_keras.saving.names import Names
 from bert_keras.saving.run_state import (
     BEST_FOLDER,
     CHECKPOINTS_FOLDER,
@@ -33,7 +27,7 @@ from bert_keras.saving.run_state import (
     state_file,
     steps_in,
 )
-from bert_keras.saving.weights import Weights, make_model, model_entries
+from bert_keras.saving.stored import StoredModel, stored_weights
 from bert_keras.tokenization import BertTokenizer
 
 _logger = logging.getLogger("bert_keras")
@@ -41,7 +35,9 @@ _logger = logging.getLogger("bert_keras")
 MODEL_CONFIG_FILE = "config.json"
 
 
-def write_description(model: Any, workdir: Path, tokenizer: BertTokenizer | None = None) -> None:
+def write_description(
+    model: BertModel, workdir: Path, tokenizer: BertTokenizer | None = None
+) -> None:
     """Writes what a run's checkpoints need to be opened as models: config and tokenizer.
 
     Args:
@@ -96,33 +92,55 @@ def is_there(path: Path) -> bool:
     return workdir is not None and step in steps_in(workdir / CHECKPOINTS_FOLDER)
 
 
-def load_state(workdir: Path, step: int | None, wanted: Wanted) -> Any:
-    """Opens a checkpoint of a run as the model that it is a state of.
+def read_run(workdir: Path, step: int | None) -> StoredModel:
+    """A checkpoint of a run as the model that it is a state of; says which.
 
     Args:
         workdir: The run's work directory.
-        step: The checkpoint's step; None takes the newest that is whole, and says so.
-        wanted: What the caller of ``load`` asks for.
+        step: The checkpoint's step; None takes the newest that is whole.
 
     Raises:
         InputError: When there is no such checkpoint, or it is damaged.
     """
     if step is None:
-        step, arrays = _newest(workdir)
-    else:
-        arrays = arrays_of_step(workdir, step)
-        _logger.info("%s: the checkpoint of step %s", workdir, _of_all(workdir, step))
-    path = state_file(workdir / CHECKPOINTS_FOLDER, step)
-    values, tokenizer = _description(workdir)
-    own = named_class(path, values, None)
-    assert own is not None
-    in_file = head_arguments(own, values, str(path))
-    config = BertConfig.from_dict(values)
-    weights = _weights(path, arrays, own, config, in_file)
-    model = make_model(make_request(own, in_file, config, weights, wanted), weights, "checkpoint")
-    finish(model, values)
-    model.tokenizer = tokenizer
-    return model
+        return read_step(workdir, *_newest(workdir))
+    stored = read_step(workdir, step, arrays_of_step(workdir, step))
+    _logger.info("%s: the checkpoint of step %s", workdir, _of_all(workdir, step))
+    return stored
+
+
+def read_step(workdir: Path, step: int, arrays: Arrays) -> StoredModel:
+    """The model of the checkpoint that has these arrays."""
+    folder = workdir / CHECKPOINTS_FOLDER
+    path, config_file = state_file(folder, step), folder / MODEL_CONFIG_FILE
+    values = read_json_object(config_file)
+    family = family_of_config(config_file, values)
+    config, foreign = family.read_config(values)
+    own, refusal = family.named_class(config_file, values)
+    shapes = {n: array.shape for n, array in arrays.items() if n.startswith(MODEL_VARIABLES)}
+    return StoredModel(
+        path=folder,
+        layout="checkpoint",
+        family=family,
+        config=config,
+        weights=stored_weights(str(path), _OWN_NAMES, shapes, arrays.__getitem__),
+        model_class=own,
+        refusal=refusal,
+        arguments=head_arguments(own, values, str(path)),
+        read_tokenizer=partial(family.read_tokenizer, folder),
+        foreign=foreign,
+        files={name: folder / name for name in (MODEL_CONFIG_FILE, *family.tokenizer_files)},
+    )
+
+
+class _OwnNames(Names):
+    """The variables of a checkpoint: each goes by its own path."""
+
+    def of(self, path: str) -> tuple[str, ...]:
+        return (MODEL_VARIABLES + path,)
+
+
+_OWN_NAMES = _OwnNames({}, {}, passed_over=(f"{MODEL_VARIABLES}dropout_seeds/step",))
 
 
 def finished_or_best(workdir: Path) -> Path | None:
@@ -202,24 +220,3 @@ def _mark(workdir: Path) -> RunMark:
     mark = read_mark(workdir)
     assert mark is not None, "asked by ``named_run`` before"
     return mark
-
-
-def _weights(
-    path: Path, arrays: Arrays, own: type, config: BertConfig, in_file: dict[str, Any]
-) -> Weights:
-    """The model's variables under the table's names."""
-    homes = {name: entry for entry in model_entries(own, config, in_file) for name in entry.theirs}
-
-    def read(name: str) -> np.ndarray:
-        return homes[name].to_theirs(arrays[MODEL_VARIABLES + homes[name].ours])[name]
-
-    stored = {name: MODEL_VARIABLES + entry.ours for name, entry in homes.items()}
-    shapes = {n: homes[n].shape_there(arrays[s]) for n, s in stored.items() if s in arrays}
-    return Weights(str(path), shapes, read, stored.__getitem__)
-
-
-def _description(workdir: Path) -> tuple[dict[str, Any], BertTokenizer | None]:
-    """The contents of a run's ``config.json``, and its tokenizer."""
-    folder = workdir / CHECKPOINTS_FOLDER
-    values = read_json_object(folder / MODEL_CONFIG_FILE)
-    return values, load_tokenizer(folder, BertConfig.from_dict(values), None)

@@ -11,30 +11,57 @@ from typing import Any
 
 from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.saving.sentence_transformers_keys import (
-    CROSS_ENCODER,
-    EMBEDDING,
-    ENCODER_KEYS,
-    MODEL_KEYS,
-    MODULES,
-    POOLINGS,
-    check_cross_encoder,
-    check_encoder,
-    check_normalize,
-    name_unknown,
-    read_length,
-    read_modules,
-    read_pooling,
-    read_prompts,
-)
-
-_logger = logging.getLogger("bert_keras")
+from bert_keras.modeling import BertForSentenceEmbedding
 
 MODULES_FILE = "modules.json"
 CONFIG_FILE = "config_sentence_transformers.json"
 # Of the encoder; older releases called it by the encoder's kind.
 _ENCODER_FILES = ("sentence_bert_config.json", "sentence_distilbert_config.json")
 ENCODER_FILE = _ENCODER_FILES[0]
+
+EMBEDDING, CROSS_ENCODER = "SentenceTransformer", "CrossEncoder"
+_PACKAGE = "sentence_transformers."
+_MODULES = {
+    EMBEDDING: (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]),
+    CROSS_ENCODER: (["Transformer"],),
+}
+_POOLINGS = {
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+}
+_OTHER_POOLINGS = (
+    "pooling_mode_mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens",
+    "pooling_mode_lasttoken",
+)
+_DIMENSIONS = ("word_embedding_dimension", "embedding_dimension")
+# What the encoder's file may say of what it is; null or absent is the same.
+_TASKS = {
+    EMBEDDING: ("feature-extraction", "last_hidden_state", "token_embeddings"),
+    CROSS_ENCODER: ("sequence-classification", "logits", "scores"),
+}
+# These change what is read of a text, in ways that we do not follow.
+_REFUSED_UNLESS_EMPTY = (
+    "processing_kwargs",
+    "query_length",
+    "document_length",
+    "query_expansion",
+    "tokenizer_args",
+    "processor_kwargs",
+)
+_KEPT = ("model_args", "model_kwargs", "config_args", "config_kwargs")
+# Keys that change no answer, or whose value is checked or applied: all others are named.
+_KNOWN = {
+    CONFIG_FILE: {
+        *("__version__", "model_type", "prompts", "default_prompt_name", "similarity_fn_name"),
+        *("requirements", "activation_fn", "keep_in_fp32_modules"),
+    },
+    ENCODER_FILE: {
+        *("max_seq_length", "do_lower_case", "transformer_task", "modality_config"),
+        *("module_output_name", "unpad_inputs", *_REFUSED_UNLESS_EMPTY, *_KEPT),
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -45,11 +72,13 @@ class Settings:
         kind: ``EMBEDDING`` or ``CROSS_ENCODER``.
         arguments: What ``BertForSentenceEmbedding`` is made of; empty for a cross-encoder.
         files: The JSON of the files that are written back, by name.
+        notes: What is to be logged: level and text.
     """
 
     kind: str
     arguments: dict[str, Any]
     files: dict[str, Any]
+    notes: list[tuple[int, str]]
 
     @property
     def activation(self) -> Any:
@@ -57,7 +86,7 @@ class Settings:
         return self.files.get(CONFIG_FILE, {}).get("activation_fn")
 
 
-def read_settings(path: Path, hidden_size: Any) -> Settings:
+def read_settings(path: Path, hidden_size: int) -> Settings:
     """The settings in ``modules.json`` and its like.
 
     Args:
@@ -69,40 +98,52 @@ def read_settings(path: Path, hidden_size: Any) -> Settings:
             and the key.
     """
     config_file, encoder_file = path / CONFIG_FILE, _encoder_file(path)
-    files = {}
-    for name, file, known in (
-        (CONFIG_FILE, config_file, MODEL_KEYS),
-        (ENCODER_FILE, encoder_file, ENCODER_KEYS),
-    ):
+    files: dict[str, Any] = {}
+    notes: list[tuple[int, str]] = []
+    for name, file in ((CONFIG_FILE, config_file), (ENCODER_FILE, encoder_file)):
         if file.exists():
             files[name] = read_json_object(file)
-            name_unknown(file, files[name], known)
+            unknown = [key for key in files[name] if key not in _KNOWN[name]]
+            if unknown:
+                text = f"{file}: kept, but not understood: {', '.join(unknown)}"
+                notes.append((logging.WARNING, text))
     config, encoder = files.get(CONFIG_FILE, {}), files.get(ENCODER_FILE, {})
     kind = config.get("model_type", EMBEDDING)
-    if kind not in list(MODULES):
-        raise InputError(
-            f"{config_file}: model_type must be {' or '.join(MODULES)}. Received: {kind!r}"
-        )
-    modules = read_modules(path / MODULES_FILE, kind)
-    check_encoder(encoder_file, kind, encoder)
+    _require(
+        kind in list(_MODULES), config_file, f"model_type must be {' or '.join(_MODULES)}", kind
+    )
+    modules = _read_modules(path / MODULES_FILE, kind)
+    _check_encoder(encoder_file, kind, encoder)
+    for key in _KEPT:
+        if encoder.get(key):
+            text = f"{encoder_file}: {key} is kept, but not followed: {encoder[key]!r}"
+            notes.append((logging.WARNING, text))
+    prompts = _read_prompts(config_file, config)
+    name = prompts["default_prompt_name"]
+    prompt = prompts["prompts"].get(name, "")
     if kind == CROSS_ENCODER:
-        check_cross_encoder(config_file, config, encoder_file, encoder)
+        what = "a cross-encoder with a default prompt is not supported"
+        _require(not prompt, config_file, what, name)
+        for key in ("max_seq_length", "do_lower_case"):
+            what = f"{key} of a cross-encoder is not supported; tokenizer_config.json says it"
+            _require(not encoder.get(key), encoder_file, what, encoder.get(key))
         # Its one module keeps the name that the release which wrote it has for it.
-        return Settings(kind, {}, {MODULES_FILE: modules, **files})
-    has_normalize = len(modules) == 3
-    if has_normalize:
-        check_normalize(path / str(modules[2]["path"]) / "config.json")
-    pooling = read_pooling(path / modules[1]["path"] / "config.json", hidden_size)
-    arguments = pooling | read_prompts(config_file, config)
+        return Settings(kind, {}, {MODULES_FILE: modules, **files}, notes)
+    if len(modules) == 3:
+        _check_normalize(path / str(modules[2]["path"]) / "config.json")
+    length = encoder.get("max_seq_length")
+    is_length = length is None or (type(length) is int and length > 0)
+    _require(is_length, encoder_file, "max_seq_length must be a whole number", length)
+    arguments = _read_pooling(path / modules[1]["path"] / "config.json", hidden_size) | prompts
     arguments |= {
-        "normalize": has_normalize,
-        "max_length": read_length(encoder_file, encoder),
+        "normalize": len(modules) == 3,
+        "max_length": length,
         "do_lower_case": bool(encoder.get("do_lower_case")),
     }
-    if name := arguments["default_prompt_name"]:
-        prompt = arguments["prompts"].get(name, "")
-        _logger.info("%s: texts are read after the default prompt %r (%s)", path, prompt, name)
-    return Settings(kind, arguments, files)
+    if name:
+        text = f"{path}: texts are read after the default prompt {prompt!r} ({name})"
+        notes.append((logging.INFO, text))
+    return Settings(kind, arguments, files, notes)
 
 
 def settings_files(path: Path) -> list[str]:
@@ -123,7 +164,7 @@ def _encoder_file(path: Path) -> Path:
     return there[0] if there else path / ENCODER_FILE
 
 
-def write_modules(model: Any, directory: Path) -> None:
+def write_modules(model: BertForSentenceEmbedding, directory: Path) -> None:
     """Writes the files beside the encoder's that sentence-transformers reads."""
     names = ["Transformer", "Pooling"] + (["Normalize"] if model.normalize else [])
     modules = [
@@ -135,8 +176,8 @@ def write_modules(model: Any, directory: Path) -> None:
         }
         for number, name in enumerate(names)
     ]
-    pooling = {"word_embedding_dimension": model.config.hidden_size}
-    pooling |= {key: name == model.pooling for key, name in POOLINGS.items()}
+    pooling: dict[str, Any] = {"word_embedding_dimension": model.config.hidden_size}
+    pooling |= {key: name == model.pooling for key, name in _POOLINGS.items()}
     pooling |= {} if model.include_prompt else {"include_prompt": False}
     encoder = {"max_seq_length": model.default_length, "do_lower_case": model.do_lower_case}
     files = {
@@ -160,3 +201,98 @@ def write_files(files: dict[str, Any], directory: Path) -> None:
     for name, values in files.items():
         text = json.dumps(values, indent=2) + "\n"
         (directory / name).write_text(text, encoding="utf-8")
+
+
+def _require(is_right: bool, file: Path, what: str, received: Any) -> None:
+    if not is_right:
+        raise InputError(f"{file}: {what}. Received: {received!r}")
+
+
+def _read_modules(file: Path, kind: str) -> list[dict[str, Any]]:
+    """The modules, which must be those that we have, each in its folder."""
+    try:
+        modules = json.loads(file.read_text(encoding="utf-8"))
+        types = [str(module["type"]) for module in modules]
+        folders = [module["path"] for module in modules]
+        more = sorted({key for module in modules for key in module})
+        kwargs = [module["kwargs"] for module in modules if module.get("kwargs")]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise InputError(f"{file} is damaged: it must list modules with type and path") from None
+    kinds = [name.rsplit(".", 1)[-1] if name.startswith(_PACKAGE) else name for name in types]
+    if kinds not in _MODULES[kind]:
+        wanted = " and perhaps ".join(_MODULES[kind][-1]).replace(" and perhaps ", ", ", 1)
+        raise InputError(
+            f"{file}: the modules of a {kind} must be {wanted}. Received: {', '.join(kinds)}"
+        )
+    for number, folder in enumerate(folders):
+        is_below = isinstance(folder, str) and folder == Path(folder).name
+        is_right = folder == "" if number == 0 else is_below and folder not in ("", "..")
+        _require(is_right, file, "the modules must lie in this folder and one below", folders)
+    unknown = [key for key in more if key not in ("idx", "name", "path", "type", "kwargs")]
+    if unknown or kwargs:
+        raise InputError(f"{file}: not understood: {', '.join(unknown) or f'kwargs {kwargs[0]!r}'}")
+    return list(modules)
+
+
+def _check_encoder(file: Path, kind: str, values: dict[str, Any]) -> None:
+    """Refuse an encoder that is asked for other outputs or reads texts in another way."""
+    task, output, name = _TASKS[kind]
+    needed = {
+        "transformer_task": task,
+        "modality_config": {"text": {"method": "forward", "method_output_name": output}},
+        "module_output_name": name,
+    }
+    for key, value in needed.items():
+        is_right = values.get(key) in (None, value)
+        _require(is_right, file, f"{key} must be {json.dumps(value)}", values.get(key))
+    for key in _REFUSED_UNLESS_EMPTY:
+        _require(not values.get(key), file, f"{key} is not supported", values.get(key))
+    lower = values.get("do_lower_case", False)
+    _require(isinstance(lower, bool), file, "do_lower_case must be true or false", lower)
+
+
+def _check_normalize(file: Path) -> None:
+    """Refuse a normalisation of anything but the vector."""
+    for key, value in (read_json_object(file) if file.exists() else {}).items():
+        is_right = value == "sentence_embedding" and key.startswith("module_")
+        _require(is_right, file, f'{key} must be "sentence_embedding"', value)
+
+
+def _read_pooling(file: Path, hidden_size: int) -> dict[str, Any]:
+    """The pooling, and whether the prompt's tokens have a part in it."""
+    config = read_json_object(file)
+    known = (*_POOLINGS, *_OTHER_POOLINGS, *_DIMENSIONS, "pooling_mode", "include_prompt")
+    unknown = [key for key in config if key not in known]
+    if unknown:
+        raise InputError(f"{file}: not understood: {', '.join(unknown)}")
+    modes = [key for key in (*_POOLINGS, *_OTHER_POOLINGS) if config.get(key) is True]
+    names = [_POOLINGS.get(mode, mode) for mode in modes] or ["mean"]
+    if "pooling_mode" in config:  # as the newest releases write it
+        given = config["pooling_mode"]
+        names = given if isinstance(given, list) else [given]
+    if len(names) != 1 or names[0] not in _POOLINGS.values():
+        raise InputError(
+            f"{file}: the pooling must be one of {', '.join(_POOLINGS.values())}. "
+            f"Received: {', '.join(map(str, names))}"
+        )
+    for key in _DIMENSIONS:
+        size = config.get(key, hidden_size)
+        what = f"{key} must be the encoder's hidden_size {hidden_size}"
+        _require(size == hidden_size, file, what, size)
+    include = config.get("include_prompt", True)
+    _require(isinstance(include, bool), file, "include_prompt must be true or false", include)
+    return {"pooling": names[0], "include_prompt": include}
+
+
+def _read_prompts(file: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """The prompts by name, and the name of the one that texts are read after."""
+    prompts, default = config.get("prompts") or {}, config.get("default_prompt_name")
+    is_right = isinstance(prompts, dict) and all(
+        isinstance(text, str | None) for text in prompts.values()
+    )
+    _require(is_right, file, "prompts must give names a text each", prompts)
+    _require(isinstance(default, str | None), file, "default_prompt_name must be a name", default)
+    return {
+        "prompts": {name: text or "" for name, text in prompts.items()},
+        "default_prompt_name": default,
+    }

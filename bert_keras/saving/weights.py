@@ -1,55 +1,31 @@
-"""From a file's weights to a model's: all of them, each in its place, or a clear refusal."""
+"""The weights of a file and those of a model: which becomes which, checked and read."""
 
-import logging
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+import math
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
 
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
-from bert_keras.saving.names import ENCODER, HEADS, Entry, Shape, entries
+from bert_keras.modeling.model import BertModel
+from bert_keras.saving.families import Family, all_heads
+from bert_keras.saving.names import Names, Shape, Weight, part_of
+from bert_keras.saving.stored import StoredModel, StoredWeights, names_by_part
 
-_logger = logging.getLogger("bert_keras")
-
-# In the files of others, and no weights of their own: the decoder is tied, the ids are counted.
-_DECODER, _DECODER_BIAS = "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"
-_NO_WEIGHTS = ("bert.embeddings.position_ids", "bert.embeddings.token_type_ids")
-_WORDS, _OUTPUT_BIAS = "bert.embeddings.word_embeddings.weight", "cls.predictions.bias"
-
-
-@dataclass(frozen=True)
-class Weights:
-    """The weights of a checkpoint under the table's names and in Hugging Face's layout.
-
-    Attributes:
-        file: What messages call the file.
-        shapes: The shape of each weight by the table's name, or by the file's where the table
-            knows none.
-        read: Gives the array of a name.
-        name: Gives what the file itself calls a name of the table.
-        untrained: Beginnings of the names of weights that were never trained and are left out.
-    """
-
-    file: str
-    shapes: Mapping[str, Shape]
-    read: Callable[[str], np.ndarray]
-    name: Callable[[str], str] = str
-    untrained: tuple[str, ...] = ()
-
-    def has(self, part: str) -> bool:
-        """Whether some weight's name begins with ``part``."""
-        return any(name.startswith(part) for name in self.shapes)
+_LAYER = re.compile(r".*?layer_\d+(?=/)")
 
 
 @dataclass
 class Report:
-    """What became of the weights of a checkpoint.
+    """What became of the weights of a file.
 
     Attributes:
-        source: What kind of checkpoint it was.
+        source: What kind of file it was.
         taken: Each of the file's weights that the model has now: (name there, our path, shape).
         new: Our paths that the file had nothing for; they hold their initial values.
         left_out: The file's weights that the model has no place for.
@@ -61,90 +37,188 @@ class Report:
     left_out: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Request:
+class Plan(NamedTuple):
     """The model that is to be made.
 
     Attributes:
         model_class: One of ours.
-        config: Its architecture.
-        arguments: What else its constructor is given.
-        may_be_new: The parts (``"classifier"``, say) that the file need not have.
-        may_be_left_out: Beginnings of names that the file may have too many.
-        ignored: Beginnings of names that are left out although the model has such a part.
-        on_progress: Told of the bytes read so far and of all there are, in float32.
+        arguments: What its constructor is given beside the config.
+        optional: The parts (``"classifier"``, say) that the file need not have.
+        superfluous: The parts that the file may have too many.
+        ignored: The parts that are left out although the model has such ones.
     """
 
-    model_class: type
-    config: BertConfig
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    may_be_new: Collection[str] = ()
-    may_be_left_out: tuple[str, ...] = ()
-    ignored: tuple[str, ...] = ()
-    on_progress: Callable[[int, int], None] | None = None
+    model_class: type[BertModel]
+    arguments: dict[str, Any]
+    optional: set[str]
+    superfluous: set[str]
+    ignored: set[str]
 
 
-def model_entries(
-    model_class: type, config: BertConfig, arguments: Mapping[str, Any]
-) -> list[Entry]:
-    """The table's entries of such a model, known before it is made."""
-    heads = getattr(model_class, "heads", {})
-    pooler = getattr(model_class, "with_pooler", arguments.get("with_pooler", True))
-    absent = {*HEADS, "pooler"} - set(heads) - ({"pooler"} if pooler else set())
-    labels = arguments.get("labels", 2)
-    count = labels if isinstance(labels, int) else len(labels)
-    return [entry for entry in entries(config, count) if entry.part not in absent]
-
-
-def make_model(request: Request, weights: Weights, source: str) -> Any:
-    """Makes the model and fills it; its ``report`` says what went where.
-
-    Everything is checked against the file before a model is made, so that a config that lies
-    about its sizes costs no memory.
+def weights_to_save(model: BertModel, family: Family, names: Names) -> list[tuple[Weight, Any]]:
+    """What each weight of a model is made of in a file, and its variable.
 
     Raises:
-        InputError: When a weight is missing, unused or of another shape.
+        InputError: When the table has no name for one.
     """
-    ignored_names = (*request.ignored, *weights.untrained)
-    ignored = {name for name in weights.shapes if name.startswith(ignored_names)}
-    shapes = {name: shape for name, shape in weights.shapes.items() if name not in ignored}
-    weights = replace(weights, shapes=shapes)
-    report = Report(source, left_out=sorted(map(weights.name, ignored)))
-    _check_encoder(request.config, weights)
-    table = model_entries(request.model_class, request.config, request.arguments)
-    found = _check(table, request, weights, report)
-    # Where every weight is read, none is drawn before.
-    given = {"initialize": bool(report.new)} | dict(request.arguments)
-    model = request.model_class(request.config, **given)
-    variables = {variable.path: variable for variable in model.trainable_weights}
-    assert variables.keys() == {entry.ours for entry in table}, "the table and the model differ"
-    done, total = 0, sum(entry.bytes for entry in found)
-    for entry in found:
-        arrays = [_read(weights, name) for name in entry.theirs]
-        variables[entry.ours].assign(entry.from_theirs(arrays))
-        report.taken += [(weights.name(name), entry.ours, entry.shape) for name in entry.theirs]
-        done += entry.bytes
-        if request.on_progress is not None:
-            request.on_progress(done, total)
-    model.report = report
-    if report.new:
-        _logger.warning("%s: new and to be trained: %s", weights.file, ", ".join(report.new))
-    if report.left_out:
-        _logger.warning("%s: left out: %s", weights.file, ", ".join(report.left_out))
-    return model
-
-
-def model_weights(model: Any) -> list[tuple[Entry, Any]]:
-    """The table's entries that the model has, each with its variable."""
-    arguments: dict[str, Any] = {"labels": getattr(model, "labels", 2)}
-    encoder = getattr(model, "encoder", model)
-    arguments["with_pooler"] = encoder.pooler is not None
+    encoder: Any = getattr(model, "encoder", model)
+    given = {"labels": getattr(model, "labels", 2), "with_pooler": encoder.pooler is not None}
     variables = {variable.path: variable for variable in model.weights}
-    table = model_entries(type(model), model.config, arguments)
-    return [(entry, variables[entry.ours]) for entry in table]
+    table = []
+    for path, shape in _variables(family, type(model), model.config, given):
+        weight = names.weight(path, shape, model.config)
+        if not weight.names:
+            raise InputError(f"there is no name for {path} of a {type(model).__name__} in a file")
+        table.append((weight, variables[path]))
+    return table
 
 
-def _read(weights: Weights, name: str) -> np.ndarray:
+def _variables(
+    family: Family, model_class: type, config: BertConfig, arguments: Mapping[str, Any]
+) -> Iterator[tuple[str, Shape]]:
+    """The path and shape of each weight that such a model has, known before it is made."""
+    own = set(getattr(model_class, "heads", ()))
+    if getattr(model_class, "with_pooler", arguments.get("with_pooler", True)):
+        own.add("pooler")
+    absent = all_heads() - own
+    for path, shape in family.variables(config, count_labels(arguments.get("labels", 2))):
+        if part_of(path) not in absent:
+            yield path, shape
+
+
+def _table(stored: StoredModel, plan: Plan) -> list[Weight]:
+    """What each weight of the planned model is made of in the file.
+
+    Raises:
+        InputError: When the file lacks a layer, before the table has all that a config may claim.
+    """
+    weights, config = stored.weights, stored.config
+    table: list[Weight] = []
+    variables = _variables(stored.family, plan.model_class, config, plan.arguments)
+    for layer, group in groupby(variables, lambda variable: _layer_of(variable[0])):
+        found = [weights.names.weight(*variable, config) for variable in group]
+        names = [name for weight in found for name in weight.names]
+        if layer and weights.shapes.keys().isdisjoint(names):
+            raise InputError(
+                f"{weights.file} lacks {weights.name(names[0])} and all of {layer}, but its "
+                f"config says num_hidden_layers={config.num_hidden_layers}"
+            )
+        table += found
+    return table
+
+
+def _layer_of(path: str) -> str:
+    """The Transformer layer that a variable is in; empty where it is in none."""
+    match = _LAYER.match(path)
+    return match[0] if match else ""
+
+
+def check(stored: StoredModel, plan: Plan, report: Report) -> list[Weight]:
+    """What the model gets from the file, each of the right shape; begins the report."""
+    weights, names = stored.weights, stored.weights.names
+    by_part = names_by_part(names, stored.family, stored.config)
+
+    def of_parts(parts: set[str]) -> set[str]:
+        return {name for part in parts for name in by_part.get(part, ()) if name in weights.shapes}
+
+    left_out = {name for name in weights.shapes if name.startswith(names.unused)}
+    left_out |= of_parts(plan.ignored)
+    there = weights.shapes.keys() - left_out - set(names.passed_over)
+    table = _table(stored, plan)
+    parts = {weight.part for weight in table}
+    new = {part for part in parts & plan.optional if there.isdisjoint(by_part[part])}
+    found = []
+    for weight in table:
+        if weight.part in new:
+            report.new.append(weight.path)
+        else:
+            _check_weight(weight, there, plan.model_class, stored)
+            found.append(weight)
+    if "masked_lm_head" in parts - new:
+        _check_tied(weights)
+        there -= names.tied.keys()
+    left_out |= of_parts(plan.superfluous - parts) & there
+    report.left_out = sorted(map(weights.name, left_out))
+    unused = sorted(map(weights.name, there - left_out - {n for w in found for n in w.names}))
+    if unused:
+        count = "a weight" if len(unused) == 1 else f"{len(unused)} weights"
+        raise InputError(
+            f"{weights.file} holds {count} that a {plan.model_class.__name__} does not use: "
+            f"{', '.join(unused[:3])}"
+        )
+    return found
+
+
+def _check_weight(
+    weight: Weight, there: Collection[str], model_class: type, stored: StoredModel
+) -> None:
+    """Refuses a weight that the file lacks or has in another shape."""
+    weights, names = stored.weights, stored.weights.names
+    for name in weight.names or [weight.path]:
+        if name not in there:
+            if weight.path in names.zeros:
+                continue
+            raise InputError(
+                f"{weights.file} lacks the weight {weights.name(name)}, "
+                f"which a {model_class.__name__} needs"
+            )
+        shape = weights.shapes[name]
+        if names.has_heads and _differ_in_heads(shape, weight.shape):
+            heads = shape[0] if weight.path.endswith("/attention/output/kernel") else shape[-2]
+            raise InputError(
+                f"{weights.file}: {weights.name(name)} has {heads} attention heads, but the config "
+                f"says num_attention_heads={stored.config.num_attention_heads}"
+            )
+        if shape != weight.shape:
+            raise InputError(
+                f"{weights.file}: {weights.name(name)} has the wrong shape for its config. "
+                f"Received: {shape}, expected: {weight.shape}"
+            )
+
+
+def _differ_in_heads(shape: Shape | None, expected: Shape) -> bool:
+    return (
+        shape is not None
+        and shape != expected
+        and len(shape) == len(expected) > 1
+        and math.prod(shape) == math.prod(expected)
+    )
+
+
+def _check_tied(weights: StoredWeights) -> None:
+    """Refuses a decoder of its own, which would be lost: here it is the word embeddings."""
+    for copy, original in weights.names.tied.items():
+        if copy in weights.shapes and not np.array_equal(
+            weights.read(copy), weights.read(original)
+        ):
+            raise InputError(
+                f"{weights.file}: {weights.name(copy)} differs from {weights.name(original)}; "
+                "a masked-LM head that is not tied to the embeddings is not supported"
+            )
+
+
+def fill(
+    model: BertModel,
+    found: list[Weight],
+    weights: StoredWeights,
+    report: Report,
+    on_progress: Callable[[int, int], None] | None,
+) -> None:
+    """Reads the weights into the model, one after the other."""
+    variables = {variable.path: variable for variable in model.trainable_weights}
+    known = {*report.new, *(weight.path for weight in found)}
+    assert variables.keys() == known, "the table and the model differ"
+    done, total = 0, sum(weight.bytes for weight in found)
+    for weight in found:
+        arrays = [_read(weights, name) for name in weight.names]
+        variables[weight.path].assign(weight.from_file(arrays))
+        report.taken += [(weights.name(name), weight.path, weight.shape) for name in weight.names]
+        done += weight.bytes
+        if on_progress is not None and weight.names:
+            on_progress(done, total)
+
+
+def _read(weights: StoredWeights, name: str) -> np.ndarray:
     """An array that is one of numbers with a point, as every weight is."""
     array = weights.read(name)
     if array.dtype.kind != "f" and array.dtype != ml_dtypes.bfloat16:
@@ -154,67 +228,6 @@ def _read(weights: Weights, name: str) -> np.ndarray:
     return array
 
 
-def _check_encoder(config: BertConfig, weights: Weights) -> None:
-    """Refuses a config of more layers than the file has before the table is made of them."""
-    last = f"{ENCODER}encoder.layer.{config.num_hidden_layers - 1}."
-    if not weights.has(last):
-        raise InputError(
-            f"{weights.file} lacks the weights {last}*, but its config says "
-            f"num_hidden_layers={config.num_hidden_layers}"
-        )
-
-
-def _check(table: list[Entry], request: Request, weights: Weights, report: Report) -> list[Entry]:
-    """The entries that the file has, each of the right shape; fills the rest of the report."""
-    found, unused = [], set(weights.shapes) - set(_NO_WEIGHTS)
-    untouched = {entry.part for entry in table} & set(request.may_be_new)
-    for entry in table:
-        if any(name in weights.shapes for name in entry.theirs):
-            untouched.discard(entry.part)
-    for entry in table:
-        if entry.part in untouched:
-            report.new.append(entry.ours)
-            continue
-        for name in entry.theirs:
-            _check_weight(name, entry.shape, request, weights)
-        unused -= set(entry.theirs)
-        found.append(entry)
-    if "masked_lm_head" in {entry.part for entry in found}:
-        _check_tied(weights)
-        unused -= {_DECODER, _DECODER_BIAS}
-    left_out = {name for name in unused if name.startswith(request.may_be_left_out)}
-    report.left_out += sorted(map(weights.name, left_out))
-    unused -= left_out
-    if unused:
-        names = sorted(map(weights.name, unused))
-        count = "a weight" if len(names) == 1 else f"{len(names)} weights"
-        raise InputError(
-            f"{weights.file} holds {count} that a {request.model_class.__name__} does not use: "
-            f"{', '.join(names[:3])}"
-        )
-    return found
-
-
-def _check_weight(name: str, shape: Shape, request: Request, weights: Weights) -> None:
-    if name not in weights.shapes:
-        raise InputError(
-            f"{weights.file} lacks the weight {weights.name(name)}, "
-            f"which a {request.model_class.__name__} needs"
-        )
-    if weights.shapes[name] != shape:
-        raise InputError(
-            f"{weights.file}: {weights.name(name)} has the wrong shape for its config. "
-            f"Received: {weights.shapes[name]}, expected: {shape}"
-        )
-
-
-def _check_tied(weights: Weights) -> None:
-    """A decoder of its own would be lost: here it is the word embeddings."""
-    for copy, original in ((_DECODER, _WORDS), (_DECODER_BIAS, _OUTPUT_BIAS)):
-        if copy in weights.shapes and not np.array_equal(
-            weights.read(copy), weights.read(original)
-        ):
-            raise InputError(
-                f"{weights.file}: {weights.name(copy)} differs from {weights.name(original)}; "
-                "a masked-LM head that is not tied to the embeddings is not supported"
-            )
+def count_labels(labels: int | Sequence[str]) -> int:
+    """How many labels there are."""
+    return labels if isinstance(labels, int) else len(labels)

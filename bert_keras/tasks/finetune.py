@@ -72,11 +72,11 @@ def finetune(
     """
     run = Run("finetune", workdir, config.distribution)
     data = replace(config.data, train=train or config.data.train, dev=dev or config.data.dev)
-    with run.sources(model or config.model.init, data.train, data.dev):
+    with run.agreement(model or config.model.init, data.train, data.dev):
         task = make_task(data)
         config = run.with_start(config.replace(data=with_every_key(data, task)), model)
         examples = _read(config, task)
-        run.made_from(config, examples.description)
+        run.set_sources(config, examples.description)
     with run.locked():
         if not run.is_finished():
             _train(run, config, examples, callbacks, on_data)

@@ -6,6 +6,7 @@ from typing import Any
 from bert_keras.arithmetic import for_training
 from bert_keras.config import FinetuneConfig, FinetuneModelConfig
 from bert_keras.errors import InputError
+from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.random import fold_in, kernel_initializer
 from bert_keras.tasks.task import Task
 
@@ -58,7 +59,9 @@ def layer_rates(layers: int, decay: float) -> dict[str, float]:
     return rates | {"embeddings/": decay ** (layers + 1)}
 
 
-def _with_changes(model: Any, settings: FinetuneModelConfig, arguments: dict[str, Any]) -> Any:
+def _with_changes(
+    model: BertModel, settings: FinetuneModelConfig, arguments: dict[str, Any]
+) -> BertModel:
     """The model with the recipe's dropout; with random weights if it says so."""
     rates = {
         name: value

@@ -60,10 +60,10 @@ def pretrain(
     """
     path = _corpus_path(config, corpus)
     run = Run("pretrain", workdir, config.distribution)
-    with run.sources(path, init or config.model.init):
+    with run.agreement(path, init or config.model.init):
         config = run.with_start(config, init)
         texts = Corpus.open(path)
-        run.made_from(config, json.loads(texts.identity))
+        run.set_sources(config, json.loads(texts.identity))
         texts.verify()
     with run.locked():
         if not run.is_finished():

@@ -19,15 +19,15 @@ from bert_keras.training.strategy import is_chief, make_strategy
 from bert_keras.training.workdir import (
     check_folder,
     check_owner,
-    claim,
     is_finished,
     model_written,
+    write_mark,
 )
 from bert_keras.training.workers import (
-    in_agreement,
-    made_from,
-    own_workdir,
-    telling_of_lost_workers,
+    agreement,
+    contents_of,
+    lost_workers_named,
+    writable_workdir,
 )
 
 Config = PretrainConfig | FinetuneConfig
@@ -39,8 +39,8 @@ class Run:
 
     In this order::
 
-        with run.sources(...):          # reads, and checks that all workers found the same
-            run.made_from(config, data)
+        with run.agreement(...):          # reads, and checks that all workers found the same
+            run.set_sources(config, data)
         with run.locked():
             if not run.is_finished():
                 run.begin(config, model)
@@ -77,7 +77,7 @@ class Run:
         return self._shared / MODEL_FOLDER
 
     @contextmanager
-    def sources(self, *inputs: str | Path | None) -> Iterator[None]:
+    def agreement(self, *inputs: str | Path | None) -> Iterator[None]:
         """Reads what the run is made from in the block, which ends when all workers agree.
 
         Args:
@@ -87,18 +87,18 @@ class Run:
             InputError: When the folder is one of them or somebody else's, or the workers disagree.
             WorkerLost: When another worker is gone.
         """
-        with telling_of_lost_workers(self.strategy), in_agreement(self.strategy) as found:
+        with lost_workers_named(self.strategy), agreement(self.strategy) as found:
             check_folder(self.workdir, *inputs)
             yield
-            found |= made_from(self.mark.config, self.mark.data, self.mark.base)
+            found |= contents_of(self.mark.config, self.mark.data, self.mark.base)
 
     def with_start(self, config: C, init: str | Path | None) -> C:
         """The config with the very model that ``init``, else the recipe, names as its start."""
         start = start_of_run(self.workdir, str(init or config.model.init))
         return config.replace(model=dataclasses.replace(config.model, init=start))
 
-    def made_from(self, config: Config, data: Mapping[str, Any]) -> None:
-        """Says what the run is made from.
+    def set_sources(self, config: Config, data: Mapping[str, Any]) -> None:
+        """Sets what the run is made from.
 
         Args:
             config: The recipe.
@@ -126,8 +126,8 @@ class Run:
             WorkerLost: When another worker is gone.
         """
         with (
-            telling_of_lost_workers(self.strategy),
-            own_workdir(self.strategy, self._shared) as own,
+            lost_workers_named(self.strategy),
+            writable_workdir(self.strategy, self._shared) as own,
         ):
             self.workdir = own
             check_owner(own, self.mark, self.config)
@@ -151,7 +151,7 @@ class Run:
             model: What it trains.
             tokenizer: By default the one that the model was loaded with.
         """
-        claim(self.workdir, dataclasses.replace(self.mark, config=to_tables(config)), config)
+        write_mark(self.workdir, dataclasses.replace(self.mark, config=to_tables(config)), config)
         if is_chief(self.strategy):
             write_description(model, self.workdir, tokenizer)
 

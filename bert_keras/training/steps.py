@@ -19,7 +19,8 @@ class TrainStep:
     Args:
         strategy: Which devices share a batch.
         model: A Keras model made in the strategy's scope, whose ``call`` takes ``training`` and
-            ``dropout_seed``, and whose ``dropout_counter()`` counts its training calls.
+            ``dropout_seed``, and whose ``dropout_counter()`` counts its training calls. It computes
+            in the arithmetic that it was made with; see ``bert_keras.arithmetic.for_training``.
         optimizer: A Keras optimizer, likewise.
         objective: What is made small.
         settings: Compilation and micro-batches.

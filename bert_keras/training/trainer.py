@@ -24,7 +24,7 @@ from bert_keras.training.steps import TrainStep, make_eval_step
 from bert_keras.training.strategy import distribute, is_chief
 from bert_keras.training.watch import InputWatch, LossWatch
 from bert_keras.training.window import Window
-from bert_keras.training.workers import agree_on_step
+from bert_keras.training.workers import check_same_step
 
 _logger = logging.getLogger("bert_keras")
 
@@ -117,7 +117,7 @@ class Trainer:
                 self.model, self.optimizer, self.train.seed, until
             )
         self.state = state or RunState(self.train.seed)
-        agree_on_step(self.strategy, self.state.step)
+        check_same_step(self.strategy, self.state.step)
         self.phases[self.state.phase].resume(self.state.epoch_offsets)
         self._losses = LossWatch(self.watch, self.state.losses)
         # Who trained on and then went back has evaluated.
@@ -244,7 +244,7 @@ class Trainer:
             message = f"{error}, after {self.watch.max_roll_backs} roll-backs; {_START_ANEW}"
             raise Diverged(error.step, message) from None
         self.checkpoints.wait_and_tell()
-        agree_on_step(self.strategy, error.step)  # none looks before the newest is on the disk
+        check_same_step(self.strategy, error.step)  # none looks before the newest is on the disk
         if not self._restore(until=first - 1):
             raise Diverged(
                 error.step,

@@ -82,7 +82,7 @@ def check_folder(workdir: Path, *inputs: str | Path | None) -> None:
             )
 
 
-def claim(workdir: Path, mark: RunMark, config: Any) -> None:
+def write_mark(workdir: Path, mark: RunMark, config: Any) -> None:
     """Writes a run's mark and ``config.toml``, or checks that the run there is the same one.
 
     A directory in which a run has no checkpoint yet may be taken by any other.
@@ -116,7 +116,7 @@ def claim(workdir: Path, mark: RunMark, config: Any) -> None:
 
 
 def check_owner(workdir: Path, mark: RunMark, config: Any) -> bool:
-    """Tell whether a run has begun in a work directory, which then must be this one; see ``claim``.
+    """Tell whether a run has begun in a work directory; it must be this one, see ``write_mark``.
 
     Raises:
         InputError: When the run that began there is made from something else; names what.

@@ -30,7 +30,7 @@ _LOST = (
 
 
 @contextmanager
-def own_workdir(strategy: tf.distribute.Strategy, workdir: Path) -> Iterator[Path]:
+def writable_workdir(strategy: tf.distribute.Strategy, workdir: Path) -> Iterator[Path]:
     """The directory that this process may write in.
 
     The chief's is the run's own, locked. Another worker's is a temporary one that looks the same
@@ -55,7 +55,7 @@ def own_workdir(strategy: tf.distribute.Strategy, workdir: Path) -> Iterator[Pat
 
 
 @contextmanager
-def in_agreement(strategy: tf.distribute.Strategy) -> Iterator[dict[str, Any]]:
+def agreement(strategy: tf.distribute.Strategy) -> Iterator[dict[str, Any]]:
     """Lets no worker go on after the block unless all can, and found the same.
 
     The block reads and checks what the run is made from, and makes no variable: of workers with
@@ -74,10 +74,10 @@ def in_agreement(strategy: tf.distribute.Strategy) -> Iterator[dict[str, Any]]:
     agree(strategy, found, failure=failure)
 
 
-def made_from(
+def contents_of(
     tables: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any], base: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What a run is made from, as ``in_agreement`` compares it.
+    """What a run is made from, as ``agreement`` compares it.
 
     Args:
         tables: Of the config; where data and models lie is left out.
@@ -141,7 +141,7 @@ def disagreement(found: Sequence[Mapping[str, Any]], remedy: str) -> str:
     return ""
 
 
-def agree_on_step(strategy: tf.distribute.Strategy, step: int) -> None:
+def check_same_step(strategy: tf.distribute.Strategy, step: int) -> None:
     """Checks that all workers go on from the same step.
 
     Raises:
@@ -187,7 +187,7 @@ def _gather(strategy: tf.distribute.Strategy, row: np.ndarray) -> np.ndarray:
 
 
 @contextmanager
-def telling_of_lost_workers(strategy: tf.distribute.Strategy) -> Iterator[None]:
+def lost_workers_named(strategy: tf.distribute.Strategy) -> Iterator[None]:
     """Says in one line that another worker is gone.
 
     Raises:

@@ -93,7 +93,7 @@ def written(
         bert_keras.save(make_model(BertEncoder), path, tokenizer, "keras")
     elif kind == "garden":
         tf.train.Checkpoint(v=tf.Variable([1.0, 2.0])).write(str(folder / "ckpt-1"))
-        (folder / "params.yaml").write_text("task: {model: {encoder: {type: bert}}}\n")
+        (folder / "params.yaml").write_text("task: {model: {encoder: {type: bert, bert: {}}}}\n")
         (folder / "vocab.txt").write_text("\n".join(vocab) + "\n")
     elif kind in ("keras-hub", "weights.h5"):
         path = folder if kind == "keras-hub" else folder / "mine.weights.h5"
@@ -163,6 +163,8 @@ def test_every_one_of_its_files_is_told_from_another(written):
             continue  # it says where the weights are, and they must be there
         elif name.endswith(".json"):
             _edit(file, lambda values: values.update(more=1))
+        elif name.endswith(".yaml"):
+            file.write_text(file.read_text().replace("bert: {}", "bert: {num_layers: 3}"))
         elif name.endswith(".txt"):
             file.write_text(file.read_text().replace("##c", "##d"))
         elif name == "*.index":

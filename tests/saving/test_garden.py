@@ -228,7 +228,7 @@ HEAD = "model/classification_heads/0"
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        (lambda a: a.pop(NORM), "lacks the weight cls.predictions.transform.LayerNorm.weight"),
+        (lambda a: a.pop(NORM), "lacks the weight masked_lm/layer_norm/gamma"),
         (lambda a: a.update({"model/stray": np.ones(1)}), "does not use: model/stray"),
         (lambda a: a.update({NORM: np.ones(3, "float32")}), f"{NORM}/.ATTRIBUTES"),
         (lambda a: a.update({NORM: np.ones(H, "int32")}), "must be of a float type"),

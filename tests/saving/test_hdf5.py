@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bert_keras.errors import InputError
-from bert_keras.saving.hdf5 import read_shapes
+from bert_keras.saving.keras_file import read_shapes
 
 
 @pytest.mark.parametrize(

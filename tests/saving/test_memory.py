@@ -9,8 +9,8 @@ import pytest
 
 import bert_keras
 from bert_keras import BertConfig, BertEncoder
-from bert_keras.saving.name_rules import keras_hub_name
-from bert_keras.saving.names import entries
+from bert_keras.saving.keras_hub import NAMES
+from bert_keras.saving.names import bert_variables
 
 # VmHWM, since ru_maxrss of a child begins at what its parent had.
 PEAK = """
@@ -33,16 +33,11 @@ def _write_keras_hub(path: Path) -> None:
     values = {"class_name": "BertBackbone", "registered_name": "", "config": settings}
     (path / "config.json").write_text(json.dumps(values))
     with h5py.File(path / "model.weights.h5", "w") as file:
-        for entry in entries(CONFIG):
-            if not entry.theirs[0].startswith("bert."):
-                continue
-            for name in entry.theirs:
-                shape = entry.shape[::-1] if entry.is_kernel else entry.shape
-                if ".attention.self." in name:
-                    shape = (*shape[:-1], 12, 64)
-                elif name.endswith(".attention.output.dense.weight"):
-                    shape = (12, 64, 768)
-                file[keras_hub_name(name)] = np.zeros(shape, "float32")
+        for path_of_ours, shape in bert_variables(CONFIG):
+            weight = NAMES.weight(path_of_ours, shape, CONFIG)
+            if not weight.part.endswith("_head"):
+                for name in weight.names:
+                    file[name] = np.zeros(weight.shape, "float32")
 
 
 @pytest.mark.slow

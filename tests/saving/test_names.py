@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -8,56 +10,75 @@ from bert_keras import (
     BertForQuestionAnswering,
     BertForSequenceClassification,
 )
-from bert_keras.saving.name_rules import current_name
-from bert_keras.saving.names import Entry, entries
+from bert_keras.saving import garden, google, keras_file, keras_hub
+from bert_keras.saving.families import bert, distilbert
+from bert_keras.saving.names import Names, Weight, bert_variables
+
+CONFIG = BertConfig(
+    vocab_size=9,
+    hidden_size=4,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    intermediate_size=6,
+    max_position_embeddings=5,
+    type_vocab_size=3,
+)
+TABLES = {
+    "bert": bert.NAMES,
+    "distilbert": distilbert.NAMES,
+    "google": google.NAMES,
+    "garden": garden.NAMES,
+    "keras-hub": keras_hub.NAMES,
+    "keras": keras_file.NAMES,
+}
 
 
 def test_fused_kernel_comes_apart_into_torch_layout_and_back() -> None:
-    entry = Entry("kernel", ("q", "k", "v"), (2, 2), is_kernel=True)
+    weight = Weight("kernel", ("q", "k", "v"), (2, 2), (2, 2), is_transposed=True)
     ours = np.arange(2 * 6).reshape(2, 6)
-    theirs = entry.to_theirs(ours)
+    theirs = weight.to_file(ours)
     assert list(theirs) == ["q", "k", "v"]
     np.testing.assert_array_equal(theirs["k"], ours[:, 2:4].T)
     assert all(array.flags.c_contiguous for array in theirs.values())
-    np.testing.assert_array_equal(entry.from_theirs(list(theirs.values())), ours)
+    np.testing.assert_array_equal(weight.from_file(list(theirs.values())), ours)
 
 
-def test_embeddings_are_not_transposed() -> None:
-    table = np.arange(6).reshape(3, 2)
-    np.testing.assert_array_equal(Entry("table", ("t",), (3, 2)).to_theirs(table)["t"], table)
+def test_heads_on_an_axis_of_their_own_are_joined_and_put_apart() -> None:
+    names = Names({"layer_#/attention/output": "l#/o"}, {"kernel": "/w"}, has_heads=True)
+    weight = names.weight("layer_1/attention/output/kernel", (4, 4), CONFIG)
+    assert (weight.names, weight.shape) == (("l1/o/w",), (2, 2, 4))
+    ours = np.arange(16).reshape(4, 4)
+    np.testing.assert_array_equal(weight.from_file([ours.reshape(2, 2, 4)]), ours)
+    np.testing.assert_array_equal(weight.to_file(ours)["l1/o/w"], ours.reshape(2, 2, 4))
 
 
 @pytest.mark.parametrize(
     "model_class",
     [BertForPreTraining, BertForSequenceClassification, BertForQuestionAnswering, BertEncoder],
 )
-def test_table_knows_every_weight_and_its_shape(model_class: type) -> None:
-    config = BertConfig(
-        vocab_size=9,
-        hidden_size=4,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=6,
-        max_position_embeddings=5,
-        type_vocab_size=3,
-    )
-    table = {entry.ours: entry for entry in entries(config)}
-    assert len(table) == len(list(entries(config)))
-    for weight in model_class(config).trainable_weights:
-        theirs = table[weight.path].to_theirs(weight.numpy())
-        assert {array.shape for array in theirs.values()} == {table[weight.path].shape}
-    names = [name for entry in table.values() for name in entry.theirs]
+def test_every_weight_and_its_shape_are_known_before_the_model_is_made(model_class: type) -> None:
+    known = dict(bert_variables(CONFIG))
+    assert len(known) == len(list(bert_variables(CONFIG)))
+    for variable in model_class(CONFIG).trainable_weights:
+        assert known[variable.path] == tuple(variable.shape)
+
+
+@pytest.mark.parametrize("layout", TABLES)
+def test_no_two_weights_have_one_name_and_every_row_of_a_table_is_of_a_weight(layout: str) -> None:
+    table = TABLES[layout]
+    names = [name for path, _ in bert_variables(CONFIG) for name in table.of(path)]
     assert len(set(names)) == len(names)
+    ours = {re.sub(r"layer_\d+", "layer_#", path) for path, _ in bert_variables(CONFIG)}
+    assert table.layers.keys() <= ours | {path.rpartition("/")[0] for path in ours}
 
 
-@pytest.mark.parametrize(
-    ("old", "current"),
-    [
-        ("bert.embeddings.LayerNorm.gamma", "bert.embeddings.LayerNorm.weight"),
-        ("cls.predictions.transform.LayerNorm.beta", "cls.predictions.transform.LayerNorm.bias"),
-        ("bert.pooler.dense.bias", "bert.pooler.dense.bias"),
-        ("encoder.layer.0.output.dense.bias", "bert.encoder.layer.0.output.dense.bias"),
-    ],
-)
-def test_old_and_bare_names_are_understood(old: str, current: str) -> None:
-    assert current_name(old) == current
+@pytest.mark.parametrize("layout", TABLES)
+def test_an_array_goes_through_every_layout_unharmed(layout: str) -> None:
+    draw = np.random.default_rng(0)
+    for path, shape in bert_variables(CONFIG):
+        weight = TABLES[layout].weight(path, shape, CONFIG)
+        if weight.names:
+            ours = draw.normal(size=shape)
+            theirs = weight.to_file(ours)
+            assert {array.shape for array in theirs.values()} == {weight.shape}
+            np.testing.assert_array_equal(weight.from_file(list(theirs.values())), ours)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import bert_keras
+from bert_keras.arithmetic import FewPasses
 from bert_keras.config import FinetuneConfig, FinetuneModelConfig
 from bert_keras.tasks.registry import make_task
 from bert_keras.tasks.start import start_model
@@ -39,3 +40,13 @@ def test_what_is_not_new_is_not_drawn(encoder_path):
     for one, other in zip(plain.trainable_variables, drawn.trainable_variables, strict=True):
         if not one.path.startswith(("classifier", "pooler")):
             np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
+def test_another_dropout_leaves_all_else_as_the_file_says(encoder_path, tmp_path):
+    trained = start(encoder_path, classifier_dropout=0.3)
+    bert_keras.save(trained, tmp_path / "model")
+    again = start(tmp_path / "model", hidden_dropout_prob=0.2)
+    assert (again.config.hidden_dropout_prob, again.classifier_dropout) == (0.2, 0.3)
+    assert again.arithmetic == FewPasses()
+    for one, other in zip(again.weights, trained.weights, strict=True):
+        np.testing.assert_array_equal(one, other)

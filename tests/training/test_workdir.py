@@ -18,7 +18,7 @@ from bert_keras.config import (
 )
 from bert_keras.errors import InputError
 from bert_keras.saving.mark import RunMark, read_mark
-from bert_keras.training.workdir import check_folder, claim, is_finished, model_written
+from bert_keras.training.workdir import check_folder, is_finished, model_written, write_mark
 
 BASE = {"config.json": "1", "vocab.txt": "2"}
 
@@ -27,7 +27,7 @@ def take(workdir, config, data=None, command="pretrain", base=BASE):
     """Claims a work directory for a run that is made from these."""
     data = data or {"arrays_hash": "0"}
     mark = RunMark(command=command, config=to_tables(config), data=data, base=base)
-    claim(workdir, mark, config)
+    write_mark(workdir, mark, config)
 
 
 def run_config(**train):

@@ -21,12 +21,12 @@ from bert_keras.training import pretrain
 from bert_keras.training.metrics import read_metrics
 from bert_keras.training.strategy import is_chief
 from bert_keras.training.workers import (
-    agree_on_step,
+    agreement,
+    check_same_step,
+    contents_of,
     disagreement,
-    in_agreement,
-    made_from,
-    own_workdir,
-    telling_of_lost_workers,
+    lost_workers_named,
+    writable_workdir,
 )
 
 
@@ -235,19 +235,19 @@ def test_workers_roll_back_to_a_checkpoint_that_the_chief_is_still_writing(
 def test_a_single_process_is_the_chief_and_agrees_with_itself(tmp_path):
     strategy = tf.distribute.get_strategy()
     assert is_chief(strategy)
-    agree_on_step(strategy, 7)
-    with own_workdir(strategy, tmp_path / "run") as own:
+    check_same_step(strategy, 7)
+    with writable_workdir(strategy, tmp_path / "run") as own:
         assert own == tmp_path / "run"
         with (
             pytest.raises(InputError, match="another process is training"),
-            own_workdir(strategy, own),
+            writable_workdir(strategy, own),
         ):
             pass
 
 
 def test_what_tensorflow_says_of_one_process_is_left_as_it_is():
     strategy = tf.distribute.get_strategy()
-    with pytest.raises(tf.errors.InternalError), telling_of_lost_workers(strategy):
+    with pytest.raises(tf.errors.InternalError), lost_workers_named(strategy):
         raise tf.errors.InternalError(None, None, "of this process")
 
 
@@ -324,7 +324,7 @@ def test_the_first_difference_is_named_with_both_values():
 def test_what_a_run_is_made_from_leaves_out_where_its_data_lie():
     tables = {"data": {"corpus": "/c", "train": "a", "dev": "b"}, "train": {"seed": 1}}
     data = {"train": {"examples": 3, "sha256": "f"}, "labels": ["x"]}
-    made = made_from(tables, data, {"vocab.txt": "e"})
+    made = contents_of(tables, data, {"vocab.txt": "e"})
     assert made["tensorflow's version"] == tf.__version__
     assert {name: value for name, value in made.items() if "version" not in name} == {
         "train.seed": 1,
@@ -337,7 +337,7 @@ def test_what_a_run_is_made_from_leaves_out_where_its_data_lie():
 
 def test_a_single_process_hears_of_its_own_failure():
     strategy = tf.distribute.get_strategy()
-    with in_agreement(strategy) as found:
+    with agreement(strategy) as found:
         found["train.seed"] = 1
-    with pytest.raises(FileNotFoundError, match="no corpus"), in_agreement(strategy):
+    with pytest.raises(FileNotFoundError, match="no corpus"), agreement(strategy):
         raise FileNotFoundError("no corpus")

@@ -5,7 +5,6 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
@@ -14,10 +13,10 @@ from bert_keras.arithmetic import MASKED_SCORE, XNNPACK
 from bert_keras.errors import InputError
 from bert_keras.export.outputs import check_declared
 from bert_keras.export.sequences import NAMES, Tensors
-from bert_keras.export.session import quiet, temporary_folder
+from bert_keras.export.session import quiet, temporary_folder, variables_read
 from bert_keras.export.tflite.answers import Arrays, IdAnswers
 from bert_keras.export.tflite.ranges import with_ranges
-from bert_keras.export.weights import variables_read
+from bert_keras.modeling.model import BertModel
 from bert_keras.signals import give_way
 
 SIGNATURE = "tokens"
@@ -44,7 +43,7 @@ class Converter:
     """
 
     def __init__(
-        self, model: Any, answers: IdAnswers, length: int | None, masked_score: float | None
+        self, model: BertModel, answers: IdAnswers, length: int | None, masked_score: float | None
     ) -> None:
         self.answers, self.length = answers, length
         arithmetic = XNNPACK(MASKED_SCORE if masked_score is None else masked_score)

@@ -27,7 +27,7 @@ from bert_keras.export.tflite.measure import Judge, Measurement, agreement_of, b
 from bert_keras.export.tflite.metadata import unlike_mediapipe, with_metadata
 from bert_keras.export.tflite.prune import pruned
 from bert_keras.files import refuse_existing, write_bytes_atomic
-from bert_keras.saving.opening import check_vocabulary_size
+from bert_keras.saving.build import check_vocabulary_size
 from bert_keras.tasks import task_of
 from bert_keras.tasks.registry import has_task, trained_length
 from bert_keras.tokenization import BertTokenizer

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tokenizers import pre_tokenizers
 
 from bert_keras.errors import InputError
+from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import task_of
 from bert_keras.tasks.reading import QuestionExample, TaggedExample, read_text_examples
 from bert_keras.tasks.reading.sources import read_source_lines, suffix_of
@@ -18,7 +19,7 @@ from bert_keras.tokenization import CONTINUATION, SPECIAL_TOKENS, BertTokenizer
 from bert_keras.tokenization.vocabulary import MAX_CHARACTERS_PER_WORD
 
 
-def pruned(model: Any, tokenizer: BertTokenizer, source: str) -> Any:
+def pruned(model: BertModel, tokenizer: BertTokenizer, source: str) -> BertModel:
     """A model with the word pieces that the text of a task needs.
 
     Kept are the special tokens, every piece that a word of the text is made of, and every single

@@ -1,8 +1,9 @@
-"""TensorFlow's checkpoint files: ``NAME.index`` and ``NAME.data-00000-of-00001``."""
+"""What TensorFlow calls a checkpoint: ``NAME.index`` and ``NAME.data-00000-of-00001``."""
 
 import glob
 import tempfile
 import weakref
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +16,17 @@ _ERRORS = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
-def is_tf_checkpoint(path: Path) -> bool:
-    """Whether a path is a checkpoint's name, its index, or a folder that has one in it."""
+def is_tensorflow_file(path: Path) -> bool:
+    """Whether a path is such a file's name, its index, or a folder that has one in it."""
     is_index = path.suffix == ".index" and path.is_file()
     return is_index or Path(f"{path}.index").exists() or any(path.glob("*.index"))
 
 
-class TFCheckpoint:
-    """The arrays of a checkpoint, by the names in the file.
+class TensorFlowFile:
+    """The arrays of a TensorFlow checkpoint, by the names in the file.
 
     Attributes:
-        prefix: The checkpoint's name, without ``.index``.
+        prefix: The file's name, without ``.index``.
         shapes: The shape of each array.
         is_object_based: Whether ``tf.train.Checkpoint`` wrote it, which names a variable by the
             way to it through the objects; TF1's ``Saver`` gave the variable's own name.
@@ -49,7 +50,7 @@ class TFCheckpoint:
         self.shapes = {name: tuple(shape) for name, shape in stored.items()}
 
     def _plain_name(self) -> str:
-        """The checkpoint's name for TensorFlow, to which others than UTF-8 are none, others globs.
+        """The file's name for TensorFlow, to which others than UTF-8 are none, others globs.
 
         Where it is such a one, links to the files have another as long as this object lives.
         """
@@ -61,6 +62,14 @@ class TFCheckpoint:
             link = Path(folder.name, f"model{file.name.removeprefix(self.prefix.name)}")
             link.symlink_to(file.absolute())
         return f"{folder.name}/model"
+
+    def files(self, before: Iterable[str], after: Iterable[str]) -> dict[str, Path]:
+        """The files that it is made of, ``*`` for its name, between others of the folder."""
+        folder, name = self.prefix.parent, self.prefix.name
+        own = [f"{name}.index", *sorted(map(str, folder.glob(f"{glob.escape(name)}.data-*")))]
+        files = {other: folder / other for other in before}
+        files |= {"*" + Path(path).name.removeprefix(name): folder / path for path in own}
+        return files | {other: folder / other for other in after}
 
     def read(self, name: str) -> np.ndarray:
         """One array.
@@ -76,7 +85,7 @@ class TFCheckpoint:
 
 
 def _prefix(path: Path) -> Path:
-    """The checkpoint's name; of several in a folder the one that its ``checkpoint`` file names."""
+    """The file's name; of several in a folder the one that its ``checkpoint`` file names."""
     if not path.is_dir():
         return path.with_suffix("") if path.suffix == ".index" else path
     names = sorted(file.name.removesuffix(".index") for file in path.glob("*.index"))

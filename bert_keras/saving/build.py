@@ -1,0 +1,132 @@
+"""From a stored model to one of ours: every weight in its place, or a clear refusal."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from bert_keras.config import BertConfig
+from bert_keras.errors import InputError
+from bert_keras.modeling import (
+    BertEncoder,
+    BertForQuestionAnswering,
+    BertForSentenceEmbedding,
+)
+from bert_keras.modeling.model import BertModel
+from bert_keras.saving.config_json import LABELLING, foreign_keys, keeps_score
+from bert_keras.saving.families import all_heads, family_of_model
+from bert_keras.saving.stored import StoredModel, parts_in
+from bert_keras.saving.weights import Plan, Report, check, count_labels, fill
+from bert_keras.tokenization import BertTokenizer, Casing
+
+_logger = logging.getLogger("bert_keras")
+
+_LABEL_HEADS = {"classifier", "span_head"}
+
+
+def build(
+    stored: StoredModel,
+    model_class: type[BertModel] | None = None,
+    *,
+    casing: Casing | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    **arguments: Any,
+) -> BertModel:
+    """Makes a model and fills it; its ``report`` says what went where.
+
+    Everything is checked against the file before a model is made, so that a config that lies
+    about its sizes costs no memory. One weight is read at a time.
+
+    Args:
+        stored: What there is.
+        model_class: What to open it as; by default what it says it is.
+        casing: How the tokenizer normalises letters, whatever the files say.
+        on_progress: Called with the bytes read so far and the bytes there are to read, in float32.
+        **arguments: More of the constructor's.
+
+    Raises:
+        InputError: When it cannot be opened so, or a weight is missing, unused or of another shape.
+    """
+    plan = _plan(stored, model_class, arguments)
+    tokenizer = stored.read_tokenizer(casing)
+    if tokenizer is not None:
+        check_vocabulary_size(tokenizer, stored.config, stored.path)
+    report = Report(stored.layout)
+    found = check(stored, plan, report)
+    # Where every weight is read, none is drawn before.
+    given = {"initialize": bool(report.new)} | plan.arguments
+    model = plan.model_class(stored.config, **given)
+    fill(model, found, stored.weights, report, on_progress)
+    model.report = report
+    model.tokenizer = tokenizer
+    if tokenizer is not None and getattr(model, "do_lower_case", False):
+        model.tokenizer = tokenizer.lowercased()
+    model.other_config = foreign_keys(model, stored.foreign)
+    if plan.model_class is stored.model_class:
+        model.other_files = dict(stored.other_files) if keeps_score(model) else {}
+        for level, note in stored.notes:
+            _logger.log(level, note)
+    if report.new:
+        _logger.warning("%s: new and to be trained: %s", stored.weights.file, ", ".join(report.new))
+    if report.left_out:
+        _logger.warning("%s: left out: %s", stored.weights.file, ", ".join(report.left_out))
+    return model
+
+
+def check_vocabulary_size(tokenizer: BertTokenizer, config: BertConfig, path: Any) -> None:
+    """Raises ``InputError`` unless vocabulary and config belong together.
+
+    A table with spare rows, up to a multiple of 8 as some pad it, is let pass.
+    """
+    spare = config.vocab_size - tokenizer.vocab_size
+    if spare and not (0 < spare < 128 and config.vocab_size % 8 == 0):
+        raise InputError(
+            f"{path}: the vocabulary has {tokenizer.vocab_size} word pieces, but the config says "
+            f"vocab_size={config.vocab_size}; they do not belong together"
+        )
+
+
+def _plan(stored: StoredModel, wanted: type[BertModel] | None, arguments: dict[str, Any]) -> Plan:
+    """As what and with which heads a model is made: what it says it is, or what is wanted."""
+    own = stored.model_class
+    model_class = _counterpart(stored, wanted) if wanted else own
+    if model_class is None or (stored.refusal and model_class is own):
+        raise InputError(stored.refusal)
+    heads = set(getattr(model_class, "heads", ()))
+    in_file = dict(stored.arguments)
+    optional: set[str] = set()
+    ignored: set[str] = set()
+    superfluous = set() if getattr(model_class, "with_pooler", True) else {"pooler"}
+    if model_class is own:
+        count = count_labels(in_file.get("labels", 2))
+        if issubclass(own, LABELLING) and count_labels(arguments.get("labels", count)) != count:
+            optional, ignored = {"classifier"}, _LABEL_HEADS
+            del in_file["labels"]
+            in_file.pop("problem_type", None)
+            in_file.pop("function_to_apply", None)
+        if "problem_type" in arguments:  # what the scores were is another matter then
+            in_file.pop("function_to_apply", None)
+        arguments = in_file | arguments
+    else:
+        optional, superfluous = {"pooler"} | heads, all_heads()
+        if own is None or issubclass(own, (*LABELLING, BertForQuestionAnswering)):
+            ignored = _LABEL_HEADS  # their names are alike, what they were trained for is not
+    if issubclass(model_class, BertForSentenceEmbedding):
+        superfluous = all_heads() - {"pooler"}  # as sentence-transformers leaves them
+    if issubclass(model_class, (BertEncoder, BertForSentenceEmbedding)):
+        parts = parts_in(stored.weights, stored.family, stored.config)
+        arguments = {"with_pooler": "pooler" in parts} | arguments
+    return Plan(model_class, dict(arguments), optional, superfluous, ignored)
+
+
+def _counterpart(stored: StoredModel, wanted: type[BertModel]) -> type[BertModel]:
+    """The class that is wanted; of a family with classes of its own, the one made from it."""
+    family = family_of_model(stored.family.encoder) or stored.family
+    if family_of_model(wanted) in (family, None):
+        return wanted
+    for cls in family.models:
+        if issubclass(cls, wanted):
+            return cls
+    names = ", ".join(cls.__name__ for cls in family.models)
+    raise InputError(
+        f"{stored.path}: a {family.title} opens as {names}. Received: {wanted.__name__}"
+    )

@@ -1,0 +1,23 @@
+"""The kinds of models that Hugging Face directories hold: a family is a file.
+
+A new one touches nothing else: it makes a ``Family`` and gives it to ``register_family``.
+"""
+
+from bert_keras.saving.families import bert, distilbert  # noqa: F401 - they register themselves
+from bert_keras.saving.families.family import (
+    Family,
+    all_heads,
+    all_models,
+    family_of_config,
+    family_of_model,
+    register_family,
+)
+
+__all__ = [
+    "Family",
+    "all_heads",
+    "all_models",
+    "family_of_config",
+    "family_of_model",
+    "register_family",
+]

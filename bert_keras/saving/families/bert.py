@@ -1,0 +1,88 @@
+"""BERT: the family of ``bert_config.json`` and of Hugging Face's ``BertModel``."""
+
+from collections.abc import Collection
+
+from bert_keras.modeling import (
+    BertEncoder,
+    BertForMaskedLM,
+    BertForNextSentencePrediction,
+    BertForPreTraining,
+    BertForQuestionAnswering,
+    BertForSentenceEmbedding,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+)
+from bert_keras.modeling.model import BertModel
+from bert_keras.saving.families.family import Family, register_family
+from bert_keras.saving.names import Names
+
+NAMES = Names(
+    layers={
+        "embeddings/word_embeddings": "bert.embeddings.word_embeddings.weight",
+        "embeddings/position_embeddings": "bert.embeddings.position_embeddings.weight",
+        "embeddings/token_type_embeddings": "bert.embeddings.token_type_embeddings.weight",
+        "embeddings/layer_norm": "bert.embeddings.LayerNorm",
+        "layer_#/attention/query_key_value": (
+            "bert.encoder.layer.#.attention.self.(query|key|value)"
+        ),
+        "layer_#/attention/output": "bert.encoder.layer.#.attention.output.dense",
+        "layer_#/attention_layer_norm": "bert.encoder.layer.#.attention.output.LayerNorm",
+        "layer_#/feed_forward/intermediate": "bert.encoder.layer.#.intermediate.dense",
+        "layer_#/feed_forward/output": "bert.encoder.layer.#.output.dense",
+        "layer_#/feed_forward_layer_norm": "bert.encoder.layer.#.output.LayerNorm",
+        "pooler/output": "bert.pooler.dense",
+        "masked_lm_head/transform": "cls.predictions.transform.dense",
+        "masked_lm_head/layer_norm": "cls.predictions.transform.LayerNorm",
+        "masked_lm_head/output_bias": "cls.predictions.bias",
+        "next_sentence_head/output": "cls.seq_relationship",
+        "classifier/output": "classifier",
+        "span_head/output": "qa_outputs",
+    },
+    ends={"kernel": ".weight", "bias": ".bias", "gamma": ".weight", "beta": ".bias"},
+    transposed=("/kernel",),
+    tied={
+        "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
+        "cls.predictions.decoder.bias": "cls.predictions.bias",
+    },
+    passed_over=("bert.embeddings.position_ids", "bert.embeddings.token_type_ids"),
+)
+PLAIN_ENCODER = {
+    "position_embedding_type": "absolute",
+    "is_decoder": False,
+    "add_cross_attention": False,
+}
+
+BERT = register_family(
+    Family(
+        model_type="bert",
+        title="BERT",
+        classes={
+            "BertModel": BertEncoder,
+            "BertForPreTraining": BertForPreTraining,
+            "BertForMaskedLM": BertForMaskedLM,
+            "BertForNextSentencePrediction": BertForNextSentencePrediction,
+            "BertForSequenceClassification": BertForSequenceClassification,
+            "BertForTokenClassification": BertForTokenClassification,
+            "BertForQuestionAnswering": BertForQuestionAnswering,
+        },
+        sentence_embedding=BertForSentenceEmbedding,
+        names=NAMES,
+        prefix="bert.",
+        required=PLAIN_ENCODER,
+    )
+)
+
+
+def class_of(parts: Collection[str]) -> type[BertModel]:
+    """The class that has the heads which a file has, where no file says it."""
+    if {"masked_lm_head", "next_sentence_head"} <= set(parts):
+        return BertForPreTraining
+    for head, model_class in (
+        ("span_head", BertForQuestionAnswering),
+        ("classifier", BertForSequenceClassification),
+        ("masked_lm_head", BertForMaskedLM),
+        ("next_sentence_head", BertForNextSentencePrediction),
+    ):
+        if head in parts:
+            return model_class
+    return BertEncoder

@@ -1,0 +1,180 @@
+"""What a family of models says of itself, and the register of those there are."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bert_keras.config import BertConfig
+from bert_keras.config.model import field_names
+from bert_keras.errors import InputError
+from bert_keras.modeling.model import BertModel
+from bert_keras.saving.names import Names, Shape, bert_variables
+from bert_keras.tokenization import BertTokenizer, Casing
+from bert_keras.tokenization.directory import COMPANIONS, CONFIG_FILE, VOCABULARY_FILE
+
+# Families that we lack, each with what it does otherwise.
+_OTHERS = {
+    "roberta": "its tokenizer is byte-level BPE and its positions count from 2",
+    "albert": "its layers share one set of weights",
+    "electra": "its embeddings are projected and its heads are others",
+}
+
+
+def read_word_pieces(folder: Path, casing: Casing | None) -> BertTokenizer | None:
+    """The WordPiece tokenizer of a directory; ``None`` where it has none."""
+    if not any((folder / name).exists() for name in (VOCABULARY_FILE, COMPANIONS[0])):
+        return None
+    return BertTokenizer.from_pretrained(folder, casing)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """One kind of model in Hugging Face's layout, such as BERT.
+
+    Attributes:
+        model_type: The ``model_type`` of its ``config.json``.
+        title: What messages call it.
+        classes: Our classes by the names that ``architectures`` gives them, the bare encoder
+            first. Where they are another family's, models are read as that one and saved as it.
+        sentence_embedding: The class that a directory of sentence-transformers is opened as.
+        names: What its files call our weights.
+        prefix: What stands before the encoder's names where it has a head.
+        variables: Gives the path and shape of every weight of its classes, by the config and the
+            number of labels.
+        config_keys: The keys of ``config.json`` that are called otherwise than the config's
+            fields, by field.
+        config_values: The fields that its ``config.json`` has no key for, and their values.
+        required: What ``config.json`` must say where it says anything.
+        unsupported: The names of architectures that we lack for a reason, and the reason.
+        read_tokenizer: Reads the tokenizer of a directory; ``None`` where it has none.
+        tokenizer_files: The names of the files that it reads.
+    """
+
+    model_type: str
+    title: str
+    classes: Mapping[str, type[BertModel]]
+    names: Names
+    prefix: str
+    sentence_embedding: type[BertModel] | None = None
+    variables: Callable[[BertConfig, int], Iterator[tuple[str, Shape]]] = bert_variables
+    config_keys: Mapping[str, str] = field(default_factory=dict)
+    config_values: Mapping[str, Any] = field(default_factory=dict)
+    required: Mapping[str, Any] = field(default_factory=dict)
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+    read_tokenizer: Callable[[Path, Casing | None], BertTokenizer | None] = read_word_pieces
+    tokenizer_files: tuple[str, ...] = (VOCABULARY_FILE, CONFIG_FILE, *COMPANIONS)
+
+    @property
+    def encoder(self) -> type[BertModel]:
+        """The class of the bare encoder."""
+        return next(iter(self.classes.values()))
+
+    @property
+    def config_class(self) -> type[BertConfig]:
+        """The class of its configs."""
+        return self.encoder.config_class
+
+    @property
+    def models(self) -> list[type[BertModel]]:
+        """All its classes."""
+        more = [] if self.sentence_embedding is None else [self.sentence_embedding]
+        return [*self.classes.values(), *more]
+
+    def architecture(self, model_class: type) -> str:
+        """The name of a class in ``architectures``; what pools is an encoder there."""
+        names = {cls: name for name, cls in self.classes.items()}
+        return names.get(model_class) or names[self.encoder]
+
+    def named_class(
+        self, file: Path, values: Mapping[str, Any]
+    ) -> tuple[type[BertModel] | None, str]:
+        """The class that a ``config.json`` names; or ``None``, and why it is none of ours."""
+        name = str((values.get("architectures") or [*self.classes])[0])
+        if name in self.classes:
+            return self.classes[name], ""
+        why = self.unsupported.get(name, f"known are {', '.join(self.classes)}")
+        return None, (
+            f"{file} names the architecture {name!r}, {why}; a class as the second argument of "
+            f"bert_keras.load opens the encoder alone ({self.encoder.__name__}) or under a new head"
+        )
+
+    def read_config(self, values: Mapping[str, Any]) -> tuple[BertConfig, dict[str, Any]]:
+        """The architecture in a ``config.json``, and the keys that are not of it."""
+        keys = {self.config_keys.get(name, name): name for name in field_names(self.config_class)}
+        given = {keys[key]: value for key, value in values.items() if key in keys}
+        foreign = {key: value for key, value in values.items() if key not in keys}
+        return self.config_class(**{**given, **self.config_values}), foreign
+
+    def config_to_write(self, config: BertConfig) -> dict[str, Any]:
+        """The keys of ``config.json`` that say the architecture."""
+        values = {name: v for name, v in config.to_dict().items() if name not in self.config_values}
+        if values.get("hidden_act") == "gelu_tanh":
+            values["hidden_act"] = "gelu_new"  # the same function by a name that transformers knows
+        return {self.config_keys.get(name, name): value for name, value in values.items()}
+
+
+_families: dict[str, Family] = {}
+
+
+def register_family(family: Family) -> Family:
+    """Makes a family known: its directories open, and models of its classes are saved as its own.
+
+    Raises:
+        InputError: When there is one of that ``model_type`` already.
+    """
+    if family.model_type in _families:
+        raise InputError(f"there is a family of model_type {family.model_type!r} already")
+    _families[family.model_type] = family
+    return family
+
+
+def family_of_config(file: Path, values: Mapping[str, Any]) -> Family:
+    """The family that a ``config.json`` is of.
+
+    Args:
+        file: The file.
+        values: Its contents.
+
+    Raises:
+        InputError: When we have none such, or the model computes otherwise than the family's do.
+    """
+    model_type = str(values.get("model_type") or "bert")
+    family = _families.get(model_type)
+    if family is None:
+        reasons = (reason for name, reason in _OTHERS.items() if name in model_type)
+        *titles, last = (known.title for known in _families.values())
+        raise InputError(
+            f"{file} is of model_type {model_type!r} ({next(reasons, 'it is another model')}); "
+            f"bert-keras opens {', '.join(titles)} and {last}"
+        )
+    names = values.get("architectures") or []
+    if not isinstance(names, list):
+        raise InputError(f"{file}: architectures must be a list of names. Received: {names!r}")
+    for key, needed in family.required.items():
+        if values.get(key, needed) != needed:
+            raise InputError(
+                f"{file}: {key} must be {json.dumps(needed)}, as in {family.title}. "
+                f"Received: {json.dumps(values[key])}"
+            )
+    return family
+
+
+def family_of_model(model_class: type) -> Family | None:
+    """The family that a class of models, or the one that it is made from, is saved as."""
+    for cls in model_class.__mro__:
+        for family in _families.values():
+            if cls in family.models:
+                return family
+    return None
+
+
+def all_models() -> list[type[BertModel]]:
+    """The classes of all families."""
+    return [cls for family in _families.values() for cls in family.models]
+
+
+def all_heads() -> set[str]:
+    """The names of the heads that some class has, and of the pooler."""
+    return {"pooler", *(head for cls in all_models() for head in getattr(cls, "heads", ()))}
