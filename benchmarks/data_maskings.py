@@ -19,7 +19,7 @@ def our_masking(
     corpus: SyntheticCorpus, config: DataConfig, examples: Any, word_starts: np.ndarray
 ) -> Callable[[], object]:
     """Masks the examples once, a new draw at every call."""
-    masking = make_masking(corpus, config)
+    masking = make_masking(corpus.tokenizer, config)
     ids, attention_mask = tf.constant(examples.input_ids), tf.constant(examples.attention_mask)
 
     @tf.function
@@ -41,11 +41,11 @@ def keras_hub_masking(corpus: SyntheticCorpus, config: DataConfig, examples: Any
     except ImportError:
         return {}
     layer = keras_hub.layers.MaskedLMMaskGenerator(
-        vocabulary_size=corpus.vocab_size,
+        vocabulary_size=corpus.tokenizer.vocab_size,
         mask_selection_rate=config.masking_rate,
         mask_selection_length=config.max_predictions_per_seq,
-        mask_token_id=corpus.mask_id,
-        unselectable_token_ids=[corpus.pad_id, corpus.cls_id, corpus.sep_id],
+        mask_token_id=corpus.tokenizer.mask_id,
+        unselectable_token_ids=[corpus.tokenizer.pad_id, *corpus.tokenizer.template.special_ids],
     )
     ids = tf.constant(examples.input_ids)
     return {"mask tokens, keras-hub": tf.function(lambda: layer(ids))}
@@ -66,7 +66,9 @@ def transformers_masking(
     special = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]"}
     with tempfile.TemporaryDirectory() as directory:
         vocab = Path(directory, "vocab.txt")
-        pieces = (special.get(number, f"word{number}") for number in range(corpus.vocab_size))
+        pieces = (
+            special.get(number, f"word{number}") for number in range(corpus.tokenizer.vocab_size)
+        )
         vocab.write_text("\n".join(pieces) + "\n", encoding="utf-8")
         tokenizer = BertTokenizer(str(vocab))
     rate = config.masking_rate

@@ -90,7 +90,8 @@ def measure_stages(corpus: SyntheticCorpus, length: int, batch: int, rounds: int
     epochs, steps = iter(range(1 << 62)), 100
 
     def plan() -> ExamplePlan:
-        return plan_pairs(corpus.sentence_offsets, corpus.documents, length, 0.1, 0, next(epochs))
+        room = length - corpus.tokenizer.template.overhead(2)
+        return plan_pairs(corpus.sentence_offsets, corpus.documents, room, 0.1, 0, next(epochs))
 
     rows = plan()
 

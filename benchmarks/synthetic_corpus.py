@@ -5,6 +5,25 @@ from pathlib import Path
 
 import numpy as np
 
+from bert_keras.tokenization import SequenceTemplate
+
+_TEMPLATE = SequenceTemplate.bert(cls_id=101, sep_id=102)
+
+
+@dataclass(frozen=True)
+class SyntheticTokenizer:
+    """What the data pipeline asks a tokenizer for, with the numbers of BERT's."""
+
+    vocab_size: int = 30_522
+    template: SequenceTemplate = _TEMPLATE
+    pad_id: int = 0
+    mask_id: int = 103
+
+    @property
+    def starts_word(self) -> np.ndarray:
+        """All word pieces but a fifth."""
+        return np.arange(self.vocab_size) % 5 != 0
+
 
 @dataclass(frozen=True)
 class SyntheticCorpus:
@@ -13,17 +32,8 @@ class SyntheticCorpus:
     tokens: np.ndarray
     sentence_offsets: np.ndarray
     documents: np.ndarray
-    vocab_size: int = 30_522
-    pad_id: int = 0
-    cls_id: int = 101
-    sep_id: int = 102
-    mask_id: int = 103
+    tokenizer: SyntheticTokenizer = SyntheticTokenizer()
     word_starts: np.ndarray | None = None
-
-    @property
-    def continues_word(self) -> np.ndarray:
-        """A fifth of the word pieces."""
-        return np.arange(self.vocab_size) % 5 == 0
 
     @classmethod
     def make(cls, directory: Path, token_count: int) -> "SyntheticCorpus":

@@ -68,7 +68,8 @@ def blocks(train: Any, batch_size: int) -> Iterator[np.ndarray]:
     stream = np.concatenate([tokens[a:b] for a, b in zip(starts, ends, strict=True)])
     body = stream[: len(stream) // room * room].reshape(-1, room)
     edge = np.ones((len(body), 1), np.int32)
-    rows = np.concatenate([edge * train.cls_id, body, edge * train.sep_id], axis=1)
+    template = train.tokenizer.template
+    rows = np.concatenate([edge * template.prefix, body, edge * template.suffix], axis=1)
     draw = np.random.default_rng(0)
     while True:
         order = draw.permutation(len(rows))
@@ -182,12 +183,12 @@ def keras_hub_run(corpus: str, rate: float, batch_size: int, masked: float) -> W
     train_texts, held_out = questions(corpus)
     config = peers_config(train_texts.vocab_size)
     model = keras_hub_masked_lm(config, rate, "mixed_bfloat16", jit_compile=False)
-    special = [train_texts.pad_id, train_texts.cls_id, train_texts.sep_id]
+    special = [train_texts.tokenizer.pad_id, *train_texts.tokenizer.template.special_ids]
     generator = keras_hub.layers.MaskedLMMaskGenerator(
         vocabulary_size=train_texts.vocab_size,
         mask_selection_rate=masked,
         mask_selection_length=round(masked * LENGTH),
-        mask_token_id=train_texts.mask_id,
+        mask_token_id=train_texts.tokenizer.mask_id,
         unselectable_token_ids=special,
     )
 

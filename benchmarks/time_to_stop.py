@@ -40,7 +40,7 @@ TRAINING = {
     "evaluation": RUN + "_evaluate",
     "saving": RUN + "_save",
 }
-MODEL = {"opening the model": "bert_keras.saving.build:build"}
+MODEL = {"opening the model": "bert_keras.saving.files:build"}
 FEATURES = {"features": "bert_keras.tasks.texts:TextTask.features"}
 ANSWERS = {"the model's answers": "bert_keras.tasks.evaluate:run_model"}
 PREPARE = {"reading": "bert_keras.corpus.writer:CorpusWriter.append"}

@@ -26,6 +26,7 @@ _HOMES = {
     "FinetuneConfig": "bert_keras.config",
     "PretrainConfig": "bert_keras.config",
     "SaveBest": "bert_keras.saving",
+    "WordPieceTokenizer": "bert_keras.tokenization",
     "evaluate": "bert_keras.tasks",
     "export_saved_model": "bert_keras.export",
     "fill_mask": "bert_keras.tasks",

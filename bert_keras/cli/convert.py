@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> None:
     source = existing_model(options.source)
     start_tensorflow()
     from bert_keras.saving import load, save
-    from bert_keras.tokenization import Casing
+    from bert_keras.tokenization import Casing, WordPieceTokenizer
 
     casing = Casing(do_lower_case=options.casing == "uncased") if options.casing else None
     with progress("reading", "bytes") as advance:
@@ -91,8 +91,9 @@ def run(options: argparse.Namespace) -> None:
     count = sum(weight.shape.num_elements() for weight in model.trainable_weights)
     tokenizer = "without tokenizer"
     if model.tokenizer is not None:
-        casing_name = model.tokenizer.casing.name
-        tokenizer = f"with tokenizer: {casing_name}, texts up to {model.default_length} tokens"
+        is_wordpiece = isinstance(model.tokenizer, WordPieceTokenizer)
+        kind = f"{model.tokenizer.casing.name}, " if is_wordpiece else ""
+        tokenizer = f"with tokenizer: {kind}texts up to {model.default_length} tokens"
     kept, left = _beside_the_weights(source, options.out, model)
     if kept:
         console.print(f"kept: {', '.join(kept)}")

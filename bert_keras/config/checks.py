@@ -7,6 +7,10 @@ from typing import Any
 
 from bert_keras.errors import InputError
 
+# A token of either text of a pair, and BERT's three special ones. Where a tokenizer has more of
+# them, the data say so.
+LEAST_LENGTH = 5
+
 
 def nearest(word: str, possible: list[str] | tuple[str, ...]) -> str:
     """A hint for a misspelt ``word``: the nearest of ``possible``, else all of them."""
@@ -47,7 +51,9 @@ def one_of(name: str, value: str, possible: tuple[str, ...]) -> None:
 def require_lengths(table: str, length: int, predictions: int) -> None:
     """Sequences have room for a pair, and for what is masked in them."""
     require(
-        f"{table}.max_seq_length must be at least 5: [CLS] a [SEP] b [SEP]", length >= 5, length
+        f"{table}.max_seq_length must be at least {LEAST_LENGTH}, for a pair of texts",
+        length >= LEAST_LENGTH,
+        length,
     )
     require(
         f"{table}.max_predictions_per_seq must lie between 1 and max_seq_length ({length})",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from bert_keras.config.checks import at_least, one_of, require
+from bert_keras.config.checks import LEAST_LENGTH, at_least, one_of, require
 from bert_keras.errors import InputError
 
 SERVED_WEIGHTS = ("float32", "bfloat16", "float16")
@@ -49,7 +49,7 @@ class SavedModelConfig:
         for name, least in (("top", 1), ("max_windows", 1), ("max_request_tokens", 1)):
             at_least(f"saved_model.{name}", getattr(self, name), least)
         if self.max_length is not None:
-            at_least("saved_model.max_length", self.max_length, 5)
+            at_least("saved_model.max_length", self.max_length, LEAST_LENGTH)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ class TFLiteConfig:
         one_of("tflite.input", self.input, INPUTS)
         _only_of_text(self.pair, self.input)
         if self.length is not None:
-            at_least("tflite.length", self.length, 5)
+            at_least("tflite.length", self.length, LEAST_LENGTH)
         if self.masked_score is not None:
             require("tflite.masked_score must be negative", self.masked_score < 0,
                     self.masked_score)  # fmt: skip

@@ -48,7 +48,7 @@ from bert_keras.corpus.tokenizing import tokenize_batches
 from bert_keras.corpus.writer import TokenizedBatch
 from bert_keras.errors import InputError
 from bert_keras.files import check_utf8, refuse_existing
-from bert_keras.tokenization import BertTokenizer, Casing, Losses, warn_of_casing
+from bert_keras.tokenization import Casing, Losses, Tokenizer, WordPieceTokenizer, warn_of_casing
 
 _MANIFEST = "manifest.json"
 
@@ -93,7 +93,7 @@ def prepare_corpus_on_beam(
     """
     out = Path(out)
     refuse_existing(out)
-    tokenizer = BertTokenizer.from_vocab(vocab, casing)
+    tokenizer = WordPieceTokenizer.from_vocab(vocab, casing)
     pipeline = _pipeline(options)
     check_split(split)
     warn_of_casing(tokenizer.vocab, casing)
@@ -103,7 +103,7 @@ def prepare_corpus_on_beam(
     source = describe_source(inputs, split, text_column, sentences, drop_duplicates)
     counts = ReadCounts()
     with _folder(parts or str(out.absolute().parent / f".{out.name}.parts")) as folder:
-        tokenize = _Tokenize(tokenizer.vocab, casing, source, folder)
+        tokenize = _Tokenize(tokenizer, source, folder)
         with pipeline:
             (
                 pipeline
@@ -127,17 +127,12 @@ def _pipeline(options: Sequence[str]) -> beam.Pipeline:
 class _Tokenize(beam.DoFn):
     """(number, source) to a part with its ids, and a line of the manifest about it."""
 
-    def __init__(
-        self, vocab: Sequence[str], casing: Casing, settings: dict[str, Any], folder: str
-    ) -> None:
-        self.vocab, self.casing = list(vocab), casing.to_dict()
+    def __init__(self, tokenizer: Tokenizer, settings: dict[str, Any], folder: str) -> None:
+        self.tokenizer = tokenizer
         self.split, self.sentences, self.text_column = (
             settings[name] for name in ("split", "sentences", "text_column")
         )
         self.folder = folder
-
-    def setup(self) -> None:
-        self.tokenizer = BertTokenizer(self.vocab, Casing.from_dict(self.casing))
 
     def process(self, element: tuple[int, str]) -> Iterator[dict[str, Any]]:
         number, source = element

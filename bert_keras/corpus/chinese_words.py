@@ -6,7 +6,7 @@ whole-word masking for Chinese).
 """
 
 import importlib.metadata
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
@@ -17,6 +17,7 @@ from bert_keras.corpus import store
 from bert_keras.corpus.jieba_cut import JiebaCut
 from bert_keras.corpus.processes import map_in_processes
 from bert_keras.errors import InputError, install_command
+from bert_keras.tokenization import Tokenizer
 
 # The ideographs that jieba finds words in; it keeps everything else apart.
 _FIRST, _LAST = "\u4e00", "\u9fd5"
@@ -41,7 +42,7 @@ def segmenter_version() -> str:
 
 def write_word_starts(
     directory: Path,
-    vocab: Sequence[str],
+    tokenizer: Tokenizer,
     workers: int,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
@@ -49,7 +50,7 @@ def write_word_starts(
 
     Args:
         directory: Where ``tokens.npy`` and ``sentence_offsets.npy`` are.
-        vocab: The word pieces, by id.
+        tokenizer: What made the ids, of word pieces.
         workers: Processes that segment; the result does not depend on it.
         on_progress: Called with the bytes of ``tokens.npy`` done and their number.
     """
@@ -65,7 +66,7 @@ def write_word_starts(
         (np.asarray(tokens[start:end]), sentence_starts[first:][:_BLOCK_SENTENCES] - start)
         for first, start, end in zip(blocks, starts, ends, strict=True)
     )
-    with closing(_segmented(work, vocab, workers)) as results:
+    with closing(_segmented(work, tokenizer, workers)) as results:
         for start, end, found in zip(starts, ends, results, strict=True):
             out[start:end] = found
             if on_progress:
@@ -77,12 +78,12 @@ class WordSegmenter:
     """Finds the words in runs of Chinese characters.
 
     Args:
-        vocab: The word pieces, by id.
+        tokenizer: What made the ids, of word pieces.
     """
 
-    def __init__(self, vocab: Sequence[str]) -> None:
-        self._continues_word = store.continuations(vocab)
-        self._characters = np.array([_character(piece) for piece in vocab], "<u4")
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._starts_word = tokenizer.starts_word
+        self._characters = np.array([_character(piece) for piece in tokenizer.vocab], "<u4")
         self._cut = JiebaCut()
 
     def __call__(self, tokens: np.ndarray, sentence_starts: np.ndarray) -> np.ndarray:
@@ -106,7 +107,7 @@ class WordSegmenter:
         starts = np.ones(len(text), bool)
         starts[is_chinese] = word_starts
         inserted = sentence_starts + np.arange(len(sentence_starts))
-        return np.delete(starts, inserted) & ~self._continues_word[tokens]
+        return np.delete(starts, inserted) & self._starts_word[tokens]
 
 
 def _character(piece: str) -> int:
@@ -119,9 +120,9 @@ _Block = tuple[np.ndarray, np.ndarray]
 _segmenter: WordSegmenter | None = None
 
 
-def _start_worker(vocab: Sequence[str]) -> None:
+def _start_worker(tokenizer: Tokenizer) -> None:
     global _segmenter
-    _segmenter = WordSegmenter(vocab)
+    _segmenter = WordSegmenter(tokenizer)
 
 
 def _segment_in_worker(block: _Block) -> np.ndarray:
@@ -130,12 +131,11 @@ def _segment_in_worker(block: _Block) -> np.ndarray:
 
 
 def _segmented(
-    blocks: Iterable[_Block], vocab: Sequence[str], workers: int
+    blocks: Iterable[_Block], tokenizer: Tokenizer, workers: int
 ) -> Generator[np.ndarray]:
     """Which tokens of each block begin a word."""
     if workers == 1:
-        segmenter = WordSegmenter(vocab)
+        segmenter = WordSegmenter(tokenizer)
         yield from (segmenter(*block) for block in blocks)
         return
-    arguments = (list(vocab),)
-    yield from map_in_processes(_segment_in_worker, blocks, workers, _start_worker, arguments)
+    yield from map_in_processes(_segment_in_worker, blocks, workers, _start_worker, (tokenizer,))

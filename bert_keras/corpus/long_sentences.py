@@ -5,11 +5,9 @@ text gives as one sentence of hundreds of tokens (speech, verse, a script withou
 as several.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from bert_keras.corpus import store
+from bert_keras.tokenization import Tokenizer
 
 MOST_TOKENS_READ = 512
 """Tokens of the longest sequence that a published BERT reads."""
@@ -28,13 +26,13 @@ class SentenceCutter:
     two words.
 
     Args:
-        vocab: The word pieces, by id.
+        tokenizer: What made the ids.
         sentences: How the sentences were found, ``"auto"`` or ``"lines"``.
     """
 
-    def __init__(self, vocab: Sequence[str], sentences: str) -> None:
+    def __init__(self, tokenizer: Tokenizer, sentences: str) -> None:
         self._longest = LONGEST[sentences]
-        self._begins_word = ~store.continuations(vocab)
+        self._begins_word, vocab = tokenizer.starts_word, tokenizer.vocab
         self._is_plain = np.array([piece[:1].isalnum() for piece in vocab], bool)
         self._ends_clause = np.array([piece in _CLAUSE_ENDS for piece in vocab], bool)
         self._begins_number = np.array([piece[:1].isdigit() for piece in vocab], bool)

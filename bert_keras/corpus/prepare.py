@@ -21,7 +21,13 @@ from bert_keras.corpus.tokenizing import tokenize_all
 from bert_keras.corpus.writer import CorpusWriter, TokenizedBatch
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory
-from bert_keras.tokenization import BertTokenizer, Casing, warn_of_casing, write_vocabulary
+from bert_keras.tokenization import (
+    Casing,
+    Tokenizer,
+    WordPieceTokenizer,
+    require_wordpiece,
+    warn_of_casing,
+)
 
 _logger = logging.getLogger("bert_keras")
 
@@ -78,7 +84,7 @@ class CorpusReport:
 
 def prepare_corpus(
     inputs: Sequence[str | Path],
-    vocab: str | Path,
+    vocab: str | Path | Tokenizer,
     out: str | Path,
     casing: Casing = Casing(),
     split: str = "file",
@@ -89,13 +95,14 @@ def prepare_corpus(
     sentences: str | None = None,
     text_column: str = TEXT_COLUMN,
 ) -> CorpusReport:
-    """Reads text, finds sentences, writes their word-piece ids to a new corpus directory.
+    """Reads text, finds sentences, writes their ids to a new corpus directory.
 
     Args:
         inputs: Files, folders, globs, ``"tfds:NAME[:SPLIT[:FIELD]]"`` or ``"pydocs"``.
-        vocab: The ``vocab.txt``.
+        vocab: The ``vocab.txt``, or a tokenizer, which ``Corpus.open`` then asks for too unless it
+            is of word pieces.
         out: The directory to make; it takes its name only when it is complete.
-        casing: How text is normalised; goes with the vocabulary.
+        casing: How text is normalised; goes with a ``vocab.txt``.
         split: ``"file"`` makes a file (or a record, an example, a module) a document,
             ``"blank-line"`` every block of lines.
         workers: Processes that tokenize; the result does not depend on it.
@@ -116,15 +123,20 @@ def prepare_corpus(
     """
     if workers < 1:
         raise InputError(f"workers must be at least 1. Received: {workers}")
-    tokenizer = BertTokenizer.from_vocab(vocab, casing)
-    warn_of_casing(tokenizer.vocab, casing)
+    others: tuple[str | Path, ...] = ()
+    if isinstance(vocab, str | Path):
+        tokenizer: Tokenizer = WordPieceTokenizer.from_vocab(vocab, casing)
+        warn_of_casing(tokenizer.vocab, casing)
+        others = (vocab,)
+    else:
+        tokenizer = vocab
     counts = ReadCounts()
     source = describe_source(inputs, split, text_column, sentences, drop_duplicates)
     paragraphs = watch_lines(
-        read_documents(inputs, split, counts, on_progress, text_column, others=(vocab,)),
+        read_documents(inputs, split, counts, on_progress, text_column, others=others),
         source["sentences"],
     )
-    batches = tokenize_all(paragraphs, vocab, tokenizer, workers, source["sentences"])
+    batches = tokenize_all(paragraphs, tokenizer, workers, source["sentences"])
     with closing(batches):
         return write_corpus(
             batches, tokenizer, out, source, counts, chinese_words, workers, on_progress
@@ -162,7 +174,7 @@ def describe_source(
 
 def write_corpus(
     batches: Iterable[TokenizedBatch],
-    tokenizer: BertTokenizer,
+    tokenizer: Tokenizer,
     out: str | Path,
     source: dict[str, Any],
     counts: ReadCounts,
@@ -185,6 +197,8 @@ def write_corpus(
     Raises:
         InputError: As ``prepare_corpus`` does.
     """
+    if chinese_words:
+        require_wordpiece(tokenizer, "chinese_words", "leave it out")
     words = {"word_starts": segmenter_version()} if chinese_words else {}
     started = time.monotonic()
     with atomic_directory(out) as directory:
@@ -212,23 +226,21 @@ def write_corpus(
             seconds=time.monotonic() - started,
         )
         if chinese_words:
-            write_word_starts(directory, tokenizer.vocab, workers, on_progress)
+            write_word_starts(directory, tokenizer, workers, on_progress)
         _describe(directory, tokenizer, report, words | {"source": source})
     writer.losses.warn_of_unknown("learn a vocabulary on this text, of the same casing")
-    writer.losses.warn_of_marks(tokenizer.casing)
+    if isinstance(tokenizer, WordPieceTokenizer):
+        writer.losses.warn_of_marks(tokenizer.casing)
     return dataclasses.replace(report, seconds=time.monotonic() - started)
 
 
 def _describe(
-    directory: Path, tokenizer: BertTokenizer, report: CorpusReport, more: dict[str, Any]
+    directory: Path, tokenizer: Tokenizer, report: CorpusReport, more: dict[str, Any]
 ) -> None:
     counts, hashes = dataclasses.asdict(report), hash_arrays(directory, store.ARRAYS)
     del counts["seconds"]  # the directory's bytes depend on the input alone
     description = {
-        "format_version": store.FORMAT_VERSION,
-        "vocab_hash": tokenizer.vocab_hash,
-        "vocab_size": tokenizer.vocab_size,
-        "casing": tokenizer.casing.to_dict(),
+        **store.write_tokenizer(directory, tokenizer),
         "arrays_hash": hash_of_all(hashes),
         "hashes": hashes,
         "counts": counts,
@@ -236,4 +248,3 @@ def _describe(
     }
     text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
     (directory / store.DESCRIPTION_FILE).write_text(text, "utf-8", errors="backslashreplace")
-    write_vocabulary(directory / store.VOCABULARY_FILE, tokenizer.vocab)

@@ -44,7 +44,7 @@ Progress = Callable[[int, int | None], None]
 # What the program writes into its folders, and what stands in it: corpora, runs, models, exports
 # and the folder of quickstart. A model of any other program is none of one's texts either.
 _SIGNS = {
-    "corpus.json": '"vocab_hash"',
+    "corpus.json": '"format_version"',
     "run.json": '"bert_keras_run"',
     WRITTEN_FILE: '"written"',
     "export_report.json": '"bert_keras"',

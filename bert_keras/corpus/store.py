@@ -1,11 +1,9 @@
 """The corpus directory: opened, checked, and split into training and held-out documents."""
 
 import dataclasses
-import functools
 import hashlib
 import json
 import tokenize
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,9 +12,10 @@ import numpy as np
 
 from bert_keras.corpus.hashes import check_hashes, damaged
 from bert_keras.errors import InputError
-from bert_keras.tokenization import CONTINUATION, BertTokenizer, Casing
+from bert_keras.tokenization import Casing, Tokenizer, WordPieceTokenizer, write_vocabulary
 
 FORMAT_VERSION = 1
+TOKENIZER_FORMAT_VERSION = 2  # of a corpus whose tokenizer is not of word pieces
 TOKENS_FILE = "tokens.npy"
 SENTENCE_OFFSETS_FILE = "sentence_offsets.npy"
 DOCUMENT_OFFSETS_FILE = "document_offsets.npy"
@@ -33,14 +32,30 @@ def token_dtype(vocab_size: int) -> np.dtype[Any]:
     return np.dtype("<u2") if vocab_size <= 1 << 16 else np.dtype("<i4")
 
 
-def continuations(vocab: Sequence[str]) -> np.ndarray:
-    """Which word pieces go on with the word before them ("##"), bool [vocab_size]."""
-    return np.array([piece.startswith(CONTINUATION) for piece in vocab], bool)
+def write_tokenizer(directory: Path, tokenizer: Tokenizer) -> dict[str, Any]:
+    """Writes what a corpus holds of its tokenizer: the vocabulary, where it is of word pieces.
+
+    Returns:
+        The keys by which ``corpus.json`` names it, and its own format.
+    """
+    if isinstance(tokenizer, WordPieceTokenizer):
+        write_vocabulary(directory / VOCABULARY_FILE, tokenizer.vocab)
+        return {
+            "format_version": FORMAT_VERSION,
+            "vocab_hash": tokenizer.vocab_hash,
+            "vocab_size": tokenizer.vocab_size,
+            "casing": tokenizer.casing.to_dict(),
+        }
+    return {
+        "format_version": TOKENIZER_FORMAT_VERSION,
+        "vocab_size": tokenizer.vocab_size,
+        "tokenizer": dict(tokenizer.identity),
+    }
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Documents as sentences of word-piece ids, memory-mapped.
+    """Documents as sentences of ids, memory-mapped.
 
     Attributes:
         path: The directory.
@@ -49,25 +64,20 @@ class Corpus:
         documents: int64 [D, 2], the half-open range of sentences of each document.
         tokenizer: What made the ids.
         word_starts: bool [T], whether a token is the first of a word, in a corpus prepared with
-            Chinese words; None where the vocabulary's "##" says it.
+            Chinese words; None where the tokenizer's ``starts_word`` says it.
     """
 
     path: Path
     tokens: np.ndarray
     sentence_offsets: np.ndarray
     documents: np.ndarray
-    tokenizer: BertTokenizer
+    tokenizer: Tokenizer
     word_starts: np.ndarray | None = None
 
     @property
     def vocab_size(self) -> int:
-        """The number of word pieces."""
+        """The number of the tokenizer's tokens."""
         return self.tokenizer.vocab_size
-
-    @property
-    def vocab_hash(self) -> str:
-        """The SHA-256 of the vocabulary's lines."""
-        return self.tokenizer.vocab_hash
 
     @property
     def identity(self) -> str:
@@ -79,38 +89,8 @@ class Corpus:
         description = json.loads(text)
         if "arrays_hash" not in description:
             return text
-        told_by = ("vocab_hash", "casing", "arrays_hash")
-        return json.dumps({key: description[key] for key in told_by}, indent=2) + "\n"
-
-    @property
-    def casing(self) -> Casing:
-        """How the text was normalised."""
-        return self.tokenizer.casing
-
-    @property
-    def pad_id(self) -> int:
-        """The id of [PAD]."""
-        return self.tokenizer.pad_id
-
-    @property
-    def cls_id(self) -> int:
-        """The id of [CLS]."""
-        return self.tokenizer.cls_id
-
-    @property
-    def sep_id(self) -> int:
-        """The id of [SEP]."""
-        return self.tokenizer.sep_id
-
-    @property
-    def mask_id(self) -> int:
-        """The id of [MASK]."""
-        return self.tokenizer.mask_id
-
-    @functools.cached_property
-    def continues_word(self) -> np.ndarray:
-        """Which word pieces go on with the word before them ("##"), bool [vocab_size]."""
-        return continuations(self.tokenizer.vocab)
+        names = _identity(description) | {"arrays_hash": description["arrays_hash"]}
+        return json.dumps(names, indent=2) + "\n"
 
     @property
     def num_tokens(self) -> int:
@@ -119,13 +99,18 @@ class Corpus:
         return int((self.sentence_offsets[end] - self.sentence_offsets[first]).sum())
 
     @classmethod
-    def open(cls, path: str | Path) -> Self:
+    def open(cls, path: str | Path, tokenizer: Tokenizer | None = None) -> Self:
         """Opens a corpus directory and checks that its parts belong together.
 
         Types, sizes, offsets and the vocabulary are checked; ``verify`` compares every byte.
 
+        Args:
+            path: The directory.
+            tokenizer: What made the ids, where it is not of word pieces: the directory holds those.
+
         Raises:
-            InputError: When it is no corpus, or a damaged one, or of another format version.
+            InputError: When it is no corpus, or a damaged one, or of another format version or
+                another tokenizer.
         """
         path = Path(path)
         if not (path / DESCRIPTION_FILE).is_file():
@@ -134,7 +119,7 @@ class Corpus:
                 "bert-keras prepare"
             )
         description = _read_description(path)
-        tokenizer = _load_tokenizer(path, description)
+        tokenizer = _tokenizer(path, description, tokenizer)
         counts = description["counts"]
         tokens = _load(path / TOKENS_FILE, token_dtype(tokenizer.vocab_size), counts["tokens"])
         if len(tokens) and int(tokens.max()) >= tokenizer.vocab_size:
@@ -204,36 +189,57 @@ def _read_description(path: Path) -> dict[str, Any]:
     try:
         description = json.loads((path / DESCRIPTION_FILE).read_text(encoding="utf-8"))
         version = description["format_version"]
-        if version == FORMAT_VERSION:
+        if version in (FORMAT_VERSION, TOKENIZER_FORMAT_VERSION):
             whole_numbers = [description["counts"][name] for name in _COUNTS]
             if not all(isinstance(number, int) for number in whole_numbers):
                 raise ValueError("the counts are not whole numbers")
-            str(description["vocab_hash"]), dict(description.get("hashes", {}))
-            if description["casing"].keys() - Casing().to_dict().keys():
-                raise ValueError(f"its casing is {description['casing']}")
+            dict(description.get("hashes", {})), _identity(description)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise damaged(path / DESCRIPTION_FILE, repr(error)) from None
-    if version != FORMAT_VERSION:
+    if version not in (FORMAT_VERSION, TOKENIZER_FORMAT_VERSION):
         raise InputError(
             f"{path} has corpus format {version!r}, this version of bert_keras reads format "
-            f"{FORMAT_VERSION}; prepare it again"
+            f"{FORMAT_VERSION} and {TOKENIZER_FORMAT_VERSION}; prepare it again"
         )
     return description
 
 
-def _load_tokenizer(path: Path, description: dict[str, Any]) -> BertTokenizer:
+def _identity(description: dict[str, Any]) -> dict[str, Any]:
+    """The tokenizer's ``identity``, by the keys of ``write_tokenizer``."""
+    if description["format_version"] == TOKENIZER_FORMAT_VERSION:
+        return dict(description["tokenizer"])
+    if description["casing"].keys() - Casing().to_dict().keys():
+        raise ValueError(f"its casing is {description['casing']}")
+    return {"vocab_hash": str(description["vocab_hash"]), "casing": description["casing"]}
+
+
+def _tokenizer(path: Path, description: dict[str, Any], given: Tokenizer | None) -> Tokenizer:
+    """The tokenizer that was given, or that of the directory, checked to be the corpus's."""
+    identity = _identity(description)
+    if given is not None and dict(given.identity) != identity:
+        raise InputError(
+            f"{path} was prepared with another tokenizer, {identity}. Received: {given.identity}"
+        )
+    if given is None and description["format_version"] == TOKENIZER_FORMAT_VERSION:
+        raise InputError(
+            f"{path} was prepared with a tokenizer from Python, {identity}: give it to Corpus.open"
+        )
+    return _load_tokenizer(path, identity) if given is None else given
+
+
+def _load_tokenizer(path: Path, identity: dict[str, Any]) -> Tokenizer:
     try:
-        casing = Casing.from_dict(description["casing"])
+        casing = Casing.from_dict(identity["casing"])
     except InputError as error:
         raise damaged(path / DESCRIPTION_FILE, str(error)) from None
     file = path / VOCABULARY_FILE
     try:
-        tokenizer = BertTokenizer.from_vocab(file, casing)
+        tokenizer = WordPieceTokenizer.from_vocab(file, casing)
     except InputError as error:
         raise damaged(file, str(error).removeprefix(str(file)).lstrip(": ")) from None
     except FileNotFoundError:
         raise damaged(file, "the file is missing") from None
-    if tokenizer.vocab_hash != description["vocab_hash"]:
+    if tokenizer.vocab_hash != identity["vocab_hash"]:
         raise damaged(file, "it is not the vocabulary the corpus was prepared with")
     return tokenizer
 

@@ -1,7 +1,7 @@
 """Paragraphs to the ids of their sentences, in this process or in several."""
 
 from collections.abc import Generator, Iterable, Iterator
-from pathlib import Path
+from itertools import chain
 
 import numpy as np
 
@@ -18,10 +18,10 @@ from bert_keras.corpus.textfiles import Paragraph
 from bert_keras.corpus.writer import TokenizedBatch
 from bert_keras.tokenization import (
     COUNTS,
-    BertTokenizer,
-    Casing,
     ChunkTable,
     Losses,
+    Tokenizer,
+    WordPieceTokenizer,
     measure_each,
 )
 
@@ -29,13 +29,13 @@ _BATCH_CHARACTERS = 1 << 18  # the strings of a batch should fit into the proces
 
 
 def tokenize_batches(
-    paragraphs: Iterable[Paragraph | None], tokenizer: BertTokenizer, sentences: str
+    paragraphs: Iterable[Paragraph | None], tokenizer: Tokenizer, sentences: str
 ) -> Iterator[TokenizedBatch]:
     """The sentences of paragraphs, None after each document's last, as ids in bounded batches.
 
     Where the batches are cut makes no difference to what is in them one after another.
     """
-    return map(_Tokenizer(tokenizer, sentences).tokenize, _batches(paragraphs))
+    return map(_reader(tokenizer, sentences).tokenize, _batches(paragraphs))
 
 
 def _batches(paragraphs: Iterable[Paragraph | None]) -> Iterator[list[Paragraph | None]]:
@@ -52,27 +52,24 @@ def _batches(paragraphs: Iterable[Paragraph | None]) -> Iterator[list[Paragraph 
 
 
 def tokenize_all(
-    paragraphs: Iterable[Paragraph | None],
-    vocab: str | Path,
-    tokenizer: BertTokenizer,
-    workers: int,
-    sentences: str,
+    paragraphs: Iterable[Paragraph | None], tokenizer: Tokenizer, workers: int, sentences: str
 ) -> Generator[TokenizedBatch]:
     """As ``tokenize_batches``, with that many processes; the result is the same."""
     if workers == 1:
         yield from tokenize_batches(paragraphs, tokenizer, sentences)
         return
-    arguments = (str(vocab), tokenizer.casing, sentences)
     batches = _batches(paragraphs)
-    yield from map_in_processes(_tokenize_in_worker, batches, workers, _start_worker, arguments)
+    yield from map_in_processes(
+        _tokenize_in_worker, batches, workers, _start_worker, (tokenizer, sentences)
+    )
 
 
-_worker: "_Tokenizer | None" = None
+_worker: "_SentenceReader | _ChunkReader | None" = None
 
 
-def _start_worker(vocab: str, casing: Casing, sentences: str) -> None:
+def _start_worker(tokenizer: Tokenizer, sentences: str) -> None:
     global _worker
-    _worker = _Tokenizer(BertTokenizer.from_vocab(vocab, casing), sentences)
+    _worker = _reader(tokenizer, sentences)
 
 
 def _tokenize_in_worker(batch: list[Paragraph | None]) -> TokenizedBatch:
@@ -80,10 +77,47 @@ def _tokenize_in_worker(batch: list[Paragraph | None]) -> TokenizedBatch:
     return _worker.tokenize(batch)
 
 
-class _Tokenizer:
-    """Paragraphs to the ids of their sentences."""
+def _reader(tokenizer: Tokenizer, sentences: str) -> "_SentenceReader | _ChunkReader":
+    if isinstance(tokenizer, WordPieceTokenizer):
+        return _ChunkReader(tokenizer, sentences)
+    return _SentenceReader(tokenizer, sentences)
 
-    def __init__(self, tokenizer: BertTokenizer, sentences: str) -> None:
+
+class _SentenceReader:
+    """Paragraphs to the ids of their sentences, by any tokenizer."""
+
+    def __init__(self, tokenizer: Tokenizer, sentences: str) -> None:
+        self._dtype = store.token_dtype(tokenizer.vocab_size)
+        self._tokenizer, self._sentences = tokenizer, sentences
+
+    def tokenize(self, batch: list[Paragraph | None]) -> TokenizedBatch:
+        texts: list[str] = []
+        document_ends = []  # in texts
+        for paragraph in batch:
+            if paragraph is None:
+                document_ends.append(len(texts))
+            else:
+                texts += paragraph if self._sentences == "lines" else split_paragraph(paragraph)
+        rows = self._tokenizer.encode_sentences(texts)
+        lengths = np.array([len(row) for row in rows], np.int64)
+        ids = np.fromiter(chain.from_iterable(rows), self._dtype, int(lengths.sum()))
+        # Sentences without a token are left out.
+        sentences_before = np.concatenate([[0], np.cumsum(lengths > 0)])
+        unknown = self._tokenizer.unk_id
+        losses = Losses()
+        for lost in measure_each(self._tokenizer, texts, [unknown in row for row in rows]):
+            losses.add(lost)
+        return TokenizedBatch(ids, lengths[lengths > 0], sentences_before[document_ends], losses)
+
+
+class _ChunkReader:
+    """Paragraphs to the ids of their sentences by word pieces, several times as fast.
+
+    What they make of a chunk between spaces does not depend on its neighbours, so each distinct
+    chunk is read once.
+    """
+
+    def __init__(self, tokenizer: WordPieceTokenizer, sentences: str) -> None:
         self._dtype = store.token_dtype(tokenizer.vocab_size)
         self._tokenizer, self._losses = tokenizer, Losses()  # of the batch
         self._table = ChunkTable(tokenizer.encode_chunks, chunk_kinds, self._measure, len(COUNTS))
@@ -123,7 +157,7 @@ class _Tokenizer:
         has_unknown = unknown_before[ends] > unknown_before[ends - lengths]
         counts = np.zeros((len(chunks), len(COUNTS)), np.int32)
         counts[:, 0] = [len(chunk) for chunk in chunks]
-        if self._tokenizer.casing.drops_marks:
+        if self._tokenizer.drops_marks:
             is_lossy = has_unknown | [not chunk.isascii() for chunk in chunks]
         else:
             is_lossy = has_unknown

@@ -10,7 +10,7 @@ import numpy as np
 from bert_keras.corpus import store
 from bert_keras.corpus.duplicates import NearDuplicates
 from bert_keras.corpus.long_sentences import MOST_TOKENS_READ, SentenceCutter
-from bert_keras.tokenization import BertTokenizer, Losses
+from bert_keras.tokenization import Losses, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class CorpusWriter:
     def __init__(
         self,
         directory: Path,
-        tokenizer: BertTokenizer,
+        tokenizer: Tokenizer,
         sentences: str = "auto",
         drop_duplicates: bool = False,
     ) -> None:
@@ -57,7 +57,7 @@ class CorpusWriter:
         self._sentence_offsets.append(np.zeros(1, np.int64))
         self._document_offsets.append(np.zeros(1, np.int64))
         self._duplicates = NearDuplicates() if drop_duplicates else None
-        self._cutter = SentenceCutter(tokenizer.vocab, sentences)
+        self._cutter = SentenceCutter(tokenizer, sentences)
         # Sentences, tokens, unknown tokens and those in long sentences up to the end of the last
         # document.
         self._closed = (0, 0, 0, 0)

@@ -10,8 +10,14 @@ from bert_keras.data.full_sentences import plan_full_sentences
 from bert_keras.data.pairs import plan_pairs
 from bert_keras.data.plan import ExamplePlan, Int64
 from bert_keras.data.sentence_order import plan_sentence_order
+from bert_keras.tokenization import Tokenizer
 
-_PLANNERS = {"nsp": plan_pairs, "sop": plan_sentence_order, "none": plan_full_sentences}
+# Each with the number of texts of its examples.
+_PLANNERS = {
+    "nsp": (plan_pairs, 2),
+    "sop": (plan_sentence_order, 2),
+    "none": (plan_full_sentences, 1),
+}
 
 # Of larger corpora a sample is planned; of small ones several epochs, as one alone says little.
 _MOST_SENTENCES = 1 << 21
@@ -28,6 +34,8 @@ class Sentences(Protocol):
     def sentence_offsets(self) -> Int64: ...  # noqa: D102
     @property
     def documents(self) -> Int64: ...  # noqa: D102
+    @property
+    def tokenizer(self) -> Tokenizer: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -103,10 +111,11 @@ def plan_epoch(corpus: Sentences, config: DataConfig, seed: int, epoch: int) -> 
     Raises:
         InputError: When the corpus has nothing to plan.
     """
-    return _PLANNERS[config.next_sentence](
+    planner, texts = _PLANNERS[config.next_sentence]
+    return planner(
         corpus.sentence_offsets,
         corpus.documents,
-        config.max_seq_length,
+        config.max_seq_length - corpus.tokenizer.template.overhead(texts),
         config.short_seq_prob,
         seed,
         epoch,
@@ -128,7 +137,7 @@ def summarize_epoch(corpus: Sentences, config: DataConfig, seed: int = 0) -> Epo
     counts = documents[:, 1] - documents[:, 0]
     sample = documents[:: max(1, int(counts.sum()) // _MOST_SENTENCES)]
     sample = np.stack([sample[:, 0], np.minimum(sample[:, 1], sample[:, 0] + _MOST_SENTENCES)], 1)
-    part = _Part(corpus.sentence_offsets, sample)
+    part = _Part(corpus.sentence_offsets, sample, corpus.tokenizer)
     tokens, sampled = _tokens(corpus), _tokens(part)
     epochs = min(_MOST_EPOCHS, max(1, _LEAST_SENTENCES // int(counts.sum())))
     examples = random = shown = 0
@@ -152,6 +161,7 @@ def summarize_epoch(corpus: Sentences, config: DataConfig, seed: int = 0) -> Epo
 class _Part:
     sentence_offsets: Int64
     documents: Int64
+    tokenizer: Tokenizer
 
 
 def _tokens(corpus: Sentences) -> int:

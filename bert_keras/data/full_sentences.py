@@ -17,14 +17,11 @@ from bert_keras.data.plan import (
     walk,
 )
 
-SPECIAL_TOKENS = 2
-"""[CLS] text [SEP]."""
-
 
 def plan_full_sentences(
     sentence_offsets: Int64,
     documents: Int64,
-    max_seq_length: int,
+    max_tokens: int,
     short_seq_prob: float,
     seed: int,
     epoch: int,
@@ -37,7 +34,7 @@ def plan_full_sentences(
     Args:
         sentence_offsets: int64 [S+1]; sentence s is tokens ``offsets[s]`` to ``offsets[s+1]``.
         documents: int64 [D, 2], the half-open range of sentences of each document.
-        max_seq_length: The length of an example with its two special tokens, at least 5.
+        max_tokens: How many tokens an example may have beside special ones, at least 3.
         short_seq_prob: The probability that a document is cut to a shorter, random length.
         seed: The seed of the run.
         epoch: Another epoch, another order and other documents that are cut short.
@@ -48,8 +45,7 @@ def plan_full_sentences(
     Raises:
         InputError: When the corpus is empty or the length too short.
     """
-    check_corpus(sentence_offsets, documents, max_seq_length, SPECIAL_TOKENS + 3)
-    max_tokens = max_seq_length - SPECIAL_TOKENS
+    check_corpus(sentence_offsets, documents, max_tokens, least=3)
     targets = target_lengths(len(documents), max_tokens, short_seq_prob, seed, epoch)
 
     sentence, document = sentences_of(documents)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from bert_keras.data.plan import ExamplePlan
 from bert_keras.data.protocol import PretrainingCorpus
+from bert_keras.tokenization import SequenceTemplate
 
 Int32 = npt.NDArray[np.int32]
 
@@ -15,10 +16,10 @@ class Examples(NamedTuple):
     """Whole texts, nothing masked yet.
 
     Attributes:
-        input_ids: int32 [B, L], [CLS] A [SEP] B [SEP] and [PAD] to the end; without B, [CLS] A
-            [SEP].
-        token_type_ids: int32 [B, L], 1 on B and its [SEP], else 0.
-        attention_mask: int32 [B, L], 1 up to the last [SEP], then 0.
+        input_ids: int32 [B, L], A and B with the special tokens of the template and padding to the
+            end; without B, A alone.
+        token_type_ids: int32 [B, L], the template's; BERT's is 1 on B and its [SEP], else 0.
+        attention_mask: int32 [B, L], 1 up to the last special token, then 0.
         next_sentence_labels: int32 [B], the plan's ``label``.
     """
 
@@ -36,18 +37,22 @@ def gather_examples(rows: ExamplePlan, corpus: PretrainingCorpus, max_seq_length
         corpus: Where the tokens are.
         max_seq_length: L.
     """
+    template = corpus.tokenizer.template
     position = np.arange(max_seq_length)
-    first_sep, last_sep = _separators(rows)
-    in_b = position > first_sep
-    is_text = position <= last_sep
-    input_ids = _read(corpus.tokens, rows, max_seq_length).astype(np.int32)
-    input_ids[~is_text] = corpus.pad_id
-    input_ids[:, 0] = corpus.cls_id
-    np.put_along_axis(input_ids, first_sep, corpus.sep_id, axis=1)
-    np.put_along_axis(input_ids, last_sep, corpus.sep_id, axis=1)
+    a_end, b_start, text_end = _borders(rows, template)
+    is_text = position < text_end + len(template.suffix)
+    in_b = is_text & (position >= b_start) & (text_end > a_end)
+    input_ids = _read(corpus.tokens, rows, template, max_seq_length).astype(np.int32)
+    input_ids[:, : len(template.prefix)] = template.prefix
+    # Without B the suffix is written over what belongs between the two, or padding is.
+    for place, ids in ((a_end, template.between), (text_end, template.suffix)):
+        for offset, number in enumerate(ids):
+            at = np.minimum(place + offset, max_seq_length - 1)
+            np.put_along_axis(input_ids, at, number, axis=1)
+    input_ids[~is_text] = corpus.tokenizer.pad_id
     return Examples(
         input_ids,
-        (in_b & is_text).astype(np.int32),
+        in_b.astype(np.int32) * template.second_type,
         is_text.astype(np.int32),
         rows.label.astype(np.int32),
     )
@@ -64,28 +69,33 @@ def gather_word_starts(
         input_ids: int32 [B, L].
     """
     if corpus.word_starts is None:
-        return ~corpus.continues_word[input_ids]
-    return _read(corpus.word_starts, rows, input_ids.shape[1])
+        return corpus.tokenizer.starts_word[input_ids]
+    return _read(corpus.word_starts, rows, corpus.tokenizer.template, input_ids.shape[1])
 
 
-def _separators(rows: ExamplePlan) -> tuple[Int32, Int32]:
-    """Returns the positions of the first and the last [SEP], [B, 1]; without B there is but one."""
-    first = rows.a_length[:, np.newaxis] + 1
+def _borders(rows: ExamplePlan, template: SequenceTemplate) -> tuple[Int32, Int32, Int32]:
+    """Returns where A ends, where B begins and where the text ends, int32 [B, 1] each.
+
+    Without B the text ends with A.
+    """
+    a_end = len(template.prefix) + rows.a_length[:, np.newaxis]
+    b_start = a_end + len(template.between)
     b_length = rows.b_length[:, np.newaxis]
-    return first, first + np.where(b_length > 0, b_length + 1, 0)
+    return a_end, b_start, np.where(b_length > 0, b_start + b_length, a_end)
 
 
-def _read(values: npt.NDArray, rows: ExamplePlan, max_seq_length: int) -> npt.NDArray:
+def _read(
+    values: npt.NDArray, rows: ExamplePlan, template: SequenceTemplate, max_seq_length: int
+) -> npt.NDArray:
     """Reads ``values`` [T] where the texts of the rows are: [B, L].
 
-    A begins at position 1, B after the first [SEP]. Positions that are no text read something
-    ("clip": whatever is there).
+    Positions that are no text read something ("clip": whatever is there).
     """
     position = np.arange(max_seq_length)
-    first_sep, _ = _separators(rows)
+    _, b_start, _ = _borders(rows, template)
     source = position + np.where(
-        position > first_sep,
-        rows.b_start[:, np.newaxis] - first_sep - 1,
-        rows.a_start[:, np.newaxis] - 1,
+        position >= b_start,
+        rows.b_start[:, np.newaxis] - b_start,
+        rows.a_start[:, np.newaxis] - len(template.prefix),
     )
     return np.asarray(values).take(source, mode="clip")

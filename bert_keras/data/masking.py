@@ -42,8 +42,7 @@ class Masking:
         max_predictions_per_seq: P, at most L.
         masking_rate: The share of an example's tokens to predict.
         vocab_size: Random words are drawn from all ids below this.
-        cls_id: The id of [CLS], never predicted.
-        sep_id: The id of [SEP], never predicted.
+        special_ids: The ids of the template's special tokens, never predicted.
         mask_id: The id of [MASK].
     """
 
@@ -51,8 +50,7 @@ class Masking:
     max_predictions_per_seq: int
     masking_rate: float
     vocab_size: int
-    cls_id: int
-    sep_id: int
+    special_ids: tuple[int, ...]
     mask_id: int
 
     def draw(self, batch_size: int, seed: int, step: Tensor) -> MaskingDraws:
@@ -91,11 +89,9 @@ class Masking:
             ascending; ``masked_lm_ids`` int32 [B, P], what was there; ``masked_lm_weights``
             float32 [B, P], 1. Slots that are not needed come last and hold 0.
         """
-        is_candidate = (
-            tf.cast(attention_mask, tf.bool)
-            & (input_ids != self.cls_id)
-            & (input_ids != self.sep_id)
-        )
+        is_candidate = tf.cast(attention_mask, tf.bool)
+        for special in self.special_ids:
+            is_candidate &= input_ids != special
         budget = tf.gather(
             tf.constant(self.counts_by_length()), tf.reduce_sum(attention_mask, axis=1)
         )
@@ -109,7 +105,7 @@ class Masking:
         )
         used = tf.cast(is_used, tf.int32)
         return {
-            # A slot that is not used points at [CLS] and writes what is there already.
+            # A slot that is not used points at the first token and writes what is there already.
             "input_ids": _put(input_ids, positions, tf.where(is_used, seen, originals)),
             "masked_lm_positions": positions,
             "masked_lm_ids": originals * used,
@@ -122,7 +118,7 @@ class Masking:
         """Chooses the tokens to predict.
 
         Args:
-            is_candidate: bool [B, L], text without [CLS], [SEP] and padding.
+            is_candidate: bool [B, L], text without special tokens and padding.
             word_starts: bool [B, L], or None.
             budget: int32 [B], how many tokens to predict.
             draws: Random numbers.

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from bert_keras.data.draws import Draws, Purpose
 from bert_keras.data.plan import (
-    PAIR_SPECIAL_TOKENS,
     ExamplePlan,
     Int64,
     check_corpus,
@@ -47,7 +46,7 @@ class _Chunks(NamedTuple):
 def plan_pairs(
     sentence_offsets: Int64,
     documents: Int64,
-    max_seq_length: int,
+    max_tokens: int,
     short_seq_prob: float,
     seed: int,
     epoch: int,
@@ -57,7 +56,7 @@ def plan_pairs(
     Args:
         sentence_offsets: int64 [S+1]; sentence s is tokens ``offsets[s]`` to ``offsets[s+1]``.
         documents: int64 [D, 2], the half-open range of sentences of each document.
-        max_seq_length: The length of an example with its three special tokens, at least 5.
+        max_tokens: How many tokens A and B may have together, at least 2.
         short_seq_prob: The probability that a document is cut to a shorter, random length.
         seed: The seed of the run.
         epoch: Another epoch, another plan.
@@ -69,8 +68,7 @@ def plan_pairs(
     Raises:
         InputError: When the corpus is empty or the length leaves no room for a pair.
     """
-    check_corpus(sentence_offsets, documents, max_seq_length, PAIR_SPECIAL_TOKENS + 2)
-    max_tokens = max_seq_length - PAIR_SPECIAL_TOKENS
+    check_corpus(sentence_offsets, documents, max_tokens, least=2)
     targets = target_lengths(len(documents), max_tokens, short_seq_prob, seed, epoch)
     chunks = _cut_chunks(sentence_offsets, documents, targets, Draws(seed, epoch, Purpose.CUT))
     a_start, a_end = sentence_offsets[chunks.start], sentence_offsets[chunks.middle]

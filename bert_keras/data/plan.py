@@ -11,9 +11,6 @@ from bert_keras.errors import InputError
 
 Int64 = npt.NDArray[np.int64]
 
-PAIR_SPECIAL_TOKENS = 3
-"""[CLS] A [SEP] B [SEP]."""
-
 
 @dataclass(frozen=True, eq=False)
 class ExamplePlan:
@@ -81,22 +78,20 @@ def trimmed_pairs(
     return plan[Draws(seed, epoch, Purpose.SHUFFLE).permutation(len(plan))]
 
 
-def check_corpus(
-    sentence_offsets: Int64, documents: Int64, max_seq_length: int, least: int
-) -> None:
+def check_corpus(sentence_offsets: Int64, documents: Int64, max_tokens: int, least: int) -> None:
     """Checks what every plan needs.
 
     Raises:
-        InputError: When the corpus is empty or ``max_seq_length`` is below ``least``.
+        InputError: When the corpus is empty or ``max_tokens`` is below ``least``.
     """
     if not len(documents):
         raise InputError("the corpus has no documents; prepare it from text that has sentences")
     if (documents[:, 1] <= documents[:, 0]).any() or (np.diff(sentence_offsets) <= 0).any():
         raise InputError("the corpus has an empty document or sentence; prepare it again")
-    if max_seq_length < least:
+    if max_tokens < least:
         raise InputError(
-            f"max_seq_length must be at least {least}, to hold the text and its special tokens; "
-            f"received {max_seq_length}"
+            f"max_seq_length must have room for {least} tokens of text beside the special ones; "
+            f"it has room for {max_tokens}"
         )
 
 

@@ -10,9 +10,10 @@ from bert_keras.data.coverage import plan_epoch
 from bert_keras.data.epochs import ExampleStream
 from bert_keras.data.gather import Examples, gather_examples, gather_word_starts
 from bert_keras.data.masking import Masking, TokenMasking
-from bert_keras.data.protocol import PretrainingCorpus, Vocabulary
+from bert_keras.data.protocol import PretrainingCorpus
 from bert_keras.data.word_masking import SpanMasking, WholeWordMasking
 from bert_keras.errors import InputError
+from bert_keras.tokenization import Tokenizer
 
 _MASKINGS: dict[str, type[Masking]] = {
     "token": TokenMasking,
@@ -88,7 +89,7 @@ class PretrainingBatches:
         self.batch_size, self.seed = batch_size, seed
         self.share = batch_size // host[1]
         self._first_row = host[0] * self.share
-        self._masking = make_masking(corpus, config)
+        self._masking = make_masking(corpus.tokenizer, config)
         self.stream = ExampleStream(functools.partial(plan_epoch, corpus, config, seed))
 
     def from_step(self, step: int) -> tf.data.Dataset:
@@ -160,16 +161,15 @@ def _check(batch_size: int, seed: int, host_index: int, host_count: int) -> None
         raise InputError(f"seed must lie in [0, 2**63); received {seed}")
 
 
-def make_masking(vocabulary: Vocabulary, config: DataConfig) -> Masking:
-    """The masking that ``config`` names, for the ids of a vocabulary."""
+def make_masking(tokenizer: Tokenizer, config: DataConfig) -> Masking:
+    """The masking that ``config`` names, for the ids of a tokenizer."""
     return _MASKINGS[config.masking](
         max_seq_length=config.max_seq_length,
         max_predictions_per_seq=config.max_predictions_per_seq,
         masking_rate=config.masking_rate,
-        vocab_size=vocabulary.vocab_size,
-        cls_id=vocabulary.cls_id,
-        sep_id=vocabulary.sep_id,
-        mask_id=vocabulary.mask_id,
+        vocab_size=tokenizer.vocab_size,
+        special_ids=tokenizer.template.special_ids,
+        mask_id=tokenizer.mask_id,
     )
 
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from bert_keras.data.draws import Draws, Purpose
 from bert_keras.data.plan import (
-    PAIR_SPECIAL_TOKENS,
     ExamplePlan,
     Int64,
     check_corpus,
@@ -24,7 +23,7 @@ from bert_keras.errors import InputError
 def plan_sentence_order(
     sentence_offsets: Int64,
     documents: Int64,
-    max_seq_length: int,
+    max_tokens: int,
     short_seq_prob: float,
     seed: int,
     epoch: int,
@@ -40,7 +39,7 @@ def plan_sentence_order(
     Args:
         sentence_offsets: int64 [S+1]; sentence s is tokens ``offsets[s]`` to ``offsets[s+1]``.
         documents: int64 [D, 2], the half-open range of sentences of each document.
-        max_seq_length: The length of an example with its three special tokens, at least 5.
+        max_tokens: How many tokens A and B may have together, at least 2.
         short_seq_prob: The probability that a document is cut to a shorter, random length.
         seed: The seed of the run.
         epoch: Another epoch, another plan.
@@ -51,14 +50,13 @@ def plan_sentence_order(
     Raises:
         InputError: When no document has two sentences or the length leaves no room for a pair.
     """
-    check_corpus(sentence_offsets, documents, max_seq_length, PAIR_SPECIAL_TOKENS + 2)
+    check_corpus(sentence_offsets, documents, max_tokens, least=2)
     documents = documents[documents[:, 1] - documents[:, 0] > 1]
     if not len(documents):
         raise InputError(
             "no document of the corpus has two sentences, so there is no order to predict; choose "
             'another data.next_sentence than "sop"'
         )
-    max_tokens = max_seq_length - PAIR_SPECIAL_TOKENS
     targets = target_lengths(len(documents), max_tokens, short_seq_prob, seed, epoch)
 
     next_sentence, document = sentences_of(documents)

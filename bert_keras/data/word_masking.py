@@ -1,8 +1,8 @@
 """Masks over whole words: one by one, or several in a row.
 
-A word is the text from one word start to the next: a word piece with the "##" pieces that go on
-with it, or, where the corpus knows better, a Chinese word of several characters. No more tokens are
-predicted than by ``TokenMasking``.
+A word is the text from one word start to the next: as the tokenizer says it (a word piece with the
+"##" pieces behind it), or, where the corpus knows better, a Chinese word of several characters. No
+more tokens are predicted than by ``TokenMasking``.
 """
 
 from dataclasses import dataclass

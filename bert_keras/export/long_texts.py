@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from bert_keras.export.sequences import at_least_one_column
 from bert_keras.export.windows import Windows
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import Tokenizer
 
 Tensors = dict[str, tf.Tensor]
 
@@ -65,11 +66,13 @@ def tokens_of(graph_tokenizer: Any, texts: tf.Tensor, most: tf.Tensor, bound: in
         bound: No ``most`` is more.
     """
     # One more than are read, so that a longer text is seen to be longer.
-    tokenizer = with_length(graph_tokenizer, bound + 3)
+    template = graph_tokenizer.template
+    overhead = template.overhead(1)
+    tokenizer = with_length(graph_tokenizer, bound + overhead + 1)
     texts = well_formed(tokenizer.beginning(texts))
     encoded = tokenizer.encode_with_offsets(texts)
-    found = tf.reduce_sum(encoded["attention_mask"], axis=1)[:, None] - 2
-    inner = {name: value[:, 1:] for name, value in encoded.items()}
+    found = tf.reduce_sum(encoded["attention_mask"], axis=1)[:, None] - overhead
+    inner = {name: value[:, len(template.prefix) :] for name, value in encoded.items()}
     starts, ends = inner["character_starts"], inner["character_ends"]
     number = tf.range(1, tf.shape(starts)[1] + 1)[None]
     may_end = (number == found) | (ends <= tf.pad(starts[:, 1:], [[0, 0], [0, 1]]))
@@ -82,11 +85,11 @@ def tokens_of(graph_tokenizer: Any, texts: tf.Tensor, most: tf.Tensor, bound: in
     return Tokens(texts, inner["input_ids"], lengths, starts, ends)
 
 
-def read_on_host(tokenizer: BertTokenizer, texts: Sequence[str], most: Sequence[int]) -> list[str]:
+def read_on_host(tokenizer: Tokenizer, texts: Sequence[str], most: Sequence[int]) -> list[str]:
     """Texts as far as ``tokens_of`` reads them, by the host's tokenizer."""
     parts = []
     for text, bound, encoding in zip(texts, most, tokenizer.encode_batch(list(texts)), strict=True):
-        offsets = encoding.offsets[1:-1]
+        offsets = tokenizer.template.inner(encoding.offsets)
         starts = [start for start, _ in offsets[1:]]
         may_end = [n for n, start in enumerate(starts, 1) if offsets[n - 1][1] <= start]
         length = max((n for n in may_end if n <= bound), default=0)
@@ -101,44 +104,51 @@ def ids_of(graph_tokenizer: Any, texts: tf.Tensor, most: int) -> tuple[tf.Tensor
     Returns:
         int32 [B, N], behind a text's last any; int32 [B].
     """
-    encoded = with_length(graph_tokenizer, most + 2).encode(texts)
-    return encoded["input_ids"][:, 1:], tf.reduce_sum(encoded["attention_mask"], axis=1) - 2
+    template = graph_tokenizer.template
+    overhead = template.overhead(1)
+    encoded = with_length(graph_tokenizer, most + overhead).encode(texts)
+    lengths = tf.reduce_sum(encoded["attention_mask"], axis=1) - overhead
+    return encoded["input_ids"][:, len(template.prefix) :], lengths
 
 
 def sequences(
-    head: tf.Tensor, head_lengths: tf.Tensor, ids: tf.Tensor, windows: Windows,
-    tokenizer: BertTokenizer,
-) -> Tensors:  # fmt: skip
-    """What the model reads: head, window, [SEP].
+    windows: Windows,
+    ids: tf.Tensor,
+    tokenizer: Tokenizer,
+    questions: tuple[tf.Tensor, tf.Tensor] | None = None,
+) -> Tensors:
+    """What the model reads: windows of texts, each behind its text's question if there are any.
 
     Args:
-        head: What stands before the windows of each text, int32 [B, P]; [CLS] at least.
-        head_lengths: Its length for each text, int32 [B].
+        windows: The windows over the texts' tokens, W.
         ids: The ids of the texts' tokens, int32 [B, N].
-        windows: The windows over them, W.
-        tokenizer: For the ids of the special tokens.
+        tokenizer: For the special tokens.
+        questions: The ids of the questions, int32 [B, P], and their lengths, int32 [B].
 
     Returns:
         ``input_ids``, ``attention_mask`` and ``token_type_ids``, int32 [W, L], padded to the
-        longest; what follows the head is of type 1 where the head is more than [CLS].
+        longest.
     """
-    before = tf.gather(head_lengths, windows.text)[:, None]
-    length = (windows.end - windows.start)[:, None]
-    total = before + length + 1
-    place = tf.range(tf.reduce_max(tf.concat([[1], total[:, 0]], axis=0)))[None]
-    in_head, inside = place < before, (place >= before) & (place < before + length)
-    head_ids = _at(head, windows.text, tf.minimum(place, tf.shape(head)[1] - 1))
-    # A batch of empty texts has no column to read from.
-    ids = tf.pad(ids, [[0, 0], [0, 1]])
-    token = tf.where(inside, windows.start[:, None] + place - before, 0)
-    window_ids = _at(ids, windows.text, token)
-    last = tf.where(place == total - 1, tokenizer.sep_id, tokenizer.pad_id)
-    real = place < total
-    return {
-        "input_ids": tf.where(in_head, head_ids, tf.where(inside, window_ids, last)),
-        "attention_mask": tf.cast(real, tf.int32),
-        "token_type_ids": tf.cast((before > 1) & ~in_head & real, tf.int32),
-    }
+    from bert_keras.tokenization.graph.template import place_texts  # as in ``well_formed``
+
+    tables, lengths = [(ids, windows.start)], [windows.end - windows.start]
+    if questions is not None:
+        tables.insert(0, (questions[0], tf.zeros_like(windows.start)))
+        lengths.insert(0, tf.gather(questions[1], windows.text))
+    placed = place_texts(tokenizer.template, lengths, tokenizer.pad_id)
+    input_ids = placed.special
+    for (table, start), (inside, place) in zip(tables, placed.texts, strict=True):
+        # A batch of empty texts has no column to read from.
+        table = tf.pad(table, [[0, 0], [0, 1]])
+        token = tf.where(inside, start[:, None] + place, 0)
+        input_ids = tf.where(inside, _at(table, windows.text, token), input_ids)
+    return at_least_one_column(
+        {
+            "input_ids": input_ids,
+            "attention_mask": placed.attention_mask,
+            "token_type_ids": placed.token_type_ids,
+        }
+    )
 
 
 def _at(table: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:

@@ -14,7 +14,7 @@ from bert_keras.export.comparison import TOLERANCE, Comparison
 from bert_keras.export.operations import packages_needed
 from bert_keras.export.outputs import Output
 from bert_keras.export.signatures import ServedModel
-from bert_keras.tokenization.vocabulary import hash_vocabulary
+from bert_keras.tokenization import Tokenizer, WordPieceTokenizer
 
 Report = dict[str, Any]
 
@@ -44,10 +44,7 @@ def describe(
         "model": type(answers.model).__name__,
         "labels": list(getattr(answers.model, "labels", ())),
         "settings": _settings(answers),
-        "tokenizer": {
-            "vocabulary_sha256": hash_vocabulary(answers.tokenizer.vocab),
-            **answers.tokenizer.casing.to_dict(),
-        },
+        "tokenizer": _tokenizer(answers.tokenizer),
         "signatures": {
             name: {
                 "inputs": _tensors(function.structured_input_signature[1]),
@@ -70,6 +67,12 @@ def describe(
             if path.is_file()
         },
     }
+
+
+def _tokenizer(tokenizer: Tokenizer) -> dict[str, Any]:
+    if not isinstance(tokenizer, WordPieceTokenizer):
+        return dict(tokenizer.identity)
+    return {"vocabulary_sha256": tokenizer.vocab_hash, **tokenizer.casing.to_dict()}
 
 
 def _by_default(answers: Answers) -> tuple[Output, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import cycle
 
 from bert_keras.export.prose import PROSE
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import Tokenizer
 
 SENTENCES = (
     "The ferry to the island was late again, so we ate our sandwiches on the pier.",
@@ -26,13 +26,13 @@ SENTENCES = (
 _PARAGRAPHS = 12  # of prose that are compared beside the sentences
 
 
-def comparison_texts(tokenizer: BertTokenizer, tokens: int) -> list[str]:
+def comparison_texts(tokenizer: Tokenizer, tokens: int) -> list[str]:
     """Sentences of many scripts, prose, and one text of about ``tokens`` tokens of it."""
     paragraphs = PROSE[:_PARAGRAPHS]
     return [*SENTENCES, *paragraphs, _of_length(paragraphs, tokenizer, tokens)]
 
 
-def texts_of_length(tokenizer: BertTokenizer, count: int, tokens: int) -> list[str]:
+def texts_of_length(tokenizer: Tokenizer, count: int, tokens: int) -> list[str]:
     """Texts of ``tokens`` tokens with the special ones, each beginning elsewhere."""
     return [
         _of_length([*SENTENCES[number % 4 :], *SENTENCES[: number % 4]], tokenizer, tokens)
@@ -40,10 +40,11 @@ def texts_of_length(tokenizer: BertTokenizer, count: int, tokens: int) -> list[s
     ]
 
 
-def _of_length(texts: Sequence[str], tokenizer: BertTokenizer, tokens: int) -> str:
+def _of_length(texts: Sequence[str], tokenizer: Tokenizer, tokens: int) -> str:
     """The texts one after another, as often as it takes, cut after ``tokens`` tokens."""
     parts: list[str] = []
     repeated: Iterator[str] = cycle([text for text in texts if text])
     while len(offsets := tokenizer.encode(" ".join(parts)).offsets) < tokens:
         parts.append(next(repeated))
-    return " ".join(parts)[: max(offsets[tokens - 2][1], 1)]
+    last = tokens - len(tokenizer.template.suffix) - 1
+    return " ".join(parts)[: max(offsets[last][1], 1)]

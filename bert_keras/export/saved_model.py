@@ -23,7 +23,7 @@ from bert_keras.export.warmup import write_warmup
 from bert_keras.files import check_utf8, write_text_atomic
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.build import check_vocabulary_size
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import Tokenizer
 
 REPORT_FILE = "export_report.json"
 _ARITHMETICS = {"cpu": OneDNN(), "gpu": Inference()}
@@ -31,7 +31,7 @@ _ARITHMETICS = {"cpu": OneDNN(), "gpu": Inference()}
 
 def export_saved_model(
     model: Any,
-    tokenizer: BertTokenizer | None,
+    tokenizer: Tokenizer | None,
     path: str | Path,
     config: SavedModelConfig | None = None,
     **settings: Any,
@@ -95,7 +95,7 @@ def export_saved_model(
 
 
 def _trace(
-    kind: type[Answers], model: BertModel, tokenizer: BertTokenizer, config: SavedModelConfig
+    kind: type[Answers], model: BertModel, tokenizer: Tokenizer, config: SavedModelConfig
 ) -> Answers:
     """The answers of a copy of the model with the weights that are asked for."""
     assert config.max_length is not None
@@ -122,7 +122,7 @@ def _save(answers: Answers, folder: Path) -> ServedModel:
     return served
 
 
-def _reference(model: BertModel, tokenizer: BertTokenizer) -> BertModel:
+def _reference(model: BertModel, tokenizer: Tokenizer) -> BertModel:
     """The model as Keras computes it in float32, with the tokenizer."""
     if model.dtype_policy.name == "float32" and model.tokenizer is tokenizer:
         return model

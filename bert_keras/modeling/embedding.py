@@ -178,7 +178,8 @@ class BertForSentenceEmbedding(BertModel):
         if self.include_prompt or not prompt:
             return 0
         assert self.tokenizer is not None
-        return len(self.tokenizer.encode(prompt, max_length=self.default_length).input_ids) - 1
+        ids = self.tokenizer.encode(prompt, max_length=self.default_length).input_ids
+        return len(ids) - len(self.tokenizer.template.suffix)
 
     def load_assets(self, directory: str | None) -> None:
         """As of every model; the tokenizer of a ``.keras`` file is the one that came."""

@@ -82,26 +82,27 @@ class Mask:
     is_causal: bool = False
     blocks: tf.Tensor | None = None
 
-    def bias(self, queries: tf.Tensor | int, masked_score: float) -> tf.Tensor:
-        """What is added to the scores: ``masked_score`` where a token must not be seen, else 0.
+    def bias(self, scores: tf.Tensor, masked_score: float) -> tf.Tensor:
+        """What is added to scores: ``masked_score`` where a token must not be seen, else 0.
 
         Args:
-            queries: L.
+            scores: [B, N, L, S].
             masked_score: Far below any score.
 
         Returns:
             float32 [B, 1, L, S], or [B, 1, 1, S] where every token sees the same.
         """
-        # Of the mask alone, so that all layers share these operations.
+        # Of the mask alone where it can be, so that all layers share these operations.
         bias = tf.expand_dims((1.0 - tf.cast(self.padding, tf.float32)) * masked_score, 1)
-        length = _first_two(self.padding)[1]
+        if self.is_causal or self.blocks is not None:
+            length = _first_two(self.padding)[1]
+            first = length - (scores.shape[2] or tf.shape(scores)[2])  # of the query
         if self.is_causal:
             positions = tf.range(length)
-            is_later = positions > positions[length - queries :, tf.newaxis]
+            is_later = positions > positions[first:, tf.newaxis]
             bias = tf.minimum(bias, tf.cast(is_later, tf.float32) * masked_score)
         if self.blocks is not None:
-            own = self.blocks[:, length - queries :, tf.newaxis]
-            is_other = self.blocks[:, tf.newaxis] != own
+            is_other = self.blocks[:, tf.newaxis] != self.blocks[:, first:, tf.newaxis]
             bias = tf.minimum(bias, tf.cast(is_other, tf.float32) * masked_score)
         return tf.expand_dims(bias, 1)
 

@@ -16,7 +16,7 @@ from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.objectives import Batch, SupervisedObjective, total_loss
 
 if TYPE_CHECKING:  # models are handed their tokenizer
-    from bert_keras.tokenization import BertTokenizer
+    from bert_keras.tokenization import Tokenizer
 
 
 class Assets(Protocol):
@@ -55,7 +55,9 @@ class BertModel(Configured, keras.Model):
     built: bool
     config_class: ClassVar[type[BertConfig]] = BertConfig
     packed: bool
-    tokenizer: "BertTokenizer | None" = None
+    encoder: Any
+    report: Any  # where it was loaded: what went where
+    tokenizer: "Tokenizer | None" = None
     assets: ClassVar[Assets | None] = None  # the one of ``bert_keras.saving``, once it is imported
 
     def build(self, *shapes: Any) -> None:

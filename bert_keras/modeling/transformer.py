@@ -80,9 +80,8 @@ class Attention(BertLayer):
             (query_BxNxLxK,) = self._project(query, layout, 0, 1)
             key_BxNxSxK, value_BxNxSxK = cache or self._project(memory[0], seen, 1, 3)
         mask = attention_mask or Mask(seen.attention_mask)
-        bias_Bx1xLxS = mask.bias(layout.shape[1], self.arithmetic.masked_score)
         context_BxNxLxK, weights_BxNxLxS = self._attend(
-            query_BxNxLxK, key_BxNxSxK, value_BxNxSxK, bias_Bx1xLxS, dropout_seed
+            query_BxNxLxK, key_BxNxSxK, value_BxNxSxK, mask, dropout_seed
         )
         context_BxLxNxK = tf.transpose(context_BxNxLxK, [0, 2, 1, 3])
         context_BxLxH = tf.reshape(context_BxLxNxK, [*layout.shape, self.config.hidden_size])
@@ -108,11 +107,12 @@ class Attention(BertLayer):
         query: tf.Tensor,
         key: tf.Tensor,
         value: tf.Tensor,
-        bias: tf.Tensor,
+        mask: Mask,
         dropout_seed: tf.Tensor | None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """softmax(Q Kᵀ / √K + bias) V, Vaswani et al. 2017, equation 1, and the softmax."""
+        """softmax(Q Kᵀ / √K + mask) V, Vaswani et al. 2017, equation 1, and the softmax."""
         scores = tf.matmul(query * query.shape[-1] ** -0.5, key, transpose_b=True)
+        bias = mask.bias(scores, self.arithmetic.masked_score)
         weights = tf.cast(tf.nn.softmax(tf.cast(scores, tf.float32) + bias), value.dtype)
         # The original drops whole connections between tokens too.
         rate = self.config.attention_probs_dropout_prob

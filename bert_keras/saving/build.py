@@ -16,7 +16,7 @@ from bert_keras.saving.config_json import LABELLING, foreign_keys, keeps_score
 from bert_keras.saving.families import all_heads, family_of_model
 from bert_keras.saving.stored import StoredModel, parts_in
 from bert_keras.saving.weights import Plan, Report, check, count_labels, fill
-from bert_keras.tokenization import BertTokenizer, Casing
+from bert_keras.tokenization import Casing, Tokenizer
 
 _logger = logging.getLogger("bert_keras")
 
@@ -72,7 +72,7 @@ def build(
     return model
 
 
-def check_vocabulary_size(tokenizer: BertTokenizer, config: BertConfig, path: Any) -> None:
+def check_vocabulary_size(tokenizer: Tokenizer, config: BertConfig, path: Any) -> None:
     """Raises ``InputError`` unless vocabulary and config belong together.
 
     A table with spare rows, up to a multiple of 8 as some pad it, is let pass.

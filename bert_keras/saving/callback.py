@@ -9,7 +9,7 @@ import keras
 from bert_keras.errors import InputError
 from bert_keras.files import check_replaceable
 from bert_keras.saving.files import save
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import Tokenizer
 
 
 class SaveBest(keras.callbacks.Callback):
@@ -32,7 +32,7 @@ class SaveBest(keras.callbacks.Callback):
         path: str | Path,
         monitor: str,
         mode: str | None = None,
-        tokenizer: BertTokenizer | None = None,
+        tokenizer: Tokenizer | None = None,
     ) -> None:
         super().__init__()
         self.path = Path(path)

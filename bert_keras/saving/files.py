@@ -19,7 +19,7 @@ from bert_keras.saving.run import finished_or_best, named_run, read_run
 from bert_keras.saving.sentence_transformers import MODULES_FILE
 from bert_keras.saving.stored import StoredModel
 from bert_keras.saving.tensorflow_file import TensorFlowFile, is_tensorflow_file
-from bert_keras.tokenization import BertTokenizer, Casing
+from bert_keras.tokenization import Casing, Tokenizer
 
 FORMATS = {"huggingface": save_huggingface, "google": save_google, "keras": save_keras}
 
@@ -27,7 +27,7 @@ FORMATS = {"huggingface": save_huggingface, "google": save_google, "keras": save
 def save(
     model: BertModel,
     path: str | Path,
-    tokenizer: BertTokenizer | None = None,
+    tokenizer: Tokenizer | None = None,
     format: str = "huggingface",
 ) -> None:
     """Writes a model.

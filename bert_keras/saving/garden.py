@@ -60,12 +60,7 @@ _ALIASES = (
 # The garden's first encoder, a functional model, counts what has weights: these, then the layers
 # and the pooler. Its second says what they are.
 _NUMBERED = re.compile(r"layer_with_weights-(\d+)/")
-_EMBEDDINGS = (
-    "_embedding_layer",
-    "_position_embedding_layer",
-    "_type_embedding_layer",
-    "_embedding_norm_layer",
-)
+_EMBEDDINGS = ["_embedding", "_position_embedding", "_type_embedding", "_embedding_norm"]
 PARAMS_FILE, CONFIG_FILE = "params.yaml", "bert_config.json"
 _KEYS = {
     "vocab_size": "vocab_size",
@@ -128,15 +123,11 @@ def _weights(tf_file: TensorFlowFile) -> StoredWeights:
 
 def _table_name(name: str, layers: int) -> str:
     """The table's name of a variable in a file with so many Transformer layers."""
-
-    def named(match: re.Match[str]) -> str:
-        number = int(match[1])
-        if number < len(_EMBEDDINGS):
-            return f"{_EMBEDDINGS[number]}/"
-        number -= len(_EMBEDDINGS)
-        return f"_transformer_layers/{number}/" if number < layers else "_pooler_layer/"
-
-    name = _NUMBERED.sub(named, name)
+    parts = [f"{part}_layer/" for part in _EMBEDDINGS]
+    parts += [f"_transformer_layers/{number}/" for number in range(layers)]
+    parts += ["_pooler_layer/"]
+    last = len(parts) - 1
+    name = _NUMBERED.sub(lambda match: parts[min(int(match[1]), last)], name)
     for pattern, replacement in _ALIASES:
         name = re.sub(pattern, replacement, name)
     return name

@@ -31,7 +31,7 @@ from bert_keras.saving.names import Names
 from bert_keras.saving.stored import StoredModel, parts_in, stored_weights
 from bert_keras.saving.tensorflow_file import TensorFlowFile
 from bert_keras.saving.weights import weights_to_save
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import Tokenizer
 
 NAMES = Names(
     layers={
@@ -106,7 +106,7 @@ def read_google(tf_file: TensorFlowFile) -> StoredModel:
     )
 
 
-def save_google(model: BertModel, path: str | Path, tokenizer: BertTokenizer | None = None) -> None:
+def save_google(model: BertModel, path: str | Path, tokenizer: Tokenizer | None = None) -> None:
     """Writes a folder that Google's TF1 code opens.
 
     That code computes ``"gelu"`` by tanh. A model that was trained with the erf form keeps it

@@ -38,7 +38,7 @@ from bert_keras.saving.sentence_transformers import (
 )
 from bert_keras.saving.stored import StoredModel, StoredWeights, parts_in, stored_weights
 from bert_keras.saving.weights import weights_to_save
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import Tokenizer
 
 CONFIG_FILE = "config.json"
 _PICKLE = ("a pickle, which can run any code, and is never read", "torch and transformers", "")
@@ -63,7 +63,7 @@ _OLD_ENDS = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm
 
 
 def save_huggingface(
-    model: BertModel, path: str | Path, tokenizer: BertTokenizer | None = None
+    model: BertModel, path: str | Path, tokenizer: Tokenizer | None = None
 ) -> None:
     """Writes a model directory that ``transformers.AutoModel.from_pretrained`` opens too.
 

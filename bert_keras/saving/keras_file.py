@@ -29,7 +29,7 @@ from bert_keras.saving.keras_assets import OTHER_CONFIG_FILE, OTHER_FILES_FILE
 from bert_keras.saving.names import Names, Shape, numbered_after_the_first
 from bert_keras.saving.stored import StoredModel, StoredWeights, stored_weights
 from bert_keras.saving.weights import weights_to_save
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import Tokenizer
 
 CONFIG_FILE, WEIGHTS_FILE, ASSETS_FOLDER = "config.json", "model.weights.h5", "assets"
 # Under a head all of the encoder's begin with "encoder/". Keras goes through the attributes by
@@ -202,7 +202,7 @@ def _unpack(path: Path, folder: str) -> None:
         archive.extractall(folder)
 
 
-def save_keras(model: BertModel, path: str | Path, tokenizer: BertTokenizer | None = None) -> None:
+def save_keras(model: BertModel, path: str | Path, tokenizer: Tokenizer | None = None) -> None:
     """Writes a ``.keras`` file, which takes the tokenizer along.
 
     Raises:

@@ -15,7 +15,7 @@ from bert_keras.saving.families.bert import BERT, class_of
 from bert_keras.saving.keras_file import read_array, read_shapes
 from bert_keras.saving.names import Names, numbered_after_the_first
 from bert_keras.saving.stored import StoredModel, StoredWeights, parts_in, stored_weights
-from bert_keras.tokenization import BertTokenizer, Casing, read_vocabulary
+from bert_keras.tokenization import Casing, Tokenizer, WordPieceTokenizer, read_vocabulary
 from bert_keras.tokenization.casing import guess_casing
 
 NAMES = Names(
@@ -139,7 +139,7 @@ def _weights(files: list[Path]) -> StoredWeights:
     )
 
 
-def _read_tokenizer(path: Path, casing: Casing | None) -> BertTokenizer | None:
+def _read_tokenizer(path: Path, casing: Casing | None) -> Tokenizer | None:
     """The tokenizer of a preset; a file of weights alone has none."""
     if not (path / VOCABULARY_FILE).exists():
         return None
@@ -149,4 +149,4 @@ def _read_tokenizer(path: Path, casing: Casing | None) -> BertTokenizer | None:
     if casing is None and "lowercase" in settings:
         # keras-hub leaves accents on whatever the model; the published weights are of text without.
         casing = Casing(do_lower_case=bool(settings["lowercase"]))
-    return BertTokenizer(vocab, guess_casing(vocab, path) if casing is None else casing)
+    return WordPieceTokenizer(vocab, guess_casing(vocab, path) if casing is None else casing)

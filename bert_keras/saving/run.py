@@ -28,16 +28,14 @@ from bert_keras.saving.run_state import (
     steps_in,
 )
 from bert_keras.saving.stored import StoredModel, stored_weights
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import Tokenizer
 
 _logger = logging.getLogger("bert_keras")
 
 MODEL_CONFIG_FILE = "config.json"
 
 
-def write_description(
-    model: BertModel, workdir: Path, tokenizer: BertTokenizer | None = None
-) -> None:
+def write_description(model: BertModel, workdir: Path, tokenizer: Tokenizer | None = None) -> None:
     """Writes what a run's checkpoints need to be opened as models: config and tokenizer.
 
     Args:

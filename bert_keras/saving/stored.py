@@ -12,7 +12,7 @@ from bert_keras.errors import InputError
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.families import Family
 from bert_keras.saving.names import Names, Shape, part_of
-from bert_keras.tokenization import BertTokenizer, Casing
+from bert_keras.tokenization import Casing, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class StoredModel:
     config: BertConfig
     weights: StoredWeights
     model_class: type[BertModel] | None
-    read_tokenizer: Callable[[Casing | None], BertTokenizer | None]
+    read_tokenizer: Callable[[Casing | None], Tokenizer | None]
     arguments: Mapping[str, Any] = field(default_factory=dict)
     refusal: str = ""
     foreign: Mapping[str, Any] = field(default_factory=dict)

@@ -61,9 +61,9 @@ def weights_to_save(model: BertModel, family: Family, names: Names) -> list[tupl
     Raises:
         InputError: When the table has no name for one.
     """
-    encoder: Any = getattr(model, "encoder", model)
-    given = {"labels": getattr(model, "labels", 2), "with_pooler": encoder.pooler is not None}
     variables = {variable.path: variable for variable in model.weights}
+    has_pooler = "pooler/output/kernel" in variables
+    given = {"labels": getattr(model, "labels", 2), "with_pooler": has_pooler}
     table = []
     for path, shape in _variables(family, type(model), model.config, given):
         weight = names.weight(path, shape, model.config)
@@ -154,10 +154,9 @@ def _check_weight(
 ) -> None:
     """Refuses a weight that the file lacks or has in another shape."""
     weights, names = stored.weights, stored.weights.names
-    for name in weight.names or [weight.path]:
+    wanted = () if weight.path in names.zeros else weight.names or (weight.path,)
+    for name in wanted:
         if name not in there:
-            if weight.path in names.zeros:
-                continue
             raise InputError(
                 f"{weights.file} lacks the weight {weights.name(name)}, "
                 f"which a {model_class.__name__} needs"

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
+
+from bert_keras.tokenization import Encoding
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,7 @@ class Feature:
         token_type_ids: The segment of each token.
         window_ends: Where the ids hold several windows of a text that get one answer together: the
             end of each in ``input_ids``. Empty where the ids are one sequence.
+        lengths: The tokens of each of the one or two texts that are read.
         tokens: The number of the example's own tokens; 0 where nothing is cut off by the task.
         left_out: The number of those that are not read.
         targets: What is to be predicted for the sequence: a number, or a vector of one length.
@@ -30,8 +33,21 @@ class Feature:
     token_targets: dict[str, Sequence[int]] = field(default_factory=dict)
     origin: Any = None
     window_ends: tuple[int, ...] = ()
+    lengths: tuple[int, ...] = ()
     tokens: int = 0
     left_out: int = 0
+
+    @classmethod
+    def of(cls, example: int, encoding: Encoding) -> Self:
+        """The sequence of an example that has no other."""
+        return cls(
+            example,
+            encoding.input_ids,
+            encoding.token_type_ids,
+            lengths=encoding.lengths,
+            tokens=sum(encoding.lengths) + encoding.left_out,
+            left_out=encoding.left_out,
+        )
 
     def windows(self) -> list["Feature"]:
         """The windows, each as a feature of its own; of a single sequence itself."""
@@ -48,9 +64,5 @@ class Feature:
         ]
 
     def has_text(self) -> bool:
-        """Tell whether each of the one or two texts has a token beside the special ones.
-
-        [CLS] and [SEP] stand in the first segment, another [SEP] in the second.
-        """
-        second = sum(self.token_type_ids)
-        return len(self.token_type_ids) - second > 2 and second != 1
+        """Tell whether each of the one or two texts has a token beside the special ones."""
+        return all(self.lengths)

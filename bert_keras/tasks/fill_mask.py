@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.errors import InputError
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import Tokenizer
 
 
 class Candidate(NamedTuple):
@@ -17,7 +17,7 @@ class Candidate(NamedTuple):
 
 
 def fill_mask(
-    model: Any, text: str, top: int = 5, tokenizer: BertTokenizer | None = None
+    model: Any, text: str, top: int = 5, tokenizer: Tokenizer | None = None
 ) -> list[list[Candidate]]:
     """The likeliest word pieces for each [MASK] in a text.
 
@@ -46,7 +46,8 @@ def fill_mask(
         raise InputError(f"the text has {len(ids)} tokens, but the model reads {longest} at most")
     positions = [index for index, piece in enumerate(ids) if piece == tokenizer.mask_id]
     if not positions:
-        raise InputError(f"the text has no [MASK] to fill. Received: {text!r}")
+        mask = tokenizer.vocab[tokenizer.mask_id]
+        raise InputError(f"the text has no {mask} to fill. Received: {text!r}")
     batch = {
         "input_ids": tf.constant([ids], tf.int32),
         "token_type_ids": tf.constant([encoding.token_type_ids], tf.int32),

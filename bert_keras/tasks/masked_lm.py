@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from bert_keras.config import MASKINGS, DataConfig
 from bert_keras.config.checks import one_of, require
-from bert_keras.corpus.store import continuations
 from bert_keras.data.masking import Masking
 from bert_keras.data.pretraining import make_masking
 from bert_keras.errors import InputError
@@ -26,7 +25,7 @@ from bert_keras.tasks.registry import register
 from bert_keras.tasks.running import tokenizer_of
 from bert_keras.tasks.task import Prediction, Task
 from bert_keras.tasks.texts import TextReader
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import Tokenizer
 
 
 @register
@@ -39,7 +38,7 @@ class MaskedLM(TextReader):
     theirs.
 
     Attributes:
-        masking: As in ``DataConfig``; a word is a piece with the "##" pieces after it.
+        masking: As in ``DataConfig``; a word is what the tokenizer says.
         masking_rate: Likewise.
     """
 
@@ -67,13 +66,13 @@ class MaskedLM(TextReader):
         """None: the words are the labels."""
         return ()
 
-    def features(self, examples: Sequence[TextExample], tokenizer: BertTokenizer) -> list[Feature]:
-        """Pieces of the texts, [CLS] piece [SEP].
+    def features(self, examples: Sequence[TextExample], tokenizer: Tokenizer) -> list[Feature]:
+        """Pieces of the texts, each a sequence.
 
         Raises:
             InputError: When there are texts but no token in any of them.
         """
-        room = self.max_seq_length - 2
+        room = self.max_seq_length - tokenizer.template.overhead(1)
         texts = [
             (number, text)
             for number, example in enumerate(examples)
@@ -84,8 +83,8 @@ class MaskedLM(TextReader):
         rows = tokenizer.encode_sentences([text for _, text in texts])
         for (number, _), ids in zip(texts, rows, strict=True):
             for start in range(0, len(ids), room):
-                piece = [tokenizer.cls_id, *ids[start : start + room], tokenizer.sep_id]
-                features.append(Feature(number, piece, [0] * len(piece)))
+                piece = tokenizer.template.build(ids[start : start + room])
+                features.append(Feature(number, *piece))
         if examples and not features:
             raise InputError(
                 f"none of the {len(examples)} texts has a token to mask; the first is "
@@ -96,7 +95,7 @@ class MaskedLM(TextReader):
     def batches(
         self,
         features: Sequence[Feature],
-        tokenizer: BertTokenizer,
+        tokenizer: Tokenizer,
         batch_size: int,
         seed: int = 0,
         start_step: int = 0,
@@ -128,7 +127,7 @@ class MaskedLM(TextReader):
         """The command that has them."""
         return InputError("a masked-LM model gives no labels: use bert-keras fill-mask")
 
-    def _masking(self, tokenizer: BertTokenizer) -> Masking:
+    def _masking(self, tokenizer: Tokenizer) -> Masking:
         length = self.max_seq_length
         settings = DataConfig(
             max_seq_length=length,
@@ -142,11 +141,9 @@ class MaskedLM(TextReader):
 class _Mask:
     """Masks the batch of a step."""
 
-    def __init__(
-        self, masking: Masking, tokenizer: BertTokenizer, batch_size: int, seed: int
-    ) -> None:
+    def __init__(self, masking: Masking, tokenizer: Tokenizer, batch_size: int, seed: int) -> None:
         self.masking, self.batch_size, self.seed = masking, batch_size, seed
-        self.starts = ~continuations(tokenizer.vocab)
+        self.starts = tokenizer.starts_word
 
     def __call__(self, step: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         ids = batch["input_ids"]

@@ -4,7 +4,13 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from bert_keras.config import TaskDataConfig, from_tables
-from bert_keras.config.checks import at_least, nearest, one_of, readable_length
+from bert_keras.config.checks import (
+    LEAST_LENGTH,
+    at_least,
+    nearest,
+    one_of,
+    readable_length,
+)
 from bert_keras.errors import InputError
 from bert_keras.tasks.task import Task
 from bert_keras.training.curves import describe_curves
@@ -49,7 +55,7 @@ def make_task(data: TaskDataConfig) -> Task:
                 raise InputError(_of_others(key, others, data.task))
             raise InputError(f"unknown key data.{key}; {nearest(key, [*data.own_keys(), *keys])}")
     task = from_tables(kind, dict(data.settings), prefix="data.")
-    at_least("data.max_seq_length", task.max_seq_length, 5)
+    at_least("data.max_seq_length", task.max_seq_length, LEAST_LENGTH)
     return task
 
 

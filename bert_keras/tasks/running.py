@@ -10,7 +10,7 @@ from bert_keras.errors import InputError
 from bert_keras.objectives import Means, mean_values
 from bert_keras.tasks.batches import ordered_batches
 from bert_keras.tasks.feature import Feature
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import Tokenizer
 
 Advance = Callable[[int, int], None]
 Outputs = dict[str, np.ndarray]
@@ -50,7 +50,7 @@ def run_model(
     return in_order, mean_values(means)
 
 
-def tokenizer_of(model: Any) -> BertTokenizer:
+def tokenizer_of(model: Any) -> Tokenizer:
     """The tokenizer that the model was loaded with.
 
     Raises:
@@ -58,7 +58,7 @@ def tokenizer_of(model: Any) -> BertTokenizer:
     """
     if model.tokenizer is None:
         raise InputError("the model has no tokenizer: its directory lacks vocab.txt")
-    tokenizer: BertTokenizer = model.tokenizer
+    tokenizer: Tokenizer = model.tokenizer
     return tokenizer
 
 

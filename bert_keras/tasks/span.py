@@ -21,19 +21,19 @@ from bert_keras.tasks.span_answers import Origin, best_answers
 from bert_keras.tasks.span_scores import is_right, right_answers, span_scores
 from bert_keras.tasks.task import Prediction, Task
 from bert_keras.tasks.windows import best_windows, cut_windows
-from bert_keras.tokenization import BertTokenizer, Encoding
+from bert_keras.tokenization import Encoding, SequenceTemplate, Tokenizer
 
 _logger = logging.getLogger("bert_keras")
 
 Targets = tuple[int, int]
 _PASSED_OVER: Targets = (-1, -1)  # a place outside every sequence has no part in the loss
-_NO_ANSWER: Targets = (0, 0)  # the place of [CLS]
+_NO_ANSWER: Targets = (0, 0)  # the place of the sequence's own token, BERT's [CLS]
 
 
 @register
 @dataclass(frozen=True, kw_only=True)
 class Span(AnsweringTask):
-    """The answer to a question, cut out of a text: [CLS] question [SEP] text [SEP].
+    """The answer to a question, cut out of the text behind it.
 
     Answers are ``{"answer", "start", "end", "score", "no_answer_score", "nbest"}``: the answer
     and its half-open range of characters in the text, both empty where there is none; its
@@ -152,9 +152,7 @@ class Span(AnsweringTask):
             right_answers(example)
         return ()
 
-    def features(
-        self, examples: Sequence[QuestionExample], tokenizer: BertTokenizer
-    ) -> list[Feature]:
+    def features(self, examples: Sequence[QuestionExample], tokenizer: Tokenizer) -> list[Feature]:
         """The windows of each text, each behind its question.
 
         An answer that does not stand where the data say is looked for nearby. One that is nowhere
@@ -170,7 +168,8 @@ class Span(AnsweringTask):
             answer = _find_answer(example) if is_labelled else None
             if is_labelled and answer is None and not example.is_impossible:
                 lost.append(example)
-            for feature, place in self._windows(number, question, texts[example.context], answer):
+            text = texts[example.context]
+            for feature, place in self._windows(number, question, text, tokenizer.template, answer):
                 targets = {}
                 if is_labelled:
                     start, end = _NO_ANSWER if example.is_impossible else place
@@ -184,22 +183,29 @@ class Span(AnsweringTask):
             )  # fmt: skip
         return features
 
-    @property
-    def longest_question(self) -> int:
+    def longest_question(self, template: SequenceTemplate) -> int:
         """The tokens of a question that are read: half of the room at most."""
-        return min(self.max_question_length, (self.max_seq_length - 3) // 2)
+        room = self.max_seq_length - template.overhead(2)
+        return min(self.max_question_length, room // 2)
 
     def _windows(
-        self, number: int, question: Encoding, text: Encoding, answer: tuple[int, int] | None
+        self,
+        number: int,
+        question: Encoding,
+        text: Encoding,
+        template: SequenceTemplate,
+        answer: tuple[int, int] | None,
     ) -> Iterator[tuple[Feature, Targets]]:
         """The windows of a text and the places of the answer's first and last token in each."""
-        (cls, *question_ids, sep), text_ids = question.input_ids, text.input_ids[1:-1]
-        head = [cls, *question_ids[: self.longest_question], sep]
-        offsets = np.array(text.offsets[1:-1], np.int64).reshape(-1, 2)
-        room, count, left_out = self.max_seq_length - len(head) - 1, len(text_ids), 0
+        question_ids, text_ids = (template.inner(each.input_ids) for each in (question, text))
+        asked = question_ids[: self.longest_question(template)]
+        offsets = np.array(template.inner(text.offsets), np.int64).reshape(-1, 2)
+        room = self.max_seq_length - template.overhead(2) - len(asked)
+        tokens_in_all, left_out = len(question_ids) + len(text_ids), 0
         if self.one_window:
             text_ids, offsets = text_ids[:room], offsets[:room]
-            left_out = len(question_ids) - (len(head) - 2) + count - len(text_ids)
+            left_out = tokens_in_all - len(asked) - len(text_ids)
+        before = template.second_start(len(asked))
         windows = cut_windows(len(text_ids), room, self.doc_stride)
         owners = best_windows(len(text_ids), windows)
         tokens = None if answer is None else _tokens_of(answer, offsets)
@@ -207,16 +213,17 @@ class Span(AnsweringTask):
             place = _PASSED_OVER
             if tokens is not None:
                 inside = start <= tokens[0] and tokens[1] < end
-                shift = len(head) - start
+                shift = before - start
                 place = (tokens[0] + shift, tokens[1] + shift) if inside else _NO_ANSWER
-            length = end - start + 1
+            ids, types = template.build(asked, text_ids[start:end])
             yield (
                 Feature(
                     example=number,
-                    input_ids=[*head, *text_ids[start:end], sep],
-                    token_type_ids=[0] * len(head) + [1] * length,
-                    origin=Origin(len(head), offsets[start:end], owners[start:end] == window),
-                    tokens=len(question_ids) + count,
+                    input_ids=ids,
+                    token_type_ids=types,
+                    origin=Origin(before, offsets[start:end], owners[start:end] == window),
+                    lengths=(len(asked), end - start),
+                    tokens=tokens_in_all,
                     left_out=left_out,
                 ),
                 place,

@@ -6,7 +6,7 @@ from typing import Any
 
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.task import Task
-from bert_keras.tokenization import BertTokenizer, Losses, measure_each
+from bert_keras.tokenization import Losses, Tokenizer, measure_each
 
 _SHOWN = 10  # labels
 
@@ -39,7 +39,7 @@ def summarize(
 
 
 def warn_of_unknown(
-    task: Task, examples: Sequence[Any], features: Sequence[Feature], tokenizer: BertTokenizer
+    task: Task, examples: Sequence[Any], features: Sequence[Feature], tokenizer: Tokenizer
 ) -> None:
     """Warns when more than a few per cent of the texts' characters are [UNK] to the model.
 
@@ -80,7 +80,7 @@ def long_texts(task: Task, features: Sequence[Feature]) -> str:
         )
     if cut:
         share = sum(f.left_out for f in features) / sum(f.tokens for f in features)
-        pairs = any(any(f.token_type_ids) for f in features)
+        pairs = any(len(f.lengths) > 1 for f in features)
         lines.append(
             f"{len(cut):,} of {len(sequences):,} texts are too long: {share:.1%} of all tokens are "
             f"not read ({task.cut_by(pairs)})"

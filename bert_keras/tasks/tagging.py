@@ -37,7 +37,7 @@ from bert_keras.tasks.schemes import OUTSIDE, SCHEMES, Scheme, is_typed, type_of
 from bert_keras.tasks.tagging_answers import sentence_answer, shown_answer, surest_mistake
 from bert_keras.tasks.tagging_features import sentence_features
 from bert_keras.tasks.task import Prediction, Task
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import Tokenizer
 
 _logger = logging.getLogger("bert_keras")
 
@@ -177,9 +177,7 @@ class Tagging(AnsweringTask):
         scheme = self.scheme if is_known else scheme_of_data(examples)
         return scheme.labels({tag for example in examples for tag in _tags(example)})
 
-    def features(
-        self, examples: Sequence[TaggedExample], tokenizer: BertTokenizer
-    ) -> list[Feature]:
+    def features(self, examples: Sequence[TaggedExample], tokenizer: Tokenizer) -> list[Feature]:
         """The windows of each sentence, most often one."""
         encodings = tokenizer.encode_batch(
             [example.text for example in examples],
@@ -190,7 +188,9 @@ class Tagging(AnsweringTask):
         for index, (example, encoding) in enumerate(zip(examples, encodings, strict=True)):
             targets = self._targets(example) if is_labelled else None
             parts = [part for word in example.parts for part in word]
-            features += sentence_features(index, parts, encoding, self.max_seq_length, targets)
+            features += sentence_features(
+                index, parts, encoding, tokenizer.template, self.max_seq_length, targets
+            )
         return features
 
     @cached_property

@@ -8,7 +8,7 @@ import numpy as np
 from bert_keras.objectives import IGNORED_LABEL
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.windows import best_windows, cut_windows, overlapping
-from bert_keras.tokenization import Encoding
+from bert_keras.tokenization import Encoding, SequenceTemplate
 
 Ranges = Sequence[tuple[int, int]]
 
@@ -24,6 +24,7 @@ def sentence_features(
     index: int,
     parts: Ranges,
     encoding: Encoding,
+    template: SequenceTemplate,
     max_seq_length: int,
     targets: np.ndarray | None,
 ) -> list[Feature]:
@@ -33,12 +34,13 @@ def sentence_features(
         index: The example's number.
         parts: The parts of its words, in characters of its text.
         encoding: That of its text, with the special tokens.
+        template: The special tokens around it.
         max_seq_length: Longest sequence with the special tokens.
         targets: The numbers of the parts' tags, or None.
     """
-    (first_id, *ids, last_id) = encoding.input_ids
-    pieces = _first_pieces(parts, encoding.offsets[1:-1])
-    room = max_seq_length - 2
+    ids = template.inner(encoding.input_ids)
+    pieces = _first_pieces(parts, template.inner(encoding.offsets))
+    room = max_seq_length - template.overhead(1)
     windows = cut_windows(len(ids), room, overlapping(room))
     owners = best_windows(len(ids), windows)
     with_piece = np.flatnonzero(pieces >= 0)
@@ -46,18 +48,20 @@ def sentence_features(
     features = []
     for number, (start, end) in enumerate(windows):
         own = with_piece[window_of_part == number]
-        positions = pieces[own] - start + 1
+        input_ids, types = template.build(ids[start:end])
+        positions = pieces[own] - start + len(template.prefix)
         token_targets: dict[str, Sequence[int]] = {}
         if targets is not None:
-            labels = np.full(end - start + 2, IGNORED_LABEL, np.int32)
+            labels = np.full(len(input_ids), IGNORED_LABEL, np.int32)
             labels[positions] = targets[own]
             token_targets["labels"] = labels.tolist()
         features.append(
             Feature(
                 example=index,
-                input_ids=[first_id, *ids[start:end], last_id],
-                token_type_ids=[0] * (end - start + 2),
+                input_ids=input_ids,
+                token_type_ids=types,
                 token_targets=token_targets,
+                lengths=(end - start,),
                 tokens=len(ids) + encoding.left_out,
                 left_out=encoding.left_out,
                 origin=Origin(own, positions),

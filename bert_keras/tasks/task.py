@@ -14,7 +14,7 @@ from bert_keras.modeling.model import SupervisedModel
 from bert_keras.saving import load
 from bert_keras.tasks.batches import training_batches
 from bert_keras.tasks.feature import Feature
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import Tokenizer
 
 Prediction = dict[str, Any]
 
@@ -153,7 +153,7 @@ class Task(ABC):
         return model
 
     @abstractmethod
-    def features(self, examples: Sequence[Any], tokenizer: BertTokenizer) -> list[Feature]:
+    def features(self, examples: Sequence[Any], tokenizer: Tokenizer) -> list[Feature]:
         """The sequences of examples; without targets where an example has no label.
 
         Raises:
@@ -186,7 +186,7 @@ class Task(ABC):
     def batches(
         self,
         features: Sequence[Feature],
-        tokenizer: BertTokenizer,
+        tokenizer: Tokenizer,
         batch_size: int,
         seed: int = 0,
         start_step: int = 0,

@@ -17,7 +17,7 @@ from bert_keras.tasks.reading import LABEL_SEPARATOR, LabelRules, TextExample, r
 from bert_keras.tasks.running import Outputs
 from bert_keras.tasks.task import Task
 from bert_keras.tasks.windows import cut_windows, overlapping
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import Tokenizer
 from bert_keras.tokenization.truncation import TRUNCATIONS
 
 _SHOWN = 20  # labels in a message
@@ -69,7 +69,7 @@ class TextReader(Task):
 
 @dataclass(frozen=True, kw_only=True)
 class TextTask(TextReader, AnsweringTask):
-    """A task that gives a text or a pair one answer: [CLS] text [SEP] pair [SEP].
+    """A task that gives a text or a pair of texts one answer.
 
     Longer ones are cut, the longer of the two first (Devlin et al. 2018, figure 4 a and b), or
     read in windows whose logits are averaged, in training as in prediction.
@@ -174,7 +174,7 @@ class TextTask(TextReader, AnsweringTask):
         """Tell whether the text has a label."""
         return example.label is not None
 
-    def features(self, examples: Sequence[TextExample], tokenizer: BertTokenizer) -> list[Feature]:
+    def features(self, examples: Sequence[TextExample], tokenizer: Tokenizer) -> list[Feature]:
         """One sequence each, or the windows of each."""
         features = self._windows(examples, tokenizer) if self.windows else None
         features = features or self._sequences(examples, tokenizer)
@@ -185,33 +185,21 @@ class TextTask(TextReader, AnsweringTask):
             for example, feature in zip(examples, features, strict=True)
         ]
 
-    def _sequences(
-        self, examples: Sequence[TextExample], tokenizer: BertTokenizer
-    ) -> list[Feature]:
+    def _sequences(self, examples: Sequence[TextExample], tokenizer: Tokenizer) -> list[Feature]:
         encodings = tokenizer.encode_batch(
             [example.text for example in examples],
             [example.text_pair for example in examples],
             self.max_seq_length,
             self.truncation,
         )
-        special = [2 if example.text_pair is None else 3 for example in examples]
-        return [
-            Feature(
-                number,
-                encoding.input_ids,
-                encoding.token_type_ids,
-                tokens=len(encoding.input_ids) - added + encoding.left_out,
-                left_out=encoding.left_out,
-            )
-            for number, (encoding, added) in enumerate(zip(encodings, special, strict=True))
-        ]
+        return [Feature.of(number, encoding) for number, encoding in enumerate(encodings)]
 
     def texts_of(self, example: TextExample) -> dict[str, str]:
         """The text, or both of a pair."""
         texts = {"text": example.text}
         return texts if example.text_pair is None else texts | {"text_pair": example.text_pair}
 
-    def _windows(self, examples: Sequence[TextExample], tokenizer: BertTokenizer) -> list[Feature]:
+    def _windows(self, examples: Sequence[TextExample], tokenizer: Tokenizer) -> list[Feature]:
         pair = next((example for example in examples if example.text_pair is not None), None)
         if pair:
             raise InputError(
@@ -219,19 +207,20 @@ class TextTask(TextReader, AnsweringTask):
                 "data.truncation to choose what is read of a long one"
             )
         features = []
-        room = self.max_seq_length - 2
+        template = tokenizer.template
+        room = self.max_seq_length - template.overhead(1)
         for number, encoding in enumerate(tokenizer.encode_batch([e.text for e in examples])):
-            cls, *inner, sep = encoding.input_ids
+            inner = template.inner(encoding.input_ids)
             windows = cut_windows(len(inner), room, overlapping(room))[: self.max_windows]
-            ids = [[cls, *inner[start:end], sep] for start, end in windows]
-            ends = accumulate(len(window) for window in ids)
-            flat = [*chain.from_iterable(ids)]
+            sequences = [template.build(inner[start:end]) for start, end in windows]
+            ids, types = zip(*sequences, strict=True)
             features.append(
                 Feature(
                     number,
-                    flat,
-                    [0] * len(flat),
-                    window_ends=tuple(ends),
+                    [*chain.from_iterable(ids)],
+                    [*chain.from_iterable(types)],
+                    window_ends=tuple(accumulate(map(len, ids))),
+                    lengths=encoding.lengths,
                     tokens=len(inner),
                     left_out=len(inner) - windows[-1][1],
                 )

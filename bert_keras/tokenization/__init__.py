@@ -9,13 +9,17 @@ from bert_keras.tokenization.losses import (
     measure_each,
     warn_of_casing,
 )
-from bert_keras.tokenization.tokenizer import BertTokenizer, Encoding
+from bert_keras.tokenization.template import SequenceTemplate
+from bert_keras.tokenization.tokenizer import Encoding, Tokenizer, laid_out
 from bert_keras.tokenization.vocabulary import (
     CONTINUATION,
     SPECIAL_TOKENS,
     read_vocabulary,
     write_vocabulary,
 )
+from bert_keras.tokenization.wordpiece import WordPieceTokenizer, require_wordpiece
+
+BertTokenizer = WordPieceTokenizer  # its name before there were others
 
 __all__ = [
     "CONTINUATION",
@@ -26,9 +30,14 @@ __all__ = [
     "ChunkTable",
     "Encoding",
     "Losses",
+    "SequenceTemplate",
+    "Tokenizer",
+    "WordPieceTokenizer",
+    "laid_out",
     "learn_vocabulary",
     "measure_each",
     "read_vocabulary",
+    "require_wordpiece",
     "warn_of_casing",
     "write_vocabulary",
 ]

@@ -4,13 +4,10 @@ import logging
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from bert_keras.tokenization.casing import Casing
+from bert_keras.tokenization.tokenizer import Tokenizer
 from bert_keras.tokenization.vocabulary import CONTINUATION, MAX_CHARACTERS_PER_WORD, UNK
-
-if TYPE_CHECKING:
-    from bert_keras.tokenization.tokenizer import BertTokenizer
 
 _logger = logging.getLogger("bert_keras")
 
@@ -119,7 +116,7 @@ def _share(part: int, whole: int) -> float:
 
 
 def measure_each(
-    tokenizer: "BertTokenizer", texts: Sequence[str], has_unknown: Sequence[bool]
+    tokenizer: Tokenizer, texts: Sequence[str], has_unknown: Sequence[bool]
 ) -> list[Losses]:
     """The losses of each text with a tokenizer.
 
@@ -132,10 +129,10 @@ def measure_each(
     numbers = [number for number, flag in enumerate(has_unknown) if flag]
     encodings = tokenizer.encode_batch([texts[number] for number in numbers])
     for number, encoding in zip(numbers, encodings, strict=True):
-        for token, (start, end) in zip(encoding.tokens, encoding.offsets, strict=True):
-            if token == UNK and texts[number][start:end] != UNK:
+        for token, (start, end) in zip(encoding.input_ids, encoding.offsets, strict=True):
+            if token == tokenizer.unk_id and texts[number][start:end] != tokenizer.vocab[token]:
                 losses[number].add_unknown(_with_marks(texts[number], start, end))
-    if tokenizer.casing.drops_marks:
+    if tokenizer.drops_marks:
         for text, lost in zip(texts, losses, strict=True):
             if not text.isascii():
                 lost.add_marks(text)

@@ -1,30 +1,18 @@
-"""The host's engine: the BERT pipeline of the ``tokenizers`` library, with offsets."""
+"""What the library asks of a tokenizer, and what it gives."""
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain, pairwise
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
-import tokenizers
-from tokenizers import AddedToken, decoders, models, pre_tokenizers
+import numpy.typing as npt
 
-from bert_keras.errors import InputError
-from bert_keras.tokenization import vocabulary
-from bert_keras.tokenization.casing import Casing
-from bert_keras.tokenization.chunks import ChunkTable, in_parts
-from bert_keras.tokenization.directory import TokenizerFiles, read_directory, write_directory
-from bert_keras.tokenization.truncation import kept_of, truncated_lengths
+from bert_keras.tokenization.template import SequenceTemplate
+from bert_keras.tokenization.truncation import kept_of, tokens_from_head, truncated_lengths
 
-_ASCII_WORD = re.compile("[A-Za-z0-9]+|[^A-Za-z0-9 ]")
-_MAX_WORDS = 250_000
-_GROUP = 256  # texts that the library takes as one: it is cheaper so
-# str.split() breaks at these control characters, the tokenizer deletes them; and it does not take
-# lone surrogates, which stand for bad bytes in Python: they go as U+FFFD does.
-_DELETED = re.compile("[\x0b\x0c\x1c-\x1f\x85\ud800-\udfff]")
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+Tokens = tuple[Sequence[int], Sequence[tuple[int, int]]]
 
 
 @dataclass(frozen=True)
@@ -32,11 +20,13 @@ class Encoding:
     """One text or pair as the model reads it; all lists have one entry a token.
 
     Attributes:
-        input_ids: Ids, with [CLS] and [SEP].
-        token_type_ids: 0 for [CLS], the first text and its [SEP], 1 for the second and its [SEP].
-        tokens: The word pieces.
+        input_ids: Ids, with the special tokens of the template.
+        token_type_ids: The token types of the template; with BERT's 0 for [CLS], the first text
+            and its [SEP], 1 for the second and its [SEP].
+        tokens: The tokens as text, such as word pieces.
         offsets: Half-open ranges of characters of the text the token came from; (0, 0) for the
-            added [CLS] and [SEP].
+            special tokens that were added.
+        lengths: The number of tokens that are kept of each text.
         left_out: The number of tokens that were cut off.
     """
 
@@ -44,130 +34,50 @@ class Encoding:
     token_type_ids: list[int]
     tokens: list[str]
     offsets: list[tuple[int, int]]
+    lengths: tuple[int, ...]
     left_out: int = 0
 
 
-class BertTokenizer:
-    """Text to word-piece ids and back, by the rules published checkpoints are used with.
+class Tokenizer(Protocol):
+    """Text to ids and back; ``WordPieceTokenizer`` is one.
 
-    Clean, put CJK characters apart, lower-case and strip accents (when uncased), split at
-    punctuation, then greedy longest-match-first word pieces, at most 100 characters a word
-    (Devlin et al. 2018, section 3; Wu et al. 2016, section 4.1). Special tokens that stand in
-    the text stay whole. ``departures`` lists where this differs from Google's original code.
+    To be used by several processes (``prepare`` with ``workers``) it must be picklable.
 
-    Args:
-        vocab: The word pieces, by id.
-        casing: How letters are normalised.
-        files: What its directory says beside these, which ``save`` writes back.
-
-    Raises:
-        InputError: When a piece is repeated or a special token is missing.
+    Attributes:
+        vocab: The tokens as text, by id.
+        vocab_size: Their number, V.
+        template: The special tokens around texts.
+        pad_id: The id that fills sequences up.
+        mask_id: The id that hides a token that is to be predicted.
+        unk_id: The id of what the vocabulary lacks; None where it lacks nothing.
+        starts_word: bool [V], whether a token begins a word, for masking whole words.
+        identity: What tells the tokenizer from any other, as JSON values: a corpus is read by the
+            one that made it.
+        drops_marks: Whether combining marks go with the accents.
+        model_max_length: The longest sequence that its model is to be given; None where nothing is
+            said.
     """
 
-    def __init__(
-        self,
-        vocab: Iterable[str],
-        casing: Casing = Casing(),
-        files: TokenizerFiles = TokenizerFiles(),
-    ) -> None:
-        self.vocab = list(vocab)
-        self.casing = casing
-        self.files = files
-        vocabulary.check_vocabulary(self.vocab)
-        ids = {piece: number for number, piece in enumerate(self.vocab)}
-        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (
-            ids[token] for token in vocabulary.SPECIAL_TOKENS
-        )
-        self._pipeline = tokenizers.Tokenizer(
-            models.WordPiece(
-                ids,
-                unk_token=vocabulary.UNK,
-                max_input_chars_per_word=vocabulary.MAX_CHARACTERS_PER_WORD,
-            )
-        )
-        self._pipeline.normalizer = casing.normalizer()
-        self._pipeline.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        self._pipeline.decoder = decoders.WordPiece(prefix=vocabulary.CONTINUATION)
-        self._pipeline.add_special_tokens(
-            [AddedToken(token, normalized=False) for token in vocabulary.SPECIAL_TOKENS]
-        )
-        self._chunks = ChunkTable(self.encode_chunks)
-        self._ids_of_word: dict[str, list[int]] = {}
-
-    @classmethod
-    def from_vocab(cls, path: str | Path, casing: Casing = Casing()) -> Self:
-        """A tokenizer from a ``vocab.txt``.
-
-        Raises:
-            InputError: When the file is not a BERT vocabulary.
-            FileNotFoundError: When there is no such file.
-        """
-        return cls(vocabulary.read_vocabulary(path), casing)
-
-    @classmethod
-    def from_pretrained(cls, directory: str | Path, casing: Casing | None = None) -> Self:
-        """A tokenizer from a model directory: ``vocab.txt`` and ``tokenizer_config.json``.
-
-        Where there is no ``vocab.txt``, ``tokenizer.json`` says both. Google's own directories
-        have neither of the latter; then the vocabulary tells the casing, which is logged.
-
-        Args:
-            directory: The directory.
-            casing: The casing, whatever the files say of it.
-
-        Raises:
-            InputError: When one of the files cannot be used.
-            FileNotFoundError: When there is neither vocabulary.
-        """
-        return cls(*read_directory(Path(directory), casing))
-
-    def save(
-        self, directory: str | Path, positions: int | None = None, *, replace: bool = False
-    ) -> None:
-        """Writes ``vocab.txt`` and ``tokenizer_config.json``, which transformers reads too.
-
-        Files and keys that came with the tokenizer are written with it.
-
-        Args:
-            directory: Where; it must be there.
-            positions: The longest sequence that the model has positions for: without
-                ``model_max_length`` transformers' ``truncation=True`` cuts nothing.
-            replace: Whether files of these names give way.
-
-        Raises:
-            InputError: When one is there and ``replace`` is false.
-        """
-        write_directory(
-            Path(directory), self.vocab, self.casing, self.files, positions, replace=replace
-        )
-
-    def lowercased(self) -> Self:
-        """The tokenizer of lower-cased text, accents as before; ``save`` writes this one."""
-        casing = replace(
-            self.casing, do_lower_case=True, strip_accents=bool(self.casing.strip_accents)
-        )
-        if self.casing.do_lower_case:
-            return self
-        return type(self)(self.vocab, casing, replace(self.files, casing=self.casing))
-
     @property
-    def model_max_length(self) -> int | None:
-        """The longest sequence by ``tokenizer_config.json``; None where nothing is said."""
-        return self.files.model_max_length
-
+    def vocab(self) -> list[str]: ...  # noqa: D102
     @property
-    def vocab_size(self) -> int:
-        """The number of word pieces."""
-        return len(self.vocab)
-
+    def vocab_size(self) -> int: ...  # noqa: D102
     @property
-    def vocab_hash(self) -> str:
-        """The SHA-256 of the vocabulary's lines, in hexadecimal."""
-        return vocabulary.hash_vocabulary(self.vocab)
-
-    def tokenize(self, text: str) -> list[str]:
-        """The word pieces of a text, without special tokens."""
-        return next(self._run_all([text])).tokens
+    def template(self) -> SequenceTemplate: ...  # noqa: D102
+    @property
+    def pad_id(self) -> int: ...  # noqa: D102
+    @property
+    def mask_id(self) -> int: ...  # noqa: D102
+    @property
+    def unk_id(self) -> int | None: ...  # noqa: D102
+    @property
+    def starts_word(self) -> npt.NDArray[np.bool_]: ...  # noqa: D102
+    @property
+    def identity(self) -> Mapping[str, Any]: ...  # noqa: D102
+    @property
+    def drops_marks(self) -> bool: ...  # noqa: D102
+    @property
+    def model_max_length(self) -> int | None: ...  # noqa: D102
 
     def encode(
         self,
@@ -176,22 +86,7 @@ class BertTokenizer:
         max_length: int | None = None,
         truncation: str = "head",
     ) -> Encoding:
-        """One text or pair with its special tokens: [CLS] text [SEP] pair [SEP].
-
-        Args:
-            text: The first text.
-            text_pair: The second, or None.
-            max_length: The largest number of tokens, special ones included; the longer text is
-                cut until both fit. None cuts nothing.
-            truncation: Which part of a text that is cut stays: ``"head"``, its beginning;
-                ``"tail"``, its end; ``"head_tail"``, a quarter from its beginning and the rest
-                from its end (Sun et al. 2019, section 5.3.1: 128 and 382 of 510 tokens).
-
-        Raises:
-            InputError: When ``max_length`` has no room for the special tokens.
-        """
-        pairs = None if text_pair is None else [text_pair]
-        return self.encode_batch([text], pairs, max_length, truncation)[0]
+        """One text or pair with its special tokens; see ``WordPieceTokenizer.encode``."""
 
     def encode_batch(
         self,
@@ -200,107 +95,56 @@ class BertTokenizer:
         max_length: int | None = None,
         truncation: str = "head",
     ) -> list[Encoding]:
-        """Many texts or pairs, each as ``encode`` gives it, on all cores.
-
-        Args:
-            texts: The first texts.
-            text_pairs: The second ones, in their order; ``None`` where there is none.
-            max_length: As in ``encode``.
-            truncation: As in ``encode``.
-
-        Raises:
-            InputError: When ``max_length`` has no room for the special tokens.
-        """
-        pairs = [None] * len(texts) if text_pairs is None else list(text_pairs)
-        second = self._run_all(pair for pair in pairs if pair is not None)
-        return [
-            self._join([part] if pair is None else [part, next(second)], max_length, truncation)
-            for part, pair in zip(self._run_all(texts), pairs, strict=True)
-        ]
-
-    def _join(self, parts: list[Any], max_length: int | None, truncation: str) -> Encoding:
-        """The encodings of one text or two with the special tokens, cut to ``max_length``."""
-        lengths = [len(part) for part in parts]
-        total = sum(lengths)
-        if max_length is not None:
-            room = max_length - 1 - len(parts)
-            if room < 0:
-                raise InputError(
-                    f"max_length must be at least {1 + len(parts)}, the special tokens. "
-                    f"Received: {max_length}"
-                )
-            lengths = truncated_lengths(lengths, room)
-        left_out = total - sum(lengths)
-        encoding = Encoding([self.cls_id], [0], [vocabulary.CLS], [(0, 0)], left_out)
-        for segment, (part, length) in enumerate(zip(parts, lengths, strict=True)):
-            encoding.input_ids.extend([*kept_of(part.ids, length, truncation), self.sep_id])
-            encoding.token_type_ids.extend([segment] * (length + 1))
-            encoding.tokens.extend([*kept_of(part.tokens, length, truncation), vocabulary.SEP])
-            encoding.offsets.extend([*kept_of(part.offsets, length, truncation), (0, 0)])
-        return encoding
+        """Many texts or pairs, each as ``encode`` gives it."""
 
     def encode_sentences(self, texts: list[str]) -> list[list[int]]:
-        """The ids of many texts, without special tokens; the quick way for much text.
-
-        What happens to a chunk between spaces does not depend on its neighbours, so each
-        distinct chunk goes through the library once and is then remembered.
-        """
-        chunks: list[str] = []
-        last = []  # the number of chunks up to and with each text
-        for text in texts:
-            chunks += (_DELETED.sub("", text) if _DELETED.search(text) else text).split()
-            last.append(len(chunks))
-        ids, lengths, _ = self._chunks.lookup(chunks)
-        ends = np.concatenate([[0], np.cumsum(lengths)])[last].tolist()
-        flat = ids.tolist()
-        return [flat[start:end] for start, end in pairwise([0, *ends])]
-
-    def encode_chunks(self, chunks: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        """The ids of many short texts, one after another, without special tokens.
-
-        Returns:
-            The ids, int32 [T], and how many each text has, int32 [n].
-        """
-        words = [self._split_ascii(chunk) for chunk in chunks]
-        if len(self._ids_of_word) > _MAX_WORDS:
-            self._ids_of_word.clear()
-        known = self._ids_of_word
-        unseen = [w for w in dict.fromkeys(chain.from_iterable(words)) if w not in known]
-        ids = chain.from_iterable(map(self._encode_part, in_parts(unseen)))
-        known.update(zip(unseen, ids, strict=True))
-        rows = [[number for word in row for number in known[word]] for row in words]
-        lengths = np.fromiter(map(len, rows), np.int32, len(rows))
-        return np.fromiter(chain.from_iterable(rows), np.int32, int(lengths.sum())), lengths
-
-    def _split_ascii(self, text: str) -> list[str]:
-        """The words and marks of plain ASCII, where the rules are short; another text whole."""
-        if "[" in text or not (text.isascii() and text.isprintable()):
-            return [text]
-        return _ASCII_WORD.findall(text.lower() if self.casing.do_lower_case else text)
-
-    def _encode_part(self, texts: list[str]) -> Iterator[list[int]]:
-        """The ids of texts, by the library, without special tokens."""
-        groups = [texts[n : n + _GROUP] for n in range(0, len(texts), _GROUP)]
-        encodings = self._pipeline.encode_batch_fast(
-            groups, is_pretokenized=True, add_special_tokens=False
-        )
-        for group, encoding in zip(groups, encodings, strict=True):
-            ids, numbers = encoding.ids, encoding.word_ids
-            if None in numbers:  # a special token stands in a text: in which one is not told
-                singles = self._pipeline.encode_batch_fast(group, add_special_tokens=False)
-                yield from (single.ids for single in singles)
-            else:
-                ends = np.searchsorted(
-                    np.array(numbers, int), np.arange(len(group)), side="right"
-                ).tolist()
-                yield from (ids[start:end] for start, end in pairwise([0, *ends]))
+        """The ids of many texts, without special tokens."""
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids: pieces joined, special tokens left out."""
-        return self._pipeline.decode(list(ids), skip_special_tokens=True)
+        """The text of ids, special tokens left out."""
 
-    def _run_all(self, texts: Iterable[str]) -> Iterator[Any]:
-        """The library's encodings of texts, without special tokens."""
-        for part in in_parts(texts):
-            clean = [_LONE_SURROGATE.sub("\ufffd", text) for text in part]
-            yield from self._pipeline.encode_batch(clean, add_special_tokens=False)
+    def lowercased(self) -> Self:
+        """The tokenizer of lower-cased text; ``save`` writes this one."""
+
+    def save(
+        self, directory: str | Path, positions: int | None = None, *, replace: bool = False
+    ) -> None:
+        """Writes the tokenizer's files; see ``WordPieceTokenizer.save``."""
+
+
+def laid_out(
+    tokenizer: Tokenizer, texts: Sequence[Tokens], max_length: int | None, truncation: str
+) -> Encoding:
+    """The encoding of one text or two with the special tokens, cut to ``max_length``.
+
+    Args:
+        tokenizer: The tokenizer.
+        texts: The ids and the offsets of the tokens of each text.
+        max_length: As in ``Tokenizer.encode``.
+        truncation: Likewise.
+
+    Raises:
+        InputError: When ``max_length`` has no room for the special tokens, or there is no such
+            truncation.
+    """
+    tokens_from_head(0, truncation)  # says so where nothing is cut, too
+    template, vocab = tokenizer.template, tokenizer.vocab
+    whole = [len(ids) for ids, _ in texts]
+    lengths = whole
+    if max_length is not None:
+        lengths = truncated_lengths(whole, template.room(max_length, len(texts)))
+    if lengths != whole:
+        texts = [
+            (kept_of(ids, length, truncation), kept_of(offsets, length, truncation))
+            for (ids, offsets), length in zip(texts, lengths, strict=True)
+        ]
+    input_ids = [*chain.from_iterable(template.in_order([ids for ids, _ in texts]))]
+    offsets = template.in_order([offsets for _, offsets in texts], (0, 0))
+    return Encoding(
+        input_ids,
+        template.types(*lengths),
+        [vocab[number] for number in input_ids],
+        [*chain.from_iterable(offsets)],
+        tuple(lengths),
+        sum(whole) - sum(lengths),
+    )

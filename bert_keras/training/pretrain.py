@@ -144,13 +144,11 @@ def _start_from(model: BertForPreTraining, init: str, corpus: Corpus) -> None:
             f"architecture of the recipe's [model]. Received: {type(source).__name__} with "
             f"{source.config}"
         )
-    tokenizer = source.tokenizer
-    if tokenizer and tokenizer.vocab_hash != corpus.vocab_hash:
-        raise InputError(f"{init} has another vocabulary than the corpus {corpus.path}")
-    if tokenizer and tokenizer.casing != corpus.casing:
+    own = dict(source.tokenizer.identity) if source.tokenizer else None
+    if own is not None and own != dict(corpus.tokenizer.identity):
         raise InputError(
-            f"{init} has another casing than the corpus {corpus.path}: {tokenizer.casing} there, "
-            f"{corpus.casing} here; prepare the corpus as the model was trained"
+            f"{init} has another tokenizer than the corpus {corpus.path}: {own} there, "
+            f"{corpus.tokenizer.identity} here; prepare the corpus as the model was trained"
         )
     for variable, other in zip(model.trainable_weights, source.trainable_weights, strict=True):
         variable.assign(other)

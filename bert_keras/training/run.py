@@ -11,7 +11,7 @@ from bert_keras.modeling.model import BertModel
 from bert_keras.saving.mark import RunMark
 from bert_keras.saving.run import write_description
 from bert_keras.saving.run_state import MODEL_FOLDER
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import Tokenizer
 from bert_keras.training.base import base_of_start, source_of_start, start_of_run
 from bert_keras.training.circumstances import circumstances
 from bert_keras.training.curves import plot_curves
@@ -141,9 +141,7 @@ class Run:
         """The model to open first: ``model.init``, or the newest checkpoint where that is gone."""
         return source_of_start(self.workdir, self.config.model.init)
 
-    def begin(
-        self, config: Config, model: BertModel, tokenizer: BertTokenizer | None = None
-    ) -> None:
+    def begin(self, config: Config, model: BertModel, tokenizer: Tokenizer | None = None) -> None:
         """Writes the run's mark, ``config.toml`` and what opens its checkpoints as models.
 
         Args:

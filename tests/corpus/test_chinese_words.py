@@ -60,7 +60,7 @@ def test_other_words_are_as_the_vocabulary_says(prepared):
     sentences = [" ".join(sentence) for sentence in words(corpus)]
     (english,) = (sentence for sentence in sentences if "hotel" in sentence)
     assert english.split()[:2] == ["the", "hotel"]
-    continued = corpus.continues_word[corpus.tokens]
+    continued = ~corpus.tokenizer.starts_word[corpus.tokens]
     assert not corpus.word_starts[continued].any()
     is_chinese = np.array(
         [re.fullmatch("[\u4e00-\u9fff]", piece) is not None for piece in corpus.tokenizer.vocab]

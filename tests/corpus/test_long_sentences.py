@@ -5,14 +5,14 @@ import pytest
 
 from bert_keras.corpus import Corpus, prepare_corpus
 from bert_keras.corpus.long_sentences import LONGEST, PIECE, SentenceCutter
-from bert_keras.tokenization import BertTokenizer, learn_vocabulary, write_vocabulary
+from bert_keras.tokenization import WordPieceTokenizer, learn_vocabulary, write_vocabulary
 
 VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "word", "##s", ",", "'", "7", "."]
 WORD, MORE, COMMA, QUOTE, SEVEN = range(5, 10)
 
 
 def lengths_of(ids, sentences="auto"):
-    cutter = SentenceCutter(VOCAB, sentences)
+    cutter = SentenceCutter(WordPieceTokenizer(VOCAB), sentences)
     return np.diff(cutter(np.array(ids), np.array([len(ids)])), prepend=0).tolist()
 
 
@@ -44,7 +44,8 @@ def test_a_word_longer_than_a_piece_stays_whole():
 
 
 def test_sentences_around_a_long_one_stay_as_they_are():
-    ends = SentenceCutter(VOCAB, "auto")(np.full(330, WORD), np.array([20, 300, 10]))
+    cutter = SentenceCutter(WordPieceTokenizer(VOCAB), "auto")
+    ends = cutter(np.full(330, WORD), np.array([20, 300, 10]))
     assert ends[0] == 20
     assert ends[-2:].tolist() == [320, 330]
 
@@ -71,7 +72,7 @@ def corpora(tmp_path):
 
 def test_text_without_stops_becomes_sentences_that_hold_all_of_it(corpora):
     report, corpus = corpora("out")
-    expected = BertTokenizer.from_vocab(corpus.path / "vocab.txt").encode(SPEECH).input_ids[1:-1]
+    expected = corpus.tokenizer.encode(SPEECH).input_ids[1:-1]
     first, end = corpus.documents[1]
     bounds = corpus.sentence_offsets[first : end + 1]
     assert corpus.tokens[bounds[0] : bounds[-1]].tolist() == expected

@@ -149,7 +149,7 @@ def test_blank_lines_can_end_documents(tmp_path, vocab):
 def test_casing_goes_with_the_corpus(tmp_path, texts, vocab):
     casing = Casing(do_lower_case=False)
     report = prepare_corpus([texts], vocab, tmp_path / "out", casing)
-    assert Corpus.open(tmp_path / "out").casing == casing
+    assert Corpus.open(tmp_path / "out").tokenizer.casing == casing
     assert report.unknown_tokens > 0  # "The", of an uncased vocabulary
 
 

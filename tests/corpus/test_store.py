@@ -9,7 +9,12 @@ import pytest
 
 from bert_keras.corpus import Corpus, prepare_corpus
 from bert_keras.errors import InputError
-from bert_keras.tokenization import learn_vocabulary, write_vocabulary
+from bert_keras.tokenization import (
+    SequenceTemplate,
+    WordPieceTokenizer,
+    learn_vocabulary,
+    write_vocabulary,
+)
 
 WORDS = "apple bread cloud dream eagle flame grass house island jewel".split()  # noqa: SIM905
 
@@ -48,9 +53,30 @@ def test_an_opened_corpus_has_what_training_reads(prepared):
     assert corpus.sentence_offsets[-1] == len(corpus.tokens) == corpus.num_tokens
     assert corpus.documents.shape == (40, 2)
     assert corpus.documents.max() == len(corpus.sentence_offsets) - 1
-    assert (corpus.pad_id, corpus.cls_id, corpus.sep_id, corpus.mask_id) == (0, 2, 3, 4)
+    assert (corpus.tokenizer.pad_id, corpus.tokenizer.mask_id) == (0, 4)
+    assert corpus.tokenizer.template == SequenceTemplate.bert(cls_id=2, sep_id=3)
     assert corpus.vocab_size == len(corpus.tokenizer.vocab)
     assert corpus.tokens.max() < corpus.vocab_size
+
+
+def test_corpus_json_names_word_pieces_as_it_always_has(prepared):
+    description = json.loads((prepared / "out" / "corpus.json").read_text())
+    assert list(description)[:5] == [
+        "format_version", "vocab_hash", "vocab_size", "casing", "arrays_hash",
+    ]  # fmt: skip
+    corpus = Corpus.open(prepared / "out")
+    assert corpus.tokenizer.identity == {
+        "vocab_hash": description["vocab_hash"], "casing": description["casing"],
+    }  # fmt: skip
+    assert list(json.loads(corpus.identity)) == ["vocab_hash", "casing", "arrays_hash"]
+
+
+def test_a_tokenizer_that_is_given_must_be_the_corpus_own(prepared):
+    own = Corpus.open(prepared / "out").tokenizer
+    assert Corpus.open(prepared / "out", own).tokenizer is own
+    other = WordPieceTokenizer([*own.vocab, "more"])
+    with pytest.raises(InputError, match=r"was prepared with another tokenizer"):
+        Corpus.open(prepared / "out", other)
 
 
 def test_split_shares_out_whole_documents(prepared):
@@ -152,7 +178,7 @@ def test_a_corpus_of_before_the_hash_opens_and_is_told_by_its_description(damage
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 2}, "corpus format 2"),
+        ({"format_version": 3}, "corpus format 3"),
         ({"counts": {"tokens": 1}}, "damaged"),
         ({"counts": None}, "damaged"),
         ({"casing": {"do_lower_case": 3}}, "true or false"),
@@ -243,7 +269,7 @@ def test_no_flipped_byte_changes_what_a_run_reads(damaged):
                 corpus = Corpus.open(damaged)
                 arrays = (corpus.tokens, corpus.sentence_offsets, corpus.documents)
                 assert all(np.array_equal(a, b) for a, b in zip(read, arrays, strict=True))
-                assert (corpus.vocab_hash, corpus.casing) == (whole.vocab_hash, whole.casing)
+                assert corpus.tokenizer.identity == whole.tokenizer.identity
             file.write_bytes(kept)
     assert refused > 400
 

@@ -6,23 +6,33 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from bert_keras.tokenization import SequenceTemplate
+
+_TEMPLATE = SequenceTemplate.bert(cls_id=2, sep_id=3)
+
+
+@dataclass(frozen=True)
+class SmallTokenizer:
+    """What the data pipeline asks a tokenizer for."""
+
+    vocab_size: int
+    template: SequenceTemplate = _TEMPLATE
+    pad_id: int = 0
+    mask_id: int = 4
+
+    @property
+    def starts_word(self) -> np.ndarray:
+        """Every third piece goes on with the word before it."""
+        return np.arange(self.vocab_size) % 3 != 0
+
 
 @dataclass(frozen=True)
 class SmallCorpus:
     tokens: np.ndarray
     sentence_offsets: np.ndarray
     documents: np.ndarray
-    vocab_size: int
-    pad_id: int = 0
-    cls_id: int = 2
-    sep_id: int = 3
-    mask_id: int = 4
+    tokenizer: SmallTokenizer
     word_starts: np.ndarray | None = None
-
-    @property
-    def continues_word(self) -> np.ndarray:
-        """Every third piece goes on with the word before it."""
-        return np.arange(self.vocab_size) % 3 == 0
 
 
 FIRST_WORD_ID = 5
@@ -38,7 +48,7 @@ def corpus_of(document_lengths: Sequence[Sequence[int]]) -> SmallCorpus:
         tokens=tokens,
         sentence_offsets=offsets,
         documents=np.stack([bounds[:-1], bounds[1:]], axis=1),
-        vocab_size=int(offsets[-1]) + FIRST_WORD_ID,
+        tokenizer=SmallTokenizer(int(offsets[-1]) + FIRST_WORD_ID),
     )
 
 

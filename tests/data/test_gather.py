@@ -7,23 +7,26 @@ from bert_keras.data.full_sentences import plan_full_sentences
 from bert_keras.data.gather import gather_examples, gather_word_starts
 from bert_keras.data.pairs import plan_pairs
 from bert_keras.data.plan import ExamplePlan
+from bert_keras.tokenization import SequenceTemplate
 
 LENGTH = 64
 
 
 @pytest.fixture(scope="module")
 def pairs(varied_corpus) -> ExamplePlan:
-    return plan_pairs(varied_corpus.sentence_offsets, varied_corpus.documents, LENGTH, 0.2, 0, 0)
+    return plan_pairs(
+        varied_corpus.sentence_offsets, varied_corpus.documents, LENGTH - 3, 0.2, 0, 0
+    )
 
 
-def assert_as_one_by_one(rows, corpus, examples):
+def assert_as_one_by_one(rows, corpus, examples, cls_id=2, sep_id=3):
     """The layout of the paper's figure 2, put together example by example."""
     for row in range(len(rows)):
         a = corpus.tokens[rows.a_start[row] :][: rows.a_length[row]].tolist()
         b = corpus.tokens[rows.b_start[row] :][: rows.b_length[row]].tolist()
-        text = [corpus.cls_id, *a, corpus.sep_id, *b, corpus.sep_id]
+        text = [cls_id, *a, sep_id, *b, sep_id]
         padding = LENGTH - len(text)
-        assert examples.input_ids[row].tolist() == text + [corpus.pad_id] * padding
+        assert examples.input_ids[row].tolist() == text + [corpus.tokenizer.pad_id] * padding
         types = [0] * (len(a) + 2) + [1] * (len(b) + 1)
         assert examples.token_type_ids[row].tolist() == types + [0] * padding
         assert examples.attention_mask[row].tolist() == [1] * len(text) + [0] * padding
@@ -41,23 +44,24 @@ def test_a_memory_mapped_uint16_corpus_with_other_special_ids_gives_the_same(
     corpus = dataclasses.replace(
         varied_corpus,
         tokens=np.load(tmp_path / "tokens.npy", mmap_mode="r"),
-        pad_id=7,
-        cls_id=65_001,
-        sep_id=65_002,
+        tokenizer=dataclasses.replace(
+            varied_corpus.tokenizer, pad_id=7, template=SequenceTemplate.bert(65_001, 65_002)
+        ),
     )
-    assert_as_one_by_one(pairs, corpus, gather_examples(pairs, corpus, LENGTH))
+    examples = gather_examples(pairs, corpus, LENGTH)
+    assert_as_one_by_one(pairs, corpus, examples, 65_001, 65_002)
 
 
 def test_a_text_without_a_second_segment_has_one_separator(varied_corpus):
     rows = plan_full_sentences(
-        varied_corpus.sentence_offsets, varied_corpus.documents, LENGTH, 0.2, 0, 0
+        varied_corpus.sentence_offsets, varied_corpus.documents, LENGTH - 2, 0.2, 0, 0
     )
     examples = gather_examples(rows, varied_corpus, LENGTH)
     for row in range(len(rows)):
         text = varied_corpus.tokens[rows.a_start[row] :][: rows.a_length[row]].tolist()
-        text = [varied_corpus.cls_id, *text, varied_corpus.sep_id]
+        text = [2, *text, 3]
         padding = LENGTH - len(text)
-        assert examples.input_ids[row].tolist() == text + [varied_corpus.pad_id] * padding
+        assert examples.input_ids[row].tolist() == text + [0] * padding
         assert examples.attention_mask[row].tolist() == [1] * len(text) + [0] * padding
     assert not examples.token_type_ids.any()
 

@@ -17,8 +17,7 @@ def masking_of(**changes) -> TokenMasking:
         "max_predictions_per_seq": PREDICTIONS,
         "masking_rate": 0.15,
         "vocab_size": VOCAB,
-        "cls_id": CLS,
-        "sep_id": SEP,
+        "special_ids": (CLS, SEP),
         "mask_id": MASK,
     }
     return TokenMasking(**(settings | changes))

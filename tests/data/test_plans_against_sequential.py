@@ -170,7 +170,8 @@ def compare(algorithm, offsets, documents, max_seq_length, short_seq_prob, epoch
     for epoch in range(epochs):
         rows = zip(*sequential_epoch(texts, max_seq_length, short_seq_prob, rng), strict=True)
         theirs.append(statistics(rows, offsets, max_seq_length - 3))
-        plan = plan_epoch(offsets, documents, max_seq_length, short_seq_prob, 23, epoch)
+        room = max_seq_length - (2 if plan_epoch is plan_full_sentences else 3)
+        plan = plan_epoch(offsets, documents, room, short_seq_prob, 23, epoch)
         ours.append(statistics(vars(plan).values(), offsets, max_seq_length - 3))
     z = z_scores(np.array(ours, float), np.array(theirs, float))
     assert len(z) > 60

@@ -29,7 +29,7 @@ def plan(corpus, seed, epoch):
     return plan_pairs(
         corpus.sentence_offsets,
         corpus.documents,
-        CONFIG.max_seq_length,
+        CONFIG.max_seq_length - 3,
         CONFIG.short_seq_prob,
         seed,
         epoch,
@@ -234,7 +234,7 @@ def test_an_empty_corpus_is_refused_at_once(varied_corpus):
         tokens=np.zeros(0, np.uint16),
         sentence_offsets=np.zeros(1, np.int64),
         documents=np.zeros((0, 2), np.int64),
-        vocab_size=100,
+        tokenizer=varied_corpus.tokenizer,
     )
     with pytest.raises(InputError, match="no documents"):
         pretraining_dataset(corpus, CONFIG, BATCH, seed=0)

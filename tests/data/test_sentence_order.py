@@ -9,7 +9,7 @@ from bert_keras.errors import InputError
 
 def plan(corpus, max_seq_length=64, short_seq_prob=0.1, seed=0, epoch=0):
     return plan_sentence_order(
-        corpus.sentence_offsets, corpus.documents, max_seq_length, short_seq_prob, seed, epoch
+        corpus.sentence_offsets, corpus.documents, max_seq_length - 3, short_seq_prob, seed, epoch
     )
 
 

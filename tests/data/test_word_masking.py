@@ -42,7 +42,7 @@ SETTINGS = {"max_seq_length": LENGTH, "max_predictions_per_seq": PREDICTIONS, "m
 
 
 def masking_of(cls, **changes):
-    return cls(vocab_size=VOCAB, cls_id=CLS, sep_id=SEP, mask_id=MASK, **(SETTINGS | changes))
+    return cls(vocab_size=VOCAB, special_ids=(CLS, SEP), mask_id=MASK, **(SETTINGS | changes))
 
 
 def mask(masking, batch, seed=0, step=0):

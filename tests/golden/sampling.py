@@ -41,7 +41,7 @@ def corpus_values(folder: Path) -> dict[str, Any]:
     lines = [line for document in inputs.documents() for line in document]
     learned = learn_vocabulary(lines, 200, Casing())
     return {
-        "corpus/vocabulary": corpus.vocab_hash,
+        "corpus/vocabulary": corpus.tokenizer.vocab_hash,
         "corpus/tokens": _hash(corpus.tokens),
         "corpus/sentences": _hash(corpus.sentence_offsets),
         "corpus/documents": _hash(corpus.documents),

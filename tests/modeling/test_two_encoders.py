@@ -133,9 +133,12 @@ def test_a_keras_file_brings_both_encoders_back_with_the_optimizer(
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_format_that_cannot_hold_it_says_so(matcher: Matcher, tmp_path: Path) -> None:
+@pytest.mark.parametrize("format", ["huggingface", "google"])
+def test_a_format_that_cannot_hold_it_says_so(
+    format: str, matcher: Matcher, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match="Matcher") as error:
-        bert_keras.save(matcher, tmp_path / "m")
+        bert_keras.save(matcher, tmp_path / "m", format=format)
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
 

@@ -15,6 +15,8 @@ import tensorflow as tf
 import bert_keras
 from bert_keras import BertConfig, BertEncoder, BertForSequenceClassification, BertTokenizer
 from bert_keras.errors import InputError
+from bert_keras.modeling.encoder import make_encoders
+from bert_keras.modeling.model import BertModel
 from bert_keras.saving.families import Family, family, register_family
 from bert_keras.saving.names import Names, bert_variables
 from bert_keras.tokenization import Casing
@@ -230,6 +232,59 @@ def test_a_config_that_lies_or_is_of_another_kind_is_refused_in_its_own_words(
     with pytest.raises(InputError) as caught:
         bert_keras.load(theirs)
     assert word in str(caught.value)
+
+
+@keras.saving.register_keras_serializable(package="toy")
+class ToyPair(BertModel):
+    """Two encoders in one model."""
+
+    def __init__(self, config: BertConfig, seed: int = 0, packed: bool = False, **kwargs: Any):
+        super().__init__(config, seed, packed, **kwargs)
+        self.query, self.document = make_encoders(self, "query", "document", with_pooler=False)
+        self.build()
+
+
+def pair_variables(config: BertConfig, labels: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The weights of both encoders."""
+    for side in ("query", "document"):
+        for path, shape in bert_variables(config, labels):
+            if path.startswith(("embeddings/", "layer_")):
+                yield f"{side}/{path}", shape
+
+
+SIDES = ("query", "document")
+PAIR = Family(
+    model_type="toy-pair",
+    title="Toy pair",
+    classes={"ToyPair": ToyPair},
+    names=Names(
+        {
+            f"{s}/{layer}": f"{s}:{n}"
+            for s in ("query", "document")
+            for layer, n in NAMES.layers.items()
+        },
+        NAMES.ends,
+    ),
+    prefix="",
+    variables=pair_variables,
+)
+
+
+def test_two_encoders_in_one_model_come_back_and_where_they_have_no_place_it_is_said(
+    theirs: Path, tmp_path: Path
+) -> None:
+    register_family(PAIR)
+    model = ToyPair(TOY.read_config(VALUES)[0])
+    bert_keras.save(model, tmp_path / "pair")
+    names = safetensors.numpy.load_file(tmp_path / "pair" / "model.safetensors")
+    assert {"query:toy:1:up:w", "document:toy:words"} <= names.keys()
+    loaded = bert_keras.load(tmp_path / "pair")
+    assert type(loaded) is ToyPair
+    for ours, same in zip(model.trainable_weights, loaded.trainable_weights, strict=True):
+        assert ours.path == same.path
+        np.testing.assert_array_equal(ours, same)
+    with pytest.raises(InputError, match="no name for query/embeddings/word_embeddings"):
+        bert_keras.save(model, tmp_path / "m.keras", format="keras")
 
 
 def test_a_second_family_of_one_model_type_is_refused() -> None:

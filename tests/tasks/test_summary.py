@@ -34,7 +34,7 @@ def test_windows_are_named_for_single_texts_that_are_cut_and_not_for_pairs():
     task = Classification(labels=("bad", "good"), max_seq_length=8)
     single = Feature(0, range(8), [0] * 8, {"labels": 1}, tokens=10, left_out=4)
     assert "data.windows = true" in summarize(task, [0], [], [single])
-    text = summarize(task, [0], [], [replace(single, token_type_ids=[0] * 4 + [1] * 4)])
+    text = summarize(task, [0], [], [replace(single, lengths=(2, 3))])
     assert "40.0% of all tokens are not read (max_seq_length = 8, truncation = 'head')" in text
 
 

@@ -92,7 +92,7 @@ def test_a_resumed_phase_plans_none_of_the_past_epochs(recipe, corpus_path, monk
         planned.append(arguments[-1])
         return plan_pairs(*arguments)
 
-    monkeypatch.setitem(coverage._PLANNERS, "nsp", plan)
+    monkeypatch.setitem(coverage._PLANNERS, "nsp", (plan, 2))
     recipe = replace(recipe, data=replace(recipe.data, phases=()))
     (phase,) = pretraining_phases(recipe, Corpus.open(corpus_path))
     expected = batches(phase, 0, 200)[-1]

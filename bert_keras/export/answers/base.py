@@ -13,7 +13,7 @@ from bert_keras.export.registry import Registry
 from bert_keras.export.sequences import at_least_one_column, within_limit
 from bert_keras.tasks.batches import collate
 from bert_keras.tasks.feature import Feature
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import Tokenizer
 
 Tensors = dict[str, tf.Tensor]
 Arrays = dict[str, np.ndarray]
@@ -44,7 +44,7 @@ class Answers(ABC):
     def __init__(
         self,
         model: Any,
-        tokenizer: BertTokenizer,
+        tokenizer: Tokenizer,
         graph_tokenizer: Any,
         config: SavedModelConfig,
     ) -> None:
@@ -60,7 +60,7 @@ class Answers(ABC):
 
     @classmethod
     def truncation(cls, model: Any) -> str:
-        """The part of a long text that is read; see ``BertTokenizer.encode``."""
+        """The part of a long text that is read; see ``Tokenizer.encode``."""
         return "head"
 
     def from_ids(self, batch: Tensors) -> Tensors:

@@ -70,13 +70,12 @@ class _TextAnswers(Answers):
         if not self.task.windows:
             return super().from_texts(*texts)
         assert self.config.max_length is not None
-        room = self.config.max_length - 2
+        room = self.config.max_length - self.tokenizer.template.overhead(1)
         stride, most = overlapping(room), self.task.max_windows
         ids, lengths = ids_of(self.graph_tokenizer, texts[0], room + (most - 1) * stride)
         sizes = tf.fill(tf.shape(lengths), room)
         windows = cut_windows(lengths, sizes, stride, most)
-        head = tf.fill([tf.shape(lengths)[0], 1], self.tokenizer.cls_id)
-        batch = sequences(head, tf.ones_like(lengths), ids, windows, self.tokenizer)
+        batch = sequences(windows, ids, self.tokenizer)
         logits = self.logits(within_limit(batch, self.config.max_request_tokens))
         sums = tf.math.segment_sum(logits, windows.text)
         counts = tf.math.segment_sum(tf.ones_like(logits[:, :1]), windows.text)
@@ -87,7 +86,8 @@ class _TextAnswers(Answers):
         length = super().most_read()
         if not self.task.windows:
             return length
-        return length + (self.task.max_windows - 1) * overlapping(length - 2)
+        room = length - self.tokenizer.template.overhead(1)
+        return length + (self.task.max_windows - 1) * overlapping(room)
 
     def row_tokens(self) -> int:
         """The tokens of all windows of a text."""

@@ -9,7 +9,6 @@ import tensorflow as tf
 from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, served
 from bert_keras.export.outputs import CANDIDATES
 from bert_keras.tasks import MaskedLM, fill_mask
-from bert_keras.tokenization.vocabulary import MASK
 
 # Masked positions that are scored at a time: a row of the vocabulary each is much memory.
 _ROWS_AT_A_TIME = 256
@@ -79,7 +78,8 @@ class MaskedLMAnswers(Answers):
         """The texts with a word or two masked, where they are short enough to be filled."""
         assert self.config.max_length is not None
         most = self.config.max_length - 4
-        return [[_masked(t) if len(self.tokenizer.encode(t).input_ids) <= most else t
+        mask = self.tokenizer.vocab[self.tokenizer.mask_id]
+        return [[_masked(t, mask) if len(self.tokenizer.encode(t).input_ids) <= most else t
                  for t in texts]]  # fmt: skip
 
     def own_settings(self) -> dict[str, Any]:
@@ -133,10 +133,10 @@ def _logs(probabilities: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(probabilities.astype(np.float64), tiny))
 
 
-def _masked(text: str) -> str:
+def _masked(text: str, mask: str) -> str:
     """The text with its second word and its last but one masked."""
     words = text.split()
     for place in {1, len(words) - 2}:
         if 0 < place < len(words):
-            words[place] = MASK
+            words[place] = mask
     return " ".join(words)

@@ -10,13 +10,7 @@ from bert_keras.errors import InputError
 from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, served
 from bert_keras.export.answers.characters import characters
 from bert_keras.export.answers.span_choice import Candidates, choose
-from bert_keras.export.long_texts import (
-    Tokens,
-    read_on_host,
-    sequences,
-    tokens_of,
-    with_length,
-)
+from bert_keras.export.long_texts import Tokens, ids_of, read_on_host, sequences, tokens_of
 from bert_keras.export.outputs import SPAN, SPAN_LOGITS, arrays_of
 from bert_keras.export.sequences import within_limit
 from bert_keras.export.windows import Windows, best_windows, cut_windows, tokens_read
@@ -28,7 +22,7 @@ class _Read(NamedTuple):
 
     windows: Windows
     tokens: Tokens
-    head_lengths: tf.Tensor
+    before: tf.Tensor  # the places before the windows of each text
     starts: tf.Tensor
     ends: tf.Tensor
 
@@ -52,7 +46,7 @@ class SpanAnswers(Answers):
         self.task: Any = task_of(self.model, max_seq_length=self.config.max_length)
 
     def encode(self, *texts: tf.Tensor) -> Tensors:
-        """[CLS] question [SEP] context [SEP], the longer cut; ``from_texts`` cuts windows."""
+        """The question and the context, the longer cut; ``from_texts`` cuts windows."""
         context, question = texts
         return super().encode(question, context)
 
@@ -77,20 +71,21 @@ class SpanAnswers(Answers):
     def _read(self, context: tf.Tensor, question: tf.Tensor) -> _Read:
         """Runs the model over the windows of the contexts, each behind its question."""
         task, config = self.task, self.config
-        head = with_length(self.graph_tokenizer, self.task.longest_question + 2).encode(question)
-        head_lengths = tf.reduce_sum(head["attention_mask"], axis=1)
-        sizes = task.max_seq_length - head_lengths - 1
+        template = self.tokenizer.template
+        room = task.max_seq_length - template.overhead(2)
+        questions = ids_of(self.graph_tokenizer, question, task.longest_question(template))
+        sizes = room - questions[1]
         most = self._tokens_read(sizes)
-        bound = task.max_seq_length - 3 + (config.max_windows - 1) * task.doc_stride
+        bound = room + (config.max_windows - 1) * task.doc_stride
         tokens = tokens_of(self.graph_tokenizer, context, most, bound)
         windows = cut_windows(tokens.lengths, sizes, task.doc_stride, config.max_windows)
-        batch = sequences(head["input_ids"], head_lengths, tokens.ids, windows, self.tokenizer)
+        batch = sequences(windows, tokens.ids, self.tokenizer, questions)
         outputs = self.from_ids(within_limit(batch, config.max_request_tokens))
         # float64, since the host adds the two so.
         starts, ends = (
             tf.cast(outputs[name], tf.float64) for name in ("start_logits", "end_logits")
         )
-        return _Read(windows, tokens, head_lengths, starts, ends)
+        return _Read(windows, tokens, template.second_start(questions[1]), starts, ends)
 
     def _tokens_read(self, sizes: tf.Tensor) -> tf.Tensor:
         return tokens_read(sizes, self.task.doc_stride, self.config.max_windows)
@@ -98,7 +93,7 @@ class SpanAnswers(Answers):
     def _candidates(self, read: _Read, splits: tf.Tensor) -> Candidates:
         """The pairs of likely starts and ends of each window that can be an answer."""
         windows, n_best = read.windows, self.task.n_best
-        before = tf.gather(read.head_lengths, windows.text)[:, None]
+        before = tf.gather(read.before, windows.text)[:, None]
         size = (windows.end - windows.start)[:, None]
 
         def likeliest(logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -151,7 +146,8 @@ class SpanAnswers(Answers):
 
     def most_read(self) -> int:
         """Those of all windows, which overlap, behind a question of no length."""
-        stride = min(self.task.doc_stride, super().most_read() - 3)
+        room = super().most_read() - self.tokenizer.template.overhead(2)
+        stride = min(self.task.doc_stride, room)
         return super().most_read() + (self.config.max_windows - 1) * stride
 
     def row_tokens(self) -> int:
@@ -170,8 +166,11 @@ class SpanAnswers(Answers):
     def expected(self, model: Any, texts: Texts) -> Arrays:
         """The answers of ``predict`` in what is read of the contexts."""
         contexts, questions = texts
-        heads = self.tokenizer.encode_batch(list(questions), None, self.task.longest_question + 2)
-        sizes = [self.task.max_seq_length - len(head.input_ids) - 1 for head in heads]
+        template = self.tokenizer.template
+        longest = self.task.longest_question(template)
+        room = self.task.max_seq_length - template.overhead(2)
+        asked = self.tokenizer.encode_batch(list(questions))
+        sizes = [room - min(longest, question.lengths[0]) for question in asked]
         most = self._tokens_read(tf.constant(sizes, tf.int32)).numpy().tolist()
         read = read_on_host(self.tokenizer, contexts, most)
         answers = predict(model, questions, read, max_seq_length=self.config.max_length)

@@ -86,7 +86,7 @@ class TaggingAnswers(Answers):
 
     def _room(self) -> int:
         assert self.config.max_length is not None
-        return self.config.max_length - 2
+        return self.config.max_length - self.tokenizer.template.overhead(1)
 
     def _stride(self) -> int:
         room = self._room()
@@ -99,12 +99,12 @@ class TaggingAnswers(Answers):
         """The number and the probability of each word's tag, int32 and float64 [D]; -1 for none."""
         sizes = tf.fill(tf.shape(tokens.lengths), self._room())
         windows = cut_windows(tokens.lengths, sizes, self._stride(), self.config.max_windows)
-        head = tf.fill([tf.shape(sizes)[0], 1], self.tokenizer.cls_id)
-        batch = sequences(head, tf.ones_like(sizes), tokens.ids, windows, self.tokenizer)
+        batch = sequences(windows, tokens.ids, self.tokenizer)
         batch = within_limit(batch, self.config.max_request_tokens)
         logits = tf.cast(self.model(batch, training=False)["logits"], tf.float64)
         width = tf.shape(tokens.ids)[1]
-        own = _own_cells(windows, width, tf.shape(logits)[1], tf.shape(sizes)[0])
+        first = len(self.tokenizer.template.prefix)
+        own = _own_cells(windows, width, tf.shape(logits)[1], tf.shape(sizes)[0], first)
         piece = _first_pieces(tokens, words)  # among the tokens of all texts, width each
         found = piece >= 0
         cell = tf.gather(own, tf.maximum(piece, 0))
@@ -153,7 +153,7 @@ class TaggingAnswers(Answers):
 
     def most_read(self) -> int:
         """Those of all windows, which overlap."""
-        return self._most_tokens() + 2
+        return self._most_tokens() + self.tokenizer.template.overhead(1)
 
     def row_tokens(self) -> int:
         """All windows of a text."""
@@ -221,13 +221,16 @@ def _chunk_tables(tags: list[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _own_cells(
-    windows: Windows, width: tf.Tensor, length: tf.Tensor, texts: tf.Tensor
+    windows: Windows, width: tf.Tensor, length: tf.Tensor, texts: tf.Tensor, first: int
 ) -> tf.Tensor:
-    """Where each token is answered: a number among the W x L places, int32 [texts * width + 1]."""
+    """Where each token is answered: a number among the W x L places, int32 [texts * width + 1].
+
+    ``first`` is the place of a window's first token.
+    """
     own = tf.cast(tf.where(best_windows(windows, width)), tf.int32)
     window, place = own[:, 0], own[:, 1]
     token = tf.gather(windows.text, window) * width + tf.gather(windows.start, window) + place
-    cells = window * length + place + 1  # behind [CLS]
+    cells = window * length + place + first
     return tf.scatter_nd(token[:, None], cells, [texts * width + 1])
 
 

@@ -12,7 +12,7 @@ from bert_keras.export.samples import SENTENCES
 from bert_keras.tasks import AnsweringTask, Feature, answering, task_of
 from bert_keras.tasks.reading import TextExample, read_text_examples
 from bert_keras.tasks.registry import has_task
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import Tokenizer
 
 BUILT_IN = "built-in text"
 _MOST = 2000  # examples that are measured
@@ -113,12 +113,12 @@ def own_length(model: Any) -> int:
     return task_of(model).max_seq_length if has_task(model) else int(model.default_length)
 
 
-def as_keras_reads(examples: Examples, tokenizer: BertTokenizer) -> Sequences:
+def as_keras_reads(examples: Examples, tokenizer: Tokenizer) -> Sequences:
     """The measured examples at the model's own length, in windows where it reads such."""
     return _sequences(examples, tokenizer, own_length(examples.model))
 
 
-def as_file_reads(examples: Examples, tokenizer: BertTokenizer, length: int) -> Sequences:
+def as_file_reads(examples: Examples, tokenizer: Tokenizer, length: int) -> Sequences:
     """The measured examples at a file's length: one sequence each, longer ones cut.
 
     Only a classifier that was trained on windows is asked for each window.
@@ -137,15 +137,13 @@ def as_file_reads(examples: Examples, tokenizer: BertTokenizer, length: int) -> 
     return _sequences(examples, tokenizer, length, **settings)
 
 
-def for_ranges(examples: Examples, tokenizer: BertTokenizer, length: int) -> list[Feature]:
+def for_ranges(examples: Examples, tokenizer: Tokenizer, length: int) -> list[Feature]:
     """Sequences to take integer ranges from, at most 200 of the whole file."""
     given = replace(examples, measured=examples.rest)
     return _spread(_sequences(given, tokenizer, length).features, _CALIBRATION)
 
 
-def _sequences(
-    examples: Examples, tokenizer: BertTokenizer, length: int, **settings: Any
-) -> Sequences:
+def _sequences(examples: Examples, tokenizer: Tokenizer, length: int, **settings: Any) -> Sequences:
     model, measured = examples.model, examples.measured
     if not has_task(model):
         return Sequences(examples, _features(tokenizer, measured, length))
@@ -228,44 +226,35 @@ def _pairs(texts: Sequence[str], every: int) -> list[tuple[str, str | None]]:
 
 
 def _features(
-    tokenizer: BertTokenizer, texts: Sequence[tuple[str, str | None]], length: int
+    tokenizer: Tokenizer, texts: Sequence[tuple[str, str | None]], length: int
 ) -> list[Feature]:
     encodings = tokenizer.encode_batch(
         [text for text, _ in texts], [pair for _, pair in texts], length
     )
-    return [
-        Feature(
-            number,
-            e.input_ids,
-            e.token_type_ids,
-            tokens=len(e.input_ids) - (2 if pair is None else 3) + e.left_out,
-            left_out=e.left_out,
-        )
-        for number, (e, (_, pair)) in enumerate(zip(encodings, texts, strict=True))
-    ]
+    return [Feature.of(number, encoding) for number, encoding in enumerate(encodings)]
 
 
-def _cut(feature: Feature, length: int, tokenizer: BertTokenizer) -> Feature:
+def _cut(feature: Feature, length: int, tokenizer: Tokenizer) -> Feature:
     """A single text's sequence at a shorter length."""
     lost = max(0, len(feature.input_ids) - length)
     if not lost:
         return feature
-    ids = [*feature.input_ids[: length - 1], tokenizer.sep_id]
-    return replace(
-        feature, input_ids=ids, token_type_ids=[0] * length, left_out=feature.left_out + lost
-    )
+    kept = tokenizer.template.inner(feature.input_ids)[: tokenizer.template.room(length, 1)]
+    ids, types = tokenizer.template.build(kept)
+    return replace(feature, input_ids=ids, token_type_ids=types, left_out=feature.left_out + lost)
 
 
 def _mask_one(
-    features: Sequence[Feature], tokenizer: BertTokenizer
+    features: Sequence[Feature], tokenizer: Tokenizer
 ) -> tuple[list[Feature], tuple[int, ...]]:
     """Sequences with [MASK] for the piece in the middle, and those pieces."""
     masked, pieces = [], []
     for feature in features:
         ids = list(feature.input_ids)
-        if len(ids) < 3:
-            continue  # [CLS] [SEP]: nothing to hide
-        place = len(ids) // 2
+        inner = len(ids) - tokenizer.template.overhead(1)
+        if not inner:
+            continue  # nothing to hide
+        place = len(tokenizer.template.prefix) + inner // 2
         pieces.append(ids[place])
         ids[place] = tokenizer.mask_id
         masked.append(replace(feature, input_ids=ids))

@@ -30,7 +30,7 @@ from bert_keras.files import refuse_existing, write_bytes_atomic
 from bert_keras.saving.build import check_vocabulary_size
 from bert_keras.tasks import task_of
 from bert_keras.tasks.registry import has_task, trained_length
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import Tokenizer, WordPieceTokenizer, require_wordpiece
 
 _logger = logging.getLogger("bert_keras")
 
@@ -40,7 +40,7 @@ _NAMES = {"none": "float32", "whole": "keras, whole"}
 
 def export_tflite(
     model: Any,
-    tokenizer: BertTokenizer | None,
+    tokenizer: Tokenizer | None,
     path: str | Path,
     config: TFLiteConfig | None = None,
     data: str | None = None,
@@ -142,7 +142,7 @@ def _converted(
     judge: Judge,
     quantize: str,
     calibration: Sequence[Any],
-    tokenizer: BertTokenizer,
+    tokenizer: WordPieceTokenizer,
 ) -> list[tuple[Measurement, bytes]]:
     """The float32 file and the one that is asked for, with what was measured of them."""
     files: list[tuple[Measurement, bytes]] = []
@@ -164,12 +164,13 @@ def _with_settings(config: TFLiteConfig, settings: dict[str, Any]) -> TFLiteConf
 
 
 def _checked(
-    model: Any, tokenizer: BertTokenizer | None, path: Path, config: TFLiteConfig
+    model: Any, tokenizer: Tokenizer | None, path: Path, config: TFLiteConfig
 ) -> tuple[Any, int]:
     """The model in float32 with its tokenizer, and the length of its sequences."""
     tokenizer = tokenizer or model.tokenizer
     if tokenizer is None:
         raise InputError("the model has no tokenizer: its directory lacks vocab.txt")
+    require_wordpiece(tokenizer, "a TFLite file", "export saved-model --input tokens")
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the name of a file, such as {path}.tflite")
     refuse_existing(path)

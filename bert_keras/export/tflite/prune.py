@@ -15,11 +15,11 @@ from bert_keras.tasks import task_of
 from bert_keras.tasks.reading import QuestionExample, TaggedExample, read_text_examples
 from bert_keras.tasks.reading.sources import read_source_lines, suffix_of
 from bert_keras.tasks.registry import has_task
-from bert_keras.tokenization import CONTINUATION, SPECIAL_TOKENS, BertTokenizer
+from bert_keras.tokenization import CONTINUATION, SPECIAL_TOKENS, WordPieceTokenizer
 from bert_keras.tokenization.vocabulary import MAX_CHARACTERS_PER_WORD
 
 
-def pruned(model: BertModel, tokenizer: BertTokenizer, source: str) -> BertModel:
+def pruned(model: BertModel, tokenizer: WordPieceTokenizer, source: str) -> BertModel:
     """A model with the word pieces that the text of a task needs.
 
     Kept are the special tokens, every piece that a word of the text is made of, and every single
@@ -43,7 +43,7 @@ def pruned(model: BertModel, tokenizer: BertTokenizer, source: str) -> BertModel
     if not any(text.strip() for text in texts):
         raise InputError(f"{source} holds no words that a vocabulary could be pruned to")
     kept = needed_pieces(tokenizer, texts)
-    smaller = BertTokenizer([tokenizer.vocab[number] for number in kept], tokenizer.casing)
+    smaller = WordPieceTokenizer([tokenizer.vocab[number] for number in kept], tokenizer.casing)
     config = replace(model.config, vocab_size=len(kept), pad_token_id=smaller.pad_id)
     result = model.like(config=config)
     rows = np.array(kept, np.int32)
@@ -54,7 +54,7 @@ def pruned(model: BertModel, tokenizer: BertTokenizer, source: str) -> BertModel
     return result
 
 
-def needed_pieces(tokenizer: BertTokenizer, texts: Iterable[str]) -> list[int]:
+def needed_pieces(tokenizer: WordPieceTokenizer, texts: Iterable[str]) -> list[int]:
     """The ids of the pieces that are kept for texts, in their order."""
     vocab = tokenizer.vocab
     ids = {piece: number for number, piece in enumerate(vocab)}

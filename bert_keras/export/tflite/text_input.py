@@ -28,7 +28,7 @@ from bert_keras.export.tflite.metadata import with_files
 from bert_keras.signals import give_way
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.span import Span
-from bert_keras.tokenization import BertTokenizer
+from bert_keras.tokenization import WordPieceTokenizer
 from bert_keras.tokenization.graph.phone import PhoneTokenizer, unordered_marks
 
 SIGNATURE, TOKENIZE = "text", "tokenize"
@@ -106,7 +106,7 @@ class TextInput:
         pair: bool,
         truncation: str = "head",
     ) -> None:
-        self.tokenizer: BertTokenizer = model.tokenizer
+        self.tokenizer: WordPieceTokenizer = model.tokenizer
         self.inputs = text_inputs(model, pair)
         self.length, self.longest, self.truncation = length, longest, truncation
         is_span = isinstance(model, Span.model_class)
@@ -175,7 +175,8 @@ class TextInput:
         return [[*texts[n:], *texts[:n]] for n in range(len(self.inputs))]
 
     def _converted(self) -> bytes:
-        longest = None if self.span is None else self.span.longest_question
+        template = self.tokenizer.template
+        longest = None if self.span is None else self.span.longest_question(template)
         phone = PhoneTokenizer(self.tokenizer, self.longest, self.truncation, longest)
         names = (*NAMES, *self.passed_on)
 

@@ -12,8 +12,13 @@ from bert_keras.config.model import field_names
 from bert_keras.errors import InputError
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.names import Names, Shape, bert_variables
-from bert_keras.tokenization import BertTokenizer, Casing
-from bert_keras.tokenization.directory import COMPANIONS, CONFIG_FILE, VOCABULARY_FILE
+from bert_keras.tokenization import Casing, Tokenizer, WordPieceTokenizer
+from bert_keras.tokenization.directory import (
+    COMPANIONS,
+    CONFIG_FILE,
+    PIPELINE_FILE,
+    VOCABULARY_FILE,
+)
 
 # Families that we lack, each with what it does otherwise.
 _OTHERS = {
@@ -23,11 +28,11 @@ _OTHERS = {
 }
 
 
-def read_word_pieces(folder: Path, casing: Casing | None) -> BertTokenizer | None:
+def read_word_pieces(folder: Path, casing: Casing | None) -> Tokenizer | None:
     """The WordPiece tokenizer of a directory; ``None`` where it has none."""
-    if not any((folder / name).exists() for name in (VOCABULARY_FILE, COMPANIONS[0])):
+    if not any((folder / name).exists() for name in (VOCABULARY_FILE, PIPELINE_FILE)):
         return None
-    return BertTokenizer.from_pretrained(folder, casing)
+    return WordPieceTokenizer.from_pretrained(folder, casing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +69,7 @@ class Family:
     config_values: Mapping[str, Any] = field(default_factory=dict)
     required: Mapping[str, Any] = field(default_factory=dict)
     unsupported: Mapping[str, str] = field(default_factory=dict)
-    read_tokenizer: Callable[[Path, Casing | None], BertTokenizer | None] = read_word_pieces
+    read_tokenizer: Callable[[Path, Casing | None], Tokenizer | None] = read_word_pieces
     tokenizer_files: tuple[str, ...] = (VOCABULARY_FILE, CONFIG_FILE, *COMPANIONS)
 
     @property

@@ -19,15 +19,15 @@ from tensorflow_text.core.pybinds import pywrap_fast_wordpiece_tokenizer_model_b
 from bert_keras.tokenization.casing import Casing
 from bert_keras.tokenization.graph.alphabet import END, SPECIAL_STAND_INS, Alphabet
 from bert_keras.tokenization.graph.charsmap import build_charsmap, one_byte_each
-from bert_keras.tokenization.graph.room import room_for, truncated
 from bert_keras.tokenization.graph.rules import kept_marks, mark_ranks
-from bert_keras.tokenization.tokenizer import BertTokenizer
+from bert_keras.tokenization.graph.template import truncated
 from bert_keras.tokenization.truncation import tokens_from_head
 from bert_keras.tokenization.vocabulary import (
     CONTINUATION,
     MAX_CHARACTERS_PER_WORD,
     SPECIAL_TOKENS,
 )
+from bert_keras.tokenization.wordpiece import WordPieceTokenizer
 
 _MAX_BYTES_PER_WORD = 4 * MAX_CHARACTERS_PER_WORD
 _MAX_BYTES_PER_TEXT = 2**30
@@ -53,7 +53,7 @@ class PhonePieces(NamedTuple):
 
 
 class PhoneTokenizer(tf.Module):
-    """``BertTokenizer``'s rules for one text or pair, in operations that phones have.
+    """``WordPieceTokenizer``'s rules for one text or pair, in operations that phones have.
 
     The ids are the host's on every text, with one exception: see ``unordered_marks``. Bytes that
     are not UTF-8 are deleted.
@@ -61,14 +61,14 @@ class PhoneTokenizer(tf.Module):
     Args:
         tokenizer: The host's tokenizer.
         max_length: The largest number of tokens, special ones included.
-        truncation: Which part of a longer text stays; see ``BertTokenizer.encode``.
+        truncation: Which part of a longer text stays; see ``Tokenizer.encode``.
         longest_first: The most tokens of the first of a pair that are read, such as a question's;
             None sets no limit.
     """
 
     def __init__(
         self,
-        tokenizer: BertTokenizer,
+        tokenizer: WordPieceTokenizer,
         max_length: int,
         truncation: str = "head",
         longest_first: int | None = None,
@@ -78,7 +78,7 @@ class PhoneTokenizer(tf.Module):
         self.truncation = truncation
         self.longest_first = longest_first
         vocab = tokenizer.vocab
-        self._added = [tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id]
+        self.template, self._pad_id = tokenizer.template, tokenizer.pad_id
         self._special_ids = [vocab.index(token) for token in SPECIAL_TOKENS]
         self._unknown = tokenizer.unk_id
         alphabet = Alphabet(vocab, tokenizer.casing)
@@ -99,7 +99,7 @@ class PhoneTokenizer(tf.Module):
         self._finder = _wordpiece_model([*both, _NEVER], _NEVER, _MAX_BYTES_PER_TEXT, splits=False)
 
     def encode(self, text: tf.Tensor, text_pair: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
-        """One text or pair as ``BertTokenizer.encode`` gives it.
+        """One text or pair as ``Tokenizer.encode`` gives it.
 
         Args:
             text: The text, string [1].
@@ -115,7 +115,7 @@ class PhoneTokenizer(tf.Module):
             InputError: When ``max_length`` has no room for the special tokens.
         """
         texts = [text] if text_pair is None else [text, text_pair]
-        room = room_for(self.max_length, len(texts))
+        room = self.template.room(self.max_length, len(texts))
         parts = [self.pieces(each) for each in texts]
         if self.longest_first is not None:
             parts[0] = PhonePieces(*(values[: self.longest_first] for values in parts[0]))
@@ -125,23 +125,23 @@ class PhoneTokenizer(tf.Module):
             for part, length in zip(parts, lengths, strict=True)
         ]
 
-        def row(*before_and_behind: int, values: str) -> tf.Tensor:
-            first, behind = before_and_behind
-            columns = [[first]]
-            for part in parts:
-                columns += [getattr(part, values), [behind]]
-            return tf.concat(columns, axis=0)[tf.newaxis]
+        def row(values: Sequence[tf.Tensor], special: int | None = None) -> tf.Tensor:
+            return tf.concat(self.template.in_order(values, special), axis=0)[tf.newaxis]
 
-        ids = row(*self._added[:2], values="ids")
-        ones = [tf.ones([length + 1], tf.int32) for length in lengths]
-        types = [number * each for number, each in enumerate(ones)]
+        ids, starts, ends, words = zip(*parts, strict=True)
+        input_ids = row(ids)
+        types = tf.zeros_like(input_ids)
+        if text_pair is not None:
+            second = tf.ones([1, lengths[1] + len(self.template.suffix)], tf.int32)
+            first = types[:, tf.shape(second)[1] :]
+            types = tf.concat([first, self.template.second_type * second], axis=1)
         return {
-            "input_ids": ids,
-            "attention_mask": tf.ones_like(ids),
-            "token_type_ids": tf.concat([[0], *types], axis=0)[tf.newaxis],
-            "byte_starts": row(0, 0, values="starts"),
-            "byte_ends": row(0, 0, values="ends"),
-            "word_ids": row(-1, -1, values="words"),
+            "input_ids": input_ids,
+            "attention_mask": tf.ones_like(input_ids),
+            "token_type_ids": types,
+            "byte_starts": row(starts, 0),
+            "byte_ends": row(ends, 0),
+            "word_ids": row(words, -1),
         }
 
     def _kept(self, values: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
@@ -153,7 +153,7 @@ class PhoneTokenizer(tf.Module):
 
     def padded(self, batch: dict[str, tf.Tensor], length: int) -> dict[str, tf.Tensor]:
         """What ``encode`` gives, padded to a number of tokens."""
-        fill = {"input_ids": self._added[2], "word_ids": -1}
+        fill = {"input_ids": self._pad_id, "word_ids": -1}
         missing = length - tf.shape(batch["input_ids"])[1]
         padding = tf.zeros([1, missing], tf.int32)
         return {

@@ -4,38 +4,42 @@ import tensorflow as tf
 
 from bert_keras.tokenization.graph.bounds import beginnings
 from bert_keras.tokenization.graph.pieces import PieceGraph, Pieces
-from bert_keras.tokenization.graph.room import room_for, truncated
-from bert_keras.tokenization.tokenizer import BertTokenizer
+from bert_keras.tokenization.graph.template import place_texts, truncated
+from bert_keras.tokenization.tokenizer import Tokenizer
 from bert_keras.tokenization.truncation import tokens_from_head
+from bert_keras.tokenization.wordpiece import require_wordpiece
 
 
 class GraphTokenizer(tf.Module):
-    """``BertTokenizer``'s rules as TensorFlow operations.
+    """``WordPieceTokenizer``'s rules as TensorFlow operations.
 
     The ids are the host's on every input. Bytes that are not UTF-8 count as Python's
     ``decode("utf-8", errors="replace")`` takes them: deleted, as U+FFFD is, one character for each
     ill-formed run.
 
     Args:
-        tokenizer: The host's tokenizer.
+        tokenizer: The host's tokenizer, of word pieces.
         max_length: The largest number of tokens, special ones included.
-        truncation: Which part of a longer text stays; see ``BertTokenizer.encode``. But for
+        truncation: Which part of a longer text stays; see ``Tokenizer.encode``. But for
             ``"head"``, a text is read to its end, however long it is.
 
     Raises:
-        InputError: When ``max_length`` has no room for the special tokens.
+        InputError: When the tokenizer is of another kind, or ``max_length`` has no room for the
+            special tokens.
     """
 
-    def __init__(self, tokenizer: BertTokenizer, max_length: int, truncation: str = "head") -> None:
+    def __init__(self, tokenizer: Tokenizer, max_length: int, truncation: str = "head") -> None:
         super().__init__()
         self.max_length = max_length
         self.truncation = truncation
-        self._special = [tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id]
-        room_for(max_length, 1)
-        self._pieces = PieceGraph(tokenizer.vocab, tokenizer.casing)
+        wordpiece = require_wordpiece(tokenizer, "text in a graph", "take ids: --input tokens")
+        self.template = tokenizer.template
+        self.template.room(max_length, 1)
+        self._pad_id = tokenizer.pad_id
+        self._pieces = PieceGraph(wordpiece.vocab, wordpiece.casing)
 
     def encode(self, text: tf.Tensor, text_pair: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
-        """Texts or pairs as ``BertTokenizer.encode`` gives them, padded to the longest.
+        """Texts or pairs as ``Tokenizer.encode`` gives them, padded to the longest.
 
         Args:
             text: The first texts, string [B].
@@ -70,8 +74,8 @@ class GraphTokenizer(tf.Module):
         pieces, spans = self._pieces.pieces_with_spans(texts)
         outputs, index = self._assembled(pieces, 1 if text_pair is None else 2)
         for name, values in zip(spans._fields, spans, strict=True):
-            outputs[name] = tf.gather(tf.concat([values, [0, 0, 0]], axis=0), index)
-        words = tf.concat([self._pieces.words(pieces), [-1, -1, -1]], axis=0)
+            outputs[name] = tf.gather(tf.concat([values, [0]], axis=0), index)
+        words = tf.concat([self._pieces.words(pieces), [-1]], axis=0)
         outputs["word_ids"] = tf.gather(words, index)
         return outputs
 
@@ -81,13 +85,13 @@ class GraphTokenizer(tf.Module):
         So what else is made of a long text costs no more than its tokens do. They and their offsets
         are the same. A text of fewer tokens is left whole, however long it is.
         """
-        (short,) = beginnings(self._pieces, [text], room_for(self.max_length, 1))
+        (short,) = beginnings(self._pieces, [text], self.template.room(self.max_length, 1))
         return short
 
     def _texts(self, text: tf.Tensor, text_pair: tf.Tensor | None) -> tf.Tensor:
         """The texts and, behind them, the second ones, string [B] or [2 B]."""
         columns = [text] if text_pair is None else [text, text_pair]
-        room = room_for(self.max_length, len(columns))
+        room = self.template.room(self.max_length, len(columns))
         if self.truncation == "head":
             columns = beginnings(self._pieces, columns, room)
         return tf.concat(columns, axis=0)
@@ -96,32 +100,25 @@ class GraphTokenizer(tf.Module):
         """The pieces of B or 2 B texts with the special tokens, cut and padded.
 
         Returns:
-            The entries of ``encode``; which piece each token is, int32 [B, L], where [CLS], [SEP]
-            and [PAD] follow the last.
+            The entries of ``encode``; which piece each token is, int32 [B, L], where special tokens
+            and padding follow the last.
         """
         lengths = tf.split(pieces.splits[1:] - pieces.splits[:-1], texts)
         firsts = tf.split(pieces.splits[:-1], texts)
-        kept = truncated(lengths, room_for(self.max_length, texts))
-        total = tf.add_n(kept) + (1 + texts)
-        position = tf.range(tf.maximum(tf.reduce_max(total), 0))[tf.newaxis]
-        count = tf.size(pieces.ids)
-        index = tf.where(position == 0, count, count + 2)
-        begin = tf.ones_like(total)[:, tf.newaxis]
-        types = tf.zeros_like(position)
-        for segment, (first, whole, length) in enumerate(zip(firsts, lengths, kept, strict=True)):
-            inside, length = position - begin, length[:, tf.newaxis]
-            piece = first[:, tf.newaxis] + inside
+        kept = truncated(lengths, self.template.room(self.max_length, texts))
+        placed = place_texts(self.template, kept, self._pad_id)
+        index = tf.fill(tf.shape(placed.special), tf.size(pieces.ids))
+        for text, (first, whole, length) in enumerate(zip(firsts, lengths, kept, strict=True)):
+            inside, place = placed.texts[text]
+            piece = first[:, tf.newaxis] + place
             if self.truncation != "head":
-                from_head = tokens_from_head(length, self.truncation)
-                piece += tf.where(inside < from_head, 0, whole[:, tf.newaxis] - length)
-            index = tf.where((inside >= 0) & (inside < length), piece, index)
-            index = tf.where(inside == length, count + 1, index)
-            types = tf.where((inside >= 0) & (inside <= length), segment, types)
-            begin += length + 1
-        ids = tf.concat([pieces.ids, self._special], axis=0)
+                from_head = tokens_from_head(length, self.truncation)[:, tf.newaxis]
+                piece += tf.where(place < from_head, 0, (whole - length)[:, tf.newaxis])
+            index = tf.where(inside, piece, index)
+        ids = tf.gather(tf.concat([pieces.ids, [0]], axis=0), index)
         outputs = {
-            "input_ids": tf.gather(ids, index),
-            "attention_mask": tf.cast(position < total[:, tf.newaxis], tf.int32),
-            "token_type_ids": types,
+            "input_ids": tf.where(placed.is_text, ids, placed.special),
+            "attention_mask": placed.attention_mask,
+            "token_type_ids": placed.token_type_ids,
         }
         return outputs, index

@@ -1,3 +1,4 @@
+import copy
 import csv
 import json
 
@@ -5,8 +6,9 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
+import bert_keras
 from bert_keras.errors import InputError
-from bert_keras.tokenization import BertTokenizer, Casing, learn_vocabulary
+from bert_keras.tokenization import Casing, WordPieceTokenizer, learn_vocabulary
 from bert_keras.tokenization.departures import departing_code_points
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -26,7 +28,7 @@ TEXTS = [
 @pytest.fixture(scope="module", params=[True, False], ids=["uncased", "cased"])
 def tokenizer(request):
     casing = Casing(do_lower_case=request.param)
-    return BertTokenizer(learn_vocabulary(TEXTS * 3, 1_200, casing), casing)
+    return WordPieceTokenizer(learn_vocabulary(TEXTS * 3, 1_200, casing), casing)
 
 
 def _assert_as_original(tokenizer, texts, tokenize_as_original):
@@ -62,7 +64,7 @@ def test_pieces_are_the_originals_on_real_text(shared_data, tokenize_as_original
     with (shared_data / "chnsenticorp" / "ChnSentiCorp_htl_all.csv").open(encoding="utf-8") as file:
         texts += [row[1] for row in list(csv.reader(file))[1:400]]
     for casing in (Casing(), Casing(do_lower_case=False)):
-        tokenizer = BertTokenizer(learn_vocabulary(texts, 6_000, casing), casing)
+        tokenizer = WordPieceTokenizer(learn_vocabulary(texts, 6_000, casing), casing)
         assert _assert_as_original(tokenizer, texts, tokenize_as_original) > 80_000
 
 
@@ -75,7 +77,7 @@ def test_encode_sentences_gives_the_ids_of_encode(tokenizer):
 
 
 def test_lone_surrogates_are_deleted_as_bad_characters():
-    tokenizer = BertTokenizer([*SPECIAL, "ab"])
+    tokenizer = WordPieceTokenizer([*SPECIAL, "ab"])
     assert tokenizer.tokenize("a\udcffb") == ["ab"]
     assert tokenizer.encode_sentences(["a\udcffb"]) == [[5]]
 
@@ -94,7 +96,7 @@ def test_offsets_point_into_the_original_text(tokenizer):
 
 
 def test_a_pair_has_its_special_tokens_and_types():
-    tokenizer = BertTokenizer([*SPECIAL, "a", "b"])
+    tokenizer = WordPieceTokenizer([*SPECIAL, "a", "b"])
     encoding = tokenizer.encode("a a", "b")
     assert encoding.tokens == ["[CLS]", "a", "a", "[SEP]", "b", "[SEP]"]
     assert encoding.input_ids == [2, 5, 5, 3, 6, 3]
@@ -103,7 +105,7 @@ def test_a_pair_has_its_special_tokens_and_types():
 
 
 def test_truncation_shares_the_room_as_the_library_does(tmp_path):
-    tokenizer = BertTokenizer([*SPECIAL, "a", "b"])
+    tokenizer = WordPieceTokenizer([*SPECIAL, "a", "b"])
     library = Tokenizer.from_str(tokenizer._pipeline.to_str())
     for room in range(14):
         library.enable_truncation(room, strategy="longest_first")
@@ -116,20 +118,20 @@ def test_truncation_shares_the_room_as_the_library_does(tmp_path):
 
 
 def test_truncation_cuts_a_single_text_at_its_end():
-    tokenizer = BertTokenizer([*SPECIAL, "a", "b"])
+    tokenizer = WordPieceTokenizer([*SPECIAL, "a", "b"])
     assert tokenizer.encode("a b a b", max_length=4).tokens == ["[CLS]", "a", "b", "[SEP]"]
     with pytest.raises(InputError, match="at least 3"):
         tokenizer.encode("a", "b", max_length=2)
 
 
 def test_decode_joins_pieces_and_drops_special_tokens():
-    tokenizer = BertTokenizer([*SPECIAL, "un", "##aff", "##able", "words"])
+    tokenizer = WordPieceTokenizer([*SPECIAL, "un", "##aff", "##able", "words"])
     assert tokenizer.decode([2, 5, 6, 7, 8, 3, 0]) == "unaffable words"
 
 
 def test_saved_tokenizers_come_back_the_same(tokenizer, tmp_path):
     tokenizer.save(tmp_path / "one")
-    again = BertTokenizer.from_pretrained(tmp_path / "one")
+    again = WordPieceTokenizer.from_pretrained(tmp_path / "one")
     assert (again.vocab, again.casing) == (tokenizer.vocab, tokenizer.casing)
     assert again.vocab_hash == tokenizer.vocab_hash
     again.save(tmp_path / "two")
@@ -140,7 +142,7 @@ def test_saved_tokenizers_come_back_the_same(tokenizer, tmp_path):
 @pytest.mark.parametrize(("word", "lower"), [("The", False), ("the", True)])
 def test_a_directory_without_config_is_cased_when_its_words_are(tmp_path, word, lower):
     (tmp_path / "vocab.txt").write_text("\n".join([*SPECIAL, "[unused1]", word]), "utf-8")
-    assert BertTokenizer.from_pretrained(tmp_path).casing.do_lower_case is lower
+    assert WordPieceTokenizer.from_pretrained(tmp_path).casing.do_lower_case is lower
 
 
 def test_a_config_that_is_no_casing_is_refused(tmp_path):
@@ -149,10 +151,38 @@ def test_a_config_that_is_no_casing_is_refused(tmp_path):
     for text in ("{", "[]", json.dumps({"do_lower_case": "yes"})):
         config.write_text(text, "utf-8")
         with pytest.raises(InputError):
-            BertTokenizer.from_pretrained(tmp_path)
+            WordPieceTokenizer.from_pretrained(tmp_path)
 
 
 def test_strip_accents_can_be_told_apart_from_lower_casing():
     vocab = [*SPECIAL, "café", "cafe"]
-    assert BertTokenizer(vocab, Casing(strip_accents=False)).tokenize("CAFÉ") == ["café"]
-    assert BertTokenizer(vocab, Casing(True)).tokenize("CAFÉ") == ["cafe"]
+    assert WordPieceTokenizer(vocab, Casing(strip_accents=False)).tokenize("CAFÉ") == ["café"]
+    assert WordPieceTokenizer(vocab, Casing(True)).tokenize("CAFÉ") == ["cafe"]
+
+
+def test_the_tokenizers_former_name_is_the_same_class():
+    assert bert_keras.BertTokenizer is bert_keras.WordPieceTokenizer
+
+
+def test_a_piece_starts_a_word_unless_it_goes_on_with_one():
+    tokenizer = WordPieceTokenizer([*SPECIAL, "a", "##a", "#", "#a"])
+    assert tokenizer.starts_word.tolist() == [True] * 6 + [False, True, True]
+
+
+def test_the_identity_follows_the_vocabulary_and_the_casing():
+    vocab = [*SPECIAL, "a"]
+    identities = [
+        WordPieceTokenizer(vocab).identity,
+        WordPieceTokenizer([*vocab, "b"]).identity,
+        WordPieceTokenizer(vocab, Casing(do_lower_case=False)).identity,
+    ]
+    assert identities[0] == WordPieceTokenizer(vocab).identity
+    assert all(identities.count(each) == 1 for each in identities)
+    assert json.loads(json.dumps(identities)) == identities
+
+
+def test_another_process_gets_the_same_tokenizer():
+    tokenizer = WordPieceTokenizer([*SPECIAL, "a", "##b"], Casing(do_lower_case=False))
+    again = copy.deepcopy(tokenizer)  # by what multiprocessing hands on, too
+    assert again.identity == tokenizer.identity
+    assert again.encode("ab a B") == tokenizer.encode("ab a B")

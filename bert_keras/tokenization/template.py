@@ -1,0 +1,102 @@
+"""The layout of a sequence: where special tokens stand around a text or a pair of texts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from bert_keras.errors import InputError
+
+
+@dataclass(frozen=True)
+class SequenceTemplate:
+    """The special tokens around one text or two: prefix A suffix, prefix A between B suffix.
+
+    Attributes:
+        prefix: Ids before the first text. The first of them is the sequence's own token, which
+            classifiers read and which stands for "no answer".
+        between: Ids between the two texts of a pair.
+        suffix: Ids behind the last text.
+        second_type: The token type of a pair's second text and of the suffix behind it; that of
+            all other tokens is 0.
+
+    Example:
+        >>> bert = SequenceTemplate.bert(cls_id=101, sep_id=102)
+        >>> bert.build([7, 8], [9])
+        ([101, 7, 8, 102, 9, 102], [0, 0, 0, 0, 1, 1])
+    """
+
+    prefix: tuple[int, ...]
+    between: tuple[int, ...]
+    suffix: tuple[int, ...]
+    second_type: int = 1
+
+    @classmethod
+    def bert(cls, cls_id: int, sep_id: int) -> Self:
+        """[CLS] A [SEP] and [CLS] A [SEP] B [SEP] (Devlin et al. 2018, figure 2)."""
+        return cls((cls_id,), (sep_id,), (sep_id,))
+
+    @classmethod
+    def roberta(cls, bos_id: int, eos_id: int) -> Self:
+        """<s> A </s> and <s> A </s></s> B </s>, all of type 0 (Liu et al. 2019)."""
+        return cls((bos_id,), (eos_id, eos_id), (eos_id,), second_type=0)
+
+    @property
+    def special_ids(self) -> tuple[int, ...]:
+        """The ids of its tokens, each once, ascending."""
+        return tuple(sorted({*self.prefix, *self.between, *self.suffix}))
+
+    def overhead(self, texts: int) -> int:
+        """The number of special tokens around one text or two."""
+        return len(self.prefix) + len(self.suffix) + (texts - 1) * len(self.between)
+
+    def room(self, max_length: int, texts: int) -> int:
+        """The tokens that one text or two may have together in ``max_length``.
+
+        Raises:
+            InputError: When ``max_length`` has no room for the special tokens.
+        """
+        overhead = self.overhead(texts)
+        if max_length < overhead:
+            raise InputError(
+                f"max_length must be at least {overhead}, the special tokens. "
+                f"Received: {max_length}"
+            )
+        return max_length - overhead
+
+    def in_order(self, texts: Sequence[Any], special: Any = None) -> list[Any]:
+        """The parts of a sequence, one after another: special tokens and the texts' own.
+
+        Args:
+            texts: The values of the tokens of one text or two: sequences, or tensors.
+            special: The value of every special token; None for its id.
+        """
+        parts = [self.prefix, texts[0], self.suffix]
+        if len(texts) > 1:
+            parts[2:2] = [self.between, texts[1]]
+        if special is not None:
+            parts[::2] = [[special] * len(ids) for ids in parts[::2]]
+        return parts
+
+    def types(self, *lengths: int) -> list[int]:
+        """The token types of a sequence, by the number of tokens of its one text or two."""
+        if len(lengths) == 1:
+            return [0] * (lengths[0] + self.overhead(1))
+        second = lengths[1] + len(self.suffix)
+        first = sum(lengths) + self.overhead(2) - second
+        return [0] * first + [self.second_type] * second
+
+    def build(
+        self, first: Sequence[int], second: Sequence[int] | None = None
+    ) -> tuple[list[int], list[int]]:
+        """The ids and the token types of a text or a pair, with the special tokens."""
+        texts = [first] if second is None else [first, second]
+        ids = [number for part in self.in_order(texts) for number in part]
+        return ids, self.types(*map(len, texts))
+
+    def second_start(self, first_length: int) -> int:
+        """The place of a pair's second text behind a first one of ``first_length`` tokens."""
+        return len(self.prefix) + first_length + len(self.between)
+
+    def inner(self, values: Sequence[Any]) -> Sequence[Any]:
+        """The values of a single text's own tokens among those of its sequence."""
+        return values[len(self.prefix) : len(values) - len(self.suffix)]

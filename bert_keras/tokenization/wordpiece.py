@@ -1,0 +1,298 @@
+"""The host's engine: the BERT pipeline of the ``tokenizers`` library, with offsets."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import tokenizers
+from tokenizers import AddedToken, decoders, models, pre_tokenizers
+
+from bert_keras.errors import InputError
+from bert_keras.tokenization import vocabulary
+from bert_keras.tokenization.casing import Casing
+from bert_keras.tokenization.chunks import ChunkTable, in_parts
+from bert_keras.tokenization.directory import TokenizerFiles, read_directory, write_directory
+from bert_keras.tokenization.template import SequenceTemplate
+from bert_keras.tokenization.tokenizer import Encoding, Tokenizer, Tokens, laid_out
+
+_ASCII_WORD = re.compile("[A-Za-z0-9]+|[^A-Za-z0-9 ]")
+_MAX_WORDS = 250_000
+_GROUP = 256  # texts that the library takes as one: it is cheaper so
+# str.split() breaks at these control characters, the tokenizer deletes them; and it does not take
+# lone surrogates, which stand for bad bytes in Python: they go as U+FFFD does.
+_DELETED = re.compile("[\x0b\x0c\x1c-\x1f\x85\ud800-\udfff]")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class WordPieceTokenizer:
+    """Text to word-piece ids and back, by the rules published checkpoints are used with.
+
+    Clean, put CJK characters apart, lower-case and strip accents (when uncased), split at
+    punctuation, then greedy longest-match-first word pieces, at most 100 characters a word
+    (Devlin et al. 2018, section 3; Wu et al. 2016, section 4.1). Special tokens that stand in
+    the text stay whole. ``departures`` lists where this differs from Google's original code.
+
+    Args:
+        vocab: The word pieces, by id.
+        casing: How letters are normalised.
+        files: What its directory says beside these, which ``save`` writes back.
+
+    Raises:
+        InputError: When a piece is repeated or a special token is missing.
+    """
+
+    def __init__(
+        self,
+        vocab: Iterable[str],
+        casing: Casing = Casing(),
+        files: TokenizerFiles = TokenizerFiles(),
+    ) -> None:
+        self.vocab = list(vocab)
+        self.casing = casing
+        self.files = files
+        vocabulary.check_vocabulary(self.vocab)
+        ids = {piece: number for number, piece in enumerate(self.vocab)}
+        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (
+            ids[token] for token in vocabulary.SPECIAL_TOKENS
+        )
+        self.template = SequenceTemplate.bert(self.cls_id, self.sep_id)
+        self._pipeline = tokenizers.Tokenizer(
+            models.WordPiece(
+                ids,
+                unk_token=vocabulary.UNK,
+                max_input_chars_per_word=vocabulary.MAX_CHARACTERS_PER_WORD,
+            )
+        )
+        self._pipeline.normalizer = casing.normalizer()
+        self._pipeline.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        self._pipeline.decoder = decoders.WordPiece(prefix=vocabulary.CONTINUATION)
+        self._pipeline.add_special_tokens(
+            [AddedToken(token, normalized=False) for token in vocabulary.SPECIAL_TOKENS]
+        )
+        self._chunks = ChunkTable(self.encode_chunks)
+        self._ids_of_word: dict[str, list[int]] = {}
+
+    @classmethod
+    def from_vocab(cls, path: str | Path, casing: Casing = Casing()) -> Self:
+        """A tokenizer from a ``vocab.txt``.
+
+        Raises:
+            InputError: When the file is not a BERT vocabulary.
+            FileNotFoundError: When there is no such file.
+        """
+        return cls(vocabulary.read_vocabulary(path), casing)
+
+    @classmethod
+    def from_pretrained(cls, directory: str | Path, casing: Casing | None = None) -> Self:
+        """A tokenizer from a model directory: ``vocab.txt`` and ``tokenizer_config.json``.
+
+        Where there is no ``vocab.txt``, ``tokenizer.json`` says both. Google's own directories
+        have neither of the latter; then the vocabulary tells the casing, which is logged.
+
+        Args:
+            directory: The directory.
+            casing: The casing, whatever the files say of it.
+
+        Raises:
+            InputError: When one of the files cannot be used.
+            FileNotFoundError: When there is neither vocabulary.
+        """
+        return cls(*read_directory(Path(directory), casing))
+
+    def save(
+        self, directory: str | Path, positions: int | None = None, *, replace: bool = False
+    ) -> None:
+        """Writes ``vocab.txt`` and ``tokenizer_config.json``, which transformers reads too.
+
+        Files and keys that came with the tokenizer are written with it.
+
+        Args:
+            directory: Where; it must be there.
+            positions: The longest sequence that the model has positions for: without
+                ``model_max_length`` transformers' ``truncation=True`` cuts nothing.
+            replace: Whether files of these names give way.
+
+        Raises:
+            InputError: When one is there and ``replace`` is false.
+        """
+        write_directory(
+            Path(directory), self.vocab, self.casing, self.files, positions, replace=replace
+        )
+
+    def lowercased(self) -> Self:
+        """The tokenizer of lower-cased text, accents as before; ``save`` writes this one."""
+        casing = replace(
+            self.casing, do_lower_case=True, strip_accents=bool(self.casing.strip_accents)
+        )
+        if self.casing.do_lower_case:
+            return self
+        return type(self)(self.vocab, casing, replace(self.files, casing=self.casing))
+
+    @property
+    def model_max_length(self) -> int | None:
+        """The longest sequence by ``tokenizer_config.json``; None where nothing is said."""
+        return self.files.model_max_length
+
+    @property
+    def vocab_size(self) -> int:
+        """The number of word pieces."""
+        return len(self.vocab)
+
+    @property
+    def vocab_hash(self) -> str:
+        """The SHA-256 of the vocabulary's lines, in hexadecimal."""
+        return vocabulary.hash_vocabulary(self.vocab)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The hash of the vocabulary and the casing."""
+        return {"vocab_hash": self.vocab_hash, "casing": self.casing.to_dict()}
+
+    @property
+    def drops_marks(self) -> bool:
+        """Whether combining marks go with the accents."""
+        return self.casing.drops_marks
+
+    @cached_property
+    def starts_word(self) -> np.ndarray:
+        """Whether a piece begins a word: it is none of those with "##", bool [V]."""
+        return np.array([not piece.startswith(vocabulary.CONTINUATION) for piece in self.vocab])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What another process makes it from: the library's pipeline is built anew there."""
+        return type(self), (self.vocab, self.casing, self.files)
+
+    def tokenize(self, text: str) -> list[str]:
+        """The word pieces of a text, without special tokens."""
+        ids, _ = next(self._run_all([text]))
+        return [self.vocab[number] for number in ids]
+
+    def encode(
+        self,
+        text: str,
+        text_pair: str | None = None,
+        max_length: int | None = None,
+        truncation: str = "head",
+    ) -> Encoding:
+        """One text or pair with its special tokens: [CLS] text [SEP] pair [SEP].
+
+        Args:
+            text: The first text.
+            text_pair: The second, or None.
+            max_length: The largest number of tokens, special ones included; the longer text is
+                cut until both fit. None cuts nothing.
+            truncation: Which part of a text that is cut stays: ``"head"``, its beginning;
+                ``"tail"``, its end; ``"head_tail"``, a quarter from its beginning and the rest
+                from its end (Sun et al. 2019, section 5.3.1: 128 and 382 of 510 tokens).
+
+        Raises:
+            InputError: When ``max_length`` has no room for the special tokens.
+        """
+        pairs = None if text_pair is None else [text_pair]
+        return self.encode_batch([text], pairs, max_length, truncation)[0]
+
+    def encode_batch(
+        self,
+        texts: Sequence[str],
+        text_pairs: Sequence[str | None] | None = None,
+        max_length: int | None = None,
+        truncation: str = "head",
+    ) -> list[Encoding]:
+        """Many texts or pairs, each as ``encode`` gives it, on all cores.
+
+        Args:
+            texts: The first texts.
+            text_pairs: The second ones, in their order; ``None`` where there is none.
+            max_length: As in ``encode``.
+            truncation: As in ``encode``.
+
+        Raises:
+            InputError: When ``max_length`` has no room for the special tokens.
+        """
+        pairs = [None] * len(texts) if text_pairs is None else list(text_pairs)
+        second = self._run_all(pair for pair in pairs if pair is not None)
+        return [
+            laid_out(self, [part] if pair is None else [part, next(second)], max_length, truncation)
+            for part, pair in zip(self._run_all(texts), pairs, strict=True)
+        ]
+
+    def encode_sentences(self, texts: list[str]) -> list[list[int]]:
+        """The ids of many texts, without special tokens; the quick way for much text.
+
+        What happens to a chunk between spaces does not depend on its neighbours, so each
+        distinct chunk goes through the library once and is then remembered.
+        """
+        chunks: list[str] = []
+        last = []  # the number of chunks up to and with each text
+        for text in texts:
+            chunks += (_DELETED.sub("", text) if _DELETED.search(text) else text).split()
+            last.append(len(chunks))
+        ids, lengths, _ = self._chunks.lookup(chunks)
+        ends = np.concatenate([[0], np.cumsum(lengths)])[last].tolist()
+        flat = ids.tolist()
+        return [flat[start:end] for start, end in pairwise([0, *ends])]
+
+    def encode_chunks(self, chunks: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """The ids of many short texts, one after another, without special tokens.
+
+        Returns:
+            The ids, int32 [T], and how many each text has, int32 [n].
+        """
+        words = [self._split_ascii(chunk) for chunk in chunks]
+        if len(self._ids_of_word) > _MAX_WORDS:
+            self._ids_of_word.clear()
+        known = self._ids_of_word
+        unseen = [w for w in dict.fromkeys(chain.from_iterable(words)) if w not in known]
+        ids = chain.from_iterable(map(self._encode_part, in_parts(unseen)))
+        known.update(zip(unseen, ids, strict=True))
+        rows = [[number for word in row for number in known[word]] for row in words]
+        lengths = np.fromiter(map(len, rows), np.int32, len(rows))
+        return np.fromiter(chain.from_iterable(rows), np.int32, int(lengths.sum())), lengths
+
+    def _split_ascii(self, text: str) -> list[str]:
+        """The words and marks of plain ASCII, where the rules are short; another text whole."""
+        if "[" in text or not (text.isascii() and text.isprintable()):
+            return [text]
+        return _ASCII_WORD.findall(text.lower() if self.casing.do_lower_case else text)
+
+    def _encode_part(self, texts: list[str]) -> Iterator[list[int]]:
+        """The ids of texts, by the library, without special tokens."""
+        groups = [texts[n : n + _GROUP] for n in range(0, len(texts), _GROUP)]
+        encodings = self._pipeline.encode_batch_fast(
+            groups, is_pretokenized=True, add_special_tokens=False
+        )
+        for group, encoding in zip(groups, encodings, strict=True):
+            ids, numbers = encoding.ids, encoding.word_ids
+            if None in numbers:  # a special token stands in a text: in which one is not told
+                singles = self._pipeline.encode_batch_fast(group, add_special_tokens=False)
+                yield from (single.ids for single in singles)
+            else:
+                ends = np.searchsorted(
+                    np.array(numbers, int), np.arange(len(group)), side="right"
+                ).tolist()
+                yield from (ids[start:end] for start, end in pairwise([0, *ends]))
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of ids: pieces joined, special tokens left out."""
+        return self._pipeline.decode(list(ids), skip_special_tokens=True)
+
+    def _run_all(self, texts: Iterable[str]) -> Iterator[Tokens]:
+        """The ids and the offsets of texts by the library, without special tokens."""
+        for part in in_parts(texts):
+            clean = [_LONE_SURROGATE.sub("\ufffd", text) for text in part]
+            for encoding in self._pipeline.encode_batch(clean, add_special_tokens=False):
+                yield encoding.ids, encoding.offsets
+
+
+def require_wordpiece(tokenizer: Tokenizer, what: str, instead: str) -> WordPieceTokenizer:
+    """The tokenizer; ``InputError`` when it is not of word pieces, says what is ``instead``."""
+    if not isinstance(tokenizer, WordPieceTokenizer):
+        raise InputError(
+            f"{what} is for word pieces alone: {instead}. Received: a {type(tokenizer).__name__}"
+        )
+    return tokenizer
