@@ -1,0 +1,59 @@
+"""DistilBERT's names and keys, written here one by one; `make parity` asks transformers itself."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+
+import bert_keras
+from bert_keras import BertEncoder
+
+
+def _distilbert() -> dict[str, np.ndarray]:
+    """The weights of a DistilBertForMaskedLM, as transformers names and shapes them."""
+    shapes = {
+        "distilbert.embeddings.word_embeddings.weight": (8, 4),
+        "distilbert.embeddings.position_embeddings.weight": (5, 4),
+        "vocab_projector.bias": (8,),
+    }
+    norms = ["distilbert.embeddings.LayerNorm", "vocab_layer_norm"]
+    denses = {"vocab_transform": (4, 4)}
+    for layer in ("distilbert.transformer.layer.0", "distilbert.transformer.layer.1"):
+        denses |= {f"{layer}.attention.{n}_lin": (4, 4) for n in ("q", "k", "v", "out")}
+        denses |= {f"{layer}.ffn.lin1": (6, 4), f"{layer}.ffn.lin2": (4, 6)}
+        norms += [f"{layer}.sa_layer_norm", f"{layer}.output_layer_norm"]
+    for name, shape in [*denses.items(), *((norm, (4,)) for norm in norms)]:
+        shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    draw = np.random.default_rng(0)
+    return {name: draw.normal(size=shape).astype("float32") for name, shape in shapes.items()}
+
+
+def test_a_distilbert_opens_as_a_bert_without_token_types_and_is_saved_as_one(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "theirs").mkdir()
+    keys = {"vocab_size": 8, "dim": 4, "n_layers": 2, "n_heads": 2, "hidden_dim": 6}
+    keys |= {"model_type": "distilbert", "architectures": ["DistilBertForMaskedLM"]}
+    values = keys | {"max_position_embeddings": 5, "dropout": 0.2, "tie_weights_": True}
+    (tmp_path / "theirs" / "config.json").write_text(json.dumps(values))
+    arrays = _distilbert()
+    tied = arrays["distilbert.embeddings.word_embeddings.weight"].copy()
+    file = tmp_path / "theirs" / "model.safetensors"
+    safetensors.numpy.save_file(arrays | {"vocab_projector.weight": tied}, file)
+    model = bert_keras.load(tmp_path / "theirs")
+    assert type(model) is bert_keras.BertForMaskedLM
+    assert (model.config.hidden_dropout_prob, model.config.type_vocab_size) == (0.2, 2)
+    assert not np.any(model.encoder.embeddings.token_type_embeddings)
+    fused = model.encoder.transformer_layers[1].attention.query_key_value.kernel.numpy()
+    key = arrays["distilbert.transformer.layer.1.attention.k_lin.weight"]
+    np.testing.assert_array_equal(fused[:, 4:8], key.T)
+    assert len(model.report.taken) == len(arrays)
+    bert_keras.save(model, tmp_path / "ours")
+    written = json.loads((tmp_path / "ours" / "config.json").read_text())
+    assert written["architectures"] == ["BertForMaskedLM"]
+    assert (written["model_type"], written["tie_weights_"]) == ("bert", True)
+    encoder = bert_keras.load(tmp_path / "theirs", BertEncoder)
+    assert "vocab_transform.weight" in encoder.report.left_out
+    headed = bert_keras.load(tmp_path / "theirs", bert_keras.BertForPreTraining)
+    assert {path.split("/")[0] for path in headed.report.new} == {"pooler", "next_sentence_head"}
