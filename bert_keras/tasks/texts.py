@@ -40,6 +40,10 @@ class TextReader(Task):
     label_column: str = ""
     header: bool | None = None
 
+    def from_text(self, text: str, text_pair: str | None = None) -> TextExample:
+        """The example of a text or pair."""
+        return TextExample(text=text, text_pair=text_pair, label=None, where="the text")
+
     def read(self, source: str) -> list[TextExample]:
         """The rows of a table or data set, without labels; see ``read_text_examples``."""
         return self._read(source, None, labelled=True)
@@ -151,10 +155,6 @@ class TextTask(TextReader, AnsweringTask):
     def model_arguments(self) -> dict[str, Any]:
         """Labels and problem type."""
         return super().model_arguments() | {"problem_type": self.problem_type}
-
-    def from_text(self, text: str, text_pair: str | None = None) -> TextExample:
-        """The example of a text or pair."""
-        return TextExample(text=text, text_pair=text_pair, label=None, where="the text")
 
     def read(self, source: str) -> list[TextExample]:
         """The rows of a table or data set, with their labels; see ``read_text_examples``."""
