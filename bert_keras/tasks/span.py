@@ -49,8 +49,7 @@ class Span(AnsweringTask):
         n_best: How many answers, starts and ends are looked at.
         no_answer_threshold: A question has no answer when ``no_answer_score`` is greater: how much
             likelier than the best answer "no answer" must be, in logits (section 4.3). Infinite
-            when every question has an answer (SQuAD 1.1). Of a recipe that leaves it out and data
-            that have questions without, it is what scores best on the dev questions.
+            when every question has one (SQuAD 1.1); left out of a recipe, else the dev's best.
         finds_threshold: Whether fine-tuning is to find that threshold on the dev questions.
         one_window: Whether the first window of a text alone is read, as a file for phones does.
     """
