@@ -45,6 +45,8 @@ class BertForSentenceEmbedding(BertModel):
         InputError: When the pooling is unknown, or the default prompt is none of the prompts.
     """
 
+    takes_pairs = False
+
     def __init__(
         self,
         config: BertConfig,

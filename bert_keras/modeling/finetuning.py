@@ -185,6 +185,7 @@ class BertForTokenClassification(_LabellingModel):
     """
 
     with_pooler = False
+    takes_pairs = False
     token_outputs = ("logits",)
 
     def call(
