@@ -24,6 +24,7 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     """Makes the model and says where it is."""
     start_tensorflow()
+    import bert_keras.tasks  # noqa: F401 - says what the curves of fine-tuning are called
     from bert_keras.training import finish
 
     console.print(f"model: {finish(options.workdir)}")

@@ -23,6 +23,7 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     """Draws the curves and says where they are."""
     start_tensorflow()
+    import bert_keras.tasks  # noqa: F401 - says what the curves of fine-tuning are called
     from bert_keras.training.curves import plot_curves
 
     console.print(str(plot_curves(options.workdir)))

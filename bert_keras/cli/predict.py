@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> None:
     directory = existing_model(options.model)
     start_tensorflow()
     from bert_keras.saving import load
-    from bert_keras.tasks import answer_rows, numbered, task_of
+    from bert_keras.tasks import answer_rows, answering, numbered, task_of
     from bert_keras.tasks.answer_files import check_fits, check_is_new
     from bert_keras.tasks.reading import place, shown_name
 
@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> None:
     for path in files:
         check_is_new(path)
     model = load(directory, packed=True)
-    task = task_of(model, **task_settings(options))
+    task = answering(task_of(model, **task_settings(options)))
     for path in files:
         check_fits(path, task)
     if options.input:

@@ -5,11 +5,20 @@ from typing import Any, ClassVar, Self
 import keras
 
 from bert_keras.cli.console import errors, progress_bar
+from bert_keras.objectives.means import LOSS
 
 # Above the rows of pre-training, in their columns.
 HEADER = (
     "held out          masked words:                next sentence:\n"
     "     step  length    loss    right  guessing      right  guessing"
+)
+
+_COLUMNS = (
+    ("mlm_loss", 8, 2),
+    ("mlm_accuracy", 9, 3),
+    ("mlm_baseline_accuracy", 10, 3),
+    ("nsp_accuracy", 11, 3),
+    ("nsp_baseline_accuracy", 10, 3),
 )
 
 
@@ -46,10 +55,11 @@ class TrainingProgress(keras.callbacks.Callback):
         """Moves the bar; shows the newest logged loss, rate, and share of waiting for batches."""
         self.bar.update(self.task, completed=batch + 1)
         if logs:
-            name = next(name for name in logs if name.endswith("_loss"))
+            losses = (name for name in logs if name.endswith(LOSS))
+            shown = (f"{name.replace('_', ' ')} {logs[name]:.2f}" for name in losses)
             self.bar.update(
                 self.task,
-                description=f"{name.replace('_', ' ')} {logs[name]:.2f}",
+                description=next(shown, "training"),
                 rate=f"{logs.get('tokens_per_second', 0):,.0f} tokens/s, "
                 f"{logs.get('input_share', 0):.0%} waiting",
             )
@@ -84,14 +94,10 @@ class PretrainingProgress(TrainingProgress):
 
     def row(self, logs: dict[str, float]) -> str:
         """Step, length, and both tasks."""
-        row = (
-            f"{int(logs['step']):>9,} {int(logs['max_seq_length']):>7}"
-            f"{logs['mlm_loss']:>8.2f}{logs['mlm_accuracy']:>9.3f}"
-            f"{logs['mlm_baseline_accuracy']:>10.3f}"
-        )
-        if "nsp_accuracy" in logs:
-            row += f"{logs['nsp_accuracy']:>11.3f}{logs['nsp_baseline_accuracy']:>10.3f}"
-        return row
+        row = f"{int(logs['step']):>9,} {int(logs['max_seq_length']):>7}"
+        for name, width, digits in _COLUMNS:
+            row += f"{logs[name]:>{width}.{digits}f}" if name in logs else " " * width
+        return row.rstrip()
 
 
 class FinetuningProgress(TrainingProgress):
@@ -104,13 +110,16 @@ class FinetuningProgress(TrainingProgress):
 
     def header(self, logs: dict[str, float]) -> str:
         """The metrics' names."""
-        names = (name for name in logs if name != "step")
-        return "dev examples\n     step" + "".join(f"{name:>{_width(name)}}" for name in names)
+        self.names = [name for name in logs if name != "step"]
+        names = "".join(f"{name:>{_width(name)}}" for name in self.names)
+        return f"dev examples\n     step{names}"
 
     def row(self, logs: dict[str, float]) -> str:
         """Step and metrics, each under its name."""
-        values = ((name, value) for name, value in logs.items() if name != "step")
-        cells = (f"{value:>{_width(name)}.4f}" for name, value in values)
+        cells = (
+            f"{logs[name]:>{_width(name)}.4f}" if name in logs else " " * _width(name)
+            for name in self.names
+        )
         return f"{int(logs['step']):>9,}" + "".join(cells)
 
 

@@ -21,7 +21,14 @@ from bert_keras.config.run import (
     PretrainConfig,
     TrainConfig,
 )
-from bert_keras.config.toml import dump_toml, flat, from_tables, load_toml, to_tables
+from bert_keras.config.toml import (
+    all_values,
+    dump_toml,
+    flat,
+    from_tables,
+    load_toml,
+    to_tables,
+)
 
 __all__ = [
     "MASKINGS",
@@ -45,6 +52,7 @@ __all__ = [
     "TaskDataConfig",
     "TrainConfig",
     "WatchConfig",
+    "all_values",
     "dump_toml",
     "flat",
     "from_tables",

@@ -2,30 +2,17 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from bert_keras.config.arithmetic import ArithmeticConfig, DistributionConfig
 from bert_keras.config.checkpoint import CheckpointConfig, WatchConfig
-from bert_keras.config.checks import LEAST_LENGTH, at_least, one_of, require, share
-from bert_keras.config.run import (
-    MASKINGS,
-    OptimizerConfig,
-)
+from bert_keras.config.checks import at_least, one_of, require, share
+from bert_keras.config.run import OptimizerConfig
+from bert_keras.config.toml import OTHER_KEYS
 
-TASKS = ("classification", "multi_label", "regression", "tagging", "span", "masked_lm")
-TAG_SCHEMES = (
-    "IOB1", "IOB2", "IOE1", "IOE2", "BIOES", "BMES", "BIOS", "BILOU", "IO", "plain"
-)  # fmt: skip
-TRUNCATIONS = ("head", "tail", "head_tail")
 CLASS_WEIGHTS = ("none", "balanced")
-_OF_TASKS = {
-    "labels": ("classification", "multi_label"),
-    "label_columns": ("multi_label",),
-    "label_separator": ("multi_label",),
-    "ignore_labels": ("classification", "multi_label", "regression"),
-    "stratify": ("classification",),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,125 +51,51 @@ class FinetuneModelConfig:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, init=False)
 class TaskDataConfig:
-    """``[data]``: the task, its examples, and how they become sequences.
+    """``[data]``: the task, its examples, and the task's own keys.
+
+    Those are the fields of the task's class, which reads and documents them: ``Classification``,
+    ``MultiLabel``, ``Regression``, ``Tagging``, ``Span`` and ``MaskedLM`` in ``bert_keras.tasks``.
 
     Attributes:
         task: ``"classification"``, one of several labels for a text or pair; ``"multi_label"``,
             any number of them; ``"regression"``, a number or several; ``"tagging"``, a label for
-            each word; ``"span"``, the answer to a question in a text; or ``"masked_lm"``, more
-            pre-training on the texts of a domain.
+            each word; ``"span"``, the answer to a question in a text; ``"masked_lm"``, more
+            pre-training on the texts of a domain; or the name of another that is registered.
         train: The training examples; ``--train`` wins over it.
         dev: The examples that choose the best model; ``--dev`` wins over it.
         dev_fraction: Without ``dev``, the share of the training examples held out in its place,
             chosen by hash of their text. 0 holds out none, and the last model is kept.
-        max_seq_length: L, longest sequence in tokens with the special ones.
-        group_by_length: Whether batches are made of sequences of like lengths: less padding for
-            attention, the only part that computes it, but batches that teach less.
-        text_column: The column that has the text, where its name is none of the known ones.
-        text_pair_column: The same for the second text of a pair.
-        label_column: The same for the label. Columns of a table without a header are named by
-            their number: ``"1"`` is the first.
-        header: Whether the first row of a table is its header; left out, it is one when it names a
-            known column or the given ones.
-        labels: The labels in the order of their numbers; left out, those found in the data, sorted.
-            Lists of 0 and 1, transformers' multi-label format, are read by this order.
-        label_columns: Multi-label: the columns of a table that has one of 0 and 1 for each label.
-            They name the labels, in this order.
-        label_separator: Multi-label: what stands between several labels in a cell.
-        ignore_labels: Labels whose rows are left out, of the training and the dev examples:
-            ``["-"]`` for SNLI; ``""`` is an empty cell, ``"null"`` and ``"NaN"`` are JSON's.
         stratify: Classification: ``dev_fraction`` is held out of each label's examples, by the same
             hash. Otherwise it is of all of them, and a label that would have none left to learn
             from keeps the example of the highest hash.
-        word_column: Tagging: the column of the words: its number from 1, or its name in CoNLL-U
-            (``"FORM"``) or a header; of JSON lines and data sets the field. Left out, it is found.
-        tag_column: The same for the tags, by default the last column or UPOS; ``"MISC:NER"`` is a
-            key in CoNLL-U's MISC.
-        tag_scheme: Tagging: how the model's tags mark entities: ``"IOB1"``, ``"IOB2"``,
-            ``"IOE1"``, ``"IOE2"``, ``"BIOES"``, ``"BMES"``, ``"BIOS"``, ``"BILOU"``, ``"IO"`` (a
-            run of one label is an entity) or ``"plain"`` (a label for each word, no entities). Left
-            out, the training data decide; data in another scheme are converted.
-        strict_entities: Tagging: score entities by seqeval's strict mode, in which tags that do not
-            follow the scheme mark none.
-        positive_label: Classification: the label whose F1 is measured, as ``f1_LABEL``; left out,
-            each of two.
-        truncation: Classification, multi-label and regression: which part of a text is read that
-            has more tokens: ``"head"``, its beginning; ``"tail"``, its end; ``"head_tail"``, a
-            quarter from its beginning and the rest from its end (Sun et al. 2019, section 5.3.1).
-        windows: Likewise: whether a longer text is read in several windows, whose logits are
-            averaged. For single texts. A step's memory grows with the windows of its texts.
-        max_windows: The most windows of a text.
-        doc_stride: Span: tokens from one window of a long text to the next.
-        max_answer_length: Span: longest answer in tokens.
-        no_answer_threshold: Span: how much likelier than the best answer "no answer" must be, in
-            logits (Devlin et al. 2018, section 4.3). Left out it is infinite where every question
-            has an answer, and else what scores best on the dev questions.
-        masking: Masked LM: as in ``DataConfig``.
-        masking_rate: Likewise.
+        settings: The task's own keys, as they were given.
+
+    Example:
+        >>> TaskDataConfig(task="span", doc_stride=64).settings
+        {'doc_stride': 64}
     """
 
     task: str = "classification"
     train: str = ""
     dev: str = ""
     dev_fraction: float = 0.0
-    max_seq_length: int = 128
-    group_by_length: bool = False
-    text_column: str = ""
-    text_pair_column: str = ""
-    label_column: str = ""
-    header: bool | None = None
-    labels: tuple[str, ...] = ()
-    label_columns: tuple[str, ...] = ()
-    label_separator: str = "|"
-    ignore_labels: tuple[str, ...] = ()
     stratify: bool = False
-    word_column: str = ""
-    tag_column: str = ""
-    tag_scheme: str = ""
-    strict_entities: bool = False
-    positive_label: str = ""
-    truncation: str = "head"
-    windows: bool = False
-    max_windows: int = 16
-    doc_stride: int = 128
-    max_answer_length: int = 30
-    no_answer_threshold: float = math.inf
-    masking: str = "token"
-    masking_rate: float = 0.15
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False, metadata=OTHER_KEYS)
 
-    def __post_init__(self) -> None:
-        one_of("data.task", self.task, TASKS)
-        one_of("data.masking", self.masking, MASKINGS)
-        if self.tag_scheme:
-            one_of("data.tag_scheme", self.tag_scheme, TAG_SCHEMES)
-        at_least("data.max_seq_length", self.max_seq_length, LEAST_LENGTH)
-        one_of("data.truncation", self.truncation, TRUNCATIONS)
-        at_least("data.max_windows", self.max_windows, 1)
-        at_least("data.doc_stride", self.doc_stride, 1)
-        at_least("data.max_answer_length", self.max_answer_length, 1)
-        for name in ("dev_fraction", "masking_rate"):
-            value = getattr(self, name)
-            require(f"data.{name} must lie in [0, 1)", 0 <= value < 1, value)
-        for name, tasks in _OF_TASKS.items():
-            is_set = getattr(self, name) != TaskDataConfig.__dataclass_fields__[name].default
-            require(
-                f"data.{name} is for data.task = {' or '.join(map(repr, tasks))}",
-                not is_set or self.task in tasks,
-                self.task,
-            )
-        for name in ("labels", "label_columns"):
-            values = getattr(self, name)
-            is_good = all(map(str.strip, values)) and len(set(values)) == len(values)
-            require(f"data.{name} must be different names", is_good, values)
-        one_set = not self.label_columns or not self.labels
-        require(
-            "data.labels and data.label_columns must have the same names where both are given",
-            one_set or set(self.labels) == set(self.label_columns),
-            (self.labels, self.label_columns),
-        )
-        require("data.label_separator must not be empty", self.label_separator != "", "")
+    def __init__(self, *, settings: Mapping[str, Any] | None = None, **keys: Any) -> None:
+        for name in self.own_keys():
+            default = TaskDataConfig.__dataclass_fields__[name].default
+            object.__setattr__(self, name, keys.pop(name, default))
+        object.__setattr__(self, "settings", {**(settings or {}), **keys})
+        value = self.dev_fraction
+        require("data.dev_fraction must lie in [0, 1)", 0 <= value < 1, value)
+
+    @classmethod
+    def own_keys(cls) -> list[str]:
+        """The keys of every task."""
+        return [key.name for key in dataclasses.fields(cls) if key.metadata != OTHER_KEYS]
 
 
 @dataclass(frozen=True, kw_only=True)

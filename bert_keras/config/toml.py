@@ -19,6 +19,9 @@ T = TypeVar("T")
 # Keys that name files. Left out, each has its own meaning; an empty name has none.
 FILES = ("data.corpus", "data.train", "data.dev", "model.init", "tflite.prune_vocab")
 
+# Marks the field that takes a table's other keys as they stand, for whom they concern to check.
+OTHER_KEYS = {"other_keys": True}
+
 
 def load_toml(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -> T:
     """Reads a recipe.
@@ -67,8 +70,13 @@ def dump_toml(config: Any) -> str:
     return tomli_w.dumps(tables)
 
 
-def from_tables(cls: type[T], tables: dict[str, Any]) -> T:
-    """The config that nested tables stand for.
+def from_tables(cls: type[T], tables: dict[str, Any], prefix: str = "") -> T:
+    """The dataclass that nested tables stand for.
+
+    Args:
+        cls: The dataclass.
+        tables: Its fields by name.
+        prefix: What stands before the names in messages: the table's dotted name and a dot.
 
     Args:
         cls: The dataclass whose fields are the tables, such as ``PretrainConfig``.
@@ -82,13 +90,45 @@ def from_tables(cls: type[T], tables: dict[str, Any]) -> T:
         >>> config.train.steps, config.train.batch_size
         (1000, 256)
     """
-    return _construct(cls, tables, prefix="")
+    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+    every, types_of = {field.name: field for field in fields}, typing.get_type_hints(cls)
+    others = next((name for name, field in every.items() if field.metadata == OTHER_KEYS), None)
+    names = [name for name in every if name != others]
+    given: dict[str, Any] = {}
+    for name, value in tables.items():
+        if name in names:
+            given[name] = _convert(value, types_of[name], f"{prefix}{name}")
+        elif others:
+            given.setdefault(others, {})[name] = value
+        else:
+            raise InputError(f"unknown key {prefix}{name}; {nearest(name, names)}")
+    for name in names:
+        if name not in tables and _is_required(every[name]):
+            raise InputError(f"{prefix}{name} is missing")
+    return cls(**given)
 
 
 def to_tables(config: Any) -> dict[str, Any]:
     """The resolved config as nested tables of plain values, without those that are ``None``."""
-    tables: dict[str, Any] = _without_none(dataclasses.asdict(config))
+    tables: dict[str, Any] = _without_none(all_values(config))
     return tables
+
+
+def all_values(config: Any) -> dict[str, Any]:
+    """The values of a config's fields, those of nested configs as tables; tuples are lists."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.metadata == OTHER_KEYS:
+            values |= value
+        elif isinstance(value, tuple):
+            values[field.name] = [
+                all_values(item) if dataclasses.is_dataclass(item) else item for item in value
+            ]
+        else:
+            is_table = dataclasses.is_dataclass(value)
+            values[field.name] = all_values(value) if is_table else value
+    return values
 
 
 def flat(tables: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,21 +175,6 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
     values[names[-1]] = value
 
 
-def _construct(cls: type[T], values: dict[str, Any], prefix: str) -> T:
-    """Builds a dataclass from a table; ``prefix`` is the table's dotted name, for messages."""
-    hints = typing.get_type_hints(cls)
-    for name in values:
-        if name not in hints:
-            raise InputError(f"unknown key {prefix}{name}; {nearest(name, list(hints))}")
-    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
-        if field.name not in values and _is_required(field):
-            raise InputError(f"{prefix}{field.name} is missing")
-    converted = {
-        name: _convert(value, hints[name], f"{prefix}{name}") for name, value in values.items()
-    }
-    return cls(**converted)
-
-
 def _is_required(field: dataclasses.Field) -> bool:
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
@@ -164,9 +189,9 @@ def _convert(value: Any, hint: Any, name: str) -> Any:
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
             raise InputError(f"{name} must be a table. Received: {value!r}")
-        return _construct(hint, value, prefix=f"{name}.")  # type: ignore[arg-type]
+        return from_tables(hint, value, f"{name}.")  # type: ignore[arg-type]
     if typing.get_origin(hint) is tuple:
-        if not isinstance(value, list):
+        if not isinstance(value, list | tuple):
             raise InputError(f"{name} must be an array. Received: {value!r}")
         return tuple(_convert(item, hint.__args__[0], name) for item in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
@@ -180,9 +205,9 @@ def _convert(value: Any, hint: Any, name: str) -> Any:
 
 
 def _without_none(value: Any) -> Any:
-    """TOML has no null: what is ``None`` is left out. Tuples become arrays."""
+    """TOML has no null: what is ``None`` is left out."""
     if isinstance(value, dict):
         return {key: _without_none(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         return [_without_none(item) for item in value]
     return value

@@ -5,20 +5,17 @@ from typing import Any, TypeVar
 
 from bert_keras.config.export import SavedModelConfig, TFLiteConfig
 from bert_keras.errors import InputError
-from bert_keras.modeling import BertForNextSentencePrediction, BertForSequenceClassification
 from bert_keras.tasks import task_of
+from bert_keras.tasks.registry import has_task
 
 Config = TypeVar("Config", SavedModelConfig, TFLiteConfig)
 
 
 def trained_on(model: Any) -> str:
     """``"texts"``, ``"pairs"`` or ``"both"``; empty where the model does not say."""
-    if isinstance(model, BertForNextSentencePrediction):
+    if model.needs_pairs:
         return "pairs"
-    if not isinstance(model, BertForSequenceClassification):
-        return ""
-    task: Any = task_of(model)
-    return str(task.trained_on)
+    return str(getattr(task_of(model), "trained_on", "")) if has_task(model) else ""
 
 
 def with_pair(config: Config, model: Any) -> Config:

@@ -12,6 +12,7 @@ from bert_keras.export.answers import Answers
 from bert_keras.export.batching import BATCHING_FILE, max_batch_size
 from bert_keras.export.comparison import TOLERANCE, Comparison
 from bert_keras.export.operations import packages_needed
+from bert_keras.export.outputs import Output
 from bert_keras.export.signatures import ServedModel
 from bert_keras.tokenization import Tokenizer, WordPieceTokenizer
 
@@ -51,6 +52,7 @@ def describe(
             }
             for name, function in served.functions.items()
         },
+        "outputs": {output.name: output.meaning for output in _by_default(answers)},
         "batching": {"file": BATCHING_FILE, "max_batch_size": max_batch_size(answers)},
         "weights": _weights(served, answers.config.weights),
         "comparison_with_keras": _compared(comparison, answers.config.weights),
@@ -71,6 +73,12 @@ def _tokenizer(tokenizer: Tokenizer) -> dict[str, Any]:
     if not isinstance(tokenizer, WordPieceTokenizer):
         return dict(tokenizer.identity)
     return {"vocabulary_sha256": tokenizer.vocab_hash, **tokenizer.casing.to_dict()}
+
+
+def _by_default(answers: Answers) -> tuple[Output, ...]:
+    """The outputs of the default signature."""
+    of_ids = answers.outputs_from_ids or answers.outputs
+    return of_ids if answers.config.input == "tokens" else answers.outputs
 
 
 def _settings(answers: Answers) -> dict[str, Any]:

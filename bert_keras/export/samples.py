@@ -1,9 +1,9 @@
 """Text to compare and to warm up with."""
 
-from collections.abc import Iterator
-from itertools import cycle, islice
+from collections.abc import Iterator, Sequence
+from itertools import cycle
 
-from bert_keras.corpus.pydocs import pydocs_documents
+from bert_keras.export.prose import PROSE
 from bert_keras.tokenization import Tokenizer
 
 SENTENCES = (
@@ -23,19 +23,12 @@ SENTENCES = (
     "No.",
     "",
 )
-_PARAGRAPHS = 12  # of real prose that are compared beside the sentences
-_PROSE_BYTES = 100_000
-
-
-def prose(count: int = _PARAGRAPHS) -> list[str]:
-    """Paragraphs from the documentation of the Python that is running."""
-    paragraphs = (text for document in pydocs_documents(_PROSE_BYTES) for text in document)
-    return list(islice(paragraphs, count))
+_PARAGRAPHS = 12  # of prose that are compared beside the sentences
 
 
 def comparison_texts(tokenizer: Tokenizer, tokens: int) -> list[str]:
-    """Sentences of many scripts, real prose, and one text of about ``tokens`` tokens of it."""
-    paragraphs = prose()
+    """Sentences of many scripts, prose, and one text of about ``tokens`` tokens of it."""
+    paragraphs = PROSE[:_PARAGRAPHS]
     return [*SENTENCES, *paragraphs, _of_length(paragraphs, tokenizer, tokens)]
 
 
@@ -47,7 +40,7 @@ def texts_of_length(tokenizer: Tokenizer, count: int, tokens: int) -> list[str]:
     ]
 
 
-def _of_length(texts: list[str], tokenizer: Tokenizer, tokens: int) -> str:
+def _of_length(texts: Sequence[str], tokenizer: Tokenizer, tokens: int) -> str:
     """The texts one after another, as often as it takes, cut after ``tokens`` tokens."""
     parts: list[str] = []
     repeated: Iterator[str] = cycle([text for text in texts if text])

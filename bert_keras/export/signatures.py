@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from bert_keras.export.answers import Answers
+from bert_keras.export.outputs import check_declared
 from bert_keras.export.sequences import NAMES, Tensors, checked_ids, checked_texts, within_limit
 from bert_keras.export.session import variables_read
 
@@ -47,10 +48,10 @@ def _functions(answers: Answers) -> dict[str, Any]:
     def traced(function: Any, specs: dict[str, tf.TensorSpec]) -> Any:
         return tf.function(function, autograph=False).get_concrete_function(**specs)
 
+    answered = traced(from_ids, ids)
+    check_declared(answered.structured_outputs, answers.outputs_from_ids or answers.outputs)
     if answers.config.input == "tokens":
-        return dict.fromkeys((DEFAULT, TOKENS), traced(from_ids, ids))
-    return {
-        DEFAULT: traced(from_texts, texts),
-        TOKENS: traced(from_ids, ids),
-        TOKENIZE: traced(tokenize, texts),
-    }
+        return dict.fromkeys((DEFAULT, TOKENS), answered)
+    functions = {DEFAULT: traced(from_texts, texts), TOKENS: answered}
+    check_declared(functions[DEFAULT].structured_outputs, answers.outputs)
+    return functions | {TOKENIZE: traced(tokenize, texts)}

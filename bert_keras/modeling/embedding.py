@@ -50,6 +50,8 @@ class BertForSentenceEmbedding(BertModel):
         (2, 16)
     """
 
+    takes_pairs = False
+
     def __init__(
         self,
         config: BertConfig,

@@ -199,6 +199,7 @@ class BertForTokenClassification(_LabellingModel):
     """
 
     with_pooler = False
+    takes_pairs = False
     token_outputs = ("logits",)
 
     def call(

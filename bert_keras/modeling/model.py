@@ -1,24 +1,34 @@
 """What every BERT model has in common: how it is made, serialised, compiled and scored."""
 
-import json
 from collections import defaultdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import keras
 import tensorflow as tf
 
 from bert_keras.arithmetic import PLAIN, Arithmetic
 from bert_keras.config import BertConfig
-from bert_keras.config.model import read_json_object
+from bert_keras.errors import InputError
 from bert_keras.modeling.layers import Configured
 from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.objectives import Batch, SupervisedObjective, total_loss
-from bert_keras.optimizers import AdamW
-from bert_keras.tokenization import Tokenizer, WordPieceTokenizer
 
-OTHER_CONFIG_FILE, OTHER_FILES_FILE = "other_config.json", "other_files.json"
+if TYPE_CHECKING:  # models are handed their tokenizer
+    from bert_keras.tokenization import Tokenizer
+
+
+class Assets(Protocol):
+    """What writes and reads all of a model that a ``.keras`` file has beside its weights."""
+
+    def save(self, model: "BertModel", folder: Path) -> None:
+        """Puts it into a folder."""
+        ...
+
+    def load(self, model: "BertModel", folder: Path) -> None:
+        """Takes it out of a folder."""
+        ...
 
 
 class BertModel(Configured, keras.Model):
@@ -39,12 +49,16 @@ class BertModel(Configured, keras.Model):
         **kwargs: Arguments of ``keras.Model``, such as ``dtype`` for a policy.
     """
 
+    takes_pairs: ClassVar[bool] = True  # whether a pair of texts may be asked
+    needs_pairs: ClassVar[bool] = False  # whether a single text cannot
+
     built: bool
     config_class: ClassVar[type[BertConfig]] = BertConfig
     packed: bool
     encoder: Any
     report: Any  # where it was loaded: what went where
-    tokenizer: Tokenizer | None = None
+    tokenizer: "Tokenizer | None" = None
+    assets: ClassVar[Assets | None] = None  # the one of ``bert_keras.saving``, once it is imported
 
     def build(self, *shapes: Any) -> None:
         """Does nothing: the constructor has made the weights.
@@ -149,31 +163,29 @@ class BertModel(Configured, keras.Model):
         paths = [[weight.path for weight in model.weights] for model in (self, copy)]
         assert paths[0] == paths[1], "a model and its copy differ"
         copy.tokenizer = self.tokenizer
-        for old, new in zip(self._others().values(), copy._others().values(), strict=True):
-            new.update(old)
+        copy.other_config |= self.other_config
+        copy.other_files |= self.other_files
         if hasattr(self, "report"):
             copy.report = self.report
         return copy
 
     def save_assets(self, directory: str) -> None:
         """Puts the tokenizer, ``other_config`` and ``other_files`` into a ``.keras`` file."""
-        if self.tokenizer is not None:
-            self.tokenizer.save(directory, self.config.max_position_embeddings)
-        for file, values in self._others().items():
-            if values:
-                text = json.dumps(values, indent=2) + "\n"
-                (Path(directory) / file).write_text(text, encoding="utf-8")
+        if self.tokenizer is not None or self.other_config or self.other_files:
+            self._registered_assets().save(self, Path(directory))
 
     def load_assets(self, directory: str | None) -> None:
         """Takes out of a ``.keras`` file what this model has in it beside its weights."""
-        if directory and (Path(directory) / "vocab.txt").exists():
-            self.tokenizer = WordPieceTokenizer.from_pretrained(directory)
-        for file, values in self._others().items():
-            if directory and (Path(directory) / file).exists():
-                values.update(read_json_object(Path(directory) / file))
+        if directory and any(Path(directory).glob("*")):
+            self._registered_assets().load(self, Path(directory))
 
-    def _others(self) -> dict[str, dict[str, Any]]:
-        return {OTHER_CONFIG_FILE: self.other_config, OTHER_FILES_FILE: self.other_files}
+    def _registered_assets(self) -> Assets:
+        if self.assets is None:
+            raise InputError(
+                "a .keras file holds more of a model than weights: import bert_keras.saving, which "
+                "knows what"
+            )
+        return self.assets
 
 
 class SupervisedModel(BertModel):
@@ -208,17 +220,17 @@ class SupervisedModel(BertModel):
                 plain graph is the faster one.
             **kwargs: Passed on to ``keras.Model.compile``.
         """
+        if optimizer is None:
+            from bert_keras.optimizers import AdamW  # only here: models know no optimizer
+
+            optimizer = AdamW(1e-4)
         if getattr(optimizer, "loss_scaling", False):
             # Wrapped by Keras too, gradients would be unscaled twice.
             kwargs.setdefault("auto_scale_loss", False)
         if jit_compile is None:
             kinds = {device.device_type for device in tf.config.list_logical_devices()}
             jit_compile = "auto" if kinds & {"GPU", "TPU"} else False
-        super().compile(
-            optimizer=AdamW(1e-4) if optimizer is None else optimizer,
-            jit_compile=jit_compile,
-            **kwargs,
-        )
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles a loaded model as it was compiled when it was saved."""

@@ -15,6 +15,8 @@ from bert_keras.objectives import Batch, SoftmaxCrossEntropy, SumOf, SupervisedO
 class _PretrainingModel(HeadedModel):
     """A model that may have either head, with the objectives of both."""
 
+    takes_pairs = False
+
     def masked_lm_logits(self, inputs: Batch, tokens: tf.Tensor, layout: Layout) -> tf.Tensor:
         """Logits [B, P, V] at ``masked_lm_positions``, or [B, L, V] where none are given."""
         positions = inputs.get("masked_lm_positions")
@@ -122,6 +124,7 @@ class BertForNextSentencePrediction(_PretrainingModel):
     """
 
     heads: ClassVar[dict[str, type]] = {"next_sentence_head": NextSentenceHead}
+    takes_pairs = needs_pairs = True
 
     def call(
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None

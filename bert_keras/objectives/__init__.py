@@ -7,7 +7,14 @@ from bert_keras.objectives.classification import (
     SpanCrossEntropy,
     SquaredError,
 )
-from bert_keras.objectives.means import Means, WeightedMean, perplexity, sum_means, total_loss
+from bert_keras.objectives.means import (
+    Means,
+    WeightedMean,
+    divided,
+    mean_values,
+    perplexity,
+    total_loss,
+)
 from bert_keras.objectives.objective import Batch, Objective, SumOf, SupervisedObjective
 
 __all__ = [
@@ -22,7 +29,8 @@ __all__ = [
     "SumOf",
     "SupervisedObjective",
     "WeightedMean",
+    "divided",
+    "mean_values",
     "perplexity",
-    "sum_means",
     "total_loss",
 ]

@@ -1,7 +1,7 @@
 """Means that are not divided yet, so that they add up over batches, steps and replicas."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -64,8 +64,8 @@ def sum_over_replicas(value: tf.Tensor) -> tf.Tensor:
     return value
 
 
-def sum_means(means: Sequence[Means]) -> dict[str, tuple[float, float]]:
-    """Totals and weights summed over batches, in float64.
+def mean_values(means: Sequence[Means]) -> dict[str, float]:
+    """The means over all batches, added up in float64; one over nothing is left out.
 
     Args:
         means: Those of each batch, all of the same names.
@@ -73,10 +73,22 @@ def sum_means(means: Sequence[Means]) -> dict[str, tuple[float, float]]:
     if not means:
         return {}
     rows = tf.nest.map_structure(lambda value: float(value.numpy()), list(means))
-    return {
-        name: (sum(row[name].total for row in rows), sum(row[name].weight for row in rows))
-        for name in means[0]
-    }
+    return divided(
+        {
+            name: (sum(row[name].total for row in rows), sum(row[name].weight for row in rows))
+            for name in means[0]
+        }
+    )
+
+
+def divided(sums: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """The means by name of totals and weights; one over nothing is left out.
+
+    Example:
+        >>> divided({"mlm_loss": (6.0, 4.0), "nsp_loss": (0.0, 0.0)})
+        {'mlm_loss': 1.5}
+    """
+    return {name: total / weight for name, (total, weight) in sums.items() if weight}
 
 
 def perplexity(loss: float) -> float:

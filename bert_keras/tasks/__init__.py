@@ -2,33 +2,51 @@
 
 import bert_keras.backend  # noqa: F401 - before Keras is imported
 from bert_keras.tasks.answer_files import numbered, write_answers
+from bert_keras.tasks.answering import AnsweringTask, Confusion, Mistake
 from bert_keras.tasks.classification import Classification
-from bert_keras.tasks.evaluate import Evaluation, answer, answer_rows, evaluate, predict
+from bert_keras.tasks.evaluate import (
+    Evaluation,
+    answer,
+    answer_rows,
+    answering,
+    evaluate,
+    predict,
+)
+from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.fill_mask import Candidate, fill_mask
 from bert_keras.tasks.finetune import finetune
 from bert_keras.tasks.masked_lm import MaskedLM
 from bert_keras.tasks.multi_label import MultiLabel
-from bert_keras.tasks.registry import task_of
+from bert_keras.tasks.registry import register, task_of
 from bert_keras.tasks.regression import Regression
 from bert_keras.tasks.span import Span
 from bert_keras.tasks.tagging import Tagging
+from bert_keras.tasks.task import Prediction, Task
 
 __all__ = [
+    "AnsweringTask",
     "Candidate",
     "Classification",
+    "Confusion",
     "Evaluation",
+    "Feature",
     "MaskedLM",
+    "Mistake",
     "MultiLabel",
+    "Prediction",
     "Regression",
     "Span",
     "Tagging",
+    "Task",
     "answer",
     "answer_rows",
+    "answering",
     "evaluate",
     "fill_mask",
     "finetune",
     "numbered",
     "predict",
+    "register",
     "task_of",
     "write_answers",
 ]

@@ -11,8 +11,9 @@ from typing import Any
 
 from bert_keras.errors import InputError
 from bert_keras.files import refuse_existing, write_text_atomic
+from bert_keras.tasks.answering import AnsweringTask
 from bert_keras.tasks.reading import LABEL_SEPARATOR, Place
-from bert_keras.tasks.task import Prediction, Task
+from bert_keras.tasks.task import Prediction
 
 _logger = logging.getLogger("bert_keras")
 
@@ -49,20 +50,22 @@ def check_is_new(path: Path) -> None:
     refuse_existing(path)
 
 
-def check_fits(path: Path, task: Task) -> None:
-    """Refuses SQuAD's format for other tasks than span.
+def check_fits(path: Path, task: AnsweringTask) -> None:
+    """Refuses SQuAD's format for a task that does not answer questions.
 
     Raises:
         InputError: When that is so.
     """
-    if path.suffix.lower() == _SQUAD and task.name != "span":
+    if path.suffix.lower() == _SQUAD and not task.answers_questions:
         raise InputError(
             f"{path}: .json is SQuAD's format, for answers to questions, and the model's task is "
             f"{task.name}; choose .csv, .tsv or .jsonl"
         )
 
 
-def write_answers(path: Path, task: Task, examples: Sequence[Any], answers: Answers) -> None:
+def write_answers(
+    path: Path, task: AnsweringTask, examples: Sequence[Any], answers: Answers
+) -> None:
     """Writes the answers, under a temporary name first.
 
     A ``.jsonl`` has an object a line: row, id, text and the answer, whose fields are null for a

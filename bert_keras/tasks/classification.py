@@ -2,20 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from scipy.special import softmax
 from sklearn.metrics import confusion_matrix
 
 from bert_keras.errors import InputError
+from bert_keras.tasks.answering import Confusion, Mistake
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.metrics import accuracy, label_f1, macro_f1, matthews_correlation
 from bert_keras.tasks.reading import TextExample
+from bert_keras.tasks.registry import register
 from bert_keras.tasks.running import Outputs
-from bert_keras.tasks.task import Confusion, Mistake, Prediction
+from bert_keras.tasks.task import Prediction
 from bert_keras.tasks.texts import TextTask, in_order, label_of, logits_of, shown
 
 
+@register
 @dataclass(frozen=True, kw_only=True)
 class Classification(TextTask):
     """One of several labels; answers are ``{"label", "score", "scores"}``.
@@ -36,11 +39,15 @@ class Classification(TextTask):
     positive_label: str = ""
 
     name = "classification"
+    title = "Classification"
+    curves = ("accuracy", "f1_*", "macro_f1")
     columns = ("text", "label", "score")
     best_metric = "accuracy"
     problem_type = "single_label_classification"
     label_kind = "one"
     remembers = (*TextTask.remembers, "positive_label")
+    not_in_recipes = ("label_columns", "label_separator", "trained_on")
+    has_one_label = True
 
     def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
         """The labels found, numbers by value and names by the alphabet."""
@@ -121,6 +128,10 @@ class Classification(TextTask):
         """Right labels against given ones."""
         expected, given = _labels(examples, predictions)
         return Confusion(self.labels, confusion_matrix(expected, given, labels=list(self.labels)))
+
+    def decisions(self, prediction: Prediction) -> list[Any]:
+        """The label."""
+        return [prediction["label"]]
 
     def row(self, example: TextExample, prediction: Prediction) -> list[str]:
         """Text, label and its probability."""

@@ -7,12 +7,13 @@ from typing import Any
 
 from bert_keras.errors import InputError
 from bert_keras.modeling.model import BertModel
+from bert_keras.tasks.answering import AnsweringTask, Confusion, Mistake
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import and_more
 from bert_keras.tasks.registry import task_of
 from bert_keras.tasks.running import Advance, run_model, tokenizer_of
 from bert_keras.tasks.summary import long_texts, warn_of_unknown
-from bert_keras.tasks.task import Confusion, Mistake, Prediction, Task
+from bert_keras.tasks.task import Prediction, Task
 
 _logger = logging.getLogger("bert_keras")
 
@@ -64,7 +65,7 @@ def evaluate(model: BertModel, source: str, batch_size: int = 32, **settings: An
     task.labels_of(examples)  # so that one without a label shows before the model has run
     features = _features(model, task, examples)
     metrics, predictions = task.measure(model, examples, features, batch_size)
-    if not predictions:  # a masked LM's
+    if not isinstance(task, AnsweringTask):
         return Evaluation(metrics, None, [], [])
     wrong = (task.mistake(e, p) for e, p in zip(examples, predictions, strict=True))
     mistakes = sorted((m for m in wrong if m is not None), key=lambda m: -m.confidence)
@@ -109,15 +110,26 @@ def predict(
     pairs = [text_pairs] if isinstance(text_pairs, str) else text_pairs
     if pairs is not None and len(pairs) != len(texts):
         raise InputError(f"{len(texts)} texts need as many partners. Received: {len(pairs)}")
-    task = task_of(model, **settings)
+    task = answering(task_of(model, **settings))
     partners: Sequence[str | None] = pairs or [None] * len(texts)
     examples = [task.from_text(*row) for row in zip(texts, partners, strict=True)]
     return answer(model, task, examples, batch_size, on_progress)
 
 
+def answering(task: Task) -> AnsweringTask:
+    """The task, if its models answer texts.
+
+    Raises:
+        InputError: When they do not; names what does.
+    """
+    if not isinstance(task, AnsweringTask):
+        raise task.no_answers()
+    return task
+
+
 def answer(
     model: Any,
-    task: Task,
+    task: AnsweringTask,
     examples: Sequence[Any],
     batch_size: int = 32,
     on_progress: Advance | None = None,
@@ -130,7 +142,7 @@ def answer(
 
 def answer_rows(
     model: Any,
-    task: Task,
+    task: AnsweringTask,
     examples: Sequence[Any],
     batch_size: int = 32,
     on_progress: Advance | None = None,

@@ -19,7 +19,7 @@ from bert_keras.saving import load, save
 from bert_keras.saving.run_state import CHECKPOINTS_FOLDER, steps_in
 from bert_keras.tasks.best import KeepBest
 from bert_keras.tasks.feature import Feature
-from bert_keras.tasks.registry import make_task
+from bert_keras.tasks.registry import TASKS, make_task, with_every_key
 from bert_keras.tasks.split import check_labels, hold_out
 from bert_keras.tasks.start import layer_rates, start_model
 from bert_keras.tasks.summary import summarize, warn_of_unknown
@@ -79,8 +79,9 @@ def finetune(
     run = Run("finetune", workdir, config.distribution)
     data = replace(config.data, train=train or config.data.train, dev=dev or config.data.dev)
     with run.agreement(model or config.model.init, data.train, data.dev):
-        config = run.with_start(config.replace(data=data), model)
-        examples = _read(config, make_task(data))
+        task = make_task(data)
+        config = run.with_start(config.replace(data=with_every_key(data, task)), model)
+        examples = _read(config, task)
         run.set_sources(config, examples.description)
     with run.locked():
         if not run.is_finished():
@@ -231,10 +232,9 @@ class _DevScores:
 
 def _balanced(features: list[Feature], task: Task) -> list[Feature]:
     """The features with weights by which every label counts as much as any other."""
-    if task.name != "classification":
-        raise InputError(
-            f"train.class_weights is for data.task = 'classification'. Received: {task.name!r}"
-        )
+    if not task.has_one_label:
+        names = " or ".join(repr(name) for name, kind in TASKS.items() if kind.has_one_label)
+        raise InputError(f"train.class_weights is for data.task = {names}. Received: {task.name!r}")
     counts = Counter(feature.targets["labels"] for feature in features)
     weights = {label: len(features) / (len(counts) * count) for label, count in counts.items()}
     return [

@@ -10,24 +10,27 @@ from typing import Any
 
 import tensorflow as tf
 
-from bert_keras.config import DataConfig
+from bert_keras.config import MASKINGS, DataConfig
+from bert_keras.config.checks import one_of, require
 from bert_keras.data.masking import Masking
 from bert_keras.data.pretraining import make_masking
 from bert_keras.errors import InputError
-from bert_keras.modeling import BertForMaskedLM
+from bert_keras.modeling import BertForMaskedLM, BertForPreTraining
 from bert_keras.modeling.random import fold_in
-from bert_keras.objectives import perplexity
+from bert_keras.objectives import mean_values, perplexity
 from bert_keras.tasks.batches import ordered_batches, training_batches
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import TextExample
-from bert_keras.tasks.running import Outputs, mean_values, tokenizer_of
-from bert_keras.tasks.task import Mistake, Prediction
-from bert_keras.tasks.texts import TextTask
+from bert_keras.tasks.registry import register
+from bert_keras.tasks.running import tokenizer_of
+from bert_keras.tasks.task import Prediction, Task
+from bert_keras.tasks.texts import TextReader
 from bert_keras.tokenization import Tokenizer
 
 
+@register
 @dataclass(frozen=True, kw_only=True)
-class MaskedLM(TextTask):
+class MaskedLM(TextReader):
     """The masked words of a text; labels are not needed. Its answers are ``fill_mask``'s.
 
     A longer text becomes several sequences, so nothing of it is left out; the second text of a
@@ -48,20 +51,21 @@ class MaskedLM(TextTask):
     masking_rate: float = 0.15
 
     name = "masked_lm"
+    title = "Masked words"
+    objective = "mlm"
     model_class = BertForMaskedLM
-    columns = ("text",)
     best_metric = "mlm_accuracy"
-    remembers = ("max_seq_length",)
+    not_in_recipes = (*Task.not_in_recipes, "group_by_length")
 
     def __post_init__(self) -> None:
-        if self.windows or self.truncation != "head":
-            raise InputError(
-                "masked_lm reads the whole of every text: leave windows and truncation out"
-            )
+        one_of("data.masking", self.masking, MASKINGS)
+        rate = self.masking_rate
+        require("data.masking_rate must lie in [0, 1)", 0 <= rate < 1, rate)
 
-    def model_arguments(self) -> dict[str, Any]:
-        """None beside the architecture."""
-        return {}
+    @classmethod
+    def is_of(cls, model: Any) -> bool:
+        """Tell whether a model has the masked-LM head."""
+        return isinstance(model, (BertForMaskedLM, BertForPreTraining))
 
     def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
         """None: the words are the labels."""
@@ -120,30 +124,13 @@ class MaskedLM(TextTask):
         batches = plain.enumerate().map(mask)
         measure = model.objective.measure
         means = mean_values([measure(batch, model.forward(batch)) for batch in batches])
-        return means | {"mlm_perplexity": perplexity(means["mlm_loss"])}, []
+        if "mlm_loss" in means:
+            means["mlm_perplexity"] = perplexity(means["mlm_loss"])
+        return means, []
 
-    def decode(
-        self,
-        examples: Sequence[TextExample],
-        features: Sequence[Feature],
-        outputs: Sequence[Outputs],
-    ) -> list[Prediction]:
-        """Refuses: ``fill_mask`` answers."""
-        raise InputError("a masked-LM model gives no labels: use bert-keras fill-mask")
-
-    def score(
-        self, examples: Sequence[TextExample], predictions: Sequence[Prediction]
-    ) -> dict[str, float]:
-        """Nothing: ``measure`` says it all."""
-        return {}
-
-    def row(self, example: TextExample, prediction: Prediction) -> list[str]:
-        """There are none."""
-        return []
-
-    def mistake(self, example: TextExample, prediction: Prediction) -> Mistake | None:
-        """None are kept."""
-        return None
+    def no_answers(self) -> InputError:
+        """The command that has them."""
+        return InputError("a masked-LM model gives no labels: use bert-keras fill-mask")
 
     def _masking(self, tokenizer: Tokenizer) -> Masking:
         length = self.max_seq_length

@@ -2,22 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from scipy.special import expit
 
 from bert_keras.errors import InputError
+from bert_keras.tasks.answering import Mistake
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.metrics import multi_label_scores
 from bert_keras.tasks.reading import LABEL_SEPARATOR, TextExample
+from bert_keras.tasks.registry import register
 from bert_keras.tasks.running import Outputs
-from bert_keras.tasks.task import Mistake, Prediction
+from bert_keras.tasks.task import Prediction
 from bert_keras.tasks.texts import TextTask, in_order, label_of, logits_of, shown
 
 THRESHOLD = 0.5  # of the probability from which on a label is given
 
 
+@register
 @dataclass(frozen=True, kw_only=True)
 class MultiLabel(TextTask):
     """Any number of labels, none too; answers are ``{"labels", "scores"}``.
@@ -29,10 +32,13 @@ class MultiLabel(TextTask):
     """
 
     name = "multi_label"
+    title = "Classification"
+    curves = ("micro_f1", "macro_f1")
     columns = ("text", "labels")
     best_metric = "micro_f1"
     problem_type = "multi_label_classification"
     label_kind = "several"
+    not_in_recipes = ("trained_on",)
 
     def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
         """The single labels found, numbers by value and names by the alphabet."""
@@ -77,6 +83,10 @@ class MultiLabel(TextTask):
         expected = np.array([self.target(example) for example in examples])
         given = np.array([[int(name in p["labels"]) for name in self.labels] for p in predictions])
         return multi_label_scores(expected, given)
+
+    def decisions(self, prediction: Prediction) -> list[Any]:
+        """Of each label whether it is given."""
+        return [label in prediction["labels"] for label in prediction["scores"]]
 
     def row(self, example: TextExample, prediction: Prediction) -> list[str]:
         """Text, and its labels with their probabilities."""

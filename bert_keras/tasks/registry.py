@@ -1,65 +1,74 @@
 """Which tasks there are, and which one a recipe names or a model is for."""
 
-from dataclasses import fields
-from typing import Any
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
-from bert_keras.config import TaskDataConfig
-from bert_keras.config.checks import nearest, readable_length
-from bert_keras.errors import InputError
-from bert_keras.modeling import (
-    BertForMaskedLM,
-    BertForPreTraining,
-    BertForQuestionAnswering,
-    BertForSequenceClassification,
-    BertForTokenClassification,
+from bert_keras.config import TaskDataConfig, from_tables
+from bert_keras.config.checks import (
+    LEAST_LENGTH,
+    at_least,
+    nearest,
+    one_of,
+    readable_length,
 )
-from bert_keras.tasks.classification import Classification
-from bert_keras.tasks.masked_lm import MaskedLM
-from bert_keras.tasks.multi_label import MultiLabel
-from bert_keras.tasks.regression import Regression
-from bert_keras.tasks.span import Span
-from bert_keras.tasks.tagging import Tagging
+from bert_keras.errors import InputError
 from bert_keras.tasks.task import Task
+from bert_keras.training.curves import describe_curves
 
-TASKS: dict[str, type[Task]] = {
-    kind.name: kind for kind in (Classification, MultiLabel, Regression, Tagging, Span, MaskedLM)
-}
+TASKS: dict[str, type[Task]] = {}
 
-_OF_CLASS: dict[type, type[Task]] = {
-    BertForTokenClassification: Tagging,
-    BertForQuestionAnswering: Span,
-    BertForMaskedLM: MaskedLM,
-    BertForPreTraining: MaskedLM,
-}
-# Keys of ``[data]`` that no task reads itself.
-_OF_EVERY_TASK = ("task", "train", "dev", "dev_fraction", "stratify")
-# What JSON may have for a field whose default is of a type.
-_TYPES: dict[type, tuple[type, ...]] = {
-    int: (int,),
-    float: (int, float),
-    bool: (bool,),
-    str: (str,),
-}
+Kind = TypeVar("Kind", bound=type[Task])
+
+
+def register(kind: Kind) -> Kind:
+    """Make a task known by its name, to recipes, and by its class of models.
+
+    A class decorator; it stands above ``@dataclass``.
+
+    Example:
+        >>> @register  # doctest: +SKIP
+        ... @dataclass(frozen=True, kw_only=True)
+        ... class Ranking(AnsweringTask):
+        ...     name = "ranking"
+    """
+    TASKS[kind.name] = kind
+    describe_curves(kind.objective, kind.title, kind.unit, kind.curves)
+    return kind
 
 
 def make_task(data: TaskDataConfig) -> Task:
     """The task that ``[data]`` describes; with labels where it names them.
 
     Raises:
-        InputError: When a key is set that only other tasks read.
+        InputError: When there is no such task, or no such key; names the tasks that have the key.
     """
+    one_of("data.task", data.task, tuple(TASKS))
     kind = TASKS[data.task]
-    names = [field.name for field in fields(kind) if hasattr(data, field.name)]
-    for key in fields(data):
-        is_set = getattr(data, key.name) != key.default
-        if is_set and key.name not in (*names, *_OF_EVERY_TASK):
-            others = [n for n, k in TASKS.items() if key.name in (f.name for f in fields(k))]
-            raise InputError(
-                f"data.{key.name} is for {', '.join(others)}; data.task is {data.task!r}"
-            )
-    settings = {name: getattr(data, name) for name in names}
-    settings["labels"] = data.labels or data.label_columns or kind.labels
-    return kind(**settings)
+    if data.stratify and not kind.has_one_label:
+        raise InputError(_of_others("stratify", [k.name for k in TASKS.values() if k.has_one_label],
+                                    data.task))  # fmt: skip
+    keys = kind.recipe_keys()
+    for key in data.settings:
+        if key not in keys:
+            others = [name for name, other in TASKS.items() if key in other.recipe_keys()]
+            if others:
+                raise InputError(_of_others(key, others, data.task))
+            raise InputError(f"unknown key data.{key}; {nearest(key, [*data.own_keys(), *keys])}")
+    task = from_tables(kind, dict(data.settings), prefix="data.")
+    at_least("data.max_seq_length", task.max_seq_length, LEAST_LENGTH)
+    return task
+
+
+def with_every_key(data: TaskDataConfig, task: Task) -> TaskDataConfig:
+    """``[data]`` with every key of its task, as a run's ``config.toml`` has it."""
+    values = {name: getattr(task, name) for name in task.recipe_keys()}
+    plain = {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+    return replace(data, settings=plain)
+
+
+def _of_others(key: str, others: list[str], task: str) -> str:
+    names = " or ".join(map(repr, others))
+    return f"data.{key} is for data.task = {names}. Received: data.task = {task!r}"
 
 
 def task_of(model: Any, **settings: Any) -> Task:
@@ -79,37 +88,42 @@ def task_of(model: Any, **settings: Any) -> Task:
     for name in settings:
         if name not in possible:
             raise InputError(f"{kind.name} has no {name}; {nearest(name, possible)}")
-    longest, default = model.config.max_position_embeddings, model.default_length
-    default = min(default, Span.max_seq_length) if kind is Span else default
     # What a task has of its model by the same name.
     names = [n for n in ("labels", "function_to_apply") if n in possible and hasattr(model, n)]
-    of_model = {"max_seq_length": default} | {name: getattr(model, name) for name in names}
-    of_model |= _remembered(kind, model)
+    of_model = {"max_seq_length": kind.default_length(model)}
+    of_model |= {name: getattr(model, name) for name in names} | _remembered(kind, model)
     task = kind(**(of_model | settings))
+    longest = model.config.max_position_embeddings
     readable_length("max_seq_length", task.max_seq_length, longest)
     return task
 
 
+def has_task(model: Any) -> bool:
+    """Tell whether a model has a head for a task."""
+    return any(kind.is_of(model) for kind in TASKS.values())
+
+
 def _kind_of(model: Any) -> type[Task]:
-    """The task of a model."""
-    if isinstance(model, BertForSequenceClassification):
-        by_problem = {kind.problem_type: kind for kind in (Classification, MultiLabel, Regression)}
-        return by_problem[model.problem_type]
-    for model_class, kind in _OF_CLASS.items():
-        if isinstance(model, model_class):
-            return kind
-    raise InputError(
-        f"a {type(model).__name__} has no head for a task; fine-tune it first: bert-keras finetune"
-    )
+    """The task of a model; of several the one that it was trained for, where it says so."""
+    kinds = [kind for kind in TASKS.values() if kind.is_of(model)]
+    if not kinds:
+        raise InputError(
+            f"a {type(model).__name__} has no head for a task; fine-tune it first: bert-keras "
+            "finetune"
+        )
+    trained = (kind for kind in kinds if kind.remembered_key() in model.other_config)
+    return next(trained, kinds[0])
 
 
 def _remembered(kind: type[Task], model: Any) -> dict[str, Any]:
     """The settings of the task that the model's ``config.json`` keeps."""
     key = kind.remembered_key()
     values = model.other_config.get(key, {})
-    types = {f.name: _TYPES[type(f.default)] for f in fields(kind) if f.name in kind.remembers}
+    types = {f.name: type(f.default) for f in fields(kind) if f.name in kind.remembers}
+    # JSON has no difference between 1 and 1.0.
+    possible = {name: (int, float) if kind is float else (kind,) for name, kind in types.items()}
     if not isinstance(values, dict) or not all(
-        type(value) in types.get(name, ()) for name, value in values.items()
+        type(value) in possible.get(name, ()) for name, value in values.items()
     ):
         raise InputError(f"the model's config.json: {key} is damaged. Received: {values!r}")
     return values
@@ -117,8 +131,6 @@ def _remembered(kind: type[Task], model: Any) -> dict[str, Any]:
 
 def trained_length(model: Any) -> int | None:
     """The length that a model was fine-tuned at, in tokens; None where it does not say."""
-    try:
-        kind = _kind_of(model)
-    except InputError:  # no head for a task
+    if not has_task(model):
         return None
-    return _remembered(kind, model).get("max_seq_length")
+    return _remembered(_kind_of(model), model).get("max_seq_length")

@@ -13,14 +13,17 @@ from scipy.special import expit
 
 from bert_keras.errors import InputError
 from bert_keras.modeling.finetuning import label_names
+from bert_keras.tasks.answering import Mistake
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.metrics import pearson, spearman
 from bert_keras.tasks.reading import LABEL_SEPARATOR, TextExample
+from bert_keras.tasks.registry import register
 from bert_keras.tasks.running import Outputs
-from bert_keras.tasks.task import Mistake, Prediction
+from bert_keras.tasks.task import Prediction
 from bert_keras.tasks.texts import TextTask, label_of, logits_of, shown
 
 
+@register
 @dataclass(frozen=True, kw_only=True)
 class Regression(TextTask):
     """A number, or several; answers are ``{"score"}``, or ``{"scores"}`` by their names.
@@ -40,11 +43,16 @@ class Regression(TextTask):
     function_to_apply: str = "none"
 
     name = "regression"
+    title = "Regression"
+    objective = "regression"
+    unit = "squared error"
+    curves = ("spearman", "pearson")
     columns = ("text", "score")
     best_metric = "spearman"
     problem_type = "regression"
     label_kind = "number"
     confidence = "difference"
+    not_in_recipes = (*TextTask.not_in_recipes, "function_to_apply")
 
     def adapted_to(self, examples: Sequence[TextExample]) -> Self:
         """The task with a name for each number that the data have."""
@@ -97,6 +105,15 @@ class Regression(TextTask):
             for label, one in zip(self.labels, each, strict=True)
             for name, value in one.items()
         }
+
+    def decisions(self, prediction: Prediction) -> None:
+        """None: a number is no decision."""
+        return
+
+    def metrics(self) -> list[str]:
+        """The correlations; of several numbers their means, and each."""
+        each = (f"{name}_{label}" for label in self.labels for name in self.curves)
+        return [*self.curves, *(each if len(self.labels) > 1 else ())]
 
     def row(self, example: TextExample, prediction: Prediction) -> list[str]:
         """Text and number, or the numbers with their names."""

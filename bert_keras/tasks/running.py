@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.errors import InputError
-from bert_keras.objectives import Means, sum_means
+from bert_keras.objectives import Means, mean_values
 from bert_keras.tasks.batches import ordered_batches
 from bert_keras.tasks.feature import Feature
 from bert_keras.tokenization import Tokenizer
@@ -48,13 +48,6 @@ def run_model(
     for number, row in zip(order, rows, strict=True):
         in_order[number] = row
     return in_order, mean_values(means)
-
-
-def mean_values(means: Sequence[Means]) -> dict[str, float]:
-    """The means over all batches; 0 over nothing."""
-    return {
-        name: top / bottom if bottom else 0.0 for name, (top, bottom) in sum_means(means).items()
-    }
 
 
 def tokenizer_of(model: Any) -> Tokenizer:

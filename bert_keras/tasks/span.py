@@ -8,15 +8,18 @@ from typing import Any, Self
 
 import numpy as np
 
+from bert_keras.config.checks import at_least
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForQuestionAnswering
+from bert_keras.tasks.answering import AnsweringTask, Mistake
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.metrics import counts_characters
 from bert_keras.tasks.reading import QuestionExample, read_question_examples
+from bert_keras.tasks.registry import register
 from bert_keras.tasks.running import Outputs
 from bert_keras.tasks.span_answers import Origin, best_answers
 from bert_keras.tasks.span_scores import is_right, right_answers, span_scores
-from bert_keras.tasks.task import Mistake, Prediction, Task
+from bert_keras.tasks.task import Prediction, Task
 from bert_keras.tasks.windows import best_windows, cut_windows
 from bert_keras.tokenization import Encoding, SequenceTemplate, Tokenizer
 
@@ -27,8 +30,9 @@ _PASSED_OVER: Targets = (-1, -1)  # a place outside every sequence has no part i
 _NO_ANSWER: Targets = (0, 0)  # the place of the sequence's own token, BERT's [CLS]
 
 
+@register
 @dataclass(frozen=True, kw_only=True)
-class Span(Task):
+class Span(AnsweringTask):
     """The answer to a question, cut out of the text behind it.
 
     Answers are ``{"answer", "start", "end", "score", "no_answer_score", "nbest"}``: the answer
@@ -43,8 +47,9 @@ class Span(Task):
         max_question_length: Longest question in tokens; it is cut at its end.
         max_answer_length: Longest answer in tokens.
         n_best: How many answers, starts and ends are looked at.
-        no_answer_threshold: A question has no answer when ``no_answer_score`` is greater; infinite
-            when every question has one (SQuAD 1.1).
+        no_answer_threshold: A question has no answer when ``no_answer_score`` is greater: how much
+            likelier than the best answer "no answer" must be, in logits (section 4.3). Infinite
+            when every question has one (SQuAD 1.1); left out of a recipe, else the dev's best.
         finds_threshold: Whether fine-tuning is to find that threshold on the dev questions.
         one_window: Whether the first window of a text alone is read, as a file for phones does.
 
@@ -65,10 +70,26 @@ class Span(Task):
     one_window: bool = False
 
     name = "span"
+    title = "Answers"
+    objective = "span"
+    curves = ("f1", "best_f1", "exact_match")
     model_class = BertForQuestionAnswering
     columns = ("question", "answer", "score")
     best_metric = "f1"
     remembers = ("max_seq_length", "doc_stride", "max_answer_length", "no_answer_threshold")
+    not_in_recipes = (
+        *Task.not_in_recipes, "max_question_length", "n_best", "finds_threshold", "one_window",
+    )  # fmt: skip
+    answers_questions = True
+
+    def __post_init__(self) -> None:
+        at_least("data.doc_stride", self.doc_stride, 1)
+        at_least("data.max_answer_length", self.max_answer_length, 1)
+
+    @classmethod
+    def default_length(cls, model: Any) -> int:
+        """What the model reads, but no more than a window of the task."""
+        return min(super().default_length(model), cls.max_seq_length)
 
     def from_text(self, text: str, text_pair: str | None = None) -> QuestionExample:
         """A question and the text that answers it.
@@ -240,6 +261,14 @@ class Span(Task):
     def texts_of(self, example: QuestionExample) -> dict[str, str]:
         """The question; its text stands in the data, once for many questions."""
         return {"question": example.question}
+
+    def is_labelled(self, example: QuestionExample) -> bool:
+        """Tell whether the question has an answer, or is said to have none."""
+        return bool(example.answers or example.is_impossible)
+
+    def decisions(self, prediction: Prediction) -> list[Any]:
+        """The range of the answer."""
+        return [(prediction["start"], prediction["end"])]
 
     def row(self, example: QuestionExample, prediction: Prediction) -> list[str]:
         """Question, answer and its probability."""

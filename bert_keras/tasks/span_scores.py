@@ -29,8 +29,8 @@ def span_scores(examples: Questions, predictions: Sequence[Prediction]) -> dict[
     if not impossible.any():
         return result
     for name, values in given.items():
-        answered = values[~impossible]
-        result[f"has_answer_{name}"] = float(answered.mean()) if answered.size else 0.0
+        if not impossible.all():
+            result[f"has_answer_{name}"] = float(values[~impossible].mean())
     result["no_answer_accuracy"] = float(given["exact_match"][impossible].mean())
     preferences = [prediction["no_answer_score"] for prediction in predictions]
     likeliest = [

@@ -4,16 +4,16 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from scipy.special import softmax
 from sklearn.metrics import confusion_matrix
 
 from bert_keras.config.checks import one_of
-from bert_keras.config.finetune import TAG_SCHEMES
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForTokenClassification
+from bert_keras.tasks.answering import AnsweringTask, Confusion, Mistake
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.metrics import entity_scores, label_scores
 from bert_keras.tasks.reading import (
@@ -31,20 +31,20 @@ from bert_keras.tasks.recognition import (
     scheme_of_data,
     scheme_of_labels,
 )
+from bert_keras.tasks.registry import register
 from bert_keras.tasks.running import Outputs
-from bert_keras.tasks.schemes import OUTSIDE, SCHEMES, UNNAMED, Scheme, is_typed, type_of
-from bert_keras.tasks.tagging_answers import sentence_answer
+from bert_keras.tasks.schemes import OUTSIDE, SCHEMES, Scheme, is_typed, type_of
+from bert_keras.tasks.tagging_answers import sentence_answer, shown_answer, surest_mistake
 from bert_keras.tasks.tagging_features import sentence_features
-from bert_keras.tasks.task import Confusion, Mistake, Prediction, Task
+from bert_keras.tasks.task import Prediction, Task
 from bert_keras.tokenization import Tokenizer
 
 _logger = logging.getLogger("bert_keras")
 
-_SHOWN_AROUND = 5  # words on either side of a mistake
 
-
+@register
 @dataclass(frozen=True, kw_only=True)
-class Tagging(Task):
+class Tagging(AnsweringTask):
     """A tag for each word, and with them entities where the tags mark some.
 
     Answers are ``{"entities": [{"label", "start", "end", "text", "score"}], "words", "tags",
@@ -61,14 +61,19 @@ class Tagging(Task):
     From Python ``adapted_to(examples)`` comes before ``labels_of``: it finds the scheme.
 
     Attributes:
-        word_column: The column of the words, as in ``read_tagged_examples``.
-        tag_column: That of the tags.
-        text_column: The column of raw text, which is answered only; as in ``read_text_examples``.
-        header: Whether the first row of a table of raw text is its header; likewise.
-        tag_scheme: The scheme of the labels, one of ``SCHEMES``; empty where only the labels tell.
-        strict_entities: Whether entities are scored by seqeval's strict mode.
-        one_window: Whether the first window of a text alone is read, as a file for phones does;
-            the words behind it are in no entity.
+        word_column: The column of the words: its number from 1, or its name in CoNLL-U
+            (``"FORM"``) or a header; of JSON lines and data sets the field. Left out, it is found.
+        tag_column: The same for the tags, by default the last column or UPOS; ``"MISC:NER"`` is a
+            key in CoNLL-U's MISC.
+        text_column: The column of raw text, which is answered only.
+        header: Whether the first row of a table of raw text is its header.
+        tag_scheme: How the model's tags mark entities, one of ``SCHEMES``: ``"IOB1"``, ``"IOB2"``,
+            ``"IOE1"``, ``"IOE2"``, ``"BIOES"``, ``"BMES"``, ``"BIOS"``, ``"BILOU"``, ``"IO"`` (a
+            run of one label is an entity) or ``"plain"`` (a label for each word, no entities).
+            Left out, the training data decide, or the labels; data in another scheme are converted.
+        strict_entities: Whether entities are scored by seqeval's strict mode, in which tags that do
+            not follow the scheme mark none.
+        one_window: Whether the first window of a text alone is read, as a file for phones does.
 
     Example:
         >>> task = Tagging()
@@ -87,12 +92,16 @@ class Tagging(Task):
     one_window: bool = False
 
     name = "tagging"
+    title = "Tagging"
+    objective = "tagging"
+    curves = ("accuracy", "f1", "macro_f1")
     model_class = BertForTokenClassification
     remembers = ("max_seq_length", "tag_scheme", "strict_entities")
+    not_in_recipes = (*Task.not_in_recipes, "one_window")
 
     def __post_init__(self) -> None:
         if self.tag_scheme:
-            one_of("tag_scheme", self.tag_scheme, TAG_SCHEMES)
+            one_of("data.tag_scheme", self.tag_scheme, tuple(SCHEMES))
 
     @cached_property
     def scheme(self) -> Scheme:
@@ -120,10 +129,7 @@ class Tagging(Task):
         return TaggedExample.from_text(text, "the text")
 
     def read(self, source: str) -> list[TaggedExample]:
-        """The sentences of a file or data set, with tags in the scheme of the task's labels.
-
-        See ``read_tagged_examples``.
-        """
+        """The sentences of a file or data set, with tags in the scheme of the task's labels."""
         if self.text_column:
             raise InputError(
                 f"text_column = {self.text_column!r} names raw text, which has no tags; "
@@ -267,28 +273,28 @@ class Tagging(Task):
         """The text, or the words joined by spaces."""
         return {"text": example.text}
 
+    def is_labelled(self, example: TaggedExample) -> bool:
+        """Tell whether the words have tags."""
+        return example.tags is not None
+
+    def counted(self, examples: Sequence[TaggedExample], labelled: bool) -> tuple[int, str]:
+        """The entities that the tags mark, else the words."""
+        if labelled and self.scheme.has_entities:
+            return sum(len(self.scheme.spans(_tags(example))) for example in examples), "entities"
+        return sum(len(example.words) for example in examples), "words"
+
+    def decisions(self, prediction: Prediction) -> list[Any]:
+        """The tag of each word; None of one that was not read, which has no score."""
+        pairs = zip(prediction["tags"], prediction["scores"], strict=True)
+        return [tag if score else None for tag, score in pairs]
+
     def row(self, example: TaggedExample, prediction: Prediction) -> list[str]:
         """The text and its entities, or its words with their labels."""
-        if "entities" in prediction:
-            shown = ", ".join(
-                e["text"] + (f" ({e['label']} {e['score']:.2f})" if e["label"] != UNNAMED else "")
-                for e in prediction["entities"]
-            )
-        else:
-            pairs = zip(prediction["words"], prediction["tags"], strict=True)
-            shown = " ".join("/".join(pair) for pair in pairs)
-        return [" ".join(example.text.split()), shown]
+        return [" ".join(example.text.split()), shown_answer(prediction)]
 
     def mistake(self, example: TaggedExample, prediction: Prediction) -> Mistake | None:
         """The wrong tag that the model was surest of, with the words around."""
-        tags, given, scores = _tags(example), prediction["tags"], prediction["scores"]
-        wrong = [n for n, (tag, other) in enumerate(zip(tags, given, strict=True)) if tag != other]
-        if not wrong:
-            return None
-        word = max(wrong, key=lambda n: scores[n])
-        around = range(max(0, word - _SHOWN_AROUND), min(len(tags), word + _SHOWN_AROUND + 1))
-        shown = (f"[{example.words[n]}]" if n == word else example.words[n] for n in around)
-        return Mistake(scores[word], tags[word], given[word], " ".join(shown))
+        return surest_mistake(example.words, _tags(example), prediction)
 
 
 def _tags(example: TaggedExample) -> tuple[str, ...]:

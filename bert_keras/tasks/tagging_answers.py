@@ -4,10 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bert_keras.tasks.answering import Mistake
 from bert_keras.tasks.reading import TaggedExample
-from bert_keras.tasks.schemes import OUTSIDE, Scheme, Span
+from bert_keras.tasks.schemes import OUTSIDE, UNNAMED, Scheme, Span
 from bert_keras.tasks.tagging_features import Ranges
 from bert_keras.tasks.task import Prediction
+
+_SHOWN_AROUND = 5  # words on either side of a mistake
 
 
 def sentence_answer(
@@ -40,6 +43,28 @@ def sentence_answer(
         "ends": [s + len(word) for s, word in zip(example.starts, example.words, strict=True)],
         "scores": (sums / counts).tolist(),
     }
+
+
+def shown_answer(answer: Prediction) -> str:
+    """An answer as a line: its entities, or its words with their tags."""
+    if "entities" in answer:
+        return ", ".join(
+            e["text"] + (f" ({e['label']} {e['score']:.2f})" if e["label"] != UNNAMED else "")
+            for e in answer["entities"]
+        )
+    return " ".join("/".join(pair) for pair in zip(answer["words"], answer["tags"], strict=True))
+
+
+def surest_mistake(words: Sequence[str], tags: Sequence[str], answer: Prediction) -> Mistake | None:
+    """The wrong tag of an answer that the model was surest of, with the words around."""
+    given, scores = answer["tags"], answer["scores"]
+    wrong = [n for n, (tag, other) in enumerate(zip(tags, given, strict=True)) if tag != other]
+    if not wrong:
+        return None
+    word = max(wrong, key=lambda n: scores[n])
+    around = range(max(0, word - _SHOWN_AROUND), min(len(tags), word + _SHOWN_AROUND + 1))
+    shown = (f"[{words[n]}]" if n == word else words[n] for n in around)
+    return Mistake(scores[word], tags[word], given[word], " ".join(shown))
 
 
 def _entity(

@@ -1,49 +1,46 @@
-"""What every fine-tuning task is: from rows of data to the model's answers and their score."""
+"""What every fine-tuning task is: from rows of data to sequences, batches and a measure."""
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
-import numpy as np
 import tensorflow as tf
 
 from bert_keras.errors import InputError
+from bert_keras.modeling.model import SupervisedModel
 from bert_keras.saving import load
 from bert_keras.tasks.batches import training_batches
 from bert_keras.tasks.feature import Feature
-from bert_keras.tasks.running import Outputs, run_model
 from bert_keras.tokenization import Tokenizer
 
 Prediction = dict[str, Any]
 
 
-class Mistake(NamedTuple):
-    """An answer that was wrong, and how sure the model was of it, or how far off."""
-
-    confidence: float
-    expected: str
-    predicted: str
-    text: str
-
-
-class Confusion(NamedTuple):
-    """How often each label (rows) was given each label (columns); ``counts`` [n, n]."""
-
-    labels: tuple[str, ...]
-    counts: np.ndarray
-
-
 @dataclass(frozen=True, kw_only=True)
 class Task(ABC):
-    """A kind of question that a fine-tuned BERT answers (Devlin et al. 2018, section 3.2).
+    """A kind of question that a fine-tuned BERT learns to answer (Devlin et al. 2018, section 3.2).
+
+    Its fields are also its keys of a recipe's ``[data]``, but for those ``not_in_recipes``. What
+    gives answers to texts is an ``AnsweringTask``.
 
     Attributes:
         labels: The labels' names in the order of their numbers; empty where there are none.
         max_seq_length: Longest sequence of a feature, in tokens with the special ones.
-        group_by_length: As in ``training_batches``.
+        group_by_length: Whether batches are made of sequences of like lengths: less padding for
+            attention, the only part that computes it, but batches that teach less.
+        name: What ``data.task`` calls it.
+        title: What its curves are called.
+        objective: How the names of its model's loss and accuracy begin.
+        unit: What its loss is measured in.
+        curves: The metrics on the dev examples that are drawn; ``*`` stands for anything.
+        model_class: The class of its models.
+        remembers: The fields that a model's ``config.json`` keeps.
+        not_in_recipes: The fields that a recipe does not set.
+        has_one_label: Whether an example has one of the labels, so that a share of each label's
+            may be held out, and labels may be weighted.
     """
 
     labels: tuple[str, ...] = ()
@@ -51,26 +48,51 @@ class Task(ABC):
     group_by_length: bool = False
 
     name: ClassVar[str]
-    model_class: ClassVar[type]
-    confidence: ClassVar[str] = "confidence"  # what orders the mistakes
-    remembers: ClassVar[tuple[str, ...]] = ("max_seq_length",)  # what ``config.json`` keeps
+    title: ClassVar[str]
+    objective: ClassVar[str]
+    unit: ClassVar[str] = "nats"
+    curves: ClassVar[tuple[str, ...]] = ()
+    model_class: ClassVar[type[SupervisedModel]]
+    remembers: ClassVar[tuple[str, ...]] = ("max_seq_length",)
+    not_in_recipes: ClassVar[tuple[str, ...]] = ("labels",)
+    has_one_label: ClassVar[bool] = False
 
-    @property
-    @abstractmethod
-    def columns(self) -> tuple[str, ...]:
-        """The columns of ``row``."""
+    @classmethod
+    def recipe_keys(cls) -> list[str]:
+        """The keys of ``[data]`` that the task reads."""
+        return [field.name for field in fields(cls) if field.name not in cls.not_in_recipes]
+
+    @classmethod
+    def is_of(cls, model: Any) -> bool:
+        """Tell whether a model has the head for this task."""
+        return isinstance(model, cls.model_class)
+
+    @classmethod
+    def default_length(cls, model: Any) -> int:
+        """``max_seq_length`` for a model that does not say what it was trained at."""
+        return int(model.default_length)
 
     @property
     @abstractmethod
     def best_metric(self) -> str:
         """The metric that chooses the best model; higher is better."""
 
+    def metrics(self) -> list[str]:
+        """The metrics of which a recipe may choose ``best_metric``."""
+        return [self.best_metric]
+
     def adapted_to(self, examples: Sequence[Any]) -> Self:
         """The task with the settings that the data it learns from decide."""
         return self
 
     def with_labels(self, labels: Sequence[str]) -> Self:
-        """The task over these labels."""
+        """The task over these labels.
+
+        Raises:
+            InputError: When one is blank.
+        """
+        if not all(map(str.strip, labels)):
+            raise InputError(f"every label needs a name. Received: {labels!r}")
         return replace(self, labels=tuple(labels))
 
     @classmethod
@@ -85,22 +107,11 @@ class Task(ABC):
         return {self.remembered_key(): {n: v for n, v in values.items() if v != math.inf}}
 
     @abstractmethod
-    def from_text(self, text: str, text_pair: str | None = None) -> Any:
-        """The example of a text, or of a pair, that is to be answered."""
-
-    @abstractmethod
     def read(self, source: str) -> list[Any]:
         """The examples of a file or data set, with labels where it has them.
 
         Raises:
             InputError: When it cannot be read; names the row.
-        """
-
-    @abstractmethod
-    def read_texts(self, source: str) -> list[Any]:
-        """The examples of a file that are to be answered, one for every row.
-
-        Labels are passed over; a text may be empty.
         """
 
     @abstractmethod
@@ -149,23 +160,6 @@ class Task(ABC):
             InputError: When a label is not one of the task's; names the row.
         """
 
-    @abstractmethod
-    def decode(
-        self, examples: Sequence[Any], features: Sequence[Feature], outputs: Sequence[Outputs]
-    ) -> list[Prediction]:
-        """The answer to each example, of plain Python values.
-
-        Args:
-            examples: The examples.
-            features: Their features.
-            outputs: The model's outputs for each feature, as float32; those for tokens [L, ...]
-                without padding.
-        """
-
-    @abstractmethod
-    def score(self, examples: Sequence[Any], predictions: Sequence[Prediction]) -> dict[str, float]:
-        """The task's metrics, by their names in the field; shares are fractions."""
-
     def found(self, scores: dict[str, float]) -> dict[str, Any]:
         """The settings that an evaluation of the dev examples found; the model keeps them."""
         return {}
@@ -182,32 +176,12 @@ class Task(ABC):
         """
         if not name or name == self.best_metric:
             return self.best_metric
-        lower_is_better = ("_error", "_threshold")  # or neither is
-        possible = [name for name in self.score([], []) if not name.endswith(lower_is_better)]
-        if name not in possible:
+        if name not in self.metrics():
             raise InputError(
                 f"train.best_metric is {name!r}, which {self.name} does not have; its metrics: "
-                f"{', '.join(possible or [self.best_metric])}"
+                f"{', '.join(self.metrics())}"
             )
         return name
-
-    @abstractmethod
-    def texts_of(self, example: Any) -> dict[str, str]:
-        """The texts of an example, by their names in files of answers."""
-
-    @abstractmethod
-    def row(self, example: Any, prediction: Prediction) -> list[str]:
-        """The answer as a row of a table, under ``columns``."""
-
-    @abstractmethod
-    def mistake(self, example: Any, prediction: Prediction) -> Mistake | None:
-        """What was wrong with an answer; None when it was right."""
-
-    def confusion(
-        self, examples: Sequence[Any], predictions: Sequence[Prediction]
-    ) -> Confusion | None:
-        """The confusion matrix; None where the task has none."""
-        return None
 
     def batches(
         self,
@@ -222,11 +196,12 @@ class Task(ABC):
         pad_id, group = tokenizer.pad_id, self.group_by_length
         return training_batches(features, batch_size, pad_id, seed, start_step, length, group)
 
+    @abstractmethod
     def measure(
         self, model: Any, examples: Sequence[Any], features: Sequence[Feature], batch_size: int = 32
     ) -> tuple[dict[str, float], list[Prediction]]:
-        """The model's losses and metrics on labelled examples, and its answers to them."""
-        outputs, means = run_model(model, features, batch_size)
-        predictions = self.decode(examples, features, outputs)
-        losses = {name: value for name, value in means.items() if name.endswith("_loss")}
-        return losses | self.score(examples, predictions), predictions
+        """The model's losses and metrics on labelled examples, and its answers to them, if any."""
+
+    def no_answers(self) -> InputError:
+        """The error for who asks for answers of a task that gives none."""
+        return InputError(f"a model of the task {self.name} gives no answers to predict")

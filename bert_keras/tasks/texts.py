@@ -7,72 +7,143 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
+from bert_keras.config.checks import at_least, one_of, require
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSequenceClassification
+from bert_keras.modeling.model import SupervisedModel
+from bert_keras.tasks.answering import AnsweringTask
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import LABEL_SEPARATOR, LabelRules, TextExample, read_text_examples
 from bert_keras.tasks.running import Outputs
 from bert_keras.tasks.task import Task
 from bert_keras.tasks.windows import cut_windows, overlapping
 from bert_keras.tokenization import Tokenizer
+from bert_keras.tokenization.truncation import TRUNCATIONS
 
 _SHOWN = 20  # labels in a message
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextTask(Task):
-    """A task whose examples are texts or pairs of them.
-
-    Longer ones are cut, the longer of the two first (Devlin et al. 2018, figure 4 a and b), or
-    read in windows whose logits are averaged, in training as in prediction.
+class TextReader(Task):
+    """A task whose examples are texts or pairs, from the columns of a table or data set.
 
     Attributes:
-        truncation: Which part of a longer text stays: ``"head"``, ``"tail"`` or ``"head_tail"``;
-            see ``Tokenizer.encode``.
-        windows: Whether a longer text is read in several windows instead, each overlapping the one
-            before by a quarter; its logits are the mean over them. For single texts.
-        max_windows: The most windows of a text; what follows them is not read.
-        trained_on: ``"texts"``, ``"pairs"`` or ``"both"``; empty where the model does not say.
         text_column: The column of the text, where its name is none of the known ones.
-        text_pair_column: The same for the second text.
-        label_column: The same for the label.
-        label_columns: The columns of a table that has one of 0 and 1 for each label.
-        label_separator: What stands between several labels in a cell.
-        ignore_labels: Labels whose rows are left out.
-        header: Whether a table's first row is its header; None finds out.
+        text_pair_column: The same for the second text of a pair.
+        label_column: The same for the label. Columns of a table without a header are named by
+            their number: ``"1"`` is the first.
+        header: Whether a table's first row is its header; None where its names are to tell.
     """
 
     text_column: str = ""
     text_pair_column: str = ""
     label_column: str = ""
+    header: bool | None = None
+
+    def from_text(self, text: str, text_pair: str | None = None) -> TextExample:
+        """The example of a text or pair."""
+        return TextExample(text=text, text_pair=text_pair, label=None, where="the text")
+
+    def read(self, source: str) -> list[TextExample]:
+        """The rows of a table or data set, without labels; see ``read_text_examples``."""
+        return self._read(source, None, labelled=True)
+
+    def _read(
+        self,
+        source: str,
+        labels: LabelRules | None,
+        labelled: bool,
+        label_columns: tuple[str, ...] = (),
+    ) -> list[TextExample]:
+        return read_text_examples(
+            source,
+            self.text_column,
+            self.text_pair_column,
+            self.label_column,
+            label_columns,
+            self.header,
+            labels,
+            labelled,
+        )
+
+    def key(self, example: TextExample) -> str:
+        """The text, or both of a pair."""
+        return "\t".join([example.text, example.text_pair or ""])
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextTask(TextReader, AnsweringTask):
+    """A task that gives a text or a pair of texts one answer.
+
+    Longer ones are cut, the longer of the two first (Devlin et al. 2018, figure 4 a and b), or
+    read in windows whose logits are averaged, in training as in prediction.
+
+    Attributes:
+        labels: The labels in the order of their numbers; left out, those found in the data, sorted.
+            Lists of 0 and 1, transformers' multi-label format, are read by this order.
+        label_columns: The columns of a table that has one of 0 and 1 for each label. They name the
+            labels, in this order.
+        label_separator: What stands between several labels in a cell.
+        ignore_labels: Labels whose rows are left out, of the training and the dev examples:
+            ``["-"]`` for SNLI; ``""`` is an empty cell, ``"null"`` and ``"NaN"`` are JSON's.
+        truncation: Which part of a text is read that has more tokens: ``"head"``, its beginning;
+            ``"tail"``, its end; ``"head_tail"``, a quarter from its beginning and the rest from its
+            end (Sun et al. 2019, section 5.3.1).
+        windows: Whether a longer text is read in several windows instead, each overlapping the one
+            before by a quarter; its logits are the mean over them. For single texts. A step's
+            memory grows with the windows of its texts.
+        max_windows: The most windows of a text.
+        trained_on: ``"texts"``, ``"pairs"`` or ``"both"``; empty where a model does not say.
+    """
+
     label_columns: tuple[str, ...] = ()
     label_separator: str = LABEL_SEPARATOR
     ignore_labels: tuple[str, ...] = ()
-    header: bool | None = None
     truncation: str = "head"
     windows: bool = False
     max_windows: int = 16
     trained_on: str = ""
 
+    objective = "classification"
+    model_class: ClassVar[type[SupervisedModel]] = BertForSequenceClassification
     remembers: ClassVar[tuple[str, ...]] = (
         "max_seq_length", "truncation", "windows", "max_windows", "trained_on",
     )  # fmt: skip
-    model_class: ClassVar[type] = BertForSequenceClassification
-    problem_type = ""
-    label_kind: ClassVar[Literal["one", "several", "number"] | None] = None  # None: not read
+    not_in_recipes = (*Task.not_in_recipes, "label_columns", "label_separator", "trained_on")
+    problem_type: ClassVar[str]
+    label_kind: ClassVar[Literal["one", "several", "number"]]
 
     def __post_init__(self) -> None:
+        one_of("data.truncation", self.truncation, TRUNCATIONS)
+        at_least("data.max_windows", self.max_windows, 1)
+        require("data.label_separator must not be empty", self.label_separator != "", "")
         if self.windows and self.truncation != "head":
             raise InputError(
                 f"windows read the whole of a long text, truncation = {self.truncation!r} cuts it: "
                 "choose one"
             )
+        for name in ("labels", "label_columns"):
+            values = getattr(self, name)
+            is_good = len(set(values)) == len(values)
+            require(f"data.{name} must be different names", is_good, values)
+        given = self.labels, self.label_columns
+        require(
+            "data.labels and data.label_columns must have the same names where both are given",
+            not all(given) or set(self.labels) == set(self.label_columns),
+            given,
+        )
+
+    @classmethod
+    def is_of(cls, model: Any) -> bool:
+        """Tell whether a model has a head for the whole text, of this problem type."""
+        return super().is_of(model) and model.problem_type == cls.problem_type
 
     def adapted_to(self, examples: Sequence[TextExample]) -> Self:
-        """The task that knows whether its examples are pairs."""
+        """The task that knows whether its examples are pairs, and the columns that are labels."""
         pairs = sum(example.text_pair is not None for example in examples)
         some = "both" if pairs < len(examples) else "pairs"
-        return replace(self, trained_on=some if pairs else "texts")
+        labels = self.labels or self.label_columns
+        return replace(self, labels=labels, trained_on=some if pairs else "texts")
 
     def cut_by(self, pairs: bool = False) -> str:
         """The length, and what is done about longer texts; windows are for single ones."""
@@ -85,41 +156,23 @@ class TextTask(Task):
         """Labels and problem type."""
         return super().model_arguments() | {"problem_type": self.problem_type}
 
-    def from_text(self, text: str, text_pair: str | None = None) -> TextExample:
-        """The example of a text or pair."""
-        return TextExample(text=text, text_pair=text_pair, label=None, where="the text")
-
     def read(self, source: str) -> list[TextExample]:
-        """The rows of a table or data set; see ``read_text_examples``."""
-        rules = None
-        if self.label_kind:
-            rules = LabelRules(
-                kind=self.label_kind,
-                names=self.labels,
-                separator=self.label_separator,
-                ignored=self.ignore_labels,
-            )
-        return self._read(source, rules, labelled=True)
+        """The rows of a table or data set, with their labels; see ``read_text_examples``."""
+        rules = LabelRules(
+            kind=self.label_kind,
+            names=self.labels or self.label_columns,
+            separator=self.label_separator,
+            ignored=self.ignore_labels,
+        )
+        return self._read(source, rules, labelled=True, label_columns=self.label_columns)
 
     def read_texts(self, source: str) -> list[TextExample]:
         """The rows without their labels."""
-        return self._read(source, None, labelled=False)
+        return self._read(source, None, labelled=False, label_columns=self.label_columns)
 
-    def _read(self, source: str, labels: LabelRules | None, labelled: bool) -> list[TextExample]:
-        return read_text_examples(
-            source,
-            self.text_column,
-            self.text_pair_column,
-            self.label_column,
-            self.label_columns,
-            self.header,
-            labels,
-            labelled,
-        )
-
-    def key(self, example: TextExample) -> str:
-        """The text, or both of a pair."""
-        return "\t".join([example.text, example.text_pair or ""])
+    def is_labelled(self, example: TextExample) -> bool:
+        """Tell whether the text has a label."""
+        return example.label is not None
 
     def features(self, examples: Sequence[TextExample], tokenizer: Tokenizer) -> list[Feature]:
         """One sequence each, or the windows of each."""

@@ -5,6 +5,8 @@ from typing import Any
 
 from bert_keras.errors import InputError
 
+TRUNCATIONS = ("head", "tail", "head_tail")
+
 
 def tokens_from_head(kept: Any, truncation: str) -> Any:
     """The number of kept tokens that are a text's first ones; the others are its last.

@@ -1,31 +1,48 @@
 """The learning curves of a run, beside what guessing would reach."""
 
 import itertools
-import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_file
+from bert_keras.objectives.means import LOSS
 from bert_keras.saving.mark import read_mark
 from bert_keras.training.metrics import METRICS_FILE, read_metrics
 
 CURVES_FILE = "curves.png"
 
-_TASKS = {
-    "mlm": "Masked words",
-    "nsp": "Next sentence",
-    "classification": "Classification",
-    "regression": "Regression",
-    "tagging": "Tagging",
-    "span": "Answers",
-}
-# What fine-tuning measures on the dev examples beside the loss, of which those that are there
-# share a panel.
-_METRICS = re.compile(r"accuracy|f1(_.+)?|(micro|macro|best)_f1|exact_match|spearman|pearson")
+
+class _Description(NamedTuple):
+    title: str
+    unit: str
+
+
+# By the beginning of the names of a loss and an accuracy, in the order of their panels; and the
+# metrics on the dev examples, of which those that are there share a panel.
+_DESCRIBED: dict[str, _Description] = {}
+_METRICS: set[str] = set()
+
+
+def describe_curves(
+    objective: str, title: str, unit: str = "nats", metrics: Sequence[str] = ()
+) -> None:
+    """Says what the curves of an objective are called, for every picture that is drawn from now on.
+
+    Args:
+        objective: How the names of its loss and its accuracy begin; the first title of one stays.
+        title: Its name.
+        unit: What the loss is measured in.
+        metrics: What fine-tuning measures on the dev examples beside the loss and is drawn; ``*``
+            stands for anything.
+    """
+    _DESCRIBED.setdefault(objective, _Description(title, unit))
+    _METRICS.update(metrics)
 
 
 def plot_curves(workdir: str | Path) -> Path:
@@ -54,20 +71,14 @@ def plot_curves(workdir: str | Path) -> Path:
             f"{workdir} has no {METRICS_FILE} with a finished step; is it a work directory?"
         )
     figure = Figure(figsize=(10, 7), layout="constrained")
-    tasks = [task for task in _TASKS if any(f"{task}_loss" in line for line in lines)]
-    panels = figure.subplots(2, max(1, len(tasks)), squeeze=False)
-    for column, task in enumerate(tasks):
-        title = _TASKS[task]
-        loss, accuracy = f"{task}_loss", f"{task}_accuracy"
-        unit = "squared error" if task == "regression" else "nats"
-        _panel(panels[0][column], lines, loss, f"{title}: loss ({unit})", None)
-        _panel(
-            panels[1][column],
-            lines,
-            accuracy,
-            f"{title}: accuracy",
-            f"{task}_baseline_accuracy",
-        )
+    logged = dict.fromkeys(name for line in lines for name in line)
+    found = [name.removesuffix(LOSS) for name in logged if name.endswith(LOSS)]
+    panels = figure.subplots(2, max(1, len(found)), squeeze=False)
+    for column, name in enumerate(found):
+        title, unit = _DESCRIBED.get(name, _Description(name.replace("_", " "), "its unit"))
+        baseline = f"{name}_baseline_accuracy"
+        _panel(panels[0][column], lines, f"{name}{LOSS}", f"{title}: loss ({unit})", None)
+        _panel(panels[1][column], lines, f"{name}_accuracy", f"{title}: accuracy", baseline)
     _metrics(panels[1][0], lines)
     path = workdir / CURVES_FILE
     if path.exists() and read_mark(workdir) is None:
@@ -112,7 +123,8 @@ def _panel(
 
 def _metrics(axes: Axes, lines: list[dict[str, Any]]) -> None:
     """Adds the dev examples' metrics to the panel of the accuracy."""
-    for name in dict.fromkeys(name for line in lines for name in line if _METRICS.fullmatch(name)):
+    drawn = (name for line in lines for name in line if any(fnmatchcase(name, m) for m in _METRICS))
+    for name in dict.fromkeys(drawn):
         points = [(line["step"], line[name]) for line in lines if line.get(name) is not None]
         if points:
             axes.plot(*zip(*points, strict=True), marker="o", markersize=3, label=f"dev {name}")

@@ -16,12 +16,16 @@ from bert_keras.errors import InputError
 from bert_keras.modeling import BertForPreTraining
 from bert_keras.optimizers import AdamW
 from bert_keras.saving import load, save
+from bert_keras.training.curves import describe_curves
 from bert_keras.training.optimizer import make_optimizer
 from bert_keras.training.phases import pretraining_phases, say_epochs
 from bert_keras.training.run import Run
 from bert_keras.training.steps import TrainStep
 from bert_keras.training.strategy import check_batches, host_of, is_chief
 from bert_keras.training.trainer import Trainer
+
+describe_curves("mlm", "Masked words")
+describe_curves("nsp", "Next sentence")
 
 
 def pretrain(

@@ -1,11 +1,10 @@
 """Means and time since the last line of the log."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from bert_keras.objectives import Means
+from bert_keras.objectives import Means, divided
 
 Sums = dict[str, list[float]]
 
@@ -74,12 +73,8 @@ class Window:
         self._behind += time.monotonic() - start
 
     def means(self) -> dict[str, float]:
-        """The value of each mean over the settled steps, the count of tokens apart."""
-        return {
-            name: total / weight if weight else math.nan
-            for name, (total, weight) in self.sums.items()
-            if name != "tokens"
-        }
+        """The means over the settled steps that are over something, the count of tokens apart."""
+        return divided({name: pair for name, pair in self.sums.items() if name != "tokens"})
 
     def close(self) -> dict[str, float]:
         """The means and what they took, of the settled steps; begins anew.

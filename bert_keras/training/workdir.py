@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from bert_keras.config import dump_toml, flat, from_tables
+from bert_keras.config import all_values, dump_toml, flat, from_tables
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory, check_utf8, hash_files, write_text_atomic
 from bert_keras.saving import load, save
@@ -295,10 +295,10 @@ def _difference(earlier: RunMark, now: Any) -> str:
         config = from_tables(type(now), dict(earlier.config))
     except InputError as error:
         return str(error)
-    before, after = (flat(dataclasses.asdict(each)) for each in (config, now))
-    for name in before:
-        is_left_open = name in DERIVED and not after[name]
+    before, after = (flat(all_values(each)) for each in (config, now))
+    for name, value in after.items():  # an earlier version recorded the keys of other tasks, too
+        is_left_open = name in DERIVED and not value
         is_free = name in MOVABLE or name.partition(".")[0] in FREE_TABLES
-        if not is_free and before[name] != after[name] and not is_left_open:
-            return f"{name} = {before[name]!r} there, {after[name]!r} here"
+        if not is_free and before.get(name) != value and not is_left_open:
+            return f"{name} = {before.get(name)!r} there, {value!r} here"
     return ""

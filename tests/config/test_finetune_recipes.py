@@ -1,6 +1,6 @@
 import pytest
 
-from bert_keras.config import FinetuneConfig, TaskDataConfig, load_toml
+from bert_keras.config import FinetuneConfig, TaskDataConfig, dump_toml, load_toml
 from bert_keras.errors import InputError
 
 NAMES = ["sst2", "mrpc", "wnut16", "squad", "chnsenticorp", "domain-mlm"]
@@ -24,7 +24,6 @@ def test_steps_follow_from_epochs_unless_they_are_set():
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("data.task=clasification", "did you mean 'classification'"),
         ("train.class_weights=even", "train.class_weights cannot be 'even'"),
         ("optimizer.layer_decay=0", "optimizer.layer_decay must lie in"),
         ("train.epochs=0", "train.epochs must be a number above 0"),
@@ -38,20 +37,17 @@ def test_an_impossible_value_is_said_with_its_key(setting, message, repository):
         load_toml(FinetuneConfig, repository / "configs" / "finetune" / "sst2.toml", [setting])
 
 
-def test_columns_and_labels_may_be_numbers(tmp_path):
-    (tmp_path / "a.toml").write_text("[data]\nlabel_column = 1\nlabels = [0, 1]\n")
-    data = load_toml(FinetuneConfig, tmp_path / "a.toml", ["data.text_column=2"]).data
-    assert (data.text_column, data.label_column, data.labels) == ("2", "1", ("0", "1"))
+def test_keys_of_a_task_stay_as_they_stand_and_are_written_beside_those_of_every_task(tmp_path):
+    (tmp_path / "a.toml").write_text("[data]\ntask = 'x'\nlabels = [0, 1]\n")
+    config = load_toml(FinetuneConfig, tmp_path / "a.toml", ["data.text_column=2"])
+    given = {"labels": [0, 1], "text_column": 2}
+    assert config.data == TaskDataConfig(task="x", **given)
+    assert config.data.settings == given
+    (tmp_path / "b.toml").write_text(dump_toml(config))
+    assert load_toml(FinetuneConfig, tmp_path / "b.toml") == config
 
 
-@pytest.mark.parametrize("task", ["multi_label", "regression", "tagging", "span", "masked_lm"])
-def test_a_share_of_each_label_is_held_out_in_classification_alone(task):
-    with pytest.raises(InputError, match=r"data.stratify is for data.task = 'classification'"):
-        TaskDataConfig(task=task, stratify=True)
-
-
-def test_names_and_columns_of_labels_are_the_same():
-    data = {"task": "multi_label", "label_columns": ("a", "b")}
-    assert TaskDataConfig(**data, labels=("b", "a")).labels == ("b", "a")
-    with pytest.raises(InputError, match="must have the same names where both are given"):
-        TaskDataConfig(**data, labels=("a", "c"))
+def test_a_table_below_data_is_no_key_of_its_own(tmp_path):
+    (tmp_path / "a.toml").write_text("[data.settings]\ndoc_stride = 5\n")
+    data = load_toml(FinetuneConfig, tmp_path / "a.toml").data
+    assert data.settings == {"settings": {"doc_stride": 5}}

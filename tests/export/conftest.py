@@ -10,7 +10,8 @@ from bert_keras.config import BertConfig
 from bert_keras.config.export import SavedModelConfig
 from bert_keras.export import export_saved_model
 from bert_keras.export.answers import answers_of
-from bert_keras.export.samples import SENTENCES, prose
+from bert_keras.export.prose import PROSE
+from bert_keras.export.samples import SENTENCES
 from bert_keras.export.session import ServingSession
 from bert_keras.modeling import (
     BertEncoder,
@@ -65,7 +66,7 @@ KINDS = {
 
 @pytest.fixture(scope="session")
 def tokenizer():
-    return BertTokenizer(learn_vocabulary([*SENTENCES, *prose(40)], 600, Casing()))
+    return BertTokenizer(learn_vocabulary([*SENTENCES, *PROSE], 600, Casing()))
 
 
 @pytest.fixture(scope="session")

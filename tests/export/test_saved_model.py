@@ -92,6 +92,13 @@ def test_a_pair_is_read_in_its_order(make_model, session, strings, tokenizer):
         assert types[: len(row.input_ids)].tolist() == row.token_type_ids
 
 
+@pytest.mark.parametrize("kind", ["classification", "tagging", "encoder"])
+def test_the_report_says_what_each_output_means(kind, exported):
+    report = json.loads((exported(kind) / "export_report.json").read_text())
+    assert report["outputs"].keys() == report["signatures"]["serving_default"]["outputs"].keys()
+    assert all(report["outputs"].values())
+
+
 def test_every_operation_of_a_bert_is_one_that_onnx_has(exported):
     report = json.loads((exported("classification") / "export_report.json").read_text())
     assert report["operations"]["Erf"] > 0  # exact GELU; TensorFlow's own way is Erfc

@@ -2,7 +2,8 @@ import random
 
 import tensorflow as tf
 
-from bert_keras.export.samples import SENTENCES, prose
+from bert_keras.export.prose import PROSE
+from bert_keras.export.samples import SENTENCES
 from bert_keras.export.words import split_words
 from bert_keras.tasks.reading.words import split_words as split_on_host
 
@@ -24,7 +25,7 @@ def spans_of(texts):
 
 def test_words_are_the_hosts_on_real_and_on_generated_text():
     draw = random.Random(0)
-    texts = [*SENTENCES, *prose(100)]
+    texts = [*SENTENCES, *PROSE]
     for _ in range(3000):
         texts.append("".join(draw.choice(CHARACTERS) for _ in range(draw.randint(0, 14))))
     for _ in range(500):

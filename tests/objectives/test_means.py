@@ -2,7 +2,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.objectives import SoftmaxCrossEntropy, WeightedMean, total_loss
+from bert_keras.objectives import (
+    SoftmaxCrossEntropy,
+    WeightedMean,
+    divided,
+    mean_values,
+    total_loss,
+)
 
 DRAW = np.random.default_rng(0)
 LOGITS = tf.constant(DRAW.normal(size=(4, 3, 10)) * 3, tf.float32)
@@ -47,10 +53,13 @@ def test_parts_of_a_batch_add_up_to_the_whole() -> None:
     np.testing.assert_allclose(total.value(), whole.value(), rtol=1e-6)
 
 
-def test_mean_over_nothing_is_zero() -> None:
+def test_mean_over_nothing_is_no_loss_and_left_out_of_what_is_told() -> None:
     means = measure(LOGITS, LABELS, tf.zeros_like(WEIGHTS))
-    assert [float(mean.value()) for mean in means.values()] == [0.0, 0.0]
     assert float(total_loss(means)) == 0.0
+    assert mean_values([means]) == {}
+    assert divided({"a_loss": (3.0, 2.0), "b_loss": (0.0, 0.0)}) == {"a_loss": 1.5}
+    both = mean_values([means, measure(LOGITS, LABELS, WEIGHTS)])
+    assert both.keys() == means.keys()
 
 
 def test_total_is_the_sum_of_the_losses_alone() -> None:

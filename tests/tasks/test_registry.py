@@ -3,8 +3,7 @@ import json
 import pytest
 
 import bert_keras
-from bert_keras.config import SavedModelConfig, TaskDataConfig
-from bert_keras.config.finetune import TASKS as NAMES
+from bert_keras.config import FinetuneConfig, SavedModelConfig, TaskDataConfig, load_toml
 from bert_keras.errors import InputError
 from bert_keras.export.answers import answers_of
 from bert_keras.tasks import (
@@ -18,11 +17,67 @@ from bert_keras.tasks import (
 )
 from bert_keras.tasks.registry import TASKS, make_task
 
+RECIPES = ["sst2", "mrpc", "wnut16", "squad", "chnsenticorp", "domain-mlm"]
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_task_that_a_recipe_may_name_is_there(name):
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_data_of_a_shipped_recipe_are_a_tasks(name, repository):
+    data = load_toml(FinetuneConfig, repository / "configs" / "finetune" / f"{name}.toml").data
+    task = make_task(data)
+    assert task.name == data.task
+    assert {key: getattr(task, key) for key in data.settings} == data.settings
+
+
+@pytest.mark.parametrize("name", list(TASKS))
+def test_a_recipe_has_the_defaults_of_python(name):
+    assert make_task(TaskDataConfig(task=name)) == TASKS[name]()
     task = make_task(TaskDataConfig(task=name, max_seq_length=77))
     assert (task.name, task.max_seq_length) == (name, 77)
+
+
+def test_a_span_task_reads_384_tokens_from_a_recipe_as_from_python():
+    assert make_task(TaskDataConfig(task="span")).max_seq_length == 384
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"task": "clasification"}, "did you mean 'classification'"),
+        ({"task": "regression", "doc_stride": 5}, "data.doc_stride is for data.task = 'span'"),
+        ({"task": "span", "doc_strid": 5}, "unknown key data.doc_strid; did you mean 'doc_stride'"),
+        ({"task": "span", "settings": {"n_best": 5}}, "unknown key data.n_best"),
+        ({"windows": 1}, "data.windows must be true or false"),
+        ({"labels": "a"}, "data.labels must be an array"),
+        ({"max_seq_length": 4}, "data.max_seq_length must be at least 5"),
+        ({"truncation": "heads"}, "data.truncation cannot be 'heads'"),
+        ({"task": "tagging", "tag_scheme": "IOB3"}, "data.tag_scheme cannot be 'IOB3'"),
+        ({"task": "masked_lm", "masking_rate": 1.0}, r"data.masking_rate must lie in \[0, 1\)"),
+        ({"task": "masked_lm", "windows": True}, "data.windows is for"),
+        ({"labels": ["a", "a"]}, "data.labels must be different names"),
+    ],
+)
+def test_a_wrong_key_or_value_of_a_task_is_said_with_its_name(data, message):
+    with pytest.raises(InputError, match=message):
+        make_task(TaskDataConfig(**data))
+
+
+def test_columns_and_labels_may_be_numbers():
+    data = {"label_column": 1, "text_column": 2, "labels": [0, 1]}
+    task = make_task(TaskDataConfig(**data))
+    assert (task.text_column, task.label_column, task.labels) == ("2", "1", ("0", "1"))
+
+
+@pytest.mark.parametrize("task", ["multi_label", "regression", "tagging", "span", "masked_lm"])
+def test_a_share_of_each_label_is_held_out_in_classification_alone(task):
+    with pytest.raises(InputError, match=r"data.stratify is for data.task = 'classification'"):
+        make_task(TaskDataConfig(task=task, stratify=True))
+
+
+def test_names_and_columns_of_labels_are_the_same():
+    data = {"task": "multi_label", "label_columns": ("a", "b")}
+    assert make_task(TaskDataConfig(**data, labels=("b", "a"))).labels == ("b", "a")
+    with pytest.raises(InputError, match="must have the same names where both are given"):
+        make_task(TaskDataConfig(**data, labels=("a", "c")))
 
 
 @pytest.mark.parametrize(

@@ -115,3 +115,11 @@ class TestSeveralNumbers:
         folder = finetune(recipe, tmp_path / "run", encoder_path, str(train), str(dev))
         assert list(predict(load(folder), ["a film"])[0]["scores"]) == ["LABEL_0", "LABEL_1"]
         assert evaluate(load(folder), str(dev)).metrics.keys() >= {"mean_squared_error_LABEL_1"}
+
+
+def test_a_recipe_may_choose_the_best_model_by_a_correlation_alone():
+    assert Regression().metric("pearson", []) == "pearson"
+    several = Regression(labels=("valence", "arousal"))
+    assert several.metric("spearman_arousal", []) == "spearman_arousal"
+    with pytest.raises(InputError, match=r"its metrics: spearman, pearson$"):
+        Regression().metric("mean_squared_error", [])

@@ -9,7 +9,6 @@ import seqeval.metrics
 import seqeval.scheme
 from seqeval.metrics.sequence_labeling import get_entities
 
-from bert_keras.config.finetune import TAG_SCHEMES
 from bert_keras.tasks.metrics import entity_scores, label_scores
 from bert_keras.tasks.schemes import SCHEMES, Span, type_of
 
@@ -43,10 +42,6 @@ def _spans(draw, length, may_touch=True):
         spans.append(Span(draw.choice("ab"), start, end))
         start = end + (not may_touch)
     return spans
-
-
-def test_a_recipe_may_name_each_scheme():
-    assert set(TAG_SCHEMES) == set(SCHEMES)
 
 
 @pytest.mark.parametrize("name", [*MARKED, "IO"])

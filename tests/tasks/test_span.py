@@ -159,6 +159,13 @@ def _prediction(answer, no_answer_score, best):
     return {"answer": answer, "no_answer_score": no_answer_score, "nbest": nbest, "score": 0.5}
 
 
+def test_where_no_question_has_an_answer_there_is_no_mean_over_those_that_have():
+    none = _example("x y", is_impossible=True)
+    scores = Span().score([none], [_prediction("", 2.0, "y")])
+    assert scores["no_answer_accuracy"] == 1.0
+    assert not any(name.startswith("has_answer") for name in scores)
+
+
 def test_scores_by_hand_where_some_have_none():
     task = Span(no_answer_threshold=0.0)
     none = _example("x y", is_impossible=True)

@@ -15,7 +15,7 @@ from bert_keras.config import (
 )
 from bert_keras.errors import InputError
 from bert_keras.optimizers import AdamW
-from bert_keras.tasks import Classification, MaskedLM, Regression, evaluate, finetune, predict
+from bert_keras.tasks import Classification, Regression, evaluate, finetune, predict
 from bert_keras.tasks.reading import TextExample
 from bert_keras.tasks.summary import summarize
 from bert_keras.training import read_metrics
@@ -163,8 +163,6 @@ def test_what_stands_at_the_end_of_a_long_text_is_learned_by_tail_and_windows_al
 def test_windows_and_truncation_are_not_both_asked_for():
     with pytest.raises(InputError, match="choose one"):
         Regression(windows=True, truncation="tail")
-    with pytest.raises(InputError, match="reads the whole of every text"):
-        MaskedLM(windows=True)
 
 
 def test_the_summary_counts_the_texts_that_are_cut_and_the_tokens_not_read(tokenizer):

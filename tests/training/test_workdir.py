@@ -1,12 +1,16 @@
 import json
+import math
 from dataclasses import replace
 
 import pytest
 
 from bert_keras.config import (
     CheckpointConfig,
+    FinetuneConfig,
+    FinetuneModelConfig,
     ModelConfig,
     PretrainConfig,
+    TaskDataConfig,
     TrainConfig,
     WatchConfig,
     load_toml,
@@ -224,3 +228,23 @@ class TestTheModelOfARun:
         with pytest.raises(OSError, match="full"), model_written(begun):
             raise OSError("full")
         assert (begun / "run.json").read_bytes() == before
+
+
+def test_keys_of_other_tasks_that_an_earlier_version_recorded_are_no_difference(begun):
+    model = FinetuneModelConfig(init="somewhere")
+    now = FinetuneConfig(
+        model=model, data=TaskDataConfig(task="regression", max_seq_length=128, header=None)
+    )
+    tables = to_tables(now)
+    tables["data"] |= {"doc_stride": 128, "tag_scheme": "", "no_answer_threshold": math.inf}
+    data = {"arrays_hash": "0"}
+    RunMark(command="finetune", config=tables, data=data, base=BASE).write(begun)
+    take(begun, now, data, "finetune")
+    for key, value, said in (
+        ("max_seq_length", 64, "data.max_seq_length = 128 there, 64 here"),
+        ("header", True, "data.header = None there, True here"),
+    ):
+        keys = {"max_seq_length": 128, "header": None, key: value}
+        other = FinetuneConfig(model=model, data=TaskDataConfig(task="regression", **keys))
+        with pytest.raises(InputError, match=said):
+            take(begun, other, data, "finetune")

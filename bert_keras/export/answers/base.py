@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from bert_keras.config.export import SavedModelConfig
-from bert_keras.errors import InputError
+from bert_keras.export.outputs import Output
+from bert_keras.export.registry import Registry
 from bert_keras.export.sequences import at_least_one_column, within_limit
 from bert_keras.tasks.batches import collate
 from bert_keras.tasks.feature import Feature
@@ -17,6 +18,7 @@ from bert_keras.tokenization import Tokenizer
 Tensors = dict[str, tf.Tensor]
 Arrays = dict[str, np.ndarray]
 Texts = Sequence[Sequence[str]]  # for each input of text, those of all examples
+served: Registry[type["Answers"]] = Registry("as a SavedModel")
 
 
 class Answers(ABC):
@@ -30,9 +32,14 @@ class Answers(ABC):
         tokenizer: The host's tokenizer.
         graph_tokenizer: The same in the graph; None where it takes ids alone.
         config: The settings of the export.
+
+    Attributes:
+        outputs: The answers to texts.
+        outputs_from_ids: Those to sequences, where they are others.
     """
 
-    takes_pairs: ClassVar[bool] = True
+    outputs: tuple[Output, ...]
+    outputs_from_ids: tuple[Output, ...] = ()
 
     def __init__(
         self,
@@ -48,13 +55,7 @@ class Answers(ABC):
 
     @classmethod
     def text_inputs(cls, config: SavedModelConfig) -> tuple[str, ...]:
-        """The names of the texts: ``text``, or ``text_a`` and ``text_b``.
-
-        Raises:
-            InputError: When pairs are asked for and such a model takes none.
-        """
-        if config.pair and not cls.takes_pairs:
-            raise InputError("such a model takes single texts: leave pair out")
+        """The names of the texts: ``text``, or ``text_a`` and ``text_b``."""
         return ("text_a", "text_b") if config.pair else ("text",)
 
     @classmethod

@@ -5,17 +5,18 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts
+from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, served
+from bert_keras.export.outputs import POOLED_BY_HAND, SENTENCE, encoder_outputs
+from bert_keras.modeling import BertEncoder, BertForSentenceEmbedding
 
 
+@served.register(BertEncoder)
 class EncoderAnswers(Answers):
-    """What the encoder makes of a text.
+    """What the encoder makes of a text."""
 
-    ``cls_embedding`` float32 [B, H], the last layer's output for [CLS]; ``mean_embedding``
-    float32 [B, H], the mean over the real tokens; ``sequence_output`` float32 [B, L, H], that of
-    every token, 0 at padding; ``attention_mask`` int32 [B, L]; ``pooled_output`` float32 [B, H]
-    where the model has a pooler.
-    """
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.outputs = encoder_outputs(self.model) + POOLED_BY_HAND
 
     def from_ids(self, batch: Tensors) -> Tensors:
         """The vectors."""
@@ -42,14 +43,15 @@ class EncoderAnswers(Answers):
         }
 
 
+@served.register(BertForSentenceEmbedding)
 class SentenceAnswers(Answers):
-    """``sentence_embedding`` float32 [B, H], pooled as the model was trained.
+    """A vector for each text, pooled as the model was trained.
 
     Texts are read after the model's default prompt, where it has one; ``tokens`` takes what
     ``tokenize`` gives, the prompt's tokens among it.
     """
 
-    takes_pairs = False
+    outputs = (SENTENCE,)
 
     def from_ids(self, batch: Tensors) -> Tensors:
         """The vectors."""

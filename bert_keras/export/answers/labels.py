@@ -4,15 +4,25 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from bert_keras.errors import InputError
-from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, repeated
+from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, repeated, served
 from bert_keras.export.long_texts import ids_of, sequences
+from bert_keras.export.outputs import (
+    CLASSES,
+    GIVEN_LABELS,
+    LABEL,
+    NAMES,
+    NUMBER,
+    NUMBERS,
+    PROBABILITIES,
+    SCORE,
+    arrays_of,
+)
 from bert_keras.export.sequences import within_limit
 from bert_keras.export.windows import cut_windows
-from bert_keras.tasks import predict, task_of
+from bert_keras.tasks import Classification, MultiLabel, Regression, predict, task_of
 from bert_keras.tasks.multi_label import THRESHOLD
 from bert_keras.tasks.windows import overlapping
 
@@ -93,18 +103,18 @@ class _TextAnswers(Answers):
             return {"windows": True, "max_windows": self.task.max_windows}
         return {"truncation": self.task.truncation}
 
-    def predictions(self, model: Any, texts: Texts) -> list[dict[str, Any]]:
-        """Keras's answers."""
+    def expected(self, model: Any, texts: Texts) -> Arrays:
+        """The answers of ``predict``."""
         pairs = texts[1] if len(texts) > 1 else None
-        return predict(model, texts[0], pairs, max_seq_length=self.config.max_length)
+        answers = predict(model, texts[0], pairs, max_seq_length=self.config.max_length)
+        return arrays_of(self.outputs, answers)
 
 
+@served.register(Classification)
 class ClassificationAnswers(_TextAnswers):
-    """One of several labels.
+    """One of several labels."""
 
-    ``labels`` string [B], the likeliest; ``scores`` float32 [B], its probability;
-    ``probabilities`` float32 [B, C] and the ``classes`` string [B, C] they are of.
-    """
+    outputs = (LABEL, SCORE, PROBABILITIES, CLASSES)
 
     def from_logits(self, logits: tf.Tensor) -> Tensors:
         """The likeliest label and the probability of each."""
@@ -117,23 +127,12 @@ class ClassificationAnswers(_TextAnswers):
             "classes": repeated(self.model.labels, probabilities),
         }
 
-    def expected(self, model: Any, texts: Texts) -> Arrays:
-        """The answers of ``predict``."""
-        answers = self.predictions(model, texts)
-        return {
-            "labels": np.array([answer["label"] for answer in answers], object),
-            "scores": np.array([answer["score"] for answer in answers]),
-            "probabilities": np.array([list(answer["scores"].values()) for answer in answers]),
-            "classes": np.array([list(answer["scores"]) for answer in answers], object),
-        }
 
-
+@served.register(MultiLabel)
 class MultiLabelAnswers(_TextAnswers):
-    """Any number of labels.
+    """Any number of labels."""
 
-    ``labels`` string [B, C], those from a probability of 0.5 on in their order and then empty
-    ones; ``probabilities`` float32 [B, C] and the ``classes`` string [B, C] they are of.
-    """
+    outputs = (GIVEN_LABELS, PROBABILITIES, CLASSES)
 
     def from_logits(self, logits: tf.Tensor) -> Tensors:
         """The labels that are likelier than not, and the probability of each."""
@@ -149,23 +148,14 @@ class MultiLabelAnswers(_TextAnswers):
             "classes": classes,
         }
 
-    def expected(self, model: Any, texts: Texts) -> Arrays:
-        """The answers of ``predict``."""
-        answers = self.predictions(model, texts)
-        width = len(self.model.labels)
-        labels = [answer["labels"] + [""] * (width - len(answer["labels"])) for answer in answers]
-        return {
-            "labels": np.array(labels, object),
-            "probabilities": np.array([list(answer["scores"].values()) for answer in answers]),
-            "classes": np.array([list(answer["scores"]) for answer in answers], object),
-        }
 
-
+@served.register(Regression)
 class RegressionAnswers(_TextAnswers):
-    """A number: ``scores`` float32 [B].
+    """A number, or several."""
 
-    Of several ``scores`` float32 [B, C], and the ``names`` string [B, C] they are of.
-    """
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.outputs = (NUMBER,) if len(self.model.labels) == 1 else (NUMBERS, NAMES)
 
     def from_logits(self, logits: tf.Tensor) -> Tensors:
         """The number, or all of them with their names."""
@@ -174,13 +164,3 @@ class RegressionAnswers(_TextAnswers):
         if len(self.model.labels) == 1:
             return {"scores": logits[:, 0]}
         return {"scores": logits, "names": repeated(self.model.labels, logits)}
-
-    def expected(self, model: Any, texts: Texts) -> Arrays:
-        """The answers of ``predict``."""
-        answers = self.predictions(model, texts)
-        if len(self.model.labels) == 1:
-            return {"scores": np.array([answer["score"] for answer in answers])}
-        return {
-            "scores": np.array([list(answer["scores"].values()) for answer in answers]),
-            "names": np.array([list(answer["scores"]) for answer in answers], object),
-        }

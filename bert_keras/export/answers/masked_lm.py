@@ -6,22 +6,19 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts
-from bert_keras.tasks import fill_mask
+from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, served
+from bert_keras.export.outputs import CANDIDATES
+from bert_keras.tasks import MaskedLM, fill_mask
 
 # Masked positions that are scored at a time: a row of the vocabulary each is much memory.
 _ROWS_AT_A_TIME = 256
 
 
+@served.register(MaskedLM)
 class MaskedLMAnswers(Answers):
-    """``tokens`` string [B, M, K], the likeliest word pieces for each [MASK], likeliest first.
+    """The likeliest word pieces for each [MASK], likeliest first."""
 
-    ``scores`` float32 [B, M, K], their probabilities; ``positions`` int32 [B, M], where the
-    [MASK] stands among the tokens. A text with fewer than M has empty words, scores of 0 and
-    positions of -1 behind them.
-    """
-
-    takes_pairs = False
+    outputs = CANDIDATES
 
     def from_ids(self, batch: Tensors) -> Tensors:
         """The candidates at every [MASK] that is not padding."""

@@ -6,17 +6,22 @@ import numpy as np
 import tensorflow as tf
 from scipy.special import softmax
 
-from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, repeated
+from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, repeated, served
+from bert_keras.export.outputs import (
+    CLASSES,
+    LABEL,
+    NEXT_SENTENCE,
+    PROBABILITIES,
+    SCORE,
+)
+from bert_keras.modeling import BertForNextSentencePrediction
 
-CLASSES = ("next", "random")  # by their numbers in training
 
-
+@served.register(BertForNextSentencePrediction)
 class NextSentenceAnswers(Answers):
-    """Next, or a random sentence.
+    """Next, or a random sentence: ``"next"`` or ``"random"``."""
 
-    ``labels`` string [B], ``"next"`` or ``"random"``; ``scores`` float32 [B], its probability;
-    ``probabilities`` float32 [B, 2] and the ``classes`` string [B, 2] they are of.
-    """
+    outputs = (LABEL, SCORE, PROBABILITIES, CLASSES)
 
     @classmethod
     def text_inputs(cls, config: Any) -> tuple[str, ...]:
@@ -28,10 +33,10 @@ class NextSentenceAnswers(Answers):
         logits = self.model(batch, training=False)["next_sentence_logits"]
         probabilities = tf.nn.softmax(tf.cast(logits, tf.float32))
         return {
-            "labels": tf.gather(tf.constant(CLASSES), tf.argmax(probabilities, axis=-1)),
+            "labels": tf.gather(tf.constant(NEXT_SENTENCE), tf.argmax(probabilities, axis=-1)),
             "scores": tf.reduce_max(probabilities, axis=-1),
             "probabilities": probabilities,
-            "classes": repeated(CLASSES, probabilities),
+            "classes": repeated(NEXT_SENTENCE, probabilities),
         }
 
     def expected(self, model: Any, texts: Texts) -> Arrays:
@@ -39,8 +44,8 @@ class NextSentenceAnswers(Answers):
         logits = model.forward(self.host_batch(texts))["next_sentence_logits"]
         probabilities = softmax(np.asarray(tf.cast(logits, tf.float32), np.float64), axis=-1)
         return {
-            "labels": np.array(CLASSES, object)[probabilities.argmax(axis=-1)],
+            "labels": np.array(NEXT_SENTENCE, object)[probabilities.argmax(axis=-1)],
             "scores": probabilities.max(axis=-1),
             "probabilities": probabilities,
-            "classes": np.tile(np.array(CLASSES, object), (len(probabilities), 1)),
+            "classes": np.tile(np.array(NEXT_SENTENCE, object), (len(probabilities), 1)),
         }

@@ -7,13 +7,14 @@ import tensorflow as tf
 
 from bert_keras.config.export import SavedModelConfig
 from bert_keras.errors import InputError
-from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts
+from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, served
 from bert_keras.export.answers.characters import characters
 from bert_keras.export.answers.span_choice import Candidates, choose
 from bert_keras.export.long_texts import Tokens, ids_of, read_on_host, sequences, tokens_of
+from bert_keras.export.outputs import SPAN, SPAN_LOGITS, arrays_of
 from bert_keras.export.sequences import within_limit
 from bert_keras.export.windows import Windows, best_windows, cut_windows, tokens_read
-from bert_keras.tasks import predict, task_of
+from bert_keras.tasks import Span, predict, task_of
 
 
 class _Read(NamedTuple):
@@ -26,18 +27,12 @@ class _Read(NamedTuple):
     ends: tf.Tensor
 
 
+@served.register(Span)
 class SpanAnswers(Answers):
-    """The answer to a ``question`` from a ``context``.
+    """The answer to a ``question`` from a ``context``; from ids the model's logits."""
 
-    ``answers`` string [B], empty where there is none; ``starts`` and ``ends`` int32 [B], its
-    half-open range of characters (Unicode code points) in the context; ``scores`` float32 [B], its
-    probability among the best; ``no_answer_scores`` float32 [B], how much likelier no answer is
-    than the best one, in logits.
-
-    From ids: ``start_logits`` and ``end_logits`` float32 [B, L].
-    """
-
-    takes_pairs = False
+    outputs = SPAN
+    outputs_from_ids = SPAN_LOGITS
 
     @classmethod
     def text_inputs(cls, config: SavedModelConfig) -> tuple[str, ...]:
@@ -179,14 +174,4 @@ class SpanAnswers(Answers):
         most = self._tokens_read(tf.constant(sizes, tf.int32)).numpy().tolist()
         read = read_on_host(self.tokenizer, contexts, most)
         answers = predict(model, questions, read, max_seq_length=self.config.max_length)
-
-        def column(key: str, dtype: type) -> np.ndarray:
-            return np.array([answer[key] for answer in answers], dtype)
-
-        return {
-            "answers": column("answer", object),
-            "starts": column("start", int),
-            "ends": column("end", int),
-            "scores": column("score", float),
-            "no_answer_scores": column("no_answer_score", float),
-        }
+        return arrays_of(SPAN, answers)

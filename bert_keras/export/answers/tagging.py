@@ -8,28 +8,26 @@ import tensorflow as tf
 from scipy.special import softmax
 from seqeval.metrics.sequence_labeling import end_of_chunk, start_of_chunk
 
-from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, repeated
+from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, repeated, served
 from bert_keras.export.answers.characters import characters
 from bert_keras.export.long_texts import Tokens, read_on_host, sequences, tokens_of
+from bert_keras.export.outputs import CLASSES, ENTITIES, TOKEN_PROBABILITIES
 from bert_keras.export.sequences import within_limit
 from bert_keras.export.windows import Windows, best_windows, cut_windows
 from bert_keras.export.words import Words, split_words
-from bert_keras.tasks import predict, task_of
+from bert_keras.tasks import Tagging, predict, task_of
 from bert_keras.tasks.schemes import OUTSIDE, Scheme, type_of
 
 
+@served.register(Tagging)
 class TaggingAnswers(Answers):
-    """Entities of texts.
+    """Entities of texts, in the characters of the text that was sent.
 
-    ``labels``, ``texts`` string [B, E]; ``starts``, ``ends`` int32 [B, E], half-open ranges of
-    the characters (Unicode code points) of the text that was sent; ``scores`` float32 [B, E];
-    ``counts`` int32 [B]. Behind a text's entities stand empty words, -1, and scores of 0. Of a
-    model whose tags mark no entities, every word of the text stands there with its label.
-
-    From ids: ``probabilities`` float32 [B, L, C] and the ``classes`` string [B, C] they are of.
+    Of a model whose tags mark no entities, every word of the text stands there with its label.
     """
 
-    takes_pairs = False
+    outputs = ENTITIES
+    outputs_from_ids = (TOKEN_PROBABILITIES, CLASSES)
 
     @cached_property
     def scheme(self) -> Scheme:

@@ -9,16 +9,31 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.errors import InputError
-from bert_keras.export.answers.next_sentence import CLASSES
+from bert_keras.export.outputs import (
+    NEXT_SENTENCE,
+    NUMBERS,
+    PIECE_LOGITS,
+    POOLED,
+    PROBABILITIES,
+    SENTENCE,
+    SPAN_LOGITS,
+    TOKEN_PROBABILITIES,
+    Output,
+    encoder_outputs,
+)
+from bert_keras.export.registry import Registry
 from bert_keras.modeling import (
     BertEncoder,
-    BertForMaskedLM,
     BertForNextSentencePrediction,
-    BertForPreTraining,
-    BertForQuestionAnswering,
     BertForSentenceEmbedding,
-    BertForSequenceClassification,
-    BertForTokenClassification,
+)
+from bert_keras.tasks import (
+    Classification,
+    MaskedLM,
+    MultiLabel,
+    Regression,
+    Span,
+    Tagging,
 )
 from bert_keras.tasks.multi_label import THRESHOLD
 
@@ -26,6 +41,7 @@ _logger = logging.getLogger("bert_keras")
 
 Tensors = dict[str, tf.Tensor]
 Arrays = dict[str, np.ndarray]
+on_phones: Registry[type["IdAnswers"]] = Registry("to TFLite")
 _TINY = 1e-30  # keeps the logarithm of a probability of 0 finite
 
 
@@ -36,13 +52,19 @@ class IdAnswers(ABC):
         model: The model; which of its copies is asked, the calls say.
 
     Attributes:
+        outputs: The answers.
         labels: What the output's last axis counts, where it has names.
     """
 
-    token_outputs: ClassVar[tuple[str, ...]] = ()  # those that have a value for each token
+    outputs: tuple[Output, ...]
 
     def __init__(self, model: Any) -> None:
         self.labels: tuple[str, ...] = tuple(getattr(model, "labels", ()))
+
+    @property
+    def token_outputs(self) -> tuple[str, ...]:
+        """Those that have a value for each token."""
+        return tuple(output.name for output in self.outputs if output.is_by_token)
 
     @abstractmethod
     def from_ids(self, model: Any, batch: Tensors) -> Tensors:
@@ -62,10 +84,13 @@ class IdAnswers(ABC):
         """What each row comes down to, in whole numbers; None where it is a measurement."""
 
 
+@on_phones.register(Classification)
 class ProbabilityAnswers(IdAnswers):
-    """``probabilities`` float32 [B, C]: of each label, or of "next" and "random"."""
+    """The probability of each label, or of "next" and "random"."""
 
     output: ClassVar[str] = "logits"
+
+    outputs = (PROBABILITIES,)
 
     def from_ids(self, model: Any, batch: Tensors) -> Tensors:
         """The softmax of the model's logits."""
@@ -80,24 +105,29 @@ class ProbabilityAnswers(IdAnswers):
         return [row["probabilities"].argmax(axis=-1) for row in rows]
 
 
+@on_phones.register(BertForNextSentencePrediction)
 class NextSentenceAnswers(ProbabilityAnswers):
-    """``probabilities`` float32 [B, 2]: that B follows A, that B is random."""
+    """The probability that B follows A, and that B is random."""
 
     output = "next_sentence_logits"
 
     def __init__(self, model: Any) -> None:
         super().__init__(model)
-        self.labels = CLASSES
+        self.labels = NEXT_SENTENCE
 
 
+@on_phones.register(Tagging)
 class TokenAnswers(ProbabilityAnswers):
-    """``probabilities`` float32 [B, L, C] of the labels of each token."""
+    """The probabilities of the labels of each token."""
 
-    token_outputs = ("probabilities",)
+    outputs = (TOKEN_PROBABILITIES,)
 
 
+@on_phones.register(MultiLabel)
 class MultiLabelAnswers(IdAnswers):
-    """``probabilities`` float32 [B, C] of each label by itself."""
+    """The probability of each label by itself."""
+
+    outputs = (PROBABILITIES,)
 
     def from_ids(self, model: Any, batch: Tensors) -> Tensors:
         """The sigmoid of the model's logits."""
@@ -112,8 +142,11 @@ class MultiLabelAnswers(IdAnswers):
         return [(row["probabilities"] >= THRESHOLD).astype(int) for row in rows]
 
 
+@on_phones.register(Regression)
 class RegressionAnswers(IdAnswers):
-    """``scores`` float32 [B, values]; several are named, one is not."""
+    """Numbers; several are named, one is not."""
+
+    outputs = (NUMBERS,)
 
     def __init__(self, model: Any) -> None:
         super().__init__(model)
@@ -135,10 +168,11 @@ class RegressionAnswers(IdAnswers):
         return
 
 
+@on_phones.register(Span)
 class SpanAnswers(IdAnswers):
-    """``start_logits`` and ``end_logits``, float32 [B, L]; padding's are far below."""
+    """Where an answer starts and where it ends."""
 
-    token_outputs = ("start_logits", "end_logits")
+    outputs = SPAN_LOGITS
 
     def from_ids(self, model: Any, batch: Tensors) -> Tensors:
         """The model's own outputs."""
@@ -147,13 +181,17 @@ class SpanAnswers(IdAnswers):
 
     def decisions(self, rows: Sequence[Arrays]) -> list[np.ndarray]:
         """The likeliest start and the likeliest end."""
-        return [np.array([row[name].argmax() for name in self.token_outputs]) for row in rows]
+        return [np.array([row[each.name].argmax() for each in SPAN_LOGITS]) for row in rows]
 
 
 class VectorAnswers(IdAnswers):
-    """``sentence_embedding`` float32 [B, H]."""
+    """Vectors, as the model gives them.
 
-    vector: ClassVar[str] = "sentence_embedding"
+    Attributes:
+        vector: The name of a text's.
+    """
+
+    vector: ClassVar[str]
 
     def from_ids(self, model: Any, batch: Tensors) -> Tensors:
         """The model's own outputs."""
@@ -171,8 +209,13 @@ class VectorAnswers(IdAnswers):
         return list(likeness.argmax(axis=1))
 
 
+@on_phones.register(BertForSentenceEmbedding)
 class SentenceAnswers(VectorAnswers):
-    """``sentence_embedding`` float32 [B, H]; a default prompt is the app's to put before texts."""
+    """A vector for each text; a default prompt is the app's to put before texts."""
+
+    vector = SENTENCE.name
+
+    outputs = (SENTENCE,)
 
     def __init__(self, model: Any) -> None:
         super().__init__(model)
@@ -189,19 +232,26 @@ class SentenceAnswers(VectorAnswers):
             )
 
 
+@on_phones.register(BertEncoder)
 class EncoderAnswers(VectorAnswers):
-    """``sequence_output`` float32 [B, L, H]; with a pooler ``pooled_output`` [B, H]."""
+    """Vectors of the tokens and, with a pooler, of the text."""
 
-    token_outputs = ("sequence_output",)
-    vector = "pooled_output"
+    vector = POOLED.name
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(model)
+        self.outputs = encoder_outputs(model)
 
 
+@on_phones.register(MaskedLM)
 class MaskedLMAnswers(IdAnswers):
-    """``logits`` float32 [B, V]: the scores of every word piece at the first [MASK] of each row.
+    """The scores of every word piece at the first [MASK] of each row.
 
     Only there: a row of the vocabulary for every token would be most of the work and of the
     memory. Several [MASK]s are filled one after another. Where there is none, [CLS] is scored.
     """
+
+    outputs = (PIECE_LOGITS,)
 
     def __init__(self, model: Any) -> None:
         super().__init__(model)
@@ -227,30 +277,10 @@ def _logits_of(probabilities: np.ndarray) -> np.ndarray:
     return np.asarray(np.log(share) - np.log1p(-share))
 
 
-_OF_CLASS: dict[type, type[IdAnswers]] = {
-    BertEncoder: EncoderAnswers,
-    BertForSentenceEmbedding: SentenceAnswers,
-    BertForNextSentencePrediction: NextSentenceAnswers,
-    BertForTokenClassification: TokenAnswers,
-    BertForQuestionAnswering: SpanAnswers,
-    BertForMaskedLM: MaskedLMAnswers,
-    BertForPreTraining: MaskedLMAnswers,
-}
-_OF_PROBLEM: dict[str, type[IdAnswers]] = {
-    "single_label_classification": ProbabilityAnswers,
-    "multi_label_classification": MultiLabelAnswers,
-    "regression": RegressionAnswers,
-}
-
-
 def id_answers_of(model: Any) -> IdAnswers:
     """How a model answers ids.
 
     Raises:
         InputError: When it is of no kind that is exported.
     """
-    if isinstance(model, BertForSequenceClassification):
-        return _OF_PROBLEM[model.problem_type](model)
-    if type(model) not in _OF_CLASS:
-        raise InputError(f"a {type(model).__name__} cannot be exported to TFLite")
-    return _OF_CLASS[type(model)](model)
+    return on_phones.of(model)(model)

@@ -11,6 +11,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from bert_keras.arithmetic import MASKED_SCORE, XNNPACK
 from bert_keras.errors import InputError
+from bert_keras.export.outputs import check_declared
 from bert_keras.export.sequences import NAMES, Tensors
 from bert_keras.export.session import quiet, temporary_folder, variables_read
 from bert_keras.export.tflite.answers import Arrays, IdAnswers
@@ -86,6 +87,7 @@ class Converter:
 
         specs = {name: tf.TensorSpec(shape, tf.int32, name) for name in NAMES}
         function = tf.function(from_ids, autograph=False).get_concrete_function(**specs)
+        check_declared(function.structured_outputs, self.answers.outputs)
         module = tf.Module(name="bert")
         module.variables_read = variables_read(self._copy, [function])
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)

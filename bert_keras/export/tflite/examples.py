@@ -7,30 +7,17 @@ from typing import Any
 
 from bert_keras.errors import InputError
 from bert_keras.export.pairs import trained_on
-from bert_keras.export.samples import SENTENCES, prose
-from bert_keras.modeling import (
-    BertEncoder,
-    BertForMaskedLM,
-    BertForNextSentencePrediction,
-    BertForPreTraining,
-    BertForQuestionAnswering,
-    BertForSentenceEmbedding,
-    BertForTokenClassification,
-)
-from bert_keras.tasks import task_of
-from bert_keras.tasks.feature import Feature
+from bert_keras.export.prose import PROSE
+from bert_keras.export.samples import SENTENCES
+from bert_keras.tasks import AnsweringTask, Feature, answering, task_of
 from bert_keras.tasks.reading import TextExample, read_text_examples
-from bert_keras.tasks.task import Task
+from bert_keras.tasks.registry import has_task
 from bert_keras.tokenization import Tokenizer
 
 BUILT_IN = "built-in text"
 _MOST = 2000  # examples that are measured
 _CALIBRATION = 200  # sequences that ranges are taken from
-_PARAGRAPHS = 60  # of built-in prose
 _QUESTION = "What is said about it?"
-_WITHOUT_TASK = (BertEncoder, BertForSentenceEmbedding, BertForNextSentencePrediction)
-_MASKED = (BertForMaskedLM, BertForPreTraining)
-_READS_WINDOWS = (BertForQuestionAnswering, BertForTokenClassification)  # where Keras does
 _OTHER = {"texts": "a pair of texts", "pairs": "a single text"}
 _NOTHING = -1  # the piece that [MASK] hides where the sequence is cut before it
 
@@ -72,7 +59,7 @@ class Sequences:
 
     examples: Examples
     features: list[Feature]
-    task: Task | None = None
+    task: AnsweringTask | None = None
     masked: tuple[int, ...] = ()
 
     def inputs(self) -> list[tuple[list[int], list[int]]]:
@@ -107,25 +94,23 @@ def read_examples(model: Any, data: str | None) -> Examples:
     """
     if data is None:
         return _built_in(model)
-    has_task = not isinstance(model, _WITHOUT_TASK)
-    rows = task_of(model).read(data) if has_task else read_text_examples(data, labels=None)
+    task = task_of(model) if has_task(model) else None
+    rows = task.read(data) if task else read_text_examples(data, labels=None)
     if not rows:
         raise InputError(f"{data} has no examples")
     _check_pairs(model, rows)
-    if isinstance(model, _MASKED):  # which reads both texts of a pair by themselves
+    if _is_masked(model):  # which reads both texts of a pair by themselves
         rows = [replace(row, text=t, text_pair=None) for row in rows for t in _texts_of(row)]
-    if not has_task or isinstance(model, _MASKED):
+    if task is None or _is_masked(model):
         measured, rest = _parted([(row.text, row.text_pair) for row in rows])
         return Examples(model, measured, rest, data)
     measured, rest = _parted(rows)
-    return Examples(model, measured, rest, data, _is_labelled(rows))
+    return Examples(model, measured, rest, data, all(map(answering(task).is_labelled, rows)))
 
 
 def own_length(model: Any) -> int:
     """The tokens of a sequence as the model reads it: what it was trained at, where it says so."""
-    if isinstance(model, _WITHOUT_TASK):
-        return int(model.default_length)
-    return task_of(model).max_seq_length
+    return task_of(model).max_seq_length if has_task(model) else int(model.default_length)
 
 
 def as_keras_reads(examples: Examples, tokenizer: Tokenizer) -> Sequences:
@@ -139,7 +124,7 @@ def as_file_reads(examples: Examples, tokenizer: Tokenizer, length: int) -> Sequ
     Only a classifier that was trained on windows is asked for each window.
     """
     model = examples.model
-    if isinstance(model, _MASKED):
+    if _is_masked(model):
         whole = as_keras_reads(examples, tokenizer)
         parts = [_cut(feature, length, tokenizer) for feature in whole.features]
         pieces = (
@@ -147,7 +132,8 @@ def as_file_reads(examples: Examples, tokenizer: Tokenizer, length: int) -> Sequ
             for part, piece in zip(parts, whole.masked, strict=True)
         )
         return Sequences(examples, parts, masked=tuple(pieces))
-    settings = {"one_window": True} if isinstance(model, _READS_WINDOWS) else {}
+    reads_windows = has_task(model) and hasattr(task_of(model), "one_window")  # where Keras does
+    settings = {"one_window": True} if reads_windows else {}
     return _sequences(examples, tokenizer, length, **settings)
 
 
@@ -159,14 +145,14 @@ def for_ranges(examples: Examples, tokenizer: Tokenizer, length: int) -> list[Fe
 
 def _sequences(examples: Examples, tokenizer: Tokenizer, length: int, **settings: Any) -> Sequences:
     model, measured = examples.model, examples.measured
-    if isinstance(model, _WITHOUT_TASK):
+    if not has_task(model):
         return Sequences(examples, _features(tokenizer, measured, length))
-    if isinstance(model, _MASKED):
+    if _is_masked(model):
         features, masked = _mask_one(_features(tokenizer, measured, length), tokenizer)
         if not features:
             raise InputError(f"none of the {len(measured)} texts has a token to mask")
         return Sequences(examples, features, masked=masked)
-    task = task_of(model, max_seq_length=length, **settings)
+    task = answering(task_of(model, max_seq_length=length, **settings))
     features = task.features(measured, tokenizer)
     return Sequences(
         examples, [window for feature in features for window in feature.windows()], task
@@ -185,17 +171,9 @@ def _check_pairs(model: Any, rows: Sequence[Any]) -> None:
             )
 
 
-def _is_labelled(rows: Sequence[Any]) -> bool:
-    """Whether every row has what its task scores by."""
-
-    def has_label(row: Any) -> bool:
-        if isinstance(row, TextExample):
-            return row.label is not None
-        return (
-            row.tags is not None if hasattr(row, "tags") else bool(row.answers or row.is_impossible)
-        )
-
-    return all(map(has_label, rows))
+def _is_masked(model: Any) -> bool:
+    """Whether what is asked of a model is a word that is masked."""
+    return hasattr(model, "masked_lm_head")
 
 
 def _texts_of(row: TextExample) -> list[str]:
@@ -221,22 +199,22 @@ def _spread_places(total: int, count: int) -> list[int]:
 
 
 def _built_in(model: Any) -> Examples:
-    paragraphs = prose(_PARAGRAPHS)
-    half = _PARAGRAPHS // 2
-    measured, rest = [*SENTENCES, *paragraphs[:half]], paragraphs[half:]
-    if isinstance(model, BertForQuestionAnswering):
-        task = task_of(model)
-        questions = ([task.from_text(_QUESTION, t) for t in texts] for texts in (measured, rest))
-        return Examples(model, next(questions), next(questions), BUILT_IN)
-    single = isinstance(model, (*_MASKED, BertForSentenceEmbedding, BertForTokenClassification))
-    every = {"texts": 0, "pairs": 1}.get(trained_on(model), 0 if single else 3)
+    half = len(PROSE) // 2
+    measured, rest = [*SENTENCES, *PROSE[:half]], PROSE[half:]
+    every = {"texts": 0, "pairs": 1}.get(trained_on(model), 3 if model.takes_pairs else 0)
     first, second = _pairs(measured, every), _pairs(rest, every)
-    if isinstance(model, (*_WITHOUT_TASK, *_MASKED)):
+    if not has_task(model) or _is_masked(model):
         return Examples(model, first, second, BUILT_IN)
-    asked = task_of(model).from_text
-    return Examples(
-        model, [asked(*row) for row in first], [asked(*row) for row in second], BUILT_IN
-    )
+    task = answering(task_of(model))
+    if task.answers_questions:
+        first, second = _asked(measured), _asked(rest)
+    asked, others = ([task.from_text(*row) for row in side] for side in (first, second))
+    return Examples(model, asked, others, BUILT_IN)
+
+
+def _asked(texts: Sequence[str]) -> list[tuple[str, str | None]]:
+    """A question that can be asked of any text, and the texts."""
+    return [(_QUESTION, text) for text in texts]
 
 
 def _pairs(texts: Sequence[str], every: int) -> list[tuple[str, str | None]]:

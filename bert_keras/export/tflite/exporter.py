@@ -27,11 +27,10 @@ from bert_keras.export.tflite.measure import Judge, Measurement, agreement_of, b
 from bert_keras.export.tflite.metadata import unlike_mediapipe, with_metadata
 from bert_keras.export.tflite.prune import pruned
 from bert_keras.files import refuse_existing, write_bytes_atomic
-from bert_keras.modeling import BertForSequenceClassification
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.build import check_vocabulary_size
 from bert_keras.tasks import task_of
-from bert_keras.tasks.registry import trained_length
+from bert_keras.tasks.registry import has_task, trained_length
 from bert_keras.tokenization import Tokenizer, WordPieceTokenizer, require_wordpiece
 
 _logger = logging.getLogger("bert_keras")
@@ -125,6 +124,7 @@ def export_tflite(
         "model": type(model).__name__,
         "settings": asdict(config) | {"length": padded},
         "signature": config.input,
+        "outputs": {output.name: output.meaning for output in answers.outputs},
         "texts": len(sequences.features if sequences.masked else examples.measured),
         "source": examples.source,
         "own_length": own_length(whole),
@@ -212,10 +212,8 @@ def _text_input(
 
 def _long_texts(model: Any) -> tuple[str, bool]:
     """The part of a long text that the model was trained on, and whether in windows."""
-    if not isinstance(model, BertForSequenceClassification):
-        return "head", False
-    task: Any = task_of(model)
-    return task.truncation, task.windows
+    task = task_of(model) if has_task(model) else None
+    return getattr(task, "truncation", "head"), getattr(task, "windows", False)
 
 
 def _note_on_long_texts(model: Any) -> None:

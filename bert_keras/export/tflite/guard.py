@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from bert_keras.errors import InputError
 from bert_keras.export.tflite.measure import Judge, Measurement
-from bert_keras.tasks import Tagging
 
 _logger = logging.getLogger("bert_keras")
 
@@ -51,14 +50,12 @@ def check_can_be_told(judges: Sequence[Judge], limit: float | None) -> None:
 def counted(judge: Judge) -> tuple[int, str]:
     """How many answers the metric counts, and what they are called."""
     sequences = judge.sequences
-    measured, task = sequences.examples.measured, sequences.task
     if sequences.masked:
         return len(sequences.masked), "masked word pieces"
-    if not isinstance(task, Tagging):
-        return len(measured), "texts"
-    if sequences.examples.is_labelled and task.scheme.has_entities:
-        return sum(len(task.scheme.spans(example.tags)) for example in measured), "entities"
-    return sum(len(example.words) for example in measured), "words"
+    examples = sequences.examples
+    if sequences.task is None:
+        return len(examples.measured), "texts"
+    return sequences.task.counted(examples.measured, examples.is_labelled)
 
 
 def _chance(judge: Judge, limit: float) -> str:

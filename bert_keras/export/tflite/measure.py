@@ -147,8 +147,9 @@ class Judge:
     def decisions(self) -> list[list[Any]] | None:
         """What Keras decides on each example; None where an answer is a number."""
         if self.sequences.task is not None:
-            decided = [_decided(prediction) for prediction in self._predictions(self.expected)]
-            return None if None in decided else decided  # type: ignore[return-value]
+            decided = map(self.sequences.task.decisions, self._predictions(self.expected))
+            known = [values for values in decided if values is not None]
+            return known or None
         found = self.answers.decisions(self.expected)
         return None if found is None else [np.ravel(one).tolist() for one in found]
 
@@ -184,18 +185,6 @@ def agreement_of(judge: Judge, whole: Judge) -> float | None:
     same = [a == b for ones, others in zip(ours, theirs, strict=True)
             for a, b in zip(ones, others, strict=True)]  # fmt: skip
     return float(np.mean(same)) if same else None
-
-
-def _decided(prediction: Prediction) -> list[Any] | None:
-    """What an answer of a task comes down to, in the same number of places for every reading."""
-    if "tags" in prediction:  # a word that was not read has no score
-        pairs = zip(prediction["tags"], prediction["scores"], strict=True)
-        return [tag if score else None for tag, score in pairs]
-    if "answer" in prediction:
-        return [(prediction["start"], prediction["end"])]
-    if "labels" in prediction:
-        return [label in prediction["labels"] for label in prediction["scores"]]
-    return [prediction["label"]] if "label" in prediction else None
 
 
 def batches_of(features: Sequence[Feature], pad_id: int, length: int | None) -> list[Arrays]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,19 +10,13 @@ import tensorflow as tf
 from tokenizers import pre_tokenizers
 
 from bert_keras.errors import InputError
-from bert_keras.modeling import (
-    BertEncoder,
-    BertForNextSentencePrediction,
-    BertForSentenceEmbedding,
-)
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import task_of
 from bert_keras.tasks.reading import QuestionExample, TaggedExample, read_text_examples
 from bert_keras.tasks.reading.sources import read_source_lines, suffix_of
+from bert_keras.tasks.registry import has_task
 from bert_keras.tokenization import CONTINUATION, SPECIAL_TOKENS, WordPieceTokenizer
 from bert_keras.tokenization.vocabulary import MAX_CHARACTERS_PER_WORD
-
-_WITHOUT_TASK = (BertEncoder, BertForSentenceEmbedding, BertForNextSentencePrediction)
 
 
 def pruned(model: BertModel, tokenizer: WordPieceTokenizer, source: str) -> BertModel:
@@ -102,10 +97,8 @@ def texts_of(model: Any, source: str) -> list[str]:
     """
     if suffix_of(source) == ".txt":
         return list(read_source_lines(source))
-    if isinstance(model, _WITHOUT_TASK):
-        examples: list[Any] = [*read_text_examples(source, labels=None)]
-    else:
-        examples = task_of(model).read(source)
+    read = task_of(model).read if has_task(model) else partial(read_text_examples, labels=None)
+    examples: list[Any] = read(source)
     texts: list[str] = []
     for example in examples:
         if isinstance(example, QuestionExample):

@@ -14,8 +14,9 @@ import tensorflow as tf
 
 from bert_keras.errors import InputError
 from bert_keras.export.comparison import TOLERANCE
+from bert_keras.export.prose import PROSE
 from bert_keras.export.report import Report
-from bert_keras.export.samples import SENTENCES, prose
+from bert_keras.export.samples import SENTENCES
 from bert_keras.export.sequences import NAMES
 from bert_keras.export.session import temporary_folder
 from bert_keras.export.tflite.answers import Arrays, IdAnswers
@@ -24,13 +25,6 @@ from bert_keras.export.tflite.interpreter import TFLiteModel
 from bert_keras.export.tflite.join import joined
 from bert_keras.export.tflite.measure import batches_of
 from bert_keras.export.tflite.metadata import with_files
-from bert_keras.modeling import (
-    BertForMaskedLM,
-    BertForNextSentencePrediction,
-    BertForPreTraining,
-    BertForQuestionAnswering,
-    BertForTokenClassification,
-)
 from bert_keras.signals import give_way
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.span import Span
@@ -39,7 +33,6 @@ from bert_keras.tokenization.graph.phone import PhoneTokenizer, unordered_marks
 
 SIGNATURE, TOKENIZE = "text", "tokenize"
 PLACES = ("byte_starts", "byte_ends", "word_ids")
-_TAKES_SINGLE_TEXTS = (BertForMaskedLM, BertForPreTraining, BertForTokenClassification)
 
 
 class TextModel:
@@ -82,13 +75,11 @@ def text_inputs(model: Any, pair: bool) -> tuple[str, ...]:
     Raises:
         InputError: When pairs are asked for and such a model takes none.
     """
-    if isinstance(model, BertForNextSentencePrediction):
-        return ("text_a", "text_b")
-    if isinstance(model, BertForQuestionAnswering):
+    if isinstance(model, Span.model_class):
         return ("question", "context")
-    if pair and isinstance(model, _TAKES_SINGLE_TEXTS):
+    if pair and not model.takes_pairs:
         raise InputError(f"a {type(model).__name__} takes single texts: leave --pair out")
-    return ("text_a", "text_b") if pair else ("text",)
+    return ("text_a", "text_b") if pair or model.needs_pairs else ("text",)
 
 
 class TextInput:
@@ -118,7 +109,7 @@ class TextInput:
         self.tokenizer: WordPieceTokenizer = model.tokenizer
         self.inputs = text_inputs(model, pair)
         self.length, self.longest, self.truncation = length, longest, truncation
-        is_span = isinstance(model, BertForQuestionAnswering)
+        is_span = isinstance(model, Span.model_class)
         self.span = Span(max_seq_length=longest) if is_span else None
         self.passed_on = PLACES if answers.token_outputs else ()
         self.file = self._converted()
@@ -178,7 +169,7 @@ class TextInput:
 
     def _sample(self) -> list[list[str]]:
         """Texts of many scripts, empty ones, too long ones; pairs are made of neighbours."""
-        paragraphs = prose()
+        paragraphs = PROSE[:12]
         marked = "The ferry to the [MASK] was late[SEP]again [mask]."
         texts = [*SENTENCES, marked, *paragraphs, " ".join(paragraphs)]
         return [[*texts[n:], *texts[:n]] for n in range(len(self.inputs))]

@@ -11,6 +11,7 @@ from bert_keras.saving.families.family import (
     family_of_config,
     family_of_model,
     register_family,
+    register_model,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "family_of_config",
     "family_of_model",
     "register_family",
+    "register_model",
 ]

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,42 @@ def register_family(family: Family) -> Family:
         raise InputError(f"there is a family of model_type {family.model_type!r} already")
     _families[family.model_type] = family
     return family
+
+
+def register_model(
+    model_class: type[BertModel],
+    family: str,
+    layers: Mapping[str, str],
+    shapes: Callable[[BertConfig], Mapping[str, Shape]],
+) -> None:
+    """Makes a class of models with heads of its own known to a family.
+
+    Args:
+        model_class: The class; ``architectures`` gives it its own name.
+        family: The ``model_type`` of the family.
+        layers: What the family's files call the heads' layers, as in ``Names``.
+        shapes: Gives the shape of each weight of the heads, by its path.
+
+    Example:
+        >>> register_model(  # doctest: +SKIP
+        ...     BertForStars,
+        ...     "bert",
+        ...     {"stars_head/output": "stars"},
+        ...     lambda config: {
+        ...         "stars_head/output/kernel": (config.hidden_size, 1),
+        ...         "stars_head/output/bias": (1,),
+        ...     },
+        ... )
+    """
+    before = _families[family]
+    _families[family] = replace(
+        before,
+        classes={**before.classes, model_class.__name__: model_class},
+        names=replace(before.names, layers={**before.names.layers, **layers}),
+        variables=lambda config, labels: chain(
+            before.variables(config, labels), shapes(config).items()
+        ),
+    )
 
 
 def family_of_config(file: Path, values: Mapping[str, Any]) -> Family:

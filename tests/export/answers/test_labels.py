@@ -3,14 +3,15 @@ import pytest
 
 from bert_keras.errors import InputError
 from bert_keras.export import export_saved_model, export_tflite
-from bert_keras.export.samples import SENTENCES, prose
+from bert_keras.export.prose import PROSE
+from bert_keras.export.samples import SENTENCES
 from bert_keras.export.session import ServingSession
 from bert_keras.export.tflite.text_input import TextModel
 from bert_keras.modeling import BertForSequenceClassification
 from bert_keras.tasks import predict
 
 LABELS = ["bad", "good", "so-so"]
-LONG = [*SENTENCES, *(" ".join(prose(n)) for n in (1, 2, 4)), *prose(8)]
+LONG = [*SENTENCES, *(" ".join(PROSE[:n]) for n in (1, 2, 4)), *PROSE[:8]]
 TREATMENTS = {
     "tail": {"truncation": "tail"},
     "head and tail": {"truncation": "head_tail"},

@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 
 from bert_keras.export import export_saved_model
-from bert_keras.export.samples import SENTENCES, prose
+from bert_keras.export.prose import PROSE
+from bert_keras.export.samples import SENTENCES
 from bert_keras.export.session import ServingSession
 from bert_keras.modeling import BertForQuestionAnswering
 from bert_keras.tasks import predict
 
 # Contexts of one window and of many, of nothing, and of words that come again and again.
-CONTEXTS = [*SENTENCES, " ".join(prose(3)), "a b a b a b a b. " * 12, "   ", "é\u0301 é" * 5]
+CONTEXTS = [*SENTENCES, " ".join(PROSE[:3]), "a b a b a b a b. " * 12, "   ", "é\u0301 é" * 5]
 QUESTIONS = [
     ("Who left the ferry, and " * (n % 5)) + text
     for n, text in enumerate([*CONTEXTS[3:], *CONTEXTS[:3]])
@@ -65,7 +66,7 @@ def test_few_windows_answer_as_predict_on_the_context_cut(
     model.tokenizer = tokenizer
     model.other_config["span_task"] = {"max_seq_length": 64, "doc_stride": 8}
     export_saved_model(model, None, tmp_path / "served", **settings)
-    long = " ".join(prose(12))
+    long = " ".join(PROSE[:12])
     contexts = [long, long, SENTENCES[0]]
     questions = ["Who?", "Who left the ferry, and why was it so late again? " * 3, "Who?"]
     cut = []

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from bert_keras.export import export_saved_model
-from bert_keras.export.samples import SENTENCES, prose
+from bert_keras.export.prose import PROSE
+from bert_keras.export.samples import SENTENCES
 from bert_keras.export.session import ServingSession
 from bert_keras.modeling import BertForTokenClassification
 from bert_keras.tasks import Tagging, predict
@@ -15,7 +16,7 @@ TEXTS = [
     "Anna Smith-Jones\u200b, \u0301 U.S. envoy (née O'Neill's) 😀😀 met Mr. 王小明 in 北京.",
     "   ",
     "\u0301 \u200b",
-    " ".join(prose(3)),
+    " ".join(PROSE[:3]),
 ]
 
 
@@ -37,7 +38,7 @@ def test_entities_are_those_of_predict(tags, settings, config, tokenizer, make_a
     model.tokenizer = tokenizer
     texts = TEXTS if "max_windows" in settings else TEXTS[:-1]
     given, expected = make_answers(model, **settings)(texts)
-    assert expected["counts"].sum() > 20
+    assert expected["counts"].sum() > 5
     for name in ("labels", "texts"):
         decoded = [[value.decode() for value in row] for row in given[name]]
         assert decoded == expected[name].tolist()

@@ -5,7 +5,8 @@ import pytest
 from scipy.special import expit, softmax
 
 from bert_keras.export import export_tflite
-from bert_keras.export.samples import SENTENCES, prose
+from bert_keras.export.prose import PROSE
+from bert_keras.export.samples import SENTENCES
 from bert_keras.export.tflite.interpreter import TFLiteModel
 from bert_keras.tasks import fill_mask, predict
 from bert_keras.tasks.batches import collate
@@ -14,7 +15,7 @@ from bert_keras.tasks.feature import Feature
 CLASSIFY = "Classification, next sentence, multi-label"
 TEXTS = [
     *(text for text in SENTENCES if text),
-    *prose(12),
+    *PROSE[:12],
     "Ein 😀 é e\u0301 中文, U.S. Köln's 'x'",
 ]
 PAIRS = [*TEXTS[3:], *TEXTS[:3]]
@@ -201,7 +202,7 @@ def test_encoder(program, ask, make_model, dynamic):
 def test_windows(program, ask, make_model):
     """A long text, as a model answers that was trained on windows."""
     title = "Classification of long texts, trained with data.windows"
-    texts = [" ".join(prose(n)) for n in (1, 3, 8)]
+    texts = [" ".join(PROSE[:n]) for n in (1, 3, 8)]
     assert [fits(make_model("classification"), text) for text in texts] != [True] * 3
     model = clone(make_model("classification"))
     expected = predict(model, texts, max_seq_length=48, windows=True)

@@ -7,7 +7,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from bert_keras.export.samples import SENTENCES, prose
+from bert_keras.export.prose import PROSE
+from bert_keras.export.samples import SENTENCES
 from bert_keras.tasks.reading.words import split_words
 from bert_keras.tasks.recognition import scheme_of_labels
 from bert_keras.tasks.schemes import SCHEMES
@@ -24,7 +25,7 @@ from bert_keras.tokenization.graph.rules import (
 
 TEXTS = [
     *SENTENCES,
-    *prose(40),
+    *PROSE,
     *("[MASK]a[SEP]b[mask]", "e\u0301\u0301", "a" * 100, "a" * 101, "\U0001d49c" * 100),
     *("\x0ba\x1c\x85b\u2028c\u200bd\ufffde", "\u03a3\u03c2\u0130\u0131\ufb01\u00df"),
     "\U0002b820\U0002f800",
@@ -133,7 +134,7 @@ def test_hostile_strings_have_the_hosts_ids(program, casing):
 def test_a_question_and_its_context_are_cut_as_in_training(program):
     """The first window, whatever is long: neither, the question, the context, both."""
     host = BertTokenizer(learn_vocabulary(TEXTS, 2_000, Casing()))
-    texts = ["So good?", " ".join(prose(3)), " ".join(prose(9))]
+    texts = ["So good?", " ".join(PROSE[:3]), " ".join(PROSE[:9])]
     examples = [
         ("question", length, question, context)
         for question, context, length in product(texts, texts, ("16", "64", "250", "384"))
@@ -153,7 +154,7 @@ def test_a_question_and_its_context_are_cut_as_in_training(program):
 @pytest.mark.slow
 def test_windows_are_those_of_the_task(program):
     host = BertTokenizer(learn_vocabulary(TEXTS, 2_000, Casing()))
-    texts = ["", "So good!", *prose(4), " ".join(prose(9))]
+    texts = ["", "So good!", *PROSE[:4], " ".join(PROSE[:9])]
     program.write(host.vocab)
     examples = [("windows", length, text, "") for text in texts for length in ("3", "8", "32")]
     arguments = ["tokenize", program.folder, "true", "true", "true"]

@@ -11,7 +11,7 @@ from seqeval.metrics import f1_score
 
 from bert_keras.errors import InputError
 from bert_keras.export import export_tflite
-from bert_keras.export.samples import prose
+from bert_keras.export.prose import PROSE
 from bert_keras.export.tflite.answers import id_answers_of
 from bert_keras.export.tflite.examples import as_file_reads, as_keras_reads, read_examples
 from bert_keras.export.tflite.exporter import _judge_whole
@@ -19,7 +19,7 @@ from bert_keras.export.tflite.guard import check_accuracy, check_can_be_told
 from bert_keras.export.tflite.measure import Judge, Measurement
 from bert_keras.tasks import predict
 
-TEXTS = prose(40)
+TEXTS = PROSE[:40]
 _REFUSED = (
     r"accuracy falls by .* from 1\.0000 to .* Most is lost as at 8 tokens 30 of 30 texts are cut: "
     r"[\d.]+% of all tokens are not read \(try a larger --length"

@@ -8,7 +8,8 @@ import pytest
 
 from bert_keras.errors import InputError
 from bert_keras.export import export_tflite
-from bert_keras.export.samples import SENTENCES, prose
+from bert_keras.export.prose import PROSE
+from bert_keras.export.samples import SENTENCES
 from bert_keras.export.tflite import prune
 from bert_keras.export.tflite.interpreter import TFLiteModel
 from bert_keras.export.tflite.prune import needed_pieces, pruned
@@ -62,7 +63,7 @@ def test_a_mask_is_filled_by_the_best_piece_that_stays(make_model, kind, words):
 def test_every_text_of_the_file_is_read_as_before(tokenizer, shared_data):
     """Words that are unknown too: without their first pieces they might be known."""
     lines = (shared_data / "sst2" / "dev.tsv").read_text("utf-8").splitlines()
-    texts = [*lines, *SENTENCES, *prose(40), "a\x1cb\x0bc", "[MASK] x[SEP]y", "é" * 101]
+    texts = [*lines, *SENTENCES, *PROSE, "a\x1cb\x0bc", "[MASK] x[SEP]y", "é" * 101]
     kept = needed_pieces(tokenizer, texts)
     small = BertTokenizer([tokenizer.vocab[n] for n in kept], tokenizer.casing)
     pairs = zip(tokenizer.encode_batch(texts), small.encode_batch(texts), strict=True)
@@ -130,7 +131,7 @@ def test_the_file_follows(make_model, tmp_path, words):
 
 
 def test_the_guard_compares_with_the_whole_model(make_model, tmp_path):
-    model, texts = make_model("classification"), [*SENTENCES[:14], *prose(30)]
+    model, texts = make_model("classification"), [*SENTENCES[:14], *PROSE[:30]]
     rows = zip(texts, predict(model, texts), strict=True)
     lines = [json.dumps({"text": text, "label": answer["label"]}) for text, answer in rows]
     data = tmp_path / "dev.jsonl"

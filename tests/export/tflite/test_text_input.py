@@ -5,7 +5,8 @@ import pytest
 
 from bert_keras.errors import InputError
 from bert_keras.export import export_tflite
-from bert_keras.export.samples import SENTENCES, prose
+from bert_keras.export.prose import PROSE
+from bert_keras.export.samples import SENTENCES
 from bert_keras.export.tflite.convert import CUSTOM_OPERATIONS, operations_of
 from bert_keras.export.tflite.interpreter import TFLiteModel
 from bert_keras.export.tflite.text_input import TextModel
@@ -14,7 +15,7 @@ from bert_keras.tasks.batches import collate
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.span import Span
 
-TEXTS = [*SENTENCES, *prose(20)]
+TEXTS = [*SENTENCES, *PROSE[:20]]
 KINDS = ["classification", "multi_label", "regression", "encoder", "sentence_embedding",
          "next_sentence", "masked_lm", "pretraining", "tagging", "span"]  # fmt: skip
 
@@ -106,7 +107,7 @@ def test_a_long_question_is_cut_as_in_training(make_model, tokenizer, tmp_path):
     model = make_model("span")
     export_tflite(model, None, tmp_path / "m.tflite", dynamic=True, length=40, input="text")
     phone = TextModel((tmp_path / "m.tflite").read_bytes())
-    question, context = " ".join(prose(2)), "So good!"
+    question, context = " ".join(PROSE[:2]), "So good!"
     given = phone.run(question=question, context=context)
     task = Span(max_seq_length=40)
     feature = task.features([task.from_text(question, context)], tokenizer)[0]
