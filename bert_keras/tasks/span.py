@@ -118,10 +118,7 @@ class Span(AnsweringTask):
         return read_question_examples(source, labelled=False)
 
     def adapted_to(self, examples: Sequence[QuestionExample]) -> Self:
-        """The task with a threshold that is to be found, where some questions have no answer.
-
-        A threshold that was given stays.
-        """
+        """The task that finds a threshold where questions have no answer and none was given."""
         impossible = sum(example.is_impossible for example in examples)
         if not impossible or math.isfinite(self.no_answer_threshold):
             return self
@@ -286,18 +283,14 @@ class Span(AnsweringTask):
 
 def _find_answer(example: QuestionExample) -> tuple[int, int] | None:
     """The range of the first answer's characters, the nearest to where the data say."""
-    if not example.answers:
-        return None
-    text, start = example.answers[0]
+    text, start = example.answers[0] if example.answers else ("", 0)
     if not text:
         return None
     before = example.context.rfind(text, 0, max(start, 0) + len(text))
     after = example.context.find(text, max(start, 0))
     found = [place for place in (before, after) if place >= 0]
-    if not found:
-        return None
-    place = min(found, key=lambda place: abs(place - start))
-    return place, place + len(text)
+    place = min(found, key=lambda place: abs(place - start), default=None)
+    return None if place is None else (place, place + len(text))
 
 
 def _tokens_of(answer: tuple[int, int], offsets: np.ndarray) -> Targets | None:

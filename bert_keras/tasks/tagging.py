@@ -58,8 +58,6 @@ class Tagging(AnsweringTask):
     Texts longer than ``max_seq_length`` are cut into windows that overlap by a quarter; a word is
     answered where it has the most context, and trained on there alone.
 
-    From Python ``adapted_to(examples)`` comes before ``labels_of``: it finds the scheme.
-
     Attributes:
         word_column: The column of the words: its number from 1, or its name in CoNLL-U
             (``"FORM"``) or a header; of JSON lines and data sets the field. Left out, it is found.
@@ -76,9 +74,8 @@ class Tagging(AnsweringTask):
         one_window: Whether the first window of a text alone is read, as a file for phones does.
 
     Example:
-        >>> task = Tagging()
-        >>> examples = task.read("names.conll")
-        >>> task = task.adapted_to(examples)
+        >>> examples = Tagging().read("names.conll")
+        >>> task = Tagging().adapted_to(examples)  # finds the scheme
         >>> task.tag_scheme, task.labels_of(examples)
         ('IOB2', ('O', 'B-PER', 'I-PER'))
     """
