@@ -22,6 +22,16 @@ class InputError(ValueError):
     commands print it to standard error without a traceback and leave with exit code 1; from
     Python it is an ordinary ``ValueError``. What a damaged or hostile file puts into it, line ends
     and the terminal's control characters, is shown as escapes.
+
+    Args:
+        message: What is wrong, what was received and what to do.
+
+    Example:
+        >>> try:
+        ...     BertConfig.from_preset("huge")
+        ... except InputError as error:
+        ...     print(error)
+        no preset 'huge'; the presets are tiny, mini, small, medium, base, large
     """
 
     def __init__(self, message: str) -> None:
@@ -50,8 +60,19 @@ def install_command(extra: str) -> str:
 class Interrupted(Exception):  # noqa: N818 - it is no error
     """The run was asked to stop; its state is saved.
 
+    Args:
+        step: The step whose state is saved.
+        signal_number: The signal that came.
+
     Attributes:
         exit_code: What a shell expects of a program that the signal ended: 128 + its number.
+
+    Example:
+        >>> try:
+        ...     raise Interrupted(step=1200, signal_number=15)  # as pretrain and finetune do
+        ... except Interrupted as stop:
+        ...     print(stop.exit_code, stop)
+        143 interrupted at step 1,200; the same command goes on from there
     """
 
     def __init__(self, step: int, signal_number: int) -> None:
@@ -62,8 +83,19 @@ class Interrupted(Exception):  # noqa: N818 - it is no error
 class Diverged(Exception):  # noqa: N818 - as Interrupted, an end of a run
     """The loss is no number any more, or has blown up.
 
+    Args:
+        step: The first step that showed it.
+        message: What was seen, and what to do.
+
     Attributes:
         step: The first step that showed it.
+
+    Example:
+        >>> try:
+        ...     raise Diverged(1200, "the loss is nan at step 1,200")  # as pretrain and finetune do
+        ... except Diverged as end:
+        ...     print(end.step, end)
+        1200 the loss is nan at step 1,200
     """
 
     def __init__(self, step: int, message: str) -> None:
@@ -72,7 +104,15 @@ class Diverged(Exception):  # noqa: N818 - as Interrupted, an end of a run
 
 
 class WorkerLost(Exception):  # noqa: N818 - it is no error of this process
-    """Another process that worked on the same thing is gone."""
+    """Another process that worked on the same thing is gone.
+
+    Example:
+        >>> try:
+        ...     raise WorkerLost("worker 1 of 2 is gone")  # as pretrain does
+        ... except WorkerLost as lost:
+        ...     print(lost)
+        worker 1 of 2 is gone
+    """
 
 
 @contextmanager

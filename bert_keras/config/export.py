@@ -30,6 +30,11 @@ class SavedModelConfig:
             if it ended there, so that a request's cost is bounded.
         max_request_tokens: The most sequences of a request times the tokens of the longest; more
             is refused, so that no request takes all the memory.
+
+    Example:
+        >>> settings = SavedModelConfig(weights="bfloat16", max_length=64)
+        >>> settings.device, settings.input
+        ('cpu', 'text')
     """
 
     max_length: int | None = None
@@ -75,6 +80,11 @@ class TFLiteConfig:
         max_accuracy_drop: The export fails when the task's metric, or the agreement with Keras
             where there are no labels, is more percentage points lower than Keras's at the model's
             own length.
+
+    Example:
+        >>> settings = TFLiteConfig(quantize="dynamic", length=64)
+        >>> settings.input
+        'tokens'
     """
 
     quantize: str = "none"

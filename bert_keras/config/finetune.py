@@ -189,7 +189,23 @@ class FinetuneWatchConfig(WatchConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneConfig:
-    """Everything a fine-tuning run is told; the tables of its TOML file."""
+    """Everything a fine-tuning run is told; the tables of its TOML file.
+
+    Attributes:
+        model: What to start from, and what of it is trained.
+        data: The task and its examples.
+        optimizer: The optimizer and its rate.
+        train: Length, batch and arithmetic.
+        checkpoint: How often the state is saved, and how many states are kept.
+        watch: What is done when the loss blows up.
+        distribution: On which devices and hosts.
+
+    Example:
+        >>> tables = {"data": {"task": "regression"}, "train": {"epochs": 2}}
+        >>> config = from_tables(FinetuneConfig, tables)
+        >>> config.optimizer.learning_rate
+        5e-05
+    """
 
     model: FinetuneModelConfig = field(default_factory=FinetuneModelConfig)
     data: TaskDataConfig = field(default_factory=TaskDataConfig)

@@ -46,8 +46,28 @@ class BertConfig:
     ``"gelu_new"`` and ``"gelu_tanh"`` the tanh form, as Hugging Face reads them; Google's own
     checkpoints were trained with the tanh form. ``ACTIVATIONS`` has all names.
 
+    Attributes:
+        vocab_size: V, the rows of the table of word pieces.
+        hidden_size: H, a multiple of ``num_attention_heads``.
+        num_hidden_layers: How many Transformer layers there are.
+        num_attention_heads: N, the heads of each.
+        intermediate_size: The width of each layer's inner activation.
+        hidden_act: Its function, and that of the masked-LM head.
+        hidden_dropout_prob: The share of outputs that is dropped in training, in [0, 1).
+        attention_probs_dropout_prob: The same of the attention's weights.
+        max_position_embeddings: The tokens of the longest sequence.
+        type_vocab_size: How many token types there are.
+        initializer_range: The standard deviation that weights are drawn with.
+        layer_norm_eps: Added to the variance in LayerNorm.
+        pad_token_id: The id that fills sequences up.
+
     Raises:
         InputError: When a value is impossible, with the rule it breaks.
+
+    Example:
+        >>> config = BertConfig.from_preset("tiny", vocab_size=8000)
+        >>> config.num_hidden_layers, config.hidden_size
+        (2, 128)
     """
 
     vocab_size: int = 30522

@@ -107,6 +107,11 @@ class DataConfig:
         eval_fraction: Share of the documents held out for evaluation, chosen by hash.
         phases: Early parts of the run with other lengths, in order; the rest of the steps
             uses this table's own lengths.
+
+    Example:
+        >>> data = DataConfig(max_seq_length=512, max_predictions_per_seq=77, masking="whole_word")
+        >>> data.next_sentence
+        'nsp'
     """
 
     corpus: str = ""
@@ -201,7 +206,23 @@ class TrainConfig(ArithmeticConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainConfig:
-    """Everything a pre-training run is told; the tables of its TOML file."""
+    """Everything a pre-training run is told; the tables of its TOML file.
+
+    Attributes:
+        model: The architecture, and what to start from.
+        data: How examples are sampled from the corpus.
+        optimizer: The optimizer and its rate.
+        train: Length, batch and arithmetic.
+        checkpoint: How often the state is saved, and how many states are kept.
+        watch: What is done when the loss blows up.
+        distribution: On which devices and hosts.
+
+    Example:
+        >>> tables = {"model": {"preset": "tiny"}, "train": {"steps": 1000, "batch_size": 32}}
+        >>> config = from_tables(PretrainConfig, tables)
+        >>> config.optimizer.learning_rate
+        0.0001
+    """
 
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)

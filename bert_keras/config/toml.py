@@ -36,6 +36,11 @@ def load_toml(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -> 
         InputError: When the file is not TOML or sets nothing, or a key or value is not possible;
             names the file, and the overrides if there are any.
         FileNotFoundError: When there is no such file.
+
+    Example:
+        >>> config = load_toml(PretrainConfig, "pretrain.toml", ["train.steps=200"])
+        >>> config.train.steps, config.data.corpus
+        (200, 'corpus')
     """
     try:
         values = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
@@ -73,8 +78,17 @@ def from_tables(cls: type[T], tables: dict[str, Any], prefix: str = "") -> T:
         tables: Its fields by name.
         prefix: What stands before the names in messages: the table's dotted name and a dot.
 
+    Args:
+        cls: The dataclass whose fields are the tables, such as ``PretrainConfig``.
+        tables: The values by table and key, as a recipe's file has them.
+
     Raises:
         InputError: When a key or value is not possible.
+
+    Example:
+        >>> config = from_tables(PretrainConfig, {"train": {"steps": 1000}})
+        >>> config.train.steps, config.train.batch_size
+        (1000, 256)
     """
     fields = dataclasses.fields(cls)  # type: ignore[arg-type]
     every, types_of = {field.name: field for field in fields}, typing.get_type_hints(cls)

@@ -116,10 +116,18 @@ def prepare_corpus(
             Of over-long ones pieces are made (``long_sentences``).
         text_column: The field or column that holds the text of JSON, tables and TFDS examples.
 
+    Returns:
+        What was met on the way: documents, sentences, tokens, and what was lost.
+
     Raises:
         InputError: When ``out`` is there already, an input or the vocabulary cannot be used,
             the inputs hold no text, or ``chinese_words`` lacks its segmenter.
         OSError: When the disk is full; nothing is left behind.
+
+    Example:
+        >>> report = prepare_corpus(["texts"], "vocab.txt", "my-corpus")
+        >>> report.documents, report.unknown_tokens
+        (4, 0)
     """
     if workers < 1:
         raise InputError(f"workers must be at least 1. Received: {workers}")

@@ -65,6 +65,12 @@ class Corpus:
         tokenizer: What made the ids.
         word_starts: bool [T], whether a token is the first of a word, in a corpus prepared with
             Chinese words; None where the tokenizer's ``starts_word`` says it.
+
+    Example:
+        >>> corpus = Corpus.open("corpus")
+        >>> train, held_out = corpus.split(eval_fraction=0.25)
+        >>> len(corpus.documents) == len(train.documents) + len(held_out.documents)
+        True
     """
 
     path: Path

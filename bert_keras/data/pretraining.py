@@ -54,6 +54,13 @@ def pretraining_dataset(
 
     Raises:
         InputError: When the corpus is empty or the arguments are impossible.
+
+    Example:
+        >>> corpus = Corpus.open("corpus")
+        >>> data = DataConfig(max_seq_length=32, max_predictions_per_seq=5)
+        >>> batches = pretraining_dataset(corpus, data, batch_size=8, seed=0)
+        >>> next(iter(batches))["input_ids"].shape
+        TensorShape([8, 32])
     """
     batches = PretrainingBatches(corpus, config, batch_size, seed, (host_index, host_count))
     return batches.from_step(start_step)

@@ -43,6 +43,11 @@ class BertForSentenceEmbedding(BertModel):
 
     Raises:
         InputError: When the pooling is unknown, or the default prompt is none of the prompts.
+
+    Example:
+        >>> model = load("model", BertForSentenceEmbedding, pooling="cls")
+        >>> model.embed(["a fine film", "no fun"]).shape
+        (2, 16)
     """
 
     takes_pairs = False

@@ -51,6 +51,15 @@ class BertEncoder(BertModel):
     Returns a dictionary of ``sequence_output`` [B, L, H] and ``pooled_output`` [B, H] in the
     compute dtype. In a packed model all that stands at padding is 0. With
     ``with_pooler=False`` there is no pooler and no ``pooled_output``.
+
+    Args:
+        with_pooler: Whether there is a pooler.
+
+    Example:
+        >>> encoder = BertEncoder(config)
+        >>> outputs = encoder(batch, collect=("hidden_states",))
+        >>> outputs["sequence_output"].shape, len(outputs["hidden_states"])
+        (TensorShape([4, 32, 16]), 2)
     """
 
     def __init__(

@@ -122,6 +122,15 @@ class BertForSequenceClassification(_LabellingModel):
 
     A batch whose ``input_ids``, ``attention_mask`` and ``token_type_ids`` are [B, W, L] holds W
     windows of each long text. The logits are then the means over the windows that have a token.
+
+    Args:
+        problem_type: What the labels are, see above.
+        function_to_apply: What makes a score of a logit, see above.
+
+    Example:
+        >>> model = load("model", BertForSequenceClassification, labels=["bad", "good"])
+        >>> model.labels, model(batch)["logits"].shape
+        (('bad', 'good'), TensorShape([4, 2]))
     """
 
     def __init__(
@@ -182,6 +191,11 @@ class BertForTokenClassification(_LabellingModel):
 
     The batch's ``labels`` are int32 [B, L]; -100 is passed over. The logits at padding mean
     nothing.
+
+    Example:
+        >>> model = BertForTokenClassification(config, labels=["O", "B-PER", "I-PER"])
+        >>> model(batch)["logits"].shape
+        TensorShape([4, 32, 3])
     """
 
     with_pooler = False
@@ -208,6 +222,11 @@ class BertForQuestionAnswering(HeadedModel):
     Returns ``start_logits`` and ``end_logits`` [B, L]; those at padding are pushed down to where
     the softmax gives 0. The batch's ``start_positions`` and ``end_positions`` are int32 [B]; an
     answer outside the sequence is passed over.
+
+    Example:
+        >>> model = BertForQuestionAnswering(config)
+        >>> model(batch)["start_logits"].shape
+        TensorShape([4, 32])
     """
 
     heads: ClassVar[dict[str, type]] = {"span_head": Classifier}

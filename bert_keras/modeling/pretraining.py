@@ -51,6 +51,13 @@ class BertForPreTraining(_PretrainingModel):
 
     Called with the batch of ``pretraining_dataset``; returns ``masked_lm_logits`` [B, P, V] at
     the masked positions alone and ``next_sentence_logits`` [B, 2].
+
+    Example:
+        >>> model = BertForPreTraining(config)
+        >>> {name: logits.shape[:2].as_list() for name, logits in model(batch).items()}
+        {'masked_lm_logits': [4, 5], 'next_sentence_logits': [4, 2]}
+        >>> model.compile()  # BERT's AdamW
+        >>> history = model.fit(batches, steps_per_epoch=2, verbose=0)
     """
 
     heads: ClassVar[dict[str, type]] = {
@@ -82,6 +89,12 @@ class BertForMaskedLM(_PretrainingModel):
     """BERT with the masked-LM head; returns ``masked_lm_logits``.
 
     [B, P, V] at ``masked_lm_positions`` where the batch gives them, else [B, L, V].
+
+    Example:
+        >>> model = BertForMaskedLM(config)
+        >>> logits = model(batch)["masked_lm_logits"]
+        >>> logits.shape == (4, 5, tokenizer.vocab_size)
+        True
     """
 
     heads: ClassVar[dict[str, type]] = {"masked_lm_head": MaskedLMHead}
@@ -102,7 +115,13 @@ class BertForMaskedLM(_PretrainingModel):
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class BertForNextSentencePrediction(_PretrainingModel):
-    """BERT with the next-sentence head; returns ``next_sentence_logits`` [B, 2]."""
+    """BERT with the next-sentence head; returns ``next_sentence_logits`` [B, 2].
+
+    Example:
+        >>> model = BertForNextSentencePrediction(config)
+        >>> model(batch)["next_sentence_logits"].shape
+        TensorShape([4, 2])
+    """
 
     heads: ClassVar[dict[str, type]] = {"next_sentence_head": NextSentenceHead}
     takes_pairs = needs_pairs = True

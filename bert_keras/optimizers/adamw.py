@@ -37,6 +37,12 @@ class AdamW(keras.optimizers.AdamW):
             float16; see ``LossScale``.
         name: The optimizer's name.
         **kwargs: Further arguments of ``keras.optimizers.Optimizer``.
+
+    Example:
+        >>> model = BertForMaskedLM(config)
+        >>> rate = WarmupLinearDecay(1e-4, warmup_steps=100, total_steps=1000)
+        >>> model.compile(AdamW(rate, weight_decay=0.01))
+        >>> history = model.fit(batches, steps_per_epoch=2, verbose=0)
     """
 
     def __init__(

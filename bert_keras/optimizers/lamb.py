@@ -23,6 +23,11 @@ class LAMB(AdamW):
     authors' code does not: ``bias_correction`` says which.
 
     Arguments are those of ``AdamW``, after the learning rate by name.
+
+    Example:
+        >>> optimizer = LAMB(2e-3, bias_correction=True)
+        >>> optimizer.clip_norm
+        1.0
     """
 
     def __init__(self, learning_rate: Any = 1e-3, name: str = "lamb", **kwargs: Any) -> None:

@@ -17,6 +17,11 @@ class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         peak: The rate that the warm-up heads for.
         warmup_steps: Steps of the rise; 0 begins at the peak.
         total_steps: The step at which the rate is 0.
+
+    Example:
+        >>> rate = WarmupLinearDecay(peak=1e-4, warmup_steps=10, total_steps=100)
+        >>> [round(float(rate(step)), 7) for step in (0, 5, 55, 100)]
+        [0.0, 5e-05, 4.5e-05, 0.0]
     """
 
     def __init__(self, peak: float, warmup_steps: int, total_steps: int) -> None:

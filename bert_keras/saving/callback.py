@@ -25,6 +25,14 @@ class SaveBest(keras.callbacks.Callback):
     Raises:
         InputError: When the logs lack the measure; the message names those they have. Before
             training begins, when the directory has files that ``save`` did not write.
+
+    Example:
+        >>> model = BertForPreTraining(config)
+        >>> model.compile()
+        >>> best = SaveBest("best", monitor="loss", tokenizer=tokenizer)
+        >>> history = model.fit(batches, epochs=2, steps_per_epoch=1, callbacks=[best], verbose=0)
+        >>> best.best == min(history.history["loss"])
+        True
     """
 
     def __init__(

@@ -44,6 +44,13 @@ def save(
         InputError: When the format is unknown or has no place for such a model, or something is
             there that ``save`` did not write, or that has changed since. It stays as it is.
         OSError: When the files cannot be written; what was there stays as it was.
+
+    Example:
+        >>> model = load("run")
+        >>> save(model, "copy")
+        >>> save(model, "copy.keras", format="keras")
+        >>> load("copy.keras").labels
+        ('bad', 'good')
     """
     if not isinstance(model, BertModel):
         raise InputError(f"cannot save a {type(model).__name__}; it is no model of bert-keras")
@@ -93,6 +100,13 @@ def load(
         InputError: When a weight is missing, unused or of another shape, a file is damaged, or
             the model is none that we know.
         FileNotFoundError: When there is no such directory or file.
+
+    Example:
+        >>> type(load("model")).__name__
+        'BertForPreTraining'
+        >>> encoder = load("model", BertEncoder, packed=True)
+        >>> encoder.tokenizer.vocab_size == encoder.config.vocab_size
+        True
     """
     is_ours = isinstance(model_class, type) and issubclass(model_class, BertModel)
     if model_class is not None and not is_ours:

@@ -26,6 +26,14 @@ class Classification(TextTask):
     Attributes:
         positive_label: The label whose F1 is measured, as ``f1_LABEL`` with ``_`` for spaces; by
             default each of two, and of more none.
+
+    Example:
+        >>> task = Classification(max_seq_length=32)
+        >>> examples = task.read("train.tsv")
+        >>> task = task.with_labels(task.labels_of(examples))
+        >>> task.labels
+        ('bad', 'good')
+        >>> features = task.features(examples, tokenizer)
     """
 
     positive_label: str = ""

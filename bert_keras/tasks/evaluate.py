@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bert_keras.errors import InputError
+from bert_keras.modeling.model import BertModel
 from bert_keras.tasks.answering import AnsweringTask, Confusion, Mistake
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import and_more
@@ -36,7 +37,7 @@ class Evaluation:
     confidence: str = "confidence"
 
 
-def evaluate(model: Any, source: str, batch_size: int = 32, **settings: Any) -> Evaluation:
+def evaluate(model: BertModel, source: str, batch_size: int = 32, **settings: Any) -> Evaluation:
     """Scores a model on labelled examples.
 
     Args:
@@ -45,9 +46,17 @@ def evaluate(model: Any, source: str, batch_size: int = 32, **settings: Any) -> 
         batch_size: Sequences in a batch.
         **settings: Fields of the task, such as ``max_seq_length`` or ``text_column``.
 
+    Returns:
+        Metrics, confusion matrix, mistakes and answers.
+
     Raises:
         InputError: When the examples cannot be read, or a label is none of the model's; names the
             row.
+
+    Example:
+        >>> evaluation = evaluate(load("run"), "dev.tsv")
+        >>> evaluation.metrics["accuracy"]
+        1.0
     """
     task = task_of(model, **settings)
     examples = task.read(source)
@@ -65,7 +74,7 @@ def evaluate(model: Any, source: str, batch_size: int = 32, **settings: Any) -> 
 
 
 def predict(
-    model: Any,
+    model: BertModel,
     texts: str | Sequence[str],
     text_pairs: str | Sequence[str] | None = None,
     batch_size: int = 32,
@@ -91,6 +100,11 @@ def predict(
 
     Raises:
         InputError: When the model has no head for a task, or no tokenizer.
+
+    Example:
+        >>> answers = predict(load("run"), ["a fine film", "a dull film"])
+        >>> [answer["label"] for answer in answers]
+        ['good', 'bad']
     """
     texts = [texts] if isinstance(texts, str) else list(texts)
     pairs = [text_pairs] if isinstance(text_pairs, str) else text_pairs

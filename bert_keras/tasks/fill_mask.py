@@ -1,11 +1,12 @@
 """Filling masked words in: the masked-LM head read out (Devlin et al. 2018, section 3.1)."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from bert_keras.errors import InputError
+from bert_keras.modeling.model import BertModel
 from bert_keras.tokenization import Tokenizer
 
 
@@ -17,7 +18,7 @@ class Candidate(NamedTuple):
 
 
 def fill_mask(
-    model: Any, text: str, top: int = 5, tokenizer: Tokenizer | None = None
+    model: BertModel, text: str, top: int = 5, tokenizer: Tokenizer | None = None
 ) -> list[list[Candidate]]:
     """The likeliest word pieces for each [MASK] in a text.
 
@@ -32,6 +33,11 @@ def fill_mask(
 
     Raises:
         InputError: When there is no [MASK], no masked-LM head, or the text is too long.
+
+    Example:
+        >>> (candidates,) = fill_mask(load("model"), "a fine [MASK]", top=3)
+        >>> candidates[0].score >= candidates[1].score >= candidates[2].score
+        True
     """
     tokenizer = tokenizer or model.tokenizer
     if tokenizer is None:

@@ -69,6 +69,12 @@ def finetune(
             row of a bad example.
         Interrupted: After Ctrl-C or SIGTERM, once the state is saved.
         Diverged: When the loss is no number or has blown up, and ``watch`` says to stop.
+
+    Example:
+        >>> config = load_toml(FinetuneConfig, "finetune.toml", ["train.steps=2"])
+        >>> path = finetune(config, "runs/films", model="model", train="train.tsv", dev="dev.tsv")
+        >>> load(path).labels
+        ('bad', 'good')
     """
     run = Run("finetune", workdir, config.distribution)
     data = replace(config.data, train=train or config.data.train, dev=dev or config.data.dev)

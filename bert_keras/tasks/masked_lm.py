@@ -40,6 +40,11 @@ class MaskedLM(TextReader):
     Attributes:
         masking: As in ``DataConfig``; a word is what the tokenizer says.
         masking_rate: Likewise.
+
+    Example:
+        >>> task = MaskedLM(max_seq_length=16, masking="whole_word")
+        >>> len(task.features(task.read("train.tsv"), tokenizer))
+        64
     """
 
     masking: str = "token"

@@ -23,7 +23,13 @@ THRESHOLD = 0.5  # of the probability from which on a label is given
 @register
 @dataclass(frozen=True, kw_only=True)
 class MultiLabel(TextTask):
-    """Any number of labels, none too; answers are ``{"labels", "scores"}``."""
+    """Any number of labels, none too; answers are ``{"labels", "scores"}``.
+
+    Example:
+        >>> task = MultiLabel(label_separator="|")
+        >>> task.labels_of(task.read("topics.tsv"))
+        ('music', 'news', 'sport')
+    """
 
     name = "multi_label"
     title = "Classification"

@@ -32,6 +32,11 @@ class Regression(TextTask):
 
     Attributes:
         function_to_apply: ``"sigmoid"`` where the model's score is one, as a cross-encoder's.
+
+    Example:
+        >>> task = Regression()
+        >>> [task.target(example) for example in task.read("scores.tsv")]
+        [4.5, 1.0]
     """
 
     labels: tuple[str, ...] = ("score",)

@@ -52,6 +52,12 @@ class Span(AnsweringTask):
             when every question has one (SQuAD 1.1); left out of a recipe, else the dev's best.
         finds_threshold: Whether fine-tuning is to find that threshold on the dev questions.
         one_window: Whether the first window of a text alone is read, as a file for phones does.
+
+    Example:
+        >>> task = Span(max_seq_length=32, doc_stride=8)
+        >>> example = task.from_text("who had fun", "a lovely and warm film, and great fun")
+        >>> len(task.features([example], tokenizer))
+        1
     """
 
     max_seq_length: int = 384
@@ -112,10 +118,7 @@ class Span(AnsweringTask):
         return read_question_examples(source, labelled=False)
 
     def adapted_to(self, examples: Sequence[QuestionExample]) -> Self:
-        """The task with a threshold that is to be found, where some questions have no answer.
-
-        A threshold that was given stays.
-        """
+        """The task that finds a threshold where questions have no answer and none was given."""
         impossible = sum(example.is_impossible for example in examples)
         if not impossible or math.isfinite(self.no_answer_threshold):
             return self
@@ -280,18 +283,14 @@ class Span(AnsweringTask):
 
 def _find_answer(example: QuestionExample) -> tuple[int, int] | None:
     """The range of the first answer's characters, the nearest to where the data say."""
-    if not example.answers:
-        return None
-    text, start = example.answers[0]
+    text, start = example.answers[0] if example.answers else ("", 0)
     if not text:
         return None
     before = example.context.rfind(text, 0, max(start, 0) + len(text))
     after = example.context.find(text, max(start, 0))
     found = [place for place in (before, after) if place >= 0]
-    if not found:
-        return None
-    place = min(found, key=lambda place: abs(place - start))
-    return place, place + len(text)
+    place = min(found, key=lambda place: abs(place - start), default=None)
+    return None if place is None else (place, place + len(text))
 
 
 def _tokens_of(answer: tuple[int, int], offsets: np.ndarray) -> Targets | None:

@@ -58,8 +58,6 @@ class Tagging(AnsweringTask):
     Texts longer than ``max_seq_length`` are cut into windows that overlap by a quarter; a word is
     answered where it has the most context, and trained on there alone.
 
-    From Python ``adapted_to(examples)`` comes before ``labels_of``: it finds the scheme.
-
     Attributes:
         word_column: The column of the words: its number from 1, or its name in CoNLL-U
             (``"FORM"``) or a header; of JSON lines and data sets the field. Left out, it is found.
@@ -74,6 +72,12 @@ class Tagging(AnsweringTask):
         strict_entities: Whether entities are scored by seqeval's strict mode, in which tags that do
             not follow the scheme mark none.
         one_window: Whether the first window of a text alone is read, as a file for phones does.
+
+    Example:
+        >>> examples = Tagging().read("names.conll")
+        >>> task = Tagging().adapted_to(examples)  # finds the scheme
+        >>> task.tag_scheme, task.labels_of(examples)
+        ('IOB2', ('O', 'B-PER', 'I-PER'))
     """
 
     word_column: str = ""

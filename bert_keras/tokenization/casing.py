@@ -30,6 +30,11 @@ class Casing:
 
     Raises:
         InputError: When a value is neither true nor false (nor None, for ``strip_accents``).
+
+    Example:
+        >>> cased = Casing(do_lower_case=False)
+        >>> cased.name, cased.drops_marks
+        ('cased', False)
     """
 
     do_lower_case: bool = True

@@ -50,6 +50,13 @@ def learn_vocabulary(
 
     Raises:
         InputError: When ``size`` leaves no room for words or the texts hold none.
+
+    Example:
+        >>> pieces = learn_vocabulary(["low lower lowest"] * 3, size=100)
+        >>> pieces[:5]
+        ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
+        >>> WordPieceTokenizer(pieces).tokenize("Lowest")
+        ['lowest']
     """
     if size <= 2 * len(SPECIAL_TOKENS):
         raise InputError(f"a vocabulary needs more than 10 word pieces. Received: size={size}")

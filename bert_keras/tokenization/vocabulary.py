@@ -54,7 +54,23 @@ def check_vocabulary(vocabulary: list[str], name: str = "the vocabulary") -> Non
 
 
 def write_vocabulary(path: str | Path, vocabulary: list[str], *, replace: bool = False) -> None:
-    """Writes a ``vocab.txt``, as ``atomic_file`` does."""
+    """Writes a ``vocab.txt``, as ``atomic_file`` does.
+
+    Args:
+        path: The file.
+        vocabulary: The word pieces, by id.
+        replace: Whether a file that is there gives way.
+
+    Raises:
+        InputError: When it is no vocabulary of BERT, or the file is there and ``replace`` is false.
+
+    Example:
+        >>> with open("texts/films.txt", encoding="utf-8") as lines:
+        ...     pieces = learn_vocabulary(lines, size=100)
+        >>> write_vocabulary("mine.txt", pieces)
+        >>> WordPieceTokenizer.from_vocab("mine.txt").vocab == pieces
+        True
+    """
     check_vocabulary(vocabulary)
     write_text_atomic(path, "".join(f"{piece}\n" for piece in vocabulary), replace=replace)
 

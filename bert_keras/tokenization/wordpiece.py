@@ -44,6 +44,11 @@ class WordPieceTokenizer:
 
     Raises:
         InputError: When a piece is repeated or a special token is missing.
+
+    Example:
+        >>> tokenizer = WordPieceTokenizer.from_vocab("vocab.txt")
+        >>> tokenizer.encode("A fine film", "great fun").tokens
+        ['[CLS]', 'a', 'fine', 'film', '[SEP]', 'great', 'fun', '[SEP]']
     """
 
     def __init__(
@@ -61,12 +66,9 @@ class WordPieceTokenizer:
             ids[token] for token in vocabulary.SPECIAL_TOKENS
         )
         self.template = SequenceTemplate.bert(self.cls_id, self.sep_id)
+        longest = vocabulary.MAX_CHARACTERS_PER_WORD
         self._pipeline = tokenizers.Tokenizer(
-            models.WordPiece(
-                ids,
-                unk_token=vocabulary.UNK,
-                max_input_chars_per_word=vocabulary.MAX_CHARACTERS_PER_WORD,
-            )
+            models.WordPiece(ids, unk_token=vocabulary.UNK, max_input_chars_per_word=longest)
         )
         self._pipeline.normalizer = casing.normalizer()
         self._pipeline.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -126,11 +128,10 @@ class WordPieceTokenizer:
 
     def lowercased(self) -> Self:
         """The tokenizer of lower-cased text, accents as before; ``save`` writes this one."""
-        casing = replace(
-            self.casing, do_lower_case=True, strip_accents=bool(self.casing.strip_accents)
-        )
         if self.casing.do_lower_case:
             return self
+        strip = bool(self.casing.strip_accents)
+        casing = replace(self.casing, do_lower_case=True, strip_accents=strip)
         return type(self)(self.vocab, casing, replace(self.files, casing=self.casing))
 
     @property

@@ -51,11 +51,18 @@ def plot_curves(workdir: str | Path) -> Path:
     A thin vertical line marks where the run went on to longer sequences; the held-out pairs, and
     what guessing reaches on them, are others from there on.
 
+    Args:
+        workdir: The run's work directory.
+
     Returns:
         The path of the picture.
 
     Raises:
         InputError: When the run has logged nothing yet, or the picture there is not a run's.
+
+    Example:
+        >>> plot_curves("run").as_posix()
+        'run/curves.png'
     """
     workdir = Path(workdir)
     lines = read_metrics(workdir)

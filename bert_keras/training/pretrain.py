@@ -57,6 +57,12 @@ def pretrain(
         Interrupted: After Ctrl-C or SIGTERM, once the state is saved.
         Diverged: When the loss is no number or has blown up, and ``watch`` says to stop.
         WorkerLost: When another process of a run of several is gone.
+
+    Example:
+        >>> config = load_toml(PretrainConfig, "pretrain.toml", ["train.steps=2"])
+        >>> path = pretrain(config, "runs/first", corpus="corpus")
+        >>> path.as_posix()
+        'runs/first/model'
     """
     path = _corpus_path(config, corpus)
     run = Run("pretrain", workdir, config.distribution)

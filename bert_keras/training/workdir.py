@@ -99,17 +99,12 @@ def write_mark(workdir: Path, mark: RunMark, config: Any) -> None:
     earlier = read_mark(workdir)
     if earlier is not None:
         mark = dataclasses.replace(mark, config_hash=earlier.config_hash)
-        if has_begun:  # what only the mark knows
+        if has_begun:  # the rest is what only the mark knows
             said = other_circumstances(earlier.circumstances, mark.circumstances)
             if said and earlier.model_files is None:
                 _logger.warning("%s", said)
-            mark = dataclasses.replace(
-                mark,
-                base=mark.base or earlier.base,
-                circumstances=earlier.circumstances,
-                is_finishing=earlier.is_finishing,
-                model_files=earlier.model_files,
-            )
+            base = mark.base or earlier.base
+            mark = dataclasses.replace(earlier, config=mark.config, data=mark.data, base=base)
     mark.write(workdir)
     written = _write_config(workdir / CONFIG_FILE, dump_toml(config), mark.config_hash)
     dataclasses.replace(mark, config_hash=written or mark.config_hash).write(workdir)
@@ -157,10 +152,9 @@ def check_owner(workdir: Path, mark: RunMark, config: Any) -> bool:
 def begun_run(workdir: Path) -> RunMark | None:
     """The mark of a run that has something which another would spoil: a checkpoint or a model."""
     mark = read_mark(workdir)
-    if mark is None:
-        return None
-    has_begun = mark.model_files is not None or bool(steps_in(workdir / CHECKPOINTS_FOLDER))
-    return mark if has_begun else None
+    if mark and (mark.model_files is not None or steps_in(workdir / CHECKPOINTS_FOLDER)):
+        return mark
+    return None
 
 
 @contextmanager
@@ -198,6 +192,10 @@ def finish(workdir: str | Path) -> Path:
 
     Raises:
         InputError: When there is no run, it has no checkpoint yet, or a process is training there.
+
+    Example:
+        >>> finish("run").as_posix()
+        'run/model'
     """
     workdir = Path(workdir)
     if read_mark(workdir) is None:

@@ -23,6 +23,7 @@ def test_wheel_holds_the_recipes_and_nothing_but_the_package(wheel, repository):
     }
     assert recipes
     assert recipes <= set(names)
+    assert "bert_keras/py.typed" in names, "type checkers of a program that uses it ask for it"
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     assert tops == {"bert_keras"}
 

@@ -27,6 +27,7 @@ from bert_keras.export.tflite.measure import Judge, Measurement, agreement_of, b
 from bert_keras.export.tflite.metadata import unlike_mediapipe, with_metadata
 from bert_keras.export.tflite.prune import pruned
 from bert_keras.files import refuse_existing, write_bytes_atomic
+from bert_keras.modeling.model import BertModel
 from bert_keras.saving.build import check_vocabulary_size
 from bert_keras.tasks import task_of
 from bert_keras.tasks.registry import has_task, trained_length
@@ -39,7 +40,7 @@ _NAMES = {"none": "float32", "whole": "keras, whole"}
 
 
 def export_tflite(
-    model: Any,
+    model: BertModel,
     tokenizer: Tokenizer | None,
     path: str | Path,
     config: TFLiteConfig | None = None,
@@ -81,6 +82,11 @@ def export_tflite(
             Also when the examples cannot show a drop at all, or are pairs and the model was
             trained on single texts, or the other way round.
         OSError: When the file cannot be written.
+
+    Example:
+        >>> report = export_tflite(load("run"), None, "films.tflite", data="dev.tsv", length=32)
+        >>> report["file"], report["length"]
+        ('films.tflite', 32)
     """
     config, path = _with_settings(config or TFLiteConfig(), settings), Path(path)
     whole, length = _checked(model, tokenizer, path, config)
