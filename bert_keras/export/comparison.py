@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from bert_keras.export.answers.base import Arrays, Texts
 from bert_keras.export.samples import comparison_texts
 from bert_keras.export.session import ServingSession, quiet
 from bert_keras.export.signatures import DEFAULT, TOKENIZE
+from bert_keras.modeling.model import BertModel
 
 TOLERANCE = 1e-4  # in float32
 _ROWS = 8  # texts that are compared at a time
@@ -39,7 +39,9 @@ class OwnLength:
     other_answers: int = 0
     differences: dict[str, float] = field(default_factory=dict)
 
-    def add(self, answers: Answers, own: Answers, texts: Texts, given: Arrays, model: Any) -> None:
+    def add(
+        self, answers: Answers, own: Answers, texts: Texts, given: Arrays, model: BertModel
+    ) -> None:
         """Adds some texts that the export gave its answers to."""
         expected = own.expected(model, texts)
         pairs = list(texts[1]) if len(texts) > 1 else None
@@ -89,7 +91,7 @@ class Comparison:
         return max(self.differences.values(), default=0.0)
 
 
-def compare(answers: Answers, own: Answers, model: Any, folder: Path) -> Comparison:
+def compare(answers: Answers, own: Answers, model: BertModel, folder: Path) -> Comparison:
     """Compares a SavedModel with Keras on real text.
 
     Args:
@@ -125,7 +127,7 @@ def compare(answers: Answers, own: Answers, model: Any, folder: Path) -> Compari
 def _compare_rows(
     answers: Answers,
     own: Answers,
-    model: Any,
+    model: BertModel,
     session: ServingSession,
     texts: list[list[str]],
     result: Comparison,
@@ -150,7 +152,7 @@ def _compare_rows(
 def _compare_ids(
     answers: Answers,
     own: Answers,
-    model: Any,
+    model: BertModel,
     session: ServingSession,
     texts: list[list[str]],
     result: Comparison,

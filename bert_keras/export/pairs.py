@@ -1,24 +1,25 @@
 """Whether a model reads pairs of texts: what it was trained on, and what an export is asked for."""
 
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from bert_keras.config.export import SavedModelConfig, TFLiteConfig
 from bert_keras.errors import InputError
+from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import task_of
 from bert_keras.tasks.registry import has_task
 
 Config = TypeVar("Config", SavedModelConfig, TFLiteConfig)
 
 
-def trained_on(model: Any) -> str:
+def trained_on(model: BertModel) -> str:
     """``"texts"``, ``"pairs"`` or ``"both"``; empty where the model does not say."""
     if model.needs_pairs:
         return "pairs"
     return str(getattr(task_of(model), "trained_on", "")) if has_task(model) else ""
 
 
-def with_pair(config: Config, model: Any) -> Config:
+def with_pair(config: Config, model: BertModel) -> Config:
     """The settings with ``pair`` filled in: where it is left out, what the model was trained on.
 
     Raises:

@@ -1,9 +1,10 @@
 """Which answers an export has for a model: by the model's task, or by its class."""
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from bert_keras.errors import InputError
+from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import task_of
 from bert_keras.tasks.registry import has_task
 
@@ -35,7 +36,7 @@ class Registry(Generic[Kind]):
 
         return known
 
-    def of(self, model: Any) -> Kind:
+    def of(self, model: BertModel) -> Kind:
         """The kind of a model's answers.
 
         Raises:

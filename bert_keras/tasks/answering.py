@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from bert_keras.modeling.model import BertModel
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.running import Outputs, run_model
 from bert_keras.tasks.task import Prediction, Task
@@ -119,7 +120,11 @@ class AnsweringTask(Task):
         """
 
     def measure(
-        self, model: Any, examples: Sequence[Any], features: Sequence[Feature], batch_size: int = 32
+        self,
+        model: BertModel,
+        examples: Sequence[Any],
+        features: Sequence[Feature],
+        batch_size: int = 32,
     ) -> tuple[dict[str, float], list[Prediction]]:
         """The model's losses and metrics on labelled examples, and its answers to them."""
         outputs, means = run_model(model, features, batch_size)

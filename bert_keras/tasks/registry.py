@@ -12,6 +12,7 @@ from bert_keras.config.checks import (
     readable_length,
 )
 from bert_keras.errors import InputError
+from bert_keras.modeling.model import BertModel
 from bert_keras.tasks.task import Task
 from bert_keras.training.curves import describe_curves
 
@@ -71,7 +72,7 @@ def _of_others(key: str, others: list[str], task: str) -> str:
     return f"data.{key} is for data.task = {names}. Received: data.task = {task!r}"
 
 
-def task_of(model: Any, **settings: Any) -> Task:
+def task_of(model: BertModel, **settings: Any) -> Task:
     """The task that a model is for, with its labels.
 
     Args:
@@ -98,12 +99,12 @@ def task_of(model: Any, **settings: Any) -> Task:
     return task
 
 
-def has_task(model: Any) -> bool:
+def has_task(model: BertModel) -> bool:
     """Tell whether a model has a head for a task."""
     return any(kind.is_of(model) for kind in TASKS.values())
 
 
-def _kind_of(model: Any) -> type[Task]:
+def _kind_of(model: BertModel) -> type[Task]:
     """The task of a model; of several the one that it was trained for, where it says so."""
     kinds = [kind for kind in TASKS.values() if kind.is_of(model)]
     if not kinds:
@@ -115,7 +116,7 @@ def _kind_of(model: Any) -> type[Task]:
     return next(trained, kinds[0])
 
 
-def _remembered(kind: type[Task], model: Any) -> dict[str, Any]:
+def _remembered(kind: type[Task], model: BertModel) -> dict[str, Any]:
     """The settings of the task that the model's ``config.json`` keeps."""
     key = kind.remembered_key()
     values = model.other_config.get(key, {})
@@ -129,7 +130,7 @@ def _remembered(kind: type[Task], model: Any) -> dict[str, Any]:
     return values
 
 
-def trained_length(model: Any) -> int | None:
+def trained_length(model: BertModel) -> int | None:
     """The length that a model was fine-tuned at, in tokens; None where it does not say."""
     if not has_task(model):
         return None

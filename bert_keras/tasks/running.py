@@ -1,12 +1,12 @@
 """One pass of a model over features."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from bert_keras.errors import InputError
+from bert_keras.modeling.model import BertModel
 from bert_keras.objectives import Means, mean_values
 from bert_keras.tasks.batches import ordered_batches
 from bert_keras.tasks.feature import Feature
@@ -17,7 +17,7 @@ Outputs = dict[str, np.ndarray]
 
 
 def run_model(
-    model: Any,
+    model: BertModel,
     features: Sequence[Feature],
     batch_size: int = 32,
     on_progress: Advance | None = None,
@@ -50,7 +50,7 @@ def run_model(
     return in_order, mean_values(means)
 
 
-def tokenizer_of(model: Any) -> Tokenizer:
+def tokenizer_of(model: BertModel) -> Tokenizer:
     """The tokenizer that the model was loaded with.
 
     Raises:

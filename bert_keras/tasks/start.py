@@ -79,7 +79,7 @@ def _with_changes(
     return changed
 
 
-def _draw_head(model: Any, stddev: float, seed: int) -> None:
+def _draw_head(model: BertModel, stddev: float, seed: int) -> None:
     """Draws the kernels anew that the model's file did not have."""
     for variable in model.trainable_variables:
         if variable.path in model.report.new and variable.path.endswith("kernel"):
@@ -87,7 +87,7 @@ def _draw_head(model: Any, stddev: float, seed: int) -> None:
             variable.assign(draw(variable.shape))
 
 
-def _freeze(model: Any, layers: int | None) -> None:
+def _freeze(model: BertModel, layers: int | None) -> None:
     """Takes the embeddings and the lowest layers out of what is trained."""
     if layers is None:
         return

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import tensorflow as tf
 
 from bert_keras.errors import InputError
-from bert_keras.modeling.model import SupervisedModel
+from bert_keras.modeling.model import BertModel, SupervisedModel
 from bert_keras.saving import load
 from bert_keras.tasks.batches import training_batches
 from bert_keras.tasks.feature import Feature
@@ -63,12 +63,12 @@ class Task(ABC):
         return [field.name for field in fields(cls) if field.name not in cls.not_in_recipes]
 
     @classmethod
-    def is_of(cls, model: Any) -> bool:
+    def is_of(cls, model: BertModel) -> bool:
         """Tell whether a model has the head for this task."""
         return isinstance(model, cls.model_class)
 
     @classmethod
-    def default_length(cls, model: Any) -> int:
+    def default_length(cls, model: BertModel) -> int:
         """``max_seq_length`` for a model that does not say what it was trained at."""
         return int(model.default_length)
 
@@ -198,7 +198,11 @@ class Task(ABC):
 
     @abstractmethod
     def measure(
-        self, model: Any, examples: Sequence[Any], features: Sequence[Feature], batch_size: int = 32
+        self,
+        model: BertModel,
+        examples: Sequence[Any],
+        features: Sequence[Feature],
+        batch_size: int = 32,
     ) -> tuple[dict[str, float], list[Prediction]]:
         """The model's losses and metrics on labelled examples, and its answers to them, if any."""
 

@@ -10,7 +10,7 @@ import numpy as np
 from bert_keras.config.checks import at_least, one_of, require
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSequenceClassification
-from bert_keras.modeling.model import SupervisedModel
+from bert_keras.modeling.model import BertModel, SupervisedModel
 from bert_keras.tasks.answering import AnsweringTask
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import LABEL_SEPARATOR, LabelRules, TextExample, read_text_examples
@@ -134,7 +134,7 @@ class TextTask(TextReader, AnsweringTask):
         )
 
     @classmethod
-    def is_of(cls, model: Any) -> bool:
+    def is_of(cls, model: BertModel) -> bool:
         """Tell whether a model has a head for the whole text, of this problem type."""
         return super().is_of(model) and model.problem_type == cls.problem_type
 

@@ -123,7 +123,7 @@ def pretraining_phases(
     train_texts, held_out = corpus.split(config.data.eval_fraction)
     phases: list[PretrainingPhase] = []
     for data, batch_size, last_step in config.phases():
-        seed = fold_in(config.train.seed, f"stage {len(phases)}")
+        seed = fold_in(config.train.seed, f"stage {len(phases)}")  # another word, other examples
         phases.append(
             PretrainingPhase(
                 PretrainingBatches(train_texts, data, batch_size, seed, host),

@@ -127,7 +127,7 @@ SLOW = [
     ("tflite", ("bert_keras.export.tflite.convert", "give_way", "1", "before"),
      "export tflite {made}/labelled {out}/a.tflite"),
     ("convert", ("bert_keras.files", "_sync", "1", "before"), "convert {made}/base {out}/model"),
-    ("fill-mask", ("bert_keras.tokenization.tokenizer:BertTokenizer", "encode", "1", "before"),
+    ("fill-mask", ("bert_keras.tokenization:WordPieceTokenizer", "encode", "1", "before"),
      "fill-mask {made}/base [MASK]"),
 ]  # fmt: skip
 

@@ -9,7 +9,6 @@ from bert_keras.modeling import Mask, padded_layout
 from bert_keras.modeling.transformer import Attention, FeedForward, TransformerLayer
 
 MASK = tf.constant([[1, 1, 1, 1], [1, 0, 0, 0], [1, 1, 0, 0]])
-IS_REAL = MASK.numpy() == 1
 
 
 @pytest.fixture

@@ -27,11 +27,6 @@ def _any_tags(draw, scheme, length):
     return [draw.choice([*tags, "O"]) for _ in range(length)]
 
 
-def _known(tag):
-    """A tag in the letters that seqeval's default mode has."""
-    return tag[0].translate(str.maketrans("MLU", "IES")) + tag[1:]
-
-
 def _spans(draw, length, may_touch=True):
     spans, start = [], 0
     while start < length:

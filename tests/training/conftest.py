@@ -54,7 +54,7 @@ def other_corpus_path(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def recipe():
-    """Two stages, dropout on, a checkpoint every four of twelve steps."""
+    """Two phases, dropout on, a checkpoint every four of twelve steps."""
     return PretrainConfig(
         model=ModelConfig(
             preset="tiny", hidden_size=32, num_attention_heads=2, intermediate_size=64

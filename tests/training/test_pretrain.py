@@ -325,7 +325,7 @@ def test_held_out_documents_are_never_trained_on(recipe, corpus_path):
     assert second
 
 
-def test_seconds_per_step_weighs_the_stages(recipe, corpus_path):
+def test_seconds_per_step_weighs_the_phases(recipe, corpus_path):
     seconds = measure_seconds_per_step(recipe, Corpus.open(corpus_path), seconds=0.2)
     assert 0 < seconds < 10
 

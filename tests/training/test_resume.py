@@ -14,7 +14,7 @@ TIMES = ("tokens_per_second", "input_share")
 
 @pytest.fixture(scope="module")
 def long_recipe(recipe):
-    """Several epochs in each of two stages; intervals that do not divide one another."""
+    """Several epochs in each of two phases; intervals that do not divide one another."""
     train = replace(recipe.train, steps=100, log_every_steps=7, eval_every_steps=40, eval_batches=2)
     return replace(recipe, train=train, checkpoint=replace(recipe.checkpoint, every_steps=2))
 

@@ -1,7 +1,6 @@
 """What each kind of model answers, as a graph."""
 
 from dataclasses import replace
-from typing import Any
 
 from bert_keras.config.checks import readable_length
 from bert_keras.config.export import SavedModelConfig
@@ -16,13 +15,16 @@ from bert_keras.export.answers import (  # noqa: F401 - they register themselves
 )
 from bert_keras.export.answers.base import Answers, served
 from bert_keras.export.pairs import with_pair
+from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import task_of
 from bert_keras.tasks.registry import has_task
 
 __all__ = ["Answers", "answers_of", "served"]
 
 
-def answers_of(model: Any, config: SavedModelConfig) -> tuple[type[Answers], SavedModelConfig]:
+def answers_of(
+    model: BertModel, config: SavedModelConfig
+) -> tuple[type[Answers], SavedModelConfig]:
     """The kind of a model's answers, and the settings with the model's own length filled in.
 
     Raises:

@@ -11,6 +11,7 @@ from bert_keras.config.export import SavedModelConfig
 from bert_keras.export.outputs import Output
 from bert_keras.export.registry import Registry
 from bert_keras.export.sequences import at_least_one_column, within_limit
+from bert_keras.modeling.model import BertModel
 from bert_keras.tasks.batches import collate
 from bert_keras.tasks.feature import Feature
 from bert_keras.tokenization import Tokenizer
@@ -43,7 +44,7 @@ class Answers(ABC):
 
     def __init__(
         self,
-        model: Any,
+        model: BertModel,
         tokenizer: Tokenizer,
         graph_tokenizer: Any,
         config: SavedModelConfig,
@@ -59,7 +60,7 @@ class Answers(ABC):
         return ("text_a", "text_b") if config.pair else ("text",)
 
     @classmethod
-    def truncation(cls, model: Any) -> str:
+    def truncation(cls, model: BertModel) -> str:
         """The part of a long text that is read; see ``Tokenizer.encode``."""
         return "head"
 
@@ -123,7 +124,7 @@ class Answers(ABC):
         return collate(features, self.tokenizer.pad_id)
 
     @abstractmethod
-    def expected(self, model: Any, texts: Texts) -> Arrays:
+    def expected(self, model: BertModel, texts: Texts) -> Arrays:
         """What Keras answers to texts, in the form of ``from_texts``.
 
         Args:
@@ -131,7 +132,7 @@ class Answers(ABC):
             texts: A list for each of ``text_inputs``.
         """
 
-    def expected_from_ids(self, model: Any, texts: Texts) -> Arrays:
+    def expected_from_ids(self, model: BertModel, texts: Texts) -> Arrays:
         """Keras's answers to the ids of texts that are not cut, in the form of ``from_ids``."""
         return self.expected(model, texts)
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, served
 from bert_keras.export.outputs import POOLED_BY_HAND, SENTENCE, encoder_outputs
 from bert_keras.modeling import BertEncoder, BertForSentenceEmbedding
+from bert_keras.modeling.model import BertModel
 
 
 @served.register(BertEncoder)
@@ -29,7 +30,7 @@ class EncoderAnswers(Answers):
             "attention_mask": mask,
         }
 
-    def expected(self, model: Any, texts: Texts) -> Arrays:
+    def expected(self, model: BertModel, texts: Texts) -> Arrays:
         """The model's own outputs, pooled by numpy."""
         batch = self.host_batch(texts)
         outputs = {n: np.asarray(tf.cast(v, tf.float32)) for n, v in model.forward(batch).items()}
@@ -69,7 +70,7 @@ class SentenceAnswers(Answers):
         prompt = self.model.prompt()
         return super().host_batch([[prompt + text for text in column] for column in texts])
 
-    def expected(self, model: Any, texts: Texts) -> Arrays:
+    def expected(self, model: BertModel, texts: Texts) -> Arrays:
         """The model's own output."""
         vectors = model(self._pooled(self.host_batch(texts)), training=False)["sentence_embedding"]
         return {"sentence_embedding": vectors.numpy()}

@@ -22,6 +22,7 @@ from bert_keras.export.outputs import (
 )
 from bert_keras.export.sequences import within_limit
 from bert_keras.export.windows import cut_windows
+from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import Classification, MultiLabel, Regression, predict, task_of
 from bert_keras.tasks.multi_label import THRESHOLD
 from bert_keras.tasks.windows import overlapping
@@ -41,7 +42,7 @@ class _TextAnswers(Answers):
             raise InputError("the model reads long texts in windows, and no pairs: leave pair out")
 
     @classmethod
-    def truncation(cls, model: Any) -> str:
+    def truncation(cls, model: BertModel) -> str:
         """The part of a long text that the model was trained on."""
         task: Any = task_of(model)
         return str(task.truncation)
@@ -103,7 +104,7 @@ class _TextAnswers(Answers):
             return {"windows": True, "max_windows": self.task.max_windows}
         return {"truncation": self.task.truncation}
 
-    def expected(self, model: Any, texts: Texts) -> Arrays:
+    def expected(self, model: BertModel, texts: Texts) -> Arrays:
         """The answers of ``predict``."""
         pairs = texts[1] if len(texts) > 1 else None
         answers = predict(model, texts[0], pairs, max_seq_length=self.config.max_length)

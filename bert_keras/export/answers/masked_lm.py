@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, served
 from bert_keras.export.outputs import CANDIDATES
+from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import MaskedLM, fill_mask
 
 # Masked positions that are scored at a time: a row of the vocabulary each is much memory.
@@ -86,7 +87,7 @@ class MaskedLMAnswers(Answers):
         """How many candidates there are."""
         return {"top": self.config.top}
 
-    def expected(self, model: Any, texts: Texts) -> Arrays:
+    def expected(self, model: BertModel, texts: Texts) -> Arrays:
         """The answers of ``fill_mask``."""
         mask_id = self.tokenizer.mask_id
         top = min(self.config.top, self.tokenizer.vocab_size)

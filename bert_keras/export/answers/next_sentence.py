@@ -15,6 +15,7 @@ from bert_keras.export.outputs import (
     SCORE,
 )
 from bert_keras.modeling import BertForNextSentencePrediction
+from bert_keras.modeling.model import BertModel
 
 
 @served.register(BertForNextSentencePrediction)
@@ -39,7 +40,7 @@ class NextSentenceAnswers(Answers):
             "classes": repeated(NEXT_SENTENCE, probabilities),
         }
 
-    def expected(self, model: Any, texts: Texts) -> Arrays:
+    def expected(self, model: BertModel, texts: Texts) -> Arrays:
         """The softmax of the model's logits."""
         logits = model.forward(self.host_batch(texts))["next_sentence_logits"]
         probabilities = softmax(np.asarray(tf.cast(logits, tf.float32), np.float64), axis=-1)

@@ -14,6 +14,7 @@ from bert_keras.export.long_texts import Tokens, ids_of, read_on_host, sequences
 from bert_keras.export.outputs import SPAN, SPAN_LOGITS, arrays_of
 from bert_keras.export.sequences import within_limit
 from bert_keras.export.windows import Windows, best_windows, cut_windows, tokens_read
+from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import Span, predict, task_of
 
 
@@ -158,12 +159,12 @@ class SpanAnswers(Answers):
         """Several windows."""
         return super().comparison_length() * 2
 
-    def expected_from_ids(self, model: Any, texts: Texts) -> Arrays:
+    def expected_from_ids(self, model: BertModel, texts: Texts) -> Arrays:
         """The model's own outputs."""
         outputs = model.forward(self.host_batch(texts))
         return {name: np.asarray(tf.cast(value, tf.float32)) for name, value in outputs.items()}
 
-    def expected(self, model: Any, texts: Texts) -> Arrays:
+    def expected(self, model: BertModel, texts: Texts) -> Arrays:
         """The answers of ``predict`` in what is read of the contexts."""
         contexts, questions = texts
         template = self.tokenizer.template

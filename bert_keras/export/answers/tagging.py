@@ -15,6 +15,7 @@ from bert_keras.export.outputs import CLASSES, ENTITIES, TOKEN_PROBABILITIES
 from bert_keras.export.sequences import within_limit
 from bert_keras.export.windows import Windows, best_windows, cut_windows
 from bert_keras.export.words import Words, split_words
+from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import Tagging, predict, task_of
 from bert_keras.tasks.schemes import OUTSIDE, Scheme, type_of
 
@@ -163,7 +164,7 @@ class TaggingAnswers(Answers):
         """Several windows."""
         return super().comparison_length() * 2
 
-    def expected_from_ids(self, model: Any, texts: Texts) -> Arrays:
+    def expected_from_ids(self, model: BertModel, texts: Texts) -> Arrays:
         """The softmax of the model's own outputs."""
         logits = np.asarray(model.forward(self.host_batch(texts))["logits"], np.float64)
         return {
@@ -171,7 +172,7 @@ class TaggingAnswers(Answers):
             "classes": np.tile(np.array(self.model.labels, object), (len(logits), 1)),
         }
 
-    def expected(self, model: Any, texts: Texts) -> Arrays:
+    def expected(self, model: BertModel, texts: Texts) -> Arrays:
         """The entities, or words, of ``predict`` in what is read of the texts."""
         most = [self._most_tokens()] * len(texts[0])
         read = read_on_host(self.tokenizer, texts[0], most)

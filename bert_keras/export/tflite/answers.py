@@ -27,6 +27,7 @@ from bert_keras.modeling import (
     BertForNextSentencePrediction,
     BertForSentenceEmbedding,
 )
+from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import (
     Classification,
     MaskedLM,
@@ -58,7 +59,7 @@ class IdAnswers(ABC):
 
     outputs: tuple[Output, ...]
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: BertModel) -> None:
         self.labels: tuple[str, ...] = tuple(getattr(model, "labels", ()))
 
     @property
@@ -67,7 +68,7 @@ class IdAnswers(ABC):
         return tuple(output.name for output in self.outputs if output.is_by_token)
 
     @abstractmethod
-    def from_ids(self, model: Any, batch: Tensors) -> Tensors:
+    def from_ids(self, model: BertModel, batch: Tensors) -> Tensors:
         """The answers of a model.
 
         Args:
@@ -92,7 +93,7 @@ class ProbabilityAnswers(IdAnswers):
 
     outputs = (PROBABILITIES,)
 
-    def from_ids(self, model: Any, batch: Tensors) -> Tensors:
+    def from_ids(self, model: BertModel, batch: Tensors) -> Tensors:
         """The softmax of the model's logits."""
         return {"probabilities": tf.nn.softmax(model(batch, training=False)[self.output])}
 
@@ -111,7 +112,7 @@ class NextSentenceAnswers(ProbabilityAnswers):
 
     output = "next_sentence_logits"
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: BertModel) -> None:
         super().__init__(model)
         self.labels = NEXT_SENTENCE
 
@@ -129,7 +130,7 @@ class MultiLabelAnswers(IdAnswers):
 
     outputs = (PROBABILITIES,)
 
-    def from_ids(self, model: Any, batch: Tensors) -> Tensors:
+    def from_ids(self, model: BertModel, batch: Tensors) -> Tensors:
         """The sigmoid of the model's logits."""
         return {"probabilities": tf.sigmoid(model(batch, training=False)["logits"])}
 
@@ -148,13 +149,13 @@ class RegressionAnswers(IdAnswers):
 
     outputs = (NUMBERS,)
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: BertModel) -> None:
         super().__init__(model)
         if len(self.labels) == 1:
             self.labels = ()
         self.is_sigmoid = model.function_to_apply == "sigmoid"
 
-    def from_ids(self, model: Any, batch: Tensors) -> Tensors:
+    def from_ids(self, model: BertModel, batch: Tensors) -> Tensors:
         """The model's numbers."""
         logits = model(batch, training=False)["logits"]
         return {"scores": tf.sigmoid(logits) if self.is_sigmoid else logits}
@@ -174,7 +175,7 @@ class SpanAnswers(IdAnswers):
 
     outputs = SPAN_LOGITS
 
-    def from_ids(self, model: Any, batch: Tensors) -> Tensors:
+    def from_ids(self, model: BertModel, batch: Tensors) -> Tensors:
         """The model's own outputs."""
         outputs: Tensors = model(batch, training=False)
         return outputs
@@ -193,7 +194,7 @@ class VectorAnswers(IdAnswers):
 
     vector: ClassVar[str]
 
-    def from_ids(self, model: Any, batch: Tensors) -> Tensors:
+    def from_ids(self, model: BertModel, batch: Tensors) -> Tensors:
         """The model's own outputs."""
         outputs: Tensors = model(batch, training=False)
         return outputs
@@ -217,7 +218,7 @@ class SentenceAnswers(VectorAnswers):
 
     outputs = (SENTENCE,)
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: BertModel) -> None:
         super().__init__(model)
         prompt = model.prompt()
         if prompt and not model.include_prompt:
@@ -238,7 +239,7 @@ class EncoderAnswers(VectorAnswers):
 
     vector = POOLED.name
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: BertModel) -> None:
         super().__init__(model)
         self.outputs = encoder_outputs(model)
 
@@ -257,7 +258,7 @@ class MaskedLMAnswers(IdAnswers):
         super().__init__(model)
         self.mask_id: int = model.tokenizer.mask_id
 
-    def from_ids(self, model: Any, batch: Tensors) -> Tensors:
+    def from_ids(self, model: BertModel, batch: Tensors) -> Tensors:
         """The head at one token of each row."""
         tokens, layout, _ = model.encoder.encode(batch)
         is_mask = tf.cast(tf.equal(batch["input_ids"], self.mask_id), tf.int32)
@@ -277,7 +278,7 @@ def _logits_of(probabilities: np.ndarray) -> np.ndarray:
     return np.asarray(np.log(share) - np.log1p(-share))
 
 
-def id_answers_of(model: Any) -> IdAnswers:
+def id_answers_of(model: BertModel) -> IdAnswers:
     """How a model answers ids.
 
     Raises:

@@ -9,6 +9,7 @@ from bert_keras.errors import InputError
 from bert_keras.export.pairs import trained_on
 from bert_keras.export.prose import PROSE
 from bert_keras.export.samples import SENTENCES
+from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import AnsweringTask, Feature, answering, task_of
 from bert_keras.tasks.reading import TextExample, read_text_examples
 from bert_keras.tasks.registry import has_task
@@ -34,7 +35,7 @@ class Examples:
         is_labelled: Whether they have labels.
     """
 
-    model: Any
+    model: BertModel
     measured: list[Any]
     rest: list[Any]
     source: str
@@ -78,7 +79,7 @@ class Sequences:
         }
 
 
-def read_examples(model: Any, data: str | None) -> Examples:
+def read_examples(model: BertModel, data: str | None) -> Examples:
     """The examples for a model.
 
     Of a file one example in four, at most 200, is for the ranges and not measured; of the rest at
@@ -108,7 +109,7 @@ def read_examples(model: Any, data: str | None) -> Examples:
     return Examples(model, measured, rest, data, all(map(answering(task).is_labelled, rows)))
 
 
-def own_length(model: Any) -> int:
+def own_length(model: BertModel) -> int:
     """The tokens of a sequence as the model reads it: what it was trained at, where it says so."""
     return task_of(model).max_seq_length if has_task(model) else int(model.default_length)
 
@@ -159,7 +160,7 @@ def _sequences(examples: Examples, tokenizer: Tokenizer, length: int, **settings
     )
 
 
-def _check_pairs(model: Any, rows: Sequence[Any]) -> None:
+def _check_pairs(model: BertModel, rows: Sequence[Any]) -> None:
     """Raises when a row is a pair and the model was trained on single texts, or the reverse."""
     kind = trained_on(model)
     for row in rows:
@@ -171,7 +172,7 @@ def _check_pairs(model: Any, rows: Sequence[Any]) -> None:
             )
 
 
-def _is_masked(model: Any) -> bool:
+def _is_masked(model: BertModel) -> bool:
     """Whether what is asked of a model is a word that is masked."""
     return hasattr(model, "masked_lm_head")
 
@@ -198,7 +199,7 @@ def _spread_places(total: int, count: int) -> list[int]:
     return [(number + 1) * total // count - 1 for number in range(count)]
 
 
-def _built_in(model: Any) -> Examples:
+def _built_in(model: BertModel) -> Examples:
     half = len(PROSE) // 2
     measured, rest = [*SENTENCES, *PROSE[:half]], PROSE[half:]
     every = {"texts": 0, "pairs": 1}.get(trained_on(model), 3 if model.takes_pairs else 0)

@@ -1,11 +1,10 @@
 """Two TFLite files as one: what the first answers, the second is asked."""
 
-from typing import Any
-
 import flatbuffers
 from tensorflow.lite.python import schema_py_generated as schema
 
 from bert_keras.export.tflite.metadata import METADATA, AlignedBuffer
+from bert_keras.modeling.model import BertModel
 
 
 def joined(first: bytes, second: bytes, signature: str, passed_on: tuple[str, ...]) -> bytes:
@@ -53,7 +52,7 @@ def joined(first: bytes, second: bytes, signature: str, passed_on: tuple[str, ..
     return packed(result)
 
 
-def packed(model: Any) -> bytes:
+def packed(model: BertModel) -> bytes:
     """The bytes of a model."""
     model.buffers = [AlignedBuffer(buffer.data) for buffer in model.buffers]
     builder = flatbuffers.Builder(1024)

@@ -89,7 +89,7 @@ def _longest_pieces(word: str, ids: dict[str, int], longest: int) -> set[int]:
     return found
 
 
-def texts_of(model: Any, source: str) -> list[str]:
+def texts_of(model: BertModel, source: str) -> list[str]:
     """The texts of a file that a model's task reads, or its lines.
 
     Raises:

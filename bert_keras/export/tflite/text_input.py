@@ -40,10 +40,9 @@ class TextModel:
 
     Args:
         data: The file.
-        threads: How many the kernels use.
     """
 
-    def __init__(self, data: bytes, threads: int = 1) -> None:
+    def __init__(self, data: bytes) -> None:
         import tensorflow_text as tf_text
         from tensorflow.lite.python.interpreter import InterpreterWithCustomOps
 
@@ -53,7 +52,7 @@ class TextModel:
             self._interpreter = InterpreterWithCustomOps(
                 custom_op_registerers=tf_text.tflite_registrar.SELECT_TFTEXT_OPS,
                 model_content=data,
-                num_threads=threads,
+                num_threads=1,
             )
         (name,) = self._interpreter.get_signature_list()
         self._run = self._interpreter.get_signature_runner(name)

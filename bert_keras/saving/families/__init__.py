@@ -1,6 +1,7 @@
 """The kinds of models that Hugging Face directories hold: a family is a file.
 
-A new one touches nothing else: it makes a ``Family`` and gives it to ``register_family``.
+A new one is imported here and touches nothing else: it makes a ``Family`` and gives it to
+``register_family``.
 """
 
 from bert_keras.saving.families import bert, distilbert  # noqa: F401 - they register themselves

@@ -49,7 +49,7 @@ def check_columns(
         _check_one_column(source, columns, [row[1] for row in rows])
         _check_texts(source, columns, [row[1] for row in rows], [row[2] for row in rows])
         if header is None and not given.names:
-            _check_first_row(columns, [row[3] for row in rows], rows[0][0])
+            _check_first_row([row[3] for row in rows], rows[0][0])
     if labels is None and is_guess:  # numbers may stand there, which nobody takes for texts
         rows = [row for row in rows if _is_word(row[3])]
     elif labels is None or labels.kind == "number" or given.label:
@@ -158,7 +158,7 @@ def _check_labels(
     raise InputError(f"{found}; {SETTINGS}")
 
 
-def _check_first_row(columns: Columns, labels: Sequence[Any], where: str) -> None:
+def _check_first_row(labels: Sequence[Any], where: str) -> None:
     """Refuses a first row that was taken for data where it looks like a header.
 
     Its label stands nowhere else, and every other label often; or it alone is no number.

@@ -78,7 +78,7 @@ def read_labels(cells: Sequence[Any], places: Sequence[str], rules: LabelRules) 
             if label and isinstance(value, str)
         ]
         _check_separators(written, rules)
-    _note_unlikely(labels, places, rules)
+    _note_unlikely(labels, places)
     return labels
 
 
@@ -245,7 +245,7 @@ def _check_separators(labels: Sequence[tuple[str, str]], rules: LabelRules) -> N
         _logger.warning("%s: the label %s holds %r; %s", places[name], quoted(name), sign, fix)
 
 
-def _note_unlikely(labels: Sequence[str | None], places: Sequence[str], rules: LabelRules) -> None:
+def _note_unlikely(labels: Sequence[str | None], places: Sequence[str]) -> None:
     """Says which labels look as if they stood for none."""
     counts = Counter(label for label in labels if label is not None)
     unlikely = [label for label in counts if label in _UNLIKELY]

@@ -40,7 +40,6 @@ GERMEVAL = """\
 #\thttp://de.wikipedia.org/wiki/Ulm [2009-10-17]
 1\tUlm\tB-LOC\tO
 """
-OUTER = GERMEVAL.replace("B-PERpart", "O")
 UNER = "# sent_id = 1\n# text = From Bonn\n1\tFrom\tO\t-\t-\n2\tBonn\tB-LOC\t-\t-\n"
 CONLL2012 = """\
 #begin document (bc/a); part 000

@@ -16,7 +16,6 @@ from bert_keras.tokenization.graph.phone import PhoneTokenizer, unordered_marks
 from bert_keras.tokenization.graph.rules import LETTER, host_kinds, kept_marks
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter")
-ENCODED = ("input_ids", "attention_mask", "token_type_ids")
 
 
 class Phone:
