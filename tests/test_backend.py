@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
-PACKAGES = ["optimizers", "modeling", "saving", "training", "tasks", "export"]
+PACKAGES = [
+    "arithmetic", "objectives", "optimizers", "modeling", "saving", "training", "tasks", "export",
+]  # fmt: skip
 
 
 def run(arguments, **environment):

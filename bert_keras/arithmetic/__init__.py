@@ -1,5 +1,6 @@
 """How layers compute: the same numbers, in the operations that a machine is quick at."""
 
+import bert_keras.backend  # noqa: F401 - before Keras is imported
 from bert_keras.arithmetic.few_passes import FewPasses, for_training
 from bert_keras.arithmetic.inference import XNNPACK, Inference, OneDNN
 from bert_keras.arithmetic.plain import MASKED_SCORE, PLAIN, Arithmetic

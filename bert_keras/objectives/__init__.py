@@ -1,5 +1,6 @@
 """What training makes small, apart from the models; see ``Objective``."""
 
+import bert_keras.backend  # noqa: F401 - before Keras is imported
 from bert_keras.objectives.classification import (
     IGNORED_LABEL,
     SigmoidCrossEntropy,
