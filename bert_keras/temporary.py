@@ -3,10 +3,12 @@
 import os
 import shutil
 import sys
+import time
 from contextlib import suppress
 from typing import Any
 
 _EVENTS = ("tempfile.mkstemp", "tempfile.mkdtemp")
+_UNDER_WAY = 0.1  # seconds in which a thread makes what it was about to make
 
 
 class TemporaryFiles:
@@ -27,6 +29,7 @@ class TemporaryFiles:
     def remove(self) -> None:
         """Removes what is left of them; no other is made from now on."""
         self._is_over = True
+        time.sleep(_UNDER_WAY)
         for path in self._paths:
             shutil.rmtree(path, ignore_errors=True)
             with suppress(OSError):
