@@ -74,13 +74,9 @@ def from_tables(cls: type[T], tables: dict[str, Any], prefix: str = "") -> T:
     """The dataclass that nested tables stand for.
 
     Args:
-        cls: The dataclass.
-        tables: Its fields by name.
-        prefix: What stands before the names in messages: the table's dotted name and a dot.
-
-    Args:
         cls: The dataclass whose fields are the tables, such as ``PretrainConfig``.
         tables: The values by table and key, as a recipe's file has them.
+        prefix: What stands before the names in messages: the table's dotted name and a dot.
 
     Raises:
         InputError: When a key or value is not possible.

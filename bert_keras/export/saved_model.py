@@ -66,9 +66,7 @@ def export_saved_model(
         >>> report["version"]
         'served/1'
     """
-    tokenizer = tokenizer or model.tokenizer
-    if tokenizer is None:
-        raise InputError("the model has no tokenizer: its directory lacks vocab.txt")
+    tokenizer = model.tokenizer_or(tokenizer)
     path = Path(path)
     check_utf8(path, "as TensorFlow asks")
     if not set("[\\").isdisjoint(str(path)):

@@ -153,9 +153,7 @@ class BertForSentenceEmbedding(BertModel):
         Raises:
             InputError: When the model has no tokenizer or no such prompt, or both kinds are given.
         """
-        tokenizer = self.tokenizer
-        if tokenizer is None:
-            raise InputError("the model has no tokenizer: its directory lacks vocab.txt")
+        tokenizer = self.tokenizer_or()
         if prompt is not None and prompt_name is not None:
             raise InputError("give a prompt or a prompt_name, not both")
         prompt = self.prompt(prompt_name) if prompt is None else prompt

@@ -87,6 +87,17 @@ class BertModel(Configured, keras.Model):
         self.other_config: dict[str, Any] = {}
         self.other_files: dict[str, Any] = {}
 
+    def tokenizer_or(self, given: "Tokenizer | None" = None) -> "Tokenizer":
+        """The tokenizer that is given, else the one that the model was loaded with.
+
+        Raises:
+            InputError: When there is neither.
+        """
+        tokenizer = given or self.tokenizer
+        if tokenizer is None:
+            raise InputError("the model has no tokenizer: its directory lacks vocab.txt")
+        return tokenizer
+
     @property
     def default_length(self) -> int:
         """The tokens that a text is cut to unless told otherwise.

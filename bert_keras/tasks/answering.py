@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from bert_keras.modeling.model import BertModel
+from bert_keras.objectives.means import LOSS
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.running import Outputs, run_model
 from bert_keras.tasks.task import Prediction, Task
@@ -129,5 +130,5 @@ class AnsweringTask(Task):
         """The model's losses and metrics on labelled examples, and its answers to them."""
         outputs, means = run_model(model, features, batch_size)
         predictions = self.decode(examples, features, outputs)
-        losses = {name: value for name, value in means.items() if name.endswith("_loss")}
+        losses = {name: value for name, value in means.items() if name.endswith(LOSS)}
         return losses | self.score(examples, predictions), predictions

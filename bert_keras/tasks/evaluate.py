@@ -11,7 +11,7 @@ from bert_keras.tasks.answering import AnsweringTask, Confusion, Mistake
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import and_more
 from bert_keras.tasks.registry import task_of
-from bert_keras.tasks.running import Advance, run_model, tokenizer_of
+from bert_keras.tasks.running import Advance, run_model
 from bert_keras.tasks.summary import long_texts, warn_of_unknown
 from bert_keras.tasks.task import Prediction, Task
 
@@ -169,8 +169,8 @@ def answer_rows(
 
 def _features(model: Any, task: Task, examples: Sequence[Any]) -> list[Feature]:
     """The sequences of examples; says how many texts are too long or not known to the model."""
-    features = task.features(examples, tokenizer_of(model))
-    warn_of_unknown(task, examples, features, tokenizer_of(model))
+    features = task.features(examples, model.tokenizer_or())
+    warn_of_unknown(task, examples, features, model.tokenizer_or())
     if said := long_texts(task, features):
         _logger.info("%s", said)
     return features

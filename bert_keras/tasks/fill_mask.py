@@ -39,9 +39,7 @@ def fill_mask(
         >>> candidates[0].score >= candidates[1].score >= candidates[2].score
         True
     """
-    tokenizer = tokenizer or model.tokenizer
-    if tokenizer is None:
-        raise InputError("the model has no tokenizer: its directory lacks vocab.txt")
+    tokenizer = model.tokenizer_or(tokenizer)
     if not hasattr(model, "masked_lm_head"):
         raise InputError(f"a {type(model).__name__} has no masked-LM head to fill masks with")
     if top < 1:

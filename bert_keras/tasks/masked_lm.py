@@ -22,7 +22,6 @@ from bert_keras.tasks.batches import ordered_batches, training_batches
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import TextExample
 from bert_keras.tasks.registry import register
-from bert_keras.tasks.running import tokenizer_of
 from bert_keras.tasks.task import Prediction, Task
 from bert_keras.tasks.texts import TextReader
 from bert_keras.tokenization import Tokenizer
@@ -118,7 +117,7 @@ class MaskedLM(TextReader):
         self, model: Any, examples: Sequence[Any], features: Sequence[Feature], batch_size: int = 32
     ) -> tuple[dict[str, float], list[Prediction]]:
         """Loss, accuracy and perplexity on masks that are always the same."""
-        tokenizer = tokenizer_of(model)
+        tokenizer = model.tokenizer_or()
         plain, _ = ordered_batches(features, batch_size, tokenizer.pad_id, self.max_seq_length)
         mask = _Mask(self._masking(tokenizer), tokenizer, batch_size, seed=0)
         batches = plain.enumerate().map(mask)

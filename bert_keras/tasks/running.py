@@ -10,7 +10,6 @@ from bert_keras.modeling.model import BertModel
 from bert_keras.objectives import Means, mean_values
 from bert_keras.tasks.batches import ordered_batches
 from bert_keras.tasks.feature import Feature
-from bert_keras.tokenization import Tokenizer
 
 Advance = Callable[[int, int], None]
 Outputs = dict[str, np.ndarray]
@@ -32,7 +31,7 @@ def run_model(
         return [], {}
     most = max(len(feature.window_ends) for feature in features)  # sequences in a row
     batch_size = max(1, batch_size // max(1, most))
-    batches, order = ordered_batches(features, batch_size, tokenizer_of(model).pad_id)
+    batches, order = ordered_batches(features, batch_size, model.tokenizer_or().pad_id)
     rows: list[Outputs] = []
     means: list[Means] = []
     has_targets = bool(features[0].targets or features[0].token_targets)
@@ -48,18 +47,6 @@ def run_model(
     for number, row in zip(order, rows, strict=True):
         in_order[number] = row
     return in_order, mean_values(means)
-
-
-def tokenizer_of(model: BertModel) -> Tokenizer:
-    """The tokenizer that the model was loaded with.
-
-    Raises:
-        InputError: When it has none.
-    """
-    if model.tokenizer is None:
-        raise InputError("the model has no tokenizer: its directory lacks vocab.txt")
-    tokenizer: Tokenizer = model.tokenizer
-    return tokenizer
 
 
 def _rows(

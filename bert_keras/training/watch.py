@@ -7,6 +7,7 @@ from collections import deque
 
 from bert_keras.config import WatchConfig
 from bert_keras.errors import Diverged
+from bert_keras.objectives.means import LOSS
 
 _logger = logging.getLogger("bert_keras")
 
@@ -40,7 +41,7 @@ class LossWatch:
         Raises:
             Diverged: When its loss, the sum of all losses, is bad.
         """
-        losses = (pair for name, pair in sums.items() if name.endswith("_loss"))
+        losses = (pair for name, pair in sums.items() if name.endswith(LOSS))
         loss = sum(top / bottom for top, bottom in losses if bottom != 0)
         if not math.isfinite(loss):
             raise Diverged(step, f"the loss of step {step:,} is {loss}")

@@ -173,9 +173,7 @@ def _checked(
     model: Any, tokenizer: Tokenizer | None, path: Path, config: TFLiteConfig
 ) -> tuple[Any, int]:
     """The model in float32 with its tokenizer, and the length of its sequences."""
-    tokenizer = tokenizer or model.tokenizer
-    if tokenizer is None:
-        raise InputError("the model has no tokenizer: its directory lacks vocab.txt")
+    tokenizer = model.tokenizer_or(tokenizer)
     require_wordpiece(tokenizer, "a TFLite file", "export saved-model --input tokens")
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the name of a file, such as {path}.tflite")
