@@ -51,11 +51,22 @@ class Configured:
             takes longer than reading them.
     """
 
-    config: BertConfig
-    seed: int
-    arithmetic: Arithmetic
-    initialize: bool
     dtype_policy: Any
+
+    def __init__(
+        self,
+        config: BertConfig,
+        seed: int = 0,
+        *,
+        arithmetic: Arithmetic = PLAIN,
+        initialize: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.config = config
+        self.seed = seed
+        self.arithmetic = arithmetic
+        self.initialize = initialize
 
     def sub_seed(self, name: str) -> int:
         """The seed of a layer in this one."""
@@ -76,21 +87,6 @@ class Configured:
 
 class BertLayer(Configured, keras.layers.Layer):
     """A Keras layer made of a ``BertConfig`` and a seed; see ``Configured`` for its arguments."""
-
-    def __init__(
-        self,
-        config: BertConfig,
-        seed: int = 0,
-        *,
-        arithmetic: Arithmetic = PLAIN,
-        initialize: bool = True,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.config = config
-        self.seed = seed
-        self.arithmetic = arithmetic
-        self.initialize = initialize
 
     def build(self, *shapes: Any) -> None:
         """Makes the weights of the layers in it, which read rows [H] unless one says otherwise."""

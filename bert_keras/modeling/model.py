@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 import keras
 import tensorflow as tf
 
-from bert_keras.arithmetic import PLAIN, Arithmetic
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.layers import Configured
@@ -69,21 +68,10 @@ class BertModel(Configured, keras.Model):
         self.built = True
 
     def __init__(
-        self,
-        config: BertConfig,
-        seed: int = 0,
-        packed: bool = False,
-        *,
-        arithmetic: Arithmetic = PLAIN,
-        initialize: bool = True,
-        **kwargs: Any,
+        self, config: BertConfig, seed: int = 0, packed: bool = False, **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
-        self.config = config
-        self.seed = seed
+        super().__init__(config, seed, **kwargs)
         self.packed = packed
-        self.arithmetic = arithmetic
-        self.initialize = initialize
         self.other_config: dict[str, Any] = {}
         self.other_files: dict[str, Any] = {}
 
