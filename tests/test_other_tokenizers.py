@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import bert_keras
-from bert_keras import BertConfig, Corpus, DataConfig
+from bert_keras import Corpus, DataConfig
 from bert_keras.corpus import prepare_corpus
 from bert_keras.data import pretraining_dataset
 from bert_keras.errors import InputError
@@ -14,6 +14,7 @@ from bert_keras.export import export_tflite
 from bert_keras.tasks import Classification, MaskedLM, Span, Tagging, predict, task_of
 from bert_keras.tasks.reading import QuestionExample, TaggedExample, TextExample
 from bert_keras.tokenization import SequenceTemplate, laid_out
+from tests.support.models import small_config
 
 BOS, PAD, EOS, MASK, FIRST = range(5)
 SPACE = FIRST + ord(" ")
@@ -207,11 +208,9 @@ class TestFeatures:
 
 
 def model_of(name, tokenizer, **arguments):
-    config = BertConfig(
-        vocab_size=tokenizer.vocab_size, hidden_size=16, num_hidden_layers=1,
-        num_attention_heads=2, intermediate_size=32, max_position_embeddings=32,
-        type_vocab_size=1,
-    )  # fmt: skip
+    config = small_config(
+        tokenizer.vocab_size, hidden_size=16, max_position_embeddings=32, type_vocab_size=1
+    )
     model = getattr(bert_keras, name)(config, **arguments)
     model.tokenizer = tokenizer
     return model

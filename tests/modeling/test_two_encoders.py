@@ -53,18 +53,8 @@ class Matcher(SupervisedModel):
 
 
 @pytest.fixture(scope="module")
-def config() -> BertConfig:
-    return BertConfig(
-        vocab_size=50,
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=24,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-        max_position_embeddings=16,
-        initializer_range=0.2,
-    )
+def config(plain_config: BertConfig) -> BertConfig:
+    return plain_config
 
 
 @pytest.fixture(scope="module")
