@@ -44,27 +44,6 @@ def _loss_and_gradients(model: Any, batch: Batch) -> tuple[float, list[np.ndarra
     return float(loss), [g.numpy() for g in tape.gradient(loss, model.trainable_weights)]
 
 
-def test_padded_equals_packed_in_logits_loss_and_gradients(
-    plain_config: BertConfig, batch: Batch
-) -> None:
-    config = replace(plain_config, num_hidden_layers=2)
-    padded, packed = (BertForPreTraining(config, seed=1, packed=packed) for packed in (False, True))
-    is_counted = batch["masked_lm_weights"] == 1
-    ours, theirs = padded(batch), packed(batch)
-    np.testing.assert_allclose(
-        ours["masked_lm_logits"][is_counted], theirs["masked_lm_logits"][is_counted], atol=1e-6
-    )
-    np.testing.assert_allclose(
-        ours["next_sentence_logits"], theirs["next_sentence_logits"], atol=1e-6
-    )
-    (loss, gradients), (packed_loss, packed_gradients) = (
-        _loss_and_gradients(model, batch) for model in (padded, packed)
-    )
-    assert loss == pytest.approx(packed_loss, abs=1e-6)
-    for a, b in zip(gradients, packed_gradients, strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-6)
-
-
 def test_a_batch_without_next_sentence_labels_trains_as_the_masked_lm_model_does(
     plain_config: BertConfig, batch: Batch
 ) -> None:

@@ -11,16 +11,12 @@ import tensorflow as tf
 import bert_keras
 from bert_keras import (
     BertConfig,
-    BertEncoder,
-    BertForMaskedLM,
     BertForPreTraining,
-    BertForQuestionAnswering,
-    BertForSequenceClassification,
     BertForTokenClassification,
     BertTokenizer,
 )
 from bert_keras.errors import InputError
-from tests.support.models import VOCAB, assert_same_weights, make_model, refusal
+from tests.support.models import VOCAB, make_model, refusal
 
 H, INNER, LAYERS = 4, 6, 2
 GOOGLE_CONFIG = {
@@ -153,28 +149,6 @@ def test_optimizer_and_step_are_passed_over(tmp_path: Path) -> None:
         model.encoder.embeddings.word_embeddings, plain["bert/embeddings/word_embeddings"]
     )
     assert not any("adam" in name for name, *_ in model.report.taken)
-
-
-@pytest.mark.parametrize(
-    ("model_class", "arguments"),
-    [
-        (BertEncoder, {}),
-        (BertForMaskedLM, {}),
-        (BertForQuestionAnswering, {}),
-        (BertForSequenceClassification, {"labels": ["no", "yes", "so"]}),
-    ],
-    ids=lambda value: getattr(value, "__name__", ""),
-)
-def test_every_model_comes_back_as_it_was(
-    model_class: Any, arguments: dict[str, Any], tmp_path: Path
-) -> None:
-    model = make_model(model_class, **arguments)
-    bert_keras.save(model, tmp_path / "ours", format="google")
-    loaded = bert_keras.load(tmp_path / "ours")
-    assert type(loaded) is model_class
-    assert loaded.config == model.config  # the erf form of GELU too
-    assert getattr(loaded, "labels", None) == getattr(model, "labels", None)
-    assert_same_weights(loaded, model)
 
 
 def test_google_folder_opens_for_a_task(tmp_path: Path) -> None:

@@ -12,48 +12,16 @@ import tensorflow as tf
 
 import bert_keras
 from bert_keras import (
-    BertEncoder,
-    BertForNextSentencePrediction,
-    BertForPreTraining,
-    BertForQuestionAnswering,
-    BertForSentenceEmbedding,
     BertForSequenceClassification,
     BertForTokenClassification,
-    BertTokenizer,
 )
 from bert_keras.errors import InputError
 from tests.support.models import (
-    VOCAB,
     assert_same_weights,
     assert_told_of_progress,
     make_model,
     refusal,
 )
-
-
-@pytest.mark.parametrize(
-    ("model_class", "arguments"),
-    [
-        (BertEncoder, {"with_pooler": False}),
-        (BertForPreTraining, {}),
-        (BertForNextSentencePrediction, {}),
-        (BertForQuestionAnswering, {}),
-        (BertForSentenceEmbedding, {"pooling": "cls", "normalize": False}),
-        (BertForSequenceClassification, {"labels": ["no", "yes", "so"]}),
-    ],
-    ids=lambda value: getattr(value, "__name__", ""),
-)
-def test_model_and_tokenizer_come_back_from_a_keras_file(
-    model_class: Any, arguments: dict[str, Any], tmp_path: Path
-) -> None:
-    model = make_model(model_class, **arguments)
-    bert_keras.save(model, tmp_path / "m.keras", BertTokenizer(VOCAB), format="keras")
-    loaded = bert_keras.load(tmp_path / "m.keras")
-    assert type(loaded) is model_class
-    assert loaded.tokenizer.vocab == VOCAB
-    assert getattr(loaded, "labels", None) == getattr(model, "labels", None)
-    assert_same_weights(loaded, model)
-    assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
 
 
 def test_keys_of_a_foreign_config_go_through_a_keras_file(tmp_path: Path) -> None:
