@@ -33,3 +33,16 @@ def pretraining_batch(
         "masked_lm_weights": weights,
         "next_sentence_labels": draw.integers(0, 2, len(lengths), dtype="int32"),
     }
+
+
+def special_texts(
+    lengths: Sequence[int], length: int, vocab_size: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ids and attention mask of [CLS] words [SEP] words [SEP]; the words' ids are 5 and up."""
+    draw = np.random.default_rng(seed)
+    ends, rows = np.asarray(lengths), np.arange(len(lengths))
+    ids = draw.integers(5, vocab_size, size=(len(ends), length)).astype(np.int32)
+    attention = (np.arange(length) < ends[:, None]).astype(np.int32)
+    ids[:, 0] = 2
+    ids[rows, ends // 2] = ids[rows, ends - 1] = 3
+    return ids * attention, attention
