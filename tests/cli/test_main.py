@@ -205,7 +205,7 @@ class TestBadInput:
         assert "[MASK]" in refused(capsys, "prepare", texts, *arguments)
 
     def test_a_corpus_prepared_with_another_vocabulary(self, made, texts, tmp_path, capsys):
-        main(["vocab", str(texts), "--out", str(tmp_path / "vocab.txt"), "--size", "90"])
+        run("vocab", texts, "--out", tmp_path / "vocab.txt", "--size", "50")
         arguments = ["--vocab", str(tmp_path / "vocab.txt"), "--out", str(tmp_path / "corpus")]
         main(["prepare", str(texts), *arguments])
         recipe, workdir = made / "pretrain.toml", made / "run"

@@ -20,6 +20,7 @@ from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.objectives import SquaredError, SupervisedObjective
 from bert_keras.tokenization import SPECIAL_TOKENS, BertTokenizer
 from bert_keras.training.steps import TrainStep
+from tests.support.models import NO_DROPOUT, small_config
 
 Batch = dict[str, Any]
 
@@ -53,8 +54,9 @@ class Matcher(SupervisedModel):
 
 
 @pytest.fixture(scope="module")
-def config(plain_config: BertConfig) -> BertConfig:
-    return plain_config
+def config() -> BertConfig:
+    sizes = {"intermediate_size": 24, "max_position_embeddings": 16}
+    return small_config(50, 16, **sizes, initializer_range=0.2, **NO_DROPOUT)
 
 
 @pytest.fixture(scope="module")
