@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from bert_keras.errors import InputError
-from bert_keras.files import write_bytes_atomic, write_text_atomic
+from bert_keras.files import read_json_object, write_bytes_atomic, write_text_atomic
 from bert_keras.tokenization import vocabulary
 from bert_keras.tokenization.casing import Casing, guess_casing, say_casing
-from bert_keras.tokenization.pipeline import pipeline_casing, read_json_object, read_pipeline
+from bert_keras.tokenization.pipeline import pipeline_casing, read_pipeline
 
 _logger = logging.getLogger("bert_keras")
 

@@ -1,10 +1,10 @@
 """Reading ``tokenizer.json``, the pipeline file of the ``tokenizers`` library."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from bert_keras.errors import InputError
+from bert_keras.files import read_json_object
 from bert_keras.tokenization.casing import Casing
 
 
@@ -48,14 +48,3 @@ def pipeline_casing(values: dict[str, Any]) -> Casing | None:
         strip_accents=normalizer.get("strip_accents"),
         tokenize_chinese_chars=normalizer.get("handle_chinese_chars", True),
     )
-
-
-def read_json_object(path: Path) -> dict[str, Any]:
-    """Reads a JSON file that must hold an object; ``InputError`` when it does not."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise InputError(f"{path} must hold a JSON object. Received: {type(values).__name__}")
-    return values
