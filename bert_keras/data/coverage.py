@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bert_keras.config import DataConfig
-from bert_keras.data.full_sentences import plan_full_sentences
-from bert_keras.data.pairs import plan_pairs, plan_sentence_order
 from bert_keras.data.plan import Epoch, ExamplePlan, Int64, Sentences
+from bert_keras.data.sampling import plan_full_sentences, plan_pairs, plan_sentence_order
 from bert_keras.tokenization import Tokenizer
 
 # Each with the number of texts of its examples.

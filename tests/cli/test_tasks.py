@@ -201,6 +201,12 @@ class TestMistakes:
         line = fail(capsys, "evaluate", made / "run", "--data", tmp_path / "gbk.tsv")
         assert "iconv -f GB18030 -t UTF-8" in line
 
+    def test_a_key_of_no_task(self, made, tmp_path, capsys):
+        recipe = made / "recipe.toml"
+        command = ["finetune", recipe, "--workdir", tmp_path / "run", "--set", "data.doc_strid=5"]
+        line = fail(capsys, *command)
+        assert f"{recipe} --set data.doc_strid=5: unknown key data.doc_strid" in line
+
     def test_no_model_and_no_examples(self, made, tmp_path, capsys):
         command = ["finetune", made / "recipe.toml", "--workdir", tmp_path / "run"]
         assert "pass --model MODEL" in fail(capsys, *command)

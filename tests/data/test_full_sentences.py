@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bert_keras.data.full_sentences import plan_full_sentences
 from bert_keras.data.plan import Epoch
+from bert_keras.data.sampling import plan_full_sentences
 from bert_keras.errors import InputError
 
 

@@ -3,10 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bert_keras.data.full_sentences import plan_full_sentences
 from bert_keras.data.gather import gather_examples, gather_word_starts
-from bert_keras.data.pairs import plan_pairs
 from bert_keras.data.plan import Epoch, ExamplePlan
+from bert_keras.data.sampling import plan_full_sentences, plan_pairs
 from bert_keras.tokenization import SequenceTemplate
 
 LENGTH = 64

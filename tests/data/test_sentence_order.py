@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bert_keras.data.pairs import plan_sentence_order
 from bert_keras.data.plan import Epoch
+from bert_keras.data.sampling import plan_sentence_order
 from bert_keras.errors import InputError
 
 

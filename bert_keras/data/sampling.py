@@ -1,4 +1,4 @@
-"""Pairs of texts: which two texts make each example of an epoch, for next-sentence or order tasks.
+"""Which texts make each example of an epoch: next-sentence pairs, sentence order, full sentences.
 
 The rules of next-sentence pairs are those of ``create_instances_from_document`` in the original
 ``create_pretraining_data.py`` (Devlin et al. 2019, section 3.1 and appendix A.2). There they run
@@ -110,6 +110,49 @@ def plan_sentence_order(epoch: Epoch) -> ExamplePlan:
     return _trimmed(epoch, a, b, is_swapped)
 
 
+def plan_full_sentences(epoch: Epoch) -> ExamplePlan:
+    """All examples of an epoch, in random order; every token is in exactly one of them.
+
+    Liu et al. 2019, section 4.2 (RoBERTa): whole sentences that follow one another are packed into
+    an input, and there is no sentence-level task. Of the two forms compared there this is
+    DOC-SENTENCES: no input crosses from one document into the next (table 2: a little better
+    than FULL-SENTENCES).
+
+    An example takes sentences as long as they fit. A sentence longer than a whole example is
+    first cut into pieces that fill one each, and a rest. (RoBERTa's ``short_seq_prob`` was 0.)
+
+    Args:
+        epoch: What they follow from; an example has at least 3 tokens of text.
+
+    Returns:
+        The plan; there is no B, and ``label`` is always false.
+
+    Raises:
+        InputError: When the corpus is empty or the length too short.
+    """
+    epoch.check(least=3)
+    targets, offsets = epoch.target_lengths(), epoch.sentence_offsets
+    sentence, document = epoch.sentences()
+    start, end, document = _cut_long(
+        offsets[sentence], offsets[sentence + 1], document, targets[document]
+    )
+    # As if between the documents there were gaps that no example reaches across.
+    ends = np.cumsum(end - start) + document * (epoch.max_tokens + 1)
+    reach = ends - (end - start) + targets[document]
+    after = np.searchsorted(ends, reach, side="right")
+    begins = walk(after - np.arange(len(start)))
+    first, last = start[begins], end[after[begins] - 1]
+    count = len(begins)
+    plan = ExamplePlan(
+        first,
+        (last - first).astype(np.int32),
+        last,
+        np.zeros(count, np.int32),
+        np.zeros(count, bool),
+    )
+    return epoch.shuffled(plan)
+
+
 def _cut_chunks(epoch: Epoch, targets: Int64) -> _Chunks:
     """Cut every document into chunks that reach its target length or its end.
 
@@ -183,3 +226,14 @@ def _tokens_to_trim(a_length: Int64, b_length: Int64, max_tokens: int) -> tuple[
     until_equal = np.minimum(excess, np.abs(a_length - b_length))
     a_loss = np.where(a_length > b_length, until_equal, 0) + (excess - until_equal) // 2
     return a_loss, excess - a_loss
+
+
+def _cut_long(
+    start: Int64, end: Int64, document: Int64, longest: Int64
+) -> tuple[Int64, Int64, Int64]:
+    """Cut sentences, given by their tokens, into pieces of ``longest`` tokens and a rest."""
+    pieces = -((start - end) // longest)
+    sentence = np.repeat(np.arange(len(start)), pieces)
+    number = np.arange(len(sentence)) - (np.cumsum(pieces) - pieces)[sentence]
+    start = start[sentence] + number * longest[sentence]
+    return start, np.minimum(start + longest[sentence], end[sentence]), document[sentence]
