@@ -223,6 +223,7 @@ class TestMistakes:
         assert "belongs to a run of pretrain, not of finetune" in line
 
 
+@pytest.mark.system
 def test_columns_and_scheme_of_tags_are_found_said_and_kept(made, tmp_path, capsys):
     rows = "# id 1\n1 fine S-x\n2 film O\n\n1 a B-x\n2 dull E-x\n\n"
     (tmp_path / "train.txt").write_text(rows * 8)
