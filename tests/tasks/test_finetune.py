@@ -78,6 +78,7 @@ def test_a_finished_run_is_not_taken_for_one_on_other_settings_or_data(
         finetune(recipe(train={"steps": 48}), finished, encoder_path, train, train)
 
 
+@pytest.mark.system
 def test_the_best_model_of_a_run_that_was_given_up_is_not_another_runs(
     tmp_path, encoder_path, reviews
 ):
@@ -140,6 +141,7 @@ def test_a_finished_run_is_not_trained_further(finished, encoder_path, reviews):
     assert (finished / "model" / "model.safetensors").stat().st_mtime_ns == before
 
 
+@pytest.mark.system
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, finished, encoder_path, reviews):
     (tmp_path / "recipe.toml").write_text(dump_toml(recipe()))
     command = [sys.executable, "-m", "bert_keras", "finetune", str(tmp_path / "recipe.toml")]
@@ -158,6 +160,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, finished, encoder_pa
     assert ours == theirs
 
 
+@pytest.mark.system
 def test_early_stopping_ends_a_run_that_no_longer_betters_and_stays_ended(
     tmp_path, encoder_path, reviews
 ):
@@ -281,6 +284,7 @@ def test_a_label_that_training_did_not_have_names_the_row(finished, tmp_path):
         evaluate(bert_keras.load(finished / "model"), str(tmp_path / "dev.tsv"))
 
 
+@pytest.mark.system
 def test_micro_batches_calls_of_several_steps_and_rematerialisation_change_no_loss(
     tmp_path, encoder_path, reviews
 ):
@@ -301,6 +305,7 @@ def test_micro_batches_calls_of_several_steps_and_rematerialisation_change_no_lo
             assert together[name] == pytest.approx(plain[name], rel=1e-5)
 
 
+@pytest.mark.system
 def test_the_model_remembers_its_positive_label_and_is_chosen_by_its_f1(
     encoder_path, reviews, tmp_path
 ):

@@ -84,7 +84,7 @@ def test_metrics_have_the_contracts_keys_at_the_right_steps(finished):
     assert [line["max_seq_length"] for line in train] == [16, 16, 32, 32]
 
 
-@pytest.mark.parametrize("step", [3, 8])
+@pytest.mark.parametrize("step", [3, pytest.param(8, marks=pytest.mark.system)])
 def test_a_killed_run_ends_with_the_same_bytes(step, finished, recipe, corpus_path, tmp_path):
     with pytest.raises(Killed):
         pretrain(recipe, tmp_path / "run", corpus_path, callbacks=[KillAt(step)])
@@ -116,6 +116,7 @@ def test_ctrl_c_saves_the_step_and_the_run_ends_with_the_same_bytes(
     assert (tmp_path / "run" / file).read_bytes() == (finished / file).read_bytes()
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("due", [True, False])
 def test_the_held_out_evaluation_gives_way_within_a_batch(
     due, recipe, corpus_path, tmp_path, monkeypatch
@@ -167,6 +168,7 @@ def test_a_second_process_in_the_same_work_directory_is_refused(recipe, corpus_p
         pretrain(recipe, tmp_path, corpus_path)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(("masking", "next_sentence"), [("whole_word", "sop"), ("span", "none")])
 def test_every_sentence_task_trains_evaluates_and_resumes(
     masking, next_sentence, tmp_path, recipe, corpus_path
@@ -187,6 +189,7 @@ def test_every_sentence_task_trains_evaluates_and_resumes(
     assert ("nsp_baseline_accuracy" in held_out[0]) == (next_sentence != "none")
 
 
+@pytest.mark.system
 def test_the_sentence_task_may_begin_with_a_later_phase(tmp_path, recipe, corpus_path):
     """Killed within the first phase, which has none, and resumed."""
     (short,) = recipe.data.phases
@@ -208,6 +211,7 @@ def test_a_finished_run_returns_at_once_and_changes_nothing(finished, recipe, co
     assert {p: p.stat().st_mtime_ns for p in finished.rglob("[!.]*") if p.is_file()} == before
 
 
+@pytest.mark.system
 def test_first_ten_steps_equal_fits(finished, recipe, corpus_path):
     """The loop and ``model.fit`` on the same batches, dropout on: the same losses."""
     config = replace(
@@ -263,6 +267,7 @@ def test_training_learns_more_than_the_most_frequent_word(tmp_path, recipe, corp
     assert last["mlm_accuracy"] > 1.5 * last["mlm_baseline_accuracy"]
 
 
+@pytest.mark.system
 def test_init_starts_from_the_saved_weights(tmp_path, finished, recipe, corpus_path):
     still = replace(recipe, optimizer=replace(recipe.optimizer, learning_rate=0.0))
     pretrain(still, tmp_path / "run", corpus_path, init=finished / "model")
@@ -325,6 +330,7 @@ def test_held_out_documents_are_never_trained_on(recipe, corpus_path):
     assert second
 
 
+@pytest.mark.system
 def test_seconds_per_step_weighs_the_phases(recipe, corpus_path):
     seconds = measure_seconds_per_step(recipe, Corpus.open(corpus_path), seconds=0.2)
     assert 0 < seconds < 10

@@ -9,6 +9,8 @@ from bert_keras.config import dump_toml
 from bert_keras.training import pretrain
 from bert_keras.training.metrics import read_metrics
 
+pytestmark = pytest.mark.system
+
 TIMES = ("tokens_per_second", "input_share")
 
 
