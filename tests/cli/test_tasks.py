@@ -182,7 +182,7 @@ class TestMistakes:
     def test_a_key_of_no_task(self, made, tmp_path, capsys):
         recipe = made / "recipe.toml"
         command = ["finetune", recipe, "--workdir", tmp_path / "run", "--set", "data.doc_strid=5"]
-        line = fail(capsys, *command)
+        line = refused(capsys, *command)
         assert f"{recipe} --set data.doc_strid=5: unknown key data.doc_strid" in line
 
     def test_no_model_and_no_examples(self, made, tmp_path, capsys):
