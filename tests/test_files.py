@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 from stat import S_IMODE
 
@@ -15,6 +16,7 @@ from bert_keras.files import (
     atomic_file,
     check_replaceable,
     hash_files,
+    read_json_object,
     write_text_atomic,
 )
 
@@ -22,6 +24,23 @@ from bert_keras.files import (
 def _write_half(directory):
     (directory / "half").write_text("half")
     directory.write_text("fails, as it is a directory")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[1]", "must hold a JSON object. Received: list"),
+        ("{", "not valid"),
+        ("[" * 99999, "not valid"),
+    ],
+    ids=["list", "cut", "deep"],
+)
+def test_what_is_not_a_json_object_is_refused_in_a_line_that_names_the_file(tmp_path, text, words):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(InputError, match=re.escape(words)) as error:
+        read_json_object(tmp_path / "a.json")
+    assert str(error.value).startswith(f"{tmp_path / 'a.json'} ")
+    assert "\n" not in str(error.value)
 
 
 def test_a_directory_appears_whole_or_not_at_all(tmp_path):

@@ -28,9 +28,13 @@ FEW, ONEDNN, PHONE = FewPasses(), OneDNN(), XNNPACK(masked_score=-50.0)
 # What the graph of each has and of no other here.
 MARKS = {FEW: "PartitionedCall", ONEDNN: "FusedBatchNormV3", PHONE: "Split"}
 PAIRS = [(PLAIN, FEW), (FEW, ONEDNN), (ONEDNN, PHONE), (PHONE, PLAIN)]
+FAST = [(PLAIN, FEW), (ONEDNN, PHONE)]  # each arithmetic once
 
 
-@pytest.fixture(params=PAIRS, ids=lambda pair: "-".join(type(a).__name__ for a in pair))
+@pytest.fixture(
+    params=[pytest.param(p, marks=[] if p in FAST else pytest.mark.system) for p in PAIRS],
+    ids=lambda pair: "-".join(type(a).__name__ for a in pair),
+)
 def models(request):
     """Two models of the same weights and different arithmetics."""
     first = BertForQuestionAnswering(CONFIG, seed=1, arithmetic=request.param[0])

@@ -179,6 +179,12 @@ class TestMistakes:
         line = refused(capsys, "evaluate", made / "run", "--data", tmp_path / "gbk.tsv")
         assert "iconv -f GB18030 -t UTF-8" in line
 
+    def test_a_key_of_no_task(self, made, tmp_path, capsys):
+        recipe = made / "recipe.toml"
+        command = ["finetune", recipe, "--workdir", tmp_path / "run", "--set", "data.doc_strid=5"]
+        line = refused(capsys, *command)
+        assert f"{recipe} --set data.doc_strid=5: unknown key data.doc_strid" in line
+
     def test_no_model_and_no_examples(self, made, tmp_path, capsys):
         command = ["finetune", made / "recipe.toml", "--workdir", tmp_path / "run"]
         assert "pass --model MODEL" in refused(capsys, *command)
@@ -195,6 +201,7 @@ class TestMistakes:
         assert "belongs to a run of pretrain, not of finetune" in line
 
 
+@pytest.mark.system
 def test_columns_and_scheme_of_tags_are_found_said_and_kept(made, tmp_path, capsys):
     rows = "# id 1\n1 fine S-x\n2 film O\n\n1 a B-x\n2 dull E-x\n\n"
     (tmp_path / "train.txt").write_text(rows * 8)

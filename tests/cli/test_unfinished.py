@@ -96,12 +96,14 @@ def test_masks_are_filled_from_a_stopped_run_and_standard_output_is_the_answer_a
     assert capsys.readouterr().out == captured.out
 
 
+@pytest.mark.system
 def test_export_takes_a_stopped_run(stopped, tmp_path, capsys):
     run("export", "tflite", stopped, tmp_path / "x.tflite", "--length", "8")
     assert "step 4 of 6" in note(capsys)
     assert (tmp_path / "x.tflite").stat().st_size > 0
 
 
+@pytest.mark.system
 def test_pretraining_starts_from_a_stopped_run_and_is_the_same_run_when_that_went_on(
     made, stopped, tmp_path, capsys
 ):
@@ -116,6 +118,7 @@ def test_pretraining_starts_from_a_stopped_run_and_is_the_same_run_when_that_wen
     run(*start, "--set", "optimizer.learning_rate=0.0")
 
 
+@pytest.mark.system
 def test_finetuning_from_a_checkpoint_that_is_gone_since_goes_on(made, stopped, tmp_path, capsys):
     whole = tmp_path / "whole"
     run(*finetune(made, whole, stopped))

@@ -141,7 +141,7 @@ def test_a_base_whose_content_changed_is_refused_and_the_file_named(
     assert content(interrupted) == before
 
 
-@pytest.mark.parametrize("fate", ["moved", "deleted"])
+@pytest.mark.parametrize("fate", ["moved", pytest.param("deleted", marks=pytest.mark.system)])
 def test_a_run_goes_on_when_its_base_has_moved_or_is_gone(
     fate, made, base, interrupted, tmp_path, capsys
 ):

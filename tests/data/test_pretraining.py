@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from bert_keras.config import DataConfig
-from bert_keras.data import epochs, gather_examples, plan_pairs, pretraining_dataset
+from bert_keras.data import Epoch, epochs, gather_examples, plan_pairs, pretraining_dataset
 from bert_keras.data.pretraining import PretrainingBatches
 from bert_keras.errors import InputError
 
@@ -27,12 +27,14 @@ def listed(dataset):
 
 def plan(corpus, seed, epoch):
     return plan_pairs(
-        corpus.sentence_offsets,
-        corpus.documents,
-        CONFIG.max_seq_length - 3,
-        CONFIG.short_seq_prob,
-        seed,
-        epoch,
+        Epoch(
+            corpus.sentence_offsets,
+            corpus.documents,
+            CONFIG.max_seq_length - 3,
+            CONFIG.short_seq_prob,
+            seed,
+            epoch,
+        )
     )
 
 

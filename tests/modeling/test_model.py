@@ -76,6 +76,7 @@ def test_compile_keeps_what_it_is_given(config: BertConfig) -> None:
     assert model.jit_compile is True
 
 
+@pytest.mark.system
 def test_fit_in_float16_moves_the_weights_alike_whoever_scales_the_loss(
     config: BertConfig, batch: Batch
 ) -> None:

@@ -60,6 +60,7 @@ def test_a_finished_run_is_not_taken_for_one_on_other_settings_or_data(
         finetune(recipe(train={"steps": 48}), finished, encoder_path, train, train)
 
 
+@pytest.mark.system
 def test_the_best_model_of_a_run_that_was_given_up_is_not_another_runs(
     tmp_path, encoder_path, reviews
 ):
@@ -116,6 +117,7 @@ def test_a_finished_run_is_not_trained_further(finished, encoder_path, reviews):
     assert (finished / "model" / "model.safetensors").stat().st_mtime_ns == before
 
 
+@pytest.mark.system
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, finished, encoder_path, reviews):
     (tmp_path / "recipe.toml").write_text(dump_toml(recipe()))
     command = [sys.executable, "-m", "bert_keras", "finetune", str(tmp_path / "recipe.toml")]

@@ -19,6 +19,7 @@ def test_a_dev_fraction_that_leaves_nothing_is_named(tmp_path, encoder_path, rev
         finetune(config, tmp_path / "run", encoder_path, str(reviews / "train.tsv"))
 
 
+@pytest.mark.system
 def test_early_stopping_ends_a_run_that_no_longer_betters_and_stays_ended(
     tmp_path, encoder_path, reviews
 ):
@@ -120,6 +121,7 @@ def test_what_does_not_fit_is_said_in_one_line(changes, message, tmp_path, encod
         finetune(recipe(**changes), tmp_path / "run", encoder_path, str(reviews / "train.tsv"))
 
 
+@pytest.mark.system
 def test_micro_batches_calls_of_several_steps_and_rematerialisation_change_no_loss(
     tmp_path, encoder_path, reviews
 ):
@@ -140,6 +142,7 @@ def test_micro_batches_calls_of_several_steps_and_rematerialisation_change_no_lo
             assert together[name] == pytest.approx(plain[name], rel=1e-5)
 
 
+@pytest.mark.system
 def test_the_model_remembers_its_positive_label_and_is_chosen_by_its_f1(
     encoder_path, reviews, tmp_path
 ):

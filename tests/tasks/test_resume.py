@@ -66,6 +66,7 @@ def multi_label(folder):
     return folder / "train.tsv"
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     "write",
     [
@@ -108,6 +109,7 @@ class OverflowAt(keras.callbacks.Callback):
             weight.assign(np.full(weight.shape, np.inf))
 
 
+@pytest.mark.system
 def test_weights_that_overflow_before_the_last_evaluation_are_rolled_back(encoder_path, tmp_path):
     data = str(tagging(tmp_path))
     config = FinetuneConfig(

@@ -90,6 +90,7 @@ CASES = [
 ]
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(("config", "model_class", "batches"), CASES)
 @pytest.mark.parametrize("evaluation", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_an_evaluation_gives_way_within_a_batch_and_is_made_up_for(
@@ -122,6 +123,7 @@ def test_a_due_checkpoint_is_whole_before_the_evaluation_ends(
     assert checkpoints(tmp_path) == [STEP]
 
 
+@pytest.mark.system
 def test_a_stop_in_an_evaluation_that_is_made_up_for_is_one_as_well(
     encoder_path, data, undisturbed, tmp_path, monkeypatch
 ):

@@ -121,6 +121,7 @@ def test_a_word_is_answered_where_it_has_the_most_context():
     assert features[1].origin.positions.tolist() == list(range(3, 17))
 
 
+@pytest.mark.system
 def test_a_text_of_100_000_words_is_answered_whole():
     tokenizer = BertTokenizer(VOCABULARY)
     text = "new York, a b " * 20_000
@@ -253,6 +254,7 @@ def test_what_is_doubtful_in_raw_text_is_said_once(tmp_path, caplog, name, end):
     assert byte.endswith("line 2")
 
 
+@pytest.mark.system
 def test_sixteen_sentences_are_learned_by_heart():
     tokenizer = BertTokenizer(VOCABULARY)
     random = np.random.default_rng(0)

@@ -59,6 +59,7 @@ def test_metrics_have_the_contracts_keys_at_the_right_steps(finished):
     assert [line["max_seq_length"] for line in train] == [16, 16, 32, 32]
 
 
+@pytest.mark.system
 def test_first_ten_steps_equal_fits(finished, recipe, corpus_path):
     """The loop and ``model.fit`` on the same batches, dropout on: the same losses."""
     config = replace(
@@ -114,6 +115,7 @@ def test_training_learns_more_than_the_most_frequent_word(tmp_path, recipe, corp
     assert last["mlm_accuracy"] > 1.5 * last["mlm_baseline_accuracy"]
 
 
+@pytest.mark.system
 def test_init_starts_from_the_saved_weights(tmp_path, finished, recipe, corpus_path):
     still = replace(recipe, optimizer=replace(recipe.optimizer, learning_rate=0.0))
     pretrain(still, tmp_path / "run", corpus_path, init=finished / "model")
@@ -141,6 +143,7 @@ def test_held_out_documents_are_never_trained_on(recipe, corpus_path):
     assert second
 
 
+@pytest.mark.system
 def test_seconds_per_step_weighs_the_phases(recipe, corpus_path):
     seconds = measure_seconds_per_step(recipe, Corpus.open(corpus_path), seconds=0.2)
     assert 0 < seconds < 10

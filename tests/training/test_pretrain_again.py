@@ -17,7 +17,7 @@ from bert_keras.training.workdir import locked
 from tests.training.line import At, Kill, kill
 
 
-@pytest.mark.parametrize("step", [3, 8])
+@pytest.mark.parametrize("step", [3, pytest.param(8, marks=pytest.mark.system)])
 def test_a_killed_run_ends_with_the_same_bytes(step, finished, recipe, corpus_path, tmp_path):
     with pytest.raises(Kill):
         pretrain(recipe, tmp_path / "run", corpus_path, callbacks=[At(step, kill)])
@@ -49,6 +49,7 @@ def test_ctrl_c_saves_the_step_and_the_run_ends_with_the_same_bytes(
     assert (tmp_path / "run" / file).read_bytes() == (finished / file).read_bytes()
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("due", [True, False])
 def test_the_held_out_evaluation_gives_way_within_a_batch(
     due, recipe, corpus_path, tmp_path, monkeypatch
@@ -100,6 +101,7 @@ def test_a_second_process_in_the_same_work_directory_is_refused(recipe, corpus_p
         pretrain(recipe, tmp_path, corpus_path)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(("masking", "next_sentence"), [("whole_word", "sop"), ("span", "none")])
 def test_every_sentence_task_trains_evaluates_and_resumes(
     masking, next_sentence, tmp_path, recipe, corpus_path
@@ -120,6 +122,7 @@ def test_every_sentence_task_trains_evaluates_and_resumes(
     assert ("nsp_baseline_accuracy" in held_out[0]) == (next_sentence != "none")
 
 
+@pytest.mark.system
 def test_the_sentence_task_may_begin_with_a_later_phase(tmp_path, recipe, corpus_path):
     """Kill within the first phase, which has none, and resumed."""
     (short,) = recipe.data.phases

@@ -10,6 +10,8 @@ from bert_keras.training import pretrain
 from tests.support.processes import DisturbedRun
 from tests.support.runs import outcome
 
+pytestmark = pytest.mark.system
+
 
 @pytest.fixture(scope="module")
 def long_recipe(recipe):
