@@ -16,6 +16,7 @@ from bert_keras.tokenization import (
     learn_vocabulary,
     write_vocabulary,
 )
+from tests.support.files import flip
 
 WORDS = "apple bread cloud dream eagle flame grass house island jewel".split()  # noqa: SIM905
 
@@ -214,12 +215,6 @@ def _refusal(path: Path) -> str:
     return ""
 
 
-def _flip(file: Path, position: int, bits: int = 1) -> None:
-    data = bytearray(file.read_bytes())
-    data[position] ^= bits
-    file.write_bytes(data)
-
-
 def test_a_whole_corpus_passes_wherever_it_lies(damaged, tmp_path):
     assert _refusal(damaged) == ""
     damaged.rename(tmp_path / "moved")
@@ -232,7 +227,7 @@ def test_a_damaged_file_is_named_with_what_to_do(damaged, name, harm):
     file = damaged / name
     data = file.read_bytes()
     if harm == "a bit":  # the ids and offsets stay possible ones
-        _flip(file, {"tokens.npy": 130, "vocab.txt": 31}.get(name, -16))
+        flip(file, {"tokens.npy": 130, "vocab.txt": 31}.get(name, -16))
     elif harm == "cut":
         file.write_bytes(data[:-3])
     elif harm == "longer":
@@ -250,7 +245,7 @@ def test_one_prepared_before_each_file_had_a_hash_is_checked_as_a_whole(damaged)
     del description["hashes"]
     path.write_text(json.dumps(description))
     assert _refusal(damaged) == ""
-    _flip(damaged / "tokens.npy", 130)
+    flip(damaged / "tokens.npy", 130)
     assert " or ".join(ARRAYS) + " is damaged" in _refusal(damaged)
 
 
@@ -268,7 +263,7 @@ def test_no_flipped_byte_changes_what_a_run_reads(damaged):
         kept = file.read_bytes()
         header = range(0, min(len(kept), 128), 2)
         for position in [*header, *draw.sample(range(len(kept)), 40)]:
-            _flip(file, position, 1 << draw.randrange(8))
+            flip(file, position, 1 << draw.randrange(8))
             message = _refusal(damaged)
             refused += bool(message)
             assert "\n" not in message

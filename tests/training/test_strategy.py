@@ -61,6 +61,7 @@ def losses(config, corpus_path, tmp_path_factory):
     return lines
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("name", ["mlm_loss", "nsp_loss", "mlm_accuracy", "nsp_accuracy"])
 def test_two_devices_give_the_losses_of_one(losses, name):
     one, two = ([line[name] for line in losses[devices]] for devices in (1, 2))

@@ -97,6 +97,7 @@ def test_what_cannot_be_answered_is_an_error_that_says_why(scripts, server, rest
 HOSTILE = ["", b"\xff\xfe\x00", "x" * 1_000_000, "\u0301" * 5000, " \n", "[CLS] [SEP]" * 300]
 
 
+@pytest.mark.system
 def test_of_64_at_a_time_every_answer_goes_to_its_question(batchers, rest, rpc, expected):
     """Mixed lengths, both protocols, hostile texts and wrong requests among them."""
     draw = random.Random(0)

@@ -68,7 +68,14 @@ def judges(model, data, length):
 
 
 @pytest.mark.parametrize(
-    "kind", ["classification", "multi_label", "regression", "tagging", "span", "masked_lm"]
+    "kind",
+    [
+        "classification",
+        *(
+            pytest.param(kind, marks=pytest.mark.system)
+            for kind in ("multi_label", "regression", "tagging", "span", "masked_lm")
+        ),
+    ],
 )
 def test_every_kind_is_compared_with_what_it_was_trained_to_read(make_model, make_data, kind):
     whole, judge = judges(make_model(kind), make_data(kind), 8)
@@ -85,8 +92,15 @@ def test_every_kind_is_compared_with_what_it_was_trained_to_read(make_model, mak
 
 
 @pytest.mark.parametrize(
-    "kind", ["classification", "multi_label", "tagging", "span", "sentence_embedding", "encoder",
-             "next_sentence"]
+    "kind",
+    [
+        "classification",
+        *(
+            pytest.param(kind, marks=pytest.mark.system)
+            for kind in ("multi_label", "tagging", "span", "sentence_embedding", "encoder",
+                         "next_sentence")
+        ),
+    ],
 )  # fmt: skip
 def test_without_labels_decisions_are_compared_with_those_at_the_own_length(make_model, kind):
     whole, judge = judges(make_model(kind), None, 8)
@@ -145,6 +159,7 @@ def test_what_the_file_reads_whole_has_no_row_of_its_own(make_model, tmp_path):
     assert as_keras_reads(read_examples(model, None), model.tokenizer).cut["texts"] < 30
 
 
+@pytest.mark.system
 def test_an_export_at_another_length_fails_the_guard_and_says_what_is_cut(
     make_model, make_data, tmp_path
 ):

@@ -37,14 +37,18 @@ def _batches(texts, size):
     return [texts[n : n + size] for n in range(0, len(texts), size)]
 
 
-@pytest.mark.parametrize("casing", SOME_CASINGS)
+@pytest.mark.parametrize(
+    "casing", [pytest.param("uncased", marks=pytest.mark.system), *SOME_CASINGS[1:]]
+)
 def test_ids_and_offsets_are_the_hosts_on_hostile_strings(pair_of, hostile_texts, casing):
     texts = list(hostile_texts(1, 600))
     assert _compare(pair_of(casing), texts, with_offsets=True) > 5_000
     assert _compare(pair_of(casing), texts) > 5_000
 
 
-@pytest.mark.parametrize("truncation", ["tail", "head_tail"])
+@pytest.mark.parametrize(
+    "truncation", [pytest.param("tail", marks=pytest.mark.system), "head_tail"]
+)
 def test_the_kept_part_of_long_texts_is_the_hosts(pair_of, hostile_texts, truncation):
     pair = pair_of(max_length=12, truncation=truncation)
     texts = list(hostile_texts(4, 300))
@@ -102,7 +106,9 @@ def test_lengths_of_words_are_counted_in_characters(pair_of):
     assert pair_of(max_length=500).assert_equal(texts, with_offsets=True) > 10_000
 
 
-@pytest.mark.parametrize("max_length", [3, 4, 7, 8])
+@pytest.mark.parametrize(
+    "max_length", [pytest.param(n, marks=pytest.mark.system) for n in (3, 4, 7)] + [8]
+)
 def test_pairs_are_cut_as_the_host_cuts_them(pair_of, max_length):
     firsts, seconds = zip(*((i, j) for i in range(10) for j in range(10)), strict=True)
     columns = [[b"a " * n for n in column] for column in (firsts, seconds)]
@@ -149,7 +155,7 @@ def test_a_megabyte_has_an_answer(pair_of, text):
     pair.assert_equal([text, b"a"], [b"the", text])
 
 
-@pytest.mark.parametrize("max_length", [7, 8])
+@pytest.mark.parametrize("max_length", [pytest.param(7, marks=pytest.mark.system), 8])
 def test_long_texts_are_cut_only_where_it_changes_nothing(pair_of, hostile_texts, max_length):
     # 16 bytes for each of max_length + 105 pieces is where texts are cut: all sorts of words there.
     pair = pair_of(max_length=max_length)
@@ -221,6 +227,7 @@ def test_tokenization_alone_does_not_import_tensorflow():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.system
 def test_without_tensorflow_text_one_line_says_so():
     code = (
         "import sys; sys.modules['tensorflow_text'] = None\n"
