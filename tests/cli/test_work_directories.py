@@ -11,6 +11,8 @@ from safetensors.numpy import load_file, save_file
 
 from bert_keras.cli.main import main
 
+pytestmark = pytest.mark.system
+
 SENTENCES = ("the cat sees the river .", "a dog likes a small house .", "the moon is green .")
 ROWS = ["a small house\tgood", "the green moon\tgood", "the old river\tbad", "a dog\tbad"] * 4
 PRETRAIN = """
@@ -192,7 +194,7 @@ def test_a_base_whose_content_changed_is_refused_and_the_file_named(
     assert content(interrupted) == before
 
 
-@pytest.mark.parametrize("fate", ["moved", pytest.param("deleted", marks=pytest.mark.system)])
+@pytest.mark.parametrize("fate", ["moved", "deleted"])
 def test_a_run_goes_on_when_its_base_has_moved_or_is_gone(
     fate, made, base, interrupted, tmp_path, capsys
 ):
