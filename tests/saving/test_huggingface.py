@@ -74,6 +74,7 @@ bert_keras.save(bert_keras.load(sys.argv[1]), sys.argv[2])
 """
 
 
+@pytest.mark.system
 def test_bytes_of_the_weights_depend_on_the_weights_alone(saved: Path, tmp_path: Path) -> None:
     bert_keras.save(make_model(), tmp_path / "again")
     subprocess.run(
