@@ -45,6 +45,11 @@ test-random: setup
 test-faults: setup
 	$(PYTEST) --dist load -m "slow or not slow" tests/faults
 
+# Plants the faults of tests/planted/faults.toml in copies of the tree, or the FAULTS named: each is to be caught.
+.PHONY: test-planted
+test-planted: setup
+	$(BIN)/python -m tests.planted $(FAULTS)
+
 test-all: setup parity parity-garden test-beam
 	$(PYTEST) -m "not parity and not parity_garden"
 

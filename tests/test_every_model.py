@@ -22,7 +22,7 @@ from bert_keras import (
 )
 from bert_keras.arithmetic import OneDNN
 from bert_keras.config import ArithmeticConfig
-from bert_keras.config.arithmetic import PRECISIONS
+from bert_keras.config.run import PRECISIONS
 from bert_keras.errors import InputError
 from bert_keras.export import export_saved_model, export_tflite
 from bert_keras.modeling.model import BertModel, SupervisedModel

@@ -55,6 +55,15 @@ def test_a_directory_appears_whole_or_not_at_all(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_file_that_gives_way_stays_whole_for_whoever_reads_it(tmp_path):
+    path = tmp_path / "file"
+    write_text_atomic(path, "the old text")
+    with path.open(encoding="utf-8") as reader:
+        write_text_atomic(path, "the new one", replace=True)
+        assert reader.read() == "the old text"
+    assert path.read_text(encoding="utf-8") == "the new one"
+
+
 def _write(target, name):
     with atomic_directory(target, replace=True) as directory:
         (directory / name).write_text(name)

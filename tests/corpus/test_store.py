@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bert_keras.corpus import Corpus, prepare_corpus
+from bert_keras.corpus.store import token_dtype
 from bert_keras.errors import InputError
 from bert_keras.tokenization import (
     SequenceTemplate,
@@ -70,6 +71,12 @@ def test_corpus_json_names_word_pieces_as_it_always_has(prepared):
         "vocab_hash": description["vocab_hash"], "casing": description["casing"],
     }  # fmt: skip
     assert list(json.loads(corpus.identity)) == ["vocab_hash", "casing", "arrays_hash"]
+
+
+@pytest.mark.parametrize(("vocab_size", "dtype"), [(1 << 16, "uint16"), ((1 << 16) + 1, "int32")])
+def test_ids_take_two_bytes_as_long_as_the_largest_fits(vocab_size, dtype):
+    assert token_dtype(vocab_size) == dtype
+    assert vocab_size - 1 <= np.iinfo(dtype).max
 
 
 def test_a_tokenizer_that_is_given_must_be_the_corpus_own(prepared):

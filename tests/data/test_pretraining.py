@@ -5,7 +5,13 @@ import pytest
 import tensorflow as tf
 
 from bert_keras.config import DataConfig
-from bert_keras.data import Epoch, epochs, gather_examples, plan_pairs, pretraining_dataset
+from bert_keras.data import (
+    Epoch,
+    ExampleStream,
+    gather_examples,
+    plan_pairs,
+    pretraining_dataset,
+)
 from bert_keras.data.pretraining import PretrainingBatches
 from bert_keras.errors import InputError
 
@@ -182,7 +188,7 @@ def test_resumed_epoch_offsets_give_the_same_batches_without_planning_the_past(
 
     planned = []
 
-    class Recording(epochs.ExampleStream):
+    class Recording(ExampleStream):
         def _plan(self, epoch):
             planned.append(epoch)
             return super()._plan(epoch)

@@ -40,6 +40,29 @@ def test_file_holds_each_weight_once_in_float32_under_the_known_names(saved: Pat
     assert tensors["bert.encoder.layer.0.intermediate.dense.weight"].shape == (6, 4)
 
 
+def test_file_holds_queries_keys_and_values_apart_each_as_torchs_linear_lies(
+    tmp_path: Path,
+) -> None:
+    """``torch.nn.Linear`` has a weight [out, in]; so it is not seen from square kernels' shapes."""
+    model = _random()
+    bert_keras.save(model, tmp_path / "model")
+    theirs = safetensors.numpy.load_file(tmp_path / "model" / "model.safetensors")
+    ours = {variable.path: variable.numpy() for variable in model.weights}
+    size = CONFIG.hidden_size
+    for number in range(CONFIG.num_hidden_layers):
+        attention = f"bert.encoder.layer.{number}.attention"
+        kernel, bias = (
+            ours[f"layer_{number}/attention/query_key_value/{kind}"] for kind in ("kernel", "bias")
+        )
+        for place, name in enumerate(("query", "key", "value")):
+            columns = slice(place * size, (place + 1) * size)
+            weight = theirs[f"{attention}.self.{name}.weight"]
+            np.testing.assert_array_equal(weight, kernel[:, columns].T)
+            np.testing.assert_array_equal(theirs[f"{attention}.self.{name}.bias"], bias[columns])
+        output = ours[f"layer_{number}/attention/output/kernel"]
+        np.testing.assert_array_equal(theirs[f"{attention}.output.dense.weight"], output.T)
+
+
 def test_files_may_be_read_by_whom_the_umask_lets(saved: Path) -> None:
     modes = {file.stat().st_mode for file in saved.iterdir()}
     assert len(modes) == 1
@@ -51,6 +74,7 @@ bert_keras.save(bert_keras.load(sys.argv[1]), sys.argv[2])
 """
 
 
+@pytest.mark.system
 def test_bytes_of_the_weights_depend_on_the_weights_alone(saved: Path, tmp_path: Path) -> None:
     bert_keras.save(make_model(), tmp_path / "again")
     subprocess.run(
