@@ -26,6 +26,8 @@ from bert_keras.config.run import PRECISIONS
 from bert_keras.errors import InputError
 from bert_keras.export import export_saved_model, export_tflite
 from bert_keras.modeling.model import BertModel, SupervisedModel
+from bert_keras.objectives import SoftmaxCrossEntropy, SupervisedObjective
+from bert_keras.saving.families import family, register_model
 from bert_keras.saving.files import FORMATS
 from bert_keras.tokenization import BertTokenizer
 from bert_keras.training.steps import TrainStep
@@ -230,3 +232,16 @@ def test_a_tflite_file_answers_as_it_does_or_it_is_refused_in_one_line(
     (row,) = (row for row in report["variants"] if row["variant"] == "none")
     assert row["largest_difference"] < 1e-4
     assert (tmp_path / "m.tflite").exists()
+
+
+def test_a_class_that_is_registered_is_asked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    class BertForMoods(BertForSequenceClassification):
+        def supervised_objective(self) -> SupervisedObjective:
+            return SoftmaxCrossEntropy("mood", labels="moods")
+
+    monkeypatch.setattr(family, "_families", dict(family._families))
+    register_model(BertForMoods, "bert", {}, lambda config: {})
+    assert BertForMoods in registered_models()
+    assert "moods" in labelled(BertForMoods(CONFIG), BATCH)
+    test_its_config_makes_an_equal_model(BertForMoods)
+    test_packed_tokens_have_the_loss_and_the_gradients_of_padded_ones(BertForMoods)

@@ -35,7 +35,7 @@ class Projection(SupervisedObjective):
         total = tf.zeros(())
         for output in outputs.values():
             waves = np.cos(np.arange(np.prod(output.shape)), dtype="float32")
-            total += tf.reduce_sum(real_part(output, batch) * waves.reshape(output.shape))
+            total += tf.reduce_sum(real_part(output, batch) * waves.reshape(tuple(output.shape)))
         return {"projection_loss": WeightedMean(total, self.weights(batch)["projection_loss"])}
 
 
