@@ -44,12 +44,12 @@ def test_file_holds_queries_keys_and_values_apart_each_as_torchs_linear_lies(
     tmp_path: Path,
 ) -> None:
     """``torch.nn.Linear`` has a weight [out, in]; so it is not seen from square kernels' shapes."""
-    model = _random()
+    model = make_model()
     bert_keras.save(model, tmp_path / "model")
     theirs = safetensors.numpy.load_file(tmp_path / "model" / "model.safetensors")
     ours = {variable.path: variable.numpy() for variable in model.weights}
-    size = CONFIG.hidden_size
-    for number in range(CONFIG.num_hidden_layers):
+    size = TINY.hidden_size
+    for number in range(TINY.num_hidden_layers):
         attention = f"bert.encoder.layer.{number}.attention"
         kernel, bias = (
             ours[f"layer_{number}/attention/query_key_value/{kind}"] for kind in ("kernel", "bias")
