@@ -12,6 +12,8 @@ from safetensors.numpy import load_file, save_file
 from tests.support.commands import finetune, pretrain, refused, run, write_inputs
 from tests.support.files import assert_same_arrays, content
 
+pytestmark = pytest.mark.system
+
 PRETRAIN = """
 [model]
 preset = "tiny"
@@ -141,7 +143,7 @@ def test_a_base_whose_content_changed_is_refused_and_the_file_named(
     assert content(interrupted) == before
 
 
-@pytest.mark.parametrize("fate", ["moved", pytest.param("deleted", marks=pytest.mark.system)])
+@pytest.mark.parametrize("fate", ["moved", "deleted"])
 def test_a_run_goes_on_when_its_base_has_moved_or_is_gone(
     fate, made, base, interrupted, tmp_path, capsys
 ):

@@ -43,6 +43,7 @@ def test_labels_and_probabilities_are_those_of_predict(make_model, session, stri
     ]
 
 
+@pytest.mark.system
 def test_an_export_warns_of_nothing_in_its_own_sample_texts(make_model, tmp_path, caplog):
     caplog.set_level(logging.WARNING, "bert_keras")
     export_saved_model(make_model("classification"), None, tmp_path)
@@ -235,6 +236,7 @@ class TestFiles:
             data = (folder / name).read_bytes()
             assert described["sha256"] == hashlib.sha256(data).hexdigest()
 
+    @pytest.mark.system
     def test_versions_count_up_and_coarser_weights_are_half_the_size(
         self, make_model, exported, session, strings
     ):

@@ -48,8 +48,8 @@ def test_file_holds_queries_keys_and_values_apart_each_as_torchs_linear_lies(
     bert_keras.save(model, tmp_path / "model")
     theirs = safetensors.numpy.load_file(tmp_path / "model" / "model.safetensors")
     ours = {variable.path: variable.numpy() for variable in model.weights}
-    size = TINY.hidden_size
-    for number in range(TINY.num_hidden_layers):
+    size = model.config.hidden_size
+    for number in range(model.config.num_hidden_layers):
         attention = f"bert.encoder.layer.{number}.attention"
         kernel, bias = (
             ours[f"layer_{number}/attention/query_key_value/{kind}"] for kind in ("kernel", "bias")
@@ -74,6 +74,7 @@ bert_keras.save(bert_keras.load(sys.argv[1]), sys.argv[2])
 """
 
 
+@pytest.mark.system
 def test_bytes_of_the_weights_depend_on_the_weights_alone(saved: Path, tmp_path: Path) -> None:
     bert_keras.save(make_model(), tmp_path / "again")
     subprocess.run(

@@ -38,16 +38,20 @@ def _config(path: Path) -> dict[str, Any]:
     return values
 
 
+def system(*case: Any) -> Any:
+    return pytest.param(*case, marks=pytest.mark.system)
+
+
 @pytest.mark.parametrize(
     ("keys", "is_sigmoid"),
     [
         ({}, True),
-        ({"problem_type": None}, True),
-        ({"problem_type": "regression"}, False),
+        system({"problem_type": None}, True),
+        system({"problem_type": "regression"}, False),
         ({NEW: {"activation_fn": IDENTITY, "version": "4.1.0"}}, False),
-        ({NEW: {"activation_fn": SIGMOID}}, True),
-        ({OLD: IDENTITY}, False),
-        ({"problem_type": "regression", OLD: "torch.nn.Sigmoid"}, True),
+        system({NEW: {"activation_fn": SIGMOID}}, True),
+        system({OLD: IDENTITY}, False),
+        system({"problem_type": "regression", OLD: "torch.nn.Sigmoid"}, True),
     ],
     ids=str,
 )

@@ -76,6 +76,7 @@ def test_random_weights_take_only_the_architecture(tmp_path, encoder_path, revie
     assert not np.array_equal(ours, theirs)
 
 
+@pytest.mark.system
 def test_class_weights_balance_the_labels(tmp_path, encoder_path):
     rows = ["a fine film\tgood"] * 60 + ["no fun\tbad"] * 4
     (tmp_path / "train.tsv").write_text("\n".join(rows))

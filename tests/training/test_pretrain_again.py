@@ -28,6 +28,7 @@ def test_a_killed_run_ends_with_the_same_bytes(step, finished, recipe, corpus_pa
     assert held_out == [line for line in read_metrics(finished) if line["split"] == "eval"]
 
 
+@pytest.mark.system
 def test_ctrl_c_saves_the_step_and_the_run_ends_with_the_same_bytes(
     finished, recipe, corpus_path, tmp_path
 ):

@@ -159,6 +159,7 @@ except InputError as error:
 """
 
 
+@pytest.mark.system
 def test_each_replica_gets_its_rows_and_batches_that_leave_some_over_are_refused():
     command = [sys.executable, "-c", HOSTS, "2"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)

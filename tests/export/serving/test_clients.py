@@ -169,6 +169,7 @@ def test_ids_padded_to_one_length_are_put_together_and_parted_again(
     np.testing.assert_allclose(np.concatenate(answers), expected(texts), atol=1e-5)
 
 
+@pytest.mark.system
 def test_ids_of_other_lengths_are_refused_and_never_answered_wrongly(
     patient, rpc, tokenizer, expected
 ):
@@ -181,6 +182,7 @@ def test_ids_of_other_lengths_are_refused_and_never_answered_wrongly(
     np.testing.assert_allclose(np.concatenate(alone), expected(texts), atol=1e-5)
 
 
+@pytest.mark.system
 def test_texts_of_a_wrong_shape_are_refused_with_their_company_and_the_next_are_answered(
     patient, rpc, expected
 ):

@@ -113,6 +113,7 @@ def test_without_labels_decisions_are_compared_with_those_at_the_own_length(make
     )  # fmt: skip
 
 
+@pytest.mark.system
 def test_words_behind_the_sequence_are_in_no_entity(make_model, make_data):
     model = make_model("tagging")
     _, judge = judges(model, make_data("tagging"), 16)
@@ -143,6 +144,7 @@ def test_an_answer_behind_the_sequence_is_not_found(make_model, make_data):
     assert judge.keras.accuracy == scores["f1"] < 0.9
 
 
+@pytest.mark.system
 def test_a_mask_that_is_cut_off_is_not_filled(make_model, make_data):
     model = make_model("masked_lm")
     whole, judge = judges(model, make_data("masked_lm"), 8)
@@ -186,14 +188,18 @@ def few(make_model, make_data, count, kind="classification"):
     return Judge(examples.model, judge.answers, sequences, 64)
 
 
+def system(*case):
+    return pytest.param(*case, marks=pytest.mark.system)
+
+
 @pytest.mark.parametrize(
     ("count", "limit", "said"),
     [
-        (1, 0.5, "100 points, so a drop of 0.5 cannot be seen (200 could show it); even"),
+        system(1, 0.5, "100 points, so a drop of 0.5 cannot be seen (200 could show it); even"),
         (3, 0.5, "33.3 points, so a drop of 0.5 cannot be seen (200 could show it); even"),
-        (150, 0.5, "0.667 points, so a drop of 0.5 cannot be seen (200 could show it)"),
-        (60, 5.0, "even with none of them lost, up to 4.87 %"),
-        (60, 0.0, "even with none of them lost, up to 4.87 %"),
+        system(150, 0.5, "0.667 points, so a drop of 0.5 cannot be seen (200 could show it)"),
+        system(60, 5.0, "even with none of them lost, up to 4.87 %"),
+        system(60, 0.0, "even with none of them lost, up to 4.87 %"),
         (150, 1.0, ""),
     ],
 )

@@ -38,7 +38,12 @@ def _batches(texts, size):
 
 
 @pytest.mark.parametrize(
-    "casing", [pytest.param("uncased", marks=pytest.mark.system), *SOME_CASINGS[1:]]
+    "casing",
+    [
+        pytest.param("uncased", marks=pytest.mark.system),
+        *SOME_CASINGS[1:2],
+        pytest.param(SOME_CASINGS[2], marks=pytest.mark.system),
+    ],
 )
 def test_ids_and_offsets_are_the_hosts_on_hostile_strings(pair_of, hostile_texts, casing):
     texts = list(hostile_texts(1, 600))
@@ -85,7 +90,7 @@ def test_ids_are_the_hosts_on_code_points_of_every_block(pair_of, casing):
     pair_of(casing).assert_equal([f"a{chr(c)}e {chr(c)} {chr(c)}e".encode() for c in code_points])
 
 
-@pytest.mark.parametrize("casing", ["uncased", "cased"])
+@pytest.mark.parametrize("casing", ["uncased", pytest.param("cased", marks=pytest.mark.system)])
 def test_marks_that_stay_are_put_in_order(pair_of, casing):
     marks = (
         "\u1b44\U0001d165\U0001d16d\u302e\u08d4\U0001e94a\u0301\u0345\u0344\x01\ue000\u200d\u0903"
@@ -141,13 +146,12 @@ def test_an_empty_batch_and_empty_strings_have_answers(pair_of):
 @pytest.mark.parametrize(
     "text",
     [
-        b"a" * 1_000_000,
-        b"a " * 500_000,
-        b" " * 1_000_000,
-        b"\xff" * 999_999 + b"a",
-        b"[MASK]" * 9**5,
+        pytest.param(b"a" * 1_000_000, id="one word"),
+        pytest.param(b"a " * 500_000, id="words", marks=pytest.mark.system),
+        pytest.param(b" " * 1_000_000, id="spaces", marks=pytest.mark.system),
+        pytest.param(b"\xff" * 999_999 + b"a", id="bad bytes", marks=pytest.mark.system),
+        pytest.param(b"[MASK]" * 9**5, id="special tokens"),
     ],
-    ids=["one word", "words", "spaces", "bad bytes", "special tokens"],
 )
 def test_a_megabyte_has_an_answer(pair_of, text):
     pair = pair_of()
