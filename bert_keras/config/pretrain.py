@@ -218,7 +218,7 @@ class PretrainConfig:
         optimizer: The optimizer and its rate.
         train: Length, batch and arithmetic.
         checkpoint: How often the state is saved, and how many states are kept.
-        watch: What is done when the loss blows up.
+        watch: What is done when the loss diverges.
         distribution: On which devices and hosts.
 
     Example:

@@ -1,4 +1,4 @@
-"""Guess the encoding of bytes that are not UTF-8, and the command that converts them."""
+"""The likely encoding of bytes that are not UTF-8, and the command that converts them."""
 
 import codecs
 import re

@@ -14,7 +14,7 @@ from bert_keras.errors import InputError
 TEXT, JSON_LINES, JSON, WIKI = "text", "JSON lines", "JSON", "WikiExtractor's documents"
 TEXT_COLUMN = "text"  # of records, unless another is named
 CSV, TSV = "CSV", "TSV"
-# What the program writes of such names, and is no text.
+# Files that the program writes under names of text files, and that are not text.
 VOCABULARY, LOG, ANSWERS = "a vocabulary", "the log of a run", "a model's answers"
 NO_TEXT = (VOCABULARY, LOG, ANSWERS)
 
@@ -80,7 +80,7 @@ def recognise(path: Path, start: str, text_column: str) -> Recognised:
         text_column: The column that holds the text, in formats with columns.
 
     Raises:
-        InputError: When it is no text, or JSON without such a field.
+        InputError: When it is not text, or JSON without such a field.
     """
     suffix, start = suffix_of(path), start.lstrip()
     _refuse_markup(path, suffix, start)
@@ -112,23 +112,23 @@ def recognise(path: Path, start: str, text_column: str) -> Recognised:
 
 def _refuse_markup(path: Path, suffix: str, start: str) -> None:
     if start.startswith("{\\rtf"):
-        raise InputError(f"{path} is RTF, no plain text; {_PANDOC} {path}")
+        raise InputError(f"{path} is RTF, not plain text; {_PANDOC} {path}")
     if start.startswith("%!PS"):
-        raise InputError(f"{path} is PostScript, no plain text; take its text out first")
+        raise InputError(f"{path} is PostScript, not plain text; extract its text first")
     comments = _COMMENTS.match(start)
     body = start[comments.end() :] if comments else start
     if _HTML.match(body) or (body.startswith("<") and suffix in (".html", ".htm", ".xhtml")):
-        raise InputError(f"{path} is an HTML page, no plain text; {_PANDOC} -f html {path}")
+        raise InputError(f"{path} is an HTML page, not plain text; {_PANDOC} -f html {path}")
     if body.startswith("<mediawiki"):
         raise InputError(
-            f"{path} is a MediaWiki dump, no plain text; run WikiExtractor on it first, whose "
+            f"{path} is a MediaWiki dump, not plain text; run WikiExtractor on it first, whose "
             "output is read"
         )
     if _XML.match(body) or (body.startswith("<") and suffix in _MARKUP_SUFFIXES):
         if "<html" in body[:2000].lower():
-            raise InputError(f"{path} is an HTML page, no plain text; {_PANDOC} -f html {path}")
+            raise InputError(f"{path} is an HTML page, not plain text; {_PANDOC} -f html {path}")
         raise InputError(
-            f"{path} is XML or SGML, no plain text; take its text out first, into .txt or .jsonl"
+            f"{path} is XML or SGML, not plain text; extract its text first, into .txt or .jsonl"
         )
 
 
@@ -141,7 +141,7 @@ def _json_format(suffix: str, start: str) -> str | None:
     if not (_OBJECT.match(start) or _ARRAY.match(start)):
         return JSON if is_named else None
     if start.startswith("{") and (not end or isinstance(_parsed(first_line), dict)):
-        # A line that goes on beyond what is known is as long as JSON lines are.
+        # A line that ends beyond what is known is as long as JSON lines are.
         return JSON_LINES if end or _is_json_begun(start) or is_named else None
     return JSON if is_named or _is_json_begun(start) else None
 
@@ -168,13 +168,13 @@ def _is_json_begun(start: str) -> bool:
 def _refuse_notebook(path: Path, start: str) -> None:
     if suffix_of(path) == ".ipynb" or re.search(r'"nbformat"\s*:\s*\d', start[:4096]):
         raise InputError(
-            f"{path} is a notebook, no plain text; turn it into text first: jupyter nbconvert "
+            f"{path} is a notebook, not plain text; turn it into text first: jupyter nbconvert "
             f"--to markdown {path}"
         )
 
 
 def note_formats(found: Iterable[tuple[str, Recognised]], text_column: str) -> None:
-    """Says what is read as what, and what is doubtful about it; one line for each kind.
+    """Log the format in which files are read and what is doubtful, one line for each kind.
 
     Args:
         found: The name and the format of each file.

@@ -10,7 +10,7 @@ from bert_keras.errors import InputError, install_command
 TFDS_PREFIX = "tfds:"
 
 # A version may follow the name ("wikipedia/20230601.en:1.0.0"), a slice the split
-# ("train[:10%]"): both have the colon that parts the three.
+# ("train[:10%]"): both have the colon that divides the three.
 _SPEC = re.compile(
     r"(?P<name>[^:\[\]]+(?::[\d*]+\.[\d*]+\.[\d*]+)?)"
     r"(?::(?P<split>(?:[^:\[\]]|\[[^\]]*\])+))?"
@@ -102,7 +102,7 @@ def read_examples(
 
     try:
         builder.download_and_prepare()
-    except Exception as error:  # whatever a data set's own code or the network comes up with
+    except Exception as error:  # any error of a data set's own code or the network
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise InputError(f"the TFDS data set {name} cannot be prepared: {reason}") from error
     try:

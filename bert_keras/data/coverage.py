@@ -1,4 +1,4 @@
-"""The part of a corpus that an epoch shows, and what its sentence-level task has to teach."""
+"""How much of a corpus an epoch shows, and how many of its pairs are random ones."""
 
 from dataclasses import dataclass
 
@@ -58,7 +58,7 @@ class EpochSummary:
         )
 
     def warnings(self) -> list[str]:
-        """Lines on what should make one stop and look, each with the setting that helps."""
+        """Lines on what is probably not intended, each with the setting that helps."""
         lines = []
         if self.config.next_sentence == "nsp":
             if self.documents == 1:

@@ -66,7 +66,7 @@ class SequenceTemplate:
         return max_length - overhead
 
     def in_order(self, texts: Sequence[Any], special: Any = None) -> list[Any]:
-        """The parts of a sequence, one after another: special tokens and the texts' own.
+        """The pieces of a sequence, one after another: special tokens and the texts' own.
 
         Args:
             texts: The values of the tokens of one text or two: sequences, or tensors.
@@ -135,7 +135,7 @@ def kept_of(tokens: Sequence[Any], kept: int, truncation: str) -> Sequence[Any]:
 
 
 def truncated_lengths(lengths: list[int], room: int) -> list[int]:
-    """The number of tokens of each text that stay: longest first, as ``tokenizers`` shares.
+    """The number of tokens of each text that stay; the longer is cut first, as by ``tokenizers``.
 
     When both are cut and the room is odd, the longer text, or the second of two equal ones, has
     one token more.
