@@ -1,4 +1,4 @@
-"""What a fine-tuning run is told: one frozen dataclass per table of the recipe's TOML file."""
+"""The settings of a fine-tuning run: one frozen dataclass per table of its TOML file."""
 
 import dataclasses
 import math
@@ -193,7 +193,7 @@ class FinetuneWatchConfig(WatchConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneConfig:
-    """Everything a fine-tuning run is told; the tables of its TOML file.
+    """All settings of a fine-tuning run; the tables of its TOML file.
 
     Attributes:
         model: What to start from, and what of it is trained.

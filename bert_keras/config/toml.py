@@ -63,7 +63,7 @@ def load_toml(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -> 
 
 @contextmanager
 def naming_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Iterator[None]:
-    """Let what is refused in the block name the recipe it stands in, and the overrides."""
+    """Let errors in the block name the recipe, and the overrides if there are any."""
     try:
         yield
     except InputError as error:
@@ -86,7 +86,7 @@ def from_tables(cls: type[T], tables: dict[str, Any], prefix: str = "") -> T:
     Args:
         cls: The dataclass whose fields are the tables, such as ``PretrainConfig``.
         tables: The values by table and key, as a recipe's file has them.
-        prefix: What stands before the names in messages: the table's dotted name and a dot.
+        prefix: The beginning of names in messages: the table's dotted name and a dot.
 
     Raises:
         InputError: When a key or value is not possible.
@@ -191,7 +191,7 @@ def _convert(value: Any, hint: Any, name: str) -> Any:
     A whole number serves where a float is meant, and where a name is: a column's or a label's.
     """
     if isinstance(hint, types.UnionType):  # X | None
-        hint = next(part for part in hint.__args__ if part is not types.NoneType)
+        hint = next(kind for kind in hint.__args__ if kind is not types.NoneType)
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
             raise InputError(f"{name} must be a table. Received: {value!r}")

@@ -53,14 +53,14 @@ _IN_ZIP = {  # what a zip archive's first entries are called, or hold
 
 @dataclass
 class ReadCounts:
-    """Counts of what was met while reading.
+    """Counts made while reading.
 
     Attributes:
         bytes_done: Bytes read; of packed files the packed ones.
         replaced_bytes: Bytes that were not UTF-8 and became U+FFFD.
-        first_replaced: Where the first of them stands: "a.txt, line 17".
+        first_replaced: The place of the first of them: "a.txt, line 17".
         lost_characters: Characters that were U+FFFD already: an earlier conversion lost them.
-        first_lost: Where the first of them stands.
+        first_lost: The place of the first of them.
     """
 
     bytes_done: int = 0

@@ -1,4 +1,4 @@
-"""The formats that text comes in, told by a file's first characters and, in doubt, its name."""
+"""The format of a text file, recognised by its first characters and, in doubt, its name."""
 
 import json
 import logging
@@ -36,7 +36,7 @@ _HTML = re.compile(r"<(!doctype\s+html|html|head|body)[\s>]", re.IGNORECASE)
 _XML = re.compile(r"<\?xml[\s>]|<!doctype\s|<DOC[\s>]|<mediawiki[\s>]")
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]*>")
 _LOG_LINE = re.compile(r'\{"step": \d+, "split": "')
-# The order of the names and the scores tell them from rows of one's own.
+# The order of the names and the scores distinguish them from a user's own rows.
 _ANSWER = re.compile(
     r'\{"row": \d+, ("id": .*?, )?"(text|question)": .*"(scores|no_answer_score|tags)": |'
     r"row(?P<gap>[,\t])(id(?P=gap))?(text|question)(?P=gap).*(score_|no_answer_score|tags)"
@@ -59,7 +59,7 @@ class Recognised(NamedTuple):
 
 
 def suffix_of(name: str | Path) -> str:
-    """The suffix that tells a file's format: lower-case, without ``.gz`` or ``.zst``."""
+    """The suffix of a file's format: lower-case, without ``.gz`` or ``.zst``."""
     path = Path(name)
     if path.suffix.lower() in PACKED_SUFFIXES:
         path = path.with_suffix("")
@@ -67,7 +67,7 @@ def suffix_of(name: str | Path) -> str:
 
 
 def is_text_by_name(path: Path) -> bool:
-    """Tell whether a folder that holds such a file stands for it, too."""
+    """Whether a file is read where only its folder is named."""
     return suffix_of(path) in FOLDER_SUFFIXES or bool(_WIKI_FILE.fullmatch(path.name.split(".")[0]))
 
 
@@ -189,13 +189,13 @@ def note_formats(found: Iterable[tuple[str, Recognised]], text_column: str) -> N
             examples.setdefault(kind, f", such as {' '.join(example.split())[:40]!r}")
         if doubt:
             doubts.setdefault(doubt, []).append(name)
-    parts = []
+    phrases = []
     for kind, count in counts.items():
         column = "" if kind in (TEXT, WIKI) else f" ({_FIELD.get(kind, 'field')} {text_column!r}"
         column += f"{examples.get(kind, '')})" if column else ""
-        parts.append(f"{count:,} {'file' if count == 1 else 'files'} as {kind}{column}")
-    if parts:
-        _logger.info("reading %s", ", ".join(parts))
+        phrases.append(f"{count:,} {'file' if count == 1 else 'files'} as {kind}{column}")
+    if phrases:
+        _logger.info("reading %s", ", ".join(phrases))
     for doubt, names in doubts.items():
         more = f", and so {'do' if len(names) > 2 else 'does'} {len(names) - 1:,} more"
         _logger.warning("%s %s%s", names[0], doubt, more if len(names) > 1 else "")

@@ -41,7 +41,7 @@ def hash_arrays(directory: Path, names: Sequence[str]) -> dict[str, str]:
                 if is_silent and time.monotonic() - started > _SECONDS_IN_SILENCE:
                     is_silent = False
                     _logger.info(
-                        "%s: hashing its files to tell damage, %.0f %% of %.1f GB so far",
+                        "%s: hashing its files to find damage, %.0f %% of %.1f GB so far",
                         directory, 100 * done / total, total / 1e9,
                     )  # fmt: skip
         hashes[path.name] = digest.hexdigest()
@@ -66,8 +66,8 @@ def check_hashes(directory: Path, names: Sequence[str], description: Mapping[str
     """
     if "arrays_hash" not in description:
         _logger.warning(
-            "%s: an earlier version prepared it, without hashes, so damage cannot be told; prepare "
-            "it again", directory,
+            "%s: an earlier version prepared it, without hashes, so damage cannot be found; "
+            "prepare it again", directory,
         )  # fmt: skip
         return
     hashes = hash_arrays(directory, names)

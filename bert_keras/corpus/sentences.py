@@ -174,7 +174,7 @@ def ends_sentence(text: str) -> bool:
 
 
 def has_end_mark(text: str) -> bool:
-    """Tell whether a mark that may end a sentence stands anywhere in a text."""
+    """Whether a text has a mark that may end a sentence."""
     return not _END_MARK_SET.isdisjoint(text)
 
 
@@ -185,7 +185,7 @@ def _ends_in_mark(body: str) -> bool:
 
 
 def _are_sentences(lines: list[str]) -> bool:
-    """Whether each line stands for itself: most end as sentences do, or they are not wrapped.
+    """Whether each line is a sentence: most end as sentences do, or they are not wrapped.
 
     Wrapped text fills its margin; where more than a third of the lines stay under half of the
     longest, they are not wrapped (one title, verse or tokenized sentence a line). A line that

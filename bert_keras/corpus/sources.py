@@ -56,9 +56,9 @@ _MODEL = {"config.json", "model.safetensors"}
 def resolve_inputs(inputs: Sequence[str | Path]) -> list[Path | str]:
     """The files that inputs name, in order, each once; ``"pydocs"`` and ``"tfds:..."`` stay.
 
-    A folder stands for its ``.txt``, ``.text``, ``.md``, ``.rst``, ``.jsonl`` and ``.ndjson``
+    Of a folder these are its ``.txt``, ``.text``, ``.md``, ``.rst``, ``.jsonl`` and ``.ndjson``
     files and WikiExtractor's (``wiki_00``), packed or not, those in folders below it too, sorted;
-    a note counts the others. A glob stands for the files it matches, sorted.
+    a note counts the others. Of a glob they are the files it matches, sorted.
 
     Raises:
         InputError: When an input names nothing.
@@ -255,7 +255,7 @@ def _files_below(folder: Path) -> list[Path]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """What lies below a folder, but for hidden files and what lies in folders of the program."""
+    """The files below a folder, without hidden ones and those in folders of the program."""
     for name, folders, files in os.walk(folder):
         if Path(name) != folder and _is_own(Path(name)):
             folders.clear()

@@ -64,7 +64,7 @@ class Corpus:
         documents: int64 [D, 2], the half-open range of sentences of each document.
         tokenizer: What made the ids.
         word_starts: bool [T], whether a token is the first of a word, in a corpus prepared with
-            Chinese words; None where the tokenizer's ``starts_word`` says it.
+            Chinese words; None where the tokenizer's ``starts_word`` is right.
 
     Example:
         >>> corpus = Corpus.open("corpus")
@@ -100,7 +100,7 @@ class Corpus:
 
     @property
     def num_tokens(self) -> int:
-        """The number of tokens in ``documents`` (after ``split``, those of this part)."""
+        """The number of tokens in ``documents`` (after ``split``, those of this side)."""
         first, end = self.documents[:, 0], self.documents[:, 1]
         return int((self.sentence_offsets[end] - self.sentence_offsets[first]).sum())
 
@@ -140,7 +140,7 @@ class Corpus:
         documents = np.stack([document_offsets[:-1], document_offsets[1:]], axis=1)
         word_starts = None
         if "word_starts" not in description and (path / WORD_STARTS_FILE).exists():
-            raise damaged(path / DESCRIPTION_FILE, f"it says nothing of {WORD_STARTS_FILE}")
+            raise damaged(path / DESCRIPTION_FILE, f"it does not name {WORD_STARTS_FILE}")
         if "word_starts" in description:
             word_starts = _load(path / WORD_STARTS_FILE, np.dtype(bool), counts["tokens"])
         return cls(path, tokens, sentence_offsets, documents, tokenizer, word_starts)

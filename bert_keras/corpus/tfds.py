@@ -93,7 +93,7 @@ def _check_field(features: Any, name: str, field: str) -> None:
 def read_examples(
     builder: Any, name: str, split: str, fields: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
-    """Fields of all examples as numpy values, in the order of the files.
+    """The fields of all examples as numpy values, in the order of the files.
 
     Raises:
         InputError: When the data set cannot be made or has no such split.

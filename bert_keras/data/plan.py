@@ -178,17 +178,17 @@ class ExampleStream:
         Raises:
             InputError: When the known ``epoch_offsets`` do not belong to these plans.
         """
-        parts = []
+        plans = []
         with self._lock:
             epoch = self._epoch_of(start)
             while start < stop:
                 plan = self._plan(epoch)
                 offset = self.epoch_offsets[epoch]
-                part = plan[start - offset : stop - offset]
-                parts.append(part)
-                start += len(part)
+                rows = plan[start - offset : stop - offset]
+                plans.append(rows)
+                start += len(rows)
                 epoch += 1
-        return ExamplePlan.concatenate(parts)
+        return ExamplePlan.concatenate(plans)
 
     def _epoch_of(self, example: int) -> int:
         """The epoch of an example; epochs before it that are not known yet are planned."""

@@ -1,6 +1,6 @@
 """Masks over whole words: one by one, or several in a row.
 
-A word is the text from one word start to the next: as the tokenizer says it (a word piece with the
+A word is the text from one word start to the next: by the tokenizer (a word piece with the
 "##" pieces behind it), or, where the corpus knows better, a Chinese word of several characters. No
 more tokens are predicted than by ``TokenMasking``.
 """
@@ -40,7 +40,7 @@ class WholeWordMasking(Masking):
         is_start = (is_candidate & word_starts) | first
         number = tf.cumsum(tf.cast(is_start, tf.int32), axis=1)
         size = _sizes(number, is_candidate)
-        # All tokens of a word have its key, so that sorted by key they stand together.
+        # All tokens of a word have its key, so that sorting by key puts them together.
         keys = tf.where(is_candidate, _of_word(draws.keys, number), -1)
         order = tf.math.top_k(keys, k=self.max_seq_length).indices
         # Both in one number, as the gathers cost most of the time.
@@ -200,7 +200,7 @@ def _places(starts: Tensor, ends: Tensor, length: int) -> Tensor:
 
 
 def _span_lengths(draws: Tensor) -> Tensor:
-    """Numbers of words from uniform int32 from 0 to 2**31 - 2, of the same shape."""
+    """Lengths in words from uniform int32 from 0 to 2**31 - 2, of the same shape."""
     total = sum(_SPAN_WEIGHTS)
     ends = [weight * tf.int32.max // total for weight in accumulate(_SPAN_WEIGHTS)]
     longer = draws[..., tf.newaxis] >= tf.constant(ends[:-1], tf.int32)

@@ -22,7 +22,7 @@ Measure = Callable[[list[str], np.ndarray, np.ndarray], np.ndarray]
 
 
 class ChunkTable:
-    """The ids of the chunks met so far, as arrays that are read at many places in one step.
+    """The ids of the chunks seen so far, as arrays that are read at many places in one step.
 
     A chunk is a piece of text whose ids do not depend on its neighbours: what lies between two
     spaces, say.
@@ -100,7 +100,7 @@ class ChunkTable:
 def in_blocks(
     items: Iterable[Item], characters: Callable[[Item], int], least: int = _BLOCK_CHARACTERS
 ) -> Iterator[list[Item]]:
-    """Items in lists of ``least`` characters or more: a library heeds no signal within a call."""
+    """Lists of items, of ``least`` characters or more: a library heeds no signal within a call."""
     block: list[Item] = []
     size = 0
     for item in items:

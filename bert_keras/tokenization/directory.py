@@ -54,7 +54,7 @@ class TokenizerFiles:
 
     @property
     def model_max_length(self) -> int | None:
-        """The longest sequence that the model is to be given; None where nothing is said."""
+        """The longest sequence that the model is to be given; None where no file says it."""
         length = self.config.get(_LENGTH)
         return None if length is None or length >= _NO_LIMIT else int(length)
 

@@ -24,7 +24,7 @@ _ASCII_WORD = re.compile("[A-Za-z0-9]+|[^A-Za-z0-9 ]")
 _MAX_WORDS = 250_000
 _GROUP = 256  # texts that the library is given as one, which is faster
 # str.split() breaks at these control characters, the tokenizer deletes them; and it does not take
-# lone surrogates, which stand for bad bytes in Python: they go as U+FFFD does.
+# lone surrogates, which are bad bytes in Python: they are deleted, as U+FFFD is.
 _DELETED = re.compile("[\x0b\x0c\x1c-\x1f\x85\ud800-\udfff]")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -93,8 +93,8 @@ class WordPieceTokenizer:
     def from_pretrained(cls, directory: str | Path, casing: Casing | None = None) -> Self:
         """A tokenizer from a model directory: ``vocab.txt`` and ``tokenizer_config.json``.
 
-        Where there is no ``vocab.txt``, ``tokenizer.json`` says both. Google's own directories
-        have neither of the latter; then the vocabulary tells the casing, which is logged.
+        Where there is no ``vocab.txt``, ``tokenizer.json`` has both. Google's own directories have
+        neither of the latter; then the casing is guessed from the vocabulary and logged.
 
         Args:
             directory: The directory.
@@ -136,7 +136,7 @@ class WordPieceTokenizer:
 
     @property
     def model_max_length(self) -> int | None:
-        """The longest sequence by ``tokenizer_config.json``; None where nothing is said."""
+        """The longest sequence by ``tokenizer_config.json``; None where it is not there."""
         return self.files.model_max_length
 
     @property
@@ -269,7 +269,7 @@ class WordPieceTokenizer:
         )
         for group, encoding in zip(groups, encodings, strict=True):
             ids, numbers = encoding.ids, encoding.word_ids
-            if None in numbers:  # a special token stands in a text: in which one is not told
+            if None in numbers:  # there is a special token in one of the texts
                 singles = self._pipeline.encode_batch_fast(group, add_special_tokens=False)
                 yield from (single.ids for single in singles)
             else:
