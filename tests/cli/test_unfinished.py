@@ -265,7 +265,7 @@ def test_nothing_by_the_name_of_a_model(made, tmp_path, capsys):
     for name in ("nowhere", "nowhere@3"):
         line = fail(capsys, "fill-mask", tmp_path / name, "a [MASK]")
         assert "no such model directory" in line
-    assert "is no model" in fail(capsys, "fill-mask", made / "texts", "a [MASK]")
+    assert "is not a model" in fail(capsys, "fill-mask", made / "texts", "a [MASK]")
     assert "no checkpoint of step 5" in fail(
         capsys, "fill-mask", f"{made / 'finished'}@5", "a [MASK]"
     )

@@ -156,7 +156,7 @@ def test_optimizer_and_step_are_passed_over(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         model.encoder.embeddings.word_embeddings, plain["bert/embeddings/word_embeddings"]
     )
-    assert not any("adam" in name for name, *_ in model.report.taken)
+    assert not any("adam" in name for name, *_ in model.report.loaded)
 
 
 @pytest.mark.parametrize(
