@@ -17,7 +17,7 @@ from bert_keras.tasks.reading import LABEL_SEPARATOR, LabelRules, TextExample, r
 from bert_keras.tasks.task import Task
 from bert_keras.tasks.windows import cut_windows, overlapping
 from bert_keras.tokenization import Tokenizer
-from bert_keras.tokenization.truncation import TRUNCATIONS
+from bert_keras.tokenization.template import TRUNCATIONS
 
 _SHOWN = 20  # labels in a message
 
