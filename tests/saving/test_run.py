@@ -119,7 +119,7 @@ def test_a_step_behind_an_at_sign_is_that_checkpoint_and_says_which_there_are(tm
     assert caplog.messages == [f"{run.path}: the checkpoint of step 2 of 10"]
     line = refusal(f"{run.path}@3")
     assert "no checkpoint of step 3; there are those of steps 2 and 4" in line
-    assert "must stand a step; there are those of steps 2 and 4" in refusal(f"{run.path}@last")
+    assert "there must be a step; there are those of steps 2 and 4" in refusal(f"{run.path}@last")
 
 
 def test_a_finished_run_is_its_model_and_its_checkpoints_stay_open(tmp_path):
@@ -139,7 +139,7 @@ def test_a_folder_without_a_mark_is_no_run_whatever_lies_in_it(tmp_path):
     (run.path / "config.toml").write_text("[train]\nsteps = 10\n")
     for mark in ("{}", "[1]", '{"name": "run"}', "", "not JSON"):
         (run.path / "run.json").write_text(mark)
-        assert "is no model" in refusal(run.path)
+        assert "is not a model" in refusal(run.path)
     (run.path / "run.json").write_text('{"bert_keras_run": 99}')
     assert "of another version of bert_keras" in refusal(run.path)
 
