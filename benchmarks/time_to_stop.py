@@ -53,7 +53,7 @@ PHASES = {
     "prepare --workers 2": PREPARE,
     "pretrain": {"checking the corpus": "bert_keras.corpus.store:Corpus.verify"} | TRAINING,
     "finetune": {"reading": "bert_keras.tasks.finetune:_read"} | FEATURES | TRAINING,
-    "evaluate": MODEL | FEATURES | {"the model's answers": "bert_keras.tasks.task:run_model"},
+    "evaluate": MODEL | FEATURES | {"the model's answers": "bert_keras.tasks.answering:run_model"},
     "predict": MODEL | FEATURES | ANSWERS,
     "fill-mask": MODEL,
     "convert": MODEL | {"writing": "bert_keras.saving.huggingface:atomic_directory"},
