@@ -94,7 +94,7 @@ def first_articles(name: str, count: int) -> Split:
 
 
 def epochs_at_rate(count: int, rate: str, *others: str) -> tuple[str, ...]:
-    """Settings beside the recipe's."""
+    """Settings in addition to the recipe's."""
     return (f"train.epochs={count}", f"optimizer.learning_rate={rate}", *others)
 
 
@@ -131,7 +131,7 @@ class Curve:
         self._every, self._score = every, score
 
     def __call__(self, step: int, model: Any, clock: Clock) -> None:
-        """Evaluates where it is time; the clock stands meanwhile."""
+        """Evaluate where it is time; the clock is stopped meanwhile."""
         if self._every and step % self._every == 0:
             with clock.stopped():
                 score = self._score(model)
@@ -153,7 +153,7 @@ def bootstrap(task: Any, examples: list[Any], ours: list[Any], theirs: list[Any]
 
 
 def main() -> None:
-    """Runs the comparison and adds its row to the results."""
+    """Run the comparison and add its row to the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("row", choices=ROWS)
     parser.add_argument("--data", type=Path, required=True, help="the folder of all data sets")

@@ -212,13 +212,13 @@ def spread(times: Row) -> str:
 
 
 def render(results: Row) -> None:
-    """Replaces what stands between the marks of README.md."""
+    """Replace what stands between the marks of README.md."""
     for name, table in (("variants", variants_table), ("fixed", fixed_table)):
         replace_block(HERE / "README.md", f"mobile {name}", table(results))
 
 
 def main() -> None:
-    """Measures, writes, renders."""
+    """Measure, write, render."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", nargs="?", help="fine-tuned on SST-2")
     parser.add_argument("--data", type=Path, help="the folder of train.tsv and dev.tsv")

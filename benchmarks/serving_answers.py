@@ -110,7 +110,7 @@ def keras_hub_model(way: Answering) -> Answer:
 
 
 def write_onnx(path: Path) -> Path:
-    """Writes ``model.onnx`` into a Hugging Face directory, its layers fused for ONNX Runtime."""
+    """Write ``model.onnx`` into a Hugging Face directory, its layers fused for ONNX Runtime."""
     import torch
     from onnxruntime.transformers import optimizer
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
