@@ -3,7 +3,7 @@ r"""Fine-tuning with the same encoder, examples, features and recipe on two side
     python benchmarks/finetuning.py sst2 --data DATA --model MODEL --out benchmarks/finetuning.json
     python benchmarks/finetuning.py sst2 --data DATA --model MODEL --against random --name ...
 
-Beside transformers, or (``--against random``) beside the same model from random weights, which
+The other side is transformers or (``--against random``) the same model from random weights, which
 shows what its pre-training is worth. Both sides read the features that ``bert_keras.tasks`` makes,
 transformers starts from the weights that we start from (the new head's too), and both sides'
 answers go through our metrics; so what is compared with transformers is the model and its training:
@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--name", default="", help="of the result (default: that of the row)")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--evaluate-every", type=int, default=0, help="steps; 0 at the end alone")
-    parser.add_argument("--set", action="append", default=[], help="beside the row's own settings")
+    parser.add_argument("--set", action="append", default=[], help="more than the row's settings")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     for result in compare(options):  # after every seed, so that a long run leaves what it found

@@ -224,10 +224,10 @@ def collect(corpus: Path, workdir: Path, run: Path | None) -> dict[str, Any]:
 
 
 def table(results: dict[str, Any]) -> str:
-    """The trials' ends in Markdown: both seeds, and the mean loss beside that of ``base``."""
+    """The trials' ends in Markdown: both seeds, and the mean loss against that of ``base``."""
     trials = {name: [curve[-1] for curve in ends] for name, ends in results["trials"].items()}
     base = trials["base"]
-    lines = ["| change | masked words right | loss | beside base's |", "| --- " * 4 + "|"]
+    lines = ["| change | masked words right | loss | against base's |", "| --- " * 4 + "|"]
     for name, ends in trials.items():
         if ends:
             right, loss = ([end[k] for end in ends] for k in (1, 0))

@@ -20,7 +20,7 @@ class Answering:
     Attributes:
         name: What the table calls it.
         kind: A key of ``OPENERS``.
-        path: Its model: a SavedModel, a Hugging Face directory or an ONNX file beside one.
+        path: Its model: a SavedModel, a Hugging Face directory or an ONNX file in one.
         dtype: What it computes in.
         threads: How many it may use for one batch; 0 for one a core.
         environment: Environment variables of its process.
