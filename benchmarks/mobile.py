@@ -4,9 +4,9 @@
 
 MODEL is one that was fine-tuned on SST-2, DATA/sst2 holds train.tsv, which the ranges are taken
 from, and dev.tsv, all of which is measured. Compared with our files are those of TensorFlow's
-converter with every range fixed and of ai-edge-quantizer by its own recipe; and, product by product,
-what fixing the ranges costs. Latencies are taken in turn, text by text. The tables go into README.md;
-``--render`` renders those of an earlier run.
+converter with every range fixed and of ai-edge-quantizer by its own recipe; and, product by
+product, what fixing the ranges costs. Latencies are taken in turn, text by text. The tables go into
+README.md; ``--render`` renders those of an earlier run.
 """
 
 import argparse
