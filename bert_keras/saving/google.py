@@ -5,7 +5,6 @@ The variables are called and shaped as in ``modeling.py``, ``run_pretraining.py`
 write.
 """
 
-import json
 import os
 import re
 from functools import partial
@@ -23,7 +22,7 @@ from bert_keras.modeling import (
     BertForTokenClassification,
 )
 from bert_keras.modeling.model import BertModel
-from bert_keras.saving.config_json import head_arguments, values_besides_architecture
+from bert_keras.saving.config_json import head_arguments, values_besides_architecture, write_json
 from bert_keras.saving.families import family_of_model
 from bert_keras.saving.families.bert import BERT, class_of
 from bert_keras.saving.names import Names
@@ -135,8 +134,7 @@ def save_google(model: BertModel, path: str | Path, tokenizer: Tokenizer | None 
         arrays |= weight.to_file(variable.numpy())
     tokenizer = tokenizer or model.tokenizer
     with atomic_directory(path, replace=True) as directory:
-        text = json.dumps(values, indent=2) + "\n"
-        (directory / CONFIG_FILE).write_text(text, encoding="utf-8")
+        write_json({CONFIG_FILE: values}, directory)
         tf.raw_ops.SaveV2(
             prefix=os.fsencode(directory / PREFIX),
             tensor_names=list(arrays),

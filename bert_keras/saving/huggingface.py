@@ -1,6 +1,5 @@
 """Model directories in the Hugging Face layout: config.json, model.safetensors, vocab.txt."""
 
-import json
 import shlex
 from collections.abc import Mapping
 from functools import partial
@@ -19,7 +18,7 @@ from bert_keras.modeling import (
     BertForSequenceClassification,
 )
 from bert_keras.modeling.model import BertModel
-from bert_keras.saving.config_json import config_values, head_arguments
+from bert_keras.saving.config_json import config_values, head_arguments, write_json
 from bert_keras.saving.families import Family, family_of_config, family_of_model
 from bert_keras.saving.safetensors_files import (
     INDEX_FILE,
@@ -32,7 +31,6 @@ from bert_keras.saving.sentence_transformers import (
     MODULES_FILE,
     read_settings,
     settings_files,
-    write_files,
     write_modules,
 )
 from bert_keras.saving.stored import StoredModel, StoredWeights, components_in, stored_weights
@@ -81,7 +79,7 @@ def save_huggingface(
         for name, array in weight.to_file(variable.numpy()).items():
             tensors[name.removeprefix(prefix)] = array
     with atomic_directory(path, replace=True) as directory:
-        (directory / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        write_json({CONFIG_FILE: config}, directory)
         # transformers needs a framework in the metadata.
         metadata = {"format": "pt"}
         safetensors.numpy.save_file(tensors, directory / WEIGHTS_FILE, metadata=metadata)
@@ -90,7 +88,7 @@ def save_huggingface(
         if isinstance(model, BertForSentenceEmbedding):
             write_modules(model, directory)
         else:
-            write_files(model.other_files, directory)
+            write_json(model.other_files, directory)
 
 
 def read_huggingface(path: Path) -> StoredModel:

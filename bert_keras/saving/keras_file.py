@@ -23,6 +23,7 @@ import numpy as np
 from bert_keras.errors import InputError, errors_naming
 from bert_keras.files import atomic_file, read_json_object
 from bert_keras.modeling.model import BertModel
+from bert_keras.saving.config_json import write_json
 from bert_keras.saving.families import Family, all_models, family_of_model
 from bert_keras.saving.names import Names, Shape, numbered_after_the_first
 from bert_keras.saving.stored import StoredModel, StoredWeights, stored_weights
@@ -88,7 +89,7 @@ def _read(path: Path, folder: Path) -> StoredModel:
     config = arguments.pop("config")
     assets = folder / ASSETS_FOLDER
     identifying = {name: folder / name for name in (CONFIG_FILE, WEIGHTS_FILE)}
-    beside = (OTHER_CONFIG_FILE, OTHER_FILES_FILE, *family.tokenizer_files)
+    extra = (OTHER_CONFIG_FILE, OTHER_FILES_FILE, *family.tokenizer_files)
     others = [
         read_json_object(assets / name) if (assets / name).exists() else {}
         for name in (OTHER_CONFIG_FILE, OTHER_FILES_FILE)
@@ -104,7 +105,7 @@ def _read(path: Path, folder: Path) -> StoredModel:
         read_tokenizer=partial(family.read_tokenizer, assets),
         foreign=others[0],
         other_files=others[1],
-        files=identifying | {name: assets / name for name in beside},
+        files=identifying | {name: assets / name for name in extra},
     )
 
 
@@ -250,10 +251,7 @@ class KerasAssets:
         """Write those that the model has into a folder."""
         if model.tokenizer is not None:
             model.tokenizer.save(folder, model.config.max_position_embeddings)
-        for file, values in _others(model).items():
-            if values:
-                text = json.dumps(values, indent=2) + "\n"
-                (folder / file).write_text(text, encoding="utf-8")
+        write_json({file: v for file, v in _others(model).items() if v}, folder)
 
     def load(self, model: BertModel, folder: Path) -> None:
         """Read those that a folder has into the model."""

@@ -16,6 +16,7 @@ from bert_keras.tasks.reading.columns import (
     WAYS_OUT,
     Columns,
     are_numbers,
+    counted,
     find_columns,
     listed,
     number_columns,
@@ -65,17 +66,17 @@ def csv_rows(source: str) -> Iterator[tuple[int, list[str]]]:
     with open_source(source) as file:
         lines = (_with_marked_returns(line) for line in file)
         first = next(lines, "")
-        said = _SEPARATOR_LINE.fullmatch(first)
-        if said:
+        named = _SEPARATOR_LINE.fullmatch(first)
+        if named:
             number = 1
-            _logger.info("%s: %r separates the cells, as the first line says", source, said[1])
+            _logger.info("%s: %r separates the cells, as the first line says", source, named[1])
         try:
             table = csv.reader(
-                lines if said else chain([first], lines),
-                delimiter=said[1] if said else ",",
+                lines if named else chain([first], lines),
+                delimiter=named[1] if named else ",",
                 strict=True,
             )
-            for number, cells in enumerate(table, 2 if said else 1):
+            for number, cells in enumerate(table, 2 if named else 1):
                 yield number, [cell.replace(_RETURN, "\r") for cell in cells] or [""]
         except csv.Error as error:
             where = row(source, number + 1)
@@ -140,7 +141,7 @@ def read_table(
             continue  # a blank line; of a table of one column it is a row with an empty cell
         if len(cells) != len(names):
             raise InputError(
-                f"{row(source, number)} has {_counted(len(cells))}, the first row has "
+                f"{row(source, number)} has {counted(len(cells))}, the first row has "
                 f"{len(names)}{_way_out(source, first)}"
             )
         values = dict(zip(names, cells, strict=True))
@@ -183,10 +184,6 @@ def _header(source: str, where: str, names: list[str], settings: TableSettings) 
     if columns is None and (header or given.names or any(name.lower() in LABELS for name in names)):
         return require_columns(names, source, settings)  # refused: no text column is among them
     return columns
-
-
-def _counted(columns: int) -> str:
-    return f"{columns} column{'s' if columns > 1 else ''}"
 
 
 def require_columns(names: Sequence[str], source: str, settings: TableSettings) -> Columns:
