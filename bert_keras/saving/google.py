@@ -85,18 +85,18 @@ def read_google(tf_file: TensorFlowFile) -> StoredModel:
     config = BertConfig.from_dict(values)
     shapes = {n: shape for n, shape in tf_file.shapes.items() if not _OPTIMIZER.search(n)}
     weights = stored_weights(str(tf_file.prefix), NAMES, shapes, tf_file.read)
-    own = class_of(components_in(weights, BERT, config))
+    model_class = class_of(components_in(weights, BERT, config))
     arguments = {}
-    if own is BertForSequenceClassification and "output_weights" in shapes:
+    if model_class is BertForSequenceClassification and "output_weights" in shapes:
         count = shapes["output_weights"][0]
-        arguments = head_arguments(own, {"num_labels": count} | values, weights.file)
+        arguments = head_arguments(model_class, {"num_labels": count} | values, weights.file)
     return StoredModel(
         path=folder,
         layout="google",
         family=BERT,
         config=config,
         weights=weights,
-        model_class=own,
+        model_class=model_class,
         arguments=arguments,
         read_tokenizer=partial(BERT.read_tokenizer, folder),
         foreign=values,

@@ -100,11 +100,12 @@ def read_huggingface(path: Path) -> StoredModel:
     tensors = open_tensors(path)
     weights = _weights(tensors, family)
     config, foreign = family.read_config(values)
-    own, refusal = family.named_class(file, values)
+    model_class, refusal = family.named_class(file, values)
     # The files that Google published hold more than their config says.
-    if own is BertForMaskedLM and "next_sentence_head" in components_in(weights, family, config):
-        own = BertForPreTraining
-    is_scored = own is not None and issubclass(own, BertForSequenceClassification)
+    found = components_in(weights, family, config)
+    if model_class is BertForMaskedLM and "next_sentence_head" in found:
+        model_class = BertForPreTraining
+    is_scored = model_class is not None and issubclass(model_class, BertForSequenceClassification)
     settings, is_embedding = None, False
     if (path / MODULES_FILE).exists():
         try:
@@ -112,11 +113,12 @@ def read_huggingface(path: Path) -> StoredModel:
             is_embedding = settings.kind == EMBEDDING
         except InputError as error:  # the encoder may be opened all the same
             refusal, is_embedding = str(error), not is_scored
-    arguments = head_arguments(own, values, weights.file, settings and settings.activation)
+    arguments = head_arguments(model_class, values, weights.file, settings and settings.activation)
     if is_embedding:
-        own, arguments = family.sentence_embedding, dict(settings.arguments) if settings else {}
+        model_class = family.sentence_embedding
+        arguments = dict(settings.arguments) if settings else {}
         refusal = "" if settings else refusal
-        if own is None:
+        if model_class is None:
             refusal = f"{path}: bert-keras has no sentence embedding of a {family.title}"
     names = [CONFIG_FILE, *settings_files(path)]
     names += [INDEX_FILE] if tensors.file.name == INDEX_FILE else []
@@ -128,7 +130,7 @@ def read_huggingface(path: Path) -> StoredModel:
         family=family,
         config=config,
         weights=weights,
-        model_class=own,
+        model_class=model_class,
         arguments=arguments,
         refusal=refusal,
         read_tokenizer=partial(family.read_tokenizer, path),

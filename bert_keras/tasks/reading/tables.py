@@ -125,9 +125,7 @@ def read_table(
             )
         names = [str(position + 1) for position in range(len(first))]
         rows = chain(blank, [(number, first)], rows)
-    twice = next((name for name in columns.names if names.count(name) > 1), None)
-    if twice:
-        raise InputError(f"{source} has several columns {twice!r}; rename all but one")
+    _check_unique(source, names, columns)
     # Without a header, the first row's label may be a known name as well: "question".
     is_doubtful = (
         settings.header is None
@@ -152,6 +150,13 @@ def read_table(
                 "says that it is data"
             )
         yield row(source, number, values, id_name), columns, values
+
+
+def _check_unique(source: str, names: Sequence[str], columns: Columns) -> None:
+    """Refuse a name that several columns have, where it is read."""
+    twice = next((name for name in columns.names if names.count(name) > 1), None)
+    if twice:
+        raise InputError(f"{source} has several columns {twice!r}; rename all but one")
 
 
 def _check_separator(source: str, where: str, first: str, settings: TableSettings) -> None:
