@@ -8,7 +8,6 @@ from safetensors.numpy import load_file
 
 import bert_keras
 from bert_keras.config import PretrainConfig, TrainConfig, to_tables
-from bert_keras.errors import InputError
 from bert_keras.files import hash_files
 from bert_keras.optimizers import AdamW
 from bert_keras.saving import load, save
@@ -17,7 +16,7 @@ from bert_keras.saving.run import write_description
 from bert_keras.tokenization import BertTokenizer
 from bert_keras.training.checkpoint import Checkpoints
 from bert_keras.training.state import RunState
-from tests.support.models import pieces_of
+from tests.support.models import pieces_of, refusal
 
 VOCABULARY = pieces_of("abcdefghijklmnopqrstuvwxyz.")
 KINDS = {
@@ -86,13 +85,6 @@ def assert_weights(model, expected):
     assert found.keys() == expected.keys()
     for path, array in found.items():
         np.testing.assert_array_equal(array, expected[path], path)
-
-
-def refusal(path, **arguments):
-    with pytest.raises(InputError) as error:
-        load(path, **arguments)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 @pytest.mark.parametrize("kind", KINDS)
