@@ -12,6 +12,7 @@ from bert_keras.export.samples import comparison_texts
 from bert_keras.export.session import ServingSession, quiet
 from bert_keras.export.signatures import DEFAULT, TOKENIZE
 from bert_keras.modeling.model import BertModel
+from bert_keras.tokenization import check_reading
 
 TOLERANCE = 1e-4  # in float32
 _ROWS = 8  # texts that are compared at a time
@@ -101,11 +102,13 @@ def compare(answers: Answers, own: Answers, model: BertModel, folder: Path) -> C
         folder: The SavedModel.
 
     Raises:
-        InputError: When the graph tokenizes otherwise than the host, an answer is not finite or,
-            in float32, differs by more than 1e-4.
+        InputError: When the host tokenizes otherwise than the library, the graph than the host, an
+            answer is not finite or, in float32, differs by more than 1e-4.
     """
     length = max(answers.comparison_length(), own.comparison_length())
-    texts = answers.columns(comparison_texts(answers.tokenizer, length))
+    samples = comparison_texts(answers.tokenizer, length)
+    check_reading(answers.tokenizer, samples)
+    texts = answers.columns(samples)
     from_ids = answers.config.input == "tokens"
     # Of ids one row at a time: what an answer says of padding is no answer.
     rows = max(1, min(_ROWS, answers.config.max_request_tokens // answers.row_tokens()))

@@ -12,6 +12,7 @@ from bert_keras.errors import InputError
 from bert_keras.export.comparison import TOLERANCE
 from bert_keras.export.pairs import with_pair
 from bert_keras.export.report import Report
+from bert_keras.export.samples import SENTENCES
 from bert_keras.export.tflite.answers import IdAnswers, id_answers_of
 from bert_keras.export.tflite.convert import CUSTOM_OPERATIONS, Converter, operations_of
 from bert_keras.export.tflite.examples import (
@@ -31,7 +32,7 @@ from bert_keras.modeling.model import BertModel
 from bert_keras.saving.build import check_vocabulary_size
 from bert_keras.tasks import task_of
 from bert_keras.tasks.registry import has_task, trained_length
-from bert_keras.tokenization import Tokenizer, WordPieceTokenizer, require_wordpiece
+from bert_keras.tokenization import Tokenizer, WordPieceTokenizer, check_reading, require_wordpiece
 
 _logger = logging.getLogger("bert_keras")
 
@@ -106,7 +107,7 @@ def export_tflite(
     check_can_be_told([*before, judge], config.max_accuracy_drop)
     calibration = for_ranges(examples, reference.tokenizer, length)
     converter = Converter(reference, answers, padded, config.masked_score)
-    other_rules = unlike_mediapipe(reference.tokenizer.casing)
+    other_rules = unlike_mediapipe(reference.tokenizer)
     if other_rules and config.input == "tokens":
         _logger.warning("the file is not for MediaPipe and names it no tokenizer: %s", other_rules)
     batches = batches_of(calibration, reference.tokenizer.pad_id, padded)
@@ -157,7 +158,7 @@ def _converted(
             converter.convert(variant, calibration),
             tokenizer.vocab,
             judge.answers.labels,
-            not unlike_mediapipe(tokenizer.casing),
+            not unlike_mediapipe(tokenizer),
         )
         files.append((judge.measure(variant, content), content))
         _check_float32(files[0][0])
@@ -179,6 +180,7 @@ def _checked(
         raise InputError(f"{path} is a folder; give the name of a file, such as {path}.tflite")
     refuse_existing(path)
     check_vocabulary_size(tokenizer, model.config, path)
+    check_reading(tokenizer, SENTENCES)
     longest = model.config.max_position_embeddings
     default = trained_length(model) or min(_DEFAULT_LENGTH, model.default_length)
     length = config.length or min(default, longest)

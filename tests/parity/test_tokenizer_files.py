@@ -1,0 +1,51 @@
+"""Directories of tokenizers, read as transformers reads them (`make parity`)."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bert_keras.tokenization import WordPieceTokenizer
+from tests.support.tokenizer_files import DIRECTORIES, TEXTS, drawn_texts, write_files
+
+pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+pytestmark = [pytest.mark.parity, pytest.mark.filterwarnings("ignore::FutureWarning")]
+
+ALL_TEXTS = [*TEXTS, *drawn_texts()]
+
+
+def _assert_same(ours: WordPieceTokenizer, theirs: Any) -> None:
+    assert len(theirs) == ours.vocab_size
+    declared = {number: str(token) for number, token in theirs.added_tokens_decoder.items()}
+    pieces = theirs.convert_ids_to_tokens(list(range(ours.vocab_size)))
+    assert [declared.get(number, piece) for number, piece in enumerate(pieces)] == ours.vocab
+    # An empty second text is none to transformers.
+    pairs = [text or "a" for text in [*ALL_TEXTS[1:], ALL_TEXTS[0]]]
+    for text, pair, encoding in zip(
+        ALL_TEXTS, pairs, ours.encode_batch(ALL_TEXTS, pairs), strict=True
+    ):
+        expected = theirs(text, pair, return_offsets_mapping=True, return_token_type_ids=True)
+        assert encoding.input_ids == expected["input_ids"], (text, pair)
+        assert encoding.token_type_ids == expected["token_type_ids"], (text, pair)
+        assert encoding.offsets == expected["offset_mapping"], (text, pair)
+        decoded = theirs.decode(encoding.input_ids, skip_special_tokens=True)
+        assert ours.decode(encoding.input_ids) == decoded, text
+    sentences = [theirs(text, add_special_tokens=False)["input_ids"] for text in ALL_TEXTS]
+    assert ours.encode_sentences(ALL_TEXTS) == sentences
+
+
+@pytest.mark.parametrize("name", DIRECTORIES)
+def test_directory_is_read_as_by_transformers_and_again_once_it_is_written(
+    name: str, tmp_path: Path
+) -> None:
+    folder, written = write_files(tmp_path / "theirs", DIRECTORIES[name]), tmp_path / "ours"
+    ours = WordPieceTokenizer.from_pretrained(folder)
+    _assert_same(ours, transformers.AutoTokenizer.from_pretrained(folder))
+    written.mkdir()
+    ours.save(written)
+    again = WordPieceTokenizer.from_pretrained(written)
+    assert again.identity == ours.identity
+    (written / "config.json").write_text('{"model_type": "bert"}')
+    _assert_same(again, transformers.AutoTokenizer.from_pretrained(written))
