@@ -14,6 +14,7 @@ from bert_keras.errors import InputError
 from bert_keras.modeling.headed import HeadedModel
 from bert_keras.modeling.heads import Classifier
 from bert_keras.objectives import (
+    IGNORED_LABEL,
     Batch,
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
@@ -79,6 +80,7 @@ class _LabellingModel(HeadedModel):
     """
 
     heads: ClassVar[dict[str, type]] = {"classifier": Classifier}
+    label_keys: ClassVar[dict[str, str]] = {"logits": "labels"}
 
     def __init__(
         self,
@@ -165,15 +167,18 @@ class BertForSequenceClassification(_LabellingModel):
             logits = _mean_over_windows(logits, is_there)
         return {"logits": logits}
 
+    @property
+    def score_function(self) -> str:
+        """``function_to_apply``."""
+        return self.function_to_apply
+
     def supervised_objective(self) -> SupervisedObjective:
         """The loss of the problem type."""
         if self.problem_type == "regression":
             return SquaredError("regression")
         if self.problem_type == "multi_label_classification":
             return SigmoidCrossEntropy("classification")
-        return SoftmaxCrossEntropy(
-            "classification", loss_weights="example_weights", arithmetic=self.arithmetic
-        )
+        return SoftmaxCrossEntropy("classification", arithmetic=self.arithmetic)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -230,6 +235,10 @@ class BertForQuestionAnswering(HeadedModel):
     """
 
     heads: ClassVar[dict[str, type]] = {"span_head": Classifier}
+    label_keys: ClassVar[dict[str, str]] = {
+        "start_logits": "start_positions",
+        "end_logits": "end_positions",
+    }
     with_pooler = False
     token_outputs = ("start_logits", "end_logits")
 
@@ -246,6 +255,15 @@ class BertForQuestionAnswering(HeadedModel):
             "start_logits": logits[:, :, 0] + padding,
             "end_logits": logits[:, :, 1] + padding,
         }
+
+    def targets(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """The positions by output; -100 where either lies outside the sequence."""
+        targets = super().targets(batch)
+        positions = {name: tf.cast(each, tf.int32) for name, each in targets.items()}
+        length = tf.shape(batch["input_ids"])[1]
+        is_inside = [(each >= 0) & (each < length) for each in positions.values()]
+        is_inside = is_inside[0] & is_inside[1]
+        return {name: tf.where(is_inside, each, IGNORED_LABEL) for name, each in positions.items()}
 
     def supervised_objective(self) -> SupervisedObjective:
         """The mean loss of start and end, and how often both are right."""

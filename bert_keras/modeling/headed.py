@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from bert_keras.config import BertConfig
 from bert_keras.modeling.encoder import make_encoders
-from bert_keras.modeling.model import SupervisedModel
+from bert_keras.modeling.supervised import SupervisedModel
 
 
 class HeadedModel(SupervisedModel):

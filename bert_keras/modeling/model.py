@@ -1,6 +1,7 @@
-"""What every BERT model has in common: how it is made, serialised, compiled and scored."""
+"""What every BERT model has in common: how it is made, serialised and copied."""
 
 from collections import defaultdict
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
@@ -12,10 +13,13 @@ from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.layers import Configured
 from bert_keras.modeling.random import DropoutSeeds
-from bert_keras.objectives import Batch, SupervisedObjective, total_loss
+from bert_keras.objectives import Batch
 
 if TYPE_CHECKING:  # models are handed their tokenizer
     from bert_keras.tokenization import Tokenizer
+
+
+FROZEN = "frozen"  # in a serialised model: the layers that are not trained
 
 
 class Assets(Protocol):
@@ -121,13 +125,15 @@ class BertModel(Configured, keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {
+        arguments = {
             "name": self.name,
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
             "config": self.config.to_dict(),
             "seed": self.seed,
             "packed": self.packed,
         }
+        frozen = [path for path, layer in _layers_of(self) if not layer.trainable]
+        return arguments | ({FROZEN: frozen} if frozen else {})
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
@@ -136,7 +142,30 @@ class BertModel(Configured, keras.Model):
         if isinstance(dtype, dict):
             dtype = keras.saving.deserialize_keras_object(dtype, custom_objects)
         own = cls.config_class.from_dict(config["config"])
-        return cls(**(config | {"config": own, "dtype": dtype}))
+        frozen = config.get(FROZEN, ())
+        arguments = {name: value for name, value in config.items() if name != FROZEN}
+        model = cls(**(arguments | {"config": own, "dtype": dtype}))
+        model.freeze(frozen)
+        return model
+
+    def freeze(self, frozen: Collection[str]) -> None:
+        """Train all layers but these, which are named by their paths in the model."""
+        for path, layer in _layers_of(self):
+            if layer.trainable == (path in frozen):  # it sets all the layers that are in it
+                layer.trainable = path not in frozen
+
+    def weight_values(self) -> dict[str, tf.Tensor]:
+        """The values of the weights by path; an adapter (LoRA) is merged into its weight.
+
+        What leaves a model as a file or a copy has these, so that it needs no adapters.
+        """
+        values = {weight.path: weight.value for weight in self.weights}
+        for _, layer in _layers_of(self):
+            if getattr(layer, "lora_enabled", False):
+                kernel = layer._kernel
+                values[kernel.path] = tf.cast(tf.convert_to_tensor(layer.kernel), kernel.dtype)
+                del values[layer.lora_kernel_a.path], values[layer.lora_kernel_b.path]
+        return values
 
     def copy(self, **changes: Any) -> Self:
         """A model of the same class with the same weights, which it holds itself.
@@ -149,8 +178,8 @@ class BertModel(Configured, keras.Model):
             >>> served = model.copy(dtype="bfloat16", arithmetic=OneDNN())  # doctest: +SKIP
         """
         copy = self.like(**changes)
-        for new, old in zip(copy.weights, self.weights, strict=True):
-            new.assign(tf.cast(old.value, new.dtype))
+        for new, value in zip(copy.weights, self.weight_values().values(), strict=True):
+            new.assign(tf.cast(value, new.dtype))
         return copy
 
     def like(self, **changes: Any) -> Self:
@@ -159,7 +188,7 @@ class BertModel(Configured, keras.Model):
             changes["config"] = changes["config"].to_dict()
         blank = {"arithmetic": self.arithmetic, "initialize": False}
         copy = type(self).from_config(self.get_config() | blank | changes)
-        paths = [[weight.path for weight in model.weights] for model in (self, copy)]
+        paths = [list(model.weight_values()) for model in (self, copy)]
         assert paths[0] == paths[1], "a model and its copy differ"
         copy.tokenizer = self.tokenizer
         copy.other_config |= self.other_config
@@ -187,77 +216,8 @@ class BertModel(Configured, keras.Model):
         return self.assets
 
 
-class SupervisedModel(BertModel):
-    """A model with an objective of its own, by which ``fit`` trains on the batch it is fed.
-
-    ``model.compile(); model.fit(dataset)`` works on batches that carry their labels.
-
-    Attributes:
-        objective: Its losses and measures; a trainer may be given another.
-        means: Keras's metrics, by the names of the objective.
-    """
-
-    token_outputs: tuple[str, ...] = ()  # the outputs that have a value for each token
-
-    def __init__(
-        self, config: BertConfig, seed: int = 0, packed: bool = False, **kwargs: Any
-    ) -> None:
-        super().__init__(config, seed, packed, **kwargs)
-        self.objective = self.supervised_objective()
-        self.means = {name: keras.metrics.Mean(name) for name in self.objective.names}
-
-    def supervised_objective(self) -> SupervisedObjective:
-        """What the model is trained on unless told otherwise."""
-        raise NotImplementedError(f"{type(self).__name__} has no objective of its own")
-
-    def compile(self, optimizer: Any = None, *, jit_compile: Any = None, **kwargs: Any) -> None:
-        """As ``keras.Model.compile``, with defaults that suit BERT.
-
-        Args:
-            optimizer: ``None`` takes BERT's AdamW at a constant 1e-4.
-            jit_compile: ``None`` compiles with XLA where there is a GPU or TPU; on a CPU the
-                plain graph is the faster one.
-            **kwargs: Passed on to ``keras.Model.compile``.
-        """
-        if optimizer is None:
-            from bert_keras.optimizers import AdamW  # only here: models know no optimizer
-
-            optimizer = AdamW(1e-4)
-        if getattr(optimizer, "loss_scaling", False):
-            # Wrapped by Keras too, gradients would be unscaled twice.
-            kwargs.setdefault("auto_scale_loss", False)
-        if jit_compile is None:
-            kinds = {device.device_type for device in tf.config.list_logical_devices()}
-            jit_compile = "auto" if kinds & {"GPU", "TPU"} else False
-        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compiles a loaded model as it was compiled when it was saved."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
-
-    def fit(self, x: Any = None, *args: Any, shuffle: Any = None, **kwargs: Any) -> Any:
-        """As ``keras.Model.fit``; ``shuffle=None`` leaves a data set in its order, unwarned."""
-        if shuffle is None:
-            shuffle = not isinstance(x, tf.data.Dataset)
-        return super().fit(x, *args, shuffle=shuffle, **kwargs)
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> tf.Tensor:
-        """The loss of a batch, this replica's share; updates the metrics."""
-        means = self.objective.measure(x, y_pred)
-        for name, mean in means.items():
-            self.means[name].update_state(mean.value(), sample_weight=mean.weight)
-        return total_loss(means)
-
-    def compute_metrics(self, x: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """The means so far of what the batch has labels for; ``compute_loss`` has added it."""
-        missing = self.means.keys() - self.objective.weights(x).keys()
-        results = self.get_metrics_result()
-        return {name: value for name, value in results.items() if name not in missing}
+def _layers_of(layer: keras.layers.Layer, path: str = "") -> Iterator[tuple[str, Any]]:
+    """A layer and all that are in it, with their paths in it; a layer comes before its own."""
+    yield path, layer
+    for inner in layer._layers:
+        yield from _layers_of(inner, f"{path}/{inner.name}" if path else inner.name)

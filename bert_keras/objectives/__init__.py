@@ -2,11 +2,13 @@
 
 import bert_keras.backend  # noqa: F401 - before Keras is imported
 from bert_keras.objectives.classification import (
+    EXAMPLE_WEIGHTS,
     IGNORED_LABEL,
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
     SpanCrossEntropy,
     SquaredError,
+    spread_weights,
 )
 from bert_keras.objectives.means import (
     Means,
@@ -19,6 +21,7 @@ from bert_keras.objectives.means import (
 from bert_keras.objectives.objective import Batch, Objective, SumOf, SupervisedObjective
 
 __all__ = [
+    "EXAMPLE_WEIGHTS",
     "IGNORED_LABEL",
     "Batch",
     "Means",
@@ -33,5 +36,6 @@ __all__ = [
     "divided",
     "mean_values",
     "perplexity",
+    "spread_weights",
     "total_loss",
 ]

@@ -28,7 +28,7 @@ def save(
     model: BertModel,
     path: str | Path,
     tokenizer: Tokenizer | None = None,
-    format: str = "huggingface",
+    format: str | None = None,
 ) -> None:
     """Writes a model.
 
@@ -38,7 +38,8 @@ def save(
         tokenizer: Written beside the weights; by default the one the model was loaded with.
         format: ``"huggingface"``, a directory that ``transformers.AutoModel.from_pretrained``
             opens too; ``"google"``, a directory that Google's TF1 code opens; ``"keras"``, one
-            ``.keras`` file.
+            ``.keras`` file. ``None`` is ``"keras"`` where the path ends in ``.keras``, else
+            ``"huggingface"``.
 
     Raises:
         InputError: When the format is unknown or has no place for such a model, or something is
@@ -48,12 +49,14 @@ def save(
     Example:
         >>> model = load("run")
         >>> save(model, "copy")
-        >>> save(model, "copy.keras", format="keras")
+        >>> save(model, "copy.keras")
         >>> load("copy.keras").labels
         ('bad', 'good')
     """
     if not isinstance(model, BertModel):
         raise InputError(f"cannot save a {type(model).__name__}; it is no model of bert-keras")
+    if format is None:
+        format = "keras" if Path(path).suffix == ".keras" else "huggingface"
     if format not in FORMATS:
         raise InputError(f"no format {format!r}; the formats are {', '.join(FORMATS)}")
     FORMATS[format](model, path, tokenizer)
