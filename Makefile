@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # A process for each core: most of a test's time is tracing, which uses one.
 PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile
 
-.PHONY: setup lint test test-data test-random test-all golden test-beam parity parity-garden quickstart bench-training \
+.PHONY: setup lint test test-system test-data test-random test-all golden test-beam parity parity-garden quickstart bench-training \
 	bench-data bench-finetuning bench-time-to-quality bench-scaling bench-serving bench-mobile bench-stop
 
 setup: $(VENV)/.installed
@@ -22,22 +22,33 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# In five minutes on two cores: everything small, and one whole run, kill, export or command of each kind.
 test: setup
 	$(PYTEST)
+
+# The others of each kind.
+test-system: setup
+	$(PYTEST) -m "system and not slow"
 
 # Only the tests that read real data (BERT_KERAS_TEST_DATA, tests/conftest.py); without it all skip.
 test-data: setup
 	$(PYTEST) -m "shared_data and not slow and not parity and not parity_garden"
 
-# In another order every time; the first lines say which SEED gives it again.
+# Both, in another order every time; the first lines say which SEED gives it again.
 test-random: SEED := $(or $(SEED),$(shell date +%s))
 test-random: setup
-	$(PYTEST) --random-order --random-order-seed=$(SEED)
+	$(PYTEST) -m "not slow and not parity and not parity_garden" \
+		--random-order --random-order-seed=$(SEED)
 
 # BERT_KERAS_FAULTS trials (20) of each command and fault; BERT_KERAS_FAULTS_SEED draws others.
 .PHONY: test-faults
 test-faults: setup
 	$(PYTEST) --dist load -m "slow or not slow" tests/faults
+
+# Plants the faults of tests/planted/faults.toml in copies of the tree, or the FAULTS named: each is to be caught.
+.PHONY: test-planted
+test-planted: setup
+	$(BIN)/python -m tests.planted $(FAULTS)
 
 test-all: setup parity parity-garden test-beam
 	$(PYTEST) -m "not parity and not parity_garden"

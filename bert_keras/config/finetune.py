@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bert_keras.config.arithmetic import ArithmeticConfig, DistributionConfig
-from bert_keras.config.checkpoint import CheckpointConfig, WatchConfig
 from bert_keras.config.checks import at_least, one_of, require, share
-from bert_keras.config.run import OptimizerConfig
+from bert_keras.config.pretrain import OptimizerConfig
+from bert_keras.config.run import (
+    ArithmeticConfig,
+    CheckpointConfig,
+    DistributionConfig,
+    WatchConfig,
+)
 from bert_keras.config.toml import OTHER_KEYS
 
 CLASS_WEIGHTS = ("none", "balanced")

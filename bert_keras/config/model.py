@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bert_keras.errors import InputError
-from bert_keras.files import write_text_atomic
+from bert_keras.files import read_json_object, write_text_atomic
 
 # The published sizes, as layers / hidden size: Devlin et al. 2018, section 3 (base, large) and
 # Turc et al. 2019, table 1 (tiny to medium). Heads are hidden / 64, the inner layer 4 x hidden.
@@ -178,21 +178,6 @@ class BertConfig:
 def field_names(cls: type) -> list[str]:
     """The names of a dataclass's fields."""
     return [field.name for field in dataclasses.fields(cls)]
-
-
-def read_json_object(path: str | Path) -> dict[str, Any]:
-    """Reads a JSON file that must hold an object.
-
-    Raises:
-        InputError: When it holds something else or is no JSON at all.
-    """
-    try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise InputError(f"{path} must hold a JSON object. Received: {type(values).__name__}")
-    return values
 
 
 def _is_number(value: object) -> bool:

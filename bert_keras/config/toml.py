@@ -4,7 +4,8 @@ import dataclasses
 import tomllib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +25,9 @@ OTHER_KEYS = {"other_keys": True}
 
 
 def load_toml(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -> T:
-    """Reads a recipe.
+    """The config that a recipe gives.
+
+    A task's own keys of ``[data]`` are checked when the task is made, as ``finetune`` does first.
 
     Args:
         cls: The dataclass whose fields are the file's tables, such as ``PretrainConfig``.
@@ -53,9 +56,16 @@ def load_toml(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -> 
     for override in overrides:
         check_utf8(override, "as TOML has to be")
         _apply_override(values, override)
-    try:
+    with naming_recipe(path, overrides):
         _check_names(values)
         return from_tables(cls, values)
+
+
+@contextmanager
+def naming_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Iterator[None]:
+    """Let what is refused in the block name the recipe it stands in, and the overrides."""
+    try:
+        yield
     except InputError as error:
         raise InputError(f"{' --set '.join([str(path), *overrides])}: {error}") from None
 

@@ -1,9 +1,11 @@
-"""Texts out of JSON lines, other JSON and tables: each record's field or column of that name."""
+"""Texts out of JSON lines, other JSON, tables and what WikiExtractor writes."""
 
 import csv
+import html
 import json
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from bert_keras.corpus.decoding import TextFile
@@ -13,6 +15,10 @@ from bert_keras.errors import InputError
 _MAX_CELL = 1 << 28  # characters
 _MAX_VALUE = 1 << 26  # characters; a longer one is no record
 _SPACE, _COMMAS = re.compile(r"\s*"), re.compile(r"[\s,]*")
+_WIKI_START = re.compile(r'<doc id="[^"]*"[^>]*?(?: title="(?P<title>.*)")?[^">]*>\s*')
+_WIKI_END = "</doc>"
+# WikiExtractor escapes these three, and these alone.
+_ESCAPED = re.compile("&(?:lt|gt|amp);")
 
 
 def json_line_texts(lines: Iterable[str], file: TextFile, column: str) -> Iterator[str]:
@@ -195,3 +201,50 @@ def _text(where: str, record: dict[str, Any], column: str, file: TextFile) -> st
     if not isinstance(text, str):
         raise InputError(f"{where}: the field {column!r} must be a string. Received: {_kind(text)}")
     return file.counts.replace_bad(text, where)
+
+
+def wiki_documents(lines: Iterable[str], path: Path) -> Iterator[list[str]]:
+    """The lines of each document of WikiExtractor: <doc id="..." url="..." title="..."> ... </doc>.
+
+    The tags are no text, nor is the title that WikiExtractor repeats before the text: its
+    ``--json`` output of the same page does not have it.
+
+    Args:
+        lines: The file's lines without their ends.
+        path: The file's name, for messages.
+
+    Raises:
+        InputError: When text lies outside of a document, or a document within another.
+    """
+    document: list[str] | None = None
+    title = None
+    for number, line in enumerate(lines, start=1):
+        start = _WIKI_START.fullmatch(line)
+        if start:
+            if document is not None:
+                raise InputError(
+                    f"{path}, line {number}: a document begins before {_WIKI_END} has ended the "
+                    "last one"
+                )
+            document, title = [], start["title"]
+        elif line.rstrip() == _WIKI_END and document is not None:
+            yield document
+            document = None
+        elif document is None:
+            if line.strip():
+                raise InputError(
+                    f"{path}, line {number}: text outside of <doc ...> and {_WIKI_END}. Received: "
+                    f"{line!r:.60}"
+                )
+        elif line.strip() and title is not None and not any(document):
+            if html.unescape(line).strip() != html.unescape(title).strip():
+                document.append(_unescaped(line))
+            title = None
+        else:
+            document.append(_unescaped(line))
+    if document is not None:  # the file was cut
+        yield document
+
+
+def _unescaped(line: str) -> str:
+    return _ESCAPED.sub(lambda match: html.unescape(match[0]), line) if "&" in line else line

@@ -17,9 +17,13 @@ from bert_keras.corpus.formats import (
     Recognised,
     recognise,
 )
-from bert_keras.corpus.records import json_line_texts, json_texts, table_texts
+from bert_keras.corpus.records import (
+    json_line_texts,
+    json_texts,
+    table_texts,
+    wiki_documents,
+)
 from bert_keras.corpus.sentences import ends_sentence
-from bert_keras.corpus.wiki import wiki_documents
 from bert_keras.errors import InputError
 
 # A paragraph is the list of its lines; None ends a document.

@@ -7,10 +7,14 @@ import tensorflow as tf
 
 from bert_keras.config import DataConfig
 from bert_keras.data.coverage import plan_epoch
-from bert_keras.data.epochs import ExampleStream
-from bert_keras.data.gather import Examples, gather_examples, gather_word_starts
+from bert_keras.data.gather import (
+    Examples,
+    PretrainingCorpus,
+    gather_examples,
+    gather_word_starts,
+)
 from bert_keras.data.masking import Masking, TokenMasking
-from bert_keras.data.protocol import PretrainingCorpus
+from bert_keras.data.plan import ExampleStream
 from bert_keras.data.word_masking import SpanMasking, WholeWordMasking
 from bert_keras.errors import InputError
 from bert_keras.tokenization import Tokenizer

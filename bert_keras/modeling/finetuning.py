@@ -13,6 +13,7 @@ from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.headed import HeadedModel
 from bert_keras.modeling.heads import Classifier
+from bert_keras.modeling.inputs import SEQUENCES
 from bert_keras.objectives import (
     IGNORED_LABEL,
     Batch,
@@ -23,7 +24,6 @@ from bert_keras.objectives import (
     SupervisedObjective,
 )
 
-_SEQUENCES = ("input_ids", "attention_mask", "token_type_ids")
 PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
 FUNCTIONS = ("none", "sigmoid", "softmax")
 
@@ -158,7 +158,7 @@ class BertForSequenceClassification(_LabellingModel):
         shape = tf.shape(inputs["input_ids"])
         has_windows = inputs["input_ids"].shape.rank == 3
         if has_windows:
-            inputs = {name: _merge_windows(inputs[name]) for name in _SEQUENCES if name in inputs}
+            inputs = {name: _merge_windows(inputs[name]) for name in SEQUENCES if name in inputs}
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         logits = self.classifier(self.encoder.pool(tokens, layout), seed)

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from bert_keras.errors import InputError
 from bert_keras.objectives import Batch
 
+SEQUENCES = ("input_ids", "attention_mask", "token_type_ids")
 # By other libraries' names; passed over, padding would be attended to.
 _SYNONYMS = {
     "token_ids": "input_ids",

@@ -7,7 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
+from bert_keras.modeling.inputs import check_range
 from bert_keras.objectives import IGNORED_LABEL, Batch
 
 
@@ -20,6 +22,8 @@ class Labelled:
     """
 
     label_keys: ClassVar[dict[str, str]] = {}
+    config: BertConfig
+    labels: tuple[str, ...]
     token_outputs: tuple[str, ...] = ()  # the outputs that have a value for each token
 
     @property
@@ -79,6 +83,7 @@ class Labelled:
         ):
             if value is not None:
                 self.refuse_without_labels(name)
+        self._check_numbers(x, y)
         if class_weight is None and sample_weight is None:
             return x, y, None
         if class_weight is not None and sample_weight is not None:
@@ -96,6 +101,16 @@ class Labelled:
         if np.ndim(sample_weight) == 1 and not isinstance(y, Mapping | tuple) and np.ndim(y) > 1:
             sample_weight = np.reshape(sample_weight, [-1, 1])  # one shape for each model
         return x, y, sample_weight
+
+    def _check_numbers(self, x: Any, y: Any) -> None:
+        """Raise for ids and labels in arrays that the model does not have."""
+        if not isinstance(x, Mapping):
+            return
+        check_range("input_ids", x.get("input_ids"), self.config.vocab_size)
+        if self.score_function == "softmax" and hasattr(self, "labels"):
+            (key,) = self.label_keys.values()
+            for name, values in ((key, x.get(key)), ("y", y)):
+                check_range(name, values, len(self.labels), IGNORED_LABEL)
 
     def _split(self, x: Any) -> tuple[Any, Any]:
         """The batch without its labels, and the labels."""

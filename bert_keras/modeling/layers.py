@@ -44,7 +44,8 @@ class Configured:
 
     Attributes:
         config: The architecture.
-        seed: Fixes the initial weights and the dropout masks.
+        seed: Fixes the initial weights and the dropout masks. ``None`` draws one, which
+            ``keras.utils.set_random_seed`` fixes.
         arithmetic: The operations that the layers compute in; not part of what is saved.
         initialize: Whether initial weights were drawn; not part of what is saved. Else they are
             zeros, for those whose every weight is then read in: drawing the weights of a BERT-base
@@ -56,7 +57,7 @@ class Configured:
     def __init__(
         self,
         config: BertConfig,
-        seed: int = 0,
+        seed: int | None = 0,
         *,
         arithmetic: Arithmetic = PLAIN,
         initialize: bool = True,
@@ -64,7 +65,7 @@ class Configured:
     ) -> None:
         super().__init__(**kwargs)
         self.config = config
-        self.seed = seed
+        self.seed: int = keras.random.SeedGenerator().get_config()["seed"] if seed is None else seed
         self.arithmetic = arithmetic
         self.initialize = initialize
 

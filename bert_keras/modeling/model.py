@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
+from bert_keras.modeling.inputs import SEQUENCES, as_batch
 from bert_keras.modeling.layers import Configured
 from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.objectives import Batch
@@ -78,6 +79,20 @@ class BertModel(Configured, keras.Model):
         self.packed = packed
         self.other_config: dict[str, Any] = {}
         self.other_files: dict[str, Any] = {}
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """As a layer's, on a batch in any form that ``as_batch`` takes."""
+        return super().__call__(as_batch(inputs, self.config.vocab_size), *args, **kwargs)
+
+    def export(self, filepath: str | Path, *args: Any, **kwargs: Any) -> None:
+        """As ``keras.Model.export``: a SavedModel of ids, of any batch size and length.
+
+        ``export_saved_model`` writes one that takes text.
+        """
+        specs = {name: keras.InputSpec("int32", (None, None)) for name in SEQUENCES}
+        if len(args) < 3:  # after format and verbose
+            kwargs.setdefault("input_signature", [specs])
+        super().export(filepath, *args, **kwargs)
 
     def tokenizer_or(self, given: "Tokenizer | None" = None) -> "Tokenizer":
         """The tokenizer that is given, else the one that the model was loaded with.

@@ -15,9 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
-from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.files import atomic_directory
+from bert_keras.files import atomic_directory, read_json_object
 from bert_keras.modeling import (
     BertForSentenceEmbedding,
     BertForSequenceClassification,

@@ -20,9 +20,8 @@ import h5py
 import keras
 import numpy as np
 
-from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError, errors_naming
-from bert_keras.files import atomic_file
+from bert_keras.files import atomic_file, read_json_object
 from bert_keras.modeling.model import FROZEN, BertModel
 from bert_keras.saving.families import Family, all_models, family_of_model
 from bert_keras.saving.keras_assets import OTHER_CONFIG_FILE, OTHER_FILES_FILE

@@ -8,9 +8,8 @@ import logging
 from functools import partial
 from pathlib import Path
 
-from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.files import write_text_atomic
+from bert_keras.files import read_json_object, write_text_atomic
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.config_json import config_values, head_arguments
 from bert_keras.saving.families import family_of_config

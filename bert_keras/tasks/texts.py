@@ -19,7 +19,7 @@ from bert_keras.tasks.running import Outputs
 from bert_keras.tasks.task import Task
 from bert_keras.tasks.windows import cut_windows, overlapping
 from bert_keras.tokenization import Tokenizer
-from bert_keras.tokenization.truncation import TRUNCATIONS
+from bert_keras.tokenization.template import TRUNCATIONS
 
 _SHOWN = 20  # labels in a message
 

@@ -1,4 +1,4 @@
-"""A tokenizer in a model directory: its vocabulary, its settings and the files beside them."""
+"""A tokenizer in a model directory: vocabulary, settings, ``tokenizer.json``."""
 
 import json
 import logging
@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bert_keras.errors import InputError
-from bert_keras.files import write_bytes_atomic, write_text_atomic
+from bert_keras.files import read_json_object, write_bytes_atomic, write_text_atomic
 from bert_keras.tokenization import vocabulary
 from bert_keras.tokenization.casing import Casing, guess_casing, say_casing
-from bert_keras.tokenization.pipeline import pipeline_casing, read_json_object, read_pipeline
 
 _logger = logging.getLogger("bert_keras")
 
@@ -70,13 +69,13 @@ def read_directory(
         vocab = vocabulary.read_vocabulary(directory / VOCABULARY_FILE)
         found = _casing(directory, config, vocab) if casing is None else casing
     else:
-        vocab, found = read_pipeline(pipeline)
+        vocab, found = _read_pipeline(pipeline)
     companions = {
         name: (directory / name).read_bytes() for name in COMPANIONS if (directory / name).exists()
     }
     if casing is not None and PIPELINE_FILE in companions:
         found = casing
-        if pipeline_casing(read_json_object(pipeline)) != casing:
+        if _pipeline_casing(read_json_object(pipeline)) != casing:
             del companions[PIPELINE_FILE]
     ours = (*found.to_dict(), *_TOKENS, *_OF_ITS_PLACE, "tokenizer_class")
     kept = {key: value for key, value in config.items() if key not in ours}
@@ -143,7 +142,7 @@ def _casing(directory: Path, config: dict[str, Any], vocab: list[str]) -> Casing
     if "do_lower_case" in config:
         return said
     pipeline = directory / PIPELINE_FILE
-    found = pipeline_casing(read_json_object(pipeline)) if pipeline.exists() else None
+    found = _pipeline_casing(read_json_object(pipeline)) if pipeline.exists() else None
     if found is not None:
         say_casing(directory, found, f"{PIPELINE_FILE} says so")
         return found
@@ -151,3 +150,45 @@ def _casing(directory: Path, config: dict[str, Any], vocab: list[str]) -> Casing
         return guess_casing(vocab, directory)
     say_casing(directory, said, f"{CONFIG_FILE} has no do_lower_case, as in transformers")
     return said
+
+
+def _read_pipeline(path: Path) -> tuple[list[str], Casing]:
+    """The vocabulary and the casing of a BERT's ``tokenizer.json``.
+
+    Raises:
+        InputError: When the pipeline is not BERT's: other word pieces (byte-level BPE, say),
+            another normaliser, or tokens added beyond the vocabulary.
+    """
+    values = read_json_object(path)
+    model = values.get("model") or {}
+    ids, kind = model.get("vocab"), model.get("type", "WordPiece")
+    if kind != "WordPiece" or not isinstance(ids, dict):
+        raise InputError(f"{path} is not BERT's tokenizer: it must be WordPiece. Received: {kind}")
+    pieces = sorted(ids, key=ids.__getitem__)
+    if [ids[piece] for piece in pieces] != list(range(len(pieces))):
+        raise InputError(f"{path}: the ids of the vocabulary must be 0, 1, 2 and so on")
+    added = [token.get("content") for token in values.get("added_tokens") or []]
+    beyond = [token for token in added if token not in ids]
+    if beyond:
+        raise InputError(f"{path} adds tokens beyond its vocabulary: {', '.join(beyond[:3])}")
+    casing = _pipeline_casing(values)
+    if casing is None:
+        raise InputError(
+            f"{path} is not BERT's tokenizer: its normalizer must be a BertNormalizer that "
+            f"cleans the text. Received: {values.get('normalizer')!r}"
+        )
+    return pieces, casing
+
+
+def _pipeline_casing(values: dict[str, Any]) -> Casing | None:
+    """The casing of a ``tokenizer.json``; None where its normaliser is not BERT's."""
+    normalizer = values.get("normalizer")
+    if not isinstance(normalizer, dict) or normalizer.get("type") != "BertNormalizer":
+        return None
+    if not normalizer.get("clean_text", True):
+        return None
+    return Casing(
+        do_lower_case=normalizer.get("lowercase", True),
+        strip_accents=normalizer.get("strip_accents"),
+        tokenize_chinese_chars=normalizer.get("handle_chinese_chars", True),
+    )

@@ -9,8 +9,12 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from bert_keras.tokenization.template import SequenceTemplate
-from bert_keras.tokenization.truncation import kept_of, tokens_from_head, truncated_lengths
+from bert_keras.tokenization.template import (
+    SequenceTemplate,
+    kept_of,
+    tokens_from_head,
+    truncated_lengths,
+)
 
 Tokens = tuple[Sequence[int], Sequence[tuple[int, int]]]
 

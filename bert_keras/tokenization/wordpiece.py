@@ -35,7 +35,7 @@ class WordPieceTokenizer:
     Clean, put CJK characters apart, lower-case and strip accents (when uncased), split at
     punctuation, then greedy longest-match-first word pieces, at most 100 characters a word
     (Devlin et al. 2018, section 3; Wu et al. 2016, section 4.1). Special tokens that stand in
-    the text stay whole. ``departures`` lists where this differs from Google's original code.
+    the text stay whole. ``tests/tokenization/departures.py`` lists what differs from Google's code.
 
     Args:
         vocab: The word pieces, by id.

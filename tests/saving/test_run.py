@@ -17,9 +17,9 @@ from bert_keras.saving.run import write_description
 from bert_keras.tokenization import BertTokenizer
 from bert_keras.training.checkpoint import Checkpoints
 from bert_keras.training.state import RunState
+from tests.support.models import pieces_of
 
-LETTERS = "abcdefghijklmnopqrstuvwxyz."
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{c}" for c in LETTERS)]
+VOCABULARY = pieces_of("abcdefghijklmnopqrstuvwxyz.")
 KINDS = {
     "BertForPreTraining": {},
     "BertForMaskedLM": {},

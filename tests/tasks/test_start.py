@@ -7,7 +7,7 @@ import bert_keras
 from bert_keras.arithmetic import FewPasses
 from bert_keras.config import FinetuneConfig, FinetuneModelConfig
 from bert_keras.tasks.registry import make_task
-from bert_keras.tasks.start import start_model
+from bert_keras.tasks.start import layer_rates, start_model
 
 
 def start(path, **settings):
@@ -50,3 +50,13 @@ def test_another_dropout_leaves_all_else_as_the_file_says(encoder_path, tmp_path
     assert again.arithmetic == FewPasses()
     for one, other in zip(again.weights, trained.weights, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_the_head_has_the_full_rate_and_every_layer_below_a_share_of_the_one_above():
+    assert layer_rates(3, decay=0.5) == {
+        "layer_2/": 1 / 2,
+        "layer_1/": 1 / 4,
+        "layer_0/": 1 / 8,
+        "embeddings/": 1 / 16,
+    }
+    assert layer_rates(3, decay=1.0) == {}

@@ -21,7 +21,7 @@ from bert_keras.tokenization.graph.alphabet import END, SPECIAL_STAND_INS, Alpha
 from bert_keras.tokenization.graph.charsmap import build_charsmap, one_byte_each
 from bert_keras.tokenization.graph.rules import kept_marks, mark_ranks
 from bert_keras.tokenization.graph.template import truncated
-from bert_keras.tokenization.truncation import tokens_from_head
+from bert_keras.tokenization.template import tokens_from_head
 from bert_keras.tokenization.vocabulary import (
     CONTINUATION,
     MAX_CHARACTERS_PER_WORD,

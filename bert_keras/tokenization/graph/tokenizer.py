@@ -5,8 +5,8 @@ import tensorflow as tf
 from bert_keras.tokenization.graph.bounds import beginnings
 from bert_keras.tokenization.graph.pieces import PieceGraph, Pieces
 from bert_keras.tokenization.graph.template import place_texts, truncated
+from bert_keras.tokenization.template import tokens_from_head
 from bert_keras.tokenization.tokenizer import Tokenizer
-from bert_keras.tokenization.truncation import tokens_from_head
 from bert_keras.tokenization.wordpiece import require_wordpiece
 
 

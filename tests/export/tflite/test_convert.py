@@ -9,6 +9,7 @@ from bert_keras.export import export_tflite
 LITERT = pytest.importorskip("ai_edge_litert.interpreter")
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("quantize", ["none", "dynamic"])
 def test_few_operations_in_one_piece(make_model, tmp_path, quantize):
     model, path = make_model("classification"), tmp_path / "m.tflite"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bert_keras.config.model import BertConfig
-from bert_keras.config.run import PretrainConfig
+from bert_keras.config.pretrain import PretrainConfig
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ original except for the code points below and for four things that no single cod
   exactly when it lower-cases, as ``strip_accents=None`` does.
 
 The table is the result of an exhaustive run over all code points, each alone and between letters
-(``tests/tokenization/test_departures.py``), against the original's rules with Unicode 14.0, that
-of Python 3.11; later Pythons add the letters, marks and punctuation of their own Unicode to it.
+(``test_departures.py``), against the original's rules with Unicode 14.0, that of Python 3.11; later
+Pythons add the letters, marks and punctuation of their own Unicode to it.
 """
 
 from collections.abc import Iterator

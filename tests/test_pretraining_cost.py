@@ -3,8 +3,8 @@ import re
 import pytest
 import tensorflow as tf
 
+from benchmarks.cost import forward_flops, pretraining_cost
 from bert_keras.config import BertConfig, PretrainConfig, load_toml
-from bert_keras.config.cost import forward_flops, pretraining_cost
 from bert_keras.modeling import BertForPreTraining
 
 VOCAB_SIZE = 30522
