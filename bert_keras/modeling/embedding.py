@@ -55,7 +55,7 @@ class BertForSentenceEmbedding(BertModel):
     def __init__(
         self,
         config: BertConfig,
-        seed: int = 0,
+        seed: int | None = 0,
         packed: bool = False,
         pooling: str = "mean",
         normalize: bool = True,

@@ -65,7 +65,7 @@ class BertEncoder(BertModel):
     def __init__(
         self,
         config: BertConfig,
-        seed: int = 0,
+        seed: int | None = 0,
         packed: bool = False,
         with_pooler: bool = True,
         **kwargs: Any,

@@ -85,7 +85,7 @@ class _LabellingModel(HeadedModel):
     def __init__(
         self,
         config: BertConfig,
-        seed: int = 0,
+        seed: int | None = 0,
         packed: bool = False,
         labels: int | Sequence[str] = 2,
         classifier_dropout: float | None = None,
@@ -138,7 +138,7 @@ class BertForSequenceClassification(_LabellingModel):
     def __init__(
         self,
         config: BertConfig,
-        seed: int = 0,
+        seed: int | None = 0,
         packed: bool = False,
         labels: int | Sequence[str] = 2,
         problem_type: str | None = None,

@@ -14,7 +14,7 @@ class HeadedModel(SupervisedModel):
     with_pooler = True
 
     def __init__(
-        self, config: BertConfig, seed: int = 0, packed: bool = False, **kwargs: Any
+        self, config: BertConfig, seed: int | None = 0, packed: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(config, seed, packed, **kwargs)
         (self.encoder,) = make_encoders(self, "encoder", with_pooler=self.with_pooler)

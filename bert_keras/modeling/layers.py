@@ -65,7 +65,9 @@ class Configured:
     ) -> None:
         super().__init__(**kwargs)
         self.config = config
-        self.seed: int = keras.random.SeedGenerator().get_config()["seed"] if seed is None else seed
+        if seed is None:
+            seed = int(keras.random.randint((), 0, 2**31 - 1))
+        self.seed = seed
         self.arithmetic = arithmetic
         self.initialize = initialize
 

@@ -73,7 +73,7 @@ class BertModel(Configured, keras.Model):
         self.built = True
 
     def __init__(
-        self, config: BertConfig, seed: int = 0, packed: bool = False, **kwargs: Any
+        self, config: BertConfig, seed: int | None = 0, packed: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(config, seed, **kwargs)
         self.packed = packed

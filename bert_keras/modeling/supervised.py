@@ -49,7 +49,7 @@ class SupervisedModel(Labelled, BertModel):
     """
 
     def __init__(
-        self, config: BertConfig, seed: int = 0, packed: bool = False, **kwargs: Any
+        self, config: BertConfig, seed: int | None = 0, packed: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(config, seed, packed, **kwargs)
         self.objective = self.supervised_objective()

@@ -8,8 +8,17 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from bert_keras import BertConfig, BertEncoder, BertForSequenceClassification, load, save
+from bert_keras import (
+    BertConfig,
+    BertEncoder,
+    BertForSequenceClassification,
+    InputError,
+    load,
+    save,
+)
+from bert_keras.modeling.inputs import SEQUENCES
 from bert_keras.saving.google import save_google
 
 LABELS = ("no", "yes")
@@ -134,3 +143,80 @@ def test_a_model_with_an_encoder_in_it_opens_with_the_package_alone(
     logit, trainable = found.stdout.split()
     assert float(logit) == pytest.approx(expected, rel=1e-5)
     assert trainable == "2"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("input_mask", "attention_mask"),
+        ("padding_mask", "attention_mask"),
+        ("segment_ids", "token_type_ids"),
+        ("token_ids", "input_ids"),
+        ("label", "labels"),
+    ],
+)
+def test_other_libraries_keys_are_refused_with_our_name(
+    model: BertForSequenceClassification, batch: dict[str, Any], theirs: str, ours: str
+) -> None:
+    renamed = {theirs if key == ours else key: value for key, value in batch.items()}
+    renamed |= {theirs: Y} if ours == "labels" else {}
+    with pytest.raises(InputError, match=f"'{theirs}' is called '{ours}' here"):
+        model(renamed)
+
+
+def test_positions_are_not_taken(
+    model: BertForSequenceClassification, batch: dict[str, Any]
+) -> None:
+    with pytest.raises(InputError, match="'position_ids' is not taken"):
+        model(batch | {"position_ids": batch["input_ids"]})
+
+
+def test_ids_alone_and_ragged_ids_are_a_batch(
+    model: BertForSequenceClassification, batch: dict[str, Any]
+) -> None:
+    ids = np.array([[2, 7, 9], [2, 5, 6]], "int32")
+    expected = model({"input_ids": ids})["logits"]
+    for same in (ids, ids.tolist(), tf.constant(ids)):
+        np.testing.assert_array_equal(model(same)["logits"], expected)
+    rows = [batch["input_ids"][row, : batch["attention_mask"][row].sum()] for row in range(4)]
+    ragged = tf.ragged.constant([row.tolist() for row in rows], dtype=tf.int32)
+    whole = {key: batch[key] for key in ("input_ids", "attention_mask")}
+    np.testing.assert_allclose(model(ragged)["logits"], model(whole)["logits"], atol=1e-6)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_ids_and_labels_that_do_not_exist_are_refused_before_anything_is_computed(
+    model: BertForSequenceClassification, batch: dict[str, Any], jit_compile: bool
+) -> None:
+    model.compile(jit_compile=jit_compile)
+    with pytest.raises(InputError, match="input_ids: 50 is not from 0 to 49"):
+        model.fit(batch | {"input_ids": np.full((4, 12), 50, "int32")}, Y)
+    with pytest.raises(InputError, match="input_ids: -1 is not"):
+        model({"input_ids": np.array([[-1]])})
+    with pytest.raises(InputError, match="y: 2 is not from 0 to 1"):
+        model.fit(batch, np.array([0, 1, 2, -100]))
+    with pytest.raises(InputError, match="labels: 7 is not from 0 to 1"):
+        model.evaluate(batch | {"labels": np.array([0, 1, 7, 0])})
+
+
+def test_no_seed_is_one_of_keras(plain_config: BertConfig) -> None:
+    drawn = []
+    for seed in (7, 7, 8):
+        keras.utils.set_random_seed(seed)
+        model = BertForSequenceClassification(plain_config, seed=None)
+        drawn.append(model.classifier.output_dense.kernel.numpy())
+        assert BertForSequenceClassification.from_config(model.get_config()).seed == model.seed
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert not np.array_equal(drawn[0], drawn[2])
+
+
+def test_a_trained_model_is_exported_by_keras(
+    model: BertForSequenceClassification, batch: dict[str, Any], tmp_path: Path
+) -> None:
+    _train(model, batch)
+    model.export(tmp_path / "exported", verbose=False)
+    served = tf.saved_model.load(tmp_path / "exported")
+    given = {key: tf.constant(batch[key]) for key in SEQUENCES}
+    np.testing.assert_allclose(
+        served.serve(given)["logits"], model(given)["logits"], rtol=1e-5, atol=1e-6
+    )
