@@ -22,7 +22,7 @@ DATA_HELP = (
 
 
 def add_parser(subparsers: Any) -> None:
-    """Adds the command."""
+    """Add the command."""
     parser = add_command(
         subparsers,
         "finetune",
@@ -47,7 +47,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Trains, or goes on with, the run in the work directory."""
+    """Train, or resume, the run in the work directory."""
     from bert_keras.config import FinetuneConfig, load_toml, naming_recipe
 
     recipe = recipe_file(options.config)

@@ -1,4 +1,4 @@
-"""What a pre-training run is told: one frozen dataclass per table of the recipe's TOML file."""
+"""The settings of a pre-training run: one frozen dataclass per table of its TOML file."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ NEXT_SENTENCE_TASKS = ("nsp", "sop", "none")
 class ModelConfig:
     """``[model]``: a published size by name, and single fields of ``BertConfig`` set otherwise.
 
-    ``vocab_size`` is left out as a rule: the corpus says it. A field that is ``None`` keeps the
+    ``vocab_size`` is usually left out: the corpus has it. A field that is ``None`` keeps the
     preset's value. ``init`` is a model directory to start from instead of random weights;
     ``--init`` wins over it.
     """
@@ -55,7 +55,7 @@ class ModelConfig:
         if self.vocab_size not in (None, vocab_size):
             raise InputError(
                 f"model.vocab_size is {self.vocab_size}, but the vocabulary has {vocab_size} "
-                "entries; leave the key out, the corpus says it"
+                "entries; leave the key out, the corpus has it"
             )
         changes = {
             name: value
@@ -210,7 +210,7 @@ class TrainConfig(ArithmeticConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainConfig:
-    """Everything a pre-training run is told; the tables of its TOML file.
+    """All settings of a pre-training run; the tables of its TOML file.
 
     Attributes:
         model: The architecture, and what to start from.
@@ -218,7 +218,7 @@ class PretrainConfig:
         optimizer: The optimizer and its rate.
         train: Length, batch and arithmetic.
         checkpoint: How often the state is saved, and how many states are kept.
-        watch: What is done when the loss blows up.
+        watch: What is done when the loss diverges.
         distribution: On which devices and hosts.
 
     Example:

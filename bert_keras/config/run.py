@@ -15,10 +15,10 @@ class ArithmeticConfig:
 
     Attributes:
         precision: ``"float32"``; ``"mixed_bfloat16"``; or ``"mixed_float16"``, whose gradients
-            are scaled so that small ones do not vanish, by a factor that finds itself.
+            are scaled so that small ones do not vanish, by a factor that adapts itself.
         jit_compile: Whether XLA compiles the step; shapes must then be the same in every step.
-        steps_per_call: Steps that the device takes without coming back to Python. Fewer where a
-            line of the log, an evaluation or a checkpoint is due before.
+        steps_per_call: Steps that the device computes in one call from Python. Fewer where a line
+            of the log, an evaluation or a checkpoint is due before.
         accumulation_steps: Micro-batches that a batch is computed in, one after another, to save
             memory; the gradient is that of the whole batch.
         rematerialize: Whether the backward pass computes each Transformer layer once more
@@ -44,7 +44,7 @@ class DistributionConfig:
     Attributes:
         strategy: ``"one_device"``; ``"mirrored"``, all GPUs of this machine; ``"multi_worker"``,
             the machines that the environment variable ``TF_CONFIG`` names; ``"tpu"``; or
-            ``"auto"``, what of these it finds.
+            ``"auto"``, which of these it finds.
         tpu: ``"local"`` on a TPU VM and on Colab, or the name of a TPU; empty takes
             the environment variable ``TPU_NAME``, else ``"local"``.
     """
@@ -89,20 +89,20 @@ class CheckpointConfig:
 class WatchConfig:
     """``[watch]``: what is done about a run that goes wrong.
 
-    A run diverges where the loss of a step is no finite number, or exceeds ``loss_factor`` times
+    A run diverges where the loss of a step is not a finite number, or exceeds ``loss_factor`` times
     the median of the steps before. Such steps are found when the next line is logged, the next
     evaluation made or the next checkpoint written, and are never part of a checkpoint.
 
     Attributes:
         on_divergence: ``"stop"`` ends the run. ``"roll_back"`` goes back to a checkpoint, skips
-            the data of the bad step and of the steps right before it, and goes on (Chowdhery et
+            the data of the bad step and of the steps right before it, and resumes (Chowdhery et
             al. 2022, section 5.1).
         loss_factor: See above; over the last 100 steps, once there are 20. 0 looks at finite
             numbers only.
         skip_steps: The steps whose data are skipped, the bad one among them.
-        max_roll_backs: After so many the run ends all the same.
+        max_roll_backs: The run ends at the next divergence after so many.
         input_share: A run whose steps spend more than this share of their time waiting for
-            batches says so once; 1 never.
+            batches warns once; 1 never.
     """
 
     on_divergence: str = "stop"

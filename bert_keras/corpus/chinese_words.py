@@ -1,6 +1,6 @@
 """Which Chinese characters make a word together, for masking whole words.
 
-BERT's tokenizer puts every Chinese character apart, so the ids of a finished corpus say what the
+To BERT's tokenizer every Chinese character is a word, so the ids of a finished corpus say what the
 text was, and the segmenter ``jieba`` says where its words are (Cui et al. 2021, section 3.1:
 whole-word masking for Chinese).
 """
@@ -9,7 +9,7 @@ import importlib.metadata
 import logging
 import tempfile
 import warnings
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -47,13 +47,13 @@ def write_word_starts(
     workers: int,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Writes which tokens begin a word beside the arrays of a corpus directory, bool [T].
+    """Write whether each token begins a word, bool [T], into a corpus directory.
 
     Args:
         directory: Where ``tokens.npy`` and ``sentence_offsets.npy`` are.
         tokenizer: What made the ids, of word pieces.
         workers: Processes that segment; the result does not depend on it.
-        on_progress: Called with the bytes of ``tokens.npy`` done and their number.
+        on_progress: Called with the bytes of ``tokens.npy`` that are done, and those in all.
     """
     tokens = np.load(directory / store.TOKENS_FILE, mmap_mode="r")
     sentence_starts = np.load(directory / store.SENTENCE_OFFSETS_FILE, mmap_mode="r")[:-1]
@@ -67,7 +67,7 @@ def write_word_starts(
         (np.asarray(tokens[start:end]), sentence_starts[first:][:_BLOCK_SENTENCES] - start)
         for first, start, end in zip(blocks, starts, ends, strict=True)
     )
-    with closing(_segmented(work, tokenizer, workers)) as results:
+    with closing(map_in_processes(_segment, (tokenizer,), work, workers)) as results:
         for start, end, found in zip(starts, ends, results, strict=True):
             out[start:end] = found
             if on_progress:
@@ -131,25 +131,7 @@ def _character(piece: str) -> int:
 
 _Block = tuple[np.ndarray, np.ndarray]
 
-_segmenter: WordSegmenter | None = None
 
-
-def _start_worker(tokenizer: Tokenizer) -> None:
-    global _segmenter
-    _segmenter = WordSegmenter(tokenizer)
-
-
-def _segment_in_worker(block: _Block) -> np.ndarray:
-    assert _segmenter is not None  # the pool's initializer has run
-    return _segmenter(*block)
-
-
-def _segmented(
-    blocks: Iterable[_Block], tokenizer: Tokenizer, workers: int
-) -> Generator[np.ndarray]:
-    """Which tokens of each block begin a word."""
-    if workers == 1:
-        segmenter = WordSegmenter(tokenizer)
-        yield from (segmenter(*block) for block in blocks)
-        return
-    yield from map_in_processes(_segment_in_worker, blocks, workers, _start_worker, (tokenizer,))
+def _segment(tokenizer: Tokenizer) -> Callable[[_Block], np.ndarray]:
+    segmenter = WordSegmenter(tokenizer)
+    return lambda block: segmenter(*block)

@@ -68,7 +68,7 @@ class _Unpacked(io.RawIOBase):
 
 
 def _zstd_module(path: Path) -> Any:
-    """Python's own module, which the package ``backports.zstd`` has for versions before 3.14."""
+    """The module of Python for zstd, or ``backports.zstd``, the same for versions before 3.14."""
     for name in ("compression.zstd", "backports.zstd"):
         with suppress(ImportError):
             return importlib.import_module(name)

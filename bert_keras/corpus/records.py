@@ -13,7 +13,7 @@ from bert_keras.corpus.formats import CSV
 from bert_keras.errors import InputError
 
 _MAX_CELL = 1 << 28  # characters
-_MAX_VALUE = 1 << 26  # characters; a longer one is no record
+_MAX_VALUE = 1 << 26  # characters; a longer one is not a record
 _SPACE, _COMMAS = re.compile(r"\s*"), re.compile(r"[\s,]*")
 _WIKI_START = re.compile(r'<doc id="[^"]*"[^>]*?(?: title="(?P<title>.*)")?[^">]*>\s*')
 _WIKI_END = "</doc>"
@@ -25,7 +25,7 @@ def json_line_texts(lines: Iterable[str], file: TextFile, column: str) -> Iterat
     """The text of each line that is not blank, which must be a JSON object.
 
     Raises:
-        InputError: When one is none, or has no string of that name.
+        InputError: When one is not, or has no string of that name.
     """
     for number, line in enumerate(lines, start=1):
         if line and not line.isspace():
@@ -76,7 +76,7 @@ def _json_values(file: TextFile) -> Iterator[Any]:
         try:
             value, at = decode(text, at)
         except (ValueError, RecursionError) as error:
-            # It may be that the value goes on; twice as much each time.
+            # The value may continue in what is not read yet; twice as much is read each time.
             text, at = text[at:], 0
             more = _next_characters(blocks, len(text)) if len(text) <= _MAX_VALUE else ""
             if not more:
@@ -107,7 +107,7 @@ def table_texts(file: TextFile, column: str, kind: str) -> Iterator[str]:
 
     Raises:
         InputError: When there is no such column, a row has more or fewer columns than the first,
-            or it is no valid CSV.
+            or it is not valid CSV.
     """
     rows = _csv_rows(file) if kind == CSV else _tab_rows(file)
     number, first = next(rows, (1, []))
@@ -136,7 +136,7 @@ def _column(file: TextFile, names: list[str], column: str) -> int:
     listed = ", ".join(repr(name[:40]) for name in names)
     raise InputError(
         f"{file.path} has no column {column!r}; its columns: {listed}. Name one with --text-column "
-        "(text_column), by its number where the first row is no header"
+        "(text_column), by its number where the first row is not a header"
     )
 
 
@@ -168,7 +168,7 @@ def json_object(where: str, line: str, wanted: str) -> dict[str, Any]:
         wanted: What the object must have, for messages: "with the field 'text'".
 
     Raises:
-        InputError: When it is no JSON object.
+        InputError: When it is not a JSON object.
     """
     try:
         record = json.loads(line)
@@ -206,7 +206,7 @@ def _text(where: str, record: dict[str, Any], column: str, file: TextFile) -> st
 def wiki_documents(lines: Iterable[str], path: Path) -> Iterator[list[str]]:
     """The lines of each document of WikiExtractor: <doc id="..." url="..." title="..."> ... </doc>.
 
-    The tags are no text, nor is the title that WikiExtractor repeats before the text: its
+    The tags are left out, and so is the title that WikiExtractor repeats before the text: its
     ``--json`` output of the same page does not have it.
 
     Args:

@@ -1,4 +1,4 @@
-"""The part of a corpus that an epoch shows, and what its sentence-level task has to teach."""
+"""How much of a corpus an epoch shows, and how many of its pairs are random ones."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _PLANNERS = {
     "none": (plan_full_sentences, 1),
 }
 
-# Of larger corpora a sample is planned; of small ones several epochs, as one alone says little.
+# Of larger corpora a sample is planned; of small ones several epochs, as one alone varies much.
 _MOST_SENTENCES = 1 << 21
 _LEAST_SENTENCES, _MOST_EPOCHS = 1 << 16, 64
 # Above this share of random pairs, and below this share of the tokens, there is a warning.
@@ -58,7 +58,7 @@ class EpochSummary:
         )
 
     def warnings(self) -> list[str]:
-        """Lines on what should make one stop and look, each with the setting that helps."""
+        """Warnings of what is probably not intended, each with the setting that helps."""
         lines = []
         if self.config.next_sentence == "nsp":
             if self.documents == 1:

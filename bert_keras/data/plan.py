@@ -158,46 +158,46 @@ class ExampleStream:
         self.epoch_offsets = [0]
 
     def resume(self, epoch_offsets: Sequence[int]) -> None:
-        """Takes up what an earlier run knew, so that past epochs need not be planned again."""
+        """Restore the offsets of an earlier run, so that past epochs are not planned again."""
         with self._lock:
             if len(epoch_offsets) > len(self.epoch_offsets):
                 self.epoch_offsets = list(epoch_offsets)
 
     def offsets_before(self, example: int) -> list[int]:
-        """What ``resume`` needs for the examples from ``example`` on.
+        """The offsets that ``resume`` needs for the examples from ``example`` on.
 
-        It follows from the example alone, however far the stream has planned.
+        They follow from the example alone, however far the stream has planned.
         """
         with self._lock:
             known = self.epoch_offsets
             return known[: 1 + bisect.bisect_left(known, example)]
 
     def rows(self, start: int, stop: int) -> ExamplePlan:
-        """Returns the examples from ``start`` up to ``stop``, in order.
+        """The examples from ``start`` up to ``stop``, in order.
 
         Raises:
             InputError: When the known ``epoch_offsets`` do not belong to these plans.
         """
-        parts = []
+        plans = []
         with self._lock:
             epoch = self._epoch_of(start)
             while start < stop:
                 plan = self._plan(epoch)
                 offset = self.epoch_offsets[epoch]
-                part = plan[start - offset : stop - offset]
-                parts.append(part)
-                start += len(part)
+                rows = plan[start - offset : stop - offset]
+                plans.append(rows)
+                start += len(rows)
                 epoch += 1
-        return ExamplePlan.concatenate(parts)
+        return ExamplePlan.concatenate(plans)
 
     def _epoch_of(self, example: int) -> int:
-        """Returns the epoch of an example; plans the epochs before it that are not known yet."""
+        """The epoch of an example; epochs before it that are not known yet are planned."""
         while self.epoch_offsets[-1] <= example:
             self._plan(len(self.epoch_offsets) - 1)
         return bisect.bisect_right(self.epoch_offsets, example) - 1
 
     def _plan(self, epoch: int) -> ExamplePlan:
-        """Returns an epoch's plan and notes where the epoch ends."""
+        """An epoch's plan; the end of the epoch is noted."""
         plan = self._plan_epoch(epoch)
         end = self.epoch_offsets[epoch] + len(plan)
         if len(self.epoch_offsets) == epoch + 1:

@@ -3,7 +3,7 @@
 The rules of next-sentence pairs are those of ``create_instances_from_document`` in the original
 ``create_pretraining_data.py`` (Devlin et al. 2019, section 3.1 and appendix A.2). There they run
 sentence by sentence; here all documents are planned at once by array operations. A side is always a
-run of neighbouring sentences, so a span of the token array says it all.
+run of neighbouring sentences, and so a span of the token array.
 """
 
 from dataclasses import replace

@@ -66,18 +66,18 @@ class SequenceTemplate:
         return max_length - overhead
 
     def in_order(self, texts: Sequence[Any], special: Any = None) -> list[Any]:
-        """The parts of a sequence, one after another: special tokens and the texts' own.
+        """The pieces of a sequence, one after another: special tokens and the texts' own.
 
         Args:
             texts: The values of the tokens of one text or two: sequences, or tensors.
             special: The value of every special token; None for its id.
         """
-        parts = [self.prefix, texts[0], self.suffix]
+        pieces = [self.prefix, texts[0], self.suffix]
         if len(texts) > 1:
-            parts[2:2] = [self.between, texts[1]]
+            pieces[2:2] = [self.between, texts[1]]
         if special is not None:
-            parts[::2] = [[special] * len(ids) for ids in parts[::2]]
-        return parts
+            pieces[::2] = [[special] * len(ids) for ids in pieces[::2]]
+        return pieces
 
     def types(self, *lengths: int) -> list[int]:
         """The token types of a sequence, by the number of tokens of its one text or two."""
@@ -92,7 +92,7 @@ class SequenceTemplate:
     ) -> tuple[list[int], list[int]]:
         """The ids and the token types of a text or a pair, with the special tokens."""
         texts = [first] if second is None else [first, second]
-        ids = [number for part in self.in_order(texts) for number in part]
+        ids = [number for piece in self.in_order(texts) for number in piece]
         return ids, self.types(*map(len, texts))
 
     def second_start(self, first_length: int) -> int:
@@ -135,7 +135,7 @@ def kept_of(tokens: Sequence[Any], kept: int, truncation: str) -> Sequence[Any]:
 
 
 def truncated_lengths(lengths: list[int], room: int) -> list[int]:
-    """The number of tokens of each text that stay: longest first, as ``tokenizers`` shares.
+    """The number of tokens of each text that stay; the longer is cut first, as by ``tokenizers``.
 
     When both are cut and the room is odd, the longer text, or the second of two equal ones, has
     one token more.

@@ -104,7 +104,7 @@ def stop(made, out, spoiled, command, number=signal.SIGTERM):
 
 APPEND = ("bert_keras.corpus.writer:CorpusWriter", "append", "1", "after")
 ALPHABET = ("bert_keras.tokenization.learning", "_alphabet", "1", "after")
-ROWS = ("bert_keras.tasks.running", "_rows", "2", "before")
+ROWS = ("bert_keras.tasks.answering", "_rows", "2", "before")
 QUICK = [
     ("vocab", ALPHABET, "vocab {texts} --out {out}/v"),
     ("prepare", APPEND, "prepare {texts} --vocab {made}/vocab.txt --out {out}/c"),

@@ -217,6 +217,6 @@ def test_nothing_by_the_name_of_a_model(made, tmp_path, capsys):
     for name in ("nowhere", "nowhere@3"):
         line = refused(capsys, "fill-mask", tmp_path / name, "a [MASK]")
         assert "no such model directory" in line
-    assert "is no model" in refused(capsys, "fill-mask", made / "texts", "a [MASK]")
+    assert "is not a model" in refused(capsys, "fill-mask", made / "texts", "a [MASK]")
     line = refused(capsys, "fill-mask", f"{made / 'finished'}@5", "a [MASK]")
     assert "no checkpoint of step 5" in line

@@ -260,7 +260,7 @@ def test_a_quickstart_takes_no_folder_that_is_not_its_own(tmp_path, capsys):
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "mine.txt").write_text("mine")
     line = refused(capsys, "quickstart", "--workdir", tmp_path)
-    assert "is not empty and not of a quickstart" in line
+    assert "is not empty and not the folder of a quickstart" in line
     assert content(tmp_path) == {"texts/mine.txt": hashlib.sha256(b"mine").hexdigest()}
 
 

@@ -180,7 +180,7 @@ def test_a_corpus_of_before_the_hash_opens_and_is_told_by_its_description(damage
     assert Corpus.open(damaged).identity == path.read_text()
     with caplog.at_level(logging.INFO, "bert_keras"):
         Corpus.open(damaged).verify()
-    assert "damage cannot be told" in caplog.text
+    assert "damage cannot be found" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -283,4 +283,4 @@ def test_hashing_that_takes_long_says_so_once(damaged, monkeypatch, caplog):
     with caplog.at_level(logging.INFO, "bert_keras"):
         Corpus.open(damaged).verify()
     (line,) = caplog.messages
-    assert "hashing its files to tell damage" in line
+    assert "hashing its files to find damage" in line

@@ -20,6 +20,7 @@ from bert_keras import (
     InputError,
 )
 from bert_keras.modeling.supervised import SupervisedModel
+from tests.support.batches import sequences
 
 LABELS = ("no", "maybe", "yes")
 KEYS = ("input_ids", "attention_mask", "token_type_ids")
@@ -28,10 +29,9 @@ CROSSENTROPY = keras.losses.SparseCategoricalCrossentropy
 
 
 @pytest.fixture
-def inputs(make_batch: Callable[..., Data]) -> Data:
+def inputs() -> Data:
     """Six texts."""
-    batch = make_batch((12, 1, 5, 7, 3, 9))
-    return {key: batch[key] for key in KEYS}
+    return sequences((12, 1, 5, 7, 3, 9), 12, 50)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MARKS = "not slow and not parity and not parity_garden and not shared_data"
 TESTS_FAILED = 1  # pytest's exit code: tests ran, and some failed
 LIMIT = 600.0  # seconds that a run of pytest may take
-_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 
 
 Item = TypeVar("Item")

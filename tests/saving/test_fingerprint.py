@@ -159,7 +159,7 @@ def test_every_one_of_its_files_is_told_from_another(written):
             file.write_text(file.read_text().replace("##c", "##d"))
         elif name == "*.index":
             file.write_bytes(b"")
-            with pytest.raises(InputError, match="damaged or no TensorFlow checkpoint"):
+            with pytest.raises(InputError, match="damaged or not a TensorFlow checkpoint"):
                 fingerprint(path)
             file.write_bytes(kept)
             continue
@@ -210,7 +210,7 @@ def test_parts_of_a_keras_file_count_and_its_dates_do_not(written):
     write(parts | {"assets/vocab.txt": vocabulary})
     assert first_difference(before, fingerprint(path)) == "vocab.txt is another"
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(InputError, match=r"is damaged or no \.keras file"):
+    with pytest.raises(InputError, match=r"is damaged or not a \.keras file"):
         fingerprint(path)
 
 

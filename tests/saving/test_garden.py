@@ -143,7 +143,7 @@ def test_pretrainer_opens_with_both_heads_and_the_pooler_of_the_second(tmp_path:
     assert [name.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE") for name in model.report.left_out] == (
         left_out
     )
-    assert len(model.report.taken) == len(arrays) - 2
+    assert len(model.report.loaded) == len(arrays) - 2
 
 
 @pytest.mark.parametrize("way", ["encoder", "model", "encoder_network", "model/encoder", ""])
@@ -161,7 +161,7 @@ def test_encoder_opens_wherever_it_stands(numbered: bool, way: str, tmp_path: Pa
     np.testing.assert_array_equal(
         model.pooler.output_dense.kernel, arrays[f"{way}/{pooler}/kernel".lstrip("/")]
     )
-    assert len(model.report.taken) == len(arrays)
+    assert len(model.report.loaded) == len(arrays)
 
 
 def test_word_embeddings_may_go_by_the_name_of_their_other_owner(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_config_that_lies_or_computes_otherwise_is_refused(
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        (None, "put beside it params.yaml (of the training run) or bert_config.json"),
+        (None, "put next to it params.yaml (of the training run) or bert_config.json"),
         ("task: [", "must be the YAML of a training run"),
         ("- 1", "must be the YAML of a training run"),
         ("task: {model: {encoder: {type: albert, albert: {}}}}", "type 'albert'"),

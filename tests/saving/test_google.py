@@ -148,7 +148,7 @@ def test_optimizer_and_step_are_passed_over(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         model.encoder.embeddings.word_embeddings, plain["bert/embeddings/word_embeddings"]
     )
-    assert not any("adam" in name for name, *_ in model.report.taken)
+    assert not any("adam" in name for name, *_ in model.report.loaded)
 
 
 def test_google_folder_opens_for_a_task(tmp_path: Path) -> None:

@@ -157,9 +157,9 @@ def test_other_models_are_refused_with_the_reason(
 
 
 def test_path_without_a_model_says_what_would_be_one(tmp_path: Path) -> None:
-    assert "is no model: there is neither config.json" in refusal(tmp_path)
+    assert "is not a model: it has neither config.json" in refusal(tmp_path)
     (tmp_path / "text.txt").touch()
-    assert "is no model" in refusal(tmp_path / "text.txt")
+    assert "is not a model" in refusal(tmp_path / "text.txt")
 
 
 def test_roberta_is_refused_with_the_reason(saved: Path) -> None:

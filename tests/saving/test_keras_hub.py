@@ -88,7 +88,7 @@ def test_backbone_opens_with_its_heads_joined(preset: tuple[Path, dict[str, np.n
     fused = [theirs[name].reshape(H, H) for name in ("query", "key", "value")]
     np.testing.assert_array_equal(attention.query_key_value.kernel, np.concatenate(fused, axis=1))
     np.testing.assert_array_equal(attention.output_dense.kernel, theirs["output"].reshape(H, H))
-    assert len(model.report.taken) == len(arrays)
+    assert len(model.report.loaded) == len(arrays)
 
 
 MASKED_LM = {
@@ -132,7 +132,7 @@ def test_weights_file_without_config_says_what_is_needed(
 ) -> None:
     (preset[0] / "config.json").unlink()
     message = refusal(preset[0] / "model.weights.h5")
-    assert "needs config.json beside it" in message
+    assert "needs config.json next to it" in message
     assert "save_to_preset" in message
 
 

@@ -172,7 +172,11 @@ def test_every_key_of_the_files_is_written_back(embedding: Path, tmp_path: Path)
         ("config_sentence_transformers.json", {"model_type": "SparseEncoder"}, "'SparseEncoder'"),
         ("config_sentence_transformers.json", {"model_type": ["a"]}, "model_type must be"),
         ("config_sentence_transformers.json", {"default_prompt_name": [1]}, "must be a name"),
-        ("config_sentence_transformers.json", {"prompts": ["a"]}, "prompts must give names"),
+        (
+            "config_sentence_transformers.json",
+            {"prompts": ["a"]},
+            "prompts must give a text to each name",
+        ),
         ("config_sentence_transformers.json", {"default_prompt_name": "x"}, "no prompt 'x'"),
         ("sentence_bert_config.json", {"max_seq_length": "many"}, "must be a whole number"),
         ("sentence_bert_config.json", {"transformer_task": "fill-mask"}, "transformer_task must"),

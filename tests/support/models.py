@@ -67,7 +67,7 @@ def assert_same_weights(model: Any, other: Any) -> None:
         np.testing.assert_array_equal(ours, theirs, err_msg=ours.path)
 
 
-def refusal(path: Path, *arguments: Any, **more: Any) -> str:
+def refusal(path: str | Path, *arguments: Any, **more: Any) -> str:
     """The one line with which opening a path is refused."""
     with pytest.raises(InputError) as caught:
         bert_keras.load(path, *arguments, **more)

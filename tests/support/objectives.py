@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.modeling.model import BertModel
-from bert_keras.objectives import SupervisedObjective, WeightedMean
+from bert_keras.objectives import IGNORED_LABEL, SupervisedObjective, WeightedMean
 from bert_keras.objectives.means import Means
 
 Batch = dict[str, Any]
@@ -34,10 +34,8 @@ class Projection(SupervisedObjective):
         """The sum over the real tokens."""
         total = tf.zeros(())
         for output in outputs.values():
-            output = real_part(output, batch)
-            total += tf.reduce_sum(
-                output * tf.reshape(np.cos(np.arange(tf.size(output))), output.shape)
-            )
+            waves = np.cos(np.arange(np.prod(output.shape)), dtype="float32")
+            total += tf.reduce_sum(real_part(output, batch) * waves.reshape(tuple(output.shape)))
         return {"projection_loss": WeightedMean(total, self.weights(batch)["projection_loss"])}
 
 
@@ -49,17 +47,18 @@ def objective_of(model: BertModel) -> SupervisedObjective:
 class _Labels(dict):
     """A batch that makes up what it is asked for: the first class, place or number, of each."""
 
-    shape: tuple[int, ...]
+    made: np.ndarray
 
     def __missing__(self, name: str) -> np.ndarray:
-        self[name] = np.zeros(self.shape, "int32")
-        return self[name]
+        self[name] = self.made
+        return self.made
 
 
 def labelled(model: BertModel, batch: Batch) -> Batch:
-    """A batch with the labels that a model's objective reads, for each token or each row."""
+    """A batch with the labels that a model's objective reads, for each real token or each row."""
     labels = _Labels(batch)
-    has_token_labels = "logits" in getattr(model, "token_outputs", ())
-    labels.shape = batch["input_ids"].shape if has_token_labels else batch["input_ids"].shape[:1]
+    labels.made = np.zeros(len(batch["input_ids"]), "int32")
+    if "logits" in getattr(model, "token_outputs", ()):
+        labels.made = np.where(batch["attention_mask"], 0, IGNORED_LABEL)
     objective_of(model).measure(labels, model(batch))
     return dict(labels)

@@ -1,7 +1,9 @@
-"""Commands in processes of their own, which can be killed."""
+"""Commands in processes of their own, which can be killed or train together."""
 
+import json
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -56,3 +58,16 @@ class DisturbedRun:
         done = subprocess.run(self.command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stderr
+
+
+def cluster(workers: int) -> list[dict[str, str]]:
+    """The environment of each of several processes that train together on the loopback."""
+    sockets = [socket.socket() for _ in range(workers)]
+    for each in sockets:
+        each.bind(("localhost", 0))
+    addresses = [f"localhost:{each.getsockname()[1]}" for each in sockets]
+    for each in sockets:
+        each.close()
+    tasks = ({"type": "worker", "index": index} for index in range(workers))
+    configs = ({"cluster": {"worker": addresses}, "task": task} for task in tasks)
+    return [{"TF_CONFIG": json.dumps(config)} for config in configs]

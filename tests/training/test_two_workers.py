@@ -74,7 +74,7 @@ def test_when_a_worker_dies_the_other_says_so_and_the_run_goes_on(
     for worker in start_workers(recipe, tmp_path / "run", corpus_path, tmp_path):
         _, messages = worker.communicate(timeout=600)
         assert worker.returncode == 0, messages
-        assert "going on from step" in messages
+        assert "resuming from step" in messages
     last = read_metrics(tmp_path / "run")[-1]
     pretrain(recipe, tmp_path / "one", corpus_path)
     assert last["step"] == steps

@@ -96,7 +96,7 @@ def test_only_a_line_feed_ends_a_row(tmp_path, name, mark):
 def test_carriage_returns_in_lines_are_counted(tmp_path, caplog):
     rows_of(write_file(tmp_path, "a.txt", "good\rfilm\nbad\nso\rso\n"))
     (record,) = caplog.records
-    assert "a.txt, row 1: a carriage return stands inside the line" in record.getMessage()
+    assert "a.txt, row 1: a carriage return inside the line" in record.getMessage()
     assert "1 more" in record.getMessage()
 
 

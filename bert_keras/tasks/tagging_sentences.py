@@ -1,16 +1,91 @@
-"""Answers of taggers: the entities and the tags of words, from the tags of their parts."""
+"""A tagged sentence: its windows for the model, and its answer from the tags of its parts."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from bert_keras.objectives import IGNORED_LABEL
 from bert_keras.tasks.answering import Mistake
+from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import TaggedExample
 from bert_keras.tasks.schemes import OUTSIDE, UNNAMED, Scheme, Span
-from bert_keras.tasks.tagging_features import Ranges
 from bert_keras.tasks.task import Prediction
+from bert_keras.tasks.windows import best_windows, cut_windows, overlapping
+from bert_keras.tokenization import Encoding, SequenceTemplate
+
+Ranges = Sequence[tuple[int, int]]
 
 _SHOWN_AROUND = 5  # words on either side of a mistake
+
+
+class Origin(NamedTuple):
+    """The parts that a feature answers for, and where their first pieces stand in it."""
+
+    parts: np.ndarray
+    positions: np.ndarray
+
+
+def sentence_features(
+    index: int,
+    parts: Ranges,
+    encoding: Encoding,
+    template: SequenceTemplate,
+    max_seq_length: int,
+    targets: np.ndarray | None,
+) -> list[Feature]:
+    """The windows of one sentence.
+
+    Args:
+        index: The example's number.
+        parts: The parts of its words, in characters of its text.
+        encoding: That of its text, with the special tokens.
+        template: The special tokens around it.
+        max_seq_length: Longest sequence with the special tokens.
+        targets: The numbers of the parts' tags, or None.
+    """
+    ids = template.inner(encoding.input_ids)
+    pieces = _first_pieces(parts, template.inner(encoding.offsets))
+    room = max_seq_length - template.overhead(1)
+    windows = cut_windows(len(ids), room, overlapping(room))
+    owners = best_windows(len(ids), windows)
+    with_piece = np.flatnonzero(pieces >= 0)
+    window_of_part = owners[pieces[with_piece]]
+    features = []
+    for number, (start, end) in enumerate(windows):
+        own = with_piece[window_of_part == number]
+        input_ids, types = template.build(ids[start:end])
+        positions = pieces[own] - start + len(template.prefix)
+        token_targets: dict[str, Sequence[int]] = {}
+        if targets is not None:
+            labels = np.full(len(input_ids), IGNORED_LABEL, np.int32)
+            labels[positions] = targets[own]
+            token_targets["labels"] = labels.tolist()
+        features.append(
+            Feature(
+                example=index,
+                input_ids=input_ids,
+                token_type_ids=types,
+                token_targets=token_targets,
+                lengths=(end - start,),
+                tokens=len(ids) + encoding.left_out,
+                left_out=encoding.left_out,
+                origin=Origin(own, positions),
+            )
+        )
+    return features
+
+
+def _first_pieces(parts: Ranges, offsets: Ranges) -> np.ndarray:
+    """The number of each part's first piece; -1 for one that has none of its own."""
+    if not offsets:
+        return np.full(len(parts), -1)
+    # A piece belongs to the part in which it starts.
+    starts = np.maximum.accumulate([start for start, _ in offsets])
+    part_starts, part_ends = np.array(parts, np.int64).reshape(-1, 2).T
+    pieces = np.searchsorted(starts, part_starts)
+    found = starts[np.minimum(pieces, len(starts) - 1)]
+    return np.where((pieces < len(starts)) & (found < part_ends), pieces, -1)
 
 
 def sentence_answer(
@@ -82,7 +157,7 @@ def _entity(
 
 
 def _filled(tags: Sequence[str | None], scheme: Scheme) -> list[str]:
-    """The tags, those of parts without a piece too: inside when an entity goes on around them."""
+    """The tags, of parts without a piece too: inside where an entity continues around them."""
     filled: list[str] = []
     left, gap = OUTSIDE, 0
     for tag in [*tags, OUTSIDE]:
@@ -115,7 +190,7 @@ def _word_tags(
         else:
             before, after = span_of.get(span.start - 1), span_of.get(span.end)
             tag = scheme.tag_of(span, start, end, before, after)
-            # Tags may be out of order, which seqeval's strict mode is to see.
+            # Tags may be out of order, and seqeval's strict mode must see them so.
             whole = (tag, *scheme.labels({tag}))
             spread = (x for x in whole if scheme.spread(x, len(parts)) == tags[start:end])
             result.append(next(spread, tag))
