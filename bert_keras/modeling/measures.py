@@ -71,6 +71,8 @@ class FedMetric(_Fed, keras.metrics.Metric):
             inner = keras.metrics.MeanMetricWrapper(inner, name=_name(inner))
         super().__init__(name=given if isinstance(given, str) else inner.name)
         self.given, self.inner, self.function = given, inner, function
+        if hasattr(inner, "_direction"):  # what a callback's mode="auto" goes by
+            self._direction = inner._direction
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""
