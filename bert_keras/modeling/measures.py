@@ -71,7 +71,11 @@ class FedMetric(_Fed, keras.metrics.Metric):
             inner = keras.metrics.MeanMetricWrapper(inner, name=_name(inner))
         super().__init__(name=given if isinstance(given, str) else inner.name)
         self.given, self.inner, self.function = given, inner, function
-        if hasattr(inner, "_direction"):  # what a callback's mode="auto" goes by
+        # What a callback's mode="auto" goes by.
+        by_shapes = _BY_SHAPES.get(given) if isinstance(given, str) else None
+        if by_shapes is not None:
+            self._direction = "up" if by_shapes is accuracy else "down"
+        elif hasattr(inner, "_direction"):
             self._direction = inner._direction
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:

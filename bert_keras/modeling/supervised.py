@@ -14,7 +14,6 @@ from bert_keras.modeling.measures import FedLoss, FedMetric
 from bert_keras.modeling.model import BertModel
 from bert_keras.objectives import (
     EXAMPLE_WEIGHTS,
-    LOSS,
     Batch,
     Means,
     SupervisedObjective,
@@ -55,8 +54,6 @@ class SupervisedModel(Labelled, BertModel):
         super().__init__(config, seed, packed, **kwargs)
         self.objective = self.supervised_objective()
         self.means = {name: keras.metrics.Mean(name) for name in self.objective.names}
-        for name, mean in self.means.items():  # what a callback's mode="auto" goes by
-            mean._direction = "down" if name.endswith(LOSS) else "up"
 
     def supervised_objective(self) -> SupervisedObjective:
         """What the model is trained on unless told otherwise."""

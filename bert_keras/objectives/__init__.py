@@ -11,7 +11,6 @@ from bert_keras.objectives.classification import (
     spread_weights,
 )
 from bert_keras.objectives.means import (
-    LOSS,
     Means,
     WeightedMean,
     divided,
@@ -24,7 +23,6 @@ from bert_keras.objectives.objective import Batch, Objective, SumOf, SupervisedO
 __all__ = [
     "EXAMPLE_WEIGHTS",
     "IGNORED_LABEL",
-    "LOSS",
     "Batch",
     "Means",
     "Objective",
