@@ -11,7 +11,7 @@ from bert_keras.errors import InputError
 from bert_keras.tasks.answering import Outputs
 from bert_keras.tasks.metrics import answer_f1, best_threshold, counts_characters, exact_match
 from bert_keras.tasks.reading import QuestionExample
-from bert_keras.tasks.task import Prediction
+from bert_keras.tasks.task import Prediction, Predictions
 
 Questions = Sequence[QuestionExample]
 
@@ -51,7 +51,7 @@ def best_answers(
         n_best: Most answers, and most starts and ends of each window, that are considered.
         max_answer_length: Longest answer in tokens.
         no_answer_threshold: No answer is given when its score exceeds the best one's by more;
-            with an infinite one it is no candidate.
+            an infinite one excludes it.
     """
     none = min(
         float(outputs["start_logits"][0]) + float(outputs["end_logits"][0])
@@ -65,7 +65,7 @@ def best_answers(
     may_be_none = no_answer_threshold < math.inf
     if may_be_none:
         candidates.append(_Candidate(none, 0, 0))
-    # Stable: of equal ones that of the first window, then with the likelier start.
+    # Stable: among equals, the first window's comes first, then the one with the likelier start.
     candidates.sort(key=lambda candidate: -candidate.score)
     best: dict[str, _Candidate] = {}
     for candidate in candidates:
@@ -118,8 +118,8 @@ def _candidates(
     ]
 
 
-def span_scores(examples: Questions, predictions: Sequence[Prediction]) -> dict[str, float]:
-    """Exact match and F1 by SQuAD's official rules, of Chinese and its like by CMRC 2018's.
+def span_scores(examples: Questions, predictions: Predictions) -> dict[str, float]:
+    """Exact match and F1 by SQuAD's official rules, or CMRC 2018's for texts in characters.
 
     Where some questions have no answer, also both for those that have one, the share of the others
     that got none, and the best thresholds with the scores that they give.
