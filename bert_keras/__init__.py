@@ -1,12 +1,11 @@
 """BERT for TensorFlow and Keras 3: pre-train it, fine-tune it, ship it.
 
-What a program that uses the library needs is here, by one rule: the functions of the commands;
-the models, and how they are opened and saved; what these are given, which is corpora, tokenizers,
-configs, tasks and optimizers; and the errors that they raise. Everything else is for the library
-itself and may change.
+It exports what a program needs, by one rule: the functions of the commands; the models, and the
+functions that load and save them; the arguments of these, which are corpora, tokenizers, configs,
+tasks and optimizers; and the errors that they raise. Everything else is internal and may change.
 
-The names are handed on lazily (PEP 562), so that ``import bert_keras`` and ``bert-keras --help``
-do not wait for TensorFlow.
+The names are imported at their first use (PEP 562), so that ``import bert_keras`` and
+``bert-keras --help`` do not wait for TensorFlow.
 """
 
 import importlib
@@ -133,7 +132,7 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 
-if not TYPE_CHECKING:  # to them, what is not above is an error
+if not TYPE_CHECKING:  # type checkers shall report other names as errors
 
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:

@@ -159,7 +159,7 @@ def test_finish_makes_the_newest_checkpoint_the_model_and_the_run_can_go_on_with
     assert_same_arrays(stopped / "model", stopped.parent / "start")
     capsys.readouterr()
     run(*pretrain(made, stopped))  # it has finished
-    assert "ended at step 4 of 6; remove" in capsys.readouterr().err
+    assert "ended at step 4 of 6; to resume it remove" in capsys.readouterr().err
     assert_same_arrays(stopped / "model", stopped.parent / "start")
     shutil.rmtree(stopped / "model")
     run(*pretrain(made, stopped))

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 from bert_keras.export import export_saved_model
 from bert_keras.export.batching import BATCHING_FILE
 from bert_keras.export.samples import comparison_texts

@@ -10,9 +10,9 @@ import pytest
 from bert_keras.cli.progress import PretrainingProgress
 from bert_keras.corpus import prepare_corpus
 from bert_keras.errors import InputError, Interrupted
+from bert_keras.objectives import make_eval_step
 from bert_keras.training import pretrain, trainer
 from bert_keras.training.metrics import read_metrics
-from bert_keras.training.steps import make_eval_step
 from bert_keras.training.workdir import locked
 from tests.training.line import At, Kill, kill
 
