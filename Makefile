@@ -45,6 +45,11 @@ test-random: setup
 test-faults: setup
 	$(PYTEST) --dist load -m "slow or not slow" tests/faults
 
+# Plants the faults of tests/planted/faults.toml in copies of the tree, or the FAULTS named: each is to be caught.
+.PHONY: test-planted
+test-planted: setup
+	$(BIN)/python -m tests.planted $(FAULTS)
+
 test-all: setup parity parity-garden test-beam
 	$(PYTEST) -m "not parity and not parity_garden"
 
@@ -84,17 +89,17 @@ bench-training: $(BENCH)/.installed
 			"12x768 --length 128 --batch 32 --only bert_keras,.bfloat16"; do \
 		$(BENCH)/bin/python benchmarks/training_step.py --shape $$what \
 			--json benchmarks/training_step.json || exit 1; done
-	$(BENCH)/bin/python benchmarks/training_table.py
+	$(BENCH)/bin/python benchmarks/tables.py
 
 bench-scaling: $(BENCH)/.installed
 	for what in length batch devices corpus; do \
 		$(BENCH)/bin/python benchmarks/scaling.py $$what --json benchmarks/scaling.json \
 			--plots benchmarks || exit 1; done
-	$(BENCH)/bin/python benchmarks/training_table.py
+	$(BENCH)/bin/python benchmarks/tables.py
 
 bench-data: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/data_pipeline.py --json benchmarks/data_pipeline.json
-	$(BENCH)/bin/python benchmarks/data_table.py
+	$(BENCH)/bin/python benchmarks/tables.py
 
 # DATA is the folder of the data sets, see ROWS in benchmarks/finetuning.py.
 bench-finetuning: $(BENCH)/.installed
@@ -102,7 +107,7 @@ bench-finetuning: $(BENCH)/.installed
 		$(BENCH)/bin/python benchmarks/finetuning.py $$row --model $(MINILM) \
 			--data $(or $(DATA),$(error DATA is needed: the folder of sst2/, mrpc/, wnut16/, xquad/)) \
 			--out benchmarks/finetuning.json || exit 1; done
-	$(BENCH)/bin/python benchmarks/finetuning_table.py
+	$(BENCH)/bin/python benchmarks/tables.py
 
 # TEXTS is a folder of text files, those of configs/pretrain/small-sotu.toml for the page's table.
 TIME_TO_QUALITY = runs/time-to-quality
@@ -114,14 +119,14 @@ bench-time-to-quality: $(BENCH)/.installed
 	$(BENCH)/bin/bert-keras prepare $(TEXTS) --vocab $(TIME_TO_QUALITY)/vocab.txt --out $(TIME_TO_QUALITY)/corpus
 	$(BENCH)/bin/python benchmarks/time_to_quality.py $(TIME_TO_QUALITY)/corpus \
 		--json benchmarks/time_to_quality.json
-	$(BENCH)/bin/python benchmarks/training_table.py
+	$(BENCH)/bin/python benchmarks/tables.py
 
 # The sentences: `make bench-serving TEXTS=sst2/dev.tsv`.
 bench-serving: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/serving.py $(MINILM) \
 		$(or $(TEXTS),$(error TEXTS is needed: a file with a text a line, before a tab)) \
 		--json benchmarks/serving.json
-	$(BENCH)/bin/python benchmarks/serving_table.py
+	$(BENCH)/bin/python benchmarks/tables.py
 
 # TF Model Garden stops at TensorFlow 2.20. It asks for far more than its models import.
 GARDEN = .venv-garden

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from machine import environment
-from pages import conditions, replace_block
+from tables import conditions, markdown, replace_block
 
 HERE = Path(__file__).parent
 DELAYS = (0.2, 1.0)  # seconds after the phase began
@@ -53,7 +53,7 @@ PHASES = {
     "prepare --workers 2": PREPARE,
     "pretrain": {"checking the corpus": "bert_keras.corpus.store:Corpus.verify"} | TRAINING,
     "finetune": {"reading": "bert_keras.tasks.finetune:_read"} | FEATURES | TRAINING,
-    "evaluate": MODEL | FEATURES | {"the model's answers": "bert_keras.tasks.task:run_model"},
+    "evaluate": MODEL | FEATURES | {"the model's answers": "bert_keras.tasks.answering:run_model"},
     "predict": MODEL | FEATURES | ANSWERS,
     "fill-mask": MODEL,
     "convert": MODEL | {"writing": "bert_keras.saving.huggingface:atomic_directory"},
@@ -70,7 +70,7 @@ PHASES = {
 
 
 def watched(phases: dict[str, str], descriptor: int, arguments: list[str]) -> int:
-    """Runs a command that tells through a pipe which phase begins."""
+    """Run a command that says through a pipe which phase begins."""
     current = [""]
 
     def telling(phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -116,7 +116,7 @@ class Inputs:
         self._models(layers, hidden)
 
     def command(self, *arguments: Any) -> None:
-        """Runs a command to its end."""
+        """Run a command to its end."""
         line = [sys.executable, "-m", "bert_keras", *map(str, arguments)]
         subprocess.run(line, check=True)  # noqa: S603 - our own command
 
@@ -177,7 +177,7 @@ class Inputs:
 
 
 def stop(inputs: Inputs, command: str, wanted: str, delay: float) -> Row:
-    """Sends SIGTERM once; the phase in which it came, and the seconds until all was over."""
+    """Send SIGTERM once; the phase in which it came, and the seconds until all was over."""
     with tempfile.TemporaryDirectory() as folder:
         out, scratch = Path(folder) / "out", Path(folder) / "scratch"
         out.mkdir(), scratch.mkdir()
@@ -233,14 +233,14 @@ def table(result: Row) -> str:
     longest: dict[tuple[str, str], list[Row]] = {}
     for row in result["stops"]:
         longest.setdefault((row["command"], row["phase"]), []).append(row)
-    lines = ["| command | SIGTERM came while | seconds to the end, at most | of stops |"]
-    lines.append("| --- | --- | --- | --- |")
-    for (command, phase), rows in longest.items():
+    rows = []
+    for (command, phase), stops in longest.items():
         if phase:
-            most = max(row["seconds"] for row in rows)
-            failed = " (failed)" if any(row["fault"] for row in rows) else ""
-            lines.append(f"| `{command}` | {phase} | {most:.1f}{failed} | {len(rows)} |")
-    return "\n".join([*lines, "", conditions(result["machine"])])
+            most = max(stop["seconds"] for stop in stops)
+            failed = " (failed)" if any(stop["fault"] for stop in stops) else ""
+            rows.append([f"`{command}`", phase, f"{most:.1f}{failed}", len(stops)])
+    header = ["command", "SIGTERM came while", "seconds to the end, at most", "of stops"]
+    return f"{markdown(header, rows)}\n\n{conditions(result['machine'])}"
 
 
 def measure(options: argparse.Namespace) -> Row:
@@ -257,7 +257,7 @@ def measure(options: argparse.Namespace) -> Row:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measures or renders."""
+    """Measure or render."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

@@ -1,6 +1,5 @@
 """Model directories in the Hugging Face layout: config.json, model.safetensors, vocab.txt."""
 
-import json
 import shlex
 from collections.abc import Mapping
 from functools import partial
@@ -10,9 +9,8 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.files import atomic_directory
+from bert_keras.files import atomic_directory, read_json_object
 from bert_keras.modeling import (
     BertForMaskedLM,
     BertForPreTraining,
@@ -20,7 +18,7 @@ from bert_keras.modeling import (
     BertForSequenceClassification,
 )
 from bert_keras.modeling.model import BertModel
-from bert_keras.saving.config_json import config_values, head_arguments
+from bert_keras.saving.config_json import config_values, head_arguments, write_json
 from bert_keras.saving.families import Family, family_of_config, family_of_model
 from bert_keras.saving.safetensors_files import (
     INDEX_FILE,
@@ -33,16 +31,15 @@ from bert_keras.saving.sentence_transformers import (
     MODULES_FILE,
     read_settings,
     settings_files,
-    write_files,
     write_modules,
 )
-from bert_keras.saving.stored import StoredModel, StoredWeights, parts_in, stored_weights
+from bert_keras.saving.stored import StoredModel, StoredWeights, components_in, stored_weights
 from bert_keras.saving.weights import weights_to_save
 from bert_keras.tokenization import Tokenizer
 
 CONFIG_FILE = "config.json"
 _PICKLE = ("a pickle, which can run any code, and is never read", "torch and transformers", "")
-# Each with why it is not read, what reads it, and how that is told to.
+# Each with why it is not read, what reads it, and that program's option for it.
 _OTHER_WEIGHTS = {
     "pytorch_model.bin": _PICKLE,
     "pytorch_model.bin.index.json": _PICKLE,
@@ -57,7 +54,7 @@ _OTHER_WEIGHTS = {
         ", from_flax=True",
     ),
 }
-# What the command that converts them does not copy: weights, once more in other formats.
+# Files that the command for converting does not copy: weights in other formats.
 _LEFT = ("*.bin", "*.bin.index.json", "*.h5", "*.msgpack", "*.ot", "*.onnx", ".git")
 _OLD_ENDS = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 
@@ -65,7 +62,7 @@ _OLD_ENDS = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm
 def save_huggingface(
     model: BertModel, path: str | Path, tokenizer: Tokenizer | None = None
 ) -> None:
-    """Writes a model directory that ``transformers.AutoModel.from_pretrained`` opens too.
+    """Write a model directory that ``transformers.AutoModel.from_pretrained`` opens too.
 
     Raises:
         InputError: When no family has the model's class, or the directory has other files in it.
@@ -73,7 +70,7 @@ def save_huggingface(
     """
     config = config_values(model)
     family = family_of_model(type(model))
-    assert family is not None, "config_values has refused it"
+    assert family is not None, "else config_values refuses it"
     tokenizer = tokenizer or model.tokenizer
     tensors: dict[str, np.ndarray] = {}
     is_bare = config["architectures"] == [family.architecture(family.encoder)]
@@ -82,8 +79,8 @@ def save_huggingface(
         for name, array in weight.to_file(variable.numpy()).items():
             tensors[name.removeprefix(prefix)] = array
     with atomic_directory(path, replace=True) as directory:
-        (directory / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        # transformers asks that the metadata name a framework.
+        write_json({CONFIG_FILE: config}, directory)
+        # transformers needs a framework in the metadata.
         metadata = {"format": "pt"}
         safetensors.numpy.save_file(tensors, directory / WEIGHTS_FILE, metadata=metadata)
         if tokenizer is not None:
@@ -91,11 +88,11 @@ def save_huggingface(
         if isinstance(model, BertForSentenceEmbedding):
             write_modules(model, directory)
         else:
-            write_files(model.other_files, directory)
+            write_json(model.other_files, directory)
 
 
 def read_huggingface(path: Path) -> StoredModel:
-    """A model directory: a model of some family, or one of sentence-transformers."""
+    """A model directory of a family, perhaps one of sentence-transformers."""
     file = path / CONFIG_FILE
     values = read_json_object(file)
     family = family_of_config(file, values)
@@ -103,11 +100,12 @@ def read_huggingface(path: Path) -> StoredModel:
     tensors = open_tensors(path)
     weights = _weights(tensors, family)
     config, foreign = family.read_config(values)
-    own, refusal = family.named_class(file, values)
-    # Google's own files, as they are published, say less than they hold.
-    if own is BertForMaskedLM and "next_sentence_head" in parts_in(weights, family, config):
-        own = BertForPreTraining
-    is_scored = own is not None and issubclass(own, BertForSequenceClassification)
+    model_class, refusal = family.named_class(file, values)
+    # The files that Google published hold more than their config says.
+    found = components_in(weights, family, config)
+    if model_class is BertForMaskedLM and "next_sentence_head" in found:
+        model_class = BertForPreTraining
+    is_scored = model_class is not None and issubclass(model_class, BertForSequenceClassification)
     settings, is_embedding = None, False
     if (path / MODULES_FILE).exists():
         try:
@@ -115,11 +113,12 @@ def read_huggingface(path: Path) -> StoredModel:
             is_embedding = settings.kind == EMBEDDING
         except InputError as error:  # the encoder may be opened all the same
             refusal, is_embedding = str(error), not is_scored
-    arguments = head_arguments(own, values, weights.file, settings and settings.activation)
+    arguments = head_arguments(model_class, values, weights.file, settings and settings.activation)
     if is_embedding:
-        own, arguments = family.sentence_embedding, dict(settings.arguments) if settings else {}
+        model_class = family.sentence_embedding
+        arguments = dict(settings.arguments) if settings else {}
         refusal = "" if settings else refusal
-        if own is None:
+        if model_class is None:
             refusal = f"{path}: bert-keras has no sentence embedding of a {family.title}"
     names = [CONFIG_FILE, *settings_files(path)]
     names += [INDEX_FILE] if tensors.file.name == INDEX_FILE else []
@@ -131,7 +130,7 @@ def read_huggingface(path: Path) -> StoredModel:
         family=family,
         config=config,
         weights=weights,
-        model_class=own,
+        model_class=model_class,
         arguments=arguments,
         refusal=refusal,
         read_tokenizer=partial(family.read_tokenizer, path),
@@ -145,7 +144,7 @@ def read_huggingface(path: Path) -> StoredModel:
 def _weights(tensors: Tensors, family: Family) -> StoredWeights:
     """The file's tensors under the family's names.
 
-    The oldest files say gamma and beta, and bare encoders leave the prefix out.
+    The oldest files say gamma and beta, and bare encoders leave out the prefix.
     """
     names, prefix = family.names, family.prefix
     of_encoder = (name for name in names.layers.values() if name.startswith(prefix))
@@ -165,10 +164,10 @@ def _weights(tensors: Tensors, family: Family) -> StoredWeights:
 
 
 def _refuse_other_weights(path: Path, family: Family, values: Mapping[str, Any]) -> None:
-    """Refuses a directory without safetensors, with the command that makes them elsewhere.
+    """Refuse a directory without safetensors, with a command that converts it.
 
-    The command copies the directory but for such weights, so that the tokenizer, pooling and all
-    else come along, and writes the model into the copy.
+    The command copies the directory without such weights, so that the tokenizer, the pooling and
+    all else are kept, and writes the model into the copy.
     """
     if any((path / name).exists() for name in (WEIGHTS_FILE, INDEX_FILE)):
         return
@@ -176,7 +175,7 @@ def _refuse_other_weights(path: Path, family: Family, values: Mapping[str, Any])
         if not (path / name).exists():
             continue
         architecture = str((values.get("architectures") or ["AutoModel"])[0])
-        # A class that is there, and no way to smuggle code in.
+        # Only a known class, so that a config cannot bring code into the command.
         if architecture not in {*family.classes, *family.unsupported}:
             architecture = "AutoModel"
         here, there = str(path), str(path) + "-safetensors"

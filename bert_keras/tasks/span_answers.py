@@ -1,4 +1,4 @@
-"""From the logits of a text's windows to its best answers, as ``run_squad.py`` chooses them."""
+"""Answers to questions: chosen as ``run_squad.py`` chooses them, scored by SQuAD's rules."""
 
 import math
 from collections.abc import Sequence
@@ -7,8 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import softmax
 
-from bert_keras.tasks.running import Outputs
-from bert_keras.tasks.task import Prediction
+from bert_keras.errors import InputError
+from bert_keras.tasks.answering import Outputs
+from bert_keras.tasks.metrics import answer_f1, best_threshold, counts_characters, exact_match
+from bert_keras.tasks.reading import QuestionExample
+from bert_keras.tasks.task import Prediction, Predictions
+
+Questions = Sequence[QuestionExample]
 
 
 class Origin(NamedTuple):
@@ -43,10 +48,10 @@ def best_answers(
     Args:
         text: The text.
         windows: Its windows, each with ``start_logits`` and ``end_logits`` [L].
-        n_best: Most answers, and most starts and ends of each window that are looked at.
+        n_best: Most answers, and most starts and ends of each window, that are considered.
         max_answer_length: Longest answer in tokens.
         no_answer_threshold: No answer is given when its score exceeds the best one's by more;
-            with an infinite one it is no candidate.
+            an infinite one excludes it.
     """
     none = min(
         float(outputs["start_logits"][0]) + float(outputs["end_logits"][0])
@@ -60,7 +65,7 @@ def best_answers(
     may_be_none = no_answer_threshold < math.inf
     if may_be_none:
         candidates.append(_Candidate(none, 0, 0))
-    # Stable: of equal ones that of the first window, then with the likelier start.
+    # Stable: among equals, the first window's comes first, then the one with the likelier start.
     candidates.sort(key=lambda candidate: -candidate.score)
     best: dict[str, _Candidate] = {}
     for candidate in candidates:
@@ -73,7 +78,7 @@ def best_answers(
         {"answer": answer, "start": found.start, "end": found.end, "score": float(score)}
         for (answer, found), score in zip(best.items(), _shares(best), strict=True)
     ]
-    # Where no two tokens can be an answer the original's stand-in has the score 0.
+    # Where no two tokens can be an answer, the original takes the score 0.
     score = none - next((found.score for answer, found in best.items() if answer), 0.0)
     is_none = may_be_none and score > no_answer_threshold
     empty = {"answer": "", "start": 0, "end": 0, "score": 0.0}
@@ -111,3 +116,64 @@ def _candidates(
         )
         for row, column in np.argwhere(can_be)
     ]
+
+
+def span_scores(examples: Questions, predictions: Predictions) -> dict[str, float]:
+    """Exact match and F1 by SQuAD's official rules, or CMRC 2018's for texts in characters.
+
+    Where some questions have no answer, also both for those that have one, the share of the others
+    that got none, and the best thresholds with the scores that they give.
+
+    Raises:
+        InputError: When a question neither has a right answer nor is said to have none; names it.
+    """
+    if not examples:
+        return {"exact_match": 0.0, "f1": 0.0}
+    impossible = np.array([example.is_impossible for example in examples])
+    given = _each(examples, [prediction["answer"] for prediction in predictions])
+    result = {name: float(values.mean()) for name, values in given.items()}
+    if not impossible.any():
+        return result
+    for name, values in given.items():
+        if not impossible.all():
+            result[f"has_answer_{name}"] = float(values[~impossible].mean())
+    result["no_answer_accuracy"] = float(given["exact_match"][impossible].mean())
+    preferences = [prediction["no_answer_score"] for prediction in predictions]
+    likeliest = [
+        next((n["answer"] for n in prediction["nbest"] if n["answer"]), "")
+        for prediction in predictions
+    ]
+    for name, values in _each(examples, likeliest).items():
+        best = best_threshold(values.tolist(), impossible.tolist(), preferences)
+        result[f"best_{name}"] = best.score
+        result[f"best_{name}_threshold"] = best.threshold
+    return result
+
+
+def right_answers(example: QuestionExample) -> list[str]:
+    """The right answers; none for a question that has none.
+
+    Raises:
+        InputError: When the data do not say.
+    """
+    if not example.answers and not example.is_impossible:
+        raise InputError(f"{example.where} has no answers, which training and scoring need")
+    return [text for text, _ in example.answers]
+
+
+def is_right(example: QuestionExample, answer: str) -> bool:
+    """Tell whether an answer is exactly one of the right ones."""
+    by_characters = counts_characters(example.context)
+    return exact_match(right_answers(example), answer, by_characters) == 1
+
+
+def _each(examples: Questions, given: Sequence[str]) -> dict[str, np.ndarray]:
+    """Exact match and F1 of the answer to each question, float64 [N]."""
+    rows = [
+        (right_answers(example), answer, counts_characters(example.context))
+        for example, answer in zip(examples, given, strict=True)
+    ]
+    return {
+        name: np.array([score(*row) for row in rows], np.float64)
+        for name, score in (("exact_match", exact_match), ("f1", answer_f1))
+    }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bert_keras.errors import InputError
+from bert_keras.tasks.reading import listed
 from bert_keras.tasks.task import Task
 
 _logger = logging.getLogger("bert_keras")
@@ -17,11 +18,11 @@ _SHOWN = 10  # labels in a message
 def hold_out(
     task: Task, examples: Sequence[Any], fraction: float, stratify: bool = False
 ) -> tuple[list[Any], list[Any]]:
-    """Parts examples into those to learn from and those held out.
+    """Split examples into those to learn from and those held out.
 
-    An example is held out when the hash of its text, a number in [0, 1), lies under the fraction.
-    Examples of one text stay together. A label that no example would be left of keeps the one of
-    the highest hash, with its like.
+    An example is held out when the hash of its text, a number in [0, 1), is below the fraction.
+    Examples of one text stay together. A label that would have no example left keeps the one of the
+    highest hash, with all examples of that text.
 
     Args:
         task: Says what an example's text and labels are.
@@ -47,7 +48,7 @@ def hold_out(
     kept = _keep_one_of_each(hashes, labels, held_out)
     if kept:
         _logger.info(
-            "kept to learn from, since no other example has their label: %s", _listed(kept)
+            "kept to learn from, since no other example has their label: %s", listed(kept, _SHOWN)
         )
     train = [e for e, number in zip(examples, hashes, strict=True) if number not in held_out]
     dev = [e for e, number in zip(examples, hashes, strict=True) if number in held_out]
@@ -55,7 +56,7 @@ def hold_out(
 
 
 def check_labels(task: Task, train: Sequence[Any], dev: Sequence[Any]) -> None:
-    """Looks for labels that one of the two sides lacks.
+    """Warn of labels that one of the two sides lacks.
 
     Raises:
         InputError: When a dev example has no label, or one that the task does not know, so that no
@@ -74,15 +75,15 @@ def check_labels(task: Task, train: Sequence[Any], dev: Sequence[Any]) -> None:
             raise InputError(
                 f"{example.where}: no training example has the label {unknown[0]!r} "
                 f"({scored[unknown[0]]:,} dev examples have it), so it cannot be learned; they "
-                f"have {_listed(task.labels)}. Correct it, add examples, or leave such rows out: "
-                f"data.ignore_labels = [{unknown[0]!r}]"
+                f"have {listed(task.labels, _SHOWN)}. Correct it, add examples, or leave such rows "
+                f"out: data.ignore_labels = [{unknown[0]!r}]"
             )
     for side, counts, of_what in ((train, learned, "training"), (dev, scored, "dev")):
         missing = [label for label in task.labels if not counts[label]]
         if side and missing:
             _logger.warning(
                 "no %s example has %s, %d of the %d labels",
-                of_what, _listed(missing), len(missing), len(task.labels),
+                of_what, listed(missing, _SHOWN), len(missing), len(task.labels),
             )  # fmt: skip
 
 
@@ -109,7 +110,7 @@ def _stratified(
 def _keep_one_of_each(
     hashes: Sequence[int], labels: Sequence[tuple[str, ...]], held_out: set[int]
 ) -> list[str]:
-    """Takes texts out of ``held_out`` until every label has one outside; returns those labels."""
+    """Remove texts from ``held_out`` until every label has one outside; gives those labels."""
     pairs = sorted(zip(hashes, labels, strict=True), reverse=True)
     learned = {label for number, names in pairs if number not in held_out for label in names}
     kept = []
@@ -120,9 +121,3 @@ def _keep_one_of_each(
             kept += missing
             learned.update(names)
     return kept
-
-
-def _listed(labels: Sequence[str]) -> str:
-    """The first labels, for a message."""
-    more = f" and {len(labels) - _SHOWN} more" if len(labels) > _SHOWN else ""
-    return ", ".join(map(repr, labels[:_SHOWN])) + more

@@ -1,4 +1,4 @@
-"""Overlapping windows over texts that are longer than the model reads."""
+"""Overlapping windows over texts that are longer than the model reads at once."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ def cut_windows(length: int, size: int, stride: int) -> list[Window]:
         InputError: When the size is 0: ``max_seq_length`` leaves no room for the text.
     """
     if size < 1:
-        raise InputError("max_seq_length has no room for text beside the special tokens")
+        raise InputError("max_seq_length has no room for text besides the special tokens")
     stride = min(stride, size)
     count = 1 + max(0, -(-(length - size) // stride))
     return [(n * stride, min(n * stride + size, length)) for n in range(count)]

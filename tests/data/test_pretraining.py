@@ -5,9 +5,16 @@ import pytest
 import tensorflow as tf
 
 from bert_keras.config import DataConfig
-from bert_keras.data import epochs, gather_examples, plan_pairs, pretraining_dataset
+from bert_keras.data import (
+    Epoch,
+    ExampleStream,
+    gather_examples,
+    plan_pairs,
+    pretraining_dataset,
+)
 from bert_keras.data.pretraining import PretrainingBatches
 from bert_keras.errors import InputError
+from tests.data.corpora import corpus_of
 
 CONFIG = DataConfig(max_seq_length=32, max_predictions_per_seq=5)
 BATCH = 24
@@ -27,12 +34,14 @@ def listed(dataset):
 
 def plan(corpus, seed, epoch):
     return plan_pairs(
-        corpus.sentence_offsets,
-        corpus.documents,
-        CONFIG.max_seq_length - 3,
-        CONFIG.short_seq_prob,
-        seed,
-        epoch,
+        Epoch(
+            corpus.sentence_offsets,
+            corpus.documents,
+            CONFIG.max_seq_length - 3,
+            CONFIG.short_seq_prob,
+            seed,
+            epoch,
+        )
     )
 
 
@@ -88,8 +97,8 @@ def test_a_step_is_the_same_reached_by_iterating_or_by_starting_there(
         assert_same(batches(varied_corpus, count - start, start), whole[start:])
 
 
-def test_a_batch_larger_than_an_epoch_spans_several(make_corpus):
-    corpus = make_corpus([[10] * 5, [10] * 5])
+def test_a_batch_larger_than_an_epoch_spans_several():
+    corpus = corpus_of([[10] * 5, [10] * 5])
     whole = batches(corpus, 4, batch_size=64)
     assert_same(batches(corpus, 1, start_step=3, batch_size=64), whole[3:])
 
@@ -180,7 +189,7 @@ def test_resumed_epoch_offsets_give_the_same_batches_without_planning_the_past(
 
     planned = []
 
-    class Recording(epochs.ExampleStream):
+    class Recording(ExampleStream):
         def _plan(self, epoch):
             planned.append(epoch)
             return super()._plan(epoch)

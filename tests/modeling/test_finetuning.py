@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -144,6 +143,20 @@ def test_span_loss_is_the_mean_of_both_ends_and_never_lies_in_padding(
         assert (weights[batch["attention_mask"] == 0] == 0).all()
 
 
+def test_of_the_span_heads_two_columns_the_first_scores_the_start(
+    config: BertConfig, batch: dict[str, Any]
+) -> None:
+    """As in Google's and in Hugging Face's files, where neither has a name."""
+    model = BertForQuestionAnswering(config)
+    dense, is_real = model.span_head.output_dense, batch["attention_mask"] == 1
+    scores = (model.encoder(batch)["sequence_output"] @ dense.kernel + dense.bias).numpy()
+    outputs = model(batch)
+    for column, name in enumerate(("start_logits", "end_logits")):
+        np.testing.assert_allclose(
+            outputs[name].numpy()[is_real], scores[..., column][is_real], rtol=1e-5, atol=1e-6
+        )
+
+
 def test_span_is_right_only_when_both_ends_are() -> None:
     start = 9.0 * np.eye(4, dtype="float32")[[1, 1, 1]]
     end = 9.0 * np.eye(4, dtype="float32")[[2, 3, 2]]
@@ -152,24 +165,6 @@ def test_span_is_right_only_when_both_ends_are() -> None:
     batch = answers | {"input_ids": np.zeros((3, 4), "int32")}
     means = SpanCrossEntropy().measure(batch, outputs)
     assert float(means["span_accuracy"].value()) == pytest.approx(1 / 3)
-
-
-MODELS: tuple[Callable[..., Any], ...] = (
-    BertForSequenceClassification,
-    BertForTokenClassification,
-    BertForQuestionAnswering,
-)
-
-
-@pytest.mark.parametrize("model_class", MODELS)
-def test_packed_equals_padded_at_the_real_tokens(
-    model_class: Any, config: BertConfig, batch: dict[str, Any]
-) -> None:
-    padded, packed = model_class(config), model_class(config, packed=True)
-    packed.set_weights(padded.get_weights())
-    for name, output in padded(batch).items():
-        keep = batch["attention_mask"] == 1 if output.shape[1] == 12 else slice(None)
-        np.testing.assert_allclose(packed(batch)[name][keep], output[keep], atol=1e-5)
 
 
 def test_classifier_drops_its_input_in_training_alone(

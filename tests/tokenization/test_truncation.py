@@ -2,7 +2,7 @@ import pytest
 
 from bert_keras.errors import InputError
 from bert_keras.tokenization import BertTokenizer
-from bert_keras.tokenization.truncation import kept_of, tokens_from_head
+from bert_keras.tokenization.template import kept_of, tokens_from_head
 
 LETTERS = [chr(number) for number in range(ord("a"), ord("z") + 1)]
 

@@ -130,6 +130,24 @@ def test_dropout_steps_are_counted_once_for_each_micro_batch():
     assert int(model.encoder.dropout_seeds.step.numpy()) == 2 * STEPS
 
 
+def test_each_micro_batch_has_the_dropout_of_a_step_of_its_own():
+    accumulating, model = make_step(dropout=0.5, accumulation_steps=2)[0], make_step(dropout=0.5)[1]
+    batch, half = next(iter(batches())), BATCH // 2
+    expected = [
+        model.objective(
+            model,
+            {name: rows[number * half : (number + 1) * half] for name, rows in batch.items()},
+            training=True,
+            dropout_seed=tf.constant([number, 0], tf.int64),
+        )
+        for number in range(2)
+    ]
+    means = accumulating(batch)
+    for name in ("mlm_loss", "nsp_loss"):
+        total = sum(float(part[name].total) for part in expected)
+        assert float(means[name].total) == pytest.approx(total, rel=1e-5)
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -4,7 +4,7 @@ TFLite's builtin operations know nothing of text, and of tensorflow-text's those
 take strings through a table: FastBertNormalize and FastWordpieceTokenize. So the special tokens
 are found without regular expressions: a second, tiny table leaves the letters of "[MASK]" and
 makes "x" of all else, and a vocabulary of single characters and special tokens then finds each
-as one piece. Brackets are words of their own, so what stands beside a special token is read as if
+as one piece. Brackets are words of their own, so the neighbours of a special token are read as if
 the token were text; its pieces are then replaced by the token's id, by where they stand.
 """
 
@@ -21,7 +21,7 @@ from bert_keras.tokenization.graph.alphabet import END, SPECIAL_STAND_INS, Alpha
 from bert_keras.tokenization.graph.charsmap import build_charsmap, one_byte_each
 from bert_keras.tokenization.graph.rules import kept_marks, mark_ranks
 from bert_keras.tokenization.graph.template import truncated
-from bert_keras.tokenization.truncation import tokens_from_head
+from bert_keras.tokenization.template import tokens_from_head
 from bert_keras.tokenization.vocabulary import (
     CONTINUATION,
     MAX_CHARACTERS_PER_WORD,
@@ -85,14 +85,10 @@ class PhoneTokenizer(tf.Module):
         # Here no text holds stand-ins for special tokens: they are deleted as in the host's rules.
         deleted = {ord(c): "" for c in (*SPECIAL_STAND_INS.values(), END)}
         self._normal = _buffer(build_charsmap(alphabet.forms | deleted, ill_formed=""))
-        pieces = [alphabet.piece(piece) for piece in vocab]
-        spelled = [f"[{n}]" if piece is None else piece for n, piece in enumerate(pieces)]
         self._wordpiece = _wordpiece_model(
-            spelled, spelled[self._unknown], _MAX_BYTES_PER_WORD, splits=True
+            alphabet.pieces, alphabet.pieces[self._unknown], _MAX_BYTES_PER_WORD, splits=True
         )
-        bodies = [piece.removeprefix(CONTINUATION) for piece in spelled]
-        self._widths = np.array([len(body) for body in bodies], np.int32)
-        self._begins = np.array([b == p for b, p in zip(bodies, spelled, strict=True)], np.int32)
+        self._widths, self._begins = alphabet.widths, alphabet.begins.astype(np.int32)
         self._marked = _buffer(one_byte_each(but=_SPECIAL_LETTERS))
         found = [*SPECIAL_TOKENS, *_SPECIAL_LETTERS, "x"]
         both = [form for piece in found for form in (piece, CONTINUATION + piece)]
@@ -219,7 +215,7 @@ def unordered_marks(vocab: Sequence[str], casing: Casing) -> list[str]:
 
     Returns:
         Those marks; a text that has two of them behind one letter, in the wrong order, may be read
-        otherwise.
+        in another way.
     """
     known = {ord(c) for piece in vocab for c in piece.removeprefix(CONTINUATION)}
     ranks = mark_ranks(casing)
@@ -238,7 +234,7 @@ def _character_ends(starts: tf.Tensor) -> tf.Tensor:
 
 
 def _scattered(places: tf.Tensor, values: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    """Values at places of a vector of zeros."""
+    """A vector of zeros but for values at places."""
     # The converter needs to see that it is a vector.
     return tf.reshape(tf.scatter_nd(places[:, tf.newaxis], values, size), [-1])
 

@@ -61,15 +61,10 @@ class PieceGraph(tf.Module):
         self._order = MarkOrder(casing)
         careful = filter(None, (_SPECIAL_TOKEN, f"[{_STAND_INS}{END}]", self._order.pattern))
         self._careful = rf"\C*(?:{'|'.join(careful)})\C*"
-        pieces = [alphabet.piece(piece) for piece in vocab]
-        # What no text matches keeps its id under a name that the model passes over.
-        spelled = [f"[{n}]" if piece is None else piece for n, piece in enumerate(pieces)]
         self._unknown = list(vocab).index(UNK)
-        model, self._longer = _wordpiece_models(spelled, spelled[self._unknown])
+        model, self._longer = _wordpiece_models(alphabet.pieces, alphabet.pieces[self._unknown])
         self._wordpiece = _buffer(model)
-        bodies = [piece.removeprefix(CONTINUATION) for piece in spelled]
-        self._widths = tf.constant([len(body) for body in bodies], tf.int32)
-        self._begins = tf.constant([b == p for b, p in zip(bodies, spelled, strict=True)])
+        self._widths, self._begins = tf.constant(alphabet.widths), tf.constant(alphabet.begins)
 
     def pieces(self, texts: tf.Tensor) -> Pieces:
         """The pieces of texts, string [N]."""
@@ -233,7 +228,7 @@ def _character_at(starts: tf.RaggedTensor, rows: tf.Tensor, places: tf.Tensor) -
 def _wordpiece_models(
     pieces: list[str], unknown: str
 ) -> tuple[bytes, tuple[np.ndarray, np.ndarray]]:
-    """The model of FastWordpieceTokenizeWithOffsets, and how to make it take longer words.
+    """The model of FastWordpieceTokenizeWithOffsets, and how to make it read longer words.
 
     Returns:
         The model for words of at most 100 bytes; which of its bytes to change to which others so

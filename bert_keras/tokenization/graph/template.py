@@ -28,7 +28,7 @@ class Placed(NamedTuple):
 
 
 def place_texts(template: SequenceTemplate, lengths: Sequence[tf.Tensor], pad_id: int) -> Placed:
-    """Places texts as ``SequenceTemplate.build`` does, padded to the longest of a batch.
+    """The places of texts as ``SequenceTemplate.build`` lays them out, padded to the longest.
 
     Args:
         template: The template.
@@ -58,7 +58,7 @@ def place_texts(template: SequenceTemplate, lengths: Sequence[tf.Tensor], pad_id
 
 
 def truncated(lengths: list[tf.Tensor], room: int) -> list[tf.Tensor]:
-    """How many tokens of each text stay, as on the host; the longer of a pair is cut first."""
+    """The number of tokens of each text that stay, as on the host: the longer is cut first."""
     if len(lengths) == 1:
         return [tf.minimum(lengths[0], room)]
     first, second = lengths
