@@ -150,6 +150,7 @@ def test_a_stopped_finetuning_run_is_its_best_model_so_far(made, tuned, tmp_path
     assert "its newest checkpoint is used, of step 6 of 6" in note(capsys)
 
 
+@pytest.mark.system
 def test_finish_makes_the_newest_checkpoint_the_model_and_the_run_can_go_on_without_it(
     made, stopped, capsys
 ):

@@ -99,7 +99,10 @@ def test_several_steps_a_call_are_the_same_bit_for_bit(plain):
     np.testing.assert_allclose(losses, sums, rtol=1e-6)
 
 
-@pytest.mark.parametrize("dropout", [pytest.param(0.0, marks=pytest.mark.slow), 0.5])
+@pytest.mark.parametrize(
+    "dropout",
+    [pytest.param(0.0, marks=pytest.mark.slow), pytest.param(0.5, marks=pytest.mark.system)],
+)
 def test_rematerialised_layers_draw_the_masks_they_drew(dropout, plain):
     kept = train(dropout=dropout) if dropout else plain
     again = train(dropout=dropout, rematerialize=True)
@@ -121,6 +124,7 @@ def test_every_micro_batch_draws_its_own_masks():
     assert abs(float(whole.total) - 4 * float(part.total)) > 1e-3
 
 
+@pytest.mark.system
 def test_dropout_steps_are_counted_once_for_each_micro_batch():
     step, model, _ = make_step(dropout=0.1, accumulation_steps=2)
     for batch in batches():

@@ -164,6 +164,7 @@ def test_the_same_texts_prepared_from_another_folder_are_the_same_data(
     assert pretrain(recipe, finished, tmp_path / "corpus") == finished / "model"
 
 
+@pytest.mark.system
 def test_a_work_directory_of_another_text_from_the_same_folder_is_refused(
     recipe, corpus_path, tmp_path
 ):

@@ -70,7 +70,10 @@ def test_a_roll_back_skips_the_data_of_the_bad_step_and_of_those_before_it(
     assert len(lines[0]) == STEPS / 10
 
 
-@pytest.mark.parametrize(("step", "time"), [(38, 1), (40, 2), (44, 1), (50, 1)])
+@pytest.mark.parametrize(
+    ("step", "time"),
+    [(38, 1), (40, 2), *(pytest.param(step, 1, marks=pytest.mark.system) for step in (44, 50))],
+)
 def test_a_run_killed_around_its_roll_back_ends_the_same(step, time, tmp_path):
     """Before it, on the way there again, after it and before or after the next checkpoint."""
     settings = {"on_divergence": "roll_back", "skip_steps": 4}
