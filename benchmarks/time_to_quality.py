@@ -37,7 +37,7 @@ def questions(corpus: str) -> tuple[Any, list[Batch]]:
     """The documents to train on, and the batches that all are evaluated on."""
     from bert_keras.config import DataConfig
     from bert_keras.corpus import Corpus
-    from bert_keras.data import pretraining_dataset
+    from bert_keras.data.pretraining import pretraining_dataset
 
     train, held_out = Corpus.open(corpus).split(0.05)
     data = DataConfig(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py comp
         load_toml as load_toml,
     )
     from bert_keras.corpus import Corpus as Corpus, prepare_corpus as prepare_corpus
-    from bert_keras.data import pretraining_dataset as pretraining_dataset
+    from bert_keras.data.pretraining import pretraining_dataset as pretraining_dataset
     from bert_keras.errors import (
         Diverged as Diverged,
         InputError as InputError,
@@ -110,11 +110,11 @@ _HOMES = {
     "WarmupLinearDecay": "optimizers",
     "WordPieceTokenizer": "tokenization",
     "WorkerLost": "errors",
-    "evaluate": "tasks",
+    "evaluate": "tasks.evaluate",
     "export_saved_model": "export",
     "export_tflite": "export",
-    "fill_mask": "tasks",
-    "finetune": "tasks",
+    "fill_mask": "tasks.masked_lm",
+    "finetune": "tasks.finetune",
     "finish": "training",
     "from_tables": "config",
     "learn_vocabulary": "tokenization",
@@ -123,8 +123,8 @@ _HOMES = {
     "plot_curves": "training",
     "predict": "tasks",
     "prepare_corpus": "corpus",
-    "pretrain": "training",
-    "pretraining_dataset": "data",
+    "pretrain": "training.pretrain",
+    "pretraining_dataset": "data.pretraining",
     "save": "saving",
     "write_vocabulary": "tokenization",
 }

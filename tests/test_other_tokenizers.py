@@ -8,7 +8,7 @@ import pytest
 import bert_keras
 from bert_keras import Corpus, DataConfig
 from bert_keras.corpus import prepare_corpus
-from bert_keras.data import pretraining_dataset
+from bert_keras.data.pretraining import pretraining_dataset
 from bert_keras.errors import InputError
 from bert_keras.export import export_tflite
 from bert_keras.tasks import Classification, MaskedLM, Span, Tagging, predict, task_of

@@ -5,14 +5,10 @@ import pytest
 import tensorflow as tf
 
 from bert_keras.config import DataConfig
-from bert_keras.data import (
-    Epoch,
-    ExampleStream,
-    gather_examples,
-    plan_pairs,
-    pretraining_dataset,
-)
-from bert_keras.data.pretraining import PretrainingBatches
+from bert_keras.data.gather import gather_examples
+from bert_keras.data.plan import Epoch, ExampleStream
+from bert_keras.data.pretraining import PretrainingBatches, pretraining_dataset
+from bert_keras.data.sampling import plan_pairs
 from bert_keras.errors import InputError
 from tests.data.corpora import corpus_of
 

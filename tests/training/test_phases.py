@@ -6,7 +6,8 @@ import pytest
 
 from bert_keras.config import PhaseConfig
 from bert_keras.corpus import Corpus
-from bert_keras.data import coverage, plan_pairs
+from bert_keras.data import coverage
+from bert_keras.data.sampling import plan_pairs
 from bert_keras.training.phases import log_epochs, pretraining_phases
 from bert_keras.training.state import RunState
 
