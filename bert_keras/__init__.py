@@ -1,12 +1,11 @@
 """BERT for TensorFlow and Keras 3: pre-train it, fine-tune it, ship it.
 
-What a program that uses the library needs is here, by one rule: the functions of the commands;
-the models, and how they are opened and saved; what these are given, which is corpora, tokenizers,
-configs, tasks and optimizers; and the errors that they raise. Everything else is for the library
-itself and may change.
+It exports what a program needs, by one rule: the functions of the commands; the models, and the
+functions that load and save them; the arguments of these, which are corpora, tokenizers, configs,
+tasks and optimizers; and the errors that they raise. Everything else is internal and may change.
 
-The names are handed on lazily (PEP 562), so that ``import bert_keras`` and ``bert-keras --help``
-do not wait for TensorFlow.
+The names are imported at their first use (PEP 562), so that ``import bert_keras`` and
+``bert-keras --help`` do not wait for TensorFlow.
 """
 
 import importlib
@@ -30,7 +29,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py comp
         load_toml as load_toml,
     )
     from bert_keras.corpus import Corpus as Corpus, prepare_corpus as prepare_corpus
-    from bert_keras.data import pretraining_dataset as pretraining_dataset
+    from bert_keras.data.pretraining import pretraining_dataset as pretraining_dataset
     from bert_keras.errors import (
         Diverged as Diverged,
         InputError as InputError,
@@ -115,11 +114,11 @@ _HOMES = {
     "WarmupLinearDecay": "optimizers",
     "WordPieceTokenizer": "tokenization",
     "WorkerLost": "errors",
-    "evaluate": "tasks",
+    "evaluate": "tasks.evaluate",
     "export_saved_model": "export",
     "export_tflite": "export",
-    "fill_mask": "tasks",
-    "finetune": "tasks",
+    "fill_mask": "tasks.masked_lm",
+    "finetune": "tasks.finetune",
     "finish": "training",
     "from_tables": "config",
     "learn_vocabulary": "tokenization",
@@ -128,8 +127,8 @@ _HOMES = {
     "plot_curves": "training",
     "predict": "tasks",
     "prepare_corpus": "corpus",
-    "pretrain": "training",
-    "pretraining_dataset": "data",
+    "pretrain": "training.pretrain",
+    "pretraining_dataset": "data.pretraining",
     "save": "saving",
     "write_vocabulary": "tokenization",
 }
@@ -137,7 +136,7 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 
-if not TYPE_CHECKING:  # to them, what is not above is an error
+if not TYPE_CHECKING:  # type checkers shall report other names as errors
 
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:

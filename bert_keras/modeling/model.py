@@ -1,4 +1,4 @@
-"""What every BERT model has in common: how it is made, serialised and copied."""
+"""The base of all BERT models: construction, serialisation and copies."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
@@ -16,7 +16,8 @@ from bert_keras.modeling.layers import Configured
 from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.objectives import Batch
 
-if TYPE_CHECKING:  # models are handed their tokenizer
+if TYPE_CHECKING:  # a model is given its tokenizer; the encoder is a model itself
+    from bert_keras.modeling.encoder import BertEncoder
     from bert_keras.tokenization import Tokenizer
 
 
@@ -24,23 +25,22 @@ FROZEN = "frozen"  # in a serialised model: the layers that are not trained
 
 
 class Assets(Protocol):
-    """What writes and reads all of a model that a ``.keras`` file has beside its weights."""
+    """Writing and reading what a ``.keras`` file holds of a model besides its weights."""
 
     def save(self, model: "BertModel", folder: Path) -> None:
-        """Puts it into a folder."""
+        """Write it into a folder."""
         ...
 
     def load(self, model: "BertModel", folder: Path) -> None:
-        """Takes it out of a folder."""
+        """Read it from a folder into the model."""
         ...
 
 
 class BertModel(Configured, keras.Model):
-    """A Keras model made of a ``BertConfig``; its weights are there once it is made.
+    """A Keras model made from a ``BertConfig``; the constructor makes its weights.
 
-    ``tokenizer`` is what its text is read with, ``other_config`` what the ``config.json`` it came
-    from said beside the architecture, ``other_files`` the JSON of files that lay beside it and are
-    written back, by name; all travel with it.
+    Saved with it are its ``tokenizer``; ``other_config``, what its ``config.json`` had besides the
+    architecture; and ``other_files``, the JSON of further files of its directory, by name.
 
     Args:
         config: The architecture.
@@ -48,27 +48,27 @@ class BertModel(Configured, keras.Model):
         packed: Whether the layers work on the real tokens only (faster where shapes may be
             dynamic: CPU, GPU) or on the padded batch (TPU, XLA, TFLite).
         arithmetic: The operations that the layers compute in, for good; not part of what is saved.
-        initialize: Whether initial weights are drawn; zeros otherwise, for a model whose every
-            weight is then read in.
+        initialize: Whether initial weights are drawn; zeros otherwise, for a model whose weights
+            are all read from a file.
         **kwargs: Arguments of ``keras.Model``, such as ``dtype`` for a policy.
     """
 
-    takes_pairs: ClassVar[bool] = True  # whether a pair of texts may be asked
-    needs_pairs: ClassVar[bool] = False  # whether a single text cannot
+    takes_pairs: ClassVar[bool] = True  # whether its input may be a pair of texts
+    needs_pairs: ClassVar[bool] = False  # whether it may not be a single text
 
     built: bool
     config_class: ClassVar[type[BertConfig]] = BertConfig
     packed: bool
-    encoder: Any
-    report: Any  # where it was loaded: what went where
+    encoder: "BertEncoder"
+    report: Any  # of a loaded model: where each weight came from
     tokenizer: "Tokenizer | None" = None
-    assets: ClassVar[Assets | None] = None  # the one of ``bert_keras.saving``, once it is imported
+    assets: ClassVar[Assets | None] = None  # set by ``bert_keras.saving``
 
     def build(self, *shapes: Any) -> None:
-        """Does nothing: the constructor has made the weights.
+        """Nothing to do: the constructor has made the weights.
 
-        It makes them itself so that their paths (``embeddings/word_embeddings``) are the same
-        whatever the model is called and whatever it is part of.
+        So their paths (``embeddings/word_embeddings``) do not depend on the model's name, nor on a
+        model around it.
         """
         self.built = True
 
@@ -95,10 +95,10 @@ class BertModel(Configured, keras.Model):
         super().export(filepath, *args, **kwargs)
 
     def tokenizer_or(self, given: "Tokenizer | None" = None) -> "Tokenizer":
-        """The tokenizer that is given, else the one that the model was loaded with.
+        """The given tokenizer, else the model's own.
 
         Raises:
-            InputError: When there is neither.
+            InputError: When there is none.
         """
         tokenizer = given or self.tokenizer
         if tokenizer is None:
@@ -107,27 +107,26 @@ class BertModel(Configured, keras.Model):
 
     @property
     def default_length(self) -> int:
-        """The tokens that a text is cut to unless told otherwise.
+        """The tokens that a text is cut to by default.
 
-        The smaller of ``max_position_embeddings`` and the ``model_max_length`` that came with the
-        tokenizer.
+        The smaller of ``max_position_embeddings`` and the tokenizer's ``model_max_length``.
         """
         limit = None if self.tokenizer is None else self.tokenizer.model_max_length
         positions = self.config.max_position_embeddings
         return positions if limit is None else min(limit, positions)
 
     def dropout_counter(self) -> DropoutSeeds:
-        """The model's one counter of training calls.
+        """The model's only counter of training calls.
 
-        A method: of an attribute Keras would write a second name into ``.keras`` files.
+        A method, since Keras would write an attribute into ``.keras`` files under a second name.
         """
         return self.encoder.dropout_seeds
 
     def forward(self, batch: Batch) -> Batch:
-        """The outputs for a batch, dropout off, by a graph.
+        """The outputs for a batch, dropout off, computed by a graph.
 
-        There is one for sequences [B, L] and one for windows [B, W, L]: TensorFlow would make a
-        single one of both that knows no rank.
+        There is one graph for sequences [B, L] and one for windows [B, W, L]; TensorFlow would
+        merge both to one of unknown rank.
         """
         return self._graphs[len(batch["input_ids"].shape)](batch)
 
@@ -152,7 +151,7 @@ class BertModel(Configured, keras.Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
-        """Makes the model from what ``get_config`` gave."""
+        """The model of a ``get_config``."""
         dtype = config.get("dtype")
         if isinstance(dtype, dict):
             dtype = keras.saving.deserialize_keras_object(dtype, custom_objects)
@@ -183,11 +182,11 @@ class BertModel(Configured, keras.Model):
         return values
 
     def copy(self, **changes: Any) -> Self:
-        """A model of the same class with the same weights, which it holds itself.
+        """A model of the same class with a copy of the weights.
 
         Args:
-            **changes: Arguments of the constructor that are others, such as ``dtype``, ``packed``
-                or ``arithmetic``; those of ``config`` must leave the shapes of the weights alone.
+            **changes: Constructor arguments to change, such as ``dtype``, ``packed`` or
+                ``arithmetic``; another ``config`` must give the weights the same shapes.
 
         Example:
             >>> served = model.copy(dtype="bfloat16", arithmetic=OneDNN())  # doctest: +SKIP
@@ -198,13 +197,13 @@ class BertModel(Configured, keras.Model):
         return copy
 
     def like(self, **changes: Any) -> Self:
-        """As ``copy``, but every weight is zero and may have another shape."""
+        """A model as of ``copy``, but of zero weights, which may have other shapes."""
         if isinstance(changes.get("config"), BertConfig):
             changes["config"] = changes["config"].to_dict()
         blank = {"arithmetic": self.arithmetic, "initialize": False}
         copy = type(self).from_config(self.get_config() | blank | changes)
         paths = [list(model.weight_values()) for model in (self, copy)]
-        assert paths[0] == paths[1], "a model and its copy differ"
+        assert paths[0] == paths[1], "a model and its copy have different weights"
         copy.tokenizer = self.tokenizer
         copy.other_config |= self.other_config
         copy.other_files |= self.other_files
@@ -213,20 +212,20 @@ class BertModel(Configured, keras.Model):
         return copy
 
     def save_assets(self, directory: str) -> None:
-        """Puts the tokenizer, ``other_config`` and ``other_files`` into a ``.keras`` file."""
+        """Write tokenizer, ``other_config`` and ``other_files`` into a ``.keras`` file."""
         if self.tokenizer is not None or self.other_config or self.other_files:
             self._registered_assets().save(self, Path(directory))
 
     def load_assets(self, directory: str | None) -> None:
-        """Takes out of a ``.keras`` file what this model has in it beside its weights."""
+        """Read from a ``.keras`` file what ``save_assets`` wrote."""
         if directory and any(Path(directory).glob("*")):
             self._registered_assets().load(self, Path(directory))
 
     def _registered_assets(self) -> Assets:
         if self.assets is None:
             raise InputError(
-                "a .keras file holds more of a model than weights: import bert_keras.saving, which "
-                "knows what"
+                "a .keras file holds more of a model than weights, which bert_keras.saving writes "
+                "and reads; import it first"
             )
         return self.assets
 

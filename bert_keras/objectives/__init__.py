@@ -1,4 +1,4 @@
-"""What training makes small, apart from the models; see ``Objective``."""
+"""Losses and measures, and the training step that minimises a loss; see ``Objective``."""
 
 import bert_keras.backend  # noqa: F401 - before Keras is imported
 from bert_keras.objectives.classification import (
@@ -8,6 +8,7 @@ from bert_keras.objectives.classification import (
     SoftmaxCrossEntropy,
     SpanCrossEntropy,
     SquaredError,
+    SumOf,
     spread_weights,
 )
 from bert_keras.objectives.means import (
@@ -18,13 +19,21 @@ from bert_keras.objectives.means import (
     perplexity,
     total_loss,
 )
-from bert_keras.objectives.objective import Batch, Objective, SumOf, SupervisedObjective
+from bert_keras.objectives.steps import (
+    Batch,
+    Model,
+    Objective,
+    SupervisedObjective,
+    TrainStep,
+    make_eval_step,
+)
 
 __all__ = [
     "EXAMPLE_WEIGHTS",
     "IGNORED_LABEL",
     "Batch",
     "Means",
+    "Model",
     "Objective",
     "SigmoidCrossEntropy",
     "SoftmaxCrossEntropy",
@@ -32,8 +41,10 @@ __all__ = [
     "SquaredError",
     "SumOf",
     "SupervisedObjective",
+    "TrainStep",
     "WeightedMean",
     "divided",
+    "make_eval_step",
     "mean_values",
     "perplexity",
     "spread_weights",

@@ -1,4 +1,4 @@
-"""Losses of labels: softmax, sigmoid and squared error; names and numbers as Hugging Face's."""
+"""Losses of labels: softmax, sigmoid and squared error; names and values are Hugging Face's."""
 
 from collections.abc import Iterable
 
@@ -7,19 +7,19 @@ import tensorflow as tf
 from bert_keras.arithmetic import PLAIN, Arithmetic
 from bert_keras.errors import InputError
 from bert_keras.objectives.means import Means, WeightedMean
-from bert_keras.objectives.objective import Batch, SupervisedObjective
+from bert_keras.objectives.steps import Batch, SupervisedObjective
 
-IGNORED_LABEL = -100  # what torch's losses pass over, and with them every published data set
+IGNORED_LABEL = -100  # as in torch's losses, and so in published data sets
 EXAMPLE_WEIGHTS = "example_weights"  # float32 [B], or of the labels' shape; may be missing
 
 
 class SoftmaxCrossEntropy(SupervisedObjective):
-    """One right class of several: the loss in nats and the share of right answers.
+    """One of several classes: the loss in nats and the accuracy.
 
     Args:
         name: The prefix of the means' names.
         output: The model's output, logits [..., classes].
-        labels: The key of the batch that holds the labels, int32 [...]; -100 is passed over.
+        labels: The batch's key of the labels, int32 [...]; -100 is ignored.
         weights: The key of their weights, float32 [...], in loss and accuracy; ``None`` for none.
             Then the loss alone is weighted by the batch's ``example_weights`` where it has them.
         arithmetic: How the loss is computed.
@@ -39,13 +39,13 @@ class SoftmaxCrossEntropy(SupervisedObjective):
         self.arithmetic = arithmetic
 
     def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """The labels that count; of the loss with their further weights."""
+        """The sum of the labels' weights; for the loss that of their further weights."""
         _, weights, loss_weights = self._targets(batch)
         sums = tf.reduce_sum(loss_weights), tf.reduce_sum(weights)
         return dict(zip(self.names, sums, strict=True))
 
     def measure(self, batch: Batch, outputs: Batch) -> Means:
-        """Loss and accuracy over the labels that count."""
+        """Loss and accuracy over the labels that are not ignored."""
         labels, weights, loss_weights = self._targets(batch)
         logits = tf.convert_to_tensor(outputs[self.output])
         if labels.shape.rank not in (None, logits.shape.rank - 1):
@@ -63,7 +63,7 @@ class SoftmaxCrossEntropy(SupervisedObjective):
         }
 
     def _targets(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Labels int32, weights and loss weights float32, of one shape."""
+        """The labels int32, and their weights and loss weights float32, of one shape."""
         labels = tf.cast(batch[self.labels_key], tf.int32)
         if self.weights_key is None:
             is_kept = labels != IGNORED_LABEL
@@ -75,7 +75,7 @@ class SoftmaxCrossEntropy(SupervisedObjective):
 
 
 class SigmoidCrossEntropy(SupervisedObjective):
-    """Yes or no for each label: the loss in nats and the share of right answers.
+    """Yes or no for each label: the loss in nats and the accuracy.
 
     The batch's ``labels`` are 0 or 1 each, [B, labels], as the model's ``logits``; where it has
     ``example_weights``, the loss is their weighted mean.
@@ -92,7 +92,7 @@ class SigmoidCrossEntropy(SupervisedObjective):
         return {loss: tf.reduce_sum(weights), accuracy: tf.cast(tf.size(labels), tf.float32)}
 
     def measure(self, batch: Batch, outputs: Batch) -> Means:
-        """Loss and accuracy over single answers."""
+        """Loss and accuracy over all labels."""
         logits, labels = (
             tf.cast(values, tf.float32) for values in (outputs["logits"], batch["labels"])
         )
@@ -120,7 +120,7 @@ class SquaredError(SupervisedObjective):
         return {self.names[0]: tf.reduce_sum(weights)}
 
     def measure(self, batch: Batch, outputs: Batch) -> Means:
-        """The squared errors."""
+        """The mean squared error."""
         predictions = tf.cast(outputs["logits"], tf.float32)
         targets = tf.reshape(tf.cast(batch["labels"], tf.float32), tf.shape(predictions))
         errors = tf.math.squared_difference(predictions, targets)
@@ -129,10 +129,10 @@ class SquaredError(SupervisedObjective):
 
 
 class SpanCrossEntropy(SupervisedObjective):
-    """Where an answer starts and where it ends (Devlin et al. 2018, section 4.2).
+    """The start and the end of an answer (Devlin et al. 2018, section 4.2).
 
     The batch's ``start_positions`` and ``end_positions`` are int32 [B]; an answer outside the
-    sequence is passed over. The loss in nats is the mean of both, and an answer is right where
+    sequence is ignored. The loss in nats is the mean of both, and an answer is right where
     both are. Where the batch has ``example_weights``, the loss is their weighted mean.
 
     Args:
@@ -152,7 +152,7 @@ class SpanCrossEntropy(SupervisedObjective):
         return {loss: tf.reduce_sum(weights), accuracy: tf.reduce_sum(is_inside)}
 
     def measure(self, batch: Batch, outputs: Batch) -> Means:
-        """The mean loss of start and end, and how often both are right."""
+        """The mean loss of start and end, and the share of answers with both right."""
         starts, ends, is_inside = _spans(batch)
         losses, is_right = [], is_inside
         weights = tf.cast(is_inside, tf.float32)
@@ -187,8 +187,40 @@ def _means(weights: dict[str, tf.Tensor], totals: Iterable[tf.Tensor]) -> Means:
     return {name: WeightedMean(total, weight) for (name, weight), total in pairs}
 
 
+class SumOf(SupervisedObjective):
+    """The sum of several objectives of one model.
+
+    Args:
+        required: The one whose labels every batch has.
+        optional: Others by the key of their labels; left out where a batch has no such key.
+    """
+
+    def __init__(
+        self, required: SupervisedObjective, optional: dict[str, SupervisedObjective]
+    ) -> None:
+        self.required, self.optional = required, optional
+        self.names = (*required.names, *(n for each in optional.values() for n in each.names))
+
+    def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """The weights of all objectives that the batch has labels for."""
+        found: dict[str, tf.Tensor] = {}
+        for each in self._of(batch):
+            found |= each.weights(batch)
+        return found
+
+    def measure(self, batch: Batch, outputs: Batch) -> Means:
+        """The means of all objectives that the batch has labels for."""
+        means: Means = {}
+        for each in self._of(batch):
+            means |= each.measure(batch, outputs)
+        return means
+
+    def _of(self, batch: Batch) -> list[SupervisedObjective]:
+        return [self.required, *(each for key, each in self.optional.items() if key in batch)]
+
+
 def _spans(batch: Batch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Starts and ends, int32 [B], and whether both lie in the sequence."""
+    """The starts and ends, int32 [B], and whether both are within the sequence."""
     length = tf.shape(batch["input_ids"])[1]
     starts, ends = (tf.cast(batch[f"{edge}_positions"], tf.int32) for edge in ("start", "end"))
     return starts, ends, (starts >= 0) & (starts < length) & (ends >= 0) & (ends < length)
