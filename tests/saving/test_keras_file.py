@@ -133,6 +133,7 @@ def test_progress_is_told(tmp_path: Path) -> None:
         assert_told_of_progress(tmp_path / name)
 
 
+@pytest.mark.system
 def test_compiled_model_that_keras_saved_opens(tmp_path: Path) -> None:
     model = make_model(dtype="mixed_bfloat16", packed=True)
     model.compile()
