@@ -254,5 +254,5 @@ def test_nothing_of_a_model_is_left_out_where_nobody_knows_how_to_write_it(
     monkeypatch.setattr(BertModel, "assets", None)
     with pytest.raises(InputError, match=r"bert_keras\.saving writes and reads; import it"):
         model.save(tmp_path / "m.keras")
-    with pytest.raises(ValueError, match=r"bert_keras\.saving writes and reads; import it"):  # by which Keras tells it
+    with pytest.raises(ValueError, match=r"bert_keras\.saving writes and reads; import it"):
         keras.saving.load_model(tmp_path / "whole.keras")
