@@ -1,4 +1,4 @@
-"""Arithmetics for serving; they save what only training needs."""
+"""Arithmetics for serving and for phones; they leave out what only training needs."""
 
 import math
 
@@ -20,7 +20,7 @@ class Inference(Arithmetic):
         return 0.5 * x * (1.0 + tf.math.erf(x * math.sqrt(0.5)))
 
     def add_bias(self, tokens: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-        """By one operation, which is fused with the product before it."""
+        """One operation, which is fused with the product before it."""
         return tf.nn.bias_add(tokens, bias)
 
 
@@ -31,7 +31,7 @@ class OneDNN(Inference):
     """
 
     def layer_norm(self, layer: keras.layers.LayerNormalization, x: tf.Tensor) -> tf.Tensor:
-        """By a subgraph that grappler fuses to one operation.
+        """A subgraph that grappler fuses to one operation.
 
         Each row is a channel. The pattern is that of Keras 2 (remapper.cc, FindMklLayerNorm).
         """
@@ -55,7 +55,7 @@ class XNNPACK(Arithmetic):
     """Those of TFLite's operations that XNNPACK runs, in few subgraphs, on a phone."""
 
     def layer_norm(self, layer: keras.layers.LayerNormalization, x: tf.Tensor) -> tf.Tensor:
-        """By the definition: 9 operations of TFLite, where Keras's form takes 11.
+        """The definition: 9 operations of TFLite, where Keras's form takes 11.
 
         With L2_NORMALIZATION there were 5, but XNNPACK does not have it: each would split the
         graph, which is slower.
@@ -65,12 +65,12 @@ class XNNPACK(Arithmetic):
         return centred * tf.math.rsqrt(variance + layer.epsilon) * layer.gamma + layer.beta
 
     def add_bias(self, tokens: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-        """By one operation."""
+        """One operation."""
         return tf.nn.bias_add(tokens, bias)
 
     def split_heads(
         self, products: tf.Tensor, shape: Shape, count: int, heads: int
     ) -> list[tf.Tensor]:
-        """By a split: XNNPACK has no UNPACK, and each would split the graph."""
+        """A split: XNNPACK has no UNPACK, and each would split the graph."""
         split = tf.reshape(products, [*shape, count * heads, products.shape[-1] // (count * heads)])
         return tf.split(tf.transpose(split, [0, 2, 1, 3]), count, axis=1)

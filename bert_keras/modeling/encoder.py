@@ -76,7 +76,7 @@ class Attention(BertLayer):
             InputError: When self-attention has a cache and no mask.
         """
         layout = Layout(*layout)  # Keras makes a list of it when it loads a functional model
-        seen = layout
+        memory_layout = layout
         if memory is None:
             query_BxNxLxK, key_BxNxSxK, value_BxNxSxK = self._project(query, layout, 0, 3)
             if cache is not None:
@@ -85,10 +85,10 @@ class Attention(BertLayer):
                 if attention_mask is None:
                     raise InputError("tokens that follow others need the attention_mask of all")
         else:
-            seen = Layout(*memory[1])
+            memory_layout = Layout(*memory[1])
             (query_BxNxLxK,) = self._project(query, layout, 0, 1)
-            key_BxNxSxK, value_BxNxSxK = cache or self._project(memory[0], seen, 1, 3)
-        mask = attention_mask or Mask(seen.attention_mask)
+            key_BxNxSxK, value_BxNxSxK = cache or self._project(memory[0], memory_layout, 1, 3)
+        mask = attention_mask or Mask(memory_layout.attention_mask)
         context_BxNxLxK, weights_BxNxLxS = self._attend(
             query_BxNxLxK, key_BxNxSxK, value_BxNxSxK, mask, dropout_seed
         )
@@ -119,7 +119,7 @@ class Attention(BertLayer):
         mask: Mask,
         dropout_seed: tf.Tensor | None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """softmax(Q Kᵀ / √K + mask) V (Vaswani et al. 2017, equation 1), and the softmax."""
+        """softmax(Q Kᵀ / √d_k + mask) V (Vaswani et al. 2017, equation 1), and the softmax."""
         scores = tf.matmul(query * query.shape[-1] ** -0.5, key, transpose_b=True)
         bias = mask.bias(scores, self.arithmetic.masked_score)
         weights = tf.cast(tf.nn.softmax(tf.cast(scores, tf.float32) + bias), value.dtype)

@@ -10,7 +10,7 @@ from bert_keras.objectives import IGNORED_LABEL, spread_weights
 _SCORES = {"softmax": tf.nn.softmax, "sigmoid": tf.sigmoid, "none": tf.identity}
 
 
-class _Fed:
+class _Adapted:
     """What a loss and a metric share: how they are fed.
 
     - What is Keras's own gets scores: the softmax or sigmoid of the logits. Made with
@@ -55,7 +55,7 @@ class _Fed:
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
-class FedMetric(_Fed, keras.metrics.Metric):
+class AdaptedMetric(_Adapted, keras.metrics.Metric):
     """A metric of ``compile(metrics=...)`` on logits.
 
     Args:
@@ -93,7 +93,7 @@ class FedMetric(_Fed, keras.metrics.Metric):
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
-class FedLoss(_Fed, keras.losses.Loss):
+class AdaptedLoss(_Adapted, keras.losses.Loss):
     """A loss of ``compile(loss=...)`` on logits.
 
     Args:

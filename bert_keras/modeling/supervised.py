@@ -10,7 +10,7 @@ import tensorflow as tf
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.labels import Labelled, listed
-from bert_keras.modeling.measures import FedLoss, FedMetric
+from bert_keras.modeling.measures import AdaptedLoss, AdaptedMetric
 from bert_keras.modeling.model import BertModel
 from bert_keras.objectives import (
     EXAMPLE_WEIGHTS,
@@ -88,7 +88,7 @@ class SupervisedModel(Labelled, BertModel):
                 output is named that the model has not.
         """
         if optimizer is None:
-            from bert_keras.optimizers import AdamW  # only here: models know no optimizer
+            from bert_keras.optimizers import AdamW  # here alone, for the default
 
             optimizer = AdamW(1e-4)
         if getattr(optimizer, "loss_scaling", False):
@@ -101,10 +101,10 @@ class SupervisedModel(Labelled, BertModel):
         self.loss = self._compile_loss = self._compile_metrics = None
         super().compile(
             optimizer,
-            loss=self._fed(loss, FedLoss, "loss"),
+            loss=self._fed(loss, AdaptedLoss, "loss"),
             loss_weights=self._fed(loss_weights, float, "loss_weights"),
-            metrics=self._fed(metrics, FedMetric, "metrics"),
-            weighted_metrics=self._fed(weighted_metrics, FedMetric, "weighted_metrics"),
+            metrics=self._fed(metrics, AdaptedMetric, "metrics"),
+            weighted_metrics=self._fed(weighted_metrics, AdaptedMetric, "weighted_metrics"),
             jit_compile=jit_compile,
             **kwargs,
         )

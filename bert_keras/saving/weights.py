@@ -56,7 +56,7 @@ class Plan(NamedTuple):
 
 
 def weights_to_save(model: BertModel, family: Family, names: Names) -> list[tuple[Weight, Any]]:
-    """The arrays of a file that each weight of a model becomes, and its value.
+    """Each weight of a model as the arrays that a file holds for it, and its value.
 
     Adapters (LoRA) are merged into the weights that they adapt; no file format has them.
 

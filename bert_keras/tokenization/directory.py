@@ -10,7 +10,7 @@ from typing import Any
 from bert_keras.errors import InputError
 from bert_keras.files import read_json_object, write_bytes_atomic, write_text_atomic
 from bert_keras.tokenization import vocabulary
-from bert_keras.tokenization.casing import Casing, guess_casing, say_casing
+from bert_keras.tokenization.casing import Casing, guess_casing, log_casing
 
 _logger = logging.getLogger("bert_keras")
 
@@ -144,11 +144,11 @@ def _casing(directory: Path, config: dict[str, Any], vocab: list[str]) -> Casing
     pipeline = directory / PIPELINE_FILE
     found = _pipeline_casing(read_json_object(pipeline)) if pipeline.exists() else None
     if found is not None:
-        say_casing(directory, found, f"{PIPELINE_FILE} says so")
+        log_casing(directory, found, f"{PIPELINE_FILE} says so")
         return found
     if not (directory / CONFIG_FILE).exists():
         return guess_casing(vocab, directory)
-    say_casing(directory, named, f"{CONFIG_FILE} has no do_lower_case, as in transformers")
+    log_casing(directory, named, f"{CONFIG_FILE} has no do_lower_case, as in transformers")
     return named
 
 

@@ -123,9 +123,8 @@ def pretraining_phases(
     train_texts, held_out = corpus.split(config.data.eval_fraction)
     phases: list[PretrainingPhase] = []
     for data, batch_size, last_step in config.phases():
-        seed = fold_in(
-            config.train.seed, f"stage {len(phases)}"
-        )  # another word would change every seed
+        # "stage", though they are phases: another word would change every seed.
+        seed = fold_in(config.train.seed, f"stage {len(phases)}")
         phases.append(
             PretrainingPhase(
                 PretrainingBatches(train_texts, data, batch_size, seed, host),

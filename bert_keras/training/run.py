@@ -51,9 +51,12 @@ class Run:
     In this order::
 
         with run.agreement(...):        # all workers read the same
+            config = run.with_start(config, model)
             run.set_sources(config, data)
         with run.locked():
             if not run.is_finished():
+                start = run.start()     # the base model, where there is one
+                ...                     # a model and an optimizer
                 run.begin(config, model)
                 ...                     # training in run.workdir
                 with run.finishing() as path:

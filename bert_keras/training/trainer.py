@@ -1,4 +1,4 @@
-"""The training loop of every command."""
+"""The training loop of pre-training and fine-tuning."""
 
 import logging
 import time
@@ -60,7 +60,7 @@ class Trainer:
     ) -> None:
         self.model, self.optimizer, self.strategy = model, optimizer, strategy
         self.train, self.watch = config.train, config.watch
-        self.checkpoint = config.checkpoint
+        self.checkpoint_settings = config.checkpoint
         self.checkpoints = Checkpoints(
             workdir / CHECKPOINTS_FOLDER, config.checkpoint.keep, is_writer=is_chief(strategy)
         )
@@ -175,7 +175,7 @@ class Trainer:
         intervals = (
             self.train.log_every_steps,
             self.train.eval_every_steps,
-            self.checkpoint.every_steps,
+            self.checkpoint_settings.every_steps,
         )
         ends = [last_step, *(step + every - step % every for every in intervals if every)]
         return min(self.train.steps_per_call, min(ends) - step)
@@ -206,9 +206,9 @@ class Trainer:
         return logs
 
     def _is_time_to_save(self, before: int, step: int) -> bool:
-        minutes = self.checkpoint.every_minutes
+        minutes = self.checkpoint_settings.every_minutes
         is_late = bool(minutes) and time.monotonic() - self._saved_at >= 60 * minutes
-        return is_late or _has_passed(before, step, self.checkpoint.every_steps)
+        return is_late or _has_passed(before, step, self.checkpoint_settings.every_steps)
 
     def _save(self, number: int, step: int, window: Window) -> None:
         """Check the losses and begin to write a checkpoint."""

@@ -134,12 +134,12 @@ def test_a_base_whose_content_changed_is_refused_and_the_file_named(
     before = content(interrupted)
     whole = vocabulary.read_text()
     vocabulary.write_text("\n".join(pieces))
-    assert "(vocab.txt is another)" in refused(capsys, *finetune(made, interrupted, base))
+    assert "(vocab.txt differs)" in refused(capsys, *finetune(made, interrupted, base))
     vocabulary.write_text(whole)
     weights = load_file(base / "model.safetensors")
     name = max(weights)
     save_file(weights | {name: weights[name] + np.float32(1e-3)}, base / "model.safetensors")
-    assert "(model.safetensors is another)" in refused(capsys, *finetune(made, interrupted, base))
+    assert "(model.safetensors differs)" in refused(capsys, *finetune(made, interrupted, base))
     assert content(interrupted) == before
 
 
@@ -200,7 +200,7 @@ class TestAFinishedRun:
         os.truncate(weights, weights.stat().st_size - 100)
         cut = weights.read_bytes()
         line = refused(capsys, *again)
-        assert "is not as the run wrote it (model.safetensors is another); put it back" in line
+        assert "is not as the run wrote it (model.safetensors differs); put it back" in line
         assert weights.read_bytes() == cut
 
 
