@@ -80,8 +80,8 @@ def guess_casing(vocab: Iterable[str], where: Path) -> Casing:
     """The casing of a vocabulary where no file names it; logged with the reason.
 
     Words with capitals need single capital letters in the vocabulary, or they become [UNK]. So it
-    is cased where it has the capitals of enough small letters. Whole words decide where there are no letters
-    at all. Tokens in brackets, such as ``[MASK]`` or ``<S>``, do not count as words.
+    is cased where it has the capitals of enough small letters. Whole words decide where there are
+    no letters at all. Tokens in brackets, such as ``[MASK]`` or ``<S>``, do not count as words.
 
     Args:
         vocab: The word pieces.
