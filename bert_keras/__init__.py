@@ -9,9 +9,13 @@ The names are imported at their first use (PEP 562), so that ``import bert_keras
 """
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
+import wrapt
+
 from bert_keras._version import __version__
+from bert_keras.errors import InputError
 
 if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py compares
     from bert_keras.config import (
@@ -139,8 +143,28 @@ if not TYPE_CHECKING:  # type checkers shall report other names as errors
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
         globals()[name] = value
+        if "keras" in sys.modules:
+            _register_classes()
         return value
 
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def _register_classes(keras: Any = None) -> None:
+    """Let Keras open files that hold classes of ours, once both are imported in either order.
+
+    Where a module of ours is what imports Keras, the name that is asked for comes first.
+    """
+    ours = [module for name, module in sys.modules.items() if name.startswith(f"{__name__}.")]
+    if any(getattr(module.__spec__, "_initializing", False) for module in ours):
+        return
+    try:
+        for package in ("modeling", "optimizers", "saving"):
+            importlib.import_module(f"{__name__}.{package}")
+    except InputError:
+        pass  # another backend of Keras's: said by what is asked of us, not by ``import keras``
+
+
+wrapt.register_post_import_hook(_register_classes, "keras")

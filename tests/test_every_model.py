@@ -25,7 +25,8 @@ from bert_keras.config import ArithmeticConfig
 from bert_keras.config.run import PRECISIONS
 from bert_keras.errors import InputError
 from bert_keras.export import export_saved_model, export_tflite
-from bert_keras.modeling.model import BertModel, SupervisedModel
+from bert_keras.modeling.model import BertModel
+from bert_keras.modeling.supervised import SupervisedModel
 from bert_keras.objectives import SoftmaxCrossEntropy, SupervisedObjective, TrainStep, total_loss
 from bert_keras.saving.families import family, register_model
 from bert_keras.saving.files import FORMATS

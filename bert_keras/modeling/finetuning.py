@@ -13,16 +13,18 @@ from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.headed import HeadedModel
 from bert_keras.modeling.heads import Classifier
+from bert_keras.modeling.inputs import SEQUENCES
 from bert_keras.objectives import (
+    IGNORED_LABEL,
     Batch,
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
     SpanCrossEntropy,
     SquaredError,
     SupervisedObjective,
+    sequence_length,
 )
 
-_SEQUENCES = ("input_ids", "attention_mask", "token_type_ids")
 PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
 FUNCTIONS = ("none", "sigmoid", "softmax")
 
@@ -79,11 +81,12 @@ class _LabellingModel(HeadedModel):
     """
 
     heads: ClassVar[dict[str, type]] = {"classifier": Classifier}
+    label_keys: ClassVar[dict[str, str]] = {"logits": "labels"}
 
     def __init__(
         self,
         config: BertConfig,
-        seed: int = 0,
+        seed: int | None = 0,
         packed: bool = False,
         labels: int | Sequence[str] = 2,
         classifier_dropout: float | None = None,
@@ -138,7 +141,7 @@ class BertForSequenceClassification(_LabellingModel):
     def __init__(
         self,
         config: BertConfig,
-        seed: int = 0,
+        seed: int | None = 0,
         packed: bool = False,
         labels: int | Sequence[str] = 2,
         problem_type: str | None = None,
@@ -155,10 +158,10 @@ class BertForSequenceClassification(_LabellingModel):
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
         """The logits of the texts or pairs."""
-        shape = tf.shape(inputs["input_ids"])
-        has_windows = inputs["input_ids"].shape.rank == 3
+        has_windows = "input_ids" in inputs and inputs["input_ids"].shape.rank == 3
         if has_windows:
-            inputs = {name: _merge_windows(inputs[name]) for name in _SEQUENCES if name in inputs}
+            shape = tf.shape(inputs["input_ids"])
+            inputs = {name: _merge_windows(inputs[name]) for name in SEQUENCES if name in inputs}
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         logits = self.classifier(self.encoder.pool(tokens, layout), seed)
@@ -167,15 +170,18 @@ class BertForSequenceClassification(_LabellingModel):
             logits = _mean_over_windows(logits, is_there)
         return {"logits": logits}
 
+    @property
+    def score_function(self) -> str:
+        """``function_to_apply``."""
+        return self.function_to_apply
+
     def supervised_objective(self) -> SupervisedObjective:
         """The loss of the problem type."""
         if self.problem_type == "regression":
             return SquaredError("regression")
         if self.problem_type == "multi_label_classification":
             return SigmoidCrossEntropy("classification")
-        return SoftmaxCrossEntropy(
-            "classification", loss_weights="example_weights", arithmetic=self.arithmetic
-        )
+        return SoftmaxCrossEntropy("classification", arithmetic=self.arithmetic)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -232,6 +238,10 @@ class BertForQuestionAnswering(HeadedModel):
     """
 
     heads: ClassVar[dict[str, type]] = {"span_head": Classifier}
+    label_keys: ClassVar[dict[str, str]] = {
+        "start_logits": "start_positions",
+        "end_logits": "end_positions",
+    }
     with_pooler = False
     token_outputs = ("start_logits", "end_logits")
 
@@ -248,6 +258,15 @@ class BertForQuestionAnswering(HeadedModel):
             "start_logits": logits[:, :, 0] + padding,
             "end_logits": logits[:, :, 1] + padding,
         }
+
+    def targets(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """The positions by output; -100 where either lies outside the sequence."""
+        targets = super().targets(batch)
+        positions = {name: tf.cast(each, tf.int32) for name, each in targets.items()}
+        length = sequence_length(batch)
+        is_inside = [(each >= 0) & (each < length) for each in positions.values()]
+        is_inside = is_inside[0] & is_inside[1]
+        return {name: tf.where(is_inside, each, IGNORED_LABEL) for name, each in positions.items()}
 
     def supervised_objective(self) -> SupervisedObjective:
         """The mean loss of start and end, and how often both are right."""

@@ -7,7 +7,8 @@ import keras
 
 from bert_keras.config import BertConfig
 from bert_keras.modeling.encoder import BertEncoder
-from bert_keras.modeling.model import BertModel, SupervisedModel
+from bert_keras.modeling.model import BertModel
+from bert_keras.modeling.supervised import SupervisedModel
 
 
 class HeadedModel(SupervisedModel):
@@ -17,7 +18,7 @@ class HeadedModel(SupervisedModel):
     with_pooler = True
 
     def __init__(
-        self, config: BertConfig, seed: int = 0, packed: bool = False, **kwargs: Any
+        self, config: BertConfig, seed: int | None = 0, packed: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(config, seed, packed, **kwargs)
         (self.encoder,) = make_encoders(self, "encoder", with_pooler=self.with_pooler)

@@ -45,7 +45,8 @@ class Configured:
 
     Attributes:
         config: The architecture.
-        seed: Fixes the initial weights and the dropout masks.
+        seed: Fixes the initial weights and the dropout masks. ``None`` draws one, which
+            ``keras.utils.set_random_seed`` fixes.
         arithmetic: The operations that the layers compute in; not part of what is saved.
         initialize: Whether initial weights were drawn; not part of what is saved. Else they are
             zeros, for a model whose weights are all read from a file: drawing those of a BERT-base
@@ -57,7 +58,7 @@ class Configured:
     def __init__(
         self,
         config: BertConfig,
-        seed: int = 0,
+        seed: int | None = 0,
         *,
         arithmetic: Arithmetic = PLAIN,
         initialize: bool = True,
@@ -65,6 +66,8 @@ class Configured:
     ) -> None:
         super().__init__(**kwargs)
         self.config = config
+        if seed is None:
+            seed = int(keras.random.randint((), 0, 2**31 - 1))
         self.seed = seed
         self.arithmetic = arithmetic
         self.initialize = initialize
@@ -169,7 +172,7 @@ class BertEmbeddings(BertLayer):
 
     def call(
         self,
-        input_ids: tf.Tensor,
+        words: tf.Tensor,
         token_type_ids: tf.Tensor,
         layout: Layout,
         dropout_seed: tf.Tensor | None = None,
@@ -177,7 +180,7 @@ class BertEmbeddings(BertLayer):
         """The embeddings of a batch.
 
         Args:
-            input_ids: int32 [B, L].
+            words: Their ids, int32 [B, L], or in place of the table's rows vectors [B, L, H].
             token_type_ids: int32 [B, L], 0 in sentence A, 1 in sentence B.
             layout: Of the tokens.
             dropout_seed: int64 [2], (step, replica), in training.
@@ -186,9 +189,10 @@ class BertEmbeddings(BertLayer):
             [T, H] in the compute dtype.
         """
         layout = Layout(*layout)  # Keras makes a list of it when it loads a functional model
-        positions = tf.zeros_like(input_ids) + tf.range(tf.shape(input_ids)[1])
+        positions = tf.zeros_like(token_type_ids) + tf.range(tf.shape(token_type_ids)[1])
+        words = layout.to_tokens(words)
         summed = (
-            lookup(self.word_embeddings, layout.to_tokens(input_ids))
+            (words if words.dtype.is_floating else lookup(self.word_embeddings, words))
             + lookup(self.position_embeddings, layout.to_tokens(positions))
             + lookup(self.token_type_embeddings, layout.to_tokens(token_type_ids))
         )

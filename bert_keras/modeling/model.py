@@ -1,6 +1,7 @@
-"""The base of all BERT models: construction, serialisation, compilation and loss."""
+"""The base of all BERT models: construction, serialisation and copies."""
 
 from collections import defaultdict
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
@@ -10,13 +11,17 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
+from bert_keras.modeling.inputs import SEQUENCES, as_batch
 from bert_keras.modeling.layers import Configured
 from bert_keras.modeling.random import DropoutSeeds
-from bert_keras.objectives import Batch, SupervisedObjective, total_loss
+from bert_keras.objectives import Batch
 
 if TYPE_CHECKING:  # a model is given its tokenizer; the encoder is a model itself
     from bert_keras.modeling.encoder import BertEncoder
     from bert_keras.tokenization import Tokenizer
+
+
+FROZEN = "frozen"  # in a serialised model: the layers that are not trained
 
 
 class Assets(Protocol):
@@ -49,7 +54,7 @@ class BertModel(Configured, keras.Model):
     """
 
     takes_pairs: ClassVar[bool] = True  # whether its input may be a pair of texts
-    needs_pairs: ClassVar[bool] = False  # whether it may not be a single text
+    needs_pairs: ClassVar[bool] = False  # whether its input must be a pair of texts
 
     built: bool
     config_class: ClassVar[type[BertConfig]] = BertConfig
@@ -68,12 +73,26 @@ class BertModel(Configured, keras.Model):
         self.built = True
 
     def __init__(
-        self, config: BertConfig, seed: int = 0, packed: bool = False, **kwargs: Any
+        self, config: BertConfig, seed: int | None = 0, packed: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(config, seed, **kwargs)
         self.packed = packed
         self.other_config: dict[str, Any] = {}
         self.other_files: dict[str, Any] = {}
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """As a layer's, on a batch in any form that ``as_batch`` takes."""
+        return super().__call__(as_batch(inputs, self.config.vocab_size), *args, **kwargs)
+
+    def export(self, filepath: str | Path, *args: Any, **kwargs: Any) -> None:
+        """As ``keras.Model.export``: a SavedModel of ids, of any batch size and length.
+
+        ``export_saved_model`` writes one that takes text.
+        """
+        specs = {name: keras.InputSpec("int32", (None, None)) for name in SEQUENCES}
+        if len(args) < 3:  # after format and verbose
+            kwargs.setdefault("input_signature", [specs])
+        super().export(filepath, *args, **kwargs)
 
     def tokenizer_or(self, given: "Tokenizer | None" = None) -> "Tokenizer":
         """The given tokenizer, else the model's own.
@@ -120,13 +139,15 @@ class BertModel(Configured, keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {
+        arguments = {
             "name": self.name,
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
             "config": self.config.to_dict(),
             "seed": self.seed,
             "packed": self.packed,
         }
+        frozen = [path for path, layer in _layers_of(self) if not layer.trainable]
+        return arguments | ({FROZEN: frozen} if frozen else {})
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
@@ -135,7 +156,30 @@ class BertModel(Configured, keras.Model):
         if isinstance(dtype, dict):
             dtype = keras.saving.deserialize_keras_object(dtype, custom_objects)
         own = cls.config_class.from_dict(config["config"])
-        return cls(**(config | {"config": own, "dtype": dtype}))
+        frozen = config.get(FROZEN, ())
+        arguments = {name: value for name, value in config.items() if name != FROZEN}
+        model = cls(**(arguments | {"config": own, "dtype": dtype}))
+        model.freeze(frozen)
+        return model
+
+    def freeze(self, frozen: Collection[str]) -> None:
+        """Train all layers but these, which are named by their paths in the model."""
+        for path, layer in _layers_of(self):
+            if layer.trainable == (path in frozen):  # it sets all the layers that are in it
+                layer.trainable = path not in frozen
+
+    def weight_values(self) -> dict[str, tf.Tensor]:
+        """The values of the weights by path; an adapter (LoRA) is merged into its weight.
+
+        What leaves a model as a file or a copy has these, so that it needs no adapters.
+        """
+        values = {weight.path: weight.value for weight in self.weights}
+        for _, layer in _layers_of(self):
+            if getattr(layer, "lora_enabled", False):
+                kernel = layer._kernel
+                values[kernel.path] = tf.cast(tf.convert_to_tensor(layer.kernel), kernel.dtype)
+                del values[layer.lora_kernel_a.path], values[layer.lora_kernel_b.path]
+        return values
 
     def copy(self, **changes: Any) -> Self:
         """A model of the same class with a copy of the weights.
@@ -148,8 +192,8 @@ class BertModel(Configured, keras.Model):
             >>> served = model.copy(dtype="bfloat16", arithmetic=OneDNN())  # doctest: +SKIP
         """
         copy = self.like(**changes)
-        for new, old in zip(copy.weights, self.weights, strict=True):
-            new.assign(tf.cast(old.value, new.dtype))
+        for new, value in zip(copy.weights, self.weight_values().values(), strict=True):
+            new.assign(tf.cast(value, new.dtype))
         return copy
 
     def like(self, **changes: Any) -> Self:
@@ -158,7 +202,7 @@ class BertModel(Configured, keras.Model):
             changes["config"] = changes["config"].to_dict()
         blank = {"arithmetic": self.arithmetic, "initialize": False}
         copy = type(self).from_config(self.get_config() | blank | changes)
-        paths = [[weight.path for weight in model.weights] for model in (self, copy)]
+        paths = [list(model.weight_values()) for model in (self, copy)]
         assert paths[0] == paths[1], "a model and its copy have different weights"
         copy.tokenizer = self.tokenizer
         copy.other_config |= self.other_config
@@ -186,77 +230,8 @@ class BertModel(Configured, keras.Model):
         return self.assets
 
 
-class SupervisedModel(BertModel):
-    """A model with an objective, which ``fit`` minimises.
-
-    The batches of ``model.fit(dataset)`` hold their labels.
-
-    Attributes:
-        objective: Its losses and measures; a trainer may be given another.
-        means: Keras's metrics, by the names of the objective.
-    """
-
-    token_outputs: tuple[str, ...] = ()  # the outputs that have a value for each token
-
-    def __init__(
-        self, config: BertConfig, seed: int = 0, packed: bool = False, **kwargs: Any
-    ) -> None:
-        super().__init__(config, seed, packed, **kwargs)
-        self.objective = self.supervised_objective()
-        self.means = {name: keras.metrics.Mean(name) for name in self.objective.names}
-
-    def supervised_objective(self) -> SupervisedObjective:
-        """The model's default objective."""
-        raise NotImplementedError(f"{type(self).__name__} has no objective of its own")
-
-    def compile(self, optimizer: Any = None, *, jit_compile: Any = None, **kwargs: Any) -> None:
-        """``keras.Model.compile`` with defaults for BERT.
-
-        Args:
-            optimizer: ``None`` for BERT's AdamW at a constant 1e-4.
-            jit_compile: ``None`` compiles with XLA on a GPU or TPU; on a CPU the plain graph is
-                faster.
-            **kwargs: Further arguments of ``keras.Model.compile``.
-        """
-        if optimizer is None:
-            from bert_keras.optimizers import AdamW  # here alone: models need no optimizer
-
-            optimizer = AdamW(1e-4)
-        if getattr(optimizer, "loss_scaling", False):
-            # With Keras's loss scaling too, gradients would be unscaled twice.
-            kwargs.setdefault("auto_scale_loss", False)
-        if jit_compile is None:
-            kinds = {device.device_type for device in tf.config.list_logical_devices()}
-            jit_compile = "auto" if kinds & {"GPU", "TPU"} else False
-        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile a loaded model as it was compiled when it was saved."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
-
-    def fit(self, x: Any = None, *args: Any, shuffle: Any = None, **kwargs: Any) -> Any:
-        """``keras.Model.fit``; ``shuffle=None`` keeps a data set's order without a warning."""
-        if shuffle is None:
-            shuffle = not isinstance(x, tf.data.Dataset)
-        return super().fit(x, *args, shuffle=shuffle, **kwargs)
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> tf.Tensor:
-        """This replica's part of the loss of a batch; updates the metrics."""
-        means = self.objective.measure(x, y_pred)
-        for name, mean in means.items():
-            self.means[name].update_state(mean.value(), sample_weight=mean.weight)
-        return total_loss(means)
-
-    def compute_metrics(self, x: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """The means so far, by ``compute_loss``, of the tasks that the batch has labels for."""
-        missing = self.means.keys() - self.objective.weights(x).keys()
-        results = self.get_metrics_result()
-        return {name: value for name, value in results.items() if name not in missing}
+def _layers_of(layer: keras.layers.Layer, path: str = "") -> Iterator[tuple[str, Any]]:
+    """A layer and all that are in it, with their paths in it; a layer comes before its own."""
+    yield path, layer
+    for inner in layer._layers:
+        yield from _layers_of(inner, f"{path}/{inner.name}" if path else inner.name)

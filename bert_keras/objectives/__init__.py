@@ -2,12 +2,15 @@
 
 import bert_keras.backend  # noqa: F401 - before Keras is imported
 from bert_keras.objectives.classification import (
+    EXAMPLE_WEIGHTS,
     IGNORED_LABEL,
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
     SpanCrossEntropy,
     SquaredError,
     SumOf,
+    sequence_length,
+    spread_weights,
 )
 from bert_keras.objectives.means import (
     Means,
@@ -27,6 +30,7 @@ from bert_keras.objectives.steps import (
 )
 
 __all__ = [
+    "EXAMPLE_WEIGHTS",
     "IGNORED_LABEL",
     "Batch",
     "Means",
@@ -44,5 +48,7 @@ __all__ = [
     "make_eval_step",
     "mean_values",
     "perplexity",
+    "sequence_length",
+    "spread_weights",
     "total_loss",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from bert_keras.errors import InputError
 from bert_keras.optimizers.loss_scale import LossScale
 
 NO_DECAY = ["bias", "gamma", "beta"]
@@ -78,6 +79,14 @@ class AdamW(keras.optimizers.AdamW):
         """Make the moments and, for a scaled loss, the state of the scale."""
         if not self.built and self.loss_scaling:
             self.loss_scale = LossScale(self.add_variable)
+        paths = [getattr(variable, "path", "") for variable in variables]
+        unused = [key for key in self.rate_factors if not any(p.startswith(key) for p in paths)]
+        if unused:
+            beginnings = dict.fromkeys(f"{path.split('/')[0]}/" for path in paths)
+            raise InputError(
+                f"rate_factors: no variable's path begins with {', '.join(map(repr, unused))}; "
+                f"they begin with {', '.join(beginnings)}"
+            )
         super().build(variables)
 
     def scale_loss(self, loss: tf.Tensor) -> tf.Tensor:
@@ -94,16 +103,28 @@ class AdamW(keras.optimizers.AdamW):
         """
         variables = trainable_variables or self._trainable_variables
         if not self.built:
-            self.build(list(variables))  # all of them, with a gradient or without
+            self.build(list(variables))  # of all, though some may have no gradient yet
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        if replicas > 1 and self.gradient_accumulation_steps:
+            raise InputError(
+                f"gradient_accumulation_steps={self.gradient_accumulation_steps}: Keras does not "
+                f"accumulate over {replicas} replicas; take a larger batch, or accumulate by "
+                "train.accumulation_steps of a recipe"
+            )
         present = [pair for pair in zip(grads, variables, strict=True) if pair[0] is not None]
         if present:
             grads, trainable_variables = zip(*present, strict=True)
-        if present and (self.clip_norm or self.loss_scale):
-            grads = self._after_reduction(list(grads))
         super().apply(grads, trainable_variables)
 
-    def _after_reduction(self, grads: list[tf.Tensor]) -> list[tf.Tensor]:
-        """The unscaled and clipped sum over the replicas, divided by their number."""
+    def _clip_gradients(self, grads: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Unscale and clip the sum over the replicas; each one's equal share of it is returned.
+
+        Keras calls it once for each update: with ``gradient_accumulation_steps``, on the mean over
+        the micro-batches.
+        """
+        grads = super()._clip_gradients(grads)
+        if not (self.clip_norm or self.loss_scale):
+            return grads
         context = tf.distribute.get_replica_context()
         replicas = context.num_replicas_in_sync if context else 1
         if replicas > 1:
