@@ -230,7 +230,7 @@ def run_tflite(options: argparse.Namespace) -> None:
     settings = _with_given(_config(options).tflite, given)
     model = _opened(options)
     from bert_keras.export import export_tflite
-    from bert_keras.export.tflite.exporter import table_rows
+    from bert_keras.export.tflite.measure import table_rows
 
     errors.print("converting, and measuring beside Keras")
     with without_notes():

@@ -17,6 +17,12 @@ TOLERANCE = 1e-4  # in float32
 _ROWS = 8  # texts that are compared at a time
 
 
+def largest_difference(given: np.ndarray, expected: np.ndarray) -> float:
+    """The largest difference of two arrays of one shape; relative to expected values above 1."""
+    scale = np.maximum(np.abs(expected), 1.0)
+    return float((np.abs(given - expected) / scale).max(initial=0))
+
+
 @dataclass
 class OwnLength:
     """How the exported answers differ from Keras's at the model's own length.
@@ -59,8 +65,7 @@ class OwnLength:
             self.other_answers += rows[::2] != rows[1::2]
         for name, theirs in expected.items():
             if theirs.dtype.kind == "f" and theirs.shape == given[name].shape:
-                size = np.maximum(np.abs(theirs), 1.0)
-                difference = float((np.abs(given[name] - theirs) / size).max(initial=0))
+                difference = largest_difference(given[name], theirs)
                 self.differences[name] = max(self.differences.get(name, 0.0), difference)
 
 
@@ -133,11 +138,7 @@ def _compare_rows(
     result: Comparison,
 ) -> None:
     """Adds some texts to the result."""
-    names = answers.text_inputs(answers.config)
-    inputs = {
-        name: np.array([text.encode() for text in column], object)
-        for name, column in zip(names, texts, strict=True)
-    }
+    inputs = answers.request(texts)
     encoded = session.run(TOKENIZE, inputs)
     host = answers.host_batch(texts)
     for name, array in host.items():
@@ -194,8 +195,7 @@ def _add_differences(answers: Answers, given: Arrays, expected: Arrays, result: 
                     f"the exported {name} are not finite numbers: with weights={weights} the "
                     "model cannot be served; nothing was written"
                 )
-            size = np.maximum(np.abs(theirs), 1.0)
-            difference = float((np.abs(ours - theirs) / size).max(initial=0))
+            difference = largest_difference(ours, theirs)
             differences[name] = max(differences.get(name, 0.0), difference)
         else:
             count = int(answers.is_other(name, given, expected, TOLERANCE).sum())

@@ -8,10 +8,49 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.export.sequences import at_least_one_column
-from bert_keras.export.windows import Windows
+from bert_keras.tasks.windows import window_counts, window_ranges
 from bert_keras.tokenization import Tokenizer
 
 Tensors = dict[str, tf.Tensor]
+
+
+class Windows(NamedTuple):
+    """Windows over the tokens of B texts, W in all, text by text.
+
+    Attributes:
+        text: The number of the text of each window, int32 [W].
+        number: Its number in its text, int32 [W].
+        start: Its first token, int32 [W].
+        end: Behind its last token, int32 [W].
+    """
+
+    text: tf.Tensor
+    number: tf.Tensor
+    start: tf.Tensor
+    end: tf.Tensor
+
+
+def cut_windows(lengths: tf.Tensor, sizes: tf.Tensor, stride: int) -> Windows:
+    """The windows of texts, by the rules of ``bert_keras.tasks.windows``.
+
+    Args:
+        lengths: The tokens of each text, int32 [B].
+        sizes: The most tokens of a window of each text, int32 [B].
+        stride: Tokens from one window to the next; no more than the size is taken.
+    """
+    counts = window_counts(lengths, sizes, stride, tf)
+    text = tf.repeat(tf.range(tf.shape(lengths)[0]), counts)
+    number = tf.range(tf.shape(text)[0]) - tf.gather(tf.cumsum(counts, exclusive=True), text)
+    lengths, sizes = tf.gather(lengths, text), tf.gather(sizes, text)
+    return Windows(text, number, *window_ranges(number, lengths, sizes, stride, tf))
+
+
+def tokens_read(sizes: tf.Tensor, stride: int, most: int) -> tf.Tensor:
+    """The tokens of each text that ``most`` windows hold together, int32 [B].
+
+    The other arguments are those of ``cut_windows``.
+    """
+    return sizes + (most - 1) * tf.minimum(sizes, stride)
 
 
 class Tokens(NamedTuple):
@@ -141,7 +180,7 @@ def sequences(
         # A batch of empty texts has no column to read from.
         table = tf.pad(table, [[0, 0], [0, 1]])
         token = tf.where(inside, start[:, None] + place, 0)
-        input_ids = tf.where(inside, _at(table, windows.text, token), input_ids)
+        input_ids = tf.where(inside, at_tokens(table, windows.text, token), input_ids)
     return at_least_one_column(
         {
             "input_ids": input_ids,
@@ -151,8 +190,32 @@ def sequences(
     )
 
 
-def _at(table: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
-    """``table[rows[w], columns[w, l]]``, [W, L]; the columns may be [1, L]."""
-    rows = rows[:, None] + tf.zeros_like(columns)
-    columns = columns + tf.zeros_like(rows)
-    return tf.gather_nd(table, tf.stack([rows, columns], axis=-1))
+def at_tokens(table: tf.Tensor, texts: tf.Tensor, tokens: tf.Tensor) -> tf.Tensor:
+    """The values of texts' tokens, ``table[texts[w], tokens[w, l]]``, [W, L].
+
+    Args:
+        table: A value for each token of each text, [B, N].
+        texts: The numbers of the texts, int32 [W].
+        tokens: The numbers of the tokens in them, int32 [W, L] or [1, L].
+    """
+    texts = texts[:, None] + tf.zeros_like(tokens)
+    tokens = tokens + tf.zeros_like(texts)
+    return tf.gather_nd(table, tf.stack([texts, tokens], axis=-1))
+
+
+def characters(
+    codes: tf.Tensor, splits: tf.Tensor, rows: tf.Tensor, starts: tf.Tensor, ends: tf.Tensor
+) -> tf.Tensor:
+    """The characters from ``starts`` to ``ends`` of the texts ``rows``, string [E].
+
+    Args:
+        codes: The code points of all texts, one after another, int32.
+        splits: Where those of each text begin, int32 [B + 1].
+        rows: The numbers of the texts, int32 [E].
+        starts: The first character of each part in its text, int32 [E].
+        ends: Behind its last character, int32 [E].
+    """
+    base = tf.gather(splits, rows)
+    ranges = tf.ragged.range(base + starts, base + ends)
+    parts: tf.Tensor = tf.strings.unicode_encode(tf.gather(codes, ranges), "UTF-8")
+    return parts

@@ -9,11 +9,11 @@ import tensorflow as tf
 
 from bert_keras._version import __version__
 from bert_keras.export.answers import Answers
-from bert_keras.export.batching import BATCHING_FILE, max_batch_size
 from bert_keras.export.comparison import TOLERANCE, Comparison
 from bert_keras.export.operations import packages_needed
 from bert_keras.export.outputs import Output
 from bert_keras.export.signatures import ServedModel
+from bert_keras.export.tf_serving import BATCHING_FILE, max_batch_size
 from bert_keras.tokenization import Tokenizer, WordPieceTokenizer
 
 Report = dict[str, Any]

@@ -8,18 +8,16 @@ from typing import Any
 import tensorflow as tf
 
 from bert_keras.arithmetic import Inference, OneDNN
-from bert_keras.config.checks import check_settings
 from bert_keras.config.export import SavedModelConfig
 from bert_keras.errors import InputError
 from bert_keras.export.answers import Answers, answers_of
-from bert_keras.export.batching import write_batching_parameters
 from bert_keras.export.comparison import compare
 from bert_keras.export.operations import check_operations
+from bert_keras.export.registry import with_settings
 from bert_keras.export.report import Report, describe
 from bert_keras.export.session import quiet
 from bert_keras.export.signatures import ServedModel
-from bert_keras.export.versions import next_version
-from bert_keras.export.warmup import write_warmup
+from bert_keras.export.tf_serving import next_version, write_batching_parameters, write_warmup
 from bert_keras.files import check_utf8, write_text_atomic
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.build import check_vocabulary_size
@@ -36,7 +34,7 @@ def export_saved_model(
     config: SavedModelConfig | None = None,
     **settings: Any,
 ) -> Report:
-    """Writes a model as a SavedModel that the stock TF Serving loads: text in, answers out.
+    """Write a model as a SavedModel that the stock TF Serving loads: text in, answers out.
 
     From Python ``tf.saved_model.load`` opens it after ``import tensorflow_text``, which registers
     the tokenizer's operations; with ``input="tokens"`` it takes ids and needs no such import.
@@ -66,17 +64,10 @@ def export_saved_model(
         >>> report["version"]
         'served/1'
     """
-    tokenizer = model.tokenizer_or(tokenizer)
-    path = Path(path)
-    check_utf8(path, "as TensorFlow asks")
-    if not set("[\\").isdisjoint(str(path)):
-        raise InputError(
-            f"{path}: TensorFlow opens nothing below a name with [ or \\; choose another"
-        )
+    tokenizer, path = model.tokenizer_or(tokenizer), Path(path)
+    _check_name(path)
     check_vocabulary_size(tokenizer, model.config, path)
-    config = config or SavedModelConfig()
-    check_settings(config, settings)
-    config = replace(config, **settings)
+    config = with_settings(config or SavedModelConfig(), settings)
     kind, own_config = answers_of(model, replace(config, max_length=None))
     kind, config = answers_of(model, config)
     answers = _trace(kind, model, tokenizer, config)
@@ -95,6 +86,15 @@ def export_saved_model(
         report = describe(version, answers, served, operations, comparison, folder)
         write_text_atomic(folder / REPORT_FILE, json.dumps(report, indent=2) + "\n")
     return report
+
+
+def _check_name(path: Path) -> None:
+    """Raise ``InputError`` for a name that TensorFlow cannot write to."""
+    check_utf8(path, "as TensorFlow asks")
+    if not set("[\\").isdisjoint(str(path)):
+        raise InputError(
+            f"{path}: TensorFlow opens nothing below a name with [ or \\; choose another"
+        )
 
 
 def _trace(

@@ -1,14 +1,24 @@
-"""From the logits of a text's windows to its best answers, as ``run_squad.py`` chooses them."""
+"""From the logits of windows to the best answers, as the original ``run_squad.py`` chooses them.
+
+``ranked`` is written in TensorFlow's operations, over many questions at a time: ``predict`` runs it
+as it is, and an exported graph has it inside.
+"""
 
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 from scipy.special import softmax
 
 from bert_keras.tasks.running import Outputs
 from bert_keras.tasks.task import Prediction
+
+# Odd, so that no two powers of it are alike modulo 2**64; the arithmetic is that of int64.
+_BASE = 0x9E3779B97F4A7C15 - (1 << 64)
+_MIX = 0xD1B54A32D192ED03 - (1 << 64)
+_AT_A_TIME = 128  # questions that are ranked together
 
 
 class Origin(NamedTuple):
@@ -25,89 +35,237 @@ class Origin(NamedTuple):
     is_best: np.ndarray
 
 
-class _Candidate(NamedTuple):
-    score: float
-    start: int
-    end: int
+class AnsweredWindows(NamedTuple):
+    """W windows over B texts, one text for each question, and what the model answers.
+
+    Tables are padded to the longest of them, with anything but for ``is_best``: False.
+
+    Attributes:
+        text: The number of the text of each, ascending, int32 [W].
+        first: The place of its first token in the sequence, int32 [W].
+        size: Its tokens, int32 [W].
+        start_logits: float64 [W, L].
+        end_logits: float64 [W, L].
+        is_best: Whether a token has more context here than in the other windows, bool [W, S].
+        starts: The first character of each token in its text, int32 [W, S].
+        ends: The one behind its last character, int32 [W, S].
+    """
+
+    text: tf.Tensor
+    first: tf.Tensor
+    size: tf.Tensor
+    start_logits: tf.Tensor
+    end_logits: tf.Tensor
+    is_best: tf.Tensor
+    starts: tf.Tensor
+    ends: tf.Tensor
 
 
-def best_answers(
-    text: str,
-    windows: Sequence[tuple[Origin, Outputs]],
+class Ranked(NamedTuple):
+    """A answers to the questions on B texts, text by text, the likeliest first.
+
+    Attributes:
+        text: The number of the text of each, int32 [A].
+        score: The sum of its two logits, float64 [A].
+        start: Its first character, int32 [A].
+        end: The one behind its last character, int32 [A]; no answer has no characters.
+    """
+
+    text: tf.Tensor
+    score: tf.Tensor
+    start: tf.Tensor
+    end: tf.Tensor
+
+
+def no_answer_scores(windows: AnsweredWindows, texts: tf.Tensor) -> tf.Tensor:
+    """The scores of no answer to the questions on B texts, float64 [B].
+
+    Each is the lowest of its windows.
+
+    Args:
+        windows: The windows.
+        texts: B.
+    """
+    sums = windows.start_logits[:, 0] + windows.end_logits[:, 0]
+    return tf.math.unsorted_segment_min(sums, windows.text, texts)
+
+
+def ranked(
+    windows: AnsweredWindows,
+    none: tf.Tensor,
+    codes: tf.Tensor,
+    splits: tf.Tensor,
     n_best: int,
     max_answer_length: int,
     no_answer_threshold: float,
-) -> Prediction:
-    """The answer to one question; ``Span`` says what is in it.
+) -> Ranked:
+    """The ``n_best`` answers to each question, of which no two have the same characters.
 
     Args:
-        text: The text.
-        windows: Its windows, each with ``start_logits`` and ``end_logits`` [L].
-        n_best: Most answers, and most starts and ends of each window that are looked at.
+        windows: The windows.
+        none: The scores of no answer.
+        codes: The characters of all texts, one after another, int32.
+        splits: Where those of each text begin, int32 [B + 1].
+        n_best: The most answers, and the most starts and ends of each window that are looked at.
         max_answer_length: Longest answer in tokens.
-        no_answer_threshold: No answer is given when its score exceeds the best one's by more;
-            with an infinite one it is no candidate.
+        no_answer_threshold: With an infinite one no answer is not an answer; else it always is.
     """
-    none = min(
-        float(outputs["start_logits"][0]) + float(outputs["end_logits"][0])
-        for _, outputs in windows
-    )
-    candidates = [
-        candidate
-        for origin, outputs in windows
-        for candidate in _candidates(origin, outputs, n_best, max_answer_length)
-    ]
+    found = _candidates(windows, n_best, max_answer_length)
     may_be_none = no_answer_threshold < math.inf
     if may_be_none:
-        candidates.append(_Candidate(none, 0, 0))
-    # Stable: of equal ones that of the first window, then with the likelier start.
-    candidates.sort(key=lambda candidate: -candidate.score)
-    best: dict[str, _Candidate] = {}
-    for candidate in candidates:
-        if len(best) == n_best:
-            break
-        best.setdefault(text[candidate.start : candidate.end], candidate)
+        zeros = tf.zeros_like(none, tf.int32)
+        empty = Ranked(tf.range(tf.size(none)), none, zeros, zeros)
+        found = Ranked(*(tf.concat(pair, axis=0) for pair in zip(found, empty, strict=True)))
+    # By text, then by score; of equal ones that of the first window, then with the likelier start.
+    order = tf.argsort(-found.score, stable=True)
+    order = tf.gather(order, tf.argsort(tf.gather(found.text, order), stable=True))
+    found = _at(found, order)
+    same = tf.stack([tf.cast(found.text, tf.int64), _hashes(found, codes, splits)], axis=1)
+    _, number = tf.raw_ops.UniqueV2(x=same, axis=[0])
+    different = tf.reduce_max(tf.concat([[-1], number], axis=0)) + 1
+    found = _at(found, tf.math.unsorted_segment_min(tf.range(tf.size(number)), number, different))
+    counts = tf.math.unsorted_segment_sum(tf.ones_like(found.text), found.text, tf.size(none))
+    first_of_text = tf.gather(tf.cumsum(counts, exclusive=True), found.text)
+    is_kept = tf.range(tf.size(found.text)) - first_of_text < n_best
     if may_be_none:
-        best.setdefault("", _Candidate(none, 0, 0))
+        is_kept |= found.start == found.end
+    return _at(found, tf.where(is_kept)[:, 0])
+
+
+def _at(answers: Ranked, places: tf.Tensor) -> Ranked:
+    return Ranked(*(tf.gather(column, places) for column in answers))
+
+
+def _candidates(windows: AnsweredWindows, n_best: int, max_answer_length: int) -> Ranked:
+    """The pairs of likely starts and ends of each window that can be an answer."""
+    size, before = windows.size[:, None], windows.first[:, None]
+
+    def likeliest(logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        missing = tf.maximum(n_best - tf.shape(logits)[1], 0)
+        padded = tf.pad(logits, [[0, 0], [0, missing]], constant_values=-np.inf)
+        values, places = tf.math.top_k(padded, n_best)
+        return values, places - before
+
+    start_values, firsts = likeliest(windows.start_logits)
+    end_values, lasts = likeliest(windows.end_logits)
+    is_best = tf.pad(windows.is_best, [[0, 0], [0, 1]])
+    place = tf.clip_by_value(firsts, 0, tf.shape(is_best)[1] - 1)
+    may_start = (firsts >= 0) & (firsts < size) & tf.gather(is_best, place, batch_dims=1)
+    may_end = (lasts >= 0) & (lasts < size)
+    length = lasts[:, None, :] - firsts[:, :, None]
+    can_be = may_start[:, :, None] & may_end[:, None, :]
+    can_be &= (length >= 0) & (length < max_answer_length)
+    found = tf.where(can_be)
+    window, of_start, of_end = found[:, 0], found[:, :2], tf.gather(found, [0, 2], axis=1)
+
+    def characters(table: tf.Tensor, tokens: tf.Tensor) -> tf.Tensor:
+        return tf.gather_nd(table, tf.stack([tf.cast(window, tokens.dtype), tokens], axis=1))
+
+    return Ranked(
+        tf.gather(windows.text, window),
+        tf.gather_nd(start_values, of_start) + tf.gather_nd(end_values, of_end),
+        characters(windows.starts, tf.gather_nd(firsts, of_start)),
+        characters(windows.ends, tf.gather_nd(lasts, of_end)),
+    )
+
+
+def _hashes(answers: Ranked, codes: tf.Tensor, splits: tf.Tensor) -> tf.Tensor:
+    """A number for the characters of each answer, the same only for the same ones, int64 [A].
+
+    A polynomial hash from sums over all characters before, so that no answer's characters need be
+    copied; that of two texts is the same by chance with odds of about 2**-60.
+    """
+    # Never 0, so that what is longer is another.
+    mixed = (tf.cast(codes, tf.int64) + 1) * _MIX
+    mixed = tf.bitwise.bitwise_xor(mixed, tf.bitwise.right_shift(mixed, tf.constant(29, tf.int64)))
+    powers = tf.math.cumprod(tf.fill(tf.shape(mixed), tf.constant(_BASE, tf.int64)))
+    sums = tf.concat([[tf.constant(0, tf.int64)], tf.cumsum(mixed * powers)], axis=0)
+    base = tf.gather(splits, answers.text)
+    first, last = base + answers.start, base + answers.end
+    # The later a text stands, the higher its powers; all are raised to the highest.
+    raised = tf.concat([[tf.constant(1, tf.int64)], powers], axis=0)
+    return (tf.gather(sums, last) - tf.gather(sums, first)) * tf.gather(
+        raised, tf.size(codes) - first
+    )
+
+
+def best_answers(
+    texts: Sequence[str],
+    windows: Sequence[Sequence[tuple[Origin, Outputs]]],
+    n_best: int,
+    max_answer_length: int,
+    no_answer_threshold: float,
+) -> list[Prediction]:
+    """The answers to questions; ``Span`` says what is in each.
+
+    Args:
+        texts: The text that answers each question.
+        windows: The windows of each, with ``start_logits`` and ``end_logits`` [L].
+        n_best: See ``ranked``.
+        max_answer_length: See ``ranked``.
+        no_answer_threshold: No answer is given when its score exceeds the best one's by more.
+    """
+    answers: list[Prediction] = []
+    for begin in range(0, len(texts), _AT_A_TIME):
+        some = texts[begin : begin + _AT_A_TIME]
+        answered = _on_host(windows[begin : begin + _AT_A_TIME])
+        codes = [np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<i4") for text in some]
+        splits = np.cumsum([0, *map(len, codes)], dtype=np.int32)
+        with tf.device("CPU"):  # small operations, and not all are to be had elsewhere
+            none = no_answer_scores(answered, len(some))
+            best = ranked(
+                answered, none, np.concatenate(codes), splits,
+                n_best, max_answer_length, no_answer_threshold,
+            )  # fmt: skip
+        ends = np.searchsorted(best.text.numpy(), np.arange(1, len(some)))
+        columns = (np.split(column.numpy(), ends) for column in best[1:])
+        for text, score, *own in zip(some, none.numpy().tolist(), *columns, strict=True):
+            answers.append(_answer(text, score, no_answer_threshold, *own))
+    return answers
+
+
+def _on_host(windows: Sequence[Sequence[tuple[Origin, Outputs]]]) -> AnsweredWindows:
+    """The windows of some texts as tables."""
+    flat = [window for own in windows for window in own]
+    origins, outputs = [origin for origin, _ in flat], [output for _, output in flat]
+    return AnsweredWindows(
+        text=np.repeat(np.arange(len(windows), dtype=np.int32), [len(own) for own in windows]),
+        first=np.array([origin.first for origin in origins], np.int32),
+        size=np.array([len(origin.offsets) for origin in origins], np.int32),
+        start_logits=_table([each["start_logits"] for each in outputs], np.float64, -np.inf),
+        end_logits=_table([each["end_logits"] for each in outputs], np.float64, -np.inf),
+        is_best=_table([origin.is_best for origin in origins], np.bool_, False),
+        starts=_table([origin.offsets[:, 0] for origin in origins], np.int32, 0),
+        ends=_table([origin.offsets[:, 1] for origin in origins], np.int32, 0),
+    )
+
+
+def _table(rows: Sequence[np.ndarray], dtype: type, padding: float) -> np.ndarray:
+    """Rows of several lengths as one array, [W, the longest]."""
+    table: np.ndarray = np.full((len(rows), max(map(len, rows), default=0)), padding, dtype)
+    for number, row in enumerate(rows):
+        table[number, : len(row)] = row
+    return table
+
+
+def _answer(
+    text: str,
+    none: float,
+    threshold: float,
+    scores: np.ndarray,
+    starts: np.ndarray,
+    ends: np.ndarray,
+) -> Prediction:
+    """The answer to one question, of its best ones."""
+    shares = softmax(scores) if len(scores) else scores
+    columns = (values.tolist() for values in (starts, ends, shares))
     nbest = [
-        {"answer": answer, "start": found.start, "end": found.end, "score": float(score)}
-        for (answer, found), score in zip(best.items(), _shares(best), strict=True)
+        {"answer": text[start:end], "start": start, "end": end, "score": share}
+        for start, end, share in zip(*columns, strict=True)
     ]
     # Where no two tokens can be an answer the original's stand-in has the score 0.
-    score = none - next((found.score for answer, found in best.items() if answer), 0.0)
-    is_none = may_be_none and score > no_answer_threshold
+    best = next((s for s, entry in zip(scores, nbest, strict=True) if entry["answer"]), 0.0)
+    is_none = threshold < math.inf and none - best > threshold
     empty = {"answer": "", "start": 0, "end": 0, "score": 0.0}
     chosen = next((entry for entry in nbest if (not entry["answer"]) == is_none), empty)
-    return chosen | {"no_answer_score": score, "nbest": nbest}
-
-
-def _shares(best: dict[str, _Candidate]) -> np.ndarray:
-    return softmax([candidate.score for candidate in best.values()]) if best else np.zeros(0)
-
-
-def _candidates(
-    origin: Origin, outputs: Outputs, n_best: int, max_answer_length: int
-) -> list[_Candidate]:
-    """The pairs of likely starts and ends of one window that can be an answer."""
-    starts, ends = (
-        np.argsort(-outputs[name], kind="stable")[:n_best]
-        for name in ("start_logits", "end_logits")
-    )
-    scores = (
-        outputs["start_logits"][starts].astype(np.float64)[:, None]
-        + outputs["end_logits"][ends].astype(np.float64)[None, :]
-    )
-    firsts, lasts = starts[:, None] - origin.first, ends[None, :] - origin.first
-    size = len(origin.offsets)
-    can_be = (firsts >= 0) & (firsts < size) & (lasts >= firsts) & (lasts < size)
-    can_be &= lasts - firsts < max_answer_length
-    is_best = np.append(origin.is_best, False)
-    can_be &= is_best[np.clip(firsts, 0, size)]
-    return [
-        _Candidate(
-            float(scores[row, column]),
-            int(origin.offsets[firsts[row, 0], 0]),
-            int(origin.offsets[lasts[0, column], 1]),
-        )
-        for row, column in np.argwhere(can_be)
-    ]
+    return chosen | {"no_answer_score": none - float(best), "nbest": nbest}

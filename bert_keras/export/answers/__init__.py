@@ -9,12 +9,11 @@ from bert_keras.export.answers import (  # noqa: F401 - they register themselves
     embeddings,
     labels,
     masked_lm,
-    next_sentence,
     span,
     tagging,
 )
 from bert_keras.export.answers.base import Answers, served
-from bert_keras.export.pairs import with_pair
+from bert_keras.export.registry import with_pair
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import task_of
 from bert_keras.tasks.registry import has_task

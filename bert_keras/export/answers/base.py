@@ -88,6 +88,12 @@ class Answers(ABC):
         width = len(self.text_inputs(self.config))
         return [[*texts[number:], *texts[:number]] for number in range(width)]
 
+    def request(self, texts: Texts) -> Arrays:
+        """Texts, a list for each of ``text_inputs``, as a server is sent them."""
+        names = self.text_inputs(self.config)
+        columns = (np.array([text.encode() for text in column], object) for column in texts)
+        return dict(zip(names, columns, strict=True))
+
     def comparison_length(self) -> int:
         """The tokens of the longest text that is compared: some must be cut."""
         assert self.config.max_length is not None

@@ -1,19 +1,22 @@
-"""Answers for a whole text or pair: a label, several labels, a number."""
+"""Answers for a whole text or pair: a label, several labels, a number, whether B follows A."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+from scipy.special import softmax
 
 from bert_keras.errors import InputError
 from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, repeated, served
-from bert_keras.export.long_texts import ids_of, sequences
+from bert_keras.export.long_texts import cut_windows, ids_of, sequences
 from bert_keras.export.outputs import (
     CLASSES,
     GIVEN_LABELS,
     LABEL,
     NAMES,
+    NEXT_SENTENCE,
     NUMBER,
     NUMBERS,
     PROBABILITIES,
@@ -21,7 +24,7 @@ from bert_keras.export.outputs import (
     arrays_of,
 )
 from bert_keras.export.sequences import within_limit
-from bert_keras.export.windows import cut_windows
+from bert_keras.modeling import BertForNextSentencePrediction
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import Classification, MultiLabel, Regression, predict, task_of
 from bert_keras.tasks.multi_label import THRESHOLD
@@ -75,7 +78,7 @@ class _TextAnswers(Answers):
         stride, most = overlapping(room), self.task.max_windows
         ids, lengths = ids_of(self.graph_tokenizer, texts[0], room + (most - 1) * stride)
         sizes = tf.fill(tf.shape(lengths), room)
-        windows = cut_windows(lengths, sizes, stride, most)
+        windows = cut_windows(lengths, sizes, stride)
         batch = sequences(windows, ids, self.tokenizer)
         logits = self.logits(within_limit(batch, self.config.max_request_tokens))
         sums = tf.math.segment_sum(logits, windows.text)
@@ -119,14 +122,7 @@ class ClassificationAnswers(_TextAnswers):
 
     def from_logits(self, logits: tf.Tensor) -> Tensors:
         """The likeliest label and the probability of each."""
-        probabilities = tf.nn.softmax(logits)
-        names = tf.constant(list(self.model.labels))
-        return {
-            "labels": tf.gather(names, tf.argmax(probabilities, axis=-1)),
-            "scores": tf.reduce_max(probabilities, axis=-1),
-            "probabilities": probabilities,
-            "classes": repeated(self.model.labels, probabilities),
-        }
+        return _likeliest(self.model.labels, logits)
 
 
 @served.register(MultiLabel)
@@ -165,3 +161,45 @@ class RegressionAnswers(_TextAnswers):
         if len(self.model.labels) == 1:
             return {"scores": logits[:, 0]}
         return {"scores": logits, "names": repeated(self.model.labels, logits)}
+
+
+@served.register(BertForNextSentencePrediction)
+class NextSentenceAnswers(Answers):
+    """Whether one text follows another (Devlin et al. 2018, section 3.1, task 2).
+
+    ``"next"`` or ``"random"``.
+    """
+
+    outputs = (LABEL, SCORE, PROBABILITIES, CLASSES)
+
+    @classmethod
+    def text_inputs(cls, config: Any) -> tuple[str, ...]:
+        """``text_a`` and the text that may follow it."""
+        return ("text_a", "text_b")
+
+    def from_ids(self, batch: Tensors) -> Tensors:
+        """The likelier of the two."""
+        logits = self.model(batch, training=False)["next_sentence_logits"]
+        return _likeliest(NEXT_SENTENCE, tf.cast(logits, tf.float32))
+
+    def expected(self, model: BertModel, texts: Texts) -> Arrays:
+        """The softmax of the model's logits."""
+        logits = model.forward(self.host_batch(texts))["next_sentence_logits"]
+        probabilities = softmax(np.asarray(tf.cast(logits, tf.float32), np.float64), axis=-1)
+        return {
+            "labels": np.array(NEXT_SENTENCE, object)[probabilities.argmax(axis=-1)],
+            "scores": probabilities.max(axis=-1),
+            "probabilities": probabilities,
+            "classes": np.tile(np.array(NEXT_SENTENCE, object), (len(probabilities), 1)),
+        }
+
+
+def _likeliest(labels: Sequence[str], logits: tf.Tensor) -> Tensors:
+    """The likeliest of some labels and the probability of each, from logits [B, labels]."""
+    probabilities = tf.nn.softmax(logits)
+    return {
+        "labels": tf.gather(tf.constant(list(labels)), tf.argmax(probabilities, axis=-1)),
+        "scores": tf.reduce_max(probabilities, axis=-1),
+        "probabilities": probabilities,
+        "classes": repeated(labels, probabilities),
+    }

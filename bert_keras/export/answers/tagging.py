@@ -9,15 +9,21 @@ from scipy.special import softmax
 from seqeval.metrics.sequence_labeling import end_of_chunk, start_of_chunk
 
 from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, repeated, served
-from bert_keras.export.answers.characters import characters
-from bert_keras.export.long_texts import Tokens, read_on_host, sequences, tokens_of
+from bert_keras.export.long_texts import (
+    Tokens,
+    characters,
+    cut_windows,
+    read_on_host,
+    sequences,
+    tokens_of,
+)
 from bert_keras.export.outputs import CLASSES, ENTITIES, TOKEN_PROBABILITIES
 from bert_keras.export.sequences import within_limit
-from bert_keras.export.windows import Windows, best_windows, cut_windows
 from bert_keras.export.words import Words, split_words
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import Tagging, predict, task_of
 from bert_keras.tasks.schemes import OUTSIDE, Scheme, type_of
+from bert_keras.tasks.windows import best_windows, overlapping, window_counts, window_ranges
 
 
 @served.register(Tagging)
@@ -89,23 +95,18 @@ class TaggingAnswers(Answers):
         assert self.config.max_length is not None
         return self.config.max_length - self.tokenizer.template.overhead(1)
 
-    def _stride(self) -> int:
-        room = self._room()
-        return max(1, room - room // 4)
-
     def _most_tokens(self) -> int:
-        return self._room() + (self.config.max_windows - 1) * self._stride()
+        return self._room() + (self.config.max_windows - 1) * overlapping(self._room())
 
     def _tags(self, tokens: Tokens, words: Words) -> tuple[tf.Tensor, tf.Tensor]:
         """The number and the probability of each word's tag, int32 and float64 [D]; -1 for none."""
-        sizes = tf.fill(tf.shape(tokens.lengths), self._room())
-        windows = cut_windows(tokens.lengths, sizes, self._stride(), self.config.max_windows)
+        room = self._room()
+        sizes = tf.fill(tf.shape(tokens.lengths), room)
+        windows = cut_windows(tokens.lengths, sizes, overlapping(room))
         batch = sequences(windows, tokens.ids, self.tokenizer)
         batch = within_limit(batch, self.config.max_request_tokens)
         logits = tf.cast(self.model(batch, training=False)["logits"], tf.float64)
-        width = tf.shape(tokens.ids)[1]
-        first = len(self.tokenizer.template.prefix)
-        own = _own_cells(windows, width, tf.shape(logits)[1], tf.shape(sizes)[0], first)
+        own = _own_cells(tokens, room, len(self.tokenizer.template.prefix), tf.shape(logits)[1])
         piece = _first_pieces(tokens, words)  # among the tokens of all texts, width each
         found = piece >= 0
         cell = tf.gather(own, tf.maximum(piece, 0))
@@ -221,18 +222,22 @@ def _chunk_tables(tags: list[str]) -> tuple[np.ndarray, np.ndarray]:
     return tables[0], tables[1]
 
 
-def _own_cells(
-    windows: Windows, width: tf.Tensor, length: tf.Tensor, texts: tf.Tensor, first: int
-) -> tf.Tensor:
-    """Where each token is answered: a number among the W x L places, int32 [texts * width + 1].
+def _own_cells(tokens: Tokens, room: int, first: int, length: tf.Tensor) -> tf.Tensor:
+    """Where each token is answered: a number among the W x L places, int32 [B * N + 1].
 
-    ``first`` is the place of a window's first token.
+    Args:
+        tokens: The tokens of the texts.
+        room: The most tokens of a window.
+        first: The place of a window's first token in its sequence.
+        length: L, the places of each sequence.
     """
-    own = tf.cast(tf.where(best_windows(windows, width)), tf.int32)
-    window, place = own[:, 0], own[:, 1]
-    token = tf.gather(windows.text, window) * width + tf.gather(windows.start, window) + place
-    cells = window * length + place + first
-    return tf.scatter_nd(token[:, None], cells, [texts * width + 1])
+    stride, lengths = overlapping(room), tokens.lengths[:, None]
+    place = tf.range(tf.shape(tokens.ids)[1])[None]
+    number = best_windows(place, lengths, room, stride, tf)
+    start, _ = window_ranges(number, lengths, room, stride, tf)
+    windows_before = tf.cumsum(window_counts(lengths, room, stride, tf), exclusive=True)
+    cells = (windows_before + number) * length + place - start + first
+    return tf.concat([tf.reshape(cells, [-1]), [0]], axis=0)  # something to gather from
 
 
 def _first_pieces(tokens: Tokens, words: Words) -> tf.Tensor:

@@ -3,7 +3,7 @@
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -254,9 +254,9 @@ class MaskedLMAnswers(IdAnswers):
 
     outputs = (PIECE_LOGITS,)
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: BertModel) -> None:
         super().__init__(model)
-        self.mask_id: int = model.tokenizer.mask_id
+        self.mask_id = model.tokenizer_or().mask_id
 
     def from_ids(self, model: BertModel, batch: Tensors) -> Tensors:
         """The head at one token of each row."""

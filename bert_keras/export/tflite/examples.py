@@ -6,9 +6,8 @@ from functools import cached_property
 from typing import Any
 
 from bert_keras.errors import InputError
-from bert_keras.export.pairs import trained_on
-from bert_keras.export.prose import PROSE
-from bert_keras.export.samples import SENTENCES
+from bert_keras.export.registry import trained_on
+from bert_keras.export.samples import PROSE, SENTENCES
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import AnsweringTask, Feature, answering, task_of
 from bert_keras.tasks.reading import TextExample, read_text_examples

@@ -9,10 +9,12 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.errors import InputError
+from bert_keras.export.comparison import largest_difference
 from bert_keras.export.tflite.answers import Arrays, IdAnswers
 from bert_keras.export.tflite.convert import operations_of
 from bert_keras.export.tflite.examples import Sequences
 from bert_keras.export.tflite.interpreter import TFLiteModel
+from bert_keras.modeling.model import BertModel
 from bert_keras.tasks.batches import collate
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.task import Prediction
@@ -20,6 +22,7 @@ from bert_keras.tasks.task import Prediction
 THREADS = (1, 2)
 _RUNS = 15  # of each variant and number of threads, in turn
 _KERAS_BATCH = 16
+_NAMES = {"none": "float32", "whole": "keras, whole"}
 
 
 @dataclass
@@ -57,10 +60,10 @@ class Judge:
     """
 
     def __init__(
-        self, model: Any, answers: IdAnswers, sequences: Sequences, length: int | None
+        self, model: BertModel, answers: IdAnswers, sequences: Sequences, length: int | None
     ) -> None:
         self.answers, self.sequences = answers, sequences
-        self.batches = batches_of(sequences.features, model.tokenizer.pad_id, length)
+        self.batches = batches_of(sequences.features, model.tokenizer_or().pad_id, length)
         self.expected = self._keras(model)
         self.keras = Measurement("keras", 4 * model.count_params())
         self.keras.accuracy = self._accuracy(self.expected)
@@ -87,8 +90,7 @@ class Judge:
                     raise InputError(
                         f"the {variant} file's {name} are not finite numbers; nothing was written"
                     )
-                scale = np.maximum(np.abs(values), 1.0)
-                difference = float((np.abs(ours[name] - values) / scale).max(initial=0))
+                difference = largest_difference(ours[name], values)
                 result.largest_difference = max(result.largest_difference, difference)
         result.agreement = self._agreement(given)
         result.accuracy = self._accuracy(given)
@@ -111,7 +113,7 @@ class Judge:
         for row, threads, _ in runners:
             row.milliseconds[threads] = 1000 * float(np.median(taken[row.variant, threads]))
 
-    def _keras(self, model: Any) -> list[Arrays]:
+    def _keras(self, model: BertModel) -> list[Arrays]:
         function = tf.function(
             lambda batch: self.answers.from_ids(model, batch),
             autograph=False,
@@ -120,7 +122,7 @@ class Judge:
         rows: list[Arrays] = []
         features = self.sequences.features
         for start in range(0, len(features), _KERAS_BATCH):
-            batch = collate(features[start : start + _KERAS_BATCH], model.tokenizer.pad_id)
+            batch = collate(features[start : start + _KERAS_BATCH], model.tokenizer_or().pad_id)
             batch = {name: batch[name] for name in ("input_ids", "attention_mask",
                                                     "token_type_ids")}  # fmt: skip
             outputs = function({name: tf.constant(value) for name, value in batch.items()})
@@ -192,3 +194,24 @@ def batches_of(features: Sequence[Feature], pad_id: int, length: int | None) -> 
     names = ("input_ids", "attention_mask", "token_type_ids")
     batches = (collate([feature], pad_id, length) for feature in features)
     return [{name: batch[name] for name in names} for batch in batches]
+
+
+def table_rows(report: dict[str, Any]) -> tuple[list[str], Sequence[list[str]]]:
+    """Header and rows of the report's table."""
+    metric = report["metric"]
+    header = ["variant", "MB", "ops", "difference", "agreement", metric, "1 thread", "2 threads"]
+    rows = []
+    for row in report["variants"]:
+        shares = [row["agreement"], row["accuracy"]]
+        rows.append(
+            [
+                _NAMES.get(row["variant"], row["variant"]),
+                f"{row['size'] / 1e6:.2f}",
+                str(row["operations"] or ""),
+                "" if row["variant"] in ("keras", "whole") else f"{row['largest_difference']:.2g}",
+                *("" if share is None else f"{share:.4f}" for share in shares),
+                *(f"{ms:.1f} ms" for ms in row["milliseconds"].values()),
+            ]
+        )
+        rows[-1] += [""] * (len(header) - len(rows[-1]))
+    return header, rows

@@ -9,9 +9,9 @@ plain install can do it; the tests let MediaPipe read them.
 import io
 import zipfile
 from collections.abc import Sequence
-from typing import Any
 
 import flatbuffers
+import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
 from bert_keras.errors import InputError
@@ -66,24 +66,34 @@ def with_metadata(
     entry.name, entry.buffer = METADATA, len(model.buffers)
     description = _describe(model, bool(labels), names_tokenizer)
     contents = [_content(buffer, data) for buffer in model.buffers]
-    model.buffers = [AlignedBuffer(data) for data in (*contents, description)]
     model.metadata = [*(model.metadata or []), entry]
-    builder = flatbuffers.Builder(len(data))
+    return with_files(packed(model, [*contents, description]), vocabulary, labels)
+
+
+def packed(model: schema.ModelT, contents: Sequence[bytes | np.ndarray | None]) -> bytes:
+    """The bytes of a TFLite model.
+
+    Args:
+        model: The model.
+        contents: What each of its buffers holds.
+    """
+    model.buffers = [_AlignedBuffer(content) for content in contents]
+    builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
-    return with_files(bytes(builder.Output()), vocabulary, labels)
+    return bytes(builder.Output())
 
 
-def _content(buffer: schema.BufferT, data: bytes) -> Any:
+def _content(buffer: schema.BufferT, data: bytes) -> bytes | np.ndarray | None:
     """What a buffer holds; ai-edge-quantizer puts large ones behind the model."""
     if buffer.offset > 1:  # 0 and 1 are no places
         return data[buffer.offset : buffer.offset + buffer.size]
     return buffer.data
 
 
-class AlignedBuffer(schema.BufferT):
+class _AlignedBuffer(schema.BufferT):
     """A buffer at a multiple of 16 bytes, as the schema wants it and the generated code forgets."""
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: bytes | np.ndarray | None) -> None:
         super().__init__()
         self.data = None if data is None else bytes(data)
 

@@ -11,7 +11,7 @@ from seqeval.metrics import f1_score
 
 from bert_keras.errors import InputError
 from bert_keras.export import export_tflite
-from bert_keras.export.prose import PROSE
+from bert_keras.export.samples import PROSE
 from bert_keras.export.tflite.answers import id_answers_of
 from bert_keras.export.tflite.examples import as_file_reads, as_keras_reads, read_examples
 from bert_keras.export.tflite.exporter import _judge_whole
