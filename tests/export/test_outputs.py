@@ -57,7 +57,7 @@ def test_outputs_by_token_are_known_by_their_axes():
 
 def test_an_encoder_without_a_pooler_gives_no_pooled_output():
     assert encoder_outputs(BertEncoder(CONFIG)) == (SEQUENCE, POOLED)
-    assert encoder_outputs(BertEncoder(CONFIG, add_pooler=False)) == (SEQUENCE,)
+    assert encoder_outputs(BertEncoder(CONFIG, with_pooler=False)) == (SEQUENCE,)
 
 
 @pytest.mark.parametrize(
