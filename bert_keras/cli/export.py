@@ -250,11 +250,11 @@ def run_tflite(options: argparse.Namespace) -> None:
 
 def _cut_line(report: dict[str, Any]) -> str:
     """How much of the texts a file does not read; empty where it reads all."""
-    from bert_keras.export.tflite.guard import what_is_cut
+    from bert_keras.export.tflite.guard import truncation_note
 
     length, own = report["length"], report["own_length"]
     whole = "" if length == own else f" (the model's own length is {own}; the loss counts from it)"
-    line = what_is_cut(report["cut"], length)
+    line = truncation_note(report["cut"], length)
     return line and line + whole
 
 

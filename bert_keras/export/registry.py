@@ -1,4 +1,4 @@
-"""What an export asks of a model: which answers it has, and whether it reads pairs."""
+"""The answers and the settings of an export, by what the model is and was trained on."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +19,7 @@ class Registry(Generic[Kind]):
     """The kinds of answers of one format.
 
     Args:
-        form: What the format is called, for messages.
+        form: The name of the format in messages.
     """
 
     def __init__(self, form: str) -> None:
@@ -27,7 +27,7 @@ class Registry(Generic[Kind]):
         self._kinds: dict[type, Kind] = {}
 
     def register(self, *of: type) -> Callable[[Kind], Kind]:
-        """Make a kind of answers known; a class decorator.
+        """A class decorator that registers a kind of answers.
 
         Args:
             *of: The classes of the tasks whose models have them; the classes of models, for those

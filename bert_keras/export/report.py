@@ -1,4 +1,4 @@
-"""``export_report.json``: what an export is, and how it was proven."""
+"""``export_report.json``: a description of an export and of its checks."""
 
 import hashlib
 from dataclasses import asdict
@@ -30,11 +30,11 @@ def describe(
     """The report, of plain JSON values.
 
     Args:
-        version: The version's folder, as it will be called.
+        version: The version's final folder.
         answers: What was exported.
         served: What was saved.
-        operations: How often each operation stands in the graph.
-        comparison: How its answers differ from Keras's.
+        operations: The number of each operation in the graph.
+        comparison: Its comparison with Keras.
         folder: The SavedModel, all its files written.
     """
     return {

@@ -1,4 +1,4 @@
-"""Text to compare and to warm up with; written for this package, the same on every machine."""
+"""Texts to compare and to warm up with, written for this package."""
 
 from collections.abc import Iterator, Sequence
 from itertools import cycle
@@ -185,17 +185,17 @@ Not every door has a key.
 """
 
 PROSE = tuple(" ".join(paragraph.split()) for paragraph in _PROSE.strip().split("\n\n"))
-_PARAGRAPHS = 12  # of prose that are compared beside the sentences
+_PARAGRAPHS = 12  # of prose that are compared, besides the sentences
 
 
 def comparison_texts(tokenizer: Tokenizer, tokens: int) -> list[str]:
-    """Sentences of many scripts, prose, and one text of about ``tokens`` tokens of it."""
+    """Texts to compare: sentences, prose, and one text of about ``tokens`` tokens."""
     paragraphs = PROSE[:_PARAGRAPHS]
     return [*SENTENCES, *paragraphs, _of_length(paragraphs, tokenizer, tokens)]
 
 
 def texts_of_length(tokenizer: Tokenizer, count: int, tokens: int) -> list[str]:
-    """Texts of ``tokens`` tokens with the special ones, each beginning elsewhere."""
+    """Different texts of ``tokens`` tokens, special ones included."""
     return [
         _of_length([*SENTENCES[number % 4 :], *SENTENCES[: number % 4]], tokenizer, tokens)
         for number in range(count)
@@ -203,7 +203,7 @@ def texts_of_length(tokenizer: Tokenizer, count: int, tokens: int) -> list[str]:
 
 
 def _of_length(texts: Sequence[str], tokenizer: Tokenizer, tokens: int) -> str:
-    """The texts one after another, as often as it takes, cut after ``tokens`` tokens."""
+    """The texts joined, again and again, and cut after ``tokens`` tokens."""
     parts: list[str] = []
     repeated: Iterator[str] = cycle([text for text in texts if text])
     while len(offsets := tokenizer.encode(" ".join(parts)).offsets) < tokens:

@@ -104,11 +104,11 @@ def _trace(
     assert config.max_length is not None
     graph_tokenizer = None
     if config.input == "text":
-        # Imported here: it brings tensorflow-text, which there is not for every system.
+        # Imported here: it needs tensorflow-text, which is not available for every system.
         from bert_keras.tokenization.graph import GraphTokenizer
 
         graph_tokenizer = GraphTokenizer(tokenizer, config.max_length, kind.truncation(model))
-    # Reading variables back names the device they were on, and a server for CPUs has no other.
+    # A graph names the device of its variables, and a server on CPUs has no other.
     with tf.device("CPU:0" if config.device == "cpu" else None):
         arithmetic = _ARITHMETICS[config.device]
         copy = model.copy(dtype=config.weights, packed=True, arithmetic=arithmetic)
@@ -116,9 +116,9 @@ def _trace(
 
 
 def _save(answers: Answers, folder: Path) -> ServedModel:
-    # The gradients of our look-up are of no use to a server.
+    # A server has no use for the gradients of our look-up.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    # Where it is traced says nothing of where it is served.
+    # The device of the tracing must not be in the graph.
     with quiet(), tf.device(None):
         served = ServedModel(answers)
         tf.saved_model.save(served, str(folder), signatures=served.functions, options=options)

@@ -1,7 +1,7 @@
-"""What the graph makes sure of before it computes: a bad request ends in one clear error.
+"""The checks of a graph before it computes: a bad request ends in one clear error.
 
-A server puts the requests of several clients together. So nothing that a text may hold is an
-error: only what the caller of the ``tokens`` signature or a far too large request gets wrong is.
+A server batches the requests of several clients, so no text may be an error: only bad ids and
+requests that are far too large are refused.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def checked_texts(texts: Sequence[tf.Tensor]) -> list[tf.Tensor]:
 def checked_ids(batch: Tensors, config: BertConfig, max_length: int) -> Tensors:
     """A batch of ids that the model can read.
 
-    The mask becomes 0 or 1; no sequence is of no token: a batch without any column gets one.
+    The mask becomes 0 or 1, and a batch without a column gets one.
     """
     # Session::Run does not look at the shapes it is fed, so the graph must.
     batch = {n: tf.raw_ops.EnsureShape(input=batch[n], shape=[None, None]) for n in NAMES}
@@ -63,13 +63,13 @@ def checked_ids(batch: Tensors, config: BertConfig, max_length: int) -> Tensors:
 
 
 def at_least_one_column(batch: Tensors) -> Tensors:
-    """The batch; with a column of padding where it has none, which only an empty one has."""
+    """The batch, with a column of padding where it has no column."""
     missing = tf.cast(tf.shape(batch["input_ids"])[1] < 1, tf.int32)
     return {name: tf.pad(tensor, [[0, 0], [0, missing]]) for name, tensor in batch.items()}
 
 
 def within_limit(batch: Tensors, limit: int) -> Tensors:
-    """The batch, or an error when its sequences times the longest are more than ``limit``."""
+    """The batch, or an error when it has more than ``limit`` tokens, padding included."""
     shape = tf.shape(batch["input_ids"])
     check = require(
         tf.cast(shape[0], tf.int64) * tf.cast(shape[1], tf.int64) <= limit,

@@ -13,10 +13,11 @@ DEFAULT, TOKENS, TOKENIZE = "serving_default", "tokens", "tokenize"
 
 
 class ServedModel(tf.Module):
-    """What is saved: the variables and the tokenizer's resources, nothing of Keras.
+    """The module that is saved: variables and the tokenizer's resources, nothing of Keras.
 
     Attributes:
-        signatures: The concrete functions by name.
+        functions: The concrete functions by the names of their signatures.
+        variables_read: The variables that they read.
     """
 
     def __init__(self, answers: Answers) -> None:

@@ -27,7 +27,7 @@ from bert_keras.export.signatures import DEFAULT, TOKENIZE, TOKENS
 from bert_keras.files import atomic_directory, write_text_atomic
 
 BATCHING_FILE = "batching_params.pbtxt"
-_MOST = 32  # more rows at a time make a CPU no faster, but every client wait longer
+_MOST = 32  # with more rows a CPU is not faster, and every client waits longer
 
 _TEXT = """\
 # Read with --enable_batching --enable_per_model_batching_parameters.
@@ -47,7 +47,7 @@ max_enqueued_batches {{ value: 64 }}
 
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 
-# Rows of a request, and the tokens of each; as far as they are within the limits.
+# Rows of a warm-up request and tokens of each, as far as the limits allow.
 _BATCH_SIZES = (1, 4, 32)
 _LENGTHS = (8, 32, 128, 512)
 _MAX_TOKENS = 4096  # of a request, so that a server does not start for minutes
@@ -55,10 +55,10 @@ _MAX_TOKENS = 4096  # of a request, so that a server does not start for minutes
 
 @contextmanager
 def next_version(path: Path) -> Iterator[tuple[Path, Path]]:
-    """Yields the next version of ``path`` and a folder that takes its name when all is well.
+    """A context manager of the next version of ``path`` and the folder that becomes it.
 
-    TF Serving takes up whatever has a number for a name, the moment it is there; so a version
-    gets its name when it is whole. When the block fails nothing is left behind.
+    TF Serving loads any folder with a number for a name, as soon as it is there; so a version
+    gets its name when it is complete. When the block fails nothing is left behind.
 
     Raises:
         InputError: When ``path`` is a file or a SavedModel itself, or another process takes the
@@ -81,12 +81,12 @@ def next_version(path: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def max_batch_size(answers: Answers) -> int:
-    """The most rows that a server may put together, so that they never exceed the model's limit."""
+    """The most rows that a server may batch without exceeding the model's limit."""
     return max(1, min(_MOST, answers.config.max_request_tokens // _longest_row(answers)))
 
 
 def write_batching_parameters(answers: Answers, folder: Path) -> None:
-    """Writes the parameters that fit a model.
+    """Write the batching parameters of a model.
 
     Args:
         answers: What the model answers.
@@ -102,14 +102,14 @@ def write_batching_parameters(answers: Answers, folder: Path) -> None:
 
 
 def _longest_row(answers: Answers) -> int:
-    """The most tokens of a row: of what a text becomes, and of the sequences of ``tokens``."""
-    # Longer ones are refused for themselves, in company or not.
+    """The most tokens of a row of any signature."""
+    # Longer ones are refused in any batch.
     sequence = min(answers.model.config.max_position_embeddings, answers.config.max_request_tokens)
     return max(answers.most_row_tokens(), sequence)
 
 
 def write_warmup(answers: Answers, name: str, folder: Path) -> None:
-    """Writes the requests.
+    """Write the warm-up requests.
 
     Args:
         answers: What the model answers.
@@ -124,7 +124,7 @@ def write_warmup(answers: Answers, name: str, folder: Path) -> None:
 
 
 def warmup_requests(answers: Answers) -> list[tuple[str, dict[str, np.ndarray]]]:
-    """Signatures and inputs of several lengths and batch sizes."""
+    """The warm-up requests: signatures and inputs of several lengths and batch sizes."""
     requests = []
     longest, rows = answers.config.max_length, max_batch_size(answers)
     assert longest is not None

@@ -1,4 +1,4 @@
-"""What each kind of model answers, as a graph."""
+"""The answers of each kind of model, as graphs."""
 
 from dataclasses import replace
 
@@ -36,5 +36,5 @@ def answers_of(
     config = with_pair(replace(config, max_length=length), model)
     if config.pair and not model.takes_pairs:
         raise InputError("such a model takes single texts: leave pair out")
-    kind.text_inputs(config)  # says so when pairs are not for it
+    kind.text_inputs(config)  # refuses pairs where the kind takes none
     return kind, config

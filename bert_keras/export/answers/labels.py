@@ -1,4 +1,4 @@
-"""Answers for a whole text or pair: a label, several labels, a number, whether B follows A."""
+"""Answers to a whole text or pair: a label, labels, numbers, whether B follows A."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -46,12 +46,12 @@ class _TextAnswers(Answers):
 
     @classmethod
     def truncation(cls, model: BertModel) -> str:
-        """The part of a long text that the model was trained on."""
+        """The truncation that the model was trained with."""
         task: Any = task_of(model)
         return str(task.truncation)
 
     def columns(self, texts: Sequence[str]) -> list[list[str]]:
-        """Sample texts; pairs where the model reads such, from ids as well."""
+        """Sample texts; pairs where the model was trained on pairs."""
         columns = super().columns(texts)
         if self.config.input == "tokens" and self.task.trained_on == "pairs":
             columns.append([*texts[1:], *texts[:1]])
@@ -63,14 +63,14 @@ class _TextAnswers(Answers):
 
     @abstractmethod
     def from_logits(self, logits: tf.Tensor) -> Tensors:
-        """The answers that logits [B, labels] come down to."""
+        """The answers by logits [B, labels]."""
 
     def from_ids(self, batch: Tensors) -> Tensors:
         """The answers to sequences."""
         return self.from_logits(self.logits(batch))
 
     def from_texts(self, *texts: tf.Tensor) -> Tensors:
-        """The answers to texts; where they are read in windows, from the mean logits."""
+        """The answers to texts; those read in windows are answered by the mean logits."""
         if not self.task.windows:
             return super().from_texts(*texts)
         assert self.config.max_length is not None
@@ -86,7 +86,7 @@ class _TextAnswers(Answers):
         return self.from_logits(sums / counts)
 
     def most_read(self) -> int:
-        """Those of all windows, which overlap, where it is read in such."""
+        """The tokens of all windows, which overlap, where texts are read in windows."""
         length = super().most_read()
         if not self.task.windows:
             return length
@@ -94,7 +94,7 @@ class _TextAnswers(Answers):
         return length + (self.task.max_windows - 1) * overlapping(room)
 
     def row_tokens(self) -> int:
-        """The tokens of all windows of a text."""
+        """The tokens of a text in all its windows."""
         return super().row_tokens() * (self.task.max_windows if self.task.windows else 1)
 
     def comparison_length(self) -> int:

@@ -109,7 +109,7 @@ class MaskedLMAnswers(Answers):
         return answers
 
     def is_other(self, name: str, given: Arrays, expected: Arrays, tolerance: float) -> np.ndarray:
-        """As for all; but tokens that are equally likely, by the tolerance, may change places.
+        """Tell where another token stands that is not as likely, by the tolerance.
 
         Far down a long list neighbours are nearer to each other than rounding is small, so what
         counts is whether each token is as likely as Keras finds it. The logarithms are compared,
@@ -121,9 +121,9 @@ class MaskedLMAnswers(Answers):
         for row, number in np.argwhere(other.any(axis=-1)):
             tokens, scores = (expected[key][row, number] for key in ("tokens", "scores"))
             logs = _logs(scores)
-            theirs = dict(zip(tokens, logs, strict=True))
+            log_of = dict(zip(tokens, logs, strict=True))
             # What Keras leaves out is at most as likely as its last.
-            found = np.array([theirs.get(token, logs[-1]) for token in given[name][row, number]])
+            found = np.array([log_of.get(token, logs[-1]) for token in given[name][row, number]])
             differences = np.abs(_logs(given["scores"][row, number]) - found)
             other[row, number] &= differences > tolerance * np.maximum(np.abs(found), 1.0)
         return other

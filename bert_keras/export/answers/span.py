@@ -34,7 +34,7 @@ class _Read(NamedTuple):
 
     windows: Windows
     tokens: Tokens
-    sizes: tf.Tensor  # the most tokens of a window of each text
+    sizes: tf.Tensor  # the most tokens of a window, for each text
     before: tf.Tensor  # the places before the windows of each text
     start_logits: tf.Tensor
     end_logits: tf.Tensor
@@ -59,7 +59,7 @@ class SpanAnswers(Answers):
         self.task: Any = task_of(self.model, max_seq_length=self.config.max_length)
 
     def encode(self, *texts: tf.Tensor) -> Tensors:
-        """The question and the context, the longer cut; ``from_texts`` cuts windows."""
+        """The question and the context in one sequence; ``from_texts`` reads windows."""
         context, question = texts
         return super().encode(question, context)
 
@@ -83,7 +83,7 @@ class SpanAnswers(Answers):
         return chosen
 
     def _read(self, context: tf.Tensor, question: tf.Tensor) -> _Read:
-        """Runs the model over the windows of the contexts, each behind its question."""
+        """Run the model over the windows of the contexts, each after its question."""
         task, config = self.task, self.config
         template = self.tokenizer.template
         room = task.max_seq_length - template.overhead(2)
@@ -102,7 +102,7 @@ class SpanAnswers(Answers):
         return tokens_read(sizes, self.task.doc_stride, self.config.max_windows)
 
     def _answered(self, read: _Read) -> AnsweredWindows:
-        """The windows with what is known of their tokens."""
+        """The windows with their answers and their tokens' characters."""
         windows, tokens = read.windows, read.tokens
         size = windows.end - windows.start
         place = tf.range(tf.reduce_max(tf.concat([[0], size], axis=0)))[None]
@@ -127,11 +127,11 @@ class SpanAnswers(Answers):
         )
 
     def host_batch(self, texts: Texts) -> Arrays:
-        """As ``encode``: the question first."""
+        """The question first, as in ``encode``."""
         return super().host_batch([texts[1], texts[0]])
 
     def own_settings(self) -> dict[str, Any]:
-        """The task's settings, and how much of a long text is read."""
+        """The task's settings, and the most windows that are read."""
         task = self.task
         threshold = task.no_answer_threshold
         return {
@@ -143,7 +143,7 @@ class SpanAnswers(Answers):
         }
 
     def most_read(self) -> int:
-        """Those of all windows, which overlap, behind a question of no length."""
+        """The tokens of all windows, which overlap, after an empty question."""
         room = super().most_read() - self.tokenizer.template.overhead(2)
         stride = min(self.task.doc_stride, room)
         return super().most_read() + (self.config.max_windows - 1) * stride
@@ -162,7 +162,7 @@ class SpanAnswers(Answers):
         return {name: np.asarray(tf.cast(value, tf.float32)) for name, value in outputs.items()}
 
     def expected(self, model: BertModel, texts: Texts) -> Arrays:
-        """The answers of ``predict`` in what is read of the contexts."""
+        """The answers of ``predict`` to the contexts as far as they are read."""
         contexts, questions = texts
         template = self.tokenizer.template
         longest = self.task.longest_question(template)
@@ -176,7 +176,7 @@ class SpanAnswers(Answers):
 
 
 def _chosen(best: Ranked, none: tf.Tensor, threshold: float) -> Tensors:
-    """The likeliest answer to each question, or none: ``starts``, ``ends`` and the scores, [B]."""
+    """The likeliest answer to each question, or no answer: characters and scores, [B]."""
     is_none = best.start == best.end
     count, last = tf.size(none), tf.size(best.text)  # behind the last: a place of zeros
 

@@ -30,7 +30,7 @@ from bert_keras.tasks.windows import best_windows, overlapping, window_counts, w
 class TaggingAnswers(Answers):
     """Entities of texts, in the characters of the text that was sent.
 
-    Of a model whose tags mark no entities, every word of the text stands there with its label.
+    With tags that mark no entities, each word of the text is in the place of one.
     """
 
     outputs = ENTITIES
@@ -44,7 +44,7 @@ class TaggingAnswers(Answers):
 
     @cached_property
     def _tags_known(self) -> list[str]:
-        """The tags by their numbers: the model's labels, O, and what goes on with an entity."""
+        """The tags by their numbers: the model's labels, O, and those that continue an entity."""
         labels = list(self.model.labels)
         inside = (self.scheme.inside(left, tag) for left in labels for tag in labels)
         return [*labels, *dict.fromkeys(tag for tag in (OUTSIDE, *inside) if tag not in labels)]
@@ -58,7 +58,7 @@ class TaggingAnswers(Answers):
         }
 
     def from_texts(self, *texts: tf.Tensor) -> Tensors:
-        """The entities; the words and their labels where there are none."""
+        """The entities, or the words with their labels where tags mark no entities."""
         count = tf.shape(texts[0])[0]
         most = self._most_tokens()
         tokens = tokens_of(self.graph_tokenizer, texts[0], tf.fill([count], most), most)
@@ -119,7 +119,7 @@ class TaggingAnswers(Answers):
         return tf.where(found, best, -1), tf.reduce_max(probabilities, axis=-1)
 
     def _filled(self, tags: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        """The tags; a word without a piece goes on with the entity around it, else is outside."""
+        """The tags, words without a piece included: inside the entity around them, or outside."""
         known = self._tags_known
         outside = known.index(OUTSIDE)
         inside = np.array(
@@ -150,11 +150,11 @@ class TaggingAnswers(Answers):
         return tf.gather(rows, last), tf.gather(begun, number), last
 
     def own_settings(self) -> dict[str, Any]:
-        """How much of a long text is read."""
+        """The most windows that are read."""
         return {"max_windows": self.config.max_windows}
 
     def most_read(self) -> int:
-        """Those of all windows, which overlap."""
+        """The tokens of all windows, which overlap."""
         return self._most_tokens() + self.tokenizer.template.overhead(1)
 
     def row_tokens(self) -> int:
@@ -174,7 +174,7 @@ class TaggingAnswers(Answers):
         }
 
     def expected(self, model: BertModel, texts: Texts) -> Arrays:
-        """The entities, or words, of ``predict`` in what is read of the texts."""
+        """The entities, or words, that ``predict`` finds in the texts as far as they are read."""
         most = [self._most_tokens()] * len(texts[0])
         read = read_on_host(self.tokenizer, texts[0], most)
         answers = predict(model, read, max_seq_length=self.config.max_length)
@@ -205,7 +205,7 @@ def _by_word(answer: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _chunk_tables(tags: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Where entities begin and end, by seqeval's rules.
+    """Tables of where entities begin and end, by seqeval's rules.
 
     Args:
         tags: The tags by their numbers, in the form that its default mode reads.
@@ -213,8 +213,8 @@ def _chunk_tables(tags: list[str]) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         ``starts[left, tag]`` and ``ends[tag, right]``; the last number is the text's border.
     """
-    parts = [(tag[0], type_of(tag)) for tag in tags]
-    lefts, rights = [*parts, ("O", "")], [*parts, ("O", "_")]
+    known = [(tag[0], type_of(tag)) for tag in tags]
+    lefts, rights = [*known, ("O", "")], [*known, ("O", "_")]
     tables = [
         np.array([[rule(a[0], b[0], a[1], b[1]) for b in rights] for a in lefts])
         for rule in (start_of_chunk, end_of_chunk)
@@ -223,7 +223,7 @@ def _chunk_tables(tags: list[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _own_cells(tokens: Tokens, room: int, first: int, length: tf.Tensor) -> tf.Tensor:
-    """Where each token is answered: a number among the W x L places, int32 [B * N + 1].
+    """The place where each token is answered, of W x L, int32 [B * N + 1].
 
     Args:
         tokens: The tokens of the texts.
@@ -255,13 +255,13 @@ def _first_pieces(tokens: Tokens, words: Words) -> tf.Tensor:
 
 
 def _shifted(values: tf.Tensor, by: int) -> tf.Tensor:
-    """The value one place before (1) or after (-1); -1 beyond the border."""
+    """The values one place earlier (1) or later (-1), -1 at the border."""
     edge = tf.constant([-1], values.dtype)
     return tf.concat([edge, values[:-1]] if by > 0 else [values[1:], edge], axis=0)
 
 
 def _table(rows: tf.Tensor, count: tf.Tensor, columns: dict[str, tuple[tf.Tensor, Any]]) -> Tensors:
-    """Values by row, [E], as tables [count, most of a row], padded; and ``counts``."""
+    """Tables [count, most of a row] of values [E] by row, padded; and their ``counts``."""
     counts = tf.math.unsorted_segment_sum(tf.ones_like(rows), rows, count)
     number = tf.range(tf.shape(rows)[0]) - tf.gather(tf.cumsum(counts, exclusive=True), rows)
     shape = [count, tf.reduce_max(tf.concat([[0], counts], axis=0))]

@@ -1,4 +1,4 @@
-"""What each kind of model answers on a phone: from ids to numbers, in builtin operations."""
+"""The answers of each kind of model on a phone: from ids to numbers, in builtin operations."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -50,11 +50,11 @@ class IdAnswers(ABC):
     """The answers of one kind of model to ids.
 
     Args:
-        model: The model; which of its copies is asked, the calls say.
+        model: The model; ``from_ids`` is given it or a copy.
 
     Attributes:
         outputs: The answers.
-        labels: What the output's last axis counts, where it has names.
+        labels: The names along the output's last axis, where it has names.
     """
 
     outputs: tuple[Output, ...]
@@ -64,7 +64,7 @@ class IdAnswers(ABC):
 
     @property
     def token_outputs(self) -> tuple[str, ...]:
-        """Those that have a value for each token."""
+        """The names of the outputs with a value for each token."""
         return tuple(output.name for output in self.outputs if output.is_by_token)
 
     @abstractmethod
@@ -82,7 +82,7 @@ class IdAnswers(ABC):
 
     @abstractmethod
     def decisions(self, rows: Sequence[Arrays]) -> list[np.ndarray] | None:
-        """What each row comes down to, in whole numbers; None where it is a measurement."""
+        """The decision in each row, in whole numbers; None where the answer is a number."""
 
 
 @on_phones.register(Classification)
@@ -139,7 +139,7 @@ class MultiLabelAnswers(IdAnswers):
         return {"logits": _logits_of(row["probabilities"])}
 
     def decisions(self, rows: Sequence[Arrays]) -> list[np.ndarray]:
-        """Whether each label is given."""
+        """The given labels, as 0 or 1 for each."""
         return [(row["probabilities"] >= THRESHOLD).astype(int) for row in rows]
 
 
@@ -165,13 +165,13 @@ class RegressionAnswers(IdAnswers):
         return {"logits": _logits_of(row["scores"]) if self.is_sigmoid else row["scores"]}
 
     def decisions(self, rows: Sequence[Arrays]) -> None:
-        """None: a number is no decision."""
+        """None: a number is not a decision."""
         return
 
 
 @on_phones.register(Span)
 class SpanAnswers(IdAnswers):
-    """Where an answer starts and where it ends."""
+    """The logits of an answer's start and end."""
 
     outputs = SPAN_LOGITS
 
@@ -212,7 +212,7 @@ class VectorAnswers(IdAnswers):
 
 @on_phones.register(BertForSentenceEmbedding)
 class SentenceAnswers(VectorAnswers):
-    """A vector for each text; a default prompt is the app's to put before texts."""
+    """A vector for each text; the app puts the default prompt before texts."""
 
     vector = SENTENCE.name
 
@@ -248,8 +248,8 @@ class EncoderAnswers(VectorAnswers):
 class MaskedLMAnswers(IdAnswers):
     """The scores of every word piece at the first [MASK] of each row.
 
-    Only there: a row of the vocabulary for every token would be most of the work and of the
-    memory. Several [MASK]s are filled one after another. Where there is none, [CLS] is scored.
+    Only there, since scores for every token would be most of the work and of the memory. Several
+    [MASK]s are filled one after another. Without one, [CLS] is scored.
     """
 
     outputs = (PIECE_LOGITS,)
@@ -279,9 +279,9 @@ def _logits_of(probabilities: np.ndarray) -> np.ndarray:
 
 
 def id_answers_of(model: BertModel) -> IdAnswers:
-    """How a model answers ids.
+    """The answers of a model to ids.
 
     Raises:
-        InputError: When it is of no kind that is exported.
+        InputError: When its kind is not exported.
     """
     return on_phones.of(model)(model)

@@ -22,7 +22,7 @@ from bert_keras.modeling.model import BertModel
 from bert_keras.signals import give_way
 
 SIGNATURE = "tokens"
-# Those that a file may have, by what it takes.
+# The custom operations that a file may have, by its input.
 CUSTOM_OPERATIONS: dict[str, tuple[str, ...]] = {
     "tokens": (),
     "text": ("FastBertNormalize", "FastWordpieceTokenizeWithOffsets"),
@@ -37,7 +37,7 @@ _NAMES_OF_CODES = {
 
 
 class Converter:
-    """Converts one model, as often as is wanted.
+    """A converter of one model, for several files.
 
     Use it in a ``with`` block.
 
@@ -63,8 +63,8 @@ class Converter:
             calibration: For ``"int8"``: batches of real text.
 
         Raises:
-            InputError: When an operation is no builtin one of TFLite, or what ``"int8"`` takes is
-                not installed.
+            InputError: When an operation is not a builtin one of TFLite, or what ``"int8"`` needs
+                is not installed.
         """
         with temporary_folder() as folder, quiet_converter():
             self.save(folder)
@@ -85,7 +85,7 @@ class Converter:
             return with_ranges(data, SIGNATURE, calibration) if quantize == "int8" else data
 
     def save(self, folder: str) -> None:
-        """Saves the graph with its variables, which is what the converter names signatures by."""
+        """Save the graph and its variables; the converter takes signatures from a SavedModel."""
         shape = [None, None] if self.length is None else [1, self.length]
 
         def from_ids(**batch: tf.Tensor) -> Tensors:
@@ -101,14 +101,14 @@ class Converter:
 
 
 def operations_of(data: bytes, allowed: Sequence[str] = ()) -> dict[str, int]:
-    """How often each operation stands in a TFLite file, the most frequent first.
+    """The number of each operation in a TFLite file, the most frequent first.
 
     Args:
         data: The file.
         allowed: Custom operations that may be there.
 
     Raises:
-        InputError: When another one is no builtin one.
+        InputError: When there is another custom operation.
     """
     model = schema.Model.GetRootAsModel(data, 0)
     codes = [model.OperatorCodes(number) for number in range(model.OperatorCodesLength())]
@@ -131,13 +131,13 @@ def operations_of(data: bytes, allowed: Sequence[str] = ()) -> dict[str, int]:
 
 @contextmanager
 def quiet_converter() -> Iterator[None]:
-    """Keeps the converter's notes from the user: gradients that nobody wants are not saved."""
+    """Suppress the converter's warnings, such as that gradients are not saved."""
     logger = logging.getLogger("absl")
-    # A filter, since TensorFlow sets the level itself on the way.
+    # A filter, since TensorFlow sets the level itself meanwhile.
     logger.addFilter(_is_error)
     try:
         with quiet(), warnings.catch_warnings():
-            # The converter itself calibrates with the interpreter that warns of its end.
+            # The converter calibrates with an interpreter that is deprecated.
             warnings.filterwarnings("ignore", message=r"\s*Warning: tf.lite.Interpreter")
             yield
     finally:
@@ -167,7 +167,7 @@ def with_ranges(data: bytes, signature: str, calibration: Sequence[dict[str, Any
         InputError: When ``ai-edge-quantizer`` is not installed.
     """
     try:
-        # On import it and what it brings speak of themselves.
+        # It prints on import.
         with _silence():
             from ai_edge_quantizer import qtyping, quantizer
     except ImportError:
@@ -187,7 +187,7 @@ def with_ranges(data: bytes, signature: str, calibration: Sequence[dict[str, Any
 
 @contextlib.contextmanager
 def _silence() -> Any:
-    """Keeps its progress bars and its warnings of memory from the user."""
+    """Suppress the quantizer's progress bars and warnings."""
     with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

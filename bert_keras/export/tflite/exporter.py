@@ -1,4 +1,4 @@
-"""A model as one TFLite file, measured beside Keras before it is written."""
+"""A model as one TFLite file, compared with Keras before it is written."""
 
 import logging
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from bert_keras.export.tflite.examples import (
     own_length,
     read_examples,
 )
-from bert_keras.export.tflite.guard import check_accuracy, check_can_be_told, what_is_cut
+from bert_keras.export.tflite.guard import check_accuracy, check_examples, truncation_note
 from bert_keras.export.tflite.measure import Judge, Measurement, agreement_of, batches_of
 from bert_keras.export.tflite.metadata import unlike_mediapipe, with_metadata
 from bert_keras.export.tflite.prune import pruned
@@ -113,12 +113,12 @@ class _Trial:
         answers = id_answers_of(self.model)
         self.text_input = _text_input(self.model, answers, config, self.padded, length)
         if config.input == "tokens":
-            _note_on_long_texts(self.model)
+            _warn_of_long_texts(self.model)
         self.examples = read_examples(self.model, data)
         sequences = as_file_reads(self.examples, self.tokenizer, length)
         self.judge = Judge(self.model, answers, sequences, self.padded)
         self.before = _judge_whole(self.judge, whole)
-        check_can_be_told([*self.before, self.judge], config.max_accuracy_drop)
+        check_examples([*self.before, self.judge], config.max_accuracy_drop)
 
     def passed(self) -> tuple[bytes, Report]:
         """The file, and what was measured of it.
@@ -220,11 +220,11 @@ def _checked(
 
 def _text_input(
     model: BertModel, answers: IdAnswers, config: TFLiteConfig, padded: int | None, length: int
-) -> Any:
-    """What puts the tokenizer in front of files, where that is asked for."""
+) -> "TextInput | None":
+    """The tokenizer to put in front of files, for ``input="text"``."""
     if config.input != "text":
         return None
-    # Only here: the rest of an export needs no tensorflow-text.
+    # Imported here: the rest of an export does not need tensorflow-text.
     from bert_keras.export.tflite.text_input import TextInput
 
     truncation, windows = _long_texts(model)
@@ -237,13 +237,13 @@ def _text_input(
 
 
 def _long_texts(model: BertModel) -> tuple[str, bool]:
-    """The part of a long text that the model was trained on, and whether in windows."""
+    """The truncation that the model was trained with, and whether it reads windows."""
     task = task_of(model) if has_task(model) else None
     return getattr(task, "truncation", "head"), getattr(task, "windows", False)
 
 
-def _note_on_long_texts(model: BertModel) -> None:
-    """Says what an app that makes the ids itself has to do with long texts."""
+def _warn_of_long_texts(model: BertModel) -> None:
+    """Warn of what an app that makes the ids itself has to do with long texts."""
     truncation, windows = _long_texts(model)
     if windows:
         _logger.warning(
@@ -266,9 +266,9 @@ def _check_float32(row: Measurement) -> None:
 
 
 def _judge_whole(judge: Judge, whole: BertModel) -> list[Judge]:
-    """What measures Keras at its own length with its whole vocabulary, unless the files read that.
+    """The judge of Keras at its own length with its whole vocabulary, if the files read less.
 
-    The row of what the files read gets its agreement with it.
+    The judge of the files gets its agreement with that.
     """
     examples = replace(judge.sequences.examples, model=whole)
     sequences = as_keras_reads(examples, whole.tokenizer_or())
@@ -281,10 +281,10 @@ def _judge_whole(judge: Judge, whole: BertModel) -> list[Judge]:
 
 
 def _read_less(config: TFLiteConfig, cut: dict[str, int], length: int) -> list[str]:
-    """Why a file may read less than the model does, each with its way out."""
+    """The reasons why a file may read less than the model, each with a remedy."""
     reasons = []
     if config.prune_vocab is not None:
         reasons.append("words are spelled in other pieces (give --prune-vocab more text)")
     if cut["texts"]:
-        reasons.append(f"{what_is_cut(cut, length)} (try a larger --length)")
+        reasons.append(f"{truncation_note(cut, length)} (try a larger --length)")
     return reasons or [f"{length} tokens are read at a time (try a larger --length)"]

@@ -68,7 +68,7 @@ class TextModel:
 
 
 def make_interpreter(**arguments: Any) -> Any:
-    """LiteRT's interpreter where it is installed, otherwise TensorFlow's."""
+    """An interpreter: LiteRT's where it is installed, otherwise TensorFlow's."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:

@@ -1,4 +1,4 @@
-"""What a TFLite file is worth beside Keras: its answers, its size, its speed."""
+"""A TFLite file compared with Keras: its answers, its size, its speed."""
 
 import time
 from collections.abc import Sequence
@@ -31,10 +31,10 @@ class Measurement:
 
     Attributes:
         variant: ``"keras"``, which reads what the files read; ``"whole"``, Keras with its whole
-            vocabulary at its own length; or what was asked of the converter.
-        size: Bytes; of Keras's weights in float32.
-        operations: How many there are in the graph; 0 for Keras.
-        largest_difference: From Keras's answers; relative to those above 1.
+            vocabulary at its own length; or the quantization of a file.
+        size: Bytes; for Keras those of its weights in float32.
+        operations: The number of operations in the graph; 0 for Keras.
+        largest_difference: The largest difference from Keras's answers; relative to those above 1.
         agreement: The share of decisions that are Keras's; None where an answer is a number.
         accuracy: The task's metric, a fraction; None without labels.
         milliseconds: By number of threads, the median for one text; empty for Keras.
@@ -50,12 +50,12 @@ class Measurement:
 
 
 class Judge:
-    """Measures files of one model against it.
+    """A judge of files: it compares them with the model they are from.
 
     Args:
         model: The model in float32, with its tokenizer.
         answers: What it answers.
-        sequences: What it is asked.
+        sequences: The sequences to compare on.
         length: Tokens that every sequence is padded to; None leaves each as long as it is.
     """
 
@@ -76,32 +76,32 @@ class Judge:
         return self.sequences.task.best_metric if self.sequences.task else "accuracy"
 
     def measure(self, variant: str, data: bytes) -> Measurement:
-        """Everything but the latency.
+        """The measurement of a file, without the latency.
 
         Raises:
-            InputError: When an answer is not finite, or an operation no builtin one.
+            InputError: When an answer is not finite, or an operation is not a builtin one.
         """
         runner = TFLiteModel(data)
         given = [self._rows(runner.run(batch), batch)[0] for batch in self.batches]
         result = Measurement(variant, len(data), sum(operations_of(data).values()))
-        for ours, theirs in zip(given, self.expected, strict=True):
-            for name, values in theirs.items():
-                if not np.isfinite(ours[name]).all():
+        for row, expected in zip(given, self.expected, strict=True):
+            for name, values in expected.items():
+                if not np.isfinite(row[name]).all():
                     raise InputError(
                         f"the {variant} file's {name} are not finite numbers; nothing was written"
                     )
-                difference = largest_difference(ours[name], values)
+                difference = largest_difference(row[name], values)
                 result.largest_difference = max(result.largest_difference, difference)
         result.agreement = self._agreement(given)
         result.accuracy = self._accuracy(given)
         return result
 
     def time(self, files: Sequence[tuple[Measurement, bytes]]) -> None:
-        """Fills in the latencies, taken in turn so that all meet the same machine."""
+        """Measure the latencies of files, in turn, so that all meet the same machine."""
         runners = [
             (row, threads, TFLiteModel(data, threads)) for row, data in files for threads in THREADS
         ]
-        taken: dict[tuple[str, int], list[float]] = {}
+        seconds: dict[tuple[str, int], list[float]] = {}
         for number in range(_RUNS + 1):
             batch = self.batches[number % len(self.batches)]
             for row, threads, runner in runners:
@@ -109,9 +109,9 @@ class Judge:
                 runner.run(batch)
                 if number:  # the first only warms up
                     elapsed = time.perf_counter() - start
-                    taken.setdefault((row.variant, threads), []).append(elapsed)
+                    seconds.setdefault((row.variant, threads), []).append(elapsed)
         for row, threads, _ in runners:
-            row.milliseconds[threads] = 1000 * float(np.median(taken[row.variant, threads]))
+            row.milliseconds[threads] = 1000 * float(np.median(seconds[row.variant, threads]))
 
     def _keras(self, model: BertModel) -> list[Arrays]:
         function = tf.function(
@@ -140,14 +140,14 @@ class Judge:
         ]
 
     def _agreement(self, given: list[Arrays]) -> float | None:
-        ours, theirs = self.answers.decisions(given), self.answers.decisions(self.expected)
-        if ours is None or theirs is None:
+        decided, expected = map(self.answers.decisions, (given, self.expected))
+        if decided is None or expected is None:
             return None
-        same = [np.ravel(a == b) for a, b in zip(ours, theirs, strict=True)]
+        same = [np.ravel(a == b) for a, b in zip(decided, expected, strict=True)]
         return float(np.concatenate(same).mean())
 
     def decisions(self) -> list[list[Any]] | None:
-        """What Keras decides on each example; None where an answer is a number."""
+        """The decisions of Keras on each example; None where an answer is a number."""
         if self.sequences.task is not None:
             decided = map(self.sequences.task.decisions, self._predictions(self.expected))
             known = [values for values in decided if values is not None]
@@ -176,21 +176,21 @@ class Judge:
 def agreement_of(judge: Judge, whole: Judge) -> float | None:
     """The share of decisions that two models, or one at two lengths, have in common.
 
-    What is cut off is decided on by one of them alone, and so is not in common. None where answers
-    are numbers, and for a masked LM, whose accuracy is always known.
+    Decisions on what one of them does not read are not in common. None where answers are numbers,
+    and for a masked LM, whose accuracy is always known.
     """
     if judge.sequences.masked:
         return None
-    ours, theirs = judge.decisions(), whole.decisions()
-    if ours is None or theirs is None:
+    decided, expected = judge.decisions(), whole.decisions()
+    if decided is None or expected is None:
         return None
-    same = [a == b for ones, others in zip(ours, theirs, strict=True)
+    same = [a == b for ones, others in zip(decided, expected, strict=True)
             for a, b in zip(ones, others, strict=True)]  # fmt: skip
     return float(np.mean(same)) if same else None
 
 
 def batches_of(features: Sequence[Feature], pad_id: int, length: int | None) -> list[Arrays]:
-    """Sequences one by one, as a phone asks."""
+    """The sequences as batches of one, as a phone asks."""
     names = ("input_ids", "attention_mask", "token_type_ids")
     batches = (collate([feature], pad_id, length) for feature in features)
     return [{name: batch[name] for name in names} for batch in batches]
