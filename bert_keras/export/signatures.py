@@ -1,5 +1,6 @@
 """The functions of a SavedModel: from text, from ids, and text to ids; or from ids alone."""
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -46,7 +47,7 @@ def _functions(answers: Answers) -> dict[str, Any]:
     def tokenize(**inputs: tf.Tensor) -> Tensors:
         return answers.encode(*checked_texts([inputs[name] for name in names]))
 
-    def traced(function: Any, specs: dict[str, tf.TensorSpec]) -> Any:
+    def traced(function: Callable[..., Tensors], specs: dict[str, tf.TensorSpec]) -> Any:
         return tf.function(function, autograph=False).get_concrete_function(**specs)
 
     answered = traced(from_ids, ids)

@@ -186,7 +186,7 @@ def with_ranges(data: bytes, signature: str, calibration: Sequence[dict[str, Any
 
 
 @contextlib.contextmanager
-def _silence() -> Any:
+def _silence() -> Iterator[None]:
     """Suppress the quantizer's progress bars and warnings."""
     with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")

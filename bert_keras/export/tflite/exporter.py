@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bert_keras.config.checks import readable_length
 from bert_keras.config.export import TFLiteConfig
@@ -31,6 +31,9 @@ from bert_keras.saving.build import check_vocabulary_size
 from bert_keras.tasks import task_of
 from bert_keras.tasks.registry import has_task, trained_length
 from bert_keras.tokenization import Tokenizer, WordPieceTokenizer, require_wordpiece
+
+if TYPE_CHECKING:  # it needs tensorflow-text, which other files do not
+    from bert_keras.export.tflite.text_input import TextInput
 
 _logger = logging.getLogger("bert_keras")
 
