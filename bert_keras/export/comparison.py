@@ -161,7 +161,7 @@ def _compare_ids(
     """Add a text by its ids; one that is cut is skipped, as ids do not show it."""
     encode = answers.tokenizer.encode_batch
     (encoding,) = encode(texts[0], texts[1] if len(texts) > 1 else None)
-    if len(encoding.input_ids) > (answers.config.max_length or 0):
+    if len(encoding.input_ids) > answers.length:
         return
     host = answers.host_batch(texts)
     expected = answers.expected_from_ids(model, texts)

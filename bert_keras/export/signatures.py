@@ -34,7 +34,6 @@ def _functions(answers: Answers) -> dict[str, Any]:
     texts = {name: tf.TensorSpec([None], tf.string, name) for name in names}
     ids = {name: tf.TensorSpec([None, None], tf.int32, name) for name in NAMES}
     limit = answers.config.max_request_tokens
-    assert answers.config.max_length is not None
 
     def from_texts(**inputs: tf.Tensor) -> Tensors:
         return answers.from_texts(*checked_texts([inputs[name] for name in names]))

@@ -126,10 +126,9 @@ def write_warmup(answers: Answers, name: str, folder: Path) -> None:
 def warmup_requests(answers: Answers) -> list[tuple[str, dict[str, np.ndarray]]]:
     """The warm-up requests: signatures and inputs of several lengths and batch sizes."""
     requests = []
-    longest, rows = answers.config.max_length, max_batch_size(answers)
-    assert longest is not None
+    rows = max_batch_size(answers)
     for batch_size in sorted({min(size, rows) for size in _BATCH_SIZES}):
-        for length in sorted({min(length, longest) for length in _LENGTHS}):
+        for length in sorted({min(length, answers.length) for length in _LENGTHS}):
             most = min(_MAX_TOKENS, answers.config.max_request_tokens)
             if batch_size * length > most and batch_size > 1:
                 continue

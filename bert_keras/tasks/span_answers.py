@@ -77,39 +77,30 @@ class Ranked(NamedTuple):
     end: tf.Tensor
 
 
-def no_answer_scores(windows: AnsweredWindows, texts: tf.Tensor) -> tf.Tensor:
-    """The scores of no answer to the questions on B texts, float64 [B].
-
-    Each is the lowest of its windows.
-
-    Args:
-        windows: The windows.
-        texts: B.
-    """
-    sums = windows.start_logits[:, 0] + windows.end_logits[:, 0]
-    return tf.math.unsorted_segment_min(sums, windows.text, texts)
-
-
 def ranked(
     windows: AnsweredWindows,
-    none: tf.Tensor,
     codes: tf.Tensor,
     splits: tf.Tensor,
     n_best: int,
     max_answer_length: int,
     no_answer_threshold: float,
-) -> Ranked:
-    """The ``n_best`` answers to each question, of which no two have the same characters.
+) -> tuple[Ranked, tf.Tensor]:
+    """The best answers to each question, of which no two have the same characters.
 
     Args:
         windows: The windows.
-        none: The scores of no answer.
         codes: The characters of all texts, one after another, int32.
         splits: Where those of each text begin, int32 [B + 1].
         n_best: The most answers, and the most starts and ends of each window that are looked at.
         max_answer_length: Longest answer in tokens.
-        no_answer_threshold: With an infinite one no answer is not an answer; else it always is.
+        no_answer_threshold: With an infinite one no answer is not among them; otherwise it is.
+
+    Returns:
+        The answers; the score of no answer to each question, the lowest of its windows,
+        float64 [B].
     """
+    sums = windows.start_logits[:, 0] + windows.end_logits[:, 0]
+    none = tf.math.unsorted_segment_min(sums, windows.text, tf.size(splits) - 1)
     found = _candidates(windows, n_best, max_answer_length)
     may_be_none = no_answer_threshold < math.inf
     if may_be_none:
@@ -129,7 +120,7 @@ def ranked(
     is_kept = tf.range(tf.size(found.text)) - first_of_text < n_best
     if may_be_none:
         is_kept |= found.start == found.end
-    return _at(found, tf.where(is_kept)[:, 0])
+    return _at(found, tf.where(is_kept)[:, 0]), none
 
 
 def _at(answers: Ranked, places: tf.Tensor) -> Ranked:
@@ -212,9 +203,8 @@ def best_answers(
         codes = [np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<i4") for text in some]
         splits = np.cumsum([0, *map(len, codes)], dtype=np.int32)
         with tf.device("CPU"):  # small operations, and not all are to be had elsewhere
-            none = no_answer_scores(answered, len(some))
-            best = ranked(
-                answered, none, np.concatenate(codes), splits,
+            best, none = ranked(
+                answered, np.concatenate(codes), splits,
                 n_best, max_answer_length, no_answer_threshold,
             )  # fmt: skip
         ends = np.searchsorted(best.text.numpy(), np.arange(1, len(some)))

@@ -1,8 +1,9 @@
 """Overlapping windows over texts that are longer than the model reads.
 
-The rules are functions of arrays and, in an exported graph, of tensors: ``xp`` is the module that
-the values belong to, ``numpy`` or ``tensorflow``, whose ``minimum``, ``maximum`` and ``where`` are
-the same.
+The rules are functions of arrays and, in an exported graph, of tensors. Their arguments are the
+tokens of a text, the most tokens of a window (at least 1), the tokens from one window to the next
+(no more than the size is taken), and ``xp``, the module of the arrays: ``numpy`` or ``tensorflow``,
+whose ``minimum``, ``maximum`` and ``where`` are the same.
 """
 
 from types import ModuleType
@@ -37,14 +38,7 @@ def overlapping(size: int) -> int:
 
 
 def window_counts(lengths: Any, sizes: Any, stride: int, xp: ModuleType = np) -> Any:
-    """The number of windows of texts.
-
-    Args:
-        lengths: The tokens of each text, integers.
-        sizes: The most tokens of a window of each text, at least 1, integers.
-        stride: Tokens from one window to the next; no more than the size is taken.
-        xp: The module of the arrays.
-    """
+    """The number of windows of texts, integers like the lengths and sizes."""
     strides = xp.minimum(sizes, stride)
     return 1 + (xp.maximum(lengths - sizes, 0) + strides - 1) // strides
 
@@ -52,15 +46,7 @@ def window_counts(lengths: Any, sizes: Any, stride: int, xp: ModuleType = np) ->
 def window_ranges(
     numbers: Any, lengths: Any, sizes: Any, stride: int, xp: ModuleType = np
 ) -> tuple[Any, Any]:
-    """The first token of windows, and the one behind their last.
-
-    Args:
-        numbers: The number of each window in its text, integers.
-        lengths: The tokens of its text.
-        sizes: The most tokens of a window of its text.
-        stride: As in ``window_counts``.
-        xp: The module of the arrays.
-    """
+    """The first token of windows, by their numbers in their texts, and the one after the last."""
     starts = numbers * xp.minimum(sizes, stride)
     return starts, xp.minimum(starts + sizes, lengths)
 
@@ -69,14 +55,8 @@ def best_windows(tokens: Any, lengths: Any, sizes: Any, stride: int, xp: ModuleT
     """The number of the window in which each token has the most context.
 
     That is the smaller number of tokens on either side of it, and then the longer window; of equal
-    ones the first. This is the rule of the original ``run_squad.py``.
-
-    Args:
-        tokens: The number of each token in its text, integers.
-        lengths: The tokens of its text.
-        sizes: The most tokens of a window of its text.
-        stride: As in ``window_counts``.
-        xp: The module of the arrays.
+    ones the first. This is the rule of the original ``run_squad.py``. ``tokens`` are the tokens'
+    numbers in their texts.
     """
     strides = xp.minimum(sizes, stride)
     last = window_counts(lengths, sizes, stride, xp) - 1

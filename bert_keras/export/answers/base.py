@@ -97,25 +97,38 @@ class Answers(ABC):
         columns = (np.array([text.encode() for text in column], object) for column in texts)
         return dict(zip(names, columns, strict=True))
 
-    def comparison_length(self) -> int:
-        """The tokens of the longest text that is compared: more than are read."""
+    @property
+    def length(self) -> int:
+        """The most tokens of a sequence, special ones included."""
         assert self.config.max_length is not None
-        return self.config.max_length + self.config.max_length // 2
+        return self.config.max_length
+
+    @property
+    def room(self) -> int:
+        """The most tokens of a single text in a sequence."""
+        return self.length - self.tokenizer.template.overhead(1)
+
+    def windows(self) -> tuple[int, int] | None:
+        """The stride and the most windows of a long text; None where it is cut."""
+        return None
+
+    def comparison_length(self) -> int:
+        """The tokens of the longest text that is compared: more than a sequence or two have."""
+        return (self.length + self.length // 2) * (2 if self.windows() else 1)
 
     def most_read(self) -> int:
         """The most tokens of a text that are read, special ones included."""
-        assert self.config.max_length is not None
-        return self.config.max_length
+        stride, most = self.windows() or (0, 1)
+        return self.length + (most - 1) * stride
 
     def row_tokens(self) -> int:
         """The most tokens, padding included, that a row of a request becomes."""
-        assert self.config.max_length is not None
-        return self.config.max_length
+        _, most = self.windows() or (0, 1)
+        return self.length * most
 
     def most_row_tokens(self) -> int:
         """The most tokens of a row of a request, be it of text or of ids."""
-        assert self.config.max_length is not None
-        return self.config.max_length if self.config.input == "tokens" else self.row_tokens()
+        return self.length if self.config.input == "tokens" else self.row_tokens()
 
     def own_settings(self) -> dict[str, Any]:
         """The settings of this kind of model alone, for the report."""

@@ -71,35 +71,21 @@ class _TextAnswers(Answers):
 
     def from_texts(self, *texts: tf.Tensor) -> Tensors:
         """The answers to texts; those read in windows are answered by the mean logits."""
-        if not self.task.windows:
+        in_windows = self.windows()
+        if in_windows is None:
             return super().from_texts(*texts)
-        assert self.config.max_length is not None
-        room = self.config.max_length - self.tokenizer.template.overhead(1)
-        stride, most = overlapping(room), self.task.max_windows
-        ids, lengths = ids_of(self.graph_tokenizer, texts[0], room + (most - 1) * stride)
-        sizes = tf.fill(tf.shape(lengths), room)
-        windows = cut_windows(lengths, sizes, stride)
+        stride, most = in_windows
+        ids, lengths = ids_of(self.graph_tokenizer, texts[0], self.room + (most - 1) * stride)
+        windows = cut_windows(lengths, tf.fill(tf.shape(lengths), self.room), stride)
         batch = sequences(windows, ids, self.tokenizer)
         logits = self.logits(within_limit(batch, self.config.max_request_tokens))
         sums = tf.math.segment_sum(logits, windows.text)
         counts = tf.math.segment_sum(tf.ones_like(logits[:, :1]), windows.text)
         return self.from_logits(sums / counts)
 
-    def most_read(self) -> int:
-        """The tokens of all windows, which overlap, where texts are read in windows."""
-        length = super().most_read()
-        if not self.task.windows:
-            return length
-        room = length - self.tokenizer.template.overhead(1)
-        return length + (self.task.max_windows - 1) * overlapping(room)
-
-    def row_tokens(self) -> int:
-        """The tokens of a text in all its windows."""
-        return super().row_tokens() * (self.task.max_windows if self.task.windows else 1)
-
-    def comparison_length(self) -> int:
-        """The tokens of a text that is cut, or read in several windows."""
-        return super().comparison_length() * (2 if self.task.windows else 1)
+    def windows(self) -> tuple[int, int] | None:
+        """The windows that the model was trained on, if it was."""
+        return (overlapping(self.room), self.task.max_windows) if self.task.windows else None
 
     def own_settings(self) -> dict[str, Any]:
         """The treatment of long texts."""

@@ -25,7 +25,7 @@ from bert_keras.export.outputs import SPAN, SPAN_LOGITS, arrays_of
 from bert_keras.export.sequences import within_limit
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import Span, predict, task_of
-from bert_keras.tasks.span_answers import AnsweredWindows, Ranked, no_answer_scores, ranked
+from bert_keras.tasks.span_answers import AnsweredWindows, Ranked, ranked
 from bert_keras.tasks.windows import best_windows
 
 
@@ -69,11 +69,9 @@ class SpanAnswers(Answers):
         read = self._read(context, question)
         codes = tf.strings.unicode_decode(read.tokens.texts, "UTF-8")
         splits = tf.cast(codes.row_splits, tf.int32)
-        windows = self._answered(read)
-        none = no_answer_scores(windows, tf.shape(context)[0])
         threshold = self.task.no_answer_threshold
-        best = ranked(
-            windows, none, codes.values, splits,
+        best, none = ranked(
+            self._answered(read), codes.values, splits,
             self.task.n_best, self.task.max_answer_length, threshold,
         )  # fmt: skip
         chosen = _chosen(best, none, threshold)
@@ -142,19 +140,10 @@ class SpanAnswers(Answers):
             "no_answer_threshold": threshold if np.isfinite(threshold) else None,
         }
 
-    def most_read(self) -> int:
-        """The tokens of all windows, which overlap, after an empty question."""
-        room = super().most_read() - self.tokenizer.template.overhead(2)
-        stride = min(self.task.doc_stride, room)
-        return super().most_read() + (self.config.max_windows - 1) * stride
-
-    def row_tokens(self) -> int:
-        """All windows of a text."""
-        return super().row_tokens() * self.config.max_windows
-
-    def comparison_length(self) -> int:
-        """Several windows."""
-        return super().comparison_length() * 2
+    def windows(self) -> tuple[int, int]:
+        """The task's windows after an empty question, as many as the settings allow."""
+        room = self.length - self.tokenizer.template.overhead(2)
+        return min(self.task.doc_stride, room), self.config.max_windows
 
     def expected_from_ids(self, model: BertModel, texts: Texts) -> Arrays:
         """The model's own outputs."""

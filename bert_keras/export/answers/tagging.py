@@ -91,16 +91,16 @@ class TaggingAnswers(Answers):
             },
         )
 
-    def _room(self) -> int:
-        assert self.config.max_length is not None
-        return self.config.max_length - self.tokenizer.template.overhead(1)
+    def windows(self) -> tuple[int, int]:
+        """The windows of ``predict``, as many as the settings allow."""
+        return overlapping(self.room), self.config.max_windows
 
     def _most_tokens(self) -> int:
-        return self._room() + (self.config.max_windows - 1) * overlapping(self._room())
+        return self.most_read() - self.tokenizer.template.overhead(1)
 
     def _tags(self, tokens: Tokens, words: Words) -> tuple[tf.Tensor, tf.Tensor]:
         """The number and the probability of each word's tag, int32 and float64 [D]; -1 for none."""
-        room = self._room()
+        room = self.room
         sizes = tf.fill(tf.shape(tokens.lengths), room)
         windows = cut_windows(tokens.lengths, sizes, overlapping(room))
         batch = sequences(windows, tokens.ids, self.tokenizer)
@@ -152,18 +152,6 @@ class TaggingAnswers(Answers):
     def own_settings(self) -> dict[str, Any]:
         """The most windows that are read."""
         return {"max_windows": self.config.max_windows}
-
-    def most_read(self) -> int:
-        """The tokens of all windows, which overlap."""
-        return self._most_tokens() + self.tokenizer.template.overhead(1)
-
-    def row_tokens(self) -> int:
-        """All windows of a text."""
-        return super().row_tokens() * self.config.max_windows
-
-    def comparison_length(self) -> int:
-        """Several windows."""
-        return super().comparison_length() * 2
 
     def expected_from_ids(self, model: BertModel, texts: Texts) -> Arrays:
         """The softmax of the model's own outputs."""
