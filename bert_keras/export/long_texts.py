@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.export.sequences import at_least_one_column
+from bert_keras.export.sequences import Tensors, at_least_one_column, numbers_in_rows
 from bert_keras.tasks.windows import window_counts, window_ranges
 from bert_keras.tokenization import Tokenizer
 
 if TYPE_CHECKING:  # it needs tensorflow-text, which an export of ids does not
     from bert_keras.tokenization.graph import GraphTokenizer
-
-Tensors = dict[str, tf.Tensor]
 
 
 class Windows(NamedTuple):
@@ -43,7 +41,7 @@ def cut_windows(lengths: tf.Tensor, sizes: tf.Tensor, stride: int) -> Windows:
     """
     counts = window_counts(lengths, sizes, stride, tf)
     text = tf.repeat(tf.range(tf.shape(lengths)[0]), counts)
-    number = tf.range(tf.shape(text)[0]) - tf.gather(tf.cumsum(counts, exclusive=True), text)
+    number = numbers_in_rows(text, counts)
     lengths, sizes = tf.gather(lengths, text), tf.gather(sizes, text)
     return Windows(text, number, *window_ranges(number, lengths, sizes, stride, tf))
 

@@ -62,6 +62,21 @@ def checked_ids(batch: Tensors, config: BertConfig, max_length: int) -> Tensors:
                                     "token_type_ids": types})  # fmt: skip
 
 
+def numbers_in_rows(rows: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+    """The number of each value in its row, from 0, int32 [V].
+
+    Args:
+        rows: The row of each value, ascending, int32 [V].
+        counts: The number of values of each row, int32 [B].
+    """
+    return tf.range(tf.size(rows)) - tf.gather(tf.cumsum(counts, exclusive=True), rows)
+
+
+def most_of(counts: tf.Tensor) -> tf.Tensor:
+    """The largest of some counts, 0 without any."""
+    return tf.reduce_max(tf.concat([[0], counts], axis=0))
+
+
 def at_least_one_column(batch: Tensors) -> Tensors:
     """The batch, with a column of padding where it has no column."""
     missing = tf.cast(tf.shape(batch["input_ids"])[1] < 1, tf.int32)

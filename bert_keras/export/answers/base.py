@@ -10,7 +10,7 @@ import tensorflow as tf
 from bert_keras.config.export import SavedModelConfig
 from bert_keras.export.outputs import Output
 from bert_keras.export.registry import Registry
-from bert_keras.export.sequences import at_least_one_column, within_limit
+from bert_keras.export.sequences import Tensors, at_least_one_column, within_limit
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks.batches import collate
 from bert_keras.tasks.feature import Feature
@@ -19,7 +19,6 @@ from bert_keras.tokenization import Tokenizer
 if TYPE_CHECKING:  # it needs tensorflow-text, which an export of ids does not
     from bert_keras.tokenization.graph import GraphTokenizer
 
-Tensors = dict[str, tf.Tensor]
 Arrays = dict[str, np.ndarray]
 Texts = Sequence[Sequence[str]]  # for each input of text, those of all examples
 served: Registry[type["Answers"]] = Registry("as a SavedModel")

@@ -22,7 +22,7 @@ from bert_keras.export.long_texts import (
     tokens_read,
 )
 from bert_keras.export.outputs import SPAN, SPAN_LOGITS, arrays_of
-from bert_keras.export.sequences import within_limit
+from bert_keras.export.sequences import most_of, within_limit
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import Span, predict, task_of
 from bert_keras.tasks.span_answers import AnsweredWindows, Ranked, ranked
@@ -103,7 +103,7 @@ class SpanAnswers(Answers):
         """The windows with their answers and their tokens' characters."""
         windows, tokens = read.windows, read.tokens
         size = windows.end - windows.start
-        place = tf.range(tf.reduce_max(tf.concat([[0], size], axis=0)))[None]
+        place = tf.range(most_of(size))[None]
         token = windows.start[:, None] + place
         inside = place < size[:, None]
 

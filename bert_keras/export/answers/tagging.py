@@ -18,7 +18,7 @@ from bert_keras.export.long_texts import (
     tokens_of,
 )
 from bert_keras.export.outputs import CLASSES, ENTITIES, TOKEN_PROBABILITIES
-from bert_keras.export.sequences import within_limit
+from bert_keras.export.sequences import most_of, numbers_in_rows, within_limit
 from bert_keras.export.words import Words, split_words
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import Tagging, predict, task_of
@@ -251,9 +251,8 @@ def _shifted(values: tf.Tensor, by: int) -> tf.Tensor:
 def _table(rows: tf.Tensor, count: tf.Tensor, columns: dict[str, tuple[tf.Tensor, Any]]) -> Tensors:
     """Tables [count, most of a row] of values [E] by row, padded; and their ``counts``."""
     counts = tf.math.unsorted_segment_sum(tf.ones_like(rows), rows, count)
-    number = tf.range(tf.shape(rows)[0]) - tf.gather(tf.cumsum(counts, exclusive=True), rows)
-    shape = [count, tf.reduce_max(tf.concat([[0], counts], axis=0))]
-    cells = tf.stack([rows, number], axis=1)
+    shape = [count, most_of(counts)]
+    cells = tf.stack([rows, numbers_in_rows(rows, counts)], axis=1)
     tables = {
         name: tf.tensor_scatter_nd_update(tf.fill(shape, tf.cast(empty, values.dtype) if
               values.dtype != tf.string else tf.constant(empty)), cells, values)
