@@ -6,6 +6,7 @@ as it is, and an exported graph has it inside.
 
 import math
 from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from bert_keras.tasks.task import Prediction
 # Odd, so that no two powers of it are alike modulo 2**64; the arithmetic is that of int64.
 _BASE = 0x9E3779B97F4A7C15 - (1 << 64)
 _MIX = 0xD1B54A32D192ED03 - (1 << 64)
-_AT_A_TIME = 128  # questions that are ranked together
+_AT_A_TIME = 256  # windows, about, whose answers are ranked together
 
 
 class Origin(NamedTuple):
@@ -38,7 +39,7 @@ class Origin(NamedTuple):
 class AnsweredWindows(NamedTuple):
     """W windows over B texts, one text for each question, and what the model answers.
 
-    Tables are padded to the longest of them, with anything but for ``is_best``: False.
+    Tables are padded to the longest window: ``is_best`` with False, the others with anything.
 
     Attributes:
         text: The number of the text of each, ascending, int32 [W].
@@ -48,7 +49,7 @@ class AnsweredWindows(NamedTuple):
         end_logits: float64 [W, L].
         is_best: Whether a token has more context here than in the other windows, bool [W, S].
         starts: The first character of each token in its text, int32 [W, S].
-        ends: The one behind its last character, int32 [W, S].
+        ends: The one after its last character, int32 [W, S].
     """
 
     text: tf.Tensor
@@ -68,7 +69,7 @@ class Ranked(NamedTuple):
         text: The number of the text of each, int32 [A].
         score: The sum of its two logits, float64 [A].
         start: Its first character, int32 [A].
-        end: The one behind its last character, int32 [A]; no answer has no characters.
+        end: The one after its last character, int32 [A]; that of no answer is its start.
     """
 
     text: tf.Tensor
@@ -161,19 +162,19 @@ def _candidates(windows: AnsweredWindows, n_best: int, max_answer_length: int) -
 
 
 def _hashes(answers: Ranked, codes: tf.Tensor, splits: tf.Tensor) -> tf.Tensor:
-    """A number for the characters of each answer, the same only for the same ones, int64 [A].
+    """A polynomial hash of the characters of each answer, int64 [A].
 
-    A polynomial hash from sums over all characters before, so that no answer's characters need be
-    copied; that of two texts is the same by chance with odds of about 2**-60.
+    It comes from sums over all earlier characters, so that no characters are copied; two different
+    answers have the same one by chance, with a probability of about 2**-60.
     """
-    # Never 0, so that what is longer is another.
+    # Never 0, so that a longer answer has another hash.
     mixed = (tf.cast(codes, tf.int64) + 1) * _MIX
     mixed = tf.bitwise.bitwise_xor(mixed, tf.bitwise.right_shift(mixed, tf.constant(29, tf.int64)))
     powers = tf.math.cumprod(tf.fill(tf.shape(mixed), tf.constant(_BASE, tf.int64)))
     sums = tf.concat([[tf.constant(0, tf.int64)], tf.cumsum(mixed * powers)], axis=0)
     base = tf.gather(splits, answers.text)
     first, last = base + answers.start, base + answers.end
-    # The later a text stands, the higher its powers; all are raised to the highest.
+    # Powers grow with the place among all characters; all are raised to the highest.
     raised = tf.concat([[tf.constant(1, tf.int64)], powers], axis=0)
     return (tf.gather(sums, last) - tf.gather(sums, first)) * tf.gather(
         raised, tf.size(codes) - first
@@ -197,9 +198,11 @@ def best_answers(
         no_answer_threshold: No answer is given when its score exceeds the best one's by more.
     """
     answers: list[Prediction] = []
-    for begin in range(0, len(texts), _AT_A_TIME):
-        some = texts[begin : begin + _AT_A_TIME]
-        answered = _on_host(windows[begin : begin + _AT_A_TIME])
+    ends = np.cumsum([len(own) for own in windows]).tolist()
+    for _, group in groupby(range(len(texts)), lambda number: ends[number] // _AT_A_TIME):
+        numbers = list(group)
+        some = [texts[number] for number in numbers]
+        answered = _on_host([windows[number] for number in numbers])
         codes = [np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<i4") for text in some]
         splits = np.cumsum([0, *map(len, codes)], dtype=np.int32)
         with tf.device("CPU"):  # small operations, and not all are to be had elsewhere
@@ -207,8 +210,8 @@ def best_answers(
                 answered, np.concatenate(codes), splits,
                 n_best, max_answer_length, no_answer_threshold,
             )  # fmt: skip
-        ends = np.searchsorted(best.text.numpy(), np.arange(1, len(some)))
-        columns = (np.split(column.numpy(), ends) for column in best[1:])
+        firsts = np.searchsorted(best.text.numpy(), np.arange(1, len(some)))
+        columns = (np.split(column.numpy(), firsts) for column in best[1:])
         for text, score, *own in zip(some, none.numpy().tolist(), *columns, strict=True):
             answers.append(_answer(text, score, no_answer_threshold, *own))
     return answers
