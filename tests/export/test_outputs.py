@@ -7,6 +7,7 @@ from bert_keras.export.outputs import (
     CLASSES,
     GIVEN_LABELS,
     LABEL,
+    NEXT_SENTENCE,
     POOLED,
     PROBABILITIES,
     SCORE,
@@ -53,6 +54,10 @@ def test_outputs_by_token_are_known_by_their_axes():
     assert TOKEN_PROBABILITIES.is_by_token
     assert SEQUENCE.is_by_token
     assert not PROBABILITIES.is_by_token
+
+
+def test_a_next_sentence_has_the_number_0_as_in_the_original():
+    assert NEXT_SENTENCE == ("next", "random")
 
 
 def test_an_encoder_without_a_pooler_gives_no_pooled_output():
