@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # A process for each core: most of a test's time is tracing, which uses one.
 PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile
 
-.PHONY: setup lint test test-data test-random test-all golden test-beam parity parity-garden quickstart bench-training \
+.PHONY: setup lint test test-system test-data test-random test-all golden test-beam parity parity-garden quickstart bench-training \
 	bench-data bench-finetuning bench-time-to-quality bench-scaling bench-serving bench-mobile bench-stop
 
 setup: $(VENV)/.installed
@@ -22,22 +22,33 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# In five minutes on two cores: everything small, and one whole run, kill, export or command of each kind.
 test: setup
 	$(PYTEST)
+
+# The others of each kind.
+test-system: setup
+	$(PYTEST) -m "system and not slow"
 
 # Only the tests that read real data (BERT_KERAS_TEST_DATA, tests/conftest.py); without it all skip.
 test-data: setup
 	$(PYTEST) -m "shared_data and not slow and not parity and not parity_garden"
 
-# In another order every time; the first lines say which SEED gives it again.
+# Both, in another order every time; the first lines say which SEED gives it again.
 test-random: SEED := $(or $(SEED),$(shell date +%s))
 test-random: setup
-	$(PYTEST) --random-order --random-order-seed=$(SEED)
+	$(PYTEST) -m "not slow and not parity and not parity_garden" \
+		--random-order --random-order-seed=$(SEED)
 
 # BERT_KERAS_FAULTS trials (20) of each command and fault; BERT_KERAS_FAULTS_SEED draws others.
 .PHONY: test-faults
 test-faults: setup
 	$(PYTEST) --dist load -m "slow or not slow" tests/faults
+
+# Plants the faults of tests/planted/faults.toml in copies of the tree, or the FAULTS named: each is to be caught.
+.PHONY: test-planted
+test-planted: setup
+	$(BIN)/python -m tests.planted $(FAULTS)
 
 test-all: setup parity parity-garden test-beam
 	$(PYTEST) -m "not parity and not parity_garden"
@@ -78,17 +89,17 @@ bench-training: $(BENCH)/.installed
 			"12x768 --length 128 --batch 32 --only bert_keras,.bfloat16"; do \
 		$(BENCH)/bin/python benchmarks/training_step.py --shape $$what \
 			--json benchmarks/training_step.json || exit 1; done
-	$(BENCH)/bin/python benchmarks/training_table.py
+	$(BENCH)/bin/python benchmarks/tables.py
 
 bench-scaling: $(BENCH)/.installed
 	for what in length batch devices corpus; do \
 		$(BENCH)/bin/python benchmarks/scaling.py $$what --json benchmarks/scaling.json \
 			--plots benchmarks || exit 1; done
-	$(BENCH)/bin/python benchmarks/training_table.py
+	$(BENCH)/bin/python benchmarks/tables.py
 
 bench-data: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/data_pipeline.py --json benchmarks/data_pipeline.json
-	$(BENCH)/bin/python benchmarks/data_table.py
+	$(BENCH)/bin/python benchmarks/tables.py
 
 # DATA is the folder of the data sets, see ROWS in benchmarks/finetuning.py.
 bench-finetuning: $(BENCH)/.installed
@@ -96,7 +107,7 @@ bench-finetuning: $(BENCH)/.installed
 		$(BENCH)/bin/python benchmarks/finetuning.py $$row --model $(MINILM) \
 			--data $(or $(DATA),$(error DATA is needed: the folder of sst2/, mrpc/, wnut16/, xquad/)) \
 			--out benchmarks/finetuning.json || exit 1; done
-	$(BENCH)/bin/python benchmarks/finetuning_table.py
+	$(BENCH)/bin/python benchmarks/tables.py
 
 # TEXTS is a folder of text files, those of configs/pretrain/small-sotu.toml for the page's table.
 TIME_TO_QUALITY = runs/time-to-quality
@@ -108,14 +119,14 @@ bench-time-to-quality: $(BENCH)/.installed
 	$(BENCH)/bin/bert-keras prepare $(TEXTS) --vocab $(TIME_TO_QUALITY)/vocab.txt --out $(TIME_TO_QUALITY)/corpus
 	$(BENCH)/bin/python benchmarks/time_to_quality.py $(TIME_TO_QUALITY)/corpus \
 		--json benchmarks/time_to_quality.json
-	$(BENCH)/bin/python benchmarks/training_table.py
+	$(BENCH)/bin/python benchmarks/tables.py
 
 # The sentences: `make bench-serving TEXTS=sst2/dev.tsv`.
 bench-serving: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/serving.py $(MINILM) \
 		$(or $(TEXTS),$(error TEXTS is needed: a file with a text a line, before a tab)) \
 		--json benchmarks/serving.json
-	$(BENCH)/bin/python benchmarks/serving_table.py
+	$(BENCH)/bin/python benchmarks/tables.py
 
 # TF Model Garden stops at TensorFlow 2.20. It asks for far more than its models import.
 GARDEN = .venv-garden

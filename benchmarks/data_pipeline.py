@@ -34,6 +34,7 @@ from training_step import Shape, ours
 from bert_keras.config import MASKINGS, DataConfig
 from bert_keras.corpus import read_lines
 from bert_keras.data import (
+    Epoch,
     ExamplePlan,
     gather_examples,
     gather_word_starts,
@@ -91,7 +92,9 @@ def measure_stages(corpus: SyntheticCorpus, length: int, batch: int, rounds: int
 
     def plan() -> ExamplePlan:
         room = length - corpus.tokenizer.template.overhead(2)
-        return plan_pairs(corpus.sentence_offsets, corpus.documents, room, 0.1, 0, next(epochs))
+        return plan_pairs(
+            Epoch(corpus.sentence_offsets, corpus.documents, room, 0.1, 0, next(epochs))
+        )
 
     rows = plan()
 

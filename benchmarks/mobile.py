@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from machine import environment
-from pages import replace_block
+from tables import markdown, replace_block
 
 HERE = Path(__file__).parent
 OURS = ("none", "float16", "dynamic", "int8")
@@ -35,6 +35,7 @@ PARTS = {
     "pooler and classifier": "/pooler|/classifier",
     "every product": ".*",
 }
+ANSWERS = ("largest difference", "logits, rms", "agreement", "accuracy", "p")
 THREADS = (1, 2)
 Row = dict[str, Any]
 
@@ -175,33 +176,26 @@ def measure(options: argparse.Namespace) -> Row:
 
 def variants_table(results: Row) -> str:
     """The variants, as Markdown."""
-    lines = [
-        "| variant | MB | of float32 | operations | largest difference | logits, rms | agreement | "
-        "accuracy | p | ms, 1 thread | times as fast | ms, 2 threads |",
-        "|" + " --- |" * 12,
-    ]
     first = results["variants"]["none"]
+    rows = []
     for name, row in results["variants"].items():
         one, two = (row["milliseconds"][str(threads)] for threads in THREADS)
-        cells = [
+        rows.append([
             {"none": "float32"}.get(name, name), f"{row['bytes'] / 1e6:.1f}",
-            f"{row['bytes'] / first['bytes']:.1%}", str(row["operations"]), *shown(row),
+            f"{row['bytes'] / first['bytes']:.1%}", row["operations"], *shown(row),
             spread(one), f"{first['milliseconds']['1']['least'] / one['least']:.1f}", spread(two),
-        ]  # fmt: skip
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        ])  # fmt: skip
+    return markdown(
+        ["variant", "MB", "of float32", "operations", *ANSWERS, "ms, 1 thread", "times as fast",
+         "ms, 2 threads"], rows,
+    )  # fmt: skip
 
 
 def fixed_table(results: Row) -> str:
     """What the products lose, as Markdown."""
-    lines = [
-        "| ranges fixed | largest difference | logits, rms | agreement | accuracy | p |",
-        "|" + " --- |" * 6,
-    ]
     rows = {"none: all as they come": results["variants"]["ai-edge-quantizer, dynamic"]}
-    for name, row in (rows | results["fixed"]).items():
-        lines.append(f"| {name} | {' | '.join(shown(row))} |")
-    return "\n".join(lines)
+    rows |= results["fixed"]
+    return markdown(["ranges fixed", *ANSWERS], ([name, *shown(row)] for name, row in rows.items()))
 
 
 def shown(row: Row) -> list[str]:

@@ -22,7 +22,7 @@ from typing import Any
 
 from contest import Timed, Work, contest
 from machine import environment
-from pages import error_bars
+from tables import error_bars
 from training_step import Shape, ours
 
 PLAIN = Shape(layers=4, hidden=512, length=128, batch=32)

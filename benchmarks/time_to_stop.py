@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from machine import environment
-from pages import conditions, replace_block
+from tables import conditions, markdown, replace_block
 
 HERE = Path(__file__).parent
 DELAYS = (0.2, 1.0)  # seconds after the phase began
@@ -53,7 +53,7 @@ PHASES = {
     "prepare --workers 2": PREPARE,
     "pretrain": {"checking the corpus": "bert_keras.corpus.store:Corpus.verify"} | TRAINING,
     "finetune": {"reading": "bert_keras.tasks.finetune:_read"} | FEATURES | TRAINING,
-    "evaluate": MODEL | FEATURES | {"the model's answers": "bert_keras.tasks.task:run_model"},
+    "evaluate": MODEL | FEATURES | {"the model's answers": "bert_keras.tasks.answering:run_model"},
     "predict": MODEL | FEATURES | ANSWERS,
     "fill-mask": MODEL,
     "convert": MODEL | {"writing": "bert_keras.saving.huggingface:atomic_directory"},
@@ -233,14 +233,14 @@ def table(result: Row) -> str:
     longest: dict[tuple[str, str], list[Row]] = {}
     for row in result["stops"]:
         longest.setdefault((row["command"], row["phase"]), []).append(row)
-    lines = ["| command | SIGTERM came while | seconds to the end, at most | of stops |"]
-    lines.append("| --- | --- | --- | --- |")
-    for (command, phase), rows in longest.items():
+    rows = []
+    for (command, phase), stops in longest.items():
         if phase:
-            most = max(row["seconds"] for row in rows)
-            failed = " (failed)" if any(row["fault"] for row in rows) else ""
-            lines.append(f"| `{command}` | {phase} | {most:.1f}{failed} | {len(rows)} |")
-    return "\n".join([*lines, "", conditions(result["machine"])])
+            most = max(stop["seconds"] for stop in stops)
+            failed = " (failed)" if any(stop["fault"] for stop in stops) else ""
+            rows.append([f"`{command}`", phase, f"{most:.1f}{failed}", len(stops)])
+    header = ["command", "SIGTERM came while", "seconds to the end, at most", "of stops"]
+    return f"{markdown(header, rows)}\n\n{conditions(result['machine'])}"
 
 
 def measure(options: argparse.Namespace) -> Row:

@@ -52,8 +52,9 @@ class Shape:
 
     def operations(self) -> float:
         """Multiplications and additions of one example's three passes, those of products alone."""
+        from cost import forward_flops
+
         from bert_keras.config import BertConfig
-        from bert_keras.config.cost import forward_flops
 
         return 3.0 * sum(forward_flops(BertConfig(**self.model()), self.length, self.predictions))
 

@@ -63,8 +63,8 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py comp
         predict as predict,
     )
     from bert_keras.tasks.evaluate import evaluate as evaluate
-    from bert_keras.tasks.fill_mask import fill_mask as fill_mask
     from bert_keras.tasks.finetune import finetune as finetune
+    from bert_keras.tasks.masked_lm import fill_mask as fill_mask
     from bert_keras.tokenization import (
         BertTokenizer as BertTokenizer,
         Casing as Casing,

@@ -1,4 +1,4 @@
-"""Writing files and directories so that a crash leaves the old one or the new one, never half.
+"""Write files and directories so that a crash leaves the old one or the new one, never half.
 
 What is there stays, unless the caller knows it for the program's own and says ``replace``. All has
 the mode that the umask says.
@@ -12,9 +12,10 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_IMODE
+from typing import Any
 
 try:
     import fcntl
@@ -50,6 +51,17 @@ def check_utf8(name: str | Path, why: str) -> None:
     """Raises ``InputError``, which says why, when a name is not UTF-8."""
     if not is_utf8(name):
         raise InputError(f"{name} is not UTF-8, {why}; rename it, or give a link to it (ln -s)")
+
+
+def read_json_object(path: str | Path) -> dict[str, Any]:
+    """The object in a JSON file; ``InputError`` where it holds another value or is not JSON."""
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path} must hold a JSON object. Received: {type(values).__name__}")
+    return values
 
 
 def check_replaceable(path: Path, *, whole: bool = False) -> None:
@@ -156,9 +168,7 @@ def write_bytes_atomic(path: str | Path, data: bytes, *, replace: bool = False) 
 
 @contextmanager
 def atomic_file(path: str | Path, *, replace: bool = False, suffix: str = "") -> Iterator[Path]:
-    """Yields a temporary name for a file that becomes ``path`` when the block ends well.
-
-    What killed processes left behind for the same ``path`` is cleared away first.
+    """Yields a temporary name for a file that becomes ``path``, as ``atomic_directory`` does.
 
     Args:
         path: The final name. Its parents are made.
@@ -264,20 +274,16 @@ def clear_left_behind(path: Path, stem: str | None = None) -> None:
 
 @contextmanager
 def _held(path: Path) -> Iterator[bool]:
-    """Yields whether this process alone holds a file or directory; a kill lets go of it.
-
-    False where the system cannot tell.
-    """
+    """Yields whether this process alone holds a path, until it ends; False where none can tell."""
     if fcntl is None or not path.exists():
         yield False
         return
     descriptor = os.open(path, os.O_RDONLY)
+    is_ours = False
     try:
-        try:
+        with suppress(OSError):  # held by another process, or a file system without locks
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             is_ours = True
-        except OSError:  # held by another process, or a file system without locks
-            is_ours = False
         yield is_ours
     finally:
         os.close(descriptor)

@@ -53,6 +53,7 @@ def test_from_python_each_package_says_it(package):
     assert "KERAS_BACKEND=torch" in last
 
 
+@pytest.mark.system
 def test_the_setting_in_the_environment_wins_as_it_does_in_keras(tmp_path):
     (tmp_path / "keras.json").write_text('{"backend": "torch"}')
     program = "import bert_keras.optimizers, keras; print(keras.config.backend())"

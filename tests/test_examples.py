@@ -19,6 +19,7 @@ DOCUMENTS = {
     "people": "Ada and Charles had fun. Who had fun? Ada had, and Charles watched a film.",
     "words": "Fine work is a joy. Slow work is a pain. Warm, lovely films are great fun.",
 }
+SYSTEM = ("export_saved_model", "export_tflite", "pretrain")  # seconds each
 GOOD = ["a fine film", "great fun", "lovely and warm", "a joy to watch", "brilliant work"]
 BAD = ["a dull film", "no fun", "cold and slow", "a pain to watch", "sloppy work"]
 TINY = {
@@ -98,7 +99,14 @@ def made(tmp_path_factory) -> tuple[Path, dict[str, Any]]:
     return folder, names
 
 
-@pytest.mark.parametrize("name", [name for name in bert_keras.__all__ if name != "__version__"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.system] if name in SYSTEM else [])
+        for name in bert_keras.__all__
+        if name != "__version__"
+    ],
+)
 def test_example_runs(name, made, tmp_path, monkeypatch):
     folder, names = made
     text = getattr(bert_keras, name).__doc__

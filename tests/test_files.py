@@ -1,10 +1,9 @@
+"""Files and directories that appear whole or not at all."""
+
 import errno
 import os
+import re
 import shutil
-import signal
-import subprocess
-import sys
-from pathlib import Path
 from stat import S_IMODE
 
 import pytest
@@ -16,9 +15,8 @@ from bert_keras.files import (
     atomic_directory,
     atomic_file,
     check_replaceable,
-    clear_left_behind,
     hash_files,
-    refuse_existing,
+    read_json_object,
     write_text_atomic,
 )
 
@@ -26,6 +24,23 @@ from bert_keras.files import (
 def _write_half(directory):
     (directory / "half").write_text("half")
     directory.write_text("fails, as it is a directory")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[1]", "must hold a JSON object. Received: list"),
+        ("{", "not valid"),
+        ("[" * 99999, "not valid"),
+    ],
+    ids=["list", "cut", "deep"],
+)
+def test_what_is_not_a_json_object_is_refused_in_a_line_that_names_the_file(tmp_path, text, words):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(InputError, match=re.escape(words)) as error:
+        read_json_object(tmp_path / "a.json")
+    assert str(error.value).startswith(f"{tmp_path / 'a.json'} ")
+    assert "\n" not in str(error.value)
 
 
 def test_a_directory_appears_whole_or_not_at_all(tmp_path):
@@ -38,6 +53,15 @@ def test_a_directory_appears_whole_or_not_at_all(tmp_path):
         assert not target.exists()
     assert (target / "whole").read_text() == "whole"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_file_that_gives_way_stays_whole_for_whoever_reads_it(tmp_path):
+    path = tmp_path / "file"
+    write_text_atomic(path, "the old text")
+    with path.open(encoding="utf-8") as reader:
+        write_text_atomic(path, "the new one", replace=True)
+        assert reader.read() == "the old text"
+    assert path.read_text(encoding="utf-8") == "the new one"
 
 
 def _write(target, name):
@@ -148,23 +172,6 @@ def test_of_a_link_to_a_file_what_it_leads_to_is_replaced(tmp_path):
     assert (tmp_path / "there").read_text() == "new"
 
 
-@pytest.mark.parametrize("has_links", [True, False])
-def test_a_file_that_another_process_made_meanwhile_stays(tmp_path, monkeypatch, has_links):
-    if not has_links:  # as on a memory stick
-        monkeypatch.setattr(os, "link", lambda *names: _fail(errno.EPERM))
-
-    def write():
-        with atomic_file(tmp_path / "file") as temporary:
-            temporary.write_text("ours")
-            (tmp_path / "file").write_text("the other's")
-
-    with pytest.raises(InputError, match=r"file (has appeared meanwhile|already exists)"):
-        write()
-    assert (tmp_path / "file").read_text() == "the other's"
-    write_text_atomic(tmp_path / "other", "ours")
-    assert sorted(os.listdir(tmp_path)) == ["file", "other"]
-
-
 def _fail(number):
     raise OSError(number, os.strerror(number))
 
@@ -230,119 +237,6 @@ def test_errors_name_what_the_user_asked_for_and_no_temporary_name(tmp_path):
     with pytest.raises(FileNotFoundError) as error, atomic_directory(tmp_path / "out"):
         (tmp_path / "elsewhere").read_text()
     assert error.value.filename == str(tmp_path / "elsewhere")
-
-
-def test_what_a_killed_process_left_goes_with_the_next_and_what_is_being_written_stays(tmp_path):
-    left = tmp_path / ".out.abcdefgh.bert_keras.tmp"
-    other = tmp_path / ".out.b.abcdefgh.bert_keras.tmp"
-    for directory in (left, other):
-        directory.mkdir()
-        (directory / "half").write_text("half")
-    with atomic_directory(tmp_path / "out", replace=True) as first:
-        assert not left.exists()
-        with atomic_directory(tmp_path / "out") as second:
-            assert first.exists()
-            (second / "whole").write_text("whole")
-    assert sorted(os.listdir(tmp_path)) == [other.name, "out"]
-
-
-@pytest.mark.parametrize("at", ["sync", "rename"])
-@pytest.mark.parametrize("what", ["directory", "file"])
-def test_what_another_process_made_by_the_end_stays_as_it_is(tmp_path, monkeypatch, at, what):
-    """While the files go to the disk, or between the last look and the renaming."""
-    target = tmp_path / "out"
-    whole = target / "whole" if what == "directory" else target
-
-    def meanwhile():
-        if not whole.exists():
-            whole.parent.mkdir(exist_ok=True)
-            whole.write_text("the other's")
-
-    sync, rename = files._sync, Path.rename
-    if at == "sync":
-        monkeypatch.setattr(files, "_sync", lambda path: (meanwhile(), sync(path)))
-    else:
-        monkeypatch.setattr(Path, "rename", lambda *paths: (meanwhile(), rename(*paths)))
-    with (
-        pytest.raises(InputError, match=r"out has appeared meanwhile"),
-        atomic_directory(target) as directory,
-    ):
-        (directory / "whole").write_text("ours")
-    assert whole.read_text() == "the other's"
-    assert list(tmp_path.iterdir()) == [target]
-
-
-# Replaces a directory and is killed on the way.
-KILLED = """
-import os, shutil, signal, sys
-from pathlib import Path
-from bert_keras.files import atomic_directory
-
-def kill(*arguments):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-target, at = Path(sys.argv[1]), sys.argv[2]
-with atomic_directory(target, replace=True) as directory:
-    (directory / "new").write_text("new")
-    rename = Path.rename
-    if at == "rename":
-        Path.rename = lambda path, name: kill() if path.suffix == ".tmp" else rename(path, name)
-    else:
-        shutil.rmtree = kill
-"""
-
-
-@pytest.mark.parametrize(("at", "left"), [("rename", ["old"]), ("remove", ["new"])])
-def test_a_kill_while_a_directory_is_replaced_leaves_the_old_or_the_new_one(tmp_path, at, left):
-    """Between the two renamings, and when the new one has its name."""
-    target = tmp_path / "out"
-    _write(target, "old")
-    killed = subprocess.run([sys.executable, "-c", KILLED, target, at])
-    assert killed.returncode == -signal.SIGKILL
-    assert target.exists() == (at == "remove")
-    with pytest.raises(IsADirectoryError), atomic_directory(target, replace=True) as directory:
-        _write_half(directory)
-    assert os.listdir(tmp_path) == ["out"]
-    assert names(target) == left
-
-
-KILLED_AT_THE_END = """
-import os, signal, sys
-from bert_keras.files import write_text_atomic
-
-link = os.link
-os.link = lambda *paths: (link(*paths), os.kill(os.getpid(), signal.SIGKILL))
-write_text_atomic(sys.argv[1], "all of it")
-"""
-
-
-def test_what_was_killed_when_all_was_done_leaves_nothing_to_who_is_refused(tmp_path):
-    path = tmp_path / "answers.csv"
-    killed = subprocess.run([sys.executable, "-c", KILLED_AT_THE_END, path])
-    assert killed.returncode == -signal.SIGKILL
-    assert len(os.listdir(tmp_path)) == 2
-    with pytest.raises(InputError, match="already exists"):
-        refuse_existing(path)
-    assert os.listdir(tmp_path) == ["answers.csv"]
-    assert path.read_text() == "all of it"
-
-
-def test_what_is_being_replaced_is_not_taken_for_left(tmp_path, monkeypatch):
-    target, rename = tmp_path / "out", Path.rename
-    target.mkdir()
-    looks = []
-
-    def meanwhile(path, name):
-        if path.suffix == ".tmp":
-            clear_left_behind(target)
-            looks.append(target.exists())
-        return rename(path, name)
-
-    monkeypatch.setattr(Path, "rename", meanwhile)
-    with atomic_directory(target, replace=True) as directory:
-        (directory / "new").write_text("new")
-    assert looks == [False]
-    assert names(target) == ["new"]
 
 
 def test_of_a_link_to_a_directory_what_it_leads_to_is_replaced(tmp_path):

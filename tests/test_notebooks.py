@@ -9,10 +9,10 @@ import nbclient
 import nbformat
 import pytest
 
-from bert_keras.config import BertConfig
 from bert_keras.modeling import BertEncoder
 from bert_keras.saving import load, save
 from bert_keras.tokenization import BertTokenizer, Casing, learn_vocabulary
+from tests.support.models import small_config
 
 NAMES = ("pretrain_on_tpu", "finetune")
 ROWS = ["a fine film\tgood", "lovely and warm\tgood", "a dull film\tbad", "cold and slow\tbad"] * 8
@@ -135,15 +135,7 @@ def test_the_pretraining_notebook_runs_from_top_to_bottom(execute, tmp_path):
 @pytest.mark.slow
 def test_the_finetuning_notebook_runs_from_top_to_bottom(execute, tmp_path):
     tokenizer = BertTokenizer(learn_vocabulary(ROWS, 80, Casing()))
-    config = BertConfig(
-        vocab_size=tokenizer.vocab_size,
-        hidden_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=32,
-        initializer_range=0.1,
-    )
+    config = small_config(tokenizer.vocab_size, max_position_embeddings=32, initializer_range=0.1)
     save(BertEncoder(config), tmp_path / "encoder", tokenizer)
     (tmp_path / "train.tsv").write_text("\n".join(ROWS) + "\n")
     text, pictures = execute(

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bert_keras.cli.console import cpu_has_bfloat16, errors, start_tensorflow
+from bert_keras.cli.console import cpu_has_bfloat16, errors, progress, start_tensorflow
 from bert_keras.errors import InputError
 
 if TYPE_CHECKING:
+    from bert_keras.modeling.model import BertModel
     from bert_keras.tokenization import Casing
 
 MODEL_HELP = (
-    "a model directory, or a run's work directory; of a run that has not finished the best model "
-    "so far or the newest checkpoint is taken, of RUN@STEP that of a step"
+    "a model directory, or a run's work directory: its model/ or, before it has finished, its best "
+    "model so far, else its newest checkpoint; RUN@STEP is the checkpoint of that step"
 )
 TASK_COLUMNS = ("text_column", "text_pair_column", "label_column", "word_column", "tag_column")
 _TASK_SETTINGS = (
@@ -40,14 +41,14 @@ class CommandParser(argparse.ArgumentParser):
     argparse alone refuses ``predict MODEL --json TEXT``: it takes the texts to be none as soon as
     an option follows the model.
 
-    It refuses an empty name of a file (type ``Path`` or ``name_of_data``), by which argparse would
-    mean the current folder, and many a program nothing.
+    It refuses an empty name of a file (type ``Path`` or ``name_of_data``), which argparse would
+    take for the current folder.
     """
 
     _is_inside = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As in ``argparse``, which calls it again from within."""
+        """Parse as ``argparse`` does, which calls this again from within."""
         if self._is_inside or self._subparsers is not None:
             return super().parse_known_args(args, namespace)
         self._is_inside = True
@@ -93,6 +94,22 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """MODEL, which ``open_model`` opens."""
+    parser.add_argument("model", type=Path, metavar="MODEL", help=MODEL_HELP)
+
+
+def add_max_length(parser: argparse.ArgumentParser) -> None:
+    """--max-length."""
+    parser.add_argument(
+        "--max-length",
+        type=at_least(5),
+        metavar="N",
+        help="longest sequence in tokens (default: what the model was trained at; for a model from "
+        "elsewhere, the most that it reads)",
+    )
+
+
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """CONFIG.toml, --workdir and --set."""
     parser.add_argument("config", type=Path, metavar="CONFIG.toml", help="the recipe")
@@ -107,24 +124,18 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def note_on_precision(precision: str) -> None:
-    """Says so where bfloat16 is asked of a processor that does not multiply it."""
+    """Print a note where bfloat16 is asked of a processor that does not multiply it."""
     if precision == "mixed_bfloat16" and not cpu_has_bfloat16():
         errors.print("note: this CPU does not multiply bfloat16; without a GPU or TPU, float32 is")
         errors.print("      faster: --set train.precision=float32")
 
 
 def add_task_arguments(parser: argparse.ArgumentParser) -> None:
-    """How examples are read and answered."""
+    """The options by which examples are read and answered."""
     parser.add_argument(
         "--batch-size", type=at_least(1), default=32, help="sequences at a time (default: 32)"
     )
-    parser.add_argument(
-        "--max-length",
-        type=at_least(5),
-        metavar="N",
-        help="longest sequence in tokens (default: what the model was trained at, of a model from "
-        "elsewhere what it reads at most)",
-    )
+    add_max_length(parser)
     parser.add_argument(
         "--no-answer-threshold",
         type=float,
@@ -147,7 +158,7 @@ def add_task_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_label_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options by which labels are read."""
+    """The options by which labels are read."""
     parser.add_argument(
         "--label-separator", metavar="SIGN", help="what stands between several labels (default: |)"
     )
@@ -170,7 +181,7 @@ def task_settings(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def start_tensorflow_for(inputs: list[str]) -> None:
-    """Starts TensorFlow, quietly, when an input is read by it."""
+    """Start TensorFlow, quietly, when an input is read by it."""
     if any(name.startswith("tfds:") for name in inputs):
         start_tensorflow()
 
@@ -224,10 +235,10 @@ def recipe_file(path: Path) -> Path:
 
 
 def existing_model(path: Path, workdir: Path | None = None) -> Path:
-    """MODEL, as ``bert_keras.load`` takes it, once there is something by that name.
+    """MODEL, as ``bert_keras.load`` takes it, if there is something of that name.
 
-    Asked before TensorFlow is started, which takes seconds. A run that has begun in ``workdir``
-    may go on without the model that it started from, which is asked later.
+    Checked before TensorFlow is started, which takes seconds. A run that has begun in ``workdir``
+    may resume without the model that it started from, which is checked later.
 
     Raises:
         InputError: When there is nothing.
@@ -238,3 +249,21 @@ def existing_model(path: Path, workdir: Path | None = None) -> Path:
     if workdir and (workdir / "run.json").exists():
         return path
     raise InputError(f"no such model directory: {path}")
+
+
+def open_model(path: Path, **arguments: Any) -> "BertModel":
+    """The model that MODEL names, read under a progress bar.
+
+    Args:
+        path: MODEL.
+        **arguments: Arguments of ``bert_keras.load``.
+
+    Raises:
+        InputError: When there is none, or it cannot be opened.
+    """
+    path = existing_model(path)
+    start_tensorflow()
+    from bert_keras.saving import load
+
+    with progress("reading", "bytes") as advance:
+        return load(path, on_progress=advance, **arguments)

@@ -1,4 +1,4 @@
-"""What the commands write on: results to standard output, progress to standard error."""
+"""The output of the commands: results on standard output, progress on standard error."""
 
 import logging
 import os
@@ -56,12 +56,12 @@ def progress_bar(unit: str) -> Progress:
 
 @contextmanager
 def progress(description: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar for the time of the block; yields a function that takes (done, total)."""
+    """A bar during the block; yields a function that takes (done, total)."""
     bar = progress_bar(unit)
     task = bar.add_task(description, total=None, rate="")
 
     def advance(done: int, total: int | None) -> None:
-        bar.start()  # not before there is something to show: a mistake shows no bar
+        bar.start()  # only once there is something to show: a mistake shows no bar
         bar.update(task, completed=done, total=total)
 
     try:
@@ -90,16 +90,16 @@ def short(text: str) -> str:
 
 
 class Notes(logging.Handler):
-    """Prints what the library logs as lines on standard error, above any progress bar."""
+    """A handler that prints what the library logs on standard error, above any progress bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Prints one record."""
+        """Print one record."""
         errors.print(record.getMessage(), soft_wrap=True)
 
 
 @contextmanager
 def notes_shown() -> Iterator[None]:
-    """Show, for the time of the block, what the library says of its input, and its warnings."""
+    """Show, during the block, what the library says about its input, and its warnings."""
     logger, notes = logging.getLogger("bert_keras"), Notes()
     before = logger.level, logger.propagate
     logger.addHandler(notes)
@@ -114,10 +114,10 @@ def notes_shown() -> Iterator[None]:
 
 
 def start_tensorflow() -> None:
-    """Imports TensorFlow without the notes that its C++ part writes on the way.
+    """Import TensorFlow without the notes that its C++ part writes meanwhile.
 
     They go past Python to the descriptor of standard error; should the import fail, they are
-    shown after all. ``TF_CPP_MIN_LOG_LEVEL`` brings the later ones back.
+    shown. ``TF_CPP_MIN_LOG_LEVEL`` brings the later ones back.
 
     Raises:
         InputError: When Keras is set to another backend.
@@ -131,10 +131,10 @@ def start_tensorflow() -> None:
 
 @contextmanager
 def without_notes() -> Iterator[None]:
-    """Keeps from the user what C++ writes to standard error, unless the block fails.
+    """Hide what C++ writes to standard error, unless the block fails.
 
-    Should it fail otherwise than by bad input or a full disk, the notes are shown after all. What
-    our own library says is shown in any case.
+    If it fails for another reason than bad input or a full disk, the notes are shown. What our
+    own library says is shown in any case.
     """
     sys.stderr.flush()
     kept = os.dup(2)
@@ -156,7 +156,7 @@ def without_notes() -> Iterator[None]:
 
 @contextmanager
 def _errors_on(descriptor: int) -> Iterator[None]:
-    """Has ``errors`` write to a copy of standard error, where it goes to descriptor 2."""
+    """Let ``errors`` write to a copy of standard error, where it goes to descriptor 2."""
     try:
         is_descriptor = errors.file.fileno() == 2
     except (OSError, ValueError):  # a test's

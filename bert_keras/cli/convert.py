@@ -3,15 +3,18 @@
 import argparse
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bert_keras.cli.arguments import MODEL_HELP, add_command, existing_model
-from bert_keras.cli.console import console, errors, progress, start_tensorflow
+from bert_keras.cli.arguments import MODEL_HELP, add_command, open_model
+from bert_keras.cli.console import console, errors
 from bert_keras.files import refuse_existing
 
+if TYPE_CHECKING:
+    from bert_keras.modeling.model import BertModel
+
 _LAYER = re.compile(r"layer_\d+")
-# Files that become others: the architecture, the weights, the vocabulary and their lists.
-_TURNED = (
+# Files that are written anew: the architecture, the weights, the vocabulary and their lists.
+_CONVERTED = (
     "config.json",
     "bert_config.json",
     "params.yaml",
@@ -29,7 +32,7 @@ _POOLING = ("sentence_*_config.json", "?_Pooling", "?_Normalize")
 
 
 def add_parser(subparsers: Any) -> None:
-    """Adds the command."""
+    """Add the command."""
     parser = add_command(
         subparsers,
         "convert",
@@ -66,59 +69,65 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Converts, and prints what went where."""
+    """Convert the model and print what went where."""
     refuse_existing(options.out)
-    source = existing_model(options.source)
-    start_tensorflow()
-    from bert_keras.saving import load, save
-    from bert_keras.tokenization import Casing, WordPieceTokenizer
+    from bert_keras.tokenization import Casing
 
     casing = Casing(do_lower_case=options.casing == "uncased") if options.casing else None
-    with progress("reading", "bytes") as advance:
-        model = load(source, casing=casing, on_progress=advance)
+    model = open_model(options.source, casing=casing)
+    from bert_keras.saving import save
+
     with errors.status(f"writing {options.out}"):
         save(model, options.out, format=options.to)
     console.print(f"{model.report.source} to {options.to}: a {type(model).__name__}")
-    for line in _lines(model.report.taken):
+    for line in _lines(model.report.loaded):
         console.print(line)
     if model.report.left_out:
         console.print(f"left out: {', '.join(model.report.left_out)}")
     if options.to == "google" and model.config.activation == "gelu_erf":
         console.print(
             "note: the model computes GELU by erf, Google's code by tanh: outputs there will "
-            "differ by about 0.001; bert-keras goes on with erf"
+            "differ by about 0.001; bert-keras still computes erf"
         )
     count = sum(weight.shape.num_elements() for weight in model.trainable_weights)
-    tokenizer = "without tokenizer"
-    if model.tokenizer is not None:
-        is_wordpiece = isinstance(model.tokenizer, WordPieceTokenizer)
-        kind = f"{model.tokenizer.casing.name}, " if is_wordpiece else ""
-        tokenizer = f"with tokenizer: {kind}texts up to {model.default_length} tokens"
-    kept, left = _beside_the_weights(source, options.out, model)
+    kept, left = _other_files(options.source, options.out, model)
     if kept:
         console.print(f"kept: {', '.join(kept)}")
     if left:
         console.print(f"left behind: {', '.join(left)}")
-    console.print(f"{options.out}: {count:,} parameters, {tokenizer}")
+    console.print(f"{options.out}: {count:,} parameters, {_described_tokenizer(model)}")
 
 
-def _beside_the_weights(source: Path, out: Path, model: Any) -> tuple[list[str], list[str]]:
-    """The names in a source's folder that were kept, and those that were left behind."""
+def _described_tokenizer(model: "BertModel") -> str:
+    from bert_keras.tokenization import WordPieceTokenizer
+
+    tokenizer = model.tokenizer
+    if tokenizer is None:
+        return "without tokenizer"
+    kind = f"{tokenizer.casing.name}, " if isinstance(tokenizer, WordPieceTokenizer) else ""
+    return f"with tokenizer: {kind}texts up to {model.default_length} tokens"
+
+
+def _other_files(source: Path, out: Path, model: "BertModel") -> tuple[list[str], list[str]]:
+    """The names in a source's folder, but for converted files: those kept, those left behind."""
+    from bert_keras.tokenization import WordPieceTokenizer
+
     if not source.is_dir():
         return [], []
     if out.is_dir():
         written = {path.name for path in out.iterdir()}
     else:  # one file, which holds these
         written = {"tokenizer_config.json", *model.other_files}
-        written |= set(model.tokenizer.files.companions) if model.tokenizer else set()
+        if isinstance(model.tokenizer, WordPieceTokenizer):
+            written |= set(model.tokenizer.files.companions)
         written |= (
             {"modules.json", "sentence_bert_config.json"} if hasattr(model, "embed") else set()
         )
-    turned = [*_TURNED, *(_POOLING if "modules.json" in written else ())]
+    converted = [*_CONVERTED, *(_POOLING if "modules.json" in written else ())]
     kept: list[str] = []
     left: list[str] = []
     for path in sorted(source.iterdir()):
-        if path.name.startswith(".") or any(path.match(pattern) for pattern in turned):
+        if path.name.startswith(".") or any(path.match(pattern) for pattern in converted):
             continue
         files = sum(file.is_file() for file in path.rglob("*")) if path.is_dir() else 0
         shown = f"{path.name}/ ({files} {'file' if files == 1 else 'files'})"
@@ -126,14 +135,14 @@ def _beside_the_weights(source: Path, out: Path, model: Any) -> tuple[list[str],
     return kept, left
 
 
-def _lines(taken: list[tuple[str, str, tuple[int, ...]]]) -> list[str]:
-    """A table with one row for what only the layer's number tells apart, no name cut short."""
+def _lines(weights: list[tuple[str, str, tuple[int, ...]]]) -> list[str]:
+    """A table of the weights, with one row for those that differ in the layer's number alone."""
     counts: dict[tuple[str, str, str], int] = {}
-    for theirs, ours, shape in taken:
-        if _LAYER.match(ours):
-            theirs = re.sub(r"(layers?[._/]|layer_with_weights-)\d+", r"\1*", theirs)
-            ours = _LAYER.sub("layer_*", ours)
-        row = (theirs, ours, " x ".join(map(str, shape)) or "1")
+    for in_file, in_model, shape in weights:
+        if _LAYER.match(in_model):
+            in_file = re.sub(r"(layers?[._/]|layer_with_weights-)\d+", r"\1*", in_file)
+            in_model = _LAYER.sub("layer_*", in_model)
+        row = (in_file, in_model, " x ".join(map(str, shape)) or "1")
         counts[row] = counts.get(row, 0) + 1
     rows = [("weight in the file", "weight in the model", "shape", "times")]
     rows += [(*row, str(count)) for row, count in counts.items()]

@@ -26,7 +26,7 @@ REQUIRED = ("tensorflow", "keras", "numpy", "tokenizers", "safetensors", "rich",
 
 
 def add_parser(subparsers: Any) -> None:
-    """Adds the command."""
+    """Add the command."""
     add_command(
         subparsers,
         "doctor",
@@ -37,7 +37,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints what was found."""
+    """Print what was found."""
     rows = [("bert-keras", __version__), ("Python", platform.python_version())]
     rows += [(name, importlib.metadata.version(name)) for name in REQUIRED]
     rows += [

@@ -2,26 +2,25 @@
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from bert_keras.cli.arguments import (
-    MODEL_HELP,
     add_command,
     add_label_arguments,
+    add_model,
     add_task_arguments,
-    existing_model,
     name_of_data,
+    open_model,
     task_settings,
 )
-from bert_keras.cli.console import console, short, start_tensorflow, table
+from bert_keras.cli.console import console, short, table
 from bert_keras.cli.finetune import DATA_HELP
 
 MISTAKES = 10
 
 
 def add_parser(subparsers: Any) -> None:
-    """Adds the command."""
+    """Add the command."""
     parser = add_command(
         subparsers,
         "evaluate",
@@ -30,7 +29,7 @@ def add_parser(subparsers: Any) -> None:
         "  bert-keras evaluate runs/sst2 --data test.tsv\n"
         "  bert-keras evaluate runs/sst2 --data test.tsv --json",
     )
-    parser.add_argument("model", type=Path, help=MODEL_HELP)
+    add_model(parser)
     parser.add_argument("--data", type=name_of_data, metavar="FILE", required=True, help=DATA_HELP)
     add_task_arguments(parser)
     add_label_arguments(parser)
@@ -45,14 +44,11 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Evaluates the model and prints what it found."""
-    directory = existing_model(options.model)
-    start_tensorflow()
-    from bert_keras.saving import load
+    """Evaluate the model and print its metrics and mistakes."""
+    model = open_model(options.model, packed=True)
     from bert_keras.tasks import evaluate
     from bert_keras.tasks.reading import shown_name
 
-    model = load(directory, packed=True)
     result = evaluate(model, options.data, options.batch_size, **task_settings(options))
     if options.json:
         print(json.dumps(result.metrics))

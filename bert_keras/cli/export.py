@@ -6,22 +6,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bert_keras.cli.arguments import (
-    MODEL_HELP,
     CommandParser,
     add_command,
+    add_max_length,
+    add_model,
     at_least,
-    existing_model,
     name_of_data,
+    open_model,
     recipe_file,
 )
-from bert_keras.cli.console import (
-    console,
-    errors,
-    progress,
-    start_tensorflow,
-    table,
-    without_notes,
-)
+from bert_keras.cli.console import console, errors, table, without_notes
 from bert_keras.cli.finetune import DATA_HELP
 from bert_keras.config.export import (
     INPUTS,
@@ -47,7 +41,7 @@ _TFLITE_EXAMPLES = (
 
 
 def add_parser(subparsers: Any) -> None:
-    """Adds the command and what it exports to."""
+    """Add the command and its formats."""
     parser = subparsers.add_parser(
         "export",
         help="write a model as a file that others run: TF Serving, phones",
@@ -70,24 +64,18 @@ def _add_saved_model(formats: Any) -> None:
         "write a SavedModel for TF Serving: text in, answers out",
         _EXAMPLES,
     )
-    parser.add_argument("model", type=Path, metavar="MODEL", help=MODEL_HELP)
+    add_model(parser)
     parser.add_argument(
         "out", type=Path, metavar="OUT", help="the folder of the versions; the next is OUT/N"
     )
-    parser.add_argument(
-        "--max-length",
-        type=at_least(5),
-        metavar="N",
-        help="longest sequence in tokens (default: what the model was trained at, of a model from "
-        "elsewhere what it reads at most)",
-    )
+    add_max_length(parser)
     parser.add_argument(
         "--weights", choices=SERVED_WEIGHTS, help="the weights' type (default: float32)"
     )
     parser.add_argument(
         "--input",
         choices=INPUTS,
-        help="what it takes: text, or tokens, ids by TensorFlow's own operations alone "
+        help="what it takes as input: text, or tokens, ids by TensorFlow's own operations alone "
         "(default: text)",
     )
     parser.add_argument(
@@ -104,10 +92,10 @@ _SAVED_MODEL_SETTINGS = ("max_length", "weights", "input", "pair")
 
 
 def run_saved_model(options: argparse.Namespace) -> None:
-    """Exports and prints how the export was proven."""
+    """Export the model and print how it compares with Keras."""
     given = {name: getattr(options, name) for name in _SAVED_MODEL_SETTINGS}
     settings = _with_given(_config(options).saved_model, given)
-    model = _opened(options)
+    model = open_model(options.model)
     from bert_keras.export import export_saved_model
 
     with errors.status("exporting, and comparing with Keras"):
@@ -149,31 +137,21 @@ def _with_given(settings: Settings, given: dict[str, Any]) -> Settings:
     return replace(settings, **{name: v for name, v in given.items() if v is not None})
 
 
-def _opened(options: argparse.Namespace) -> Any:
-    """The model, read under a progress bar."""
-    directory = existing_model(options.model)
-    start_tensorflow()
-    from bert_keras.saving import load
-
-    with progress("reading", "bytes") as advance:
-        return load(directory, on_progress=advance)
-
-
 def _add_tflite(formats: Any) -> None:
     parser = add_command(
         formats,
         "tflite",
         run_tflite,
-        "write a TFLite file for phones, measured beside Keras",
+        "write a TFLite file for phones, measured against Keras",
         _TFLITE_EXAMPLES,
     )
-    parser.add_argument("model", type=Path, metavar="MODEL", help=MODEL_HELP)
+    add_model(parser)
     parser.add_argument("out", type=Path, metavar="OUT.tflite", help="the file")
     parser.add_argument(
-        "--quantize", choices=QUANTIZATIONS, help="what the weights become (default: none)"
+        "--quantize", choices=QUANTIZATIONS, help="how the weights are quantized (default: none)"
     )
     parser.add_argument(
-        "--input", choices=INPUTS, help="what the file takes (default: tokens, their ids)"
+        "--input", choices=INPUTS, help="what the file takes as input (default: tokens, as ids)"
     )
     parser.add_argument(
         "--pair",
@@ -188,13 +166,16 @@ def _add_tflite(formats: Any) -> None:
         "say, 128 or what it reads at most)",
     )
     parser.add_argument(
-        "--data", type=name_of_data, metavar="FILE", help=f"what is measured on: {DATA_HELP}"
+        "--data",
+        type=name_of_data,
+        metavar="FILE",
+        help=f"the examples that are measured on: {DATA_HELP}",
     )
     parser.add_argument(
         "--prune-vocab",
         type=name_of_data,
         metavar="FILE",
-        help="leave out the word pieces that this text of the task does not need",
+        help="leave out the word pieces that this text of the task does not use",
     )
     parser.add_argument(
         "--max-accuracy-drop",
@@ -219,7 +200,7 @@ _TFLITE_SETTINGS = ("quantize", "input", "pair", "prune_vocab", "max_accuracy_dr
 
 
 def run_tflite(options: argparse.Namespace) -> None:
-    """Exports and prints the table."""
+    """Export the model and print what it costs compared with Keras."""
     given = {name: getattr(options, name) for name in _TFLITE_SETTINGS}
     is_dynamic = options.length == "dynamic"
     # A length that is given is a fixed one, whatever the file says.
@@ -228,11 +209,11 @@ def run_tflite(options: argparse.Namespace) -> None:
         "dynamic": None if options.length is None else is_dynamic,
     }
     settings = _with_given(_config(options).tflite, given)
-    model = _opened(options)
+    model = open_model(options.model)
     from bert_keras.export import export_tflite
     from bert_keras.export.tflite.measure import table_rows
 
-    errors.print("converting, and measuring beside Keras")
+    errors.print("converting, and measuring against Keras")
     with without_notes():
         report = export_tflite(model, None, options.out, settings, data=options.data)
     console.print(f"{report['file']}: a {report['model']}, {report['bytes'] / 1e6:.2f} MB")
@@ -249,7 +230,7 @@ def run_tflite(options: argparse.Namespace) -> None:
 
 
 def _cut_line(report: dict[str, Any]) -> str:
-    """How much of the texts a file does not read; empty where it reads all."""
+    """The share of the texts that a file does not read; empty where it reads all."""
     from bert_keras.export.tflite.guard import truncation_note
 
     length, own = report["length"], report["own_length"]
@@ -259,26 +240,27 @@ def _cut_line(report: dict[str, Any]) -> str:
 
 
 def _ranges_line(ranges: dict[str, Any] | None) -> str:
-    """Where the ranges of 8 bits are from; empty where there are none."""
+    """The texts that the ranges of 8 bits are from; empty where there are none."""
     if ranges is None:
         return ""
     line = f"ranges of 8 bits: from {ranges['texts']:,} texts of {ranges['source']}"
     if ranges["measured_too"]:
-        return f"{line}, the same that are measured: what is lost on others may be more"
+        return f"{line}, the same that are measured: the loss on others may be larger"
     return f"{line}, others than those measured"
 
 
 def _text_line(report: dict[str, Any]) -> str:
-    """How text in compares with ids in."""
+    """Text as input compared with ids as input."""
     times, marks = report["milliseconds"], report["unordered_marks"]
     line = (
         f"text in: {report['tokens']:,} tokens of {report['texts']} texts are the tokenizer's, "
         f"answers differ by {report['largest_difference']:.2g} from those to ids; "
-        f"{report['bytes'] / 1e6:.2f} MB more, {times['text']:.2f} ms beside {times['tokens']:.2f}"
+        f"{report['bytes'] / 1e6:.2f} MB more, {times['text']:.2f} ms compared with "
+        f"{times['tokens']:.2f}"
     )
     if marks:
         line += (
             "; two of the marks " + " ".join(f"U+{ord(c):04X}" for c in marks)
-            + " behind one letter, out of order, may be read otherwise"
+            + " after one letter, out of order, may be read differently"
         )  # fmt: skip
     return line

@@ -2,21 +2,14 @@
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
-from bert_keras.cli.arguments import (
-    MODEL_HELP,
-    add_command,
-    at_least,
-    existing_model,
-    utf8_text,
-)
-from bert_keras.cli.console import console, start_tensorflow, table
+from bert_keras.cli.arguments import add_command, add_model, at_least, open_model, utf8_text
+from bert_keras.cli.console import console, table
 
 
 def add_parser(subparsers: Any) -> None:
-    """Adds the command."""
+    """Add the command."""
     parser = add_command(
         subparsers,
         "fill-mask",
@@ -25,20 +18,18 @@ def add_parser(subparsers: Any) -> None:
         "  bert-keras fill-mask runs/first 'The capital of France is [MASK].'\n"
         "  bert-keras fill-mask model/ 'We [MASK] it.' --top 10 --json",
     )
-    parser.add_argument("model", type=Path, help=MODEL_HELP)
+    add_model(parser)
     parser.add_argument("text", type=utf8_text, help="text with one [MASK] or more")
     parser.add_argument("--top", type=at_least(1), default=5, help="candidates each (default: 5)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Fills the masks and prints the candidates."""
-    directory = existing_model(options.model)
-    start_tensorflow()
-    from bert_keras.saving import load
+    """Fill the masks and print the candidates."""
+    model = open_model(options.model)
     from bert_keras.tasks import fill_mask
 
-    masks = fill_mask(load(directory), options.text, options.top)
+    masks = fill_mask(model, options.text, options.top)
     if options.json:
         print(json.dumps({"masks": [[c._asdict() for c in mask] for mask in masks]}))
         return

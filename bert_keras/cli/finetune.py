@@ -22,7 +22,7 @@ DATA_HELP = (
 
 
 def add_parser(subparsers: Any) -> None:
-    """Adds the command."""
+    """Add the command."""
     parser = add_command(
         subparsers,
         "finetune",
@@ -47,14 +47,18 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Trains, or goes on with, the run in the work directory."""
-    from bert_keras.config import FinetuneConfig, load_toml
+    """Train, or resume, the run in the work directory."""
+    from bert_keras.config import FinetuneConfig, load_toml, naming_recipe
 
-    config = load_toml(FinetuneConfig, recipe_file(options.config), options.set)
+    recipe = recipe_file(options.config)
+    config = load_toml(FinetuneConfig, recipe, options.set)
     start_tensorflow()
     from bert_keras.cli.progress import FinetuningProgress
     from bert_keras.tasks import finetune
+    from bert_keras.tasks.registry import make_task
 
+    with naming_recipe(recipe, options.set):
+        make_task(config.data)
     start = existing_model(options.model, options.workdir) if options.model else None
     note_on_precision(config.train.precision)
     with FinetuningProgress() as bar:

@@ -1,4 +1,4 @@
-"""``bert-keras finish``: a run ends where it stands."""
+"""``bert-keras finish``: a model of a run that was stopped."""
 
 import argparse
 from pathlib import Path
@@ -9,20 +9,20 @@ from bert_keras.cli.console import console, start_tensorflow
 
 
 def add_parser(subparsers: Any) -> None:
-    """Adds the command."""
+    """Add the command."""
     parser = add_command(
         subparsers,
         "finish",
         run,
-        "end a run that was stopped: its best model so far or newest checkpoint becomes model/ "
-        "(without which the command that trains it goes on)",
+        "end a run that was stopped: its best model so far, or its newest checkpoint, becomes "
+        "model/ (until then, the command that trains the run resumes it)",
         "  bert-keras finish runs/first",
     )
     parser.add_argument("workdir", type=Path, help="the work directory of a run")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Makes the model and says where it is."""
+    """Make the model and print where it is."""
     start_tensorflow()
     import bert_keras.tasks  # noqa: F401 - says what the curves of fine-tuning are called
     from bert_keras.training import finish

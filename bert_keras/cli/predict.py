@@ -6,11 +6,11 @@ import logging
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bert_keras.cli.arguments import (
-    MODEL_HELP,
     add_command,
+    add_model,
     add_task_arguments,
     existing_model,
     name_of_data,
@@ -20,11 +20,14 @@ from bert_keras.cli.arguments import (
 from bert_keras.cli.console import console, errors, progress, short, start_tensorflow, table
 from bert_keras.errors import InputError
 
+if TYPE_CHECKING:
+    from bert_keras.tasks import AnsweringTask
+
 _logger = logging.getLogger("bert_keras")
 
 
 def add_parser(subparsers: Any) -> None:
-    """Adds the command."""
+    """Add the command."""
     parser = add_command(
         subparsers,
         "predict",
@@ -38,7 +41,7 @@ def add_parser(subparsers: Any) -> None:
         "  bert-keras predict runs/squad --input dev-v2.0.json --out predictions.json\n"
         "  cat reviews.txt | bert-keras predict runs/sst2 --input -",
     )
-    parser.add_argument("model", type=Path, help=MODEL_HELP)
+    add_model(parser)
     parser.add_argument(
         "texts", nargs="*", type=utf8_text, metavar="TEXT", help="texts, or questions"
     )
@@ -53,21 +56,21 @@ def add_parser(subparsers: Any) -> None:
         "--input",
         type=name_of_data,
         metavar="FILE",
-        help="*.txt, a text a line; *.tsv, *.csv or *.jsonl, labels passed over; '-' reads lines. "
-        "Every row gets an answer, in order; one without text null",
+        help="*.txt, a text a line; *.tsv, *.csv or *.jsonl, whose labels are ignored; '-' reads "
+        "lines. Every row gets an answer, in order; a row without text gets null",
     )
     parser.add_argument(
         "--out",
         type=Path,
         metavar="FILE",
         help="write the answers, with row, id (where the input has one) and text, to a new *.csv, "
-        "*.tsv or *.jsonl; of a span model also to a *.json, as SQuAD's scorers read it",
+        "*.tsv or *.jsonl, or, of a span model, to a *.json, as SQuAD's scorers read it",
     )
     parser.add_argument(
         "--null-odds",
         type=Path,
         metavar="FILE",
-        help="write, of a span model, each question's no_answer_score to a new *.json: the "
+        help="write each question's no_answer_score of a span model to a new *.json: the "
         "--na-prob-file of SQuAD 2.0's scorer",
     )
     add_task_arguments(parser)
@@ -75,7 +78,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Answers the texts and prints the answers."""
+    """Answer the texts and print the answers."""
     if bool(options.texts) == bool(options.input):
         raise InputError("predict takes texts, or --input FILE; give one of the two")
     if options.null_odds and options.null_odds.suffix.lower() != ".json":
@@ -121,8 +124,10 @@ def run(options: argparse.Namespace) -> None:
         _show(task, examples, answers, bool(options.input))
 
 
-def _write(options: argparse.Namespace, task: Any, examples: list[Any], answers: list[Any]) -> None:
-    """Writes the files that were asked for."""
+def _write(
+    options: argparse.Namespace, task: "AnsweringTask", examples: list[Any], answers: list[Any]
+) -> None:
+    """Write the files that were asked for."""
     from bert_keras.tasks.answer_files import write_answers, write_by_question
 
     if options.out:
@@ -133,8 +138,8 @@ def _write(options: argparse.Namespace, task: Any, examples: list[Any], answers:
         write_by_question(options.null_odds, examples, scores)
 
 
-def _show(task: Any, examples: list[Any], answers: list[Any], is_file: bool) -> None:
-    """Prints the answers as a table, with the rows' numbers where they are a file's."""
+def _show(task: "AnsweringTask", examples: list[Any], answers: list[Any], is_file: bool) -> None:
+    """Print the answers as a table, with the rows' numbers where they are a file's."""
     rows = []
     for example, found in zip(examples, answers, strict=True):
         none = ["(no text)", *[""] * (len(task.columns) - 1)]

@@ -20,12 +20,12 @@ from bert_keras.errors import InputError
 if TYPE_CHECKING:
     from bert_keras.corpus import CorpusReport
 
-# The two lengths that BERT was trained at: the report says what an epoch shows at each.
+# The two lengths that BERT was trained at; the report says for each what an epoch shows.
 LENGTHS = (128, 512)
 
 
 def add_parser(subparsers: Any) -> None:
-    """Adds the command."""
+    """Add the command."""
     parser = add_command(
         subparsers,
         "prepare",
@@ -53,14 +53,14 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--sentences",
         choices=("auto", "lines"),
-        help="find them (auto, the default), or take every line for one (lines, the default with "
-        "--split blank-line)",
+        help="how sentences are found: automatically (auto, the default), or one a line (lines, "
+        "the default with --split blank-line)",
     )
     parser.add_argument(
         "--drop-duplicates",
         action="store_true",
-        help="leave out documents that nearly repeat an earlier one (takes 128 MiB, however many "
-        "there are)",
+        help="leave out documents that nearly repeat an earlier one (takes 128 MiB, whatever their "
+        "number)",
     )
     parser.add_argument(
         "--chinese-words",
@@ -70,6 +70,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--workers", type=at_least(1), default=1, help="processes that tokenize (default: 1)"
     )
+    _add_beam(parser)
+
+
+def _add_beam(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "on many machines", "the same bytes through Apache Beam (needs apache-beam)"
     )
@@ -86,12 +90,12 @@ def add_parser(subparsers: Any) -> None:
         "--beam-parts",
         type=name_of_data,
         metavar="DIR",
-        help="a folder that all machines see, for what the workers leave (default: beside OUT)",
+        help="a folder that all machines see, for the workers' files (default: next to OUT)",
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prepares the corpus and reports what is in it."""
+    """Prepare the corpus and print what is in it."""
     start_tensorflow_for(options.inputs)
     report = _prepare(options)
     rows = {
@@ -113,7 +117,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _epochs(corpus: Path) -> dict[str, str]:
-    """Rows on what an epoch of next-sentence pairs would show of a corpus; warns of poor ones."""
+    """The share of a corpus that an epoch of next-sentence pairs would show, with warnings."""
     from bert_keras.config import DataConfig
     from bert_keras.corpus import Corpus
     from bert_keras.data.coverage import summarize_epoch
@@ -131,7 +135,7 @@ def _epochs(corpus: Path) -> dict[str, str]:
 
 
 def _prepare(options: argparse.Namespace) -> "CorpusReport":
-    """On this machine, or on Beam's; both take the same settings."""
+    """Prepare the corpus on this machine, or on Beam's; both take the same settings."""
     settings: dict[str, Any] = {
         "vocab": options.vocab,
         "out": options.out,

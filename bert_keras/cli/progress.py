@@ -1,4 +1,4 @@
-"""Training as it is watched: a bar, and a line for every evaluation."""
+"""The progress of training: a bar, and a line for every evaluation."""
 
 from typing import Any, ClassVar, Self
 
@@ -23,7 +23,7 @@ _COLUMNS = (
 
 
 class TrainingProgress(keras.callbacks.Callback):
-    """Shows steps, tokens per second and time left, and what each evaluation found.
+    """Steps, tokens per second and time left, and the results of each evaluation.
 
     A context manager: at its end the bar goes, whatever happened.
     """
@@ -42,17 +42,17 @@ class TrainingProgress(keras.callbacks.Callback):
         self.bar.stop()
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Starts the bar at the step the run goes on from."""
+        """Start the bar at the step from which the run resumes."""
         done, total = self.params["initial_step"], self.params["steps"]
         if done:
-            errors.print(f"going on from step {done:,} of {total:,}")
+            errors.print(f"resuming from step {done:,} of {total:,}")
         if not self.params["evaluates"]:
             errors.print(self.no_evaluation)
         self.task = self.bar.add_task("training", total=total, completed=done, rate="")
         self.bar.start()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Moves the bar; shows the newest logged loss, rate, and share of waiting for batches."""
+        """Move the bar; show the newest logged loss, rate, and share of waiting for batches."""
         self.bar.update(self.task, completed=batch + 1)
         if logs:
             losses = (name for name in logs if name.endswith(LOSS))
@@ -65,23 +65,23 @@ class TrainingProgress(keras.callbacks.Callback):
             )
 
     def on_test_end(self, logs: Any = None) -> None:
-        """Prints a row for the evaluation."""
+        """Print a row for the evaluation."""
         if not self.has_header:
             self.has_header = True
             self.bar.console.print(self.header(logs), soft_wrap=True)
         self.bar.console.print(self.row(logs), soft_wrap=True)
 
     def header(self, logs: dict[str, float]) -> str:
-        """What stands above the rows."""
+        """The line above the rows."""
         raise NotImplementedError
 
     def row(self, logs: dict[str, float]) -> str:
-        """What an evaluation found."""
+        """The results of an evaluation."""
         raise NotImplementedError
 
 
 class PretrainingProgress(TrainingProgress):
-    """Shows the held-out results beside what guessing would reach."""
+    """The held-out results, and what guessing would reach."""
 
     no_evaluation = (
         "note: no text is held out to evaluate on: the corpus has a single document (prepare "
@@ -101,7 +101,7 @@ class PretrainingProgress(TrainingProgress):
 
 
 class FinetuningProgress(TrainingProgress):
-    """Shows the task's metrics on the dev examples."""
+    """The task's metrics on the dev examples."""
 
     no_evaluation = (
         "note: no dev examples to choose the best model by, so the last one is kept: pass --dev "

@@ -1,4 +1,4 @@
-"""``bert-keras quickstart``: the whole way of the data in a few minutes, on any machine."""
+"""``bert-keras quickstart``: from text to a model in a few minutes, on any machine."""
 
 import argparse
 import math
@@ -34,7 +34,7 @@ SENTENCES = (
 
 
 def add_parser(subparsers: Any) -> None:
-    """Adds the command."""
+    """Add the command."""
     parser = add_command(
         subparsers,
         "quickstart",
@@ -51,7 +51,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Collects text, learns a vocabulary, prepares a corpus, pre-trains, and fills masks."""
+    """Collect text, learn a vocabulary, prepare a corpus, pre-train, and fill masks."""
     import bert_keras.backend  # noqa: F401 - another one is refused before a minute went by
 
     workdir: Path = options.workdir
@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _check_folder(workdir: Path) -> None:
-    """Marks a new folder as this command's, and refuses what is somebody else's.
+    """Mark a new folder as this command's, and refuse what is somebody else's.
 
     Raises:
         InputError: When there is something in the folder, and no mark.
@@ -94,13 +94,13 @@ def _check_folder(workdir: Path) -> None:
         return
     if workdir.exists() and any(workdir.iterdir()):
         raise InputError(
-            f"{workdir} is not empty and not of a quickstart; choose another --workdir"
+            f"{workdir} is not empty and not the folder of a quickstart; choose another --workdir"
         )
     write_text_atomic(mark, "The folder of bert-keras quickstart; it may be removed as a whole.\n")
 
 
 def _write_texts(texts: Path) -> None:
-    """Writes each package's modules as text files: a module is a document."""
+    """Write each package's modules as text files: a module is a document."""
     from bert_keras.corpus.pydocs import pydocs_documents
     from bert_keras.files import atomic_directory
 
@@ -126,7 +126,7 @@ def _prepare(texts: Path, vocabulary: Path, corpus: Path) -> None:
 
 
 def _config(workdir: Path, corpus: Path, minutes: float) -> "PretrainConfig":
-    """The recipe with the steps that fit into the minutes; a run that has begun keeps its own."""
+    """The recipe with as many steps as fit into the minutes; a run that resumes keeps its own."""
     start_tensorflow()
     from bert_keras.config import PretrainConfig, from_tables, load_toml
     from bert_keras.corpus import Corpus
@@ -134,7 +134,7 @@ def _config(workdir: Path, corpus: Path, minutes: float) -> "PretrainConfig":
     from bert_keras.training import measure_seconds_per_step
 
     if mark := read_mark(workdir):
-        console.print(f"the run in {workdir} goes on; remove the folder to start anew")
+        console.print(f"the run in {workdir} resumes; remove the folder to start anew")
         return from_tables(PretrainConfig, dict(mark.config))
     config = load_toml(PretrainConfig, recipe_file(RECIPE))
     if cpu_has_bfloat16():

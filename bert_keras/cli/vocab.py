@@ -10,7 +10,7 @@ from bert_keras.files import refuse_existing
 
 
 def add_parser(subparsers: Any) -> None:
-    """Adds the command."""
+    """Add the command."""
     parser = add_command(
         subparsers,
         "vocab",
@@ -30,14 +30,14 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Learns the vocabulary and writes it, but never over another one."""
+    """Learn the vocabulary and write it, but never over another file."""
     refuse_existing(options.out)
     start_tensorflow_for(options.inputs)
     learn(options.inputs, options.out, options.size, options.cased, options.text_column)
 
 
 def learn(inputs: list[str], out: Path, size: int, cased: bool, text_column: str = "text") -> None:
-    """Reads the inputs, learns at most ``size`` word pieces and writes them to ``out``."""
+    """Learn at most ``size`` word pieces from the inputs and write them to ``out``."""
     from bert_keras.corpus.sources import read_lines
     from bert_keras.tokenization import learn_vocabulary, write_vocabulary
 

@@ -1,7 +1,5 @@
 """Model configs (``BertConfig``) and run configs (TOML recipes)."""
 
-from bert_keras.config.arithmetic import ArithmeticConfig, DistributionConfig
-from bert_keras.config.checkpoint import CheckpointConfig, WatchConfig
 from bert_keras.config.export import ExportConfig, SavedModelConfig, TFLiteConfig
 from bert_keras.config.finetune import (
     FinetuneConfig,
@@ -12,7 +10,7 @@ from bert_keras.config.finetune import (
     TaskDataConfig,
 )
 from bert_keras.config.model import BertConfig
-from bert_keras.config.run import (
+from bert_keras.config.pretrain import (
     MASKINGS,
     DataConfig,
     ModelConfig,
@@ -21,12 +19,19 @@ from bert_keras.config.run import (
     PretrainConfig,
     TrainConfig,
 )
+from bert_keras.config.run import (
+    ArithmeticConfig,
+    CheckpointConfig,
+    DistributionConfig,
+    WatchConfig,
+)
 from bert_keras.config.toml import (
     all_values,
     dump_toml,
     flat,
     from_tables,
     load_toml,
+    naming_recipe,
     to_tables,
 )
 
@@ -57,5 +62,6 @@ __all__ = [
     "flat",
     "from_tables",
     "load_toml",
+    "naming_recipe",
     "to_tables",
 ]

@@ -1,4 +1,4 @@
-"""What the values of a config must be, and the hint when they are not."""
+"""Checks of the values of a config, with a hint where one fails."""
 
 import dataclasses
 import difflib
@@ -19,7 +19,7 @@ def nearest(word: str, possible: list[str] | tuple[str, ...]) -> str:
 
 
 def check_settings(config: Any, settings: Mapping[str, object]) -> None:
-    """Every setting is a field of the config."""
+    """Check that every setting is a field of the config."""
     known = [field.name for field in dataclasses.fields(config)]
     for name in settings:
         if name not in known:
@@ -27,29 +27,29 @@ def check_settings(config: Any, settings: Mapping[str, object]) -> None:
 
 
 def require(rule: str, holds: bool, received: object) -> None:
-    """Raises ``InputError`` unless the rule holds."""
+    """Raise ``InputError`` unless the rule holds."""
     if not holds:
         raise InputError(f"{rule}. Received: {received!r}")
 
 
 def share(name: str, value: float) -> None:
-    """A share lies in [0, 1]."""
+    """Check that a share lies in [0, 1]."""
     require(f"{name} must lie in [0, 1]", 0 <= value <= 1, value)
 
 
 def at_least(name: str, value: int, least: int) -> None:
-    """A count has a least value."""
+    """Check that a count is not below its least value."""
     require(f"{name} must be at least {least}", value >= least, value)
 
 
 def one_of(name: str, value: str, possible: tuple[str, ...]) -> None:
-    """A choice is one of those there are."""
+    """Check that a choice is a possible one."""
     if value not in possible:
         raise InputError(f"{name} cannot be {value!r}; {nearest(value, possible)}")
 
 
 def require_lengths(table: str, length: int, predictions: int) -> None:
-    """Sequences have room for a pair, and for what is masked in them."""
+    """Check that sequences have room for a pair, and for what is masked in them."""
     require(
         f"{table}.max_seq_length must be at least {LEAST_LENGTH}, for a pair of texts",
         length >= LEAST_LENGTH,
@@ -63,6 +63,6 @@ def require_lengths(table: str, length: int, predictions: int) -> None:
 
 
 def readable_length(name: str, length: int, longest: int) -> None:
-    """A model that reads ``longest`` tokens reads no longer sequences."""
+    """Check that sequences are no longer than the ``longest`` that the model reads."""
     if length > longest:
         raise InputError(f"{name} is {length}, but the model reads {longest} tokens at most")

@@ -1,4 +1,4 @@
-"""What an export is told: one frozen dataclass per table of its TOML file."""
+"""The settings of an export: one frozen dataclass per table of its TOML file."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""What a fine-tuning run is told: one frozen dataclass per table of the recipe's TOML file."""
+"""The settings of a fine-tuning run: one frozen dataclass per table of its TOML file."""
 
 import dataclasses
 import math
@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bert_keras.config.arithmetic import ArithmeticConfig, DistributionConfig
-from bert_keras.config.checkpoint import CheckpointConfig, WatchConfig
 from bert_keras.config.checks import at_least, one_of, require, share
-from bert_keras.config.run import OptimizerConfig
+from bert_keras.config.pretrain import OptimizerConfig
+from bert_keras.config.run import (
+    ArithmeticConfig,
+    CheckpointConfig,
+    DistributionConfig,
+    WatchConfig,
+)
 from bert_keras.config.toml import OTHER_KEYS
 
 CLASS_WEIGHTS = ("none", "balanced")
@@ -130,7 +134,7 @@ class FinetuneTrainConfig(ArithmeticConfig):
     Where ``jit_compile`` is set, every batch has the full length.
 
     Attributes:
-        epochs: How often every example is seen.
+        epochs: How often every example is seen; may be a fraction.
         steps: Updates of the weights; 0 takes as many as ``epochs`` needs.
         batch_size: Sequences per step over all devices.
         seed: Fixes the new head, the order of the examples and the dropout.
@@ -178,7 +182,7 @@ class FinetuneTrainConfig(ArithmeticConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneWatchConfig(WatchConfig):
-    """``[watch]``: as in pre-training, but the height of the loss is let be.
+    """``[watch]``: as in pre-training, but the height of the loss is not looked at.
 
     Where nearly all examples are learned, the median falls towards 0 and one hard example is far
     above it.
@@ -189,7 +193,7 @@ class FinetuneWatchConfig(WatchConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneConfig:
-    """Everything a fine-tuning run is told; the tables of its TOML file.
+    """All settings of a fine-tuning run; the tables of its TOML file.
 
     Attributes:
         model: What to start from, and what of it is trained.
@@ -197,7 +201,7 @@ class FinetuneConfig:
         optimizer: The optimizer and its rate.
         train: Length, batch and arithmetic.
         checkpoint: How often the state is saved, and how many states are kept.
-        watch: What is done when the loss blows up.
+        watch: What is done when the loss diverges.
         distribution: On which devices and hosts.
 
     Example:

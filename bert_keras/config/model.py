@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bert_keras.errors import InputError
-from bert_keras.files import write_text_atomic
+from bert_keras.files import read_json_object, write_text_atomic
 
 # The published sizes, as layers / hidden size: Devlin et al. 2018, section 3 (base, large) and
 # Turc et al. 2019, table 1 (tiny to medium). Heads are hidden / 64, the inner layer 4 x hidden.
@@ -131,7 +131,7 @@ class BertConfig:
         Args:
             name: ``"tiny"`` (2 layers, hidden size 128), ``"mini"`` (4, 256), ``"small"``
                 (4, 512), ``"medium"`` (8, 512), ``"base"`` (12, 768) or ``"large"`` (24, 1024).
-            **changes: Fields to set otherwise, ``vocab_size`` above all.
+            **changes: Fields to set otherwise, mostly ``vocab_size``.
 
         Raises:
             InputError: When there is no such preset or a change is impossible.
@@ -149,7 +149,7 @@ class BertConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """A config from the keys of a ``config.json``; keys that are not fields are passed over."""
+        """A config from the keys of a ``config.json``; keys that are not fields are ignored."""
         return cls(**{name: values[name] for name in field_names(cls) if name in values})
 
     def to_dict(self) -> dict[str, Any]:
@@ -158,7 +158,7 @@ class BertConfig:
 
     @classmethod
     def from_json(cls, path: str | Path) -> Self:
-        """Reads a ``bert_config.json`` or ``config.json``.
+        """The config in a ``bert_config.json`` or ``config.json``.
 
         Raises:
             InputError: When the file is not a JSON object or holds an impossible value.
@@ -167,7 +167,7 @@ class BertConfig:
         return cls.from_dict(read_json_object(path))
 
     def to_json(self, path: str | Path) -> None:
-        """Writes the fields as JSON.
+        """Write the fields as JSON.
 
         Raises:
             InputError: When the file is there already.
@@ -178,21 +178,6 @@ class BertConfig:
 def field_names(cls: type) -> list[str]:
     """The names of a dataclass's fields."""
     return [field.name for field in dataclasses.fields(cls)]
-
-
-def read_json_object(path: str | Path) -> dict[str, Any]:
-    """Reads a JSON file that must hold an object.
-
-    Raises:
-        InputError: When it holds something else or is no JSON at all.
-    """
-    try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise InputError(f"{path} must hold a JSON object. Received: {type(values).__name__}")
-    return values
 
 
 def _is_number(value: object) -> bool:

@@ -4,7 +4,8 @@ import dataclasses
 import tomllib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,21 +17,23 @@ from bert_keras.files import check_utf8
 
 T = TypeVar("T")
 
-# Keys that name files. Left out, each has its own meaning; an empty name has none.
+# Keys that name files. Leaving one out has a meaning of its own; an empty name is an error.
 FILES = ("data.corpus", "data.train", "data.dev", "model.init", "tflite.prune_vocab")
 
-# Marks the field that takes a table's other keys as they stand, for whom they concern to check.
+# Marks the field that holds a table's other keys as they stand; their reader checks them.
 OTHER_KEYS = {"other_keys": True}
 
 
 def load_toml(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -> T:
-    """Reads a recipe.
+    """The config that a recipe gives.
+
+    A task's own keys of ``[data]`` are checked when the task is made, as ``finetune`` does first.
 
     Args:
         cls: The dataclass whose fields are the file's tables, such as ``PretrainConfig``.
         path: The TOML file.
         overrides: Settings such as ``"train.steps=200"``, which win over the file. The value is
-            read as TOML, and as a plain string where it is none.
+            read as TOML, or as a plain string where it is not TOML.
 
     Raises:
         InputError: When the file is not TOML or sets nothing, or a key or value is not possible;
@@ -53,9 +56,16 @@ def load_toml(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -> 
     for override in overrides:
         check_utf8(override, "as TOML has to be")
         _apply_override(values, override)
-    try:
+    with naming_recipe(path, overrides):
         _check_names(values)
         return from_tables(cls, values)
+
+
+@contextmanager
+def naming_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Iterator[None]:
+    """Let errors in the block name the recipe, and the overrides if there are any."""
+    try:
+        yield
     except InputError as error:
         raise InputError(f"{' --set '.join([str(path), *overrides])}: {error}") from None
 
@@ -76,7 +86,7 @@ def from_tables(cls: type[T], tables: dict[str, Any], prefix: str = "") -> T:
     Args:
         cls: The dataclass whose fields are the tables, such as ``PretrainConfig``.
         tables: The values by table and key, as a recipe's file has them.
-        prefix: What stands before the names in messages: the table's dotted name and a dot.
+        prefix: The beginning of names in messages: the table's dotted name and a dot.
 
     Raises:
         InputError: When a key or value is not possible.
@@ -144,7 +154,7 @@ def flat(tables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_names(values: dict[str, Any]) -> None:
-    """Raises ``InputError`` when a key that names a file is there and names none."""
+    """Refuse a key that names a file and has an empty value."""
     for name in FILES:
         table, key = name.split(".")
         given = values.get(table)
@@ -167,7 +177,7 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
     for name in names[:-1]:
         values = values.setdefault(name, {})
         if not isinstance(values, dict):
-            raise InputError(f"--set {override}: {name} is no table")
+            raise InputError(f"--set {override}: {name} is not a table")
     values[names[-1]] = value
 
 
@@ -176,12 +186,12 @@ def _is_required(field: dataclasses.Field) -> bool:
 
 
 def _convert(value: Any, hint: Any, name: str) -> Any:
-    """Checks ``value`` against a field's type.
+    """The ``value`` as a field's type, or an ``InputError``.
 
     A whole number serves where a float is meant, and where a name is: a column's or a label's.
     """
     if isinstance(hint, types.UnionType):  # X | None
-        hint = next(part for part in hint.__args__ if part is not types.NoneType)
+        hint = next(kind for kind in hint.__args__ if kind is not types.NoneType)
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
             raise InputError(f"{name} must be a table. Received: {value!r}")

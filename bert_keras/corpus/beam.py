@@ -1,8 +1,8 @@
 """Text to a corpus on many machines, by Apache Beam: the bytes that one machine writes.
 
-Each input file is tokenized wherever Beam puts it and left as a part; the process that started
-the pipeline then writes the parts in the order of the inputs. So what needs an order (the offsets,
-near duplicates) sees the same documents one after another as on a single machine.
+Each input file is tokenized wherever Beam puts it, into a file of its own; the process that started
+the pipeline then writes these in the order of the inputs. So what needs an order (the offsets, near
+duplicates) sees the same documents one after another as on a single machine.
 """
 
 import dataclasses
@@ -66,7 +66,7 @@ def prepare_corpus_on_beam(
     text_column: str = TEXT_COLUMN,
     sentences: str | None = None,
 ) -> CorpusReport:
-    """Does what ``prepare_corpus`` does, and writes the same bytes.
+    """The corpus that ``prepare_corpus`` writes, byte for byte, made on many machines.
 
     A file is read by one worker, so a large collection should come in many files. The workers
     need ``bert_keras`` and must be able to read the inputs and to write ``parts``.
@@ -78,14 +78,14 @@ def prepare_corpus_on_beam(
         vocab: The ``vocab.txt``, read here.
         out: The directory to make, on this machine.
         casing: As in ``prepare_corpus``.
-        split: Likewise.
-        drop_duplicates: Likewise.
-        chinese_words: Likewise.
-        parts: A folder that all machines see, for what the workers leave; what was left there is
-            removed in the end. By default one beside ``out``.
-        options: Beam's own, such as ``["--runner=DataflowRunner", "--project=mine"]``.
+        split: As in ``prepare_corpus``.
+        drop_duplicates: As in ``prepare_corpus``.
+        chinese_words: As in ``prepare_corpus``.
+        parts: A folder that all machines see, for the workers' files, which are removed in the
+            end. By default one in the folder of ``out``.
         text_column: As in ``prepare_corpus``.
         sentences: As in ``prepare_corpus``.
+        options: Beam's own, such as ``["--runner=DataflowRunner", "--project=mine"]``.
 
     Raises:
         InputError: As ``prepare_corpus`` does; also for ``"pydocs"``, which is something else on
@@ -103,16 +103,7 @@ def prepare_corpus_on_beam(
     source = describe_source(inputs, split, text_column, sentences, drop_duplicates)
     counts = ReadCounts()
     with _folder(parts or str(out.absolute().parent / f".{out.name}.parts")) as folder:
-        tokenize = _Tokenize(tokenizer, source, folder)
-        with pipeline:
-            (
-                pipeline
-                | "inputs" >> beam.Create(list(enumerate(map(str, sources))))
-                | "spread" >> beam.Reshuffle()
-                | "tokenize" >> beam.ParDo(tokenize)
-                | "gather" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
-                | "list" >> beam.Map(_write_manifest, FileSystems.join(folder, _MANIFEST))
-            )
+        _run(pipeline, sources, _Tokenize(tokenizer, source, folder), folder)
         batches = _batches_of(folder, counts)
         return write_corpus(batches, tokenizer, out, source, counts, chinese_words)
 
@@ -124,8 +115,23 @@ def _pipeline(options: Sequence[str]) -> beam.Pipeline:
         raise InputError(f"Apache Beam cannot start: {error}") from None
 
 
+def _run(
+    pipeline: beam.Pipeline, sources: Sequence[Path | str], tokenize: "_Tokenize", folder: str
+) -> None:
+    """Tokenize the sources on the workers and write the manifest of their files."""
+    with pipeline:
+        (
+            pipeline
+            | "inputs" >> beam.Create(list(enumerate(map(str, sources))))
+            | "spread" >> beam.Reshuffle()
+            | "tokenize" >> beam.ParDo(tokenize)
+            | "gather" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
+            | "list" >> beam.Map(_write_manifest, FileSystems.join(folder, _MANIFEST))
+        )
+
+
 class _Tokenize(beam.DoFn):
-    """(number, source) to a part with its ids, and a line of the manifest about it."""
+    """(number, source) to a file with its ids, and a line of the manifest about it."""
 
     def __init__(self, tokenizer: Tokenizer, settings: dict[str, Any], folder: str) -> None:
         self.tokenizer = tokenizer
@@ -136,13 +142,13 @@ class _Tokenize(beam.DoFn):
 
     def process(self, element: tuple[int, str]) -> Iterator[dict[str, Any]]:
         number, source = element
-        # Beam may try a file twice, at the same time even: a try's part is its own.
+        # Beam may try a source twice, even at the same time: each try has a file of its own.
         path = FileSystems.join(self.folder, f"{number:09d}-{uuid.uuid4().hex}")
         counts, batches, losses = ReadCounts(), 0, Losses()
         try:
             with _at_hand(source) as name, FileSystems.create(path, _BINARY, _PLAIN) as file:
                 paragraphs = read_source(name, self.split, counts, _pass, self.text_column)
-                for batch in tokenize_batches(paragraphs, self.tokenizer, self.sentences):
+                for batch in tokenize_batches(paragraphs, self.tokenizer, 1, self.sentences):
                     _write_batch(file, batch)
                     batches += 1
                     losses.add(batch.losses)
@@ -163,7 +169,7 @@ _PLAIN = CompressionTypes.UNCOMPRESSED
 
 
 def _pass(size: int) -> None:
-    """Nobody looks at a worker's progress."""
+    """Ignore the progress, which nobody looks at in a worker."""
 
 
 def _sources(inputs: Sequence[str | Path]) -> Iterator[Path | str]:
@@ -232,7 +238,7 @@ def _write_manifest(lines: list[dict[str, Any]], path: str) -> None:
 
 
 def _batches_of(folder: str, counts: ReadCounts) -> Iterable[TokenizedBatch]:
-    """The parts' batches in the order of the inputs."""
+    """The batches of the workers' files, in the order of the inputs."""
     with FileSystems.open(FileSystems.join(folder, _MANIFEST), _BINARY, _PLAIN) as file:
         lines = json.loads(file.read())
     for line in lines:

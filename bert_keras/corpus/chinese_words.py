@@ -1,20 +1,21 @@
 """Which Chinese characters make a word together, for masking whole words.
 
-BERT's tokenizer puts every Chinese character apart, so the ids of a finished corpus say what the
+To BERT's tokenizer every Chinese character is a word, so the ids of a finished corpus say what the
 text was, and the segmenter ``jieba`` says where its words are (Cui et al. 2021, section 3.1:
 whole-word masking for Chinese).
 """
 
 import importlib.metadata
-from collections.abc import Callable, Generator, Iterable
+import logging
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable
 from contextlib import closing
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from bert_keras.corpus import store
-from bert_keras.corpus.jieba_cut import JiebaCut
 from bert_keras.corpus.processes import map_in_processes
 from bert_keras.errors import InputError, install_command
 from bert_keras.tokenization import Tokenizer
@@ -46,13 +47,13 @@ def write_word_starts(
     workers: int,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Writes which tokens begin a word beside the arrays of a corpus directory, bool [T].
+    """Write whether each token begins a word, bool [T], into a corpus directory.
 
     Args:
         directory: Where ``tokens.npy`` and ``sentence_offsets.npy`` are.
         tokenizer: What made the ids, of word pieces.
         workers: Processes that segment; the result does not depend on it.
-        on_progress: Called with the bytes of ``tokens.npy`` done and their number.
+        on_progress: Called with the bytes of ``tokens.npy`` that are done, and those in all.
     """
     tokens = np.load(directory / store.TOKENS_FILE, mmap_mode="r")
     sentence_starts = np.load(directory / store.SENTENCE_OFFSETS_FILE, mmap_mode="r")[:-1]
@@ -66,7 +67,7 @@ def write_word_starts(
         (np.asarray(tokens[start:end]), sentence_starts[first:][:_BLOCK_SENTENCES] - start)
         for first, start, end in zip(blocks, starts, ends, strict=True)
     )
-    with closing(_segmented(work, tokenizer, workers)) as results:
+    with closing(map_in_processes(_segment, (tokenizer,), work, workers)) as results:
         for start, end, found in zip(starts, ends, results, strict=True):
             out[start:end] = found
             if on_progress:
@@ -75,7 +76,7 @@ def write_word_starts(
 
 
 class WordSegmenter:
-    """Finds the words in runs of Chinese characters.
+    """The first tokens of words, by jieba in its accurate mode with the model for new words.
 
     Args:
         tokenizer: What made the ids, of word pieces.
@@ -84,10 +85,10 @@ class WordSegmenter:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._starts_word = tokenizer.starts_word
         self._characters = np.array([_character(piece) for piece in tokenizer.vocab], "<u4")
-        self._cut = JiebaCut()
+        self._cut = _load_cut()
 
     def __call__(self, tokens: np.ndarray, sentence_starts: np.ndarray) -> np.ndarray:
-        """Finds out which tokens begin a word.
+        """Find the tokens that begin a word.
 
         Args:
             tokens: ids [T], sentence after sentence.
@@ -96,18 +97,31 @@ class WordSegmenter:
         Returns:
             bool [T].
         """
-        # A space before every sentence, and one for all that is no Chinese character.
+        # A space before every sentence, and one for all that is not a Chinese character: jieba
+        # takes each for a word of its own.
         text = np.insert(self._characters[tokens], sentence_starts, _SPACE)
-        is_chinese = text != _SPACE
-        runs = text.tobytes().decode("utf-32-le").split()
-        lengths = np.fromiter(chain.from_iterable(map(self._cut, runs)), np.int64)
-        # Among the Chinese characters alone, each word begins where those before it end.
-        word_starts = np.zeros(np.count_nonzero(is_chinese), bool)
-        word_starts[np.cumsum(lengths) - lengths] = True
-        starts = np.ones(len(text), bool)
-        starts[is_chinese] = word_starts
+        words = self._cut(text.tobytes().decode("utf-32-le"))
+        lengths = np.fromiter(map(len, words), np.int64)
+        starts = np.zeros(len(text), bool)
+        starts[np.cumsum(lengths) - lengths] = True
         inserted = sentence_starts + np.arange(len(sentence_starts))
         return np.delete(starts, inserted) & self._starts_word[tokens]
+
+
+def _load_cut() -> Callable[[str], Iterable[str]]:
+    """``jieba.cut`` with a dictionary that was read from the package itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its regular expressions have invalid escapes
+        import jieba
+    jieba.setLogLevel(logging.WARNING)
+    tokenizer = jieba.Tokenizer()
+    # Else it would read the dictionary from a file in the common temporary folder, where anybody
+    # may have put it.
+    with tempfile.TemporaryDirectory() as private:
+        tokenizer.tmp_dir = private
+        tokenizer.initialize()
+    cut: Callable[[str], Iterable[str]] = tokenizer.cut
+    return cut
 
 
 def _character(piece: str) -> int:
@@ -117,25 +131,7 @@ def _character(piece: str) -> int:
 
 _Block = tuple[np.ndarray, np.ndarray]
 
-_segmenter: WordSegmenter | None = None
 
-
-def _start_worker(tokenizer: Tokenizer) -> None:
-    global _segmenter
-    _segmenter = WordSegmenter(tokenizer)
-
-
-def _segment_in_worker(block: _Block) -> np.ndarray:
-    assert _segmenter is not None  # the pool's initializer has run
-    return _segmenter(*block)
-
-
-def _segmented(
-    blocks: Iterable[_Block], tokenizer: Tokenizer, workers: int
-) -> Generator[np.ndarray]:
-    """Which tokens of each block begin a word."""
-    if workers == 1:
-        segmenter = WordSegmenter(tokenizer)
-        yield from (segmenter(*block) for block in blocks)
-        return
-    yield from map_in_processes(_segment_in_worker, blocks, workers, _start_worker, (tokenizer,))
+def _segment(tokenizer: Tokenizer) -> Callable[[_Block], np.ndarray]:
+    segmenter = WordSegmenter(tokenizer)
+    return lambda block: segmenter(*block)

@@ -1,4 +1,4 @@
-"""Files opened as UTF-8 text: what is none is refused, a few bad bytes are replaced and counted."""
+"""Files opened as UTF-8 text; others are refused, a few bad bytes are replaced and counted."""
 
 import codecs
 import dataclasses
@@ -22,7 +22,7 @@ BYTE_ORDER_MARK = "\ufeff"
 _logger = logging.getLogger("bert_keras")
 
 _BLOCK = 1 << 18  # characters read at a time
-_FEW = 8  # bad bytes that a sample may have, whatever else it holds
+_FEW = 8  # bad bytes that any sample may have
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _FOREIGN = re.compile("[\udc80-\udcfd]")  # a bad byte but FE and FF, which hardly any text has
 _UTF16 = {b"\xff\xfe\0\0": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
@@ -53,14 +53,14 @@ _IN_ZIP = {  # what a zip archive's first entries are called, or hold
 
 @dataclass
 class ReadCounts:
-    """Counts of what was met while reading.
+    """Counts made while reading.
 
     Attributes:
         bytes_done: Bytes read; of packed files the packed ones.
         replaced_bytes: Bytes that were not UTF-8 and became U+FFFD.
-        first_replaced: Where the first of them stands: "a.txt, line 17".
+        first_replaced: The place of the first of them: "a.txt, line 17".
         lost_characters: Characters that were U+FFFD already: an earlier conversion lost them.
-        first_lost: Where the first of them stands.
+        first_lost: The place of the first of them.
     """
 
     bytes_done: int = 0
@@ -80,13 +80,13 @@ class ReadCounts:
         return text
 
     def add(self, other: "ReadCounts") -> None:
-        """Adds what was met after this."""
+        """Add the counts of what was read after this."""
         for name, value in dataclasses.asdict(other).items():
             mine = getattr(self, name)
             setattr(self, name, mine or value if isinstance(value, str) else mine + value)
 
     def warn(self) -> None:
-        """Warns of the bytes that were replaced and of the characters that had been before."""
+        """Warn of replaced bytes, and of characters that an earlier conversion had replaced."""
         if self.replaced_bytes:
             _logger.warning(
                 "%s not UTF-8 and became U+FFFD, the first in %s",
@@ -269,9 +269,9 @@ def _decoded_sample(path: Path, sample: bytes) -> str:
         if sample.startswith(magic):
             inside = (found for name, found in _IN_ZIP.items() if name in sample[:4096])
             what, way = next(inside, (what, way)) if magic.startswith(b"PK") else (what, way)
-            raise InputError(f"{path} is {what}, no text; {way}")
+            raise InputError(f"{path} is {what}, not text; {way}")
     if sample[257:262] == b"ustar":
-        raise InputError(f"{path} is a tar archive, no text; {_UNPACK_FIRST}")
+        raise InputError(f"{path} is a tar archive, not text; {_UNPACK_FIRST}")
     utf16 = next((name for mark, name in _UTF16.items() if sample.startswith(mark)), None)
     if utf16 or b"\0" in sample:
         utf16 = utf16 or byte_order(sample)

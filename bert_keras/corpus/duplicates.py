@@ -1,7 +1,7 @@
-"""Finding documents that nearly repeat an earlier one, in one pass and in fixed memory.
+"""Documents that nearly repeat an earlier one, found in one pass and in fixed memory.
 
 MinHash (Broder 1997) over shingles of word pieces, with the signature cut into bands (Leskovec,
-Rajaraman and Ullman, Mining of Massive Datasets, section 3.4): two documents are taken for near
+Rajaraman and Ullman, Mining of Massive Datasets, section 3.4): two documents count as near
 duplicates when all rows of one band agree. With 16 bands of 8 rows that happens for a pair whose
 shingles overlap (shared by all) to 0.5, 0.7, 0.8 and 0.9 with probability 0.06, 0.61, 0.95 and
 0.9999.
@@ -13,13 +13,13 @@ _SHINGLE = 5  # word pieces
 _BANDS = 16
 _ROWS = 8
 _NONE = np.uint32(0xFFFFFFFF)
-# Four bytes a band and slot make 128 MiB. A newer document takes a slot over from an older one, so
+# Four bytes a band and slot make 128 MiB. A newer document overwrites the slots of older ones, so
 # past some millions of documents near duplicates that lie far apart are found less surely.
 _SLOTS = 1 << 21
 
 
 class NearDuplicates:
-    """Says of each document whether it nearly repeats one before it; exact and repeatable.
+    """Tell of each document whether it nearly repeats one before it; exact and repeatable.
 
     Documents come as one stream of ids in any pieces; how it is cut makes no difference.
     """
@@ -35,7 +35,7 @@ class NearDuplicates:
         self._carried = np.zeros(0, np.uint64)  # its last ids, whose shingles are not complete
 
     def add(self, tokens: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """Takes the next ids of the stream.
+        """Read the next ids of the stream.
 
         Args:
             tokens: The ids [T].
@@ -79,7 +79,7 @@ class NearDuplicates:
         return (_mixed(total) >> np.uint64(32)).astype(np.uint32)
 
     def _seen(self, signatures: np.ndarray) -> np.ndarray:
-        """Looks signatures up, one after another, and adds those that are new."""
+        """Look signatures up, one after another, and add those that are new."""
         rows = signatures.astype(np.uint64).reshape(-1, _BANDS, _ROWS)
         keys = _mixed((rows * self._row_factors).sum(axis=2, dtype=np.uint64))
         slots = (keys % np.uint64(_SLOTS)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Guess the encoding of bytes that are not UTF-8, and the command that converts them."""
+"""The likely encoding of bytes that are not UTF-8, and the command that converts them."""
 
 import codecs
 import re
@@ -14,7 +14,7 @@ _MIN_CHARACTERS = 8  # of a script whose codes mean something in another one, to
 
 
 def byte_order(sample: bytes) -> str | None:
-    """The name of the UTF-16 that bytes without a mark are in, where their zeros tell; else None.
+    """The UTF-16 encoding of bytes without a byte order mark, as their zeros show it; else None.
 
     Characters below U+0100, a line's end at least, have a zero for their upper byte.
     """
@@ -27,7 +27,7 @@ def byte_order(sample: bytes) -> str | None:
 
 
 def guess_encoding(sample: bytes) -> str | None:
-    """The encoding of text that is not UTF-8, as iconv calls it; None where it cannot be told.
+    """The encoding of text that is not UTF-8, as iconv calls it; None where it is not clear.
 
     A guess counts when the bytes can be decoded and most of what is not ASCII is what texts of
     that encoding are made of: the commoner half of the Chinese characters, kana, Hangul, frequent

@@ -1,4 +1,4 @@
-"""The formats that text comes in, told by a file's first characters and, in doubt, its name."""
+"""The format of a text file, recognised by its first characters and, in doubt, its name."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from bert_keras.errors import InputError
 TEXT, JSON_LINES, JSON, WIKI = "text", "JSON lines", "JSON", "WikiExtractor's documents"
 TEXT_COLUMN = "text"  # of records, unless another is named
 CSV, TSV = "CSV", "TSV"
-# What the program writes of such names, and is no text.
+# Files that the program writes under names of text files, and that are not text.
 VOCABULARY, LOG, ANSWERS = "a vocabulary", "the log of a run", "a model's answers"
 NO_TEXT = (VOCABULARY, LOG, ANSWERS)
 
@@ -36,7 +36,7 @@ _HTML = re.compile(r"<(!doctype\s+html|html|head|body)[\s>]", re.IGNORECASE)
 _XML = re.compile(r"<\?xml[\s>]|<!doctype\s|<DOC[\s>]|<mediawiki[\s>]")
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]*>")
 _LOG_LINE = re.compile(r'\{"step": \d+, "split": "')
-# The order of the names and the scores tell them from rows of one's own.
+# The order of the names and the scores distinguish them from a user's own rows.
 _ANSWER = re.compile(
     r'\{"row": \d+, ("id": .*?, )?"(text|question)": .*"(scores|no_answer_score|tags)": |'
     r"row(?P<gap>[,\t])(id(?P=gap))?(text|question)(?P=gap).*(score_|no_answer_score|tags)"
@@ -59,7 +59,7 @@ class Recognised(NamedTuple):
 
 
 def suffix_of(name: str | Path) -> str:
-    """The suffix that tells a file's format: lower-case, without ``.gz`` or ``.zst``."""
+    """The suffix of a file's format: lower-case, without ``.gz`` or ``.zst``."""
     path = Path(name)
     if path.suffix.lower() in PACKED_SUFFIXES:
         path = path.with_suffix("")
@@ -67,7 +67,7 @@ def suffix_of(name: str | Path) -> str:
 
 
 def is_text_by_name(path: Path) -> bool:
-    """Tell whether a folder that holds such a file stands for it, too."""
+    """Whether a file is read where only its folder is named."""
     return suffix_of(path) in FOLDER_SUFFIXES or bool(_WIKI_FILE.fullmatch(path.name.split(".")[0]))
 
 
@@ -80,7 +80,7 @@ def recognise(path: Path, start: str, text_column: str) -> Recognised:
         text_column: The column that holds the text, in formats with columns.
 
     Raises:
-        InputError: When it is no text, or JSON without such a field.
+        InputError: When it is not text, or JSON without such a field.
     """
     suffix, start = suffix_of(path), start.lstrip()
     _refuse_markup(path, suffix, start)
@@ -112,23 +112,23 @@ def recognise(path: Path, start: str, text_column: str) -> Recognised:
 
 def _refuse_markup(path: Path, suffix: str, start: str) -> None:
     if start.startswith("{\\rtf"):
-        raise InputError(f"{path} is RTF, no plain text; {_PANDOC} {path}")
+        raise InputError(f"{path} is RTF, not plain text; {_PANDOC} {path}")
     if start.startswith("%!PS"):
-        raise InputError(f"{path} is PostScript, no plain text; take its text out first")
+        raise InputError(f"{path} is PostScript, not plain text; extract its text first")
     comments = _COMMENTS.match(start)
     body = start[comments.end() :] if comments else start
     if _HTML.match(body) or (body.startswith("<") and suffix in (".html", ".htm", ".xhtml")):
-        raise InputError(f"{path} is an HTML page, no plain text; {_PANDOC} -f html {path}")
+        raise InputError(f"{path} is an HTML page, not plain text; {_PANDOC} -f html {path}")
     if body.startswith("<mediawiki"):
         raise InputError(
-            f"{path} is a MediaWiki dump, no plain text; run WikiExtractor on it first, whose "
+            f"{path} is a MediaWiki dump, not plain text; run WikiExtractor on it first, whose "
             "output is read"
         )
     if _XML.match(body) or (body.startswith("<") and suffix in _MARKUP_SUFFIXES):
         if "<html" in body[:2000].lower():
-            raise InputError(f"{path} is an HTML page, no plain text; {_PANDOC} -f html {path}")
+            raise InputError(f"{path} is an HTML page, not plain text; {_PANDOC} -f html {path}")
         raise InputError(
-            f"{path} is XML or SGML, no plain text; take its text out first, into .txt or .jsonl"
+            f"{path} is XML or SGML, not plain text; extract its text first, into .txt or .jsonl"
         )
 
 
@@ -141,7 +141,7 @@ def _json_format(suffix: str, start: str) -> str | None:
     if not (_OBJECT.match(start) or _ARRAY.match(start)):
         return JSON if is_named else None
     if start.startswith("{") and (not end or isinstance(_parsed(first_line), dict)):
-        # A line that goes on beyond what is known is as long as JSON lines are.
+        # A line that ends beyond what is known is as long as JSON lines are.
         return JSON_LINES if end or _is_json_begun(start) or is_named else None
     return JSON if is_named or _is_json_begun(start) else None
 
@@ -168,13 +168,13 @@ def _is_json_begun(start: str) -> bool:
 def _refuse_notebook(path: Path, start: str) -> None:
     if suffix_of(path) == ".ipynb" or re.search(r'"nbformat"\s*:\s*\d', start[:4096]):
         raise InputError(
-            f"{path} is a notebook, no plain text; turn it into text first: jupyter nbconvert "
+            f"{path} is a notebook, not plain text; turn it into text first: jupyter nbconvert "
             f"--to markdown {path}"
         )
 
 
 def note_formats(found: Iterable[tuple[str, Recognised]], text_column: str) -> None:
-    """Says what is read as what, and what is doubtful about it; one line for each kind.
+    """Log the format in which files are read and what is doubtful, one line for each kind.
 
     Args:
         found: The name and the format of each file.
@@ -189,13 +189,13 @@ def note_formats(found: Iterable[tuple[str, Recognised]], text_column: str) -> N
             examples.setdefault(kind, f", such as {' '.join(example.split())[:40]!r}")
         if doubt:
             doubts.setdefault(doubt, []).append(name)
-    parts = []
+    phrases = []
     for kind, count in counts.items():
         column = "" if kind in (TEXT, WIKI) else f" ({_FIELD.get(kind, 'field')} {text_column!r}"
         column += f"{examples.get(kind, '')})" if column else ""
-        parts.append(f"{count:,} {'file' if count == 1 else 'files'} as {kind}{column}")
-    if parts:
-        _logger.info("reading %s", ", ".join(parts))
+        phrases.append(f"{count:,} {'file' if count == 1 else 'files'} as {kind}{column}")
+    if phrases:
+        _logger.info("reading %s", ", ".join(phrases))
     for doubt, names in doubts.items():
         more = f", and so {'do' if len(names) > 2 else 'does'} {len(names) - 1:,} more"
         _logger.warning("%s %s%s", names[0], doubt, more if len(names) > 1 else "")

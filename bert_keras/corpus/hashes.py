@@ -1,4 +1,4 @@
-"""The hashes by which a corpus directory tells that its arrays are still what was prepared."""
+"""Hashes that show whether the arrays of a corpus directory are still what was prepared."""
 
 import hashlib
 import logging
@@ -20,7 +20,7 @@ _SECONDS_IN_SILENCE = 3.0
 def hash_arrays(directory: Path, names: Sequence[str]) -> dict[str, str]:
     """The SHA-256 of what each array of a corpus directory holds, by the name of its file.
 
-    Where that takes long, it is said.
+    A line is logged where that takes long.
 
     Args:
         directory: The corpus directory.
@@ -41,7 +41,7 @@ def hash_arrays(directory: Path, names: Sequence[str]) -> dict[str, str]:
                 if is_silent and time.monotonic() - started > _SECONDS_IN_SILENCE:
                     is_silent = False
                     _logger.info(
-                        "%s: hashing its files to tell damage, %.0f %% of %.1f GB so far",
+                        "%s: hashing its files to find damage, %.0f %% of %.1f GB so far",
                         directory, 100 * done / total, total / 1e9,
                     )  # fmt: skip
         hashes[path.name] = digest.hexdigest()
@@ -54,7 +54,7 @@ def hash_of_all(hashes: Mapping[str, str]) -> str:
 
 
 def check_hashes(directory: Path, names: Sequence[str], description: Mapping[str, Any]) -> None:
-    """Compares what the arrays hold with the hashes of when they were prepared.
+    """Compare what the arrays hold with the hashes of when they were prepared.
 
     Args:
         directory: The corpus directory.
@@ -66,8 +66,8 @@ def check_hashes(directory: Path, names: Sequence[str], description: Mapping[str
     """
     if "arrays_hash" not in description:
         _logger.warning(
-            "%s: an earlier version prepared it, without hashes, so damage cannot be told; prepare "
-            "it again", directory,
+            "%s: an earlier version prepared it, without hashes, so damage cannot be found; "
+            "prepare it again", directory,
         )  # fmt: skip
         return
     hashes = hash_arrays(directory, names)

@@ -1,4 +1,4 @@
-"""Notes on text whose lines speak for the other way of finding sentences."""
+"""Warnings on text whose lines call for the other way of finding sentences."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -7,16 +7,16 @@ from itertools import pairwise
 from bert_keras.corpus.sentences import ends_sentence, has_end_mark, split_paragraph
 from bert_keras.corpus.textfiles import Paragraph
 
-_LINES = 1_000  # are looked at, the first ones
+_LINES = 1_000  # the first ones, which are looked at
 _CHARACTERS = 1 << 14
-_LONGEST = 2_000  # characters; a longer line is no sentence
+_LONGEST = 2_000  # characters; a longer line is not a sentence
 _logger = logging.getLogger("bert_keras")
 
 
 def watch_lines(
     paragraphs: Iterable[Paragraph | None], sentences: str
 ) -> Iterator[Paragraph | None]:
-    """Hands paragraphs on; warns once, after the first lines, if ``sentences`` does not fit them.
+    """The same paragraphs; a warning, after the first lines, if ``sentences`` does not fit them.
 
     Args:
         paragraphs: Lists of lines, None after each document's last.
@@ -43,7 +43,7 @@ def _warn(paragraphs: list[Paragraph], sentences: str) -> None:
 
 
 def _warn_of_joined_lines(paragraphs: list[Paragraph]) -> None:
-    """Says so where lines look like sentences, and are not all taken for some."""
+    """Warn where lines look like sentences and some were joined."""
     lines = [line for paragraph in paragraphs for line in paragraph]
     single = sum(_looks_single(line) for line in lines)
     if single < 0.85 * len(lines):
@@ -51,7 +51,7 @@ def _warn_of_joined_lines(paragraphs: list[Paragraph]) -> None:
     if sum(len(split_paragraph(paragraph)) for paragraph in paragraphs) < len(lines):
         _logger.warning(
             "%s of the first %s lines look like one sentence each, and some were joined; "
-            "--sentences lines takes every line for a sentence",
+            "--sentences lines reads every line as a sentence",
             f"{single:,}",
             f"{len(lines):,}",
         )
@@ -64,7 +64,7 @@ def _looks_single(line: str) -> bool:
 
 
 def _warn_of_other_lines(paragraphs: list[Paragraph]) -> None:
-    """Says so where lines hold several sentences, or parts of some."""
+    """Warn where most lines hold several sentences, or end within one."""
     lines = [line for paragraph in paragraphs for line in paragraph]
     several = sum(len(split_paragraph([line])) > 1 for line in lines)
     wrapped = sum(
@@ -73,11 +73,14 @@ def _warn_of_other_lines(paragraphs: list[Paragraph]) -> None:
         for line, following in pairwise(paragraph)
     )
     if all(line[:1].islower() for line in lines):
-        wrapped = 0  # nothing tells a line that goes on from one that begins
-    for count, what in ((several, "hold several sentences"), (wrapped, "go on in the next line")):
+        wrapped = 0  # in text without capitals nothing shows that a sentence continues
+    for count, what in (
+        (several, "hold several sentences"),
+        (wrapped, "continue in the next line"),
+    ):
         if 2 * count > len(lines):
             _logger.warning(
-                "%s of the first %s lines %s, and every line is taken for one sentence; "
+                "%s of the first %s lines %s, and every line is read as one sentence; "
                 "--sentences auto finds them",
                 f"{count:,}",
                 f"{len(lines):,}",

@@ -1,4 +1,4 @@
-"""Sentences that are too long to be one: text without stops, cut so that none of it is lost.
+"""Over-long sentences, from text without stops, cut so that none of it is lost.
 
 A pair shows at most as many tokens as a sequence has room for, and cuts the rest off. So what the
 text gives as one sentence of hundreds of tokens (speech, verse, a script without stops) is written
@@ -12,7 +12,7 @@ from bert_keras.tokenization import Tokenizer
 MOST_TOKENS_READ = 512
 """Tokens of the longest sequence that a published BERT reads."""
 LONGEST = {"auto": 128, "lines": MOST_TOKENS_READ}
-"""Tokens of a sentence that is left whole: a found one is a guess, a line is somebody's word."""
+"""Tokens of a sentence that is left whole: a found one is a guess, a line is what the user gave."""
 PIECE = 64
 """Tokens that each piece of a longer one has at most, unless a single word has more."""
 
@@ -20,7 +20,7 @@ _CLAUSE_ENDS = frozenset(",;:!?…—–，、；：،؛。！？")
 
 
 class SentenceCutter:
-    """Cuts over-long sentences, near the middle, until the pieces are short.
+    """Cut over-long sentences, near the middle, until the pieces are short.
 
     A cut is made after a comma or another mark if there is one in the middle half, else between
     two words.
@@ -59,18 +59,18 @@ class SentenceCutter:
         begins = self._begins_word[after]
         # "1,000" is one number, though three tokens.
         clauses = begins & self._ends_clause[before] & ~self._begins_number[after]
-        # Neither at an apostrophe nor a hyphen: "##" begins with no letter, so a word's last piece
-        # may stand before as well.
+        # Neither at an apostrophe nor at a hyphen. A piece with "##" does not begin with a letter,
+        # so a word's last piece is allowed before the cut as well.
         words = begins & self._is_plain[after] & (self._is_plain | ~self._begins_word)[before]
         borders = [1 + np.flatnonzero(kind) for kind in (clauses, words, begins)]
         cuts = []
-        parts = [(0, len(ids))]
-        while parts:
-            start, end = parts.pop()
+        ranges = [(0, len(ids))]
+        while ranges:
+            start, end = ranges.pop()
             cut = _middle(borders, start, end) if end - start > PIECE else None
             if cut is not None:
                 cuts.append(cut)
-                parts += [(start, cut), (cut, end)]
+                ranges += [(start, cut), (cut, end)]
         return np.array(cuts, np.int64)
 
 

@@ -17,7 +17,7 @@ from bert_keras.corpus.formats import TEXT_COLUMN
 from bert_keras.corpus.hashes import hash_arrays, hash_of_all
 from bert_keras.corpus.line_notes import watch_lines
 from bert_keras.corpus.sources import Progress, read_documents
-from bert_keras.corpus.tokenizing import tokenize_all
+from bert_keras.corpus.tokenizing import tokenize_batches
 from bert_keras.corpus.writer import CorpusWriter, TokenizedBatch
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory
@@ -36,12 +36,12 @@ SENTENCES = ("auto", "lines")
 
 @dataclass(frozen=True)
 class CorpusReport:
-    """What ``prepare_corpus`` met.
+    """What ``prepare_corpus`` read and wrote.
 
     Attributes:
         documents: Documents written.
         empty_documents: Documents without a single token, left out.
-        duplicate_documents: Documents that nearly repeat an earlier one, left out if so asked.
+        duplicate_documents: Documents that nearly repeat an earlier one and were left out.
         sentences: Sentences written.
         tokens: Word pieces written.
         unknown_tokens: Those of them that are [UNK].
@@ -95,7 +95,7 @@ def prepare_corpus(
     sentences: str | None = None,
     text_column: str = TEXT_COLUMN,
 ) -> CorpusReport:
-    """Reads text, finds sentences, writes their ids to a new corpus directory.
+    """Read text, find its sentences and write their ids to a new corpus directory.
 
     Args:
         inputs: Files, folders, globs, ``"tfds:NAME[:SPLIT[:FIELD]]"`` or ``"pydocs"``.
@@ -108,20 +108,20 @@ def prepare_corpus(
         workers: Processes that tokenize; the result does not depend on it.
         drop_duplicates: Whether to leave out documents that nearly repeat an earlier one
             (``duplicates`` says how near).
-        chinese_words: Whether to find the words of Chinese text, for masking whole words (they
-            are written beside the ids, and take a second pass over them).
-        on_progress: Called with the bytes read and the bytes in all (None when not known).
-        sentences: ``"auto"`` finds them, ``"lines"`` takes every line for one; by default
+        chinese_words: Whether to find the words of Chinese text, for masking whole words; this
+            takes a second pass over the ids.
+        on_progress: Called with the bytes read and those in all (None when not known).
+        sentences: ``"auto"`` finds them, ``"lines"`` reads every line as one; by default
             ``"lines"`` for the split ``"blank-line"``, as the original code did, else ``"auto"``.
-            Of over-long ones pieces are made (``long_sentences``).
+            Over-long ones are cut (``long_sentences``).
         text_column: The field or column that holds the text of JSON, tables and TFDS examples.
 
     Returns:
-        What was met on the way: documents, sentences, tokens, and what was lost.
+        The numbers of documents, sentences and tokens, and of what was lost.
 
     Raises:
         InputError: When ``out`` is there already, an input or the vocabulary cannot be used,
-            the inputs hold no text, or ``chinese_words`` lacks its segmenter.
+            the inputs hold no text, or the segmenter for ``chinese_words`` is not installed.
         OSError: When the disk is full; nothing is left behind.
 
     Example:
@@ -131,24 +131,26 @@ def prepare_corpus(
     """
     if workers < 1:
         raise InputError(f"workers must be at least 1. Received: {workers}")
-    others: tuple[str | Path, ...] = ()
-    if isinstance(vocab, str | Path):
-        tokenizer: Tokenizer = WordPieceTokenizer.from_vocab(vocab, casing)
-        warn_of_casing(tokenizer.vocab, casing)
-        others = (vocab,)
-    else:
-        tokenizer = vocab
+    tokenizer, others = _tokenizer(vocab, casing)
     counts = ReadCounts()
     source = describe_source(inputs, split, text_column, sentences, drop_duplicates)
-    paragraphs = watch_lines(
-        read_documents(inputs, split, counts, on_progress, text_column, others=others),
-        source["sentences"],
-    )
-    batches = tokenize_all(paragraphs, tokenizer, workers, source["sentences"])
-    with closing(batches):
+    read = read_documents(inputs, split, counts, on_progress, text_column, others=others)
+    paragraphs = watch_lines(read, source["sentences"])
+    with closing(tokenize_batches(paragraphs, tokenizer, workers, source["sentences"])) as batches:
         return write_corpus(
             batches, tokenizer, out, source, counts, chinese_words, workers, on_progress
         )
+
+
+def _tokenizer(
+    vocab: str | Path | Tokenizer, casing: Casing
+) -> tuple[Tokenizer, tuple[str | Path, ...]]:
+    """The tokenizer, and the files it was read from."""
+    if not isinstance(vocab, str | Path):
+        return vocab, ()
+    tokenizer = WordPieceTokenizer.from_vocab(vocab, casing)
+    warn_of_casing(tokenizer.vocab, casing)
+    return tokenizer, (vocab,)
 
 
 def describe_source(
@@ -166,7 +168,7 @@ def describe_source(
     if sentences is None:
         sentences = "lines" if split == "blank-line" else "auto"
         if sentences == "lines":
-            _logger.info("every line is taken for a sentence, as the original code did")
+            _logger.info("every line is read as a sentence, as the original code did")
     if sentences not in SENTENCES:
         raise InputError(
             f"sentences must be one of {', '.join(SENTENCES)}. Received: {sentences!r}"
@@ -190,14 +192,14 @@ def write_corpus(
     workers: int = 1,
     on_progress: Progress | None = None,
 ) -> CorpusReport:
-    """Writes what was tokenized, in its order, to a new corpus directory.
+    """Write what was tokenized, in its order, to a new corpus directory.
 
     Args:
-        batches: They are asked for one by one.
+        batches: What was tokenized; read one by one.
         tokenizer: What made them.
         out: As in ``prepare_corpus``.
-        source: Where they are from, of ``describe_source``. Duplicates are dropped here.
-        counts: Complete once the last batch was asked for.
+        source: Where they are from, of ``describe_source``.
+        counts: Complete once the last batch was read.
         chinese_words: As in ``prepare_corpus``.
         workers: Likewise, for the words.
         on_progress: Likewise.

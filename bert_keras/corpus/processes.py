@@ -20,35 +20,35 @@ Result = TypeVar("Result")
 
 
 def map_in_processes(
-    function: Callable[[Item], Result],
+    make: Callable[..., Callable[[Item], Result]],
+    arguments: tuple[Any, ...],
     items: Iterable[Item],
     workers: int,
-    start: Callable[..., None],
-    arguments: tuple[Any, ...],
 ) -> Generator[Result]:
-    """The function's result for each item, in their order.
+    """A function's result for each item, in the order of the items.
 
     The processes end with the iterator, which is to be closed, and with this process, however
-    that ends. Of the items few more are taken than results, so reading does not run ahead of
-    memory.
+    that ends. Few more items are read than results were given, so that memory stays bounded.
 
     Args:
-        function: Of a module; it is called in the processes.
-        items: Taken one by one.
-        workers: The number of processes.
-        start: Called first in each process.
+        make: A function of a module, called in each process; gives the function for the items.
         arguments: What it is called with.
+        items: Read one by one.
+        workers: The number of processes; 1 is this one.
 
     Raises:
         WorkerLost: When one of the processes was killed.
     """
+    if workers == 1:
+        yield from map(make(*arguments), items)
+        return
     # Spawned: a fork of a process that has TensorFlow's threads can hang.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (start, arguments))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (make, arguments))
     waiting: deque[Future[Result]] = deque()
     try:
         for item in items:
             with _starting():
-                waiting.append(pool.submit(function, item))
+                waiting.append(pool.submit(_call, item))
             if len(waiting) > 2 * workers:
                 yield waiting.popleft().result()
         while waiting:
@@ -64,15 +64,16 @@ def map_in_processes(
 
 @contextmanager
 def _starting() -> Iterator[None]:
-    """Lets processes start whole, and deaf to Ctrl-C, which a terminal tells them as well.
+    """Start processes undisturbed by signals, and such that they ignore Ctrl-C.
 
-    This process ends them. SIGTERM they hear: the pool itself ends them so when one is lost.
+    A terminal sends Ctrl-C to them too, but this process is the one that ends them. They do heed
+    SIGTERM: the pool ends them by it when one is lost.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
     with held():
-        resource_tracker.ensure_running()  # now, as it would take the mask away
+        resource_tracker.ensure_running()  # now, as it would remove the mask later
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             yield
@@ -80,13 +81,22 @@ def _starting() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start(start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+_function: Callable[[Any], Any] | None = None  # of a process of the pool
+
+
+def _start(make: Callable[..., Callable[[Any], Any]], arguments: tuple[Any, ...]) -> None:
+    global _function
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    start(*arguments)
+    _function = make(*arguments)
+
+
+def _call(item: Any) -> Any:
+    assert _function is not None  # the pool's initializer has run
+    return _function(item)
 
 
 def _end_with_parent() -> None:
-    """Ends this process when the one that started it is gone; the pool's queue would not tell."""
+    """End this process with the one that started it, whose end the pool's queue does not show."""
     parent = parent_process()
     assert parent is not None
     wait([parent.sentinel])

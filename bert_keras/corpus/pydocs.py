@@ -1,8 +1,8 @@
 """The documentation of the Python packages installed here: real prose on every machine.
 
 Docstrings and comments are cut out of the source text; nothing is imported or run. A
-triple-quoted string that opens a line is taken for a docstring; ``ast.parse`` would say it surely
-and needs over a minute for an installation with TensorFlow.
+triple-quoted string that opens a line counts as a docstring; ``ast.parse`` would be sure, but
+takes over a minute for an installation with TensorFlow.
 """
 
 import ast
@@ -52,14 +52,14 @@ _IS_COMMON = frozenset(_COMMON_WORDS.split())
 
 
 def pydocs_documents(limit_bytes: int = 64_000_000) -> Iterator[list[str]]:
-    """Streams the documentation: one document a module, a list of paragraphs of prose.
+    """A stream of the documentation: one document a module, a list of paragraphs of prose.
 
     The standard library first, then the installed packages, sorted by path; the same installation
-    gives the same text. A paragraph that came before is left out: packages repeat themselves, and
-    text that is held out must not be text that was trained on.
+    gives the same text. A repeated paragraph is left out: packages copy from one another, and text
+    that is held out must not be text that was trained on.
 
     Args:
-        limit_bytes: No further module is read once this many characters of prose are out.
+        limit_bytes: No further module is read after this many characters of prose.
     """
     seen: set[bytes] = set()
     size = 0
@@ -174,7 +174,7 @@ def _language_reference(source: str) -> Iterator[str]:
 
 def _prose(block: list[str]) -> str | None:
     """A paragraph as one line of plain text, or None when it is not English prose."""
-    # The cheap questions first: most blocks are not prose.
+    # The cheap checks first: most blocks are not prose.
     if block[-1][-1] not in _LAST_CHARACTERS:
         return None
     text = " ".join(block)

@@ -1,9 +1,11 @@
-"""Texts out of JSON lines, other JSON and tables: each record's field or column of that name."""
+"""Texts out of JSON lines, other JSON, tables and what WikiExtractor writes."""
 
 import csv
+import html
 import json
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from bert_keras.corpus.decoding import TextFile
@@ -11,15 +13,19 @@ from bert_keras.corpus.formats import CSV
 from bert_keras.errors import InputError
 
 _MAX_CELL = 1 << 28  # characters
-_MAX_VALUE = 1 << 26  # characters; a longer one is no record
+_MAX_VALUE = 1 << 26  # characters; a longer one is not a record
 _SPACE, _COMMAS = re.compile(r"\s*"), re.compile(r"[\s,]*")
+_WIKI_START = re.compile(r'<doc id="[^"]*"[^>]*?(?: title="(?P<title>.*)")?[^">]*>\s*')
+_WIKI_END = "</doc>"
+# WikiExtractor escapes these three, and these alone.
+_ESCAPED = re.compile("&(?:lt|gt|amp);")
 
 
 def json_line_texts(lines: Iterable[str], file: TextFile, column: str) -> Iterator[str]:
     """The text of each line that is not blank, which must be a JSON object.
 
     Raises:
-        InputError: When one is none, or has no string of that name.
+        InputError: When one is not, or has no string of that name.
     """
     for number, line in enumerate(lines, start=1):
         if line and not line.isspace():
@@ -70,7 +76,7 @@ def _json_values(file: TextFile) -> Iterator[Any]:
         try:
             value, at = decode(text, at)
         except (ValueError, RecursionError) as error:
-            # It may be that the value goes on; twice as much each time.
+            # The value may continue in what is not read yet; twice as much is read each time.
             text, at = text[at:], 0
             more = _next_characters(blocks, len(text)) if len(text) <= _MAX_VALUE else ""
             if not more:
@@ -101,7 +107,7 @@ def table_texts(file: TextFile, column: str, kind: str) -> Iterator[str]:
 
     Raises:
         InputError: When there is no such column, a row has more or fewer columns than the first,
-            or it is no valid CSV.
+            or it is not valid CSV.
     """
     rows = _csv_rows(file) if kind == CSV else _tab_rows(file)
     number, first = next(rows, (1, []))
@@ -130,7 +136,7 @@ def _column(file: TextFile, names: list[str], column: str) -> int:
     listed = ", ".join(repr(name[:40]) for name in names)
     raise InputError(
         f"{file.path} has no column {column!r}; its columns: {listed}. Name one with --text-column "
-        "(text_column), by its number where the first row is no header"
+        "(text_column), by its number where the first row is not a header"
     )
 
 
@@ -162,7 +168,7 @@ def json_object(where: str, line: str, wanted: str) -> dict[str, Any]:
         wanted: What the object must have, for messages: "with the field 'text'".
 
     Raises:
-        InputError: When it is no JSON object.
+        InputError: When it is not a JSON object.
     """
     try:
         record = json.loads(line)
@@ -195,3 +201,50 @@ def _text(where: str, record: dict[str, Any], column: str, file: TextFile) -> st
     if not isinstance(text, str):
         raise InputError(f"{where}: the field {column!r} must be a string. Received: {_kind(text)}")
     return file.counts.replace_bad(text, where)
+
+
+def wiki_documents(lines: Iterable[str], path: Path) -> Iterator[list[str]]:
+    """The lines of each document of WikiExtractor: <doc id="..." url="..." title="..."> ... </doc>.
+
+    The tags are left out, and so is the title that WikiExtractor repeats before the text: its
+    ``--json`` output of the same page does not have it.
+
+    Args:
+        lines: The file's lines without their ends.
+        path: The file's name, for messages.
+
+    Raises:
+        InputError: When text lies outside of a document, or a document within another.
+    """
+    document: list[str] | None = None
+    title = None
+    for number, line in enumerate(lines, start=1):
+        start = _WIKI_START.fullmatch(line)
+        if start:
+            if document is not None:
+                raise InputError(
+                    f"{path}, line {number}: a document begins before {_WIKI_END} has ended the "
+                    "last one"
+                )
+            document, title = [], start["title"]
+        elif line.rstrip() == _WIKI_END and document is not None:
+            yield document
+            document = None
+        elif document is None:
+            if line.strip():
+                raise InputError(
+                    f"{path}, line {number}: text outside of <doc ...> and {_WIKI_END}. Received: "
+                    f"{line!r:.60}"
+                )
+        elif line.strip() and title is not None and not any(document):
+            if html.unescape(line).strip() != html.unescape(title).strip():
+                document.append(_unescaped(line))
+            title = None
+        else:
+            document.append(_unescaped(line))
+    if document is not None:  # the file was cut
+        yield document
+
+
+def _unescaped(line: str) -> str:
+    return _ESCAPED.sub(lambda match: html.unescape(match[0]), line) if "&" in line else line

@@ -1,7 +1,7 @@
-"""Finding the sentences of a paragraph, in every script that marks their ends.
+"""The sentences of a paragraph, in every script that marks their ends.
 
-The text is taken as chunks: what lies between spaces, and where marks need no space after them, as
-in Chinese, every character or mark by itself. Whether a sentence ends after a chunk follows from
+The text is read as chunks: what lies between spaces and, where marks need no space after them, as
+in Chinese, every single character or mark. Whether a sentence ends after a chunk follows from
 the kind of this chunk and the kind of the next one. So kinds are found once for each distinct
 chunk, and sentences by a look at a table: one for text that begins sentences with capitals, another
 for text that does not.
@@ -20,14 +20,14 @@ _CLOSING = _QUOTES + ")]}）》】"
 _ALL_STOPS = STOPS + STOPS_BEFORE_SPACE
 _END_MARKS = MARKS + _ALL_STOPS
 _END_MARK_SET = frozenset(_END_MARKS)
-# No sentence begins with one of the first, nor is it nothing but the second.
+# No sentence begins with one of the first or consists of the second alone.
 _BETWEEN = ",;:，、；：،؛"
 _NO_SENTENCE = _END_MARKS + "”’»)]}」』）》】"
 _CJK = IDEOGRAPHS
 _CHINESE_OPENING = "“‘「『（《【"
-_DECIMAL_STOP = "۔"  # of Urdu; between digits it is none
+_DECIMAL_STOP = "۔"  # of Urdu; between digits it is a decimal point
 # A number with its stop; a run of marks with a stop among them, and the quotes it closes; a Chinese
-# character; whatever else has no space in it.
+# character; any other text without a space.
 _CHUNK = re.compile(
     rf"\d{{1,2}}(?:(?!{_DECIMAL_STOP}\d)[{STOPS}])(?![{_END_MARKS}{re.escape(_CLOSING)}])"
     rf"|[{MARKS}]*[{STOPS}][{MARKS}{STOPS}]*[{re.escape(_CLOSING)}]*"
@@ -40,14 +40,14 @@ _BETWEEN_SPACES = re.compile(r"\S+")
 _NEEDS_NO_SPACE = re.compile(rf"[{_CJK}{STOPS}]")
 _CHINESE_LINE_END = re.compile(rf"(?<=[{_CJK}，。、；：！？]) (?=[{_CJK}])")
 
-# Words that a full stop belongs to, in lower case and without it. After a title the sentence goes
-# on whatever follows.
+# Words that a full stop belongs to, in lower case and without it. After a title the sentence always
+# continues.
 _TITLES = """
     mr mrs ms mx dr prof hon rev fr st sr jr gen col lt sgt capt cmdr maj adm gov sen rep pres
     messrs mme mlle vol vols fig figs eq eqs secs ch pp vs cf viz e.g i.e eg ie approx ca ed eds
     trans jan feb apr jun jul aug sep sept oct nov dec mt ft
 """
-# After these it goes on only before a number ("No. 5" is a number's, "No." is an answer) ...
+# After these it continues only before a number ("No. 5" is a number's, "No." is an answer) ...
 _BEFORE_NUMBERS = "no nos p art mar sec"
 # ... and after these only before a word that does not look like the first of a sentence.
 _MAY_END = "etc inc ltd co corp bros dept univ assn al a.m p.m u.s u.k u.n d.c ph.d"
@@ -64,7 +64,7 @@ _WORD = re.compile(r"[\w']+")
 _ROMAN = re.compile("[IVX]+|[ivx]+")
 
 # How a chunk ends. A pause (dots, or the question in a quotation) is a mark that may as well be in
-# the middle of a sentence; small initials and numbers are some only where there are no capitals.
+# the middle of a sentence; small initials and numbers count only where there are no capitals.
 (_NO_END, _STOP, _STOP_LIST_END, _MARK, _PAUSE, _LIST_END, _TITLE, _NUMBERED, _ABBREVIATION,
  _SMALL_INITIAL, _SMALL_LIST_END) = range(11)  # fmt: skip
 # How one begins; the kind of a chunk is 8 times the one plus the other.
@@ -131,7 +131,7 @@ def join_lines(lines: list[str]) -> list[str]:
 def split_chunks(text: str) -> list[str]:
     """The chunks of a text: neither their ids nor where sentences end need more context.
 
-    The ids, that is, of a tokenizer that takes every Chinese character for a word.
+    The tokenizer has to be one to which every Chinese character is a word.
     """
     return _CHUNK.findall(text) if _needs_no_space(text) else text.split()
 
@@ -145,8 +145,8 @@ def chunk_kinds(chunks: list[str]) -> np.ndarray:
 def sentence_ends(kinds: np.ndarray, text_ends: list[int] | np.ndarray) -> np.ndarray:
     """Whether each chunk is the last one of a sentence, bool [n].
 
-    Every text tells by itself whether it begins its sentences with capitals: not if at its own
-    beginning and after its marks there are more than three small letters to a capital.
+    Each text shows whether it begins its sentences with capitals: it does not if at its beginning
+    and after its marks there are more than three small letters to a capital.
 
     Args:
         kinds: The kinds of the chunks, uint8 [n].
@@ -174,7 +174,7 @@ def ends_sentence(text: str) -> bool:
 
 
 def has_end_mark(text: str) -> bool:
-    """Tell whether a mark that may end a sentence stands anywhere in a text."""
+    """Whether a text has a mark that may end a sentence."""
     return not _END_MARK_SET.isdisjoint(text)
 
 
@@ -185,11 +185,11 @@ def _ends_in_mark(body: str) -> bool:
 
 
 def _are_sentences(lines: list[str]) -> bool:
-    """Whether each line stands for itself: most end as sentences do, or they are not wrapped.
+    """Whether each line is a sentence: most end as sentences do, or they are not wrapped.
 
     Wrapped text fills its margin; where more than a third of the lines stay under half of the
     longest, they are not wrapped (one title, verse or tokenized sentence a line). A line that
-    begins with a small letter goes on with the one before, in text where others do not.
+    begins with a small letter continues the one before, in text where others do not.
     """
     complete = [ends_sentence(line) for line in lines]
     if sum(complete) * 2 > len(lines):

@@ -41,8 +41,8 @@ SPLITS = ("file", "blank-line")
 Progress = Callable[[int, int | None], None]
 
 
-# What the program writes into its folders, and what stands in it: corpora, runs, models, exports
-# and the folder of quickstart. A model of any other program is none of one's texts either.
+# A file in each kind of folder that the program writes, and what stands in it: corpora, runs,
+# models, exports and the folder of quickstart. A model of another program is not text either.
 _SIGNS = {
     "corpus.json": '"format_version"',
     "run.json": '"bert_keras_run"',
@@ -56,9 +56,9 @@ _MODEL = {"config.json", "model.safetensors"}
 def resolve_inputs(inputs: Sequence[str | Path]) -> list[Path | str]:
     """The files that inputs name, in order, each once; ``"pydocs"`` and ``"tfds:..."`` stay.
 
-    A folder stands for its ``.txt``, ``.text``, ``.md``, ``.rst``, ``.jsonl`` and ``.ndjson``
+    Of a folder these are its ``.txt``, ``.text``, ``.md``, ``.rst``, ``.jsonl`` and ``.ndjson``
     files and WikiExtractor's (``wiki_00``), packed or not, those in folders below it too, sorted;
-    a note counts the others. A glob stands for the files it matches, sorted.
+    a note counts the others. Of a glob they are the files it matches, sorted.
 
     Raises:
         InputError: When an input names nothing.
@@ -79,7 +79,7 @@ def recognise_sources(
     text_column: str = TEXT_COLUMN,
     others: Sequence[str | Path] = (),
 ) -> list[Path | str]:
-    """Tells the format of all files before any is read, and says it.
+    """The sources that hold text, the formats of all of them recognised and logged before reading.
 
     Args:
         sources: Of ``resolve_inputs``.
@@ -87,8 +87,8 @@ def recognise_sources(
         others: Likewise.
 
     Returns:
-        The sources without what is no text: vocabularies, logs, answers, and the other files of the
-        command; a note names them.
+        The sources without vocabularies, logs, answers and the other files of the command; a
+        warning names these.
 
     Raises:
         InputError: When a file cannot be read, nothing is left, or no input has columns of which
@@ -134,10 +134,10 @@ def read_documents(
     text_column: str = TEXT_COLUMN,
     others: Sequence[str | Path] = (),
 ) -> Iterator[Paragraph | None]:
-    """Streams the paragraphs of all inputs; None comes after the last one of every document.
+    """The paragraphs of all inputs as a stream; None after the last one of every document.
 
-    A blank line ends a paragraph. Memory stays bounded: a very long paragraph comes in
-    parts. The formats of the files are logged before, bad bytes in the end.
+    A blank line ends a paragraph. Memory stays bounded: a very long paragraph is cut into several.
+    The formats of the files are logged before, bad bytes in the end.
 
     Args:
         inputs: Files, folders, globs, ``"tfds:NAME[:SPLIT[:FIELD]]"`` or ``"pydocs"``.
@@ -169,7 +169,7 @@ def read_documents(
 
 
 def check_split(split: str) -> None:
-    """Raises ``InputError`` unless there is such a way of making documents."""
+    """Refuse a way of making documents that does not exist, by an ``InputError``."""
     if split not in SPLITS:
         raise InputError(f"split must be one of {', '.join(SPLITS)}. Received: {split!r}")
 
@@ -177,7 +177,7 @@ def check_split(split: str) -> None:
 def read_source(
     source: Path | str, split: str, counts: ReadCounts, advance: Advance, text_column: str
 ) -> Iterator[Paragraph | None]:
-    """Streams one source that ``resolve_inputs`` gave; see ``read_documents``."""
+    """The paragraphs of one source of ``resolve_inputs``; see ``read_documents``."""
     if isinstance(source, Path):
         yield from read_text_file(source, split, counts, advance, text_column)
         return
@@ -197,7 +197,7 @@ def read_lines(
     on_progress: Progress | None = None,
     text_column: str = TEXT_COLUMN,
 ) -> Iterator[str]:
-    """Streams the lines of all inputs that are not blank, as ``learn_vocabulary`` wants them.
+    """The lines of all inputs that are not blank, as a stream for ``learn_vocabulary``.
 
     Raises:
         InputError: When an input names nothing or is not UTF-8 text.
@@ -217,12 +217,12 @@ def _files(name: str) -> list[Path]:
     if glob.has_magic(name):
         files = sorted(Path(match) for match in glob.glob(name, recursive=True))
         start = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
-        is_ours = functools.cache(_is_ours)
+        is_own = functools.cache(_is_own)
         files = [
             file
             for file in files
             if file.is_file()
-            and not any(start in folder.parents and is_ours(folder) for folder in file.parents)
+            and not any(start in folder.parents and is_own(folder) for folder in file.parents)
         ]
         if not files:
             raise InputError(f"no file matches {name}")
@@ -231,7 +231,7 @@ def _files(name: str) -> list[Path]:
 
 
 def _files_below(folder: Path) -> list[Path]:
-    """The files of a folder that hold text by their names; says what it passes over."""
+    """The files of a folder that hold text by their names; what is skipped is logged."""
     files: list[Path] = []
     others: Counter[str] = Counter()
     for path in sorted(_walk(folder)):
@@ -241,23 +241,23 @@ def _files_below(folder: Path) -> list[Path]:
             files.append(path)
         else:
             others[suffix_of(path) or "without a suffix"] += 1
-    passed_over = ", ".join(f"{count:,} {suffix}" for suffix, count in others.most_common())
+    skipped = ", ".join(f"{count:,} {suffix}" for suffix, count in others.most_common())
     if not files:
         suffixes = ", ".join(sorted(FOLDER_SUFFIXES))
         packed = " or ".join(sorted(PACKED_SUFFIXES))
         raise InputError(
             f"the folder {folder} holds no text files ({suffixes}, or these with {packed})"
-            + (f"; it holds {passed_over}: name those to read, or a glob" if others else "")
+            + (f"; it holds {skipped}: name those to read, or a glob" if others else "")
         )
     if others:
-        _logger.info("%s: passed over %s; name those that are text, or a glob", folder, passed_over)
+        _logger.info("%s: skipped %s; name those that are text, or a glob", folder, skipped)
     return files
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """What lies below a folder, but for hidden files and what lies in folders of the program."""
+    """The files below a folder, without hidden ones and those in folders of the program."""
     for name, folders, files in os.walk(folder):
-        if Path(name) != folder and _is_ours(Path(name)):
+        if Path(name) != folder and _is_own(Path(name)):
             folders.clear()
             continue
         folders[:] = [child for child in folders if not child.startswith(".")]
@@ -265,14 +265,14 @@ def _walk(folder: Path) -> Iterator[Path]:
         yield from (Path(name, file) for file in (*files, *links) if not file.startswith("."))
 
 
-def _is_ours(folder: Path) -> bool:
-    """Tell whether the program made a folder, or it is a model's; says what it holds."""
-    held = [name for name, sign in _SIGNS.items() if _begins(folder / name, sign)]
-    if not held and all((folder / name).is_file() for name in _MODEL):
-        held = sorted(_MODEL)
-    if held:
-        _logger.warning("left out %s: it is no text, it holds %s", folder, " and ".join(held))
-    return bool(held)
+def _is_own(folder: Path) -> bool:
+    """Whether the program made a folder, or it is a model's; logs what it holds."""
+    found = [name for name, sign in _SIGNS.items() if _begins(folder / name, sign)]
+    if not found and all((folder / name).is_file() for name in _MODEL):
+        found = sorted(_MODEL)
+    if found:
+        _logger.warning("left out %s: it is not text, it holds %s", folder, " and ".join(found))
+    return bool(found)
 
 
 def _begins(path: Path, sign: str) -> bool:

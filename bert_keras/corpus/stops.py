@@ -14,11 +14,11 @@ def _characters(ranges: str) -> str:
     )
 
 
-# With these, as with a full stop, the letter that follows tells (U+037E is the Greek one).
+# With these, as with a full stop, the letter that follows decides (U+037E is the Greek one).
 MARKS = ".…" + _characters("0021 003F 037E 203C-203D 2047-2049 2E2E 2E3C")
 
-# These end a sentence whatever follows, with a space or without one. BERT's tokenizer takes each
-# for a word of its own.
+# These always end a sentence, with a space after them or without one. To BERT's tokenizer each is a
+# word.
 STOPS = _characters("""
     0589 061E-061F 06D4 0700-0702 07F9 0837 0839 083D-083E 0964-0965 104B 1362 1367-1368 166E
     1735-1736 17D4-17D5 1803 1809 1944-1945 1AA8-1AAB 1B5A-1B5B 1B5E-1B5F 1C3B-1C3C 1C7E-1C7F
@@ -26,8 +26,8 @@ STOPS = _characters("""
     FE12 FE15-FE16 FE56-FE57 FF01 FF1F FF61
 """)
 
-# These do so before a space: the tokenizer does not know them for punctuation, or the script is so
-# rare that looking for them within words would cost every other text more than it is worth.
+# These do so before a space: to the tokenizer they are not punctuation, or the script is so rare
+# that looking for them within words would cost every other text more than it is worth.
 STOPS_BEFORE_SPACE = _characters("""
     061D 1B4E-1B4F 1B7D-1B7F 2E53-2E54 2E60-2E61 10A56-10A57 10F55-10F59 10F86-10F89 11047-11048
     110BE-110C1 11141-11143 111C5-111C6 111CD 111DE-111DF 11238-11239 1123B-1123C 112A9 113D4-113D5

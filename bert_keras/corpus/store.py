@@ -33,7 +33,7 @@ def token_dtype(vocab_size: int) -> np.dtype[Any]:
 
 
 def write_tokenizer(directory: Path, tokenizer: Tokenizer) -> dict[str, Any]:
-    """Writes what a corpus holds of its tokenizer: the vocabulary, where it is of word pieces.
+    """Write what a corpus holds of its tokenizer: the vocabulary, where it is of word pieces.
 
     Returns:
         The keys by which ``corpus.json`` names it, and its own format.
@@ -64,7 +64,7 @@ class Corpus:
         documents: int64 [D, 2], the half-open range of sentences of each document.
         tokenizer: What made the ids.
         word_starts: bool [T], whether a token is the first of a word, in a corpus prepared with
-            Chinese words; None where the tokenizer's ``starts_word`` says it.
+            Chinese words; None where the tokenizer's ``starts_word`` is right.
 
     Example:
         >>> corpus = Corpus.open("corpus")
@@ -87,9 +87,9 @@ class Corpus:
 
     @property
     def identity(self) -> str:
-        """The text that tells the corpus from any other, wherever its texts and itself lie.
+        """A text that differs for every other corpus and does not depend on where anything lies.
 
-        One prepared before there was a hash of its arrays is told by its whole description.
+        For one prepared before there was a hash of its arrays it is the whole description.
         """
         text = (self.path / DESCRIPTION_FILE).read_text(encoding="utf-8")
         description = json.loads(text)
@@ -100,13 +100,13 @@ class Corpus:
 
     @property
     def num_tokens(self) -> int:
-        """The number of tokens in ``documents`` (after ``split``, those of this part)."""
+        """The number of tokens in ``documents`` (after ``split``, those of this side)."""
         first, end = self.documents[:, 0], self.documents[:, 1]
         return int((self.sentence_offsets[end] - self.sentence_offsets[first]).sum())
 
     @classmethod
     def open(cls, path: str | Path, tokenizer: Tokenizer | None = None) -> Self:
-        """Opens a corpus directory and checks that its parts belong together.
+        """Open a corpus directory and check that its files belong together.
 
         Types, sizes, offsets and the vocabulary are checked; ``verify`` compares every byte.
 
@@ -115,7 +115,7 @@ class Corpus:
             tokenizer: What made the ids, where it is not of word pieces: the directory holds those.
 
         Raises:
-            InputError: When it is no corpus, or a damaged one, or of another format version or
+            InputError: When it is not a corpus, or a damaged one, or of another format version or
                 another tokenizer.
         """
         path = Path(path)
@@ -140,15 +140,15 @@ class Corpus:
         documents = np.stack([document_offsets[:-1], document_offsets[1:]], axis=1)
         word_starts = None
         if "word_starts" not in description and (path / WORD_STARTS_FILE).exists():
-            raise damaged(path / DESCRIPTION_FILE, f"it says nothing of {WORD_STARTS_FILE}")
+            raise damaged(path / DESCRIPTION_FILE, f"it does not name {WORD_STARTS_FILE}")
         if "word_starts" in description:
             word_starts = _load(path / WORD_STARTS_FILE, np.dtype(bool), counts["tokens"])
         return cls(path, tokens, sentence_offsets, documents, tokenizer, word_starts)
 
     def verify(self) -> None:
-        """Compares what the arrays hold with the hashes of when they were prepared.
+        """Compare what the arrays hold with the hashes of when they were prepared.
 
-        All of it is read. A run does this whenever it begins or goes on.
+        All of it is read. A run does this whenever it begins or resumes.
 
         Raises:
             InputError: When a file is damaged; names it.
@@ -156,7 +156,7 @@ class Corpus:
         check_hashes(self.path, ARRAYS, _read_description(self.path))
 
     def split(self, eval_fraction: float) -> tuple[Self, Self]:
-        """Holds out whole documents: (training, held-out), two views of the same arrays.
+        """Two views of the same arrays: the documents for training and those held out.
 
         A document's side follows from a hash of its own token ids, so that adding files to a
         corpus does not move the others. When the fraction is above 0 and there are two documents

@@ -17,17 +17,21 @@ from bert_keras.corpus.formats import (
     Recognised,
     recognise,
 )
-from bert_keras.corpus.records import json_line_texts, json_texts, table_texts
+from bert_keras.corpus.records import (
+    json_line_texts,
+    json_texts,
+    table_texts,
+    wiki_documents,
+)
 from bert_keras.corpus.sentences import ends_sentence
-from bert_keras.corpus.wiki import wiki_documents
 from bert_keras.errors import InputError
 
 # A paragraph is the list of its lines; None ends a document.
 Paragraph = list[str]
 
-_MAX_LINE = 1 << 18  # characters; longer lines of text are taken for several
-_MAX_JSON_LINE = 1 << 26  # characters; a longer one is no JSON line
-_MAX_PARAGRAPH = 1 << 18  # characters; longer paragraphs come in parts
+_MAX_LINE = 1 << 18  # characters; longer lines of text are cut into several
+_MAX_JSON_LINE = 1 << 26  # characters; a longer one is not a JSON line
+_MAX_PARAGRAPH = 1 << 18  # characters; longer paragraphs are cut into several
 
 Advance = Callable[[int], None]
 Cut = Callable[[str, Path], tuple[str, str]]
@@ -49,11 +53,11 @@ def recognise_file(path: Path, text_column: str) -> Recognised:
 def read_text_file(
     path: Path, split: str, counts: ReadCounts, advance: Advance, text_column: str = TEXT_COLUMN
 ) -> Iterator[Paragraph | None]:
-    """Streams a file of text, JSON, WikiExtractor's documents or a table, as ``recognise`` tells.
+    """The paragraphs of a file of text, JSON, WikiExtractor's documents or a table, as a stream.
 
     Raises:
         InputError: When it is not UTF-8 text, packed data are cut short or damaged, or it is not
-            what its format asks for, a string named ``text_column`` above all.
+            what its format asks for, such as a string named ``text_column``.
     """
     with _opened(path, counts, advance) as file:
         kind = recognise(path, file.start, text_column).format
@@ -63,7 +67,7 @@ def read_text_file(
             for lines in wiki_documents(_lines(file, _cut_at_space), path):
                 yield from _documents(lines, split)
         elif kind in NO_TEXT:  # of a pipe or another machine's, which nobody looked at before
-            raise InputError(f"{path} is {kind}, and no text; leave it out")
+            raise InputError(f"{path} is {kind}, not text; leave it out")
         else:
             for text in _record_texts(file, kind, text_column):
                 yield from read_text(text, split)
@@ -94,7 +98,7 @@ def _opened(path: Path, counts: ReadCounts, advance: Advance) -> Iterator[TextFi
 
 
 def read_text(text: str, split: str) -> Iterator[Paragraph | None]:
-    """The paragraphs of a document that is at hand as one string."""
+    """The paragraphs of a document that is given as one string."""
     return _documents(text.split("\n"), split)
 
 
@@ -108,7 +112,7 @@ def _documents(lines: Iterable[str], split: str) -> Iterator[Paragraph | None]:
 
 
 def _paragraphs(lines: Iterable[str]) -> Iterator[Paragraph | None]:
-    """The paragraphs, very long ones in parts; None after each one's end."""
+    """The paragraphs, very long ones cut into several; None after each one's end."""
     paragraph: Paragraph = []
     characters = 0
     inside = False
@@ -118,7 +122,7 @@ def _paragraphs(lines: Iterable[str]) -> Iterator[Paragraph | None]:
             paragraph.append(line)
             characters += len(line)
             inside = True
-            # A part ends best at a sentence's end, if one comes in time.
+            # It is best cut at a sentence's end, if one comes in time.
             if characters < _MAX_PARAGRAPH or not (
                 characters >= 2 * _MAX_PARAGRAPH or ends_sentence(line)
             ):
@@ -136,7 +140,7 @@ def _paragraphs(lines: Iterable[str]) -> Iterator[Paragraph | None]:
 
 
 def _lines(file: TextFile, cut: Cut) -> Iterator[str]:
-    """The lines of an open file without their ends; ``cut`` parts those that are too long."""
+    """The lines of an open file without their ends; ``cut`` divides those that are too long."""
     limit = _MAX_LINE if cut is _cut_at_space else _MAX_JSON_LINE
     rest = ""
     for block in file.blocks():

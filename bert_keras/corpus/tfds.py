@@ -10,7 +10,7 @@ from bert_keras.errors import InputError, install_command
 TFDS_PREFIX = "tfds:"
 
 # A version may follow the name ("wikipedia/20230601.en:1.0.0"), a slice the split
-# ("train[:10%]"): both have the colon that parts the three.
+# ("train[:10%]"): both have the colon that divides the three.
 _SPEC = re.compile(
     r"(?P<name>[^:\[\]]+(?::[\d*]+\.[\d*]+\.[\d*]+)?)"
     r"(?::(?P<split>(?:[^:\[\]]|\[[^\]]*\])+))?"
@@ -93,7 +93,7 @@ def _check_field(features: Any, name: str, field: str) -> None:
 def read_examples(
     builder: Any, name: str, split: str, fields: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
-    """Fields of all examples as numpy values, in the order of the files.
+    """The fields of all examples as numpy values, in the order of the files.
 
     Raises:
         InputError: When the data set cannot be made or has no such split.
@@ -102,7 +102,7 @@ def read_examples(
 
     try:
         builder.download_and_prepare()
-    except Exception as error:  # whatever a data set's own code or the network comes up with
+    except Exception as error:  # any error of a data set's own code or the network
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise InputError(f"the TFDS data set {name} cannot be prepared: {reason}") from error
     try:

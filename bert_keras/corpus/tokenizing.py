@@ -1,6 +1,6 @@
 """Paragraphs to the ids of their sentences, in this process or in several."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from itertools import chain
 
 import numpy as np
@@ -24,63 +24,33 @@ from bert_keras.tokenization import (
     WordPieceTokenizer,
     measure_each,
 )
+from bert_keras.tokenization.chunks import in_blocks
 
 _BATCH_CHARACTERS = 1 << 18  # the strings of a batch should fit into the processor's cache
 
 
 def tokenize_batches(
-    paragraphs: Iterable[Paragraph | None], tokenizer: Tokenizer, sentences: str
-) -> Iterator[TokenizedBatch]:
-    """The sentences of paragraphs, None after each document's last, as ids in bounded batches.
-
-    Where the batches are cut makes no difference to what is in them one after another.
-    """
-    return map(_reader(tokenizer, sentences).tokenize, _batches(paragraphs))
-
-
-def _batches(paragraphs: Iterable[Paragraph | None]) -> Iterator[list[Paragraph | None]]:
-    batch: list[Paragraph | None] = []
-    characters = 0
-    for paragraph in paragraphs:
-        batch.append(paragraph)
-        characters += sum(map(len, paragraph)) if paragraph else 1
-        if characters >= _BATCH_CHARACTERS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
-
-
-def tokenize_all(
     paragraphs: Iterable[Paragraph | None], tokenizer: Tokenizer, workers: int, sentences: str
 ) -> Generator[TokenizedBatch]:
-    """As ``tokenize_batches``, with that many processes; the result is the same."""
-    if workers == 1:
-        yield from tokenize_batches(paragraphs, tokenizer, sentences)
-        return
-    batches = _batches(paragraphs)
-    yield from map_in_processes(
-        _tokenize_in_worker, batches, workers, _start_worker, (tokenizer, sentences)
-    )
+    """The sentences of paragraphs, None after each document's last, as ids in bounded batches.
+
+    Where the batches are cut makes no difference to what is in them one after another, and neither
+    does the number of processes.
+    """
+    batches = in_blocks(paragraphs, _characters, _BATCH_CHARACTERS)
+    yield from map_in_processes(_tokenize, (tokenizer, sentences), batches, workers)
 
 
-_worker: "_SentenceReader | _ChunkReader | None" = None
+def _characters(paragraph: Paragraph | None) -> int:
+    return sum(map(len, paragraph)) if paragraph else 1
 
 
-def _start_worker(tokenizer: Tokenizer, sentences: str) -> None:
-    global _worker
-    _worker = _reader(tokenizer, sentences)
-
-
-def _tokenize_in_worker(batch: list[Paragraph | None]) -> TokenizedBatch:
-    assert _worker is not None  # the pool's initializer has run
-    return _worker.tokenize(batch)
-
-
-def _reader(tokenizer: Tokenizer, sentences: str) -> "_SentenceReader | _ChunkReader":
+def _tokenize(
+    tokenizer: Tokenizer, sentences: str
+) -> Callable[[list[Paragraph | None]], TokenizedBatch]:
     if isinstance(tokenizer, WordPieceTokenizer):
-        return _ChunkReader(tokenizer, sentences)
-    return _SentenceReader(tokenizer, sentences)
+        return _ChunkReader(tokenizer, sentences).tokenize
+    return _SentenceReader(tokenizer, sentences).tokenize
 
 
 class _SentenceReader:
@@ -113,8 +83,8 @@ class _SentenceReader:
 class _ChunkReader:
     """Paragraphs to the ids of their sentences by word pieces, several times as fast.
 
-    What they make of a chunk between spaces does not depend on its neighbours, so each distinct
-    chunk is read once.
+    The ids of a chunk between spaces do not depend on its neighbours, so each distinct chunk is
+    read once.
     """
 
     def __init__(self, tokenizer: WordPieceTokenizer, sentences: str) -> None:
@@ -122,7 +92,7 @@ class _ChunkReader:
         self._tokenizer, self._losses = tokenizer, Losses()  # of the batch
         self._table = ChunkTable(tokenizer.encode_chunks, chunk_kinds, self._measure, len(COUNTS))
         self._lines_are_sentences = sentences == "lines"
-        # A Chinese character stands for itself only where the tokenizer takes it for a word.
+        # A Chinese character is a chunk only where it is a word to the tokenizer.
         self._split_first = not tokenizer.casing.tokenize_chinese_chars
 
     def tokenize(self, batch: list[Paragraph | None]) -> TokenizedBatch:
@@ -148,7 +118,7 @@ class _ChunkReader:
             tokens.astype(self._dtype),
             np.diff(ends, prepend=0),
             np.searchsorted(ends, tokens_before[document_ends], side="right"),
-            self._take_losses(),
+            self._pop_losses(),
         )
 
     def _measure(self, chunks: list[str], ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -169,8 +139,8 @@ class _ChunkReader:
             counts[number] = lost.numbers()
         return counts
 
-    def _take_losses(self) -> Losses:
-        """The losses since they were last taken."""
+    def _pop_losses(self) -> Losses:
+        """The losses since the last call."""
         losses, self._losses = self._losses, Losses()
         losses.add_numbers(self._table.measured)
         self._table.measured[:] = 0

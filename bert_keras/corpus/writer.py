@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 import numpy as np
@@ -31,7 +30,7 @@ class TokenizedBatch:
 
 
 class CorpusWriter:
-    """Appends batches to the three arrays of a corpus directory.
+    """Append batches to the three arrays of a corpus directory.
 
     Args:
         directory: Where the arrays go.
@@ -69,21 +68,21 @@ class CorpusWriter:
 
     @property
     def tokens(self) -> int:
-        """Tokens written."""
+        """The number of tokens written."""
         return self._tokens.length
 
     @property
     def sentences(self) -> int:
-        """Sentences written."""
+        """The number of sentences written."""
         return self._sentence_offsets.length - 1
 
     @property
     def documents(self) -> int:
-        """Documents written."""
+        """The number of documents written."""
         return self._document_offsets.length - 1
 
     def append(self, batch: TokenizedBatch) -> None:
-        """Writes a batch; the document that has not ended at its end goes on in the next one."""
+        """Write a batch; a document that has not ended with it continues in the next one."""
         self.losses.add(batch.losses)
         if self._duplicates is not None:
             batch = self._without_duplicates(batch, self._duplicates)
@@ -116,7 +115,7 @@ class CorpusWriter:
     def _without_duplicates(
         self, batch: TokenizedBatch, duplicates: NearDuplicates
     ) -> TokenizedBatch:
-        """The batch without what belongs to near duplicates, which are taken back if begun."""
+        """The batch without near duplicates; what is written of one already is removed."""
         tokens_before = np.concatenate([[0], np.cumsum(batch.lengths)])
         seen = duplicates.add(batch.tokens, tokens_before[batch.document_ends])
         if not seen.any():
@@ -138,12 +137,7 @@ class CorpusWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for array in (self._tokens, self._sentence_offsets, self._document_offsets):
             array.close(complete=kind is None)
 
@@ -166,7 +160,7 @@ class _NpyFile:
         self.length += len(values)
 
     def truncate(self, length: int) -> None:
-        """Takes back all but the first ``length`` values."""
+        """Remove all but the first ``length`` values."""
         self._file.seek(self._data_start + length * self._dtype.itemsize)
         self._file.truncate()
         self.length = length

@@ -1,4 +1,4 @@
-"""From a corpus to batches, on the fly: pair plan, gather, masks.
+"""From a corpus to batches, on the fly: plan, gather, mask.
 
 The names are handed on lazily (PEP 562): plans need no TensorFlow, and so need not wait for it.
 """
@@ -7,13 +7,14 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "Epoch": "plan",
     "EpochSummary": "coverage",
     "ExamplePlan": "plan",
-    "ExampleStream": "epochs",
+    "ExampleStream": "plan",
     "Examples": "gather",
     "Masking": "masking",
     "MaskingDraws": "masking",
-    "PretrainingCorpus": "protocol",
+    "PretrainingCorpus": "gather",
     "SpanMasking": "word_masking",
     "TokenMasking": "masking",
     "WholeWordMasking": "word_masking",
@@ -21,9 +22,9 @@ _HOMES = {
     "gather_word_starts": "gather",
     "make_masking": "pretraining",
     "plan_epoch": "coverage",
-    "plan_full_sentences": "full_sentences",
-    "plan_pairs": "pairs",
-    "plan_sentence_order": "sentence_order",
+    "plan_full_sentences": "sampling",
+    "plan_pairs": "sampling",
+    "plan_sentence_order": "sampling",
     "pretraining_dataset": "pretraining",
     "summarize_epoch": "coverage",
 }

@@ -1,15 +1,12 @@
-"""The part of a corpus that an epoch shows, and what its sentence-level task has to teach."""
+"""How much of a corpus an epoch shows, and how many of its pairs are random ones."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from bert_keras.config import DataConfig
-from bert_keras.data.full_sentences import plan_full_sentences
-from bert_keras.data.pairs import plan_pairs
-from bert_keras.data.plan import ExamplePlan, Int64
-from bert_keras.data.sentence_order import plan_sentence_order
+from bert_keras.data.plan import Epoch, ExamplePlan, Int64, Sentences
+from bert_keras.data.sampling import plan_full_sentences, plan_pairs, plan_sentence_order
 from bert_keras.tokenization import Tokenizer
 
 # Each with the number of texts of its examples.
@@ -19,23 +16,12 @@ _PLANNERS = {
     "none": (plan_full_sentences, 1),
 }
 
-# Of larger corpora a sample is planned; of small ones several epochs, as one alone says little.
+# Of larger corpora a sample is planned; of small ones several epochs, as one alone varies much.
 _MOST_SENTENCES = 1 << 21
 _LEAST_SENTENCES, _MOST_EPOCHS = 1 << 16, 64
 # Above this share of random pairs, and below this share of the tokens, there is a warning.
 _MANY_RANDOM = 0.9
 _FEW_TOKENS = 0.6
-
-
-class Sentences(Protocol):
-    """The part of a ``PretrainingCorpus`` that is used here."""
-
-    @property
-    def sentence_offsets(self) -> Int64: ...  # noqa: D102
-    @property
-    def documents(self) -> Int64: ...  # noqa: D102
-    @property
-    def tokenizer(self) -> Tokenizer: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -72,7 +58,7 @@ class EpochSummary:
         )
 
     def warnings(self) -> list[str]:
-        """Lines on what should make one stop and look, each with the setting that helps."""
+        """Warnings of what is probably not intended, each with the setting that helps."""
         lines = []
         if self.config.next_sentence == "nsp":
             if self.documents == 1:
@@ -106,24 +92,26 @@ class EpochSummary:
 
 
 def plan_epoch(corpus: Sentences, config: DataConfig, seed: int, epoch: int) -> ExamplePlan:
-    """Plans all examples of an epoch, as ``config.next_sentence`` has it.
+    """The plan of all examples of an epoch, as ``config.next_sentence`` has it.
 
     Raises:
         InputError: When the corpus has nothing to plan.
     """
     planner, texts = _PLANNERS[config.next_sentence]
     return planner(
-        corpus.sentence_offsets,
-        corpus.documents,
-        config.max_seq_length - corpus.tokenizer.template.overhead(texts),
-        config.short_seq_prob,
-        seed,
-        epoch,
+        Epoch(
+            corpus.sentence_offsets,
+            corpus.documents,
+            config.max_seq_length - corpus.tokenizer.template.overhead(texts),
+            config.short_seq_prob,
+            seed,
+            epoch,
+        )
     )
 
 
 def summarize_epoch(corpus: Sentences, config: DataConfig, seed: int = 0) -> EpochSummary:
-    """Sums up epoch 0: its plan, that of a part of a large corpus, or the first few of a small one.
+    """Summary of epoch 0; of a sample where the corpus is large, of a few epochs where it is small.
 
     Args:
         corpus: What to sample from.
@@ -137,12 +125,12 @@ def summarize_epoch(corpus: Sentences, config: DataConfig, seed: int = 0) -> Epo
     counts = documents[:, 1] - documents[:, 0]
     sample = documents[:: max(1, int(counts.sum()) // _MOST_SENTENCES)]
     sample = np.stack([sample[:, 0], np.minimum(sample[:, 1], sample[:, 0] + _MOST_SENTENCES)], 1)
-    part = _Part(corpus.sentence_offsets, sample, corpus.tokenizer)
-    tokens, sampled = _tokens(corpus), _tokens(part)
+    sampled_corpus = _Sample(corpus.sentence_offsets, sample, corpus.tokenizer)
+    tokens, sampled = _tokens(corpus), _tokens(sampled_corpus)
     epochs = min(_MOST_EPOCHS, max(1, _LEAST_SENTENCES // int(counts.sum())))
     examples = random = shown = 0
     for epoch in range(epochs):
-        plan = plan_epoch(part, config, seed, epoch)
+        plan = plan_epoch(sampled_corpus, config, seed, epoch)
         examples += len(plan)
         random += int(np.count_nonzero(plan.label))
         shown += _tokens_shown(plan)
@@ -158,7 +146,7 @@ def summarize_epoch(corpus: Sentences, config: DataConfig, seed: int = 0) -> Epo
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Sample:
     sentence_offsets: Int64
     documents: Int64
     tokenizer: Tokenizer

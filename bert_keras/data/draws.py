@@ -36,23 +36,23 @@ class Draws:
         self._philox = np.random.Philox(key=seed, counter=[0, 0, int(purpose), epoch])
 
     def raw(self, count: int) -> npt.NDArray[np.uint64]:
-        """Returns the next ``count`` 64-bit words, uint64 [count]."""
+        """The next ``count`` 64-bit words, uint64 [count]."""
         return self._philox.random_raw(count)
 
     def uniform(self, count: int) -> npt.NDArray[np.float64]:
-        """Returns ``count`` multiples of 2**-53 in [0, 1), float64 [count]."""
+        """Uniform multiples of 2**-53 in [0, 1), float64 [count]."""
         return (self.raw(count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def coins(self, count: int, probability: float = 0.5) -> npt.NDArray[np.bool_]:
-        """Returns bool [count], each true with ``probability``."""
+        """Coins, bool [count], each true with ``probability``."""
         return self.uniform(count) < probability
 
     def integers(self, sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Returns int64 of the shape of ``sizes`` [N], each uniform in [0, size)."""
+        """Whole numbers, int64 of the shape of ``sizes`` [N], each uniform in [0, size)."""
         return (self.uniform(len(sizes)) * sizes).astype(np.int64)
 
     def heads(self, tosses: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Returns how many of ``tosses`` [N] fair coins fell on heads, int64 [N].
+        """The number of heads among ``tosses`` [N] fair coins, int64 [N].
 
         Every toss is one random bit, counted: the binomial distribution exactly.
         """
@@ -67,5 +67,5 @@ class Draws:
         return heads
 
     def permutation(self, count: int) -> npt.NDArray[np.int64]:
-        """Returns the numbers from 0 to ``count`` - 1 in random order, int64 [count]."""
+        """The numbers from 0 to ``count`` - 1 in random order, int64 [count]."""
         return np.argsort(self.raw(count), kind="stable")

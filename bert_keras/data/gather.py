@@ -1,15 +1,30 @@
 """From rows of the plan to the arrays a model reads."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from bert_keras.data.plan import ExamplePlan
-from bert_keras.data.protocol import PretrainingCorpus
+from bert_keras.data.plan import ExamplePlan, Sentences
 from bert_keras.tokenization import SequenceTemplate
 
 Int32 = npt.NDArray[np.int32]
+
+
+class PretrainingCorpus(Sentences, Protocol):
+    """Documents of sentences of ids; ``bert_keras.corpus.Corpus`` is one.
+
+    Attributes:
+        tokens: An integer array [T], all sentences one after another; may be memory-mapped.
+        word_starts: bool [T], whether a token is the first of a word, where the corpus knows more
+            than the tokenizer's ``starts_word`` says (Chinese words of several characters); else
+            None.
+    """
+
+    @property
+    def tokens(self) -> npt.NDArray[Any]: ...  # noqa: D102
+    @property
+    def word_starts(self) -> npt.NDArray[np.bool_] | None: ...  # noqa: D102
 
 
 class Examples(NamedTuple):
@@ -30,7 +45,7 @@ class Examples(NamedTuple):
 
 
 def gather_examples(rows: ExamplePlan, corpus: PretrainingCorpus, max_seq_length: int) -> Examples:
-    """Reads the text of every row out of the corpus at once.
+    """The text of every row, out of the corpus at once.
 
     Args:
         rows: B rows of a plan made for ``max_seq_length`` and this corpus.
@@ -61,7 +76,7 @@ def gather_examples(rows: ExamplePlan, corpus: PretrainingCorpus, max_seq_length
 def gather_word_starts(
     rows: ExamplePlan, corpus: PretrainingCorpus, input_ids: Int32
 ) -> npt.NDArray[np.bool_]:
-    """Returns which tokens of the examples begin a word, bool [B, L]; means nothing off the text.
+    """Whether each token of the examples begins a word, bool [B, L]; means nothing off the text.
 
     Args:
         rows: The rows that ``input_ids`` were gathered from.
@@ -74,7 +89,7 @@ def gather_word_starts(
 
 
 def _borders(rows: ExamplePlan, template: SequenceTemplate) -> tuple[Int32, Int32, Int32]:
-    """Returns where A ends, where B begins and where the text ends, int32 [B, 1] each.
+    """The ends of A, the beginnings of B and the ends of the texts, int32 [B, 1] each.
 
     Without B the text ends with A.
     """
@@ -87,7 +102,7 @@ def _borders(rows: ExamplePlan, template: SequenceTemplate) -> tuple[Int32, Int3
 def _read(
     values: npt.NDArray, rows: ExamplePlan, template: SequenceTemplate, max_seq_length: int
 ) -> npt.NDArray:
-    """Reads ``values`` [T] where the texts of the rows are: [B, L].
+    """The ``values`` [T] where the texts of the rows are: [B, L].
 
     Positions that are no text read something ("clip": whatever is there).
     """

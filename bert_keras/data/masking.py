@@ -54,7 +54,7 @@ class Masking:
     mask_id: int
 
     def draw(self, batch_size: int, seed: int, step: Tensor) -> MaskingDraws:
-        """Draws for the batch of a step; ``seed`` and ``step`` (int64 scalar) say it all.
+        """The draws of the batch of a step, fixed by ``seed`` and ``step`` (int64 scalar).
 
         What a way of masking does not use is never computed: the graph prunes it.
         """
@@ -75,7 +75,7 @@ class Masking:
         draws: MaskingDraws,
         word_starts: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Masks a batch.
+        """The batch, masked.
 
         Args:
             input_ids: int32 [B, L].
@@ -115,7 +115,7 @@ class Masking:
     def choose(
         self, is_candidate: Tensor, word_starts: Tensor | None, budget: Tensor, draws: MaskingDraws
     ) -> tuple[Tensor, Tensor]:
-        """Chooses the tokens to predict.
+        """Choose the tokens to predict.
 
         Args:
             is_candidate: bool [B, L], text without special tokens and padding.
@@ -146,12 +146,12 @@ class Masking:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenMasking(Masking):
-    """Masks single word pieces, each with the same chance (Devlin et al. 2019, section 3.1)."""
+    """Masks over word pieces, each with the same chance (Devlin et al. 2019, section 3.1)."""
 
     def choose(
         self, is_candidate: Tensor, word_starts: Tensor | None, budget: Tensor, draws: MaskingDraws
     ) -> tuple[Tensor, Tensor]:
-        """Chooses the candidates with the highest random keys."""
+        """Choose the candidates with the highest random keys."""
         keys = tf.where(is_candidate, draws.keys, -1)
         best_keys, best = tf.math.top_k(keys, k=self.max_predictions_per_seq)
         slots = tf.range(self.max_predictions_per_seq)
@@ -162,12 +162,12 @@ class TokenMasking(Masking):
 
 
 def _integers(shape: list[int], seed: Tensor, end: int) -> Tensor:
-    """Draws int32 from 0 to ``end`` - 1. Integers, not floats: those differ under XLA."""
+    """Random int32 from 0 to ``end`` - 1. Integers, not floats: those differ under XLA."""
     return tf.random.stateless_uniform(shape, seed, 0, end, dtype=tf.int32, alg="philox")
 
 
 def _put(values: Tensor, positions: Tensor, replacements: Tensor) -> Tensor:
-    """Returns ``values`` [B, L] with ``replacements`` [B, P] at ``positions`` [B, P]."""
+    """The ``values`` [B, L] with ``replacements`` [B, P] at ``positions`` [B, P]."""
     rows = tf.range(tf.shape(positions)[0])[:, tf.newaxis]
     indices = tf.stack([tf.broadcast_to(rows, tf.shape(positions)), positions], axis=-1)
     return tf.tensor_scatter_nd_update(values, indices, replacements)

@@ -1,13 +1,18 @@
-"""The plan of an epoch: which spans of the corpus make each example; and what all plans share."""
+"""Plans: which spans of the corpus make each example of an epoch, and of the epochs in a row."""
 
-from collections.abc import Sequence
+import bisect
+import functools
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from bert_keras.data.draws import Draws, Purpose
 from bert_keras.errors import InputError
+from bert_keras.tokenization import Tokenizer
 
 Int64 = npt.NDArray[np.int64]
 
@@ -35,86 +40,98 @@ class ExamplePlan:
         return len(self.a_start)
 
     def __getitem__(self, rows: slice | Int64) -> "ExamplePlan":
-        """Returns the given rows; of a slice a view, not a copy."""
+        """The given rows; of a slice a view, not a copy."""
         return ExamplePlan(*(column[rows] for column in vars(self).values()))
 
     @staticmethod
     def concatenate(plans: Sequence["ExamplePlan"]) -> "ExamplePlan":
-        """Returns the rows of ``plans`` one after another."""
+        """The rows of ``plans`` one after another."""
         if len(plans) == 1:
             return plans[0]
         columns = zip(*(vars(plan).values() for plan in plans), strict=True)
         return ExamplePlan(*map(np.concatenate, columns))
 
 
-def trimmed_pairs(
-    a: Int64,
-    b: Int64,
-    label: npt.NDArray[np.bool_],
-    max_tokens: int,
-    seed: int,
-    epoch: int,
-) -> ExamplePlan:
-    """Makes the plan of pairs of texts: trims each pair to fit, and puts them in random order.
+class Sentences(Protocol):
+    """Documents of sentences, as plans need them.
 
-    Args:
-        a: int64 [2, N], where each A begins in the token array and where it ends.
-        b: Likewise for B.
-        label: bool [N].
-        max_tokens: How many tokens A and B may have together.
+    Attributes:
+        sentence_offsets: int64 [S+1]; sentence s is tokens ``offsets[s]`` to ``offsets[s+1]``.
+        documents: int64 [D, 2], the half-open range of sentences of each document.
+        tokenizer: What made the ids. Asked for its template, ``vocab_size``, ``pad_id`` and
+            ``mask_id`` and, where whole words are masked, for ``starts_word``.
+    """
+
+    @property
+    def sentence_offsets(self) -> Int64: ...  # noqa: D102
+    @property
+    def documents(self) -> Int64: ...  # noqa: D102
+    @property
+    def tokenizer(self) -> Tokenizer: ...  # noqa: D102
+
+
+@dataclass(frozen=True, eq=False)
+class Epoch:
+    """What the examples of an epoch follow from.
+
+    Attributes:
+        sentence_offsets: As in ``Sentences``.
+        documents: Likewise.
+        max_tokens: The tokens that the texts of an example may have together.
+        short_seq_prob: The probability that a document is cut to a shorter, random length.
         seed: The seed of the run.
-        epoch: Another epoch, another plan.
+        number: The epoch, from 0; another one has another plan.
     """
-    a_length, b_length = a[1] - a[0], b[1] - b[0]
-    a_loss, b_loss = _trimmed_tokens(a_length, b_length, max_tokens)
-    draws = Draws(seed, epoch, Purpose.TRIM)
-    plan = ExamplePlan(
-        a[0] + draws.heads(a_loss),
-        (a_length - a_loss).astype(np.int32),
-        b[0] + draws.heads(b_loss),
-        (b_length - b_loss).astype(np.int32),
-        label,
-    )
-    return plan[Draws(seed, epoch, Purpose.SHUFFLE).permutation(len(plan))]
 
+    sentence_offsets: Int64
+    documents: Int64
+    max_tokens: int
+    short_seq_prob: float
+    seed: int
+    number: int
 
-def check_corpus(sentence_offsets: Int64, documents: Int64, max_tokens: int, least: int) -> None:
-    """Checks what every plan needs.
+    def draws(self, purpose: Purpose) -> Draws:
+        """The epoch's random numbers for a purpose."""
+        return Draws(self.seed, self.number, purpose)
 
-    Raises:
-        InputError: When the corpus is empty or ``max_tokens`` is below ``least``.
-    """
-    if not len(documents):
-        raise InputError("the corpus has no documents; prepare it from text that has sentences")
-    if (documents[:, 1] <= documents[:, 0]).any() or (np.diff(sentence_offsets) <= 0).any():
-        raise InputError("the corpus has an empty document or sentence; prepare it again")
-    if max_tokens < least:
-        raise InputError(
-            f"max_seq_length must have room for {least} tokens of text beside the special ones; "
-            f"it has room for {max_tokens}"
-        )
+    def check(self, least: int) -> None:
+        """Check what every plan needs.
 
+        Raises:
+            InputError: When the corpus is empty or ``max_tokens`` is below ``least``.
+        """
+        counts = self.documents[:, 1] - self.documents[:, 0]
+        if not len(counts):
+            raise InputError("the corpus has no documents; prepare it from text that has sentences")
+        if (counts <= 0).any() or (np.diff(self.sentence_offsets) <= 0).any():
+            raise InputError("the corpus has an empty document or sentence; prepare it again")
+        if self.max_tokens < least:
+            raise InputError(
+                f"max_seq_length must have room for {least} tokens of text beside the special "
+                f"ones; it has room for {self.max_tokens}"
+            )
 
-def target_lengths(
-    count: int, max_tokens: int, short_seq_prob: float, seed: int, epoch: int
-) -> Int64:
-    """Draws each document's target length: nearly always the maximum, else uniform from 2 to it."""
-    draws = Draws(seed, epoch, Purpose.TARGET_LENGTH)
-    is_short = draws.coins(count, short_seq_prob)
-    short = 2 + draws.integers(np.full(count, max_tokens - 1))
-    return np.where(is_short, short, max_tokens)
+    def target_lengths(self) -> Int64:
+        """Each document's target length, int64 [D]: ``max_tokens``, or uniform from 2 to it."""
+        draws, count = self.draws(Purpose.TARGET_LENGTH), len(self.documents)
+        is_short = draws.coins(count, self.short_seq_prob)
+        short = 2 + draws.integers(np.full(count, self.max_tokens - 1))
+        return np.where(is_short, short, self.max_tokens)
 
+    def sentences(self) -> tuple[Int64, Int64]:
+        """The numbers of all sentences in ``documents`` and the row of each one's document."""
+        counts = self.documents[:, 1] - self.documents[:, 0]
+        document = np.repeat(np.arange(len(counts)), counts)
+        before = np.cumsum(counts) - counts
+        return np.arange(len(document)) + (self.documents[:, 0] - before)[document], document
 
-def sentences_of(documents: Int64) -> tuple[Int64, Int64]:
-    """Returns the numbers of all sentences in ``documents`` and the row of each one's document."""
-    counts = documents[:, 1] - documents[:, 0]
-    document = np.repeat(np.arange(len(documents)), counts)
-    before = np.cumsum(counts) - counts
-    return np.arange(len(document)) + (documents[:, 0] - before)[document], document
+    def shuffled(self, plan: ExamplePlan) -> ExamplePlan:
+        """The rows of a plan in random order."""
+        return plan[self.draws(Purpose.SHUFFLE).permutation(len(plan))]
 
 
 def walk(strides: Int64) -> Int64:
-    """Returns the rows reached from row 0 when each row leads ``strides`` [S] further."""
+    """The rows reached from row 0 when each row leads ``strides`` [S] further."""
     rows = []
     row, end, stride = 0, len(strides), strides.data
     while row < end:
@@ -123,13 +140,72 @@ def walk(strides: Int64) -> Int64:
     return np.array(rows)
 
 
-def _trimmed_tokens(a_length: Int64, b_length: Int64, max_tokens: int) -> tuple[Int64, Int64]:
-    """Returns how many tokens A and B lose until both fit into ``max_tokens``.
+class ExampleStream:
+    """Any run of examples by their absolute index. Threads may share it.
 
-    The original takes one token at a time from the longer side, from B when they are equal. So the
-    longer side first comes down to the other, then they take turns, B first.
+    Args:
+        plan_epoch: Gives the plan of an epoch; the same one whenever it is asked.
+
+    Attributes:
+        epoch_offsets: ``epoch_offsets[e]`` is the index of the first example of epoch ``e``; it
+            grows as epochs are planned.
     """
-    excess = np.maximum(a_length + b_length - max_tokens, 0)
-    until_equal = np.minimum(excess, np.abs(a_length - b_length))
-    a_loss = np.where(a_length > b_length, until_equal, 0) + (excess - until_equal) // 2
-    return a_loss, excess - a_loss
+
+    def __init__(self, plan_epoch: Callable[[int], ExamplePlan]) -> None:
+        # The batches prepared at one time lie in one epoch or straddle two.
+        self._plan_epoch = functools.lru_cache(maxsize=2)(plan_epoch)
+        self._lock = threading.Lock()
+        self.epoch_offsets = [0]
+
+    def resume(self, epoch_offsets: Sequence[int]) -> None:
+        """Restore the offsets of an earlier run, so that past epochs are not planned again."""
+        with self._lock:
+            if len(epoch_offsets) > len(self.epoch_offsets):
+                self.epoch_offsets = list(epoch_offsets)
+
+    def offsets_before(self, example: int) -> list[int]:
+        """The offsets that ``resume`` needs for the examples from ``example`` on.
+
+        They follow from the example alone, however far the stream has planned.
+        """
+        with self._lock:
+            known = self.epoch_offsets
+            return known[: 1 + bisect.bisect_left(known, example)]
+
+    def rows(self, start: int, stop: int) -> ExamplePlan:
+        """The examples from ``start`` up to ``stop``, in order.
+
+        Raises:
+            InputError: When the known ``epoch_offsets`` do not belong to these plans.
+        """
+        plans = []
+        with self._lock:
+            epoch = self._epoch_of(start)
+            while start < stop:
+                plan = self._plan(epoch)
+                offset = self.epoch_offsets[epoch]
+                rows = plan[start - offset : stop - offset]
+                plans.append(rows)
+                start += len(rows)
+                epoch += 1
+        return ExamplePlan.concatenate(plans)
+
+    def _epoch_of(self, example: int) -> int:
+        """The epoch of an example; epochs before it that are not known yet are planned."""
+        while self.epoch_offsets[-1] <= example:
+            self._plan(len(self.epoch_offsets) - 1)
+        return bisect.bisect_right(self.epoch_offsets, example) - 1
+
+    def _plan(self, epoch: int) -> ExamplePlan:
+        """An epoch's plan; the end of the epoch is noted."""
+        plan = self._plan_epoch(epoch)
+        end = self.epoch_offsets[epoch] + len(plan)
+        if len(self.epoch_offsets) == epoch + 1:
+            self.epoch_offsets.append(end)
+        elif self.epoch_offsets[epoch + 1] != end:
+            raise InputError(
+                f"the saved epoch offsets say that epoch {epoch} ends at example "
+                f"{self.epoch_offsets[epoch + 1]}, but with this corpus it ends at {end}; resume "
+                "with the corpus, seed and settings of the first run"
+            )
+        return plan

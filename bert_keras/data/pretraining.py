@@ -7,10 +7,14 @@ import tensorflow as tf
 
 from bert_keras.config import DataConfig
 from bert_keras.data.coverage import plan_epoch
-from bert_keras.data.epochs import ExampleStream
-from bert_keras.data.gather import Examples, gather_examples, gather_word_starts
+from bert_keras.data.gather import (
+    Examples,
+    PretrainingCorpus,
+    gather_examples,
+    gather_word_starts,
+)
 from bert_keras.data.masking import Masking, TokenMasking
-from bert_keras.data.protocol import PretrainingCorpus
+from bert_keras.data.plan import ExampleStream
 from bert_keras.data.word_masking import SpanMasking, WholeWordMasking
 from bert_keras.errors import InputError
 from bert_keras.tokenization import Tokenizer
@@ -103,8 +107,8 @@ class PretrainingBatches:
         """The batches of ``step``, from 0, and of all steps after it.
 
         Raises:
-            InputError: When the step is negative, the corpus is empty, or epochs that the stream
-                was told of belong to other data.
+            InputError: When the step is negative, the corpus is empty, or the epoch offsets that
+                the stream resumed belong to other data.
         """
         if step < 0:
             raise InputError(f"start_step must not be negative; received {step}")
@@ -115,7 +119,7 @@ class PretrainingBatches:
         return dataset.prefetch(tf.data.AUTOTUNE).with_options(_options())
 
     def _batch(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
-        """This host's rows of a step's batch, in the graph."""
+        """The rows of a step's batch that are this host's, in the graph."""
         shapes = self._shapes()
         dtypes = [tf.bool if name == "word_starts" else tf.int32 for name in shapes]
         arrays = tf.numpy_function(self._gather, [step], dtypes, stateful=False)

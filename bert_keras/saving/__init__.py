@@ -1,7 +1,6 @@
 """Models on disk: the Hugging Face directory is the native format."""
 
 import bert_keras.backend  # noqa: F401 - before Keras is imported
-from bert_keras.saving import keras_assets  # noqa: F401 - it registers itself
 from bert_keras.saving.callback import SaveBest
 from bert_keras.saving.files import load, save
 

@@ -1,4 +1,4 @@
-"""From a stored model to one of ours: every weight in its place, or a clear refusal."""
+"""A model from what is stored: every weight in its place, or a clear refusal."""
 
 import logging
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from bert_keras.modeling import (
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.config_json import LABELLING, foreign_keys, keeps_score
 from bert_keras.saving.families import all_heads, family_of_model
-from bert_keras.saving.stored import StoredModel, parts_in
+from bert_keras.saving.stored import StoredModel, components_in
 from bert_keras.saving.weights import Plan, Report, check, count_labels, fill
 from bert_keras.tokenization import Casing, Tokenizer
 
@@ -31,17 +31,17 @@ def build(
     on_progress: Callable[[int, int], None] | None = None,
     **arguments: Any,
 ) -> BertModel:
-    """Makes a model and fills it; its ``report`` says what went where.
+    """Make a model and fill it; its ``report`` says what went where.
 
-    Everything is checked against the file before a model is made, so that a config that lies
-    about its sizes costs no memory. One weight is read at a time.
+    Everything is checked against the file before a model is made, so that a config with false
+    sizes costs no memory. One weight is read at a time.
 
     Args:
-        stored: What there is.
-        model_class: What to open it as; by default what it says it is.
-        casing: How the tokenizer normalises letters, whatever the files say.
-        on_progress: Called with the bytes read so far and the bytes there are to read, in float32.
-        **arguments: More of the constructor's.
+        stored: The stored model.
+        model_class: The class to open it as; by default its own.
+        casing: The tokenizer's casing, whatever the files say.
+        on_progress: Called with the bytes read so far and their total, counted as float32.
+        **arguments: More arguments of the constructor.
 
     Raises:
         InputError: When it cannot be opened so, or a weight is missing, unused or of another shape.
@@ -52,7 +52,7 @@ def build(
         check_vocabulary_size(tokenizer, stored.config, stored.path)
     report = Report(stored.layout)
     found = check(stored, plan, report)
-    # Where every weight is read, none is drawn before.
+    # Initial weights are drawn only where some are not read.
     given = {"initialize": bool(report.new)} | plan.arguments
     model = plan.model_class(stored.config, **given)
     fill(model, found, stored.weights, report, on_progress)
@@ -73,9 +73,12 @@ def build(
 
 
 def check_vocabulary_size(tokenizer: Tokenizer, config: BertConfig, path: Any) -> None:
-    """Raises ``InputError`` unless vocabulary and config belong together.
+    """Refuse a vocabulary of another size than the config's.
 
-    A table with spare rows, up to a multiple of 8 as some pad it, is let pass.
+    A table with spare rows, up to a multiple of 8 as some pad it, is accepted.
+
+    Raises:
+        InputError: When they do not belong together.
     """
     spare = config.vocab_size - tokenizer.vocab_size
     if spare and not (0 < spare < 128 and config.vocab_size % 8 == 0):
@@ -85,10 +88,10 @@ def check_vocabulary_size(tokenizer: Tokenizer, config: BertConfig, path: Any) -
         )
 
 
-def _plan(stored: StoredModel, wanted: type[BertModel] | None, arguments: dict[str, Any]) -> Plan:
-    """As what and with which heads a model is made: what it says it is, or what is wanted."""
+def _plan(stored: StoredModel, asked: type[BertModel] | None, arguments: dict[str, Any]) -> Plan:
+    """The class and the heads of the model: its own, or those of the class that is asked for."""
     own = stored.model_class
-    model_class = _counterpart(stored, wanted) if wanted else own
+    model_class = _counterpart(stored, asked) if asked else own
     if model_class is None or (stored.refusal and model_class is own):
         raise InputError(stored.refusal)
     heads = set(getattr(model_class, "heads", ()))
@@ -103,30 +106,30 @@ def _plan(stored: StoredModel, wanted: type[BertModel] | None, arguments: dict[s
             del in_file["labels"]
             in_file.pop("problem_type", None)
             in_file.pop("function_to_apply", None)
-        if "problem_type" in arguments:  # what the scores were is another matter then
+        if "problem_type" in arguments:  # the file's function is for other scores
             in_file.pop("function_to_apply", None)
         arguments = in_file | arguments
     else:
         optional, superfluous = {"pooler"} | heads, all_heads()
         if own is None or issubclass(own, (*LABELLING, BertForQuestionAnswering)):
-            ignored = _LABEL_HEADS  # their names are alike, what they were trained for is not
+            ignored = _LABEL_HEADS  # of the same name, but trained for something else
     if issubclass(model_class, BertForSentenceEmbedding):
-        superfluous = all_heads() - {"pooler"}  # as sentence-transformers leaves them
+        superfluous = all_heads() - {"pooler"}  # as sentence-transformers ignores them
     if issubclass(model_class, (BertEncoder, BertForSentenceEmbedding)):
-        parts = parts_in(stored.weights, stored.family, stored.config)
-        arguments = {"with_pooler": "pooler" in parts} | arguments
+        found = components_in(stored.weights, stored.family, stored.config)
+        arguments = {"with_pooler": "pooler" in found} | arguments
     return Plan(model_class, dict(arguments), optional, superfluous, ignored)
 
 
-def _counterpart(stored: StoredModel, wanted: type[BertModel]) -> type[BertModel]:
-    """The class that is wanted; of a family with classes of its own, the one made from it."""
+def _counterpart(stored: StoredModel, asked: type[BertModel]) -> type[BertModel]:
+    """The class that is asked for, or the family's own class that is derived from it."""
     family = family_of_model(stored.family.encoder) or stored.family
-    if family_of_model(wanted) in (family, None):
-        return wanted
+    if family_of_model(asked) in (family, None):
+        return asked
     for cls in family.models:
-        if issubclass(cls, wanted):
+        if issubclass(cls, asked):
             return cls
     names = ", ".join(cls.__name__ for cls in family.models)
     raise InputError(
-        f"{stored.path}: a {family.title} opens as {names}. Received: {wanted.__name__}"
+        f"{stored.path}: a {family.title} opens as {names}. Received: {asked.__name__}"
     )

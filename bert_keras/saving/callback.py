@@ -1,4 +1,4 @@
-"""Keeping the best model of a ``model.fit`` on the disk."""
+"""The best model of a training on the disk."""
 
 import math
 from pathlib import Path
@@ -13,7 +13,7 @@ from bert_keras.tokenization import Tokenizer
 
 
 class SaveBest(keras.callbacks.Callback):
-    """Saves the model as a Hugging Face directory whenever an epoch was the best so far.
+    """Save the model as a Hugging Face directory whenever an epoch was the best so far.
 
     Args:
         path: The directory; each better model replaces the one before, or what ``save`` wrote
@@ -52,17 +52,24 @@ class SaveBest(keras.callbacks.Callback):
         self.best = math.inf if self.mode == "min" else -math.inf
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Checks the directory before there is anything to lose."""
+        """Check the directory before there is anything to lose."""
         check_replaceable(self.path)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Saves the model if this epoch was better than all before."""
+        """Save the model if this epoch was better than all before."""
         logs = logs or {}
         if self.monitor not in logs:
             raise InputError(
                 f"SaveBest: the logs have no {self.monitor!r}; they have {', '.join(logs)}"
             )
-        value = float(logs[self.monitor])
-        if value < self.best if self.mode == "min" else value > self.best:
+        self.save_if_better(float(logs[self.monitor]))
+
+    def is_better(self, value: float) -> bool:
+        """Tell whether a value beats the best so far; one that is not a number never does."""
+        return value < self.best if self.mode == "min" else value > self.best
+
+    def save_if_better(self, value: float) -> None:
+        """Save the model that has this value if no other had a better one."""
+        if self.is_better(value):
             self.best = value
             save(self.model, self.path, self.tokenizer)

@@ -1,4 +1,4 @@
-"""What a ``config.json`` says beside the architecture: labels, problem type, scores."""
+"""The keys of a ``config.json`` besides the architecture: labels, problem type, scores."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,10 +10,10 @@ from bert_keras.saving.families import all_models, family_of_model
 from bert_keras.saving.weights import count_labels
 
 LABELLING = (BertForSequenceClassification, BertForTokenClassification)
-# What we write is float32 and tied, whatever the file was, and says its own kind.
+# What we write is float32 and tied, whatever was read, and names its own model type.
 _FILE_KEYS = ("dtype", "torch_dtype", "tie_word_embeddings")
 _LABEL_KEYS = ("id2label", "label2id", "num_labels", "problem_type", "classifier_dropout")
-# Where sentence-transformers keeps what makes a score of a cross-encoder's logit, by release.
+# Where releases of sentence-transformers keep the function from a cross-encoder's logit to a score.
 _CROSS_ENCODER = "sentence_transformers"
 _OLD_ACTIVATION = "sbert_ce_default_activation_function"
 _SCORE_KEYS = (_CROSS_ENCODER, _OLD_ACTIVATION, "function_to_apply")
@@ -34,16 +34,16 @@ def head_arguments(
     file: str,
     activation: Any = None,
 ) -> dict[str, Any]:
-    """The constructor arguments of a labelling model beside its architecture.
+    """The constructor arguments of a labelling model besides its architecture.
 
     Args:
-        model_class: The model's.
+        model_class: The model's class.
         values: The ``config.json``.
-        file: What messages call the model.
-        activation: The class of torch that makes the scores, where another file names it.
+        file: The model's name in messages.
+        activation: The torch class that makes the scores, where another file names it.
 
     Raises:
-        InputError: When the labels or the activation are none that we know.
+        InputError: When the labels cannot be read, or the activation is unknown.
     """
     if model_class is None or not issubclass(model_class, LABELLING):
         return {}
@@ -57,7 +57,7 @@ def head_arguments(
             whole = False
         if not whole:
             raise InputError(
-                f"{file}: id2label must give each number from 0 on a name. Received: {names!r}"
+                f"{file}: id2label must give a name to each number from 0 on. Received: {names!r}"
             )
     arguments: dict[str, Any] = {
         "labels": labels,
@@ -90,7 +90,7 @@ def config_values(model: BertModel) -> dict[str, Any]:
     """The contents of a model's ``config.json``.
 
     Raises:
-        InputError: When the model is of no class that a family has.
+        InputError: When no family has the model's class.
     """
     family = family_of_model(type(model))
     if family is None or type(model) not in family.models:
@@ -100,11 +100,11 @@ def config_values(model: BertModel) -> dict[str, Any]:
         "architectures": [family.architecture(type(model))],
         "model_type": family.model_type,
     }
-    return beside_the_architecture(model) | family.config_to_write(model.config) | kind
+    return values_besides_architecture(model) | family.config_to_write(model.config) | kind
 
 
-def beside_the_architecture(model: BertModel) -> dict[str, Any]:
-    """What ``config.json`` says beside the architecture: labels, problem type, foreign keys."""
+def values_besides_architecture(model: BertModel) -> dict[str, Any]:
+    """The values of ``config.json`` besides the architecture: labels, problem type, other keys."""
     values = dict(model.other_config)
     if isinstance(model, LABELLING):
         values["id2label"] = {str(number): name for number, name in enumerate(model.labels)}
@@ -118,7 +118,7 @@ def beside_the_architecture(model: BertModel) -> dict[str, Any]:
 
 
 def foreign_keys(model: BertModel, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of a config that are not the model's own, kept with it to be written back."""
+    """The keys of a config that are not the model's own; they are kept and written back."""
     own = [*model.config.to_dict(), *_FILE_KEYS]
     own += _LABEL_KEYS if isinstance(model, LABELLING) else ()
     if not (isinstance(model, BertForSequenceClassification) and keeps_score(model)):

@@ -1,4 +1,4 @@
-"""``load`` and ``save``: whatever the path holds."""
+"""``load`` and ``save``, for all layouts."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,19 +30,20 @@ def save(
     tokenizer: Tokenizer | None = None,
     format: str = "huggingface",
 ) -> None:
-    """Writes a model.
+    """Save a model.
 
     Args:
         model: One of our models.
-        path: A model that ``save`` wrote there before is replaced once the new one is whole.
-        tokenizer: Written beside the weights; by default the one the model was loaded with.
+        path: Where to; a model that ``save`` wrote there before is replaced once the new one is
+            whole.
+        tokenizer: Saved with the weights; by default the one that the model was loaded with.
         format: ``"huggingface"``, a directory that ``transformers.AutoModel.from_pretrained``
             opens too; ``"google"``, a directory that Google's TF1 code opens; ``"keras"``, one
             ``.keras`` file.
 
     Raises:
-        InputError: When the format is unknown or has no place for such a model, or something is
-            there that ``save`` did not write, or that has changed since. It stays as it is.
+        InputError: When the format is unknown or cannot hold such a model, or when ``path`` holds
+            something that ``save`` did not write, or that has changed since. It stays as it is.
         OSError: When the files cannot be written; what was there stays as it was.
 
     Example:
@@ -53,7 +54,7 @@ def save(
         ('bad', 'good')
     """
     if not isinstance(model, BertModel):
-        raise InputError(f"cannot save a {type(model).__name__}; it is no model of bert-keras")
+        raise InputError(f"cannot save a {type(model).__name__}; it is not a model of bert-keras")
     if format not in FORMATS:
         raise InputError(f"no format {format!r}; the formats are {', '.join(FORMATS)}")
     FORMATS[format](model, path, tokenizer)
@@ -61,44 +62,42 @@ def save(
 
 def load(
     path: str | Path,
-    model_class: type | None = None,
+    model_class: type[BertModel] | None = None,
     *,
     casing: Casing | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     **arguments: Any,
-) -> Any:
-    """Opens a model, whatever it was written by.
+) -> BertModel:
+    """Open a model in any of the layouts that bert_keras reads.
 
     Args:
         path: A Hugging Face directory (BERT or DistilBERT), a directory of sentence-transformers,
-            a preset of keras-hub or its ``.weights.h5`` file with ``config.json`` beside it, a
-            directory with a TensorFlow checkpoint of Google's code or of
-            TF Model Garden, such a one by its name, a ``.keras`` file, or the work
-            directory of a run: its ``model/`` or, before it has finished, the best on its
-            development set so far, else the newest checkpoint that is whole. ``RUN@STEP`` is the
-            checkpoint of that step.
-        model_class: What to open it as, such as ``BertForSequenceClassification`` for an encoder
-            that is to be fine-tuned. What the file has nothing for is new: a warning names it
-            and ``model.report.new`` lists it; heads that the class lacks are left out and named
-            likewise. By default the class that the file says it is, without any such leniency;
-            only a pooler that no head of the class reads is left out.
-        casing: How its tokenizer normalises letters, whatever the files say, such as
-            ``Casing(do_lower_case=False)``. Files that say nothing, as Google's, leave it to a
-            guess by the vocabulary, which is logged.
-        on_progress: Called with the bytes read so far and the bytes there are to read.
-        **arguments: More of the model's constructor, such as ``labels=["no", "yes"]`` or
+            a preset of keras-hub or its ``.weights.h5`` file with ``config.json`` next to it, a
+            TensorFlow checkpoint of Google's code or of TF Model Garden (its name or its
+            directory), a ``.keras`` file, or the work directory of a run: its ``model/`` or,
+            before it has finished, the best on its development set so far, else the newest
+            checkpoint that is whole. ``RUN@STEP`` is the checkpoint of that step.
+        model_class: The class to open it as, such as ``BertForSequenceClassification`` for an
+            encoder that is to be fine-tuned. Weights that the file lacks are new: a warning names
+            them and ``model.report.new`` lists them. Heads that the class lacks are left out and
+            named too. By default it is the class that the file names, and then neither is
+            allowed, but for a pooler that no head of the class reads, which is left out.
+        casing: The tokenizer's casing, whatever the files say, such as
+            ``Casing(do_lower_case=False)``. Where files say nothing, as Google's do, it is guessed
+            from the vocabulary, and the guess is logged.
+        on_progress: Called with the bytes read so far and their total.
+        **arguments: More arguments of the constructor, such as ``labels=["no", "yes"]`` or
             ``packed=True``.
 
     Returns:
         The model, in the global dtype policy. Its ``tokenizer`` is that of the directory or
         ``None``, its ``other_config`` holds the keys of the config that are not ours, its
-        ``report`` says what went where. A ``BertForMaskedLM`` whose file has the next-sentence
-        head too, as those that Google published, is opened as what it is: a
-        ``BertForPreTraining``.
+        ``report`` says what went where. A ``BertForMaskedLM`` whose file also has the
+        next-sentence head, as those that Google published, is opened as a ``BertForPreTraining``.
 
     Raises:
         InputError: When a weight is missing, unused or of another shape, a file is damaged, or
-            the model is none that we know.
+            the model is not one that we know.
         FileNotFoundError: When there is no such directory or file.
 
     Example:
@@ -108,8 +107,8 @@ def load(
         >>> encoder.tokenizer.vocab_size == encoder.config.vocab_size
         True
     """
-    is_ours = isinstance(model_class, type) and issubclass(model_class, BertModel)
-    if model_class is not None and not is_ours:
+    is_model = isinstance(model_class, type) and issubclass(model_class, BertModel)
+    if model_class is not None and not is_model:
         raise InputError(f"model_class must be a class of bert_keras. Received: {model_class!r}")
     with read(path) as stored:
         return build(stored, model_class, casing=casing, on_progress=on_progress, **arguments)
@@ -117,13 +116,13 @@ def load(
 
 @contextmanager
 def read(path: str | Path) -> Iterator[StoredModel]:
-    """A model as it lies on the disk; its weights may be read until the block ends.
+    """A model on the disk, whose weights can be read until the block ends.
 
     Args:
         path: As ``load`` takes it.
 
     Raises:
-        InputError: When it is no model that we know, or damaged.
+        InputError: When it is not a model that we know, or damaged.
         FileNotFoundError: When there is no such directory or file.
     """
     path = Path(path)
@@ -137,7 +136,7 @@ def read(path: str | Path) -> Iterator[StoredModel]:
 
 
 def _read(path: Path) -> StoredModel:
-    """The model that a path leads to, by the files that are there."""
+    """The model of a path, by the files that are there."""
     if path.name.endswith(WEIGHTS_SUFFIX) and path.is_file():
         return read_keras_hub(path)
     if (path / CONFIG_FILE).exists():
@@ -157,7 +156,7 @@ def _read(path: Path) -> StoredModel:
             f'what is in its folder (0_Transformer, say) there, and write "path": "" for it'
         )
     raise InputError(
-        f"{path} is no model: there is neither {CONFIG_FILE} (Hugging Face, keras-hub) nor "
-        f"*.index (a TensorFlow checkpoint) nor {MARK_FILE} (a run) in it, and its name does not "
-        "end in .keras"
+        f"{path} is not a model: it has neither {CONFIG_FILE} (Hugging Face, keras-hub) nor "
+        f"*.index (a TensorFlow checkpoint) nor {MARK_FILE} (a run), and its name does not end in "
+        ".keras"
     )

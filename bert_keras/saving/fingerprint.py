@@ -1,4 +1,4 @@
-"""A saved model told by its content without opening it: hashes of the files it is read from."""
+"""The identity of a saved model, without opening it: hashes of the files that are read."""
 
 import hashlib
 import json
@@ -15,11 +15,10 @@ VARIABLES = "checkpoint"
 
 
 def fingerprint(path: str | Path) -> dict[str, str]:
-    """The content of a saved model: two paths to the same one give the same.
+    """The hashes of a saved model: two paths to the same model give the same.
 
-    Only files that ``bert_keras.load`` reads count. JSON counts by what it says, vocabularies by
-    their lines, a run's checkpoint by the variables of its model, all else by its bytes. No
-    model is made.
+    Only files that ``bert_keras.load`` reads count: JSON by its values, vocabularies by their
+    lines, a run's checkpoint by the variables of its model, all else by bytes. No model is made.
 
     Args:
         path: As ``bert_keras.load`` takes it.
@@ -29,7 +28,7 @@ def fingerprint(path: str | Path) -> dict[str, str]:
         Where a path names the file itself, ``*`` stands for its name.
 
     Raises:
-        InputError: When it is no model, or its weights are none that are read.
+        InputError: When it is not a model, or its weights are in a format that is not read.
         FileNotFoundError: When there is no such directory or file.
     """
     path = located(Path(path))
@@ -43,12 +42,12 @@ def fingerprint(path: str | Path) -> dict[str, str]:
 
 
 def _hashes(stored: StoredModel) -> dict[str, str]:
-    """The hashes of those of a model's files that are there."""
+    """The hashes of the files of a model that exist."""
     return {name: _hash(file) for name, file in stored.files.items() if file.exists()}
 
 
 def first_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """The first file or entry in which two descriptions differ, and how; empty if in none."""
+    """The first file or entry in which two descriptions differ, and how; empty without any."""
     for name in [*before, *(name for name in now if name not in before)]:
         if name not in now:
             return f"{name} is gone"
@@ -68,7 +67,7 @@ def _hash(file: Path) -> str:
         try:
             values = json.loads(file.read_bytes())
             return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-        except (ValueError, RecursionError):  # who reads it says so, where it matters
+        except (ValueError, RecursionError):  # refused where it is read
             pass
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

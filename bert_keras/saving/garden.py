@@ -1,4 +1,4 @@
-"""Files of TF Model Garden (tf-models-official), in: BertPretrainerV2 and its encoders.
+"""Files of TF Model Garden (tf-models-official), which are read: BertPretrainerV2, its encoders.
 
 Its pre-trainer pools twice: the encoder has a pooler, and the next-sentence head one of its own.
 Only the head's is trained. It is the pooler here, as it is where the garden fine-tunes; the
@@ -13,11 +13,11 @@ from typing import Any
 import yaml
 
 from bert_keras.config import BertConfig
-from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
+from bert_keras.files import read_json_object
 from bert_keras.saving.families.bert import BERT, class_of
 from bert_keras.saving.names import Names
-from bert_keras.saving.stored import StoredModel, StoredWeights, parts_in, stored_weights
+from bert_keras.saving.stored import StoredModel, StoredWeights, components_in, stored_weights
 from bert_keras.saving.tensorflow_file import TensorFlowFile
 
 # The encoder's own pooler, which the garden's pre-training does not train.
@@ -48,17 +48,17 @@ NAMES = Names(
     has_heads=True,
     unused=(f"{_SPARE_POOLER}/",),
 )
-# The same by where it stands in the object that was saved.
+# The same, by its place in the object that was saved.
 _ALIASES = (
     (r"/\.ATTRIBUTES/VARIABLE_VALUE$", ""),
     (r"^model/(?=encoder|masked_lm|classification_heads|_[a-z])", ""),
-    # The encoder: alone, as a part of the pre-trainer, or as an item of its own beside it.
+    # The encoder: alone, within the pre-trainer, or saved next to it.
     (r"^(encoder(_network)?/)?(?=_[a-z])", "encoder/"),
     (r"^masked_lm/embedding_table$", _WORDS),
     (r"^next_sentence\.\.pooler_dense/", f"{_POOLER}/"),
 )
-# The garden's first encoder, a functional model, counts what has weights: these, then the layers
-# and the pooler. Its second says what they are.
+# The garden's first encoder, a functional model, numbers the layers that have weights: these, then
+# the Transformer layers and the pooler. Its second encoder names them.
 _NUMBERED = re.compile(r"layer_with_weights-(\d+)/")
 _EMBEDDINGS = ["_embedding", "_position_embedding", "_type_embedding", "_embedding_norm"]
 PARAMS_FILE, CONFIG_FILE = "params.yaml", "bert_config.json"
@@ -75,12 +75,12 @@ _KEYS = {
     "type_vocab_size": "type_vocab_size",
     "initializer_range": "initializer_range",
 }
-# What stands beside the model in a file of a training run.
+# The beginnings of names in a file of a training run that are not the model's.
 _STATE = ("optimizer/", "global_step/", "save_counter/", "train_loss/", "validation_loss/")
 
 
 def read_garden(tf_file: TensorFlowFile) -> StoredModel:
-    """A file that ``tf.train.Checkpoint`` wrote, with its config beside it."""
+    """A file that ``tf.train.Checkpoint`` wrote, with its config next to it."""
     folder = tf_file.prefix.parent
     config, foreign = _read_config(folder)
     weights = _weights(tf_file)
@@ -91,7 +91,7 @@ def read_garden(tf_file: TensorFlowFile) -> StoredModel:
         family=BERT,
         config=config,
         weights=weights,
-        model_class=class_of(parts_in(weights, BERT, config)),
+        model_class=class_of(components_in(weights, BERT, config)),
         read_tokenizer=partial(BERT.read_tokenizer, folder),
         foreign=foreign,
         files=tf_file.files(configs, BERT.tokenizer_files),
@@ -123,11 +123,11 @@ def _weights(tf_file: TensorFlowFile) -> StoredWeights:
 
 def _table_name(name: str, layers: int) -> str:
     """The table's name of a variable in a file with so many Transformer layers."""
-    parts = [f"{part}_layer/" for part in _EMBEDDINGS]
-    parts += [f"_transformer_layers/{number}/" for number in range(layers)]
-    parts += ["_pooler_layer/"]
-    last = len(parts) - 1
-    name = _NUMBERED.sub(lambda match: parts[min(int(match[1]), last)], name)
+    objects = [f"{name}_layer/" for name in _EMBEDDINGS]
+    objects += [f"_transformer_layers/{number}/" for number in range(layers)]
+    objects += ["_pooler_layer/"]
+    last = len(objects) - 1
+    name = _NUMBERED.sub(lambda match: objects[min(int(match[1]), last)], name)
     for pattern, replacement in _ALIASES:
         name = re.sub(pattern, replacement, name)
     return name
@@ -136,7 +136,7 @@ def _table_name(name: str, layers: int) -> str:
 def _read_config(folder: Path) -> tuple[BertConfig, dict[str, Any]]:
     """The architecture, and the keys of ``bert_config.json`` that are not ours.
 
-    A training run of the garden leaves ``params.yaml`` beside its files; those that were
+    A training run of the garden leaves ``params.yaml`` next to its files; those that were
     converted from Google's come with ``bert_config.json``.
     """
     if (folder / PARAMS_FILE).exists():
@@ -147,7 +147,7 @@ def _read_config(folder: Path) -> tuple[BertConfig, dict[str, Any]]:
         _require(folder / CONFIG_FILE, values, "embedding_size", width)
     else:
         raise InputError(
-            f"{folder} holds a file of TF Model Garden without its config; put beside it "
+            f"{folder} holds a file of TF Model Garden without its config; put next to it "
             f"{PARAMS_FILE} (of the training run) or {CONFIG_FILE}"
         )
     activation = values.get("hidden_act", "gelu")
@@ -157,11 +157,11 @@ def _read_config(folder: Path) -> tuple[BertConfig, dict[str, Any]]:
 
 
 def _read_params(file: Path) -> dict[str, Any]:
-    """The encoder's part of a run's parameters, under our names."""
+    """The encoder's parameters in those of a run, under our names."""
     try:
         model: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-        for part in ("task", "model"):
-            model = model.get(part, model)
+        for key in ("task", "model"):
+            model = model.get(key, model)
         encoder = model["encoder"]
         kind = encoder.get("type", "bert")
         values = dict(encoder[kind])
@@ -179,11 +179,11 @@ def _read_params(file: Path) -> dict[str, Any]:
     for head in heads:
         _require(file, head, "activation", "tanh")
         _require(file, head, "cls_token_idx", 0)
-    return {ours: values[theirs] for theirs, ours in _KEYS.items() if theirs in values}
+    return {name: values[key] for key, name in _KEYS.items() if key in values}
 
 
 def _require(file: Path, values: dict[str, Any], key: str, needed: Any) -> None:
-    """Refuses what computes otherwise than BERT; a key that is missing or null is as BERT."""
+    """Refuse a value that computes differently from BERT; a key may be missing or null."""
     received = values.get(key)
     if received is not None and received != needed:
         raise InputError(f"{file}: {key} must be {needed!r}, as in BERT. Received: {received!r}")

@@ -15,20 +15,19 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
-from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.files import atomic_directory
+from bert_keras.files import atomic_directory, read_json_object
 from bert_keras.modeling import (
     BertForSentenceEmbedding,
     BertForSequenceClassification,
     BertForTokenClassification,
 )
 from bert_keras.modeling.model import BertModel
-from bert_keras.saving.config_json import beside_the_architecture, head_arguments
+from bert_keras.saving.config_json import head_arguments, values_besides_architecture
 from bert_keras.saving.families import family_of_model
 from bert_keras.saving.families.bert import BERT, class_of
 from bert_keras.saving.names import Names
-from bert_keras.saving.stored import StoredModel, parts_in, stored_weights
+from bert_keras.saving.stored import StoredModel, components_in, stored_weights
 from bert_keras.saving.tensorflow_file import TensorFlowFile
 from bert_keras.saving.weights import weights_to_save
 from bert_keras.tokenization import Tokenizer
@@ -67,16 +66,16 @@ NAMES = Names(
 )
 CONFIG_FILE = "bert_config.json"
 PREFIX = "bert_model.ckpt"
-# Google's code knows these, and its "gelu" is the tanh form.
+# The activations that Google's code knows; its "gelu" is the tanh form.
 _ACTIVATIONS = {"gelu_tanh": "gelu", "gelu_erf": "gelu", "relu": "relu", "tanh": "tanh"}
-# A key of ours that Google's code passes over: what hidden_act really is.
+# A key of ours that Google's code ignores: the exact hidden_act.
 _EXACT_ACTIVATION = "bert_keras_hidden_act"
 # What training left in the file: the step, Adam's moments, and the same of LAMB.
 _OPTIMIZER = re.compile(r"^global_step$|/(adam|lamb)_[mv]$|^(beta[12]_power|signal_early_stop)")
 
 
 def read_google(tf_file: TensorFlowFile) -> StoredModel:
-    """A file that TF1's ``Saver`` wrote, with ``bert_config.json`` beside it."""
+    """A file that TF1's ``Saver`` wrote, with ``bert_config.json`` next to it."""
     folder = tf_file.prefix.parent
     values = read_json_object(folder / CONFIG_FILE)
     exact = values.pop(_EXACT_ACTIVATION, None)
@@ -87,7 +86,7 @@ def read_google(tf_file: TensorFlowFile) -> StoredModel:
     config = BertConfig.from_dict(values)
     shapes = {n: shape for n, shape in tf_file.shapes.items() if not _OPTIMIZER.search(n)}
     weights = stored_weights(str(tf_file.prefix), NAMES, shapes, tf_file.read)
-    own = class_of(parts_in(weights, BERT, config))
+    own = class_of(components_in(weights, BERT, config))
     arguments = {}
     if own is BertForSequenceClassification and "output_weights" in shapes:
         count = shapes["output_weights"][0]
@@ -107,13 +106,13 @@ def read_google(tf_file: TensorFlowFile) -> StoredModel:
 
 
 def save_google(model: BertModel, path: str | Path, tokenizer: Tokenizer | None = None) -> None:
-    """Writes a folder that Google's TF1 code opens.
+    """Write a folder that Google's TF1 code opens.
 
-    That code computes ``"gelu"`` by tanh. A model that was trained with the erf form keeps it
-    here (in a key that the code passes over), but its outputs there differ by about 1e-3.
+    That code computes ``"gelu"`` by tanh. A model that was trained with the erf form keeps it when
+    we open it again (by a key that the code ignores), but its outputs there differ by about 1e-3.
 
     Raises:
-        InputError: When that code has nothing like the model, or the folder has other files in it.
+        InputError: When that code has no such model, or the folder has other files in it.
         OSError: When the files cannot be written; what was there stays as it was.
     """
     config = model.config
@@ -125,7 +124,7 @@ def save_google(model: BertModel, path: str | Path, tokenizer: Tokenizer | None 
         what = f"hidden_act {config.hidden_act!r}"
     if what:
         raise InputError(f"Google's layout has nothing for {what}; use the Hugging Face layout")
-    values = beside_the_architecture(model) | config.to_dict()
+    values = values_besides_architecture(model) | config.to_dict()
     values["hidden_act"] = _ACTIVATIONS[config.activation]
     if config.hidden_act not in ("gelu_new", "relu", "tanh"):
         values[_EXACT_ACTIVATION] = config.hidden_act

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.files import atomic_directory
+from bert_keras.files import atomic_directory, read_json_object
 from bert_keras.modeling import (
     BertForMaskedLM,
     BertForPreTraining,
@@ -36,13 +35,13 @@ from bert_keras.saving.sentence_transformers import (
     write_files,
     write_modules,
 )
-from bert_keras.saving.stored import StoredModel, StoredWeights, parts_in, stored_weights
+from bert_keras.saving.stored import StoredModel, StoredWeights, components_in, stored_weights
 from bert_keras.saving.weights import weights_to_save
 from bert_keras.tokenization import Tokenizer
 
 CONFIG_FILE = "config.json"
 _PICKLE = ("a pickle, which can run any code, and is never read", "torch and transformers", "")
-# Each with why it is not read, what reads it, and how that is told to.
+# Each with why it is not read, what reads it, and that program's option for it.
 _OTHER_WEIGHTS = {
     "pytorch_model.bin": _PICKLE,
     "pytorch_model.bin.index.json": _PICKLE,
@@ -57,7 +56,7 @@ _OTHER_WEIGHTS = {
         ", from_flax=True",
     ),
 }
-# What the command that converts them does not copy: weights, once more in other formats.
+# Files that the command for converting does not copy: weights in other formats.
 _LEFT = ("*.bin", "*.bin.index.json", "*.h5", "*.msgpack", "*.ot", "*.onnx", ".git")
 _OLD_ENDS = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 
@@ -65,7 +64,7 @@ _OLD_ENDS = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm
 def save_huggingface(
     model: BertModel, path: str | Path, tokenizer: Tokenizer | None = None
 ) -> None:
-    """Writes a model directory that ``transformers.AutoModel.from_pretrained`` opens too.
+    """Write a model directory that ``transformers.AutoModel.from_pretrained`` opens too.
 
     Raises:
         InputError: When no family has the model's class, or the directory has other files in it.
@@ -73,7 +72,7 @@ def save_huggingface(
     """
     config = config_values(model)
     family = family_of_model(type(model))
-    assert family is not None, "config_values has refused it"
+    assert family is not None, "else config_values refuses it"
     tokenizer = tokenizer or model.tokenizer
     tensors: dict[str, np.ndarray] = {}
     is_bare = config["architectures"] == [family.architecture(family.encoder)]
@@ -83,7 +82,7 @@ def save_huggingface(
             tensors[name.removeprefix(prefix)] = array
     with atomic_directory(path, replace=True) as directory:
         (directory / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        # transformers asks that the metadata name a framework.
+        # transformers needs a framework in the metadata.
         metadata = {"format": "pt"}
         safetensors.numpy.save_file(tensors, directory / WEIGHTS_FILE, metadata=metadata)
         if tokenizer is not None:
@@ -95,7 +94,7 @@ def save_huggingface(
 
 
 def read_huggingface(path: Path) -> StoredModel:
-    """A model directory: a model of some family, or one of sentence-transformers."""
+    """A model directory of a family, perhaps one of sentence-transformers."""
     file = path / CONFIG_FILE
     values = read_json_object(file)
     family = family_of_config(file, values)
@@ -104,8 +103,8 @@ def read_huggingface(path: Path) -> StoredModel:
     weights = _weights(tensors, family)
     config, foreign = family.read_config(values)
     own, refusal = family.named_class(file, values)
-    # Google's own files, as they are published, say less than they hold.
-    if own is BertForMaskedLM and "next_sentence_head" in parts_in(weights, family, config):
+    # The files that Google published hold more than their config says.
+    if own is BertForMaskedLM and "next_sentence_head" in components_in(weights, family, config):
         own = BertForPreTraining
     is_scored = own is not None and issubclass(own, BertForSequenceClassification)
     settings, is_embedding = None, False
@@ -145,7 +144,7 @@ def read_huggingface(path: Path) -> StoredModel:
 def _weights(tensors: Tensors, family: Family) -> StoredWeights:
     """The file's tensors under the family's names.
 
-    The oldest files say gamma and beta, and bare encoders leave the prefix out.
+    The oldest files say gamma and beta, and bare encoders leave out the prefix.
     """
     names, prefix = family.names, family.prefix
     of_encoder = (name for name in names.layers.values() if name.startswith(prefix))
@@ -165,10 +164,10 @@ def _weights(tensors: Tensors, family: Family) -> StoredWeights:
 
 
 def _refuse_other_weights(path: Path, family: Family, values: Mapping[str, Any]) -> None:
-    """Refuses a directory without safetensors, with the command that makes them elsewhere.
+    """Refuse a directory without safetensors, with a command that converts it.
 
-    The command copies the directory but for such weights, so that the tokenizer, pooling and all
-    else come along, and writes the model into the copy.
+    The command copies the directory without such weights, so that the tokenizer, the pooling and
+    all else are kept, and writes the model into the copy.
     """
     if any((path / name).exists() for name in (WEIGHTS_FILE, INDEX_FILE)):
         return
@@ -176,7 +175,7 @@ def _refuse_other_weights(path: Path, family: Family, values: Mapping[str, Any])
         if not (path / name).exists():
             continue
         architecture = str((values.get("architectures") or ["AutoModel"])[0])
-        # A class that is there, and no way to smuggle code in.
+        # Only a known class, so that a config cannot bring code into the command.
         if architecture not in {*family.classes, *family.unsupported}:
             architecture = "AutoModel"
         here, there = str(path), str(path) + "-safetensors"

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from bert_keras.config.model import read_json_object
+from bert_keras.files import read_json_object
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.families import family_of_model
 

@@ -1,8 +1,8 @@
 """``.keras`` files of our models, tokenizer included.
 
-They are read as any other file, by the table: no code that a file brings is run, and every
-weight must find its place. (``keras.saving.load_model`` opens them too, and passes over weights
-that the model lacks.)
+They are read like any other file, by the table: no code in a file is run, and every weight must
+find its place. (``keras.saving.load_model`` opens them too, and ignores weights that the model
+lacks.)
 """
 
 import inspect
@@ -20,20 +20,19 @@ import h5py
 import keras
 import numpy as np
 
-from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError, errors_naming
-from bert_keras.files import atomic_file
+from bert_keras.files import atomic_file, read_json_object
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.families import Family, all_models, family_of_model
-from bert_keras.saving.keras_assets import OTHER_CONFIG_FILE, OTHER_FILES_FILE
 from bert_keras.saving.names import Names, Shape, numbered_after_the_first
 from bert_keras.saving.stored import StoredModel, StoredWeights, stored_weights
 from bert_keras.saving.weights import weights_to_save
 from bert_keras.tokenization import Tokenizer
 
 CONFIG_FILE, WEIGHTS_FILE, ASSETS_FOLDER = "config.json", "model.weights.h5", "assets"
-# Under a head all of the encoder's begin with "encoder/". Keras goes through the attributes by
-# name; what comes after "layers" is found there, by its class: a span head is a Classifier.
+OTHER_CONFIG_FILE, OTHER_FILES_FILE = "other_config.json", "other_files.json"
+# In a model with a head, the encoder's names begin with "encoder/". Keras goes through the
+# attributes by name; what comes after "layers" is named by its class: a span head is a Classifier.
 NAMES = Names(
     layers={
         "embeddings/word_embeddings": "embeddings/vars/0",
@@ -61,10 +60,10 @@ NAMES = Names(
 
 @contextmanager
 def read_keras(path: Path) -> Iterator[StoredModel]:
-    """A ``.keras`` file; in memory its parts would lie beside the model.
+    """A ``.keras`` file, unpacked on the disk: in memory it would add to the model.
 
     Raises:
-        InputError: When it is damaged or holds none of our models.
+        InputError: When it is damaged or holds a model that is not ours.
         FileNotFoundError: When there is no such file.
     """
     if not path.exists():
@@ -75,20 +74,20 @@ def read_keras(path: Path) -> Iterator[StoredModel]:
                 _unpack(path, folder)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             what = str(error) or "it is cut short"
-            raise InputError(f"{path} is damaged or no .keras file: {what}") from None
+            raise InputError(f"{path} is damaged or not a .keras file: {what}") from None
         yield _read(path, Path(folder))
 
 
 def _read(path: Path, folder: Path) -> StoredModel:
-    """What the unpacked parts of a file say."""
+    """The model of an unpacked file."""
     try:
         values = read_json_object(folder / CONFIG_FILE)
     except InputError:
-        raise InputError(f"{path} is damaged: its {CONFIG_FILE} is no JSON object") from None
+        raise InputError(f"{path} is damaged: its {CONFIG_FILE} is not a JSON object") from None
     own, family, arguments = _read_class(path, values)
     config = arguments.pop("config")
     assets = folder / ASSETS_FOLDER
-    told_by = {name: folder / name for name in (CONFIG_FILE, WEIGHTS_FILE)}
+    identifying = {name: folder / name for name in (CONFIG_FILE, WEIGHTS_FILE)}
     beside = (OTHER_CONFIG_FILE, OTHER_FILES_FILE, *family.tokenizer_files)
     others = [
         read_json_object(assets / name) if (assets / name).exists() else {}
@@ -105,19 +104,19 @@ def _read(path: Path, folder: Path) -> StoredModel:
         read_tokenizer=partial(family.read_tokenizer, assets),
         foreign=others[0],
         other_files=others[1],
-        files=told_by | {name: assets / name for name in beside},
+        files=identifying | {name: assets / name for name in beside},
     )
 
 
 def _read_class(
     path: Path, values: dict[str, Any]
 ) -> tuple[type[BertModel], Family, dict[str, Any]]:
-    """The class, its family and what its constructor is given, ``config`` among it."""
+    """The class, its family and the constructor's arguments, ``config`` among them."""
     own = _models().get(str(values.get("registered_name")))
     settings = values.get("config")
     if own is None:
         name = values.get("class_name")
-        raise InputError(f"{path} holds a {name}, which is no model of bert-keras")
+        raise InputError(f"{path} holds a {name}, which is not a model of bert-keras")
     if not isinstance(settings, dict) or not isinstance(settings.get("config"), dict):
         raise InputError(f"{path} is damaged: its {CONFIG_FILE} lacks the model's config")
     arguments = {key: v for key, v in settings.items() if key not in ("name", "trainable", "dtype")}
@@ -130,7 +129,7 @@ def _read_class(
     if isinstance(policy, dict):
         arguments["dtype"] = policy.get("config", {}).get("name", "float32")
     family = family_of_model(own)
-    assert family is not None, "it is one of a family's"
+    assert family is not None, "the class is one of a family"
     arguments["config"] = family.config_class.from_dict(settings["config"])
     return own, family, arguments
 
@@ -141,7 +140,7 @@ def _models() -> dict[str, type[BertModel]]:
 
 
 def _weights(path: Path, file: Path) -> StoredWeights:
-    """The arrays of the model; its count of dropout masks is none of them."""
+    """The arrays of the model, without its count of dropout masks."""
     shapes = {n: s for n, s in read_shapes(path, file).items() if "dropout_seeds/" not in n}
     return stored_weights(
         str(path),
@@ -159,11 +158,11 @@ def read_array(file: Path, name: str) -> np.ndarray:
 
 
 def read_shapes(name: Path, file: Path) -> dict[str, Shape]:
-    """The shape of every array that lies in the file itself; the optimizer's are passed over.
+    """The shape of every array in a file; the optimizer's are ignored.
 
     Args:
-        name: What messages call the file.
-        file: Where it lies.
+        name: The file's name in messages.
+        file: The file.
 
     Raises:
         InputError: When it is damaged or holds less than its shapes say.
@@ -173,21 +172,20 @@ def read_shapes(name: Path, file: Path) -> dict[str, Shape]:
         raise FileNotFoundError(2, "no such file", str(name))
     found: dict[str, Shape] = {}
 
-    def note(way: str, item: Any) -> None:
-        # The bytes of an external array lie in whatever file the header names.
-        if isinstance(item, h5py.Dataset) and not way.startswith("optimizer/"):
-            if item.external or item.is_virtual:
-                raise InputError(f"{name}: {way} lies in another file")
+    def note(key: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and not key.startswith("optimizer/"):
+            if item.external or item.is_virtual:  # its bytes are in any file the header names
+                raise InputError(f"{name}: {key} lies in another file")
             # Sparse or compressed, as Keras writes none: the shape would cost the file nothing.
             if item.id.get_storage_size() < item.nbytes:
-                raise InputError(f"{name}: {way} holds less than its shape says")
-            found[way] = item.shape
+                raise InputError(f"{name}: {key} holds less than its shape says")
+            found[key] = item.shape
 
     try:
         with h5py.File(file, "r") as handle:
             handle.visititems(note)
     except (OSError, RuntimeError) as error:
-        raise InputError(f"{name} is damaged or no HDF5 file: {error}") from None
+        raise InputError(f"{name} is damaged or not an HDF5 file: {error}") from None
     return found
 
 
@@ -203,10 +201,11 @@ def _unpack(path: Path, folder: str) -> None:
 
 
 def save_keras(model: BertModel, path: str | Path, tokenizer: Tokenizer | None = None) -> None:
-    """Writes a ``.keras`` file, which takes the tokenizer along.
+    """Write a ``.keras`` file, with the tokenizer in it.
 
     Raises:
-        InputError: When the name does not end in ``.keras``, or what is there is no model of ours.
+        InputError: When the name does not end in ``.keras``, or the file there is not a model of
+            ours.
         OSError: When it cannot be written; names it.
     """
     path = Path(path)
@@ -216,15 +215,15 @@ def save_keras(model: BertModel, path: str | Path, tokenizer: Tokenizer | None =
         model.tokenizer = tokenizer
     family = family_of_model(type(model))
     if family is not None:
-        weights_to_save(model, family, NAMES)  # says so where the file would not open again
-    target = atomic_file(path, replace=_is_ours(path), suffix=".keras")
-    with target as temporary, _own_temporary_files():
+        weights_to_save(model, family, NAMES)  # refuses a model that could not be opened again
+    target = atomic_file(path, replace=_holds_model(path), suffix=".keras")
+    with target as temporary, _private_temporary_folder():
         model.save(temporary)
 
 
 @contextmanager
-def _own_temporary_files() -> Iterator[None]:
-    """Clears away what Keras leaves behind where writing is broken off: a full disk, a signal."""
+def _private_temporary_folder() -> Iterator[None]:
+    """Remove what Keras leaves behind when writing is broken off: a full disk, a signal."""
     before = tempfile.tempdir
     with tempfile.TemporaryDirectory() as folder:
         tempfile.tempdir = folder
@@ -234,7 +233,7 @@ def _own_temporary_files() -> Iterator[None]:
             tempfile.tempdir = before
 
 
-def _is_ours(path: Path) -> bool:
+def _holds_model(path: Path) -> bool:
     """Tell whether a file holds one of our models."""
     try:
         with zipfile.ZipFile(path) as file:
@@ -242,3 +241,31 @@ def _is_ours(path: Path) -> bool:
     except (OSError, zipfile.BadZipFile, KeyError, ValueError):
         return False
     return isinstance(values, dict) and str(values.get("registered_name")) in _models()
+
+
+class KerasAssets:
+    """The tokenizer, ``other_config`` and ``other_files`` of a model in a ``.keras`` file."""
+
+    def save(self, model: BertModel, folder: Path) -> None:
+        """Write those that the model has into a folder."""
+        if model.tokenizer is not None:
+            model.tokenizer.save(folder, model.config.max_position_embeddings)
+        for file, values in _others(model).items():
+            if values:
+                text = json.dumps(values, indent=2) + "\n"
+                (folder / file).write_text(text, encoding="utf-8")
+
+    def load(self, model: BertModel, folder: Path) -> None:
+        """Read those that a folder has into the model."""
+        family = family_of_model(type(model))
+        model.tokenizer = None if family is None else family.read_tokenizer(folder, None)
+        for file, values in _others(model).items():
+            if (folder / file).exists():
+                values.update(read_json_object(folder / file))
+
+
+def _others(model: BertModel) -> dict[str, dict]:
+    return {OTHER_CONFIG_FILE: model.other_config, OTHER_FILES_FILE: model.other_files}
+
+
+BertModel.assets = KerasAssets()

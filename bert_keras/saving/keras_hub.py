@@ -1,20 +1,20 @@
-"""keras-hub's presets and weights, in: a BertBackbone, perhaps under the head of a BertMaskedLM.
+"""keras-hub's presets and weights, which are read: a BertBackbone, with or without BertMaskedLM.
 
-keras-hub's masked-LM head is not quite BERT's: it computes GELU by erf where its encoder takes the
-tanh form, and LayerNorm with epsilon 1e-5 instead of 1e-12. The weights come over as they are; the
-head computes with them what BERT does, so its logits differ slightly from keras-hub's.
+keras-hub's masked-LM head differs from BERT's: it computes GELU by erf where its encoder takes the
+tanh form, and LayerNorm with epsilon 1e-5 instead of 1e-12. The weights are read as they are; the
+head computes with them what BERT's does, so its logits differ slightly from keras-hub's.
 """
 
 from functools import partial
 from pathlib import Path
 
 from bert_keras.config import BertConfig
-from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
+from bert_keras.files import read_json_object
 from bert_keras.saving.families.bert import BERT, class_of
 from bert_keras.saving.keras_file import read_array, read_shapes
 from bert_keras.saving.names import Names, numbered_after_the_first
-from bert_keras.saving.stored import StoredModel, StoredWeights, parts_in, stored_weights
+from bert_keras.saving.stored import StoredModel, StoredWeights, components_in, stored_weights
 from bert_keras.tokenization import Casing, Tokenizer, WordPieceTokenizer, read_vocabulary
 from bert_keras.tokenization.casing import guess_casing
 
@@ -49,7 +49,7 @@ CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.weights.h5"
 TASK_FILE, TASK_WEIGHTS_FILE = "task.json", "task.weights.h5"
 TOKENIZER_FILE, VOCABULARY_FILE = "tokenizer.json", "assets/tokenizer/vocabulary.txt"
 WEIGHTS_SUFFIX = ".weights.h5"
-# Before the backbone's names in a file of a whole task.
+# The beginning of the backbone's names in a file of a whole task.
 _IN_TASK = "layers/bert_backbone/"
 _KEYS = {
     "vocabulary_size": "vocab_size",
@@ -69,22 +69,22 @@ def is_keras_hub(path: Path) -> bool:
 
 
 def read_keras_hub(path: Path) -> StoredModel:
-    """A preset, or a ``.weights.h5`` file with the config beside it."""
+    """A preset, or a ``.weights.h5`` file with the config next to it."""
     folder = path if path.is_dir() else path.parent
     config = _read_config(folder / CONFIG_FILE, path)
     files = _weight_files(path)
     weights = _weights(files)
-    told_by = {n: folder / n for n in (CONFIG_FILE, VOCABULARY_FILE, TOKENIZER_FILE)}
-    told_by |= {file.name if path.is_dir() else f"*{WEIGHTS_SUFFIX}": file for file in files}
+    identifying = {n: folder / n for n in (CONFIG_FILE, VOCABULARY_FILE, TOKENIZER_FILE)}
+    identifying |= {file.name if path.is_dir() else f"*{WEIGHTS_SUFFIX}": file for file in files}
     return StoredModel(
         path=folder,
         layout="keras-hub",
         family=BERT,
         config=config,
         weights=weights,
-        model_class=class_of(parts_in(weights, BERT, config)),
+        model_class=class_of(components_in(weights, BERT, config)),
         read_tokenizer=partial(_read_tokenizer, folder),
-        files=told_by,
+        files=identifying,
     )
 
 
@@ -92,7 +92,7 @@ def _read_config(file: Path, asked: Path) -> BertConfig:
     """The backbone's architecture, as a preset, ``to_json`` or ``get_config`` writes it."""
     if not file.exists():
         raise InputError(
-            f"{asked} needs {CONFIG_FILE} beside it, with what backbone.to_json() gives; or save "
+            f"{asked} needs {CONFIG_FILE} next to it, with what backbone.to_json() gives; or save "
             "a preset, which holds both: model.save_to_preset(FOLDER)"
         )
     values = read_json_object(file)
@@ -109,7 +109,7 @@ def _read_config(file: Path, asked: Path) -> BertConfig:
         )
     dropout = settings.get("dropout", 0.1)
     return BertConfig(
-        **{ours: settings[theirs] for theirs, ours in _KEYS.items() if theirs in settings},
+        **{name: settings[key] for key, name in _KEYS.items() if key in settings},
         hidden_act="gelu_new",
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,

@@ -1,4 +1,4 @@
-"""The mark of a run: the file by which its work directory is told from any other folder."""
+"""The mark of a run: the file that distinguishes its work directory from any other folder."""
 
 import dataclasses
 import json
@@ -12,25 +12,25 @@ from bert_keras.files import write_text_atomic
 
 MARK_FILE = "run.json"
 
-# The key that no other program's file has, and the version of what stands beside it.
+# A key that no other program's file has, and the version of the rest of the file.
 _KEY, _VERSION = "bert_keras_run", 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunMark:
-    """What a run says of itself; written before anything else of it.
+    """The description of a run; written before anything else of it.
 
-    Without it, files of any name that lie in a folder are somebody else's.
+    Without it, the files in a folder are somebody else's, whatever their names.
 
     Attributes:
         command: ``"pretrain"`` or ``"finetune"``.
         config: The resolved config, as tables.
-        data: What the run learns from, by content.
-        base: The model that it starts from, by content: a hash for each of its files; empty where
-            the weights are random.
-        circumstances: What the last bits of its numbers depend on beside all that.
+        data: The content of the data that the run learns from.
+        base: The content of the model that it starts from: a hash for each of its files; empty
+            where the weights are random.
+        circumstances: What else the last bits of its numbers depend on.
         config_hash: The hash of the ``config.toml`` that the run wrote.
-        is_finishing: Whether a ``model/`` that is there, and not in ``model_files``, is the run's.
+        is_finishing: Whether an existing ``model/`` that is not in ``model_files`` is the run's.
         model_files: The hash of each file of its ``model/``; None before there is one.
     """
 
@@ -44,7 +44,7 @@ class RunMark:
     model_files: Mapping[str, str] | None = None
 
     def write(self, workdir: Path) -> None:
-        """Writes the mark; one that says the same already stays as it is."""
+        """Write the mark; a file with the same content stays as it is."""
         text = json.dumps({_KEY: _VERSION} | dataclasses.asdict(self), indent=2) + "\n"
         path = workdir / MARK_FILE
         if not path.exists() or path.read_text(encoding="utf-8", errors="replace") != text:
@@ -52,7 +52,7 @@ class RunMark:
 
 
 def read_mark(workdir: Path) -> RunMark | None:
-    """The mark of the run whose work directory this is; None where it is none's.
+    """The mark of the run whose work directory this is; None where it is not a run's.
 
     Raises:
         InputError: When another version of bert_keras wrote it.
@@ -71,7 +71,7 @@ def read_mark(workdir: Path) -> RunMark | None:
     if version != _VERSION or not is_whole or not isinstance(values["model_files"], dict | None):
         raise InputError(
             f"{workdir / MARK_FILE} is of another version of bert_keras, or damaged: its format is "
-            f"{version!r}, this version writes {_VERSION}; go on with the version that began the "
+            f"{version!r}, this version writes {_VERSION}; resume with the version that began the "
             "run, or choose another --workdir"
         )
     return RunMark(**values)

@@ -1,14 +1,14 @@
-"""Where a weight gets its name in a file.
+"""Tables of the names that weights have in files.
 
 The path of a variable of ours, such as ``layer_0/attention/output/kernel``, is the same everywhere.
-What a file calls it stands in a table, and nowhere else: the table is called ``NAMES`` and stands
-at the head of the module of its layout.
+Its name in a file stands in a table and nowhere else: ``NAMES``, at the head of the module of the
+layout.
 
     families/bert.py, families/distilbert.py   Hugging Face's files, one table a family
     google.py, garden.py, keras_hub.py         Google's TF1 code, TF Model Garden, keras-hub
     keras_file.py                              .keras files of ours
 
-``Names`` reads the tables; ``build.py`` fills a model by them, ``weights_to_save`` empties one.
+``Names`` reads the tables; ``build`` fills a model by them, ``weights_to_save`` writes one.
 """
 
 import math
@@ -27,14 +27,14 @@ _NUMBER = re.compile(r"(?<=layer_)\d+")
 
 
 class Weight(NamedTuple):
-    """One of our weights and what it is made of in a file.
+    """One of our weights and the arrays of a file that it consists of.
 
     Attributes:
         path: The variable's path.
         names: The names in the file; several are joined along the last axis (the fused query, key
             and value), none is a weight that is zero.
         shape: The shape there of each of ``names``.
-        own_shape: The shape of each as a part of ours.
+        own_shape: The shape of each within our weight.
         is_transposed: Whether the matrix lies [out, in] there; ours is [in, out].
     """
 
@@ -45,28 +45,28 @@ class Weight(NamedTuple):
     is_transposed: bool = False
 
     @property
-    def part(self) -> str:
-        """The part of the model that the weight belongs to, such as ``"pooler"``."""
-        return part_of(self.path)
+    def component(self) -> str:
+        """The component of the model that the weight belongs to, such as ``"pooler"``."""
+        return component_of(self.path)
 
     @property
     def bytes(self) -> int:
-        """How large the weight is in float32."""
+        """The size of the weight in float32."""
         return 4 * math.prod(self.shape) * len(self.names)
 
     def from_file(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
-        """Our array from the file's."""
+        """The array of our weight from those of the file."""
         if not arrays:
             return np.zeros(self.own_shape, np.float32)
-        parts = [a.T if self.is_transposed else a.reshape(self.own_shape) for a in arrays]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+        pieces = [a.T if self.is_transposed else a.reshape(self.own_shape) for a in arrays]
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1)
 
     def to_file(self, array: np.ndarray) -> dict[str, np.ndarray]:
-        """The file's arrays by name from ours."""
-        parts = np.split(array, len(self.names), axis=-1)
+        """The arrays of the file by name, from that of our weight."""
+        pieces = np.split(array, len(self.names), axis=-1)
         return {
-            name: np.ascontiguousarray(part.T if self.is_transposed else part).reshape(self.shape)
-            for name, part in zip(self.names, parts, strict=True)
+            name: np.ascontiguousarray(a.T if self.is_transposed else a).reshape(self.shape)
+            for name, a in zip(self.names, pieces, strict=True)
         }
 
 
@@ -75,16 +75,16 @@ class Names:
     """The names of our weights in one layout of files, and how the arrays lie there.
 
     Attributes:
-        layers: What the file calls a layer of ours, or a single weight, by our path; ``#`` is the
-            number of a Transformer layer. ``(query|key|value)`` stands for three names.
-        ends: What follows a layer's name for its kernel, bias, gamma and beta.
+        layers: The file's name of a layer of ours, or of a single weight, by our path; ``#`` is
+            the number of a Transformer layer. ``(query|key|value)`` stands for three names.
+        ends: The ending of a layer's name for its kernel, bias, gamma and beta.
         transposed: Ends of our paths: these matrices lie [out, in] in the file.
         has_heads: Whether attention's arrays have an axis for the heads: [H, N, K] for [H, H].
         number: How the file writes the number of a Transformer layer.
-        tied: Names of the masked-LM head that must hold what another name holds. Where that one is
-            missing, they stand for it.
-        zeros: Paths of ours that the files have nothing for, as they would hold zeros.
-        passed_over: Names of what is no weight.
+        tied: Names of the masked-LM head that must hold the same as another name. Where that one
+            is missing, they replace it.
+        zeros: Paths of ours that the files leave out, because they would hold zeros.
+        passed_over: Names of arrays that are not weights.
         unused: Beginnings of the names of weights that no model of ours has; they are left out.
     """
 
@@ -99,7 +99,7 @@ class Names:
     unused: tuple[str, ...] = ()
 
     def of(self, path: str) -> tuple[str, ...]:
-        """The names in the file of what a variable of ours holds; none where it has no place."""
+        """The names in the file of a variable of ours; none where the layout has none."""
         match = _NUMBER.search(path)
         key = _NUMBER.sub("#", path)
         layer, _, kind = key.rpartition("/")
@@ -114,14 +114,14 @@ class Names:
         return tuple(_SEVERAL.sub(n, name) for n in several[1].split("|")) if several else (name,)
 
     def weight(self, path: str, shape: Shape, config: BertConfig) -> Weight:
-        """What a variable of this path and shape is made of in the file."""
+        """The arrays of the file that a variable of this path and shape consists of."""
         names = self.of(path)
         own = (*shape[:-1], shape[-1] // max(len(names), 1))
         is_transposed = path.endswith(self.transposed)
-        there = own[::-1] if is_transposed else own
+        in_file = own[::-1] if is_transposed else own
         if self.has_heads:
-            there = _with_heads(path, own, config.num_attention_heads)
-        return Weight(path, names, there, own, is_transposed)
+            in_file = _with_heads(path, own, config.num_attention_heads)
+        return Weight(path, names, in_file, own, is_transposed)
 
 
 def numbered_after_the_first(number: int) -> str:
@@ -129,13 +129,13 @@ def numbered_after_the_first(number: int) -> str:
     return f"_{number}" if number else ""
 
 
-def part_of(path: str) -> str:
-    """The part of a model that a variable belongs to."""
+def component_of(path: str) -> str:
+    """The component of a model that a variable belongs to: the beginning of its path."""
     return path.partition("/")[0]
 
 
 def _with_heads(path: str, shape: Shape, heads: int) -> Shape:
-    """Kernels [H, N, K], and [N, K, H] of the output; biases [N, K] but for the output's."""
+    """The shape with an axis for heads: [H, N, K], [N, K, H] for the output; biases [N, K]."""
     if "/attention/query_key_value/" in path:
         return (*shape[:-1], heads, shape[-1] // heads)
     if path.endswith("/attention/output/kernel"):
@@ -148,7 +148,7 @@ def bert_variables(config: BertConfig, labels: int = 2) -> Iterator[tuple[str, S
 
     Args:
         config: The architecture.
-        labels: How many a classifier has.
+        labels: The number of labels of a classifier.
     """
     hidden, inner = config.hidden_size, config.intermediate_size
     yield "embeddings/word_embeddings", (config.vocab_size, hidden)

@@ -1,6 +1,6 @@
 """A run as a model: its ``model/``, or the best so far, or a checkpoint.
 
-Nothing is written and no lock is needed: the run may be training meanwhile.
+Reading writes nothing and needs no lock: the run may be training meanwhile.
 """
 
 import json
@@ -8,9 +8,8 @@ import logging
 from functools import partial
 from pathlib import Path
 
-from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.files import write_text_atomic
+from bert_keras.files import read_json_object, write_text_atomic
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.config_json import config_values, head_arguments
 from bert_keras.saving.families import family_of_config
@@ -36,12 +35,12 @@ MODEL_CONFIG_FILE = "config.json"
 
 
 def write_description(model: BertModel, workdir: Path, tokenizer: Tokenizer | None = None) -> None:
-    """Writes what a run's checkpoints need to be opened as models: config and tokenizer.
+    """Write what a run's checkpoints need to be opened as models: config and tokenizer.
 
     Args:
-        model: What the run trains.
+        model: The model that the run trains.
         workdir: Its work directory.
-        tokenizer: By default the one the model was loaded with.
+        tokenizer: By default the one that the model was loaded with.
     """
     folder = workdir / CHECKPOINTS_FOLDER
     text = json.dumps(config_values(model), indent=2) + "\n"
@@ -55,7 +54,7 @@ def named_run(path: Path) -> tuple[Path, int | None] | None:
     """The work directory and the step that a path names: ``RUN`` or ``RUN@STEP``; None if neither.
 
     Raises:
-        InputError: When what stands behind the @ of a run is no step.
+        InputError: When what follows the @ of a run is not a step.
     """
     if path.exists():
         return (path, None) if read_mark(path) else None
@@ -63,14 +62,16 @@ def named_run(path: Path) -> tuple[Path, int | None] | None:
     if not at or not read_mark(Path(folder)):
         return None
     if not (step.isascii() and step.isdigit()):
-        raise InputError(f"behind the @ of {path} must stand a step; {_there_are(Path(folder))}")
+        raise InputError(
+            f"after the @ of {path} there must be a step; {_available_steps(Path(folder))}"
+        )
     return Path(folder), int(step)
 
 
 def located(path: Path) -> Path:
-    """The very model that a path stands for now: of a run its model/, best/ or newest checkpoint.
+    """The path of the model that a path means now: a run's model/, best/ or newest checkpoint.
 
-    A checkpoint is given as ``RUN@STEP``. A path that names no run is given back.
+    A checkpoint is given as ``RUN@STEP``. A path that does not name a run is returned as it is.
 
     Raises:
         InputError: When the run has neither a model nor a checkpoint.
@@ -91,11 +92,11 @@ def is_there(path: Path) -> bool:
 
 
 def read_run(workdir: Path, step: int | None) -> StoredModel:
-    """A checkpoint of a run as the model that it is a state of; says which.
+    """A checkpoint of a run as a model; logs which.
 
     Args:
         workdir: The run's work directory.
-        step: The checkpoint's step; None takes the newest that is whole.
+        step: The checkpoint's step; None means the newest that is whole.
 
     Raises:
         InputError: When there is no such checkpoint, or it is damaged.
@@ -103,12 +104,12 @@ def read_run(workdir: Path, step: int | None) -> StoredModel:
     if step is None:
         return read_step(workdir, *_newest(workdir))
     stored = read_step(workdir, step, arrays_of_step(workdir, step))
-    _logger.info("%s: the checkpoint of step %s", workdir, _of_all(workdir, step))
+    _logger.info("%s: the checkpoint of step %s", workdir, _progress(workdir, step))
     return stored
 
 
 def read_step(workdir: Path, step: int, arrays: Arrays) -> StoredModel:
-    """The model of the checkpoint that has these arrays."""
+    """A checkpoint of a run as a model, with its arrays."""
     folder = workdir / CHECKPOINTS_FOLDER
     path, config_file = state_file(folder, step), folder / MODEL_CONFIG_FILE
     values = read_json_object(config_file)
@@ -132,7 +133,7 @@ def read_step(workdir: Path, step: int, arrays: Arrays) -> StoredModel:
 
 
 class _OwnNames(Names):
-    """The variables of a checkpoint: each goes by its own path."""
+    """The names in a checkpoint: our own paths."""
 
     def of(self, path: str) -> tuple[str, ...]:
         return (MODEL_VARIABLES + path,)
@@ -142,40 +143,40 @@ _OWN_NAMES = _OwnNames({}, {}, passed_over=(f"{MODEL_VARIABLES}dropout_seeds/ste
 
 
 def finished_or_best(workdir: Path) -> Path | None:
-    """The folder of a run's model, or of the best so far, which is said; None if it has neither."""
+    """The folder of a run's model, or of the best so far, with a warning; None without either."""
     mark = _mark(workdir)
     is_own = mark.is_finishing or mark.model_files is not None
     if is_own and (workdir / MODEL_FOLDER / MODEL_CONFIG_FILE).exists():
         return workdir / MODEL_FOLDER
     if (workdir / BEST_FOLDER / MODEL_CONFIG_FILE).exists():
         step = read_best_step(workdir)
-        if step is not None:  # else somebody took the file away, and its step is unknown
-            _say_unfinished(workdir, "its best model so far", step)
+        if step is not None:  # else somebody removed the file, and the step is unknown
+            _warn_unfinished(workdir, "its best model so far", step)
             return workdir / BEST_FOLDER
     return None
 
 
 def _newest(workdir: Path) -> tuple[int, Arrays]:
-    """The newest checkpoint that is whole: its step and what is in it."""
+    """The newest checkpoint that is whole: its step and its arrays."""
     folder = workdir / CHECKPOINTS_FOLDER
-    passed: set[int] = set()
-    while left := [step for step in steps_in(folder) if step not in passed]:
+    skipped: set[int] = set()
+    while left := [step for step in steps_in(folder) if step not in skipped]:
         path = state_file(folder, left[-1])
-        passed.add(left[-1])
+        skipped.add(left[-1])
         try:
             arrays, _ = read_state(path)
-        except FileNotFoundError:  # the run that is training has put newer ones in its place
+        except FileNotFoundError:  # the run is training and has replaced it by newer ones
             continue
         except ValueError as error:
             _logger.warning("%s is passed over: %s", path, error)
             continue
-        _say_unfinished(workdir, "its newest checkpoint", left[-1])
+        _warn_unfinished(workdir, "its newest checkpoint", left[-1])
         return left[-1], arrays
     raise InputError(
         f"the run in {workdir} has not finished, and all its checkpoints are damaged"
-        if passed
+        if skipped
         else f"the run in {workdir} has not finished and has no checkpoint yet, nor a model/; "
-        "checkpoint.every_steps says when one is written, and one that is asked to stop writes one"
+        "checkpoint.every_steps says when one is written, and a run that is stopped writes one too"
     )
 
 
@@ -190,31 +191,31 @@ def arrays_of_step(workdir: Path, step: int) -> Arrays:
         arrays, _ = read_state(path)
     except FileNotFoundError:
         raise InputError(
-            f"the run in {workdir} has no checkpoint of step {step:,}; {_there_are(workdir)}"
+            f"the run in {workdir} has no checkpoint of step {step:,}; {_available_steps(workdir)}"
         ) from None
     except ValueError as error:
-        raise InputError(f"{path} is damaged: {error}; {_there_are(workdir)}") from None
+        raise InputError(f"{path} is damaged: {error}; {_available_steps(workdir)}") from None
     return arrays
 
 
-def _there_are(workdir: Path) -> str:
+def _available_steps(workdir: Path) -> str:
     steps = [f"{step:,}" for step in steps_in(workdir / CHECKPOINTS_FOLDER)]
     return f"there are those of steps {' and '.join(steps)}" if steps else "there is none at all"
 
 
-def _say_unfinished(workdir: Path, taken: str, step: int) -> None:
+def _warn_unfinished(workdir: Path, what: str, step: int) -> None:
     _logger.warning(
         "the run in %s has not finished: %s is used, of step %s",
-        workdir, taken, _of_all(workdir, step),
+        workdir, what, _progress(workdir, step),
     )  # fmt: skip
 
 
-def _of_all(workdir: Path, step: int) -> str:
-    """A step, and of how many."""
+def _progress(workdir: Path, step: int) -> str:
+    """A step and the number of all steps, for messages."""
     return f"{step:,} of {_mark(workdir).config['train']['steps']:,}"
 
 
 def _mark(workdir: Path) -> RunMark:
     mark = read_mark(workdir)
-    assert mark is not None, "asked by ``named_run`` before"
+    assert mark is not None, "``named_run`` has checked it"
     return mark

@@ -1,4 +1,4 @@
-"""The checkpoints of a run as files: every variable by name, and its position, hashed."""
+"""The checkpoints of a run as files: all variables by name, the run's position, and a hash."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ BEST_FOLDER = "best"  # the best model so far, of a run that has a development s
 BEST_STEP_FILE = "best_step"
 MODEL_FOLDER = "model"  # of a run that has finished
 
-MODEL_VARIABLES = "model/"  # what stands before the paths of the model's variables
+MODEL_VARIABLES = "model/"  # the beginning of the names of the model's variables
 OPTIMIZER_VARIABLES = "optimizer/"
 _NAME = re.compile(r"step-(\d+)\.safetensors")
 
@@ -33,13 +33,13 @@ def state_file(folder: Path, step: int) -> Path:
 
 
 def steps_in(folder: Path) -> list[int]:
-    """The steps of which a folder has checkpoints, ascending.
+    """The steps of the checkpoints in a folder, ascending.
 
     Raises:
-        OSError: When the folder is there but cannot be read.
+        OSError: When the folder exists but cannot be read.
     """
     try:
-        names = os.listdir(folder)  # a glob takes what it cannot read for empty
+        names = os.listdir(folder)  # a glob would take an unreadable folder for an empty one
     except FileNotFoundError:
         names = []
     matches = map(_NAME.fullmatch, names)
@@ -58,12 +58,12 @@ def read_best_step(workdir: Path) -> int | None:
         return None if text is None else int(text)
     raise InputError(
         f"{path} is damaged: it must hold the step of the model in {BEST_FOLDER}/. Received: "
-        f"{text[:20]!r}; remove it and {workdir / BEST_FOLDER}, and the newest checkpoint counts"
+        f"{text[:20]!r}; remove it and {workdir / BEST_FOLDER}; then the newest checkpoint is used"
     )
 
 
 def write_state(path: Path, arrays: Arrays, state: str) -> None:
-    """Writes a checkpoint under a temporary name and renames it.
+    """Write a checkpoint under a temporary name and rename it.
 
     Args:
         path: The file.
@@ -73,7 +73,7 @@ def write_state(path: Path, arrays: Arrays, state: str) -> None:
     Raises:
         OSError: When it cannot be written.
     """
-    # One entry: the library writes several in any order.
+    # One entry, since the library writes several in any order.
     entry = json.dumps({"state": state, "sha256": digest_of(arrays, state)})
     with atomic_file(path, replace=True) as temporary:
         safetensors.numpy.save_file(arrays, temporary, {"run": entry})
@@ -86,7 +86,7 @@ def read_state(path: Path) -> tuple[Arrays, str]:
         ValueError: When it is damaged.
         OSError: When it cannot be read.
     """
-    path.open("rb").close()  # says what is wrong where the library says something else
+    path.open("rb").close()  # a clearer error than the library's
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             entry = json.loads((file.metadata() or {}).get("run", "{}"))
@@ -111,7 +111,7 @@ def digest_of(arrays: Arrays, state: str = "") -> str:
 
 
 def has_files(folder: Path) -> bool:
-    """Tell whether there is anything but empty folders; a link that leads nowhere is something."""
+    """Tell whether a folder holds more than empty folders; a broken link counts as a file."""
     return any(
         os.path.lexists(path) and (path.is_symlink() or not path.is_dir())
         for path in (folder, *folder.rglob("*"))

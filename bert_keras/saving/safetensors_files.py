@@ -1,4 +1,4 @@
-"""Safetensors files, one or several with an index; nothing outside their folder is touched."""
+"""Safetensors files, one or several with an index; nothing outside their folder is read."""
 
 import json
 import math
@@ -9,8 +9,8 @@ import ml_dtypes
 import numpy as np
 import safetensors
 
-from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
+from bert_keras.files import read_json_object
 
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
@@ -38,13 +38,13 @@ class Tensors:
         return sorted({path for path, _, _ in self._homes.values()})
 
     def add(self, path: Path, expected: set[str] | None) -> None:
-        """Takes in a file that must hold the tensors ``expected``, where that is known."""
-        path.open("rb").close()  # says what is wrong where the library says something else
+        """Add a file, which must hold the tensors ``expected`` where that is known."""
+        path.open("rb").close()  # a clearer error than the library's
         try:
             with safetensors.safe_open(path, framework="numpy") as handle:
-                names = set(handle.keys())  # it has checked the whole header by now
+                names = set(handle.keys())  # the library has checked the header
         except safetensors.SafetensorError as error:
-            raise InputError(f"{path} is damaged or no safetensors file: {error}") from None
+            raise InputError(f"{path} is damaged or not a safetensors file: {error}") from None
         if expected is not None and names != expected:
             wrong = ", ".join(sorted(names ^ expected)[:3])
             raise InputError(f"{self.file} and {path} disagree on where these are: {wrong}")
@@ -57,7 +57,7 @@ class Tensors:
             self._homes[name] = (path, tensor["dtype"], 8 + size + tensor["data_offsets"][0])
 
     def read(self, name: str) -> np.ndarray:
-        """One tensor, read past the library: its memory map would keep all that was read.
+        """One tensor, read without the library, whose memory map would keep all that was read.
 
         Raises:
             InputError: When it is not of a float type.
@@ -94,7 +94,7 @@ def open_tensors(folder: Path) -> Tensors:
 
 
 def _read_index(folder: Path) -> dict[str, set[str]]:
-    """The names that each file of the index holds."""
+    """The names of the tensors in each file of the index."""
     file = folder / INDEX_FILE
     weight_map = read_json_object(file).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bert_keras.config.model import read_json_object
 from bert_keras.errors import InputError
+from bert_keras.files import read_json_object
 from bert_keras.modeling import BertForSentenceEmbedding
 
 MODULES_FILE = "modules.json"
@@ -36,12 +36,12 @@ _OTHER_POOLINGS = (
     "pooling_mode_lasttoken",
 )
 _DIMENSIONS = ("word_embedding_dimension", "embedding_dimension")
-# What the encoder's file may say of what it is; null or absent is the same.
+# What the encoder's file may say of its outputs; null or absent means the same.
 _TASKS = {
     EMBEDDING: ("feature-extraction", "last_hidden_state", "token_embeddings"),
     CROSS_ENCODER: ("sequence-classification", "logits", "scores"),
 }
-# These change what is read of a text, in ways that we do not follow.
+# These change what is read of a text, which we do not support.
 _REFUSED_UNLESS_EMPTY = (
     "processing_kwargs",
     "query_length",
@@ -51,7 +51,7 @@ _REFUSED_UNLESS_EMPTY = (
     "processor_kwargs",
 )
 _KEPT = ("model_args", "model_kwargs", "config_args", "config_kwargs")
-# Keys that change no answer, or whose value is checked or applied: all others are named.
+# Keys that change no answer, or whose value is checked or applied; a warning names all others.
 _KNOWN = {
     CONFIG_FILE: {
         *("__version__", "model_type", "prompts", "default_prompt_name", "similarity_fn_name"),
@@ -70,9 +70,9 @@ class Settings:
 
     Attributes:
         kind: ``EMBEDDING`` or ``CROSS_ENCODER``.
-        arguments: What ``BertForSentenceEmbedding`` is made of; empty for a cross-encoder.
+        arguments: The arguments of ``BertForSentenceEmbedding``; empty for a cross-encoder.
         files: The JSON of the files that are written back, by name.
-        notes: What is to be logged: level and text.
+        notes: Messages to log: level and text.
     """
 
     kind: str
@@ -82,19 +82,19 @@ class Settings:
 
     @property
     def activation(self) -> Any:
-        """The class of torch that makes a cross-encoder's scores; None where nothing is said."""
+        """The torch class that makes a cross-encoder's scores; None where no file names one."""
         return self.files.get(CONFIG_FILE, {}).get("activation_fn")
 
 
 def read_settings(path: Path, hidden_size: int) -> Settings:
-    """The settings in ``modules.json`` and its like.
+    """The settings in ``modules.json`` and the files that it names.
 
     Args:
         path: The directory.
         hidden_size: The encoder's.
 
     Raises:
-        InputError: When a module, a pooling or a value is one that we do not have; names the file
+        InputError: When a module, a pooling or a value is not supported; names the file
             and the key.
     """
     config_file, encoder_file = path / CONFIG_FILE, _encoder_file(path)
@@ -127,7 +127,7 @@ def read_settings(path: Path, hidden_size: int) -> Settings:
         for key in ("max_seq_length", "do_lower_case"):
             what = f"{key} of a cross-encoder is not supported; tokenizer_config.json says it"
             _require(not encoder.get(key), encoder_file, what, encoder.get(key))
-        # Its one module keeps the name that the release which wrote it has for it.
+        # Its one module keeps the name that its release gave it.
         return Settings(kind, {}, {MODULES_FILE: modules, **files}, notes)
     if len(modules) == 3:
         _check_normalize(path / str(modules[2]["path"]) / "config.json")
@@ -147,7 +147,7 @@ def read_settings(path: Path, hidden_size: int) -> Settings:
 
 
 def settings_files(path: Path) -> list[str]:
-    """The names of the files that ``read_settings`` looks for, below the directory."""
+    """The names of the files in the directory that ``read_settings`` looks for."""
     if not (path / MODULES_FILE).exists():
         return []
     try:
@@ -165,7 +165,7 @@ def _encoder_file(path: Path) -> Path:
 
 
 def write_modules(model: BertForSentenceEmbedding, directory: Path) -> None:
-    """Writes the files beside the encoder's that sentence-transformers reads."""
+    """Write the files that sentence-transformers reads besides the encoder's."""
     names = ["Transformer", "Pooling"] + (["Normalize"] if model.normalize else [])
     modules = [
         {
@@ -197,7 +197,7 @@ def write_modules(model: BertForSentenceEmbedding, directory: Path) -> None:
 
 
 def write_files(files: dict[str, Any], directory: Path) -> None:
-    """Writes JSON files."""
+    """Write JSON files."""
     for name, values in files.items():
         text = json.dumps(values, indent=2) + "\n"
         (directory / name).write_text(text, encoding="utf-8")
@@ -209,7 +209,7 @@ def _require(is_right: bool, file: Path, what: str, received: Any) -> None:
 
 
 def _read_modules(file: Path, kind: str) -> list[dict[str, Any]]:
-    """The modules, which must be those that we have, each in its folder."""
+    """The modules, which must be supported, each in its folder."""
     try:
         modules = json.loads(file.read_text(encoding="utf-8"))
         types = [str(module["type"]) for module in modules]
@@ -220,9 +220,9 @@ def _read_modules(file: Path, kind: str) -> list[dict[str, Any]]:
         raise InputError(f"{file} is damaged: it must list modules with type and path") from None
     kinds = [name.rsplit(".", 1)[-1] if name.startswith(_PACKAGE) else name for name in types]
     if kinds not in _MODULES[kind]:
-        wanted = " and perhaps ".join(_MODULES[kind][-1]).replace(" and perhaps ", ", ", 1)
+        expected = " and perhaps ".join(_MODULES[kind][-1]).replace(" and perhaps ", ", ", 1)
         raise InputError(
-            f"{file}: the modules of a {kind} must be {wanted}. Received: {', '.join(kinds)}"
+            f"{file}: the modules of a {kind} must be {expected}. Received: {', '.join(kinds)}"
         )
     for number, folder in enumerate(folders):
         is_below = isinstance(folder, str) and folder == Path(folder).name
@@ -235,7 +235,7 @@ def _read_modules(file: Path, kind: str) -> list[dict[str, Any]]:
 
 
 def _check_encoder(file: Path, kind: str, values: dict[str, Any]) -> None:
-    """Refuse an encoder that is asked for other outputs or reads texts in another way."""
+    """Refuse an encoder that has other outputs or reads texts in another way."""
     task, output, name = _TASKS[kind]
     needed = {
         "transformer_task": task,
@@ -259,7 +259,7 @@ def _check_normalize(file: Path) -> None:
 
 
 def _read_pooling(file: Path, hidden_size: int) -> dict[str, Any]:
-    """The pooling, and whether the prompt's tokens have a part in it."""
+    """The pooling, and whether the prompt's tokens are pooled too."""
     config = read_json_object(file)
     known = (*_POOLINGS, *_OTHER_POOLINGS, *_DIMENSIONS, "pooling_mode", "include_prompt")
     unknown = [key for key in config if key not in known]
@@ -285,12 +285,12 @@ def _read_pooling(file: Path, hidden_size: int) -> dict[str, Any]:
 
 
 def _read_prompts(file: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """The prompts by name, and the name of the one that texts are read after."""
+    """The prompts by name, and the name of the default one."""
     prompts, default = config.get("prompts") or {}, config.get("default_prompt_name")
     is_right = isinstance(prompts, dict) and all(
         isinstance(text, str | None) for text in prompts.values()
     )
-    _require(is_right, file, "prompts must give names a text each", prompts)
+    _require(is_right, file, "prompts must give a text to each name", prompts)
     _require(isinstance(default, str | None), file, "default_prompt_name must be a name", default)
     return {
         "prompts": {name: text or "" for name, text in prompts.items()},

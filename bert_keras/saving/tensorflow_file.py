@@ -1,4 +1,4 @@
-"""What TensorFlow calls a checkpoint: ``NAME.index`` and ``NAME.data-00000-of-00001``."""
+"""TensorFlow's checkpoint files: ``NAME.index`` and ``NAME.data-00000-of-00001``."""
 
 import glob
 import tempfile
@@ -28,8 +28,8 @@ class TensorFlowFile:
     Attributes:
         prefix: The file's name, without ``.index``.
         shapes: The shape of each array.
-        is_object_based: Whether ``tf.train.Checkpoint`` wrote it, which names a variable by the
-            way to it through the objects; TF1's ``Saver`` gave the variable's own name.
+        is_object_based: Whether ``tf.train.Checkpoint`` wrote it, which names a variable by its
+            path through the objects; TF1's ``Saver`` uses the variable's own name.
 
     Raises:
         InputError: When the file is damaged, or the folder does not say which of several it is.
@@ -43,16 +43,16 @@ class TensorFlowFile:
         except _ERRORS as error:
             reason = str(error).splitlines()[0]
             raise InputError(
-                f"{self.prefix} is damaged or no TensorFlow checkpoint: {reason}"
+                f"{self.prefix} is damaged or not a TensorFlow checkpoint: {reason}"
             ) from None
         self.is_object_based = _OBJECT_GRAPH in stored
         stored.pop(_OBJECT_GRAPH, None)
         self.shapes = {name: tuple(shape) for name, shape in stored.items()}
 
     def _plain_name(self) -> str:
-        """The file's name for TensorFlow, to which others than UTF-8 are none, others globs.
+        """A name of the file that TensorFlow reads as it is: UTF-8, without signs of a glob.
 
-        Where it is such a one, links to the files have another as long as this object lives.
+        Where the file's own is not one, links to the files have one while this object lives.
         """
         if is_utf8(self.prefix) and set("[*?\\").isdisjoint(str(self.prefix)):
             return str(self.prefix)
@@ -64,7 +64,7 @@ class TensorFlowFile:
         return f"{folder.name}/model"
 
     def files(self, before: Iterable[str], after: Iterable[str]) -> dict[str, Path]:
-        """The files that it is made of, ``*`` for its name, between others of the folder."""
+        """Its own files, with ``*`` for its name, between other files of the folder."""
         folder, name = self.prefix.parent, self.prefix.name
         own = [f"{name}.index", *sorted(map(str, folder.glob(f"{glob.escape(name)}.data-*")))]
         files = {other: folder / other for other in before}
@@ -75,7 +75,7 @@ class TensorFlowFile:
         """One array.
 
         Raises:
-            InputError: When its bytes are not there or not what was written.
+            InputError: When its bytes are missing or not what was written.
         """
         try:
             return np.asarray(self._reader.get_tensor(name))
@@ -91,7 +91,7 @@ def _prefix(path: Path) -> Path:
     names = sorted(file.name.removesuffix(".index") for file in path.glob("*.index"))
     if len(names) > 1:
         state = tf.train.get_checkpoint_state(str(path)) if is_utf8(path) else None
-        # The folder may have moved since: what it was then is of no interest.
+        # The folder may have moved since, so only the name counts.
         newest = Path(state.model_checkpoint_path).name if state else ""
         names = [newest] if newest in names else names
     if len(names) != 1:

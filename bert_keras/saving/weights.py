@@ -1,4 +1,4 @@
-"""The weights of a file and those of a model: which becomes which, checked and read."""
+"""The weights of a file and those of a model: matched, checked and read."""
 
 import math
 import re
@@ -14,25 +14,25 @@ from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.families import Family, all_heads
-from bert_keras.saving.names import Names, Shape, Weight, part_of
-from bert_keras.saving.stored import StoredModel, StoredWeights, names_by_part
+from bert_keras.saving.names import Names, Shape, Weight, component_of
+from bert_keras.saving.stored import StoredModel, StoredWeights, names_by_component
 
 _LAYER = re.compile(r".*?layer_\d+(?=/)")
 
 
 @dataclass
 class Report:
-    """What became of the weights of a file.
+    """The fate of each weight of a file.
 
     Attributes:
-        source: What kind of file it was.
-        taken: Each of the file's weights that the model has now: (name there, our path, shape).
-        new: Our paths that the file had nothing for; they hold their initial values.
-        left_out: The file's weights that the model has no place for.
+        source: The kind of file.
+        loaded: The weights that the model got: (name in the file, our path, shape in the file).
+        new: Our paths that the file lacks; they have their initial values.
+        left_out: The weights of the file that the model has no place for.
     """
 
     source: str
-    taken: list[tuple[str, str, Shape]] = field(default_factory=list)
+    loaded: list[tuple[str, str, Shape]] = field(default_factory=list)
     new: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
@@ -41,11 +41,11 @@ class Plan(NamedTuple):
     """The model that is to be made.
 
     Attributes:
-        model_class: One of ours.
-        arguments: What its constructor is given beside the config.
-        optional: The parts (``"classifier"``, say) that the file need not have.
-        superfluous: The parts that the file may have too many.
-        ignored: The parts that are left out although the model has such ones.
+        model_class: Its class.
+        arguments: The arguments of its constructor besides the config.
+        optional: The components, such as ``"classifier"``, that the file need not have.
+        superfluous: The components that the file may have although the model lacks them.
+        ignored: The components that are left out although the model has such ones.
     """
 
     model_class: type[BertModel]
@@ -56,7 +56,7 @@ class Plan(NamedTuple):
 
 
 def weights_to_save(model: BertModel, family: Family, names: Names) -> list[tuple[Weight, Any]]:
-    """What each weight of a model is made of in a file, and its variable.
+    """The arrays of a file that each weight of a model becomes, and its variable.
 
     Raises:
         InputError: When the table has no name for one.
@@ -82,15 +82,16 @@ def _variables(
         own.add("pooler")
     absent = all_heads() - own
     for path, shape in family.variables(config, count_labels(arguments.get("labels", 2))):
-        if part_of(path) not in absent:
+        if component_of(path) not in absent:
             yield path, shape
 
 
 def _table(stored: StoredModel, plan: Plan) -> list[Weight]:
-    """What each weight of the planned model is made of in the file.
+    """The arrays of the file that each weight of the planned model consists of.
 
     Raises:
-        InputError: When the file lacks a layer, before the table has all that a config may claim.
+        InputError: When the file lacks a layer: before the table has all layers that a config may
+            claim.
     """
     weights, config = stored.weights, stored.config
     table: list[Weight] = []
@@ -114,30 +115,31 @@ def _layer_of(path: str) -> str:
 
 
 def check(stored: StoredModel, plan: Plan, report: Report) -> list[Weight]:
-    """What the model gets from the file, each of the right shape; begins the report."""
+    """The weights that the model gets from the file, all of the right shape; fills the report."""
     weights, names = stored.weights, stored.weights.names
-    by_part = names_by_part(names, stored.family, stored.config)
+    known = names_by_component(names, stored.family, stored.config)
 
-    def of_parts(parts: set[str]) -> set[str]:
-        return {name for part in parts for name in by_part.get(part, ()) if name in weights.shapes}
+    def names_in_file(components: set[str]) -> set[str]:
+        found = {name for component in components for name in known.get(component, ())}
+        return found & weights.shapes.keys()
 
     left_out = {name for name in weights.shapes if name.startswith(names.unused)}
-    left_out |= of_parts(plan.ignored)
+    left_out |= names_in_file(plan.ignored)
     there = weights.shapes.keys() - left_out - set(names.passed_over)
     table = _table(stored, plan)
-    parts = {weight.part for weight in table}
-    new = {part for part in parts & plan.optional if there.isdisjoint(by_part[part])}
+    components = {weight.component for weight in table}
+    new = {name for name in components & plan.optional if there.isdisjoint(known[name])}
     found = []
     for weight in table:
-        if weight.part in new:
+        if weight.component in new:
             report.new.append(weight.path)
         else:
             _check_weight(weight, there, plan.model_class, stored)
             found.append(weight)
-    if "masked_lm_head" in parts - new:
+    if "masked_lm_head" in components - new:
         _check_tied(weights)
         there -= names.tied.keys()
-    left_out |= of_parts(plan.superfluous - parts) & there
+    left_out |= names_in_file(plan.superfluous - components) & there
     report.left_out = sorted(map(weights.name, left_out))
     unused = sorted(map(weights.name, there - left_out - {n for w in found for n in w.names}))
     if unused:
@@ -152,10 +154,10 @@ def check(stored: StoredModel, plan: Plan, report: Report) -> list[Weight]:
 def _check_weight(
     weight: Weight, there: Collection[str], model_class: type, stored: StoredModel
 ) -> None:
-    """Refuses a weight that the file lacks or has in another shape."""
+    """Refuse a weight that the file lacks or has in another shape."""
     weights, names = stored.weights, stored.weights.names
-    wanted = () if weight.path in names.zeros else weight.names or (weight.path,)
-    for name in wanted:
+    needed = () if weight.path in names.zeros else weight.names or (weight.path,)
+    for name in needed:
         if name not in there:
             raise InputError(
                 f"{weights.file} lacks the weight {weights.name(name)}, "
@@ -185,7 +187,7 @@ def _differ_in_heads(shape: Shape | None, expected: Shape) -> bool:
 
 
 def _check_tied(weights: StoredWeights) -> None:
-    """Refuses a decoder of its own, which would be lost: here it is the word embeddings."""
+    """Refuse a decoder that is not the word embeddings, as ours is: it would be lost."""
     for copy, original in weights.names.tied.items():
         if copy in weights.shapes and not np.array_equal(
             weights.read(copy), weights.read(original)
@@ -203,22 +205,22 @@ def fill(
     report: Report,
     on_progress: Callable[[int, int], None] | None,
 ) -> None:
-    """Reads the weights into the model, one after the other."""
+    """Read the weights into the model, one after the other."""
     variables = {variable.path: variable for variable in model.trainable_weights}
-    known = {*report.new, *(weight.path for weight in found)}
-    assert variables.keys() == known, "the table and the model differ"
+    planned = {*report.new, *(weight.path for weight in found)}
+    assert variables.keys() == planned, "the table and the model differ"
     done, total = 0, sum(weight.bytes for weight in found)
     for weight in found:
         arrays = [_read(weights, name) for name in weight.names]
         variables[weight.path].assign(weight.from_file(arrays))
-        report.taken += [(weights.name(name), weight.path, weight.shape) for name in weight.names]
+        report.loaded += [(weights.name(name), weight.path, weight.shape) for name in weight.names]
         done += weight.bytes
         if on_progress is not None and weight.names:
             on_progress(done, total)
 
 
 def _read(weights: StoredWeights, name: str) -> np.ndarray:
-    """An array that is one of numbers with a point, as every weight is."""
+    """The array of a name, which must be of a float type, as every weight is."""
     array = weights.read(name)
     if array.dtype.kind != "f" and array.dtype != ml_dtypes.bfloat16:
         raise InputError(
@@ -228,5 +230,5 @@ def _read(weights: StoredWeights, name: str) -> np.ndarray:
 
 
 def count_labels(labels: int | Sequence[str]) -> int:
-    """How many labels there are."""
+    """The number of labels."""
     return labels if isinstance(labels, int) else len(labels)

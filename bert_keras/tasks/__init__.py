@@ -13,9 +13,8 @@ from bert_keras.tasks.evaluate import (
     predict,
 )
 from bert_keras.tasks.feature import Feature
-from bert_keras.tasks.fill_mask import Candidate, fill_mask
 from bert_keras.tasks.finetune import finetune
-from bert_keras.tasks.masked_lm import MaskedLM
+from bert_keras.tasks.masked_lm import Candidate, MaskedLM, fill_mask
 from bert_keras.tasks.multi_label import MultiLabel
 from bert_keras.tasks.registry import register, task_of
 from bert_keras.tasks.regression import Regression

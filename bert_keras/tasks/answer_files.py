@@ -1,4 +1,4 @@
-"""A model's answers to the rows of a file, as tables, as JSON lines and as SQuAD has them."""
+"""A model's answers to the rows of a file, as tables, JSON lines and SQuAD's JSON."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ Answers = Sequence[Prediction | None]
 _SQUAD = ".json"
 SUFFIXES = (".csv", ".tsv", ".jsonl", _SQUAD)
 _NOT_IN_TABLES = ("nbest",)
-_PARTING = re.compile(r"[\t\r\n]+")  # what a cell of a .tsv cannot have
+_BREAK = re.compile(r"[\t\r\n]+")  # what a cell of a .tsv cannot have
 
 
 def numbered(examples: Sequence[Any], answers: Answers) -> list[Prediction | None]:
@@ -40,10 +40,10 @@ def numbered(examples: Sequence[Any], answers: Answers) -> list[Prediction | Non
 
 
 def check_is_new(path: Path) -> None:
-    """Refuses to write answers where something is already, or in a format that there is not.
+    """Refuse a path that exists already, or whose suffix is not that of a format of answers.
 
     Raises:
-        InputError: When that is so.
+        InputError: When it is one.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: answers are written as {', '.join(SUFFIXES)}; name it so")
@@ -51,10 +51,10 @@ def check_is_new(path: Path) -> None:
 
 
 def check_fits(path: Path, task: AnsweringTask) -> None:
-    """Refuses SQuAD's format for a task that does not answer questions.
+    """Refuse SQuAD's format for a task that does not answer questions.
 
     Raises:
-        InputError: When that is so.
+        InputError: When the task does not and the format is.
     """
     if path.suffix.lower() == _SQUAD and not task.answers_questions:
         raise InputError(
@@ -66,7 +66,7 @@ def check_fits(path: Path, task: AnsweringTask) -> None:
 def write_answers(
     path: Path, task: AnsweringTask, examples: Sequence[Any], answers: Answers
 ) -> None:
-    """Writes the answers, under a temporary name first.
+    """Write the answers, under a temporary name first.
 
     A ``.jsonl`` has an object a line: row, id, text and the answer, whose fields are null for a
     row without text. A ``.csv`` (quoted) or ``.tsv`` (a tab or line end within a cell becomes a
@@ -81,7 +81,7 @@ def write_answers(
         answers: The answer to each, or None.
 
     Raises:
-        InputError: When the file is there, or two questions have one id.
+        InputError: When the file exists, or two questions have one id.
     """
     check_is_new(path)
     check_fits(path, task)
@@ -102,10 +102,10 @@ def write_answers(
 
 
 def write_by_question(path: Path, examples: Sequence[Any], values: Sequence[Any]) -> None:
-    """Writes a value for each question by its id, as SQuAD's official scorers read them.
+    """Write a value for each question by its id, as SQuAD's official scorers read them.
 
     Raises:
-        InputError: When the file is there, or two questions have one id.
+        InputError: When the file exists, or two questions have one id.
     """
     check_is_new(path)
     result: dict[str, Any] = {}
@@ -121,7 +121,7 @@ def write_by_question(path: Path, examples: Sequence[Any], values: Sequence[Any]
 
 
 def _named(position: int, example: Any) -> dict[str, Any]:
-    """Row and id of an example."""
+    """The row and the id of an example."""
     where = example.where
     if not isinstance(where, Place):
         return {"row": position}
@@ -133,7 +133,7 @@ def _cells(row: dict[str, Any]) -> dict[str, Any]:
     cells: dict[str, Any] = {}
     for name, value in row.items():
         if isinstance(value, dict):
-            cells |= {f"{name.removesuffix('s')}_{key}": part for key, part in value.items()}
+            cells |= {f"{name.removesuffix('s')}_{key}": cell for key, cell in value.items()}
         elif name == "labels" and value is not None:
             cells[name] = LABEL_SEPARATOR.join(value)
         elif isinstance(value, list):
@@ -156,7 +156,7 @@ def _table(rows: Sequence[dict[str, Any]], suffix: str) -> str:
     changed = 0
     for row in [dict(zip(columns, columns, strict=True)), *rows]:
         cells = ["" if row.get(name) is None else str(row[name]) for name in columns]
-        plain = [_PARTING.sub(" ", cell) for cell in cells]
+        plain = [_BREAK.sub(" ", cell) for cell in cells]
         changed += plain != cells
         file.write("\t".join(plain) + "\n")
     if changed:

@@ -1,23 +1,29 @@
-"""A task that gives an answer to each text: how it is decoded, scored and shown."""
+"""A task that gives an answer to each text: how it is computed, decoded, scored and shown."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
+from bert_keras.errors import InputError
 from bert_keras.modeling.model import BertModel
+from bert_keras.objectives import Means, mean_values
 from bert_keras.objectives.means import LOSS
+from bert_keras.tasks.batches import ordered_batches
 from bert_keras.tasks.feature import Feature
-from bert_keras.tasks.running import Outputs, run_model
 from bert_keras.tasks.task import Prediction, Task
+
+Advance = Callable[[int, int], None]
+Outputs = dict[str, np.ndarray]
 
 _LOWER_IS_BETTER = ("_error", "_threshold")  # or neither is
 
 
 class Mistake(NamedTuple):
-    """An answer that was wrong, and how sure the model was of it, or how far off."""
+    """A wrong answer, and how sure the model was of it, or how far off it is."""
 
     confidence: float
     expected: str
@@ -34,10 +40,10 @@ class Confusion(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class AnsweringTask(Task):
-    """A task whose model answers texts: what ``predict`` and exports ask of it.
+    """A task whose model answers texts: what ``predict`` and exports need of it.
 
     Attributes:
-        confidence: What orders the mistakes.
+        confidence: The name of what the mistakes are ordered by.
         answers_questions: Whether an answer belongs to a question, by whose id SQuAD's official
             scorers read it.
     """
@@ -51,7 +57,7 @@ class AnsweringTask(Task):
         """The columns of ``row``."""
 
     def metrics(self) -> list[str]:
-        """Those of ``score`` of which higher is better."""
+        """The metrics of ``score`` of which higher is better."""
         return [name for name in self.score([], []) if not name.endswith(_LOWER_IS_BETTER)]
 
     @abstractmethod
@@ -62,7 +68,7 @@ class AnsweringTask(Task):
     def read_texts(self, source: str) -> list[Any]:
         """The examples of a file that are to be answered, one for every row.
 
-        Labels are passed over; a text may be empty.
+        Labels are ignored; a text may be empty.
         """
 
     @abstractmethod
@@ -92,7 +98,7 @@ class AnsweringTask(Task):
 
     @abstractmethod
     def mistake(self, example: Any, prediction: Prediction) -> Mistake | None:
-        """What was wrong with an answer; None when it was right."""
+        """The mistake in an answer; None when it is right."""
 
     def confusion(
         self, examples: Sequence[Any], predictions: Sequence[Prediction]
@@ -105,7 +111,7 @@ class AnsweringTask(Task):
         """Tell whether an example has what answers are scored by."""
 
     def counted(self, examples: Sequence[Any], labelled: bool) -> tuple[int, str]:
-        """How many answers a metric counts, and what they are called.
+        """The number of answers that a metric counts, and what they are called.
 
         Args:
             examples: The examples.
@@ -115,9 +121,9 @@ class AnsweringTask(Task):
 
     @abstractmethod
     def decisions(self, prediction: Prediction) -> list[Any] | None:
-        """What an answer comes down to; None where it is a measurement.
+        """The values of an answer that are right or wrong; None where it is a measurement.
 
-        Answers to one example come down to as many values, whichever model gives them.
+        An example has the same number of them whichever model answers it.
         """
 
     def measure(
@@ -132,3 +138,50 @@ class AnsweringTask(Task):
         predictions = self.decode(examples, features, outputs)
         losses = {name: value for name, value in means.items() if name.endswith(LOSS)}
         return losses | self.score(examples, predictions), predictions
+
+
+def run_model(
+    model: BertModel,
+    features: Sequence[Feature],
+    batch_size: int = 32,
+    on_progress: Advance | None = None,
+) -> tuple[list[Outputs], dict[str, float]]:
+    """The outputs for each feature and, where they have targets, the model's mean loss.
+
+    Returns:
+        For each feature its outputs in float32, those for tokens without padding; and the means
+        of the model's objective over all features.
+    """
+    if not features:
+        return [], {}
+    most = max(len(feature.window_ends) for feature in features)  # sequences in a row
+    batch_size = max(1, batch_size // max(1, most))
+    batches, order = ordered_batches(features, batch_size, model.tokenizer_or().pad_id)
+    rows: list[Outputs] = []
+    means: list[Means] = []
+    has_targets = bool(features[0].targets or features[0].token_targets)
+    for batch in batches:
+        outputs = model.forward(batch)
+        if has_targets:
+            means.append(model.objective.measure(batch, outputs))
+        lengths = tf.reduce_sum(batch["attention_mask"], axis=1).numpy().tolist()
+        rows += _rows(outputs, lengths, model.token_outputs)
+        if on_progress:
+            on_progress(len(rows), len(features))
+    in_order: list[Outputs] = [{}] * len(features)
+    for number, row in zip(order, rows, strict=True):
+        in_order[number] = row
+    return in_order, mean_values(means)
+
+
+def _rows(
+    outputs: dict[str, tf.Tensor], lengths: Sequence[int], for_tokens: Sequence[str]
+) -> list[Outputs]:
+    """The outputs of each sequence of a batch."""
+    arrays = {name: tf.cast(value, tf.float32).numpy() for name, value in outputs.items()}
+    if not all(np.isfinite(value).all() for value in arrays.values()):
+        raise InputError("the model's answers are not finite numbers: its training went wrong")
+    return [
+        {name: a[row, :length] if name in for_tokens else a[row] for name, a in arrays.items()}
+        for row, length in enumerate(lengths)
+    ]

@@ -1,4 +1,4 @@
-"""Features into batches: shuffled and of like lengths for training, in order for answers."""
+"""Batches of features: shuffled for training, in order for answers."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
@@ -13,8 +13,8 @@ from bert_keras.tasks.feature import Feature
 
 Batch = dict[str, np.ndarray]
 
-# Batches whose sequences are sorted by length together, where that is asked for. More would leave
-# less padding, but batches of like sentences teach less.
+# How many batches are sorted by length together. More would leave less padding, but batches of
+# similar sentences teach less.
 _SORTED_TOGETHER = 16
 
 
@@ -42,7 +42,7 @@ def training_batches(
             row are then as many as of the longest text); by default the longest of the batch.
         group_by_length: Whether the order is cut into windows of some batches whose sequences are
             sorted by length, cut into batches, and the batches shuffled: a batch then holds
-            sequences of like lengths and little padding.
+            sequences of similar lengths and little padding.
 
     Returns:
         Elements as the models take them: ``input_ids``, ``attention_mask`` and
@@ -93,7 +93,7 @@ def collate(
     length: int | None = None,
     windows: int | None = None,
 ) -> Batch:
-    """One batch; what is for tokens is padded, labels with ``IGNORED_LABEL``.
+    """One batch; values for tokens are padded, labels with ``IGNORED_LABEL``.
 
     Args:
         features: The rows. Where they have windows, the batch's sequences are [B, W, L].
@@ -128,7 +128,7 @@ def _sequences(features: Sequence[Feature], pad_id: int, length: int | None) -> 
 def _windows(
     features: Sequence[Feature], pad_id: int, length: int | None, windows: int | None
 ) -> Batch:
-    """The windows of features, [B, W, L]; of windows that a text does not have all is padding."""
+    """The windows of features, [B, W, L]; those that a text does not have are all padding."""
     texts = [feature.windows() for feature in features]
     flat = _sequences([window for text in texts for window in text], pad_id, length)
     counts = np.array([len(text) for text in texts])
@@ -155,7 +155,7 @@ def _dataset(
     length: int | None,
     windows: int | None = None,
 ) -> tf.data.Dataset:
-    """The dataset of a generator of batches whose sequences are as ``feature``."""
+    """The dataset of a generator of batches of features like ``feature``."""
     for_tokens = ("input_ids", "attention_mask", "token_type_ids", *feature.token_targets)
     shape = [batch_size, windows, length] if feature.window_ends else [batch_size, length]
     signature = {name: tf.TensorSpec(shape, tf.int32) for name in for_tokens}
@@ -170,12 +170,12 @@ def _dtype(value: Any) -> type:
 
 
 class _Plan:
-    """Which features each step of training takes."""
+    """The features of each step of training."""
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, window: int) -> None:
         self.lengths = np.array(lengths)
         self.batch_size, self.seed = batch_size, seed
-        # No longer than an epoch, so that a feature is not sorted beside itself.
+        # No longer than an epoch, so that no batch has a feature twice.
         self.window = min(window, max(1, len(lengths) // batch_size))
         self._order = lru_cache(maxsize=2)(self._order_of_epoch)
         self._batches = lru_cache(maxsize=1)(self._batches_of_window)

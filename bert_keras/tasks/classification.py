@@ -8,12 +8,11 @@ from scipy.special import softmax
 from sklearn.metrics import confusion_matrix
 
 from bert_keras.errors import InputError
-from bert_keras.tasks.answering import Confusion, Mistake
+from bert_keras.tasks.answering import Confusion, Mistake, Outputs
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.metrics import accuracy, label_f1, macro_f1, matthews_correlation
 from bert_keras.tasks.reading import TextExample
 from bert_keras.tasks.registry import register
-from bert_keras.tasks.running import Outputs
 from bert_keras.tasks.task import Prediction
 from bert_keras.tasks.texts import TextTask, in_order, label_of, logits_of, shown
 
@@ -63,7 +62,7 @@ class Classification(TextTask):
         """The task over these labels.
 
         Raises:
-            InputError: When there is one alone, so that there is nothing to learn, or the
+            InputError: When there is only one, so that there is nothing to learn, or the
                 positive one is not among them.
         """
         if len(labels) < 2:
@@ -76,7 +75,7 @@ class Classification(TextTask):
         return task
 
     def _measured_labels(self) -> Sequence[str]:
-        """The labels whose F1 is measured, beside the mean of all."""
+        """The labels whose own F1 is measured."""
         if not self.positive_label:
             return self.labels if len(self.labels) == 2 else ()
         if self.positive_label not in self.labels:

@@ -1,4 +1,4 @@
-"""A model's answers and their score."""
+"""A model's answers and their scores."""
 
 import logging
 from collections.abc import Sequence
@@ -7,11 +7,10 @@ from typing import Any
 
 from bert_keras.errors import InputError
 from bert_keras.modeling.model import BertModel
-from bert_keras.tasks.answering import AnsweringTask, Confusion, Mistake
+from bert_keras.tasks.answering import Advance, AnsweringTask, Confusion, Mistake, run_model
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import and_more
 from bert_keras.tasks.registry import task_of
-from bert_keras.tasks.running import Advance, run_model
 from bert_keras.tasks.summary import long_texts, warn_of_unknown
 from bert_keras.tasks.task import Prediction, Task
 
@@ -20,7 +19,7 @@ _logger = logging.getLogger("bert_keras")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model's answers to labelled examples are worth.
+    """The scores of a model's answers to labelled examples.
 
     Attributes:
         metrics: Losses and metrics by name; shares are fractions.
@@ -38,7 +37,7 @@ class Evaluation:
 
 
 def evaluate(model: BertModel, source: str, batch_size: int = 32, **settings: Any) -> Evaluation:
-    """Scores a model on labelled examples.
+    """Score a model on labelled examples.
 
     Args:
         model: A model with a task's head, and its tokenizer.
@@ -83,15 +82,14 @@ def predict(
 ) -> list[Prediction]:
     """A model's answers to texts, or to pairs of texts.
 
-    A text without a token is answered, too, as exported models do: by what the model makes of the
-    special tokens alone.
+    A text without a token is answered too, from the special tokens alone, as exported models do.
 
     Args:
         model: A model with a task's head, and its tokenizer.
         texts: One text or several; the questions, where the task is to find answers.
         text_pairs: The second texts, as many; the texts in which the answers stand.
-        batch_size: Sequences in a batch, which the answers do not depend on.
-        on_progress: Told of (sequences done, sequences in all).
+        batch_size: Sequences in a batch; the answers do not depend on it.
+        on_progress: Called with the sequences done so far and their total number.
         **settings: Fields of the task, such as ``max_seq_length``.
 
     Returns:
@@ -120,7 +118,7 @@ def answering(task: Task) -> AnsweringTask:
     """The task, if its models answer texts.
 
     Raises:
-        InputError: When they do not; names what does.
+        InputError: When they do not.
     """
     if not isinstance(task, AnsweringTask):
         raise task.no_answers()
@@ -128,7 +126,7 @@ def answering(task: Task) -> AnsweringTask:
 
 
 def answer(
-    model: Any,
+    model: BertModel,
     task: AnsweringTask,
     examples: Sequence[Any],
     batch_size: int = 32,
@@ -141,7 +139,7 @@ def answer(
 
 
 def answer_rows(
-    model: Any,
+    model: BertModel,
     task: AnsweringTask,
     examples: Sequence[Any],
     batch_size: int = 32,
@@ -149,7 +147,7 @@ def answer_rows(
 ) -> list[Prediction | None]:
     """The model's answer to each row of a file; None, with a warning, where it has no text.
 
-    A row without text has not one token; a pair is one where either half has none.
+    A row is without text if it has no token; a pair, if either half has none.
     """
     features = _features(model, task, examples)
     empty = {feature.example for feature in features if not feature.has_text()}
@@ -167,8 +165,8 @@ def answer_rows(
     return [found.get(number) for number in range(len(examples))]
 
 
-def _features(model: Any, task: Task, examples: Sequence[Any]) -> list[Feature]:
-    """The sequences of examples; says how many texts are too long or not known to the model."""
+def _features(model: BertModel, task: Task, examples: Sequence[Any]) -> list[Feature]:
+    """The sequences of examples; logs how many texts are too long or unknown to the model."""
     features = task.features(examples, model.tokenizer_or())
     warn_of_unknown(task, examples, features, model.tokenizer_or())
     if said := long_texts(task, features):

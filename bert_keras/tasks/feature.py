@@ -1,4 +1,4 @@
-"""What a model reads of an example."""
+"""The sequences that a model reads of an example."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ class Feature:
         window_ends: Where the ids hold several windows of a text that get one answer together: the
             end of each in ``input_ids``. Empty where the ids are one sequence.
         lengths: The tokens of each of the one or two texts that are read.
-        tokens: The number of the example's own tokens; 0 where nothing is cut off by the task.
+        tokens: The number of the example's own tokens; 0 where the task cuts nothing off.
         left_out: The number of those that are not read.
         targets: What is to be predicted for the sequence: a number, or a vector of one length.
         token_targets: What is to be predicted for each token; padded with ``IGNORED_LABEL``.
@@ -64,5 +64,5 @@ class Feature:
         ]
 
     def has_text(self) -> bool:
-        """Tell whether each of the one or two texts has a token beside the special ones."""
+        """Tell whether each of the one or two texts has a token of its own."""
         return all(self.lengths)

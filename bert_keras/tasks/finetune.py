@@ -1,4 +1,4 @@
-"""Fine-tuning: a model, labelled examples and a recipe in, a model for the task out."""
+"""Fine-tuning: from a model, labelled examples and a recipe to a model for the task."""
 
 import json
 from collections import Counter
@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from bert_keras.config import FinetuneConfig, FinetuneTrainConfig
 from bert_keras.errors import InputError
+from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.random import fold_in
 from bert_keras.saving import load, save
 from bert_keras.saving.run_state import CHECKPOINTS_FOLDER, steps_in
@@ -44,9 +45,9 @@ def finetune(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     on_data: Callable[[str], None] | None = None,
 ) -> Path:
-    """Fine-tunes a model on labelled examples (Devlin et al. 2018, section 3.2).
+    """Fine-tune a model on labelled examples (Devlin et al. 2018, section 3.2).
 
-    The same call on the same work directory goes on from the newest checkpoint; on a finished
+    The same call on the same work directory resumes from the newest checkpoint; for a finished
     run it returns at once.
 
     Args:
@@ -59,7 +60,7 @@ def finetune(
         train: The training examples; by default the recipe's ``data.train``.
         dev: The dev examples; by default the recipe's ``data.dev``.
         callbacks: Keras callbacks.
-        on_data: Told, before training, what there is to learn from: a few lines.
+        on_data: Called before training with a few lines on the examples.
 
     Returns:
         The directory of the trained model.
@@ -68,7 +69,7 @@ def finetune(
         InputError: When data, model, config and work directory do not fit together; names the
             row of a bad example.
         Interrupted: After Ctrl-C or SIGTERM, once the state is saved.
-        Diverged: When the loss is no number or has blown up, and ``watch`` says to stop.
+        Diverged: When the loss is not a number or has blown up, and ``watch`` says to stop.
 
     Example:
         >>> config = load_toml(FinetuneConfig, "finetune.toml", ["train.steps=2"])
@@ -99,7 +100,7 @@ class _Data:
 
     @cached_property
     def description(self) -> dict[str, Any]:
-        """Tells these examples from any others, wherever they lie."""
+        """The identity of the examples, wherever they lie."""
         sides = {
             name: {"examples": len(examples), "sha256": _digest(examples)}
             for name, examples in (("train", self.train), ("dev", self.dev))
@@ -108,7 +109,7 @@ class _Data:
 
 
 def _read(config: FinetuneConfig, task: Task) -> _Data:
-    """Reads the examples; the dev ones from their own file, or held out by hash."""
+    """Read the examples; the dev ones from their own file, or held out by hash."""
     data = config.data
     if not config.model.init:
         raise InputError("no model to start from: pass --model MODEL or set model.init")
@@ -137,9 +138,10 @@ def _train(
     check_batches(run.strategy, config.train, [config.train.batch_size])
     best_metric = task.metric(config.train.best_metric, data.dev)
     model = _start_model(run, config, task)
-    features = task.features(data.train, model.tokenizer)
-    dev_features = task.features(data.dev, model.tokenizer)
-    warn_of_unknown(task, data.train, features, model.tokenizer)
+    tokenizer = model.tokenizer_or()
+    features = task.features(data.train, tokenizer)
+    dev_features = task.features(data.dev, tokenizer)
+    warn_of_unknown(task, data.train, features, tokenizer)
     if on_data:
         on_data(summarize(task, data.train, data.dev, features))
     if config.train.class_weights == "balanced":
@@ -167,14 +169,14 @@ def _train(
             save(model, path)
 
 
-def _start_model(run: Run, config: FinetuneConfig, task: Task) -> Any:
+def _start_model(run: Run, config: FinetuneConfig, task: Task) -> BertModel:
     """The model that the run starts from, on the strategy's devices."""
     start = replace(config.model, init=run.start())
     with run.strategy.scope():
         return start_model(config.replace(model=start), task)
 
 
-def _optimizer(run: Run, config: FinetuneConfig, model: Any) -> Any:
+def _optimizer(run: Run, config: FinetuneConfig, model: BertModel) -> keras.Optimizer:
     train = config.train
     rates = layer_rates(model.config.num_hidden_layers, config.optimizer.layer_decay)
     with run.strategy.scope():
@@ -182,22 +184,22 @@ def _optimizer(run: Run, config: FinetuneConfig, model: Any) -> Any:
 
 
 def _batches(
-    run: Run, config: FinetuneConfig, task: Task, features: list[Feature], model: Any
+    run: Run, config: FinetuneConfig, task: Task, features: list[Feature], model: BertModel
 ) -> Callable[[int], tf.data.Dataset]:
-    """From a step to this host's batches from there on."""
-    train, host = config.train, host_of(run.strategy)
+    """A function from a step to this host's batches from there on."""
+    train, host, tokenizer = config.train, host_of(run.strategy), model.tokenizer_or()
     seed = fold_in(train.seed, "order")
     length = task.max_seq_length if train.jit_compile else None
     return lambda step: rows_of_host(
-        task.batches(features, model.tokenizer, train.batch_size, seed, step, length), host
+        task.batches(features, tokenizer, train.batch_size, seed, step, length), host
     )
 
 
-def _scored_again(workdir: Path, step: int, scores: "_DevScores") -> Any:
+def _scored_again(workdir: Path, step: int, scores: "_DevScores") -> BertModel:
     """The best model, whose folder was removed, from the checkpoint of its step.
 
     Raises:
-        InputError: When that is gone as well.
+        InputError: When the checkpoint is gone as well.
     """
     steps = steps_in(workdir / CHECKPOINTS_FOLDER)
     if step not in steps:
@@ -223,15 +225,15 @@ class _DevScores:
     def __call__(self, trainer: Trainer) -> dict[str, float]:
         return self.of(trainer.model)
 
-    def of(self, model: Any) -> dict[str, float]:
-        """The metrics of a model, which remembers the thresholds that were found with them."""
+    def of(self, model: BertModel) -> dict[str, float]:
+        """The metrics of a model, which keeps the thresholds that were found with them."""
         scores, _ = self.task.measure(model, self.examples, self.features, self.batch_size)
         model.other_config[self.task.remembered_key()] |= self.task.found(scores)
         return scores
 
 
 def _balanced(features: list[Feature], task: Task) -> list[Feature]:
-    """The features with weights by which every label counts as much as any other."""
+    """The features with weights that make every label count the same in total."""
     if not task.has_one_label:
         names = " or ".join(repr(name) for name, kind in TASKS.items() if kind.has_one_label)
         raise InputError(f"train.class_weights is for data.task = {names}. Received: {task.name!r}")
@@ -244,7 +246,7 @@ def _balanced(features: list[Feature], task: Task) -> list[Feature]:
 
 
 def _digest(examples: Sequence[Any]) -> str:
-    """The hash of the examples; where they were read is left out."""
+    """The hash of the examples, but for the places where they were read."""
     contents = [
         {name: value for name, value in asdict(example).items() if name != "where"}
         for example in examples

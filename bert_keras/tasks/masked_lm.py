@@ -1,4 +1,4 @@
-"""More masked-LM pre-training on the texts of a domain, before the task.
+"""Masked words: more pre-training on the texts of a domain before the task, and filling them in.
 
 Devlin et al. 2018, section 3.1, on single texts; Gururangan et al. 2020, section 3, for why.
 """
@@ -6,8 +6,9 @@ Devlin et al. 2018, section 3.1, on single texts; Gururangan et al. 2020, sectio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from bert_keras.config import MASKINGS, DataConfig
@@ -16,6 +17,7 @@ from bert_keras.data.masking import Masking
 from bert_keras.data.pretraining import make_masking
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForMaskedLM, BertForPreTraining
+from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.random import fold_in
 from bert_keras.objectives import mean_values, perplexity
 from bert_keras.tasks.batches import ordered_batches, training_batches
@@ -37,7 +39,7 @@ class MaskedLM(TextReader):
     theirs.
 
     Attributes:
-        masking: As in ``DataConfig``; a word is what the tokenizer says.
+        masking: As in ``DataConfig``; the tokenizer says what a word is.
         masking_rate: Likewise.
 
     Example:
@@ -62,7 +64,7 @@ class MaskedLM(TextReader):
         require("data.masking_rate must lie in [0, 1)", 0 <= rate < 1, rate)
 
     @classmethod
-    def is_of(cls, model: Any) -> bool:
+    def is_of(cls, model: BertModel) -> bool:
         """Tell whether a model has the masked-LM head."""
         return isinstance(model, (BertForMaskedLM, BertForPreTraining))
 
@@ -71,7 +73,7 @@ class MaskedLM(TextReader):
         return ()
 
     def features(self, examples: Sequence[TextExample], tokenizer: Tokenizer) -> list[Feature]:
-        """Pieces of the texts, each a sequence.
+        """A sequence for each piece of the texts.
 
         Raises:
             InputError: When there are texts but no token in any of them.
@@ -114,7 +116,11 @@ class MaskedLM(TextReader):
         return tf.data.Dataset.zip(steps, plain).map(mask).prefetch(tf.data.AUTOTUNE)
 
     def measure(
-        self, model: Any, examples: Sequence[Any], features: Sequence[Feature], batch_size: int = 32
+        self,
+        model: BertModel,
+        examples: Sequence[Any],
+        features: Sequence[Feature],
+        batch_size: int = 32,
     ) -> tuple[dict[str, float], list[Prediction]]:
         """Loss, accuracy and perplexity on masks that are always the same."""
         tokenizer = model.tokenizer_or()
@@ -128,7 +134,7 @@ class MaskedLM(TextReader):
         return means, []
 
     def no_answers(self) -> InputError:
-        """The command that has them."""
+        """The error that names the command for masked words."""
         return InputError("a masked-LM model gives no labels: use bert-keras fill-mask")
 
     def _masking(self, tokenizer: Tokenizer) -> Masking:
@@ -143,7 +149,7 @@ class MaskedLM(TextReader):
 
 
 class _Mask:
-    """Masks the batch of a step."""
+    """The masking of a step's batch."""
 
     def __init__(self, masking: Masking, tokenizer: Tokenizer, batch_size: int, seed: int) -> None:
         self.masking, self.batch_size, self.seed = masking, batch_size, seed
@@ -158,3 +164,62 @@ class _Mask:
         )
         starts = tf.gather(tf.constant(self.starts), ids)
         return batch | self.masking(ids, batch["attention_mask"], draws, starts)
+
+
+class Candidate(NamedTuple):
+    """A word piece and its probability in [0, 1]."""
+
+    token: str
+    score: float
+
+
+def fill_mask(
+    model: BertModel, text: str, top: int = 5, tokenizer: Tokenizer | None = None
+) -> list[list[Candidate]]:
+    """The likeliest word pieces for each [MASK] in a text.
+
+    Args:
+        model: A ``BertForMaskedLM`` or ``BertForPreTraining``.
+        text: Text with one [MASK] or more.
+        top: How many candidates to give for each.
+        tokenizer: By default the one the model was loaded with.
+
+    Returns:
+        For each [MASK] in its order, ``top`` candidates, likeliest first.
+
+    Raises:
+        InputError: When there is no [MASK], no masked-LM head, or the text is too long.
+
+    Example:
+        >>> (candidates,) = fill_mask(load("model"), "a fine [MASK]", top=3)
+        >>> candidates[0].score >= candidates[1].score >= candidates[2].score
+        True
+    """
+    tokenizer = model.tokenizer_or(tokenizer)
+    if not hasattr(model, "masked_lm_head"):
+        raise InputError(f"a {type(model).__name__} has no masked-LM head to fill masks with")
+    if top < 1:
+        raise InputError(f"top must be at least 1. Received: {top}")
+    encoding = tokenizer.encode(text)
+    ids, longest = encoding.input_ids, model.config.max_position_embeddings
+    if len(ids) > longest:
+        raise InputError(f"the text has {len(ids)} tokens, but the model reads {longest} at most")
+    positions = [index for index, piece in enumerate(ids) if piece == tokenizer.mask_id]
+    if not positions:
+        mask = tokenizer.vocab[tokenizer.mask_id]
+        raise InputError(f"the text has no {mask} to fill. Received: {text!r}")
+    batch = {
+        "input_ids": tf.constant([ids], tf.int32),
+        "token_type_ids": tf.constant([encoding.token_type_ids], tf.int32),
+        "masked_lm_positions": tf.constant([positions], tf.int32),
+    }
+    logits = tf.cast(model(batch, training=False)["masked_lm_logits"][0], tf.float32)
+    # A model may have rows for more word pieces than its vocabulary names.
+    scores = tf.nn.softmax(logits[:, : tokenizer.vocab_size]).numpy()
+    if not np.isfinite(scores).all():
+        raise InputError("the model's weights are not finite numbers: its training went wrong")
+    best = np.argsort(-scores, axis=-1, kind="stable")[:, :top]
+    return [
+        [Candidate(tokenizer.vocab[piece], float(row[piece])) for piece in pieces]
+        for row, pieces in zip(scores, best, strict=True)
+    ]

@@ -8,22 +8,21 @@ import numpy as np
 from scipy.special import expit
 
 from bert_keras.errors import InputError
-from bert_keras.tasks.answering import Mistake
+from bert_keras.tasks.answering import Mistake, Outputs
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.metrics import multi_label_scores
 from bert_keras.tasks.reading import LABEL_SEPARATOR, TextExample
 from bert_keras.tasks.registry import register
-from bert_keras.tasks.running import Outputs
 from bert_keras.tasks.task import Prediction
 from bert_keras.tasks.texts import TextTask, in_order, label_of, logits_of, shown
 
-THRESHOLD = 0.5  # of the probability from which on a label is given
+THRESHOLD = 0.5  # the least probability of a label that is given
 
 
 @register
 @dataclass(frozen=True, kw_only=True)
 class MultiLabel(TextTask):
-    """Any number of labels, none too; answers are ``{"labels", "scores"}``.
+    """Any number of labels, even none; answers are ``{"labels", "scores"}``.
 
     Example:
         >>> task = MultiLabel(label_separator="|")
@@ -79,13 +78,13 @@ class MultiLabel(TextTask):
     def score(
         self, examples: Sequence[TextExample], predictions: Sequence[Prediction]
     ) -> dict[str, float]:
-        """F1 over all labels and as the labels' mean, and how often the whole set is right."""
+        """F1 over all labels, the mean of the labels' F1, and the share of sets that are right."""
         expected = np.array([self.target(example) for example in examples])
         given = np.array([[int(name in p["labels"]) for name in self.labels] for p in predictions])
         return multi_label_scores(expected, given)
 
     def decisions(self, prediction: Prediction) -> list[Any]:
-        """Of each label whether it is given."""
+        """Whether each label is given."""
         return [label in prediction["labels"] for label in prediction["scores"]]
 
     def row(self, example: TextExample, prediction: Prediction) -> list[str]:

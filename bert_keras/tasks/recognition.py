@@ -1,4 +1,4 @@
-"""Recognition of tag schemes, from all tags together."""
+"""The scheme that tags are in, recognized from all of them together."""
 
 import logging
 import re
@@ -59,8 +59,8 @@ def scheme_of_data(examples: Sequence[TaggedExample]) -> Scheme:
             return SCHEMES["plain"]
         stray = next(tag for tag in inner if tag not in typed)
         raise InputError(
-            f"{_place(examples, stray)}: a tag beside others such as {min(typed)!r} must be O or "
-            f"B-TYPE, I-TYPE and the like{_ONLY_LABELS}. Received: {stray!r:.80}"
+            f"{_place(examples, stray)}: among tags such as {min(typed)!r}, every tag must be O or "
+            f"like B-TYPE and I-TYPE{_ONLY_LABELS}. Received: {stray!r:.80}"
         )
     possible = _possible(typed)
     if not possible:
@@ -75,8 +75,8 @@ def scheme_of_data(examples: Sequence[TaggedExample]) -> Scheme:
 def scheme_of_labels(labels: Sequence[str]) -> Scheme:
     """The scheme that a model's labels are in; of several the one with the fewest letters.
 
-    IOB1 and IOB2 have the same labels and are decoded alike. Labels without letters, as published
-    models have them, mark entities where O is among them.
+    IOB1 and IOB2 have the same labels and are decoded the same way. Labels without letters, as
+    published models have them, mark entities where O is among them.
     """
     inner = {label for label in labels if label != OUTSIDE}
     typed = {label for label in inner if is_typed(label)}
@@ -118,7 +118,7 @@ def _bare_scheme(examples: Sequence[TaggedExample], inner: set[str]) -> Scheme:
 
 
 def _check_form(examples: Sequence[TaggedExample], inner: dict[str, int]) -> None:
-    """Refuses tags that mark entities in another way."""
+    """Refuse tags that mark entities in a form that is not known."""
     bracket = next((tag for tag in inner if _BRACKET.fullmatch(tag)), None)
     if bracket:
         raise InputError(
@@ -159,13 +159,13 @@ def describe(scheme: Scheme, examples: Sequence[TaggedExample]) -> str:
 def in_scheme(
     scheme: Scheme, examples: list[TaggedExample], source: str, is_certain: bool
 ) -> list[TaggedExample]:
-    """The examples with their tags in a scheme; tags of another are converted, which is said.
+    """The examples with their tags in a scheme; tags of another are converted, which is logged.
 
     Args:
         scheme: The scheme.
         examples: The sentences of a file.
         source: Its name.
-        is_certain: Whether it may not be another scheme with the same letters, as IOB1 and IOB2.
+        is_certain: Whether it is known from others with the same letters, as IOB1 and IOB2 are.
 
     Raises:
         InputError: When one marks entities and the other does not.
@@ -199,7 +199,7 @@ def in_scheme(
 
 
 def note_on_breaches(scheme: Scheme, examples: Sequence[TaggedExample]) -> None:
-    """Says how many sentences do not follow a scheme to the letter."""
+    """Log how many sentences do not follow a scheme to the letter."""
     wrong = breaches(scheme, examples) if scheme.has_entities else []
     if wrong:
         _logger.warning(

@@ -1,4 +1,4 @@
-"""Which tasks there are, and which one a recipe names or a model is for."""
+"""The tasks that there are, and the one that a recipe names or a model is for."""
 
 from dataclasses import fields, replace
 from typing import Any, TypeVar
@@ -22,7 +22,7 @@ Kind = TypeVar("Kind", bound=type[Task])
 
 
 def register(kind: Kind) -> Kind:
-    """Make a task known by its name, to recipes, and by its class of models.
+    """Make a task known by its name to recipes, and by its class of models.
 
     A class decorator; it stands above ``@dataclass``.
 

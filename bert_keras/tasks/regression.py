@@ -13,12 +13,11 @@ from scipy.special import expit
 
 from bert_keras.errors import InputError
 from bert_keras.modeling.finetuning import label_names
-from bert_keras.tasks.answering import Mistake
+from bert_keras.tasks.answering import Mistake, Outputs
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.metrics import pearson, spearman
 from bert_keras.tasks.reading import LABEL_SEPARATOR, TextExample
 from bert_keras.tasks.registry import register
-from bert_keras.tasks.running import Outputs
 from bert_keras.tasks.task import Prediction
 from bert_keras.tasks.texts import TextTask, label_of, logits_of, shown
 

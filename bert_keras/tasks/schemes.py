@@ -1,4 +1,4 @@
-"""Tag schemes: what the letters before a tag's type say of the entity that its word is in.
+"""Tag schemes: how the letter before a tag's type marks where an entity begins and ends.
 
 Ramshaw and Marcus (1995) have IOB1, Tjong Kim Sang and Veenstra (1999) IOB2, IOE1 and IOE2, Ratinov
 and Roth (2009) BILOU.
@@ -34,8 +34,8 @@ class Scheme:
 
     Attributes:
         name: Its name.
-        letters: The letters that it has beside O: B begins an entity, I and M go on, E and L end
-            it, S and U are a whole one.
+        letters: The letters that it has beside O: B begins an entity, I and M continue it, E and L
+            end it, S and U are a whole one.
         strict: seqeval's class for its strict mode; None where it has none.
         has_entities: Whether its tags are more than a label for each word.
     """
@@ -48,7 +48,7 @@ class Scheme:
     def standard(self, tag: str) -> str:
         """A tag in the letters of seqeval's default mode: B, I, E, S and O.
 
-        A label without a type beside others that have one ("[CLS]", "X") is outside.
+        A label without a type among others that have one ("[CLS]", "X") is outside.
         """
         if tag == OUTSIDE:
             return tag
@@ -81,7 +81,7 @@ class Scheme:
     def tag_of(
         self, span: Span, start: int, end: int, before: Span | None, after: Span | None
     ) -> str:
-        """The tag of what stands from ``start`` to ``end`` in an entity between two others."""
+        """The tag of the words from ``start`` to ``end`` in an entity between two others."""
         begins, ends = start <= span.start, end >= span.end
         if self.name == "IOB1":  # a B only parts entities that touch
             begins &= before is not None and before.end == span.start and before.label == span.label
@@ -90,7 +90,7 @@ class Scheme:
         return self._tag(self._letter(begins, ends), span.label)
 
     def follows(self, tags: Sequence[str]) -> bool:
-        """Tell whether tags are just as the scheme has them."""
+        """Tell whether tags follow the scheme to the letter."""
         return self.write(self.spans(tags), len(tags)) == list(tags)
 
     def spread(self, tag: str, count: int) -> list[str]:
@@ -105,9 +105,9 @@ class Scheme:
         return [first, *[inner] * (count - 2), last]
 
     def inside(self, left: str, right: str) -> str:
-        """The tag of a word that nobody has read between two others.
+        """The tag of a word that was not read, between two others.
 
-        It goes on with their entity where they are in the same, else it is outside.
+        It continues their entity where both are in the same one; else it is outside.
         """
         first, last = self.standard(left), self.standard(right)
         if not self.has_entities or last[0] not in "IE" or first[0] not in "BI":
@@ -127,10 +127,10 @@ class Scheme:
         return (*outside, *(self._tag(letter, name) for name in types for letter in self.letters))
 
     def _letter(self, begins: bool, ends: bool) -> str:
-        wanted = "SUBEL" if begins and ends else "BSU" if begins else "EL" if ends else ""
+        possible = "SUBEL" if begins and ends else "BSU" if begins else "EL" if ends else ""
         if begins and ends and not set("SU") & set(self.letters):
-            wanted = "BE"
-        return next((x for x in (*wanted, *_INNER) if x in self.letters), "")
+            possible = "BE"
+        return next((x for x in (*possible, *_INNER) if x in self.letters), "")
 
     def _tag(self, letter: str, label: str) -> str:
         if not self.letters:

@@ -1,4 +1,4 @@
-"""Span question answering: where in a text the answer stands (Devlin et al. 2018, 4.2 and 4.3)."""
+"""Span question answering: the answer's place in a text (Devlin et al. 2018, 4.2 and 4.3)."""
 
 import logging
 import math
@@ -11,14 +11,13 @@ import numpy as np
 from bert_keras.config.checks import at_least
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForQuestionAnswering
-from bert_keras.tasks.answering import AnsweringTask, Mistake
+from bert_keras.modeling.model import BertModel
+from bert_keras.tasks.answering import AnsweringTask, Mistake, Outputs
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.metrics import counts_characters
 from bert_keras.tasks.reading import QuestionExample, read_question_examples
 from bert_keras.tasks.registry import register
-from bert_keras.tasks.running import Outputs
-from bert_keras.tasks.span_answers import Origin, best_answers
-from bert_keras.tasks.span_scores import is_right, right_answers, span_scores
+from bert_keras.tasks.span_answers import Origin, best_answers, is_right, right_answers, span_scores
 from bert_keras.tasks.task import Prediction, Task
 from bert_keras.tasks.windows import best_windows, cut_windows
 from bert_keras.tokenization import Encoding, SequenceTemplate, Tokenizer
@@ -26,14 +25,14 @@ from bert_keras.tokenization import Encoding, SequenceTemplate, Tokenizer
 _logger = logging.getLogger("bert_keras")
 
 Targets = tuple[int, int]
-_PASSED_OVER: Targets = (-1, -1)  # a place outside every sequence has no part in the loss
+_NOT_LEARNED: Targets = (-1, -1)  # a place outside every sequence does not count in the loss
 _NO_ANSWER: Targets = (0, 0)  # the place of the sequence's own token, BERT's [CLS]
 
 
 @register
 @dataclass(frozen=True, kw_only=True)
 class Span(AnsweringTask):
-    """The answer to a question, cut out of the text behind it.
+    """The answer to a question, cut out of the text after it.
 
     Answers are ``{"answer", "start", "end", "score", "no_answer_score", "nbest"}``: the answer
     and its half-open range of characters in the text, both empty where there is none; its
@@ -46,7 +45,7 @@ class Span(AnsweringTask):
         doc_stride: Tokens from the start of one window of a long text to that of the next.
         max_question_length: Longest question in tokens; it is cut at its end.
         max_answer_length: Longest answer in tokens.
-        n_best: How many answers, starts and ends are looked at.
+        n_best: How many answers, starts and ends are considered.
         no_answer_threshold: A question has no answer when ``no_answer_score`` is greater: how much
             likelier than the best answer "no answer" must be, in logits (section 4.3). Infinite
             when every question has one (SQuAD 1.1); left out of a recipe, else the dev's best.
@@ -87,8 +86,8 @@ class Span(AnsweringTask):
         at_least("data.max_answer_length", self.max_answer_length, 1)
 
     @classmethod
-    def default_length(cls, model: Any) -> int:
-        """What the model reads, but no more than a window of the task."""
+    def default_length(cls, model: BertModel) -> int:
+        """The length that the model reads, but no more than a window of the task."""
         return min(super().default_length(model), cls.max_seq_length)
 
     def from_text(self, text: str, text_pair: str | None = None) -> QuestionExample:
@@ -107,8 +106,8 @@ class Span(AnsweringTask):
         by_characters = sum(counts_characters(example.context) for example in examples)
         if by_characters:
             _logger.info(
-                "%s: %s of %s questions are on texts that do not write words apart: answers are "
-                "compared by characters there, as CMRC 2018's scorer does",
+                "%s: %s of %s questions are on texts that do not write words apart: their answers "
+                "are compared by characters, as CMRC 2018's scorer does",
                 source, f"{by_characters:,}", f"{len(examples):,}",
             )  # fmt: skip
         return examples
@@ -149,16 +148,16 @@ class Span(AnsweringTask):
         return example.context
 
     def labels_of(self, examples: Sequence[QuestionExample]) -> tuple[str, ...]:
-        """None."""
+        """No labels; an example without an answer is refused."""
         for example in examples:
             right_answers(example)
         return ()
 
     def features(self, examples: Sequence[QuestionExample], tokenizer: Tokenizer) -> list[Feature]:
-        """The windows of each text, each behind its question.
+        """The windows of each text, each after its question.
 
-        An answer that does not stand where the data say is looked for nearby. One that is nowhere
-        in the text is not trained on, as officially; a warning names it.
+        An answer that is not where the data say is looked for nearby. One that is nowhere in the
+        text is not trained on, as in the original; a warning names it.
         """
         questions = tokenizer.encode_batch([example.question for example in examples])
         contexts = list(dict.fromkeys(example.context for example in examples))
@@ -212,7 +211,7 @@ class Span(AnsweringTask):
         owners = best_windows(np.arange(len(text_ids)), len(text_ids), room, self.doc_stride)
         tokens = None if answer is None else _tokens_of(answer, offsets)
         for window, (start, end) in enumerate(windows):
-            place = _PASSED_OVER
+            place = _NOT_LEARNED
             if tokens is not None:
                 inside = start <= tokens[0] and tokens[1] < end
                 shift = before - start

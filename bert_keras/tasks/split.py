@@ -17,11 +17,11 @@ _SHOWN = 10  # labels in a message
 def hold_out(
     task: Task, examples: Sequence[Any], fraction: float, stratify: bool = False
 ) -> tuple[list[Any], list[Any]]:
-    """Parts examples into those to learn from and those held out.
+    """Split examples into those to learn from and those held out.
 
     An example is held out when the hash of its text, a number in [0, 1), lies under the fraction.
-    Examples of one text stay together. A label that no example would be left of keeps the one of
-    the highest hash, with its like.
+    Examples of one text stay together. A label that would have no example left keeps the one of the
+    highest hash, with all examples of that text.
 
     Args:
         task: Says what an example's text and labels are.
@@ -55,7 +55,7 @@ def hold_out(
 
 
 def check_labels(task: Task, train: Sequence[Any], dev: Sequence[Any]) -> None:
-    """Looks for labels that one of the two sides lacks.
+    """Warn of labels that one of the two sides lacks.
 
     Raises:
         InputError: When a dev example has no label, or one that the task does not know, so that no
@@ -109,7 +109,7 @@ def _stratified(
 def _keep_one_of_each(
     hashes: Sequence[int], labels: Sequence[tuple[str, ...]], held_out: set[int]
 ) -> list[str]:
-    """Takes texts out of ``held_out`` until every label has one outside; returns those labels."""
+    """Remove texts from ``held_out`` until every label has one outside; gives those labels."""
     pairs = sorted(zip(hashes, labels, strict=True), reverse=True)
     learned = {label for number, names in pairs if number not in held_out for label in names}
     kept = []

@@ -1,7 +1,6 @@
 """The model that fine-tuning starts from."""
 
 from dataclasses import replace
-from typing import Any
 
 from bert_keras.arithmetic import for_training
 from bert_keras.config import FinetuneConfig, FinetuneModelConfig
@@ -11,7 +10,7 @@ from bert_keras.modeling.random import fold_in, kernel_initializer
 from bert_keras.tasks.task import Task
 
 
-def start_model(config: FinetuneConfig, task: Task) -> Any:
+def start_model(config: FinetuneConfig, task: Task) -> BertModel:
     """The model of ``model.init`` with a new head for the task.
 
     Packed, so that nothing is computed for padding, unless XLA is to compile the step.
@@ -39,7 +38,7 @@ def start_model(config: FinetuneConfig, task: Task) -> Any:
             f"data.max_seq_length is {task.max_seq_length}, but {settings.init} reads {longest} "
             f"tokens at most; set data.max_seq_length={longest} or less"
         )
-    model = _with_changes(model, settings, arguments)
+    model = _with_changes(model, settings)
     if settings.head_initializer_range is not None:
         _draw_head(model, settings.head_initializer_range, config.train.seed)
     _freeze(model, settings.frozen_layers)
@@ -47,7 +46,7 @@ def start_model(config: FinetuneConfig, task: Task) -> Any:
 
 
 def layer_rates(layers: int, decay: float) -> dict[str, float]:
-    """What each layer's learning rate is multiplied with, by the beginning of its path.
+    """The factor of each layer's learning rate, by the beginning of its path.
 
     Args:
         layers: How many Transformer layers there are; the head and the pooler have the full rate.
@@ -59,28 +58,21 @@ def layer_rates(layers: int, decay: float) -> dict[str, float]:
     return rates | {"embeddings/": decay ** (layers + 1)}
 
 
-def _with_changes(
-    model: BertModel, settings: FinetuneModelConfig, arguments: dict[str, Any]
-) -> BertModel:
+def _with_changes(model: BertModel, settings: FinetuneModelConfig) -> BertModel:
     """The model with the recipe's dropout; with random weights if it says so."""
     rates = {
         name: value
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob")
         if (value := getattr(settings, name)) is not None
     }
-    if not rates and not settings.random_weights:
-        return model
     config = replace(model.config, **rates)
-    if not settings.random_weights:
-        return model.copy(config=config)
-    changed = type(model)(config, **arguments)
-    changed.tokenizer, changed.other_config = model.tokenizer, model.other_config
-    changed.report = model.report
-    return changed
+    if settings.random_weights:
+        return model.like(config=config, initialize=True)
+    return model.copy(config=config) if rates else model
 
 
 def _draw_head(model: BertModel, stddev: float, seed: int) -> None:
-    """Draws the kernels anew that the model's file did not have."""
+    """Draw the kernels anew that the model's file did not have."""
     for variable in model.trainable_variables:
         if variable.path in model.report.new and variable.path.endswith("kernel"):
             draw = kernel_initializer(stddev, fold_in(seed, variable.path))
@@ -88,7 +80,7 @@ def _draw_head(model: BertModel, stddev: float, seed: int) -> None:
 
 
 def _freeze(model: BertModel, layers: int | None) -> None:
-    """Takes the embeddings and the lowest layers out of what is trained."""
+    """Exclude the embeddings and the lowest layers from training."""
     if layers is None:
         return
     encoder = model.encoder

@@ -1,4 +1,4 @@
-"""What a run is about to learn from, in a few lines."""
+"""A few lines on the examples that a run learns from."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _SHOWN = 10  # labels
 def summarize(
     task: Task, train: Sequence[Any], dev: Sequence[Any], features: Sequence[Feature]
 ) -> str:
-    """Counts of examples and tokens, what was cut perhaps, and the labels by their number.
+    """The numbers of examples and tokens, of texts that are cut, and of each label.
 
     Args:
         task: The task, with its labels.
@@ -41,7 +41,7 @@ def summarize(
 def warn_of_unknown(
     task: Task, examples: Sequence[Any], features: Sequence[Feature], tokenizer: Tokenizer
 ) -> None:
-    """Warns when more than a few per cent of the texts' characters are [UNK] to the model.
+    """Warn when more than a few per cent of the texts' characters are [UNK] to the model.
 
     Args:
         task: The task.

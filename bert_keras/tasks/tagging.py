@@ -13,7 +13,7 @@ from sklearn.metrics import confusion_matrix
 from bert_keras.config.checks import one_of
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForTokenClassification
-from bert_keras.tasks.answering import AnsweringTask, Confusion, Mistake
+from bert_keras.tasks.answering import AnsweringTask, Confusion, Mistake, Outputs
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.metrics import entity_scores, label_scores
 from bert_keras.tasks.reading import (
@@ -32,10 +32,13 @@ from bert_keras.tasks.recognition import (
     scheme_of_labels,
 )
 from bert_keras.tasks.registry import register
-from bert_keras.tasks.running import Outputs
 from bert_keras.tasks.schemes import OUTSIDE, SCHEMES, Scheme, is_typed, type_of
-from bert_keras.tasks.tagging_answers import sentence_answer, shown_answer, surest_mistake
-from bert_keras.tasks.tagging_features import sentence_features
+from bert_keras.tasks.tagging_sentences import (
+    sentence_answer,
+    sentence_features,
+    shown_answer,
+    surest_mistake,
+)
 from bert_keras.tasks.task import Prediction, Task
 from bert_keras.tokenization import Tokenizer
 
@@ -52,8 +55,8 @@ class Tagging(AnsweringTask):
     probability of its tags; and of every word tag, range and probability. Tags of the scheme
     ``plain`` mark no entities, and the answer has none.
 
-    A word with CJK characters is learned and answered as raw text has it, a part for each of them,
-    so that words and raw text have the same entities; tags and scores are of the whole words.
+    A word with CJK characters is learned and answered character by character, as raw text is, so
+    that words and raw text have the same entities; tags and scores are of the whole words.
 
     Texts longer than ``max_seq_length`` are cut into windows that overlap by a quarter; a word is
     answered where it has the most context, and trained on there alone.
@@ -63,7 +66,7 @@ class Tagging(AnsweringTask):
             (``"FORM"``) or a header; of JSON lines and data sets the field. Left out, it is found.
         tag_column: The same for the tags, by default the last column or UPOS; ``"MISC:NER"`` is a
             key in CoNLL-U's MISC.
-        text_column: The column of raw text, which is answered only.
+        text_column: The column of raw text, for prediction alone.
         header: Whether the first row of a table of raw text is its header.
         tag_scheme: How the model's tags mark entities, one of ``SCHEMES``: ``"IOB1"``, ``"IOB2"``,
             ``"IOE1"``, ``"IOE2"``, ``"BIOES"``, ``"BMES"``, ``"BIOS"``, ``"BILOU"``, ``"IO"`` (a
@@ -160,11 +163,11 @@ class Tagging(AnsweringTask):
         return replace(self, tag_scheme=scheme.name)
 
     def read_texts(self, source: str) -> list[TaggedExample]:
-        """Raw texts, a line or a row each, or the words of a source that has them parted."""
+        """Raw texts, one a line or row, or the words of a source that has them split."""
         if not self.text_column and has_words(source, self.word_column):
             return read_tagged_examples(source, self.word_column, labelled=False)
         _logger.info(
-            "%s: raw text, whose words are parted at spaces and punctuation", shown_name(source)
+            "%s: raw text, whose words are split at spaces and punctuation", shown_name(source)
         )
         texts = read_text_examples(
             source, self.text_column, header=self.header, labels=None, labelled=False
@@ -220,9 +223,11 @@ class Tagging(AnsweringTask):
         features: Sequence[Feature],
         outputs: Sequence[Outputs],
     ) -> list[Prediction]:
-        """Tags and entities; a word without a piece goes on with the entity around it."""
+        """The tags and entities; a word without a piece continues the entity around it."""
         if self.scheme.name == "IO" and not self.tag_scheme:
-            _logger.info("the labels have no letters; a run of one of them is taken for an entity")
+            _logger.info(
+                "the labels have no letters; a run of the same label is taken for an entity"
+            )
         counts = [sum(map(len, example.parts)) for example in examples]
         best = [np.full(count, -1) for count in counts]
         scores = [np.zeros(count) for count in counts]
@@ -290,7 +295,7 @@ class Tagging(AnsweringTask):
         return [" ".join(example.text.split()), shown_answer(prediction)]
 
     def mistake(self, example: TaggedExample, prediction: Prediction) -> Mistake | None:
-        """The wrong tag that the model was surest of, with the words around."""
+        """The wrong tag that the model was surest of, with the words around it."""
         return surest_mistake(example.words, _tags(example), prediction)
 
 

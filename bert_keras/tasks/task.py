@@ -1,4 +1,4 @@
-"""What every fine-tuning task is: from rows of data to sequences, batches and a measure."""
+"""The interface of a fine-tuning task: from rows of data to sequences, batches and scores."""
 
 import math
 from abc import ABC, abstractmethod
@@ -21,20 +21,20 @@ Prediction = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Task(ABC):
-    """A kind of question that a fine-tuned BERT learns to answer (Devlin et al. 2018, section 3.2).
+    """A task that BERT is fine-tuned for (Devlin et al. 2018, section 3.2).
 
-    Its fields are also its keys of a recipe's ``[data]``, but for those ``not_in_recipes``. What
-    gives answers to texts is an ``AnsweringTask``.
+    Its fields are also its keys of a recipe's ``[data]``, but for those ``not_in_recipes``. A task
+    that gives answers to texts is an ``AnsweringTask``.
 
     Attributes:
         labels: The labels' names in the order of their numbers; empty where there are none.
         max_seq_length: Longest sequence of a feature, in tokens with the special ones.
-        group_by_length: Whether batches are made of sequences of like lengths: less padding for
-            attention, the only part that computes it, but batches that teach less.
-        name: What ``data.task`` calls it.
-        title: What its curves are called.
-        objective: How the names of its model's loss and accuracy begin.
-        unit: What its loss is measured in.
+        group_by_length: Whether batches are made of sequences of similar lengths: less padding for
+            attention, the only layer that computes it, but batches that teach less.
+        name: Its name in ``data.task``.
+        title: The title of its curves.
+        objective: The beginning of the names of its model's loss and accuracy.
+        unit: The unit of its loss.
         curves: The metrics on the dev examples that are drawn; ``*`` stands for anything.
         model_class: The class of its models.
         remembers: The fields that a model's ``config.json`` keeps.
@@ -82,7 +82,7 @@ class Task(ABC):
         return [self.best_metric]
 
     def adapted_to(self, examples: Sequence[Any]) -> Self:
-        """The task with the settings that the data it learns from decide."""
+        """The task with the settings that follow from the data it learns from."""
         return self
 
     def with_labels(self, labels: Sequence[str]) -> Self:
@@ -127,15 +127,15 @@ class Task(ABC):
         """
 
     def cut_by(self, pairs: bool = False) -> str:
-        """The settings that decide which part of a long example is read, for messages."""
+        """The settings that decide how much of a long example is read, for messages."""
         return f"max_seq_length = {self.max_seq_length}"
 
     def model_arguments(self) -> dict[str, Any]:
-        """What ``model_class`` is made of beside the architecture."""
+        """The constructor arguments of ``model_class`` besides the architecture."""
         return {"labels": self.labels} if self.labels else {}
 
-    def open_model(self, path: str | Path, **arguments: Any) -> Any:
-        """The model of a directory with a head for this task, which remembers the task's settings.
+    def open_model(self, path: str | Path, **arguments: Any) -> BertModel:
+        """The model of a directory with a head for this task, which keeps the task's settings.
 
         Args:
             path: A model of any kind that ``bert_keras.load`` opens.
@@ -161,7 +161,7 @@ class Task(ABC):
         """
 
     def found(self, scores: dict[str, float]) -> dict[str, Any]:
-        """The settings that an evaluation of the dev examples found; the model keeps them."""
+        """The settings that an evaluation of the dev examples determines; the model keeps them."""
         return {}
 
     def metric(self, name: str, dev: Sequence[Any]) -> str:
@@ -207,5 +207,5 @@ class Task(ABC):
         """The model's losses and metrics on labelled examples, and its answers to them, if any."""
 
     def no_answers(self) -> InputError:
-        """The error for who asks for answers of a task that gives none."""
+        """The error for a task whose models give no answers."""
         return InputError(f"a model of the task {self.name} gives no answers to predict")

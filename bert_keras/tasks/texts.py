@@ -1,4 +1,4 @@
-"""What the tasks have in common that give a text, or a pair of texts, one answer."""
+"""The base of the tasks that give a text, or a pair of texts, one answer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,14 +11,13 @@ from bert_keras.config.checks import at_least, one_of, require
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSequenceClassification
 from bert_keras.modeling.model import BertModel, SupervisedModel
-from bert_keras.tasks.answering import AnsweringTask
+from bert_keras.tasks.answering import AnsweringTask, Outputs
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import LABEL_SEPARATOR, LabelRules, TextExample, read_text_examples
-from bert_keras.tasks.running import Outputs
 from bert_keras.tasks.task import Task
 from bert_keras.tasks.windows import cut_windows, overlapping
 from bert_keras.tokenization import Tokenizer
-from bert_keras.tokenization.truncation import TRUNCATIONS
+from bert_keras.tokenization.template import TRUNCATIONS
 
 _SHOWN = 20  # labels in a message
 
@@ -28,7 +27,7 @@ class TextReader(Task):
     """A task whose examples are texts or pairs, from the columns of a table or data set.
 
     Attributes:
-        text_column: The column of the text, where its name is none of the known ones.
+        text_column: The column of the text, where its name is not one of the known ones.
         text_pair_column: The same for the second text of a pair.
         label_column: The same for the label. Columns of a table without a header are named by
             their number: ``"1"`` is the first.
@@ -79,14 +78,14 @@ class TextTask(TextReader, AnsweringTask):
     read in windows whose logits are averaged, in training as in prediction.
 
     Attributes:
-        labels: The labels in the order of their numbers; left out, those found in the data, sorted.
-            Lists of 0 and 1, transformers' multi-label format, are read by this order.
+        labels: The labels in the order of their numbers; by default those in the data, sorted.
+            Lists of 0 and 1, transformers' multi-label format, are read in this order.
         label_columns: The columns of a table that has one of 0 and 1 for each label. They name the
             labels, in this order.
         label_separator: What stands between several labels in a cell.
         ignore_labels: Labels whose rows are left out, of the training and the dev examples:
             ``["-"]`` for SNLI; ``""`` is an empty cell, ``"null"`` and ``"NaN"`` are JSON's.
-        truncation: Which part of a text is read that has more tokens: ``"head"``, its beginning;
+        truncation: Which part of a longer text is read: ``"head"``, its beginning;
             ``"tail"``, its end; ``"head_tail"``, a quarter from its beginning and the rest from its
             end (Sun et al. 2019, section 5.3.1).
         windows: Whether a longer text is read in several windows instead, each overlapping the one
@@ -146,14 +145,14 @@ class TextTask(TextReader, AnsweringTask):
         return replace(self, labels=labels, trained_on=some if pairs else "texts")
 
     def cut_by(self, pairs: bool = False) -> str:
-        """The length, and what is done about longer texts; windows are for single ones."""
+        """The length, and how longer texts are read; windows are for single texts."""
         if self.windows:
             return f"{super().cut_by()}, max_windows = {self.max_windows}"
         way_out = "" if pairs else "; data.windows = true reads texts in windows"
         return f"{super().cut_by()}, truncation = {self.truncation!r}{way_out}"
 
     def model_arguments(self) -> dict[str, Any]:
-        """Labels and problem type."""
+        """The labels and the problem type."""
         return super().model_arguments() | {"problem_type": self.problem_type}
 
     def read(self, source: str) -> list[TextExample]:
@@ -228,7 +227,7 @@ class TextTask(TextReader, AnsweringTask):
         return features
 
     def target(self, example: TextExample) -> Any:
-        """What the model is to predict for a labelled example."""
+        """The target of a labelled example."""
         raise NotImplementedError
 
     def label_number(self, label: str, where: str) -> int:
@@ -250,7 +249,7 @@ class TextTask(TextReader, AnsweringTask):
 def logits_of(features: Sequence[Feature], outputs: Sequence[Outputs]) -> np.ndarray:
     """The logits of all examples, float64 [N, labels].
 
-    Where windows of a text are features of their own, they are their mean.
+    Where windows of a text are features of their own, it is their mean.
     """
     logits = np.array([output["logits"] for output in outputs], np.float64)
     examples = [feature.example for feature in features]
@@ -277,7 +276,7 @@ def label_of(example: TextExample) -> str:
 
 
 def in_order(labels: Sequence[str]) -> tuple[str, ...]:
-    """Different labels in their order: numbers by value, other names by the alphabet."""
+    """The different labels in order: numbers by value, other names by the alphabet."""
     names = set(labels)
     if all(name.removeprefix("-").isdecimal() for name in names):
         return tuple(sorted(names, key=lambda name: (int(name), name)))  # 1 and 01 are two

@@ -1,4 +1,4 @@
-"""What the tokenizer does to letters before it looks words up: part of every model and corpus."""
+"""The normalisation of letters before words are looked up: part of every model and corpus."""
 
 import dataclasses
 import logging
@@ -48,7 +48,7 @@ class Casing:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """A casing from the keys of a ``tokenizer_config.json``; other keys are passed over."""
+        """A casing from the keys of a ``tokenizer_config.json``; other keys are ignored."""
         names = [field.name for field in dataclasses.fields(cls)]
         return cls(**{name: values[name] for name in names if name in values})
 
@@ -63,7 +63,7 @@ class Casing:
 
     @property
     def drops_marks(self) -> bool:
-        """Tell whether combining marks are dropped."""
+        """Whether combining marks are dropped."""
         return self.do_lower_case if self.strip_accents is None else self.strip_accents
 
     def normalizer(self) -> normalizers.Normalizer:
@@ -77,11 +77,11 @@ class Casing:
 
 
 def guess_casing(vocab: Iterable[str], where: Path) -> Casing:
-    """The casing of a vocabulary that comes without a word on it; logged with the reason.
+    """The casing of a vocabulary where no file names it; logged with the reason.
 
     Words with capitals need single capital letters in the vocabulary, or they become [UNK]. So it
-    is cased where those stand beside the small ones. Whole words decide where there are no
-    letters at all. Tokens in brackets, such as ``[MASK]`` or ``<S>``, are no words.
+    is cased where it has those of many small ones. Whole words decide where there are no letters
+    at all. Tokens in brackets, such as ``[MASK]`` or ``<S>``, do not count as words.
 
     Args:
         vocab: The word pieces.
@@ -105,7 +105,7 @@ def guess_casing(vocab: Iterable[str], where: Path) -> Casing:
 
 
 def say_casing(where: Path, casing: Casing, reason: str) -> None:
-    """Log which casing was taken where no file names it, why, and the way to the other."""
+    """Log the casing that was found where no file names it, why, and the way to the other."""
     other = next(name for name in CASINGS if name != casing.name)
     _logger.info(
         "%s: casing taken as %s: %s (else: convert --%s)", where, casing.name, reason, other

@@ -1,34 +1,35 @@
-"""Much text at once: every distinct chunk of it goes through the tokenizer once."""
+"""Fast tokenization of much text: every distinct chunk goes through the tokenizer once."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-# What is remembered is forgotten all at once beyond these, so that memory stays bounded.
+# Beyond these the table is emptied, so that memory stays bounded.
 _MAX_CHUNKS = 250_000
 _MAX_CHARACTERS = 8_000_000
 
-_PART_CHARACTERS = 1 << 18
+_BLOCK_CHARACTERS = 1 << 18
 
 # The Chinese characters in common use, for a class in a pattern; each is a word of its own.
 IDEOGRAPHS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 
+Item = TypeVar("Item")
 Encode = Callable[[list[str]], tuple[np.ndarray, np.ndarray]]
 Describe = Callable[[list[str]], np.ndarray]
 Measure = Callable[[list[str], np.ndarray, np.ndarray], np.ndarray]
 
 
 class ChunkTable:
-    """The ids of the chunks met so far, as arrays that are read at many places in one step.
+    """The ids of the chunks seen so far, as arrays that are read at many places in one step.
 
-    A chunk is a piece of text whose ids do not depend on what stands beside it: what lies
-    between two spaces, say.
+    A chunk is a piece of text whose ids do not depend on its neighbours: what lies between two
+    spaces, say.
 
     Args:
         encode: Gives the ids of chunks, one after another, and how many each has.
-        describe: Gives a uint8 for each chunk, which is kept beside its ids; without it 0.
+        describe: Gives a uint8 for each chunk, which is kept with its ids; without it 0.
         measure: Gives numbers for each chunk, int32 [n, m], from the chunks, their ids and their
             lengths.
         measures: How many numbers that are: m.
@@ -96,18 +97,20 @@ class ChunkTable:
                 values.extend(column)
 
 
-def in_parts(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Texts in lists of 262,144 characters or more: a library hears no signal within a call."""
-    part: list[str] = []
-    characters = 0
-    for text in texts:
-        part.append(text)
-        characters += len(text)
-        if characters >= _PART_CHARACTERS:
-            yield part
-            part, characters = [], 0
-    if part:
-        yield part
+def in_blocks(
+    items: Iterable[Item], characters: Callable[[Item], int], least: int = _BLOCK_CHARACTERS
+) -> Iterator[list[Item]]:
+    """Lists of items, of ``least`` characters or more: a library heeds no signal within a call."""
+    block: list[Item] = []
+    size = 0
+    for item in items:
+        block.append(item)
+        size += characters(item)
+        if size >= least:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
 
 
 class _Numbers(dict[str, int]):

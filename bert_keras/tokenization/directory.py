@@ -1,4 +1,4 @@
-"""A tokenizer in a model directory: its vocabulary, its settings and the files beside them."""
+"""A tokenizer in a model directory: vocabulary, settings, ``tokenizer.json``."""
 
 import json
 import logging
@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bert_keras.errors import InputError
-from bert_keras.files import write_bytes_atomic, write_text_atomic
+from bert_keras.files import read_json_object, write_bytes_atomic, write_text_atomic
 from bert_keras.tokenization import vocabulary
 from bert_keras.tokenization.casing import Casing, guess_casing, say_casing
-from bert_keras.tokenization.pipeline import pipeline_casing, read_json_object, read_pipeline
 
 _logger = logging.getLogger("bert_keras")
 
@@ -41,10 +40,10 @@ _NO_LIMIT = 10**9  # transformers writes 1e30 where there is none
 
 @dataclass(frozen=True)
 class TokenizerFiles:
-    """The settings of a directory's tokenizer beside vocabulary and casing, to be written back.
+    """A directory's other settings than vocabulary and casing, to be written back.
 
     Attributes:
-        config: The keys of ``tokenizer_config.json`` that are not ours.
+        config: The other keys of ``tokenizer_config.json``.
         companions: The bytes of the ``COMPANIONS`` that are there.
         casing: The casing to be written, where it is another than the tokenizer's own.
     """
@@ -55,7 +54,7 @@ class TokenizerFiles:
 
     @property
     def model_max_length(self) -> int | None:
-        """The longest sequence that the model is to be given; None where nothing is said."""
+        """The longest sequence that the model is to be given; None where no file says it."""
         length = self.config.get(_LENGTH)
         return None if length is None or length >= _NO_LIMIT else int(length)
 
@@ -70,16 +69,16 @@ def read_directory(
         vocab = vocabulary.read_vocabulary(directory / VOCABULARY_FILE)
         found = _casing(directory, config, vocab) if casing is None else casing
     else:
-        vocab, found = read_pipeline(pipeline)
+        vocab, found = _read_pipeline(pipeline)
     companions = {
         name: (directory / name).read_bytes() for name in COMPANIONS if (directory / name).exists()
     }
     if casing is not None and PIPELINE_FILE in companions:
         found = casing
-        if pipeline_casing(read_json_object(pipeline)) != casing:
+        if _pipeline_casing(read_json_object(pipeline)) != casing:
             del companions[PIPELINE_FILE]
-    ours = (*found.to_dict(), *_TOKENS, *_OF_ITS_PLACE, "tokenizer_class")
-    kept = {key: value for key, value in config.items() if key not in ours}
+    read = (*found.to_dict(), *_TOKENS, *_OF_ITS_PLACE, "tokenizer_class")
+    kept = {key: value for key, value in config.items() if key not in read}
     return vocab, found, TokenizerFiles(kept, companions)
 
 
@@ -92,7 +91,7 @@ def write_directory(
     *,
     replace: bool = False,
 ) -> None:
-    """Writes the vocabulary, ``tokenizer_config.json`` and the files that came beside them.
+    """Write the vocabulary, ``tokenizer_config.json`` and the files that came with them.
 
     Args:
         directory: Where.
@@ -100,7 +99,7 @@ def write_directory(
         casing: The tokenizer's.
         files: What else there is.
         positions: The longest sequence that the model has positions for; None for not known.
-        replace: Whether files of these names give way.
+        replace: Whether files of these names are replaced.
     """
     vocabulary.write_vocabulary(directory / VOCABULARY_FILE, vocab, replace=replace)
     lengths = [n for n in (files.model_max_length, positions) if n is not None]
@@ -121,10 +120,10 @@ def _read_config(file: Path) -> dict[str, Any]:
     if length is not None and not (is_number and length >= 1):
         raise InputError(f"{file}: {_LENGTH} must be a number above 0. Received: {length!r}")
     for name, token in _TOKENS.items():
-        theirs = config.get(name, token)
-        theirs = theirs.get("content") if isinstance(theirs, dict) else theirs
-        if theirs not in (token, None):
-            _logger.warning("%s: %s is %r; read and written as %s", file, name, theirs, token)
+        value = config.get(name, token)
+        value = value.get("content") if isinstance(value, dict) else value
+        if value not in (token, None):
+            _logger.warning("%s: %s is %r; read and written as %s", file, name, value, token)
     if config.get("truncation_side", "right") != "right":
         _logger.warning(
             "%s: truncation_side %r is kept, but bert-keras cuts long texts at their end",
@@ -135,19 +134,61 @@ def _read_config(file: Path) -> dict[str, Any]:
 
 
 def _casing(directory: Path, config: dict[str, Any], vocab: list[str]) -> Casing:
-    """The casing by what there is: ``tokenizer_config.json``, ``tokenizer.json``, the vocabulary.
+    """The casing by ``tokenizer_config.json``, else ``tokenizer.json``, else the vocabulary.
 
-    A ``tokenizer_config.json`` that does not say is of transformers, whose default is uncased.
+    A ``tokenizer_config.json`` without the key is of transformers, whose default is uncased.
     """
-    said = Casing.from_dict(config)
+    named = Casing.from_dict(config)
     if "do_lower_case" in config:
-        return said
+        return named
     pipeline = directory / PIPELINE_FILE
-    found = pipeline_casing(read_json_object(pipeline)) if pipeline.exists() else None
+    found = _pipeline_casing(read_json_object(pipeline)) if pipeline.exists() else None
     if found is not None:
         say_casing(directory, found, f"{PIPELINE_FILE} says so")
         return found
     if not (directory / CONFIG_FILE).exists():
         return guess_casing(vocab, directory)
-    say_casing(directory, said, f"{CONFIG_FILE} has no do_lower_case, as in transformers")
-    return said
+    say_casing(directory, named, f"{CONFIG_FILE} has no do_lower_case, as in transformers")
+    return named
+
+
+def _read_pipeline(path: Path) -> tuple[list[str], Casing]:
+    """The vocabulary and the casing of a BERT's ``tokenizer.json``.
+
+    Raises:
+        InputError: When the pipeline is not BERT's: other word pieces (byte-level BPE, say),
+            another normaliser, or tokens added beyond the vocabulary.
+    """
+    values = read_json_object(path)
+    model = values.get("model") or {}
+    ids, kind = model.get("vocab"), model.get("type", "WordPiece")
+    if kind != "WordPiece" or not isinstance(ids, dict):
+        raise InputError(f"{path} is not BERT's tokenizer: it must be WordPiece. Received: {kind}")
+    pieces = sorted(ids, key=ids.__getitem__)
+    if [ids[piece] for piece in pieces] != list(range(len(pieces))):
+        raise InputError(f"{path}: the ids of the vocabulary must be 0, 1, 2 and so on")
+    added = [token.get("content") for token in values.get("added_tokens") or []]
+    beyond = [token for token in added if token not in ids]
+    if beyond:
+        raise InputError(f"{path} adds tokens beyond its vocabulary: {', '.join(beyond[:3])}")
+    casing = _pipeline_casing(values)
+    if casing is None:
+        raise InputError(
+            f"{path} is not BERT's tokenizer: its normalizer must be a BertNormalizer that "
+            f"cleans the text. Received: {values.get('normalizer')!r}"
+        )
+    return pieces, casing
+
+
+def _pipeline_casing(values: dict[str, Any]) -> Casing | None:
+    """The casing of a ``tokenizer.json``; None where its normaliser is not BERT's."""
+    normalizer = values.get("normalizer")
+    if not isinstance(normalizer, dict) or normalizer.get("type") != "BertNormalizer":
+        return None
+    if not normalizer.get("clean_text", True):
+        return None
+    return Casing(
+        do_lower_case=normalizer.get("lowercase", True),
+        strip_accents=normalizer.get("strip_accents"),
+        tokenize_chinese_chars=normalizer.get("handle_chinese_chars", True),
+    )

@@ -31,19 +31,17 @@ def learn_vocabulary(
     casing: Casing = Casing(),
     progress: Callable[[int], None] | None = None,
 ) -> list[str]:
-    """Learns word pieces: characters first, then merges of the most frequent neighbours.
+    """Word pieces learned from text: characters, then merges of the most frequent neighbours.
 
-    The same text gives the same vocabulary, whatever the machine, its threads and the order of
-    the texts. It is shorter than ``size`` when the text has no more pairs that occur twice.
+    The same text gives the same vocabulary on every machine, with any number of threads and in any
+    order of the texts. It is shorter than ``size`` when no more pairs occur twice. A warning tells
+    of words of more than 100 characters, which are left out, and of dropped marks.
 
     Args:
         texts: The text, in pieces that begin and end at white space (lines, say).
         size: How many pieces to learn, the five special tokens among them.
         casing: How the text is normalised before.
-        progress: Called now and then with the number of characters read so far.
-
-    A warning tells of words of more than 100 characters, which are left out, and of marks that
-    are dropped, where they are more than a few per cent.
+        progress: Called after each text with the number of characters read so far.
 
     Returns:
         The special tokens, the characters, the characters as continuations ("##a"), the merges.
@@ -71,11 +69,16 @@ def learn_vocabulary(
         raise InputError("there are no words to learn a vocabulary from: the text is empty")
     losses.warn_of_unknown("they are left out")
     losses.warn_of_marks(casing)
-    alphabet = _alphabet(counts, room=size - len(SPECIAL_TOKENS))
+    return _learn(counts, _alphabet(counts, room=size - len(SPECIAL_TOKENS)), size)
+
+
+def _learn(counts: Counter[str], alphabet: list[str], size: int) -> list[str]:
+    """The vocabulary of the words of an alphabet, by the trainer of the ``tokenizers`` library."""
     kept = set(alphabet)
     # Sorted, since the trainer's ids follow the order in which it first meets things.
     words = sorted(word for word in counts if kept.issuperset(word))
     continuations = sorted({CONTINUATION + character for word in words for character in word[1:]})
+    first = [*SPECIAL_TOKENS, *alphabet, *continuations]
     trainer = trainers.WordPieceTrainer(
         vocab_size=size,
         min_frequency=_MIN_PAIR_COUNT,
@@ -91,9 +94,7 @@ def learn_vocabulary(
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     give_way(tokenizer.train_from_iterator, _repeated(words, counts), trainer)
     learned = tokenizer.get_vocab()
-    first = [*SPECIAL_TOKENS, *alphabet, *continuations]
-    merges = sorted(learned.keys() - set(first), key=learned.__getitem__)
-    return first + merges
+    return first + sorted(learned.keys() - set(first), key=learned.__getitem__)
 
 
 def count_words(
@@ -114,8 +115,8 @@ def count_words(
     words: Counter[str] = Counter()
 
     def fold(chunks: Counter[str]) -> None:
-        # What happens to a chunk between spaces does not depend on its neighbours, so each
-        # distinct one is normalised once.
+        # The words of a chunk between spaces do not depend on its neighbours, so each distinct one
+        # is normalised once.
         for chunk, count in chunks.items():
             losses.characters += len(chunk) * count
             if casing.drops_marks and not chunk.isascii():
@@ -162,7 +163,7 @@ def _alphabet(counts: Counter[str], room: int) -> list[str]:
 
 
 def _repeated(words: list[str], counts: Counter[str]) -> Iterator[str]:
-    """Lines that hold each word as often as it was counted: the trainer takes only text."""
+    """Text that holds each word as often as it was counted: the trainer reads only text."""
     for word in words:
         whole, rest = divmod(counts[word], _MAX_REPEATS_PER_LINE)
         for _ in range(whole):

@@ -16,7 +16,7 @@ COUNTS = ("characters", "unknown", "too_long", "marks", "letter_marks")  # of ``
 
 _MANY_UNKNOWN = 0.03  # of the characters
 _MANY_MARKS = 0.08  # French loses 4, Vietnamese 30 %
-_MANY_LETTERS_MARKS = 0.005  # of scripts in which a mark is no accent
+_MANY_LETTERS_MARKS = 0.005  # of scripts in which a mark is not an accent
 _MANY_ENTRIES = 0.01  # of the vocabulary
 _FIRST_OTHER_SCRIPT = "\u0400"  # below are Latin and Greek, whose marks are accents
 _SHOWN = 3
@@ -45,17 +45,17 @@ class Losses:
     marks_example: str = ""
 
     def add(self, other: "Losses") -> None:
-        """Adds what a text lost that comes after this one."""
+        """Add what a later text lost."""
         self.add_numbers(other.numbers())
         self.add_examples(other)
 
     def add_numbers(self, numbers: Iterable[int]) -> None:
-        """Adds counts, in the order of ``numbers``."""
+        """Add counts, in the order of ``numbers``."""
         for name, number in zip(COUNTS, numbers, strict=True):
             setattr(self, name, getattr(self, name) + int(number))
 
     def add_examples(self, other: "Losses") -> None:
-        """Takes the examples of a later text where there are none yet."""
+        """Keep the examples of a later text where there are none yet."""
         self.unknown_example = self.unknown_example or other.unknown_example
         self.marks_example = self.marks_example or other.marks_example
 
@@ -64,14 +64,14 @@ class Losses:
         return [getattr(self, name) for name in COUNTS]
 
     def add_unknown(self, word: str, count: int = 1) -> None:
-        """Counts a word that became [UNK]."""
+        """Count a word that became [UNK]."""
         self.unknown += len(word) * count
         if len(word) > MAX_CHARACTERS_PER_WORD:
             self.too_long += len(word) * count
         self.unknown_example = self.unknown_example or word
 
     def add_marks(self, text: str, count: int = 1) -> None:
-        """Counts the marks that a text loses with its accents."""
+        """Count the marks that a text loses with its accents."""
         marks, letter_marks = dropped_marks(text)
         self.marks += marks * count
         self.letter_marks += letter_marks * count
@@ -79,7 +79,7 @@ class Losses:
             self.marks_example = self.marks_example or text
 
     def warn_of_unknown(self, way: str) -> None:
-        """Warns when more than a few per cent of the characters became [UNK].
+        """Warn when more than a few per cent of the characters became [UNK].
 
         Args:
             way: What helps where words are not too long.
@@ -98,7 +98,7 @@ class Losses:
         )
 
     def warn_of_marks(self, casing: Casing) -> None:
-        """Warns when marks are dropped that are more than a few accents."""
+        """Warn when marks are dropped that are more than a few accents."""
         share = _share(self.marks, self.characters)
         if share > _MANY_MARKS or _share(self.letter_marks, self.characters) > _MANY_LETTERS_MARKS:
             example = self.marks_example[:20]
@@ -140,7 +140,7 @@ def measure_each(
 
 
 def _with_marks(text: str, start: int, end: int) -> str:
-    """The word and the marks that follow it, which are no part of a token once dropped."""
+    """The word and the marks after it, which do not belong to a token once they are dropped."""
     while end < len(text) and unicodedata.category(text[end]) == "Mn":
         end += 1
     return text[start:end]
@@ -160,7 +160,7 @@ def dropped_marks(text: str) -> tuple[int, int]:
 
 
 def warn_of_casing(vocab: Iterable[str], casing: Casing) -> None:
-    """Warns when a vocabulary was learned under another casing."""
+    """Warn when a vocabulary was learned under another casing."""
     entries = [piece for piece in vocab if not (piece.startswith("[") and piece.endswith("]"))]
     words = [piece.removeprefix(CONTINUATION) for piece in entries]
     normalize = casing.normalizer().normalize_str

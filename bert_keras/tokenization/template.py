@@ -1,10 +1,15 @@
-"""The layout of a sequence: where special tokens stand around a text or a pair of texts."""
+"""The layout of a sequence: special tokens around texts, and what of long texts is kept."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Self
 
+import numpy as np
+
 from bert_keras.errors import InputError
+
+TRUNCATIONS = ("head", "tail", "head_tail")
 
 
 @dataclass(frozen=True)
@@ -64,18 +69,18 @@ class SequenceTemplate:
         return max_length - overhead
 
     def in_order(self, texts: Sequence[Any], special: Any = None) -> list[Any]:
-        """The parts of a sequence, one after another: special tokens and the texts' own.
+        """The pieces of a sequence, one after another: special tokens and the texts' own.
 
         Args:
             texts: The values of the tokens of one text or two: sequences, or tensors.
             special: The value of every special token; None for its id.
         """
-        parts = [self.prefix, texts[0], self.suffix]
+        pieces = [self.prefix, texts[0], self.suffix]
         if len(texts) > 1:
-            parts[2:2] = [self.between, texts[1]]
+            pieces[2:2] = [self.between, texts[1]]
         if special is not None:
-            parts[::2] = [[special] * len(ids) for ids in parts[::2]]
-        return parts
+            pieces[::2] = [[special] * len(ids) for ids in pieces[::2]]
+        return pieces
 
     def types(self, *lengths: int) -> list[int]:
         """The token types of a sequence, by the number of tokens of its one text or two."""
@@ -90,7 +95,7 @@ class SequenceTemplate:
     ) -> tuple[list[int], list[int]]:
         """The ids and the token types of a text or a pair, with the special tokens."""
         texts = [first] if second is None else [first, second]
-        ids = [number for part in self.in_order(texts) for number in part]
+        ids = [number for piece in self.in_order(texts) for number in piece]
         return ids, self.types(*map(len, texts))
 
     def second_start(self, first_length: int) -> int:
@@ -100,3 +105,55 @@ class SequenceTemplate:
     def inner(self, values: Sequence[Any]) -> Sequence[Any]:
         """The values of a single text's own tokens among those of its sequence."""
         return values[len(self.prefix) : len(values) - len(self.suffix)]
+
+
+def tokens_from_head(kept: Any, truncation: str) -> Any:
+    """The number of kept tokens that are a text's first ones; the others are its last.
+
+    ``"head_tail"`` takes 128 of 510 from the beginning, as in Sun et al. 2019, section 5.3.1, and
+    the same share of any other number.
+
+    Args:
+        kept: The number of kept tokens: an integer, or an integer tensor.
+        truncation: ``"head"``, ``"tail"`` or ``"head_tail"``.
+
+    Raises:
+        InputError: When there is no such truncation.
+    """
+    if truncation == "head":
+        return kept
+    if truncation == "tail":
+        return kept - kept
+    if truncation == "head_tail":
+        return (kept + 2) // 4
+    raise InputError(f"truncation must be head, tail or head_tail. Received: {truncation!r}")
+
+
+def kept_of(tokens: Sequence[Any], kept: int, truncation: str) -> Sequence[Any]:
+    """The tokens of a text that are kept, ``kept`` in number."""
+    head = tokens_from_head(kept, truncation)
+    if head == kept:
+        return tokens[:kept]
+    return [*tokens[:head], *tokens[len(tokens) - (kept - head) :]]
+
+
+def truncated_lengths(lengths: Sequence[Any], room: int, xp: ModuleType = np) -> list[Any]:
+    """The number of tokens of each text that stay: the longer is cut first, as by ``tokenizers``.
+
+    When both are cut and the room is odd, the longer text, or the second of two equal ones, has
+    one token more.
+
+    Args:
+        lengths: The tokens of one text or two: integers, or integer arrays.
+        room: The tokens that both may have together.
+        xp: The module of the arrays: ``numpy``, or ``tensorflow`` in a graph.
+    """
+    if len(lengths) == 1:
+        return [xp.minimum(lengths[0], room)]
+    first, second = lengths
+    short = xp.minimum(xp.minimum(first, second), room // 2)
+    fits, first_is_short = first + second <= room, first <= second
+    return [
+        xp.where(fits, first, xp.where(first_is_short, short, room - short)),
+        xp.where(fits, second, xp.where(first_is_short, room - short, short)),
+    ]

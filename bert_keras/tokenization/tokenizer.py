@@ -1,4 +1,4 @@
-"""What the library asks of a tokenizer, and what it gives."""
+"""The protocol of tokenizers, and their encodings."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,12 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from bert_keras.tokenization.template import SequenceTemplate
-from bert_keras.tokenization.truncation import kept_of, tokens_from_head, truncated_lengths
+from bert_keras.tokenization.template import (
+    SequenceTemplate,
+    kept_of,
+    tokens_from_head,
+    truncated_lengths,
+)
 
 Tokens = tuple[Sequence[int], Sequence[tuple[int, int]]]
 
@@ -51,8 +55,8 @@ class Tokenizer(Protocol):
         mask_id: The id that hides a token that is to be predicted.
         unk_id: The id of what the vocabulary lacks; None where it lacks nothing.
         starts_word: bool [V], whether a token begins a word, for masking whole words.
-        identity: What tells the tokenizer from any other, as JSON values: a corpus is read by the
-            one that made it.
+        identity: JSON values that differ for every other tokenizer: a corpus is read by the one
+            that made it.
         drops_marks: Whether combining marks go with the accents.
         model_max_length: The longest sequence that its model is to be given; None where nothing is
             said.
@@ -109,7 +113,7 @@ class Tokenizer(Protocol):
     def save(
         self, directory: str | Path, positions: int | None = None, *, replace: bool = False
     ) -> None:
-        """Writes the tokenizer's files; see ``WordPieceTokenizer.save``."""
+        """Write the tokenizer's files; see ``WordPieceTokenizer.save``."""
 
 
 def laid_out(
@@ -127,7 +131,7 @@ def laid_out(
         InputError: When ``max_length`` has no room for the special tokens, or there is no such
             truncation.
     """
-    tokens_from_head(0, truncation)  # says so where nothing is cut, too
+    tokens_from_head(0, truncation)  # refuses a wrong name where nothing is cut, too
     template, vocab = tokenizer.template, tokenizer.vocab
     whole = [len(ids) for ids, _ in texts]
     lengths = whole

@@ -13,7 +13,7 @@ MAX_CHARACTERS_PER_WORD = 100  # a longer word is [UNK]
 
 
 def read_vocabulary(path: str | Path) -> list[str]:
-    """Reads a ``vocab.txt``: one piece a line, its id the line's number from 0.
+    """The word pieces of a ``vocab.txt``: one a line, its id the line's number from 0.
 
     Raises:
         InputError: When it is not UTF-8, has an empty or repeated line or lacks one of [PAD],
@@ -34,7 +34,7 @@ def read_vocabulary(path: str | Path) -> list[str]:
 
 
 def check_vocabulary(vocabulary: list[str], name: str = "the vocabulary") -> None:
-    """Raises ``InputError`` unless every piece is there once and the special tokens are too."""
+    """Raise ``InputError`` unless every piece is there once and the special tokens are too."""
     first_line: dict[str, int] = {}
     for number, piece in enumerate(vocabulary, start=1):
         if not piece and len(vocabulary) > 1:
@@ -54,15 +54,15 @@ def check_vocabulary(vocabulary: list[str], name: str = "the vocabulary") -> Non
 
 
 def write_vocabulary(path: str | Path, vocabulary: list[str], *, replace: bool = False) -> None:
-    """Writes a ``vocab.txt``, as ``atomic_file`` does.
+    """Write a ``vocab.txt``, as ``atomic_file`` does.
 
     Args:
         path: The file.
         vocabulary: The word pieces, by id.
-        replace: Whether a file that is there gives way.
+        replace: Whether a file that is there is replaced.
 
     Raises:
-        InputError: When it is no vocabulary of BERT, or the file is there and ``replace`` is false.
+        InputError: When it is not a BERT vocabulary, or the file is there and ``replace`` is false.
 
     Example:
         >>> with open("texts/films.txt", encoding="utf-8") as lines:

@@ -1,4 +1,4 @@
-"""The host's engine: the BERT pipeline of the ``tokenizers`` library, with offsets."""
+"""BERT's tokenizer, by the pipeline of the ``tokenizers`` library, with offsets."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,16 +15,16 @@ from tokenizers import AddedToken, decoders, models, pre_tokenizers
 from bert_keras.errors import InputError
 from bert_keras.tokenization import vocabulary
 from bert_keras.tokenization.casing import Casing
-from bert_keras.tokenization.chunks import ChunkTable, in_parts
+from bert_keras.tokenization.chunks import ChunkTable, in_blocks
 from bert_keras.tokenization.directory import TokenizerFiles, read_directory, write_directory
 from bert_keras.tokenization.template import SequenceTemplate
 from bert_keras.tokenization.tokenizer import Encoding, Tokenizer, Tokens, laid_out
 
 _ASCII_WORD = re.compile("[A-Za-z0-9]+|[^A-Za-z0-9 ]")
 _MAX_WORDS = 250_000
-_GROUP = 256  # texts that the library takes as one: it is cheaper so
+_GROUP = 256  # texts that the library is given as one, which is faster
 # str.split() breaks at these control characters, the tokenizer deletes them; and it does not take
-# lone surrogates, which stand for bad bytes in Python: they go as U+FFFD does.
+# lone surrogates, which are bad bytes in Python: they are deleted, as U+FFFD is.
 _DELETED = re.compile("[\x0b\x0c\x1c-\x1f\x85\ud800-\udfff]")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -32,15 +32,15 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 class WordPieceTokenizer:
     """Text to word-piece ids and back, by the rules published checkpoints are used with.
 
-    Clean, put CJK characters apart, lower-case and strip accents (when uncased), split at
+    Clean, separate CJK characters, lower-case and strip accents (when uncased), split at
     punctuation, then greedy longest-match-first word pieces, at most 100 characters a word
     (Devlin et al. 2018, section 3; Wu et al. 2016, section 4.1). Special tokens that stand in
-    the text stay whole. ``departures`` lists where this differs from Google's original code.
+    the text stay whole. ``tests/tokenization/departures.py`` lists what differs from Google's code.
 
     Args:
         vocab: The word pieces, by id.
         casing: How letters are normalised.
-        files: What its directory says beside these, which ``save`` writes back.
+        files: The other settings of its directory, which ``save`` writes back.
 
     Raises:
         InputError: When a piece is repeated or a special token is missing.
@@ -93,12 +93,12 @@ class WordPieceTokenizer:
     def from_pretrained(cls, directory: str | Path, casing: Casing | None = None) -> Self:
         """A tokenizer from a model directory: ``vocab.txt`` and ``tokenizer_config.json``.
 
-        Where there is no ``vocab.txt``, ``tokenizer.json`` says both. Google's own directories
-        have neither of the latter; then the vocabulary tells the casing, which is logged.
+        Where there is no ``vocab.txt``, ``tokenizer.json`` has both. Google's own directories have
+        neither of the latter; then the casing is guessed from the vocabulary and logged.
 
         Args:
             directory: The directory.
-            casing: The casing, whatever the files say of it.
+            casing: The casing, in place of what the files say of it.
 
         Raises:
             InputError: When one of the files cannot be used.
@@ -109,7 +109,7 @@ class WordPieceTokenizer:
     def save(
         self, directory: str | Path, positions: int | None = None, *, replace: bool = False
     ) -> None:
-        """Writes ``vocab.txt`` and ``tokenizer_config.json``, which transformers reads too.
+        """Write ``vocab.txt`` and ``tokenizer_config.json``, which transformers reads too.
 
         Files and keys that came with the tokenizer are written with it.
 
@@ -117,7 +117,7 @@ class WordPieceTokenizer:
             directory: Where; it must be there.
             positions: The longest sequence that the model has positions for: without
                 ``model_max_length`` transformers' ``truncation=True`` cuts nothing.
-            replace: Whether files of these names give way.
+            replace: Whether files of these names are replaced.
 
         Raises:
             InputError: When one is there and ``replace`` is false.
@@ -136,7 +136,7 @@ class WordPieceTokenizer:
 
     @property
     def model_max_length(self) -> int | None:
-        """The longest sequence by ``tokenizer_config.json``; None where nothing is said."""
+        """The longest sequence by ``tokenizer_config.json``; None where it is not there."""
         return self.files.model_max_length
 
     @property
@@ -161,7 +161,7 @@ class WordPieceTokenizer:
 
     @cached_property
     def starts_word(self) -> np.ndarray:
-        """Whether a piece begins a word: it is none of those with "##", bool [V]."""
+        """Whether a piece begins a word and so lacks the "##", bool [V]."""
         return np.array([not piece.startswith(vocabulary.CONTINUATION) for piece in self.vocab])
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -218,15 +218,15 @@ class WordPieceTokenizer:
         pairs = [None] * len(texts) if text_pairs is None else list(text_pairs)
         second = self._run_all(pair for pair in pairs if pair is not None)
         return [
-            laid_out(self, [part] if pair is None else [part, next(second)], max_length, truncation)
-            for part, pair in zip(self._run_all(texts), pairs, strict=True)
+            laid_out(self, [text] if pair is None else [text, next(second)], max_length, truncation)
+            for text, pair in zip(self._run_all(texts), pairs, strict=True)
         ]
 
     def encode_sentences(self, texts: list[str]) -> list[list[int]]:
         """The ids of many texts, without special tokens; the quick way for much text.
 
-        What happens to a chunk between spaces does not depend on its neighbours, so each
-        distinct chunk goes through the library once and is then remembered.
+        The ids of a chunk between spaces do not depend on its neighbours, so each distinct chunk
+        goes through the library once and is then remembered.
         """
         chunks: list[str] = []
         last = []  # the number of chunks up to and with each text
@@ -249,7 +249,7 @@ class WordPieceTokenizer:
             self._ids_of_word.clear()
         known = self._ids_of_word
         unseen = [w for w in dict.fromkeys(chain.from_iterable(words)) if w not in known]
-        ids = chain.from_iterable(map(self._encode_part, in_parts(unseen)))
+        ids = chain.from_iterable(map(self._encode_block, in_blocks(unseen, len)))
         known.update(zip(unseen, ids, strict=True))
         rows = [[number for word in row for number in known[word]] for row in words]
         lengths = np.fromiter(map(len, rows), np.int32, len(rows))
@@ -261,7 +261,7 @@ class WordPieceTokenizer:
             return [text]
         return _ASCII_WORD.findall(text.lower() if self.casing.do_lower_case else text)
 
-    def _encode_part(self, texts: list[str]) -> Iterator[list[int]]:
+    def _encode_block(self, texts: list[str]) -> Iterator[list[int]]:
         """The ids of texts, by the library, without special tokens."""
         groups = [texts[n : n + _GROUP] for n in range(0, len(texts), _GROUP)]
         encodings = self._pipeline.encode_batch_fast(
@@ -269,7 +269,7 @@ class WordPieceTokenizer:
         )
         for group, encoding in zip(groups, encodings, strict=True):
             ids, numbers = encoding.ids, encoding.word_ids
-            if None in numbers:  # a special token stands in a text: in which one is not told
+            if None in numbers:  # there is a special token in one of the texts
                 singles = self._pipeline.encode_batch_fast(group, add_special_tokens=False)
                 yield from (single.ids for single in singles)
             else:
@@ -284,14 +284,14 @@ class WordPieceTokenizer:
 
     def _run_all(self, texts: Iterable[str]) -> Iterator[Tokens]:
         """The ids and the offsets of texts by the library, without special tokens."""
-        for part in in_parts(texts):
-            clean = [_LONE_SURROGATE.sub("\ufffd", text) for text in part]
+        for block in in_blocks(texts, len):
+            clean = [_LONE_SURROGATE.sub("\ufffd", text) for text in block]
             for encoding in self._pipeline.encode_batch(clean, add_special_tokens=False):
                 yield encoding.ids, encoding.offsets
 
 
 def require_wordpiece(tokenizer: Tokenizer, what: str, instead: str) -> WordPieceTokenizer:
-    """The tokenizer; ``InputError`` when it is not of word pieces, says what is ``instead``."""
+    """The tokenizer, or an ``InputError`` that says what is ``instead`` if it is not WordPiece."""
     if not isinstance(tokenizer, WordPieceTokenizer):
         raise InputError(
             f"{what} is for word pieces alone: {instead}. Received: a {type(tokenizer).__name__}"

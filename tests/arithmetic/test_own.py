@@ -13,17 +13,11 @@ import pytest
 import tensorflow as tf
 
 import bert_keras
-from bert_keras import BertConfig, BertForQuestionAnswering
+from bert_keras import BertForQuestionAnswering
 from bert_keras.arithmetic import PLAIN, XNNPACK, FewPasses, OneDNN
+from tests.support.models import small_config
 
-CONFIG = BertConfig(
-    vocab_size=50,
-    hidden_size=16,
-    num_hidden_layers=1,
-    num_attention_heads=2,
-    intermediate_size=24,
-    max_position_embeddings=16,
-)
+CONFIG = small_config(50, hidden_size=16, intermediate_size=24, max_position_embeddings=16)
 BATCH = {
     "input_ids": tf.constant([[2, 7, 9, 3], [2, 8, 3, 0]]),
     "attention_mask": tf.constant([[1, 1, 1, 1], [1, 1, 1, 0]]),
@@ -34,9 +28,13 @@ FEW, ONEDNN, PHONE = FewPasses(), OneDNN(), XNNPACK(masked_score=-50.0)
 # What the graph of each has and of no other here.
 MARKS = {FEW: "PartitionedCall", ONEDNN: "FusedBatchNormV3", PHONE: "Split"}
 PAIRS = [(PLAIN, FEW), (FEW, ONEDNN), (ONEDNN, PHONE), (PHONE, PLAIN)]
+FAST = [(PLAIN, FEW), (ONEDNN, PHONE)]  # each arithmetic once
 
 
-@pytest.fixture(params=PAIRS, ids=lambda pair: "-".join(type(a).__name__ for a in pair))
+@pytest.fixture(
+    params=[pytest.param(p, marks=[] if p in FAST else pytest.mark.system) for p in PAIRS],
+    ids=lambda pair: "-".join(type(a).__name__ for a in pair),
+)
 def models(request):
     """Two models of the same weights and different arithmetics."""
     first = BertForQuestionAnswering(CONFIG, seed=1, arithmetic=request.param[0])

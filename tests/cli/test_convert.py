@@ -7,32 +7,16 @@ import numpy as np
 import pytest
 
 import bert_keras
-from bert_keras import BertConfig, BertForPreTraining, BertForTokenClassification, BertTokenizer
+from bert_keras import BertForPreTraining, BertForTokenClassification, BertTokenizer
 from bert_keras.cli.main import main
-
-CONFIG = BertConfig(
-    vocab_size=8,
-    hidden_size=4,
-    num_hidden_layers=2,
-    num_attention_heads=2,
-    intermediate_size=6,
-    max_position_embeddings=5,
-)
-VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "##c"]
+from tests.support.commands import refused
+from tests.support.models import TINY, VOCAB
 
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    bert_keras.save(BertForPreTraining(CONFIG), tmp_path / "model", BertTokenizer(VOCAB))
+    bert_keras.save(BertForPreTraining(TINY), tmp_path / "model", BertTokenizer(VOCAB))
     return tmp_path / "model"
-
-
-def _refuse(capsys: Any, *arguments: Any) -> str:
-    capsys.readouterr()
-    assert main(["convert", *map(str, arguments)]) == 1
-    lines = [line for line in capsys.readouterr().err.splitlines() if "bert-keras: " in line]
-    assert len(lines) == 1
-    return lines[0]
 
 
 def test_model_goes_round_through_every_layout_unharmed(
@@ -52,7 +36,7 @@ def test_model_goes_round_through_every_layout_unharmed(
     files = [(path / "model.safetensors").read_bytes() for path in (saved, source)]
     assert files[0] == files[1]
     assert bert_keras.load(source).tokenizer.vocab == VOCAB
-    assert bert_keras.load(source).config == CONFIG
+    assert bert_keras.load(source).config == TINY
 
 
 def test_what_lay_beside_the_weights_is_kept_or_named(
@@ -77,7 +61,7 @@ def test_what_lay_beside_the_weights_is_kept_or_named(
 def test_casing_that_a_google_folder_leaves_open_is_said_and_can_be_chosen(
     tmp_path: Path, capsys: Any
 ) -> None:
-    model = BertForPreTraining(CONFIG)
+    model = BertForPreTraining(TINY)
     bert_keras.save(model, tmp_path / "g", BertTokenizer(VOCAB), format="google")
     (tmp_path / "g" / "tokenizer_config.json").unlink()
     assert main(["convert", str(tmp_path / "g"), str(tmp_path / "guessed")]) == 0
@@ -97,21 +81,23 @@ def test_failure_writes_nothing(saved: Path, tmp_path: Path, capsys: Any) -> Non
     weights = saved / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-5])
     unchanged = _nothing_new(tmp_path)
-    assert "is damaged" in _refuse(capsys, saved, tmp_path / "out", "--to", "google")
+    assert "is damaged" in refused(capsys, "convert", saved, tmp_path / "out", "--to", "google")
     shutil.rmtree(saved)
-    bert_keras.save(BertForTokenClassification(CONFIG), saved)
-    message = _refuse(capsys, saved, tmp_path / "out", "--to", "google")
+    bert_keras.save(BertForTokenClassification(TINY), saved)
+    message = refused(capsys, "convert", saved, tmp_path / "out", "--to", "google")
     assert "nothing for BertForTokenClassification" in message
-    message = _refuse(capsys, saved, tmp_path / "out", "--to", "keras")
+    message = refused(capsys, "convert", saved, tmp_path / "out", "--to", "keras")
     assert "must end in .keras" in message
     assert unchanged()
 
 
 def test_what_is_there_is_not_overwritten(saved: Path, capsys: Any) -> None:
     before = (saved / "model.safetensors").read_bytes()
-    assert "already exists" in _refuse(capsys, saved, saved)
+    assert "already exists" in refused(capsys, "convert", saved, saved)
     np.testing.assert_equal((saved / "model.safetensors").read_bytes(), before)
 
 
 def test_missing_source_is_named(tmp_path: Path, capsys: Any) -> None:
-    assert "no such model directory" in _refuse(capsys, tmp_path / "none", tmp_path / "out")
+    assert "no such model directory" in refused(
+        capsys, "convert", tmp_path / "none", tmp_path / "out"
+    )

@@ -40,6 +40,7 @@ def test_saved_model_writes_a_version_and_says_how_it_was_proven(model_path, tmp
     assert set(report["signatures"]["serving_default"]["inputs"]) == {"text_a", "text_b"}
 
 
+@pytest.mark.system
 def test_settings_that_the_package_ships_are_found_in_any_folder(model_path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     given = ["--config", "configs/export/serving.toml", "--max-length", "20"]
@@ -74,6 +75,7 @@ def test_tflite_writes_a_file_and_a_table(model_path, tmp_path, capsys):
     assert out.stat().st_size > 100_000
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(("rows", "said"), [(3, "the same that are measured"), (8, "others than")])
 def test_tflite_says_where_the_ranges_are_from_and_what_few_rows_show(
     model_path, tmp_path, capsys, rows, said
@@ -129,6 +131,7 @@ def test_tflite_says_in_one_line_what_is_wrong(model_path, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.system
 def test_tflite_says_what_stays_of_the_vocabulary_and_how_text_is_read(
     model_path, tmp_path, capsys
 ):

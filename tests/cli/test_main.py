@@ -10,57 +10,40 @@ import pytest
 from bert_keras.cli.main import COMMANDS, build_parser, main
 from bert_keras.config import PretrainConfig, to_tables
 from bert_keras.saving.mark import RunMark
+from tests.support.commands import pretrain, refused, run, write_inputs
 
-SENTENCES = [
-    "The cat sees the river.",
-    "A dog likes a small house.",
-    "My sister follows the moon.",
-    "The old man remembers green apples.",
-]
+RECIPE = """
+[model]
+preset = "tiny"
+[data]
+max_seq_length = 32
+max_predictions_per_seq = 5
+eval_fraction = 0.2
+[train]
+steps = 4
+batch_size = 4
+log_every_steps = 2
+eval_batches = 1
+"""
 
 
 @pytest.fixture(scope="module")
-def texts(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("texts")
-    for number in range(12):
-        text = "\n".join(SENTENCES[(number + k) % 4] for k in range(8))
-        (folder / f"{number:02d}.txt").write_text(text)
+def made(tmp_path_factory):
+    """What vocab, prepare and pretrain make, run one after another as a user would."""
+    folder = write_inputs(tmp_path_factory.mktemp("made"), pretrain=RECIPE)
+    run(*pretrain(folder, folder / "run"))
     return folder
 
 
 @pytest.fixture(scope="module")
-def made(texts, tmp_path_factory):
-    """What vocab, prepare and pretrain make, run one after another as a user would."""
-    out = tmp_path_factory.mktemp("made")
-    vocabulary, corpus, run = (str(out / name) for name in ("vocab.txt", "corpus", "run"))
-    (out / "recipe.toml").write_text(
-        '[model]\npreset = "tiny"\n'
-        "[data]\nmax_seq_length = 32\nmax_predictions_per_seq = 5\neval_fraction = 0.2\n"
-        "[train]\nsteps = 4\nbatch_size = 4\nlog_every_steps = 2\neval_batches = 1\n"
-    )
-    assert main(["vocab", str(texts), "--out", vocabulary, "--size", "120"]) == 0
-    assert main(["prepare", str(texts), "--vocab", vocabulary, "--out", corpus]) == 0
-    pretrain = ["pretrain", str(out / "recipe.toml"), "--corpus", corpus, "--workdir", run]
-    assert main(pretrain) == 0
-    return out
-
-
-def fail(capsys, *arguments):
-    """Runs a command that must fail; returns its one line of standard error."""
-    capsys.readouterr()
-    assert main([str(argument) for argument in arguments]) == 1
-    captured = capsys.readouterr()
-    lines = [line for line in captured.err.splitlines() if line.startswith("bert-keras: ")]
-    assert len(lines) == 1
-    assert "Traceback" not in captured.err
-    assert captured.out == ""
-    return lines[0]
+def texts(made):
+    return made / "texts"
 
 
 def test_beam_says_how_it_is_installed(texts, made, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam", None)  # as where it is not installed
     arguments = [texts, "--vocab", made / "vocab.txt", "--out", tmp_path / "out"]
-    line = fail(capsys, "prepare", *arguments, "--beam", "DirectRunner")
+    line = refused(capsys, "prepare", *arguments, "--beam", "DirectRunner")
     assert line.endswith("pip install 'apache-beam>=2.70'")
     assert not (tmp_path / "out").exists()
 
@@ -68,7 +51,7 @@ def test_beam_says_how_it_is_installed(texts, made, tmp_path, capsys, monkeypatc
 def test_beam_options_with_an_open_quote_are_one_clear_line(texts, made, tmp_path, capsys):
     arguments = [texts, "--vocab", made / "vocab.txt", "--out", tmp_path / "out"]
     options = ["--beam", "DirectRunner", "--beam-options=--project='mine"]
-    line = fail(capsys, "prepare", *arguments, *options)
+    line = refused(capsys, "prepare", *arguments, *options)
     assert "--beam-options: No closing quotation. Received: --project='mine" in line
 
 
@@ -146,7 +129,7 @@ def test_fill_mask_json_is_one_object_and_nothing_else(made, capsys):
 
 
 def test_the_same_pretrain_command_again_is_done_at_once(made, capsys):
-    arguments = ["pretrain", str(made / "recipe.toml"), "--corpus", str(made / "corpus")]
+    arguments = ["pretrain", str(made / "pretrain.toml"), "--corpus", str(made / "corpus")]
     assert main([*arguments, "--workdir", str(made / "run")]) == 0
     assert str(made / "run" / "model") in capsys.readouterr().out
 
@@ -155,7 +138,7 @@ def test_training_without_held_out_text_says_so(made, texts, tmp_path, capsys):
     one = [str(texts / "00.txt"), "--vocab", str(made / "vocab.txt"), "--out", str(tmp_path / "c")]
     assert main(["prepare", *one]) == 0
     arguments = ["--corpus", str(tmp_path / "c"), "--workdir", str(tmp_path / "run")]
-    assert main(["pretrain", str(made / "recipe.toml"), *arguments]) == 0
+    assert main(["pretrain", str(made / "pretrain.toml"), *arguments]) == 0
     notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: no t")]
     assert len(notes) == 1
 
@@ -194,39 +177,39 @@ def test_doctor_names_versions_and_devices(capsys):
 class TestBadInput:
     def test_no_such_file(self, made, tmp_path, capsys):
         arguments = ["--vocab", made / "vocab.txt", "--out", tmp_path / "corpus"]
-        line = fail(capsys, "prepare", "nowhere.txt", *arguments)
+        line = refused(capsys, "prepare", "nowhere.txt", *arguments)
         assert "nowhere.txt" in line
-        line = fail(capsys, "vocab", "nowhere.txt", "--out", tmp_path / "v")
+        line = refused(capsys, "vocab", "nowhere.txt", "--out", tmp_path / "v")
         assert "nowhere.txt" in line
-        line = fail(capsys, "pretrain", "no.toml", "--workdir", tmp_path / "w")
+        line = refused(capsys, "pretrain", "no.toml", "--workdir", tmp_path / "w")
         assert "no.toml" in line
-        line = fail(capsys, "fill-mask", tmp_path / "none", "a [MASK]")
+        line = refused(capsys, "fill-mask", tmp_path / "none", "a [MASK]")
         assert "no such model directory" in line
 
     def test_a_vocabulary_that_is_there_already(self, made, texts, capsys):
         before = (made / "vocab.txt").read_bytes()
-        line = fail(capsys, "vocab", texts, "--out", made / "vocab.txt", "--size", "90")
+        line = refused(capsys, "vocab", texts, "--out", made / "vocab.txt", "--size", "90")
         assert "vocab.txt already exists" in line
         assert (made / "vocab.txt").read_bytes() == before
 
     def test_an_empty_corpus(self, made, tmp_path, capsys):
         (tmp_path / "empty.txt").write_text("\n\n")
         arguments = ["--vocab", made / "vocab.txt", "--out", tmp_path / "corpus"]
-        assert "empty" in fail(capsys, "prepare", tmp_path / "empty.txt", *arguments)
+        assert "empty" in refused(capsys, "prepare", tmp_path / "empty.txt", *arguments)
         assert not (tmp_path / "corpus").exists()
 
     def test_a_vocabulary_without_mask(self, made, texts, tmp_path, capsys):
         pieces = (made / "vocab.txt").read_text().splitlines()
         (tmp_path / "vocab.txt").write_text("\n".join(p for p in pieces if p != "[MASK]"))
         arguments = ["--vocab", tmp_path / "vocab.txt", "--out", tmp_path / "corpus"]
-        assert "[MASK]" in fail(capsys, "prepare", texts, *arguments)
+        assert "[MASK]" in refused(capsys, "prepare", texts, *arguments)
 
     def test_a_corpus_prepared_with_another_vocabulary(self, made, texts, tmp_path, capsys):
-        main(["vocab", str(texts), "--out", str(tmp_path / "vocab.txt"), "--size", "90"])
+        run("vocab", texts, "--out", tmp_path / "vocab.txt", "--size", "50")
         arguments = ["--vocab", str(tmp_path / "vocab.txt"), "--out", str(tmp_path / "corpus")]
         main(["prepare", str(texts), *arguments])
-        recipe, workdir = made / "recipe.toml", made / "run"
-        line = fail(
+        recipe, workdir = made / "pretrain.toml", made / "run"
+        line = refused(
             capsys, "pretrain", recipe, "--workdir", workdir, "--corpus", tmp_path / "corpus"
         )
         assert "other data" in line
@@ -234,36 +217,36 @@ class TestBadInput:
     def test_init_with_another_casing_than_the_corpus(self, made, texts, tmp_path, capsys):
         arguments = ["--vocab", str(made / "vocab.txt"), "--out", str(tmp_path / "corpus")]
         main(["prepare", str(texts), "--cased", *arguments])
-        line = fail(
-            capsys, "pretrain", made / "recipe.toml", "--workdir", tmp_path / "run",
+        line = refused(
+            capsys, "pretrain", made / "pretrain.toml", "--workdir", tmp_path / "run",
             "--corpus", tmp_path / "corpus", "--init", made / "run" / "model",
         )  # fmt: skip
         assert "casing" in line
 
     def test_a_length_beyond_the_position_table(self, made, tmp_path, capsys):
-        line = fail(
-            capsys, "pretrain", made / "recipe.toml", "--workdir", tmp_path / "run",
+        line = refused(
+            capsys, "pretrain", made / "pretrain.toml", "--workdir", tmp_path / "run",
             "--corpus", made / "corpus", "--set", "model.max_position_embeddings=16",
         )  # fmt: skip
         assert "max_position_embeddings" in line
 
     def test_a_work_directory_of_another_config(self, made, capsys):
-        line = fail(
-            capsys, "pretrain", made / "recipe.toml", "--workdir", made / "run",
+        line = refused(
+            capsys, "pretrain", made / "pretrain.toml", "--workdir", made / "run",
             "--corpus", made / "corpus", "--set", "train.steps=5",
         )  # fmt: skip
         assert "train.steps = 4 there, 5 here" in line
 
     def test_a_misspelt_key(self, made, tmp_path, capsys):
-        line = fail(
-            capsys, "pretrain", made / "recipe.toml", "--workdir", tmp_path / "run",
+        line = refused(
+            capsys, "pretrain", made / "pretrain.toml", "--workdir", tmp_path / "run",
             "--corpus", made / "corpus", "--set", "train.step=5",
         )  # fmt: skip
         assert "did you mean 'steps'" in line
 
     def test_a_run_that_has_not_finished_has_no_model(self, tmp_path, capsys):
         RunMark(command="pretrain", config=to_tables(PretrainConfig()), data={}).write(tmp_path)
-        assert "has not finished" in fail(capsys, "fill-mask", tmp_path, "a [MASK]")
+        assert "has not finished" in refused(capsys, "fill-mask", tmp_path, "a [MASK]")
 
     @pytest.mark.parametrize("minutes", ["0", "-1", "nan", "inf", "many"])
     def test_minutes_that_are_no_time(self, minutes, capsys):
@@ -275,15 +258,15 @@ class TestBadInput:
         shutil.copytree(made / "corpus", tmp_path / "corpus")
         file = tmp_path / "corpus" / "tokens.npy"
         file.write_bytes(file.read_bytes()[:-4] + b"\xff" * 4)
-        line = fail(
-            capsys, "pretrain", made / "recipe.toml", "--workdir", tmp_path / "run",
+        line = refused(
+            capsys, "pretrain", made / "pretrain.toml", "--workdir", tmp_path / "run",
             "--corpus", tmp_path / "corpus",
         )  # fmt: skip
         assert "not in the vocabulary" in line
 
     def test_an_empty_name(self, made, tmp_path, capsys):
         arguments = ["--vocab", made / "vocab.txt", "--out", tmp_path / "c"]
-        assert "empty name" in fail(capsys, "prepare", "", *arguments)
+        assert "empty name" in refused(capsys, "prepare", "", *arguments)
 
     def test_plot_of_a_folder_that_is_no_run(self, tmp_path, capsys):
-        assert "metrics.jsonl" in fail(capsys, "plot", tmp_path)
+        assert "metrics.jsonl" in refused(capsys, "plot", tmp_path)

@@ -6,10 +6,8 @@ from stat import S_IMODE
 
 import pytest
 
-from bert_keras.cli.main import main
+from tests.support.commands import ROWS, run, write_texts
 
-SENTENCES = ("the cat sees the river .", "a dog likes a small house .", "the moon is green .")
-ROWS = ["a small house\tgood", "the green moon\tgood", "the old river\tbad", "a dog\tbad"] * 4
 RECIPE = """
 [train]
 steps = 2
@@ -25,10 +23,6 @@ num_hidden_layers = 1
 """
 
 
-def run(*arguments):
-    assert main([str(argument) for argument in arguments]) == 0
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("umask", "of_folders", "of_files"), [(0o022, 0o755, 0o644), (0o002, 0o775, 0o664),
@@ -39,10 +33,7 @@ def test_all_that_the_commands_write_has_the_mode_that_the_umask_says(
 ):
     made = tmp_path / "made"
     texts, rows, vocab = tmp_path / "texts", tmp_path / "rows.tsv", made / "vocab.txt"
-    texts.mkdir()
-    for number in range(12):
-        lines = (SENTENCES[(number + k) % 3] for k in range(8))
-        (texts / f"{number:02d}.txt").write_text("\n".join(lines))
+    write_texts(texts)
     rows.write_text("\n".join(ROWS) + "\n")
     (tmp_path / "finetune.toml").write_text(RECIPE)
     (tmp_path / "pretrain.toml").write_text(RECIPE + PRETRAIN)

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from bert_keras.cli.main import main
+from tests.support.commands import finetune, pretrain, write_inputs
 
-SENTENCES = ("the cat sees the river .", "a dog likes a small house .", "the moon is green .")
-ROWS = ["a small house\tgood", "the green moon\tgood", "the old river\tbad", "a dog\tbad"] * 4
 PRETRAIN = """
 [model]
 preset = "tiny"
@@ -59,21 +58,9 @@ def run(*arguments):
 def made(tmp_path_factory):
     """Texts, rows, recipes, a vocabulary, a corpus and two runs, by plain names."""
     folder = tmp_path_factory.mktemp("made")
-    (folder / "texts").mkdir()
-    for number in range(12):
-        lines = (SENTENCES[(number + k) % 3] for k in range(8))
-        (folder / "texts" / f"{number:02d}.txt").write_text("\n".join(lines))
-    (folder / "rows.tsv").write_text("\n".join(ROWS) + "\n")
-    (folder / "pretrain.toml").write_text(PRETRAIN)
-    (folder / "finetune.toml").write_text(FINETUNE)
-    run("vocab", folder / "texts", "--out", folder / "vocab.txt", "--size", "80")
-    run("prepare", folder / "texts", "--vocab", folder / "vocab.txt", "--out", folder / "corpus")
-    corpus = ["--corpus", folder / "corpus"]
-    assert run("pretrain", folder / "pretrain.toml", *corpus, "--workdir", folder / "first") == 0
-    data = ["--train", folder / "rows.tsv", "--dev", folder / "rows.tsv"]
-    model = ["--model", folder / "first"]
-    tuned = ["--workdir", folder / "tuned"]
-    assert run("finetune", folder / "finetune.toml", *model, *data, *tuned) == 0
+    write_inputs(folder, pretrain=PRETRAIN, finetune=FINETUNE)
+    assert run(*pretrain(folder, folder / "first")) == 0
+    assert run(*finetune(folder, folder / "tuned", folder / "first")) == 0
     assert run("convert", folder / "first", folder / "google", "--to", "google") == 0
     assert run("convert", folder / "first", folder / "model.keras", "--to", "keras") == 0
     return folder

@@ -80,7 +80,7 @@ def test_single_sentences_are_warned_of_and_lines_are_said(tmp_path, capsys):
     (tmp_path / "a.txt").write_text("\n\n".join(lines))
     rows, said, corpus = prepare(capsys, [tmp_path / "a.txt"], tmp_path, "--split", "blank-line")
     assert len(corpus.documents) == len(lines) == int(rows["sentences"])
-    assert "every line is taken for a sentence" in said
+    assert "every line is read as a sentence" in said
     assert f"{len(lines)} of {len(lines)} documents are a single sentence" in said
     assert 'data.next_sentence = "none"' in said
     _, said, corpus = prepare(capsys, [tmp_path / "a.txt"], tmp_path, "--sentences", "lines")

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from bert_keras.cli.main import main
-from bert_keras.config import BertConfig
 from bert_keras.modeling import BertForPreTraining, BertForSequenceClassification
 from bert_keras.saving import save
 from bert_keras.tokenization import BertTokenizer
+from tests.support.models import small_config
 
 # Runs a command; a function that it calls tells its own process to stop, before or after its work.
 STOPPED = """
@@ -56,14 +56,7 @@ def made(tmp_path_factory):
     vocabulary = folder / "vocab.txt"
     assert main(["vocab", str(folder / "texts"), "--out", str(vocabulary), "--size", "120"]) == 0
     tokenizer = BertTokenizer.from_vocab(vocabulary)
-    config = BertConfig(
-        vocab_size=tokenizer.vocab_size,
-        hidden_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=32,
-    )
+    config = small_config(tokenizer.vocab_size, max_position_embeddings=32)
     labelled = BertForSequenceClassification(config, labels=("a", "b"))
     save(labelled, folder / "labelled", tokenizer)
     save(BertForPreTraining(config), folder / "base", tokenizer)
@@ -111,7 +104,7 @@ def stop(made, out, spoiled, command, number=signal.SIGTERM):
 
 APPEND = ("bert_keras.corpus.writer:CorpusWriter", "append", "1", "after")
 ALPHABET = ("bert_keras.tokenization.learning", "_alphabet", "1", "after")
-ROWS = ("bert_keras.tasks.running", "_rows", "2", "before")
+ROWS = ("bert_keras.tasks.answering", "_rows", "2", "before")
 QUICK = [
     ("vocab", ALPHABET, "vocab {texts} --out {out}/v"),
     ("prepare", APPEND, "prepare {texts} --vocab {made}/vocab.txt --out {out}/c"),

@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from bert_keras.cli.main import main
-from bert_keras.config import BertConfig, PretrainConfig, to_tables
+from bert_keras.config import PretrainConfig, to_tables
 from bert_keras.modeling import BertEncoder
 from bert_keras.saving import save
 from bert_keras.saving.mark import RunMark
 from bert_keras.tokenization import BertTokenizer, Casing, learn_vocabulary
+from tests.support.commands import output, refused, run
+from tests.support.models import small_config
 
 ROWS = ["a fine film\tgood", "lovely and warm\tgood", "a dull film\tbad", "cold and slow\tbad"] * 8
 RECIPE = """
@@ -28,37 +29,14 @@ def made(tmp_path_factory):
     """A model, rows and a recipe, and a run on them."""
     folder = tmp_path_factory.mktemp("made")
     tokenizer = BertTokenizer(learn_vocabulary(ROWS, 80, Casing()))
-    config = BertConfig(
-        vocab_size=tokenizer.vocab_size,
-        hidden_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=32,
-        initializer_range=0.1,
-    )
+    config = small_config(tokenizer.vocab_size, max_position_embeddings=32, initializer_range=0.1)
     save(BertEncoder(config), folder / "encoder", tokenizer)
     (folder / "train.tsv").write_text("\n".join(ROWS) + "\n")
     (folder / "recipe.toml").write_text(RECIPE)
     arguments = ["--model", folder / "encoder", "--train", folder / "train.tsv"]
     arguments += ["--dev", folder / "train.tsv", "--workdir", folder / "run"]
-    assert main(["finetune", *map(str, [folder / "recipe.toml", *arguments])]) == 0
+    run("finetune", folder / "recipe.toml", *arguments)
     return folder
-
-
-def output(capsys, *arguments):
-    capsys.readouterr()
-    assert main([str(argument) for argument in arguments]) == 0
-    return capsys.readouterr().out
-
-
-def fail(capsys, *arguments):
-    capsys.readouterr()
-    assert main([str(argument) for argument in arguments]) == 1
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    (line,) = [row for row in captured.err.splitlines() if row.startswith("bert-keras: ")]
-    return line
 
 
 def test_evaluate_gives_metrics_as_one_json_object(made, capsys):
@@ -109,7 +87,7 @@ def test_predict_answers_every_row_of_a_file_in_its_order(made, tmp_path, capsys
     data = tmp_path / "rows.tsv"
     data.write_text("idx\ttext\tlabel\na7\ta fine film\tgood\na8\t\tbad\na9\tcold and slow\tbad\n")
     capsys.readouterr()
-    assert main(["predict", *map(str, [made / "run", "--input", data, "--json"])]) == 0
+    run("predict", made / "run", "--input", data, "--json")
     captured = capsys.readouterr()
     first, empty, last = json.loads(captured.out)["predictions"]
     assert (first["row"], first["id"], first["label"]) == (2, "a7", "good")
@@ -141,11 +119,11 @@ def test_predict_writes_its_answers_to_a_new_file(made, tmp_path, capsys):
         ("2", texts[1], "bad"),
     ]
     before = out.read_bytes()
-    assert "already exists" in fail(capsys, "predict", made / "run", *texts, "--out", out)
+    assert "already exists" in refused(capsys, "predict", made / "run", *texts, "--out", out)
     assert out.read_bytes() == before
-    line = fail(capsys, "predict", made / "run", *texts, "--out", tmp_path / "a.json")
+    line = refused(capsys, "predict", made / "run", *texts, "--out", tmp_path / "a.json")
     assert ".json is SQuAD's format" in line
-    line = fail(capsys, "predict", made / "run", *texts, "--null-odds", tmp_path / "a.csv")
+    line = refused(capsys, "predict", made / "run", *texts, "--null-odds", tmp_path / "a.csv")
     assert "--null-odds FILE is a .json" in line
 
 
@@ -175,36 +153,42 @@ def test_finetune_says_how_to_get_dev_examples(made, tmp_path, capsys):
     arguments = ["--model", made / "encoder", "--train", made / "train.tsv"]
     arguments += ["--workdir", tmp_path / "run", "--set", "train.steps=1"]
     capsys.readouterr()
-    assert main(["finetune", *map(str, [made / "recipe.toml", *arguments])]) == 0
+    run("finetune", made / "recipe.toml", *arguments)
     assert "no dev examples to choose the best model by" in capsys.readouterr().err
 
 
 class TestMistakes:
     def test_a_length_that_the_model_does_not_read(self, made, capsys):
-        line = fail(capsys, "predict", made / "run", "a film " * 40, "--max-length", 33)
+        line = refused(capsys, "predict", made / "run", "a film " * 40, "--max-length", 33)
         assert "is 33, but the model reads 32 tokens at most" in line
 
     def test_no_text_and_no_file(self, made, capsys):
-        assert "takes texts, or --input FILE" in fail(capsys, "predict", made / "run")
+        assert "takes texts, or --input FILE" in refused(capsys, "predict", made / "run")
 
     def test_a_model_without_a_head(self, made, capsys):
-        assert "bert-keras finetune" in fail(capsys, "predict", made / "encoder", "a film")
+        assert "bert-keras finetune" in refused(capsys, "predict", made / "encoder", "a film")
 
     def test_an_unknown_label(self, made, tmp_path, capsys):
         (tmp_path / "odd.tsv").write_text("a fine film\todd\n")
-        line = fail(capsys, "evaluate", made / "run", "--data", tmp_path / "odd.tsv")
+        line = refused(capsys, "evaluate", made / "run", "--data", tmp_path / "odd.tsv")
         assert "row 1" in line
         assert "'odd' is none of the model's: bad, good" in line
 
     def test_a_file_in_another_encoding(self, made, tmp_path, capsys):
         (tmp_path / "gbk.tsv").write_bytes("酒店很好，服务也很好\t1\n".encode("gbk") * 20)
-        line = fail(capsys, "evaluate", made / "run", "--data", tmp_path / "gbk.tsv")
+        line = refused(capsys, "evaluate", made / "run", "--data", tmp_path / "gbk.tsv")
         assert "iconv -f GB18030 -t UTF-8" in line
+
+    def test_a_key_of_no_task(self, made, tmp_path, capsys):
+        recipe = made / "recipe.toml"
+        command = ["finetune", recipe, "--workdir", tmp_path / "run", "--set", "data.doc_strid=5"]
+        line = refused(capsys, *command)
+        assert f"{recipe} --set data.doc_strid=5: unknown key data.doc_strid" in line
 
     def test_no_model_and_no_examples(self, made, tmp_path, capsys):
         command = ["finetune", made / "recipe.toml", "--workdir", tmp_path / "run"]
-        assert "pass --model MODEL" in fail(capsys, *command)
-        assert "pass --train FILE" in fail(capsys, *command, "--model", made / "encoder")
+        assert "pass --model MODEL" in refused(capsys, *command)
+        assert "pass --train FILE" in refused(capsys, *command, "--model", made / "encoder")
 
     def test_a_work_directory_of_a_pretraining_run(self, made, tmp_path, capsys):
         (tmp_path / "run" / "checkpoints").mkdir(parents=True)
@@ -213,10 +197,11 @@ class TestMistakes:
         (tmp_path / "run" / "checkpoints" / "step-000000001.safetensors").touch()
         arguments = ["--model", made / "encoder", "--train", made / "train.tsv"]
         arguments += ["--workdir", tmp_path / "run"]
-        line = fail(capsys, "finetune", made / "recipe.toml", *arguments)
+        line = refused(capsys, "finetune", made / "recipe.toml", *arguments)
         assert "belongs to a run of pretrain, not of finetune" in line
 
 
+@pytest.mark.system
 def test_columns_and_scheme_of_tags_are_found_said_and_kept(made, tmp_path, capsys):
     rows = "# id 1\n1 fine S-x\n2 film O\n\n1 a B-x\n2 dull E-x\n\n"
     (tmp_path / "train.txt").write_text(rows * 8)
@@ -226,7 +211,7 @@ def test_columns_and_scheme_of_tags_are_found_said_and_kept(made, tmp_path, caps
     arguments = ["--model", made / "encoder", "--train", tmp_path / "train.txt"]
     arguments += ["--dev", tmp_path / "train.txt", "--workdir", tmp_path / "run"]
     arguments += [part for setting in settings for part in ("--set", setting)]
-    assert main(["finetune", *map(str, [made / "recipe.toml", *arguments])]) == 0
+    run("finetune", made / "recipe.toml", *arguments)
     said = capsys.readouterr().err
     assert "train.txt: 16 sentences, word = column 2 ('fine'), tag = column 3 ('S-x')" in said
     assert "the tags are BIOES; types of entities: x" in said
@@ -250,5 +235,5 @@ def test_columns_and_scheme_of_tags_are_found_said_and_kept(made, tmp_path, caps
         output(capsys, "predict", tmp_path / "run", "--input", tmp_path / "raw.txt", "--json")
     )["predictions"]
     assert raw[1]["words"] == ["a", "dull", "film"]
-    line = fail(capsys, "evaluate", tmp_path / "run", "--data", tmp_path / "raw.txt")
+    line = refused(capsys, "evaluate", tmp_path / "run", "--data", tmp_path / "raw.txt")
     assert "raw.txt is read as raw text, which has no tags" in line

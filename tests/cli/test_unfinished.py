@@ -3,21 +3,13 @@
 import json
 import shutil
 
-import numpy as np
 import pytest
 import tensorflow as tf
-from safetensors.numpy import load_file
 
 import bert_keras
-from bert_keras.cli.main import main
+from tests.support.commands import finetune, pretrain, refused, run, write_inputs
+from tests.support.files import assert_same_arrays
 
-SENTENCES = [
-    "The cat sees the river.",
-    "A dog likes a small house.",
-    "My sister follows the moon.",
-    "The old man remembers green apples.",
-]
-ROWS = ["a small house\tgood", "the green moon\tgood", "the old river\tbad", "a dog\tbad"] * 4
 PRETRAIN = """
 [model]
 preset = "tiny"
@@ -47,37 +39,15 @@ keep = 3
 """
 
 
-def run(*arguments):
-    assert main([str(argument) for argument in arguments]) == 0
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A finished pre-training run, and copies of it as they were at steps 6 and 4, unfinished."""
     folder = tmp_path_factory.mktemp("made")
-    (folder / "texts").mkdir()
-    for number in range(12):
-        text = "\n".join(SENTENCES[(number + k) % 4] for k in range(8))
-        (folder / "texts" / f"{number:02d}.txt").write_text(text)
-    (folder / "rows.tsv").write_text("\n".join(ROWS) + "\n")
-    (folder / "pretrain.toml").write_text(PRETRAIN)
-    (folder / "finetune.toml").write_text(FINETUNE)
-    run("vocab", folder / "texts", "--out", folder / "vocab.txt", "--size", "120")
-    run("prepare", folder / "texts", "--vocab", folder / "vocab.txt", "--out", folder / "corpus")
+    write_inputs(folder, pretrain=PRETRAIN, finetune=FINETUNE)
     finished = folder / "finished"
     run(*pretrain(folder, finished))
     shutil.copytree(finished, folder / "stopped", ignore=shutil.ignore_patterns("model", ".lock"))
     return folder
-
-
-def pretrain(made, workdir, *more):
-    recipe, corpus = made / "pretrain.toml", made / "corpus"
-    return ["pretrain", recipe, "--corpus", corpus, "--workdir", workdir, *more]
-
-
-def finetune(made, workdir, *more):
-    data = ["--train", made / "rows.tsv", "--dev", made / "rows.tsv"]
-    return ["finetune", made / "finetune.toml", *data, "--workdir", workdir, *more]
 
 
 @pytest.fixture
@@ -92,18 +62,8 @@ def stopped(made, tmp_path):
 def tuned(made, tmp_path_factory):
     """A finished fine-tuning run."""
     workdir = tmp_path_factory.mktemp("tuned") / "run"
-    run(*finetune(made, workdir, "--model", made / "finished"))
+    run(*finetune(made, workdir, made / "finished"))
     return workdir
-
-
-def weights(path):
-    return load_file(path / "model.safetensors")
-
-
-def assert_same(one, other):
-    assert one.keys() == other.keys()
-    for name, array in one.items():
-        np.testing.assert_array_equal(array, other[name], name)
 
 
 def note(capsys):
@@ -115,7 +75,7 @@ def note(capsys):
 def test_the_newest_checkpoint_of_a_stopped_run_is_the_model_of_one_that_ends_there(made, capsys):
     run("convert", made / "stopped", made / "converted")
     assert "its newest checkpoint is used, of step 6 of 6" in note(capsys)
-    assert_same(weights(made / "converted"), weights(made / "finished" / "model"))
+    assert_same_arrays(made / "converted", made / "finished" / "model")
     for name in ("vocab.txt", "tokenizer_config.json"):
         converted = (made / "converted" / name).read_bytes()
         assert converted == (made / "finished" / "model" / name).read_bytes(), name
@@ -136,12 +96,14 @@ def test_masks_are_filled_from_a_stopped_run_and_standard_output_is_the_answer_a
     assert capsys.readouterr().out == captured.out
 
 
+@pytest.mark.system
 def test_export_takes_a_stopped_run(stopped, tmp_path, capsys):
     run("export", "tflite", stopped, tmp_path / "x.tflite", "--length", "8")
     assert "step 4 of 6" in note(capsys)
     assert (tmp_path / "x.tflite").stat().st_size > 0
 
 
+@pytest.mark.system
 def test_pretraining_starts_from_a_stopped_run_and_is_the_same_run_when_that_went_on(
     made, stopped, tmp_path, capsys
 ):
@@ -150,15 +112,16 @@ def test_pretraining_starts_from_a_stopped_run_and_is_the_same_run_when_that_wen
     assert "step 4 of 6" in note(capsys)
     assert f'init = "{stopped}@4"' in (tmp_path / "new" / "config.toml").read_text()
     run("convert", f"{stopped}@4", tmp_path / "start")
-    assert_same(weights(tmp_path / "new" / "model"), weights(tmp_path / "start"))
+    assert_same_arrays(tmp_path / "new" / "model", tmp_path / "start")
     shutil.copytree(made / "finished" / "model", stopped / "model")
     shutil.rmtree(tmp_path / "new" / "model")
     run(*start, "--set", "optimizer.learning_rate=0.0")
 
 
+@pytest.mark.system
 def test_finetuning_from_a_checkpoint_that_is_gone_since_goes_on(made, stopped, tmp_path, capsys):
     whole = tmp_path / "whole"
-    run(*finetune(made, whole, "--model", stopped))
+    run(*finetune(made, whole, stopped))
     assert "step 4 of 6" in note(capsys)
     cut = tmp_path / "cut"
     shutil.copytree(whole, cut, ignore=shutil.ignore_patterns("model", "best*", ".lock"))
@@ -166,11 +129,9 @@ def test_finetuning_from_a_checkpoint_that_is_gone_since_goes_on(made, stopped, 
     (stopped / "checkpoints" / "step-000000004.safetensors").rename(
         stopped / "checkpoints" / "step-000000005.safetensors"
     )
-    run(*finetune(made, cut, "--model", stopped))
-    assert_same(
-        load_file(cut / "checkpoints" / "step-000000006.safetensors"),
-        load_file(whole / "checkpoints" / "step-000000006.safetensors"),
-    )
+    run(*finetune(made, cut, stopped))
+    last = "checkpoints/step-000000006.safetensors"
+    assert_same_arrays(cut / last, whole / last)
 
 
 def test_a_stopped_finetuning_run_is_its_best_model_so_far(made, tuned, tmp_path, capsys):
@@ -195,14 +156,14 @@ def test_finish_makes_the_newest_checkpoint_the_model_and_the_run_can_go_on_with
     run("convert", f"{stopped}@4", stopped.parent / "start")
     run("finish", stopped)
     assert f"model: {stopped / 'model'}" in capsys.readouterr().out
-    assert_same(weights(stopped / "model"), weights(stopped.parent / "start"))
+    assert_same_arrays(stopped / "model", stopped.parent / "start")
     capsys.readouterr()
     run(*pretrain(made, stopped))  # it has finished
     assert "ended at step 4 of 6; remove" in capsys.readouterr().err
-    assert_same(weights(stopped / "model"), weights(stopped.parent / "start"))
+    assert_same_arrays(stopped / "model", stopped.parent / "start")
     shutil.rmtree(stopped / "model")
     run(*pretrain(made, stopped))
-    assert_same(weights(stopped / "model"), weights(made / "finished" / "model"))
+    assert_same_arrays(stopped / "model", made / "finished" / "model")
     capsys.readouterr()
     run(*pretrain(made, stopped))
     assert "ended at step" not in capsys.readouterr().err
@@ -213,23 +174,14 @@ def test_finish_keeps_the_best_model_also_for_a_run_that_goes_on(made, tuned, tm
     shutil.copytree(tuned, stopped, ignore=shutil.ignore_patterns("model", ".lock"))
     shutil.copytree(tuned / "model", stopped / "best")
     run("finish", stopped)
-    assert_same(weights(stopped / "model"), weights(tuned / "model"))
+    assert_same_arrays(stopped / "model", tuned / "model")
     shutil.rmtree(stopped / "model")
     other = bert_keras.load(tuned / "model")
     other.trainable_weights[0].assign_add(tf.ones_like(other.trainable_weights[0]))
     bert_keras.save(other, stopped / "best")
-    best = weights(stopped / "best")  # which the last step's model is not
-    run(*finetune(made, stopped, "--model", made / "finished"))
-    assert_same(weights(stopped / "model"), best)
-
-
-def fail(capsys, *arguments):
-    capsys.readouterr()
-    assert main([str(argument) for argument in arguments]) == 1
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    (line,) = [row for row in captured.err.splitlines() if row.startswith("bert-keras: ")]
-    return line
+    shutil.copytree(stopped / "best", tmp_path / "best")  # which the last step's model is not
+    run(*finetune(made, stopped, made / "finished"))
+    assert_same_arrays(stopped / "model", tmp_path / "best")
 
 
 def test_a_damaged_best_step_is_named_and_without_it_the_newest_checkpoint_counts(
@@ -243,9 +195,9 @@ def test_a_damaged_best_step_is_named_and_without_it_the_newest_checkpoint_count
         for command in (
             ["predict", stopped, "a small house"],
             ["finish", stopped],
-            finetune(made, stopped, "--model", made / "finished"),
+            finetune(made, stopped, made / "finished"),
         ):
-            assert "best_step is damaged: it must hold the step" in fail(capsys, *command)
+            assert "best_step is damaged: it must hold the step" in refused(capsys, *command)
     assert not (stopped / "model").exists()
     (stopped / "best_step").unlink()
     run("finish", stopped)
@@ -253,19 +205,18 @@ def test_a_damaged_best_step_is_named_and_without_it_the_newest_checkpoint_count
 
 
 def test_what_is_no_run_cannot_be_finished(made, tmp_path, capsys):
-    assert "is not the work directory of a run" in fail(capsys, "finish", made / "corpus")
+    assert "is not the work directory of a run" in refused(capsys, "finish", made / "corpus")
     (tmp_path / "config.toml").touch()
-    assert "it has no run.json" in fail(capsys, "finish", tmp_path)
+    assert "it has no run.json" in refused(capsys, "finish", tmp_path)
     shutil.copy(made / "finished" / "run.json", tmp_path)
-    assert "has no checkpoint yet" in fail(capsys, "finish", tmp_path)
+    assert "has no checkpoint yet" in refused(capsys, "finish", tmp_path)
     assert not (tmp_path / "model").exists()
 
 
 def test_nothing_by_the_name_of_a_model(made, tmp_path, capsys):
     for name in ("nowhere", "nowhere@3"):
-        line = fail(capsys, "fill-mask", tmp_path / name, "a [MASK]")
+        line = refused(capsys, "fill-mask", tmp_path / name, "a [MASK]")
         assert "no such model directory" in line
-    assert "is no model" in fail(capsys, "fill-mask", made / "texts", "a [MASK]")
-    assert "no checkpoint of step 5" in fail(
-        capsys, "fill-mask", f"{made / 'finished'}@5", "a [MASK]"
-    )
+    assert "is not a model" in refused(capsys, "fill-mask", made / "texts", "a [MASK]")
+    line = refused(capsys, "fill-mask", f"{made / 'finished'}@5", "a [MASK]")
+    assert "no checkpoint of step 5" in line

@@ -28,6 +28,7 @@ def test_wheel_holds_the_recipes_and_nothing_but_the_package(wheel, repository):
     assert tops == {"bert_keras"}
 
 
+@pytest.mark.system
 def test_wheel_installed_elsewhere_runs_the_quickstart(wheel, tmp_path):
     """Only the wheel's own files are used, from a folder that is no checkout."""
     site = tmp_path / "site"

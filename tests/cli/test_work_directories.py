@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from bert_keras.cli.main import main
+from tests.support.commands import finetune, pretrain, refused, run, write_inputs
+from tests.support.files import assert_same_arrays, content
 
-SENTENCES = ("the cat sees the river .", "a dog likes a small house .", "the moon is green .")
-ROWS = ["a small house\tgood", "the green moon\tgood", "the old river\tbad", "a dog\tbad"] * 4
+pytestmark = pytest.mark.system
+
 PRETRAIN = """
 [model]
 preset = "tiny"
@@ -43,65 +44,15 @@ keep = 9
 """
 
 
-def run(*arguments):
-    assert main([str(argument) for argument in arguments]) == 0
-
-
-def refuse(capsys, *arguments):
-    """The one line with which a command leaves."""
-    capsys.readouterr()
-    assert main([str(argument) for argument in arguments]) == 1
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    (line,) = [row for row in captured.err.splitlines() if row.startswith("bert-keras: ")]
-    return line
-
-
-def content(folder):
-    """What lies in a folder, by name; locks aside."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A corpus, rows, recipes, a base model and a fine-tuning run from it."""
     folder = tmp_path_factory.mktemp("made")
-    (folder / "texts").mkdir()
-    for number in range(12):
-        lines = (SENTENCES[(number + k) % 3] for k in range(8))
-        (folder / "texts" / f"{number:02d}.txt").write_text("\n".join(lines))
-    (folder / "rows.tsv").write_text("\n".join(ROWS) + "\n")
-    (folder / "pretrain.toml").write_text(PRETRAIN)
-    (folder / "finetune.toml").write_text(FINETUNE)
-    run("vocab", folder / "texts", "--out", folder / "vocab.txt", "--size", "80")
-    run("prepare", folder / "texts", "--vocab", folder / "vocab.txt", "--out", folder / "corpus")
+    write_inputs(folder, pretrain=PRETRAIN, finetune=FINETUNE)
     run(*pretrain(folder, folder / "first"))
     shutil.copytree(folder / "first" / "model", folder / "alone" / "model")
     run(*finetune(folder, folder / "tuned", folder / "alone" / "model"))
     return folder
-
-
-def pretrain(made, workdir, *more):
-    recipe, corpus = made / "pretrain.toml", made / "corpus"
-    return ["pretrain", recipe, "--corpus", corpus, "--workdir", workdir, *more]
-
-
-def finetune(made, workdir, model, *more):
-    data = ["--train", made / "rows.tsv", "--dev", made / "rows.tsv"]
-    return [
-        "finetune",
-        made / "finetune.toml",
-        *data,
-        "--workdir",
-        workdir,
-        "--model",
-        model,
-        *more,
-    ]
 
 
 @pytest.fixture
@@ -130,7 +81,7 @@ def test_a_base_model_in_the_work_directory_is_not_taken_for_a_finished_run(
         command = finetune(made, base.parent, base)
     else:
         command = pretrain(made, base.parent, "--init", base)
-    assert f"{base} is not of a run that began in {base.parent}" in refuse(capsys, *command)
+    assert f"{base} is not of a run that began in {base.parent}" in refused(capsys, *command)
     assert content(base.parent) == before
     assert not (base.parent / ".lock").exists()
 
@@ -139,7 +90,7 @@ def test_a_finished_run_is_no_base_of_another_in_its_own_folder(made, tmp_path, 
     workdir = shutil.copytree(made / "first", tmp_path / "run")
     before = content(workdir)
     for model in (workdir, workdir / "model"):
-        line = refuse(capsys, *finetune(made, workdir, model))
+        line = refused(capsys, *finetune(made, workdir, model))
         assert "is what the run reads" in line or "a run of pretrain, not of finetune" in line
     assert content(workdir) == before
 
@@ -148,10 +99,10 @@ def test_a_corpus_or_a_model_is_no_work_directory(made, base, tmp_path, capsys):
     corpus = shutil.copytree(made / "corpus", tmp_path / "corpus")
     before = content(corpus)
     command = ["pretrain", made / "pretrain.toml", "--corpus", corpus, "--workdir", corpus]
-    assert f"{corpus} is what the run reads" in refuse(capsys, *command)
+    assert f"{corpus} is what the run reads" in refused(capsys, *command)
     assert content(corpus) == before
     before = content(base)
-    assert f"{base} is what the run reads" in refuse(capsys, *finetune(made, base, base))
+    assert f"{base} is what the run reads" in refused(capsys, *finetune(made, base, base))
     assert content(base) == before
     # Another corpus than the run's own, too: none of its files is touched.
     run(*pretrain(made, corpus))
@@ -183,12 +134,12 @@ def test_a_base_whose_content_changed_is_refused_and_the_file_named(
     before = content(interrupted)
     whole = vocabulary.read_text()
     vocabulary.write_text("\n".join(pieces))
-    assert "(vocab.txt is another)" in refuse(capsys, *finetune(made, interrupted, base))
+    assert "(vocab.txt is another)" in refused(capsys, *finetune(made, interrupted, base))
     vocabulary.write_text(whole)
     weights = load_file(base / "model.safetensors")
     name = max(weights)
     save_file(weights | {name: weights[name] + np.float32(1e-3)}, base / "model.safetensors")
-    assert "(model.safetensors is another)" in refuse(capsys, *finetune(made, interrupted, base))
+    assert "(model.safetensors is another)" in refused(capsys, *finetune(made, interrupted, base))
     assert content(interrupted) == before
 
 
@@ -207,18 +158,12 @@ def test_a_run_goes_on_when_its_base_has_moved_or_is_gone(
     said = f"{base} is gone; the run in {interrupted} goes on from its own checkpoint"
     assert (said in capsys.readouterr().err) == (fate == "deleted")
     last = "checkpoints/step-000000006.safetensors"
-    assert_same(load_file(interrupted / last), load_file(made / "tuned" / last))
+    assert_same_arrays(interrupted / last, made / "tuned" / last)
 
 
 def test_a_base_that_never_was_there_is_refused(made, interrupted, tmp_path, capsys):
-    line = refuse(capsys, *finetune(made, interrupted, tmp_path / "typo"))
+    line = refused(capsys, *finetune(made, interrupted, tmp_path / "typo"))
     assert "no such model" in line
-
-
-def assert_same(one, other):
-    assert one.keys() == other.keys()
-    for name, array in one.items():
-        np.testing.assert_array_equal(array, other[name], name)
 
 
 @pytest.mark.parametrize("run_of", ["first", "tuned"])
@@ -254,7 +199,7 @@ class TestAFinishedRun:
         weights = finished / "model" / "model.safetensors"
         os.truncate(weights, weights.stat().st_size - 100)
         cut = weights.read_bytes()
-        line = refuse(capsys, *again)
+        line = refused(capsys, *again)
         assert "is not as the run wrote it (model.safetensors is another); put it back" in line
         assert weights.read_bytes() == cut
 
@@ -269,7 +214,7 @@ def test_a_best_model_that_cannot_be_made_again_is_not_replaced_by_another(made,
     if best != 6:
         shutil.copy(made / "tuned" / "checkpoints" / "step-000000006.safetensors",
                     workdir / "checkpoints")  # fmt: skip
-        line = refuse(capsys, *command)
+        line = refused(capsys, *command)
         assert f"of step {best}, is gone" in line
         assert f"bert-keras finish {workdir} makes a model of the newest one, of step 6" in line
         run("finish", workdir)
@@ -283,7 +228,7 @@ def test_a_run_whose_checkpoints_are_all_damaged_stops_and_keeps_its_log(made, t
         os.truncate(file, file.stat().st_size - 100)
     before = content(workdir)
     for _ in range(2):
-        line = refuse(capsys, *pretrain(made, workdir))
+        line = refused(capsys, *pretrain(made, workdir))
         assert f"all checkpoints in {workdir / 'checkpoints'} are damaged; to begin anew" in line
     assert content(workdir) == before
 
@@ -314,13 +259,13 @@ def test_what_the_program_made_among_the_texts_is_no_text(made, tmp_path, capsys
 def test_a_quickstart_takes_no_folder_that_is_not_its_own(tmp_path, capsys):
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "mine.txt").write_text("mine")
-    line = refuse(capsys, "quickstart", "--workdir", tmp_path)
-    assert "is not empty and not of a quickstart" in line
+    line = refused(capsys, "quickstart", "--workdir", tmp_path)
+    assert "is not empty and not the folder of a quickstart" in line
     assert content(tmp_path) == {"texts/mine.txt": hashlib.sha256(b"mine").hexdigest()}
 
 
 def test_a_picture_that_no_run_drew_is_not_replaced(made, tmp_path, capsys):
     shutil.copy(made / "first" / "metrics.jsonl", tmp_path)
     run("plot", tmp_path)
-    assert "is not of a run, and stays as it is" in refuse(capsys, "plot", tmp_path)
+    assert "is not of a run, and stays as it is" in refused(capsys, "plot", tmp_path)
     run("plot", shutil.copytree(made / "first", tmp_path / "run"))

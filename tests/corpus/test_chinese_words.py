@@ -1,14 +1,22 @@
 import csv
 import importlib.metadata
 import itertools
+import random
 import re
 
 import numpy as np
 import pytest
 
 from bert_keras.corpus import Corpus, prepare_corpus
+from bert_keras.corpus.chinese_words import WordSegmenter
 from bert_keras.errors import InputError
-from bert_keras.tokenization import Casing, learn_vocabulary, write_vocabulary
+from bert_keras.tokenization import (
+    SPECIAL_TOKENS,
+    Casing,
+    WordPieceTokenizer,
+    learn_vocabulary,
+    write_vocabulary,
+)
 
 jieba = pytest.importorskip("jieba")
 
@@ -74,6 +82,33 @@ def test_any_number_of_workers_writes_the_same_bytes(prepared, monkeypatch):
         other = prepare(prepared.parent, TEXTS, name=f"workers{workers}", workers=workers)
         for file in sorted(prepared.iterdir()):
             assert (other / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+def test_words_in_any_order_are_those_of_the_segmenter():
+    jieba.initialize()  # its dictionary is empty until then
+    draw = random.Random(0)
+    dictionary = [w for w in sorted(jieba.dt.FREQ) if re.fullmatch("[\u4e00-\u9fd5]+", w)]
+    frequent = sorted(dictionary, key=jieba.dt.FREQ.__getitem__)[-3_000:]
+    runs = ["的", "酒店的房间很干净" * 2_000]
+    for _ in range(500):
+        parts = draw.choices(dictionary, k=draw.randrange(4)) + draw.choices(frequent, k=3)
+        parts += [chr(draw.randrange(0x4E00, 0x9FD6)) for _ in range(draw.randrange(4))]
+        draw.shuffle(parts)
+        runs.append("".join(parts))
+    vocab = [*SPECIAL_TOKENS, "x", "##x", *sorted(set("".join(runs)))]
+    ids = {piece: number for number, piece in enumerate(vocab)}
+    pieces, expected, sentence_starts = [], [], []
+    for number, run in enumerate(runs):
+        if number % 3 != 1:  # two runs in a sentence with a word between them, or without one
+            sentence_starts.append(len(pieces))
+        else:
+            pieces += ["x", "##x"]
+            expected += [True, False]
+        pieces += run
+        expected += [place == 0 for word in jieba.cut(run) for place in range(len(word))]
+    segment = WordSegmenter(WordPieceTokenizer(vocab))
+    found = segment(np.array([ids[piece] for piece in pieces]), np.array(sentence_starts))
+    assert found.tolist() == expected
 
 
 def test_without_the_option_there_is_no_array_and_no_word_of_it(prepared):

@@ -87,9 +87,12 @@ def test_lines_are_those_of_the_file_whatever_the_blocks(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"PK\x03\x04 ... word/document.xml \0", "a Word document, no text; save it as text first"),
+        (
+            b"PK\x03\x04 ... word/document.xml \0",
+            "a Word document, not text; save it as text first",
+        ),
         (b"PK\x03\x04 ... xl/workbook.xml \0", "Excel workbook.*as CSV"),
-        (b"PK\x03\x04 data.txt \0", "a zip archive, no text; unpack it first"),
+        (b"PK\x03\x04 data.txt \0", "a zip archive, not text; unpack it first"),
         (b"%PDF-1.4\n\xe2\xe3", "a PDF.*pdftotext"),
         (b"PAR1\x15\x04", "a Parquet file.*JSON lines"),
         (b"7z\xbc\xaf\x27\x1c\0", "a 7z archive"),

@@ -102,7 +102,7 @@ WHOLE = "One ends here.\nso does this one.\nThe fourth\nand this.\nMore of it.\n
         (LINES.replace(". Of", " of"), {}, "5 of the first 5 lines look like one sentence each"),
         ("One is here. Two is there.\n" * 9, {"split": "blank-line"},
          "9 of the first 9 lines hold several sentences, .*--sentences auto"),
-        (PROSE, {"sentences": "lines"}, "3 of the first 4 lines go on in the next line"),
+        (PROSE, {"sentences": "lines"}, "3 of the first 4 lines continue in the next line"),
         (PROSE * 3, {}, None),
         ("word " * 200_000, {}, None),
         (WHOLE, {"sentences": "lines"}, None),

@@ -129,7 +129,7 @@ def test_a_folder_says_what_it_passes_over(tmp_path, caplog):
         _write(tmp_path / name, "x")
     assert resolve_inputs([tmp_path]) == [tmp_path / "a.txt"]
     assert caplog.messages == [
-        f"{tmp_path}: passed over 2 .csv, 1 without a suffix, 1 .json; name those that are text, "
+        f"{tmp_path}: skipped 2 .csv, 1 without a suffix, 1 .json; name those that are text, "
         "or a glob"
     ]
     with pytest.raises(InputError, match=r"holds no text files .*; it holds 1 .json: name"):
@@ -173,7 +173,7 @@ def test_what_the_program_made_below_a_folder_is_left_out_with_a_note(tmp_path, 
         _write(tmp_path / "made" / name, text)
     for inputs in (tmp_path, f"{tmp_path}/**/*.txt"):
         assert resolve_inputs([inputs]) == [a]
-        said = f"left out {tmp_path / 'made'}: it is no text, it holds {min(MADE[what])}"
+        said = f"left out {tmp_path / 'made'}: it is not text, it holds {min(MADE[what])}"
         assert [m.startswith(said) for m in caplog.messages if "left out" in m] == [True]
         caplog.clear()
     # Named itself, a folder is read: somebody keeps texts in it.
@@ -244,7 +244,7 @@ def test_links_to_folders_and_links_that_lead_nowhere_are_counted(tmp_path, capl
     (tmp_path / "texts" / "more").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "texts" / "lost.txt").symlink_to(tmp_path / "nowhere.txt")
     assert resolve_inputs([tmp_path / "texts"]) == [a]
-    assert "passed over 1 (no file), 1 (a link to a folder); name those" in caplog.text
+    assert "skipped 1 (no file), 1 (a link to a folder); name those" in caplog.text
 
 
 def test_a_column_that_no_input_has_is_refused(tmp_path):
@@ -278,6 +278,6 @@ def test_answers_from_a_pipe_are_refused(tmp_path):
     text = '{"row": 1, "text": "words", "label": "a", "score": 0.9, "scores": {"a": 0.9}}\n'
     writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=(text,))
     writer.start()
-    with pytest.raises(InputError, match="pipe is a model's answers, and no text; leave it out"):
+    with pytest.raises(InputError, match="pipe is a model's answers, not text; leave it out"):
         list(read_lines([tmp_path / "pipe"]))
     writer.join()

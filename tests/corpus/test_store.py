@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bert_keras.corpus import Corpus, prepare_corpus
+from bert_keras.corpus.store import token_dtype
 from bert_keras.errors import InputError
 from bert_keras.tokenization import (
     SequenceTemplate,
@@ -15,6 +16,7 @@ from bert_keras.tokenization import (
     learn_vocabulary,
     write_vocabulary,
 )
+from tests.support.files import flip
 
 WORDS = "apple bread cloud dream eagle flame grass house island jewel".split()  # noqa: SIM905
 
@@ -69,6 +71,12 @@ def test_corpus_json_names_word_pieces_as_it_always_has(prepared):
         "vocab_hash": description["vocab_hash"], "casing": description["casing"],
     }  # fmt: skip
     assert list(json.loads(corpus.identity)) == ["vocab_hash", "casing", "arrays_hash"]
+
+
+@pytest.mark.parametrize(("vocab_size", "dtype"), [(1 << 16, "uint16"), ((1 << 16) + 1, "int32")])
+def test_ids_take_two_bytes_as_long_as_the_largest_fits(vocab_size, dtype):
+    assert token_dtype(vocab_size) == dtype
+    assert vocab_size - 1 <= np.iinfo(dtype).max
 
 
 def test_a_tokenizer_that_is_given_must_be_the_corpus_own(prepared):
@@ -172,7 +180,7 @@ def test_a_corpus_of_before_the_hash_opens_and_is_told_by_its_description(damage
     assert Corpus.open(damaged).identity == path.read_text()
     with caplog.at_level(logging.INFO, "bert_keras"):
         Corpus.open(damaged).verify()
-    assert "damage cannot be told" in caplog.text
+    assert "damage cannot be found" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -207,12 +215,6 @@ def _refusal(path: Path) -> str:
     return ""
 
 
-def _flip(file: Path, position: int, bits: int = 1) -> None:
-    data = bytearray(file.read_bytes())
-    data[position] ^= bits
-    file.write_bytes(data)
-
-
 def test_a_whole_corpus_passes_wherever_it_lies(damaged, tmp_path):
     assert _refusal(damaged) == ""
     damaged.rename(tmp_path / "moved")
@@ -225,7 +227,7 @@ def test_a_damaged_file_is_named_with_what_to_do(damaged, name, harm):
     file = damaged / name
     data = file.read_bytes()
     if harm == "a bit":  # the ids and offsets stay possible ones
-        _flip(file, {"tokens.npy": 130, "vocab.txt": 31}.get(name, -16))
+        flip(file, {"tokens.npy": 130, "vocab.txt": 31}.get(name, -16))
     elif harm == "cut":
         file.write_bytes(data[:-3])
     elif harm == "longer":
@@ -243,7 +245,7 @@ def test_one_prepared_before_each_file_had_a_hash_is_checked_as_a_whole(damaged)
     del description["hashes"]
     path.write_text(json.dumps(description))
     assert _refusal(damaged) == ""
-    _flip(damaged / "tokens.npy", 130)
+    flip(damaged / "tokens.npy", 130)
     assert " or ".join(ARRAYS) + " is damaged" in _refusal(damaged)
 
 
@@ -261,7 +263,7 @@ def test_no_flipped_byte_changes_what_a_run_reads(damaged):
         kept = file.read_bytes()
         header = range(0, min(len(kept), 128), 2)
         for position in [*header, *draw.sample(range(len(kept)), 40)]:
-            _flip(file, position, 1 << draw.randrange(8))
+            flip(file, position, 1 << draw.randrange(8))
             message = _refusal(damaged)
             refused += bool(message)
             assert "\n" not in message
@@ -281,4 +283,4 @@ def test_hashing_that_takes_long_says_so_once(damaged, monkeypatch, caplog):
     with caplog.at_level(logging.INFO, "bert_keras"):
         Corpus.open(damaged).verify()
     (line,) = caplog.messages
-    assert "hashing its files to tell damage" in line
+    assert "hashing its files to find damage" in line

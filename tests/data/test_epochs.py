@@ -3,8 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from bert_keras.data.epochs import ExampleStream
-from bert_keras.data.plan import ExamplePlan
+from bert_keras.data.plan import ExamplePlan, ExampleStream
 from bert_keras.errors import InputError
 
 SIZES = [5, 3, 8, 4, 6, 7, 2, 9]

@@ -3,13 +3,21 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bert_keras.data.full_sentences import plan_full_sentences
+from bert_keras.data.plan import Epoch
+from bert_keras.data.sampling import plan_full_sentences
 from bert_keras.errors import InputError
 
 
 def plan(corpus, max_seq_length=64, short_seq_prob=0.0, seed=0, epoch=0):
     return plan_full_sentences(
-        corpus.sentence_offsets, corpus.documents, max_seq_length - 2, short_seq_prob, seed, epoch
+        Epoch(
+            corpus.sentence_offsets,
+            corpus.documents,
+            max_seq_length - 2,
+            short_seq_prob,
+            seed,
+            epoch,
+        )
     )
 
 
@@ -77,4 +85,4 @@ def test_rows_come_in_another_random_order_every_epoch(varied_corpus):
 
 def test_an_empty_corpus_is_refused():
     with pytest.raises(InputError, match="no documents"):
-        plan_full_sentences(np.zeros(1, np.int64), np.zeros((0, 2), np.int64), 64, 0.1, 0, 0)
+        plan_full_sentences(Epoch(np.zeros(1, np.int64), np.zeros((0, 2), np.int64), 64, 0.1, 0, 0))

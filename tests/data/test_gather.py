@@ -3,10 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bert_keras.data.full_sentences import plan_full_sentences
 from bert_keras.data.gather import gather_examples, gather_word_starts
-from bert_keras.data.pairs import plan_pairs
-from bert_keras.data.plan import ExamplePlan
+from bert_keras.data.plan import Epoch, ExamplePlan
+from bert_keras.data.sampling import plan_full_sentences, plan_pairs
 from bert_keras.tokenization import SequenceTemplate
 
 LENGTH = 64
@@ -15,7 +14,7 @@ LENGTH = 64
 @pytest.fixture(scope="module")
 def pairs(varied_corpus) -> ExamplePlan:
     return plan_pairs(
-        varied_corpus.sentence_offsets, varied_corpus.documents, LENGTH - 3, 0.2, 0, 0
+        Epoch(varied_corpus.sentence_offsets, varied_corpus.documents, LENGTH - 3, 0.2, 0, 0)
     )
 
 
@@ -54,7 +53,7 @@ def test_a_memory_mapped_uint16_corpus_with_other_special_ids_gives_the_same(
 
 def test_a_text_without_a_second_segment_has_one_separator(varied_corpus):
     rows = plan_full_sentences(
-        varied_corpus.sentence_offsets, varied_corpus.documents, LENGTH - 2, 0.2, 0, 0
+        Epoch(varied_corpus.sentence_offsets, varied_corpus.documents, LENGTH - 2, 0.2, 0, 0)
     )
     examples = gather_examples(rows, varied_corpus, LENGTH)
     for row in range(len(rows)):

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from bert_keras.data.masking import TokenMasking
+from tests.support.batches import special_texts
 
 CLS, SEP, MASK, VOCAB = 2, 3, 4, 1000
 LENGTH, PREDICTIONS = 64, 10
@@ -23,16 +24,8 @@ def masking_of(**changes) -> TokenMasking:
     return TokenMasking(**(settings | changes))
 
 
-def texts(lengths, length=LENGTH, seed=0):
-    """[CLS] words [SEP] words [SEP] of the given total lengths; words have ids from 5."""
-    rng = np.random.default_rng(seed)
-    lengths = np.asarray(lengths)
-    ids = rng.integers(5, VOCAB, size=(len(lengths), length)).astype(np.int32)
-    attention = (np.arange(length) < lengths[:, None]).astype(np.int32)
-    ids[:, 0] = CLS
-    ids[np.arange(len(lengths)), lengths // 2] = SEP
-    ids[np.arange(len(lengths)), lengths - 1] = SEP
-    return ids * attention, attention
+def texts(lengths, length=LENGTH):
+    return special_texts(lengths, length, VOCAB)
 
 
 def mask(masking, ids, attention, seed=0, step=0):

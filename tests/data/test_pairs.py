@@ -3,14 +3,21 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bert_keras.data.pairs import plan_pairs
-from bert_keras.data.plan import ExamplePlan
+from bert_keras.data.plan import Epoch, ExamplePlan
+from bert_keras.data.sampling import plan_pairs
 from bert_keras.errors import InputError
 
 
 def plan(corpus, max_seq_length=64, short_seq_prob=0.1, seed=0, epoch=0) -> ExamplePlan:
     return plan_pairs(
-        corpus.sentence_offsets, corpus.documents, max_seq_length - 3, short_seq_prob, seed, epoch
+        Epoch(
+            corpus.sentence_offsets,
+            corpus.documents,
+            max_seq_length - 3,
+            short_seq_prob,
+            seed,
+            epoch,
+        )
     )
 
 
@@ -183,12 +190,12 @@ def test_dtypes_are_as_promised(varied_corpus):
 
 def test_a_corpus_without_documents_is_refused():
     with pytest.raises(InputError, match="no documents"):
-        plan_pairs(np.zeros(1, np.int64), np.zeros((0, 2), np.int64), 64, 0.1, 0, 0)
+        plan_pairs(Epoch(np.zeros(1, np.int64), np.zeros((0, 2), np.int64), 64, 0.1, 0, 0))
 
 
 def test_an_empty_sentence_is_refused():
     with pytest.raises(InputError, match="empty"):
-        plan_pairs(np.array([0, 3, 3]), np.array([[0, 2]]), 64, 0.1, 0, 0)
+        plan_pairs(Epoch(np.array([0, 3, 3]), np.array([[0, 2]]), 64, 0.1, 0, 0))
 
 
 def test_a_length_without_room_for_two_segments_is_refused(varied_corpus):

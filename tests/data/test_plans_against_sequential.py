@@ -12,6 +12,7 @@ import pytest
 
 from bert_keras.config import DataConfig
 from bert_keras.data import (
+    Epoch,
     plan_full_sentences,
     plan_pairs,
     plan_sentence_order,
@@ -171,7 +172,7 @@ def compare(algorithm, offsets, documents, max_seq_length, short_seq_prob, epoch
         rows = zip(*sequential_epoch(texts, max_seq_length, short_seq_prob, rng), strict=True)
         theirs.append(statistics(rows, offsets, max_seq_length - 3))
         room = max_seq_length - (2 if plan_epoch is plan_full_sentences else 3)
-        plan = plan_epoch(offsets, documents, room, short_seq_prob, 23, epoch)
+        plan = plan_epoch(Epoch(offsets, documents, room, short_seq_prob, 23, epoch))
         ours.append(statistics(vars(plan).values(), offsets, max_seq_length - 3))
     z = z_scores(np.array(ours, float), np.array(theirs, float))
     assert len(z) > 60

@@ -5,7 +5,13 @@ import pytest
 import tensorflow as tf
 
 from bert_keras.config import DataConfig
-from bert_keras.data import epochs, gather_examples, plan_pairs, pretraining_dataset
+from bert_keras.data import (
+    Epoch,
+    ExampleStream,
+    gather_examples,
+    plan_pairs,
+    pretraining_dataset,
+)
 from bert_keras.data.pretraining import PretrainingBatches
 from bert_keras.errors import InputError
 
@@ -27,12 +33,14 @@ def listed(dataset):
 
 def plan(corpus, seed, epoch):
     return plan_pairs(
-        corpus.sentence_offsets,
-        corpus.documents,
-        CONFIG.max_seq_length - 3,
-        CONFIG.short_seq_prob,
-        seed,
-        epoch,
+        Epoch(
+            corpus.sentence_offsets,
+            corpus.documents,
+            CONFIG.max_seq_length - 3,
+            CONFIG.short_seq_prob,
+            seed,
+            epoch,
+        )
     )
 
 
@@ -180,7 +188,7 @@ def test_resumed_epoch_offsets_give_the_same_batches_without_planning_the_past(
 
     planned = []
 
-    class Recording(epochs.ExampleStream):
+    class Recording(ExampleStream):
         def _plan(self, epoch):
             planned.append(epoch)
             return super()._plan(epoch)

@@ -3,13 +3,21 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bert_keras.data.sentence_order import plan_sentence_order
+from bert_keras.data.plan import Epoch
+from bert_keras.data.sampling import plan_sentence_order
 from bert_keras.errors import InputError
 
 
 def plan(corpus, max_seq_length=64, short_seq_prob=0.1, seed=0, epoch=0):
     return plan_sentence_order(
-        corpus.sentence_offsets, corpus.documents, max_seq_length - 3, short_seq_prob, seed, epoch
+        Epoch(
+            corpus.sentence_offsets,
+            corpus.documents,
+            max_seq_length - 3,
+            short_seq_prob,
+            seed,
+            epoch,
+        )
     )
 
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from bert_keras.data.masking import MaskingDraws
 from bert_keras.data.word_masking import MAX_SPAN_WORDS, SpanMasking, WholeWordMasking
+from tests.support.batches import special_texts
 
 CLS, SEP, MASK, VOCAB = 2, 3, 4, 1000
 LENGTH, PREDICTIONS = 64, 10
@@ -25,17 +26,10 @@ class Texts:
 
 
 def texts(lengths, length=LENGTH, seed=0, one_piece=0.6):
-    """[CLS] words [SEP] words [SEP]; ids of words from 5, words of one to four pieces."""
-    rng = np.random.default_rng(seed)
-    lengths = np.asarray(lengths)
-    shape = (len(lengths), length)
-    ids = rng.integers(5, VOCAB, size=shape).astype(np.int32)
-    attention = (np.arange(length) < lengths[:, None]).astype(np.int32)
-    ids[:, 0] = CLS
-    ids[np.arange(len(lengths)), lengths // 2] = SEP
-    ids[np.arange(len(lengths)), lengths - 1] = SEP
+    """Texts whose words have one to four pieces."""
+    ids, attention = special_texts(lengths, length, VOCAB, seed)
     # Where a segment was trimmed at its front, its first piece goes on with a word that is gone.
-    return Texts(ids * attention, attention, rng.random(shape) < one_piece)
+    return Texts(ids, attention, np.random.default_rng((seed, 1)).random(ids.shape) < one_piece)
 
 
 SETTINGS = {"max_seq_length": LENGTH, "max_predictions_per_seq": PREDICTIONS, "masking_rate": 0.15}

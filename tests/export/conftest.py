@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_keras.config import BertConfig
 from bert_keras.config.export import SavedModelConfig
 from bert_keras.export import export_saved_model
 from bert_keras.export.answers import answers_of
@@ -24,6 +23,7 @@ from bert_keras.modeling import (
 )
 from bert_keras.tokenization import BertTokenizer, Casing, learn_vocabulary
 from bert_keras.tokenization.graph import GraphTokenizer
+from tests.support.models import small_config
 
 TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 LABELS = ["bad", "good", "so-so, “多彩”"]
@@ -70,15 +70,8 @@ def tokenizer():
 
 @pytest.fixture(scope="session")
 def config(tokenizer):
-    return BertConfig(
-        vocab_size=tokenizer.vocab_size,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=0.3,  # so that different texts have different answers
-    )
+    # So that different texts have different answers.
+    return small_config(tokenizer.vocab_size, num_hidden_layers=2, initializer_range=0.3)
 
 
 @pytest.fixture(scope="session")

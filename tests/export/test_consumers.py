@@ -41,6 +41,7 @@ def expected(make_model):
     return np.array([list(answer["scores"].values()) for answer in answers])
 
 
+@pytest.mark.system
 def test_tensorflow_and_tensorflow_text_are_all_it_takes(exported, expected):
     run = subprocess.run(
         [sys.executable, "-c", ONLY_TENSORFLOW, exported("classification")],
@@ -116,6 +117,7 @@ def ask_c(c_program, exported, session):
     return ask
 
 
+@pytest.mark.system
 def test_a_c_program_gets_the_answers_of_predict(ask_c, expected):
     whole, *single = ask_c(["texts", *TEXTS], *(["texts", text] for text in TEXTS))
     shape = (len(TEXTS), 3)

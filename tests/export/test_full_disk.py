@@ -62,12 +62,16 @@ def written(kind, model_path, folder, capsys):
     return code, [line for line in capsys.readouterr().err.splitlines() if "bert-keras" in line]
 
 
+def system(*case):
+    return pytest.param(*case, marks=pytest.mark.system)
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "reason"),
     [
-        ("saved-model", "size=4k", "No space left on device"),  # for the variables
-        ("saved-model", "size=1000k", "No space left on device"),  # for the graph
-        ("saved-model", "ro", "Read-only file system"),
+        system("saved-model", "size=4k", "No space left on device"),  # for the variables
+        system("saved-model", "size=1000k", "No space left on device"),  # for the graph
+        system("saved-model", "ro", "Read-only file system"),
         ("huggingface", "size=16k", "No space left on device"),
         ("google", "size=16k", "No space left on device"),
         ("keras", "size=16k", "No space left on device"),
@@ -120,7 +124,7 @@ def test_a_temporary_folder_without_room_is_named(
     assert [path.name for path in tmp_path.iterdir()] == ["disk"]
 
 
-@pytest.mark.parametrize("kind", ["saved-model", "huggingface", "google", "keras"])
+@pytest.mark.parametrize("kind", [system("saved-model"), "huggingface", "google", "keras"])
 def test_a_file_that_may_not_grow_is_one_line(
     model_path, tmp_path, tmp_path_factory, capsys, monkeypatch, kind
 ):

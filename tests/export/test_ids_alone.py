@@ -48,7 +48,8 @@ def batch(tokenizer):
 
 @pytest.mark.parametrize(
     "kind",
-    ["classification", "tagging", "span"]
+    ["classification"]
+    + [pytest.param(kind, marks=pytest.mark.system) for kind in ("tagging", "span")]
     + [
         pytest.param(kind, marks=pytest.mark.slow)
         for kind in ("multi_label", "several_numbers", "encoder", "sentence_embedding",
@@ -71,6 +72,7 @@ def test_ids_are_answered_as_by_the_export_of_text(kind, make_model, batch, expo
             }
 
 
+@pytest.mark.system
 def test_without_tensorflow_text_the_commands_export_and_tensorflow_opens(
     make_model, batch, exported, tmp_path
 ):
@@ -93,6 +95,7 @@ def test_without_tensorflow_text_the_commands_export_and_tensorflow_opens(
     np.testing.assert_allclose(given["probabilities"], expected["probabilities"], atol=1e-6)
 
 
+@pytest.mark.system
 def test_an_export_of_text_says_what_python_must_import(make_model, exported, tmp_path, capsys):
     report = json.loads((exported("classification") / "export_report.json").read_text())
     assert report["python_packages"] == ["tensorflow_text"]

@@ -25,6 +25,7 @@ print(",".join(core)); print(",".join(registered() - core))
 """
 
 
+@pytest.mark.system
 def test_the_list_holds_kernels_of_core_and_of_tensorflow_text():
     """A fresh process: tensorflow-text adds its kernels when it is imported."""
     run = subprocess.run(

@@ -26,6 +26,7 @@ def short(make_model, tmp_path_factory):
     return made
 
 
+@pytest.mark.system
 def test_answers_that_change_are_counted_from_the_models_own_length(make_model, short, strings):
     report, folder = short["classification"]
     own = report["comparison_with_keras"]["own_length"]
@@ -74,6 +75,7 @@ def test_the_report_has_the_limit_of_a_batch(short, exported):
         }
 
 
+@pytest.mark.system
 def test_the_command_says_both(make_model, tmp_path, capsys):
     model = make_model("tagging")
     save(model, tmp_path / "model", model.tokenizer)

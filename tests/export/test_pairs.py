@@ -82,6 +82,7 @@ def test_what_is_left_out_is_what_the_model_was_trained_on(models, make_model, s
         with_pair(settings(input="text", pair=True), models["texts"])
 
 
+@pytest.mark.system
 def test_a_saved_model_takes_pairs(models, tmp_path, strings):
     report = export_saved_model(models["pairs"], None, tmp_path / "served")
     assert report["settings"]["pair"] is True
@@ -105,6 +106,7 @@ def test_an_export_of_ids_is_compared_on_pairs(models, tokenizer):
         assert answers.host_batch(columns)["token_type_ids"].any() == (width == 2)
 
 
+@pytest.mark.system
 def test_a_file_for_phones_takes_pairs(models, tmp_path):
     report = export_tflite(models["pairs"], None, tmp_path / "m.tflite", input="text")
     assert report["settings"]["pair"] is True

@@ -43,6 +43,7 @@ def test_labels_and_probabilities_are_those_of_predict(make_model, session, stri
     ]
 
 
+@pytest.mark.system
 def test_an_export_warns_of_nothing_in_its_own_sample_texts(make_model, tmp_path, caplog):
     caplog.set_level(logging.WARNING, "bert_keras")
     export_saved_model(make_model("classification"), None, tmp_path)
@@ -77,6 +78,7 @@ def test_ids_of_any_padding_are_answered_as_their_text(session, strings):
         np.testing.assert_allclose(given, expected, atol=1e-5)
 
 
+@pytest.mark.system
 def test_a_pair_is_read_in_its_order(make_model, session, strings, tokenizer):
     first, second = TEXTS[:6], TEXTS[6:12]
     inputs = {"text_a": strings(first), "text_b": strings(second)}
@@ -92,7 +94,13 @@ def test_a_pair_is_read_in_its_order(make_model, session, strings, tokenizer):
         assert types[: len(row.input_ids)].tolist() == row.token_type_ids
 
 
-@pytest.mark.parametrize("kind", ["classification", "tagging", "encoder"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "classification",
+        *(pytest.param(kind, marks=pytest.mark.system) for kind in ("tagging", "encoder")),
+    ],
+)
 def test_the_report_says_what_each_output_means(kind, exported):
     report = json.loads((exported(kind) / "export_report.json").read_text())
     assert report["outputs"].keys() == report["signatures"]["serving_default"]["outputs"].keys()
@@ -228,6 +236,7 @@ class TestFiles:
             data = (folder / name).read_bytes()
             assert described["sha256"] == hashlib.sha256(data).hexdigest()
 
+    @pytest.mark.system
     def test_versions_count_up_and_coarser_weights_are_half_the_size(
         self, make_model, exported, session, strings
     ):
@@ -240,12 +249,14 @@ class TestFiles:
         assert 1e-5 < report["comparison_with_keras"]["largest_difference"] < 0.1
 
 
+@pytest.mark.system
 def test_a_text_that_is_cut_counts_max_length_tokens(make_model, tmp_path, tokenizer):
     model = make_model("classification")
     report = export_saved_model(model, tokenizer, tmp_path / "served", max_length=16)
     assert report["comparison_with_keras"]["longest"] == 16
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("kind", ["classification", "tagging", "span"])
 def test_nothing_is_said_of_texts_that_only_the_comparison_reads(
     kind, make_model, tmp_path, caplog
@@ -264,6 +275,7 @@ class TestWhatFailsLeavesNothing:
             export_saved_model(make_model("classification"), None, tmp_path / "out")
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.system
     def test_weights_that_are_not_finite(self, config, tokenizer, tmp_path):
         model = BertForSequenceClassification(config)
         model.classifier.output_dense.bias.assign([np.nan, 0.0])

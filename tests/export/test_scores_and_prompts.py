@@ -15,6 +15,7 @@ from bert_keras.tasks.feature import Feature
 TEXTS = [*SENTENCES, "fine " * 100]
 
 
+@pytest.mark.system
 def test_score_of_a_cross_encoder_is_the_sigmoid_that_predict_gives(make_model, session, strings):
     inputs = {"text_a": strings(TEXTS), "text_b": strings(TEXTS[::-1])}
     scores = session("cross_encoder").run("serving_default", inputs)["scores"]
@@ -25,6 +26,7 @@ def test_score_of_a_cross_encoder_is_the_sigmoid_that_predict_gives(make_model, 
     assert not np.allclose(scores, [e["score"] for e in plain], atol=0.01)
 
 
+@pytest.mark.system
 def test_vectors_are_of_the_default_prompt_and_pooled_without_it(make_model, session, strings):
     model = make_model("prompted")
     vectors = session("prompted").run("serving_default", {"text": strings(TEXTS)})
@@ -37,6 +39,7 @@ def test_vectors_are_of_the_default_prompt_and_pooled_without_it(make_model, ses
     )
 
 
+@pytest.mark.system
 def test_file_for_phones_gives_the_sigmoid_too(make_model, tmp_path):
     model = make_model("cross_encoder")
     export_tflite(model, None, tmp_path / "m.tflite", length=32)
@@ -50,6 +53,7 @@ def test_file_for_phones_gives_the_sigmoid_too(make_model, tmp_path):
     np.testing.assert_allclose(given, expected, atol=1e-4)
 
 
+@pytest.mark.system
 def test_file_for_phones_says_that_the_prompt_is_the_apps(
     make_model, config, tokenizer, tmp_path, caplog
 ):

@@ -154,6 +154,7 @@ def test_half_a_pair_is_an_error(session, strings):
         session("pairs").run("serving_default", inputs)
 
 
+@pytest.mark.system
 def test_too_many_sentences_are_refused_and_the_next_request_is_answered(
     make_model, tmp_path, strings
 ):

@@ -102,5 +102,5 @@ def test_the_records_are_requests_that_the_model_answers(exported, session):
             sizes.add(lengths)
     assert signatures == {"serving_default", "tokens", "tokenize"}
     assert {size[0] for size in sizes} == {1, 4, 32}
-    assert len({size[1] for size in sizes}) >= 3
+    assert {size[1] for size in sizes} == {8, 32, 64}
     assert max(np.prod(size) for size in sizes) <= 4096

@@ -1,15 +1,14 @@
 """What the trials share: prepared inputs, and each command's undisturbed run."""
 
-import json
 import shutil
 import signal
-import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults.commands import Command, write_texts
 from tests.faults.processes import LONGEST, Running, Zygote, start, start_alone
+from tests.support.processes import cluster
 
 # Prepared files: the command that makes each, and what it reads of the others.
 _MADE = {
@@ -88,7 +87,7 @@ class Laboratory:
 
     def start(self, command: Command, place: Path, **more: object) -> list[Running]:
         """Starts a command in its folder: a process, or as many as train as one."""
-        environments = [{}] if command.workers == 1 else _cluster(command.workers)
+        environments = [{}] if command.workers == 1 else cluster(command.workers)
         return [
             self._start(command.arguments, place, command.patches, environment, **more)
             for environment in environments
@@ -142,21 +141,3 @@ def _kill_half_way(running: Running, run: Path) -> None:
     result = running.wait()
     assert result.code == -signal.SIGKILL, result
     assert not (run / "model").exists(), "it had finished before it was killed"
-
-
-def _cluster(workers: int) -> list[dict[str, str]]:
-    """``TF_CONFIG`` for each of several processes on the loopback."""
-    sockets = [socket.socket() for _ in range(workers)]
-    for each in sockets:
-        each.bind(("localhost", 0))
-    addresses = [f"localhost:{each.getsockname()[1]}" for each in sockets]
-    for each in sockets:
-        each.close()
-    return [
-        {
-            "TF_CONFIG": json.dumps(
-                {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-            )
-        }
-        for index in range(workers)
-    ]

@@ -27,8 +27,14 @@ UNPATCHED = [command for command in ALONE if not command.patches]
 WRITING = [command for command in ALONE if not command.prints]
 
 
-def trials(commands, share=1.0, quick=QUICK):
+def trials(commands, share=1.0, system=()):
     """Parameters ``command`` and ``number``; ``share`` of the campaign's number of trials."""
+
+    def marks(command, number):
+        if command.name in QUICK and not number:
+            return []
+        return pytest.mark.system if command.name in system and not number else pytest.mark.slow
+
     return pytest.mark.parametrize(
         ("command", "number"),
         [
@@ -36,7 +42,7 @@ def trials(commands, share=1.0, quick=QUICK):
                 command,
                 number,
                 id=f"{command.name}-{number}",
-                marks=[] if command.name in quick and not number else [pytest.mark.slow],
+                marks=marks(command, number),
             )
             for command in commands
             for number in range(max(1, round(TRIALS * share)))
@@ -106,7 +112,7 @@ def test_sigterm_while_python_starts(trial, lab):
     check_terminated(trial, signalled(trial, signal.SIGTERM, alone_for=lab.zygote.seconds))
 
 
-@trials(ALONE, 0.5, quick=(*QUICK, "pretrain"))
+@trials(ALONE, 0.5, system=["pretrain"])
 def test_sigkill_at_any_moment(trial):
     running = signalled(trial, signal.SIGKILL)
     trial.end(running, lambda code: code in (0, -signal.SIGKILL))

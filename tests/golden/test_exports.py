@@ -4,6 +4,8 @@ import pytest
 
 from tests.golden.compare import check
 
+pytestmark = pytest.mark.system
+
 
 @pytest.mark.parametrize("group", ["serving", "mobile", "quantized"])
 def test_answers_are_what_they_were(group):

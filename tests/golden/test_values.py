@@ -5,10 +5,18 @@ import pytest
 from tests.golden.compare import TOLERANCE, check, differences
 from tests.golden.write import GROUPS, stored
 
+SYSTEM = ("tasks", "runs")  # of training, "pretraining" alone belongs to the fast tests
 EXPORTS = ("serving", "mobile", "quantized")  # in a file of their own: the other half of the time
 
 
-@pytest.mark.parametrize("group", [group for group in GROUPS if group not in EXPORTS])
+@pytest.mark.parametrize(
+    "group",
+    [
+        pytest.param(group, marks=[pytest.mark.system] if group in SYSTEM else [])
+        for group in GROUPS
+        if group not in EXPORTS
+    ],
+)
 def test_values_are_what_they_were(group):
     check(group)
 

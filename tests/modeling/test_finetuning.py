@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -152,24 +151,6 @@ def test_span_is_right_only_when_both_ends_are() -> None:
     batch = answers | {"input_ids": np.zeros((3, 4), "int32")}
     means = SpanCrossEntropy().measure(batch, outputs)
     assert float(means["span_accuracy"].value()) == pytest.approx(1 / 3)
-
-
-MODELS: tuple[Callable[..., Any], ...] = (
-    BertForSequenceClassification,
-    BertForTokenClassification,
-    BertForQuestionAnswering,
-)
-
-
-@pytest.mark.parametrize("model_class", MODELS)
-def test_packed_equals_padded_at_the_real_tokens(
-    model_class: Any, config: BertConfig, batch: dict[str, Any]
-) -> None:
-    padded, packed = model_class(config), model_class(config, packed=True)
-    packed.set_weights(padded.get_weights())
-    for name, output in padded(batch).items():
-        keep = batch["attention_mask"] == 1 if output.shape[1] == 12 else slice(None)
-        np.testing.assert_allclose(packed(batch)[name][keep], output[keep], atol=1e-5)
 
 
 def test_classifier_drops_its_input_in_training_alone(

@@ -17,6 +17,7 @@ from bert_keras import (
     BertForNextSentencePrediction,
     BertForPreTraining,
 )
+from tests.support.batches import pretraining_batch
 
 Batch = dict[str, Any]
 MEASURES = {
@@ -41,27 +42,6 @@ def _loss_and_gradients(model: Any, batch: Batch) -> tuple[float, list[np.ndarra
     with tf.GradientTape() as tape:
         loss = model.compute_loss(batch, y_pred=model(batch, training=True))
     return float(loss), [g.numpy() for g in tape.gradient(loss, model.trainable_weights)]
-
-
-def test_padded_equals_packed_in_logits_loss_and_gradients(
-    plain_config: BertConfig, batch: Batch
-) -> None:
-    config = replace(plain_config, num_hidden_layers=2)
-    padded, packed = (BertForPreTraining(config, seed=1, packed=packed) for packed in (False, True))
-    is_counted = batch["masked_lm_weights"] == 1
-    ours, theirs = padded(batch), packed(batch)
-    np.testing.assert_allclose(
-        ours["masked_lm_logits"][is_counted], theirs["masked_lm_logits"][is_counted], atol=1e-6
-    )
-    np.testing.assert_allclose(
-        ours["next_sentence_logits"], theirs["next_sentence_logits"], atol=1e-6
-    )
-    (loss, gradients), (packed_loss, packed_gradients) = (
-        _loss_and_gradients(model, batch) for model in (padded, packed)
-    )
-    assert loss == pytest.approx(packed_loss, abs=1e-6)
-    for a, b in zip(gradients, packed_gradients, strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 def test_a_batch_without_next_sentence_labels_trains_as_the_masked_lm_model_does(
@@ -162,11 +142,9 @@ def test_plain_compile_and_fit_lower_the_loss(
     np.testing.assert_allclose(history["loss"], losses, rtol=1e-5)
 
 
-def test_fit_on_packed_tokens_trains_as_on_padded_ones(
-    plain_config: BertConfig, make_batch: Any
-) -> None:
+def test_fit_on_packed_tokens_trains_as_on_padded_ones(plain_config: BertConfig) -> None:
     """Two batches, of 25 and of 20 tokens."""
-    batches = _stack([make_batch((12, 1, 5, 7), 1), make_batch((3, 3, 2, 12), 2)])
+    batches = _stack([pretraining_batch((12, 1, 5, 7), 1), pretraining_batch((3, 3, 2, 12), 2)])
     histories = []
     for packed in (False, True):
         model = BertForPreTraining(plain_config, packed=packed)
@@ -177,11 +155,11 @@ def test_fit_on_packed_tokens_trains_as_on_padded_ones(
         np.testing.assert_allclose(histories[0][name], histories[1][name], rtol=1e-5)
 
 
-def test_metrics_weigh_each_masked_word_the_same(plain_config: BertConfig, make_batch: Any) -> None:
+def test_metrics_weigh_each_masked_word_the_same(plain_config: BertConfig) -> None:
     """The batches have 12 masks and fewer: the mean is over words, not over batches."""
     model = BertForMaskedLM(plain_config)
     model.compile(run_eagerly=True)
-    batches = [make_batch((12, 12, 12, 12), 1), make_batch((2, 2, 2, 12), 2)]
+    batches = [pretraining_batch((12, 12, 12, 12), 1), pretraining_batch((2, 2, 2, 12), 2)]
     evaluated = model.evaluate(_stack(batches), verbose=0, return_dict=True)
     whole = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     means = model.objective(model, whole, training=False)
@@ -270,11 +248,9 @@ for ours, theirs in zip(one_weights, two_weights, strict=True):
 
 
 @pytest.mark.slow
-def test_fit_on_two_replicas_equals_fit_on_one(
-    plain_config: BertConfig, make_batch: Any, tmp_path: Path
-) -> None:
+def test_fit_on_two_replicas_equals_fit_on_one(plain_config: BertConfig, tmp_path: Path) -> None:
     """The replicas' shares hold 6 and 3 masks: only ratios of global sums come out equal."""
     plain_config.to_json(tmp_path / "config.json")
-    np.savez(tmp_path / "batch.npz", **make_batch((12, 11, 1, 3)))
+    np.savez(tmp_path / "batch.npz", **pretraining_batch((12, 11, 1, 3)))
     arguments = [tmp_path / "config.json", tmp_path / "batch.npz"]
     subprocess.run([sys.executable, "-c", TWO_REPLICAS, *arguments], check=True, timeout=300)

@@ -20,6 +20,7 @@ from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.objectives import SquaredError, SupervisedObjective
 from bert_keras.tokenization import SPECIAL_TOKENS, BertTokenizer
 from bert_keras.training.steps import TrainStep
+from tests.support.models import NO_DROPOUT, small_config
 
 Batch = dict[str, Any]
 
@@ -54,17 +55,8 @@ class Matcher(SupervisedModel):
 
 @pytest.fixture(scope="module")
 def config() -> BertConfig:
-    return BertConfig(
-        vocab_size=50,
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=24,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-        max_position_embeddings=16,
-        initializer_range=0.2,
-    )
+    sizes = {"intermediate_size": 24, "max_position_embeddings": 16}
+    return small_config(50, 16, **sizes, initializer_range=0.2, **NO_DROPOUT)
 
 
 @pytest.fixture(scope="module")

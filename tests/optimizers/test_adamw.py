@@ -8,44 +8,15 @@ import pytest
 import tensorflow as tf
 
 from bert_keras.optimizers import AdamW, WarmupLinearDecay
-
-SHAPES = {"kernel": (7, 5), "bias": (5,), "gamma": (5,), "beta": (5,), "word_embeddings": (11, 3)}
-STEPS = 20
-Arrays = dict[str, np.ndarray]
+from tests.optimizers.steps import SHAPES, STEPS, Arrays, assert_close, gradients, start, train
 
 
-def _start() -> Arrays:
-    draw = np.random.default_rng(0)
-    return {name: draw.normal(size=shape).astype("float32") for name, shape in SHAPES.items()}
-
-
-def _gradients(scale: float = 1.0) -> list[Arrays]:
-    """Steps of all sizes: some are clipped and some are not."""
-    draw = np.random.default_rng(1)
-    return [
-        {
-            name: (scale * 10 ** draw.uniform(-3, 0) * draw.normal(size=shape)).astype("float32")
-            for name, shape in SHAPES.items()
-        }
-        for _ in range(STEPS)
-    ]
-
-
-def _train(optimizer: Any, gradients: list[Arrays], jit_compile: bool = False) -> Arrays:
-    variables = {name: keras.Variable(value, name=name) for name, value in _start().items()}
-    optimizer.build(list(variables.values()))
-    apply = tf.function(lambda grads: optimizer.apply(grads), jit_compile=jit_compile)
-    for step in gradients:
-        apply([tf.constant(step[name]) for name in SHAPES])
-    return {name: variable.numpy() for name, variable in variables.items()}
-
-
-def _originals_training(gradients: list[Arrays], rate: Any, clip_norm: float | None) -> Arrays:
+def _originals_training(steps: list[Arrays], rate: Any, clip_norm: float | None) -> Arrays:
     """The update of the original's ``optimization.py``, in float64."""
-    weights = {name: value.astype("float64") for name, value in _start().items()}
+    weights = {name: value.astype("float64") for name, value in start().items()}
     first = {name: np.zeros(shape) for name, shape in SHAPES.items()}
     second = {name: np.zeros(shape) for name, shape in SHAPES.items()}
-    for step, raw in enumerate(gradients):
+    for step, raw in enumerate(steps):
         norm = np.sqrt(sum((gradient.astype("float64") ** 2).sum() for gradient in raw.values()))
         shrink = min(1.0, clip_norm / norm) if clip_norm else 1.0
         for name, value in weights.items():
@@ -59,21 +30,16 @@ def _originals_training(gradients: list[Arrays], rate: Any, clip_norm: float | N
     return weights
 
 
-def _assert_close(ours: Arrays, theirs: Arrays) -> None:
-    for name in SHAPES:
-        np.testing.assert_allclose(ours[name], theirs[name], rtol=2e-5, atol=1e-5, err_msg=name)
-
-
 @pytest.mark.parametrize("clip_norm", [1.0, None])
 def test_twenty_steps_equal_the_originals(clip_norm: float | None) -> None:
-    ours = _train(AdamW(0.01, clip_norm=clip_norm), _gradients())
-    _assert_close(ours, _originals_training(_gradients(), lambda step: 0.01, clip_norm))
+    ours = train(AdamW(0.01, clip_norm=clip_norm), gradients())
+    assert_close(ours, _originals_training(gradients(), lambda step: 0.01, clip_norm))
 
 
 def test_twenty_steps_on_a_schedule_equal_the_originals() -> None:
     schedule = WarmupLinearDecay(0.02, 5, STEPS)
-    ours = _train(AdamW(schedule), _gradients())
-    _assert_close(ours, _originals_training(_gradients(), lambda step: float(schedule(step)), 1.0))
+    ours = train(AdamW(schedule), gradients())
+    assert_close(ours, _originals_training(gradients(), lambda step: float(schedule(step)), 1.0))
 
 
 def test_with_bias_correction_and_without_epsilon_it_is_keras_adamw() -> None:
@@ -81,7 +47,7 @@ def test_with_bias_correction_and_without_epsilon_it_is_keras_adamw() -> None:
     theirs = keras.optimizers.AdamW(0.01, weight_decay=0.01, epsilon=1e-12)
     theirs.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     ours = AdamW(0.01, clip_norm=None, bias_correction=True, epsilon=1e-12)
-    _assert_close(_train(ours, _gradients()), _train(theirs, _gradients()))
+    assert_close(train(ours, gradients()), train(theirs, gradients()))
 
 
 def test_epsilon_is_added_to_the_corrected_root_as_in_algorithm_1() -> None:
@@ -95,7 +61,7 @@ def test_epsilon_is_added_to_the_corrected_root_as_in_algorithm_1() -> None:
 def test_biases_and_layer_norms_alone_are_not_decayed() -> None:
     """Without a gradient only the decay moves a weight."""
     still = [{name: np.zeros(shape, "float32") for name, shape in SHAPES.items()}]
-    after, before = _train(AdamW(0.1, weight_decay=0.5), still), _start()
+    after, before = train(AdamW(0.1, weight_decay=0.5), still), start()
     for name in ("bias", "gamma", "beta"):
         np.testing.assert_array_equal(after[name], before[name])
     for name in ("kernel", "word_embeddings"):
@@ -103,9 +69,9 @@ def test_biases_and_layer_norms_alone_are_not_decayed() -> None:
 
 
 def test_clipping_makes_the_size_of_large_gradients_irrelevant() -> None:
-    large = _train(AdamW(0.01), _gradients(scale=1e4))
-    larger = _train(AdamW(0.01), _gradients(scale=1e6))
-    _assert_close(large, larger)
+    large = train(AdamW(0.01), gradients(scale=1e4))
+    larger = train(AdamW(0.01), gradients(scale=1e6))
+    assert_close(large, larger)
 
 
 def test_variables_without_a_gradient_stay_as_they_are_until_they_have_one() -> None:
@@ -130,12 +96,12 @@ def test_optimizer_serialises(rate: Any) -> None:
     clone = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
     assert type(clone) is AdamW
     assert clone.get_config() == optimizer.get_config()
-    _assert_close(_train(clone, _gradients()), _train(optimizer, _gradients()))
+    assert_close(train(clone, gradients()), train(optimizer, gradients()))
 
 
 def test_update_compiles_with_xla() -> None:
-    ours = _train(AdamW(0.01), _gradients(), jit_compile=True)
-    _assert_close(ours, _originals_training(_gradients(), lambda step: 0.01, 1.0))
+    ours = train(AdamW(0.01), gradients(), jit_compile=True)
+    assert_close(ours, _originals_training(gradients(), lambda step: 0.01, 1.0))
 
 
 TWO_REPLICAS = """

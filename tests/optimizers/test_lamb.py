@@ -1,42 +1,10 @@
-from typing import Any
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from bert_keras.optimizers import LAMB
-
-SHAPES = {"kernel": (7, 6), "word_embeddings": (11, 3), "bias": (6,), "gamma": (6,), "beta": (6,)}
-STEPS = 20
-Arrays = dict[str, np.ndarray]
-
-
-def start() -> Arrays:
-    draw = np.random.default_rng(0)
-    return {name: draw.normal(size=shape).astype("float32") for name, shape in SHAPES.items()}
-
-
-def gradients() -> list[Arrays]:
-    draw = np.random.default_rng(1)
-    return [
-        {
-            name: (10 ** draw.uniform(-3, 0) * draw.normal(size=shape)).astype("float32")
-            for name, shape in SHAPES.items()
-        }
-        for _ in range(STEPS)
-    ]
-
-
-def run(
-    optimizer: Any, names: tuple[str, ...] = tuple(SHAPES), jit_compile: bool = False
-) -> Arrays:
-    variables = {name: keras.Variable(start()[name], name=name) for name in names}
-    optimizer.build(list(variables.values()))
-    apply = tf.function(optimizer.apply, jit_compile=jit_compile)
-    for step in gradients():
-        apply([tf.constant(step[name]) for name in names])
-    return {name: variable.numpy() for name, variable in variables.items()}
+from tests.optimizers.steps import SHAPES, Arrays, assert_close, gradients, start, train
 
 
 def papers(rate: float, decay: float, corrects: bool) -> Arrays:
@@ -62,14 +30,11 @@ def papers(rate: float, decay: float, corrects: bool) -> Arrays:
     return weights
 
 
-def assert_close(ours: Arrays, theirs: Arrays) -> None:
-    for name, values in ours.items():
-        np.testing.assert_allclose(values, theirs[name], rtol=2e-5, atol=1e-5, err_msg=name)
-
-
 @pytest.mark.parametrize("corrects", [True, False])
 def test_twenty_steps_equal_the_papers_algorithm(corrects: bool) -> None:
-    ours = run(LAMB(0.01, weight_decay=0.1, clip_norm=None, bias_correction=corrects))
+    ours = train(
+        LAMB(0.01, weight_decay=0.1, clip_norm=None, bias_correction=corrects), gradients()
+    )
     assert_close(ours, papers(0.01, 0.1, corrects))
 
 
@@ -78,11 +43,11 @@ def test_without_decay_it_is_keras_lamb_on_matrices() -> None:
     matrices = ("kernel", "word_embeddings")
     theirs = keras.optimizers.Lamb(0.01, epsilon=1e-6)
     ours = LAMB(0.01, weight_decay=0.0, clip_norm=None, bias_correction=True)
-    assert_close(run(ours, matrices), run(theirs, matrices))
+    assert_close(train(ours, gradients(), matrices), train(theirs, gradients(), matrices))
 
 
 def test_compiled_it_is_the_same() -> None:
-    ours = run(LAMB(0.01, weight_decay=0.1, clip_norm=None), jit_compile=True)
+    ours = train(LAMB(0.01, weight_decay=0.1, clip_norm=None), gradients(), jit_compile=True)
     assert_close(ours, papers(0.01, 0.1, corrects=False))
 
 

@@ -130,5 +130,6 @@ np.testing.assert_allclose(*results, rtol=1e-5)
 """
 
 
+@pytest.mark.system
 def test_replicas_leave_a_step_out_together() -> None:
     subprocess.run([sys.executable, "-c", TWO_REPLICAS], check=True, timeout=300)

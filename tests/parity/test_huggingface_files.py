@@ -9,6 +9,7 @@ import scipy.special
 
 import bert_keras
 from bert_keras import BertEncoder, BertForSequenceClassification, BertTokenizer
+from tests.support.batches import sequences
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -58,12 +59,9 @@ def _distilbert(name: str) -> Any:
 
 @pytest.fixture(scope="module")
 def batch() -> dict[str, np.ndarray]:
-    draw = np.random.default_rng(0)
-    is_real = (np.arange(LENGTH) < np.array([[19], [1], [7], [12]])).astype("int32")
-    return {
-        "input_ids": draw.integers(1, VOCAB_SIZE, is_real.shape, dtype="int32") * is_real,
-        "attention_mask": is_real,
-    }
+    batch = sequences((19, 1, 7, 12), LENGTH, VOCAB_SIZE)
+    del batch["token_type_ids"]
+    return batch
 
 
 def _run(hf_model: Any, batch: dict[str, np.ndarray], **labels: Any) -> Any:

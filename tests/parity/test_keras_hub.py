@@ -9,6 +9,7 @@ import pytest
 
 import bert_keras
 from bert_keras import BertEncoder, BertForMaskedLM
+from tests.support.batches import sequences
 
 keras_hub = pytest.importorskip("keras_hub")
 
@@ -34,13 +35,7 @@ def backbone() -> Any:
 
 @pytest.fixture(scope="module")
 def batch() -> dict[str, np.ndarray]:
-    draw = np.random.default_rng(0)
-    is_real = (np.arange(9) < np.array([[9], [1], [5]])).astype("int32")
-    return {
-        "input_ids": draw.integers(1, 50, is_real.shape, dtype="int32") * is_real,
-        "attention_mask": is_real,
-        "token_type_ids": draw.integers(0, 2, is_real.shape, dtype="int32") * is_real,
-    }
+    return sequences((9, 1, 5), 9, 50)
 
 
 def _theirs(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

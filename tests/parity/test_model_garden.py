@@ -19,6 +19,8 @@ from official.modeling import hyperparams, tf_utils
 from official.nlp.configs import bert, encoders
 from official.nlp.modeling import layers, models
 
+from tests.support.batches import sequences
+
 pytestmark = [pytest.mark.parity_garden, pytest.mark.filterwarnings("ignore")]
 
 H = 18
@@ -74,14 +76,8 @@ def _randomise(model: Any) -> None:
 
 @pytest.fixture(scope="module")
 def batch() -> dict[str, np.ndarray]:
-    draw = np.random.default_rng(0)
-    is_real = (np.arange(9) < np.array([[9], [1], [5]])).astype("int32")
-    return {
-        "input_ids": draw.integers(1, 50, is_real.shape, dtype="int32") * is_real,
-        "attention_mask": is_real,
-        "token_type_ids": draw.integers(0, 2, is_real.shape, dtype="int32") * is_real,
-        "masked_lm_positions": np.array([[0, 3], [0, 0], [4, 1]], "int32"),
-    }
+    positions = np.array([[0, 3], [0, 0], [4, 1]], "int32")
+    return sequences((9, 1, 5), 9, 50) | {"masked_lm_positions": positions}
 
 
 def _theirs(model: Any, batch: dict[str, np.ndarray]) -> Any:

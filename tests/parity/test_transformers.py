@@ -12,6 +12,7 @@ import tensorflow as tf
 import bert_keras
 from bert_keras import BertTokenizer
 from bert_keras.tokenization import Casing
+from tests.support.batches import sequences
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -70,13 +71,7 @@ def _hf_model(name: str, activation: str = "gelu", vocab_size: int = VOCAB_SIZE)
 
 @pytest.fixture(scope="module")
 def batch() -> dict[str, np.ndarray]:
-    draw = np.random.default_rng(0)
-    is_real = (np.arange(LENGTH) < np.array([[19], [1], [7], [12]])).astype("int32")
-    return {
-        "input_ids": draw.integers(1, VOCAB_SIZE, is_real.shape, dtype="int32") * is_real,
-        "attention_mask": is_real,
-        "token_type_ids": draw.integers(0, 2, is_real.shape, dtype="int32") * is_real,
-    }
+    return sequences((19, 1, 7, 12), LENGTH, VOCAB_SIZE)
 
 
 def _torch(batch: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -1,6 +1,4 @@
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +6,7 @@ import pytest
 import bert_keras
 from bert_keras import SaveBest
 from bert_keras.errors import InputError
+from tests.support.models import make_model
 
 
 @pytest.mark.parametrize(
@@ -18,11 +17,7 @@ from bert_keras.errors import InputError
     ],
 )
 def test_best_epoch_is_what_lies_on_the_disk(
-    monitor: str,
-    values: list[float],
-    best: int,
-    tmp_path: Path,
-    make_model: Callable[..., Any],
+    monitor: str, values: list[float], best: int, tmp_path: Path
 ) -> None:
     callback = SaveBest(tmp_path / "best", monitor)
     models = [make_model(seed=seed) for seed in range(4)]

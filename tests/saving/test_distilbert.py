@@ -48,7 +48,7 @@ def test_a_distilbert_opens_as_a_bert_without_token_types_and_is_saved_as_one(
     fused = model.encoder.transformer_layers[1].attention.query_key_value.kernel.numpy()
     key = arrays["distilbert.transformer.layer.1.attention.k_lin.weight"]
     np.testing.assert_array_equal(fused[:, 4:8], key.T)
-    assert len(model.report.taken) == len(arrays)
+    assert len(model.report.loaded) == len(arrays)
     bert_keras.save(model, tmp_path / "ours")
     written = json.loads((tmp_path / "ours" / "config.json").read_text())
     assert written["architectures"] == ["BertForMaskedLM"]

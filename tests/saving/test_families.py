@@ -20,8 +20,9 @@ from bert_keras.modeling.model import BertModel
 from bert_keras.saving.families import Family, family, register_family
 from bert_keras.saving.names import Names, bert_variables
 from bert_keras.tokenization import Casing
+from tests.support.files import assert_same_arrays
+from tests.support.models import VOCAB, assert_same_weights
 
-VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "##c"]
 PIECES = "pieces.json"
 VALUES = {
     "model_type": "toy",
@@ -190,21 +191,19 @@ def test_it_opens_as_a_class_of_its_own_where_berts_is_asked_for(theirs: Path) -
         bert_keras.load(theirs, bert_keras.BertForQuestionAnswering)
 
 
-def test_it_goes_through_a_keras_file(theirs: Path, tmp_path: Path) -> None:
+def test_it_goes_through_a_keras_file_and_has_no_place_in_googles_layout(
+    theirs: Path, tmp_path: Path
+) -> None:
     model = bert_keras.load(theirs)
     bert_keras.save(model, tmp_path / "m.keras", format="keras")
     loaded = bert_keras.load(tmp_path / "m.keras")
     assert (type(loaded), loaded.config) == (ToyClassifier, model.config)
     assert loaded.tokenizer.vocab == VOCAB
-    for ours, same in zip(model.trainable_weights, loaded.trainable_weights, strict=True):
-        np.testing.assert_array_equal(ours, same)
+    assert_same_weights(model, loaded)
     bert_keras.save(loaded, tmp_path / "back")
-    assert (tmp_path / "back" / "model.safetensors").read_bytes()
-
-
-def test_it_has_no_place_in_googles_layout(theirs: Path, tmp_path: Path) -> None:
+    assert_same_arrays(tmp_path / "back", theirs)
     with pytest.raises(InputError, match="Google's layout has nothing for ToyClassifier"):
-        bert_keras.save(bert_keras.load(theirs), tmp_path / "g", format="google")
+        bert_keras.save(loaded, tmp_path / "g", format="google")
 
 
 @pytest.mark.slow
@@ -234,35 +233,33 @@ def test_a_config_that_lies_or_is_of_another_kind_is_refused_in_its_own_words(
     assert word in str(caught.value)
 
 
+SIDES = ("query", "document")
+
+
 @keras.saving.register_keras_serializable(package="toy")
 class ToyPair(BertModel):
     """Two encoders in one model."""
 
     def __init__(self, config: BertConfig, seed: int = 0, packed: bool = False, **kwargs: Any):
         super().__init__(config, seed, packed, **kwargs)
-        self.query, self.document = make_encoders(self, "query", "document", with_pooler=False)
+        self.query, self.document = make_encoders(self, *SIDES, with_pooler=False)
         self.build()
 
 
 def pair_variables(config: BertConfig, labels: int) -> Iterator[tuple[str, tuple[int, ...]]]:
     """The weights of both encoders."""
-    for side in ("query", "document"):
+    for side in SIDES:
         for path, shape in bert_variables(config, labels):
             if path.startswith(("embeddings/", "layer_")):
                 yield f"{side}/{path}", shape
 
 
-SIDES = ("query", "document")
 PAIR = Family(
     model_type="toy-pair",
     title="Toy pair",
     classes={"ToyPair": ToyPair},
     names=Names(
-        {
-            f"{s}/{layer}": f"{s}:{n}"
-            for s in ("query", "document")
-            for layer, n in NAMES.layers.items()
-        },
+        {f"{s}/{layer}": f"{s}:{name}" for s in SIDES for layer, name in NAMES.layers.items()},
         NAMES.ends,
     ),
     prefix="",

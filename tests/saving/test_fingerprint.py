@@ -25,6 +25,8 @@ from bert_keras.saving.mark import RunMark, read_mark
 from bert_keras.saving.run import write_description
 from bert_keras.training.checkpoint import Checkpoints
 from bert_keras.training.state import RunState
+from tests.support.files import flip
+from tests.support.models import VOCAB, make_model
 
 TOKENIZER = {"vocab.txt", "tokenizer_config.json"}
 # Of every format: the files that tell the model, by the names that a message gives them.
@@ -66,14 +68,9 @@ def _checkpoint(folder: Path, model: Any, tokenizer: BertTokenizer) -> Path:
 
 
 @pytest.fixture
-def written(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    make_model: Callable[..., Any],
-    vocab: list[str],
-) -> tuple[str, Path, Path]:
+def written(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path, Path]:
     """The format, the folder that everything lies in, and the path that ``load`` takes."""
-    kind, tokenizer = request.param, BertTokenizer(vocab)
+    kind, tokenizer = request.param, BertTokenizer(VOCAB)
     folder = path = tmp_path / "models" / "base"
     folder.parent.mkdir()
     if kind == "sentence":
@@ -94,7 +91,7 @@ def written(
     elif kind == "garden":
         tf.train.Checkpoint(v=tf.Variable([1.0, 2.0])).write(str(folder / "ckpt-1"))
         (folder / "params.yaml").write_text("task: {model: {encoder: {type: bert, bert: {}}}}\n")
-        (folder / "vocab.txt").write_text("\n".join(vocab) + "\n")
+        (folder / "vocab.txt").write_text("\n".join(VOCAB) + "\n")
     elif kind in ("keras-hub", "weights.h5"):
         path = folder if kind == "keras-hub" else folder / "mine.weights.h5"
         config = {"class_name": "BertBackbone", "registered_name": "keras_hub>BertBackbone"}
@@ -103,7 +100,7 @@ def written(
             file["layers/a/vars/0"] = np.arange(3.0)
         if kind == "keras-hub":
             (folder / "assets/tokenizer").mkdir(parents=True)
-            (folder / "assets/tokenizer/vocabulary.txt").write_text("\n".join(vocab))
+            (folder / "assets/tokenizer/vocabulary.txt").write_text("\n".join(VOCAB))
     return kind, folder, path
 
 
@@ -136,13 +133,6 @@ def test_what_lies_beside_it_does_not_count(written):
     assert fingerprint(path) == before
 
 
-def _flip(file: Path) -> None:
-    """Changes the last bit of a file."""
-    data = bytearray(file.read_bytes())
-    data[-1] ^= 1
-    file.write_bytes(data)
-
-
 def _edit(file: Path, change: Callable[[dict[str, Any]], None], **layout: Any) -> None:
     values = json.loads(file.read_text())
     change(values)
@@ -169,12 +159,12 @@ def test_every_one_of_its_files_is_told_from_another(written):
             file.write_text(file.read_text().replace("##c", "##d"))
         elif name == "*.index":
             file.write_bytes(b"")
-            with pytest.raises(InputError, match="damaged or no TensorFlow checkpoint"):
+            with pytest.raises(InputError, match="damaged or not a TensorFlow checkpoint"):
                 fingerprint(path)
             file.write_bytes(kept)
             continue
         else:
-            _flip(file)
+            flip(file)
         assert first_difference(before, fingerprint(path)) == f"{name} is another"
         file.write_bytes(kept)
         assert fingerprint(path) == before
@@ -220,14 +210,12 @@ def test_parts_of_a_keras_file_count_and_its_dates_do_not(written):
     write(parts | {"assets/vocab.txt": vocabulary})
     assert first_difference(before, fingerprint(path)) == "vocab.txt is another"
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(InputError, match=r"is damaged or no \.keras file"):
+    with pytest.raises(InputError, match=r"is damaged or not a \.keras file"):
         fingerprint(path)
 
 
 @pytest.mark.parametrize("written", ["checkpoint"], indirect=True)
-def test_a_checkpoint_is_told_by_its_model_and_not_by_optimizer_or_position(
-    written, make_model, vocab
-):
+def test_a_checkpoint_is_told_by_its_model_and_not_by_optimizer_or_position(written):
     _, folder, path = written
     before = fingerprint(path)
 
@@ -242,17 +230,17 @@ def test_a_checkpoint_is_told_by_its_model_and_not_by_optimizer_or_position(
     save(make_model(seed=1), AdamW(1e-3), RunState(step=3))
     difference = "checkpoint is another"
     assert first_difference(before, fingerprint(path)) == difference
-    (folder / "checkpoints/vocab.txt").write_text("\n".join([*vocab[:-1], "##d"]) + "\n")
+    (folder / "checkpoints/vocab.txt").write_text("\n".join([*VOCAB[:-1], "##d"]) + "\n")
     assert first_difference(before, fingerprint(path)) == difference
     shutil.copytree(folder, folder.parent / "b")
     assert fingerprint(folder.parent / "b@3") == fingerprint(path)
 
 
 @pytest.mark.parametrize("written", ["checkpoint"], indirect=True)
-def test_a_run_is_told_by_the_very_model_that_it_stands_for(written, make_model, vocab):
+def test_a_run_is_told_by_the_very_model_that_it_stands_for(written):
     _, folder, path = written
     assert fingerprint(folder) == fingerprint(path)
-    bert_keras.save(make_model(), folder / "model", BertTokenizer(vocab))
+    bert_keras.save(make_model(), folder / "model", BertTokenizer(VOCAB))
     (folder / "metrics.jsonl").write_text("{}")
     assert fingerprint(folder) == fingerprint(path)  # a model/ that the run did not write
     replace(read_mark(folder), model_files=hash_files(folder / "model")).write(folder)

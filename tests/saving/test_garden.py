@@ -1,6 +1,5 @@
 """TF Model Garden's layout, objects linked as there; `make parity-garden` asks the real one."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import yaml
 import bert_keras
 from bert_keras import BertEncoder, BertForMaskedLM, BertForPreTraining, BertForTokenClassification
 from bert_keras.cli.main import main
+from tests.support.models import VOCAB, refusal
 
 H, HEADS, INNER, LAYERS = 4, 2, 6, 2
 ENCODER = {
@@ -143,7 +143,7 @@ def test_pretrainer_opens_with_both_heads_and_the_pooler_of_the_second(tmp_path:
     assert [name.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE") for name in model.report.left_out] == (
         left_out
     )
-    assert len(model.report.taken) == len(arrays) - 2
+    assert len(model.report.loaded) == len(arrays) - 2
 
 
 @pytest.mark.parametrize("way", ["encoder", "model", "encoder_network", "model/encoder", ""])
@@ -161,7 +161,7 @@ def test_encoder_opens_wherever_it_stands(numbered: bool, way: str, tmp_path: Pa
     np.testing.assert_array_equal(
         model.pooler.output_dense.kernel, arrays[f"{way}/{pooler}/kernel".lstrip("/")]
     )
-    assert len(model.report.taken) == len(arrays)
+    assert len(model.report.loaded) == len(arrays)
 
 
 def test_word_embeddings_may_go_by_the_name_of_their_other_owner(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_pooler_of_its_own_item_and_the_state_of_training_are_understood(tmp_pat
     )
 
 
-def test_newest_checkpoint_of_a_run_is_opened(tmp_path: Path, refusal: Callable[..., str]) -> None:
+def test_newest_checkpoint_of_a_run_is_opened(tmp_path: Path) -> None:
     arrays = _arrays(_pretrainer())
     _write(tmp_path, arrays)
     _write(tmp_path, {name: -array for name, array in arrays.items()}, name="ckpt-2")
@@ -202,17 +202,17 @@ def test_newest_checkpoint_of_a_run_is_opened(tmp_path: Path, refusal: Callable[
     assert f"{tmp_path / 'ckpt-2'} is damaged" in refusal(tmp_path)
 
 
-def test_convert_writes_it_as_a_directory(tmp_path: Path, vocab: list[str], capsys: Any) -> None:
+def test_convert_writes_it_as_a_directory(tmp_path: Path, capsys: Any) -> None:
     run = tmp_path / "run"
     run.mkdir()
     _write(run, _arrays(_pretrainer()))
-    (run / "vocab.txt").write_text("".join(f"{word}\n" for word in vocab))
+    (run / "vocab.txt").write_text("".join(f"{word}\n" for word in VOCAB))
     assert main(["convert", str(run), str(tmp_path / "out")]) == 0
     report = capsys.readouterr().out
     assert "model-garden to huggingface: a BertForPreTraining" in report
     assert "_transformer_layers/*/_intermediate_dense/kernel" in report
     assert "left out: model/encoder_network/_pooler_layer/bias" in report
-    assert bert_keras.load(tmp_path / "out").tokenizer.vocab == vocab
+    assert bert_keras.load(tmp_path / "out").tokenizer.vocab == VOCAB
 
 
 def test_run_opens_for_a_task(tmp_path: Path) -> None:
@@ -237,9 +237,7 @@ HEAD = "model/classification_heads/0"
     ],
     ids=["missing", "unused", "shape", "type", "head without pooler", "two encoders"],
 )
-def test_wrong_weights_are_named(
-    change: Any, word: str, tmp_path: Path, refusal: Callable[..., str]
-) -> None:
+def test_wrong_weights_are_named(change: Any, word: str, tmp_path: Path) -> None:
     arrays = _arrays(_pretrainer())
     change(arrays)
     _write(tmp_path, arrays)
@@ -260,7 +258,7 @@ def test_wrong_weights_are_named(
     ids=str,
 )
 def test_config_that_lies_or_computes_otherwise_is_refused(
-    change: dict[str, Any], word: str, tmp_path: Path, refusal: Callable[..., str]
+    change: dict[str, Any], word: str, tmp_path: Path
 ) -> None:
     _write(tmp_path, _arrays(_pretrainer()), ENCODER | change)
     assert word in refusal(tmp_path)
@@ -269,7 +267,7 @@ def test_config_that_lies_or_computes_otherwise_is_refused(
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        (None, "put beside it params.yaml (of the training run) or bert_config.json"),
+        (None, "put next to it params.yaml (of the training run) or bert_config.json"),
         ("task: [", "must be the YAML of a training run"),
         ("- 1", "must be the YAML of a training run"),
         ("task: {model: {encoder: {type: albert, albert: {}}}}", "type 'albert'"),
@@ -288,11 +286,7 @@ def test_config_that_lies_or_computes_otherwise_is_refused(
     ids=["none", "no yaml", "list", "albert", "code", "masked lm", "heads", "deep", "head"],
 )
 def test_parameters_that_are_not_of_a_bert_are_refused(
-    text: str | None,
-    word: str,
-    tmp_path: Path,
-    refusal: Callable[..., str],
-    monkeypatch: pytest.MonkeyPatch,
+    text: str | None, word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     _write(tmp_path, _arrays(_pretrainer()), None)

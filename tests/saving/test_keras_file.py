@@ -12,51 +12,19 @@ import tensorflow as tf
 
 import bert_keras
 from bert_keras import (
-    BertEncoder,
-    BertForNextSentencePrediction,
-    BertForPreTraining,
-    BertForQuestionAnswering,
-    BertForSentenceEmbedding,
     BertForSequenceClassification,
     BertForTokenClassification,
-    BertTokenizer,
 )
 from bert_keras.errors import InputError
-
-
-@pytest.mark.parametrize(
-    ("model_class", "arguments"),
-    [
-        (BertEncoder, {"with_pooler": False}),
-        (BertForPreTraining, {}),
-        (BertForNextSentencePrediction, {}),
-        (BertForQuestionAnswering, {}),
-        (BertForSentenceEmbedding, {"pooling": "cls", "normalize": False}),
-        (BertForSequenceClassification, {"labels": ["no", "yes", "so"]}),
-    ],
-    ids=lambda value: getattr(value, "__name__", ""),
+from tests.support.models import (
+    assert_same_weights,
+    assert_told_of_progress,
+    make_model,
+    refusal,
 )
-def test_model_and_tokenizer_come_back_from_a_keras_file(
-    model_class: Any,
-    arguments: dict[str, Any],
-    tmp_path: Path,
-    vocab: list[str],
-    make_model: Callable[..., Any],
-    assert_same_weights: Callable[[Any, Any], None],
-) -> None:
-    model = make_model(model_class, **arguments)
-    bert_keras.save(model, tmp_path / "m.keras", BertTokenizer(vocab), format="keras")
-    loaded = bert_keras.load(tmp_path / "m.keras")
-    assert type(loaded) is model_class
-    assert loaded.tokenizer.vocab == vocab
-    assert getattr(loaded, "labels", None) == getattr(model, "labels", None)
-    assert_same_weights(loaded, model)
-    assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
 
 
-def test_keys_of_a_foreign_config_go_through_a_keras_file(
-    tmp_path: Path, make_model: Callable[..., Any]
-) -> None:
+def test_keys_of_a_foreign_config_go_through_a_keras_file(tmp_path: Path) -> None:
     labels = {"labels": ["no", "yes", "so"], "problem_type": "multi_label_classification"}
     bert_keras.save(make_model(BertForSequenceClassification, **labels), tmp_path / "first")
     file = tmp_path / "first" / "config.json"
@@ -79,11 +47,7 @@ def test_keys_of_a_foreign_config_go_through_a_keras_file(
     ids=str,
 )
 def test_config_that_lies_about_its_sizes_is_refused(
-    change: dict[str, Any],
-    word: str,
-    tmp_path: Path,
-    make_model: Callable[..., Any],
-    refusal: Callable[..., str],
+    change: dict[str, Any], word: str, tmp_path: Path
 ) -> None:
     def lie(members: dict[str, bytes]) -> None:
         config = json.loads(members["config.json"])
@@ -125,11 +89,7 @@ def _never_written(file: h5py.File) -> None:
     ids=["missing", "unused", "outside", "never written"],
 )
 def test_wrong_weights_are_named(
-    change: Callable[[h5py.File], None],
-    word: str,
-    tmp_path: Path,
-    make_model: Callable[..., Any],
-    refusal: Callable[..., str],
+    change: Callable[[h5py.File], None], word: str, tmp_path: Path
 ) -> None:
     def tamper(members: dict[str, bytes]) -> None:
         file = tmp_path / "weights.h5"
@@ -154,7 +114,7 @@ def _repack(
             archive.writestr(name, data)
 
 
-def test_keras_file_opens_for_a_task(tmp_path: Path, make_model: Callable[..., Any]) -> None:
+def test_keras_file_opens_for_a_task(tmp_path: Path) -> None:
     model = make_model()
     bert_keras.save(model, tmp_path / "m.keras", format="keras")
     tagger = bert_keras.load(tmp_path / "m.keras", BertForTokenClassification, labels=["O", "B"])
@@ -164,19 +124,13 @@ def test_keras_file_opens_for_a_task(tmp_path: Path, make_model: Callable[..., A
     )
 
 
-def test_progress_is_told(
-    tmp_path: Path,
-    make_model: Callable[..., Any],
-    assert_told_of_progress: Callable[[Path], None],
-) -> None:
+def test_progress_is_told(tmp_path: Path) -> None:
     for name, layout in ("m.keras", "keras"), ("m", "huggingface"), ("google", "google"):
         bert_keras.save(make_model(), tmp_path / name, format=layout)
         assert_told_of_progress(tmp_path / name)
 
 
-def test_compiled_model_that_keras_saved_opens(
-    tmp_path: Path, make_model: Callable[..., Any], assert_same_weights: Callable[[Any, Any], None]
-) -> None:
+def test_compiled_model_that_keras_saved_opens(tmp_path: Path) -> None:
     model = make_model(dtype="mixed_bfloat16", packed=True)
     model.compile()
     batch = {"input_ids": np.array([[2, 5, 4]]), "masked_lm_positions": np.array([[2]])}
@@ -189,22 +143,20 @@ def test_compiled_model_that_keras_saved_opens(
     assert (loaded.packed, loaded.seed) == (True, 0)
 
 
-def test_code_in_a_keras_file_is_not_run(tmp_path: Path, refusal: Callable[..., str]) -> None:
+def test_code_in_a_keras_file_is_not_run(tmp_path: Path) -> None:
     inputs = keras.Input((2,))
     outputs = keras.layers.Lambda(lambda x: x)(inputs)
     keras.Model(inputs, outputs).save(tmp_path / "m.keras")
     assert "m.keras holds a Functional" in refusal(tmp_path / "m.keras")
 
 
-def test_other_models_are_refused(tmp_path: Path, refusal: Callable[..., str]) -> None:
+def test_other_models_are_refused(tmp_path: Path) -> None:
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "m.keras")
     assert "holds a Sequential" in refusal(tmp_path / "m.keras")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
-def test_truncated_file_is_refused(
-    share: float, tmp_path: Path, make_model: Callable[..., Any], refusal: Callable[..., str]
-) -> None:
+def test_truncated_file_is_refused(share: float, tmp_path: Path) -> None:
     file = tmp_path / "m.keras"
     bert_keras.save(make_model(), file, format="keras")
     file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
@@ -223,12 +175,7 @@ def _set(entry: bytearray, **numbers: int) -> None:
     [{"flags": 1}, {"method": 99}, {"packed": 2**20, "size": 2**20}],
     ids=["encrypted", "unknown method", "short"],
 )
-def test_member_that_cannot_be_unpacked_is_refused(
-    numbers: dict[str, int],
-    tmp_path: Path,
-    make_model: Callable[..., Any],
-    refusal: Callable[..., str],
-) -> None:
+def test_member_that_cannot_be_unpacked_is_refused(numbers: dict[str, int], tmp_path: Path) -> None:
     file = tmp_path / "m.keras"
     bert_keras.save(make_model(), file, format="keras")
     _repack(file, lambda members: None)
@@ -241,9 +188,7 @@ def test_member_that_cannot_be_unpacked_is_refused(
     assert "m.keras is damaged" in refusal(file)
 
 
-def test_compressed_file_with_a_wrong_byte_is_refused(
-    tmp_path: Path, make_model: Callable[..., Any], refusal: Callable[..., str]
-) -> None:
+def test_compressed_file_with_a_wrong_byte_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "m.keras"
     bert_keras.save(make_model(), file, format="keras")
     _repack(file, lambda members: None, zipfile.ZIP_DEFLATED)
@@ -256,18 +201,14 @@ def test_compressed_file_with_a_wrong_byte_is_refused(
     assert "invalid block type" in refusal(file)
 
 
-def test_file_that_unpacks_to_many_times_its_size_is_refused(
-    tmp_path: Path, refusal: Callable[..., str]
-) -> None:
+def test_file_that_unpacks_to_many_times_its_size_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "m.keras", "w", zipfile.ZIP_DEFLATED) as archive:
         for name in ("config.json", "metadata.json", "model.weights.h5"):
             archive.writestr(name, " " * 2**23)
     assert "would unpack to 25,165,824 bytes" in refusal(tmp_path / "m.keras")
 
 
-def test_file_without_weights_is_refused(
-    tmp_path: Path, make_model: Callable[..., Any], refusal: Callable[..., str]
-) -> None:
+def test_file_without_weights_is_refused(tmp_path: Path) -> None:
     bert_keras.save(make_model(), tmp_path / "whole.keras", format="keras")
     with (
         zipfile.ZipFile(tmp_path / "whole.keras") as whole,
@@ -278,7 +219,7 @@ def test_file_without_weights_is_refused(
     assert "it lacks model.weights.h5" in refusal(tmp_path / "m.keras")
 
 
-def test_wrong_uses_are_refused(tmp_path: Path, make_model: Callable[..., Any]) -> None:
+def test_wrong_uses_are_refused(tmp_path: Path) -> None:
     model = make_model()
     with pytest.raises(InputError, match=r"must end in \.keras"):
         bert_keras.save(model, tmp_path / "model", format="keras")

@@ -1,7 +1,6 @@
 """Presets in keras-hub's layout, written here array by array; `make parity` asks the real one."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 import bert_keras
 from bert_keras import BertEncoder, BertForMaskedLM, BertForTokenClassification
+from tests.support.models import VOCAB, refusal
 
 H, HEADS, INNER = 4, 2, 6
 CONFIG = {
@@ -52,14 +52,14 @@ def _shapes() -> dict[str, tuple[int, ...]]:
 
 
 @pytest.fixture
-def preset(tmp_path: Path, vocab: list[str]) -> tuple[Path, dict[str, np.ndarray]]:
+def preset(tmp_path: Path) -> tuple[Path, dict[str, np.ndarray]]:
     draw = np.random.default_rng(0)
     arrays = {name: draw.normal(size=s).astype("float32") for name, s in _shapes().items()}
     config = {"class_name": "BertBackbone", "config": CONFIG}
     config["registered_name"] = "keras_hub>BertBackbone"
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "assets" / "tokenizer").mkdir(parents=True)
-    lines = "".join(f"{word}\n" for word in vocab)
+    lines = "".join(f"{word}\n" for word in VOCAB)
     (tmp_path / "assets" / "tokenizer" / "vocabulary.txt").write_text(lines)
     (tmp_path / "tokenizer.json").write_text('{"config": {"lowercase": true}}')
     _write(tmp_path, arrays)
@@ -73,15 +73,13 @@ def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
         file["optimizer/vars/0"] = np.zeros(())
 
 
-def test_backbone_opens_with_its_heads_joined(
-    preset: tuple[Path, dict[str, np.ndarray]], vocab: list[str]
-) -> None:
+def test_backbone_opens_with_its_heads_joined(preset: tuple[Path, dict[str, np.ndarray]]) -> None:
     path, arrays = preset
     model = bert_keras.load(path)
     assert type(model) is BertEncoder
     assert model.config.hidden_act == "gelu_new"
     assert model.config.hidden_dropout_prob == 0.2
-    assert model.tokenizer.vocab == vocab
+    assert model.tokenizer.vocab == VOCAB
     attention = model.transformer_layers[1].attention
     theirs = {
         name: arrays[f"layers/transformer_encoder_1/_self_attention_layer/{name}_dense/vars/0"]
@@ -90,7 +88,7 @@ def test_backbone_opens_with_its_heads_joined(
     fused = [theirs[name].reshape(H, H) for name in ("query", "key", "value")]
     np.testing.assert_array_equal(attention.query_key_value.kernel, np.concatenate(fused, axis=1))
     np.testing.assert_array_equal(attention.output_dense.kernel, theirs["output"].reshape(H, H))
-    assert len(model.report.taken) == len(arrays)
+    assert len(model.report.loaded) == len(arrays)
 
 
 MASKED_LM = {
@@ -130,16 +128,16 @@ def test_weights_file_opens_with_the_config_beside_it(
 
 
 def test_weights_file_without_config_says_what_is_needed(
-    preset: tuple[Path, dict[str, np.ndarray]], refusal: Callable[..., str]
+    preset: tuple[Path, dict[str, np.ndarray]],
 ) -> None:
     (preset[0] / "config.json").unlink()
     message = refusal(preset[0] / "model.weights.h5")
-    assert "needs config.json beside it" in message
+    assert "needs config.json next to it" in message
     assert "save_to_preset" in message
 
 
 def test_config_that_lies_about_the_heads_is_refused(
-    preset: tuple[Path, dict[str, np.ndarray]], refusal: Callable[..., str]
+    preset: tuple[Path, dict[str, np.ndarray]],
 ) -> None:
     config = {"class_name": "BertBackbone", "registered_name": "keras_hub>BertBackbone"}
     text = json.dumps(config | {"config": CONFIG | {"num_heads": 1}})
@@ -165,10 +163,7 @@ def test_preset_opens_for_a_task(preset: tuple[Path, dict[str, np.ndarray]]) -> 
     ids=["missing", "unused", "shape"],
 )
 def test_wrong_weights_are_named(
-    change: Any,
-    word: str,
-    preset: tuple[Path, dict[str, np.ndarray]],
-    refusal: Callable[..., str],
+    change: Any, word: str, preset: tuple[Path, dict[str, np.ndarray]]
 ) -> None:
     path, arrays = preset
     change(arrays)
@@ -177,7 +172,7 @@ def test_wrong_weights_are_named(
 
 
 def test_truncated_weights_and_other_backbones_are_refused(
-    preset: tuple[Path, dict[str, np.ndarray]], refusal: Callable[..., str]
+    preset: tuple[Path, dict[str, np.ndarray]],
 ) -> None:
     path, _ = preset
     file = path / "model.weights.h5"

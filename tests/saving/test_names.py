@@ -3,16 +3,11 @@ import re
 import numpy as np
 import pytest
 
-from bert_keras import (
-    BertConfig,
-    BertEncoder,
-    BertForPreTraining,
-    BertForQuestionAnswering,
-    BertForSequenceClassification,
-)
+from bert_keras import BertConfig
 from bert_keras.saving import garden, google, keras_file, keras_hub
 from bert_keras.saving.families import bert, distilbert
 from bert_keras.saving.names import Names, Weight, bert_variables
+from tests.support.models import registered_models
 
 CONFIG = BertConfig(
     vocab_size=9,
@@ -52,10 +47,7 @@ def test_heads_on_an_axis_of_their_own_are_joined_and_put_apart() -> None:
     np.testing.assert_array_equal(weight.to_file(ours)["l1/o/w"], ours.reshape(2, 2, 4))
 
 
-@pytest.mark.parametrize(
-    "model_class",
-    [BertForPreTraining, BertForSequenceClassification, BertForQuestionAnswering, BertEncoder],
-)
+@pytest.mark.parametrize("model_class", registered_models())
 def test_every_weight_and_its_shape_are_known_before_the_model_is_made(model_class: type) -> None:
     known = dict(bert_variables(CONFIG))
     assert len(known) == len(list(bert_variables(CONFIG)))

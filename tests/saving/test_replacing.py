@@ -4,7 +4,6 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -13,12 +12,13 @@ import pytest
 import bert_keras
 from bert_keras.errors import InputError
 from bert_keras.files import WRITTEN_FILE, hash_files
+from tests.support.models import make_model
 
 FOLDERS = ["huggingface", "google"]
 
 
 @pytest.fixture
-def save(make_model: Callable[..., Any], tmp_path: Path) -> Callable[..., Path]:
+def save(tmp_path: Path) -> Callable[..., Path]:
     def write(format: str, seed: int = 0, name: str = "model") -> Path:
         path = tmp_path / (f"{name}.keras" if format == "keras" else name)
         bert_keras.save(make_model(seed=seed), path, format=format)

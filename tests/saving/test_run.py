@@ -8,7 +8,6 @@ from safetensors.numpy import load_file
 
 import bert_keras
 from bert_keras.config import PretrainConfig, TrainConfig, to_tables
-from bert_keras.errors import InputError
 from bert_keras.files import hash_files
 from bert_keras.optimizers import AdamW
 from bert_keras.saving import load, save
@@ -17,9 +16,9 @@ from bert_keras.saving.run import write_description
 from bert_keras.tokenization import BertTokenizer
 from bert_keras.training.checkpoint import Checkpoints
 from bert_keras.training.state import RunState
+from tests.support.models import pieces_of, refusal
 
-LETTERS = "abcdefghijklmnopqrstuvwxyz."
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{c}" for c in LETTERS)]
+VOCABULARY = pieces_of("abcdefghijklmnopqrstuvwxyz.")
 KINDS = {
     "BertForPreTraining": {},
     "BertForMaskedLM": {},
@@ -88,13 +87,6 @@ def assert_weights(model, expected):
         np.testing.assert_array_equal(array, expected[path], path)
 
 
-def refusal(path, **arguments):
-    with pytest.raises(InputError) as error:
-        load(path, **arguments)
-    assert "\n" not in str(error.value)
-    return str(error.value)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_newest_checkpoint_opens_with_the_very_weights_of_its_step(kind, tmp_path, caplog):
     run = Run(tmp_path / "run", kind)
@@ -127,7 +119,7 @@ def test_a_step_behind_an_at_sign_is_that_checkpoint_and_says_which_there_are(tm
     assert caplog.messages == [f"{run.path}: the checkpoint of step 2 of 10"]
     line = refusal(f"{run.path}@3")
     assert "no checkpoint of step 3; there are those of steps 2 and 4" in line
-    assert "must stand a step; there are those of steps 2 and 4" in refusal(f"{run.path}@last")
+    assert "there must be a step; there are those of steps 2 and 4" in refusal(f"{run.path}@last")
 
 
 def test_a_finished_run_is_its_model_and_its_checkpoints_stay_open(tmp_path):
@@ -147,7 +139,7 @@ def test_a_folder_without_a_mark_is_no_run_whatever_lies_in_it(tmp_path):
     (run.path / "config.toml").write_text("[train]\nsteps = 10\n")
     for mark in ("{}", "[1]", '{"name": "run"}', "", "not JSON"):
         (run.path / "run.json").write_text(mark)
-        assert "is no model" in refusal(run.path)
+        assert "is not a model" in refusal(run.path)
     (run.path / "run.json").write_text('{"bert_keras_run": 99}')
     assert "of another version of bert_keras" in refusal(run.path)
 

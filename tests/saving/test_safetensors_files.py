@@ -7,6 +7,7 @@ import pytest
 import safetensors.numpy
 
 import bert_keras
+from tests.support.models import assert_same_weights, make_model, refusal
 
 INDEX = "model.safetensors.index.json"
 
@@ -37,27 +38,21 @@ def _rewrite_index(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 WORDS = "bert.embeddings.word_embeddings.weight"
 
 
-def test_several_files_are_one_model(
-    sharded: Path, make_model: Callable[..., Any], assert_same_weights: Callable[[Any, Any], None]
-) -> None:
+def test_several_files_are_one_model(sharded: Path) -> None:
     assert_same_weights(bert_keras.load(sharded), make_model())
 
 
 @pytest.mark.parametrize(
     "home", ["../model.safetensors", "/etc/passwd", "sub/a", "..", "", "a\0b", 7]
 )
-def test_index_never_leads_out_of_the_folder(
-    home: Any, sharded: Path, refusal: Callable[..., str]
-) -> None:
+def test_index_never_leads_out_of_the_folder(home: Any, sharded: Path) -> None:
     _rewrite_index(sharded, lambda homes: homes.update({WORDS: home}))
     message = refusal(sharded)
     assert "plain name in the same folder" in message
     assert repr(home) in message
 
 
-def test_link_out_of_the_folder_is_not_followed(
-    sharded: Path, tmp_path: Path, refusal: Callable[..., str]
-) -> None:
+def test_link_out_of_the_folder_is_not_followed(sharded: Path, tmp_path: Path) -> None:
     home = sharded / "model-00002-of-00003.safetensors"
     home.rename(tmp_path / "elsewhere")
     home.symlink_to(tmp_path / "elsewhere")
@@ -72,9 +67,7 @@ def test_links_in_a_ring_are_an_error_that_names_them(sharded: Path) -> None:
         bert_keras.load(sharded)
 
 
-def test_index_that_disagrees_with_a_file_is_refused(
-    sharded: Path, refusal: Callable[..., str]
-) -> None:
+def test_index_that_disagrees_with_a_file_is_refused(sharded: Path) -> None:
     _rewrite_index(sharded, lambda homes: homes.pop(WORDS))
     message = refusal(sharded)
     assert "disagree on where these are" in message
@@ -87,13 +80,13 @@ def test_missing_part_is_named(sharded: Path) -> None:
         bert_keras.load(sharded)
 
 
-def test_truncated_part_is_refused(sharded: Path, refusal: Callable[..., str]) -> None:
+def test_truncated_part_is_refused(sharded: Path) -> None:
     part = sharded / "model-00003-of-00003.safetensors"
     part.write_bytes(part.read_bytes()[:-1])
     assert f"{part} is damaged" in refusal(sharded)
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '{"weight_map": {}}', '{"weight_map": 3}', "{"])
-def test_damaged_index_is_refused(text: str, sharded: Path, refusal: Callable[..., str]) -> None:
+def test_damaged_index_is_refused(text: str, sharded: Path) -> None:
     (sharded / INDEX).write_text(text)
     assert INDEX in refusal(sharded)

@@ -11,21 +11,20 @@ from scipy.special import expit
 
 import bert_keras
 from bert_keras import BertForSequenceClassification, BertTokenizer
+from tests.support.models import VOCAB, make_model, refusal
 
 SIGMOID, IDENTITY = "torch.nn.modules.activation.Sigmoid", "torch.nn.modules.linear.Identity"
 NEW, OLD = "sentence_transformers", "sbert_ce_default_activation_function"
 
 
 @pytest.fixture
-def make_directory(
-    tmp_path: Path, make_model: Callable[..., Any], vocab: list[str]
-) -> Callable[..., Path]:
+def make_directory(tmp_path: Path) -> Callable[..., Path]:
     """A classifier whose ``config.json`` has these keys, and none of ours."""
 
     def make(labels: int = 1, **keys: Any) -> Path:
         path = tmp_path / "theirs"
         model = make_model(BertForSequenceClassification, labels=labels)
-        bert_keras.save(model, path, BertTokenizer(vocab))
+        bert_keras.save(model, path, BertTokenizer(VOCAB))
         values = json.loads((path / "config.json").read_text())
         del values["problem_type"]
         (path / "config.json").write_text(json.dumps(values | keys))
@@ -39,16 +38,20 @@ def _config(path: Path) -> dict[str, Any]:
     return values
 
 
+def system(*case: Any) -> Any:
+    return pytest.param(*case, marks=pytest.mark.system)
+
+
 @pytest.mark.parametrize(
     ("keys", "is_sigmoid"),
     [
         ({}, True),
-        ({"problem_type": None}, True),
-        ({"problem_type": "regression"}, False),
+        system({"problem_type": None}, True),
+        system({"problem_type": "regression"}, False),
         ({NEW: {"activation_fn": IDENTITY, "version": "4.1.0"}}, False),
-        ({NEW: {"activation_fn": SIGMOID}}, True),
-        ({OLD: IDENTITY}, False),
-        ({"problem_type": "regression", OLD: "torch.nn.Sigmoid"}, True),
+        system({NEW: {"activation_fn": SIGMOID}}, True),
+        system({OLD: IDENTITY}, False),
+        system({"problem_type": "regression", OLD: "torch.nn.Sigmoid"}, True),
     ],
     ids=str,
 )
@@ -79,7 +82,7 @@ def test_sigmoid_of_several_labels_is_one_by_one(make_directory: Callable[..., P
 @pytest.mark.parametrize("name", ["os.system", "torch.nn.modules.activation.Tanh", ["x"]])
 @pytest.mark.parametrize("key", [NEW, OLD])
 def test_other_activations_are_refused_by_name_and_never_imported(
-    key: str, name: Any, make_directory: Callable[..., Path], refusal: Callable[..., str]
+    key: str, name: Any, make_directory: Callable[..., Path]
 ) -> None:
     keys = {key: {"activation_fn": name} if key == NEW else name}
     assert f"Received: {name!r}" in refusal(make_directory(**keys))

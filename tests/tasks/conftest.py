@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from bert_keras.config import BertConfig
 from bert_keras.modeling import BertEncoder
 from bert_keras.saving import save
 from bert_keras.tokenization import BertTokenizer, Casing, learn_vocabulary
+from tests.support.models import NO_DROPOUT, small_config
 
 GOOD = ["a fine film", "great fun", "lovely and warm", "a joy to watch", "brilliant work"]
 BAD = ["a dull film", "no fun", "cold and slow", "a pain to watch", "sloppy work"]
@@ -41,16 +41,8 @@ def tokenizer():
 @pytest.fixture(scope="session")
 def encoder_path(tokenizer, tmp_path_factory):
     """A model directory of an encoder of random weights."""
-    config = BertConfig(
-        vocab_size=tokenizer.vocab_size,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-        initializer_range=0.1,
+    config = small_config(
+        tokenizer.vocab_size, num_hidden_layers=2, initializer_range=0.1, **NO_DROPOUT
     )
     path = tmp_path_factory.mktemp("models") / "encoder"
     save(BertEncoder(config), path, tokenizer)

@@ -70,6 +70,15 @@ def test_a_model_whose_evaluation_was_undone_goes_even_if_the_next_is_no_number(
     assert not (run.workdir / "best").exists()
 
 
+def test_a_run_stops_after_as_many_evaluations_without_a_better_one_as_its_patience(run):
+    run.best.patience, run.model.stop_training = 2, False
+    stops = []
+    for step, score in enumerate((0.70, 0.80, 0.75, 0.80), start=1):
+        run.evaluate(step, score)
+        stops.append(run.model.stop_training)
+    assert stops == [False, False, False, True]
+
+
 @pytest.mark.parametrize("damage", ["other bytes", "a file more", "a file less", "somebody's"])
 def test_what_is_not_as_it_was_saved_becomes_no_model_of_the_run(run, damage):
     run.evaluate(20, 0.80)

@@ -46,9 +46,9 @@ def masked_lm(folder):
     "make",
     [
         classification,
-        multi_label,
-        regression,
-        several_numbers,
+        pytest.param(multi_label, marks=pytest.mark.system),
+        pytest.param(regression, marks=pytest.mark.system),
+        pytest.param(several_numbers, marks=pytest.mark.system),
         pytest.param(masked_lm, marks=pytest.mark.slow),
     ],
 )

@@ -76,7 +76,7 @@ def test_tags_are_in_the_scheme_that_they_follow(sentences, name):
 @pytest.mark.parametrize(
     ("sentences", "message"),
     [
-        (["O B-a", "B-a I-a PER"], r"row 2: 'w': a tag beside others such as 'B-a' .* 'PER'"),
+        (["O B-a", "B-a I-a PER"], r"row 2: 'w': among tags such as 'B-a', .* 'PER'"),
         (["O B-a", "B-"], r"row 2: .*Received: 'B-'"),
         (["B-a M-a I-a"], r"no tag scheme has the letters B, I, M .*data.tag_scheme = 'plain'"),
         (["(ORG* *) O", "*"], r"row 1: 'w': the tag '\(ORG\*' is part of a bracket"),

@@ -20,7 +20,7 @@ def example(label=None, where="train.tsv, row 1"):
 class TestRegression:
     task = Regression()
 
-    @pytest.mark.parametrize("label", ["high", "nan", "inf", ""])
+    @pytest.mark.parametrize("label", ["high", "nan", "inf", "", "4,5"])
     def test_a_label_that_is_no_number_names_its_row(self, label, tokenizer):
         with pytest.raises(InputError, match=r"train.tsv, row 1: a regression's label must be a"):
             self.task.features([example(label=label)], tokenizer)

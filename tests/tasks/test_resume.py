@@ -19,6 +19,8 @@ from bert_keras.config import (
 )
 from bert_keras.tasks import finetune
 from bert_keras.training import read_metrics
+from tests.support.processes import DisturbedRun
+from tests.support.runs import outcome
 
 ADJECTIVES = ["fine", "dull", "warm", "cold"]
 NOUNS = ["film", "joy", "fun", "pain"]
@@ -64,6 +66,7 @@ def multi_label(folder):
     return folder / "train.tsv"
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     "write",
     [
@@ -73,9 +76,7 @@ def multi_label(folder):
         pytest.param(multi_label, marks=pytest.mark.slow),
     ],
 )
-def test_a_killed_run_of_any_task_ends_with_the_same_bytes(
-    write, encoder_path, disturbed_run, tmp_path
-):
+def test_a_killed_run_of_any_task_ends_with_the_same_bytes(write, encoder_path, tmp_path):
     data = str(write(tmp_path))
     config = FinetuneConfig(
         model=FinetuneModelConfig(hidden_dropout_prob=0.1),
@@ -86,21 +87,12 @@ def test_a_killed_run_of_any_task_ends_with_the_same_bytes(
     finetune(config, tmp_path / "undisturbed", encoder_path, data, data)
     (tmp_path / "recipe.toml").write_text(dump_toml(config))
     command = ["finetune", str(tmp_path / "recipe.toml"), "--model", str(encoder_path)]
-    run = disturbed_run([*command, "--train", data, "--dev", data], tmp_path / "run")
+    run = DisturbedRun([*command, "--train", data, "--dev", data], tmp_path / "run")
     code, errors = run.stop(signal.SIGKILL, at_step=4)
     assert code == -signal.SIGKILL, errors
     assert not (run.workdir / "model").exists(), "it had finished before it was killed"
     run.finish()
-    logs = []
-    for workdir in (tmp_path / "undisturbed", run.workdir):
-        logs.append(read_metrics(workdir))
-        for line in logs[-1]:
-            line.pop("tokens_per_second", None)
-            line.pop("input_share", None)
-    assert logs[0] == logs[1]
-    for file in ("model/model.safetensors", "checkpoints/step-000000024.safetensors"):
-        ours, theirs = (path / file for path in (run.workdir, tmp_path / "undisturbed"))
-        assert ours.read_bytes() == theirs.read_bytes()
+    assert outcome(run.workdir) == outcome(tmp_path / "undisturbed")
 
 
 class OverflowAt(keras.callbacks.Callback):
@@ -117,6 +109,7 @@ class OverflowAt(keras.callbacks.Callback):
             weight.assign(np.full(weight.shape, np.inf))
 
 
+@pytest.mark.system
 def test_weights_that_overflow_before_the_last_evaluation_are_rolled_back(encoder_path, tmp_path):
     data = str(tagging(tmp_path))
     config = FinetuneConfig(

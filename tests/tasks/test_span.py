@@ -4,16 +4,15 @@ import keras
 import numpy as np
 import pytest
 
-from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForQuestionAnswering
 from bert_keras.tasks.reading import QuestionExample
 from bert_keras.tasks.span import Span
 from bert_keras.tokenization import BertTokenizer
+from tests.support.models import NO_DROPOUT, pieces_of, small_config
 
 LETTERS = [*"abcdefghijklmnopqrstuvwxyz0123456789,.'中国"]
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS]
-VOCABULARY += [f"##{letter}" for letter in LETTERS]
+VOCABULARY = pieces_of(LETTERS)
 CLS, SEP = 2, 3
 
 
@@ -236,16 +235,8 @@ def test_sixteen_questions_are_learned_by_heart(tokenizer):
     task = Span(max_seq_length=16, doc_stride=6, no_answer_threshold=0.0)
     features = task.features(examples, tokenizer)
     assert len(features) == 48
-    config = BertConfig(
-        vocab_size=len(VOCABULARY),
-        hidden_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=16,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-        initializer_range=0.1,
+    config = small_config(
+        len(VOCABULARY), max_position_embeddings=16, initializer_range=0.1, **NO_DROPOUT
     )
     model = BertForQuestionAnswering(config)
     model.tokenizer = tokenizer

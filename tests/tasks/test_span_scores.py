@@ -9,7 +9,7 @@ import pytest
 
 from bert_keras.tasks.reading import QuestionExample
 from bert_keras.tasks.span import Span
-from bert_keras.tasks.span_scores import is_right, span_scores
+from bert_keras.tasks.span_answers import is_right, span_scores
 
 
 def _normalized(text):

@@ -7,13 +7,13 @@ import bert_keras
 from bert_keras.arithmetic import FewPasses
 from bert_keras.config import FinetuneConfig, FinetuneModelConfig
 from bert_keras.tasks.registry import make_task
-from bert_keras.tasks.start import start_model
+from bert_keras.tasks.start import layer_rates, start_model
 
 
-def start(path, **settings):
+def start(path, kind="classification", **settings):
     config = FinetuneConfig(model=FinetuneModelConfig(init=str(path), **settings))
-    task = make_task(replace(config.data, max_seq_length=40)).with_labels(["bad", "good"])
-    return start_model(config, task)
+    data = replace(config.data, task=kind, settings={"max_seq_length": 40})
+    return start_model(config, make_task(data).with_labels(["bad", "good"]))
 
 
 def kernel_of(model):
@@ -50,3 +50,30 @@ def test_another_dropout_leaves_all_else_as_the_file_says(encoder_path, tmp_path
     assert again.arithmetic == FewPasses()
     for one, other in zip(again.weights, trained.weights, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_random_weights_leave_all_else_as_the_file_says(encoder_path, tmp_path):
+    trained = start(encoder_path, "tagging", classifier_dropout=0.3)
+    trained.other_files = {"notes.json": {"a": 1}}
+    for weight in trained.weights:
+        weight.assign(np.full(weight.shape, 5.0))
+    bert_keras.save(trained, tmp_path / "model.keras", format="keras")
+    again = start(tmp_path / "model.keras", "tagging", random_weights=True, hidden_dropout_prob=0.2)
+    assert (again.config.hidden_dropout_prob, again.classifier_dropout) == (0.2, 0.3)
+    assert again.other_files == {"notes.json": {"a": 1}}
+    assert again.other_config["tagging_task"]["max_seq_length"] == 40
+    assert again.tokenizer.vocab == trained.tokenizer.vocab
+    assert again.arithmetic == FewPasses()
+    for weight in again.weights:
+        assert np.abs(weight).max() <= 1
+        assert weight.path.endswith(("kernel", "embeddings")) == (0.05 < np.std(weight) < 0.2)
+
+
+def test_the_head_has_the_full_rate_and_every_layer_below_a_share_of_the_one_above():
+    assert layer_rates(3, decay=0.5) == {
+        "layer_2/": 1 / 2,
+        "layer_1/": 1 / 4,
+        "layer_0/": 1 / 8,
+        "embeddings/": 1 / 16,
+    }
+    assert layer_rates(3, decay=1.0) == {}

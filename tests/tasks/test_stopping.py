@@ -16,6 +16,8 @@ from bert_keras.errors import Interrupted
 from bert_keras.modeling import BertForMaskedLM, BertForSequenceClassification
 from bert_keras.tasks import finetune
 from bert_keras.training import read_metrics
+from tests.support.processes import DisturbedRun
+from tests.support.runs import outcome
 
 STEP, BATCHES = 3, 100  # the first evaluation: when, and of how many batches
 
@@ -72,15 +74,6 @@ def stop_at(monkeypatch, model_class, batch):
     return begun
 
 
-def content(workdir):
-    """The model, the checkpoint of the end and the log but for its times."""
-    lines = read_metrics(workdir)
-    for line in lines:
-        line.pop("tokens_per_second", None), line.pop("input_share", None)
-    last = max(workdir.glob("checkpoints/step-*"))
-    return (workdir / "model/model.safetensors").read_bytes(), last.read_bytes(), lines
-
-
 def checkpoints(workdir):
     return [int(path.stem[-9:]) for path in sorted(workdir.glob("checkpoints/step-*"))]
 
@@ -97,6 +90,7 @@ CASES = [
 ]
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(("config", "model_class", "batches"), CASES)
 @pytest.mark.parametrize("evaluation", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_an_evaluation_gives_way_within_a_batch_and_is_made_up_for(
@@ -112,7 +106,7 @@ def test_an_evaluation_gives_way_within_a_batch_and_is_made_up_for(
     assert STEP * (evaluation + 1) in checkpoints(tmp_path)
     assert len([line for line in read_metrics(tmp_path) if line["split"] == "eval"]) == evaluation
     train(config, tmp_path, encoder_path, data)
-    assert content(tmp_path) == content(undisturbed(config))
+    assert outcome(tmp_path) == outcome(undisturbed(config))
 
 
 def test_a_due_checkpoint_is_whole_before_the_evaluation_ends(
@@ -129,6 +123,7 @@ def test_a_due_checkpoint_is_whole_before_the_evaluation_ends(
     assert checkpoints(tmp_path) == [STEP]
 
 
+@pytest.mark.system
 def test_a_stop_in_an_evaluation_that_is_made_up_for_is_one_as_well(
     encoder_path, data, undisturbed, tmp_path, monkeypatch
 ):
@@ -140,20 +135,18 @@ def test_a_stop_in_an_evaluation_that_is_made_up_for_is_one_as_well(
                 train(config, tmp_path, encoder_path, data)
         assert len(begun) == batch
     train(config, tmp_path, encoder_path, data)
-    assert content(tmp_path) == content(undisturbed(config))
+    assert outcome(tmp_path) == outcome(undisturbed(config))
 
 
 @pytest.mark.slow
-def test_the_command_itself_stops_in_its_evaluation(
-    encoder_path, data, undisturbed, disturbed_run, tmp_path
-):
+def test_the_command_itself_stops_in_its_evaluation(encoder_path, data, undisturbed, tmp_path):
     """A process and a signal from outside. Far more texts than it could evaluate meanwhile."""
     config = recipe(every_steps=STEP)
     (tmp_path / "recipe.toml").write_text(dump_toml(config))
     (tmp_path / "dev.tsv").write_text(500 * (data / "dev.tsv").read_text())
     command = ["finetune", str(tmp_path / "recipe.toml"), "--model", str(encoder_path)]
     command += ["--train", str(data / "train.tsv"), "--dev"]
-    run = disturbed_run([*command, str(tmp_path / "dev.tsv")], tmp_path / "run")
+    run = DisturbedRun([*command, str(tmp_path / "dev.tsv")], tmp_path / "run")
     code, errors = run.stop(signal.SIGTERM, at_step=STEP, delay=0.5)
     assert code == 128 + signal.SIGTERM, errors
     assert errors.splitlines()[-1] == (

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 
-from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForTokenClassification
 from bert_keras.objectives import IGNORED_LABEL
@@ -12,10 +11,10 @@ from bert_keras.tasks.reading import TaggedExample
 from bert_keras.tasks.reading.words import parts_of
 from bert_keras.tasks.tagging import Tagging
 from bert_keras.tokenization import BertTokenizer, Casing
+from tests.support.models import NO_DROPOUT, pieces_of, small_config
 
 LETTERS = [*"abcdefghijklmnopqrstuvwxyz0123456789,.'@#:/-中国"]
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS]
-VOCABULARY += [f"##{letter}" for letter in LETTERS] + ["new", "york", "##ork"]
+VOCABULARY = [*pieces_of(LETTERS), "new", "york", "##ork"]
 LABELS = ("O", "B-loc", "I-loc", "B-per", "I-per")
 
 
@@ -122,6 +121,7 @@ def test_a_word_is_answered_where_it_has_the_most_context():
     assert features[1].origin.positions.tolist() == list(range(3, 17))
 
 
+@pytest.mark.system
 def test_a_text_of_100_000_words_is_answered_whole():
     tokenizer = BertTokenizer(VOCABULARY)
     text = "new York, a b " * 20_000
@@ -254,6 +254,7 @@ def test_what_is_doubtful_in_raw_text_is_said_once(tmp_path, caplog, name, end):
     assert byte.endswith("line 2")
 
 
+@pytest.mark.system
 def test_sixteen_sentences_are_learned_by_heart():
     tokenizer = BertTokenizer(VOCABULARY)
     random = np.random.default_rng(0)
@@ -265,16 +266,8 @@ def test_sixteen_sentences_are_learned_by_heart():
     task = Tagging(labels=LABELS, max_seq_length=20)  # two windows each
     features = task.features(examples, tokenizer)
     assert len(features) == 32
-    config = BertConfig(
-        vocab_size=len(VOCABULARY),
-        hidden_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=20,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-        initializer_range=0.1,
+    config = small_config(
+        len(VOCABULARY), max_position_embeddings=20, initializer_range=0.1, **NO_DROPOUT
     )
     model = BertForTokenClassification(config, labels=LABELS)
     model.tokenizer = tokenizer

@@ -10,10 +10,9 @@ from bert_keras.tasks.reading import TaggedExample
 from bert_keras.tasks.schemes import SCHEMES, Span
 from bert_keras.tasks.tagging import Tagging
 from bert_keras.tokenization import BertTokenizer
+from tests.support.models import pieces_of
 
-LETTERS = [*"abcdefghijklmnopqrstuvwxyz王小明住在北京"]
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS]
-VOCABULARY += [f"##{letter}" for letter in LETTERS]
+VOCABULARY = pieces_of("abcdefghijklmnopqrstuvwxyz王小明住在北京")
 
 
 @pytest.fixture(scope="module")

@@ -99,7 +99,10 @@ def test_the_loss_of_windows_is_that_of_their_mean_logits(classifier, tmp_path):
     assert loss == pytest.approx(-np.log(scores).mean(), rel=1e-5)
 
 
-@pytest.mark.parametrize("settings", [{"accumulation_steps": 2}, {"jit_compile": True}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"accumulation_steps": 2}, pytest.param({"jit_compile": True}, marks=pytest.mark.system)],
+)
 def test_a_step_on_windows_is_the_same_however_it_is_computed(classifier, settings):
     def losses(packed, length, **settings):
         model, task = classifier(packed, windows=True)
@@ -124,6 +127,7 @@ def test_a_step_on_windows_is_the_same_however_it_is_computed(classifier, settin
     assert plain[2] < plain[0]
 
 
+@pytest.mark.system
 def test_what_stands_at_the_end_of_a_long_text_is_learned_by_tail_and_windows_alone(
     encoder_path, tmp_path
 ):

@@ -3,7 +3,7 @@ import unicodedata
 import pytest
 
 from bert_keras.tokenization import BertTokenizer, Casing
-from bert_keras.tokenization.departures import (
+from tests.tokenization.departures import (
     DEPARTURES,
     UNICODE_VERSION,
     departing_code_points,

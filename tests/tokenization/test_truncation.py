@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from bert_keras.errors import InputError
 from bert_keras.tokenization import BertTokenizer
-from bert_keras.tokenization.truncation import kept_of, tokens_from_head, truncated_lengths
+from bert_keras.tokenization.template import kept_of, tokens_from_head, truncated_lengths
 
 LETTERS = [chr(number) for number in range(ord("a"), ord("z") + 1)]
 

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 import bert_keras
 from bert_keras.errors import InputError
 from bert_keras.tokenization import Casing, WordPieceTokenizer, learn_vocabulary
-from bert_keras.tokenization.departures import departing_code_points
+from tests.tokenization.departures import departing_code_points
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 TEXTS = [

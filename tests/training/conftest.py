@@ -15,6 +15,7 @@ from bert_keras.config import (
 )
 from bert_keras.corpus import prepare_corpus
 from bert_keras.tokenization import Casing, learn_vocabulary, write_vocabulary
+from bert_keras.training import pretrain
 
 SUBJECTS = ["the cat", "a dog", "my sister", "the old man", "our teacher", "the queen"]
 VERBS = ["sees", "likes", "follows", "hears", "remembers", "paints"]
@@ -73,3 +74,11 @@ def recipe():
         ),
         checkpoint=CheckpointConfig(every_steps=4, keep=2),
     )
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, corpus_path, recipe):
+    """The work directory of a run that nobody disturbed."""
+    workdir = tmp_path_factory.mktemp("run") / "undisturbed"
+    pretrain(recipe, workdir, corpus_path)
+    return workdir

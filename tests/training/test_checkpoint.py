@@ -133,6 +133,14 @@ def test_where_all_are_damaged_the_run_stops_and_leaves_them(two):
     assert sorted((p.name, p.read_bytes()) for p in checkpoints.directory.iterdir()) == before
 
 
+@pytest.mark.parametrize(("until", "step"), [(3, 2), (2, 2), (1, 1)])
+def test_who_goes_back_gets_the_newest_up_to_and_with_a_step(two, until, step):
+    checkpoints, model, optimizer = two
+    assert checkpoints.restore_latest(model, optimizer, until=until) == RunState(step=step)
+    assert model.weights[1].numpy().tolist() == [step] * 3
+    assert checkpoints.restore_latest(model, optimizer, until=0) is None
+
+
 def test_a_process_that_may_not_write_changes_nothing(two):
     checkpoints, model, optimizer = two
     cut(checkpoints.directory / "step-000000002.safetensors")

@@ -88,9 +88,9 @@ def test_a_phase_may_leave_the_sentence_task_to_later_ones(recipe, corpus_path):
 def test_a_resumed_phase_plans_none_of_the_past_epochs(recipe, corpus_path, monkeypatch):
     planned = []
 
-    def plan(*arguments):
-        planned.append(arguments[-1])
-        return plan_pairs(*arguments)
+    def plan(epoch):
+        planned.append(epoch.number)
+        return plan_pairs(epoch)
 
     monkeypatch.setitem(coverage._PLANNERS, "nsp", (plan, 2))
     recipe = replace(recipe, data=replace(recipe.data, phases=()))

@@ -7,9 +7,10 @@ import pytest
 
 from bert_keras.config import dump_toml
 from bert_keras.training import pretrain
-from bert_keras.training.metrics import read_metrics
+from tests.support.processes import DisturbedRun
+from tests.support.runs import outcome
 
-TIMES = ("tokens_per_second", "input_share")
+pytestmark = pytest.mark.system
 
 
 @pytest.fixture(scope="module")
@@ -27,25 +28,15 @@ def undisturbed(long_recipe, corpus_path, tmp_path_factory):
 
 
 @pytest.fixture
-def start(long_recipe, corpus_path, disturbed_run, tmp_path):
+def start(long_recipe, corpus_path, tmp_path):
     """Makes the command of the same run in another work directory."""
 
     def make(config=long_recipe):
         (tmp_path / "recipe.toml").write_text(dump_toml(config))
         command = ["pretrain", str(tmp_path / "recipe.toml"), "--corpus", str(corpus_path)]
-        return disturbed_run(command, tmp_path / "run")
+        return DisturbedRun(command, tmp_path / "run")
 
     return make
-
-
-def content(workdir):
-    """The weights, all that the last checkpoint holds, and the log but for its times."""
-    lines = [
-        {name: value for name, value in line.items() if name not in TIMES}
-        for line in read_metrics(workdir)
-    ]
-    last = max(workdir.glob("checkpoints/step-*"))
-    return (workdir / "model" / "model.safetensors").read_bytes(), last.read_bytes(), lines
 
 
 def test_three_kills_and_a_sigterm_leave_no_trace(start, undisturbed):
@@ -58,7 +49,7 @@ def test_three_kills_and_a_sigterm_leave_no_trace(start, undisturbed):
         f"bert-keras: interrupted at step {run.steps()}; the same command goes on from there"
     )
     run.finish()
-    assert content(run.workdir) == content(undisturbed)
+    assert outcome(run.workdir) == outcome(undisturbed)
 
 
 @pytest.mark.slow
@@ -67,7 +58,7 @@ def test_twenty_runs_killed_at_random_moments_end_with_the_same_bytes(seed, star
     run = start()
     run.kill_at_random(kills=5, steps=90, seed=seed + 1)
     run.finish()
-    assert content(run.workdir) == content(undisturbed)
+    assert outcome(run.workdir) == outcome(undisturbed)
 
 
 @pytest.mark.slow
@@ -80,7 +71,7 @@ def test_the_newest_checkpoint_cut_short_is_passed_over_and_the_run_ends_the_sam
     newest.write_bytes(newest.read_bytes()[:-1000])
     errors = run.finish()
     assert f"{newest} is passed over" in " ".join(errors.split())
-    assert content(run.workdir) == content(undisturbed)
+    assert outcome(run.workdir) == outcome(undisturbed)
 
 
 def test_the_minutes_between_checkpoints_do_not_change_the_weights(
@@ -90,4 +81,4 @@ def test_the_minutes_between_checkpoints_do_not_change_the_weights(
     pretrain(replace(long_recipe, checkpoint=often), tmp_path / "run", corpus_path)
     written = list((tmp_path / "run").glob("checkpoints/step-*"))
     assert len(written) == long_recipe.train.steps
-    assert content(tmp_path / "run") == content(undisturbed)
+    assert outcome(tmp_path / "run") == outcome(undisturbed)

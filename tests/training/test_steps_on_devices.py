@@ -59,6 +59,7 @@ def assert_as_one_device(found, plain, steps_per_call, tolerance):
     np.testing.assert_allclose(found["losses"], expected, rtol=tolerance)
 
 
+@pytest.mark.system
 def test_two_devices_with_everything_on_train_as_one(plain):
     (found,) = train_on_two_devices(ALL_TOGETHER)
     assert_as_one_device(found, plain, 2, 1e-5)
@@ -138,6 +139,7 @@ def programs():
     return lowered(precision="mixed_float16", accumulation_steps=2, rematerialize=True)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     "name", [pytest.param("plain_programs", marks=pytest.mark.slow), "programs"]
 )

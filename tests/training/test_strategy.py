@@ -61,6 +61,7 @@ def losses(config, corpus_path, tmp_path_factory):
     return lines
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("name", ["mlm_loss", "nsp_loss", "mlm_accuracy", "nsp_accuracy"])
 def test_two_devices_give_the_losses_of_one(losses, name):
     one, two = ([line[name] for line in losses[devices]] for devices in (1, 2))
@@ -158,6 +159,7 @@ except InputError as error:
 """
 
 
+@pytest.mark.system
 def test_each_replica_gets_its_rows_and_batches_that_leave_some_over_are_refused():
     command = [sys.executable, "-c", HOSTS, "2"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)

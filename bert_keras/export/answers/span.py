@@ -25,7 +25,7 @@ from bert_keras.export.outputs import SPAN, SPAN_LOGITS, arrays_of
 from bert_keras.export.sequences import most_of, within_limit
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import Span, predict, task_of
-from bert_keras.tasks.span_answers import AnsweredWindows, Ranked, ranked
+from bert_keras.tasks.span_ranking import AnsweredWindows, Ranked, ranked
 from bert_keras.tasks.windows import best_windows
 
 

@@ -1,4 +1,4 @@
-"""The kinds of models that Hugging Face directories hold: a family is a file.
+"""The families of models in Hugging Face's layout, one a file.
 
 A new one is imported here and touches nothing else: it makes a ``Family`` and gives it to
 ``register_family``.

@@ -73,9 +73,9 @@ BERT = register_family(
 )
 
 
-def class_of(parts: Collection[str]) -> type[BertModel]:
-    """The class that has the heads which a file has, where no file says it."""
-    if {"masked_lm_head", "next_sentence_head"} <= set(parts):
+def class_of(components: Collection[str]) -> type[BertModel]:
+    """The class with the heads that a file has, where no file names it."""
+    if {"masked_lm_head", "next_sentence_head"} <= set(components):
         return BertForPreTraining
     for head, model_class in (
         ("span_head", BertForQuestionAnswering),
@@ -83,6 +83,6 @@ def class_of(parts: Collection[str]) -> type[BertModel]:
         ("masked_lm_head", BertForMaskedLM),
         ("next_sentence_head", BertForNextSentencePrediction),
     ):
-        if head in parts:
+        if head in components:
             return model_class
     return BertEncoder

@@ -31,7 +31,7 @@ NAMES = Names(
     ends={"kernel": ".weight", "bias": ".bias", "gamma": ".weight", "beta": ".bias"},
     transposed=("/kernel",),
     tied={"vocab_projector.weight": "distilbert.embeddings.word_embeddings.weight"},
-    # Two token types, both zero, change nothing and take pairs as well.
+    # Two token types, both zero, change nothing and allow pairs.
     zeros=("embeddings/token_type_embeddings",),
     passed_over=("distilbert.embeddings.position_ids",),
     unused=("pre_classifier.",),

@@ -1,4 +1,4 @@
-"""What a family of models says of itself, and the register of those there are."""
+"""The description of a family of models, and the registry of families."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +20,7 @@ from bert_keras.tokenization.directory import (
     VOCABULARY_FILE,
 )
 
-# Families that we lack, each with what it does otherwise.
+# Families that we lack, each with how it differs.
 _OTHERS = {
     "roberta": "its tokenizer is byte-level BPE and its positions count from 2",
     "albert": "its layers share one set of weights",
@@ -41,19 +41,19 @@ class Family:
 
     Attributes:
         model_type: The ``model_type`` of its ``config.json``.
-        title: What messages call it.
-        classes: Our classes by the names that ``architectures`` gives them, the bare encoder
-            first. Where they are another family's, models are read as that one and saved as it.
+        title: Its name in messages.
+        classes: Our classes by their names in ``architectures``, the bare encoder first. Where
+            they are another family's, models are read and saved as that family's.
         sentence_embedding: The class that a directory of sentence-transformers is opened as.
-        names: What its files call our weights.
-        prefix: What stands before the encoder's names where it has a head.
+        names: The names of our weights in its files.
+        prefix: The beginning of the encoder's names in a model with a head.
         variables: Gives the path and shape of every weight of its classes, by the config and the
             number of labels.
-        config_keys: The keys of ``config.json`` that are called otherwise than the config's
-            fields, by field.
+        config_keys: The keys of ``config.json`` that differ from the names of the config's fields,
+            by field.
         config_values: The fields that its ``config.json`` has no key for, and their values.
-        required: What ``config.json`` must say where it says anything.
-        unsupported: The names of architectures that we lack for a reason, and the reason.
+        required: The values that keys of ``config.json`` must have where they are there.
+        unsupported: The names of architectures that are not supported, and the reason.
         read_tokenizer: Reads the tokenizer of a directory; ``None`` where it has none.
         tokenizer_files: The names of the files that it reads.
     """
@@ -89,14 +89,14 @@ class Family:
         return [*self.classes.values(), *more]
 
     def architecture(self, model_class: type) -> str:
-        """The name of a class in ``architectures``; what pools is an encoder there."""
+        """The name of a class in ``architectures``; a sentence embedding is an encoder there."""
         names = {cls: name for name, cls in self.classes.items()}
         return names.get(model_class) or names[self.encoder]
 
     def named_class(
         self, file: Path, values: Mapping[str, Any]
     ) -> tuple[type[BertModel] | None, str]:
-        """The class that a ``config.json`` names; or ``None``, and why it is none of ours."""
+        """The class that a ``config.json`` names; or ``None``, and why we do not have it."""
         name = str((values.get("architectures") or [*self.classes])[0])
         if name in self.classes:
             return self.classes[name], ""
@@ -107,14 +107,14 @@ class Family:
         )
 
     def read_config(self, values: Mapping[str, Any]) -> tuple[BertConfig, dict[str, Any]]:
-        """The architecture in a ``config.json``, and the keys that are not of it."""
+        """The architecture in a ``config.json``, and the keys that do not belong to it."""
         keys = {self.config_keys.get(name, name): name for name in field_names(self.config_class)}
         given = {keys[key]: value for key, value in values.items() if key in keys}
         foreign = {key: value for key, value in values.items() if key not in keys}
         return self.config_class(**{**given, **self.config_values}), foreign
 
     def config_to_write(self, config: BertConfig) -> dict[str, Any]:
-        """The keys of ``config.json`` that say the architecture."""
+        """The keys of ``config.json`` for the architecture."""
         values = {name: v for name, v in config.to_dict().items() if name not in self.config_values}
         if values.get("hidden_act") == "gelu_tanh":
             values["hidden_act"] = "gelu_new"  # the same function by a name that transformers knows
@@ -125,7 +125,7 @@ _families: dict[str, Family] = {}
 
 
 def register_family(family: Family) -> Family:
-    """Makes a family known: its directories open, and models of its classes are saved as its own.
+    """Make a family known: its directories open, and models of its classes are saved as its own.
 
     Raises:
         InputError: When there is one of that ``model_type`` already.
@@ -142,12 +142,12 @@ def register_model(
     layers: Mapping[str, str],
     shapes: Callable[[BertConfig], Mapping[str, Shape]],
 ) -> None:
-    """Makes a class of models with heads of its own known to a family.
+    """Make a class of models with heads of its own known to a family.
 
     Args:
-        model_class: The class; ``architectures`` gives it its own name.
+        model_class: The class; in ``architectures`` it has its own name.
         family: The ``model_type`` of the family.
-        layers: What the family's files call the heads' layers, as in ``Names``.
+        layers: The names of the heads' layers in the family's files, as in ``Names``.
         shapes: Gives the shape of each weight of the heads, by its path.
 
     Example:
@@ -180,7 +180,7 @@ def family_of_config(file: Path, values: Mapping[str, Any]) -> Family:
         values: Its contents.
 
     Raises:
-        InputError: When we have none such, or the model computes otherwise than the family's do.
+        InputError: When we do not have it, or the model computes differently from the family's.
     """
     model_type = str(values.get("model_type") or "bert")
     family = _families.get(model_type)
@@ -188,7 +188,7 @@ def family_of_config(file: Path, values: Mapping[str, Any]) -> Family:
         reasons = (reason for name, reason in _OTHERS.items() if name in model_type)
         *titles, last = (known.title for known in _families.values())
         raise InputError(
-            f"{file} is of model_type {model_type!r} ({next(reasons, 'it is another model')}); "
+            f"{file} has model_type {model_type!r} ({next(reasons, 'it is another model')}); "
             f"bert-keras opens {', '.join(titles)} and {last}"
         )
     names = values.get("architectures") or []
@@ -204,7 +204,7 @@ def family_of_config(file: Path, values: Mapping[str, Any]) -> Family:
 
 
 def family_of_model(model_class: type) -> Family | None:
-    """The family that a class of models, or the one that it is made from, is saved as."""
+    """The family that a class of models, or the class that it is derived from, is saved as."""
     for cls in model_class.__mro__:
         for family in _families.values():
             if cls in family.models:

@@ -26,7 +26,7 @@ _SPACELESS = (
 )
 _CHARACTER = re.compile(f"[{_SPACELESS}]")
 _WORD = re.compile(rf"[^\W{_SPACELESS}]+")
-# What CMRC 2018's scorer passes over.
+# What CMRC 2018's scorer ignores.
 _CMRC_PUNCTUATION = str.maketrans("", "", "-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
 # Words of the rest, as nltk's tokenizer parts them, which that scorer uses, but for contractions:
 # marks apart, but not within a number, and the stop at the end of what stands between characters.
@@ -45,10 +45,10 @@ _CMRC_PART = re.compile(
 
 @lru_cache(maxsize=1024)
 def counts_characters(text: str) -> bool:
-    """Tell whether characters are what answers from a text are compared by, and not words.
+    """Tell whether answers from a text are compared by characters rather than by words.
 
-    So it is where more characters stand in the text of scripts that do not write words apart
-    (Chinese, Japanese, Thai, …) than words of others.
+    They are where the text has more characters of scripts that do not write words apart (Chinese,
+    Japanese, Thai, …) than words of others.
     """
     return len(_CHARACTER.findall(text)) > len(_WORD.findall(text))
 
@@ -104,7 +104,7 @@ class Threshold(NamedTuple):
 def best_threshold(
     scores: Sequence[float], is_impossible: Sequence[bool], no_answer_scores: Sequence[float]
 ) -> Threshold:
-    """The threshold for which the mean score is highest, the lowest such.
+    """The lowest threshold for which the mean score is highest.
 
     A question gets no answer when its no-answer score is above the threshold; that scores 1 when
     it has none. Unlike in the official script an empty answer counts as an answer here.

@@ -1,4 +1,4 @@
-"""Metrics of tagged words; of entities as the CoNLL shared tasks have them."""
+"""Metrics of tagged words, and of entities as the CoNLL shared tasks define them."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Metrics of labels and numbers, with the field's definitions; what is undefined is 0.0."""
+"""Metrics of labels and numbers, as the field defines them; what is undefined is 0.0."""
 
 import warnings
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def _f1(expected: Labels, predicted: Labels, labels: list[str | int] | None) -> 
 
 
 def matthews_correlation(expected: Labels, predicted: Labels) -> float:
-    """Matthews' correlation coefficient in [-1, 1] (GLUE's metric for CoLA), for any labels."""
+    """The correlation coefficient of Matthews in [-1, 1] (GLUE's metric for CoLA)."""
     if not len(expected):
         return 0.0
     with warnings.catch_warnings():
@@ -43,12 +43,12 @@ def matthews_correlation(expected: Labels, predicted: Labels) -> float:
 
 
 def pearson(expected: Sequence[float], predicted: Sequence[float]) -> float:
-    """Pearson's correlation coefficient in [-1, 1]; 0.0 when one side does not vary."""
+    """The correlation coefficient of Pearson in [-1, 1]; 0.0 when one side does not vary."""
     return _correlation(stats.pearsonr, expected, predicted)
 
 
 def spearman(expected: Sequence[float], predicted: Sequence[float]) -> float:
-    """Spearman's rank correlation in [-1, 1], ties at their mean rank; 0.0 as for Pearson's."""
+    """The rank correlation of Spearman in [-1, 1], ties at their mean rank; 0.0 as above."""
     return _correlation(stats.spearmanr, expected, predicted)
 
 

@@ -1,4 +1,4 @@
-"""Labelled data as examples, each of which knows the row it comes from. Knows no TensorFlow."""
+"""Labelled data as examples, each with the row it comes from. Imports no TensorFlow."""
 
 from bert_keras.tasks.reading.labels import LABEL_SEPARATOR, LabelRules
 from bert_keras.tasks.reading.questions import QuestionExample, read_question_examples

@@ -1,4 +1,4 @@
-"""Which columns of a table hold the text, its partner and the label."""
+"""The columns of a table that hold the text, its partner and the label."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any
 
 from bert_keras.errors import InputError
 
-# What the published data sets call them, in lower case; of several the first is taken.
+# Their names in published data sets, in lower case; the first one found counts.
 PAIRS = (
     ("text_a", "text_b"),
     ("sentence1", "sentence2"),
@@ -38,13 +38,13 @@ LABELS = (
 )
 
 
-# Columns of a table without a header, by their number: how many there are says what they are.
+# The columns of a table without a header, by their number; which is which follows from the width.
 _BY_POSITION = {1: ("1", "", ""), 2: ("1", "", "2"), 3: ("1", "2", "3")}
 SETTINGS = (
-    "data.text_column, data.text_pair_column and data.label_column (--text-column, …) say which "
-    "column is what, by name or, without a header, by number"
+    "data.text_column, data.text_pair_column and data.label_column (--text-column, …) name the "
+    "columns or, without a header, give their numbers"
 )
-# What to do where another sign separates the columns than the file's name says.
+# What to do where the columns are separated by another sign than the file's name says.
 WAYS_OUT = {
     "\t": "call it .tsv",
     ",": "call it .csv",
@@ -60,15 +60,15 @@ class LabelCells(dict[str, Any]):
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """The names of columns; empty where there is none, or none was given.
+    """The names of a table's columns; empty where there is none, or none was given.
 
     Attributes:
         text: The column of the text.
         text_pair: That of its partner.
         label: That of the label.
         labels: The columns of a table that has one of 0 and 1 for each label.
-        others: Those that are passed over.
-        are_numbers: Whether the columns have no names and are called by their number, from 1.
+        others: The columns that are not read.
+        are_numbers: Whether the columns have no names, only numbers from 1.
     """
 
     text: str = ""
@@ -99,7 +99,7 @@ class Columns:
         return f"column {name}" if self.are_numbers else f"column {json.dumps(name)}"
 
     def describe(self, is_labelled: bool) -> str:
-        """The roles of the columns in words: ``text = column "review", label = column "stars"``."""
+        """The roles of the columns for a message: ``text = column "review", label = …``."""
         roles = {"text": self.text, "second text": self.text_pair}
         others = self.others
         if is_labelled:
@@ -123,14 +123,14 @@ class Columns:
 def find_columns(
     names: Sequence[str], source: str, given: Columns, labels: Sequence[str] = ()
 ) -> Columns | None:
-    """The columns of a table, by the names that were given and else by those that are usual.
+    """The columns of a table, by the names that were given, else by the usual ones.
 
-    Case, spaces and hyphens make no difference, unless two names are told apart by them.
+    Case, spaces and hyphens make no difference, unless they distinguish two names.
 
     Args:
         names: The table's columns.
         source: The table's name, for messages.
-        given: The names that were given, empty where none was.
+        given: The names that were given; empty where none was.
         labels: The labels that may have a column each.
 
     Returns:
@@ -169,17 +169,17 @@ def find_columns(
 def _with_label(
     found: Columns, names: Sequence[str], known: dict[str, str], source: str, labels: Sequence[str]
 ) -> Columns:
-    """The columns with those of the labels: a column for each that is known, or a usual name."""
-    there = tuple(name for name in labels if name in names and name not in found.names)
+    """The columns with the labels': one for each known label, or one of a usual name."""
+    present = tuple(name for name in labels if name in names and name not in found.names)
     label = _first(known, LABELS, (found.text, found.text_pair))
-    if there and (len(there) == len(labels) or not label):
-        missing = [name for name in labels if name not in there]
+    if present and (len(present) == len(labels) or not label):
+        missing = [name for name in labels if name not in present]
         if missing:
             raise InputError(
-                f"{source} has a column for {listed(there)} but none for {listed(missing)}; its "
+                f"{source} has a column for {listed(present)} but none for {listed(missing)}; its "
                 f"columns: {listed(names)}"
             )
-        return replace(found, labels=there)
+        return replace(found, labels=present)
     return replace(found, label=label)
 
 
@@ -194,10 +194,10 @@ def number_columns(width: int, source: str, given: Columns) -> Columns | None:
         given: The numbers that were given, empty where none was.
 
     Returns:
-        The columns, or None when there are too many to tell them without their numbers.
+        The columns, or None when there are too many to know them without their numbers.
 
     Raises:
-        InputError: When a number that was given is none of a column.
+        InputError: When a number that was given is not one of a column.
     """
     numbers = [str(number + 1) for number in range(width)]
     if given.labels:
@@ -225,7 +225,7 @@ def number_columns(width: int, source: str, given: Columns) -> Columns | None:
 
 
 def are_numbers(given: Columns, first: Sequence[str], where: str) -> bool:
-    """Tell whether the columns that were given are numbers of a table without a header.
+    """Tell whether the given columns are numbers in a table without a header.
 
     Args:
         given: The names that were given.
@@ -242,24 +242,24 @@ def are_numbers(given: Columns, first: Sequence[str], where: str) -> bool:
         raise InputError(
             f"{where} has {listed(given.names)} among its cells: is that row a header? "
             "data.header = true (--header) says so; data.header = false (--no-header) says that "
-            "it is data and that columns are meant by their number"
+            "it is data, and the columns are numbers"
         )
     return list(first) != numbers
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names for a message."""
+    """The names for a message."""
     return ", ".join(map(repr, names)) or "none"
 
 
 def shortened(names: Sequence[str]) -> str:
-    """Names for a note: the first of them, in double quotes."""
+    """The first of the names for a message, in double quotes."""
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return ", ".join(json.dumps(name, ensure_ascii=False) for name in names[:_LISTED]) + more
 
 
 def quoted(text: str) -> str:
-    """The beginning of a text as one line, in double quotes, with escapes for what is no text."""
+    """The beginning of a text as one line in double quotes; what cannot be printed is escaped."""
     line = " ".join(text.split())
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
     return f'"{line}"' if len(line) <= _SHOWN else f'"{line[: _SHOWN - 1]}…"'

@@ -1,11 +1,11 @@
-"""Files of columns, as the CoNLL shared tasks have them: a word a line with its tag; CoNLL-U."""
+"""Files of columns as in the CoNLL shared tasks, a word and its tag a line; CoNLL-U."""
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bert_keras.errors import InputError
-from bert_keras.tasks.reading.word_columns import CONLLU, Finder, Given, Row, header_of
+from bert_keras.tasks.reading.word_columns import CONLLU, ColumnFinder, GivenColumns, Row, header_of
 from bert_keras.tasks.schemes import OUTSIDE, is_typed
 
 NOTHING = "_"  # an empty cell of CoNLL-U
@@ -19,15 +19,15 @@ _MOSTLY = 0.9
 
 @dataclass(frozen=True)
 class Columns:
-    """The sentences of a file and which column is what.
+    """The sentences of a file, and its columns.
 
     Attributes:
-        sentences: The rows of each.
+        sentences: The rows of each sentence.
         word: The number of the column of the words, from 0.
         tag: That of the tags; None where there is none.
         key: The key in the tag's column: CoNLL-U's MISC has several values in a cell.
         is_conllu: Whether the file is CoNLL-U.
-        said: Which columns were taken, with an example.
+        description: The columns with an example, for the log.
     """
 
     sentences: list[list[Row]]
@@ -35,17 +35,17 @@ class Columns:
     tag: int | None
     key: str
     is_conllu: bool
-    said: str
+    description: str
 
 
-def read_columns(source: str, lines: Sequence[str], given: Given, labelled: bool) -> Columns:
+def read_columns(source: str, lines: Sequence[str], given: GivenColumns, labelled: bool) -> Columns:
     """The sentences of a file of columns.
 
     Args:
         source: Its name, for messages.
         lines: Its lines.
         given: The columns that the user named.
-        labelled: Whether the tags are wanted.
+        labelled: Whether the tags are read.
 
     Raises:
         InputError: When a row has another number of columns than the first, or a column has to be
@@ -64,20 +64,22 @@ def read_columns(source: str, lines: Sequence[str], given: Given, labelled: bool
         if names:
             del sentences[0][0]
             sentences = [sentence for sentence in sentences if sentence]
-    finder = Finder(source, sentences, names, given)
+    finder = ColumnFinder(source, sentences, names, given)
     if not (given.word and given.tag):
         finder.check_widths()
     word = finder.word()
     tag, key = finder.tag(word) if labelled else (None, "")
-    return Columns(sentences, word, tag, key, is_conllu, finder.said(word, tag, key) + passed_over)
+    return Columns(
+        sentences, word, tag, key, is_conllu, finder.describe(word, tag, key) + passed_over
+    )
 
 
 def is_columns(lines: Sequence[str]) -> bool:
     """Tell whether lines of a ``.txt`` file are words with tags in columns, and not texts.
 
-    They are when they are CoNLL-U, when nearly every line ends in O or in a tag like ``B-PER``, or
-    when all have as many columns, of which the last alone holds upper-case names or marks, some
-    more than once, in sentences of several lines.
+    They are when they are CoNLL-U; when nearly every line ends in O or in a tag like ``B-PER``; or
+    when all have the same number of columns, only the last has upper-case names or marks, some of
+    them more than once, and a sentence has several lines.
     """
     sentences = _sentences(lines)
     if not sentences:
@@ -106,7 +108,7 @@ def _cells_of(line: str) -> list[str]:
 
 
 def _sentences(lines: Sequence[str]) -> list[list[Row]]:
-    """The rows of each sentence; comments and the marks of documents are passed over."""
+    """The rows of each sentence, without comments and the marks of documents."""
     is_comment = _comment_test(lines)
     sentences: list[list[Row]] = [[]]
     for number, line in enumerate(lines, start=1):
@@ -120,9 +122,9 @@ def _sentences(lines: Sequence[str]) -> list[list[Row]]:
 
 
 def _comment_test(lines: Sequence[str]) -> Callable[[str, list[str]], bool]:
-    """Tells a comment before a sentence from a row whose word is "#".
+    """A test that tells a comment before a sentence from a row whose word is "#".
 
-    Such a row has as many columns as the others, and ends in a tag that they have, too.
+    Such a row has as many columns as the others, and ends in a tag that they have too.
     """
     rows = [_cells_of(line.rstrip(" \t")) for line in lines if line.strip(" \t")]
     plain = [c for c in rows if not c[0].startswith("#") and _DOCUMENT_START not in c[:2]]
@@ -150,8 +152,8 @@ def _is_conllu(sentences: list[list[Row]]) -> bool:
 
 
 def _without_ranges(sentences: list[list[Row]]) -> tuple[list[list[Row]], str]:
-    """The words of CoNLL-U without ranges (1-2) and empty nodes (8.1), and what to say of it."""
+    """The words of CoNLL-U without ranges (1-2) and empty nodes (8.1), and a note on those."""
     kept = [[row for row in s if row.cells[0].isdigit()] for s in sentences]
     left_out = sum(map(len, sentences)) - sum(map(len, kept))
-    said = f"; {left_out:,} ranges and empty nodes (1-2, 8.1) passed over" if left_out else ""
-    return [sentence for sentence in kept if sentence], said
+    note = f"; {left_out:,} ranges and empty nodes (1-2, 8.1) passed over" if left_out else ""
+    return [sentence for sentence in kept if sentence], note

@@ -1,4 +1,4 @@
-"""Signs that a column is not what it was taken for: an id for a text, a text for a label."""
+"""Signs that a column was mistaken: an id for a text, a text for a label."""
 
 import logging
 import re
@@ -14,10 +14,10 @@ from bert_keras.tasks.reading.sources import suffix_of
 _logger = logging.getLogger("bert_keras")
 
 _NUMBER = re.compile(r"\s*[-+]?\d+([.,]\d+)*\s*")
-_ID = re.compile(r"\s*(?=\S*\d)\S+\s*")  # one word with a digit in it
-_LIST = re.compile(r"\s*\[.*\]\s*", re.DOTALL)  # which is read or refused as one
-_SOME = 4  # rows under which lengths say nothing
-_FEW = 10  # rows under which nothing is said by the share of different values
+_ID = re.compile(r"\s*(?=\S*\d)\S+\s*")  # one word with a digit
+_LIST = re.compile(r"\s*\[.*\]\s*", re.DOTALL)  # read or refused as a list
+_SOME = 4  # with fewer rows, lengths say nothing
+_FEW = 10  # with fewer rows, the share of different values says nothing
 _NEARLY_ALL = 0.9
 
 
@@ -29,14 +29,14 @@ def check_columns(
     header: bool | None,
     labels: LabelRules | None,
 ) -> None:
-    """Refuses columns that were guessed and look like others.
+    """Refuse columns that were guessed and look like others.
 
     Args:
         source: The table's name, for messages.
-        columns: What was found.
+        columns: The columns that were found.
         rows: The place, the text, its partner and the label's cell of each row.
-        given: What the user said of the columns.
-        header: And of the header.
+        given: The columns that the user named.
+        header: What the user said of the header.
         labels: How labels are read; None when they are not.
 
     Raises:
@@ -50,7 +50,7 @@ def check_columns(
         _check_texts(source, columns, [row[1] for row in rows], [row[2] for row in rows])
         if header is None and not given.names:
             _check_first_row([row[3] for row in rows], rows[0][0])
-    if labels is None and is_guess:  # numbers may stand there, which nobody takes for texts
+    if labels is None and is_guess:  # the column may hold numbers, which are not texts
         rows = [row for row in rows if _is_word(row[3])]
     elif labels is None or labels.kind == "number" or given.label:
         return
@@ -64,7 +64,7 @@ def check_columns(
 
 
 def _check_one_column(source: str, columns: Columns, texts: Sequence[str]) -> None:
-    """Looks for a table of one column that would have as many in each row by another sign.
+    """Look for a table of one column that another sign would split into several.
 
     Raises:
         InputError: When it is a ``.csv``; lines of a ``.txt`` may be texts all the same.
@@ -75,7 +75,7 @@ def _check_one_column(source: str, columns: Columns, texts: Sequence[str]) -> No
         counts = {text.count(sign) for text in texts}
         if sign == "," or len(counts) > 1 or not min(counts):
             continue
-        found = f"{source} is one column, but {min(counts)} {sign!r} stands in each row"
+        found = f"{source} is one column, but each row has {min(counts)} {sign!r}"
         if suffix_of(source) == ".csv":
             raise InputError(f"{found}: if it separates columns, {way_out}")
         if sign == "\t":
@@ -85,7 +85,7 @@ def _check_one_column(source: str, columns: Columns, texts: Sequence[str]) -> No
 def _check_texts(
     source: str, columns: Columns, texts: Sequence[str], pairs: Sequence[str | None]
 ) -> None:
-    """Refuses columns of a table without a header whose texts are numbers or ids.
+    """Refuse columns of a table without a header whose texts are numbers or ids.
 
     Raises:
         InputError: When nearly all of them are.
@@ -96,13 +96,13 @@ def _check_texts(
     for name, values in both:
         if name and len(values) > 1 and _share(_NUMBER, values) >= _NEARLY_ALL:
             raise InputError(
-                f"{source}: {columns.title(name)}, taken for a text, has numbers: "
+                f"{source}: {columns.title(name)}, read as a text, has numbers: "
                 f"{_examples(values)}; {SETTINGS}"
             )
     is_id = len(texts) >= _FEW and len(set(texts)) == len(texts)
     if is_id and columns.text_pair and _share(_ID, texts) >= _NEARLY_ALL:
         raise InputError(
-            f"{source}: {columns.title(columns.text)}, taken for the text, looks like an id: "
+            f"{source}: {columns.title(columns.text)}, read as the text, looks like an id: "
             f"{_examples(texts)}; {SETTINGS}"
         )
 
@@ -110,10 +110,10 @@ def _check_texts(
 def _check_labels(
     source: str, columns: Columns, rows: Sequence[tuple[str, str]], rules: LabelRules
 ) -> None:
-    """Refuses a column of labels that looks like one of texts, ids or measurements.
+    """Refuse a column of labels that looks like one of texts, ids or measurements.
 
-    Nearly every label is another one, or they are longer than the texts and as different as
-    these; unless most of them are known.
+    That is one in which nearly every label is different, or labels are longer than the texts and
+    as different as these; unless most of them are known.
 
     Args:
         source: The table's name, for messages.
@@ -146,9 +146,7 @@ def _check_labels(
     )
     if not (is_text or is_other):
         return
-    found = (
-        f"{source}: {columns.title(columns.label)}, taken for the label, has {_examples(labels)}"
-    )
+    found = f"{source}: {columns.title(columns.label)}, read as the label, has {_examples(labels)}"
     if _share(_NUMBER, labels) >= _NEARLY_ALL:
         found += f": {different:,} different numbers in {len(rows):,} rows"
         found += "; data.task = 'regression' learns numbers"
@@ -159,9 +157,9 @@ def _check_labels(
 
 
 def _check_first_row(labels: Sequence[Any], where: str) -> None:
-    """Refuses a first row that was taken for data where it looks like a header.
+    """Refuse a first row that was read as data where it looks like a header.
 
-    Its label stands nowhere else, and every other label often; or it alone is no number.
+    Then no other row has its label, and every other label is frequent; or it alone is not a number.
 
     Raises:
         InputError: When it does.
@@ -175,9 +173,9 @@ def _check_first_row(labels: Sequence[Any], where: str) -> None:
     if first.strip() and (is_alone or is_word):
         raise InputError(
             f"{where} looks like a header: no other row has the label {quoted(first)}. "
-            "data.header = true (--header) takes it for one, and data.text_column and "
-            "data.label_column say which column is what; data.header = false (--no-header) takes "
-            "it for data"
+            "data.header = true (--header) reads it as one, with data.text_column and "
+            "data.label_column naming the columns; data.header = false (--no-header) reads it as "
+            "data"
         )
 
 

@@ -1,4 +1,4 @@
-"""Labels of texts, read with the whole column in view."""
+"""Labels of texts, read a whole column at a time."""
 
 import ast
 import json
@@ -17,12 +17,12 @@ from bert_keras.tasks.reading.sources import replace_bad
 _logger = logging.getLogger("bert_keras")
 
 LABEL_SEPARATOR = "|"
-# Written where there is no label, as SNLI, pandas and R do.
+# Signs for a missing label, as SNLI, pandas and R write them.
 _UNLIKELY = ("-", "?", "NaN", "nan", "None", "null", "NULL", "NA", "N/A", "n/a", "<NA>")
 _OTHER_SEPARATORS = (",", ";", LABEL_SEPARATOR)
 _NUMBER = re.compile(r"-?\d+(\.\d*)?")
 _ON_OFF = {"": 0, "0": 0, "0.0": 0, "false": 0, "null": 0, "1": 1, "1.0": 1, "true": 1}
-# A list as JSON or Python write it; Python would take 'a' 'b' for one string.
+# A list as JSON or Python write it; Python would read 'a' 'b' as one string.
 _ITEM = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|-?[\d.]+(?:[eE]-?\d+)?|true|false|True|False)"""
 _LIST = re.compile(rf"\[\s*(?:{_ITEM}\s*(?:,\s*{_ITEM}\s*)*)?,?\s*\]", re.DOTALL)
 
@@ -32,11 +32,11 @@ class LabelRules:
     """Rules by which labels are read.
 
     Attributes:
-        kind: What an example has: one class, several, or a number.
+        kind: Whether an example has one class, several, or a number.
         names: The labels in the order of their numbers, where they are known: a list of 0 and 1
             is read by it.
-        separator: What stands between several labels in a cell.
-        ignored: Labels whose rows are left out. ``null`` and ``NaN`` name those of JSON.
+        separator: The sign between several labels in a cell.
+        ignored: Labels whose rows are left out; ``null`` and ``NaN`` are JSON's.
     """
 
     kind: Literal["one", "several", "number"] = "several"
@@ -52,12 +52,12 @@ class LabelRules:
 
 
 def read_labels(cells: Sequence[Any], places: Sequence[str], rules: LabelRules) -> list[str | None]:
-    """The labels of rows as strings; several are joined by ``|``, None is where there is none.
+    """The labels of rows as strings; several are joined by ``|``, None means no label.
 
     Args:
-        cells: Strings, numbers and lists of them, as the data have them; a dict has the cell of
-            each label's own column.
-        places: Where they stand, for messages.
+        cells: Strings, numbers and lists of them, as in the data; a dict has the cell of each
+            label's own column.
+        places: Their rows, for messages.
         rules: How they are read.
 
     Raises:
@@ -95,7 +95,7 @@ def _names_in(cell: Any, rules: LabelRules) -> list[str]:
 
 
 def _written(value: Any) -> str:
-    """A value as one writes it: JSON's and TFDS's, too."""
+    """A value of a table, JSON or TFDS as it is written."""
     if value is None:
         return "null"
     if isinstance(value, float) and math.isnan(value):
@@ -104,7 +104,7 @@ def _written(value: Any) -> str:
 
 
 def _parsed(cell: Any, place: str, rules: LabelRules) -> Any:
-    """The cell; as a list when it is one, in a string or by a column for each label."""
+    """The cell, or its list if it has one: in a string, or by a column for each label."""
     if isinstance(cell, LabelCells):
         return [name for name, value in cell.items() if _is_on(value, name, place)]
     items = _as_list(cell)
@@ -112,14 +112,14 @@ def _parsed(cell: Any, place: str, rules: LabelRules) -> Any:
         return items
     if rules.kind == "several" and isinstance(cell, str) and re.fullmatch(r"\s*\[.*\]\s*", cell):
         raise InputError(
-            f"{place}: several labels must stand as {rules.separator.join('ab')} or as a list "
-            f'that JSON or Python wrote, ["a", "b"]. Received: {cell.strip()!r:.80}'
+            f"{place}: several labels must be written as {rules.separator.join('ab')} or as a list "
+            f'of JSON or Python, ["a", "b"]. Received: {cell.strip()!r:.80}'
         )
     return cell
 
 
 def _as_list(cell: Any) -> list[Any] | None:
-    """The list that a cell is, or that stands in it as JSON or Python write it."""
+    """The list that a cell is, or that it holds as JSON or Python write it; else None."""
     if isinstance(cell, list):
         return cell
     if not isinstance(cell, str) or not _LIST.fullmatch(cell.strip()):
@@ -145,10 +145,10 @@ def _is_on(value: Any, column: str, place: str) -> bool:
 
 
 def _has_vectors(values: Sequence[Any], names: int) -> bool:
-    """Tell whether lists of numbers have a 0 or 1 for every label and are no labels themselves.
+    """Tell whether lists of numbers have a 0 or 1 for every label, and are not labels themselves.
 
-    Numbers with a point and truth values are no labels; neither are 0 and 1 that stand twice in a
-    list, or alone in lists of one length.
+    Floats and truth values are not labels; neither are 0 and 1 if one is twice in a list, or if
+    all lists have the same length and nothing else.
     """
     lists = [v for v in values if isinstance(v, list) and v and all(map(_is_number, v))]
     if any(isinstance(item, bool | float) for numbers in lists for item in numbers):
@@ -165,7 +165,7 @@ def _is_number(item: Any) -> bool:
 
 
 def _of_vector(numbers: list[Any], place: str, names: Sequence[str]) -> list[str]:
-    """The labels at whose places a list has a 1."""
+    """The labels whose places in a list have a 1."""
     if not names:
         raise InputError(
             f"{place}: the label is a list of numbers, {str(numbers)[:60]}: name the "
@@ -175,8 +175,8 @@ def _of_vector(numbers: list[Any], place: str, names: Sequence[str]) -> list[str
     bad = next((item for item in numbers if not _is_number(item) or item not in (0, 1)), None)
     if bad is not None:
         raise InputError(
-            f"{place}: a list of numbers must have a 1 for each label that the text has and else "
-            f"0. Received: {bad!r:.80}"
+            f"{place}: a list of numbers must have a 1 for each label of the text and a 0 for each "
+            f"other. Received: {bad!r:.80}"
         )
     if len(numbers) != len(names):
         raise InputError(
@@ -187,7 +187,7 @@ def _of_vector(numbers: list[Any], place: str, names: Sequence[str]) -> list[str
 
 
 def _label(value: Any, place: str, rules: LabelRules) -> str | None:
-    """The label as a string: JSON and TFDS have numbers and lists, too."""
+    """The label as a string; JSON and TFDS have numbers and lists too."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, str):
@@ -204,7 +204,7 @@ def _label(value: Any, place: str, rules: LabelRules) -> str | None:
         )
     if rules.kind == "one" and len(value) != 1:
         raise InputError(
-            f"{place}: a list of {len(value)} labels where one is wanted: data.task = "
+            f"{place}: a list of {len(value)} labels where one is needed: data.task = "
             f"'multi_label' learns several. Received: {value!r:.100}"
         )
     labels = [None if isinstance(item, list) else _label(item, place, _ONE) for item in value]
@@ -220,15 +220,15 @@ _ONE = LabelRules(kind="one")
 
 
 def _check_separators(labels: Sequence[tuple[str, str]], rules: LabelRules) -> None:
-    """Looks for labels that are others joined by a sign that is not taken for a separator."""
-    taken = LABEL_SEPARATOR if rules.kind == "several" else ""
+    """Warn of labels, or refuse them, that are others joined by another sign."""
+    separator = LABEL_SEPARATOR if rules.kind == "several" else ""
     places: dict[str, str] = {}
     for label, place in labels:
-        for part in label.split(taken) if taken else [label]:
+        for part in label.split(separator) if separator else [label]:
             places.setdefault(part.strip(), place)
     singles = {*places, *rules.names}
     for sign in _OTHER_SEPARATORS:
-        joined = [name for name in places if sign in name and sign != taken]
+        joined = [name for name in places if sign in name and sign != separator]
         sure = [n for n in joined if all(part.strip() in singles for part in n.split(sign))]
         if rules.kind == "several" and sure:
             raise InputError(
@@ -246,7 +246,7 @@ def _check_separators(labels: Sequence[tuple[str, str]], rules: LabelRules) -> N
 
 
 def _note_unlikely(labels: Sequence[str | None], places: Sequence[str]) -> None:
-    """Says which labels look as if they stood for none."""
+    """Warn of labels that look like signs for a missing one."""
     counts = Counter(label for label in labels if label is not None)
     unlikely = [label for label in counts if label in _UNLIKELY]
     below = [label for label in counts if re.fullmatch(r"-1(\.0*)?", label)]
@@ -257,8 +257,7 @@ def _note_unlikely(labels: Sequence[str | None], places: Sequence[str]) -> None:
         return
     place = next(p for label, p in zip(labels, places, strict=True) if label in unlikely)
     _logger.warning(
-        "%s: the label %s: does that stand for no label? data.ignore_labels = [%s] leaves such "
-        "rows out",
+        "%s: the label %s: does that mean no label? data.ignore_labels = [%s] leaves such rows out",
         place,
         ", ".join(f"{quoted(name)} ({counts[name]:,} rows)" for name in unlikely),
         ", ".join(map(quoted, unlikely)),

@@ -1,4 +1,4 @@
-"""Questions on a text: SQuAD's JSON, JSON lines, TFDS."""
+"""Questions on texts: SQuAD's JSON, JSON lines, TFDS."""
 
 import json
 from collections.abc import Iterator
@@ -20,17 +20,17 @@ from bert_keras.tasks.reading.sources import (
 
 @dataclass(frozen=True)
 class QuestionExample:
-    """A question and the text that answers it, or does not.
+    """A question and the text that may answer it.
 
     Attributes:
         id: The question's name in the data.
         question: The question.
         context: The text.
-        answers: The right answers and the character of the context that each starts at, as the
-            data have them; empty where there is none or the data have no answers.
+        answers: The right answers, each with the character of the context that it starts at, as in
+            the data; empty where there is none or the data have no answers.
         is_impossible: Whether the context holds no answer (SQuAD 2.0): the data say so or have an
             empty list of answers.
-        where: The place in the data, for messages: "dev.json, question 56be4db0".
+        where: The place in the data for messages: "dev.json, question 56be4db0".
     """
 
     id: str
@@ -49,15 +49,15 @@ def read_question_examples(source: str, labelled: bool = True) -> list[QuestionE
 
     Args:
         source: ``tfds:NAME[/CONFIG][:SPLIT]`` with SQuAD's fields; a ``.jsonl`` file of objects
-            with ``question``, ``context`` and, as the data sets library has them, ``answers``
+            with ``question``, ``context`` and, as in the datasets library, ``answers``
             (``{"text": [...], "answer_start": [...]}``); or, by any other name, SQuAD's JSON,
             version 1.1 or 2.0. ``-`` is standard input.
         labelled: Whether they are to be learned from or scored. Else answers are not read, and a
             question or text may be empty or null.
 
     Raises:
-        InputError: When a field is missing or of another kind, a text is empty, or it is not
-            UTF-8 text in its format; names the question or the row.
+        InputError: When a field is missing or of another type, a text is empty, or the source is
+            not UTF-8 text in its format; names the question or the row.
     """
     if is_tfds(source):
         examples = list(_data_set(source, labelled))

@@ -1,4 +1,4 @@
-"""Lines, JSON objects and TFDS examples: what every reader of labelled data starts from."""
+"""The sources of labelled data: lines, JSON objects and TFDS examples."""
 
 import io
 import json
@@ -19,7 +19,7 @@ from bert_keras.errors import InputError
 _logger = logging.getLogger("bert_keras")
 
 STANDARD_INPUT = "-"
-# What published data sets call the column that names a row, in lower case.
+# The names of the column with a row's id in published data sets, in lower case.
 _IDS = ("id", "_id", "idx", "index", "guid", "uid", "uuid", "qid", "pairid", "pair_id", "sent_id",
         "example_id", "sentence_id", "text_id", "textid")  # fmt: skip
 
@@ -46,9 +46,9 @@ class Place(str):
     """The name of a place in the data, for messages: "train.tsv, row 17".
 
     Attributes:
-        number: The row's, from 1; of SQuAD's JSON the question's.
-        id: What the data call it; None where they do not.
-        id_name: The column or field that says so.
+        number: The row's number from 1; in SQuAD's JSON the question's.
+        id: Its id in the data; None without one.
+        id_name: The column or field of the id.
     """
 
     number: int
@@ -57,7 +57,7 @@ class Place(str):
 
 
 def place(name: str, number: int, values: Mapping[str, Any], id_name: str = "") -> Place:
-    """A place by its name, with the id that stands in ``values``."""
+    """A place by its name, with the id in ``values``."""
     result = Place(name)
     identity = values.get(id_name)
     known = isinstance(identity, str | int | float) and not isinstance(identity, bool)
@@ -68,7 +68,7 @@ def place(name: str, number: int, values: Mapping[str, Any], id_name: str = "") 
 def row(
     source: str, number: int, values: Mapping[str, Any] | None = None, id_name: str = ""
 ) -> Place:
-    """A row of a source; rows count from 1, a header and blank ones among them."""
+    """A row of a source; rows count from 1, with a header and blank rows."""
     return place(f"{shown_name(source)}, row {number}", number, values or {}, id_name)
 
 
@@ -86,10 +86,10 @@ def shown_name(source: str) -> str:
 def open_source(source: str, warn: bool = True) -> Iterator[TextFile]:
     r"""The text of a file, packed or not, or of standard input, when it is "-".
 
-    ``\n`` alone ends a line; a carriage return is left where it stands.
+    Only ``\n`` ends a line; a carriage return stays.
 
-    A warning counts bytes that are not UTF-8, which come as U+FFFD, unless ``warn`` is false: where
-    a source is looked at before it is read.
+    A warning counts bytes that are not UTF-8, which become U+FFFD, unless ``warn`` is false: for a
+    look at a source before it is read.
 
     Raises:
         InputError: When it is not UTF-8 text; when its end is read, as ``TextFile`` does.
@@ -110,20 +110,20 @@ def open_source(source: str, warn: bool = True) -> Iterator[TextFile]:
 
 @lru_cache(maxsize=1)
 def _all_of(stream: BinaryIO) -> bytes:
-    """All that a stream has; read once, so that a source may be looked at before it is read."""
+    """The contents of a stream, read once, so that a source can be looked at before it is read."""
     return stream.read()
 
 
 def replace_bad(text: str) -> str:
-    """The text with U+FFFD for bytes that are not UTF-8, as a corpus has it."""
+    """The text with U+FFFD for bytes that are not UTF-8, as in a corpus."""
     return ReadCounts().replace_bad(text)
 
 
 def read_source_lines(source: str, warn: bool = True) -> Iterator[str]:
     r"""The lines of a file or of standard input, without their ends, ``\n`` or ``\r\n``.
 
-    A carriage return elsewhere is one of the text's characters; a warning counts the lines that
-    have one, unless ``warn`` is false.
+    A carriage return elsewhere is a character of the text; a warning counts the lines that have
+    one, unless ``warn`` is false.
 
     Raises:
         InputError: When it is not UTF-8 text.
@@ -139,33 +139,33 @@ def read_source_lines(source: str, warn: bool = True) -> Iterator[str]:
         _logger.warning(
             "%s: %s",
             row(source, with_return[0]),
-            "a carriage return stands inside the line and ends none"
+            "a carriage return inside the line does not end it"
             + and_more(len(with_return) - 1)
             + "; if it should, convert the file: tr '\\r' '\\n'",
         )
 
 
 def and_more(count: int) -> str:
-    """The end of a message that names the first of several places."""
+    """The end of a message that names only the first of several places."""
     return f", and {count:,} more like it" if count > 0 else ""
 
 
 def read_objects(
-    source: str, wanted: str, warn: bool = True
+    source: str, needed: str, warn: bool = True
 ) -> Iterator[tuple[Place, dict[str, Any]]]:
-    """The objects of JSON lines, each with its row's place; blank lines are passed over.
+    """The objects of JSON lines, each with its row's place; blank lines are skipped.
 
     Args:
         source: The file.
-        wanted: What an object must have, for messages.
+        needed: The fields that an object must have, for messages.
         warn: As in ``read_source_lines``.
 
     Raises:
-        InputError: When a line is no JSON object.
+        InputError: When a line is not a JSON object.
     """
     for number, line in enumerate(read_source_lines(source, warn), start=1):
         if line.strip():
-            values = json_object(row(source, number), line, wanted)
+            values = json_object(row(source, number), line, needed)
             yield row(source, number, values, id_column(values)), values
 
 
@@ -208,7 +208,7 @@ class DataSet:
         return found
 
     def read(self, fields: Sequence[str]) -> Iterator[tuple[Place, dict[str, Any]]]:
-        """Fields of all examples as plain Python values, each with its row's place.
+        """The fields of all examples as plain Python values, each with its row's place.
 
         Class labels are their names, None where the data set hides them (-1).
 
@@ -226,8 +226,8 @@ class DataSet:
 def _plain(feature: Any, value: Any) -> Any:
     if isinstance(value, dict):
         # In a sequence of records every field is a sequence of its own.
-        parts = getattr(feature, "feature", feature)
-        return {name: _plain(parts[name], part) for name, part in value.items()}
+        fields = getattr(feature, "feature", feature)
+        return {name: _plain(fields[name], item) for name, item in value.items()}
     if isinstance(value, bytes):
         return replace_bad(value.decode("utf-8", errors="surrogateescape"))
     if getattr(value, "ndim", 0):

@@ -1,4 +1,4 @@
-"""Tables as rows of named cells: what is a header, and which column is what."""
+"""Tables as rows of named cells, with their header and columns recognized."""
 
 import csv
 import logging
@@ -31,12 +31,12 @@ from bert_keras.tasks.reading.sources import (
 _logger = logging.getLogger("bert_keras")
 
 _MAX_CELL = 1 << 28  # characters
-_RETURN = "\ud800"  # stands for a carriage return that ends no row; no file has it
+_RETURN = "\ud800"  # replaces a carriage return inside a cell; no file has this character
 _SEPARATOR_LINE = re.compile(r'"?sep=([^\w\s"]|\t)"?\s*', re.IGNORECASE)  # Excel's own
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TableSettings:
     """The columns that were given, whether there is a header, and labels with a column each."""
 
     given: Columns
@@ -48,7 +48,7 @@ Row = tuple[Place, Columns, dict[str, Any]]
 
 
 def tab_rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """The cells of lines, with their row's number; quotes mean nothing."""
+    """The cells of lines, with their row's number; quotes have no meaning."""
     return ((number, line.split("\t")) for number, line in enumerate(lines, start=1))
 
 
@@ -58,7 +58,7 @@ def csv_rows(source: str) -> Iterator[tuple[int, list[str]]]:
     Another sign separates the cells where the first line is Excel's ``sep=;``.
 
     Raises:
-        InputError: When it is none.
+        InputError: When it is not valid CSV.
     """
     csv.field_size_limit(_MAX_CELL)  # Python's own limit is 131,072 characters
     number = 0
@@ -79,22 +79,26 @@ def csv_rows(source: str) -> Iterator[tuple[int, list[str]]]:
                 yield number, [cell.replace(_RETURN, "\r") for cell in cells] or [""]
         except csv.Error as error:
             where = row(source, number + 1)
-            raise InputError(f"{where} is not valid CSV: {error}; quotes are doubled") from None
+            raise InputError(
+                f"{where} is not valid CSV: {error}; a quote within a cell is doubled"
+            ) from None
 
 
 def _with_marked_returns(line: str) -> str:
-    r"""A line whose end is ``\n`` and whose other carriage returns end no row of a table."""
+    r"""A line that ends in ``\n``, and whose other carriage returns do not end a row."""
     line, end = line.removesuffix("\n"), "\n" if line.endswith("\n") else ""
     return line.removesuffix("\r").replace("\r", _RETURN) + end
 
 
-def read_table(source: str, rows: Iterator[tuple[int, list[str]]], wanted: Wanted) -> Iterator[Row]:
+def read_table(
+    source: str, rows: Iterator[tuple[int, list[str]]], settings: TableSettings
+) -> Iterator[Row]:
     """The place, the columns and the values of every row of a table.
 
     Args:
         source: The table's name.
         rows: The number and the cells of every row, a header among them.
-        wanted: What the user said of the columns.
+        settings: The columns as the user described them.
 
     Raises:
         InputError: When a column is missing or there twice, a row has more or fewer cells than
@@ -109,10 +113,10 @@ def read_table(source: str, rows: Iterator[tuple[int, list[str]]], wanted: Wante
         return
     names = [cell.strip() for cell in first]
     if len(names) == 1:
-        _check_separator(source, row(source, number), first[0], wanted)
-    columns = _header(source, row(source, number), names, wanted)
+        _check_separator(source, row(source, number), first[0], settings)
+    columns = _header(source, row(source, number), names, settings)
     if columns is None:  # no header, so the first row is data
-        columns = number_columns(len(names), source, wanted.given)
+        columns = number_columns(len(names), source, settings.given)
         if columns is None:
             raise InputError(
                 f"{row(source, number)} has {len(first)} columns and no known name among them; "
@@ -123,10 +127,10 @@ def read_table(source: str, rows: Iterator[tuple[int, list[str]]], wanted: Wante
     twice = next((name for name in columns.names if names.count(name) > 1), None)
     if twice:
         raise InputError(f"{source} has several columns {twice!r}; rename all but one")
-    # The label of a first row without a header may be such a name, too: "question".
+    # Without a header, the first row's label may be a known name as well: "question".
     is_doubtful = (
-        wanted.header is None
-        and not wanted.given.text
+        settings.header is None
+        and not settings.given.text
         and len(names) > 1
         and len(columns.names) == 1
     )
@@ -142,22 +146,19 @@ def read_table(source: str, rows: Iterator[tuple[int, list[str]]], wanted: Wante
         values = dict(zip(names, cells, strict=True))
         if is_doubtful and values[columns.text].strip() == columns.text:
             raise InputError(
-                f"{row(source, number)} has {columns.text!r} where the first row has it: is that a "
+                f"{row(source, number)} has {columns.text!r} as in the first row: is that a "
                 "header? data.header = true (--header) says so, data.header = false (--no-header) "
-                "that it is data"
+                "says that it is data"
             )
         yield row(source, number, values, id_name), columns, values
 
 
-def _check_separator(source: str, where: str, first: str, wanted: Wanted) -> None:
-    """Refuses a table of one column whose first row is a header by another separator.
-
-    Or has the columns that were given only by another.
-    """
-    asked = any(name not in ("1", first.strip()) for name in wanted.given.names)
+def _check_separator(source: str, where: str, first: str, settings: TableSettings) -> None:
+    """Refuse a table of one column that has known or given columns by another separator."""
+    asked = any(name not in ("1", first.strip()) for name in settings.given.names)
     for sign in ("\t", ",", ";"):
         names = [name.strip() for name in first.split(sign)]
-        if len(names) > 1 and (asked or find_columns(names, source, Columns(), wanted.labels)):
+        if len(names) > 1 and (asked or find_columns(names, source, Columns(), settings.labels)):
             raise InputError(
                 f"{where} is one column, but {len(names)} if {sign!r} separates them: "
                 f"{WAYS_OUT[sign]}. Received: {first!r:.80}"
@@ -173,14 +174,14 @@ def _way_out(source: str, first: Sequence[str]) -> str:
     return "; a cell with commas must stand in double quotes" if is_csv else ""
 
 
-def _header(source: str, where: str, names: list[str], wanted: Wanted) -> Columns | None:
-    """The columns that a table's first row names; None when it is no header."""
-    given, header = wanted.given, wanted.header
+def _header(source: str, where: str, names: list[str], settings: TableSettings) -> Columns | None:
+    """The columns that a table's first row names; None when it is not a header."""
+    given, header = settings.given, settings.header
     if header is False or (header is None and are_numbers(given, names, where)):
         return None
-    columns = find_columns(names, source, given, wanted.labels)
+    columns = find_columns(names, source, given, settings.labels)
     if columns is None and (header or given.names or any(name.lower() in LABELS for name in names)):
-        return wanted_columns(names, source, wanted)  # which says that no text is among them
+        return require_columns(names, source, settings)  # refused: no text column is among them
     return columns
 
 
@@ -188,13 +189,13 @@ def _counted(columns: int) -> str:
     return f"{columns} column{'s' if columns > 1 else ''}"
 
 
-def wanted_columns(names: Sequence[str], source: str, wanted: Wanted) -> Columns:
+def require_columns(names: Sequence[str], source: str, settings: TableSettings) -> Columns:
     """The columns among these names.
 
     Raises:
-        InputError: When there is none for a text.
+        InputError: When none is for a text.
     """
-    columns = find_columns(names, source, wanted.given, wanted.labels)
+    columns = find_columns(names, source, settings.given, settings.labels)
     if columns is None:
         raise InputError(
             f"{source} has no column with one of the names {', '.join(TEXTS)}; data.text_column "

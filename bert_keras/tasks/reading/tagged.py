@@ -20,15 +20,15 @@ from bert_keras.tasks.reading.sources import (
     shown_name,
     suffix_of,
 )
-from bert_keras.tasks.reading.word_columns import Given, tag_of
+from bert_keras.tasks.reading.word_columns import GivenColumns, tag_of
 from bert_keras.tasks.reading.words import as_written, join_words, parts_of, split_words
 
 _logger = logging.getLogger("bert_keras")
 
 _WORDS = ("tokens", "words")
-_MOST_LOOKED_AT = 10_000  # sentences
-_MANY_OTHER = 0.2  # of the sentences
-_MANY = 20  # fewer different tags are believed
+_MOST_COMPARED = 10_000  # sentences
+_MANY_DIFFERENT = 0.2  # of the sentences
+_FEW = 20  # so few different tags are always accepted
 _TAGS = ("tags", "ner_tags", "ner", "labels", "upos", "pos_tags", "pos", "xpos")
 
 
@@ -38,9 +38,9 @@ class TaggedExample:
 
     Attributes:
         words: The words.
-        tags: A tag for each, as the data have them; None where they have none.
-        where: The place in the data, for messages: "train.txt, row 17".
-        text: The text that the words stand in; by default ``join_words`` of them.
+        tags: A tag for each as in the data; None without tags.
+        where: The place in the data for messages: "train.txt, row 17".
+        text: The text of the words; by default ``join_words`` of them.
         starts: Where in the text each word starts, in characters.
     """
 
@@ -60,7 +60,7 @@ class TaggedExample:
     def parts(self) -> list[list[tuple[int, int]]]:
         """The parts of each word that are tagged, as ranges of the text's characters.
 
-        A word with CJK characters has the parts that raw text would have: each character one.
+        They are the words that raw text would have: of a word with CJK characters, each character.
         """
         return [
             [(start + first, start + last) for first, last in parts_of(word)]
@@ -69,19 +69,19 @@ class TaggedExample:
 
     @classmethod
     def from_text(cls, text: str, where: str) -> Self:
-        """The words of raw text, as ``split_words`` parts them, where they stand in it."""
+        """The words of raw text, as ``split_words`` splits it, with their places."""
         spans = split_words(text)
         words = tuple(text[start:end] for start, end in spans)
         return cls(words, None, where, text, tuple(start for start, _ in spans))
 
 
 def has_words(source: str, word_column: str = "") -> bool:
-    """Whether a source has its words parted, and so is no raw text.
+    """Tell whether a source has its words split, and so is not raw text.
 
-    The one rule of all commands. Raw are ``.csv`` files and, unless the column of the words is
-    named, ``.txt`` files and standard input that ``is_columns`` does not take for columns, ``.tsv``
-    files most of whose rows have a cell of several words, and JSON lines and data sets that have
-    neither ``tokens`` nor ``words``.
+    All commands follow this rule. Raw are ``.csv`` files and, unless the column of the words is
+    named, ``.txt`` files and standard input that are not columns by ``is_columns``, ``.tsv`` files
+    most of whose rows have a cell of several words, and JSON lines and data sets without ``tokens``
+    and ``words``.
     """
     if suffix_of(source) == ".csv" and not is_tfds(source):
         return False
@@ -109,21 +109,21 @@ def read_tagged_examples(
 
     Args:
         source: ``tfds:NAME[/CONFIG][:SPLIT]``; a ``.jsonl`` file of objects with ``tokens`` or
-            ``words``, and ``tags`` or ``ner_tags``; or a file of columns as CoNLL has them, parted
-            by tabs or spaces, a blank line after each sentence, CoNLL-U among them; ``-`` is
+            ``words``, and ``tags`` or ``ner_tags``; or a file of columns as in CoNLL, separated
+            by tabs or spaces, with a blank line after each sentence, CoNLL-U among them; ``-`` is
             standard input. ``-DOCSTART-`` lines and comments (``# ...`` before a sentence) are
-            passed over. With one column the words are unlabelled.
+            skipped. With one column the words are unlabelled.
         word_column: The column of the words: its number from 1 or its name, in JSON lines and data
-            sets the field; by default FORM, or the first that does not count the words.
+            sets the field; by default FORM, or the first that does not number the words.
         tag_column: That of the tags; by default UPOS, or the last.
-        labelled: Whether they are to be learned from or scored. Else tags are passed over, and a
+        labelled: Whether they are to be learned from or scored. Else tags are ignored, and a
             sentence of JSON lines may have no words, or empty ones.
 
     Raises:
         InputError: When a column has to be named, words and tags differ in number, the source holds
             raw text, or it is not UTF-8 text in its format; names the row.
     """
-    given = Given(word_column, tag_column)
+    given = GivenColumns(word_column, tag_column)
     if is_tfds(source) or is_json_lines(source):
         examples = list(_records(source, given, labelled))
     elif has_words(source, word_column):
@@ -131,7 +131,7 @@ def read_tagged_examples(
     else:
         raise InputError(
             f"{shown_name(source)} is read as raw text, which has no tags; columns of words and "
-            "tags are seen in a .conll file, and in a .txt file when its lines end in tags; or set "
+            "tags are read from a .conll file, or a .txt file whose lines end in tags; or set "
             "data.word_column"
         )
     if not examples:
@@ -142,23 +142,23 @@ def read_tagged_examples(
 
 
 def note_on_raw_text(examples: Sequence[TaggedExample]) -> None:
-    """Says how many sentences would have other words if they were raw text.
+    """Log how many sentences would have other words if they were raw text.
 
-    What was learned from other words is answered worse.
+    Raw text is answered worse by a model that learned from other words.
     """
     different, first = 0, ""
-    looked_at = examples[:: max(1, len(examples) // _MOST_LOOKED_AT)]
-    for example in looked_at:
+    compared = examples[:: max(1, len(examples) // _MOST_COMPARED)]
+    for example in compared:
         text = as_written(example.words)
         raw = [text[start:end] for start, end in split_words(text)]
         parts = [example.text[start:end] for word in example.parts for start, end in word]
         if raw != parts:
             different += 1
             first = first or _difference(example.where, parts, raw)
-    share = different / len(looked_at)
+    share = different / len(compared)
     if different:
         _logger.log(
-            logging.WARNING if share > _MANY_OTHER else logging.INFO,
+            logging.WARNING if share > _MANY_DIFFERENT else logging.INFO,
             "in %.1f %% of the sentences raw text has other words (%s); predict reads the words "
             "themselves from CoNLL columns or from JSON lines with 'tokens'",
             100 * share,
@@ -167,12 +167,12 @@ def note_on_raw_text(examples: Sequence[TaggedExample]) -> None:
 
 
 def _difference(where: str, words: Sequence[str], raw: Sequence[str]) -> str:
-    """The first place where two ways to part a text differ."""
+    """The first place where two ways to split a text differ."""
     at = next((n for n, pair in enumerate(zip(words, raw, strict=False)) if pair[0] != pair[1]), 0)
     return f"{where}: {' '.join(words[at : at + 2])!r:.40}, raw {' '.join(raw[at : at + 2])!r:.40}"
 
 
-def _records(source: str, given: Given, labelled: bool) -> Iterator[TaggedExample]:
+def _records(source: str, given: GivenColumns, labelled: bool) -> Iterator[TaggedExample]:
     """The examples of JSON lines or of a data set."""
     if is_tfds(source):
         data_set = DataSet(source)
@@ -234,12 +234,12 @@ def _strings(record: dict[str, Any], name: str, where: str) -> tuple[str, ...] |
     return tuple(map(replace_bad, values))
 
 
-def _rows(source: str, given: Given, labelled: bool) -> Iterator[TaggedExample]:
+def _rows(source: str, given: GivenColumns, labelled: bool) -> Iterator[TaggedExample]:
     """The examples of a file of columns."""
     columns = read_columns(source, list(read_source_lines(source)), given, labelled)
     count = len(columns.sentences)
     plural = "" if count == 1 else "s"
-    _logger.info("%s: %d sentence%s, %s", shown_name(source), count, plural, columns.said)
+    _logger.info("%s: %d sentence%s, %s", shown_name(source), count, plural, columns.description)
     for sentence in columns.sentences:
         words, tags = [], []
         for number, cells in sentence:
@@ -256,11 +256,11 @@ def _rows(source: str, given: Given, labelled: bool) -> Iterator[TaggedExample]:
 
 
 def _check_distinct(source: str, examples: Sequence[TaggedExample]) -> None:
-    """Refuses tags that are nearly all different: they are words, lemmas or numbers."""
+    """Refuse tags that are nearly all different: they are words, lemmas or numbers."""
     tags = [tag for example in examples for tag in example.tags or ()]
     distinct = len(set(tags))
-    if distinct > _MANY and 2 * distinct > len(tags):
+    if distinct > _FEW and 2 * distinct > len(tags):
         raise InputError(
             f"{source}: of {len(tags):,} tags {distinct:,} are different ({tags[0]!r:.40}), so "
-            "they are none; name the column or field of the tags: data.tag_column"
+            "they are not tags; name the column or field of the tags: data.tag_column"
         )

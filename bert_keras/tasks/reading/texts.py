@@ -26,11 +26,11 @@ from bert_keras.tasks.reading.sources import (
 )
 from bert_keras.tasks.reading.tables import (
     Row,
-    Wanted,
+    TableSettings,
     csv_rows,
     read_table,
+    require_columns,
     tab_rows,
-    wanted_columns,
 )
 
 _logger = logging.getLogger("bert_keras")
@@ -47,7 +47,7 @@ class TextExample:
         text_pair: Its partner, or None.
         label: What is to be predicted, as it is written in the data: a class, a number, or several
             classes joined by ``|`` (``""`` is none of them); None where the data have no label.
-        where: The place in the data, for messages: "train.tsv, row 17".
+        where: The place in the data for messages: "train.tsv, row 17".
     """
 
     text: str
@@ -66,11 +66,11 @@ def read_text_examples(
     labels: LabelRules | None = LabelRules(),  # noqa: B008 - it is frozen
     labelled: bool = True,
 ) -> list[TextExample]:
-    """The examples of a source, in order. Which column is what is logged, with an example.
+    """The examples of a source, in order. The columns are logged, with an example.
 
     A table's first row is its header when it names a text or label column; else its columns are,
-    by their number: text; text, label; text, partner, label. A row without text is passed over
-    with a warning, where the examples are to be learned from or scored.
+    by their number: text; text, label; text, partner, label. Where the examples are to be learned
+    from or scored, a row without text is skipped with a warning.
 
     Args:
         source: A file: ``.tsv`` (tabs, no quotes), ``.csv`` (commas, quotes), ``.jsonl`` (an
@@ -82,14 +82,14 @@ def read_text_examples(
         text_pair_column: The column of its partner.
         label_column: The label's.
         label_columns: The columns of a table that has one of 0 and 1 for each label.
-        header: Whether a table's first row is its header; None finds out.
-        labels: How labels are read; None passes them over.
+        header: Whether a table's first row is its header; None means that it is found out.
+        labels: How labels are read; None ignores them.
         labelled: Whether they are to be learned from or scored. Else labels are not read, and a
-            row without text is an example, too.
+            row without text is an example too.
 
     Raises:
-        InputError: When a column is missing or there twice, or looks as if it were another, a row
-            is too short, the first row may be a header or data, a label cannot be read, or it is
+        InputError: When a column is missing, there twice or looks like another one, a row is too
+            short, the first row may be a header or data, a label cannot be read, or it is
             not UTF-8 text in its format; names the row.
     """
     given = Columns(
@@ -97,7 +97,7 @@ def read_text_examples(
     )
     labels = labels if labelled else None
     per_column = labels.names if labels and labels.kind == "several" else ()
-    columns, rows = _collect(source, Wanted(given, header, per_column), labels, labelled)
+    columns, rows = _collect(source, TableSettings(given, header, per_column), labels, labelled)
     check_columns(shown_name(source), columns, rows, given, header, labels)
     found: list[str | None] = [None] * len(rows)
     if labels:
@@ -112,13 +112,13 @@ def read_text_examples(
 
 
 def _collect(
-    source: str, wanted: Wanted, labels: LabelRules | None, labelled: bool
+    source: str, settings: TableSettings, labels: LabelRules | None, labelled: bool
 ) -> tuple[Columns, list[tuple[str, str, str | None, Any]]]:
     """The columns, and the place, the text, its partner and the label's cell of every row."""
     columns = Columns()
     rows: list[tuple[str, str, str | None, Any]] = []
     empty, ignored = [], 0
-    for where, columns, values in _rows(source, wanted, labels is not None):
+    for where, columns, values in _rows(source, settings, labels is not None):
         for name in columns.names if labels else columns.texts:
             if name not in values:  # JSON's rows may differ
                 raise InputError(
@@ -134,7 +134,7 @@ def _collect(
             empty.append(where)
     if empty:
         more = and_more(len(empty) - 1)
-        _logger.warning("%s: the text is empty; the row is passed over%s", empty[0], more)
+        _logger.warning("%s: the text is empty; the row is skipped%s", empty[0], more)
     if labels and labels.ignored:
         _logger.info("%s: data.ignore_labels leaves out %d of the rows", source, ignored)
     if not rows:
@@ -143,29 +143,29 @@ def _collect(
 
 
 def _described(source: str, columns: Columns, example: TextExample, is_labelled: bool) -> str:
-    """A line on what was understood of a source: its columns and its first example."""
+    """A line on the columns and the first example of a source, for the log."""
     text = " + ".join(map(quoted, filter(None, (example.text, example.text_pair))))
     label = "" if example.label is None else f" -> {quoted(example.label)}"
     where = example.where.removeprefix(f"{source}, ").removeprefix("standard input, ")
     return f"{shown_name(source)}: {columns.describe(is_labelled)}; {where}: {text}{label}"
 
 
-def _rows(source: str, wanted: Wanted, is_labelled: bool) -> Iterator[Row]:
+def _rows(source: str, settings: TableSettings, is_labelled: bool) -> Iterator[Row]:
     """The place, the columns and the values of every row."""
     if is_tfds(source):
         data_set = DataSet(source)
-        columns = wanted_columns(data_set.fields, source, wanted)
+        columns = require_columns(data_set.fields, source, settings)
         names = columns.names if is_labelled else (*columns.texts, id_column(data_set.fields))
         for where, values in data_set.read([name for name in names if name]):
             yield where, columns, values
     elif is_json_lines(source):
-        yield from _json_rows(source, wanted)
+        yield from _json_rows(source, settings)
     elif suffix_of(source) == ".csv":
-        yield from read_table(source, csv_rows(source), wanted)
+        yield from read_table(source, csv_rows(source), settings)
     elif suffix_of(source) == ".tsv":
-        yield from read_table(source, tab_rows(read_source_lines(source)), wanted)
+        yield from read_table(source, tab_rows(read_source_lines(source)), settings)
     elif suffix_of(source) == ".txt" or source == STANDARD_INPUT:
-        yield from _line_rows(source, wanted)
+        yield from _line_rows(source, settings)
     else:
         is_json = suffix_of(source) == ".json"
         raise InputError(
@@ -174,29 +174,29 @@ def _rows(source: str, wanted: Wanted, is_labelled: bool) -> Iterator[Row]:
         )
 
 
-def _line_rows(source: str, wanted: Wanted) -> Iterator[Row]:
+def _line_rows(source: str, settings: TableSettings) -> Iterator[Row]:
     """Every line is a text, unless the first is a header."""
     lines = list(read_source_lines(source))
     names = [cell.strip() for cell in lines[0].split("\t")] if lines else []
     if lines and is_json_object(lines[0]):
         raise InputError(
-            f"{row(source, 1)} is a JSON object, and a line would be read as a text; save it as a "
+            f"{row(source, 1)} is a JSON object, but lines of this file are texts; save it as a "
             ".jsonl file, which is read by its fields"
         )
-    is_table = bool(wanted.header or wanted.given.names)
-    if wanted.header is None and not is_table and len(names) > 1:
-        is_table = find_columns(names, source, wanted.given, wanted.labels) is not None
+    is_table = bool(settings.header or settings.given.names)
+    if settings.header is None and not is_table and len(names) > 1:
+        is_table = find_columns(names, source, settings.given, settings.labels) is not None
     if is_table:
-        yield from read_table(source, tab_rows(lines), wanted)
+        yield from read_table(source, tab_rows(lines), settings)
         return
     for number, line in enumerate(lines, start=1):
         yield row(source, number), _LINE, {"1": line}
 
 
-def _json_rows(source: str, wanted: Wanted) -> Iterator[Row]:
+def _json_rows(source: str, settings: TableSettings) -> Iterator[Row]:
     columns = None
     for where, values in read_objects(source, "with a text and a label"):
-        columns = columns or wanted_columns(list(values), where, wanted)
+        columns = columns or require_columns(list(values), where, settings)
         yield where, columns, values
 
 

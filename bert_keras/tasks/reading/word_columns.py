@@ -15,8 +15,8 @@ _HEADER_WORDS = ("word", "words", "token", "tokens", "form")
 _HEADER_TAGS = ("tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "pos", "upos")
 
 
-class Given(NamedTuple):
-    """The columns that the user named, empty where none was."""
+class GivenColumns(NamedTuple):
+    """The columns that the user named; empty where none was."""
 
     word: str = ""
     tag: str = ""
@@ -29,8 +29,8 @@ class Row(NamedTuple):
     cells: list[str]
 
 
-def header_of(sentences: list[list[Row]], given: Given) -> Sequence[str]:
-    """The names of the columns, where the first row has them."""
+def header_of(sentences: list[list[Row]], given: GivenColumns) -> Sequence[str]:
+    """The names of the columns where the first row has them, else none."""
     first = sentences[0][0].cells
     names = [cell.lower() for cell in first]
     asked = [name.lower() for name in given if name and not name.isdigit()]
@@ -42,18 +42,18 @@ def header_of(sentences: list[list[Row]], given: Given) -> Sequence[str]:
 
 
 def tag_of(cell: str, key: str) -> str:
-    """The tag in a cell; without the key in a cell of several values the word is outside."""
+    """The tag in a cell; in a cell of several values the key's, or O where the key is missing."""
     if not key:
         return cell
     values = dict(part.partition("=")[::2] for part in cell.split("|"))
     return values.get(key, OUTSIDE)
 
 
-class Finder:
-    """Finds the columns of the words and of the tags."""
+class ColumnFinder:
+    """The search for the columns of the words and of the tags."""
 
     def __init__(
-        self, source: str, sentences: list[list[Row]], names: Sequence[str], given: Given
+        self, source: str, sentences: list[list[Row]], names: Sequence[str], given: GivenColumns
     ) -> None:
         self.source, self.sentences, self.given = source, sentences, given
         self.names = [name.lower() for name in names]
@@ -61,7 +61,7 @@ class Finder:
         self.width = len(sentences[0][0].cells)
 
     def check_widths(self) -> None:
-        """Refuses a row with more or fewer columns than the first."""
+        """Refuse a row with more or fewer columns than the first."""
         for sentence in self.sentences:
             for number, cells in sentence:
                 if len(cells) != self.width:
@@ -71,14 +71,16 @@ class Finder:
                     )
 
     def word(self) -> int:
-        """The column of the words: the first that neither counts them nor stays the same."""
+        """The column of the words: the first that neither numbers them nor is constant."""
         if self.given.word:
             return self._named(self.given.word, "data.word_column")
         if "form" in self.names:
             return self.names.index("form")
         named = [n for n, name in enumerate(self.names) if name in _HEADER_WORDS]
         candidates = [*named, *range(self.width)]
-        return next((c for c in candidates if not self._counts(c) and not self._stays(c)), 0)
+        return next(
+            (c for c in candidates if not self._numbers_words(c) and not self._is_constant(c)), 0
+        )
 
     def tag(self, word: int) -> tuple[int | None, str]:
         """The column of the tags, by default the last, and the key in it."""
@@ -93,7 +95,7 @@ class Finder:
                     "'XPOS', say, or 'MISC:KEY'"
                 )
             return upos, ""
-        others = [c for c in range(self.width) if c != word and not self._counts(c)]
+        others = [c for c in range(self.width) if c != word and not self._numbers_words(c)]
         others = [c for c in others if not self._values(c) <= _PLACEHOLDERS]
         if not others:
             return None, ""
@@ -103,13 +105,13 @@ class Finder:
         if marked and last not in marked:
             raise InputError(
                 f"{self.source}: column {marked[-1] + 1} has {self._example(marked[-1])!r}, and "
-                f"the last, {last + 1}, {self._example(last)!r}; say which one has the tags: "
+                f"the last, {last + 1}, {self._example(last)!r}; name the one with the tags: "
                 f"data.tag_column = '{marked[-1] + 1}'"
             )
         return last, ""
 
-    def said(self, word: int, tag: int | None, key: str) -> str:
-        """A line on the columns that were taken."""
+    def describe(self, word: int, tag: int | None, key: str) -> str:
+        """A line on the columns that were found, for the log."""
         parts = [f"word = {self._name(word)} ({self.sentences[0][0].cells[word]!r:.40})"]
         if tag is not None:
             tags = (tag_of(cell, key) for cell in self._cells(tag))
@@ -150,8 +152,8 @@ class Finder:
     def _example(self, column: int) -> str:
         return next((v for v in self._cells(column) if v not in (OUTSIDE, *_PLACEHOLDERS)), OUTSIDE)
 
-    def _counts(self, column: int) -> bool:
-        """Tell whether a column numbers the words: from 0 or 1 in each sentence, or through all."""
+    def _numbers_words(self, column: int) -> bool:
+        """Tell whether a column numbers the words: within each sentence, or through all."""
         if self.width == 1 or sum(map(len, self.sentences)) < 2:
             return False
         if not all(cell.isdecimal() and len(cell) < 10 for cell in self._cells(column)):
@@ -162,8 +164,8 @@ class Finder:
             {sentence[0] for sentence in values} in ({0}, {1}) and all(map(_is_run, values))
         )
 
-    def _stays(self, column: int) -> bool:
-        """Tell whether a column has one value in each sentence, as the name of a document."""
+    def _is_constant(self, column: int) -> bool:
+        """Tell whether a column has one value in each sentence, such as a document's name."""
         if self.width < 3 or all(len(sentence) == 1 for sentence in self.sentences):
             return False
         return all(len({row.cells[column] for row in s}) == 1 for s in self.sentences)
@@ -185,7 +187,7 @@ class Finder:
 
 
 def _is_run(numbers: Sequence[int]) -> bool:
-    """Tell whether each number is one more than that before it."""
+    """Tell whether each number is one more than the one before."""
     return all(after - before == 1 for before, after in pairwise(numbers))
 
 

@@ -1,4 +1,4 @@
-"""The words of raw text, as tagged data sets part them, and the text that words are from."""
+"""The words of raw text, split as in tagged data sets, and the text of words."""
 
 import re
 import unicodedata
@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from bert_keras.tokenization.chunks import IDEOGRAPHS
 
 _IDEOGRAPH = re.compile(f"[{IDEOGRAPHS}]")
-_WIDE = re.compile("[\u3001-\u303f\uff01-\uff65]")  # where the marks of Chinese and Japanese are
-# Thai, Lao, Tibetan, Burmese, Khmer, kana: no spaces, but the tokenizer does not part the words.
+_WIDE = re.compile("[\u3001-\u303f\uff01-\uff65]")  # the punctuation of Chinese and Japanese
+# Thai, Lao, Tibetan, Burmese, Khmer, kana: no spaces, but the tokenizer does not split the words.
 _NO_SPACES = re.compile("[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff]")
 _CLITIC = re.compile(r"n['’]t|['’]\w+", re.IGNORECASE)
 _CHUNK = re.compile(rf"[{IDEOGRAPHS}]|[^\s{IDEOGRAPHS}]+")
@@ -20,9 +20,9 @@ _POSSESSIVE = re.compile(r"['’]s$", re.IGNORECASE)
 def split_words(text: str) -> list[tuple[int, int]]:
     """The words of a text, as half-open ranges of its characters.
 
-    Words stand between spaces; punctuation at their edges is put apart, the same mark repeated as
-    one word, and so is a final 's. Initials keep their stops, and the @ and # of tweets stay.
-    Every CJK character is a word.
+    Words are separated by spaces; punctuation at their edges is split off, a repeated mark as one
+    word, and so is a final 's. Initials keep their stops, and tweets their @ and #. Every CJK
+    character is a word.
     """
     words: list[tuple[int, int]] = []
     for chunk in _CHUNK.finditer(text):
@@ -52,16 +52,16 @@ def _words(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def is_mark(character: str) -> bool:
-    """Whether BERT's tokenizer splits at it."""
+    """Tell whether BERT's tokenizer splits at a character."""
     if character.isascii():
         return not character.isalnum()
     return unicodedata.category(character).startswith("P")
 
 
 def parts_of(word: str) -> list[tuple[int, int]]:
-    """The words that raw text would have in the place of a word with CJK characters.
+    """The words that a word with CJK characters is in raw text, as ranges of its characters.
 
-    Half-open ranges of its characters; words of other scripts are whole.
+    The ranges are half-open; words of other scripts are whole.
     """
     if _IDEOGRAPH.search(word) is None:
         return [(0, len(word))]
@@ -71,16 +71,16 @@ def parts_of(word: str) -> list[tuple[int, int]]:
 def join_words(words: Sequence[str]) -> tuple[str, tuple[int, ...]]:
     """The text of words, and where each starts in it.
 
-    Single spaces part them, but where Chinese has none, beside its characters and marks. The
-    tokenizer reads the same either way.
+    Single spaces separate them, but for none next to Chinese characters and marks. The tokenizer
+    reads the same either way.
     """
     return _joined(words, _is_unspaced)
 
 
 def as_written(words: Sequence[str]) -> str:
-    """The text of words as people would write it, as near as can be told.
+    """The text of words much as people would write it.
 
-    Without spaces in the scripts that have none, and before "n't" and the like.
+    It has no spaces in scripts that have none, nor before "n't" and other clitics.
     """
     return _joined(words, lambda *pair: _is_unspaced(*pair) or _is_written_together(*pair))[0]
 
@@ -108,7 +108,7 @@ def _is_unspaced(left: str, right: str) -> bool:
 
 
 def _stands_alone(character: str) -> bool:
-    """Tell whether BERT's tokenizer makes it a token, whatever stands beside it."""
+    """Tell whether BERT's tokenizer makes a character a token of its own."""
     return _IDEOGRAPH.match(character) is not None or is_mark(character)
 
 

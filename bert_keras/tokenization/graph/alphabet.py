@@ -1,10 +1,10 @@
-"""The host's rules said in characters that tensorflow-text's operations read alike.
+"""The host's rules in characters that tensorflow-text's operations read in the same way.
 
-FastWordpieceTokenizeWithOffsets splits text at white space, punctuation and Chinese characters by
-itself, by a newer Unicode than the ``tokenizers`` library. Where the two disagree about a
-character, the text's and the vocabulary's are both replaced by a stand-in that the operation
-takes for what the character is to the library. Stand-ins are private-use characters: the rules
-delete them from every text, so they are free.
+FastWordpieceTokenizeWithOffsets itself splits text at white space, punctuation and Chinese
+characters, by a newer Unicode than the ``tokenizers`` library. Where the two disagree about a
+character, it is replaced in the text and in the vocabulary by a stand-in that is to the operation
+what the character is to the library. Stand-ins are private-use characters: the rules delete them
+from every text, so they are free.
 """
 
 import unicodedata
@@ -39,7 +39,7 @@ _Form = tuple[tuple[str, int], ...]
 
 @lru_cache(maxsize=1)
 def graph_kinds() -> np.ndarray:
-    """What the operation takes each code point for, uint8 [0x110000].
+    """The kind of each code point to the operation, uint8 [0x110000].
 
     It asks the ICU library in the binary, and a server's may be newer: what is unassigned here
     may be punctuation there.

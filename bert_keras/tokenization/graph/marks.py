@@ -3,7 +3,7 @@
 Decomposition (NFD) orders the marks behind a letter by their combining class (Unicode 15, section
 3.11). Nearly all marks are then deleted as accents. A hundred are kept (spacing marks, and marks
 newer than the ``tokenizers`` library's Unicode), and two of them can stand in the wrong order.
-That is rarer than rare, and the one thing that a table by code points cannot do.
+That is very rare, and the one thing that a table by code points cannot do.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class MarkOrder:
     def __init__(self, casing: Casing) -> None:
         ranks, composed = dict(mark_ranks(casing)), composed_marks(casing)
         for stand_in in (*SPECIAL_STAND_INS.values(), END):
-            ranks.pop(ord(stand_in), None)  # a special token parts the text
+            ranks.pop(ord(stand_in), None)  # a special token divides the text
         kept = "".join(map(chr, sorted({*kept_marks(casing), *composed})))
         self.pattern = f"[{kept}]" if kept else ""
         self._ranks = _Table(ranks)
@@ -51,8 +51,8 @@ class MarkOrder:
 
         Returns:
             The texts, string [N], and for each of their characters the number, within its text,
-            of the character whose place it has taken, int32 [N, (characters)]. It is the place
-            that counts, not the character: so the library reckons its offsets too.
+            of the character whose place it has, int32 [N, (characters)]. The place counts, not
+            the character: the library computes its offsets so too.
         """
         points = tf.strings.unicode_decode(texts, "UTF-8")
         rows = tf.cast(points.value_rowids(), tf.int32)
@@ -71,7 +71,7 @@ class MarkOrder:
         return tf.strings.unicode_encode(ordered, "UTF-8"), origins
 
     def _order(self, values: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        """How to take code points so that the marks of every run are in order, int32 [T]."""
+        """The order of code points in which the marks of every run are in order, int32 [T]."""
         ranks = self._ranks.find(values, -1)
         begins = tf.concat([[True], rows[1:] != rows[:-1]], axis=0)[: tf.size(rows)]
         runs = tf.cumsum(tf.cast(begins | (ranks < 0), tf.int64))

@@ -4,7 +4,7 @@ TFLite's builtin operations know nothing of text, and of tensorflow-text's those
 take strings through a table: FastBertNormalize and FastWordpieceTokenize. So the special tokens
 are found without regular expressions: a second, tiny table leaves the letters of "[MASK]" and
 makes "x" of all else, and a vocabulary of single characters and special tokens then finds each
-as one piece. Brackets are words of their own, so what stands beside a special token is read as if
+as one piece. Brackets are words of their own, so the neighbours of a special token are read as if
 the token were text; its pieces are then replaced by the token's id, by where they stand.
 """
 
@@ -20,7 +20,7 @@ from bert_keras.tokenization.casing import Casing
 from bert_keras.tokenization.graph.alphabet import END, SPECIAL_STAND_INS, Alphabet
 from bert_keras.tokenization.graph.charsmap import build_charsmap, one_byte_each
 from bert_keras.tokenization.graph.rules import kept_marks, mark_ranks
-from bert_keras.tokenization.truncation import tokens_from_head, truncated_lengths
+from bert_keras.tokenization.template import tokens_from_head, truncated_lengths
 from bert_keras.tokenization.vocabulary import (
     CONTINUATION,
     MAX_CHARACTERS_PER_WORD,
@@ -218,7 +218,7 @@ def unordered_marks(vocab: Sequence[str], casing: Casing) -> list[str]:
 
     Returns:
         Those marks; a text that has two of them behind one letter, in the wrong order, may be read
-        otherwise.
+        in another way.
     """
     known = {ord(c) for piece in vocab for c in piece.removeprefix(CONTINUATION)}
     ranks = mark_ranks(casing)
@@ -237,7 +237,7 @@ def _character_ends(starts: tf.Tensor) -> tf.Tensor:
 
 
 def _scattered(places: tf.Tensor, values: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    """Values at places of a vector of zeros."""
+    """A vector of zeros but for values at places."""
     # The converter needs to see that it is a vector.
     return tf.reshape(tf.scatter_nd(places[:, tf.newaxis], values, size), [-1])
 

@@ -62,7 +62,7 @@ class PieceGraph(tf.Module):
         careful = filter(None, (_SPECIAL_TOKEN, f"[{_STAND_INS}{END}]", self._order.pattern))
         self._careful = rf"\C*(?:{'|'.join(careful)})\C*"
         pieces = [alphabet.piece(piece) for piece in vocab]
-        # What no text matches keeps its id under a name that the model passes over.
+        # What no text matches keeps its id under a name that the model never finds.
         spelled = [f"[{n}]" if piece is None else piece for n, piece in enumerate(pieces)]
         self._unknown = list(vocab).index(UNK)
         model, self._longer = _wordpiece_models(spelled, spelled[self._unknown])
@@ -233,7 +233,7 @@ def _character_at(starts: tf.RaggedTensor, rows: tf.Tensor, places: tf.Tensor) -
 def _wordpiece_models(
     pieces: list[str], unknown: str
 ) -> tuple[bytes, tuple[np.ndarray, np.ndarray]]:
-    """The model of FastWordpieceTokenizeWithOffsets, and how to make it take longer words.
+    """The model of FastWordpieceTokenizeWithOffsets, and how to make it read longer words.
 
     Returns:
         The model for words of at most 100 bytes; which of its bytes to change to which others so

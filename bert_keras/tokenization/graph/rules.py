@@ -1,8 +1,8 @@
-"""The host's rules, code point by code point: asked of the ``tokenizers`` library itself.
+"""The host's rules, code point by code point, as the ``tokenizers`` library itself applies them.
 
-Normalising and splitting by BERT's rules regards one code point at a time, so a table that is
-filled by asking the library once for each says all there is to say. What does regard several is
-the order of combining marks (here: ``mark_ranks``), the length of words and special tokens.
+Normalising and splitting by BERT's rules depend on one code point at a time, so a table that the
+library fills for each of them is complete. What depends on several is the order of combining marks
+(here: ``mark_ranks``), the length of words and special tokens.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,9 +34,9 @@ Spans = Callable[[str], tuple[np.ndarray, np.ndarray]]
 
 @lru_cache(maxsize=4)
 def normal_forms(casing: Casing) -> dict[int, str]:
-    """What the library's normaliser makes of every code point that it changes.
+    """The form that the library's normaliser gives every code point that it changes.
 
-    What it puts between spaces stands between spaces here too.
+    Spaces that it puts around a character are kept.
     """
     asked = [c for c in CODE_POINTS if c != ord(_SEPARATOR)]
     forms = casing.normalizer().normalize_str(_SEPARATOR.join(map(chr, asked))).split(_SEPARATOR)
@@ -45,7 +45,7 @@ def normal_forms(casing: Casing) -> dict[int, str]:
 
 @lru_cache(maxsize=1)
 def host_kinds() -> np.ndarray:
-    """What the library's pre-tokeniser takes each code point for, uint8 [0x110000]."""
+    """The kind of each code point to the library's pre-tokeniser, uint8 [0x110000]."""
     split = pre_tokenizers.BertPreTokenizer().pre_tokenize_str
 
     def spans(text: str) -> tuple[np.ndarray, np.ndarray]:
@@ -84,7 +84,7 @@ def mark_ranks(casing: Casing) -> dict[int, int]:
         For code points that do not end a run of marks: 0 where they are deleted before the marks
         are ordered, else the place of their combining class among all, from 1.
     """
-    if not strips_accents(casing):
+    if not casing.drops_marks:
         return {}
     cleaned = normal_forms(Casing(False, strip_accents=False, tokenize_chinese_chars=False))
     ranks = {c: 0 for c, form in cleaned.items() if not form}
@@ -95,11 +95,6 @@ def mark_ranks(casing: Casing) -> dict[int, int]:
             rank += 1
         ranks[mark] = rank
     return ranks
-
-
-def strips_accents(casing: Casing) -> bool:
-    """Whether text is decomposed and loses its accents."""
-    return casing.do_lower_case if casing.strip_accents is None else casing.strip_accents
 
 
 def _marks() -> list[int]:

@@ -28,7 +28,7 @@ class Placed(NamedTuple):
 
 
 def place_texts(template: SequenceTemplate, lengths: Sequence[tf.Tensor], pad_id: int) -> Placed:
-    """Places texts as ``SequenceTemplate.build`` does, padded to the longest of a batch.
+    """The places of texts as ``SequenceTemplate.build`` lays them out, padded to the longest.
 
     Args:
         template: The template.

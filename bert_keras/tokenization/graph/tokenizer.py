@@ -2,12 +2,17 @@
 
 import tensorflow as tf
 
-from bert_keras.tokenization.graph.bounds import beginnings
 from bert_keras.tokenization.graph.pieces import PieceGraph, Pieces
 from bert_keras.tokenization.graph.template import place_texts
+from bert_keras.tokenization.template import tokens_from_head, truncated_lengths
 from bert_keras.tokenization.tokenizer import Tokenizer
-from bert_keras.tokenization.truncation import tokens_from_head, truncated_lengths
+from bert_keras.tokenization.vocabulary import MAX_CHARACTERS_PER_WORD
 from bert_keras.tokenization.wordpiece import require_wordpiece
+
+# Where a text is cut, its last word is another: a piece for each of its characters at most. A
+# special token cut in two adds a bracket and five letters.
+_UNSURE_PIECES = MAX_CHARACTERS_PER_WORD + 6
+_BYTES_PER_PIECE = 16  # most text has fewer
 
 
 class GraphTokenizer(tf.Module):
@@ -85,7 +90,7 @@ class GraphTokenizer(tf.Module):
         So what else is made of a long text costs no more than its tokens do. They and their offsets
         are the same. A text of fewer tokens is left whole, however long it is.
         """
-        (short,) = beginnings(self._pieces, [text], self.template.room(self.max_length, 1))
+        (short,) = _beginnings(self._pieces, [text], self.template.room(self.max_length, 1))
         return short
 
     def _texts(self, text: tf.Tensor, text_pair: tf.Tensor | None) -> tf.Tensor:
@@ -93,7 +98,7 @@ class GraphTokenizer(tf.Module):
         columns = [text] if text_pair is None else [text, text_pair]
         room = self.template.room(self.max_length, len(columns))
         if self.truncation == "head":
-            columns = beginnings(self._pieces, columns, room)
+            columns = _beginnings(self._pieces, columns, room)
         return tf.concat(columns, axis=0)
 
     def _assembled(self, pieces: Pieces, texts: int) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
@@ -123,3 +128,36 @@ class GraphTokenizer(tf.Module):
             "token_type_ids": placed.token_type_ids,
         }
         return outputs, index
+
+
+def _beginnings(graph: PieceGraph, columns: list[tf.Tensor], room: int) -> list[tf.Tensor]:
+    """The beginnings of texts or pairs, as much as decides which of their tokens are kept.
+
+    So a long text costs bounded time. A text is cut only where its beginning is seen to have enough
+    pieces: a megabyte of spaces, or one endless word, is read to its end.
+
+    Args:
+        graph: Texts to pieces.
+        columns: The texts or, as two columns, the pairs, each string [B].
+        room: How many pieces are kept of both together at most.
+
+    Returns:
+        The texts, string [B] each, some of them cut.
+    """
+    # One more than the room, so that a pair that does not fit is still seen not to.
+    needed = room + 1 + _UNSURE_PIECES
+    longest = _BYTES_PER_PIECE * needed
+
+    sizes = [tf.strings.length(column) for column in columns]
+
+    def cut() -> list[tf.Tensor]:
+        short = [tf.strings.substr(column, 0, longest) for column in columns]
+        splits = graph.pieces(tf.concat(short, axis=0)).splits
+        enough = tf.split(splits[1:] - splits[:-1] >= needed, len(columns))
+        if len(columns) == 2 and room % 2:
+            # The longer of two texts has the odd piece: the other one must be seen to be shorter.
+            shorter = [~many & (size <= longest) for many, size in zip(enough, sizes, strict=True)]
+            enough = [enough[0] & shorter[1], enough[1] & shorter[0]]
+        return [tf.where(*each) for each in zip(enough, short, columns, strict=True)]
+
+    return tf.cond(tf.reduce_any(tf.concat(sizes, axis=0) > longest), cut, lambda: columns)

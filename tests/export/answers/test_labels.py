@@ -33,9 +33,20 @@ def make_classifier(config, tokenizer):
     return make
 
 
-@pytest.mark.parametrize("problem_type", ["single_label_classification",
-                                          "multi_label_classification"])  # fmt: skip
-@pytest.mark.parametrize("treatment", TREATMENTS.values(), ids=list(TREATMENTS))
+@pytest.mark.parametrize(
+    "problem_type",
+    [
+        "single_label_classification",
+        pytest.param("multi_label_classification", marks=pytest.mark.system),
+    ],
+)
+@pytest.mark.parametrize(
+    "treatment",
+    [
+        pytest.param(treatment, id=name, marks=[] if name == "windows" else pytest.mark.system)
+        for name, treatment in TREATMENTS.items()
+    ],
+)
 def test_long_texts_are_read_as_predict_reads_them(
     make_classifier, make_answers, treatment, problem_type
 ):
@@ -46,6 +57,7 @@ def test_long_texts_are_read_as_predict_reads_them(
     assert np.abs(head["probabilities"] - given["probabilities"]).max() > 0.05
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("treatment", TREATMENTS.values(), ids=list(TREATMENTS))
 def test_pairs_are_cut_as_predict_cuts_them_and_not_read_in_windows(
     make_classifier, make_answers, treatment
@@ -61,6 +73,7 @@ def test_pairs_are_cut_as_predict_cuts_them_and_not_read_in_windows(
     np.testing.assert_allclose(given["probabilities"], expected["probabilities"], atol=1e-5)
 
 
+@pytest.mark.system
 def test_an_export_says_how_it_reads_long_texts_and_answers_by_windows(
     make_classifier, tmp_path, strings
 ):
@@ -76,6 +89,7 @@ def test_an_export_says_how_it_reads_long_texts_and_answers_by_windows(
     assert none["probabilities"].shape == (0, 3)
 
 
+@pytest.mark.system
 def test_a_phone_reads_the_kept_part_from_text(make_classifier, tmp_path):
     model = make_classifier(truncation="tail")
     path = tmp_path / "model.tflite"
@@ -87,6 +101,7 @@ def test_a_phone_reads_the_kept_part_from_text(make_classifier, tmp_path):
     np.testing.assert_allclose(given, expected, atol=1e-4)
 
 
+@pytest.mark.system
 def test_a_phone_is_asked_window_by_window(make_classifier, tmp_path, caplog):
     model = make_classifier(windows=True, max_windows=4)
     (tmp_path / "data.tsv").write_text(

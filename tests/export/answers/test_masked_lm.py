@@ -11,6 +11,7 @@ from bert_keras.modeling import BertForMaskedLM
 TOLERANCE = comparison.TOLERANCE
 
 
+@pytest.mark.system
 def test_every_word_piece_as_a_candidate_is_exported(config, tokenizer, tmp_path):
     """Among so many some are nearer to each other than rounding."""
     model = BertForMaskedLM(dataclasses.replace(config, initializer_range=0.02))

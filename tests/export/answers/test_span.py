@@ -23,7 +23,9 @@ def check(given, expected):
         np.testing.assert_allclose(given[name], expected[name], atol=1e-5)
 
 
-@pytest.mark.parametrize("threshold", [None, 0.5, -1.0])
+@pytest.mark.parametrize(
+    "threshold", [None, *(pytest.param(t, marks=pytest.mark.system) for t in (0.5, -1.0))]
+)
 def test_answers_are_those_of_predict(threshold, config, tokenizer, make_answers):
     model = BertForQuestionAnswering(config)
     model.tokenizer = tokenizer
@@ -51,6 +53,7 @@ def test_an_export_answers_as_predict(make_model, session, strings):
     assert {array.shape for array in nothing.values()} == {(0,)}
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     "settings",
     [

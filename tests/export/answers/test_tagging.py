@@ -19,17 +19,21 @@ TEXTS = [
 ]
 
 
+def system(*case):
+    return pytest.param(*case, marks=pytest.mark.system)
+
+
 @pytest.mark.parametrize(
     ("tags", "settings"),
     [
         (TAGS, {"max_length": 16, "max_windows": 400}),
-        (["PER", "O", "LOC"], {}),  # a published model that marks no beginnings
-        (["I-X", "S-X", "E-X", "B-X", "B-Y", "I-Y"], {"max_length": 32}),
-        (["O", "B-X", "M-X", "E-X", "S-X", "B-Y", "M-Y", "E-Y", "S-Y"], {}),
-        (["O", "B-X", "I-X", "L-X", "U-X"], {}),
-        (["O", "I-X", "E-X", "[CLS]"], {}),
-        (["B", "M", "E", "S"], {}),  # word segmentation
-        (["DET", "NOUN", "VERB"], {}),  # a label for each word
+        system(["PER", "O", "LOC"], {}),  # a published model that marks no beginnings
+        system(["I-X", "S-X", "E-X", "B-X", "B-Y", "I-Y"], {"max_length": 32}),
+        system(["O", "B-X", "M-X", "E-X", "S-X", "B-Y", "M-Y", "E-Y", "S-Y"], {}),
+        system(["O", "B-X", "I-X", "L-X", "U-X"], {}),
+        system(["O", "I-X", "E-X", "[CLS]"], {}),
+        system(["B", "M", "E", "S"], {}),  # word segmentation
+        system(["DET", "NOUN", "VERB"], {}),  # a label for each word
     ],
 )
 def test_entities_are_those_of_predict(tags, settings, config, tokenizer, make_answers):
@@ -59,6 +63,7 @@ def test_entities_stand_where_they_say_in_the_text_sent(config, tokenizer, make_
             assert parts[number].decode() == text[starts[number] : ends[number]]
 
 
+@pytest.mark.system
 def test_the_scheme_that_a_model_remembers_is_exported(config, tokenizer, tmp_path, strings):
     model = BertForTokenClassification(config, labels=["O", "PER"])
     model.tokenizer = tokenizer
@@ -88,6 +93,7 @@ def test_an_export_finds_the_entities_of_predict(make_model, session, strings):
         assert set(answers["labels"][row, count:]) <= {b""}
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("windows", [1, 2])
 def test_few_windows_answer_as_predict_on_the_text_cut(
     windows, make_model, tokenizer, tmp_path, strings

@@ -65,7 +65,13 @@ def test_the_table_has_every_task(table):
     assert list(table) == list(TASKS)
 
 
-@pytest.mark.parametrize("task", list(TASKS))
+@pytest.mark.parametrize(
+    "task",
+    [
+        pytest.param(task, marks=[] if task == "classification" else pytest.mark.system)
+        for task in TASKS
+    ],
+)
 @pytest.mark.parametrize("dynamic", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_names_orders_shapes_and_dtypes_of_ids(table, make_model, tmp_path, task, dynamic):
     model = make_model(TASKS[task])
@@ -131,6 +137,7 @@ def test_snippets_ask_by_the_files_names(readme, table):
         assert set(re.findall(answered, "\n".join(blocks.values()))) == outputs
 
 
+@pytest.mark.system
 def test_the_native_lines_name_what_is_in_the_file(readme, make_model, tmp_path):
     (code,) = re.findall(r"```cpp\n(.*?)```", readme.read_text(), re.S)
     export_tflite(make_model("classification"), None, tmp_path / "m.tflite", length=16,

@@ -97,6 +97,7 @@ def test_what_cannot_be_answered_is_an_error_that_says_why(scripts, server, rest
 HOSTILE = ["", b"\xff\xfe\x00", "x" * 1_000_000, "\u0301" * 5000, " \n", "[CLS] [SEP]" * 300]
 
 
+@pytest.mark.system
 def test_of_64_at_a_time_every_answer_goes_to_its_question(batchers, rest, rpc, expected):
     """Mixed lengths, both protocols, hostile texts and wrong requests among them."""
     draw = random.Random(0)
@@ -168,6 +169,7 @@ def test_ids_padded_to_one_length_are_put_together_and_parted_again(
     np.testing.assert_allclose(np.concatenate(answers), expected(texts), atol=1e-5)
 
 
+@pytest.mark.system
 def test_ids_of_other_lengths_are_refused_and_never_answered_wrongly(
     patient, rpc, tokenizer, expected
 ):
@@ -180,6 +182,7 @@ def test_ids_of_other_lengths_are_refused_and_never_answered_wrongly(
     np.testing.assert_allclose(np.concatenate(alone), expected(texts), atol=1e-5)
 
 
+@pytest.mark.system
 def test_texts_of_a_wrong_shape_are_refused_with_their_company_and_the_next_are_answered(
     patient, rpc, expected
 ):

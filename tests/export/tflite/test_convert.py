@@ -12,6 +12,7 @@ from bert_keras.export import export_tflite
 from bert_keras.export.tflite.interpreter import TFLiteModel
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("quantize", ["none", "dynamic"])
 def test_few_operations_in_one_piece(make_model, tmp_path, quantize):
     litert = pytest.importorskip("ai_edge_litert.interpreter")
@@ -43,6 +44,7 @@ def products(data):
             yield graph.tensors[operator.outputs[0]].name.decode(), *(t.type for t in tensors)
 
 
+@pytest.mark.system
 def test_ranges_are_fixed_where_that_loses_nothing(make_model, tmp_path):
     model, path = make_model("classification"), tmp_path / "m.tflite"
     report = export_tflite(model, None, path, length=32, quantize="int8")
@@ -60,6 +62,7 @@ def test_ranges_are_fixed_where_that_loses_nothing(make_model, tmp_path):
     assert small["agreement"] > 0.7
 
 
+@pytest.mark.system
 def test_ranges_come_from_the_calibration_text(make_model, tmp_path):
     """Other texts, other ranges: one sequence is answered otherwise."""
     model = make_model("classification")
@@ -79,6 +82,7 @@ def test_ranges_come_from_the_calibration_text(make_model, tmp_path):
     assert np.abs(answers[0] - answers[1]).max() > 1e-4
 
 
+@pytest.mark.system
 def test_without_the_quantizer_it_says_what_to_install(make_model, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ai_edge_quantizer", None)
     with pytest.raises(InputError, match=r"needs ai-edge-quantizer.*pip install .*'ai-edge-qua"):

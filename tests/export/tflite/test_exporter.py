@@ -59,6 +59,7 @@ def test_the_report_says_what_was_measured(classifier):
     assert all(ms > 0 for ms in small["milliseconds"].values())
 
 
+@pytest.mark.system
 def test_batch_and_length_are_open_when_asked(make_model, tmp_path):
     model = make_model("tagging")
     export_tflite(model, None, tmp_path / "model.tflite", dynamic=True)
@@ -160,6 +161,7 @@ def test_200_real_masks(make_model, shared_data, dynamic, tmp_path):
         np.testing.assert_allclose(phone.run(batch)["logits"], expected, atol=1e-4)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("score", [None, -50.0])
 def test_what_padding_adds_is_a_constant_of_the_file(make_model, tmp_path, score):
     report = export_tflite(
@@ -172,6 +174,7 @@ def test_what_padding_adds_is_a_constant_of_the_file(make_model, tmp_path, score
     assert row(report, "none")["largest_difference"] < 1e-4
 
 
+@pytest.mark.system
 def test_the_first_mask_is_filled_as_by_keras(make_model, tmp_path):
     model = make_model("masked_lm")
     export_tflite(model, None, tmp_path / "m.tflite", length=32)
@@ -183,6 +186,7 @@ def test_the_first_mask_is_filled_as_by_keras(make_model, tmp_path):
     assert given == [candidate.token for candidate in best]
 
 
+@pytest.mark.system
 def test_accuracy_is_measured_on_labelled_examples(make_model, tmp_path):
     model = make_model("classification")
     rows = zip(TEXTS, predict(model, TEXTS), strict=True)
@@ -196,6 +200,7 @@ def test_accuracy_is_measured_on_labelled_examples(make_model, tmp_path):
     assert report["texts"] == len(TEXTS) - len(TEXTS) // 4
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("is_labelled", [True, False])
 def test_an_export_that_loses_too_much_leaves_nothing(make_model, tmp_path, is_labelled):
     """Random weights decide on nothing firmly, so that 8 bits with fixed ranges change much."""

@@ -68,7 +68,14 @@ def judges(model, data, length):
 
 
 @pytest.mark.parametrize(
-    "kind", ["classification", "multi_label", "regression", "tagging", "span", "masked_lm"]
+    "kind",
+    [
+        "classification",
+        *(
+            pytest.param(kind, marks=pytest.mark.system)
+            for kind in ("multi_label", "regression", "tagging", "span", "masked_lm")
+        ),
+    ],
 )
 def test_every_kind_is_compared_with_what_it_was_trained_to_read(make_model, make_data, kind):
     whole, judge = judges(make_model(kind), make_data(kind), 8)
@@ -85,8 +92,15 @@ def test_every_kind_is_compared_with_what_it_was_trained_to_read(make_model, mak
 
 
 @pytest.mark.parametrize(
-    "kind", ["classification", "multi_label", "tagging", "span", "sentence_embedding", "encoder",
-             "next_sentence"]
+    "kind",
+    [
+        "classification",
+        *(
+            pytest.param(kind, marks=pytest.mark.system)
+            for kind in ("multi_label", "tagging", "span", "sentence_embedding", "encoder",
+                         "next_sentence")
+        ),
+    ],
 )  # fmt: skip
 def test_without_labels_decisions_are_compared_with_those_at_the_own_length(make_model, kind):
     whole, judge = judges(make_model(kind), None, 8)
@@ -99,6 +113,7 @@ def test_without_labels_decisions_are_compared_with_those_at_the_own_length(make
     )  # fmt: skip
 
 
+@pytest.mark.system
 def test_words_behind_the_sequence_are_in_no_entity(make_model, make_data):
     model = make_model("tagging")
     _, judge = judges(model, make_data("tagging"), 16)
@@ -129,6 +144,7 @@ def test_an_answer_behind_the_sequence_is_not_found(make_model, make_data):
     assert judge.keras.accuracy == scores["f1"] < 0.9
 
 
+@pytest.mark.system
 def test_a_mask_that_is_cut_off_is_not_filled(make_model, make_data):
     model = make_model("masked_lm")
     whole, judge = judges(model, make_data("masked_lm"), 8)
@@ -145,6 +161,7 @@ def test_what_the_file_reads_whole_has_no_row_of_its_own(make_model, tmp_path):
     assert as_keras_reads(read_examples(model, None), model.tokenizer).cut["texts"] < 30
 
 
+@pytest.mark.system
 def test_an_export_at_another_length_fails_the_guard_and_says_what_is_cut(
     make_model, make_data, tmp_path
 ):
@@ -171,14 +188,18 @@ def few(make_model, make_data, count, kind="classification"):
     return Judge(examples.model, judge.answers, sequences, 64)
 
 
+def system(*case):
+    return pytest.param(*case, marks=pytest.mark.system)
+
+
 @pytest.mark.parametrize(
     ("count", "limit", "said"),
     [
-        (1, 0.5, "100 points, so a drop of 0.5 cannot be seen (200 could show it); even"),
+        system(1, 0.5, "100 points, so a drop of 0.5 cannot be seen (200 could show it); even"),
         (3, 0.5, "33.3 points, so a drop of 0.5 cannot be seen (200 could show it); even"),
-        (150, 0.5, "0.667 points, so a drop of 0.5 cannot be seen (200 could show it)"),
-        (60, 5.0, "even with none of them lost, up to 4.87 %"),
-        (60, 0.0, "even with none of them lost, up to 4.87 %"),
+        system(150, 0.5, "0.667 points, so a drop of 0.5 cannot be seen (200 could show it)"),
+        system(60, 5.0, "even with none of them lost, up to 4.87 %"),
+        system(60, 0.0, "even with none of them lost, up to 4.87 %"),
         (150, 1.0, ""),
     ],
 )

@@ -50,6 +50,7 @@ def ask_mediapipe(program, path, texts):
     return json.loads(run.stdout.splitlines()[-1])
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("kind", ["classification", "several_numbers"])
 def test_text_classifier_answers_as_predict(make_model, tmp_path, kind):
     model, path = make_model(kind), tmp_path / "m.tflite"
@@ -68,7 +69,7 @@ def test_text_classifier_answers_as_predict(make_model, tmp_path, kind):
     ("kind", "takes"),
     [
         ("tagging", "tokens"),
-        ("masked_lm", "tokens"),
+        pytest.param("masked_lm", "tokens", marks=pytest.mark.system),
         pytest.param("classification", "text", marks=pytest.mark.slow),
     ],
 )
@@ -121,6 +122,7 @@ def test_mediapipe_lower_cases_ascii_alone(make_model, tmp_path):
     assert given != pytest.approx(expected["scores"], abs=1e-4)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("casing", "reason"),
     [
@@ -144,6 +146,7 @@ def test_other_rules_than_mediapipes_are_said_and_it_refuses_the_file(
         ask_mediapipe(CLASSIFY, path, ["Fine"])
 
 
+@pytest.mark.system
 def test_an_uncased_model_that_keeps_accents_is_read_by_mediapipe_as_by_us(make_model, tmp_path):
     model, path = make_model("classification"), tmp_path / "m.tflite"
     letters = [piece for piece in ("é", "##é") if piece not in model.tokenizer.vocab]
@@ -163,6 +166,7 @@ def test_labels_of_several_lines_are_refused():
         with_metadata(b"", ["[PAD]"], ["good", "b\nad"])
 
 
+@pytest.mark.system
 def test_buffers_stay_where_kernels_want_them(make_model, tmp_path):
     from tensorflow.lite.python import schema_py_generated as schema
 
@@ -176,6 +180,7 @@ def test_buffers_stay_where_kernels_want_them(make_model, tmp_path):
     assert all(place % 16 == 0 for place in places)
 
 
+@pytest.mark.system
 def test_buffers_behind_the_model_come_along(make_model, tmp_path):
     """As ai-edge-quantizer writes those of files that are not tiny."""
     import flatbuffers

@@ -109,6 +109,7 @@ def test_other_words_are_spelled_out(tokenizer):
     assert set(SPECIAL_TOKENS) < set(small.vocab)
 
 
+@pytest.mark.system
 def test_the_file_follows(make_model, tmp_path, words):
     model, path = make_model("classification"), tmp_path / "m.tflite"
     report = export_tflite(model, None, path, length=32, prune_vocab=words, quantize="float16")
@@ -129,6 +130,7 @@ def test_the_file_follows(make_model, tmp_path, words):
     assert 0 < small["agreement"] < 1  # the built-in text has other words
 
 
+@pytest.mark.system
 def test_the_guard_compares_with_the_whole_model(make_model, tmp_path):
     model, texts = make_model("classification"), [*SENTENCES[:14], *PROSE[:30]]
     rows = zip(texts, predict(model, texts), strict=True)

@@ -26,6 +26,7 @@ def classifier(make_model, tmp_path_factory):
     return export_tflite(model, None, path, length=32, quantize="dynamic", input="text"), path
 
 
+@pytest.mark.system
 def test_text_has_the_answers_of_predict(make_model, classifier):
     phone, model = TextModel(classifier[1].read_bytes()), make_model("classification")
     given = [phone.run(text=text)["probabilities"][0] for text in TEXTS]
@@ -34,6 +35,7 @@ def test_text_has_the_answers_of_predict(make_model, classifier):
     assert np.ptp(given, axis=0).min() > 0.1
 
 
+@pytest.mark.system
 def test_beside_builtin_operations_there_are_two(classifier):
     report, path = classifier
     names = set(operations_of(path.read_bytes(), CUSTOM_OPERATIONS["text"]))
@@ -45,6 +47,7 @@ def test_beside_builtin_operations_there_are_two(classifier):
     assert report["bytes"] == path.stat().st_size
 
 
+@pytest.mark.system
 def test_the_report_compares_with_ids(classifier):
     report = classifier[0]["text_input"]
     assert report["tokens"] > 500
@@ -55,6 +58,7 @@ def test_the_report_compares_with_ids(classifier):
     assert all(ms > 0 for ms in report["milliseconds"].values())
 
 
+@pytest.mark.system
 def test_pairs_are_read_as_the_tokenizer_reads_them(make_model, tmp_path):
     model = make_model("pairs")
     path = tmp_path / "m.tflite"
@@ -68,6 +72,7 @@ def test_pairs_are_read_as_the_tokenizer_reads_them(make_model, tmp_path):
     np.testing.assert_allclose(given, expected, atol=1e-4)
 
 
+@pytest.mark.system
 def test_a_mask_in_the_text_is_filled_as_by_keras(make_model, tmp_path):
     model = make_model("masked_lm")
     export_tflite(model, None, tmp_path / "m.tflite", length=32, input="text")
@@ -78,6 +83,7 @@ def test_a_mask_in_the_text_is_filled_as_by_keras(make_model, tmp_path):
     assert [model.tokenizer.vocab[piece] for piece in given] == [c.token for c in best]
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_answers_by_token_come_with_their_places(make_model, tmp_path, dynamic):
     model = make_model("span")
@@ -100,6 +106,7 @@ def test_answers_by_token_come_with_their_places(make_model, tmp_path, dynamic):
     assert not given["byte_ends"][length:].any()
 
 
+@pytest.mark.system
 def test_a_long_question_is_cut_as_in_training(make_model, tokenizer, tmp_path):
     """To half of the room at most, though its context is shorter still."""
     model = make_model("span")
@@ -145,6 +152,7 @@ def test_mistakes_are_one_line(make_model, tmp_path, kind, settings, message):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.system
 def test_a_file_that_reads_other_tokens_is_not_written(make_model, tmp_path, monkeypatch):
     """Tokens cut one too short: what stands behind the check is a real difference."""
     from bert_keras.tokenization.graph import phone
@@ -157,6 +165,7 @@ def test_a_file_that_reads_other_tokens_is_not_written(make_model, tmp_path, mon
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.system
 def test_ids_go_in_as_before(make_model, tmp_path):
     report = export_tflite(make_model("regression"), None, tmp_path / "m.tflite", length=16)
     assert report["text_input"] is None

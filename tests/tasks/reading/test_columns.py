@@ -25,28 +25,28 @@ def rows_of(source, labels=ONE, **columns):
 
 
 SWAPPED = {
-    "label-first.tsv": (list(zip(KINDS, MESSAGES, strict=True)), "column 2, taken for the label"),
+    "label-first.tsv": (list(zip(KINDS, MESSAGES, strict=True)), "column 2, read as the label"),
     "repeated.tsv": (
         list(zip(KINDS, MESSAGES[:4] * 6, strict=True)),
-        "column 2, taken for the label, .* longer than the texts",
+        "column 2, read as the label, .* longer than the texts",
     ),
     "few.tsv": (list(zip(KINDS[:4], MESSAGES[:4], strict=True)), "column 2, .* longer than"),
     "id-text-label.csv": (
         [(n, *pair) for n, pair in enumerate(zip(MESSAGES, KINDS, strict=True))],
-        'column 1, taken for a text, has numbers: "0", "1"',
+        'column 1, read as a text, has numbers: "0", "1"',
     ),
     "named-id.csv": (
         [(f"tweet-{n}", *pair) for n, pair in enumerate(zip(MESSAGES, KINDS, strict=True))],
-        'column 1, taken for the text, looks like an id: "tweet-0"',
+        'column 1, read as the text, looks like an id: "tweet-0"',
     ),
     "class-title-description.csv": (
         [(n % 4 + 1, f"title {n}", text) for n, text in enumerate(MESSAGES)],
-        "column 1, taken for a text, has numbers",
+        "column 1, read as a text, has numbers",
     ),
-    "id-text.tsv": (list(enumerate(MESSAGES)), "column 1, taken for a text, has numbers"),
+    "id-text.tsv": (list(enumerate(MESSAGES)), "column 1, read as a text, has numbers"),
     "text-label-id.csv": (
         [(*pair, n) for n, pair in enumerate(zip(MESSAGES, KINDS, strict=True))],
-        "column 3, taken for the label, .*: 24 different numbers in 24 rows",
+        "column 3, read as the label, .*: 24 different numbers in 24 rows",
     ),
     "text-number.tsv": (
         [(text, f"{n / 7:.3f}") for n, text in enumerate(MESSAGES)],
@@ -163,7 +163,7 @@ def test_case_spaces_and_hyphens_of_a_header_make_no_difference(tmp_path, header
 def test_a_column_that_the_user_names_is_not_doubted(tmp_path):
     rows = list(zip(MESSAGES, MESSAGES[::-1], strict=True))
     path = write(tmp_path, "a.tsv", rows, header=("text", "label"))
-    with pytest.raises(InputError, match=r'column "label", taken for the label, .* 24 different'):
+    with pytest.raises(InputError, match=r'column "label", read as the label, .* 24 different'):
         rows_of(path)
     assert len(rows_of(path, label_column="label")) == 24
 
@@ -171,7 +171,7 @@ def test_a_column_that_the_user_names_is_not_doubted(tmp_path):
 def test_labels_that_the_model_knows_are_not_doubted(tmp_path):
     intents = [f"intent-{n}" for n in range(24)]
     path = write(tmp_path, "a.tsv", zip(MESSAGES, intents, strict=True), header=("text", "label"))
-    with pytest.raises(InputError, match="taken for the label"):
+    with pytest.raises(InputError, match="read as the label"):
         rows_of(path)
     assert len(rows_of(path, LabelRules(kind="one", names=tuple(intents)))) == 24
 
@@ -193,7 +193,9 @@ def test_a_header_by_another_separator_is_no_table_of_one_column(tmp_path, name,
 
 def test_an_unknown_layout_names_the_settings(tmp_path):
     path = write(tmp_path, "a.csv", [("x", "y", 1, 0)], header=("id", "body", "toxic", "rude"))
-    with pytest.raises(InputError, match=r"row 1 has 4 columns .*; data.text_column, .* by number"):
+    with pytest.raises(
+        InputError, match=r"row 1 has 4 columns .*; data.text_column, .* give their numbers"
+    ):
         rows_of(path)
 
 
@@ -221,8 +223,8 @@ def test_the_separator_that_excel_writes_into_the_first_line_is_read(tmp_path, c
     ("name", "text", "message"),
     [
         ("a.csv", "Satz;Art\nja;1\nnein, nie;0\n", "row 3 has 2 columns, .* 1; if ';' .*sep=;"),
-        ("a.csv", "Satz;Art\nja;1\nnein;0\n", "1 ';' stands in each row: .*sep=;"),
-        ("a.csv", "Satz\tArt\nja\t1\nnein\t0\n", "in each row: .*call it .tsv"),
+        ("a.csv", "Satz;Art\nja;1\nnein;0\n", "each row has 1 ';': .*sep=;"),
+        ("a.csv", "Satz\tArt\nja\t1\nnein\t0\n", "each row has .*call it .tsv"),
         ("a.csv", "text,label\nyes, indeed,1\n", "row 2 has 3 columns, .* in double quotes"),
     ],
 )
@@ -235,7 +237,7 @@ def test_a_table_by_another_separator_names_the_way_out(tmp_path, name, text, me
 def test_lines_of_columns_that_are_read_as_texts_are_warned_of(tmp_path, caplog):
     (tmp_path / "a.txt").write_text("fine film\tgood\nbad film\tbad\nno film\tbad\n")
     assert len(read_text_examples(str(tmp_path / "a.txt"), labelled=False)) == 3
-    assert "1 '\\t' stands in each row; data.text_column = '1'" in caplog.text
+    assert "each row has 1 '\\t'; data.text_column = '1'" in caplog.text
     caplog.clear()
     read_text_examples(str(tmp_path / "a.txt"), "1", labelled=False)
     assert not caplog.text

@@ -86,7 +86,9 @@ def test_a_list_in_a_cell_is_read_as_json_or_python_write_it(tmp_path, write):
 
 @pytest.mark.parametrize("cell", [str(np.array(["a", "b"])), "['a' 'b']", "[a, b]", "['a', open]"])
 def test_a_cell_that_is_nearly_a_list_is_refused(tmp_path, cell):
-    with pytest.raises(InputError, match=r"row 3: several labels must stand as a\|b or as a list"):
+    with pytest.raises(
+        InputError, match=r"row 3: several labels must be written as a\|b or as a list"
+    ):
         labels_of(table(tmp_path, ["a", cell]))
 
 

@@ -1,3 +1,5 @@
+"""Texts with labels, from tables, lines and JSON."""
+
 import gzip
 import io
 import json
@@ -7,65 +9,17 @@ import pytest
 
 from bert_keras.errors import InputError
 from bert_keras.tasks.reading import TextExample, read_text_examples
-
-
-def _write(folder, name, text):
-    path = folder / name
-    path.write_bytes(text.encode())
-    return str(path)
-
-
-def _rows(source, **columns):
-    return [(e.text, e.text_pair, e.label) for e in read_text_examples(source, **columns)]
-
-
-def test_columns_without_a_header_go_by_their_number(tmp_path):
-    one = _write(tmp_path, "one.tsv", "good film\nbad film\n")
-    assert _rows(one) == [("good film", None, None), ("bad film", None, None)]
-    two = _write(tmp_path, "two.tsv", "good film\t1\nbad film\t0\n")
-    assert _rows(two) == [("good film", None, "1"), ("bad film", None, "0")]
-    three = _write(tmp_path, "three.tsv", "it rains\tit is wet\tyes\n")
-    assert _rows(three) == [("it rains", "it is wet", "yes")]
-
-
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        ("label\treview\tid", ("b", None, "a")),
-        ("Sentence\tLabel\tx", ("a", None, "b")),
-        ("\ufeffQuality\t#1 String\t#2 String", ("b", "c", "a")),
-        ("premise\thypothesis\tgold_label", ("a", "b", "c")),
-        ("index\tsentence\tother", ("b", None, None)),
-        ("question\tsentence\tscore", ("a", "b", "c")),
-        ("text \t label \tx", ("a", None, "b")),
-        ("score\tcategory\ttext", ("c", None, "b")),
-        ("text_a\tlabel\tx", ("a", None, "b")),
-        ("id\tsentence1\tx", ("b", None, None)),
-        ("Premise\tother\tgold_label", ("a", None, "c")),
-    ],
-)
-def test_a_header_with_usual_names_says_which_column_is_which(tmp_path, header, expected):
-    assert _rows(_write(tmp_path, "a.tsv", f"{header}\na\tb\tc\n")) == [expected]
-
-
-def test_columns_that_are_named_win(tmp_path):
-    path = _write(tmp_path, "a.csv", "text,body,label,kind\na,b,c,d\n")
-    assert _rows(path) == [("a", None, "c")]
-    assert _rows(path, text_column="body") == [("b", None, "c")]
-    assert _rows(path, text_pair_column="body", label_column="kind") == [("a", "b", "d")]
-    path = _write(tmp_path, "b.csv", "premise,hypothesis,label\na,b,c\n")
-    assert _rows(path, text_column="hypothesis") == [("b", None, "c")]
-    assert _rows(path, text_pair_column="hypothesis") == [("a", "b", "c")]
+from tests.tasks.reading.rows import rows_of, write_file
 
 
 def test_quotes_mean_something_in_csv_and_nothing_in_tsv(tmp_path):
     csv = 'label,review\n1,"two\nlines, and ""quotes"""\n\n0,"plain"\n'
-    assert read_text_examples(_write(tmp_path, "a.csv", csv)) == [
+    assert read_text_examples(write_file(tmp_path, "a.csv", csv)) == [
         TextExample('two\nlines, and "quotes"', None, "1", f"{tmp_path}/a.csv, row 2"),
         TextExample("plain", None, "0", f"{tmp_path}/a.csv, row 4"),
     ]
     tsv = '"unclosed\t1\n\nhe said "no"\t0\n'
-    assert read_text_examples(_write(tmp_path, "a.tsv", tsv)) == [
+    assert read_text_examples(write_file(tmp_path, "a.tsv", tsv)) == [
         TextExample('"unclosed', None, "1", f"{tmp_path}/a.tsv, row 1"),
         TextExample('he said "no"', None, "0", f"{tmp_path}/a.tsv, row 3"),
     ]
@@ -78,42 +32,32 @@ def test_json_labels_may_be_strings_numbers_and_lists(tmp_path):
         json.dumps({"text": f"text {number}", "label": label}) + "\n\n"
         for number, label in enumerate(labels)
     ]
-    path = _write(tmp_path, "a.jsonl", "".join(lines))
+    path = write_file(tmp_path, "a.jsonl", "".join(lines))
     assert [e.label for e in read_text_examples(path)] == expected
     assert read_text_examples(path)[1].where == f"{path}, row 3"
 
 
 def test_half_a_surrogate_pair_is_replaced(tmp_path):
-    path = _write(
+    path = write_file(
         tmp_path, "a.jsonl", r'{"text": "half \ud83d, \ud83d\ude00 whole", "label": "\ud83d"}'
     )
-    assert _rows(path) == [("half \ufffd, 😀 whole", None, "\ufffd")]
+    assert rows_of(path) == [("half \ufffd, 😀 whole", None, "\ufffd")]
 
 
 def test_a_table_keeps_several_labels_as_they_are_joined(tmp_path):
-    path = _write(tmp_path, "a.tsv", "text\tlabels\nx\tjoy|fear\ny\t\n")
+    path = write_file(tmp_path, "a.tsv", "text\tlabels\nx\tjoy|fear\ny\t\n")
     assert [e.label for e in read_text_examples(path)] == ["joy|fear", ""]
 
 
 def test_lines_of_text_have_no_label(tmp_path):
-    path = _write(tmp_path, "a.txt", "One, two\tthree\r\n  text  \r\n\n\n")
-    assert _rows(path) == [("One, two\tthree", None, None), ("  text  ", None, None)]
+    path = write_file(tmp_path, "a.txt", "One, two\tthree\r\n  text  \r\n\n\n")
+    assert rows_of(path) == [("One, two\tthree", None, None), ("  text  ", None, None)]
 
 
-def test_a_txt_file_with_a_header_of_tabs_is_a_table(tmp_path):
-    path = _write(tmp_path, "a.txt", "Quality\t#1 String\t#2 String\n1\ta\tb\n")
-    assert _rows(path) == [("a", "b", "1")]
-    path = _write(tmp_path, "b.txt", "mine\tyours\na\tb\n")
-    assert _rows(path, text_column="yours") == [("b", None, None)]
-
-
-def test_packed_files_and_standard_input_are_read_alike(tmp_path, monkeypatch):
-    zstandard = pytest.importorskip("zstandard")
+def test_a_packed_file_and_standard_input_are_read_alike(tmp_path, monkeypatch):
     data = "text\tlabel\nné\t1\n".encode()
-    (tmp_path / "a.tsv.gz").write_bytes(gzip.compress(data))
-    (tmp_path / "a.TSV.zst").write_bytes(zstandard.ZstdCompressor().compress(data))
-    for name in ("a.tsv.gz", "a.TSV.zst"):
-        assert _rows(str(tmp_path / name)) == [("né", None, "1")]
+    (tmp_path / "a.TSV.gz").write_bytes(gzip.compress(data))
+    assert rows_of(str(tmp_path / "a.TSV.gz")) == [("né", None, "1")]
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("né\nzwei\n".encode()), "ascii"))
     assert [(e.text, e.where) for e in read_text_examples("-")] == [
         ("né", "standard input, row 1"),
@@ -122,13 +66,13 @@ def test_packed_files_and_standard_input_are_read_alike(tmp_path, monkeypatch):
 
 
 def test_windows_line_ends_are_none_of_a_cells(tmp_path):
-    path = _write(tmp_path, "a.csv", 'text,label\r\n"two\r\nlines",1\r\nplain,0\r\n')
-    assert _rows(path) == [("two\nlines", None, "1"), ("plain", None, "0")]
+    path = write_file(tmp_path, "a.csv", 'text,label\r\n"two\r\nlines",1\r\nplain,0\r\n')
+    assert rows_of(path) == [("two\nlines", None, "1"), ("plain", None, "0")]
 
 
 def test_line_ends_of_unicode_do_not_end_a_row(tmp_path):
     text = "a\u2028b\x0bc\x85d"
-    assert _rows(_write(tmp_path, "a.tsv", f"{text}\t1\r\n")) == [(text, None, "1")]
+    assert rows_of(write_file(tmp_path, "a.tsv", f"{text}\t1\r\n")) == [(text, None, "1")]
 
 
 def _written(folder, name, text):
@@ -139,20 +83,20 @@ def _written(folder, name, text):
         "a.csv": f"{text},1",
         "b.csv": f'"{text}",1',
     }[name]
-    return _write(folder, name, f"{row}\r\n{row}\n")
+    return write_file(folder, name, f"{row}\r\n{row}\n")
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.tsv", "a.csv", "b.csv"])
 @pytest.mark.parametrize("mark", ["\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028"])
 def test_only_a_line_feed_ends_a_row(tmp_path, name, mark):
     text = f"good{mark}film"
-    assert [row[0] for row in _rows(_written(tmp_path, name, text))] == [text, text]
+    assert [row[0] for row in rows_of(_written(tmp_path, name, text))] == [text, text]
 
 
 def test_carriage_returns_in_lines_are_counted(tmp_path, caplog):
-    _rows(_write(tmp_path, "a.txt", "good\rfilm\nbad\nso\rso\n"))
+    rows_of(write_file(tmp_path, "a.txt", "good\rfilm\nbad\nso\rso\n"))
     (record,) = caplog.records
-    assert "a.txt, row 1: a carriage return stands inside the line" in record.getMessage()
+    assert "a.txt, row 1: a carriage return inside the line" in record.getMessage()
     assert "1 more" in record.getMessage()
 
 
@@ -161,7 +105,7 @@ def test_standard_input_and_files_have_the_same_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data.encode())))
     rows = [e.text for e in read_text_examples("-", labelled=False)]
     assert rows == ["good\rfilm", "bad\x85film", "", "fine\u2028film"]
-    path = _write(tmp_path, "a.txt", data)
+    path = write_file(tmp_path, "a.txt", data)
     assert [e.text for e in read_text_examples(path, labelled=False)] == rows
 
 
@@ -182,16 +126,16 @@ def test_standard_input_and_files_have_the_same_rows(tmp_path, monkeypatch):
     ],
 )
 def test_rows_without_text_stay_where_they_are_to_be_answered(tmp_path, name, text, expected):
-    examples = read_text_examples(_write(tmp_path, name, text), labelled=False)
+    examples = read_text_examples(write_file(tmp_path, name, text), labelled=False)
     assert [(e.text, e.where.number) for e in examples] == expected
     assert {e.label for e in examples} == {None}
 
 
 def test_a_pair_keeps_its_empty_half(tmp_path):
-    path = _write(tmp_path, "a.csv", "text_a,text_b\na,\n,b\n")
+    path = write_file(tmp_path, "a.csv", "text_a,text_b\na,\n,b\n")
     examples = read_text_examples(path, labelled=False)
     assert [(e.text, e.text_pair) for e in examples] == [("a", ""), ("", "b")]
-    assert len(read_text_examples(_write(tmp_path, "b.csv", "text_a,text_b\na,\na,b\n"))) == 1
+    assert len(read_text_examples(write_file(tmp_path, "b.csv", "text_a,text_b\na,\na,b\n"))) == 1
 
 
 @pytest.mark.parametrize(
@@ -206,18 +150,18 @@ def test_a_pair_keeps_its_empty_half(tmp_path):
     ],
 )
 def test_an_example_knows_the_id_that_the_data_give_it(tmp_path, name, text, expected):
-    (example,) = read_text_examples(_write(tmp_path, name, text), labelled=False)
+    (example,) = read_text_examples(write_file(tmp_path, name, text), labelled=False)
     assert example.where.id == expected
 
 
 def test_a_text_of_any_length_is_read(tmp_path):
     text = "word " * 100_000
-    assert _rows(_write(tmp_path, "a.csv", f'"{text}",1\n')) == [(text, None, "1")]
+    assert rows_of(write_file(tmp_path, "a.csv", f'"{text}",1\n')) == [(text, None, "1")]
 
 
 def test_single_bad_bytes_become_what_they_become_in_a_corpus(tmp_path):
     (tmp_path / "a.tsv").write_bytes(b"caf\xe9 and " + "très plain ".encode() * 20 + b"\t1\n")
-    assert _rows(str(tmp_path / "a.tsv"))[0][0].startswith("caf\ufffd and très plain")
+    assert rows_of(str(tmp_path / "a.tsv"))[0][0].startswith("caf\ufffd and très plain")
 
 
 @pytest.mark.parametrize(
@@ -244,49 +188,12 @@ def test_single_bad_bytes_become_what_they_become_in_a_corpus(tmp_path):
 )
 def test_what_cannot_be_read_is_said_in_one_line(tmp_path, name, text, message):
     with pytest.raises(InputError, match=message) as caught:
-        read_text_examples(_write(tmp_path, name, text))
+        read_text_examples(write_file(tmp_path, name, text))
     assert "\n" not in str(caught.value)
 
 
-def test_a_header_without_a_known_text_is_not_taken_for_data(tmp_path):
-    (tmp_path / "odd.csv").write_text("phrase,Sentiment\na fine film,1\n")
-    with pytest.raises(
-        InputError, match="must name the one with the text; its columns: 'phrase', 'Sen"
-    ):
-        read_text_examples(str(tmp_path / "odd.csv"))
-    (example,) = read_text_examples(str(tmp_path / "odd.csv"), text_column="phrase")
-    assert (example.text, example.label) == ("a fine film", "1")
-
-
-def test_a_first_row_that_may_be_data_is_not_taken_for_a_header(tmp_path):
-    path = _write(tmp_path, "a.tsv", "who left?\tquestion\nfine\tcomment\nwho?\tquestion\n")
-    with pytest.raises(InputError, match=r"a.tsv, row 3 has 'question' .* is that a header\?"):
-        read_text_examples(path)
-    headed = _write(tmp_path, "b.tsv", "text\tlabel\nwho left?\tquestion\nwho?\tquestion\n")
-    assert [label for _, _, label in _rows(headed)] == ["question", "question"]
-    named = _write(tmp_path, "c.tsv", "id\ttext\n1\ttext\n")
-    assert _rows(named, text_column="text") == [("text", None, None)]
-    single = _write(tmp_path, "d.tsv", "1\n2\n1\n")
-    assert [text for text, _, _ in _rows(single)] == ["1", "2", "1"]
-
-
-def test_a_column_that_is_there_twice_is_not_guessed(tmp_path):
-    (tmp_path / "twice.csv").write_text("text,label,label,note,note\na fine film,1,good,x,y\n")
-    with pytest.raises(InputError, match="several columns 'label'; rename all but one"):
-        read_text_examples(str(tmp_path / "twice.csv"))
-
-
-def test_a_missing_column_is_named_beside_those_there_are(tmp_path):
-    path = _write(tmp_path, "a.tsv", "text\tlabel\na\t1\n")
-    with pytest.raises(InputError, match=r"no column 'stars'; its columns: 'text', 'label'"):
-        read_text_examples(path, label_column="stars")
-    path = _write(tmp_path, "b.tsv", "body\tstars\na\t1\n")
-    with pytest.raises(InputError, match=r"name the one with the text; .* 'body', 'stars'"):
-        read_text_examples(path, label_column="stars")
-
-
 def test_labelled_rows_without_text_are_passed_over_with_a_warning(tmp_path, caplog):
-    path = _write(tmp_path, "a.csv", "label,review\n1,good\n0,\n1, \n0,bad\n")
+    path = write_file(tmp_path, "a.csv", "label,review\n1,good\n0,\n1, \n0,bad\n")
     assert [e.text for e in read_text_examples(path)] == ["good", "bad"]
     (record,) = caplog.records
     assert "a.csv, row 3: the text is empty" in record.getMessage()

@@ -97,7 +97,9 @@ def in_order(text):
     )
 
 
-@pytest.mark.parametrize("truncation", ["tail", "head_tail"])
+@pytest.mark.parametrize(
+    "truncation", [pytest.param("tail", marks=pytest.mark.system), "head_tail"]
+)
 def test_the_kept_part_of_long_texts_is_the_hosts(
     phone_of, plain_vocabulary, hostile_texts, truncation
 ):
@@ -108,7 +110,7 @@ def test_the_kept_part_of_long_texts_is_the_hosts(
         phone.assert_equal(first, second, with_offsets=in_order(first + second))
 
 
-@pytest.mark.parametrize("casing", ["uncased", "cased"])
+@pytest.mark.parametrize("casing", ["uncased", pytest.param("cased", marks=pytest.mark.system)])
 def test_ids_and_places_are_the_hosts_on_hostile_strings(
     phone_of, plain_vocabulary, hostile_texts, casing
 ):
@@ -142,6 +144,7 @@ def test_ids_are_the_hosts_on_every_code_point(phone_of, plain_vocabulary):
         phone.assert_equal(text.encode(), with_offsets=False)
 
 
+@pytest.mark.system
 def test_special_tokens_are_whole_and_only_they(phone_of):
     phone = phone_of()
     texts = ["[MASK]", "a[MASK]able", "[MASK][SEP] [CLS]a[PAD]", "[[MASK]]", "[mask] [MASK", "["]
@@ -157,7 +160,9 @@ def test_lengths_of_words_are_counted_in_characters(phone_of):
             phone.assert_equal(f"{letter * n} in{letter * n}".encode())
 
 
-@pytest.mark.parametrize("max_length", [3, 4, 7, 8])
+@pytest.mark.parametrize(
+    "max_length", [pytest.param(n, marks=pytest.mark.system) for n in (3, 4, 7)] + [8]
+)
 def test_pairs_are_cut_as_the_host_cuts_them(phone_of, max_length):
     phone = phone_of(max_length=max_length)
     for first in range(7):

@@ -37,14 +37,23 @@ def _batches(texts, size):
     return [texts[n : n + size] for n in range(0, len(texts), size)]
 
 
-@pytest.mark.parametrize("casing", SOME_CASINGS)
+@pytest.mark.parametrize(
+    "casing",
+    [
+        pytest.param("uncased", marks=pytest.mark.system),
+        *SOME_CASINGS[1:2],
+        pytest.param(SOME_CASINGS[2], marks=pytest.mark.system),
+    ],
+)
 def test_ids_and_offsets_are_the_hosts_on_hostile_strings(pair_of, hostile_texts, casing):
     texts = list(hostile_texts(1, 600))
     assert _compare(pair_of(casing), texts, with_offsets=True) > 5_000
     assert _compare(pair_of(casing), texts) > 5_000
 
 
-@pytest.mark.parametrize("truncation", ["tail", "head_tail"])
+@pytest.mark.parametrize(
+    "truncation", [pytest.param("tail", marks=pytest.mark.system), "head_tail"]
+)
 def test_the_kept_part_of_long_texts_is_the_hosts(pair_of, hostile_texts, truncation):
     pair = pair_of(max_length=12, truncation=truncation)
     texts = list(hostile_texts(4, 300))
@@ -81,7 +90,7 @@ def test_ids_are_the_hosts_on_code_points_of_every_block(pair_of, casing):
     pair_of(casing).assert_equal([f"a{chr(c)}e {chr(c)} {chr(c)}e".encode() for c in code_points])
 
 
-@pytest.mark.parametrize("casing", ["uncased", "cased"])
+@pytest.mark.parametrize("casing", ["uncased", pytest.param("cased", marks=pytest.mark.system)])
 def test_marks_that_stay_are_put_in_order(pair_of, casing):
     marks = (
         "\u1b44\U0001d165\U0001d16d\u302e\u08d4\U0001e94a\u0301\u0345\u0344\x01\ue000\u200d\u0903"
@@ -102,7 +111,9 @@ def test_lengths_of_words_are_counted_in_characters(pair_of):
     assert pair_of(max_length=500).assert_equal(texts, with_offsets=True) > 10_000
 
 
-@pytest.mark.parametrize("max_length", [3, 4, 7, 8])
+@pytest.mark.parametrize(
+    "max_length", [pytest.param(n, marks=pytest.mark.system) for n in (3, 4, 7)] + [8]
+)
 def test_pairs_are_cut_as_the_host_cuts_them(pair_of, max_length):
     firsts, seconds = zip(*((i, j) for i in range(10) for j in range(10)), strict=True)
     columns = [[b"a " * n for n in column] for column in (firsts, seconds)]
@@ -135,13 +146,12 @@ def test_an_empty_batch_and_empty_strings_have_answers(pair_of):
 @pytest.mark.parametrize(
     "text",
     [
-        b"a" * 1_000_000,
-        b"a " * 500_000,
-        b" " * 1_000_000,
-        b"\xff" * 999_999 + b"a",
-        b"[MASK]" * 9**5,
+        pytest.param(b"a" * 1_000_000, id="one word"),
+        pytest.param(b"a " * 500_000, id="words", marks=pytest.mark.system),
+        pytest.param(b" " * 1_000_000, id="spaces", marks=pytest.mark.system),
+        pytest.param(b"\xff" * 999_999 + b"a", id="bad bytes", marks=pytest.mark.system),
+        pytest.param(b"[MASK]" * 9**5, id="special tokens"),
     ],
-    ids=["one word", "words", "spaces", "bad bytes", "special tokens"],
 )
 def test_a_megabyte_has_an_answer(pair_of, text):
     pair = pair_of()
@@ -149,7 +159,7 @@ def test_a_megabyte_has_an_answer(pair_of, text):
     pair.assert_equal([text, b"a"], [b"the", text])
 
 
-@pytest.mark.parametrize("max_length", [7, 8])
+@pytest.mark.parametrize("max_length", [pytest.param(7, marks=pytest.mark.system), 8])
 def test_long_texts_are_cut_only_where_it_changes_nothing(pair_of, hostile_texts, max_length):
     # 16 bytes for each of max_length + 105 pieces is where texts are cut: all sorts of words there.
     pair = pair_of(max_length=max_length)
@@ -221,6 +231,7 @@ def test_tokenization_alone_does_not_import_tensorflow():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.system
 def test_without_tensorflow_text_one_line_says_so():
     code = (
         "import sys; sys.modules['tensorflow_text'] = None\n"
