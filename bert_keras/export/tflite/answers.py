@@ -67,14 +67,15 @@ class IdAnswers(ABC):
         """The names of the outputs with a value for each token."""
         return tuple(output.name for output in self.outputs if output.is_by_token)
 
-    @abstractmethod
     def from_ids(self, model: BertModel, batch: Tensors) -> Tensors:
-        """The answers of a model.
+        """The answers of a model; here its own outputs.
 
         Args:
             model: The model or a copy of it.
             batch: ``input_ids``, ``attention_mask`` and ``token_type_ids``, int32 [B, L].
         """
+        outputs: Tensors = model(batch, training=False)
+        return outputs
 
     def logits(self, row: Arrays) -> Arrays:
         """A row of the answers as the logits that the model's task decodes."""
@@ -175,11 +176,6 @@ class SpanAnswers(IdAnswers):
 
     outputs = SPAN_LOGITS
 
-    def from_ids(self, model: BertModel, batch: Tensors) -> Tensors:
-        """The model's own outputs."""
-        outputs: Tensors = model(batch, training=False)
-        return outputs
-
     def decisions(self, rows: Sequence[Arrays]) -> list[np.ndarray]:
         """The likeliest start and the likeliest end."""
         return [np.array([row[each.name].argmax() for each in SPAN_LOGITS]) for row in rows]
@@ -193,11 +189,6 @@ class VectorAnswers(IdAnswers):
     """
 
     vector: ClassVar[str]
-
-    def from_ids(self, model: BertModel, batch: Tensors) -> Tensors:
-        """The model's own outputs."""
-        outputs: Tensors = model(batch, training=False)
-        return outputs
 
     def decisions(self, rows: Sequence[Arrays]) -> list[np.ndarray] | None:
         """The other text whose vector is nearest by the cosine."""
