@@ -98,7 +98,7 @@ class Contestant:
         return self.ask(None)
 
     def end(self) -> None:
-        """Ends the process."""
+        """End the process."""
         self._process.terminate()
         self._process.join()
 

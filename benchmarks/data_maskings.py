@@ -18,7 +18,7 @@ Maskings = dict[str, Callable[[], object]]
 def our_masking(
     corpus: SyntheticCorpus, config: DataConfig, examples: Any, word_starts: np.ndarray
 ) -> Callable[[], object]:
-    """Masks the examples once, a new draw at every call."""
+    """Mask the examples once, with a new draw at every call."""
     masking = make_masking(corpus.tokenizer, config)
     ids, attention_mask = tf.constant(examples.input_ids), tf.constant(examples.attention_mask)
 

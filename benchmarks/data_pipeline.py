@@ -3,13 +3,13 @@
     python benchmarks/data_pipeline.py [--text pydocs] [--json benchmarks/data_pipeline.json]
 
 ``prepare`` is the command, its start included, on the documentation of the installed packages (or
-``--text``), with one process that tokenizes and with one for each core; beside it ``tokenizers``
-turns the same lines into the same ids, and nothing more, on all cores. The other stages run on a
-made-up corpus of documents of about 2,000 tokens, memory-mapped from a temporary directory. There a
-token is a position of the batch, padding included; the plan is counted by the positions it plans.
+``--text``), with one process that tokenizes and with one for each core. ``tokenizers`` turns the
+same lines into the same ids, and nothing more, on all cores. The other stages run on a made-up
+corpus of documents of about 2,000 tokens, memory-mapped from a temporary directory. There a token
+is a position of the batch, padding included; the plan is counted by the positions it plans.
 Where keras-hub and transformers (with torch) are installed, their maskings run in turn with ours,
 on the same batches. ``share_of_step`` is the processor time that the pipeline takes for a batch of
-32 sequences, beside that of the step that trains on it.
+32 sequences, compared with that of the step that trains on it.
 """
 
 import argparse

@@ -3,7 +3,7 @@ r"""Fine-tuning with the same encoder, examples, features and recipe on two side
     python benchmarks/finetuning.py sst2 --data DATA --model MODEL --out benchmarks/finetuning.json
     python benchmarks/finetuning.py sst2 --data DATA --model MODEL --against random --name ...
 
-Beside transformers, or (``--against random``) beside the same model from random weights, which
+The other side is transformers or (``--against random``) the same model from random weights, which
 shows what its pre-training is worth. Both sides read the features that ``bert_keras.tasks`` makes,
 transformers starts from the weights that we start from (the new head's too), and both sides'
 answers go through our metrics; so what is compared with transformers is the model and its training:
@@ -94,7 +94,7 @@ def first_articles(name: str, count: int) -> Split:
 
 
 def epochs_at_rate(count: int, rate: str, *others: str) -> tuple[str, ...]:
-    """Settings beside the recipe's."""
+    """Settings in addition to the recipe's."""
     return (f"train.epochs={count}", f"optimizer.learning_rate={rate}", *others)
 
 
@@ -131,7 +131,7 @@ class Curve:
         self._every, self._score = every, score
 
     def __call__(self, step: int, model: Any, clock: Clock) -> None:
-        """Evaluates where it is time; the clock stands meanwhile."""
+        """Evaluate where it is time; the clock is stopped meanwhile."""
         if self._every and step % self._every == 0:
             with clock.stopped():
                 score = self._score(model)
@@ -153,7 +153,7 @@ def bootstrap(task: Any, examples: list[Any], ours: list[Any], theirs: list[Any]
 
 
 def main() -> None:
-    """Runs the comparison and adds its row to the results."""
+    """Run the comparison and add its row to the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("row", choices=ROWS)
     parser.add_argument("--data", type=Path, required=True, help="the folder of all data sets")
@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--name", default="", help="of the result (default: that of the row)")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--evaluate-every", type=int, default=0, help="steps; 0 at the end alone")
-    parser.add_argument("--set", action="append", default=[], help="beside the row's own settings")
+    parser.add_argument("--set", action="append", default=[], help="more than the row's settings")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     for result in compare(options):  # after every seed, so that a long run leaves what it found

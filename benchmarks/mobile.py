@@ -3,10 +3,10 @@
     python benchmarks/mobile.py MODEL --data DATA/sst2 --json benchmarks/mobile.json
 
 MODEL is one that was fine-tuned on SST-2, DATA/sst2 holds train.tsv, which the ranges are taken
-from, and dev.tsv, all of which is measured. Beside our files stand those of TensorFlow's converter
-with every range fixed and of ai-edge-quantizer by its own recipe, and, product by product, what
-fixing the ranges costs. Latencies are taken in turn, text by text. The tables go into README.md;
-``--render`` renders those of an earlier run.
+from, and dev.tsv, all of which is measured. Compared with our files are those of TensorFlow's
+converter with every range fixed and of ai-edge-quantizer by its own recipe; and, product by
+product, what fixing the ranges costs. Latencies are taken in turn, text by text. The tables go into
+README.md; ``--render`` renders those of an earlier run.
 """
 
 import argparse
@@ -72,7 +72,7 @@ def by_quantizer(data: bytes, calibration: Sequence[Any], fixed: str | None) -> 
 
 
 def answered(judge: Any, data: bytes) -> Row:
-    """What a file answers, beside Keras."""
+    """The answers of a file, compared with Keras's."""
     from scipy.stats import binomtest
 
     from bert_keras.export.tflite.convert import operations_of
@@ -212,13 +212,13 @@ def spread(times: Row) -> str:
 
 
 def render(results: Row) -> None:
-    """Replaces what stands between the marks of README.md."""
+    """Replace what stands between the marks of README.md."""
     for name, table in (("variants", variants_table), ("fixed", fixed_table)):
         replace_block(HERE / "README.md", f"mobile {name}", table(results))
 
 
 def main() -> None:
-    """Measures, writes, renders."""
+    """Measure, write, render."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", nargs="?", help="fine-tuned on SST-2")
     parser.add_argument("--data", type=Path, help="the folder of train.tsv and dev.tsv")

@@ -133,7 +133,7 @@ def settings(changes: dict[str, Any], seed: int) -> list[str]:
 
 
 def train(name: str, seed: int, corpus: Path, workdir: Path, result: Path) -> None:
-    """Runs one trial in this process and writes what was found."""
+    """Run one trial in this process and write what was found."""
     import keras
     import numpy as np
     import tensorflow as tf
@@ -176,7 +176,7 @@ def held_out_batches(corpus: Path) -> Any:
 
 
 def run_all(corpus: Path, workdir: Path, workers: int) -> None:
-    """Runs what is not done yet, each trial in a process and on a thread of its own."""
+    """Run what is not done yet, each trial in a process and on a thread of its own."""
     threads = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
     environment = os.environ | dict.fromkeys(threads, "1")
     workdir.mkdir(parents=True, exist_ok=True)
@@ -203,7 +203,7 @@ def run_all(corpus: Path, workdir: Path, workers: int) -> None:
 
 
 def collect(corpus: Path, workdir: Path, run: Path | None) -> dict[str, Any]:
-    """Gathers the curves of all trials, a list for every seed, and what guessing would reach."""
+    """Gather the curves of all trials, a list for every seed, and what guessing would reach."""
     import numpy as np
 
     batches = list(held_out_batches(corpus).as_numpy_iterator())
@@ -224,10 +224,10 @@ def collect(corpus: Path, workdir: Path, run: Path | None) -> dict[str, Any]:
 
 
 def table(results: dict[str, Any]) -> str:
-    """The trials' ends in Markdown: both seeds, and the mean loss beside that of ``base``."""
+    """The trials' ends in Markdown: both seeds, and the mean loss against that of ``base``."""
     trials = {name: [curve[-1] for curve in ends] for name, ends in results["trials"].items()}
     base = trials["base"]
-    lines = ["| change | masked words right | loss | beside base's |", "| --- " * 4 + "|"]
+    lines = ["| change | masked words right | loss | against base's |", "| --- " * 4 + "|"]
     for name, ends in trials.items():
         if ends:
             right, loss = ([end[k] for end in ends] for k in (1, 0))
@@ -238,7 +238,7 @@ def table(results: dict[str, Any]) -> str:
 
 
 def draw(results: dict[str, Any]) -> None:
-    """Draws the trials by what they change, and the run of the recipe."""
+    """Plot the trials by what they change, and the run of the recipe."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -272,7 +272,7 @@ def _finish(axes: Any, title: str, x: str, y: str) -> None:
 
 
 def main() -> None:
-    """Runs the trials, gathers and renders them."""
+    """Run the trials, gather and render them."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--corpus", type=Path)
     parser.add_argument("--workdir", type=Path)

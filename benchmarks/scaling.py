@@ -62,7 +62,7 @@ def reading(megabytes: int) -> Work:
 
 
 def own_memory() -> int:
-    """What the process holds beside the pages of mapped files, which it may lose at any time."""
+    """The memory of the process without mapped files, whose pages it may lose at any time."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return 1024 * int(re.search(r"RssAnon:\s+(\d+)", status)[1])  # type: ignore[index]
 

@@ -1,4 +1,4 @@
-"""Answering short texts: our SavedModel beside transformers, ONNX Runtime and keras-hub.
+"""Answering short texts: our SavedModel compared with transformers, ONNX Runtime and keras-hub.
 
     python benchmarks/serving.py MODEL TEXTS.tsv --json benchmarks/serving.json
 
@@ -33,7 +33,7 @@ FROZEN = {"TF_ONEDNN_ASSUME_FROZEN_WEIGHTS": "1"}
 
 
 def ways(path: Path, folder: Path) -> Iterator[Answering]:
-    """Writes the models and says who answers with them; the first is compared with."""
+    """Write the models and list who answers with them; all are compared with the first."""
     import bert_keras
     from bert_keras.export import export_saved_model
     from bert_keras.modeling import BertForSequenceClassification
@@ -81,7 +81,7 @@ class Participant:
 
 
 def start(way: Answering, texts: Sequence[str]) -> Participant | None:
-    """Starts its process; says so where it cannot take part."""
+    """Start its process; print a line where it cannot take part."""
     # A thread that torch did not start itself asks OpenMP how many it may use.
     variables = way.environment | ({"OMP_NUM_THREADS": "1"} if way.threads == 1 else {})
     process = Contestant(way.name, answerer, {"way": way, "texts": texts}, variables)
@@ -107,7 +107,7 @@ def summary(rounds: list[dict[str, Any]], size: int) -> dict[str, Any]:
 
 
 def measure(contestants: Sequence[Participant], rounds: int, batches: int) -> None:
-    """Adds to each one's result how long batches take it by size, and how many it gets through."""
+    """Add to each one's result how long batches take it by size, and how many it gets through."""
     for size in SIZES:
         count = batches if size == 1 else max(1, batches // 4)
         times: list[list[dict[str, Any]]] = [[] for _ in contestants]
@@ -128,7 +128,7 @@ def measure(contestants: Sequence[Participant], rounds: int, batches: int) -> No
 
 
 def compare(contestants: Sequence[Participant]) -> None:
-    """Adds the largest difference of a probability from the first one's."""
+    """Add the largest difference of a probability from the first one's."""
     first = None
     for contestant in contestants:
         answers = contestant.ask("probabilities")
@@ -138,7 +138,7 @@ def compare(contestants: Sequence[Participant]) -> None:
 
 
 def main() -> None:
-    """Measures and writes the results."""
+    """Measure and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
     parser.add_argument("texts", type=Path, help="a text a line, before a tab")

@@ -20,7 +20,7 @@ class Answering:
     Attributes:
         name: What the table calls it.
         kind: A key of ``OPENERS``.
-        path: Its model: a SavedModel, a Hugging Face directory or an ONNX file beside one.
+        path: Its model: a SavedModel, a Hugging Face directory or an ONNX file in one.
         dtype: What it computes in.
         threads: How many it may use for one batch; 0 for one a core.
         environment: Environment variables of its process.
@@ -110,7 +110,7 @@ def keras_hub_model(way: Answering) -> Answer:
 
 
 def write_onnx(path: Path) -> Path:
-    """Writes ``model.onnx`` into a Hugging Face directory, its layers fused for ONNX Runtime."""
+    """Write ``model.onnx`` into a Hugging Face directory, its layers fused for ONNX Runtime."""
     import torch
     from onnxruntime.transformers import optimizer
     from transformers import AutoModelForSequenceClassification, AutoTokenizer

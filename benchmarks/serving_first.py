@@ -12,7 +12,7 @@ _REQUESTS, _REPEATS = 12, 5
 
 
 def replay_warmup(session: Any, folder: Path) -> None:
-    """Asks a SavedModel what stands in its warm-up records."""
+    """Send a SavedModel the requests of its warm-up records."""
     import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2
 

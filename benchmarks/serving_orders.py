@@ -12,7 +12,7 @@ from serving_first import first_requests, tokens_per_second
 
 
 def answerer(way: Answering, texts: Sequence[str]) -> Callable[[dict[str, Any]], Any]:
-    """Opens the model; the function then answers orders about the texts."""
+    """Open the model; the function then answers orders about the texts."""
     answer = OPENERS[way.kind](way)
 
     def obey(order: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""A corpus of any size, made up: for measurements that do not look at what stands in it."""
+"""A corpus of any size, made up: for measurements that do not depend on its content."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,7 @@ class SyntheticCorpus:
 
     @classmethod
     def make(cls, directory: Path, token_count: int) -> "SyntheticCorpus":
-        """Writes the arrays into ``directory`` and maps them."""
+        """Write the arrays into ``directory`` and map them."""
         rng = np.random.default_rng(0)
         lengths = rng.integers(5, 50, size=token_count // 27)
         offsets = np.concatenate([[0], np.cumsum(lengths)])

@@ -1,4 +1,4 @@
-"""Renders the results (the .json files here) into the tables of README.md, and plots them.
+"""Render the results (the .json files here) into the tables of README.md, and plot them.
 
 python benchmarks/tables.py
 """

@@ -78,7 +78,7 @@ def blocks(train: Any, batch_size: int) -> Iterator[np.ndarray]:
 
 
 def in_seconds(train: Train, evaluate: Evaluate) -> Work:
-    """Trains for so many seconds, then gives the held-out loss."""
+    """The held-out loss after training for so many seconds."""
 
     def work(seconds: int) -> float:
         end = time.perf_counter() + seconds
@@ -256,7 +256,7 @@ def makers(options: argparse.Namespace) -> dict[str, tuple[Callable[..., Work], 
 
 
 def main() -> None:
-    """Trains in turns, prints and keeps the curves."""
+    """Train in turns, print and keep the curves."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("corpus")
     parser.add_argument("--seconds", type=int, default=1800, help="of training, each")

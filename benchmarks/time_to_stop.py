@@ -70,7 +70,7 @@ PHASES = {
 
 
 def watched(phases: dict[str, str], descriptor: int, arguments: list[str]) -> int:
-    """Runs a command that tells through a pipe which phase begins."""
+    """Run a command that says through a pipe which phase begins."""
     current = [""]
 
     def telling(phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -116,7 +116,7 @@ class Inputs:
         self._models(layers, hidden)
 
     def command(self, *arguments: Any) -> None:
-        """Runs a command to its end."""
+        """Run a command to its end."""
         line = [sys.executable, "-m", "bert_keras", *map(str, arguments)]
         subprocess.run(line, check=True)  # noqa: S603 - our own command
 
@@ -177,7 +177,7 @@ class Inputs:
 
 
 def stop(inputs: Inputs, command: str, wanted: str, delay: float) -> Row:
-    """Sends SIGTERM once; the phase in which it came, and the seconds until all was over."""
+    """Send SIGTERM once; the phase in which it came, and the seconds until all was over."""
     with tempfile.TemporaryDirectory() as folder:
         out, scratch = Path(folder) / "out", Path(folder) / "scratch"
         out.mkdir(), scratch.mkdir()
@@ -257,7 +257,7 @@ def measure(options: argparse.Namespace) -> Row:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measures or renders."""
+    """Measure or render."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

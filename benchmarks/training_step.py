@@ -1,4 +1,4 @@
-r"""A step of pre-training: examples a second and peak memory, beside keras-hub and transformers.
+r"""A pre-training step: examples a second and peak memory of ours, keras-hub and transformers.
 
     python benchmarks/training_step.py --shape 4x512 --length 128 --batch 32 \
         --json benchmarks/training_step.json
@@ -201,7 +201,7 @@ def contestants(shape: Shape, options: argparse.Namespace) -> Mapping[str, Any]:
 
 
 def main() -> None:
-    """Measures one shape and adds it to the results."""
+    """Measure one shape and add it to the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", default="4x512", help="layers x hidden size")
     parser.add_argument("--length", type=int, default=128)

@@ -26,7 +26,7 @@ from bert_keras.config.run import PRECISIONS
 from bert_keras.errors import InputError
 from bert_keras.export import export_saved_model, export_tflite
 from bert_keras.modeling.model import BertModel, SupervisedModel
-from bert_keras.objectives import SoftmaxCrossEntropy, SupervisedObjective
+from bert_keras.objectives import SoftmaxCrossEntropy, SupervisedObjective, total_loss
 from bert_keras.saving.families import family, register_model
 from bert_keras.saving.files import FORMATS
 from bert_keras.tokenization import BertTokenizer
@@ -134,7 +134,7 @@ def test_a_step_moves_every_weight_in_every_precision(precision: str, make: Make
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["padded", "packed"])
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", [name for name in PRECISIONS if name != "float32"])
 def test_every_precision_gives_nearly_the_outputs_of_float32(
     precision: str, packed: bool, make: Make
 ) -> None:
@@ -143,18 +143,22 @@ def test_every_precision_gives_nearly_the_outputs_of_float32(
     assert rounded.keys() == exact.keys()
     for name in rounded:
         expected, given = (real_part(outputs[name], BATCH) for outputs in (exact, rounded))
-        np.testing.assert_allclose(given, expected, atol=1e-5 if precision == "float32" else 0.1)
+        np.testing.assert_allclose(given, expected, atol=0.1)
 
 
-def test_packed_tokens_have_the_loss_and_the_gradients_of_padded_ones(make: Make) -> None:
-    losses, gradients = [], []
+def test_packed_tokens_have_the_outputs_and_the_gradients_of_padded_ones(make: Make) -> None:
+    outputs, losses, gradients = [], [], []
     for packed in (False, True):
         model = make(CALM, seed=1, packed=packed)
+        outputs.append(model(BATCH))
         with tf.GradientTape() as tape:
             means = objective_of(model)(model, labelled(model, BATCH), training=True)
-            losses.append(sum(mean.value() for name, mean in means.items() if "loss" in name))
+            losses.append(total_loss(means))
         found = tape.gradient(losses[-1], model.trainable_weights)
         gradients.append([tf.convert_to_tensor(gradient) for gradient in found])
+    for name, padded in outputs[0].items():
+        given, expected = (real_part(output, BATCH) for output in (outputs[1][name], padded))
+        np.testing.assert_allclose(given, expected, atol=1e-5, err_msg=name)
     np.testing.assert_allclose(*losses, rtol=1e-5)
     for weight, a, b in zip(model.trainable_weights, *gradients, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5, err_msg=weight.path)
@@ -244,4 +248,4 @@ def test_a_class_that_is_registered_is_asked_too(monkeypatch: pytest.MonkeyPatch
     assert BertForMoods in registered_models()
     assert "moods" in labelled(BertForMoods(CONFIG), BATCH)
     test_its_config_makes_an_equal_model(BertForMoods)
-    test_packed_tokens_have_the_loss_and_the_gradients_of_padded_ones(BertForMoods)
+    test_packed_tokens_have_the_outputs_and_the_gradients_of_padded_ones(BertForMoods)

@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _check_folder(workdir: Path) -> None:
-    """Mark a new folder as this command's, and refuse what is somebody else's.
+    """Mark a new folder as this command's, and refuse any other folder.
 
     Raises:
         InputError: When there is something in the folder, and no mark.

@@ -1,6 +1,8 @@
 """The keys of a ``config.json`` besides the architecture: labels, problem type, scores."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from bert_keras.errors import InputError
@@ -127,7 +129,14 @@ def foreign_keys(model: BertModel, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def keeps_score(model: BertModel) -> bool:
-    """Whether a classifier makes scores of its logits as its file said; true of other models."""
+    """Tell whether a classifier makes scores as its file says; true for other models."""
     return not isinstance(model, BertForSequenceClassification) or bool(
         model.as_given["function_to_apply"]
     )
+
+
+def write_json(files: Mapping[str, Any], directory: Path) -> None:
+    """Write values into a directory as JSON files of these names."""
+    for name, values in files.items():
+        text = json.dumps(values, indent=2) + "\n"
+        (directory / name).write_text(text, encoding="utf-8")

@@ -5,7 +5,6 @@ The variables are called and shaped as in ``modeling.py``, ``run_pretraining.py`
 write.
 """
 
-import json
 import os
 import re
 from functools import partial
@@ -23,7 +22,7 @@ from bert_keras.modeling import (
     BertForTokenClassification,
 )
 from bert_keras.modeling.model import BertModel
-from bert_keras.saving.config_json import head_arguments, values_besides_architecture
+from bert_keras.saving.config_json import head_arguments, values_besides_architecture, write_json
 from bert_keras.saving.families import family_of_model
 from bert_keras.saving.families.bert import BERT, class_of
 from bert_keras.saving.names import Names
@@ -86,18 +85,18 @@ def read_google(tf_file: TensorFlowFile) -> StoredModel:
     config = BertConfig.from_dict(values)
     shapes = {n: shape for n, shape in tf_file.shapes.items() if not _OPTIMIZER.search(n)}
     weights = stored_weights(str(tf_file.prefix), NAMES, shapes, tf_file.read)
-    own = class_of(components_in(weights, BERT, config))
+    model_class = class_of(components_in(weights, BERT, config))
     arguments = {}
-    if own is BertForSequenceClassification and "output_weights" in shapes:
+    if model_class is BertForSequenceClassification and "output_weights" in shapes:
         count = shapes["output_weights"][0]
-        arguments = head_arguments(own, {"num_labels": count} | values, weights.file)
+        arguments = head_arguments(model_class, {"num_labels": count} | values, weights.file)
     return StoredModel(
         path=folder,
         layout="google",
         family=BERT,
         config=config,
         weights=weights,
-        model_class=own,
+        model_class=model_class,
         arguments=arguments,
         read_tokenizer=partial(BERT.read_tokenizer, folder),
         foreign=values,
@@ -135,8 +134,7 @@ def save_google(model: BertModel, path: str | Path, tokenizer: Tokenizer | None 
         arrays |= weight.to_file(variable.numpy())
     tokenizer = tokenizer or model.tokenizer
     with atomic_directory(path, replace=True) as directory:
-        text = json.dumps(values, indent=2) + "\n"
-        (directory / CONFIG_FILE).write_text(text, encoding="utf-8")
+        write_json({CONFIG_FILE: values}, directory)
         tf.raw_ops.SaveV2(
             prefix=os.fsencode(directory / PREFIX),
             tensor_names=list(arrays),

@@ -1,6 +1,5 @@
 """Model directories in the Hugging Face layout: config.json, model.safetensors, vocab.txt."""
 
-import json
 import shlex
 from collections.abc import Mapping
 from functools import partial
@@ -19,7 +18,7 @@ from bert_keras.modeling import (
     BertForSequenceClassification,
 )
 from bert_keras.modeling.model import BertModel
-from bert_keras.saving.config_json import config_values, head_arguments
+from bert_keras.saving.config_json import config_values, head_arguments, write_json
 from bert_keras.saving.families import Family, family_of_config, family_of_model
 from bert_keras.saving.safetensors_files import (
     INDEX_FILE,
@@ -32,7 +31,6 @@ from bert_keras.saving.sentence_transformers import (
     MODULES_FILE,
     read_settings,
     settings_files,
-    write_files,
     write_modules,
 )
 from bert_keras.saving.stored import StoredModel, StoredWeights, components_in, stored_weights
@@ -81,7 +79,7 @@ def save_huggingface(
         for name, array in weight.to_file(variable.numpy()).items():
             tensors[name.removeprefix(prefix)] = array
     with atomic_directory(path, replace=True) as directory:
-        (directory / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        write_json({CONFIG_FILE: config}, directory)
         # transformers needs a framework in the metadata.
         metadata = {"format": "pt"}
         safetensors.numpy.save_file(tensors, directory / WEIGHTS_FILE, metadata=metadata)
@@ -90,7 +88,7 @@ def save_huggingface(
         if isinstance(model, BertForSentenceEmbedding):
             write_modules(model, directory)
         else:
-            write_files(model.other_files, directory)
+            write_json(model.other_files, directory)
 
 
 def read_huggingface(path: Path) -> StoredModel:
@@ -102,11 +100,12 @@ def read_huggingface(path: Path) -> StoredModel:
     tensors = open_tensors(path)
     weights = _weights(tensors, family)
     config, foreign = family.read_config(values)
-    own, refusal = family.named_class(file, values)
+    model_class, refusal = family.named_class(file, values)
     # The files that Google published hold more than their config says.
-    if own is BertForMaskedLM and "next_sentence_head" in components_in(weights, family, config):
-        own = BertForPreTraining
-    is_scored = own is not None and issubclass(own, BertForSequenceClassification)
+    found = components_in(weights, family, config)
+    if model_class is BertForMaskedLM and "next_sentence_head" in found:
+        model_class = BertForPreTraining
+    is_scored = model_class is not None and issubclass(model_class, BertForSequenceClassification)
     settings, is_embedding = None, False
     if (path / MODULES_FILE).exists():
         try:
@@ -114,11 +113,12 @@ def read_huggingface(path: Path) -> StoredModel:
             is_embedding = settings.kind == EMBEDDING
         except InputError as error:  # the encoder may be opened all the same
             refusal, is_embedding = str(error), not is_scored
-    arguments = head_arguments(own, values, weights.file, settings and settings.activation)
+    arguments = head_arguments(model_class, values, weights.file, settings and settings.activation)
     if is_embedding:
-        own, arguments = family.sentence_embedding, dict(settings.arguments) if settings else {}
+        model_class = family.sentence_embedding
+        arguments = dict(settings.arguments) if settings else {}
         refusal = "" if settings else refusal
-        if own is None:
+        if model_class is None:
             refusal = f"{path}: bert-keras has no sentence embedding of a {family.title}"
     names = [CONFIG_FILE, *settings_files(path)]
     names += [INDEX_FILE] if tensors.file.name == INDEX_FILE else []
@@ -130,7 +130,7 @@ def read_huggingface(path: Path) -> StoredModel:
         family=family,
         config=config,
         weights=weights,
-        model_class=own,
+        model_class=model_class,
         arguments=arguments,
         refusal=refusal,
         read_tokenizer=partial(family.read_tokenizer, path),

@@ -23,6 +23,7 @@ import numpy as np
 from bert_keras.errors import InputError, errors_naming
 from bert_keras.files import atomic_file, read_json_object
 from bert_keras.modeling.model import BertModel
+from bert_keras.saving.config_json import write_json
 from bert_keras.saving.families import Family, all_models, family_of_model
 from bert_keras.saving.names import Names, Shape, numbered_after_the_first
 from bert_keras.saving.stored import StoredModel, StoredWeights, stored_weights
@@ -84,11 +85,11 @@ def _read(path: Path, folder: Path) -> StoredModel:
         values = read_json_object(folder / CONFIG_FILE)
     except InputError:
         raise InputError(f"{path} is damaged: its {CONFIG_FILE} is not a JSON object") from None
-    own, family, arguments = _read_class(path, values)
+    model_class, family, arguments = _read_class(path, values)
     config = arguments.pop("config")
     assets = folder / ASSETS_FOLDER
     identifying = {name: folder / name for name in (CONFIG_FILE, WEIGHTS_FILE)}
-    beside = (OTHER_CONFIG_FILE, OTHER_FILES_FILE, *family.tokenizer_files)
+    extra = (OTHER_CONFIG_FILE, OTHER_FILES_FILE, *family.tokenizer_files)
     others = [
         read_json_object(assets / name) if (assets / name).exists() else {}
         for name in (OTHER_CONFIG_FILE, OTHER_FILES_FILE)
@@ -99,12 +100,12 @@ def _read(path: Path, folder: Path) -> StoredModel:
         family=family,
         config=config,
         weights=_weights(path, folder / WEIGHTS_FILE),
-        model_class=own,
+        model_class=model_class,
         arguments=arguments,
         read_tokenizer=partial(family.read_tokenizer, assets),
         foreign=others[0],
         other_files=others[1],
-        files=identifying | {name: assets / name for name in beside},
+        files=identifying | {name: assets / name for name in extra},
     )
 
 
@@ -112,26 +113,26 @@ def _read_class(
     path: Path, values: dict[str, Any]
 ) -> tuple[type[BertModel], Family, dict[str, Any]]:
     """The class, its family and the constructor's arguments, ``config`` among them."""
-    own = _models().get(str(values.get("registered_name")))
+    model_class = _models().get(str(values.get("registered_name")))
     settings = values.get("config")
-    if own is None:
+    if model_class is None:
         name = values.get("class_name")
         raise InputError(f"{path} holds a {name}, which is not a model of bert-keras")
     if not isinstance(settings, dict) or not isinstance(settings.get("config"), dict):
         raise InputError(f"{path} is damaged: its {CONFIG_FILE} lacks the model's config")
     arguments = {key: v for key, v in settings.items() if key not in ("name", "trainable", "dtype")}
-    bases = [cls for cls in own.__mro__ if issubclass(cls, BertModel)]
+    bases = [cls for cls in model_class.__mro__ if issubclass(cls, BertModel)]
     known = {name for cls in bases for name in inspect.signature(cls.__init__).parameters}
     unknown = arguments.keys() - known
     if unknown:
-        raise InputError(f"{path}: a {own.__name__} has no {', '.join(sorted(unknown))}")
+        raise InputError(f"{path}: a {model_class.__name__} has no {', '.join(sorted(unknown))}")
     policy = settings.get("dtype")
     if isinstance(policy, dict):
         arguments["dtype"] = policy.get("config", {}).get("name", "float32")
-    family = family_of_model(own)
+    family = family_of_model(model_class)
     assert family is not None, "the class is one of a family"
     arguments["config"] = family.config_class.from_dict(settings["config"])
-    return own, family, arguments
+    return model_class, family, arguments
 
 
 def _models() -> dict[str, type[BertModel]]:
@@ -250,10 +251,7 @@ class KerasAssets:
         """Write those that the model has into a folder."""
         if model.tokenizer is not None:
             model.tokenizer.save(folder, model.config.max_position_embeddings)
-        for file, values in _others(model).items():
-            if values:
-                text = json.dumps(values, indent=2) + "\n"
-                (folder / file).write_text(text, encoding="utf-8")
+        write_json({file: v for file, v in _others(model).items() if v}, folder)
 
     def load(self, model: BertModel, folder: Path) -> None:
         """Read those that a folder has into the model."""

@@ -35,7 +35,7 @@ class Weight(NamedTuple):
             and value), none is a weight that is zero.
         shape: The shape there of each of ``names``.
         own_shape: The shape of each within our weight.
-        is_transposed: Whether the matrix lies [out, in] there; ours is [in, out].
+        is_transposed: Whether the matrix is [out, in] there; ours is [in, out].
     """
 
     path: str
@@ -72,13 +72,13 @@ class Weight(NamedTuple):
 
 @dataclass(frozen=True)
 class Names:
-    """The names of our weights in one layout of files, and how the arrays lie there.
+    """The names of our weights in one layout of files, and the form of the arrays.
 
     Attributes:
         layers: The file's name of a layer of ours, or of a single weight, by our path; ``#`` is
             the number of a Transformer layer. ``(query|key|value)`` stands for three names.
         ends: The ending of a layer's name for its kernel, bias, gamma and beta.
-        transposed: Ends of our paths: these matrices lie [out, in] in the file.
+        transposed: Ends of our paths: these matrices are [out, in] in the file.
         has_heads: Whether attention's arrays have an axis for the heads: [H, N, K] for [H, H].
         number: How the file writes the number of a Transformer layer.
         tied: Names of the masked-LM head that must hold the same as another name. Where that one

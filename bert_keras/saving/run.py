@@ -115,7 +115,7 @@ def read_step(workdir: Path, step: int, arrays: Arrays) -> StoredModel:
     values = read_json_object(config_file)
     family = family_of_config(config_file, values)
     config, foreign = family.read_config(values)
-    own, refusal = family.named_class(config_file, values)
+    model_class, refusal = family.named_class(config_file, values)
     shapes = {n: array.shape for n, array in arrays.items() if n.startswith(MODEL_VARIABLES)}
     return StoredModel(
         path=folder,
@@ -123,9 +123,9 @@ def read_step(workdir: Path, step: int, arrays: Arrays) -> StoredModel:
         family=family,
         config=config,
         weights=stored_weights(str(path), _OWN_NAMES, shapes, arrays.__getitem__),
-        model_class=own,
+        model_class=model_class,
         refusal=refusal,
-        arguments=head_arguments(own, values, str(path)),
+        arguments=head_arguments(model_class, values, str(path)),
         read_tokenizer=partial(family.read_tokenizer, folder),
         foreign=foreign,
         files={name: folder / name for name in (MODEL_CONFIG_FILE, *family.tokenizer_files)},

@@ -13,7 +13,7 @@ import safetensors.numpy
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_file
 
-# What lies in a run's work directory.
+# The files and folders of a run's work directory.
 CONFIG_FILE = "config.toml"
 CHECKPOINTS_FOLDER = "checkpoints"
 BEST_FOLDER = "best"  # the best model so far, of a run that has a development set

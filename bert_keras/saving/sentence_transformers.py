@@ -12,6 +12,7 @@ from typing import Any
 from bert_keras.errors import InputError
 from bert_keras.files import read_json_object
 from bert_keras.modeling import BertForSentenceEmbedding
+from bert_keras.saving.config_json import write_json
 
 MODULES_FILE = "modules.json"
 CONFIG_FILE = "config_sentence_transformers.json"
@@ -66,7 +67,7 @@ _KNOWN = {
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings in the files beside the encoder's own.
+    """The settings in the files besides the encoder's own.
 
     Attributes:
         kind: ``EMBEDDING`` or ``CROSS_ENCODER``.
@@ -189,18 +190,11 @@ def write_modules(model: BertForSentenceEmbedding, directory: Path) -> None:
         prompts = {"prompts": model.prompts, "default_prompt_name": model.default_prompt_name}
         config |= {key: value for key, value in prompts.items() if value or key in config}
         files[CONFIG_FILE] = config
-    write_files(files, directory)
+    write_json(files, directory)
     (directory / "1_Pooling").mkdir()
-    write_files({"config.json": pooling}, directory / "1_Pooling")
+    write_json({"config.json": pooling}, directory / "1_Pooling")
     if model.normalize:
         (directory / "2_Normalize").mkdir()
-
-
-def write_files(files: dict[str, Any], directory: Path) -> None:
-    """Write JSON files."""
-    for name, values in files.items():
-        text = json.dumps(values, indent=2) + "\n"
-        (directory / name).write_text(text, encoding="utf-8")
 
 
 def _require(is_right: bool, file: Path, what: str, received: Any) -> None:

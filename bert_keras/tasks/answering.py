@@ -14,7 +14,7 @@ from bert_keras.objectives import Means, mean_values
 from bert_keras.objectives.means import LOSS
 from bert_keras.tasks.batches import ordered_batches
 from bert_keras.tasks.feature import Feature
-from bert_keras.tasks.task import Prediction, Task
+from bert_keras.tasks.task import Prediction, Predictions, Task
 
 Advance = Callable[[int, int], None]
 Outputs = dict[str, np.ndarray]
@@ -85,7 +85,7 @@ class AnsweringTask(Task):
         """
 
     @abstractmethod
-    def score(self, examples: Sequence[Any], predictions: Sequence[Prediction]) -> dict[str, float]:
+    def score(self, examples: Sequence[Any], predictions: Predictions) -> dict[str, float]:
         """The task's metrics, by their names in the field; shares are fractions."""
 
     @abstractmethod
@@ -100,15 +100,13 @@ class AnsweringTask(Task):
     def mistake(self, example: Any, prediction: Prediction) -> Mistake | None:
         """The mistake in an answer; None when it is right."""
 
-    def confusion(
-        self, examples: Sequence[Any], predictions: Sequence[Prediction]
-    ) -> Confusion | None:
+    def confusion(self, examples: Sequence[Any], predictions: Predictions) -> Confusion | None:
         """The confusion matrix; None where the task has none."""
         return None
 
     @abstractmethod
     def is_labelled(self, example: Any) -> bool:
-        """Tell whether an example has what answers are scored by."""
+        """Tell whether an example has the labels that answers are scored by."""
 
     def counted(self, examples: Sequence[Any], labelled: bool) -> tuple[int, str]:
         """The number of answers that a metric counts, and what they are called.

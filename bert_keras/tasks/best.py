@@ -62,7 +62,7 @@ class KeepBest(SaveBest):
         return kept if not path.exists() and kept in self._scores() else None
 
     def _remove(self, folder: Path) -> None:
-        """Remove a model that was saved there, but no file that somebody put beside it."""
+        """Remove a model that was saved there, but no file that somebody added."""
         check_replaceable(folder)
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
 from scipy.special import softmax
 from sklearn.metrics import confusion_matrix
 
 from bert_keras.errors import InputError
-from bert_keras.tasks.answering import Confusion, Mistake, Outputs
-from bert_keras.tasks.feature import Feature
+from bert_keras.tasks.answering import Confusion, Mistake
 from bert_keras.tasks.metrics import accuracy, label_f1, macro_f1, matthews_correlation
 from bert_keras.tasks.reading import TextExample
 from bert_keras.tasks.registry import register
-from bert_keras.tasks.task import Prediction
-from bert_keras.tasks.texts import TextTask, in_order, label_of, logits_of, shown
+from bert_keras.tasks.task import Prediction, Predictions
+from bert_keras.tasks.texts import Examples, TextTask, in_order, label_of, shown
 
 
 @register
@@ -48,7 +48,7 @@ class Classification(TextTask):
     not_in_recipes = ("label_columns", "label_separator", "trained_on")
     has_one_label = True
 
-    def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
+    def labels_of(self, examples: Examples) -> tuple[str, ...]:
         """The labels found, numbers by value and names by the alphabet."""
         for example in examples:
             if not label_of(example):
@@ -89,14 +89,9 @@ class Classification(TextTask):
         """The label's number."""
         return self.label_number(label_of(example), example.where)
 
-    def decode(
-        self,
-        examples: Sequence[TextExample],
-        features: Sequence[Feature],
-        outputs: Sequence[Outputs],
-    ) -> list[Prediction]:
+    def answers(self, logits: np.ndarray) -> list[Prediction]:
         """The likeliest label, and the probability of each."""
-        rows = softmax(logits_of(features, outputs), axis=-1)
+        rows = softmax(logits, axis=-1)
         return [
             {
                 "label": self.labels[int(row.argmax())],
@@ -106,9 +101,7 @@ class Classification(TextTask):
             for row in rows
         ]
 
-    def score(
-        self, examples: Sequence[TextExample], predictions: Sequence[Prediction]
-    ) -> dict[str, float]:
+    def score(self, examples: Examples, predictions: Predictions) -> dict[str, float]:
         """Accuracy, F1 and Matthews' correlation."""
         expected, given = _labels(examples, predictions)
         return {
@@ -121,9 +114,7 @@ class Classification(TextTask):
             "matthews_correlation": matthews_correlation(expected, given),
         }
 
-    def confusion(
-        self, examples: Sequence[TextExample], predictions: Sequence[Prediction]
-    ) -> Confusion:
+    def confusion(self, examples: Examples, predictions: Predictions) -> Confusion:
         """Right labels against given ones."""
         expected, given = _labels(examples, predictions)
         return Confusion(self.labels, confusion_matrix(expected, given, labels=list(self.labels)))
@@ -144,8 +135,6 @@ class Classification(TextTask):
         return Mistake(prediction["score"], expected, given, shown(example))
 
 
-def _labels(
-    examples: Sequence[TextExample], predictions: Sequence[Prediction]
-) -> tuple[list[str], list[str]]:
+def _labels(examples: Examples, predictions: Predictions) -> tuple[list[str], list[str]]:
     """The right labels and the given ones."""
     return [label_of(e) for e in examples], [p["label"] for p in predictions]

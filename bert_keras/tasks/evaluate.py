@@ -49,8 +49,8 @@ def evaluate(model: BertModel, source: str, batch_size: int = 32, **settings: An
         Metrics, confusion matrix, mistakes and answers.
 
     Raises:
-        InputError: When the examples cannot be read, or a label is none of the model's; names the
-            row.
+        InputError: When the examples cannot be read, or a label is not one of the model's; names
+            the row.
 
     Example:
         >>> evaluation = evaluate(load("run"), "dev.tsv")
@@ -169,6 +169,6 @@ def _features(model: BertModel, task: Task, examples: Sequence[Any]) -> list[Fea
     """The sequences of examples; logs how many texts are too long or unknown to the model."""
     features = task.features(examples, model.tokenizer_or())
     warn_of_unknown(task, examples, features, model.tokenizer_or())
-    if said := long_texts(task, features):
-        _logger.info("%s", said)
+    if note := long_texts(task, features):
+        _logger.info("%s", note)
     return features

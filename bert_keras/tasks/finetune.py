@@ -100,7 +100,7 @@ class _Data:
 
     @cached_property
     def description(self) -> dict[str, Any]:
-        """The identity of the examples, wherever they lie."""
+        """The identity of the examples, whatever file they are from."""
         sides = {
             name: {"examples": len(examples), "sha256": _digest(examples)}
             for name, examples in (("train", self.train), ("dev", self.dev))

@@ -8,13 +8,12 @@ import numpy as np
 from scipy.special import expit
 
 from bert_keras.errors import InputError
-from bert_keras.tasks.answering import Mistake, Outputs
-from bert_keras.tasks.feature import Feature
+from bert_keras.tasks.answering import Mistake
 from bert_keras.tasks.metrics import multi_label_scores
 from bert_keras.tasks.reading import LABEL_SEPARATOR, TextExample
 from bert_keras.tasks.registry import register
-from bert_keras.tasks.task import Prediction
-from bert_keras.tasks.texts import TextTask, in_order, label_of, logits_of, shown
+from bert_keras.tasks.task import Prediction, Predictions
+from bert_keras.tasks.texts import Examples, TextTask, in_order, label_of, shown
 
 THRESHOLD = 0.5  # the least probability of a label that is given
 
@@ -39,7 +38,7 @@ class MultiLabel(TextTask):
     label_kind = "several"
     not_in_recipes = ("trained_on",)
 
-    def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
+    def labels_of(self, examples: Examples) -> tuple[str, ...]:
         """The single labels found, numbers by value and names by the alphabet."""
         return in_order([label for example in examples for label in split_labels(example)])
 
@@ -58,12 +57,7 @@ class MultiLabel(TextTask):
         numbers = {self.label_number(name, example.where) for name in split_labels(example)}
         return [int(number in numbers) for number in range(len(self.labels))]
 
-    def decode(
-        self,
-        examples: Sequence[TextExample],
-        features: Sequence[Feature],
-        outputs: Sequence[Outputs],
-    ) -> list[Prediction]:
+    def answers(self, logits: np.ndarray) -> list[Prediction]:
         """The labels that are likelier than not, and the probability of each."""
         return [
             {
@@ -72,12 +66,10 @@ class MultiLabel(TextTask):
                 ],
                 "scores": dict(zip(self.labels, map(float, row), strict=True)),
             }
-            for row in expit(logits_of(features, outputs))
+            for row in expit(logits)
         ]
 
-    def score(
-        self, examples: Sequence[TextExample], predictions: Sequence[Prediction]
-    ) -> dict[str, float]:
+    def score(self, examples: Examples, predictions: Predictions) -> dict[str, float]:
         """F1 over all labels, the mean of the labels' F1, and the share of sets that are right."""
         expected = np.array([self.target(example) for example in examples])
         given = np.array([[int(name in p["labels"]) for name in self.labels] for p in predictions])

@@ -13,13 +13,12 @@ from scipy.special import expit
 
 from bert_keras.errors import InputError
 from bert_keras.modeling.finetuning import label_names
-from bert_keras.tasks.answering import Mistake, Outputs
-from bert_keras.tasks.feature import Feature
+from bert_keras.tasks.answering import Mistake
 from bert_keras.tasks.metrics import pearson, spearman
 from bert_keras.tasks.reading import LABEL_SEPARATOR, TextExample
 from bert_keras.tasks.registry import register
-from bert_keras.tasks.task import Prediction
-from bert_keras.tasks.texts import TextTask, label_of, logits_of, shown
+from bert_keras.tasks.task import Prediction, Predictions
+from bert_keras.tasks.texts import Examples, TextTask, label_of, shown
 
 
 @register
@@ -53,11 +52,11 @@ class Regression(TextTask):
     confidence = "difference"
     not_in_recipes = (*TextTask.not_in_recipes, "function_to_apply")
 
-    def adapted_to(self, examples: Sequence[TextExample]) -> Self:
+    def adapted_to(self, examples: Examples) -> Self:
         """The task with a name for each number that the data have."""
         return super().adapted_to(examples).with_labels(self.labels_of(examples))
 
-    def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
+    def labels_of(self, examples: Examples) -> tuple[str, ...]:
         """The one number, or a name for each of as many as the first example has."""
         task, count = self, len(_numbers(examples[0])) if examples else 0
         if self.labels == Regression.labels and count > 1:
@@ -76,22 +75,14 @@ class Regression(TextTask):
             )
         return numbers if len(numbers) > 1 else numbers[0]
 
-    def decode(
-        self,
-        examples: Sequence[TextExample],
-        features: Sequence[Feature],
-        outputs: Sequence[Outputs],
-    ) -> list[Prediction]:
+    def answers(self, logits: np.ndarray) -> list[Prediction]:
         """The number or numbers the model gives."""
-        logits = logits_of(features, outputs)
         scores = expit(logits) if self.function_to_apply == "sigmoid" else logits
         if len(self.labels) == 1:
             return [{"score": float(row[0])} for row in scores]
         return [{"scores": dict(zip(self.labels, map(float, row), strict=True))} for row in scores]
 
-    def score(
-        self, examples: Sequence[TextExample], predictions: Sequence[Prediction]
-    ) -> dict[str, float]:
+    def score(self, examples: Examples, predictions: Predictions) -> dict[str, float]:
         """Both correlations and the mean squared error; of several numbers the mean, and each."""
         expected = np.array([_numbers(example) for example in examples]).T
         given = np.array([_given(prediction) for prediction in predictions]).T
@@ -106,7 +97,7 @@ class Regression(TextTask):
         }
 
     def decisions(self, prediction: Prediction) -> None:
-        """None: a number is no decision."""
+        """None: a number is a measurement."""
         return
 
     def metrics(self) -> list[str]:

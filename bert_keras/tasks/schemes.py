@@ -34,7 +34,7 @@ class Scheme:
 
     Attributes:
         name: Its name.
-        letters: The letters that it has beside O: B begins an entity, I and M continue it, E and L
+        letters: The letters that it has besides O: B begins an entity, I and M continue it, E and L
             end it, S and U are a whole one.
         strict: seqeval's class for its strict mode; None where it has none.
         has_entities: Whether its tags are more than a label for each word.

@@ -18,10 +18,11 @@ from bert_keras.tasks.metrics import counts_characters
 from bert_keras.tasks.reading import QuestionExample, read_question_examples
 from bert_keras.tasks.registry import register
 from bert_keras.tasks.span_answers import Origin, best_answers, is_right, right_answers, span_scores
-from bert_keras.tasks.task import Prediction, Task
+from bert_keras.tasks.task import Prediction, Predictions, Task
 from bert_keras.tasks.windows import best_windows, cut_windows
 from bert_keras.tokenization import Encoding, SequenceTemplate, Tokenizer
 
+Examples = Sequence[QuestionExample]
 _logger = logging.getLogger("bert_keras")
 
 Targets = tuple[int, int]
@@ -116,7 +117,7 @@ class Span(AnsweringTask):
         """The questions of a file or data set, without their answers."""
         return read_question_examples(source, labelled=False)
 
-    def adapted_to(self, examples: Sequence[QuestionExample]) -> Self:
+    def adapted_to(self, examples: Examples) -> Self:
         """The task that finds a threshold where questions have no answer and none was given."""
         impossible = sum(example.is_impossible for example in examples)
         if not impossible or math.isfinite(self.no_answer_threshold):
@@ -147,13 +148,13 @@ class Span(AnsweringTask):
         """The text, so that all questions on it are held out together."""
         return example.context
 
-    def labels_of(self, examples: Sequence[QuestionExample]) -> tuple[str, ...]:
+    def labels_of(self, examples: Examples) -> tuple[str, ...]:
         """No labels; an example without an answer is refused."""
         for example in examples:
             right_answers(example)
         return ()
 
-    def features(self, examples: Sequence[QuestionExample], tokenizer: Tokenizer) -> list[Feature]:
+    def features(self, examples: Examples, tokenizer: Tokenizer) -> list[Feature]:
         """The windows of each text, each after its question.
 
         An answer that is not where the data say is looked for nearby. One that is nowhere in the
@@ -231,10 +232,7 @@ class Span(AnsweringTask):
             )
 
     def decode(
-        self,
-        examples: Sequence[QuestionExample],
-        features: Sequence[Feature],
-        outputs: Sequence[Outputs],
+        self, examples: Examples, features: Sequence[Feature], outputs: Sequence[Outputs]
     ) -> list[Prediction]:
         """The best answers."""
         windows: list[list[tuple[Origin, Outputs]]] = [[] for _ in examples]
@@ -245,9 +243,7 @@ class Span(AnsweringTask):
             texts, windows, self.n_best, self.max_answer_length, self.no_answer_threshold
         )
 
-    def score(
-        self, examples: Sequence[QuestionExample], predictions: Sequence[Prediction]
-    ) -> dict[str, float]:
+    def score(self, examples: Examples, predictions: Predictions) -> dict[str, float]:
         """Exact match, F1 and more; see ``span_scores``."""
         return span_scores(examples, predictions)
 

@@ -14,7 +14,7 @@ from bert_keras.tasks.answering import Outputs
 from bert_keras.tasks.metrics import answer_f1, best_threshold, counts_characters, exact_match
 from bert_keras.tasks.reading import QuestionExample
 from bert_keras.tasks.span_ranking import AnsweredWindows, ranked
-from bert_keras.tasks.task import Prediction
+from bert_keras.tasks.task import Prediction, Predictions
 
 Questions = Sequence[QuestionExample]
 _AT_A_TIME = 256  # windows, about, whose answers are ranked together
@@ -109,7 +109,7 @@ def _answer(
         {"answer": text[start:end], "start": start, "end": end, "score": share}
         for start, end, share in zip(*columns, strict=True)
     ]
-    # Where no two tokens can be an answer the original's stand-in has the score 0.
+    # Where no two tokens can be an answer, the original takes the score 0.
     best = next((s for s, entry in zip(scores, nbest, strict=True) if entry["answer"]), 0.0)
     is_none = threshold < math.inf and none - best > threshold
     empty = {"answer": "", "start": 0, "end": 0, "score": 0.0}
@@ -117,8 +117,8 @@ def _answer(
     return chosen | {"no_answer_score": none - float(best), "nbest": nbest}
 
 
-def span_scores(examples: Questions, predictions: Sequence[Prediction]) -> dict[str, float]:
-    """Exact match and F1 by SQuAD's official rules, of Chinese and its like by CMRC 2018's.
+def span_scores(examples: Questions, predictions: Predictions) -> dict[str, float]:
+    """Exact match and F1 by SQuAD's official rules, or CMRC 2018's for texts in characters.
 
     Where some questions have no answer, also both for those that have one, the share of the others
     that got none, and the best thresholds with the scores that they give.

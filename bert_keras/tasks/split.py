@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bert_keras.errors import InputError
+from bert_keras.tasks.reading import listed
 from bert_keras.tasks.task import Task
 
 _logger = logging.getLogger("bert_keras")
@@ -19,7 +20,7 @@ def hold_out(
 ) -> tuple[list[Any], list[Any]]:
     """Split examples into those to learn from and those held out.
 
-    An example is held out when the hash of its text, a number in [0, 1), lies under the fraction.
+    An example is held out when the hash of its text, a number in [0, 1), is below the fraction.
     Examples of one text stay together. A label that would have no example left keeps the one of the
     highest hash, with all examples of that text.
 
@@ -47,7 +48,7 @@ def hold_out(
     kept = _keep_one_of_each(hashes, labels, held_out)
     if kept:
         _logger.info(
-            "kept to learn from, since no other example has their label: %s", _listed(kept)
+            "kept to learn from, since no other example has their label: %s", listed(kept, _SHOWN)
         )
     train = [e for e, number in zip(examples, hashes, strict=True) if number not in held_out]
     dev = [e for e, number in zip(examples, hashes, strict=True) if number in held_out]
@@ -74,15 +75,15 @@ def check_labels(task: Task, train: Sequence[Any], dev: Sequence[Any]) -> None:
             raise InputError(
                 f"{example.where}: no training example has the label {unknown[0]!r} "
                 f"({scored[unknown[0]]:,} dev examples have it), so it cannot be learned; they "
-                f"have {_listed(task.labels)}. Correct it, add examples, or leave such rows out: "
-                f"data.ignore_labels = [{unknown[0]!r}]"
+                f"have {listed(task.labels, _SHOWN)}. Correct it, add examples, or leave such rows "
+                f"out: data.ignore_labels = [{unknown[0]!r}]"
             )
     for side, counts, of_what in ((train, learned, "training"), (dev, scored, "dev")):
         missing = [label for label in task.labels if not counts[label]]
         if side and missing:
             _logger.warning(
                 "no %s example has %s, %d of the %d labels",
-                of_what, _listed(missing), len(missing), len(task.labels),
+                of_what, listed(missing, _SHOWN), len(missing), len(task.labels),
             )  # fmt: skip
 
 
@@ -120,9 +121,3 @@ def _keep_one_of_each(
             kept += missing
             learned.update(names)
     return kept
-
-
-def _listed(labels: Sequence[str]) -> str:
-    """The first labels, for a message."""
-    more = f" and {len(labels) - _SHOWN} more" if len(labels) > _SHOWN else ""
-    return ", ".join(map(repr, labels[:_SHOWN])) + more

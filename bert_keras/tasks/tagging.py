@@ -39,9 +39,10 @@ from bert_keras.tasks.tagging_sentences import (
     shown_answer,
     surest_mistake,
 )
-from bert_keras.tasks.task import Prediction, Task
+from bert_keras.tasks.task import Prediction, Predictions, Task
 from bert_keras.tokenization import Tokenizer
 
+Examples = Sequence[TaggedExample]
 _logger = logging.getLogger("bert_keras")
 
 
@@ -148,7 +149,7 @@ class Tagging(AnsweringTask):
                 f"{scheme.name} of the tags"
             )
 
-    def adapted_to(self, examples: Sequence[TaggedExample]) -> Self:
+    def adapted_to(self, examples: Examples) -> Self:
         """The task in the scheme of the data it learns from."""
         if {tag for example in examples for tag in _tags(example)} <= {OUTSIDE}:
             raise InputError(
@@ -178,13 +179,13 @@ class Tagging(AnsweringTask):
         """The text."""
         return example.text
 
-    def labels_of(self, examples: Sequence[TaggedExample]) -> tuple[str, ...]:
+    def labels_of(self, examples: Examples) -> tuple[str, ...]:
         """The scheme's letters with every type that is found, by the alphabet, O before them."""
         is_known = self.tag_scheme or self.labels
         scheme = self.scheme if is_known else scheme_of_data(examples)
         return scheme.labels({tag for example in examples for tag in _tags(example)})
 
-    def features(self, examples: Sequence[TaggedExample], tokenizer: Tokenizer) -> list[Feature]:
+    def features(self, examples: Examples, tokenizer: Tokenizer) -> list[Feature]:
         """The windows of each sentence, most often one."""
         encodings = tokenizer.encode_batch(
             [example.text for example in examples],
@@ -218,16 +219,11 @@ class Tagging(AnsweringTask):
         return np.array(targets, np.int32)
 
     def decode(
-        self,
-        examples: Sequence[TaggedExample],
-        features: Sequence[Feature],
-        outputs: Sequence[Outputs],
+        self, examples: Examples, features: Sequence[Feature], outputs: Sequence[Outputs]
     ) -> list[Prediction]:
         """The tags and entities; a word without a piece continues the entity around it."""
         if self.scheme.name == "IO" and not self.tag_scheme:
-            _logger.info(
-                "the labels have no letters; a run of the same label is taken for an entity"
-            )
+            _logger.info("the labels have no letters; a run of the same label is read as an entity")
         counts = [sum(map(len, example.parts)) for example in examples]
         best = [np.full(count, -1) for count in counts]
         scores = [np.zeros(count) for count in counts]
@@ -242,9 +238,7 @@ class Tagging(AnsweringTask):
             for example, answer in zip(examples, zip(tags, scores, strict=True), strict=True)
         ]
 
-    def score(
-        self, examples: Sequence[TaggedExample], predictions: Sequence[Prediction]
-    ) -> dict[str, float]:
+    def score(self, examples: Examples, predictions: Predictions) -> dict[str, float]:
         """Precision, recall and F1 of the entities, and the accuracy of the tags.
 
         Where the tags mark none, accuracy and macro-F1 of the labels.
@@ -257,9 +251,7 @@ class Tagging(AnsweringTask):
             scheme = scheme_of_data(examples)  # IOB1 or IOB2: the labels do not say
         return entity_scores(expected, given, scheme, self.strict_entities)
 
-    def confusion(
-        self, examples: Sequence[TaggedExample], predictions: Sequence[Prediction]
-    ) -> Confusion:
+    def confusion(self, examples: Examples, predictions: Predictions) -> Confusion:
         """The types of the words' right tags against those of the given ones."""
         expected = [self._shown(tag) for example in examples for tag in _tags(example)]
         given = [self._shown(tag) for prediction in predictions for tag in prediction["tags"]]
@@ -279,7 +271,7 @@ class Tagging(AnsweringTask):
         """Tell whether the words have tags."""
         return example.tags is not None
 
-    def counted(self, examples: Sequence[TaggedExample], labelled: bool) -> tuple[int, str]:
+    def counted(self, examples: Examples, labelled: bool) -> tuple[int, str]:
         """The entities that the tags mark, else the words."""
         if labelled and self.scheme.has_entities:
             return sum(len(self.scheme.spans(_tags(example))) for example in examples), "entities"

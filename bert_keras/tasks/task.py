@@ -17,6 +17,7 @@ from bert_keras.tasks.feature import Feature
 from bert_keras.tokenization import Tokenizer
 
 Prediction = dict[str, Any]
+Predictions = Sequence[Prediction]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,11 +14,12 @@ from bert_keras.modeling.model import BertModel, SupervisedModel
 from bert_keras.tasks.answering import AnsweringTask, Outputs
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import LABEL_SEPARATOR, LabelRules, TextExample, read_text_examples
-from bert_keras.tasks.task import Task
+from bert_keras.tasks.task import Prediction, Task
 from bert_keras.tasks.windows import cut_windows, overlapping
 from bert_keras.tokenization import Tokenizer
 from bert_keras.tokenization.template import TRUNCATIONS
 
+Examples = Sequence[TextExample]
 _SHOWN = 20  # labels in a message
 
 
@@ -137,7 +138,7 @@ class TextTask(TextReader, AnsweringTask):
         """Tell whether a model has a head for the whole text, of this problem type."""
         return super().is_of(model) and model.problem_type == cls.problem_type
 
-    def adapted_to(self, examples: Sequence[TextExample]) -> Self:
+    def adapted_to(self, examples: Examples) -> Self:
         """The task that knows whether its examples are pairs, and the columns that are labels."""
         pairs = sum(example.text_pair is not None for example in examples)
         some = "both" if pairs < len(examples) else "pairs"
@@ -173,7 +174,7 @@ class TextTask(TextReader, AnsweringTask):
         """Tell whether the text has a label."""
         return example.label is not None
 
-    def features(self, examples: Sequence[TextExample], tokenizer: Tokenizer) -> list[Feature]:
+    def features(self, examples: Examples, tokenizer: Tokenizer) -> list[Feature]:
         """One sequence each, or the windows of each."""
         features = self._windows(examples, tokenizer) if self.windows else None
         features = features or self._sequences(examples, tokenizer)
@@ -184,7 +185,7 @@ class TextTask(TextReader, AnsweringTask):
             for example, feature in zip(examples, features, strict=True)
         ]
 
-    def _sequences(self, examples: Sequence[TextExample], tokenizer: Tokenizer) -> list[Feature]:
+    def _sequences(self, examples: Examples, tokenizer: Tokenizer) -> list[Feature]:
         encodings = tokenizer.encode_batch(
             [example.text for example in examples],
             [example.text_pair for example in examples],
@@ -198,7 +199,7 @@ class TextTask(TextReader, AnsweringTask):
         texts = {"text": example.text}
         return texts if example.text_pair is None else texts | {"text_pair": example.text_pair}
 
-    def _windows(self, examples: Sequence[TextExample], tokenizer: Tokenizer) -> list[Feature]:
+    def _windows(self, examples: Examples, tokenizer: Tokenizer) -> list[Feature]:
         pair = next((example for example in examples if example.text_pair is not None), None)
         if pair:
             raise InputError(
@@ -230,6 +231,21 @@ class TextTask(TextReader, AnsweringTask):
         """The target of a labelled example."""
         raise NotImplementedError
 
+    def decode(
+        self, examples: Examples, features: Sequence[Feature], outputs: Sequence[Outputs]
+    ) -> list[Prediction]:
+        """The answer to each text; where its windows are features of their own, from their mean."""
+        logits = np.array([output["logits"] for output in outputs], np.float64)
+        numbers = [feature.example for feature in features]
+        counts = np.bincount(numbers)
+        sums = np.zeros((len(counts), *logits.shape[1:]))
+        np.add.at(sums, numbers, logits)
+        return self.answers(sums / counts[:, None])
+
+    def answers(self, logits: np.ndarray) -> list[Prediction]:
+        """The answer to each text from its logits, float64 [N, labels]."""
+        raise NotImplementedError
+
     def label_number(self, label: str, where: str) -> int:
         """The number of a label.
 
@@ -244,19 +260,6 @@ class TextTask(TextReader, AnsweringTask):
                 f"(--ignore-label) leaves such rows out"
             )
         return self.labels.index(label)
-
-
-def logits_of(features: Sequence[Feature], outputs: Sequence[Outputs]) -> np.ndarray:
-    """The logits of all examples, float64 [N, labels].
-
-    Where windows of a text are features of their own, it is their mean.
-    """
-    logits = np.array([output["logits"] for output in outputs], np.float64)
-    examples = [feature.example for feature in features]
-    counts = np.bincount(examples)
-    sums = np.zeros((len(counts), *logits.shape[1:]))
-    np.add.at(sums, examples, logits)
-    return sums / counts[:, None]
 
 
 def label_of(example: TextExample) -> str:

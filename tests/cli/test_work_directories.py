@@ -251,7 +251,7 @@ def test_what_the_program_made_among_the_texts_is_no_text(made, tmp_path, capsys
         assert f"it is a model's answers: {answers}" in said
         if number != 1:  # which names nothing below
             for name in ("corpus", "first", "tuned", "google"):
-                assert said.count(f"left out {texts / name}: it is no text") == 1
+                assert said.count(f"left out {texts / name}: it is not text") == 1
     for corpus in corpora:
         assert (corpus / "tokens.npy").read_bytes() == (made / "corpus/tokens.npy").read_bytes()
 

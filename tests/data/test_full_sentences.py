@@ -6,6 +6,7 @@ import pytest
 from bert_keras.data.plan import Epoch
 from bert_keras.data.sampling import plan_full_sentences
 from bert_keras.errors import InputError
+from tests.data.corpora import corpus_of
 
 
 def plan(corpus, max_seq_length=64, short_seq_prob=0.0, seed=0, epoch=0):
@@ -34,10 +35,10 @@ def test_every_token_is_in_exactly_one_example(varied_corpus, short_seq_prob):
     assert start == len(varied_corpus.tokens)
 
 
-def test_examples_are_packed_sentence_by_sentence_up_to_the_length(make_corpus):
+def test_examples_are_packed_sentence_by_sentence_up_to_the_length():
     # 62 tokens fit. 30 + 30 do and 10 more do not; 62 fit alone; 150 are 62 + 62 + 26, and
     # the rest of them goes with the next sentence; no example reaches into the next document.
-    corpus = make_corpus([[30, 30, 10, 62, 150, 30, 6, 1], [5], [5]])
+    corpus = corpus_of([[30, 30, 10, 62, 150, 30, 6, 1], [5], [5]])
     lengths = [length for _, length in spans(plan(corpus))]
     assert lengths == [60, 10, 62, 62, 62, 26 + 30 + 6, 1, 5, 5]
 
@@ -55,8 +56,8 @@ def test_there_is_no_second_segment_and_no_label(varied_corpus):
     ]
 
 
-def test_documents_cut_short_have_one_target_length_each(make_corpus):
-    corpus = make_corpus([[1] * 60] * 500)
+def test_documents_cut_short_have_one_target_length_each():
+    corpus = corpus_of([[1] * 60] * 500)
     lengths = np.array(spans(plan(corpus, max_seq_length=7, short_seq_prob=1.0)))
     document = lengths[:, 0] // 60
     longest = np.zeros(500, int)

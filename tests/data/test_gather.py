@@ -7,6 +7,7 @@ from bert_keras.data.gather import gather_examples, gather_word_starts
 from bert_keras.data.plan import Epoch, ExamplePlan
 from bert_keras.data.sampling import plan_full_sentences, plan_pairs
 from bert_keras.tokenization import SequenceTemplate
+from tests.data.corpora import corpus_of
 
 LENGTH = 64
 
@@ -83,8 +84,8 @@ def test_all_arrays_are_int32_of_the_promised_shape(varied_corpus, pairs):
     assert [array.shape for array in examples] == [(10, LENGTH)] * 3 + [(10,)]
 
 
-def test_a_pair_at_the_very_end_of_the_corpus_is_read_right(make_corpus):
-    corpus = make_corpus([[3], [2]])
+def test_a_pair_at_the_very_end_of_the_corpus_is_read_right():
+    corpus = corpus_of([[3], [2]])
     rows = ExamplePlan(
         np.array([0]),
         np.array([3], np.int32),

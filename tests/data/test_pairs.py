@@ -6,6 +6,7 @@ import pytest
 from bert_keras.data.plan import Epoch, ExamplePlan
 from bert_keras.data.sampling import plan_pairs
 from bert_keras.errors import InputError
+from tests.data.corpora import corpus_of, document_of
 
 
 def plan(corpus, max_seq_length=64, short_seq_prob=0.1, seed=0, epoch=0) -> ExamplePlan:
@@ -19,11 +20,6 @@ def plan(corpus, max_seq_length=64, short_seq_prob=0.1, seed=0, epoch=0) -> Exam
             epoch,
         )
     )
-
-
-def document_of(corpus, token: np.ndarray) -> np.ndarray:
-    """The document that each token (by its place in the corpus) belongs to."""
-    return np.searchsorted(corpus.sentence_offsets[corpus.documents[:, 1]], token, side="right")
 
 
 def test_segments_are_not_empty_and_fit_together(varied_corpus):
@@ -61,10 +57,10 @@ def test_an_untrimmed_true_next_follows_its_segment_at_once(varied_corpus):
     assert (gap[fits] == 0).all()
 
 
-def test_unused_sentences_are_put_back_so_that_every_token_is_used_once(make_corpus):
+def test_unused_sentences_are_put_back_so_that_every_token_is_used_once():
     # Sentences of five tokens fill 50 exactly, so that nothing is trimmed.
     rng = np.random.default_rng(0)
-    corpus = make_corpus([[5] * int(rng.integers(1, 200)) for _ in range(80)])
+    corpus = corpus_of([[5] * int(rng.integers(1, 200)) for _ in range(80)])
     pairs = plan(corpus, max_seq_length=53, short_seq_prob=0.0)
     uses = np.zeros(len(corpus.tokens), int)
     for row in range(len(pairs)):
@@ -76,8 +72,8 @@ def test_unused_sentences_are_put_back_so_that_every_token_is_used_once(make_cor
     assert pairs.label.mean() > 0.4
 
 
-def test_a_random_next_starts_at_a_sentence_and_fills_the_example(make_corpus):
-    corpus = make_corpus([[5] * 300, [5] * 300])
+def test_a_random_next_starts_at_a_sentence_and_fills_the_example():
+    corpus = corpus_of([[5] * 300, [5] * 300])
     pairs = plan(corpus, max_seq_length=53, short_seq_prob=0.0)
     random = np.flatnonzero(pairs.label)
     assert (pairs.b_start[random] % 5 == 0).all()
@@ -86,35 +82,35 @@ def test_a_random_next_starts_at_a_sentence_and_fills_the_example(make_corpus):
     np.testing.assert_array_equal(pairs.b_length[random], room)
 
 
-def test_a_chunk_of_one_sentence_always_gets_a_random_next(make_corpus):
-    pairs = plan(make_corpus([[200] * 50, [200] * 50]))
+def test_a_chunk_of_one_sentence_always_gets_a_random_next():
+    pairs = plan(corpus_of([[200] * 50, [200] * 50]))
     assert len(pairs) == 100
     assert pairs.label.all()
 
 
-def test_equal_sides_lose_tokens_in_turns_beginning_with_b(make_corpus):
+def test_equal_sides_lose_tokens_in_turns_beginning_with_b():
     # 40 + 40 tokens become 31 + 30: nineteen are lost, ten of them from B.
-    pairs = plan(make_corpus([[40] * 30, [40] * 30]), short_seq_prob=0.0)
+    pairs = plan(corpus_of([[40] * 30, [40] * 30]), short_seq_prob=0.0)
     two_sentences = pairs.a_length + pairs.b_length == 61
     assert two_sentences.mean() > 0.8
     assert set(pairs.a_length[two_sentences].tolist()) == {31}
     assert set(pairs.b_length[two_sentences].tolist()) == {30}
 
 
-def test_only_the_longer_side_is_trimmed_while_it_is_longer(make_corpus):
-    pairs = plan(make_corpus([[300], [4]]))
+def test_only_the_longer_side_is_trimmed_while_it_is_longer():
+    pairs = plan(corpus_of([[300], [4]]))
     by_length = sorted(zip(pairs.a_length.tolist(), pairs.b_length.tolist(), strict=True))
     assert by_length == [(4, 57), (57, 4)]
 
 
-def test_the_only_document_is_its_own_random_next(make_corpus):
-    pairs = plan(make_corpus([[10] * 400]))
+def test_the_only_document_is_its_own_random_next():
+    pairs = plan(corpus_of([[10] * 400]))
     assert pairs.label.any()
     assert len(pairs) > 50
 
 
-def test_ten_tries_for_another_document_fail_once_in_1024_with_two_documents(make_corpus):
-    corpus = make_corpus([[1] * 4000, [1] * 4000])
+def test_ten_tries_for_another_document_fail_once_in_1024_with_two_documents():
+    corpus = corpus_of([[1] * 4000, [1] * 4000])
     failures = tries = 0
     for epoch in range(60):
         # Targets are short, so that there are many pairs.
@@ -131,11 +127,9 @@ def test_ten_tries_for_another_document_fail_once_in_1024_with_two_documents(mak
 @pytest.mark.parametrize(
     ("short_seq_prob", "shares"), [(1.0, [1 / 3] * 3), (0.3, [0.1, 0.1, 0.8]), (0.0, [0, 0, 1])]
 )
-def test_a_document_has_one_target_length_from_two_to_the_maximum(
-    make_corpus, short_seq_prob, shares
-):
+def test_a_document_has_one_target_length_from_two_to_the_maximum(short_seq_prob, shares):
     # Sentences of one token reach the target exactly; only a document's end stays below it.
-    corpus = make_corpus([[1] * 60] * 2000)
+    corpus = corpus_of([[1] * 60] * 2000)
     pairs = plan(corpus, max_seq_length=7, short_seq_prob=short_seq_prob)
     target = np.zeros(2000, int)
     total = pairs.a_length + pairs.b_length

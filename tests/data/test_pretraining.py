@@ -14,6 +14,7 @@ from bert_keras.data import (
 )
 from bert_keras.data.pretraining import PretrainingBatches
 from bert_keras.errors import InputError
+from tests.data.corpora import corpus_of
 
 CONFIG = DataConfig(max_seq_length=32, max_predictions_per_seq=5)
 BATCH = 24
@@ -96,8 +97,8 @@ def test_a_step_is_the_same_reached_by_iterating_or_by_starting_there(
         assert_same(batches(varied_corpus, count - start, start), whole[start:])
 
 
-def test_a_batch_larger_than_an_epoch_spans_several(make_corpus):
-    corpus = make_corpus([[10] * 5, [10] * 5])
+def test_a_batch_larger_than_an_epoch_spans_several():
+    corpus = corpus_of([[10] * 5, [10] * 5])
     whole = batches(corpus, 4, batch_size=64)
     assert_same(batches(corpus, 1, start_step=3, batch_size=64), whole[3:])
 

@@ -6,6 +6,7 @@ import pytest
 from bert_keras.data.plan import Epoch
 from bert_keras.data.sampling import plan_sentence_order
 from bert_keras.errors import InputError
+from tests.data.corpora import corpus_of, document_of
 
 
 def plan(corpus, max_seq_length=64, short_seq_prob=0.1, seed=0, epoch=0):
@@ -26,10 +27,6 @@ def in_text_order(pairs):
     a = np.stack([pairs.a_start, pairs.a_length])
     b = np.stack([pairs.b_start, pairs.b_length])
     return np.where(pairs.label, b, a), np.where(pairs.label, a, b)
-
-
-def document_of(corpus, token):
-    return np.searchsorted(corpus.sentence_offsets[corpus.documents[:, 1]], token, side="right")
 
 
 def test_the_label_says_which_segment_comes_first_in_the_text(varied_corpus):
@@ -57,9 +54,9 @@ def test_segments_lie_in_one_document_side_by_side_unless_trimmed(varied_corpus)
     assert (gap[total < 64 - 3] == 0).all()
 
 
-def test_every_token_is_used_once_and_a_last_single_sentence_takes_the_one_before(make_corpus):
+def test_every_token_is_used_once_and_a_last_single_sentence_takes_the_one_before():
     # Sentences of five tokens fill fifty exactly: the 21st of each document is left alone.
-    corpus = make_corpus([[5] * 20, [5] * 21, [5] * 2])
+    corpus = corpus_of([[5] * 20, [5] * 21, [5] * 2])
     (start, length), (next_start, next_length) = in_text_order(plan(corpus, 53, 0.0))
     uses = np.zeros(len(corpus.tokens), int)
     for first, end in zip(start, next_start + next_length, strict=True):
@@ -69,8 +66,8 @@ def test_every_token_is_used_once_and_a_last_single_sentence_takes_the_one_befor
     np.testing.assert_array_equal(uses, 1 + twice)
 
 
-def test_a_chunk_has_two_sentences_though_one_fills_the_length(make_corpus):
-    corpus = make_corpus([[80, 80, 80, 80]])
+def test_a_chunk_has_two_sentences_though_one_fills_the_length():
+    corpus = corpus_of([[80, 80, 80, 80]])
     pairs = plan(corpus, short_seq_prob=0.0)
     assert len(pairs) == 2
     assert (np.sort([pairs.a_start // 80, pairs.b_start // 80], axis=0) % 2 == [[0], [1]]).all()
@@ -83,9 +80,9 @@ def test_documents_of_one_sentence_are_left_out(varied_corpus):
     assert (counts == 1).any()
 
 
-def test_a_corpus_without_two_sentences_in_a_row_is_refused(make_corpus):
+def test_a_corpus_without_two_sentences_in_a_row_is_refused():
     with pytest.raises(InputError, match="no document of the corpus has two sentences"):
-        plan(make_corpus([[10], [20]]))
+        plan(corpus_of([[10], [20]]))
 
 
 def test_a_view_on_some_documents_reads_no_other(varied_corpus):

@@ -14,17 +14,8 @@ from bert_keras.modeling import BertForSequenceClassification
 from bert_keras.tasks import fill_mask, predict
 from bert_keras.tokenization import BertTokenizer
 
-REST = [
-    "pairs",
-    "multi_label",
-    "regression",
-    "several_numbers",
-    "encoder",
-    "sentence_embedding",
-    "next_sentence",
-    "masked_lm",
-    "pretraining",
-]
+REST = ["pairs", "multi_label", "regression", "several_numbers", "encoder",
+        "sentence_embedding", "next_sentence", "masked_lm", "pretraining"]  # fmt: skip
 TEXTS = [*SENTENCES, "fine " * 100]
 CPU = ("/device:CPU:0", "/device:CPU:*")
 

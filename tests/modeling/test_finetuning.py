@@ -143,6 +143,20 @@ def test_span_loss_is_the_mean_of_both_ends_and_never_lies_in_padding(
         assert (weights[batch["attention_mask"] == 0] == 0).all()
 
 
+def test_of_the_span_heads_two_columns_the_first_scores_the_start(
+    config: BertConfig, batch: dict[str, Any]
+) -> None:
+    """As in Google's and in Hugging Face's files, where neither has a name."""
+    model = BertForQuestionAnswering(config)
+    dense, is_real = model.span_head.output_dense, batch["attention_mask"] == 1
+    scores = (model.encoder(batch)["sequence_output"] @ dense.kernel + dense.bias).numpy()
+    outputs = model(batch)
+    for column, name in enumerate(("start_logits", "end_logits")):
+        np.testing.assert_allclose(
+            outputs[name].numpy()[is_real], scores[..., column][is_real], rtol=1e-5, atol=1e-6
+        )
+
+
 def test_span_is_right_only_when_both_ends_are() -> None:
     start = 9.0 * np.eye(4, dtype="float32")[[1, 1, 1]]
     end = 9.0 * np.eye(4, dtype="float32")[[2, 3, 2]]

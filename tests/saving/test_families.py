@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -290,13 +290,11 @@ def test_a_second_family_of_one_model_type_is_refused() -> None:
 
 
 def test_a_weight_that_the_table_has_no_name_for_is_not_dropped_in_silence(
-    theirs: Path, tmp_path: Path
+    theirs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = bert_keras.load(theirs)
     layers = {layer: name for layer, name in NAMES.layers.items() if layer != "classifier/output"}
-    object.__setattr__(TOY, "names", Names(layers, NAMES.ends))
-    try:
-        with pytest.raises(InputError, match="no name for classifier/output/kernel"):
-            bert_keras.save(model, tmp_path / "ours")
-    finally:
-        object.__setattr__(TOY, "names", NAMES)
+    nameless = replace(TOY, names=Names(layers, NAMES.ends))
+    monkeypatch.setitem(family._families, "toy", nameless)
+    with pytest.raises(InputError, match="no name for classifier/output/kernel"):
+        bert_keras.save(model, tmp_path / "ours")

@@ -8,11 +8,12 @@ from tests.tokenization.departures import (
     UNICODE_VERSION,
     departing_code_points,
 )
+from tests.tokenization.original import words_of_original
 
 SURROGATES = range(0xD800, 0xE000)
 
 
-def _departing(words_of_original, cased, code_points):
+def _departing(cased, code_points):
     """The code points that the library treats otherwise, alone or between letters."""
     from tokenizers import pre_tokenizers
 
@@ -30,9 +31,9 @@ def _departing(words_of_original, cased, code_points):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("cased", [False, True])
-def test_the_table_is_exactly_what_departs_over_all_code_points(words_of_original, cased):
+def test_the_table_is_exactly_what_departs_over_all_code_points(cased):
     every = [c for c in range(0x110000) if c not in SURROGATES]
-    found = _departing(words_of_original, cased, every)
+    found = _departing(cased, every)
     table = departing_code_points(cased)
     if unicodedata.unidata_version == UNICODE_VERSION:
         assert found == table
@@ -43,7 +44,7 @@ def test_the_table_is_exactly_what_departs_over_all_code_points(words_of_origina
 
 
 @pytest.mark.parametrize("cased", [False, True])
-def test_the_table_holds_where_it_changes(words_of_original, cased):
+def test_the_table_holds_where_it_changes(cased):
     table = departing_code_points(cased)
     edges = {
         near
@@ -53,9 +54,9 @@ def test_the_table_holds_where_it_changes(words_of_original, cased):
     }
     if unicodedata.unidata_version != UNICODE_VERSION:
         pytest.skip(f"the table was made with Unicode {UNICODE_VERSION}")
-    assert _departing(words_of_original, cased, edges) == set()
+    assert _departing(cased, edges) == set()
     sample = sorted(table)[::97]
-    assert _departing(words_of_original, cased, sample) == set(sample)
+    assert _departing(cased, sample) == set(sample)
 
 
 def test_no_code_point_is_in_the_table_twice():
@@ -63,7 +64,7 @@ def test_no_code_point_is_in_the_table_twice():
     assert len(every) == len(set(every))
 
 
-def test_the_departures_between_characters_are_as_described(words_of_original):
+def test_the_departures_between_characters_are_as_described():
     vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "οδοσ", "οδος", "a", "##a"]
     tokenizer = BertTokenizer(vocab)
     assert tokenizer.tokenize("ΟΔΟΣ") == ["οδοσ"]

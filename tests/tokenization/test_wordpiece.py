@@ -10,6 +10,7 @@ import bert_keras
 from bert_keras.errors import InputError
 from bert_keras.tokenization import Casing, WordPieceTokenizer, learn_vocabulary
 from tests.tokenization.departures import departing_code_points
+from tests.tokenization.original import tokenize_as_original
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 TEXTS = [
@@ -31,7 +32,7 @@ def tokenizer(request):
     return WordPieceTokenizer(learn_vocabulary(TEXTS * 3, 1_200, casing), casing)
 
 
-def _assert_as_original(tokenizer, texts, tokenize_as_original):
+def _assert_as_original(tokenizer, texts):
     lower = tokenizer.casing.do_lower_case
     departing = {chr(c) for c in departing_code_points(cased=not lower)} | {"Σ"}
     compared = 0
@@ -48,16 +49,16 @@ def _random_texts(seed, pool):
     return ["".join(draw.choice(pool, draw.integers(0, 40))) for _ in range(2_000)]
 
 
-def test_pieces_are_the_originals_on_many_scripts(tokenizer, tokenize_as_original):
-    assert _assert_as_original(tokenizer, TEXTS, tokenize_as_original) > 100
+def test_pieces_are_the_originals_on_many_scripts(tokenizer):
+    assert _assert_as_original(tokenizer, TEXTS) > 100
 
 
-def test_pieces_are_the_originals_on_random_strings(tokenizer, tokenize_as_original):
+def test_pieces_are_the_originals_on_random_strings(tokenizer):
     texts = _random_texts(0, sorted({c for text in TEXTS for c in text}))
-    assert _assert_as_original(tokenizer, texts, tokenize_as_original) > 10_000
+    assert _assert_as_original(tokenizer, texts) > 10_000
 
 
-def test_pieces_are_the_originals_on_real_text(shared_data, tokenize_as_original):
+def test_pieces_are_the_originals_on_real_text(shared_data):
     texts = []
     for file in sorted((shared_data / "sotu").glob("*.txt"))[::40]:
         texts += file.read_text(encoding="utf-8").splitlines()
@@ -65,7 +66,7 @@ def test_pieces_are_the_originals_on_real_text(shared_data, tokenize_as_original
         texts += [row[1] for row in list(csv.reader(file))[1:400]]
     for casing in (Casing(), Casing(do_lower_case=False)):
         tokenizer = WordPieceTokenizer(learn_vocabulary(texts, 6_000, casing), casing)
-        assert _assert_as_original(tokenizer, texts, tokenize_as_original) > 80_000
+        assert _assert_as_original(tokenizer, texts) > 80_000
 
 
 def test_encode_sentences_gives_the_ids_of_encode(tokenizer):

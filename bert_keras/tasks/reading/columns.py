@@ -247,9 +247,15 @@ def are_numbers(given: Columns, first: Sequence[str], where: str) -> bool:
     return list(first) != numbers
 
 
-def listed(names: Sequence[str]) -> str:
-    """The names for a message."""
-    return ", ".join(map(repr, names)) or "none"
+def listed(names: Sequence[str], most: int | None = None) -> str:
+    """The names for a message, or only the first of them."""
+    more = f" and {len(names) - most} more" if most and len(names) > most else ""
+    return ", ".join(map(repr, names[:most])) + more or "none"
+
+
+def counted(columns: int) -> str:
+    """A number of columns for a message."""
+    return f"{columns} column{'s' if columns > 1 else ''}"
 
 
 def shortened(names: Sequence[str]) -> str:
@@ -269,10 +275,10 @@ def _named(name: str, names: Sequence[str], source: str) -> str:
     """The column that was given by a name; "" when none was."""
     if not name or name in names:
         return name
-    alike = [other for other in names if _plain(other) == _plain(name)]
-    if len(alike) != 1:
+    similar = [other for other in names if _plain(other) == _plain(name)]
+    if len(similar) != 1:
         raise InputError(f"{source} has no column {name!r}; its columns: {listed(names)}")
-    return alike[0]
+    return similar[0]
 
 
 def _plain(name: str) -> str:

@@ -15,6 +15,7 @@ from bert_keras.tasks.reading.sources import (
     place,
     read_objects,
     replace_bad,
+    string_of,
 )
 
 
@@ -137,14 +138,10 @@ def _text(record: dict[str, Any], name: str, where: str, labelled: bool) -> str:
     value = record.get(name)
     if value is None and name in record and not labelled:
         return ""
-    if not isinstance(value, str):
-        raise InputError(
-            f"{where}: the field {name!r} must be a string. Received: "
-            f"{'nothing' if value is None else type(value).__name__}"
-        )
-    if labelled and not value.strip():
+    text = string_of(value, name, where)
+    if labelled and not text.strip():
         raise InputError(f"{where}: the {name} is empty")
-    return replace_bad(value)
+    return text
 
 
 def _answers(answers: Any, where: str) -> tuple[tuple[str, int], ...]:

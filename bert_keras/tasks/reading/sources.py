@@ -119,6 +119,18 @@ def replace_bad(text: str) -> str:
     return ReadCounts().replace_bad(text)
 
 
+def string_of(value: Any, name: str, where: str) -> str:
+    """The text of a field, with U+FFFD for bytes that are not UTF-8.
+
+    Raises:
+        InputError: When it is not a string.
+    """
+    if not isinstance(value, str):
+        kind = "nothing" if value is None else type(value).__name__
+        raise InputError(f"{where}: the field {name!r} must be a string. Received: {kind}")
+    return replace_bad(value)
+
+
 def read_source_lines(source: str, warn: bool = True) -> Iterator[str]:
     r"""The lines of a file or of standard input, without their ends, ``\n`` or ``\r\n``.
 

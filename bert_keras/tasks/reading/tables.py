@@ -16,6 +16,7 @@ from bert_keras.tasks.reading.columns import (
     WAYS_OUT,
     Columns,
     are_numbers,
+    counted,
     find_columns,
     listed,
     number_columns,
@@ -65,17 +66,17 @@ def csv_rows(source: str) -> Iterator[tuple[int, list[str]]]:
     with open_source(source) as file:
         lines = (_with_marked_returns(line) for line in file)
         first = next(lines, "")
-        said = _SEPARATOR_LINE.fullmatch(first)
-        if said:
+        named = _SEPARATOR_LINE.fullmatch(first)
+        if named:
             number = 1
-            _logger.info("%s: %r separates the cells, as the first line says", source, said[1])
+            _logger.info("%s: %r separates the cells, as the first line says", source, named[1])
         try:
             table = csv.reader(
-                lines if said else chain([first], lines),
-                delimiter=said[1] if said else ",",
+                lines if named else chain([first], lines),
+                delimiter=named[1] if named else ",",
                 strict=True,
             )
-            for number, cells in enumerate(table, 2 if said else 1):
+            for number, cells in enumerate(table, 2 if named else 1):
                 yield number, [cell.replace(_RETURN, "\r") for cell in cells] or [""]
         except csv.Error as error:
             where = row(source, number + 1)
@@ -124,9 +125,7 @@ def read_table(
             )
         names = [str(position + 1) for position in range(len(first))]
         rows = chain(blank, [(number, first)], rows)
-    twice = next((name for name in columns.names if names.count(name) > 1), None)
-    if twice:
-        raise InputError(f"{source} has several columns {twice!r}; rename all but one")
+    _check_unique(source, names, columns)
     # Without a header, the first row's label may be a known name as well: "question".
     is_doubtful = (
         settings.header is None
@@ -140,7 +139,7 @@ def read_table(
             continue  # a blank line; of a table of one column it is a row with an empty cell
         if len(cells) != len(names):
             raise InputError(
-                f"{row(source, number)} has {_counted(len(cells))}, the first row has "
+                f"{row(source, number)} has {counted(len(cells))}, the first row has "
                 f"{len(names)}{_way_out(source, first)}"
             )
         values = dict(zip(names, cells, strict=True))
@@ -151,6 +150,13 @@ def read_table(
                 "says that it is data"
             )
         yield row(source, number, values, id_name), columns, values
+
+
+def _check_unique(source: str, names: Sequence[str], columns: Columns) -> None:
+    """Refuse a name that several columns have, where it is read."""
+    twice = next((name for name in columns.names if names.count(name) > 1), None)
+    if twice:
+        raise InputError(f"{source} has several columns {twice!r}; rename all but one")
 
 
 def _check_separator(source: str, where: str, first: str, settings: TableSettings) -> None:
@@ -183,10 +189,6 @@ def _header(source: str, where: str, names: list[str], settings: TableSettings) 
     if columns is None and (header or given.names or any(name.lower() in LABELS for name in names)):
         return require_columns(names, source, settings)  # refused: no text column is among them
     return columns
-
-
-def _counted(columns: int) -> str:
-    return f"{columns} column{'s' if columns > 1 else ''}"
 
 
 def require_columns(names: Sequence[str], source: str, settings: TableSettings) -> Columns:

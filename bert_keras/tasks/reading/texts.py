@@ -19,9 +19,9 @@ from bert_keras.tasks.reading.sources import (
     is_tfds,
     read_objects,
     read_source_lines,
-    replace_bad,
     row,
     shown_name,
+    string_of,
     suffix_of,
 )
 from bert_keras.tasks.reading.tables import (
@@ -124,7 +124,10 @@ def _collect(
                 raise InputError(
                     f"{where} has no field {name!r}; its fields: {listed(list(values))}"
                 )
-        text, *pair = (_text(values[name], name, where) for name in columns.texts)
+        text, *pair = (
+            "" if values[name] is None else string_of(values[name], name, where)
+            for name in columns.texts
+        )
         cell = columns.label_of(values) if labels or columns.are_numbers else None
         if labels and labels.ignores(cell):
             ignored += 1
@@ -198,13 +201,3 @@ def _json_rows(source: str, settings: TableSettings) -> Iterator[Row]:
     for where, values in read_objects(source, "with a text and a label"):
         columns = columns or require_columns(list(values), where, settings)
         yield where, columns, values
-
-
-def _text(value: Any, column: str, where: str) -> str:
-    if value is None:  # JSON's null
-        return ""
-    if not isinstance(value, str):
-        raise InputError(
-            f"{where}: the field {column!r} must be a string. Received: {type(value).__name__}"
-        )
-    return replace_bad(value)

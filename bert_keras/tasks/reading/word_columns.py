@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from bert_keras.errors import InputError
+from bert_keras.tasks.reading.columns import counted
 from bert_keras.tasks.reading.sources import row
 from bert_keras.tasks.schemes import OUTSIDE, is_typed
 
@@ -66,7 +67,7 @@ class ColumnFinder:
             for number, cells in sentence:
                 if len(cells) != self.width:
                     raise InputError(
-                        f"{row(self.source, number)} has {_counted(len(cells))}, the first row has "
+                        f"{row(self.source, number)} has {counted(len(cells))}, the first row has "
                         f"{self.width}. Received: {' '.join(cells)!r:.80}"
                     )
 
@@ -189,7 +190,3 @@ class ColumnFinder:
 def _is_run(numbers: Sequence[int]) -> bool:
     """Tell whether each number is one more than the one before."""
     return all(after - before == 1 for before, after in pairwise(numbers))
-
-
-def _counted(columns: int) -> str:
-    return f"{columns} column{'s' if columns > 1 else ''}"

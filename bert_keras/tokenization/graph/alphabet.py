@@ -64,6 +64,10 @@ class Alphabet:
 
     Attributes:
         forms: What becomes of the code points that do not stay as they are.
+        pieces: The word pieces in these characters. One that no text can match keeps its id under
+            a name that is never found.
+        widths: The characters of each piece, int32 [V].
+        begins: Whether each piece begins a word, bool [V].
     """
 
     def __init__(self, vocab: Sequence[str], casing: Casing) -> None:
@@ -82,6 +86,11 @@ class Alphabet:
         for code in np.flatnonzero(stays & differs).tolist():
             forms[code] = ((chr(code), int(kinds[code])),)
         self.forms = self._spelled(forms)
+        pieces = map(self._piece, vocab)
+        self.pieces = [f"[{n}]" if piece is None else piece for n, piece in enumerate(pieces)]
+        bodies = [piece.removeprefix(CONTINUATION) for piece in self.pieces]
+        self.widths = np.array([len(body) for body in bodies], np.int32)
+        self.begins = np.array([b == p for b, p in zip(bodies, self.pieces, strict=True)])
 
     def _spelled(self, forms: dict[int, _Form]) -> dict[int, str]:
         spelled = {form: "".join(self._spell(*pair) for pair in form) for form in {*forms.values()}}
@@ -110,7 +119,7 @@ class Alphabet:
             self._stand_ins[character] = chr(next(self._free))
         return self._stand_ins[character]
 
-    def piece(self, piece: str) -> str | None:
+    def _piece(self, piece: str) -> str | None:
         """A word piece of the vocabulary in these characters; None where no text can match it."""
         if piece in SPECIAL_STAND_INS:
             return SPECIAL_STAND_INS[piece] + _END_STAND_IN

@@ -84,14 +84,10 @@ class PhoneTokenizer(tf.Module):
         # Here no text holds stand-ins for special tokens: they are deleted as in the host's rules.
         deleted = {ord(c): "" for c in (*SPECIAL_STAND_INS.values(), END)}
         self._normal = _buffer(build_charsmap(alphabet.forms | deleted, ill_formed=""))
-        pieces = [alphabet.piece(piece) for piece in vocab]
-        spelled = [f"[{n}]" if piece is None else piece for n, piece in enumerate(pieces)]
         self._wordpiece = _wordpiece_model(
-            spelled, spelled[self._unknown], _MAX_BYTES_PER_WORD, splits=True
+            alphabet.pieces, alphabet.pieces[self._unknown], _MAX_BYTES_PER_WORD, splits=True
         )
-        bodies = [piece.removeprefix(CONTINUATION) for piece in spelled]
-        self._widths = np.array([len(body) for body in bodies], np.int32)
-        self._begins = np.array([b == p for b, p in zip(bodies, spelled, strict=True)], np.int32)
+        self._widths, self._begins = alphabet.widths, alphabet.begins.astype(np.int32)
         self._marked = _buffer(one_byte_each(but=_SPECIAL_LETTERS))
         found = [*SPECIAL_TOKENS, *_SPECIAL_LETTERS, "x"]
         both = [form for piece in found for form in (piece, CONTINUATION + piece)]

@@ -61,15 +61,10 @@ class PieceGraph(tf.Module):
         self._order = MarkOrder(casing)
         careful = filter(None, (_SPECIAL_TOKEN, f"[{_STAND_INS}{END}]", self._order.pattern))
         self._careful = rf"\C*(?:{'|'.join(careful)})\C*"
-        pieces = [alphabet.piece(piece) for piece in vocab]
-        # What no text matches keeps its id under a name that the model never finds.
-        spelled = [f"[{n}]" if piece is None else piece for n, piece in enumerate(pieces)]
         self._unknown = list(vocab).index(UNK)
-        model, self._longer = _wordpiece_models(spelled, spelled[self._unknown])
+        model, self._longer = _wordpiece_models(alphabet.pieces, alphabet.pieces[self._unknown])
         self._wordpiece = _buffer(model)
-        bodies = [piece.removeprefix(CONTINUATION) for piece in spelled]
-        self._widths = tf.constant([len(body) for body in bodies], tf.int32)
-        self._begins = tf.constant([b == p for b, p in zip(bodies, spelled, strict=True)])
+        self._widths, self._begins = tf.constant(alphabet.widths), tf.constant(alphabet.begins)
 
     def pieces(self, texts: tf.Tensor) -> Pieces:
         """The pieces of texts, string [N]."""

@@ -14,6 +14,7 @@ from bert_keras.errors import InputError
 from bert_keras.tokenization import BertTokenizer, Casing, learn_vocabulary
 from bert_keras.tokenization.graph.phone import PhoneTokenizer, unordered_marks
 from bert_keras.tokenization.graph.rules import LETTER, host_kinds, kept_marks
+from tests.tokenization.graph.pairs import hostile_texts, pair_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter")
 
@@ -67,7 +68,7 @@ def _runner(phone, specs):
 
 
 @pytest.fixture(scope="module")
-def phone_of(pair_of):
+def phone_of():
     known = {}
 
     def get(casing="uncased", max_length=48, vocab=None, truncation="head"):
@@ -82,7 +83,7 @@ def phone_of(pair_of):
 
 
 @pytest.fixture(scope="module")
-def plain_vocabulary(pair_of):
+def plain_vocabulary():
     """The hostile vocabulary with one of the marks that stay in a text, not several."""
     host = pair_of("uncased").host
     marks = set(map(chr, kept_marks(Casing()))) - {"\u302e"}
@@ -100,9 +101,7 @@ def in_order(text):
 @pytest.mark.parametrize(
     "truncation", [pytest.param("tail", marks=pytest.mark.system), "head_tail"]
 )
-def test_the_kept_part_of_long_texts_is_the_hosts(
-    phone_of, plain_vocabulary, hostile_texts, truncation
-):
+def test_the_kept_part_of_long_texts_is_the_hosts(phone_of, plain_vocabulary, truncation):
     phone = phone_of(max_length=12, vocab=plain_vocabulary, truncation=truncation)
     texts = list(hostile_texts(14, 150))
     assert sum(phone.assert_equal(t, with_offsets=in_order(t)) for t in texts) > 900
@@ -111,9 +110,7 @@ def test_the_kept_part_of_long_texts_is_the_hosts(
 
 
 @pytest.mark.parametrize("casing", ["uncased", pytest.param("cased", marks=pytest.mark.system)])
-def test_ids_and_places_are_the_hosts_on_hostile_strings(
-    phone_of, plain_vocabulary, hostile_texts, casing
-):
+def test_ids_and_places_are_the_hosts_on_hostile_strings(phone_of, plain_vocabulary, casing):
     phone = phone_of(casing, vocab=plain_vocabulary)
     texts = list(hostile_texts(11, 400))
     assert sum(phone.assert_equal(t, with_offsets=in_order(t)) for t in texts) > 3_000
@@ -124,9 +121,7 @@ def test_ids_and_places_are_the_hosts_on_hostile_strings(
 @pytest.mark.slow
 @pytest.mark.parametrize("casing", ["uncased", "cased", "uncased with accents, Chinese whole",
                                     "cased without accents"])  # fmt: skip
-def test_ids_are_the_hosts_on_5_000_hostile_strings(
-    phone_of, plain_vocabulary, hostile_texts, casing
-):
+def test_ids_are_the_hosts_on_5_000_hostile_strings(phone_of, plain_vocabulary, casing):
     phone = phone_of(casing, vocab=plain_vocabulary)
     texts = list(hostile_texts(12, 5_000))
     assert sum(phone.assert_equal(t, with_offsets=in_order(t)) for t in texts) > 30_000

@@ -3,6 +3,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from tests.tokenization.graph.pairs import pair_of
+
 TEXTS = ["The unaffable [MASK]", "é" * 101 + " 世界", "a\U0001d16d\U0001d165e", "", "\ufffd"]
 # What is used of tensorflow-text: in its target ops_lib (tensorflow_text/BUILD), which TF Serving
 # links (SUPPORTED_TENSORFLOW_OPS in tensorflow_serving/model_servers/BUILD).
@@ -29,7 +31,7 @@ class _Module(tf.Module):
 
 
 @pytest.fixture(scope="module")
-def saved(pair_of, tmp_path_factory):
+def saved(tmp_path_factory):
     path = tmp_path_factory.mktemp("saved") / "1"
     module = _Module(pair_of().graph)
     signatures = {"tokenize": module.tokenize, "tokenize_pair": module.tokenize_pair}
@@ -43,7 +45,7 @@ def _assert_equal(found, expected):
         np.testing.assert_array_equal(found[name], values.numpy(), err_msg=name)
 
 
-def test_a_saved_tokenizer_gives_the_same(saved, pair_of):
+def test_a_saved_tokenizer_gives_the_same(saved):
     loaded = tf.saved_model.load(saved).signatures
     texts = tf.constant(TEXTS)
     _assert_equal(loaded["tokenize"](text=texts), pair_of().single_offsets(texts))
@@ -53,7 +55,7 @@ def test_a_saved_tokenizer_gives_the_same(saved, pair_of):
     )
 
 
-def test_the_graph_loader_of_serving_gives_the_same(saved, pair_of):
+def test_the_graph_loader_of_serving_gives_the_same(saved):
     columns = (TEXTS, [])
     expected = [pair_of().single_offsets(tf.constant(texts, tf.string)) for texts in columns]
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -76,7 +78,7 @@ def test_only_two_operations_are_not_tensorflows_own(saved):
     assert {name for name in used if not hasattr(tf.raw_ops, name)} == TEXT_OPERATIONS
 
 
-def test_the_tables_are_stored_once(saved, pair_of):
+def test_the_tables_are_stored_once(saved):
     pieces = pair_of().graph._pieces
     tables = len(pieces._wordpiece.numpy()) + len(pieces._normal._model.numpy())
     assert (saved / "saved_model.pb").stat().st_size < 2 * tables + 500_000

@@ -10,6 +10,7 @@ import tensorflow as tf
 from bert_keras.errors import InputError
 from bert_keras.tokenization import learn_vocabulary
 from bert_keras.tokenization.graph import GraphTokenizer
+from tests.tokenization.graph.pairs import hostile_texts, pair_of
 
 SOME_CASINGS = ["uncased", "cased", "uncased with accents, Chinese whole"]
 ALL_CASINGS = [
@@ -45,7 +46,7 @@ def _batches(texts, size):
         pytest.param(SOME_CASINGS[2], marks=pytest.mark.system),
     ],
 )
-def test_ids_and_offsets_are_the_hosts_on_hostile_strings(pair_of, hostile_texts, casing):
+def test_ids_and_offsets_are_the_hosts_on_hostile_strings(casing):
     texts = list(hostile_texts(1, 600))
     assert _compare(pair_of(casing), texts, with_offsets=True) > 5_000
     assert _compare(pair_of(casing), texts) > 5_000
@@ -54,7 +55,7 @@ def test_ids_and_offsets_are_the_hosts_on_hostile_strings(pair_of, hostile_texts
 @pytest.mark.parametrize(
     "truncation", [pytest.param("tail", marks=pytest.mark.system), "head_tail"]
 )
-def test_the_kept_part_of_long_texts_is_the_hosts(pair_of, hostile_texts, truncation):
+def test_the_kept_part_of_long_texts_is_the_hosts(truncation):
     pair = pair_of(max_length=12, truncation=truncation)
     texts = list(hostile_texts(4, 300))
     assert _compare(pair, texts, with_offsets=True) > 2_000
@@ -64,20 +65,20 @@ def test_the_kept_part_of_long_texts_is_the_hosts(pair_of, hostile_texts, trunca
 
 @pytest.mark.slow
 @pytest.mark.parametrize("casing", ALL_CASINGS)
-def test_ids_are_the_hosts_on_100_000_hostile_strings(pair_of, hostile_texts, casing):
+def test_ids_are_the_hosts_on_100_000_hostile_strings(casing):
     assert _compare(pair_of(casing), list(hostile_texts(2, 100_000))) > 1_000_000
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("casing", ALL_CASINGS)
-def test_offsets_are_the_hosts_on_many_hostile_strings(pair_of, hostile_texts, casing):
+def test_offsets_are_the_hosts_on_many_hostile_strings(casing):
     texts = list(hostile_texts(3, 20_000))
     assert _compare(pair_of(casing), texts, with_offsets=True) > 200_000
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("casing", ALL_CASINGS)
-def test_ids_are_the_hosts_on_every_code_point(pair_of, casing):
+def test_ids_are_the_hosts_on_every_code_point(casing):
     code_points = [chr(c).encode() for c in chain(range(0xD800), range(0xE000, 0x110000))]
     texts = [b"a%b%b " % (c, c) + c + b" " + c + b"e" for c in code_points]
     pair = pair_of(casing)
@@ -85,13 +86,13 @@ def test_ids_are_the_hosts_on_every_code_point(pair_of, casing):
 
 
 @pytest.mark.parametrize("casing", SOME_CASINGS)
-def test_ids_are_the_hosts_on_code_points_of_every_block(pair_of, casing):
+def test_ids_are_the_hosts_on_code_points_of_every_block(casing):
     code_points = [c for c in range(0, 0x110000, 137) if not 0xD800 <= c < 0xE000]
     pair_of(casing).assert_equal([f"a{chr(c)}e {chr(c)} {chr(c)}e".encode() for c in code_points])
 
 
 @pytest.mark.parametrize("casing", ["uncased", pytest.param("cased", marks=pytest.mark.system)])
-def test_marks_that_stay_are_put_in_order(pair_of, casing):
+def test_marks_that_stay_are_put_in_order(casing):
     marks = (
         "\u1b44\U0001d165\U0001d16d\u302e\u08d4\U0001e94a\u0301\u0345\u0344\x01\ue000\u200d\u0903"
     )
@@ -100,7 +101,7 @@ def test_marks_that_stay_are_put_in_order(pair_of, casing):
     pair_of(casing, 200).assert_equal(texts, with_offsets=True)
 
 
-def test_lengths_of_words_are_counted_in_characters(pair_of):
+def test_lengths_of_words_are_counted_in_characters():
     letters = ["a", "é", "ß", "世", "𝒜", "ж", "\u302e", "E\u0301"]
     texts = [
         " ".join([letter * n, "in", letter * m]).encode()
@@ -114,13 +115,13 @@ def test_lengths_of_words_are_counted_in_characters(pair_of):
 @pytest.mark.parametrize(
     "max_length", [pytest.param(n, marks=pytest.mark.system) for n in (3, 4, 7)] + [8]
 )
-def test_pairs_are_cut_as_the_host_cuts_them(pair_of, max_length):
+def test_pairs_are_cut_as_the_host_cuts_them(max_length):
     firsts, seconds = zip(*((i, j) for i in range(10) for j in range(10)), strict=True)
     columns = [[b"a " * n for n in column] for column in (firsts, seconds)]
     pair_of(max_length=max_length).assert_equal(*columns, with_offsets=True)
 
 
-def test_word_ids_number_the_words_of_each_text(pair_of):
+def test_word_ids_number_the_words_of_each_text():
     pair = pair_of()
     texts = ["unaffable ables, de世界t", "", "in-tens 𝒜ab"]
     found = pair.pair_offsets(tf.constant(texts), tf.constant(texts[::-1]))
@@ -133,7 +134,7 @@ def test_word_ids_number_the_words_of_each_text(pair_of):
     assert special["word_ids"].numpy().tolist() == [[-1, 0, 1, 2, 3, -1]]
 
 
-def test_an_empty_batch_and_empty_strings_have_answers(pair_of):
+def test_an_empty_batch_and_empty_strings_have_answers():
     pair = pair_of()
     for with_offsets in (False, True):
         assert pair.assert_equal([], with_offsets=with_offsets) == 0
@@ -153,14 +154,14 @@ def test_an_empty_batch_and_empty_strings_have_answers(pair_of):
         pytest.param(b"[MASK]" * 9**5, id="special tokens"),
     ],
 )
-def test_a_megabyte_has_an_answer(pair_of, text):
+def test_a_megabyte_has_an_answer(text):
     pair = pair_of()
     pair.assert_equal([b"a", text, b"the"])
     pair.assert_equal([text, b"a"], [b"the", text])
 
 
 @pytest.mark.parametrize("max_length", [pytest.param(7, marks=pytest.mark.system), 8])
-def test_long_texts_are_cut_only_where_it_changes_nothing(pair_of, hostile_texts, max_length):
+def test_long_texts_are_cut_only_where_it_changes_nothing(max_length):
     # 16 bytes for each of max_length + 105 pieces is where texts are cut: all sorts of words there.
     pair = pair_of(max_length=max_length)
     edge = 16 * (max_length + 105)
@@ -178,7 +179,7 @@ def test_long_texts_are_cut_only_where_it_changes_nothing(pair_of, hostile_texts
     pair.assert_equal(texts[::9], shuffled[::9], with_offsets=True)
 
 
-def test_lengths_without_room_are_refused(pair_of):
+def test_lengths_without_room_are_refused():
     host = pair_of().host
     with pytest.raises(InputError, match="at least 2"):
         GraphTokenizer(host, 1)
@@ -206,7 +207,7 @@ def _real_texts(shared_data):
     return texts
 
 
-def _compare_real(pair_of, casing, texts, sample):
+def _compare_real(casing, texts, sample):
     host = pair_of(casing).host
     vocab = learn_vocabulary(sample, 6_000, host.casing)
     pair = pair_of(casing, 128, vocab)
@@ -214,16 +215,16 @@ def _compare_real(pair_of, casing, texts, sample):
     return _compare(pair, data) + _compare(pair, data[::7], with_offsets=True)
 
 
-def test_ids_are_the_hosts_on_some_real_text(pair_of, shared_data):
+def test_ids_are_the_hosts_on_some_real_text(shared_data):
     texts = _real_texts(shared_data)[::200]
-    assert _compare_real(pair_of, "uncased", texts, texts[::2]) > 10_000
+    assert _compare_real("uncased", texts, texts[::2]) > 10_000
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("casing", ALL_CASINGS)
-def test_ids_are_the_hosts_on_all_real_text(pair_of, shared_data, casing):
+def test_ids_are_the_hosts_on_all_real_text(shared_data, casing):
     texts = _real_texts(shared_data)
-    assert _compare_real(pair_of, casing, texts, texts[::20]) > 2_000_000
+    assert _compare_real(casing, texts, texts[::20]) > 2_000_000
 
 
 def test_tokenization_alone_does_not_import_tensorflow():

@@ -1,9 +1,9 @@
 """Strings that find what is wrong with a tokenizer, and the tokenizers to compare."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 
-import pytest
 import tensorflow as tf
 
 from bert_keras.tokenization import SPECIAL_TOKENS, BertTokenizer, Casing
@@ -60,7 +60,7 @@ _ILL_FORMED = (
 )
 
 
-def _hostile_texts(seed: int, count: int) -> Iterator[bytes]:
+def hostile_texts(seed: int, count: int) -> Iterator[bytes]:
     """Strings of every script, of what is between them, and of bytes that are not UTF-8."""
     draw = random.Random(seed)
     ranges = [range(0x250), range(0x250, 0xD800), range(0xE000, 0x20000), range(0xE000, 0x110000)]
@@ -142,26 +142,16 @@ class Pair:
                 assert characters == found[f"character_{end}"][row, n], sent
 
 
-@pytest.fixture(scope="session")
-def pair_of() -> Callable[..., Pair]:
+@cache
+def _pair(casing: str, max_length: int, vocab: tuple[str, ...], truncation: str) -> Pair:
+    return Pair(CASINGS[casing], max_length, list(vocab), truncation)
+
+
+def pair_of(
+    casing: str = "uncased",
+    max_length: int = 48,
+    vocab: Sequence[str] = VOCABULARY,
+    truncation: str = "head",
+) -> Pair:
     """Tokenizers by casing, length and vocabulary, each built once."""
-    known: dict[tuple, Pair] = {}
-
-    def get(
-        casing: str = "uncased",
-        max_length: int = 48,
-        vocab: list[str] = VOCABULARY,
-        truncation: str = "head",
-    ) -> Pair:
-        key = (casing, max_length, tuple(vocab), truncation)
-        if key not in known:
-            known[key] = Pair(CASINGS[casing], max_length, vocab, truncation)
-        return known[key]
-
-    return get
-
-
-@pytest.fixture(scope="session")
-def hostile_texts() -> Callable[[int, int], Iterator[bytes]]:
-    """Strings by seed and number."""
-    return _hostile_texts
+    return _pair(casing, max_length, tuple(vocab), truncation)

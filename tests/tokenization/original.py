@@ -1,9 +1,6 @@
 """The original's rules, said again in plain Python: what the tokenizer is compared with."""
 
 import unicodedata
-from collections.abc import Callable
-
-import pytest
 
 # The blocks that google-research/bert calls Chinese characters.
 _IDEOGRAPHS = (
@@ -34,7 +31,7 @@ def _is_punctuation(character: str) -> bool:
     return ascii_symbol or unicodedata.category(character).startswith("P")
 
 
-def original_words(text: str, do_lower_case: bool) -> list[str]:
+def words_of_original(text: str, do_lower_case: bool) -> list[str]:
     """What BasicTokenizer makes of a text."""
     words: list[str] = []
     for word in "".join(map(_cleaned, text)).split():
@@ -60,16 +57,8 @@ def original_pieces(word: str, vocabulary: set[str], limit: int = 100) -> list[s
     return pieces or ["[UNK]"]
 
 
-@pytest.fixture(scope="session")
-def words_of_original() -> Callable[[str, bool], list[str]]:
-    return original_words
-
-
-@pytest.fixture(scope="session")
-def tokenize_as_original() -> Callable[[str, list[str], bool], list[str]]:
-    def tokenize(text: str, vocabulary: list[str], do_lower_case: bool) -> list[str]:
-        known = set(vocabulary)
-        words = original_words(text, do_lower_case)
-        return [piece for word in words for piece in original_pieces(word, known)]
-
-    return tokenize
+def tokenize_as_original(text: str, vocabulary: list[str], do_lower_case: bool) -> list[str]:
+    """What FullTokenizer makes of a text."""
+    known = set(vocabulary)
+    words = words_of_original(text, do_lower_case)
+    return [piece for word in words for piece in original_pieces(word, known)]
