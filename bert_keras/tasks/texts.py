@@ -10,7 +10,8 @@ import numpy as np
 from bert_keras.config.checks import at_least, one_of, require
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSequenceClassification
-from bert_keras.modeling.model import BertModel, SupervisedModel
+from bert_keras.modeling.model import BertModel
+from bert_keras.modeling.supervised import SupervisedModel
 from bert_keras.tasks.answering import AnsweringTask, Outputs
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import LABEL_SEPARATOR, LabelRules, TextExample, read_text_examples

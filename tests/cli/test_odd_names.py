@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 from tests.support.commands import finetune, pretrain, write_inputs
 
 PRETRAIN = """

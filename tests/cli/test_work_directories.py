@@ -155,7 +155,7 @@ def test_a_run_goes_on_when_its_base_has_moved_or_is_gone(
         shutil.rmtree(base)
         model = base
     run(*finetune(made, interrupted, model))
-    said = f"{base} is gone; the run in {interrupted} goes on from its own checkpoint"
+    said = f"{base} is gone; the run in {interrupted} resumes from its own checkpoint"
     assert (said in capsys.readouterr().err) == (fate == "deleted")
     last = "checkpoints/step-000000006.safetensors"
     assert_same_arrays(interrupted / last, made / "tuned" / last)
@@ -229,7 +229,7 @@ def test_a_run_whose_checkpoints_are_all_damaged_stops_and_keeps_its_log(made, t
     before = content(workdir)
     for _ in range(2):
         line = refused(capsys, *pretrain(made, workdir))
-        assert f"all checkpoints in {workdir / 'checkpoints'} are damaged; to begin anew" in line
+        assert f"all checkpoints in {workdir / 'checkpoints'} are damaged; to start again" in line
     assert content(workdir) == before
 
 

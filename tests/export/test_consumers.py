@@ -126,6 +126,7 @@ def test_a_c_program_gets_the_answers_of_predict(ask_c, expected):
     np.testing.assert_allclose(rows, expected, atol=1e-5)
 
 
+@pytest.mark.system
 def test_a_wrong_rank_or_type_is_an_error_after_which_it_goes_on(ask_c, expected):
     """Session::Run checks no shapes: in C nothing stands between a client and the graph."""
     rank, dtype, empty, text = ask_c(

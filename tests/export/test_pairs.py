@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bert_keras import load
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 from bert_keras.config.export import SavedModelConfig, TFLiteConfig
 from bert_keras.errors import InputError
 from bert_keras.export import export_saved_model, export_tflite

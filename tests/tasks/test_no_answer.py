@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import bert_keras
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 from bert_keras.config import (
     FinetuneConfig,
     FinetuneOptimizerConfig,

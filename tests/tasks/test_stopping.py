@@ -150,6 +150,6 @@ def test_the_command_itself_stops_in_its_evaluation(encoder_path, data, undistur
     code, errors = run.stop(signal.SIGTERM, at_step=STEP, delay=0.5)
     assert code == 128 + signal.SIGTERM, errors
     assert errors.splitlines()[-1] == (
-        f"bert-keras: interrupted at step {STEP}; the same command goes on from there"
+        f"bert-keras: interrupted at step {STEP}; the same command resumes the run"
     )
     assert not [line for line in read_metrics(run.workdir) if line["split"] == "eval"]

@@ -14,12 +14,12 @@ from bert_keras.config import (
     TaskDataConfig,
 )
 from bert_keras.errors import InputError
+from bert_keras.objectives import TrainStep
 from bert_keras.optimizers import AdamW
 from bert_keras.tasks import Classification, Regression, evaluate, finetune, predict
 from bert_keras.tasks.reading import TextExample
 from bert_keras.tasks.summary import summarize
 from bert_keras.training import read_metrics
-from bert_keras.training.steps import TrainStep
 
 LABELS = ("bad", "good")
 

@@ -10,9 +10,9 @@ import pytest
 from bert_keras.cli.progress import PretrainingProgress
 from bert_keras.corpus import prepare_corpus
 from bert_keras.errors import InputError, Interrupted
+from bert_keras.objectives import make_eval_step
 from bert_keras.training import pretrain, trainer
 from bert_keras.training.metrics import read_metrics
-from bert_keras.training.steps import make_eval_step
 from bert_keras.training.workdir import locked
 from tests.training.line import At, Kill, kill
 
@@ -164,6 +164,7 @@ def test_the_same_texts_prepared_from_another_folder_are_the_same_data(
     assert pretrain(recipe, finished, tmp_path / "corpus") == finished / "model"
 
 
+@pytest.mark.system
 def test_a_work_directory_of_another_text_from_the_same_folder_is_refused(
     recipe, corpus_path, tmp_path
 ):

@@ -141,7 +141,7 @@ def test_somebodys_recipe_in_the_folder_stays_and_the_mark_has_the_config(tmp_pa
     for _ in range(2):
         take(tmp_path, run_config())
     assert (tmp_path / "config.toml").read_text() == recipe
-    assert "is not written by the run, and stays" in caplog.text
+    assert "was not written by the run, and stays" in caplog.text
     assert read_mark(tmp_path).config == to_tables(run_config())
 
 
