@@ -132,7 +132,7 @@ class BertForSentenceEmbedding(BertModel):
 
     def embed(
         self,
-        texts: Sequence[str],
+        texts: str | Sequence[str],
         batch_size: int = 32,
         *,
         prompt_name: str | None = None,
@@ -141,18 +141,21 @@ class BertForSentenceEmbedding(BertModel):
         """The vectors of texts.
 
         Args:
-            texts: Any number of texts; longer ones are cut to ``max_length``.
+            texts: One text or any number; longer ones are cut to ``max_length``.
             batch_size: How many are computed at once; texts of like length go together.
             prompt_name: The one of ``prompts`` to put before every text; ``None`` for
                 ``default_prompt_name``.
             prompt: The prompt itself; ``""`` for none.
 
         Returns:
-            float32 [number of texts, H], in the order of the texts.
+            float32 [number of texts, H], in the order of the texts; of one text [H].
 
         Raises:
             InputError: When the model has no tokenizer or no such prompt, or both kinds are given.
         """
+        if isinstance(texts, str):
+            one = self.embed([texts], batch_size, prompt_name=prompt_name, prompt=prompt)
+            return one[0]
         tokenizer = self.tokenizer_or()
         if prompt is not None and prompt_name is not None:
             raise InputError("give a prompt or a prompt_name, not both")

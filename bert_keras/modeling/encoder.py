@@ -13,6 +13,7 @@ import tensorflow as tf
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.heads import Pooler
+from bert_keras.modeling.inputs import read_sequences
 from bert_keras.modeling.layers import BertEmbeddings, BertLayer, FeedForward
 from bert_keras.modeling.layout import Layout, Mask, lookup, packed_layout, padded_layout
 from bert_keras.modeling.model import BertModel
@@ -183,7 +184,8 @@ class BertEncoder(BertModel):
 
     Called with the batch's dictionary: ``input_ids`` int32 [B, L], and where they are given
     ``attention_mask`` (default: no padding) and ``token_type_ids`` (default: all sentence A), both
-    int32 [B, L]. Other keys are ignored.
+    int32 [B, L]. In place of ``input_ids`` it may have ``inputs_embeds``, float32 [B, L, H], which
+    stand for the words' rows of the embedding table. Other keys are ignored.
 
     Returns a dictionary of ``sequence_output`` [B, L, H] and, with a pooler, ``pooled_output``
     [B, H] in the compute dtype. ``collect`` adds ``"hidden_states"``, a tuple of the outputs
@@ -258,25 +260,14 @@ class BertEncoder(BertModel):
             collect: See the class.
 
         Raises:
-            ValueError: When the batch is longer than ``max_position_embeddings``.
-            InputError: When ``collect`` has another name.
+            InputError: When ``collect`` has another name, or the batch is longer than
+                ``max_position_embeddings`` or has neither ids nor embeddings, or both.
         """
         if unknown := ", ".join(sorted(set(collect) - set(COLLECTED))):
             raise InputError(f"collect must be of {', '.join(COLLECTED)}. Received: {unknown}")
-        input_ids = tf.cast(inputs["input_ids"], tf.int32)
-        length, most = input_ids.shape[1], self.config.max_position_embeddings
-        if length is not None and length > most:
-            raise ValueError(
-                f"a sequence must not exceed max_position_embeddings ({most}). Received: "
-                f"input_ids of shape {tuple(input_ids.shape)}; truncate the text"
-            )
-        mask = inputs.get("attention_mask")
-        mask = tf.ones_like(input_ids) if mask is None else tf.cast(mask, tf.int32)
-        types = inputs.get("token_type_ids")
-        types = tf.zeros_like(input_ids) if types is None else tf.cast(types, tf.int32)
-
+        words, mask, types = read_sequences(inputs, self.config.max_position_embeddings)
         layout = packed_layout(mask) if self.packed else padded_layout(mask)
-        tokens = self.embeddings(input_ids, types, layout, dropout_seed)
+        tokens = self.embeddings(words, types, layout, dropout_seed)
         has_weights = "attentions" in collect
         states, attentions = [tokens], list[tf.Tensor]()
         for layer in self.transformer_layers:

@@ -22,6 +22,7 @@ from bert_keras.objectives import (
     SpanCrossEntropy,
     SquaredError,
     SupervisedObjective,
+    sequence_length,
 )
 
 PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
@@ -157,9 +158,9 @@ class BertForSequenceClassification(_LabellingModel):
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
         """The logits of the texts or pairs."""
-        shape = tf.shape(inputs["input_ids"])
-        has_windows = inputs["input_ids"].shape.rank == 3
+        has_windows = "input_ids" in inputs and inputs["input_ids"].shape.rank == 3
         if has_windows:
+            shape = tf.shape(inputs["input_ids"])
             inputs = {name: _merge_windows(inputs[name]) for name in SEQUENCES if name in inputs}
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
@@ -262,7 +263,7 @@ class BertForQuestionAnswering(HeadedModel):
         """The positions by output; -100 where either lies outside the sequence."""
         targets = super().targets(batch)
         positions = {name: tf.cast(each, tf.int32) for name, each in targets.items()}
-        length = tf.shape(batch["input_ids"])[1]
+        length = sequence_length(batch)
         is_inside = [(each >= 0) & (each < length) for each in positions.values()]
         is_inside = is_inside[0] & is_inside[1]
         return {name: tf.where(is_inside, each, IGNORED_LABEL) for name, each in positions.items()}

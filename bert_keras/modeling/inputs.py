@@ -66,6 +66,42 @@ def as_batch(inputs: Any, vocab_size: int) -> Batch:
     return dict(inputs)
 
 
+def read_sequences(inputs: Batch, most: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The words, the attention mask and the token types of a batch, the latter int32 [B, L].
+
+    Args:
+        inputs: The batch.
+        most: The positions that there are.
+
+    Returns:
+        The words as ids, int32 [B, L], or as ``inputs_embeds``, float32 [B, L, H].
+
+    Raises:
+        InputError: When there is neither of them or both, or a sequence is too long.
+    """
+    if ("input_ids" in inputs) == ("inputs_embeds" in inputs):
+        raise InputError(
+            "a batch has input_ids, or inputs_embeds in their place. Received: "
+            f"{', '.join(inputs) or 'an empty one'}"
+        )
+    if "input_ids" in inputs:
+        name, words = "input_ids", tf.cast(inputs["input_ids"], tf.int32)
+        shaped = words
+    else:
+        name, words = "inputs_embeds", tf.cast(inputs["inputs_embeds"], tf.float32)
+        shaped = words[:, :, 0]
+    length = shaped.shape[1]
+    if length is not None and length > most:
+        raise InputError(
+            f"a sequence must not exceed max_position_embeddings ({most}). Received: "
+            f"{name} of shape {tuple(words.shape)}; truncate the text"
+        )
+    mask, types = (inputs.get(name) for name in SEQUENCES[1:])
+    mask = tf.ones_like(shaped, tf.int32) if mask is None else tf.cast(mask, tf.int32)
+    types = tf.zeros_like(shaped, tf.int32) if types is None else tf.cast(types, tf.int32)
+    return words, mask, types
+
+
 def check_range(name: str, values: Any, count: int, ignored: int | None = None) -> None:
     """Raise for a number that is not from 0 to ``count`` - 1, where the numbers are known.
 

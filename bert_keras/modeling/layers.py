@@ -172,7 +172,7 @@ class BertEmbeddings(BertLayer):
 
     def call(
         self,
-        input_ids: tf.Tensor,
+        words: tf.Tensor,
         token_type_ids: tf.Tensor,
         layout: Layout,
         dropout_seed: tf.Tensor | None = None,
@@ -180,7 +180,7 @@ class BertEmbeddings(BertLayer):
         """The embeddings of a batch.
 
         Args:
-            input_ids: int32 [B, L].
+            words: Their ids, int32 [B, L], or in place of the table's rows vectors [B, L, H].
             token_type_ids: int32 [B, L], 0 in sentence A, 1 in sentence B.
             layout: Of the tokens.
             dropout_seed: int64 [2], (step, replica), in training.
@@ -189,9 +189,10 @@ class BertEmbeddings(BertLayer):
             [T, H] in the compute dtype.
         """
         layout = Layout(*layout)  # Keras makes a list of it when it loads a functional model
-        positions = tf.zeros_like(input_ids) + tf.range(tf.shape(input_ids)[1])
+        positions = tf.zeros_like(token_type_ids) + tf.range(tf.shape(token_type_ids)[1])
+        words = layout.to_tokens(words)
         summed = (
-            lookup(self.word_embeddings, layout.to_tokens(input_ids))
+            (words if words.dtype.is_floating else lookup(self.word_embeddings, words))
             + lookup(self.position_embeddings, layout.to_tokens(positions))
             + lookup(self.token_type_embeddings, layout.to_tokens(token_type_ids))
         )

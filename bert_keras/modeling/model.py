@@ -54,7 +54,7 @@ class BertModel(Configured, keras.Model):
     """
 
     takes_pairs: ClassVar[bool] = True  # whether its input may be a pair of texts
-    needs_pairs: ClassVar[bool] = False  # whether it may not be a single text
+    needs_pairs: ClassVar[bool] = False  # whether its input must be a pair of texts
 
     built: bool
     config_class: ClassVar[type[BertConfig]] = BertConfig

@@ -9,6 +9,7 @@ from bert_keras.objectives.classification import (
     SpanCrossEntropy,
     SquaredError,
     SumOf,
+    sequence_length,
     spread_weights,
 )
 from bert_keras.objectives.means import (
@@ -47,6 +48,7 @@ __all__ = [
     "make_eval_step",
     "mean_values",
     "perplexity",
+    "sequence_length",
     "spread_weights",
     "total_loss",
 ]

@@ -219,8 +219,13 @@ class SumOf(SupervisedObjective):
         return [self.required, *(each for key, each in self.optional.items() if key in batch)]
 
 
+def sequence_length(batch: Batch) -> tf.Tensor:
+    """L of a batch, int32."""
+    return tf.shape(batch["input_ids" if "input_ids" in batch else "inputs_embeds"])[1]
+
+
 def _spans(batch: Batch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """The starts and ends, int32 [B], and whether both are within the sequence."""
-    length = tf.shape(batch["input_ids"])[1]
+    length = sequence_length(batch)
     starts, ends = (tf.cast(batch[f"{edge}_positions"], tf.int32) for edge in ("start", "end"))
     return starts, ends, (starts >= 0) & (starts < length) & (ends >= 0) & (ends < length)

@@ -220,3 +220,32 @@ def test_a_trained_model_is_exported_by_keras(
     np.testing.assert_allclose(
         served.serve(given)["logits"], model(given)["logits"], rtol=1e-5, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_embeddings_stand_for_the_words_of_the_table(
+    config: BertConfig, batch: dict[str, Any], packed: bool
+) -> None:
+    encoder = BertEncoder(config, packed=packed)
+    table = encoder.embeddings.word_embeddings.numpy()
+    given = {key: batch[key] for key in SEQUENCES}
+    vectors = {"inputs_embeds": table[given.pop("input_ids")], **given}
+    expected = encoder({key: batch[key] for key in SEQUENCES})
+    for name, value in encoder(vectors).items():
+        np.testing.assert_allclose(value, expected[name], rtol=1e-5, atol=1e-6)
+    with tf.GradientTape() as tape:
+        words = tf.constant(vectors["inputs_embeds"])
+        tape.watch(words)
+        pooled = encoder(vectors | {"inputs_embeds": words})["pooled_output"]
+    gradient = tape.gradient(pooled, words).numpy()
+    is_padding = given["attention_mask"] == 0
+    assert abs(gradient[~is_padding]).min(-1).max() > 0
+    assert not gradient[is_padding].any()
+
+
+@pytest.mark.parametrize("keys", [(), ("input_ids", "inputs_embeds")])
+def test_a_batch_has_ids_or_embeddings(config: BertConfig, keys: tuple[str, ...]) -> None:
+    values = {"input_ids": np.ones((1, 2), "int32"), "inputs_embeds": np.ones((1, 2, 16))}
+    batch = {"attention_mask": np.ones((1, 2), "int32")} | {key: values[key] for key in keys}
+    with pytest.raises(InputError, match="has input_ids, or inputs_embeds in their place"):
+        BertEncoder(config)(batch)

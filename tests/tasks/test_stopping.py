@@ -109,6 +109,7 @@ def test_an_evaluation_gives_way_within_a_batch_and_is_made_up_for(
     assert outcome(tmp_path) == outcome(undisturbed(config))
 
 
+@pytest.mark.system
 def test_a_due_checkpoint_is_whole_before_the_evaluation_ends(
     encoder_path, data, tmp_path, monkeypatch
 ):

@@ -90,6 +90,7 @@ def test_the_held_out_evaluation_gives_way_within_a_batch(
     assert held_out[0] == held_out[1]
 
 
+@pytest.mark.system
 def test_a_try_that_failed_does_not_block_the_next(finished, recipe, corpus_path, tmp_path):
     with pytest.raises(FileNotFoundError):
         pretrain(recipe, tmp_path / "run", corpus_path, init=tmp_path / "none")

@@ -50,6 +50,7 @@ def test_entities_are_those_of_predict(tags, settings, config, tokenizer, make_a
     np.testing.assert_allclose(given["scores"], expected["scores"], atol=1e-5)
 
 
+@pytest.mark.system
 def test_entities_stand_where_they_say_in_the_text_sent(config, tokenizer, make_answers):
     model = BertForTokenClassification(config, labels=TAGS)
     model.tokenizer = tokenizer
