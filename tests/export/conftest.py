@@ -11,8 +11,7 @@ from filelock import FileLock
 from bert_keras.config.export import SavedModelConfig
 from bert_keras.export import export_saved_model
 from bert_keras.export.answers import answers_of
-from bert_keras.export.prose import PROSE
-from bert_keras.export.samples import SENTENCES
+from bert_keras.export.samples import PROSE, SENTENCES
 from bert_keras.export.session import ServingSession
 from bert_keras.modeling import (
     BertEncoder,

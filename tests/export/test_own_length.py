@@ -8,9 +8,9 @@ import pytest
 
 from bert_keras.__main__ import run as main
 from bert_keras.export import export_saved_model
-from bert_keras.export.batching import BATCHING_FILE
 from bert_keras.export.samples import comparison_texts
 from bert_keras.export.session import ServingSession
+from bert_keras.export.tf_serving import BATCHING_FILE
 from bert_keras.saving import save
 from bert_keras.tasks import predict
 
