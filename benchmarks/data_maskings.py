@@ -10,7 +10,7 @@ import tensorflow as tf
 from synthetic_corpus import SyntheticCorpus
 
 from bert_keras.config import DataConfig
-from bert_keras.data import make_masking
+from bert_keras.data.pretraining import make_masking
 
 Maskings = dict[str, Callable[[], object]]
 

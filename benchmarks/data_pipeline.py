@@ -33,14 +33,10 @@ from training_step import Shape, ours
 
 from bert_keras.config import MASKINGS, DataConfig
 from bert_keras.corpus import read_lines
-from bert_keras.data import (
-    Epoch,
-    ExamplePlan,
-    gather_examples,
-    gather_word_starts,
-    plan_pairs,
-    pretraining_dataset,
-)
+from bert_keras.data.gather import gather_examples, gather_word_starts
+from bert_keras.data.plan import Epoch, ExamplePlan
+from bert_keras.data.pretraining import pretraining_dataset
+from bert_keras.data.sampling import plan_pairs
 from bert_keras.tokenization import learn_vocabulary, write_vocabulary
 
 Rates = dict[str, dict[str, int]]

@@ -30,7 +30,7 @@ def train_ours(
     """Our model after the recipe's steps, and the seconds they took."""
     import tensorflow as tf
 
-    from bert_keras.training.steps import TrainStep
+    from bert_keras.objectives import TrainStep
 
     train = config.train
     model = start_model(config, task)

@@ -168,7 +168,7 @@ def train(name: str, seed: int, corpus: Path, workdir: Path, result: Path) -> No
 def held_out_batches(corpus: Path) -> Any:
     """640 pairs of the held-out documents, the same for all trials."""
     import bert_keras
-    from bert_keras.data import pretraining_dataset
+    from bert_keras.data.pretraining import pretraining_dataset
 
     _, held_out = bert_keras.Corpus.open(corpus).split(BASE["data.eval_fraction"])
     alike = bert_keras.DataConfig(max_seq_length=64, max_predictions_per_seq=10)

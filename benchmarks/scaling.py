@@ -46,7 +46,7 @@ def reading(megabytes: int) -> Work:
     from synthetic_corpus import SyntheticCorpus
 
     from bert_keras.config import DataConfig
-    from bert_keras.data import pretraining_dataset
+    from bert_keras.data.pretraining import pretraining_dataset
 
     folder = tempfile.TemporaryDirectory()
     corpus = SyntheticCorpus.make(Path(folder.name), round(megabytes * 1e6 / BYTES_A_TOKEN))

@@ -37,7 +37,7 @@ def questions(corpus: str) -> tuple[Any, list[Batch]]:
     """The documents to train on, and the batches that all are evaluated on."""
     from bert_keras.config import DataConfig
     from bert_keras.corpus import Corpus
-    from bert_keras.data import pretraining_dataset
+    from bert_keras.data.pretraining import pretraining_dataset
 
     train, held_out = Corpus.open(corpus).split(0.05)
     data = DataConfig(
@@ -97,9 +97,9 @@ def ours(corpus: str) -> Work:
     from bert_keras.config import PretrainConfig, load_toml
     from bert_keras.corpus import Corpus
     from bert_keras.modeling import BertForPreTraining
+    from bert_keras.objectives import TrainStep
     from bert_keras.training import make_optimizer
     from bert_keras.training.phases import pretraining_phases
-    from bert_keras.training.steps import TrainStep
 
     config = load_toml(PretrainConfig, RECIPE, ["train.precision=mixed_bfloat16"])
     opened = Corpus.open(corpus)

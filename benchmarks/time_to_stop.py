@@ -35,7 +35,7 @@ Row = dict[str, Any]
 # A phase begins when the function is called.
 RUN = "bert_keras.training.trainer:Trainer."
 TRAINING = {
-    "first step": RUN + "_take_first",
+    "first step": RUN + "_run_first_steps",
     "training": RUN + "_log",
     "evaluation": RUN + "_evaluate",
     "saving": RUN + "_save",

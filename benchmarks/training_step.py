@@ -92,8 +92,8 @@ def ours(shape: Shape, strategy: Any = None, **settings: Any) -> Work:
     from bert_keras.arithmetic import for_training
     from bert_keras.config import ArithmeticConfig, BertConfig, OptimizerConfig
     from bert_keras.modeling import BertForPreTraining
+    from bert_keras.objectives import TrainStep
     from bert_keras.training import make_optimizer
-    from bert_keras.training.steps import TrainStep
 
     strategy = strategy or tf.distribute.get_strategy()
     train = ArithmeticConfig(**settings)

@@ -1,18 +1,21 @@
 """BERT for TensorFlow and Keras 3: pre-train it, fine-tune it, ship it.
 
-What a program that uses the library needs is here, by one rule: the functions of the commands;
-the models, and how they are opened and saved; what these are given, which is corpora, tokenizers,
-configs, tasks and optimizers; and the errors that they raise. Everything else is for the library
-itself and may change.
+It exports what a program needs, by one rule: the functions of the commands; the models, and the
+functions that load and save them; the arguments of these, which are corpora, tokenizers, configs,
+tasks and optimizers; and the errors that they raise. Everything else is internal and may change.
 
-The names are handed on lazily (PEP 562), so that ``import bert_keras`` and ``bert-keras --help``
-do not wait for TensorFlow.
+The names are imported at their first use (PEP 562), so that ``import bert_keras`` and
+``bert-keras --help`` do not wait for TensorFlow.
 """
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
+import wrapt
+
 from bert_keras._version import __version__
+from bert_keras.errors import InputError
 
 if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py compares
     from bert_keras.config import (
@@ -26,7 +29,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py comp
         load_toml as load_toml,
     )
     from bert_keras.corpus import Corpus as Corpus, prepare_corpus as prepare_corpus
-    from bert_keras.data import pretraining_dataset as pretraining_dataset
+    from bert_keras.data.pretraining import pretraining_dataset as pretraining_dataset
     from bert_keras.errors import (
         Diverged as Diverged,
         InputError as InputError,
@@ -111,11 +114,11 @@ _HOMES = {
     "WarmupLinearDecay": "optimizers",
     "WordPieceTokenizer": "tokenization",
     "WorkerLost": "errors",
-    "evaluate": "tasks",
+    "evaluate": "tasks.evaluate",
     "export_saved_model": "export",
     "export_tflite": "export",
-    "fill_mask": "tasks",
-    "finetune": "tasks",
+    "fill_mask": "tasks.masked_lm",
+    "finetune": "tasks.finetune",
     "finish": "training",
     "from_tables": "config",
     "learn_vocabulary": "tokenization",
@@ -124,8 +127,8 @@ _HOMES = {
     "plot_curves": "training",
     "predict": "tasks",
     "prepare_corpus": "corpus",
-    "pretrain": "training",
-    "pretraining_dataset": "data",
+    "pretrain": "training.pretrain",
+    "pretraining_dataset": "data.pretraining",
     "save": "saving",
     "write_vocabulary": "tokenization",
 }
@@ -133,15 +136,35 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 
-if not TYPE_CHECKING:  # to them, what is not above is an error
+if not TYPE_CHECKING:  # type checkers shall report other names as errors
 
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
         globals()[name] = value
+        if "keras" in sys.modules:
+            _register_classes()
         return value
 
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def _register_classes(keras: Any = None) -> None:
+    """Let Keras open files that hold classes of ours, once both are imported in either order.
+
+    Where a module of ours is what imports Keras, the name that is asked for comes first.
+    """
+    ours = [module for name, module in sys.modules.items() if name.startswith(f"{__name__}.")]
+    if any(getattr(module.__spec__, "_initializing", False) for module in ours):
+        return
+    try:
+        for package in ("modeling", "optimizers", "saving"):
+            importlib.import_module(f"{__name__}.{package}")
+    except InputError:
+        pass  # another backend of Keras's: said by what is asked of us, not by ``import keras``
+
+
+wrapt.register_post_import_hook(_register_classes, "keras")

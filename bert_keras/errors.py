@@ -1,4 +1,4 @@
-"""The exceptions that are meant for the user, and the commands that their messages name."""
+"""The exceptions for the user, and the commands that their messages name."""
 
 import errno
 import importlib.metadata
@@ -19,9 +19,9 @@ class InputError(ValueError):
     """Something the user gave cannot be used.
 
     The message is a single line that says what is wrong, what was received and what to do. The
-    commands print it to standard error without a traceback and leave with exit code 1; from
-    Python it is an ordinary ``ValueError``. What a damaged or hostile file puts into it, line ends
-    and the terminal's control characters, is shown as escapes.
+    commands print it to standard error without a traceback and exit with code 1; in Python it is
+    an ordinary ``ValueError``. Line ends and control characters in it, of a damaged or hostile
+    file, are shown as escapes.
 
     Args:
         message: What is wrong, what was received and what to do.
@@ -57,7 +57,7 @@ def install_command(extra: str) -> str:
     return shlex.join(["pip", "install", *(needed or [f".[{extra}]"])])
 
 
-class Interrupted(Exception):  # noqa: N818 - it is no error
+class Interrupted(Exception):  # noqa: N818 - not an error
     """The run was asked to stop; its state is saved.
 
     Args:
@@ -65,30 +65,30 @@ class Interrupted(Exception):  # noqa: N818 - it is no error
         signal_number: The signal that came.
 
     Attributes:
-        exit_code: What a shell expects of a program that the signal ended: 128 + its number.
+        exit_code: That of a program ended by the signal: 128 + its number.
 
     Example:
         >>> try:
         ...     raise Interrupted(step=1200, signal_number=15)  # as pretrain and finetune do
         ... except Interrupted as stop:
         ...     print(stop.exit_code, stop)
-        143 interrupted at step 1,200; the same command goes on from there
+        143 interrupted at step 1,200; the same command resumes the run
     """
 
     def __init__(self, step: int, signal_number: int) -> None:
-        super().__init__(f"interrupted at step {step:,}; the same command goes on from there")
+        super().__init__(f"interrupted at step {step:,}; the same command resumes the run")
         self.exit_code = 128 + signal_number
 
 
 class Diverged(Exception):  # noqa: N818 - as Interrupted, an end of a run
-    """The loss is no number any more, or has blown up.
+    """The loss is not finite any more, or has blown up.
 
     Args:
-        step: The first step that showed it.
-        message: What was seen, and what to do.
+        step: The first step with such a loss.
+        message: What happened, and what to do.
 
     Attributes:
-        step: The first step that showed it.
+        step: The first step with such a loss.
 
     Example:
         >>> try:
@@ -103,8 +103,8 @@ class Diverged(Exception):  # noqa: N818 - as Interrupted, an end of a run
         self.step = step
 
 
-class WorkerLost(Exception):  # noqa: N818 - it is no error of this process
-    """Another process that worked on the same thing is gone.
+class WorkerLost(Exception):  # noqa: N818 - not an error of this process
+    """Another worker of the same run is gone.
 
     Example:
         >>> try:
@@ -117,14 +117,14 @@ class WorkerLost(Exception):  # noqa: N818 - it is no error of this process
 
 @contextmanager
 def errors_naming(path: Path, within: Path | None = None) -> Iterator[None]:
-    """Makes what the system refuses an ``OSError`` that names the user's path.
+    """A block in which errors of writing are an ``OSError`` that names the user's path.
 
     So a message names no temporary file, and is the same for every library that writes: h5py,
-    safetensors and TensorFlow each have exceptions of their own for a full disk.
+    safetensors and TensorFlow have exceptions of their own for a full disk.
 
     Args:
-        path: What the user asked for.
-        within: Errors that name a path outside this folder are left as they are.
+        path: The path that the user gave.
+        within: The folder of the block's own files; an error about another path is not changed.
     """
     try:
         yield
@@ -146,6 +146,6 @@ def errors_naming(path: Path, within: Path | None = None) -> Iterator[None]:
 
 
 def _refusal(error: Exception) -> int | None:
-    """The number of the system's refusal to write that a library's message speaks of."""
+    """The ``errno`` of the refusal to write that a library's message quotes, if any."""
     message = str(error)
     return next((number for number in _REFUSALS if os.strerror(number) in message), None)

@@ -1,7 +1,7 @@
 """Write files and directories so that a crash leaves the old one or the new one, never half.
 
-What is there stays, unless the caller knows it for the program's own and says ``replace``. All has
-the mode that the umask says.
+An existing file stays, unless the caller passes ``replace`` because the program wrote it. The
+modes follow the umask.
 """
 
 import errno
@@ -24,31 +24,33 @@ except ImportError:  # Windows
 
 from bert_keras.errors import InputError, errors_naming
 
-# In a directory that may be replaced: the hash of each file that was written there.
+# In a directory that may be replaced: the hash of each file of it.
 WRITTEN_FILE = ".bert_keras.json"
-_LONGEST = 200  # bytes of a name that leave room for a temporary one's, which has 255 at most
+_LONGEST = 200  # bytes of a name; a temporary name adds to them, and has 255 at most
 
 
 def refuse_existing(path: Path) -> None:
-    """Raises ``InputError`` when there is anything by that name, a link that leads nowhere too.
+    """Refuse a path at which there is anything, a broken link included.
 
-    A name that cannot be, such as one that is too long, is an ``OSError``.
+    Raises:
+        InputError: When there is something.
+        OSError: When the name is impossible, such as one that is too long.
     """
     try:
         path.lstat()
     except FileNotFoundError:
         return
-    clear_left_behind(path)  # by a process that was killed when ``path`` had its name already
+    clear_left_behind(path)  # of a process that was killed after the renaming
     raise InputError(f"{path} already exists; remove it or choose another name")
 
 
 def is_utf8(name: str | Path) -> bool:
-    """Tell whether the name of a file is UTF-8: it may be any bytes."""
+    """Whether the name of a file, which may be any bytes, is UTF-8."""
     return str(name).isascii() or os.fsencode(name).decode(errors="replace") == str(name)
 
 
 def check_utf8(name: str | Path, why: str) -> None:
-    """Raises ``InputError``, which says why, when a name is not UTF-8."""
+    """Refuse a name that is not UTF-8 by an ``InputError``, with ``why`` in its message."""
     if not is_utf8(name):
         raise InputError(f"{name} is not UTF-8, {why}; rename it, or give a link to it (ln -s)")
 
@@ -65,16 +67,16 @@ def read_json_object(path: str | Path) -> dict[str, Any]:
 
 
 def check_replaceable(path: Path, *, whole: bool = False) -> None:
-    """Checks that a directory may give way: it holds what the program wrote there, and no more.
+    """Check that a directory may be replaced: it holds nothing but files that bert_keras wrote.
 
     Raises:
-        InputError: When it is none, or has a file that was not written there or has changed since;
-            where ``whole`` also when one is gone.
+        InputError: When it is not a directory, or has a file that bert_keras did not write or that
+            has changed since; with ``whole`` also when one is missing.
     """
     if not os.path.lexists(path):
         return
     if not path.is_dir():
-        raise InputError(f"{path} is no directory and stays as it is; choose another name")
+        raise InputError(f"{path} is not a directory and stays as it is; choose another name")
     try:
         written = dict(json.loads((path / WRITTEN_FILE).read_text(encoding="utf-8"))["written"])
     except (OSError, ValueError, TypeError, KeyError):
@@ -107,19 +109,18 @@ def _hash(path: Path) -> str:
 
 @contextmanager
 def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
-    """Yields a temporary directory that takes the name ``path`` when the block ends well.
+    """A block that fills a temporary directory, which is renamed to ``path`` at its end.
 
-    What killed processes left behind for the same ``path`` is cleared away first.
+    What killed processes left behind for the same ``path`` is removed first.
 
     Args:
         path: The final name. Its parents are made.
-        replace: Whether a directory of that name gives way that was written so, too; of a link to
-            one, what it leads to does. ``WRITTEN_FILE`` is written into the new one.
+        replace: Whether to replace a directory that was written so too; of a link, its target.
+            ``WRITTEN_FILE`` is then written into the new one.
 
     Raises:
-        InputError: When ``path`` is there and ``replace`` is false, or ``check_replaceable``
-            refuses it; also when another process has made it by the end of the block. What is there
-            stays as it is.
+        InputError: When ``path`` exists and ``replace`` is false or ``check_replaceable`` refuses
+            it, or another process has made it meanwhile. What is there stays.
     """
     path = Path(os.path.realpath(path)) if replace and os.path.islink(path) else Path(path)
     with errors_naming(path):
@@ -130,7 +131,7 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
         temporary.mkdir()
     mode = S_IMODE(temporary.stat().st_mode)
     try:
-        with _held(temporary):  # until it has its name, or another process takes it for left
+        with _held(temporary):  # until it is renamed; else another process would remove it
             with errors_naming(path, temporary):
                 yield temporary
                 if replace:
@@ -144,7 +145,7 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
                         path.rename(old)
                         temporary.rename(path)
                     finally:
-                        if not path.exists():  # a signal came in between
+                        if not path.exists():  # a signal came between the two
                             old.rename(path)
                         elif old.exists():
                             shutil.rmtree(old)
@@ -156,27 +157,27 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
 
 
 def write_text_atomic(path: str | Path, text: str, *, replace: bool = False) -> None:
-    """Writes ``text`` as UTF-8, as ``atomic_file`` does."""
+    """Write ``text`` as UTF-8 by ``atomic_file``."""
     write_bytes_atomic(path, text.encode("utf-8"), replace=replace)
 
 
 def write_bytes_atomic(path: str | Path, data: bytes, *, replace: bool = False) -> None:
-    """Writes ``data``, as ``atomic_file`` does."""
+    """Write ``data`` by ``atomic_file``."""
     with atomic_file(path, replace=replace) as temporary:
         temporary.write_bytes(data)
 
 
 @contextmanager
 def atomic_file(path: str | Path, *, replace: bool = False, suffix: str = "") -> Iterator[Path]:
-    """Yields a temporary name for a file that becomes ``path``, as ``atomic_directory`` does.
+    """A block that writes a temporary file, which is renamed to ``path`` at its end.
 
     Args:
         path: The final name. Its parents are made.
-        replace: Whether a file of that name gives way; of a link, what it leads to does.
-        suffix: The end of the temporary name, where a library asks for one.
+        replace: Whether to replace a file of that name; of a link, its target.
+        suffix: The end of the temporary name, for libraries that ask for one.
 
     Raises:
-        InputError: When ``path`` is there and ``replace`` is false; it stays as it is.
+        InputError: When ``path`` exists and ``replace`` is false; it stays.
     """
     path = Path(os.path.realpath(path)) if replace and os.path.islink(path) else Path(path)
     with errors_naming(path):
@@ -190,7 +191,7 @@ def atomic_file(path: str | Path, *, replace: bool = False, suffix: str = "") ->
         try:
             with _held(temporary):
                 yield temporary
-                temporary.chmod(mode)  # some libraries write it for its owner alone
+                temporary.chmod(mode)  # some libraries make it readable for its owner alone
                 _sync(temporary)
                 if replace:
                     temporary.replace(path)
@@ -202,7 +203,7 @@ def atomic_file(path: str | Path, *, replace: bool = False, suffix: str = "") ->
 
 
 def _temporary(path: Path, suffix: str = "") -> Path:
-    """A hidden name beside ``path`` that is nobody else's."""
+    """An unused hidden name in the folder of ``path``."""
     return path.with_name(f".{_stem(path)}.{secrets.token_hex(4)}.bert_keras.tmp{suffix}")
 
 
@@ -212,7 +213,7 @@ def _stem(path: Path) -> str:
 
 
 def _settle(directory: Path, mode: int) -> None:
-    """Gives all in a new directory the modes that the umask says, and forces it to the disk."""
+    """Set the modes of all in a new directory by the umask, and sync it to the disk."""
     for path in (directory, *directory.rglob("*")):
         if path.is_dir() and not path.is_symlink():
             path.chmod(mode)
@@ -222,19 +223,19 @@ def _settle(directory: Path, mode: int) -> None:
 
 
 def _rename_to_new(temporary: Path, path: Path) -> None:
-    """Renames a directory that has something in it, unless there is anything of that name."""
-    if not os.path.lexists(path):  # as an empty directory would give way
+    """Rename a directory that is not empty, unless there is anything of that name."""
+    if not os.path.lexists(path):  # else an empty directory would be replaced
         try:
             temporary.rename(path)
             return
-        except OSError:  # what another process has made since does not
+        except OSError:  # another process may have made one that is not empty
             if not os.path.lexists(path):
                 raise
     raise _appeared(path)
 
 
 def _link_to_new(temporary: Path, path: Path) -> None:
-    """Gives a file its name, unless there is anything of that name."""
+    """Give a file its final name, unless there is anything of that name."""
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -242,7 +243,7 @@ def _link_to_new(temporary: Path, path: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
             raise
-        refuse_existing(path)  # on a file system without links
+        refuse_existing(path)  # a file system without links
         temporary.rename(path)
 
 
@@ -251,46 +252,46 @@ def _appeared(path: Path) -> InputError:
 
 
 def clear_left_behind(path: Path, stem: str | None = None) -> None:
-    """Clears away what killed processes left behind as they wrote ``path``.
+    """Remove what killed processes left behind when they wrote ``path``.
 
-    Where one was killed before a new directory had the name, the old one gets it back. What a
-    process still holds stays as it is.
+    After a kill between two renames, an old directory gets its name back. Files that a living
+    process holds stay.
 
     Args:
-        path: The name; of a link what it leads to.
-        stem: A glob of names in its place, for all files of a kind.
+        path: The final name; of a link its target.
+        stem: A glob of names to use instead, for all files of a kind.
     """
     path = Path(os.path.realpath(path))
     names = f".{stem or glob.escape(_stem(path))}.{'?' * 8}.bert_keras"
     for left in [*path.parent.glob(f"{names}.old"), *path.parent.glob(f"{names}.tmp*")]:
-        with _held(left) as is_ours:
-            if is_ours and left.suffix == ".old" and not path.exists():
+        with _held(left) as is_alone:
+            if is_alone and left.suffix == ".old" and not path.exists():
                 left.rename(path)
-            elif is_ours and left.is_dir():
+            elif is_alone and left.is_dir():
                 shutil.rmtree(left, ignore_errors=True)
-            elif is_ours:
+            elif is_alone:
                 left.unlink(missing_ok=True)
 
 
 @contextmanager
 def _held(path: Path) -> Iterator[bool]:
-    """Yields whether this process alone holds a path, until it ends; False where none can tell."""
+    """A lock on a file or directory; False if another process has it or there are no locks."""
     if fcntl is None or not path.exists():
         yield False
         return
     descriptor = os.open(path, os.O_RDONLY)
-    is_ours = False
+    is_alone = False
     try:
         with suppress(OSError):  # held by another process, or a file system without locks
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            is_ours = True
-        yield is_ours
+            is_alone = True
+        yield is_alone
     finally:
         os.close(descriptor)
 
 
 def _sync(path: Path) -> None:
-    """Forces ``path`` (a file or a directory) to the disk."""
+    """Sync a file or directory to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: what must be saved is saved, and the command ends within a batch."""
+"""Ctrl-C and SIGTERM: a command saves its state and ends within a batch."""
 
 import signal
 import threading
@@ -12,17 +12,17 @@ Result = TypeVar("Result")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-# A terminal tells all of its processes, and a program such as timeout hands on what it was told:
-# what comes so soon after the first is the same request.
+# A terminal signals all of its processes, and a program such as timeout forwards what it gets: a
+# second signal so soon is the same request.
 _REPEATS_WITHIN = 1.0  # seconds
 
 
 class Stopped(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM has come. As ``KeyboardInterrupt`` it passes by ``except Exception``.
+    """Ctrl-C or SIGTERM has come. As a ``KeyboardInterrupt`` it is not an ``Exception``.
 
     Attributes:
-        signal_number: Which.
-        exit_code: What a shell expects of a program that the signal ended: 128 + its number.
+        signal_number: The signal.
+        exit_code: That of a program ended by the signal: 128 + its number.
     """
 
     def __init__(self, signal_number: int) -> None:
@@ -32,13 +32,13 @@ class Stopped(KeyboardInterrupt):
 
 
 class StopRequest:
-    """Whether Ctrl-C or SIGTERM (a preemption) has come, and what it does.
+    """Whether Ctrl-C or SIGTERM (a preemption) has come, and its effect.
 
     Attributes:
         signal_number: The signal, or 0.
-        is_noted: Whether a signal is only noted, as what is done must be saved first; whoever sets
-            this looks at ``signal_number``. Else it raises ``Stopped`` wherever the program is.
-        is_raised: Whether it has raised, and whoever broke off for it has not dealt with it.
+        is_noted: Whether a signal is only noted, because the state must be saved first; the code
+            that sets this checks ``signal_number``. Else a signal raises ``Stopped``.
+        is_raised: Whether a signal has raised and the exception is not handled yet.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class StopRequest:
         self._came_at = 0.0
 
     def receive(self, signal_number: int, frame: FrameType | None) -> None:
-        """Notes the signal or raises; a second one ends the process as if nobody listened."""
+        """Note the signal or raise; a second signal ends the process at once."""
         if self.signal_number:
             if time.monotonic() - self._came_at > _REPEATS_WITHIN:
                 signal.signal(signal_number, signal.SIG_DFL)
@@ -61,10 +61,10 @@ class StopRequest:
 
     @contextmanager
     def heeded(self) -> Iterator[None]:
-        """Raises ``Stopped`` again where a library's C code has made an error of its own of it.
+        """A block in which ``Stopped`` is raised again if a library turned it into another error.
 
         Raises:
-            Stopped: In the place of any error in the block after a signal that raised.
+            Stopped: Instead of any error in the block after a signal that raised.
         """
         try:
             yield
@@ -75,7 +75,7 @@ class StopRequest:
 
     @contextmanager
     def raised(self) -> Iterator[None]:
-        """Raises within the block, which may be broken off anywhere, what is noted around it.
+        """A block that a signal may interrupt anywhere, where around it signals are only noted.
 
         Raises:
             Stopped: When a signal comes, or has come before.
@@ -87,15 +87,15 @@ class StopRequest:
             with self.heeded():
                 yield
         finally:
-            self.is_noted, self.is_raised = before, False  # an error from now on is another's
+            self.is_noted, self.is_raised = before, False  # a later error is not the signal's
 
 
 @contextmanager
 def listening() -> Iterator[StopRequest]:
-    """Receives signals until the block ends, in the place of whatever they do else.
+    """A block in which signals go to a ``StopRequest``.
 
-    Within another such block it is the same request. Outside the main thread Python cannot
-    listen, and signals act as ever.
+    In a nested block it is the same request. Outside the main thread Python cannot set handlers,
+    and signals keep their effect.
     """
     listener = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     if isinstance(listener, StopRequest):
@@ -118,10 +118,10 @@ def listening() -> Iterator[StopRequest]:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Lets no signal break off the block; one that comes meanwhile raises at its end.
+    """A block that no signal interrupts; one that comes meanwhile raises at its end.
 
     Raises:
-        Stopped: When one has come that would have raised.
+        Stopped: When a signal has come that would have raised.
     """
     request = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     if not isinstance(request, StopRequest) or request.is_noted:
@@ -139,10 +139,10 @@ def held() -> Iterator[None]:
 
 @contextmanager
 def ending_at_once() -> Iterator[None]:
-    """Lets a signal end the process in the block, as if nobody listened; then listens again.
+    """A block in which a signal ends the process at once; afterwards the handlers are set again.
 
-    It is for a library that lets no Python run beside it, where ``give_way`` hears nothing either,
-    or that may set handlers of its own. Nothing may be half written there.
+    It is for a library that lets no Python run meanwhile, so that ``give_way`` cannot help, or that
+    may set handlers of its own. Nothing may be half written then.
     """
     if not isinstance(getattr(signal.getsignal(signal.SIGTERM), "__self__", None), StopRequest):
         yield
@@ -156,10 +156,10 @@ def ending_at_once() -> Iterator[None]:
 
 
 def give_way(function: Callable[..., Result], *arguments: Any) -> Result:
-    """Calls what is long in a library's own code, where Python hears no signal.
+    """Call a library's long function, in whose code Python handles no signal, in a thread.
 
-    A thread calls it while this one waits and hears. A signal that raises leaves the call to
-    itself: its result is nobody's, so it must be nothing that is kept.
+    This thread waits and handles signals. After a signal that raises, the call continues, but its
+    result is lost: it must not be one that has to be kept.
     """
     results: list[Result] = []
     errors: list[BaseException] = []
@@ -174,7 +174,7 @@ def give_way(function: Callable[..., Result], *arguments: Any) -> Result:
             is_done.set()
 
     threading.Thread(target=call, daemon=True).start()
-    is_done.wait()  # broken off in join(), Python 3.11 would take the thread for ended
+    is_done.wait()  # interrupted in join(), Python 3.11 would count the thread as ended
     if errors:
         raise errors[0]
     return results[0]

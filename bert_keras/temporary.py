@@ -1,4 +1,4 @@
-"""The temporary files that libraries make: none is left behind by a command that a signal ends."""
+"""The temporary files of libraries, which a command removes when a signal ends it."""
 
 import os
 import shutil
@@ -8,17 +8,16 @@ from contextlib import suppress
 from typing import Any
 
 _EVENTS = ("tempfile.mkstemp", "tempfile.mkdtemp")
-_UNDER_WAY = 0.1  # seconds in which a thread makes what it was about to make
+_UNDER_WAY = 0.1  # seconds for a thread to finish the file that it is making
 
 
 class TemporaryFiles:
-    """Takes note of what ``tempfile`` makes in this process.
+    """A record of the files and folders that ``tempfile`` makes in this process.
 
-    Whoever made a file removes it, or asks for that at the program's end. But a signal may come
-    between the two, or while it is removed, and a call that ``give_way`` has left to itself makes
-    more. Python tells of each before it is made (PEP 578), so none is missed. A folder of the
-    process's own would do as well, if it were not for systems that clear away old ones while a run
-    trains for weeks.
+    A library removes its files, at the latest at the program's end. But a signal may come before
+    that, and a call that ``give_way`` has abandoned makes more. Python reports each file before it
+    is made (PEP 578), so none is missed. (A single folder for all of them could be cleared away by
+    the system while a run trains for weeks.)
     """
 
     def __init__(self) -> None:
@@ -27,7 +26,7 @@ class TemporaryFiles:
         sys.addaudithook(self._note)
 
     def remove(self) -> None:
-        """Removes what is left of them; no other is made from now on."""
+        """Remove those that are left; from now on no other can be made."""
         self._is_over = True
         time.sleep(_UNDER_WAY)
         for path in self._paths:

@@ -25,12 +25,12 @@ from bert_keras.config import ArithmeticConfig
 from bert_keras.config.run import PRECISIONS
 from bert_keras.errors import InputError
 from bert_keras.export import export_saved_model, export_tflite
-from bert_keras.modeling.model import BertModel, SupervisedModel
-from bert_keras.objectives import SoftmaxCrossEntropy, SupervisedObjective, total_loss
+from bert_keras.modeling.model import BertModel
+from bert_keras.modeling.supervised import SupervisedModel
+from bert_keras.objectives import SoftmaxCrossEntropy, SupervisedObjective, TrainStep, total_loss
 from bert_keras.saving.families import family, register_model
 from bert_keras.saving.files import FORMATS
 from bert_keras.tokenization import BertTokenizer
-from bert_keras.training.steps import TrainStep
 from tests.support.batches import pretraining_batch
 from tests.support.models import (
     NO_DROPOUT,

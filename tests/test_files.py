@@ -138,7 +138,7 @@ def test_an_empty_directory_gives_way_and_a_file_does_not(tmp_path):
     _write(tmp_path / "empty", "new")
     assert names(tmp_path / "empty") == ["new"]
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(InputError, match="is no directory and stays as it is"):
+    with pytest.raises(InputError, match="is not a directory and stays as it is"):
         _write(tmp_path / "file", "new")
     assert (tmp_path / "file").read_text() == "mine"
 

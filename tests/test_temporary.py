@@ -7,7 +7,6 @@ import sys
 LEAVES_FILES = """
 import os, pathlib, signal, sys, tempfile, threading, time
 import bert_keras.__main__ as program
-from bert_keras import cli
 from bert_keras.signals import give_way
 
 made = threading.Event()
@@ -26,7 +25,7 @@ def run():
     tempfile.mkdtemp()
     return 0
 
-cli.main = run
+program.run = run
 sys.exit(program.main())
 """
 

@@ -1,7 +1,7 @@
-"""Training on a CPU: arithmetic that waits for memory, in few passes over it.
+"""The arithmetic for training on a CPU: few passes over memory.
 
-TensorFlow's own graph runs every operation of a chain over the whole tensor, and GELU's backward
-pass alone has a dozen: on a CPU they wait for memory. XLA makes one loop of them.
+TensorFlow's own graph runs every operation of a chain over the whole tensor, a dozen in GELU's
+backward pass alone, and on a CPU they wait for memory. XLA compiles them to one loop.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def for_training(jit_compile: bool, rematerialize: bool = False) -> Arithmetic:
     """The arithmetic for training on the devices that TensorFlow sees.
 
     Args:
-        jit_compile: Whether XLA compiles the whole step, which leaves nothing to be done apart.
+        jit_compile: Whether XLA compiles the whole step, and so these loops too.
         rematerialize: See ``Arithmetic``.
     """
     has_others = any(map(tf.config.list_logical_devices, ("GPU", "TPU")))
@@ -27,11 +27,11 @@ def for_training(jit_compile: bool, rematerialize: bool = False) -> Arithmetic:
 
 
 class FewPasses(Arithmetic):
-    """Passes over memory each compiled to one loop, in training on a CPU.
+    """LayerNorm, GELU and cross-entropy by one XLA loop each, for training on a CPU.
 
-    The loops compute in float32 and round at their end. The backward pass computes once more what
-    lies between rather than keep it: less memory, and no slower. A tensor of no static shape is
-    computed plainly: XLA would compile for each shape that comes.
+    The loops compute in float32 and round at their end. The backward pass computes the inner values
+    again instead of keeping them: less memory, and no slower. A tensor without a static shape is
+    computed as by ``Arithmetic``: XLA would compile for each new shape.
     """
 
     def layer_norm(self, layer: keras.layers.LayerNormalization, x: tf.Tensor) -> tf.Tensor:
@@ -52,7 +52,7 @@ class FewPasses(Arithmetic):
     def cross_entropy(self, logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Without a float32 copy of the logits.
 
-        Of a vocabulary's logits such a copy, its softmax and its gradient take more memory than
+        For a whole vocabulary the copy, its softmax and its gradient would take more memory than
         anything else in the step.
         """
         if not logits.shape.is_fully_defined():
@@ -92,7 +92,7 @@ _gelu, _gelu_tanh = in_one_pass(PLAIN.gelu), in_one_pass(PLAIN.gelu_tanh)
 
 
 def _layer_norm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tf.Tensor:
-    """LayerNorm that keeps nothing but its input for the gradient."""
+    """LayerNorm that keeps its input alone for the gradient."""
 
     @tf.custom_gradient
     def normalize(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tuple[tf.Tensor, Callable]:
@@ -128,7 +128,7 @@ def _layer_norm_backward(
 
 
 def _standardized(x: tf.Tensor, epsilon: float) -> tuple[tf.Tensor, tf.Tensor]:
-    """Of each row [H] the values at mean 0 and variance 1, and what they were scaled with."""
+    """Each row [H] scaled to mean 0 and variance 1, and the scale."""
     x = tf.cast(x, tf.float32)
     centred = x - tf.reduce_mean(x, axis=-1, keepdims=True)
     scale = tf.math.rsqrt(tf.reduce_mean(centred * centred, axis=-1, keepdims=True) + epsilon)
@@ -137,7 +137,7 @@ def _standardized(x: tf.Tensor, epsilon: float) -> tuple[tf.Tensor, tf.Tensor]:
 
 @tf.custom_gradient
 def _cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-    """One pass over the logits, and one more for the gradient, which is all that it writes."""
+    """The losses in one pass over the logits, their gradient in another."""
     log_sums = _log_sums(logits)
     of_labels = tf.gather(logits, labels, batch_dims=labels.shape.rank)
 

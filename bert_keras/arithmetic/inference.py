@@ -1,4 +1,4 @@
-"""Arithmetics for models that answer and train no more."""
+"""Arithmetics for serving and for phones; they leave out what only training needs."""
 
 import math
 
@@ -9,32 +9,31 @@ from bert_keras.arithmetic.plain import Arithmetic, Shape
 
 
 class Inference(Arithmetic):
-    """TensorFlow's own operations without what only gradients need; what a GPU serves with."""
+    """TensorFlow's own operations without those for gradients, to serve on a GPU."""
 
     def gelu(self, x: tf.Tensor) -> tf.Tensor:
-        """By ``Erf``.
+        """The exact form by ``Erf``.
 
-        TensorFlow writes it by erfc, which ONNX does not have. oneDNN makes the same operation of
-        both: no answer changes by a bit.
+        TensorFlow computes it by erfc, which ONNX does not have. oneDNN has the same operation for
+        both: the results are the same to the bit.
         """
         return 0.5 * x * (1.0 + tf.math.erf(x * math.sqrt(0.5)))
 
     def add_bias(self, tokens: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-        """By one operation, which the product before it takes in."""
+        """One operation, which is fused with the product before it."""
         return tf.nn.bias_add(tokens, bias)
 
 
 class OneDNN(Inference):
-    """What grappler fuses to operations of oneDNN, on a CPU.
+    """Patterns that grappler fuses to oneDNN's operations, to serve on a CPU.
 
-    Not for GPUs: cuDNN takes no epsilon as small as BERT's.
+    Not for GPUs: cuDNN refuses an epsilon as small as BERT's.
     """
 
     def layer_norm(self, layer: keras.layers.LayerNormalization, x: tf.Tensor) -> tf.Tensor:
-        """By a subgraph that becomes one operation.
+        """A subgraph that grappler fuses to one operation.
 
-        Every row is a channel of its own. grappler looks for this pattern (remapper.cc,
-        FindMklLayerNorm), which Keras 2 wrote.
+        Each row is a channel. The pattern is that of Keras 2 (remapper.cc, FindMklLayerNorm).
         """
         shape = tf.shape(x)
         rows, empty = shape[0], tf.zeros([0])
@@ -53,25 +52,25 @@ class OneDNN(Inference):
 
 
 class XNNPACK(Arithmetic):
-    """TFLite's builtin operations, those that XNNPACK runs in few pieces, on a phone."""
+    """Those of TFLite's operations that XNNPACK runs, in few subgraphs, on a phone."""
 
     def layer_norm(self, layer: keras.layers.LayerNormalization, x: tf.Tensor) -> tf.Tensor:
-        """By the definition, which takes TFLite 9 operations; Keras's way takes 11.
+        """The definition: 9 operations of TFLite, where Keras's form takes 11.
 
-        With L2_NORMALIZATION it would take 5, but XNNPACK has none: at each the graph falls apart,
-        and all of it is slower.
+        With L2_NORMALIZATION there were 5, but XNNPACK does not have it: each would split the
+        graph, which is slower.
         """
         centred = x - tf.reduce_mean(x, axis=-1, keepdims=True)
         variance = tf.reduce_mean(centred * centred, axis=-1, keepdims=True)
         return centred * tf.math.rsqrt(variance + layer.epsilon) * layer.gamma + layer.beta
 
     def add_bias(self, tokens: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-        """By one operation."""
+        """One operation."""
         return tf.nn.bias_add(tokens, bias)
 
     def split_heads(
-        self, products: tf.Tensor, shape: Shape, parts: int, heads: int
+        self, products: tf.Tensor, shape: Shape, count: int, heads: int
     ) -> list[tf.Tensor]:
-        """By a split, since XNNPACK has no UNPACK: at each the graph would fall apart."""
-        split = tf.reshape(products, [*shape, parts * heads, products.shape[-1] // (parts * heads)])
-        return tf.split(tf.transpose(split, [0, 2, 1, 3]), parts, axis=1)
+        """A split: XNNPACK has no UNPACK, and each would split the graph."""
+        split = tf.reshape(products, [*shape, count * heads, products.shape[-1] // (count * heads)])
+        return tf.split(tf.transpose(split, [0, 2, 1, 3]), count, axis=1)

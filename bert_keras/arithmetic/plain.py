@@ -1,4 +1,4 @@
-"""The arithmetic of every layer that is given no other."""
+"""The default arithmetic, and the interface of the others."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ Shape = tuple[int | tf.Tensor, int | tf.Tensor]  # numbers where they are static
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """How layers compute: here in TensorFlow's and Keras's own operations, for any device.
+    """How layers compute: by default in TensorFlow's and Keras's own operations, on any device.
 
-    It is given to a model at construction and handed down to its layers as ``dtype`` is, and is
-    not part of what is saved. A subclass computes the same function in other operations.
+    A model is given it at construction and hands it down to its layers, as ``dtype``; it is not
+    saved. A subclass computes the same functions in other operations.
 
     Args:
-        masked_score: What is added to the attention score of a token that must not be seen.
-        rematerialize: Whether the backward pass computes what is inside each Transformer layer
-            once more instead of keeping it (Chen et al. 2016).
+        masked_score: The addend of the attention score of a token that must not be seen.
+        rematerialize: Whether the backward pass computes each Transformer layer a second time
+            instead of keeping its inner values (Chen et al. 2016).
 
     Example:
         >>> model = BertEncoder(config, arithmetic=OneDNN())  # doctest: +SKIP
@@ -43,38 +43,38 @@ class Arithmetic:
         return keras.activations.gelu(x, approximate=True)
 
     def add_bias(self, tokens: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-        """Adds a bias [n] to each of the tokens [T, n].
+        """The tokens [T, n] plus a bias [n].
 
-        On CPUs TensorFlow sums the gradient of a bfloat16 bias in bfloat16, where small addends
-        vanish beside the sum: of 4,096 tokens a third was lost. A product with ones sums in
-        float32, and is the faster of the two.
+        On CPUs TensorFlow sums the gradient of a bfloat16 bias in bfloat16, which loses addends
+        that are small compared with the sum: a third of 4,096 tokens. A product with ones sums in
+        float32, and is faster.
         """
         if tokens.dtype in (tf.bfloat16, tf.float16):
             return _add_bias(tokens, bias)
         return tf.nn.bias_add(tokens, bias)
 
     def split_heads(
-        self, products: tf.Tensor, shape: Shape, parts: int, heads: int
+        self, products: tf.Tensor, shape: Shape, count: int, heads: int
     ) -> list[tf.Tensor]:
-        """Takes fused products apart.
+        """Products that one kernel computed side by side, each split into its heads.
 
         Args:
-            products: [B, L, parts * N * K], such as queries, keys and values side by side.
+            products: [B, L, count * N * K], such as queries, keys and values.
             shape: B and L.
-            parts: How many products there are.
+            count: The number of products.
             heads: N.
 
         Returns:
             Each product, [B, N, L, K].
         """
-        split = tf.reshape(products, [*shape, parts, heads, products.shape[-1] // (parts * heads)])
+        split = tf.reshape(products, [*shape, count, heads, products.shape[-1] // (count * heads)])
         return tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]), axis=0)
 
     def cross_entropy(self, logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The loss of a softmax over classes.
 
         Args:
-            logits: [..., classes], of any float dtype; what is computed of them is float32.
+            logits: [..., classes], of any float dtype; the computation is in float32.
             labels: int32 [...].
 
         Returns:

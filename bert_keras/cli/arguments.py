@@ -148,7 +148,7 @@ def add_task_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             metavar="NAME",
-            help=f"the column of the {what}: its name or, without a header, its number",
+            help=f"the column of the {what}s: its name or, without a header, its number",
         )
     parser.add_argument(
         "--header",

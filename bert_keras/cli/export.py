@@ -211,7 +211,7 @@ def run_tflite(options: argparse.Namespace) -> None:
     settings = _with_given(_config(options).tflite, given)
     model = open_model(options.model)
     from bert_keras.export import export_tflite
-    from bert_keras.export.tflite.exporter import table_rows
+    from bert_keras.export.tflite.measure import table_rows
 
     errors.print("converting, and measuring against Keras")
     with without_notes():
@@ -231,11 +231,11 @@ def run_tflite(options: argparse.Namespace) -> None:
 
 def _cut_line(report: dict[str, Any]) -> str:
     """The share of the texts that a file does not read; empty where it reads all."""
-    from bert_keras.export.tflite.guard import what_is_cut
+    from bert_keras.export.tflite.guard import truncation_note
 
     length, own = report["length"], report["own_length"]
     whole = "" if length == own else f" (the model's own length is {own}; the loss counts from it)"
-    line = what_is_cut(report["cut"], length)
+    line = truncation_note(report["cut"], length)
     return line and line + whole
 
 

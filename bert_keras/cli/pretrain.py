@@ -16,7 +16,7 @@ from bert_keras.cli.console import console, start_tensorflow
 
 
 def add_parser(subparsers: Any) -> None:
-    """Adds the command."""
+    """Add the command."""
     parser = add_command(
         subparsers,
         "pretrain",
@@ -33,7 +33,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Trains, or goes on with, the run in the work directory."""
+    """Train the run in the work directory, or resume it."""
     from bert_keras.config import PretrainConfig, load_toml
 
     config = load_toml(PretrainConfig, recipe_file(options.config), options.set)

@@ -142,8 +142,8 @@ def _json_format(suffix: str, start: str) -> str | None:
         return JSON if is_named else None
     if start.startswith("{") and (not end or isinstance(_parsed(first_line), dict)):
         # A line that ends beyond what is known is as long as JSON lines are.
-        return JSON_LINES if end or _is_json_begun(start) or is_named else None
-    return JSON if is_named or _is_json_begun(start) else None
+        return JSON_LINES if end or _starts_as_json(start) or is_named else None
+    return JSON if is_named or _starts_as_json(start) else None
 
 
 def _parsed(text: str) -> Any:
@@ -153,7 +153,7 @@ def _parsed(text: str) -> Any:
         return None
 
 
-def _is_json_begun(start: str) -> bool:
+def _starts_as_json(start: str) -> bool:
     """Tell whether a text is one JSON value after another, as far as is known of it."""
     try:
         _, end = json.JSONDecoder().raw_decode(start)
@@ -173,7 +173,7 @@ def _refuse_notebook(path: Path, start: str) -> None:
         )
 
 
-def note_formats(found: Iterable[tuple[str, Recognised]], text_column: str) -> None:
+def log_formats(found: Iterable[tuple[str, Recognised]], text_column: str) -> None:
     """Log the format in which files are read and what is doubtful, one line for each kind.
 
     Args:

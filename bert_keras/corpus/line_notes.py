@@ -39,7 +39,7 @@ def watch_lines(
 
 
 def _warn(paragraphs: list[Paragraph], sentences: str) -> None:
-    (_warn_of_joined_lines if sentences == "auto" else _warn_of_other_lines)(paragraphs)
+    (_warn_of_joined_lines if sentences == "auto" else _warn_of_unsuitable_lines)(paragraphs)
 
 
 def _warn_of_joined_lines(paragraphs: list[Paragraph]) -> None:
@@ -63,7 +63,7 @@ def _looks_single(line: str) -> bool:
     return not has_end_mark(line) or (ends_sentence(line) and len(split_paragraph([line])) == 1)
 
 
-def _warn_of_other_lines(paragraphs: list[Paragraph]) -> None:
+def _warn_of_unsuitable_lines(paragraphs: list[Paragraph]) -> None:
     """Warn where most lines hold several sentences, or end within one."""
     lines = [line for paragraph in paragraphs for line in paragraph]
     several = sum(len(split_paragraph([line])) > 1 for line in lines)

@@ -31,7 +31,7 @@ def map_in_processes(
     that ends. Few more items are read than results were given, so that memory stays bounded.
 
     Args:
-        make: A function of a module, called in each process; gives the function for the items.
+        make: A module-level function, called once in each process; returns what items are given to.
         arguments: What it is called with.
         items: Read one by one.
         workers: The number of processes; 1 is this one.

@@ -18,7 +18,7 @@ from bert_keras.corpus.formats import (
     TEXT_COLUMN,
     Recognised,
     is_text_by_name,
-    note_formats,
+    log_formats,
     suffix_of,
 )
 from bert_keras.corpus.pydocs import pydocs_documents
@@ -122,7 +122,7 @@ def recognise_sources(
             f"{f', and so are {len(kept) - 1:,} more files' if len(kept) > 1 else ''}; a table is "
             "told by its name: .csv or .tsv"
         )
-    note_formats(formats, text_column)
+    log_formats(formats, text_column)
     return kept
 
 

@@ -3,6 +3,8 @@
 They are made from the raw 64-bit words of Philox (Salmon et al. 2011, "Parallel Random Numbers: As
 Easy as 1, 2, 3"). numpy promises that a bit generator's raw stream never changes, but promises
 nothing of the sort for the methods of ``Generator``.
+
+The plans of epochs draw from them; masks are drawn in the graph, see ``masking``.
 """
 
 from enum import IntEnum

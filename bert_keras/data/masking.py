@@ -18,7 +18,7 @@ _KEEP = 8
 
 
 class MaskingDraws(NamedTuple):
-    """The random numbers that mask one batch.
+    """The random numbers that mask one batch, which has P slots, one for each word to predict.
 
     Attributes:
         keys: int32 [B, L], from 0; the highest ones choose what is masked.
@@ -55,6 +55,9 @@ class Masking:
 
     def draw(self, batch_size: int, seed: int, step: Tensor) -> MaskingDraws:
         """The draws of the batch of a step, fixed by ``seed`` and ``step`` (int64 scalar).
+
+        The seed follows from that of the run: a phase of pre-training has its own, and so have
+        the masks of fine-tuning.
 
         What a way of masking does not use is never computed: the graph prunes it.
         """

@@ -1,4 +1,4 @@
-"""Whether what was written answers as Keras does, seen through the loader that TF Serving uses."""
+"""A SavedModel compared with Keras, through the loader that TF Serving uses."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,17 +18,23 @@ TOLERANCE = 1e-4  # in float32
 _ROWS = 8  # texts that are compared at a time
 
 
+def largest_difference(given: np.ndarray, expected: np.ndarray) -> float:
+    """The largest difference of two arrays of one shape; relative to expected values above 1."""
+    scale = np.maximum(np.abs(expected), 1.0)
+    return float((np.abs(given - expected) / scale).max(initial=0))
+
+
 @dataclass
 class OwnLength:
-    """How the exported answers differ from Keras's at the model's own length.
+    """Differences between the exported answers and Keras's at the model's own length.
 
     Attributes:
         length: That length, in tokens.
-        texts: How many texts were compared.
-        cut: How many of them the export cuts and the model does not.
-        tokens: How many tokens they have, as the model reads them.
-        not_read: How many of those the export does not read.
-        other_answers: How many texts have another answer in words.
+        texts: The number of texts that were compared.
+        cut: The number of those that the export cuts and the model does not.
+        tokens: The number of their tokens, as the model reads them.
+        not_read: The number of those that the export does not read.
+        other_answers: The number of texts with another answer in words.
         differences: By output, the largest difference of its numbers; relative to those above 1.
     """
 
@@ -43,7 +49,7 @@ class OwnLength:
     def add(
         self, answers: Answers, own: Answers, texts: Texts, given: Arrays, model: BertModel
     ) -> None:
-        """Adds some texts that the export gave its answers to."""
+        """Add some texts and the answers of the export to them."""
         expected = own.expected(model, texts)
         pairs = list(texts[1]) if len(texts) > 1 else None
         for encoding in own.tokenizer.encode_batch(list(texts[0]), pairs):
@@ -58,25 +64,24 @@ class OwnLength:
             rows = [tuple(filter(None, each[name][row : row + 1].ravel()))
                     for name in words for each in (given, expected)]  # fmt: skip
             self.other_answers += rows[::2] != rows[1::2]
-        for name, theirs in expected.items():
-            if theirs.dtype.kind == "f" and theirs.shape == given[name].shape:
-                size = np.maximum(np.abs(theirs), 1.0)
-                difference = float((np.abs(given[name] - theirs) / size).max(initial=0))
+        for name, array in expected.items():
+            if array.dtype.kind == "f" and array.shape == given[name].shape:
+                difference = largest_difference(given[name], array)
                 self.differences[name] = max(self.differences.get(name, 0.0), difference)
 
 
 @dataclass
 class Comparison:
-    """How the exported answers differ from Keras's.
+    """Differences between the exported answers and Keras's.
 
     Attributes:
-        texts: How many were compared.
-        tokens: How many they have, as the model reads them.
-        longest: The longest's tokens.
+        texts: The number of texts that were compared.
+        tokens: The number of their tokens, as the model reads them.
+        longest: The tokens of the longest.
         differences: By output, the largest difference of its numbers; relative to those above 1.
-        other_answers: By output of words or whole numbers, in how many places another stands.
-        own_length: The same at the model's own length, where the export has a shorter or longer
-            one; None where it has that, and where it takes ids, which say nothing of what is cut.
+        other_answers: By output of words or whole numbers, the number of values that differ.
+        own_length: The same at the model's own length, where the export has another length and
+            takes text; ids do not show what is cut.
     """
 
     texts: int = 0
@@ -88,12 +93,12 @@ class Comparison:
 
     @property
     def largest_difference(self) -> float:
-        """The largest over all outputs."""
+        """The largest difference of all outputs."""
         return max(self.differences.values(), default=0.0)
 
 
 def compare(answers: Answers, own: Answers, model: BertModel, folder: Path) -> Comparison:
-    """Compares a SavedModel with Keras on real text.
+    """Compare a SavedModel with Keras on real text.
 
     Args:
         answers: What was exported.
@@ -102,7 +107,7 @@ def compare(answers: Answers, own: Answers, model: BertModel, folder: Path) -> C
         folder: The SavedModel.
 
     Raises:
-        InputError: When the host tokenizes otherwise than the library, the graph than the host, an
+        InputError: When the host does not give the library's tokens or the graph the host's, an
             answer is not finite or, in float32, differs by more than 1e-4.
     """
     length = max(answers.comparison_length(), own.comparison_length())
@@ -110,7 +115,7 @@ def compare(answers: Answers, own: Answers, model: BertModel, folder: Path) -> C
     check_reading(answers.tokenizer, samples)
     texts = answers.columns(samples)
     from_ids = answers.config.input == "tokens"
-    # Of ids one row at a time: what an answer says of padding is no answer.
+    # Ids one row at a time: outputs at padding mean nothing.
     rows = max(1, min(_ROWS, answers.config.max_request_tokens // answers.row_tokens()))
     rows = 1 if from_ids else rows
     add = _compare_ids if from_ids else _compare_rows
@@ -135,12 +140,8 @@ def _compare_rows(
     texts: list[list[str]],
     result: Comparison,
 ) -> None:
-    """Adds some texts to the result."""
-    names = answers.text_inputs(answers.config)
-    inputs = {
-        name: np.array([text.encode() for text in column], object)
-        for name, column in zip(names, texts, strict=True)
-    }
+    """Add some texts to the result."""
+    inputs = answers.request(texts)
     encoded = session.run(TOKENIZE, inputs)
     host = answers.host_batch(texts)
     for name, array in host.items():
@@ -160,10 +161,10 @@ def _compare_ids(
     texts: list[list[str]],
     result: Comparison,
 ) -> None:
-    """Adds a text by its ids, if it is not cut: what is done of a longer one, ids do not say."""
+    """Add a text by its ids; one that is cut is skipped, as ids do not show it."""
     encode = answers.tokenizer.encode_batch
     (encoding,) = encode(texts[0], texts[1] if len(texts) > 1 else None)
-    if len(encoding.input_ids) > (answers.config.max_length or 0):
+    if len(encoding.input_ids) > answers.length:
         return
     host = answers.host_batch(texts)
     expected = answers.expected_from_ids(model, texts)
@@ -181,24 +182,23 @@ def _add_answers(
 
 def _add_differences(answers: Answers, given: Arrays, expected: Arrays, result: Comparison) -> None:
     weights, differences, others = answers.config.weights, result.differences, result.other_answers
-    for name, theirs in expected.items():
-        ours = given[name]
-        if ours.shape != theirs.shape:
+    for name, wanted in expected.items():
+        array = given[name]
+        if array.shape != wanted.shape:
             # With coarser weights other entities may be found, as many or not.
             if weights == "float32":
                 raise InputError(
-                    f"the export disagrees with Keras: {name} is of shape {ours.shape}, "
-                    f"not {theirs.shape}; nothing was written"
+                    f"the export disagrees with Keras: {name} is of shape {array.shape}, "
+                    f"not {wanted.shape}; nothing was written"
                 )
-            others[name] = others.get(name, 0) + max(ours.size, theirs.size)
-        elif theirs.dtype.kind == "f":
-            if not np.isfinite(ours).all():
+            others[name] = others.get(name, 0) + max(array.size, wanted.size)
+        elif wanted.dtype.kind == "f":
+            if not np.isfinite(array).all():
                 raise InputError(
                     f"the exported {name} are not finite numbers: with weights={weights} the "
                     "model cannot be served; nothing was written"
                 )
-            size = np.maximum(np.abs(theirs), 1.0)
-            difference = float((np.abs(ours - theirs) / size).max(initial=0))
+            difference = largest_difference(array, wanted)
             differences[name] = max(differences.get(name, 0.0), difference)
         else:
             count = int(answers.is_other(name, given, expected, TOLERANCE).sum())
@@ -220,19 +220,21 @@ def _check(result: Comparison) -> None:
             )
 
 
-def _other_tokens(name: str, texts: list[list[str]], ours: np.ndarray, theirs: np.ndarray) -> str:
-    if ours.shape != theirs.shape:
+def _other_tokens(
+    name: str, texts: list[list[str]], given: np.ndarray, expected: np.ndarray
+) -> str:
+    if given.shape != expected.shape:
         return (
-            f"the graph tokenizes otherwise than the host: {name} of shape {ours.shape}, not "
-            f"{theirs.shape}; nothing was written"
+            f"the graph tokenizes otherwise than the host: {name} of shape {given.shape}, not "
+            f"{expected.shape}; nothing was written"
         )
-    row = int(np.flatnonzero((ours != theirs).any(axis=1))[0])
+    row = int(np.flatnonzero((given != expected).any(axis=1))[0])
     text = " | ".join(column[row] for column in texts)
     return f"the graph tokenizes otherwise than the host: {text!r:.80}; nothing was written"
 
 
 def _decoded(outputs: Arrays) -> Arrays:
-    """Outputs with their words as ``str``."""
+    """The outputs with words as ``str``."""
     return {
         name: np.array([value.decode("utf-8") for value in array.ravel()], object).reshape(
             array.shape

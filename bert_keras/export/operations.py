@@ -1,4 +1,4 @@
-"""The operations that the stock TF Serving binary has, and the check that an export uses no others.
+"""The operations of the stock TF Serving binary, and the check that an export uses no others.
 
 Read in TF Serving's tag 2.20.0 (commit bc7e9d2b), the newest: ``tensorflow_model_server`` links
 TensorFlow with all its kernels (``@org_tensorflow//tensorflow/core:tensorflow`` in the ``deps`` of
@@ -60,7 +60,7 @@ ALLOWED = CORE_OPERATIONS | TEXT_OPERATIONS
 
 
 def operations_of(folder: Path) -> dict[str, int]:
-    """How often each operation stands in a SavedModel, its functions included, by name."""
+    """The number of each operation in a SavedModel, its functions included, by name."""
     saved = saved_model_pb2.SavedModel()
     saved.ParseFromString((folder / "saved_model.pb").read_bytes())
     counts: Counter[str] = Counter()

@@ -20,8 +20,8 @@ class Output(NamedTuple):
         dtype: Its type.
         axes: A letter for each axis: B rows, C labels, L tokens, H hidden, E entities, M masked
             words, K candidates, V vocabulary.
-        meaning: What it says, for documentation.
-        of_answer: A row of it from an answer of ``predict``; None where it does not follow from it.
+        meaning: Its meaning, for documentation.
+        of_answer: A row of it from an answer of ``predict``; None where an answer does not have it.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Output(NamedTuple):
 
     @property
     def is_by_token(self) -> bool:
-        """Whether it has a value for each token."""
+        """Tell whether it has a value for each token."""
         return "L" in self.axes
 
 
@@ -97,12 +97,12 @@ POOLED_BY_HAND = (
 
 
 def encoder_outputs(model: BertEncoder) -> tuple[Output, ...]:
-    """What an encoder gives, with or without a pooler."""
+    """The outputs of an encoder with or without a pooler."""
     return (SEQUENCE,) if model.pooler is None else (SEQUENCE, POOLED)
 
 
 def check_declared(outputs: dict[str, Any], declared: Sequence[Output]) -> None:
-    """What a graph gives is what is declared of it.
+    """Check that a graph gives what is declared.
 
     Args:
         outputs: Tensors, or their specs, by name.
@@ -114,7 +114,7 @@ def check_declared(outputs: dict[str, Any], declared: Sequence[Output]) -> None:
 
 
 def arrays_of(declared: Sequence[Output], answers: Sequence[Prediction]) -> dict[str, np.ndarray]:
-    """The declared outputs that follow from answers of ``predict``, words as ``str``."""
+    """The declared outputs that answers of ``predict`` have, words as ``str``."""
     return {
         output.name: np.array(
             [output.of_answer(answer) for answer in answers],

@@ -1,4 +1,4 @@
-"""``export_report.json``: what an export is, and how it was proven."""
+"""``export_report.json``: a description of an export and of its checks."""
 
 import hashlib
 from dataclasses import asdict
@@ -9,11 +9,11 @@ import tensorflow as tf
 
 from bert_keras._version import __version__
 from bert_keras.export.answers import Answers
-from bert_keras.export.batching import BATCHING_FILE, max_batch_size
 from bert_keras.export.comparison import TOLERANCE, Comparison
 from bert_keras.export.operations import packages_needed
 from bert_keras.export.outputs import Output
 from bert_keras.export.signatures import ServedModel
+from bert_keras.export.tf_serving import BATCHING_FILE, max_batch_size
 from bert_keras.tokenization import Tokenizer, WordPieceTokenizer
 
 Report = dict[str, Any]
@@ -30,11 +30,11 @@ def describe(
     """The report, of plain JSON values.
 
     Args:
-        version: The version's folder, as it will be called.
+        version: The version's final folder.
         answers: What was exported.
         served: What was saved.
-        operations: How often each operation stands in the graph.
-        comparison: How its answers differ from Keras's.
+        operations: The number of each operation in the graph.
+        comparison: Its comparison with Keras.
         folder: The SavedModel, all its files written.
     """
     return {

@@ -8,18 +8,16 @@ from typing import Any
 import tensorflow as tf
 
 from bert_keras.arithmetic import Inference, OneDNN
-from bert_keras.config.checks import check_settings
 from bert_keras.config.export import SavedModelConfig
 from bert_keras.errors import InputError
 from bert_keras.export.answers import Answers, answers_of
-from bert_keras.export.batching import write_batching_parameters
 from bert_keras.export.comparison import compare
 from bert_keras.export.operations import check_operations
+from bert_keras.export.registry import with_settings
 from bert_keras.export.report import Report, describe
 from bert_keras.export.session import quiet
 from bert_keras.export.signatures import ServedModel
-from bert_keras.export.versions import next_version
-from bert_keras.export.warmup import write_warmup
+from bert_keras.export.tf_serving import next_version, write_batching_parameters, write_warmup
 from bert_keras.files import check_utf8, write_text_atomic
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.build import check_vocabulary_size
@@ -36,7 +34,7 @@ def export_saved_model(
     config: SavedModelConfig | None = None,
     **settings: Any,
 ) -> Report:
-    """Writes a model as a SavedModel that the stock TF Serving loads: text in, answers out.
+    """Write a model as a SavedModel that the stock TF Serving loads: text in, answers out.
 
     From Python ``tf.saved_model.load`` opens it after ``import tensorflow_text``, which registers
     the tokenizer's operations; with ``input="tokens"`` it takes ids and needs no such import.
@@ -66,17 +64,10 @@ def export_saved_model(
         >>> report["version"]
         'served/1'
     """
-    tokenizer = model.tokenizer_or(tokenizer)
-    path = Path(path)
-    check_utf8(path, "as TensorFlow asks")
-    if not set("[\\").isdisjoint(str(path)):
-        raise InputError(
-            f"{path}: TensorFlow opens nothing below a name with [ or \\; choose another"
-        )
+    tokenizer, path = model.tokenizer_or(tokenizer), Path(path)
+    _check_name(path)
     check_vocabulary_size(tokenizer, model.config, path)
-    config = config or SavedModelConfig()
-    check_settings(config, settings)
-    config = replace(config, **settings)
+    config = with_settings(config or SavedModelConfig(), settings)
     kind, own_config = answers_of(model, replace(config, max_length=None))
     kind, config = answers_of(model, config)
     answers = _trace(kind, model, tokenizer, config)
@@ -97,6 +88,15 @@ def export_saved_model(
     return report
 
 
+def _check_name(path: Path) -> None:
+    """Raise ``InputError`` for a name that TensorFlow cannot write to."""
+    check_utf8(path, "as TensorFlow asks")
+    if not set("[\\").isdisjoint(str(path)):
+        raise InputError(
+            f"{path}: TensorFlow opens nothing below a name with [ or \\; choose another"
+        )
+
+
 def _trace(
     kind: type[Answers], model: BertModel, tokenizer: Tokenizer, config: SavedModelConfig
 ) -> Answers:
@@ -104,11 +104,11 @@ def _trace(
     assert config.max_length is not None
     graph_tokenizer = None
     if config.input == "text":
-        # Imported here: it brings tensorflow-text, which there is not for every system.
+        # Imported here: it needs tensorflow-text, which is not available for every system.
         from bert_keras.tokenization.graph import GraphTokenizer
 
         graph_tokenizer = GraphTokenizer(tokenizer, config.max_length, kind.truncation(model))
-    # Reading variables back names the device they were on, and a server for CPUs has no other.
+    # A graph names the device of its variables, and a server on CPUs has no other.
     with tf.device("CPU:0" if config.device == "cpu" else None):
         arithmetic = _ARITHMETICS[config.device]
         copy = model.copy(dtype=config.weights, packed=True, arithmetic=arithmetic)
@@ -116,9 +116,9 @@ def _trace(
 
 
 def _save(answers: Answers, folder: Path) -> ServedModel:
-    # The gradients of our look-up are of no use to a server.
+    # A server has no use for the gradients of our look-up.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    # Where it is traced says nothing of where it is served.
+    # The device of the tracing must not be in the graph.
     with quiet(), tf.device(None):
         served = ServedModel(answers)
         tf.saved_model.save(served, str(folder), signatures=served.functions, options=options)

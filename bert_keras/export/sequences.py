@@ -1,7 +1,7 @@
-"""What the graph makes sure of before it computes: a bad request ends in one clear error.
+"""The checks of a graph before it computes: a bad request ends in one clear error.
 
-A server puts the requests of several clients together. So nothing that a text may hold is an
-error: only what the caller of the ``tokens`` signature or a far too large request gets wrong is.
+A server batches the requests of several clients, so no text may be an error: only bad ids and
+requests that are far too large are refused.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def checked_texts(texts: Sequence[tf.Tensor]) -> list[tf.Tensor]:
 def checked_ids(batch: Tensors, config: BertConfig, max_length: int) -> Tensors:
     """A batch of ids that the model can read.
 
-    The mask becomes 0 or 1; no sequence is of no token: a batch without any column gets one.
+    The mask becomes 0 or 1, and a batch without a column gets one.
     """
     # Session::Run does not look at the shapes it is fed, so the graph must.
     batch = {n: tf.raw_ops.EnsureShape(input=batch[n], shape=[None, None]) for n in NAMES}
@@ -62,14 +62,29 @@ def checked_ids(batch: Tensors, config: BertConfig, max_length: int) -> Tensors:
                                     "token_type_ids": types})  # fmt: skip
 
 
+def numbers_in_rows(rows: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+    """The number of each value in its row, from 0, int32 [V].
+
+    Args:
+        rows: The row of each value, ascending, int32 [V].
+        counts: The number of values of each row, int32 [B].
+    """
+    return tf.range(tf.size(rows)) - tf.gather(tf.cumsum(counts, exclusive=True), rows)
+
+
+def most_of(counts: tf.Tensor) -> tf.Tensor:
+    """The largest of some counts, 0 without any."""
+    return tf.reduce_max(tf.concat([[0], counts], axis=0))
+
+
 def at_least_one_column(batch: Tensors) -> Tensors:
-    """The batch; with a column of padding where it has none, which only an empty one has."""
+    """The batch, with a column of padding where it has no column."""
     missing = tf.cast(tf.shape(batch["input_ids"])[1] < 1, tf.int32)
     return {name: tf.pad(tensor, [[0, 0], [0, missing]]) for name, tensor in batch.items()}
 
 
 def within_limit(batch: Tensors, limit: int) -> Tensors:
-    """The batch, or an error when its sequences times the longest are more than ``limit``."""
+    """The batch, or an error when it has more than ``limit`` tokens, padding included."""
     shape = tf.shape(batch["input_ids"])
     check = require(
         tf.cast(shape[0], tf.int64) * tf.cast(shape[1], tf.int64) <= limit,

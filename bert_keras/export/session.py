@@ -1,4 +1,4 @@
-"""What a SavedModel holds; opened as TF Serving does: the graph loader and ``Session::Run``."""
+"""A SavedModel opened as TF Serving does, by the graph loader and ``Session::Run``."""
 
 import logging
 import tempfile
@@ -16,7 +16,7 @@ from bert_keras.modeling.model import BertModel
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep notes from the user: TensorFlow's on old loaders, our own on the sample texts."""
+    """Suppress warnings: TensorFlow's about old loaders, our own about the sample texts."""
     levels = {tf.get_logger(): logging.ERROR, logging.getLogger("bert_keras"): logging.ERROR}
     before = {logger: logger.level for logger in levels}
     for logger, level in levels.items():
@@ -99,10 +99,10 @@ class ServingSession:
 
 @contextmanager
 def temporary_folder() -> Iterator[str]:
-    """Yields a folder for what is needed for a moment.
+    """A context manager of a temporary folder.
 
     Raises:
-        OSError: When it cannot be written; names the place of such folders, which ``TMPDIR`` sets.
+        OSError: When it cannot be written; names the folder that ``TMPDIR`` sets.
     """
     with (
         errors_naming(Path(tempfile.gettempdir())),

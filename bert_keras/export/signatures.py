@@ -1,5 +1,6 @@
 """The functions of a SavedModel: from text, from ids, and text to ids; or from ids alone."""
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -13,10 +14,11 @@ DEFAULT, TOKENS, TOKENIZE = "serving_default", "tokens", "tokenize"
 
 
 class ServedModel(tf.Module):
-    """What is saved: the variables and the tokenizer's resources, nothing of Keras.
+    """The module that is saved: variables and the tokenizer's resources, nothing of Keras.
 
     Attributes:
-        signatures: The concrete functions by name.
+        functions: The concrete functions by the names of their signatures.
+        variables_read: The variables that they read.
     """
 
     def __init__(self, answers: Answers) -> None:
@@ -32,7 +34,6 @@ def _functions(answers: Answers) -> dict[str, Any]:
     texts = {name: tf.TensorSpec([None], tf.string, name) for name in names}
     ids = {name: tf.TensorSpec([None, None], tf.int32, name) for name in NAMES}
     limit = answers.config.max_request_tokens
-    assert answers.config.max_length is not None
 
     def from_texts(**inputs: tf.Tensor) -> Tensors:
         return answers.from_texts(*checked_texts([inputs[name] for name in names]))
@@ -45,7 +46,7 @@ def _functions(answers: Answers) -> dict[str, Any]:
     def tokenize(**inputs: tf.Tensor) -> Tensors:
         return answers.encode(*checked_texts([inputs[name] for name in names]))
 
-    def traced(function: Any, specs: dict[str, tf.TensorSpec]) -> Any:
+    def traced(function: Callable[..., Tensors], specs: dict[str, tf.TensorSpec]) -> Any:
         return tf.function(function, autograph=False).get_concrete_function(**specs)
 
     answered = traced(from_ids, ids)

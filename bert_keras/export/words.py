@@ -1,4 +1,10 @@
-"""The words of raw text, in the graph: the rules of ``bert_keras.tasks.reading.words``."""
+"""The words of raw text, in the graph: the rules of ``bert_keras.tasks.reading.words``.
+
+They stand twice. The host asks for the words of one text, or of one word, at a time, which takes a
+regular expression microseconds and these operations milliseconds; and the regular expressions of a
+graph have no back-references and other classes of characters. The classes are taken from the host;
+``tests/export/test_words.py`` compares the two on generated text.
+"""
 
 import re
 import sys
@@ -32,8 +38,8 @@ class Words(NamedTuple):
     Attributes:
         text: The number of the text of each word, int32 [D].
         start: Its first character in the text, int32 [D].
-        end: Behind its last character, int32 [D].
-        splits: Where the characters of each text begin among those of all, int32 [B + 1].
+        end: The one after its last character, int32 [D].
+        splits: The offset of each text's characters among those of all, int32 [B + 1].
         word_of_character: The word of each character of all texts, int32; -1 for a space.
     """
 
@@ -80,7 +86,7 @@ def split_words(codes: tf.RaggedTensor) -> Words:
 
 
 def _word_begins(flat: tf.Tensor, row: tf.Tensor, place: tf.Tensor, kind: tf.Tensor) -> tf.Tensor:
-    """Whether a word begins at each character, bool [T]."""
+    """Tell where a word begins, bool [T], by character."""
     is_space, is_mark_ = _has(kind, SPACE), _has(kind, MARK)
     alone = _has(kind, IDEOGRAPH)
     apart = (_before(row, -1) != row) | _before(is_space, True) | _before(alone, True)
@@ -89,7 +95,7 @@ def _word_begins(flat: tf.Tensor, row: tf.Tensor, place: tf.Tensor, kind: tf.Ten
     chunks = tf.reduce_sum(tf.cast(opens, tf.int32))
 
     def of_chunk(values: tf.Tensor) -> tf.Tensor:
-        """Values of chunks for their characters."""
+        """The values of chunks, for each of their characters."""
         return tf.gather(tf.concat([values, values[:1], [0]], 0), tf.maximum(chunk, 0))
 
     inner = tf.where(is_mark_, -1, chunk)

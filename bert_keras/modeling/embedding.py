@@ -1,6 +1,6 @@
-"""Sentence embeddings: one vector a text, as sentence-transformers makes them.
+"""Sentence embeddings: a vector for each text, as in sentence-transformers.
 
-Reimers and Gurevych 2019, "Sentence-BERT", section 3: the tokens' outputs pooled.
+The tokens' outputs are pooled: Reimers and Gurevych 2019, "Sentence-BERT", section 3.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,12 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
-from bert_keras.modeling.encoder import make_encoders
+from bert_keras.modeling.headed import make_encoders
 from bert_keras.modeling.model import BertModel
 from bert_keras.objectives import Batch
 
 POOLINGS = ("mean", "cls", "max")
-# sentence-transformers has these of every model; they are empty where a model says nothing.
+# In sentence-transformers every model has these; by default they are empty.
 _EMPTY_PROMPTS = {"query": "", "document": ""}
 
 
@@ -32,17 +32,17 @@ class BertForSentenceEmbedding(BertModel):
         pooling: ``"mean"`` over the real tokens, ``"cls"`` for the first token, ``"max"`` over
             the real tokens.
         normalize: Whether vectors are scaled to length 1, so that their product is the cosine.
-        max_length: The most tokens that ``embed`` reads of a text; ``None`` for what positions and
-            tokenizer allow.
+        max_length: The most tokens that ``embed`` reads of a text; ``None`` for all that positions
+            and tokenizer allow.
         with_pooler: Whether the encoder keeps its pooler, which the vectors do not need.
-        prompts: What ``embed`` may put before every text, by name: ``{"query": "query: "}``.
-        default_prompt_name: The prompt that it puts there unless told otherwise.
+        prompts: Texts that ``embed`` can put before every text, by name: ``{"query": "query: "}``.
+        default_prompt_name: The prompt that it uses by default.
         include_prompt: Whether the prompt's tokens are pooled too.
-        do_lower_case: Whether text is lower-cased first, though the tokenizer leaves capitals.
+        do_lower_case: Whether text is lower-cased first, though the tokenizer is cased.
         **kwargs: Arguments of ``keras.Model``.
 
     Raises:
-        InputError: When the pooling is unknown, or the default prompt is none of the prompts.
+        InputError: When the pooling is unknown, or the default prompt is not among the prompts.
 
     Example:
         >>> model = load("model", BertForSentenceEmbedding, pooling="cls")
@@ -55,7 +55,7 @@ class BertForSentenceEmbedding(BertModel):
     def __init__(
         self,
         config: BertConfig,
-        seed: int = 0,
+        seed: int | None = 0,
         packed: bool = False,
         pooling: str = "mean",
         normalize: bool = True,
@@ -77,19 +77,19 @@ class BertForSentenceEmbedding(BertModel):
         self.default_prompt_name = default_prompt_name
         self.include_prompt = include_prompt
         self.do_lower_case = do_lower_case
-        self.prompt()  # says so when there is no such default
+        self.prompt()  # checks the default
         (self.encoder,) = make_encoders(self, "encoder", with_pooler=with_pooler)
         self.build()
 
     @property
     def default_length(self) -> int:
-        """``max_length``, as far as there are positions; else as of every model."""
+        """``max_length``, at most ``max_position_embeddings``; without it as for every model."""
         if self.max_length is None:
             return super().default_length
         return min(self.max_length, self.config.max_position_embeddings)
 
     def prompt(self, name: str | None = None) -> str:
-        """The prompt of a name, by default the default one; empty where there is none.
+        """The prompt of a name, by default that of ``default_prompt_name``; else empty.
 
         Raises:
             InputError: When there is no prompt of that name.
@@ -105,9 +105,9 @@ class BertForSentenceEmbedding(BertModel):
     def call(
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
-        """Pools the encoder's output; float32 under any dtype policy.
+        """The pooled output of the encoder; float32 under any dtype policy.
 
-        Where the batch has a ``pooling_mask``, int32 [B, L], only the tokens with a 1 are pooled.
+        Where the batch has a ``pooling_mask``, int32 [B, L], the tokens with a 1 alone are pooled.
         """
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
@@ -118,7 +118,7 @@ class BertForSentenceEmbedding(BertModel):
         elif self.pooling == "cls":
             vectors = tf.gather(sequences, tf.argmax(mask, axis=1), batch_dims=1)
         else:
-            # TFLite has expand_dims for any shape, but not indexing with None.
+            # TFLite has expand_dims for any shape, but no indexing with None.
             mask = layout.attention_mask if mask is None else mask
             is_real = tf.expand_dims(tf.cast(mask, tf.float32), -1)
             if self.pooling == "mean":
@@ -132,7 +132,7 @@ class BertForSentenceEmbedding(BertModel):
 
     def embed(
         self,
-        texts: Sequence[str],
+        texts: str | Sequence[str],
         batch_size: int = 32,
         *,
         prompt_name: str | None = None,
@@ -141,18 +141,21 @@ class BertForSentenceEmbedding(BertModel):
         """The vectors of texts.
 
         Args:
-            texts: Any number of texts; what is longer than ``max_length`` is cut.
-            batch_size: How many are computed at once; those of like length go together.
-            prompt_name: Which of ``prompts`` is put before every text; ``None`` for
+            texts: One text or any number; longer ones are cut to ``max_length``.
+            batch_size: How many are computed at once; texts of like length go together.
+            prompt_name: The one of ``prompts`` to put before every text; ``None`` for
                 ``default_prompt_name``.
             prompt: The prompt itself; ``""`` for none.
 
         Returns:
-            float32 [number of texts, H], in the order of the texts.
+            float32 [number of texts, H], in the order of the texts; of one text [H].
 
         Raises:
             InputError: When the model has no tokenizer or no such prompt, or both kinds are given.
         """
+        if isinstance(texts, str):
+            one = self.embed([texts], batch_size, prompt_name=prompt_name, prompt=prompt)
+            return one[0]
         tokenizer = self.tokenizer_or()
         if prompt is not None and prompt_name is not None:
             raise InputError("give a prompt or a prompt_name, not both")
@@ -177,7 +180,7 @@ class BertForSentenceEmbedding(BertModel):
         return vectors
 
     def unpooled_tokens(self, prompt: str) -> int:
-        """The tokens at the beginning that are not pooled: [CLS] and the prompt's, or none."""
+        """The number of tokens that are not pooled: [CLS] and the prompt's, or none."""
         if self.include_prompt or not prompt:
             return 0
         assert self.tokenizer is not None
@@ -185,7 +188,7 @@ class BertForSentenceEmbedding(BertModel):
         return len(ids) - len(self.tokenizer.template.suffix)
 
     def load_assets(self, directory: str | None) -> None:
-        """As of every model; the tokenizer of a ``.keras`` file is the one that came."""
+        """Read the assets of a ``.keras`` file, whose tokenizer is without ``do_lower_case``."""
         super().load_assets(directory)
         if self.do_lower_case and self.tokenizer is not None:
             self.tokenizer = self.tokenizer.lowercased()

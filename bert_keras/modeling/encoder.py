@@ -1,7 +1,9 @@
-"""The encoder: embeddings, Transformer layers, pooler (Devlin et al. 2018, section 3)."""
+"""The Transformer encoder (Vaswani et al. 2017, section 3; Devlin et al. 2018, section 3).
+
+The feed-forward network and the embeddings are in ``layers.py``, the pooler is in ``heads.py``.
+"""
 
 from collections.abc import Collection
-from contextlib import nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -10,26 +12,166 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
-from bert_keras.modeling.embeddings import BertEmbeddings
 from bert_keras.modeling.heads import Pooler
-from bert_keras.modeling.layout import Layout, packed_layout, padded_layout
-from bert_keras.modeling.lookup import lookup
+from bert_keras.modeling.inputs import read_sequences
+from bert_keras.modeling.layers import BertEmbeddings, BertLayer, FeedForward
+from bert_keras.modeling.layout import Layout, Mask, lookup, packed_layout, padded_layout
 from bert_keras.modeling.model import BertModel
-from bert_keras.modeling.random import DropoutSeeds
-from bert_keras.modeling.transformer import TransformerLayer
+from bert_keras.modeling.random import DropoutSeeds, dropout
 from bert_keras.objectives import Batch
 
 COLLECTED = ("hidden_states", "attentions")
+Cache = tuple[tf.Tensor, tf.Tensor]
+
+
+class Attended(NamedTuple):
+    """The result of attention.
+
+    Attributes:
+        tokens: [T, H], in the query's layout.
+        weights: [B, N, L, S], of each token of the memory for each of the query; before dropout.
+        cache: Keys and values [B, N, S, K] of the memory, for the tokens that follow.
+    """
+
+    tokens: tf.Tensor
+    weights: tf.Tensor
+    cache: Cache
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class Attention(BertLayer):
+    """Multi-head scaled dot-product attention (Vaswani et al. 2017, section 3.2).
+
+    Queries, keys and values are the columns of one kernel [H, 3H], in that order, so that
+    self-attention computes all three by a single product.
+    """
+
+    def __init__(self, config: BertConfig, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(config, seed, **kwargs)
+        self.query_key_value = self.dense(3 * config.hidden_size, "query_key_value")
+        self.output_dense = self.dense(config.hidden_size, "output")
+        self.dropout_site = self.sub_seed("dropout")
+
+    def call(
+        self,
+        query: tf.Tensor,
+        layout: Layout,
+        memory: tuple[tf.Tensor, Layout] | None = None,
+        attention_mask: Mask | None = None,
+        cache: Cache | None = None,
+        dropout_seed: tf.Tensor | None = None,
+    ) -> Attended:
+        """Attention of each query token to the tokens of a memory.
+
+        Args:
+            query: [T, H].
+            layout: The query's.
+            memory: Tokens and their layout; ``None`` for self-attention.
+            attention_mask: What each token may see; ``None`` for all but padding.
+            cache: Keys and values of an earlier call: those of ``memory``, or in self-attention
+                those of the tokens before the query, which the mask then covers too.
+            dropout_seed: int64 [2], (step, replica), in training.
+
+        Raises:
+            InputError: When self-attention has a cache and no mask.
+        """
+        layout = Layout(*layout)  # Keras makes a list of it when it loads a functional model
+        memory_layout = layout
+        if memory is None:
+            query_BxNxLxK, key_BxNxSxK, value_BxNxSxK = self._project(query, layout, 0, 3)
+            if cache is not None:
+                key_BxNxSxK = tf.concat([cache[0], key_BxNxSxK], axis=2)
+                value_BxNxSxK = tf.concat([cache[1], value_BxNxSxK], axis=2)
+                if attention_mask is None:
+                    raise InputError("tokens that follow others need the attention_mask of all")
+        else:
+            memory_layout = Layout(*memory[1])
+            (query_BxNxLxK,) = self._project(query, layout, 0, 1)
+            key_BxNxSxK, value_BxNxSxK = cache or self._project(memory[0], memory_layout, 1, 3)
+        mask = attention_mask or Mask(memory_layout.attention_mask)
+        context_BxNxLxK, weights_BxNxLxS = self._attend(
+            query_BxNxLxK, key_BxNxSxK, value_BxNxSxK, mask, dropout_seed
+        )
+        context_BxLxNxK = tf.transpose(context_BxNxLxK, [0, 2, 1, 3])
+        context_BxLxH = tf.reshape(context_BxLxNxK, [*layout.shape, self.config.hidden_size])
+        tokens = self.output_dense(layout.to_tokens(context_BxLxH))
+        return Attended(tokens, weights_BxNxLxS, (key_BxNxSxK, value_BxNxSxK))
+
+    def _project(self, tokens: tf.Tensor, layout: Layout, first: int, end: int) -> list[tf.Tensor]:
+        """Queries, keys and values, numbers ``first`` to ``end`` of the three: [B, N, L, K]."""
+        dense, hidden, count = self.query_key_value, self.config.hidden_size, end - first
+        if count == 3:
+            products = dense(tokens)
+        else:
+            columns = slice(first * hidden, end * hidden)
+            kernel, bias = (tf.convert_to_tensor(weight) for weight in (dense.kernel, dense.bias))
+            products = tf.matmul(tokens, kernel[:, columns])
+            products = self.arithmetic.add_bias(products, bias[columns])
+        sequences = layout.to_sequences(products)
+        heads = self.config.num_attention_heads
+        return self.arithmetic.split_heads(sequences, layout.shape, count, heads)
+
+    def _attend(
+        self,
+        query: tf.Tensor,
+        key: tf.Tensor,
+        value: tf.Tensor,
+        mask: Mask,
+        dropout_seed: tf.Tensor | None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """softmax(Q Kᵀ / √d_k + mask) V (Vaswani et al. 2017, equation 1), and the softmax."""
+        scores = tf.matmul(query * query.shape[-1] ** -0.5, key, transpose_b=True)
+        bias = mask.bias(scores, self.arithmetic.masked_score)
+        weights = tf.cast(tf.nn.softmax(tf.cast(scores, tf.float32) + bias), value.dtype)
+        # As the original, which drops connections between tokens.
+        rate = self.config.attention_probs_dropout_prob
+        return tf.matmul(dropout(weights, rate, dropout_seed, self.dropout_site), value), weights
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class TransformerLayer(BertLayer):
+    """Attention and feed-forward, each followed by dropout, the residual sum and LayerNorm."""
+
+    def __init__(self, config: BertConfig, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(config, seed, **kwargs)
+        self.attention = self.sublayer(Attention, "attention")
+        self.attention_norm = self.layer_norm("attention_layer_norm")
+        self.feed_forward = self.sublayer(FeedForward, "feed_forward")
+        self.feed_forward_norm = self.layer_norm("feed_forward_layer_norm")
+        self.attention_site = self.sub_seed("attention_dropout")
+        self.feed_forward_site = self.sub_seed("feed_forward_dropout")
+
+    def call(
+        self,
+        tokens: tf.Tensor,
+        layout: Layout,
+        dropout_seed: tf.Tensor | None = None,
+        attention_mask: Mask | None = None,
+        return_weights: bool = False,
+    ) -> Any:
+        """[T, H] to [T, H].
+
+        Args:
+            tokens: [T, H].
+            layout: Of the tokens, for attention.
+            dropout_seed: int64 [2], (step, replica), in training.
+            attention_mask: What each token may see; ``None`` for all but padding.
+            return_weights: Whether to return the attention's weights [B, N, L, L] too.
+        """
+        rate = self.config.hidden_dropout_prob
+        attention = self.attention(
+            tokens, layout, attention_mask=attention_mask, dropout_seed=dropout_seed
+        )
+        attended = dropout(attention.tokens, rate, dropout_seed, self.attention_site)
+        tokens = self.attention_norm(tokens + attended)
+        transformed = self.feed_forward(tokens)
+        transformed = dropout(transformed, rate, dropout_seed, self.feed_forward_site)
+        tokens = self.feed_forward_norm(tokens + transformed)
+        return (tokens, attention.weights) if return_weights else tokens
 
 
 class Encoded(NamedTuple):
-    """What an encoder hands to the heads.
-
-    Attributes:
-        tokens: [T, H], of the last layer.
-        layout: Where they stand.
-        collected: What ``collect`` names, each a tuple of tensors.
-    """
+    """What the heads read: the last layer's tokens [T, H], and what ``collect`` names."""
 
     tokens: tf.Tensor
     layout: Layout
@@ -41,16 +183,14 @@ class BertEncoder(BertModel):
     """The bidirectional encoder without a head.
 
     Called with the batch's dictionary: ``input_ids`` int32 [B, L], and where they are given
-    ``attention_mask`` (default: all real) and ``token_type_ids`` (default: all sentence A), both
-    int32 [B, L]. Other keys are passed over.
+    ``attention_mask`` (default: no padding) and ``token_type_ids`` (default: all sentence A), both
+    int32 [B, L]. In place of ``input_ids`` it may have ``inputs_embeds``, float32 [B, L, H], which
+    stand for the words' rows of the embedding table. Other keys are ignored.
 
-    ``collect`` names what is handed out beside: ``"hidden_states"``, a tuple of the embeddings' and
-    every layer's output [B, L, H], and ``"attentions"``, a tuple of every layer's weights
-    [B, N, L, L] before dropout.
-
-    Returns a dictionary of ``sequence_output`` [B, L, H] and ``pooled_output`` [B, H] in the
-    compute dtype. In a packed model all that stands at padding is 0. With
-    ``with_pooler=False`` there is no pooler and no ``pooled_output``.
+    Returns a dictionary of ``sequence_output`` [B, L, H] and, with a pooler, ``pooled_output``
+    [B, H] in the compute dtype. ``collect`` adds ``"hidden_states"``, a tuple of the outputs
+    [B, L, H] of the embeddings and every layer, and ``"attentions"``, a tuple of every layer's
+    weights [B, N, L, L] before dropout. A packed model gives 0 at padding.
 
     Args:
         with_pooler: Whether there is a pooler.
@@ -65,7 +205,7 @@ class BertEncoder(BertModel):
     def __init__(
         self,
         config: BertConfig,
-        seed: int = 0,
+        seed: int | None = 0,
         packed: bool = False,
         with_pooler: bool = True,
         **kwargs: Any,
@@ -77,12 +217,10 @@ class BertEncoder(BertModel):
             for index in range(config.num_hidden_layers)
         ]
         self.pooler: Any = self.sublayer(Pooler, "pooler") if with_pooler else None
-        for layer in (self.embeddings, *self.transformer_layers):
-            layer.build()
-        if self.pooler is not None:
-            self.pooler.build()
         self.dropout_seeds = DropoutSeeds(name="dropout_seeds")
-        self.dropout_seeds.build()
+        layers = (self.embeddings, *self.transformer_layers, self.pooler, self.dropout_seeds)
+        for layer in filter(None, layers):
+            layer.build()
         self.build()
 
     def call(
@@ -92,7 +230,7 @@ class BertEncoder(BertModel):
         dropout_seed: tf.Tensor | None = None,
         collect: Collection[str] = (),
     ) -> dict[str, Any]:
-        """Encodes a batch; see the class for its keys."""
+        """The outputs for a batch; see the class."""
         seed = self.dropout_seeds.for_call(training, dropout_seed)
         tokens, layout, collected = self.encode(inputs, seed, collect)
         outputs = {"sequence_output": layout.without_padding(layout.to_sequences(tokens))}
@@ -114,7 +252,7 @@ class BertEncoder(BertModel):
         dropout_seed: tf.Tensor | None = None,
         collect: Collection[str] = (),
     ) -> Encoded:
-        """What the heads read: tokens [T, H] instead of sequences.
+        """The outputs for a batch as the heads read them: tokens [T, H] instead of sequences.
 
         Args:
             inputs: See the class.
@@ -122,35 +260,21 @@ class BertEncoder(BertModel):
             collect: See the class.
 
         Raises:
-            ValueError: When the batch is longer than ``max_position_embeddings``.
-            InputError: When something else is to be collected.
+            InputError: When ``collect`` has another name, or the batch is longer than
+                ``max_position_embeddings`` or has neither ids nor embeddings, or both.
         """
-        unknown = set(collect) - set(COLLECTED)
-        if unknown:
-            raise InputError(
-                f"collect must be of {', '.join(COLLECTED)}. Received: {', '.join(sorted(unknown))}"
-            )
-        input_ids = tf.cast(inputs["input_ids"], tf.int32)
-        length, most = input_ids.shape[1], self.config.max_position_embeddings
-        if length is not None and length > most:
-            raise ValueError(
-                f"a sequence must not exceed max_position_embeddings ({most}). Received: "
-                f"input_ids of shape {tuple(input_ids.shape)}; truncate the text"
-            )
-        mask = inputs.get("attention_mask")
-        mask = tf.ones_like(input_ids) if mask is None else tf.cast(mask, tf.int32)
-        types = inputs.get("token_type_ids")
-        types = tf.zeros_like(input_ids) if types is None else tf.cast(types, tf.int32)
-
+        if unknown := ", ".join(sorted(set(collect) - set(COLLECTED))):
+            raise InputError(f"collect must be of {', '.join(COLLECTED)}. Received: {unknown}")
+        words, mask, types = read_sequences(inputs, self.config.max_position_embeddings)
         layout = packed_layout(mask) if self.packed else padded_layout(mask)
-        tokens = self.embeddings(input_ids, types, layout, dropout_seed)
+        tokens = self.embeddings(words, types, layout, dropout_seed)
         has_weights = "attentions" in collect
         states, attentions = [tokens], list[tf.Tensor]()
         for layer in self.transformer_layers:
             call = partial(
                 layer, layout=layout, dropout_seed=dropout_seed, return_weights=has_weights
             )
-            # The masks drawn again are the same: they follow from the seed.
+            # Recomputed, dropout masks are the same: they follow from the seed.
             outputs = (tf.recompute_grad(call) if self.arithmetic.rematerialize else call)(tokens)
             tokens, *weights = outputs if has_weights else (outputs,)
             states.append(tokens)
@@ -165,35 +289,3 @@ class BertEncoder(BertModel):
         """The pooled output [B, H] of the first token of each sequence."""
         first = layout.rows(tf.zeros_like(layout.attention_mask[:, :1]))
         return self.pooler(lookup(tokens, first[:, 0]))
-
-
-def make_encoders(model: BertModel, *names: str, with_pooler: bool = True) -> list[BertEncoder]:
-    """Encoders of a model, made as the model is.
-
-    The variables of a single one have the paths that they have in an encoder by itself
-    (``embeddings/word_embeddings``), and its weights follow from the model's own seed. Where there
-    are several, their paths begin with the encoder's name (``decoder/embeddings/...``), and each
-    has a seed of its own.
-
-    Args:
-        model: What they are a part of.
-        names: What they are called.
-        with_pooler: Whether they have a pooler.
-    """
-    is_alone = len(names) == 1
-    encoders = []
-    for name in names:
-        with nullcontext() if is_alone else keras.name_scope(name):
-            encoders.append(
-                BertEncoder(
-                    model.config,
-                    model.seed if is_alone else model.sub_seed(name),
-                    model.packed,
-                    with_pooler,
-                    arithmetic=model.arithmetic,
-                    initialize=model.initialize,
-                    dtype=model.dtype_policy,
-                    name=name,
-                )
-            )
-    return encoders

@@ -1,6 +1,6 @@
-"""The models of the tasks that follow pre-training (Devlin et al. 2018, section 4 and figure 4).
+"""The models for fine-tuning (Devlin et al. 2018, section 4 and figure 4).
 
-Names, labels and losses are Hugging Face's, so that checkpoints mean the same on both sides.
+Names, labels and losses are Hugging Face's, so that model files mean the same in both.
 """
 
 from collections.abc import Sequence
@@ -13,25 +13,27 @@ from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.headed import HeadedModel
 from bert_keras.modeling.heads import Classifier
+from bert_keras.modeling.inputs import SEQUENCES
 from bert_keras.objectives import (
+    IGNORED_LABEL,
     Batch,
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
     SpanCrossEntropy,
     SquaredError,
     SupervisedObjective,
+    sequence_length,
 )
 
-_SEQUENCES = ("input_ids", "attention_mask", "token_type_ids")
 PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
 FUNCTIONS = ("none", "sigmoid", "softmax")
 
 
 def label_names(labels: int | Sequence[str]) -> tuple[str, ...]:
-    """The labels by name; a number gives that many, called ``LABEL_0`` and so on.
+    """The names of labels; a number gives ``LABEL_0`` and so on, that many.
 
     Raises:
-        InputError: When there are none or a name is repeated.
+        InputError: When there is no label or a name is repeated.
     """
     names = tuple(f"LABEL_{i}" for i in range(labels)) if isinstance(labels, int) else tuple(labels)
     if not names or len(set(names)) < len(names):
@@ -60,13 +62,13 @@ def resolve_problem(problem_type: str | None, function: str | None, count: int) 
         raise InputError("function_to_apply: the softmax of one label, or of numbers, says nothing")
     if problem_type == "multi_label_classification":
         return problem_type, "sigmoid"
-    # Of one label alone transformers' pipeline takes the sigmoid, unless it is a regression's.
+    # For a single label transformers' pipeline applies the sigmoid, but not for a regression.
     default = "sigmoid" if problem_type == "single_label_classification" else "none"
     return "regression", function or default
 
 
 class _LabellingModel(HeadedModel):
-    """A model whose head gives every label a score.
+    """The base of the models whose head gives every label a score.
 
     Args:
         config: The architecture.
@@ -79,11 +81,12 @@ class _LabellingModel(HeadedModel):
     """
 
     heads: ClassVar[dict[str, type]] = {"classifier": Classifier}
+    label_keys: ClassVar[dict[str, str]] = {"logits": "labels"}
 
     def __init__(
         self,
         config: BertConfig,
-        seed: int = 0,
+        seed: int | None = 0,
         packed: bool = False,
         labels: int | Sequence[str] = 2,
         classifier_dropout: float | None = None,
@@ -101,31 +104,33 @@ class _LabellingModel(HeadedModel):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        mine = {"labels": list(self.labels), "classifier_dropout": self.classifier_dropout}
-        return super().get_config() | mine
+        return super().get_config() | {
+            "labels": list(self.labels),
+            "classifier_dropout": self.classifier_dropout,
+        }
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class BertForSequenceClassification(_LabellingModel):
-    """BERT with a label for the whole text, read from the pooled output.
+    """BERT with a label for the whole text, from the pooled output.
 
     Returns ``logits`` [B, labels]. The batch's ``labels`` are, by ``problem_type``:
-    ``"single_label_classification"``: int32 [B], cross-entropy; -100 is passed over. Where the
+    ``"single_label_classification"``: int32 [B], cross-entropy; -100 is ignored. Where the
     batch has ``example_weights``, float32 [B], the loss is their weighted mean.
     ``"multi_label_classification"``: 0 or 1 each, [B, labels], binary cross-entropy.
     ``"regression"``: float32 [B] or [B, labels], squared error.
     ``None`` is a regression when there is one label, else a single-label classification.
 
-    ``function_to_apply`` is what makes a score of a logit, as transformers' pipeline calls it:
-    ``"none"``, ``"sigmoid"`` or ``"softmax"``. ``None`` is what the problem type asks for. A
-    ``config.json`` without ``problem_type`` asks for the sigmoid where there is one label.
+    ``function_to_apply`` is the function from logits to scores, by the name in transformers'
+    pipeline: ``"none"``, ``"sigmoid"`` or ``"softmax"``. ``None`` is that of the problem type; a
+    ``config.json`` without ``problem_type`` means the sigmoid where there is one label.
 
-    A batch whose ``input_ids``, ``attention_mask`` and ``token_type_ids`` are [B, W, L] holds W
-    windows of each long text. The logits are then the means over the windows that have a token.
+    Where ``input_ids``, ``attention_mask`` and ``token_type_ids`` are [B, W, L], each long text has
+    W windows; the logits are means over the windows that are not padding alone.
 
     Args:
-        problem_type: What the labels are, see above.
-        function_to_apply: What makes a score of a logit, see above.
+        problem_type: The kind of labels, see above.
+        function_to_apply: From logits to scores, see above.
 
     Example:
         >>> model = load("model", BertForSequenceClassification, labels=["bad", "good"])
@@ -136,7 +141,7 @@ class BertForSequenceClassification(_LabellingModel):
     def __init__(
         self,
         config: BertConfig,
-        seed: int = 0,
+        seed: int | None = 0,
         packed: bool = False,
         labels: int | Sequence[str] = 2,
         problem_type: str | None = None,
@@ -152,11 +157,11 @@ class BertForSequenceClassification(_LabellingModel):
     def call(
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
-        """Scores the text or pair."""
-        shape = tf.shape(inputs["input_ids"])
-        has_windows = inputs["input_ids"].shape.rank == 3
+        """The logits of the texts or pairs."""
+        has_windows = "input_ids" in inputs and inputs["input_ids"].shape.rank == 3
         if has_windows:
-            inputs = {name: _merge_windows(inputs[name]) for name in _SEQUENCES if name in inputs}
+            shape = tf.shape(inputs["input_ids"])
+            inputs = {name: _merge_windows(inputs[name]) for name in SEQUENCES if name in inputs}
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         logits = self.classifier(self.encoder.pool(tokens, layout), seed)
@@ -165,15 +170,18 @@ class BertForSequenceClassification(_LabellingModel):
             logits = _mean_over_windows(logits, is_there)
         return {"logits": logits}
 
+    @property
+    def score_function(self) -> str:
+        """``function_to_apply``."""
+        return self.function_to_apply
+
     def supervised_objective(self) -> SupervisedObjective:
         """The loss of the problem type."""
         if self.problem_type == "regression":
             return SquaredError("regression")
         if self.problem_type == "multi_label_classification":
             return SigmoidCrossEntropy("classification")
-        return SoftmaxCrossEntropy(
-            "classification", loss_weights="example_weights", arithmetic=self.arithmetic
-        )
+        return SoftmaxCrossEntropy("classification", arithmetic=self.arithmetic)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -181,7 +189,7 @@ class BertForSequenceClassification(_LabellingModel):
 
     @property
     def as_given(self) -> dict[str, str | None]:
-        """``problem_type`` and ``function_to_apply`` as they were given, ``None`` where not."""
+        """``problem_type`` and ``function_to_apply`` as they were given to the constructor."""
         return dict(zip(("problem_type", "function_to_apply"), self._given, strict=True))
 
 
@@ -189,8 +197,8 @@ class BertForSequenceClassification(_LabellingModel):
 class BertForTokenClassification(_LabellingModel):
     """BERT with a label for every token; returns ``logits`` [B, L, labels].
 
-    The batch's ``labels`` are int32 [B, L]; -100 is passed over. The logits at padding mean
-    nothing.
+    The batch's ``labels`` are int32 [B, L]; -100 is ignored. The logits at padding are
+    meaningless.
 
     Example:
         >>> model = BertForTokenClassification(config, labels=["O", "B-PER", "I-PER"])
@@ -205,7 +213,7 @@ class BertForTokenClassification(_LabellingModel):
     def call(
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
-        """Scores the tokens."""
+        """The logits of the tokens."""
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         return {"logits": layout.to_sequences(self.classifier(tokens, seed))}
@@ -217,11 +225,11 @@ class BertForTokenClassification(_LabellingModel):
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class BertForQuestionAnswering(HeadedModel):
-    """BERT that scores where an answer starts and where it ends (section 4.2).
+    """BERT that scores every token as the start and as the end of an answer (section 4.2).
 
-    Returns ``start_logits`` and ``end_logits`` [B, L]; those at padding are pushed down to where
-    the softmax gives 0. The batch's ``start_positions`` and ``end_positions`` are int32 [B]; an
-    answer outside the sequence is passed over.
+    Returns ``start_logits`` and ``end_logits`` [B, L]; those at padding are so low that their
+    softmax is 0. The batch's ``start_positions`` and ``end_positions`` are int32 [B]; an answer
+    outside the sequence is ignored.
 
     Example:
         >>> model = BertForQuestionAnswering(config)
@@ -230,13 +238,17 @@ class BertForQuestionAnswering(HeadedModel):
     """
 
     heads: ClassVar[dict[str, type]] = {"span_head": Classifier}
+    label_keys: ClassVar[dict[str, str]] = {
+        "start_logits": "start_positions",
+        "end_logits": "end_positions",
+    }
     with_pooler = False
     token_outputs = ("start_logits", "end_logits")
 
     def call(
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
-        """Scores every token as start and as end."""
+        """The logits of every token as start and as end."""
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         logits = layout.to_sequences(self.span_head(tokens, seed))
@@ -246,6 +258,15 @@ class BertForQuestionAnswering(HeadedModel):
             "start_logits": logits[:, :, 0] + padding,
             "end_logits": logits[:, :, 1] + padding,
         }
+
+    def targets(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """The positions by output; -100 where either lies outside the sequence."""
+        targets = super().targets(batch)
+        positions = {name: tf.cast(each, tf.int32) for name, each in targets.items()}
+        length = sequence_length(batch)
+        is_inside = [(each >= 0) & (each < length) for each in positions.values()]
+        is_inside = is_inside[0] & is_inside[1]
+        return {name: tf.where(is_inside, each, IGNORED_LABEL) for name, each in positions.items()}
 
     def supervised_objective(self) -> SupervisedObjective:
         """The mean loss of start and end, and how often both are right."""
@@ -262,7 +283,7 @@ def _mean_over_windows(logits: tf.Tensor, is_there: tf.Tensor) -> tf.Tensor:
 
     Args:
         logits: [B * W, labels].
-        is_there: int32 [B, W], 1 for windows that the text has.
+        is_there: int32 [B, W], 1 for windows with a token.
 
     Returns:
         [B, labels].

@@ -1,20 +1,24 @@
-"""What the models have in common that put a head on the encoder."""
+"""What the models share that put heads on encoders."""
 
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
+import keras
+
 from bert_keras.config import BertConfig
-from bert_keras.modeling.encoder import make_encoders
-from bert_keras.modeling.model import SupervisedModel
+from bert_keras.modeling.encoder import BertEncoder
+from bert_keras.modeling.model import BertModel
+from bert_keras.modeling.supervised import SupervisedModel
 
 
 class HeadedModel(SupervisedModel):
-    """A model with an ``encoder``; ``heads`` names the layers on top of it."""
+    """A model with an ``encoder``; ``heads`` are the classes of the layers on top, by name."""
 
     heads: ClassVar[dict[str, type]] = {}
     with_pooler = True
 
     def __init__(
-        self, config: BertConfig, seed: int = 0, packed: bool = False, **kwargs: Any
+        self, config: BertConfig, seed: int | None = 0, packed: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(config, seed, packed, **kwargs)
         (self.encoder,) = make_encoders(self, "encoder", with_pooler=self.with_pooler)
@@ -25,5 +29,36 @@ class HeadedModel(SupervisedModel):
         self.build()
 
     def head_arguments(self) -> dict[str, Any]:
-        """What the heads are made of beside the config and their seed."""
+        """The heads' further constructor arguments."""
         return {}
+
+
+def make_encoders(model: BertModel, *names: str, with_pooler: bool = True) -> list[BertEncoder]:
+    """Encoders for a model, with its config, arithmetic and dtype policy.
+
+    A single encoder has the variable paths of a ``BertEncoder`` (``embeddings/word_embeddings``)
+    and the model's seed. The paths of several begin with the encoder's name
+    (``decoder/embeddings/...``), and each has a seed of its own.
+
+    Args:
+        model: The model that will own them.
+        names: Their names.
+        with_pooler: Whether they have a pooler.
+    """
+    is_alone = len(names) == 1
+    encoders = []
+    for name in names:
+        with nullcontext() if is_alone else keras.name_scope(name):
+            encoders.append(
+                BertEncoder(
+                    model.config,
+                    model.seed if is_alone else model.sub_seed(name),
+                    model.packed,
+                    with_pooler,
+                    arithmetic=model.arithmetic,
+                    initialize=model.initialize,
+                    dtype=model.dtype_policy,
+                    name=name,
+                )
+            )
+    return encoders

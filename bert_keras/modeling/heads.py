@@ -25,7 +25,7 @@ class Pooler(BertLayer):
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class MaskedLMHead(BertLayer):
-    """Scores every word of the vocabulary at the masked positions.
+    """Scores of every word of the vocabulary at the masked positions.
 
     Dense, activation, LayerNorm, then the product with the word embeddings (tied) and a bias.
     """
@@ -36,14 +36,14 @@ class MaskedLMHead(BertLayer):
         self.norm = self.layer_norm()
 
     def build(self, *shapes: Any) -> None:
-        """Makes the transform's weights and the output bias [vocab_size]."""
+        """Make the transform's weights and the output bias [vocab_size]."""
         super().build()
         self.output_bias = self.add_weight(
             name="output_bias", shape=(self.config.vocab_size,), initializer="zeros"
         )
 
     def call(self, tokens: tf.Tensor, word_embeddings: tf.Tensor) -> tf.Tensor:
-        """Scores the tokens.
+        """The scores of tokens.
 
         Args:
             tokens: [M, H], the encoder's output at the masked positions.
@@ -60,7 +60,7 @@ class MaskedLMHead(BertLayer):
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class NextSentenceHead(BertLayer):
-    """Scores 0 (B really follows A) and 1 (B is random) from the pooled output."""
+    """Scores of 0 (B follows A) and 1 (B is random) from the pooled output."""
 
     def __init__(self, config: BertConfig, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(config, seed, **kwargs)
@@ -73,7 +73,7 @@ class NextSentenceHead(BertLayer):
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class Classifier(BertLayer):
-    """Dropout and a dense layer: the new layer of a fine-tuned model (section 4).
+    """Dropout and a dense layer: the layer that fine-tuning adds (section 4).
 
     Args:
         config: The architecture.
@@ -98,7 +98,7 @@ class Classifier(BertLayer):
         self.dropout_site = self.sub_seed("dropout")
 
     def call(self, features: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
-        """[T, H] to logits [T, units]; without a seed, int64 [2], nothing is dropped."""
+        """[T, H] to logits [T, units]; ``dropout_seed`` is int64 [2], ``None`` drops nothing."""
         kept = dropout(features, self.dropout_rate, dropout_seed, self.dropout_site)
         return self.output_dense(kept)
 

@@ -1,4 +1,4 @@
-"""What the layers of a BERT share: what they are made of, and how it is serialised."""
+"""The base of BERT's layers, and those that the encoder is built from."""
 
 from collections.abc import Callable
 from typing import Any, Self
@@ -8,12 +8,13 @@ import tensorflow as tf
 
 from bert_keras.arithmetic import PLAIN, Arithmetic
 from bert_keras.config import BertConfig
-from bert_keras.modeling.random import fold_in, kernel_initializer
+from bert_keras.modeling.layout import Layout, lookup
+from bert_keras.modeling.random import dropout, fold_in, kernel_initializer
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class LayerNorm(keras.layers.LayerNormalization):
-    """Keras's LayerNorm, in the operations of an arithmetic."""
+    """Keras's LayerNorm, computed by an arithmetic."""
 
     def __init__(self, *, arithmetic: Arithmetic = PLAIN, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -26,7 +27,7 @@ class LayerNorm(keras.layers.LayerNormalization):
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class Dense(keras.layers.Dense):
-    """Keras's, on tokens [T, in], with a bias that learns under any dtype policy."""
+    """Keras's dense layer on tokens [T, in], the bias added by an arithmetic."""
 
     def __init__(self, units: int, *, arithmetic: Arithmetic = PLAIN, **kwargs: Any) -> None:
         super().__init__(units, **kwargs)
@@ -40,14 +41,15 @@ class Dense(keras.layers.Dense):
 
 
 class Configured:
-    """What a layer or model of a BERT is made of and hands down to its layers.
+    """What a layer or model of a BERT is made from and hands down to its layers.
 
     Attributes:
         config: The architecture.
-        seed: Fixes the initial weights and the dropout masks.
+        seed: Fixes the initial weights and the dropout masks. ``None`` draws one, which
+            ``keras.utils.set_random_seed`` fixes.
         arithmetic: The operations that the layers compute in; not part of what is saved.
         initialize: Whether initial weights were drawn; not part of what is saved. Else they are
-            zeros, for those whose every weight is then read in: drawing the weights of a BERT-base
+            zeros, for a model whose weights are all read from a file: drawing those of a BERT-base
             takes longer than reading them.
     """
 
@@ -56,7 +58,7 @@ class Configured:
     def __init__(
         self,
         config: BertConfig,
-        seed: int = 0,
+        seed: int | None = 0,
         *,
         arithmetic: Arithmetic = PLAIN,
         initialize: bool = True,
@@ -64,16 +66,18 @@ class Configured:
     ) -> None:
         super().__init__(**kwargs)
         self.config = config
+        if seed is None:
+            seed = int(keras.random.randint((), 0, 2**31 - 1))
         self.seed = seed
         self.arithmetic = arithmetic
         self.initialize = initialize
 
     def sub_seed(self, name: str) -> int:
-        """The seed of a layer in this one."""
+        """The seed of a sublayer."""
         return fold_in(self.seed, name)
 
     def sublayer(self, layer_class: type, name: str, **arguments: Any) -> Any:
-        """A layer in this one, with a seed of its own; the rest is handed down."""
+        """A sublayer with its own seed and this one's config, arithmetic and dtype policy."""
         return layer_class(
             self.config,
             self.sub_seed(name),
@@ -86,22 +90,22 @@ class Configured:
 
 
 class BertLayer(Configured, keras.layers.Layer):
-    """A Keras layer made of a ``BertConfig`` and a seed; see ``Configured`` for its arguments."""
+    """A Keras layer made from a ``BertConfig`` and a seed; see ``Configured`` for its arguments."""
 
     def build(self, *shapes: Any) -> None:
-        """Makes the weights of the layers in it, which read rows [H] unless one says otherwise."""
+        """Make the weights of all sublayers; their inputs are [T, H] unless a subclass differs."""
         for layer in self._layers:
             layer.build((None, self.config.hidden_size))
         self.built = True
 
     def initializer(self, name: str) -> keras.initializers.Initializer:
-        """BERT's initialiser for a weight or a layer in this one; zeros if none is to be drawn."""
+        """The initialiser of BERT for a weight or sublayer; zeros without ``initialize``."""
         if not self.initialize:
             return keras.initializers.Zeros()
         return kernel_initializer(self.config.initializer_range, self.sub_seed(name))
 
     def dense(self, units: int, name: str, activation: Any = None) -> Dense:
-        """A dense layer with BERT's initialiser."""
+        """A dense sublayer with BERT's initialiser."""
         return Dense(
             units,
             activation=activation,
@@ -112,7 +116,7 @@ class BertLayer(Configured, keras.layers.Layer):
         )
 
     def layer_norm(self, name: str = "layer_norm") -> LayerNorm:
-        """LayerNorm over the last axis; its statistics are float32 under any policy."""
+        """A LayerNorm over the last axis; its statistics are float32 under any dtype policy."""
         return LayerNorm(
             epsilon=self.config.layer_norm_eps,
             arithmetic=self.arithmetic,
@@ -132,5 +136,86 @@ class BertLayer(Configured, keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """Makes the layer from what ``get_config`` gave."""
+        """The layer of a ``get_config``."""
         return cls(**(config | {"config": BertConfig.from_dict(config["config"])}))
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class BertEmbeddings(BertLayer):
+    """The sum of three embeddings, LayerNorm and dropout (Devlin et al. 2018, figure 2).
+
+    The sum and its gradient are float32 under any dtype policy: a frequent word's row collects
+    hundreds of gradients a step, which bfloat16 would round away.
+    """
+
+    def __init__(self, config: BertConfig, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(config, seed, **kwargs)
+        self.norm = self.layer_norm()
+        self.dropout_site = self.sub_seed("dropout")
+
+    def build(self, *shapes: Any) -> None:
+        """Make the tables [vocab_size, H], [max_position_embeddings, H], [type_vocab_size, H]."""
+        sizes = {
+            "word_embeddings": self.config.vocab_size,
+            "position_embeddings": self.config.max_position_embeddings,
+            "token_type_embeddings": self.config.type_vocab_size,
+        }
+        for name, rows in sizes.items():
+            table = self.add_weight(
+                name=name,
+                shape=(rows, self.config.hidden_size),
+                initializer=self.initializer(name),
+                autocast=False,
+            )
+            setattr(self, name, table)
+        super().build()
+
+    def call(
+        self,
+        words: tf.Tensor,
+        token_type_ids: tf.Tensor,
+        layout: Layout,
+        dropout_seed: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """The embeddings of a batch.
+
+        Args:
+            words: Their ids, int32 [B, L], or in place of the table's rows vectors [B, L, H].
+            token_type_ids: int32 [B, L], 0 in sentence A, 1 in sentence B.
+            layout: Of the tokens.
+            dropout_seed: int64 [2], (step, replica), in training.
+
+        Returns:
+            [T, H] in the compute dtype.
+        """
+        layout = Layout(*layout)  # Keras makes a list of it when it loads a functional model
+        positions = tf.zeros_like(token_type_ids) + tf.range(tf.shape(token_type_ids)[1])
+        words = layout.to_tokens(words)
+        summed = (
+            (words if words.dtype.is_floating else lookup(self.word_embeddings, words))
+            + lookup(self.position_embeddings, layout.to_tokens(positions))
+            + lookup(self.token_type_embeddings, layout.to_tokens(token_type_ids))
+        )
+        return dropout(
+            self.norm(summed), self.config.hidden_dropout_prob, dropout_seed, self.dropout_site
+        )
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class FeedForward(BertLayer):
+    """Two dense layers, an activation after the first (Vaswani et al. 2017, section 3.3)."""
+
+    def __init__(self, config: BertConfig, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(config, seed, **kwargs)
+        self.intermediate = self.dense(config.intermediate_size, "intermediate", self.activation())
+        self.output_dense = self.dense(config.hidden_size, "output")
+
+    def build(self, *shapes: Any) -> None:
+        """Make the weights of both dense layers."""
+        self.intermediate.build((None, self.config.hidden_size))
+        self.output_dense.build((None, self.config.intermediate_size))
+        self.built = True
+
+    def call(self, tokens: tf.Tensor) -> tf.Tensor:
+        """[T, H] to [T, H]."""
+        return self.output_dense(self.intermediate(tokens))

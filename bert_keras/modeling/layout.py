@@ -1,25 +1,24 @@
-"""How the tokens of a batch lie in memory: padded, or with the padding taken out.
+"""How the tokens of a batch lie in memory: padded, or packed without the padding.
 
-Every layer works on tokens [T, H]; only attention needs to know which of them stand together, and
-asks the layout. Padded means T = B * L with static shapes, as TPU, XLA and TFLite want it. Packed
-means T = the real tokens of the batch, so that nothing is computed for padding.
+Every layer works on tokens [T, H]; only attention needs to know which tokens are of one sequence,
+and asks the layout. Padded, T = B * L is static, as TPU, XLA and TFLite need it. Packed, T is the
+number of real tokens in the batch, so that nothing is computed for padding.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from bert_keras.modeling.lookup import lookup
-
 
 class Layout(NamedTuple):
-    """Where the tokens [T, ...] of a batch stand in its sequences [B, L].
+    """The places of the tokens [T, ...] of a batch in its sequences [B, L].
 
     Attributes:
         attention_mask: int32 [B, L], 1 at real tokens.
         row_of_position: int32 [B, L], the row among the tokens of each position; ``None`` when
-            padded. At padding it points at some other row, which attention masks out.
+            padded. At padding it is some other row, which attention masks out.
         position_of_row: int32 [T], the position in the flattened batch (b * L + l) of each row;
             ``None`` when padded.
     """
@@ -30,12 +29,12 @@ class Layout(NamedTuple):
 
     @property
     def shape(self) -> tuple[tf.Tensor | int, tf.Tensor | int]:
-        """B and L, as numbers where they are static."""
+        """B and L; numbers where they are static."""
         return _first_two(self.attention_mask)
 
     @property
     def is_packed(self) -> bool:
-        """Whether the padding is taken out."""
+        """Whether there are no rows for padding."""
         return self.position_of_row is not None
 
     def to_tokens(self, sequences: tf.Tensor) -> tf.Tensor:
@@ -44,13 +43,13 @@ class Layout(NamedTuple):
         return tf.gather(flat, self.position_of_row) if self.is_packed else flat
 
     def to_sequences(self, tokens: tf.Tensor) -> tf.Tensor:
-        """[T, H] to [B, L, H]; packed, what stands at padding is some other token's row."""
+        """[T, H] to [B, L, H]; in a packed layout padding gets some other token's row."""
         if self.is_packed:
             return lookup(tokens, self.row_of_position)
         return tf.reshape(tokens, [*self.shape, tokens.shape[-1]])
 
     def without_padding(self, sequences: tf.Tensor, axis: int = 1) -> tf.Tensor:
-        """Sequences, [B, L, ...] or with L at ``axis``, with 0 at padding where it is taken out."""
+        """Sequences, [B, L, ...] or with L at ``axis``; from a packed layout with 0 at padding."""
         if not self.is_packed:
             return sequences
         ones = [1] * sequences.shape.rank
@@ -67,13 +66,13 @@ class Layout(NamedTuple):
 
 @dataclass(frozen=True)
 class Mask:
-    """Which tokens of a memory those of a query may see.
+    """The tokens of a memory that each token of a query may see.
 
     Attributes:
         padding: int32 [B, S], 1 at the memory's real tokens.
-        is_causal: Whether a token sees none that comes after it.
-        blocks: int32 [B, S], the block of each token, which sees none of another; ``None`` where
-            there is one block.
+        is_causal: Whether a token may not see later ones.
+        blocks: int32 [B, S], the block of each token, which may see that block alone; ``None`` for
+            a single block.
 
     With ``is_causal`` or ``blocks`` the L tokens of the query are the memory's last ones.
     """
@@ -83,16 +82,16 @@ class Mask:
     blocks: tf.Tensor | None = None
 
     def bias(self, scores: tf.Tensor, masked_score: float) -> tf.Tensor:
-        """What is added to scores: ``masked_score`` where a token must not be seen, else 0.
+        """The addend of scores: ``masked_score`` where a token must not be seen, else 0.
 
         Args:
             scores: [B, N, L, S].
             masked_score: Far below any score.
 
         Returns:
-            float32 [B, 1, L, S], or [B, 1, 1, S] where every token sees the same.
+            float32 [B, 1, L, S], or [B, 1, 1, S] where all tokens see the same.
         """
-        # Of the mask alone where it can be, so that all layers share these operations.
+        # Of the mask alone where possible, so that all layers share these operations.
         bias = tf.expand_dims((1.0 - tf.cast(self.padding, tf.float32)) * masked_score, 1)
         if self.is_causal or self.blocks is not None:
             length = _first_two(self.padding)[1]
@@ -108,7 +107,7 @@ class Mask:
 
 
 def padded_layout(attention_mask: tf.Tensor) -> Layout:
-    """The layout that keeps the padding.
+    """The layout with padding.
 
     Args:
         attention_mask: int32 [B, L], 1 at real tokens.
@@ -117,10 +116,10 @@ def padded_layout(attention_mask: tf.Tensor) -> Layout:
 
 
 def packed_layout(attention_mask: tf.Tensor) -> Layout:
-    """The layout of the real tokens only; its T differs from batch to batch.
+    """The layout of the real tokens alone; T differs from batch to batch.
 
-    The first position stays whatever it holds: the pooler reads it, and a batch of nothing but
-    padding (the last share of a data set) still has a row to point at.
+    The first position is kept even if it is padding: the pooler reads it, and a batch of nothing
+    but padding (a replica's share of a last batch) needs a row to point at.
 
     Args:
         attention_mask: int32 [B, L], 1 at real tokens.
@@ -132,8 +131,35 @@ def packed_layout(attention_mask: tf.Tensor) -> Layout:
     return Layout(attention_mask, tf.reshape(row, tf.shape(attention_mask)), position_of_row)
 
 
+def lookup(table: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """``table[rows]``, whose gradient is one dense tensor.
+
+    The gradient of ``tf.gather`` is an ``IndexedSlices`` that names a row as often as it was read.
+    Keras's Adam would square its terms instead of their sum, a wrong second moment; and
+    ``tf.recompute_grad`` refuses it. A segment sum adds the terms here.
+
+    Args:
+        table: [V, H].
+        rows: int32 of any shape S.
+
+    Returns:
+        [S..., H].
+    """
+    # A tensor, as TensorFlow asks for a variable's gradient separately.
+    return _lookup(tf.convert_to_tensor(table), rows)
+
+
+@tf.custom_gradient
+def _lookup(table: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
+        flat = tf.reshape(upstream, [-1, table.shape[-1]])
+        return tf.math.unsorted_segment_sum(flat, tf.reshape(rows, [-1]), tf.shape(table)[0]), None
+
+    return tf.gather(table, rows), gradient
+
+
 def _first_two(tensor: tf.Tensor) -> tuple[tf.Tensor | int, tf.Tensor | int]:
-    """The first two dimensions, as numbers where they are static."""
+    """The first two dimensions; numbers where they are static."""
     dynamic = tf.shape(tensor)
     static = tensor.shape
     return tuple(dynamic[i] if static[i] is None else static[i] for i in (0, 1))
@@ -141,6 +167,6 @@ def _first_two(tensor: tf.Tensor) -> tuple[tf.Tensor | int, tf.Tensor | int]:
 
 def _merge_first_two(tensor: tf.Tensor) -> tf.Tensor:
     batch, length = tensor.shape[:2]
-    # Where they are not known, -1: a shape of numbers alone takes no operation.
+    # -1 where they are not static: a shape of numbers alone needs no operation.
     merged = -1 if batch is None or length is None else batch * length
     return tf.reshape(tensor, [merged, *tensor.shape[2:]])

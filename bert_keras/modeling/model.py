@@ -1,6 +1,7 @@
-"""What every BERT model has in common: how it is made, serialised, compiled and scored."""
+"""The base of all BERT models: construction, serialisation and copies."""
 
 from collections import defaultdict
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
@@ -10,32 +11,36 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
+from bert_keras.modeling.inputs import SEQUENCES, as_batch
 from bert_keras.modeling.layers import Configured
 from bert_keras.modeling.random import DropoutSeeds
-from bert_keras.objectives import Batch, SupervisedObjective, total_loss
+from bert_keras.objectives import Batch
 
-if TYPE_CHECKING:  # models are handed their tokenizer
+if TYPE_CHECKING:  # a model is given its tokenizer; the encoder is a model itself
+    from bert_keras.modeling.encoder import BertEncoder
     from bert_keras.tokenization import Tokenizer
 
 
+FROZEN = "frozen"  # in a serialised model: the layers that are not trained
+
+
 class Assets(Protocol):
-    """What writes and reads all of a model that a ``.keras`` file has beside its weights."""
+    """Writing and reading what a ``.keras`` file holds of a model besides its weights."""
 
     def save(self, model: "BertModel", folder: Path) -> None:
-        """Puts it into a folder."""
+        """Write it into a folder."""
         ...
 
     def load(self, model: "BertModel", folder: Path) -> None:
-        """Takes it out of a folder."""
+        """Read it from a folder into the model."""
         ...
 
 
 class BertModel(Configured, keras.Model):
-    """A Keras model made of a ``BertConfig``; its weights are there once it is made.
+    """A Keras model made from a ``BertConfig``; the constructor makes its weights.
 
-    ``tokenizer`` is what its text is read with, ``other_config`` what the ``config.json`` it came
-    from said beside the architecture, ``other_files`` the JSON of files that lay beside it and are
-    written back, by name; all travel with it.
+    Saved with it are its ``tokenizer``; ``other_config``, what its ``config.json`` had besides the
+    architecture; and ``other_files``, the JSON of further files of its directory, by name.
 
     Args:
         config: The architecture.
@@ -43,43 +48,57 @@ class BertModel(Configured, keras.Model):
         packed: Whether the layers work on the real tokens only (faster where shapes may be
             dynamic: CPU, GPU) or on the padded batch (TPU, XLA, TFLite).
         arithmetic: The operations that the layers compute in, for good; not part of what is saved.
-        initialize: Whether initial weights are drawn; zeros otherwise, for a model whose every
-            weight is then read in.
+        initialize: Whether initial weights are drawn; zeros otherwise, for a model whose weights
+            are all read from a file.
         **kwargs: Arguments of ``keras.Model``, such as ``dtype`` for a policy.
     """
 
-    takes_pairs: ClassVar[bool] = True  # whether a pair of texts may be asked
-    needs_pairs: ClassVar[bool] = False  # whether a single text cannot
+    takes_pairs: ClassVar[bool] = True  # whether its input may be a pair of texts
+    needs_pairs: ClassVar[bool] = False  # whether its input must be a pair of texts
 
     built: bool
     config_class: ClassVar[type[BertConfig]] = BertConfig
     packed: bool
-    encoder: Any
-    report: Any  # where it was loaded: what went where
+    encoder: "BertEncoder"
+    report: Any  # of a loaded model: where each weight came from
     tokenizer: "Tokenizer | None" = None
-    assets: ClassVar[Assets | None] = None  # the one of ``bert_keras.saving``, once it is imported
+    assets: ClassVar[Assets | None] = None  # set by ``bert_keras.saving``
 
     def build(self, *shapes: Any) -> None:
-        """Does nothing: the constructor has made the weights.
+        """Nothing to do: the constructor has made the weights.
 
-        It makes them itself so that their paths (``embeddings/word_embeddings``) are the same
-        whatever the model is called and whatever it is part of.
+        So their paths (``embeddings/word_embeddings``) do not depend on the model's name, nor on a
+        model around it.
         """
         self.built = True
 
     def __init__(
-        self, config: BertConfig, seed: int = 0, packed: bool = False, **kwargs: Any
+        self, config: BertConfig, seed: int | None = 0, packed: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(config, seed, **kwargs)
         self.packed = packed
         self.other_config: dict[str, Any] = {}
         self.other_files: dict[str, Any] = {}
 
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """As a layer's, on a batch in any form that ``as_batch`` takes."""
+        return super().__call__(as_batch(inputs, self.config.vocab_size), *args, **kwargs)
+
+    def export(self, filepath: str | Path, *args: Any, **kwargs: Any) -> None:
+        """As ``keras.Model.export``: a SavedModel of ids, of any batch size and length.
+
+        ``export_saved_model`` writes one that takes text.
+        """
+        specs = {name: keras.InputSpec("int32", (None, None)) for name in SEQUENCES}
+        if len(args) < 3:  # after format and verbose
+            kwargs.setdefault("input_signature", [specs])
+        super().export(filepath, *args, **kwargs)
+
     def tokenizer_or(self, given: "Tokenizer | None" = None) -> "Tokenizer":
-        """The tokenizer that is given, else the one that the model was loaded with.
+        """The given tokenizer, else the model's own.
 
         Raises:
-            InputError: When there is neither.
+            InputError: When there is none.
         """
         tokenizer = given or self.tokenizer
         if tokenizer is None:
@@ -88,27 +107,26 @@ class BertModel(Configured, keras.Model):
 
     @property
     def default_length(self) -> int:
-        """The tokens that a text is cut to unless told otherwise.
+        """The tokens that a text is cut to by default.
 
-        The smaller of ``max_position_embeddings`` and the ``model_max_length`` that came with the
-        tokenizer.
+        The smaller of ``max_position_embeddings`` and the tokenizer's ``model_max_length``.
         """
         limit = None if self.tokenizer is None else self.tokenizer.model_max_length
         positions = self.config.max_position_embeddings
         return positions if limit is None else min(limit, positions)
 
     def dropout_counter(self) -> DropoutSeeds:
-        """The model's one counter of training calls.
+        """The model's only counter of training calls.
 
-        A method: of an attribute Keras would write a second name into ``.keras`` files.
+        A method, since Keras would write an attribute into ``.keras`` files under a second name.
         """
         return self.encoder.dropout_seeds
 
     def forward(self, batch: Batch) -> Batch:
-        """The outputs for a batch, dropout off, by a graph.
+        """The outputs for a batch, dropout off, computed by a graph.
 
-        There is one for sequences [B, L] and one for windows [B, W, L]: TensorFlow would make a
-        single one of both that knows no rank.
+        There is one graph for sequences [B, L] and one for windows [B, W, L]; TensorFlow would
+        merge both to one of unknown rank.
         """
         return self._graphs[len(batch["input_ids"].shape)](batch)
 
@@ -121,46 +139,71 @@ class BertModel(Configured, keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {
+        arguments = {
             "name": self.name,
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
             "config": self.config.to_dict(),
             "seed": self.seed,
             "packed": self.packed,
         }
+        frozen = [path for path, layer in _layers_of(self) if not layer.trainable]
+        return arguments | ({FROZEN: frozen} if frozen else {})
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
-        """Makes the model from what ``get_config`` gave."""
+        """The model of a ``get_config``."""
         dtype = config.get("dtype")
         if isinstance(dtype, dict):
             dtype = keras.saving.deserialize_keras_object(dtype, custom_objects)
         own = cls.config_class.from_dict(config["config"])
-        return cls(**(config | {"config": own, "dtype": dtype}))
+        frozen = config.get(FROZEN, ())
+        arguments = {name: value for name, value in config.items() if name != FROZEN}
+        model = cls(**(arguments | {"config": own, "dtype": dtype}))
+        model.freeze(frozen)
+        return model
+
+    def freeze(self, frozen: Collection[str]) -> None:
+        """Train all layers but these, which are named by their paths in the model."""
+        for path, layer in _layers_of(self):
+            if layer.trainable == (path in frozen):  # it sets all the layers that are in it
+                layer.trainable = path not in frozen
+
+    def weight_values(self) -> dict[str, tf.Tensor]:
+        """The values of the weights by path; an adapter (LoRA) is merged into its weight.
+
+        What leaves a model as a file or a copy has these, so that it needs no adapters.
+        """
+        values = {weight.path: weight.value for weight in self.weights}
+        for _, layer in _layers_of(self):
+            if getattr(layer, "lora_enabled", False):
+                kernel = layer._kernel
+                values[kernel.path] = tf.cast(tf.convert_to_tensor(layer.kernel), kernel.dtype)
+                del values[layer.lora_kernel_a.path], values[layer.lora_kernel_b.path]
+        return values
 
     def copy(self, **changes: Any) -> Self:
-        """A model of the same class with the same weights, which it holds itself.
+        """A model of the same class with a copy of the weights.
 
         Args:
-            **changes: Arguments of the constructor that are others, such as ``dtype``, ``packed``
-                or ``arithmetic``; those of ``config`` must leave the shapes of the weights alone.
+            **changes: Constructor arguments to change, such as ``dtype``, ``packed`` or
+                ``arithmetic``; another ``config`` must give the weights the same shapes.
 
         Example:
             >>> served = model.copy(dtype="bfloat16", arithmetic=OneDNN())  # doctest: +SKIP
         """
         copy = self.like(**changes)
-        for new, old in zip(copy.weights, self.weights, strict=True):
-            new.assign(tf.cast(old.value, new.dtype))
+        for new, value in zip(copy.weights, self.weight_values().values(), strict=True):
+            new.assign(tf.cast(value, new.dtype))
         return copy
 
     def like(self, **changes: Any) -> Self:
-        """As ``copy``, but every weight is zero and may have another shape."""
+        """A model as of ``copy``, but of zero weights, which may have other shapes."""
         if isinstance(changes.get("config"), BertConfig):
             changes["config"] = changes["config"].to_dict()
         blank = {"arithmetic": self.arithmetic, "initialize": False}
         copy = type(self).from_config(self.get_config() | blank | changes)
-        paths = [[weight.path for weight in model.weights] for model in (self, copy)]
-        assert paths[0] == paths[1], "a model and its copy differ"
+        paths = [list(model.weight_values()) for model in (self, copy)]
+        assert paths[0] == paths[1], "a model and its copy have different weights"
         copy.tokenizer = self.tokenizer
         copy.other_config |= self.other_config
         copy.other_files |= self.other_files
@@ -169,95 +212,26 @@ class BertModel(Configured, keras.Model):
         return copy
 
     def save_assets(self, directory: str) -> None:
-        """Puts the tokenizer, ``other_config`` and ``other_files`` into a ``.keras`` file."""
+        """Write tokenizer, ``other_config`` and ``other_files`` into a ``.keras`` file."""
         if self.tokenizer is not None or self.other_config or self.other_files:
             self._registered_assets().save(self, Path(directory))
 
     def load_assets(self, directory: str | None) -> None:
-        """Takes out of a ``.keras`` file what this model has in it beside its weights."""
+        """Read from a ``.keras`` file what ``save_assets`` wrote."""
         if directory and any(Path(directory).glob("*")):
             self._registered_assets().load(self, Path(directory))
 
     def _registered_assets(self) -> Assets:
         if self.assets is None:
             raise InputError(
-                "a .keras file holds more of a model than weights: import bert_keras.saving, which "
-                "knows what"
+                "a .keras file holds more of a model than weights, which bert_keras.saving writes "
+                "and reads; import it first"
             )
         return self.assets
 
 
-class SupervisedModel(BertModel):
-    """A model with an objective of its own, by which ``fit`` trains on the batch it is fed.
-
-    ``model.compile(); model.fit(dataset)`` works on batches that carry their labels.
-
-    Attributes:
-        objective: Its losses and measures; a trainer may be given another.
-        means: Keras's metrics, by the names of the objective.
-    """
-
-    token_outputs: tuple[str, ...] = ()  # the outputs that have a value for each token
-
-    def __init__(
-        self, config: BertConfig, seed: int = 0, packed: bool = False, **kwargs: Any
-    ) -> None:
-        super().__init__(config, seed, packed, **kwargs)
-        self.objective = self.supervised_objective()
-        self.means = {name: keras.metrics.Mean(name) for name in self.objective.names}
-
-    def supervised_objective(self) -> SupervisedObjective:
-        """What the model is trained on unless told otherwise."""
-        raise NotImplementedError(f"{type(self).__name__} has no objective of its own")
-
-    def compile(self, optimizer: Any = None, *, jit_compile: Any = None, **kwargs: Any) -> None:
-        """As ``keras.Model.compile``, with defaults that suit BERT.
-
-        Args:
-            optimizer: ``None`` takes BERT's AdamW at a constant 1e-4.
-            jit_compile: ``None`` compiles with XLA where there is a GPU or TPU; on a CPU the
-                plain graph is the faster one.
-            **kwargs: Passed on to ``keras.Model.compile``.
-        """
-        if optimizer is None:
-            from bert_keras.optimizers import AdamW  # only here: models know no optimizer
-
-            optimizer = AdamW(1e-4)
-        if getattr(optimizer, "loss_scaling", False):
-            # Wrapped by Keras too, gradients would be unscaled twice.
-            kwargs.setdefault("auto_scale_loss", False)
-        if jit_compile is None:
-            kinds = {device.device_type for device in tf.config.list_logical_devices()}
-            jit_compile = "auto" if kinds & {"GPU", "TPU"} else False
-        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compiles a loaded model as it was compiled when it was saved."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
-
-    def fit(self, x: Any = None, *args: Any, shuffle: Any = None, **kwargs: Any) -> Any:
-        """As ``keras.Model.fit``; ``shuffle=None`` leaves a data set in its order, unwarned."""
-        if shuffle is None:
-            shuffle = not isinstance(x, tf.data.Dataset)
-        return super().fit(x, *args, shuffle=shuffle, **kwargs)
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> tf.Tensor:
-        """The loss of a batch, this replica's share; updates the metrics."""
-        means = self.objective.measure(x, y_pred)
-        for name, mean in means.items():
-            self.means[name].update_state(mean.value(), sample_weight=mean.weight)
-        return total_loss(means)
-
-    def compute_metrics(self, x: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """The means so far of what the batch has labels for; ``compute_loss`` has added it."""
-        missing = self.means.keys() - self.objective.weights(x).keys()
-        results = self.get_metrics_result()
-        return {name: value for name, value in results.items() if name not in missing}
+def _layers_of(layer: keras.layers.Layer, path: str = "") -> Iterator[tuple[str, Any]]:
+    """A layer and all that are in it, with their paths in it; a layer comes before its own."""
+    yield path, layer
+    for inner in layer._layers:
+        yield from _layers_of(inner, f"{path}/{inner.name}" if path else inner.name)

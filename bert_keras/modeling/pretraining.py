@@ -7,18 +7,17 @@ import tensorflow as tf
 
 from bert_keras.modeling.headed import HeadedModel
 from bert_keras.modeling.heads import MaskedLMHead, NextSentenceHead
-from bert_keras.modeling.layout import Layout
-from bert_keras.modeling.lookup import lookup
+from bert_keras.modeling.layout import Layout, lookup
 from bert_keras.objectives import Batch, SoftmaxCrossEntropy, SumOf, SupervisedObjective
 
 
 class _PretrainingModel(HeadedModel):
-    """A model that may have either head, with the objectives of both."""
+    """The base of the models with one or both pre-training heads."""
 
     takes_pairs = False
 
     def masked_lm_logits(self, inputs: Batch, tokens: tf.Tensor, layout: Layout) -> tf.Tensor:
-        """Logits [B, P, V] at ``masked_lm_positions``, or [B, L, V] where none are given."""
+        """The logits [B, P, V] at ``masked_lm_positions``, or [B, L, V] without such a key."""
         positions = inputs.get("masked_lm_positions")
         if positions is None:
             positions = tf.zeros_like(layout.attention_mask) + tf.range(
@@ -47,7 +46,7 @@ class BertForPreTraining(_PretrainingModel):
     """BERT with both pre-training heads; the loss is their sum.
 
     A batch without ``next_sentence_labels`` trains the masked words alone; the pooler and the
-    next-sentence head then stay as they are.
+    next-sentence head then keep their weights.
 
     Called with the batch of ``pretraining_dataset``; returns ``masked_lm_logits`` [B, P, V] at
     the masked positions alone and ``next_sentence_logits`` [B, 2].
@@ -68,7 +67,7 @@ class BertForPreTraining(_PretrainingModel):
     def call(
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
-        """Scores the masked words and the sentence pair."""
+        """The logits of the masked words and of the sentence pair."""
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         pooled = self.encoder.pool(tokens, layout)
@@ -78,7 +77,7 @@ class BertForPreTraining(_PretrainingModel):
         }
 
     def supervised_objective(self) -> SupervisedObjective:
-        """Losses in nats and accuracies of the tasks that the batch has labels for."""
+        """The losses in nats and accuracies of the tasks that the batch has labels for."""
         return SumOf(
             self.masked_lm_objective(), {"next_sentence_labels": self.next_sentence_objective()}
         )
@@ -103,7 +102,7 @@ class BertForMaskedLM(_PretrainingModel):
     def call(
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
-        """Scores the masked words."""
+        """The logits of the masked words."""
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         return {"masked_lm_logits": self.masked_lm_logits(inputs, tokens, layout)}
@@ -129,7 +128,7 @@ class BertForNextSentencePrediction(_PretrainingModel):
     def call(
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
-        """Scores the sentence pair."""
+        """The logits of the sentence pair."""
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         return {"next_sentence_logits": self.next_sentence_head(self.encoder.pool(tokens, layout))}

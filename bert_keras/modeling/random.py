@@ -1,4 +1,4 @@
-"""Random draws that follow from what they are for, never from how often something was called."""
+"""Random draws that follow from a seed and a purpose, not from the number of earlier draws."""
 
 import hashlib
 from typing import Any
@@ -14,12 +14,12 @@ def fold_in(seed: int, name: str) -> int:
 
 
 def kernel_initializer(stddev: float, seed: int) -> keras.initializers.Initializer:
-    """BERT's initialiser: a normal distribution cut at two standard deviations."""
+    """The initialiser of BERT: a normal distribution truncated at two standard deviations."""
     return keras.initializers.TruncatedNormal(stddev=stddev, seed=seed)
 
 
 def dropout(x: tf.Tensor, rate: float, dropout_seed: tf.Tensor | None, site: int) -> tf.Tensor:
-    """Drops a share ``rate`` of ``x`` and scales the rest; the original's ``modeling.dropout``.
+    """``x`` with a share ``rate`` set to 0 and the rest scaled, as the original's dropout.
 
     Args:
         x: The activations, of any shape.
@@ -31,8 +31,8 @@ def dropout(x: tf.Tensor, rate: float, dropout_seed: tf.Tensor | None, site: int
         return x
     # (step, site + replica) names each draw; the replica stays below the 32 bits left for it.
     seed = dropout_seed + tf.constant([0, site << 32], tf.int64)
-    # Whole numbers, as XLA draws the same ones; its floats differ from the plain graph's. Each
-    # gives two decisions of 16 bits, as the drawing is what dropout costs.
+    # Integers, which XLA draws as the plain graph does; its floats differ. Each integer makes two
+    # decisions of 16 bits, as drawing is the cost of dropout.
     count = tf.size(x)
     draws = tf.random.stateless_uniform(
         [(count + 1) // 2], seed, minval=None, maxval=None, dtype=tf.int32, alg="philox"
@@ -43,14 +43,14 @@ def dropout(x: tf.Tensor, rate: float, dropout_seed: tf.Tensor | None, site: int
 
 
 class DropoutSeeds(keras.layers.Layer):
-    """Counts the training calls, so that every step and replica draws its own dropout masks.
+    """The count of training calls, from which every step and replica has its dropout masks.
 
-    The count is a variable of the model: saved with a checkpoint, a resumed run goes on with the
-    masks it would have drawn.
+    It is a variable of the model, and so in checkpoints: a resumed run draws the masks that it
+    would have drawn.
     """
 
     def build(self, *shapes: Any) -> None:
-        """Makes the counter."""
+        """Make the counter."""
         self.step = self.add_weight(
             name="step",
             shape=(),
@@ -62,17 +62,17 @@ class DropoutSeeds(keras.layers.Layer):
         self.built = True
 
     def for_call(self, training: bool, given: tf.Tensor | None) -> tf.Tensor | None:
-        """The seed of one call: the given one, else the next of the count; none outside training.
+        """The seed of a call: the given one, else the counter's next; ``None`` outside training.
 
-        Whoever gives seeds counts the steps as well: a variable cannot be counted up in a loop
-        over micro-batches that several replicas run.
+        A caller that gives seeds advances the counter itself, as ``TrainStep`` does: a loop over
+        micro-batches on several replicas cannot assign a variable.
         """
         if not training:
             return None
         return self.next() if given is None else given
 
     def next(self) -> tf.Tensor:
-        """(step, replica), int64 [2], for this call; moves on to the next step."""
+        """(step, replica), int64 [2], for this call; advances the counter."""
         context = tf.distribute.get_replica_context()
         replica = context.replica_id_in_sync_group if context else 0
         seed = tf.stack([tf.cast(self.step, tf.int64), tf.cast(replica, tf.int64)])

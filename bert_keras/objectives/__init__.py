@@ -1,12 +1,16 @@
-"""What training makes small, apart from the models; see ``Objective``."""
+"""Losses and measures, and the training step that minimises a loss; see ``Objective``."""
 
 import bert_keras.backend  # noqa: F401 - before Keras is imported
 from bert_keras.objectives.classification import (
+    EXAMPLE_WEIGHTS,
     IGNORED_LABEL,
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
     SpanCrossEntropy,
     SquaredError,
+    SumOf,
+    sequence_length,
+    spread_weights,
 )
 from bert_keras.objectives.means import (
     Means,
@@ -16,12 +20,21 @@ from bert_keras.objectives.means import (
     perplexity,
     total_loss,
 )
-from bert_keras.objectives.objective import Batch, Objective, SumOf, SupervisedObjective
+from bert_keras.objectives.steps import (
+    Batch,
+    Model,
+    Objective,
+    SupervisedObjective,
+    TrainStep,
+    make_eval_step,
+)
 
 __all__ = [
+    "EXAMPLE_WEIGHTS",
     "IGNORED_LABEL",
     "Batch",
     "Means",
+    "Model",
     "Objective",
     "SigmoidCrossEntropy",
     "SoftmaxCrossEntropy",
@@ -29,9 +42,13 @@ __all__ = [
     "SquaredError",
     "SumOf",
     "SupervisedObjective",
+    "TrainStep",
     "WeightedMean",
     "divided",
+    "make_eval_step",
     "mean_values",
     "perplexity",
+    "sequence_length",
+    "spread_weights",
     "total_loss",
 ]

@@ -1,4 +1,4 @@
-"""Means that are not divided yet, so that they add up over batches, steps and replicas."""
+"""Means before division, which can be added over batches, steps and replicas."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,10 @@ import tensorflow as tf
 
 
 class WeightedMean(NamedTuple):
-    """A mean that is not divided yet.
+    """A mean before division.
 
     Totals and weights are summed separately over replicas, micro-batches and steps, and divided
-    once at the end. So a mean over masked words does not depend on how the examples were shared
-    out.
+    once at the end. So a mean over masked words does not depend on how the examples were split.
 
     Attributes:
         total: float32 scalar; the weighted sum.
@@ -32,18 +31,18 @@ class WeightedMean(NamedTuple):
 
 
 Means = dict[str, WeightedMean]
-LOSS = "_loss"  # how the names end of what is trained on
+LOSS = "_loss"  # the ending of the names of losses
 
 
 def total_loss(means: Means, weights: dict[str, tf.Tensor] | None = None) -> tf.Tensor:
-    """The sum of the losses among ``means``, this replica's share of it.
+    """This replica's part of the sum of the losses among ``means``.
 
-    Each weight is summed over the replicas first, so that the shares (and with them the gradients)
-    of all replicas add up to the mean over the whole batch.
+    Each weight is summed over the replicas first, so that the parts of all replicas, and their
+    gradients, add up to the mean over the whole batch.
 
     Args:
         means: Those of this replica's examples.
-        weights: The weights of the whole batch, where they are known already.
+        weights: The weights of the whole batch, if already known.
 
     Returns:
         float32 scalar.
@@ -57,7 +56,7 @@ def total_loss(means: Means, weights: dict[str, tf.Tensor] | None = None) -> tf.
 
 
 def sum_over_replicas(value: tf.Tensor) -> tf.Tensor:
-    """The sum of a scalar over all replicas; within a replica."""
+    """The sum of a scalar over all replicas; to be called within a replica."""
     context = tf.distribute.get_replica_context()
     if context and context.num_replicas_in_sync > 1:
         return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
@@ -65,10 +64,10 @@ def sum_over_replicas(value: tf.Tensor) -> tf.Tensor:
 
 
 def mean_values(means: Sequence[Means]) -> dict[str, float]:
-    """The means over all batches, added up in float64; one over nothing is left out.
+    """The means over all batches, summed in float64; one over nothing is left out.
 
     Args:
-        means: Those of each batch, all of the same names.
+        means: Those of each batch, with the same names.
     """
     if not means:
         return {}
@@ -82,7 +81,7 @@ def mean_values(means: Sequence[Means]) -> dict[str, float]:
 
 
 def divided(sums: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """The means by name of totals and weights; one over nothing is left out.
+    """Total divided by weight, by name; a mean over nothing is left out.
 
     Example:
         >>> divided({"mlm_loss": (6.0, 4.0), "nsp_loss": (0.0, 0.0)})
@@ -92,5 +91,5 @@ def divided(sums: Mapping[str, Sequence[float]]) -> dict[str, float]:
 
 
 def perplexity(loss: float) -> float:
-    """The exponential of a loss in nats; of an absurd one the largest that float64 holds."""
+    """The exponential of a loss in nats, at most about the largest float64."""
     return math.exp(min(loss, 700.0))

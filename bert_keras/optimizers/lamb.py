@@ -8,19 +8,19 @@ import tensorflow as tf
 
 from bert_keras.optimizers.adamw import AdamW
 
-# Kernels that hold several matrices side by side, and how many: query, key and value.
+# Kernels of several matrices side by side, and how many: query, key and value.
 FUSED = {"query_key_value/kernel": 3}
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class LAMB(AdamW):
-    """Adam whose step on each weight matrix is as long as the matrix allows (You et al. 2020).
+    """Adam with a step on each weight matrix in proportion to its norm (You et al. 2020).
 
     Algorithm 2 with φ(z) = z: Adam's direction plus the decay, scaled by the trust ratio
     ‖weights‖ / ‖direction‖. Biases and LayerNorm weights are neither decayed nor scaled, as in the
-    authors' own code. Queries, keys and values, though fused in one kernel, have a trust ratio
-    each, as where they are three. The algorithm as printed corrects the bias of the moments, the
-    authors' code does not: ``bias_correction`` says which.
+    authors' code. Queries, keys and values share a kernel, but each has its own trust ratio. The
+    printed algorithm corrects the bias of the moments, the authors' code does not;
+    ``bias_correction`` chooses.
 
     Arguments are those of ``AdamW``, after the learning rate by name.
 
@@ -34,15 +34,15 @@ class LAMB(AdamW):
         super().__init__(learning_rate, name=name, **kwargs)
 
     def build(self, variables: Sequence[Any]) -> None:
-        """Makes the moments; notes which kernels are fused."""
+        """Make the moments, and note the fused kernels."""
         super().build(variables)
-        self._parts = [
+        self._matrices = [
             next((n for end, n in FUSED.items() if variable.path.endswith(end)), 1)
             for variable in variables
         ]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable and its moments."""
+        """Update a variable and its moments."""
         index, dtype = self._get_variable_index(variable), variable.dtype
         learning_rate = tf.cast(learning_rate, dtype) * self._rate_factor(index)
         gradient = tf.cast(gradient, dtype)
@@ -60,26 +60,26 @@ class LAMB(AdamW):
         if self._use_weight_decay(variable):
             weights = tf.convert_to_tensor(variable)
             direction += self.weight_decay * weights
-            direction *= _trust_ratios(weights, direction, self._parts[index])
+            direction *= _trust_ratios(weights, direction, self._matrices[index])
         variable.assign_sub(learning_rate * is_applied * direction)
 
 
-def _trust_ratios(weights: tf.Tensor, direction: tf.Tensor, parts: int) -> tf.Tensor:
-    """‖weights‖ / ‖direction‖ of each part of the last axis, 1 where either is 0.
+def _trust_ratios(weights: tf.Tensor, direction: tf.Tensor, count: int) -> tf.Tensor:
+    """‖weights‖ / ‖direction‖ of each matrix in a kernel, 1 where either is 0.
 
     Returns:
-        [1, ..., 1] or, of several parts, [1, ..., last axis], to multiply the direction with.
+        Factors of the direction: [1], or for several matrices [last axis].
     """
-    weight_norms, direction_norms = (_norms(tensor, parts) for tensor in (weights, direction))
+    weight_norms, direction_norms = (_norms(tensor, count) for tensor in (weights, direction))
     ratios = tf.where(
         (weight_norms > 0) & (direction_norms > 0),
         tf.math.divide_no_nan(weight_norms, direction_norms),
         1.0,
     )
-    return tf.repeat(ratios, weights.shape[-1] // parts) if parts > 1 else ratios
+    return tf.repeat(ratios, weights.shape[-1] // count) if count > 1 else ratios
 
 
-def _norms(tensor: tf.Tensor, parts: int) -> tf.Tensor:
-    """The Euclidean norm of each part of the last axis, [parts]."""
-    table = tf.reshape(tensor, [-1, parts, tensor.shape[-1] // parts])
+def _norms(tensor: tf.Tensor, count: int) -> tf.Tensor:
+    """The Euclidean norm of each of the matrices side by side, [count]."""
+    table = tf.reshape(tensor, [-1, count, tensor.shape[-1] // count])
     return tf.sqrt(tf.reduce_sum(tf.square(table), axis=[0, 2]))

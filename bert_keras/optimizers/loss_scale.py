@@ -1,4 +1,4 @@
-"""The factor by which the loss is scaled in float16, which finds itself."""
+"""Dynamic loss scaling for float16."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -9,26 +9,26 @@ import tensorflow as tf
 class LossScale:
     """Dynamic loss scaling (Micikevicius et al. 2017, section 3.2).
 
-    Gradients below float16's smallest number vanish; those of a scaled loss do not, and are
-    unscaled in float32. When one overflows, the step is left out and the scale halved; after
-    ``GROWTH_STEPS`` good ones it is doubled.
+    Gradients below float16's smallest number become 0; those of a scaled loss do not, and are
+    divided by the scale in float32. When one overflows, the step is skipped and the scale halved;
+    after ``GROWTH_STEPS`` good steps it is doubled.
 
-    Keras has a ``LossScaleOptimizer`` that branches around the whole update. Here nothing
-    branches: the graph is the same in every step, the gradients are judged after they were
-    summed over the replicas, and the state is the optimizer's, so that checkpoints have it.
+    Keras's ``LossScaleOptimizer`` branches around the whole update. Here the graph is the same in
+    every step, the gradients are checked after they are summed over the replicas, and the state is
+    in the optimizer's variables, and so in checkpoints.
 
     Args:
-        add_variable: The optimizer's.
+        add_variable: The optimizer's method.
 
     Attributes:
-        factor: float32, what the loss is multiplied with.
-        skipped: int64, the steps left out so far.
-        is_applied: float32, 1 where the step being applied is a good one, else 0.
+        factor: float32, the scale.
+        skipped: int64, the number of steps skipped so far.
+        is_applied: float32, 1 where the current step is good, else 0.
     """
 
     INITIAL: ClassVar[float] = 2.0**15
     GROWTH_STEPS: ClassVar[int] = 2000
-    # So that a model whose gradients are all zero does not end at infinity.
+    # Else the scale of a model whose gradients are all 0 would grow to infinity.
     LARGEST: ClassVar[float] = 2.0**31
 
     def __init__(self, add_variable: Callable[..., Any]) -> None:
@@ -43,7 +43,7 @@ class LossScale:
         self._good_steps = add("good_steps", "int64", "zeros")
 
     def unscale(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-        """The gradients of the loss itself, all 0 where one is not finite; adapts the scale.
+        """The gradients of the unscaled loss, all 0 where one is not finite; adapts the scale.
 
         Args:
             gradients: Of the scaled loss, summed over the replicas.

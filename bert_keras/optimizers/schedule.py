@@ -8,13 +8,13 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """Rises from 0 to the peak over the warm-up, falls to 0 at the last step.
+    """A rate that rises from 0 to the peak over the warm-up, and falls to 0 at the last step.
 
-    As the original (Devlin et al. 2018, appendix A.2; ``optimization.py``): the fall is counted
-    from step 0, so at the end of the warm-up the rate steps down to the line of the fall.
+    As the original (Devlin et al. 2018, appendix A.2; ``optimization.py``): the line of the fall
+    begins at step 0 with the peak, so after the warm-up the rate drops onto it.
 
     Args:
-        peak: The rate that the warm-up heads for.
+        peak: The rate at the end of the warm-up.
         warmup_steps: Steps of the rise; 0 begins at the peak.
         total_steps: The step at which the rate is 0.
 
@@ -31,7 +31,7 @@ class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.total_steps = total_steps
 
     def __call__(self, step: Any) -> tf.Tensor:
-        """The rate of the 0-based ``step``, as a float32 scalar."""
+        """The rate at ``step``, from 0; a float32 scalar."""
         step = tf.cast(step, tf.float32)
         falling = tf.maximum(0.0, 1.0 - step / self.total_steps)
         rising = step / max(1, self.warmup_steps)

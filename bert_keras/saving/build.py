@@ -11,7 +11,7 @@ from bert_keras.modeling import (
     BertForQuestionAnswering,
     BertForSentenceEmbedding,
 )
-from bert_keras.modeling.model import BertModel
+from bert_keras.modeling.model import FROZEN, BertModel
 from bert_keras.saving.config_json import LABELLING, foreign_keys, keeps_score
 from bert_keras.saving.families import all_heads, family_of_model
 from bert_keras.saving.stored import StoredModel, components_in
@@ -54,8 +54,10 @@ def build(
     found = check(stored, plan, report)
     # Initial weights are drawn only where some are not read.
     given = {"initialize": bool(report.new)} | plan.arguments
+    frozen = given.pop(FROZEN, ())
     model = plan.model_class(stored.config, **given)
     fill(model, found, stored.weights, report, on_progress)
+    model.freeze(frozen)
     model.report = report
     model.tokenizer = tokenizer
     if tokenizer is not None and getattr(model, "do_lower_case", False):

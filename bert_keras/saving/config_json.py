@@ -12,13 +12,13 @@ from bert_keras.saving.families import all_models, family_of_model
 from bert_keras.saving.weights import count_labels
 
 LABELLING = (BertForSequenceClassification, BertForTokenClassification)
-# What we write is float32 and tied, whatever was read, and names its own model type.
+# What we write is float32 and tied, whatever was read.
 _FILE_KEYS = ("dtype", "torch_dtype", "tie_word_embeddings")
 _LABEL_KEYS = ("id2label", "label2id", "num_labels", "problem_type", "classifier_dropout")
 # Where releases of sentence-transformers keep the function from a cross-encoder's logit to a score.
-_CROSS_ENCODER = "sentence_transformers"
+_SENTENCE_TRANSFORMERS = "sentence_transformers"
 _OLD_ACTIVATION = "sbert_ce_default_activation_function"
-_SCORE_KEYS = (_CROSS_ENCODER, _OLD_ACTIVATION, "function_to_apply")
+_SCORE_KEYS = (_SENTENCE_TRANSFORMERS, _OLD_ACTIVATION, "function_to_apply")
 # The classes of torch that a file may name; none is imported.
 _TORCH_FUNCTIONS = {
     "torch.nn.modules.linear.Identity": "none",
@@ -75,7 +75,7 @@ def head_arguments(
 
 def _function(values: Mapping[str, Any], activation: Any, file: str) -> str | None:
     """The function that makes a cross-encoder's scores, as sentence-transformers keeps it."""
-    saved = values.get(_CROSS_ENCODER)
+    saved = values.get(_SENTENCE_TRANSFORMERS)
     of_config = saved.get("activation_fn") if isinstance(saved, dict) else None
     name = activation or of_config or values.get(_OLD_ACTIVATION)
     if name is None:

@@ -28,7 +28,7 @@ def save(
     model: BertModel,
     path: str | Path,
     tokenizer: Tokenizer | None = None,
-    format: str = "huggingface",
+    format: str | None = None,
 ) -> None:
     """Save a model.
 
@@ -39,7 +39,8 @@ def save(
         tokenizer: Saved with the weights; by default the one that the model was loaded with.
         format: ``"huggingface"``, a directory that ``transformers.AutoModel.from_pretrained``
             opens too; ``"google"``, a directory that Google's TF1 code opens; ``"keras"``, one
-            ``.keras`` file.
+            ``.keras`` file. ``None`` is ``"keras"`` where the path ends in ``.keras``, else
+            ``"huggingface"``.
 
     Raises:
         InputError: When the format is unknown or cannot hold such a model, or when ``path`` holds
@@ -49,12 +50,14 @@ def save(
     Example:
         >>> model = load("run")
         >>> save(model, "copy")
-        >>> save(model, "copy.keras", format="keras")
+        >>> save(model, "copy.keras")
         >>> load("copy.keras").labels
         ('bad', 'good')
     """
     if not isinstance(model, BertModel):
         raise InputError(f"cannot save a {type(model).__name__}; it is not a model of bert-keras")
+    if format is None:
+        format = "keras" if Path(path).suffix == ".keras" else "huggingface"
     if format not in FORMATS:
         raise InputError(f"no format {format!r}; the formats are {', '.join(FORMATS)}")
     FORMATS[format](model, path, tokenizer)

@@ -54,7 +54,7 @@ def first_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         if name not in before:
             return f"{name} is new"
         if before[name] != now[name]:
-            return f"{name} is another"
+            return f"{name} differs"
     return ""
 
 

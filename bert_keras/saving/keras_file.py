@@ -22,7 +22,7 @@ import numpy as np
 
 from bert_keras.errors import InputError, errors_naming
 from bert_keras.files import atomic_file, read_json_object
-from bert_keras.modeling.model import BertModel
+from bert_keras.modeling.model import FROZEN, BertModel
 from bert_keras.saving.config_json import write_json
 from bert_keras.saving.families import Family, all_models, family_of_model
 from bert_keras.saving.names import Names, Shape, numbered_after_the_first
@@ -123,7 +123,7 @@ def _read_class(
     arguments = {key: v for key, v in settings.items() if key not in ("name", "trainable", "dtype")}
     bases = [cls for cls in model_class.__mro__ if issubclass(cls, BertModel)]
     known = {name for cls in bases for name in inspect.signature(cls.__init__).parameters}
-    unknown = arguments.keys() - known
+    unknown = arguments.keys() - known - {FROZEN}
     if unknown:
         raise InputError(f"{path}: a {model_class.__name__} has no {', '.join(sorted(unknown))}")
     policy = settings.get("dtype")

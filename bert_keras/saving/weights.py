@@ -56,20 +56,22 @@ class Plan(NamedTuple):
 
 
 def weights_to_save(model: BertModel, family: Family, names: Names) -> list[tuple[Weight, Any]]:
-    """The arrays of a file that each weight of a model becomes, and its variable.
+    """Each weight of a model as the arrays that a file holds for it, and its value.
+
+    Adapters (LoRA) are merged into the weights that they adapt; no file format has them.
 
     Raises:
         InputError: When the table has no name for one.
     """
-    variables = {variable.path: variable for variable in model.weights}
-    has_pooler = "pooler/output/kernel" in variables
+    values = model.weight_values()
+    has_pooler = "pooler/output/kernel" in values
     given = {"labels": getattr(model, "labels", 2), "with_pooler": has_pooler}
     table = []
     for path, shape in _variables(family, type(model), model.config, given):
         weight = names.weight(path, shape, model.config)
         if not weight.names:
             raise InputError(f"there is no name for {path} of a {type(model).__name__} in a file")
-        table.append((weight, variables[path]))
+        table.append((weight, values[path]))
     return table
 
 

@@ -162,7 +162,7 @@ def run_model(
         outputs = model.forward(batch)
         if has_targets:
             means.append(model.objective.measure(batch, outputs))
-        lengths = tf.reduce_sum(batch["attention_mask"], axis=1).numpy().tolist()
+        lengths = batch["attention_mask"].sum(axis=1).tolist()
         rows += _rows(outputs, lengths, model.token_outputs)
         if on_progress:
             on_progress(len(rows), len(features))

@@ -1,6 +1,6 @@
 """Batches of features: shuffled for training, in order for answers."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -59,13 +59,22 @@ def training_batches(
             yield collate([features[row] for row in plan.rows(step)], pad_id, length, windows)
             step += 1
 
-    return _dataset(batches, features[0], batch_size, length, windows)
+    feature = features[0]
+    for_tokens = ("input_ids", "attention_mask", "token_type_ids", *feature.token_targets)
+    shape = [batch_size, windows, length] if feature.window_ends else [batch_size, length]
+    signature = {name: tf.TensorSpec(shape, tf.int32) for name in for_tokens}
+    for name, value in feature.targets.items():
+        signature[name] = tf.TensorSpec([batch_size, *np.shape(value)], _dtype(value))
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    return dataset.prefetch(tf.data.AUTOTUNE)
 
 
 def ordered_batches(
     features: Sequence[Feature], batch_size: int, pad_id: int = 0, length: int | None = None
-) -> tuple[tf.data.Dataset, np.ndarray]:
+) -> tuple[Iterator[Batch], np.ndarray]:
     """The features once, longest first; the last batch may be smaller.
+
+    They are arrays, not a data set: to make one takes longer than to answer a text.
 
     Args:
         features: With targets or without.
@@ -79,12 +88,9 @@ def ordered_batches(
     lengths = np.array([len(feature.input_ids) for feature in features])
     order = np.argsort(-lengths, kind="stable")
 
-    def batches() -> Iterator[Batch]:
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
-            yield collate([features[row] for row in rows], pad_id, length)
-
-    return _dataset(batches, features[0], None, length), order
+    starts = range(0, len(order), batch_size)
+    groups = (order[start : start + batch_size] for start in starts)
+    return (collate([features[row] for row in rows], pad_id, length) for rows in groups), order
 
 
 def collate(
@@ -146,23 +152,6 @@ def _padded(rows: Sequence[Sequence[int]], length: int, padding: int) -> np.ndar
     for row, values in zip(table, rows, strict=True):
         row[: len(values)] = values
     return table
-
-
-def _dataset(
-    batches: Callable[[], Iterator[Batch]],
-    feature: Feature,
-    batch_size: int | None,
-    length: int | None,
-    windows: int | None = None,
-) -> tf.data.Dataset:
-    """The dataset of a generator of batches of features like ``feature``."""
-    for_tokens = ("input_ids", "attention_mask", "token_type_ids", *feature.token_targets)
-    shape = [batch_size, windows, length] if feature.window_ends else [batch_size, length]
-    signature = {name: tf.TensorSpec(shape, tf.int32) for name in for_tokens}
-    for name, value in feature.targets.items():
-        signature[name] = tf.TensorSpec([batch_size, *np.shape(value)], _dtype(value))
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    return dataset.prefetch(tf.data.AUTOTUNE)
 
 
 def _dtype(value: Any) -> type:

@@ -41,7 +41,8 @@ class KeepBest(SaveBest):
             self._remove(self.path)
         self.best = scores[kept] if kept in earlier else -math.inf
         if self.is_better(scores[step]):
-            # First its step: a kill in between leaves one that the log does not have yet.
+            # Before the model: after a kill in between, the log lacks this step, and the model is
+            # replaced.
             write_text_atomic(self.workdir / BEST_STEP_FILE, f"{step}\n", replace=True)
         self.save_if_better(scores[step])
         self._stop_if_waiting(scores)

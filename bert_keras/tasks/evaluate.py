@@ -106,9 +106,17 @@ def predict(
     """
     texts = [texts] if isinstance(texts, str) else list(texts)
     pairs = [text_pairs] if isinstance(text_pairs, str) else text_pairs
+    pairs = None if pairs is None else list(pairs)
+    for name, given in (("texts", texts), ("text_pairs", pairs or [])):
+        for number, text in enumerate(given):
+            if not isinstance(text, str):
+                hint = "; the second texts of pairs go in text_pairs" * isinstance(text, tuple)
+                raise InputError(f"{name}[{number}] is not a text. Received: {text!r:.60}{hint}")
     if pairs is not None and len(pairs) != len(texts):
         raise InputError(f"{len(texts)} texts need as many partners. Received: {len(pairs)}")
     task = answering(task_of(model, **settings))
+    if not texts:
+        return []
     partners: Sequence[str | None] = pairs or [None] * len(texts)
     examples = [task.from_text(*row) for row in zip(texts, partners, strict=True)]
     return answer(model, task, examples, batch_size, on_progress)

@@ -125,8 +125,8 @@ class MaskedLM(TextReader):
         """Loss, accuracy and perplexity on masks that are always the same."""
         tokenizer = model.tokenizer_or()
         plain, _ = ordered_batches(features, batch_size, tokenizer.pad_id, self.max_seq_length)
-        mask = _Mask(self._masking(tokenizer), tokenizer, batch_size, seed=0)
-        batches = plain.enumerate().map(mask)
+        mask = tf.function(_Mask(self._masking(tokenizer), tokenizer, batch_size, seed=0))
+        batches = (mask(tf.constant(n, tf.int64), batch) for n, batch in enumerate(plain))
         measure = model.objective.measure
         means = mean_values([measure(batch, model.forward(batch)) for batch in batches])
         if "mlm_loss" in means:

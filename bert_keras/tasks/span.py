@@ -209,7 +209,7 @@ class Span(AnsweringTask):
             left_out = tokens_in_all - len(asked) - len(text_ids)
         before = template.second_start(len(asked))
         windows = cut_windows(len(text_ids), room, self.doc_stride)
-        owners = best_windows(len(text_ids), windows)
+        owners = best_windows(np.arange(len(text_ids)), len(text_ids), room, self.doc_stride)
         tokens = None if answer is None else _tokens_of(answer, offsets)
         for window, (start, end) in enumerate(windows):
             place = _NOT_LEARNED
@@ -238,13 +238,10 @@ class Span(AnsweringTask):
         windows: list[list[tuple[Origin, Outputs]]] = [[] for _ in examples]
         for feature, output in zip(features, outputs, strict=True):
             windows[feature.example].append((feature.origin, output))
-        return [
-            best_answers(
-                example.context, parts, self.n_best, self.max_answer_length,
-                self.no_answer_threshold,
-            )
-            for example, parts in zip(examples, windows, strict=True)
-        ]  # fmt: skip
+        texts = [example.context for example in examples]
+        return best_answers(
+            texts, windows, self.n_best, self.max_answer_length, self.no_answer_threshold
+        )
 
     def score(self, examples: Examples, predictions: Predictions) -> dict[str, float]:
         """Exact match, F1 and more; see ``span_scores``."""

@@ -2,18 +2,22 @@
 
 import math
 from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 from scipy.special import softmax
 
 from bert_keras.errors import InputError
 from bert_keras.tasks.answering import Outputs
 from bert_keras.tasks.metrics import answer_f1, best_threshold, counts_characters, exact_match
 from bert_keras.tasks.reading import QuestionExample
+from bert_keras.tasks.span_ranking import AnsweredWindows, ranked
 from bert_keras.tasks.task import Prediction, Predictions
 
 Questions = Sequence[QuestionExample]
+_AT_A_TIME = 256  # windows, about, whose answers are ranked together
 
 
 class Origin(NamedTuple):
@@ -30,92 +34,87 @@ class Origin(NamedTuple):
     is_best: np.ndarray
 
 
-class _Candidate(NamedTuple):
-    score: float
-    start: int
-    end: int
-
-
 def best_answers(
-    text: str,
-    windows: Sequence[tuple[Origin, Outputs]],
+    texts: Sequence[str],
+    windows: Sequence[Sequence[tuple[Origin, Outputs]]],
     n_best: int,
     max_answer_length: int,
     no_answer_threshold: float,
-) -> Prediction:
-    """The answer to one question; ``Span`` says what is in it.
+) -> list[Prediction]:
+    """The answers to questions; ``Span`` says what is in each.
 
     Args:
-        text: The text.
-        windows: Its windows, each with ``start_logits`` and ``end_logits`` [L].
-        n_best: Most answers, and most starts and ends of each window, that are considered.
-        max_answer_length: Longest answer in tokens.
-        no_answer_threshold: No answer is given when its score exceeds the best one's by more;
-            an infinite one excludes it.
+        texts: The text that answers each question.
+        windows: The windows of each, with ``start_logits`` and ``end_logits`` [L].
+        n_best: See ``ranked``.
+        max_answer_length: See ``ranked``.
+        no_answer_threshold: No answer is given when its score exceeds the best one's by more.
     """
-    none = min(
-        float(outputs["start_logits"][0]) + float(outputs["end_logits"][0])
-        for _, outputs in windows
+    answers: list[Prediction] = []
+    ends = np.cumsum([len(own) for own in windows]).tolist()
+    for _, group in groupby(range(len(texts)), lambda number: ends[number] // _AT_A_TIME):
+        numbers = list(group)
+        some = [texts[number] for number in numbers]
+        answered = _on_host([windows[number] for number in numbers])
+        codes = [np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<i4") for text in some]
+        splits = np.cumsum([0, *map(len, codes)], dtype=np.int32)
+        with tf.device("CPU"):  # small operations, and not all are to be had elsewhere
+            best, none = ranked(
+                answered, np.concatenate(codes), splits,
+                n_best, max_answer_length, no_answer_threshold,
+            )  # fmt: skip
+        firsts = np.searchsorted(best.text.numpy(), np.arange(1, len(some)))
+        columns = (np.split(column.numpy(), firsts) for column in best[1:])
+        for text, score, *own in zip(some, none.numpy().tolist(), *columns, strict=True):
+            answers.append(_answer(text, score, no_answer_threshold, *own))
+    return answers
+
+
+def _on_host(windows: Sequence[Sequence[tuple[Origin, Outputs]]]) -> AnsweredWindows:
+    """The windows of some texts as tables."""
+    flat = [window for own in windows for window in own]
+    origins, outputs = [origin for origin, _ in flat], [output for _, output in flat]
+    return AnsweredWindows(
+        text=np.repeat(np.arange(len(windows), dtype=np.int32), [len(own) for own in windows]),
+        first=np.array([origin.first for origin in origins], np.int32),
+        size=np.array([len(origin.offsets) for origin in origins], np.int32),
+        start_logits=_table([each["start_logits"] for each in outputs], np.float64, -np.inf),
+        end_logits=_table([each["end_logits"] for each in outputs], np.float64, -np.inf),
+        is_best=_table([origin.is_best for origin in origins], np.bool_, False),
+        starts=_table([origin.offsets[:, 0] for origin in origins], np.int32, 0),
+        ends=_table([origin.offsets[:, 1] for origin in origins], np.int32, 0),
     )
-    candidates = [
-        candidate
-        for origin, outputs in windows
-        for candidate in _candidates(origin, outputs, n_best, max_answer_length)
-    ]
-    may_be_none = no_answer_threshold < math.inf
-    if may_be_none:
-        candidates.append(_Candidate(none, 0, 0))
-    # Stable: among equals, the first window's comes first, then the one with the likelier start.
-    candidates.sort(key=lambda candidate: -candidate.score)
-    best: dict[str, _Candidate] = {}
-    for candidate in candidates:
-        if len(best) == n_best:
-            break
-        best.setdefault(text[candidate.start : candidate.end], candidate)
-    if may_be_none:
-        best.setdefault("", _Candidate(none, 0, 0))
+
+
+def _table(rows: Sequence[np.ndarray], dtype: type, padding: float) -> np.ndarray:
+    """Rows of several lengths as one array, [W, the longest]."""
+    table: np.ndarray = np.full((len(rows), max(map(len, rows), default=0)), padding, dtype)
+    for number, row in enumerate(rows):
+        table[number, : len(row)] = row
+    return table
+
+
+def _answer(
+    text: str,
+    none: float,
+    threshold: float,
+    scores: np.ndarray,
+    starts: np.ndarray,
+    ends: np.ndarray,
+) -> Prediction:
+    """The answer to one question, of its best ones."""
+    shares = softmax(scores) if len(scores) else scores
+    columns = (values.tolist() for values in (starts, ends, shares))
     nbest = [
-        {"answer": answer, "start": found.start, "end": found.end, "score": float(score)}
-        for (answer, found), score in zip(best.items(), _shares(best), strict=True)
+        {"answer": text[start:end], "start": start, "end": end, "score": share}
+        for start, end, share in zip(*columns, strict=True)
     ]
     # Where no two tokens can be an answer, the original takes the score 0.
-    score = none - next((found.score for answer, found in best.items() if answer), 0.0)
-    is_none = may_be_none and score > no_answer_threshold
+    best = next((s for s, entry in zip(scores, nbest, strict=True) if entry["answer"]), 0.0)
+    is_none = threshold < math.inf and none - best > threshold
     empty = {"answer": "", "start": 0, "end": 0, "score": 0.0}
     chosen = next((entry for entry in nbest if (not entry["answer"]) == is_none), empty)
-    return chosen | {"no_answer_score": score, "nbest": nbest}
-
-
-def _shares(best: dict[str, _Candidate]) -> np.ndarray:
-    return softmax([candidate.score for candidate in best.values()]) if best else np.zeros(0)
-
-
-def _candidates(
-    origin: Origin, outputs: Outputs, n_best: int, max_answer_length: int
-) -> list[_Candidate]:
-    """The pairs of likely starts and ends of one window that can be an answer."""
-    starts, ends = (
-        np.argsort(-outputs[name], kind="stable")[:n_best]
-        for name in ("start_logits", "end_logits")
-    )
-    scores = (
-        outputs["start_logits"][starts].astype(np.float64)[:, None]
-        + outputs["end_logits"][ends].astype(np.float64)[None, :]
-    )
-    firsts, lasts = starts[:, None] - origin.first, ends[None, :] - origin.first
-    size = len(origin.offsets)
-    can_be = (firsts >= 0) & (firsts < size) & (lasts >= firsts) & (lasts < size)
-    can_be &= lasts - firsts < max_answer_length
-    is_best = np.append(origin.is_best, False)
-    can_be &= is_best[np.clip(firsts, 0, size)]
-    return [
-        _Candidate(
-            float(scores[row, column]),
-            int(origin.offsets[firsts[row, 0], 0]),
-            int(origin.offsets[lasts[0, column], 1]),
-        )
-        for row, column in np.argwhere(can_be)
-    ]
+    return chosen | {"no_answer_score": none - float(best), "nbest": nbest}
 
 
 def span_scores(examples: Questions, predictions: Predictions) -> dict[str, float]:

@@ -46,7 +46,7 @@ def start_model(config: FinetuneConfig, task: Task) -> BertModel:
 
 
 def layer_rates(layers: int, decay: float) -> dict[str, float]:
-    """The factor of each layer's learning rate, by the beginning of its path.
+    """Layer-wise learning-rate decay: each layer's factor, by the beginning of its path.
 
     Args:
         layers: How many Transformer layers there are; the head and the pooler have the full rate.
@@ -72,7 +72,7 @@ def _with_changes(model: BertModel, settings: FinetuneModelConfig) -> BertModel:
 
 
 def _draw_head(model: BertModel, stddev: float, seed: int) -> None:
-    """Draw the kernels anew that the model's file did not have."""
+    """Draw anew the kernels that the model's file lacked."""
     for variable in model.trainable_variables:
         if variable.path in model.report.new and variable.path.endswith("kernel"):
             draw = kernel_initializer(stddev, fold_in(seed, variable.path))

@@ -47,8 +47,9 @@ def sentence_features(
     ids = template.inner(encoding.input_ids)
     pieces = _first_pieces(parts, template.inner(encoding.offsets))
     room = max_seq_length - template.overhead(1)
-    windows = cut_windows(len(ids), room, overlapping(room))
-    owners = best_windows(len(ids), windows)
+    stride = overlapping(room)
+    windows = cut_windows(len(ids), room, stride)
+    owners = best_windows(np.arange(len(ids)), len(ids), room, stride)
     with_piece = np.flatnonzero(pieces >= 0)
     window_of_part = owners[pieces[with_piece]]
     features = []

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Self
 import tensorflow as tf
 
 from bert_keras.errors import InputError
-from bert_keras.modeling.model import BertModel, SupervisedModel
+from bert_keras.modeling.model import BertModel
+from bert_keras.modeling.supervised import SupervisedModel
 from bert_keras.saving import load
 from bert_keras.tasks.batches import training_batches
 from bert_keras.tasks.feature import Feature

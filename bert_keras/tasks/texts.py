@@ -1,5 +1,6 @@
 """The base of the tasks that give a text, or a pair of texts, one answer."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain
@@ -10,7 +11,8 @@ import numpy as np
 from bert_keras.config.checks import at_least, one_of, require
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSequenceClassification
-from bert_keras.modeling.model import BertModel, SupervisedModel
+from bert_keras.modeling.model import BertModel
+from bert_keras.modeling.supervised import SupervisedModel
 from bert_keras.tasks.answering import AnsweringTask, Outputs
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import LABEL_SEPARATOR, LabelRules, TextExample, read_text_examples
@@ -227,9 +229,9 @@ class TextTask(TextReader, AnsweringTask):
             )
         return features
 
+    @abstractmethod
     def target(self, example: TextExample) -> Any:
         """The target of a labelled example."""
-        raise NotImplementedError
 
     def decode(
         self, examples: Examples, features: Sequence[Feature], outputs: Sequence[Outputs]
@@ -242,9 +244,9 @@ class TextTask(TextReader, AnsweringTask):
         np.add.at(sums, numbers, logits)
         return self.answers(sums / counts[:, None])
 
+    @abstractmethod
     def answers(self, logits: np.ndarray) -> list[Prediction]:
         """The answer to each text from its logits, float64 [N, labels]."""
-        raise NotImplementedError
 
     def label_number(self, label: str, where: str) -> int:
         """The number of a label.

@@ -14,8 +14,8 @@ from bert_keras.errors import InputError
 _logger = logging.getLogger("bert_keras")
 
 CASINGS = ("uncased", "cased")
-# Of the letters that have a capital, the share whose capital stands in a cased vocabulary: all of
-# those that words need, whereas a stray capital or two make no words.
+# A vocabulary counts as cased from this share of its small letters whose capital it also holds: a
+# stray capital or two make no words.
 _CASED_SHARE = 0.25
 
 
@@ -80,12 +80,12 @@ def guess_casing(vocab: Iterable[str], where: Path) -> Casing:
     """The casing of a vocabulary where no file names it; logged with the reason.
 
     Words with capitals need single capital letters in the vocabulary, or they become [UNK]. So it
-    is cased where it has those of many small ones. Whole words decide where there are no letters
-    at all. Tokens in brackets, such as ``[MASK]`` or ``<S>``, do not count as words.
+    is cased where it has the capitals of enough small letters. Whole words decide where there are
+    no letters at all. Tokens in brackets, such as ``[MASK]`` or ``<S>``, do not count as words.
 
     Args:
         vocab: The word pieces.
-        where: What messages call their directory.
+        where: The directory, for messages.
     """
     pieces = {piece.removeprefix("##") for piece in vocab if not _is_token(piece)}
     small = {p for p in pieces if len(p) == len(p.upper()) == 1 and p == p.lower() != p.upper()}
@@ -100,11 +100,11 @@ def guess_casing(vocab: Iterable[str], where: Path) -> Casing:
         is_cased = bool(words)
         reason = f"{len(words)} words of the vocabulary have capitals"
     casing = Casing(do_lower_case=not is_cased)
-    say_casing(where, casing, reason)
+    log_casing(where, casing, reason)
     return casing
 
 
-def say_casing(where: Path, casing: Casing, reason: str) -> None:
+def log_casing(where: Path, casing: Casing, reason: str) -> None:
     """Log the casing that was found where no file names it, why, and the way to the other."""
     other = next(name for name in CASINGS if name != casing.name)
     _logger.info(

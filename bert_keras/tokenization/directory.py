@@ -17,7 +17,7 @@ from bert_keras.tokenization.added import (
     default_special,
     numbered,
 )
-from bert_keras.tokenization.casing import Casing, guess_casing, say_casing
+from bert_keras.tokenization.casing import Casing, guess_casing, log_casing
 from bert_keras.tokenization.pipeline import check_pipeline, make_pipeline, pipeline_casing
 from bert_keras.tokenization.settings import (
     CONFIG_FILE,
@@ -198,14 +198,14 @@ def _casing(
     if values is not None and not is_berts:
         found = pipeline_casing(values["normalizer"])
         if "do_lower_case" not in config:
-            say_casing(directory, found, f"{PIPELINE_FILE} says so")
+            log_casing(directory, found, f"{PIPELINE_FILE} says so")
         return found
     named = Casing.from_dict(config)
     if "do_lower_case" in config:
         return named
     if values is None and not (directory / CONFIG_FILE).exists():
         return guess_casing(vocab, directory)
-    say_casing(directory, named, f"{CONFIG_FILE} has no do_lower_case, as in transformers")
+    log_casing(directory, named, f"{CONFIG_FILE} has no do_lower_case, as in transformers")
     return named
 
 

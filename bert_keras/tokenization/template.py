@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Self
+
+import numpy as np
 
 from bert_keras.errors import InputError
 
@@ -134,18 +137,23 @@ def kept_of(tokens: Sequence[Any], kept: int, truncation: str) -> Sequence[Any]:
     return [*tokens[:head], *tokens[len(tokens) - (kept - head) :]]
 
 
-def truncated_lengths(lengths: list[int], room: int) -> list[int]:
-    """The number of tokens of each text that stay; the longer is cut first, as by ``tokenizers``.
+def truncated_lengths(lengths: Sequence[Any], room: int, xp: ModuleType = np) -> list[Any]:
+    """The number of tokens of each text that stay: the longer is cut first, as by ``tokenizers``.
 
     When both are cut and the room is odd, the longer text, or the second of two equal ones, has
     one token more.
+
+    Args:
+        lengths: The tokens of one text or two: integers, or integer arrays.
+        room: The tokens that both may have together.
+        xp: The module of the arrays: ``numpy``, or ``tensorflow`` in a graph.
     """
-    if sum(lengths) <= room:
-        return lengths
     if len(lengths) == 1:
-        return [room]
-    short, long = (0, 1) if lengths[0] <= lengths[1] else (1, 0)
-    kept = [0, 0]
-    kept[short] = min(lengths[short], room // 2)
-    kept[long] = room - kept[short]
-    return kept
+        return [xp.minimum(lengths[0], room)]
+    first, second = lengths
+    short = xp.minimum(xp.minimum(first, second), room // 2)
+    fits, first_is_short = first + second <= room, first <= second
+    return [
+        xp.where(fits, first, xp.where(first_is_short, short, room - short)),
+        xp.where(fits, second, xp.where(first_is_short, room - short, short)),
+    ]

@@ -135,9 +135,9 @@ def laid_out(
     template, vocab = tokenizer.template, tokenizer.vocab
     whole = [len(ids) for ids, _ in texts]
     lengths = whole
-    if max_length is not None:
-        lengths = truncated_lengths(whole, template.room(max_length, len(texts)))
-    if lengths != whole:
+    room = sum(whole) if max_length is None else template.room(max_length, len(texts))
+    if sum(whole) > room:
+        lengths = [int(length) for length in truncated_lengths(whole, room)]
         texts = [
             (kept_of(ids, length, truncation), kept_of(offsets, length, truncation))
             for (ids, offsets), length in zip(texts, lengths, strict=True)

@@ -1,4 +1,4 @@
-"""The checkpoints that a run writes and goes on from."""
+"""The checkpoints that a run writes and resumes from."""
 
 import logging
 import threading
@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from bert_keras.errors import Diverged, InputError
 from bert_keras.files import clear_left_behind
+from bert_keras.objectives import Model
 from bert_keras.saving.run_state import (
     MODEL_VARIABLES,
     OPTIMIZER_VARIABLES,
@@ -27,16 +29,15 @@ _logger = logging.getLogger("bert_keras")
 class Checkpoints:
     """The checkpoints of a run, in a folder of its work directory.
 
-    A checkpoint holds the raw variables of the model and of the optimizer, those that count
-    steps among them, and the run's position, so that a resumed run goes on bit for bit. A
-    thread writes them: the training waits for the copy of the variables alone. What is in a file
-    is hashed, so that a damaged one is told from a good one.
+    A checkpoint holds all variables of the model and the optimizer, counters included, and the
+    run's position, so that a resumed run computes the same bits. A thread writes it: the training
+    waits until the variables are copied. A hash of the contents detects damaged files.
 
     Args:
         directory: The folder; made when the first checkpoint is written.
         keep: How many of the newest are kept.
-        is_writer: Whether this process may change the folder; of several that train as one, one
-            may. The others check what they would write.
+        is_writer: Whether this process may change the folder: of several workers, the chief. The
+            others check their variables alone.
     """
 
     def __init__(self, directory: Path, keep: int, is_writer: bool = True) -> None:
@@ -47,27 +48,27 @@ class Checkpoints:
         self._error: Exception | None = None
 
     def steps(self) -> list[int]:
-        """The steps of which there are checkpoints, ascending.
+        """The steps of the checkpoints, ascending.
 
         Raises:
-            OSError: When the folder is there but cannot be read.
+            OSError: When the folder exists but cannot be read.
         """
         return steps_in(self.directory)
 
-    def save(self, state: RunState, model: Any, optimizer: Any) -> None:
-        """Copies the variables and begins to write them; then deletes what is too old.
+    def save(self, state: RunState, model: Model, optimizer: keras.optimizers.Optimizer) -> None:
+        """Copy the variables and begin to write them; the thread then deletes old checkpoints.
 
-        If the one before could not be written, that is said now, and this one is waited for.
+        If the previous checkpoint could not be written, this warns and waits for the new one.
 
         Raises:
             OSError: When two in a row cannot be written; the older checkpoints stay.
-            Diverged: As ``wait``, for the one before.
+            Diverged: As ``wait``, for the previous one.
         """
         error = self._finish()
         if isinstance(error, Diverged):
             raise error
         variables = _variables(model, optimizer)
-        # The values' own copies, as numpy() gives them: the training goes on meanwhile.
+        # Copies, which numpy() makes: the training continues meanwhile.
         arrays = {name: np.asarray(variable.numpy()) for name, variable in variables.items()}
         arguments = (state.step, arrays, state.to_json())
         self._thread = threading.Thread(target=self._write, args=arguments)
@@ -77,11 +78,11 @@ class Checkpoints:
             self.wait()
 
     def wait(self) -> None:
-        """Waits until the newest checkpoint is on the disk.
+        """Wait until the newest checkpoint is on the disk.
 
         Raises:
             OSError: When it cannot be written; the older checkpoints stay.
-            Diverged: When its variables are not finite; it is not written.
+            Diverged: When a variable is not finite; the checkpoint is not written.
         """
         error = self._finish()
         if error:
@@ -89,38 +90,42 @@ class Checkpoints:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Leaves no checkpoint half written when the block ends, however it ends."""
+        """A block at whose end, by an error too, the newest checkpoint is written."""
         try:
             yield
         finally:
-            self.wait_and_tell()
+            self.wait_and_warn()
 
-    def wait_and_tell(self) -> None:
-        """Waits as ``wait``, but only says what went wrong."""
+    def wait_and_warn(self) -> None:
+        """Wait as ``wait``, but warn of an error instead of raising it."""
         error = self._finish()
         if error:
             _logger.warning("the newest checkpoint was not written: %s", error)
 
     def restore_latest(
-        self, model: Any, optimizer: Any, seed: int = 0, until: int | None = None
+        self,
+        model: Model,
+        optimizer: keras.optimizers.Optimizer,
+        seed: int = 0,
+        until: int | None = None,
     ) -> RunState | None:
-        """Reads the newest checkpoint that is whole into the variables.
+        """Read the newest checkpoint that is not damaged into the variables.
 
-        Newer ones that are damaged are set aside, with a word.
+        Damaged ones are skipped with a warning, and renamed if an older one is whole.
 
         Args:
             model: A built model.
             optimizer: A built optimizer.
             seed: The run's seed.
-            until: The last step that may be taken; by default any.
+            until: The last step allowed; by default any.
 
         Returns:
-            The run's position; None where there is no checkpoint.
+            The run's position; None if there is no checkpoint.
 
         Raises:
             InputError: When the checkpoint is of another model, seed or version of bert_keras, or
-                all are damaged, which then stay.
-            OSError: When it cannot be read; it is not set aside, and may be whole.
+                all are damaged.
+            OSError: When a checkpoint, which may be whole, cannot be read; it is not renamed.
         """
         if self.is_writer:
             clear_left_behind(self._path(0), "step-*")
@@ -135,12 +140,12 @@ class Checkpoints:
             except FileNotFoundError:
                 if self.is_writer:
                     raise
-                continue  # the writer has set it aside meanwhile
+                continue  # the writer has renamed it meanwhile
             except ValueError as error:
-                _logger.warning("%s is passed over: %s", path, error)
+                _logger.warning("%s is skipped: %s", path, error)
                 damaged.append(path)
                 continue
-            if self.is_writer:  # they shall not count as the newest
+            if self.is_writer:  # else they would count as the newest
                 for other in damaged:
                     other.replace(other.with_suffix(".damaged"))
             state = RunState.from_json(text)
@@ -150,13 +155,13 @@ class Checkpoints:
             return state
         if damaged and until is None:
             raise InputError(
-                f"all checkpoints in {self.directory} are damaged; to begin anew remove that "
+                f"all checkpoints in {self.directory} are damaged; to start again remove that "
                 "folder, or choose another --workdir"
             )
         return None
 
     def delete_after(self, step: int) -> None:
-        """Deletes the checkpoints of later steps."""
+        """Delete the checkpoints of later steps."""
         for later in self.steps():
             if self.is_writer and later > step:
                 self._path(later).unlink()
@@ -176,15 +181,15 @@ class Checkpoints:
             self._error = error
 
     def _finish(self) -> Exception | None:
-        """Waits for the thread; the error it met."""
+        """Wait for the thread, and return its error."""
         if self._thread:
             self._thread.join()
         error, self._error, self._thread = self._error, None, None
         return error
 
 
-def check_finite(step: int, model: Any, optimizer: Any) -> None:
-    """Checks the values of all variables after a step, as it is done before they are written.
+def check_finite(step: int, model: Model, optimizer: keras.optimizers.Optimizer) -> None:
+    """Check all variables after a step, as ``Checkpoints`` does before it writes them.
 
     Raises:
         Diverged: When one is not finite.
@@ -193,8 +198,8 @@ def check_finite(step: int, model: Any, optimizer: Any) -> None:
     _check_finite(step, ((name, variable.numpy()) for name, variable in variables.items()))
 
 
-def _variables(model: Any, optimizer: Any) -> dict[str, Any]:
-    """All state by name: weights, moments and counters."""
+def _variables(model: Model, optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
+    """All variables by name: weights, moments and counters."""
     named = {MODEL_VARIABLES + variable.path: variable for variable in model.weights}
     named |= {OPTIMIZER_VARIABLES + variable.path: variable for variable in optimizer.variables}
     assert len(named) == len(model.weights) + len(optimizer.variables), "names must be unique"
@@ -226,5 +231,5 @@ def _check_finite(step: int, arrays: Iterable[tuple[str, np.ndarray]]) -> None:
 
 
 def _is_finite(array: np.ndarray) -> bool:
-    """Whether all values are numbers; those of kinds that are no floats always are."""
+    """Whether all values are finite; integers always are."""
     return array.dtype.kind not in "fV" or bool(np.isfinite(array).all())

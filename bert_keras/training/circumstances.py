@@ -1,7 +1,7 @@
-"""The circumstances that the last bits of a run's numbers depend on beside what it is made from.
+"""The machine and the libraries, on which the last bits of a run's numbers depend.
 
-Sums of floating-point numbers depend on the order of their terms, and the libraries choose that
-by the cores, the instructions and the devices that they find.
+Sums of floating-point numbers depend on the order of their terms, which the libraries choose by
+the number of cores, the instructions and the devices.
 """
 
 import os
@@ -16,13 +16,13 @@ import tensorflow as tf
 
 from bert_keras._version import __version__
 
-# From the newest on: the first that a processor has decides which kernels oneDNN and Eigen take.
+# Newest first: oneDNN and Eigen choose kernels by the newest that a processor has.
 _INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "avx512_vnni", "avx512f", "avx2", "avx")
 _CPUINFO = Path("/proc/cpuinfo")
 
 
 def circumstances(strategy: tf.distribute.Strategy) -> dict[str, Any]:
-    """The machine, its devices and the versions that a run has here, by name.
+    """The machine, its devices and the versions of the libraries, by name.
 
     Args:
         strategy: Which devices share a step.
@@ -37,7 +37,7 @@ def circumstances(strategy: tf.distribute.Strategy) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """The versions of the libraries that compute the numbers."""
+    """The versions of the libraries that a run computes with."""
     return {
         "bert_keras": __version__,
         "tensorflow": tf.__version__,
@@ -47,11 +47,11 @@ def versions() -> dict[str, str]:
 
 
 def other_circumstances(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """The line that says under which other circumstances a run goes on; empty where there are none.
+    """A line on the circumstances that changed since a run began; empty where none did.
 
     Args:
-        begun: The ``circumstances`` at its begin, as far as they were kept.
-        now: Those of this start.
+        begun: The ``circumstances`` at its beginning, as far as they were recorded.
+        now: The present ones.
     """
     changes = [
         f"{name}: {begun[name]} then, {now[name]} now"
@@ -61,26 +61,26 @@ def other_circumstances(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str
     if not changes:
         return ""
     return (
-        f"the run was begun in other circumstances ({'; '.join(changes)}): it goes on, but perhaps "
-        "not to the very same bits"
+        f"the run was begun in other circumstances ({'; '.join(changes)}): it resumes, but the "
+        "last bits of its numbers may differ"
     )
 
 
 def usable_cores() -> int:
-    """The threads that TensorFlow computes with in this process."""
+    """The number of threads that TensorFlow computes with in this process."""
     given = tf.config.threading.get_intra_op_parallelism_threads()
     if given:
         return int(given)
     wanted = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
     if wanted.isdigit() and int(wanted):
         return int(wanted)
-    if hasattr(os, "sched_getaffinity"):  # as TensorFlow counts them: taskset and cpusets tell
+    if hasattr(os, "sched_getaffinity"):  # as TensorFlow counts, within taskset and cpusets
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _devices(strategy: tf.distribute.Strategy) -> str:
-    """The number and the kind of the devices that share a step, on all workers."""
+    """The number and kind of the devices that share a step, over all workers."""
     kind, gpus = "CPU", tf.config.get_visible_devices("GPU")
     if isinstance(strategy, tf.distribute.TPUStrategy):
         kind = "TPU"
@@ -90,7 +90,7 @@ def _devices(strategy: tf.distribute.Strategy) -> str:
 
 
 def _processor() -> str:
-    """The processor's kind and the newest instructions of it that kernels are chosen by."""
+    """The model of the processor, and the newest of its instructions that kernels depend on."""
     if not _CPUINFO.exists():
         return platform.processor() or platform.machine()
     values: dict[str, str] = {}
@@ -98,7 +98,7 @@ def _processor() -> str:
         name, _, value = line.partition(":")
         values.setdefault(name.strip(), value.strip())
     flags = values.get("flags", values.get("Features", "")).split()
-    parts = [values.get("model name") or platform.machine()]
-    parts += [f"{key} {values[key]}" for key in ("cpu family", "model") if key in values]
-    parts += [name for name in _INSTRUCTIONS if name in flags][:1]
-    return ", ".join(parts)
+    shown = [values.get("model name") or platform.machine()]
+    shown += [f"{key} {values[key]}" for key in ("cpu family", "model") if key in values]
+    shown += [name for name in _INSTRUCTIONS if name in flags][:1]
+    return ", ".join(shown)

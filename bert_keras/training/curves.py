@@ -1,4 +1,4 @@
-"""The learning curves of a run, beside what guessing would reach."""
+"""The learning curves of a run, compared with guessing."""
 
 import itertools
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ class _Description(NamedTuple):
     unit: str
 
 
-# By the beginning of the names of a loss and an accuracy, in the order of their panels; and the
-# metrics on the dev examples, of which those that are there share a panel.
+# By the prefix of the names of a loss and an accuracy, in the order of their panels; and the
+# metrics on the dev examples, which share the panel of an accuracy.
 _DESCRIBED: dict[str, _Description] = {}
 _METRICS: set[str] = set()
 
@@ -32,24 +32,24 @@ _METRICS: set[str] = set()
 def describe_curves(
     objective: str, title: str, unit: str = "nats", metrics: Sequence[str] = ()
 ) -> None:
-    """Says what the curves of an objective are called, for every picture that is drawn from now on.
+    """Set the titles of an objective's curves in all pictures.
 
     Args:
-        objective: How the names of its loss and its accuracy begin; the first title of one stays.
+        objective: The prefix of the names of its loss and its accuracy; a second call for it does
+            not change its title.
         title: Its name.
-        unit: What the loss is measured in.
-        metrics: What fine-tuning measures on the dev examples beside the loss and is drawn; ``*``
-            stands for anything.
+        unit: The unit of the loss.
+        metrics: Those of fine-tuning on the dev examples that are drawn; ``*`` stands for anything.
     """
     _DESCRIBED.setdefault(objective, _Description(title, unit))
     _METRICS.update(metrics)
 
 
 def plot_curves(workdir: str | Path) -> Path:
-    """Draws ``curves.png`` from ``metrics.jsonl``.
+    """Draw ``curves.png`` from ``metrics.jsonl``.
 
-    A thin vertical line marks where the run went on to longer sequences; the held-out pairs, and
-    what guessing reaches on them, are others from there on.
+    A thin vertical line marks a change of the sequence length, with which the held-out examples and
+    the accuracy of guessing change too.
 
     Args:
         workdir: The run's work directory.
@@ -58,7 +58,7 @@ def plot_curves(workdir: str | Path) -> Path:
         The path of the picture.
 
     Raises:
-        InputError: When the run has logged nothing yet, or the picture there is not a run's.
+        InputError: When the run has logged nothing yet, or a ``curves.png`` is not of a run.
 
     Example:
         >>> plot_curves("run").as_posix()
@@ -89,7 +89,7 @@ def plot_curves(workdir: str | Path) -> Path:
 
 
 def _length_changes(lines: list[dict[str, Any]]) -> list[int]:
-    """The steps at which the run went on to another sequence length."""
+    """The steps after which the sequence length changed."""
     train = [line for line in lines if line["split"] == "train"]
     return [
         before["step"]
@@ -122,7 +122,7 @@ def _panel(
 
 
 def _metrics(axes: Axes, lines: list[dict[str, Any]]) -> None:
-    """Adds the dev examples' metrics to the panel of the accuracy."""
+    """Add the dev examples' metrics to the panel of the accuracy."""
     drawn = (name for line in lines for name in line if any(fnmatchcase(name, m) for m in _METRICS))
     for name in dict.fromkeys(drawn):
         points = [(line["step"], line[name]) for line in lines if line.get(name) is not None]

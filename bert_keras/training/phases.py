@@ -1,4 +1,4 @@
-"""The phases of a run: which batches at which step, and what is held out."""
+"""The phases of a run: their batches and their evaluation."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -14,8 +14,8 @@ from bert_keras.data.coverage import summarize_epoch
 from bert_keras.data.pretraining import PretrainingBatches, pretraining_dataset
 from bert_keras.modeling.random import fold_in
 from bert_keras.objectives import perplexity
+from bert_keras.training.metrics import Window
 from bert_keras.training.strategy import distribute, rows_of_host
-from bert_keras.training.window import Window
 
 if TYPE_CHECKING:
     from bert_keras.training.trainer import Trainer
@@ -25,13 +25,13 @@ _logger = logging.getLogger("bert_keras")
 
 @dataclass
 class Phase:
-    """A part of a run on batches of one shape.
+    """The steps of a run with batches of one shape.
 
     Attributes:
         last_step: The number of updates at its end.
-        batches_from: From the number of updates done to the endless batches from there on.
-        evaluation: Gives what is logged of the model as it is now, such as ``HeldOutMeans``;
-            ``None`` evaluates nothing.
+        batches_from: From the number of updates done to the endless data set of the next batches.
+        evaluation: From the trainer to the values to log, such as ``HeldOutMeans``; ``None``
+            evaluates nothing.
         constants: Logged with every line, such as the sequence length.
     """
 
@@ -41,11 +41,11 @@ class Phase:
     constants: dict[str, float] = field(default_factory=dict)
 
     def epoch_offsets(self, batch: int) -> list[int]:
-        """What a checkpoint keeps of the epochs' plans before the batch of a number."""
+        """The beginnings of the epochs before a batch, to be kept in a checkpoint."""
         return []
 
     def resume(self, epoch_offsets: Sequence[int]) -> None:
-        """Takes up what a checkpoint kept."""
+        """Resume from the ``epoch_offsets`` of a checkpoint."""
 
 
 class PretrainingPhase(Phase):
@@ -74,22 +74,22 @@ class PretrainingPhase(Phase):
         )
 
     def epoch_offsets(self, batch: int) -> list[int]:
-        """Where the epochs begin among the examples, as far as the batches before need them."""
+        """The first example of each epoch, as far as the batches before this one need them."""
         first_example = (batch - self.first_step) * self.batches.batch_size
         return self.batches.stream.offsets_before(first_example)
 
     def resume(self, epoch_offsets: Sequence[int]) -> None:
-        """Takes up what a checkpoint kept, so that past epochs need not be planned again."""
+        """Resume from the ``epoch_offsets`` of a checkpoint, without planning past epochs again."""
         self.batches.stream.resume(epoch_offsets)
 
 
 @dataclass
 class HeldOutMeans:
-    """The evaluation by the model's own losses and accuracies on held-out batches.
+    """An evaluation by the objective on held-out batches.
 
     Attributes:
-        batches: A finite dataset of global batches, always the same ones.
-        constants: Logged with every evaluation, such as what guessing would reach.
+        batches: A finite data set of global batches, always the same.
+        constants: Logged with every evaluation, such as the accuracy of guessing.
     """
 
     batches: tf.data.Dataset
@@ -112,18 +112,19 @@ def pretraining_phases(
 ) -> list[PretrainingPhase]:
     """The phases of ``data.phases`` and the rest of the run, each with its own batches.
 
-    Each phase samples under a seed of its own, so that none repeats another's examples; the
-    held-out batches are those of the phase's lengths.
+    Each phase has a seed of its own, so that none repeats another's examples; its held-out batches
+    have its lengths.
 
     Args:
         config: The recipe.
         corpus: What to train on.
-        host: Which host this is and how many there are; each gathers its own rows alone.
+        host: The number of this host and of all hosts; each gathers its own rows alone.
     """
     train_texts, held_out = corpus.split(config.data.eval_fraction)
     phases: list[PretrainingPhase] = []
     for data, batch_size, last_step in config.phases():
-        seed = fold_in(config.train.seed, f"stage {len(phases)}")  # another word, other examples
+        # "stage", though they are phases: another word would change every seed.
+        seed = fold_in(config.train.seed, f"stage {len(phases)}")
         phases.append(
             PretrainingPhase(
                 PretrainingBatches(train_texts, data, batch_size, seed, host),
@@ -135,10 +136,10 @@ def pretraining_phases(
     return phases
 
 
-def say_epochs(phases: Sequence[PretrainingPhase]) -> None:
-    """Says what an epoch of each phase is, and of the last one what in it teaches nothing.
+def log_epochs(phases: Sequence[PretrainingPhase]) -> None:
+    """Log what an epoch of each phase is, and for the last phase warn of what is wasted in it.
 
-    Early phases are often short on purpose.
+    Earlier phases are often short on purpose.
 
     Args:
         phases: From ``pretraining_phases``.
@@ -168,7 +169,7 @@ def _evaluation(
 
 
 def _baselines(batches: tf.data.Dataset) -> dict[str, float]:
-    """What always guessing the most frequent answer would reach on the held-out batches."""
+    """The accuracies on the held-out batches of always guessing the most frequent label."""
     words, labels = [], []
     for batch in batches.as_numpy_iterator():
         words.append(batch["masked_lm_ids"][batch["masked_lm_weights"] > 0])

@@ -1,10 +1,9 @@
-"""Pre-training: corpus and recipe in, a work directory with a trained model out."""
+"""Pre-training: from a corpus and a recipe to a work directory with a trained model."""
 
 import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -14,13 +13,12 @@ from bert_keras.config import PretrainConfig
 from bert_keras.corpus import Corpus
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForPreTraining
+from bert_keras.objectives import TrainStep
 from bert_keras.optimizers import AdamW
 from bert_keras.saving import load, save
 from bert_keras.training.curves import describe_curves
-from bert_keras.training.optimizer import make_optimizer
-from bert_keras.training.phases import pretraining_phases, say_epochs
-from bert_keras.training.run import Run
-from bert_keras.training.steps import TrainStep
+from bert_keras.training.phases import log_epochs, pretraining_phases
+from bert_keras.training.run import Run, make_optimizer
 from bert_keras.training.strategy import check_batches, host_of, is_chief
 from bert_keras.training.trainer import Trainer
 
@@ -35,28 +33,28 @@ def pretrain(
     init: str | Path | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Path:
-    """Pre-trains a BERT on a corpus (Devlin et al. 2018, section 3.1).
+    """Pre-train a BERT on a corpus (Devlin et al. 2018, section 3.1).
 
-    The same call on the same work directory goes on from the newest checkpoint; on a finished
-    run it returns at once.
+    The same call on the same work directory resumes from the newest checkpoint; on a finished run
+    it returns at once.
 
     Args:
         config: The recipe.
-        workdir: Where the run lives: ``run.json``, ``config.toml``, ``checkpoints/``,
+        workdir: The directory of the run: ``run.json``, ``config.toml``, ``checkpoints/``,
             ``metrics.jsonl``, ``logs/``, ``curves.png`` and, at the end, ``model/``.
         corpus: The corpus directory; by default the recipe's ``data.corpus``.
         init: A model to start from instead of random weights: a directory, or a run as
-            ``bert_keras.load`` takes it.
+            ``bert_keras.load`` opens it.
         callbacks: Keras callbacks.
 
     Returns:
         The directory of the trained model.
 
     Raises:
-        InputError: When the corpus, the config and the work directory do not fit together.
+        InputError: When the corpus, the recipe and the work directory do not fit together.
         Interrupted: After Ctrl-C or SIGTERM, once the state is saved.
-        Diverged: When the loss is no number or has blown up, and ``watch`` says to stop.
-        WorkerLost: When another process of a run of several is gone.
+        Diverged: When the loss is not finite or has blown up, and ``watch`` says to stop.
+        WorkerLost: When another worker of the run is gone.
 
     Example:
         >>> config = load_toml(PretrainConfig, "pretrain.toml", ["train.steps=2"])
@@ -87,7 +85,7 @@ def _train(
     run.begin(config, model, corpus.tokenizer)
     phases = pretraining_phases(config, corpus, host_of(run.strategy))
     if is_chief(run.strategy):
-        say_epochs(phases)
+        log_epochs(phases)
     trainer = Trainer(
         model, optimizer, model.objective, config, run.strategy, run.workdir, callbacks
     )
@@ -97,10 +95,10 @@ def _train(
 
 
 def measure_seconds_per_step(config: PretrainConfig, corpus: Corpus, seconds: float = 3.0) -> float:
-    """Trains a throwaway model for a moment to see how long a step of the run takes here.
+    """The seconds that a step of the run takes here, measured on a model that is thrown away.
 
     Args:
-        config: The recipe; each phase counts with its share of the steps.
+        config: The recipe; each phase is weighted by its share of the steps.
         corpus: What to train on.
         seconds: How long to measure each phase.
     """
@@ -112,7 +110,7 @@ def measure_seconds_per_step(config: PretrainConfig, corpus: Corpus, seconds: fl
         dataset = phase.batches_from(done)
         step_function.expect(dataset.element_spec)
         batches = iter(dataset)
-        for _ in range(3):  # traces, and lets the pipeline fill
+        for _ in range(3):  # to trace, and to fill the pipeline
             step_function(next(batches))
         steps, start = 0, time.monotonic()
         while time.monotonic() - start < seconds:
@@ -142,8 +140,8 @@ def _make_model(
 
 
 def _start_from(model: BertForPreTraining, init: str, corpus: Corpus) -> None:
-    """Copies the weights of a saved model that has the same architecture and vocabulary."""
-    source: Any = load(init)
+    """Copy the weights of a saved model of the same architecture and tokenizer."""
+    source = load(init)
     if not isinstance(source, BertForPreTraining) or source.config != model.config:
         raise InputError(
             f"{init} cannot start this run: it must be a BertForPreTraining with the "

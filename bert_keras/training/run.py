@@ -1,22 +1,31 @@
-"""A run as every command that trains lives it: from what it is made from to its model."""
+"""A run, from its sources to its model, as every command that trains goes through it."""
 
 import dataclasses
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bert_keras.config import DistributionConfig, FinetuneConfig, PretrainConfig, to_tables
+from bert_keras.config import (
+    DistributionConfig,
+    FinetuneConfig,
+    OptimizerConfig,
+    PretrainConfig,
+    to_tables,
+)
 from bert_keras.modeling.model import BertModel
+from bert_keras.optimizers import LAMB, AdamW, WarmupLinearDecay
+from bert_keras.saving.fingerprint import fingerprint
 from bert_keras.saving.mark import RunMark
-from bert_keras.saving.run import write_description
-from bert_keras.saving.run_state import MODEL_FOLDER
+from bert_keras.saving.run import is_there, located, write_description
+from bert_keras.saving.run_state import BEST_FOLDER, CHECKPOINTS_FOLDER, MODEL_FOLDER, steps_in
 from bert_keras.tokenization import Tokenizer
-from bert_keras.training.base import base_of_start, source_of_start, start_of_run
 from bert_keras.training.circumstances import circumstances
 from bert_keras.training.curves import plot_curves
 from bert_keras.training.strategy import is_chief, make_strategy
 from bert_keras.training.workdir import (
+    begun_run,
     check_folder,
     check_owner,
     is_finished,
@@ -32,6 +41,8 @@ from bert_keras.training.workers import (
 
 Config = PretrainConfig | FinetuneConfig
 C = TypeVar("C", PretrainConfig, FinetuneConfig)
+_OPTIMIZERS: dict[str, type[AdamW]] = {"adamw": AdamW, "lamb": LAMB}
+_logger = logging.getLogger("bert_keras")
 
 
 class Run:
@@ -39,12 +50,15 @@ class Run:
 
     In this order::
 
-        with run.agreement(...):          # reads, and checks that all workers found the same
+        with run.agreement(...):        # all workers read the same
+            config = run.with_start(config, model)
             run.set_sources(config, data)
         with run.locked():
             if not run.is_finished():
+                start = run.start()     # the base model, where there is one
+                ...                     # a model and an optimizer
                 run.begin(config, model)
-                ...                     # trains in run.workdir
+                ...                     # training in run.workdir
                 with run.finishing() as path:
                     save(model, path)
 
@@ -55,12 +69,12 @@ class Run:
 
     Attributes:
         strategy: Which devices share a step.
-        workdir: Where this process writes: the run's directory, or while it is locked a temporary
-            one of a worker that is not the chief.
-        mark: What the run is made from.
+        workdir: Where this process writes: the run's directory, or in ``locked``, on a worker that
+            is not the chief, a temporary one.
+        mark: The sources of the run.
 
     Raises:
-        InputError: When there are no such devices.
+        InputError: When the machine has no such devices.
     """
 
     mark: RunMark
@@ -73,18 +87,19 @@ class Run:
 
     @property
     def model_path(self) -> Path:
-        """Where the run's model is once it has finished."""
+        """The directory of the finished run's model."""
         return self._shared / MODEL_FOLDER
 
     @contextmanager
     def agreement(self, *inputs: str | Path | None) -> Iterator[None]:
-        """Reads what the run is made from in the block, which ends when all workers agree.
+        """A block that reads the run's sources, and ends when all workers have read the same.
 
         Args:
-            inputs: The paths of what the run reads.
+            inputs: The paths that the run reads.
 
         Raises:
-            InputError: When the folder is one of them or somebody else's, or the workers disagree.
+            InputError: When the work directory is one of the inputs or holds files that are not a
+                run's, or the workers disagree.
             WorkerLost: When another worker is gone.
         """
         with lost_workers_named(self.strategy), agreement(self.strategy) as found:
@@ -93,33 +108,33 @@ class Run:
             found |= contents_of(self.mark.config, self.mark.data, self.mark.base)
 
     def with_start(self, config: C, init: str | Path | None) -> C:
-        """The config with the very model that ``init``, else the recipe, names as its start."""
-        start = start_of_run(self.workdir, str(init or config.model.init))
+        """The config with the path of the model that ``init`` or the recipe names to start from."""
+        start = _start_of_run(self.workdir, str(init or config.model.init))
         return config.replace(model=dataclasses.replace(config.model, init=start))
 
     def set_sources(self, config: Config, data: Mapping[str, Any]) -> None:
-        """Sets what the run is made from.
+        """Set the run's sources.
 
         Args:
             config: The recipe.
-            data: What it learns from, by content.
+            data: The identity of the data.
 
         Raises:
-            InputError: When the run that began in the folder is made from something else.
+            InputError: When the run that began in the work directory has other sources.
         """
         self.config = config
         self.mark = RunMark(
             command=self.command,
             config=to_tables(config),
             data=data,
-            base=base_of_start(self.workdir, config.model.init),
+            base=_base_of_start(self.workdir, config.model.init),
             circumstances=circumstances(self.strategy),
         )
         check_owner(self.workdir, self.mark, config)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps every other process out of the work directory.
+        """A block in which no other process may use the work directory.
 
         Raises:
             InputError: When another process is training there, or a run of other sources began.
@@ -134,20 +149,26 @@ class Run:
             yield
 
     def is_finished(self) -> bool:
-        """Tell whether the run has its model, as it wrote it."""
+        """Whether the run has its model, as it wrote it."""
         return is_finished(self.workdir)
 
     def start(self) -> str:
-        """The model to open first: ``model.init``, or the newest checkpoint where that is gone."""
-        return source_of_start(self.workdir, self.config.model.init)
+        """The model to open: ``model.init``, or the run's newest checkpoint where that is gone.
+
+        Of a model that is gone only architecture and tokenizer are needed, and a checkpoint has
+        them: its weights are then overwritten by the checkpoint's.
+        """
+        init = self.config.model.init
+        own = steps_in(self.workdir / CHECKPOINTS_FOLDER)
+        return init if not own or is_there(Path(init)) else f"{self.workdir}@{own[-1]}"
 
     def begin(self, config: Config, model: BertModel, tokenizer: Tokenizer | None = None) -> None:
-        """Writes the run's mark, ``config.toml`` and what opens its checkpoints as models.
+        """Write the run's mark, ``config.toml`` and the files by which its checkpoints are loaded.
 
         Args:
-            config: The recipe, with what follows from the data filled in.
-            model: What it trains.
-            tokenizer: By default the one that the model was loaded with.
+            config: The recipe, completed from the data.
+            model: The model to be trained.
+            tokenizer: By default the model's own.
         """
         write_mark(self.workdir, dataclasses.replace(self.mark, config=to_tables(config)), config)
         if is_chief(self.strategy):
@@ -155,7 +176,71 @@ class Run:
 
     @contextmanager
     def finishing(self) -> Iterator[Path]:
-        """Draws the curves and yields where the model goes; with it the run has finished."""
+        """A block that writes the model to the path it is given, and so finishes the run."""
         plot_curves(self.workdir)
         with model_written(self.workdir) as path:
             yield path
+
+
+def make_optimizer(
+    settings: OptimizerConfig,
+    steps: int,
+    rate_factors: Mapping[str, float] | None = None,
+    precision: str = "float32",
+) -> AdamW:
+    """The optimizer and the schedule of ``[optimizer]`` over a run of ``steps`` updates.
+
+    Args:
+        settings: The table.
+        steps: The run's updates; after the last the learning rate is 0.
+        rate_factors: As in ``AdamW``.
+        precision: The model's; in ``"mixed_float16"`` the loss is scaled.
+    """
+    return _OPTIMIZERS[settings.name](
+        WarmupLinearDecay(settings.learning_rate, round(settings.warmup_ratio * steps), steps),
+        weight_decay=settings.weight_decay,
+        beta_1=settings.beta_1,
+        beta_2=settings.beta_2,
+        epsilon=settings.epsilon,
+        clip_norm=settings.clip_norm,
+        bias_correction=settings.bias_correction,
+        rate_factors=rate_factors,
+        loss_scaling=precision == "mixed_float16",
+    )
+
+
+def _start_of_run(workdir: Path, given: str) -> str:
+    """The path of the model that ``given`` names; in a run that has begun, the one it recorded.
+
+    Of another run that is its ``model/``, its best model or its newest checkpoint. That run may
+    write a newer one before this run is resumed, which still began from the recorded one.
+
+    Raises:
+        InputError: When ``given`` is a run without a model or a checkpoint.
+    """
+    recorded = _recorded_start(workdir)
+    of_run = recorded.rpartition("@")[0] or str(Path(recorded).parent)
+    is_found = "@" in recorded or Path(recorded).name in (BEST_FOLDER, MODEL_FOLDER)
+    if given and is_found and Path(of_run) == Path(given):
+        return recorded
+    return given and str(located(Path(given)))
+
+
+def _base_of_start(workdir: Path, init: str) -> dict[str, str]:
+    """The hashes of the model that a run starts from; empty for random weights or a model gone.
+
+    Raises:
+        OSError: When the model is gone, and no run that began from it can be resumed.
+    """
+    if not init:
+        return {}
+    if not is_there(Path(init)) and init == _recorded_start(workdir):
+        _logger.info("%s is gone; the run in %s resumes from its own checkpoint", init, workdir)
+        return {}
+    return fingerprint(Path(init))
+
+
+def _recorded_start(workdir: Path) -> str:
+    """``model.init`` of the run that has begun in a work directory; empty where none has."""
+    mark = begun_run(workdir)
+    return str(mark.config.get("model", {}).get("init", "")) if mark else ""

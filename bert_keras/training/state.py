@@ -1,4 +1,4 @@
-"""What a run's next steps follow from, beside its variables."""
+"""The position of a run, on which with its variables the next steps depend."""
 
 import dataclasses
 import json
@@ -17,16 +17,16 @@ class RunState:
     Attributes:
         seed: ``train.seed``.
         step: Updates done.
-        phase: The number of the phase that ``epoch_offsets`` belong to.
-        epoch_offsets: Where the phase's epochs begin among its examples, as far as they were
+        phase: The number of the phase that ``epoch_offsets`` are of.
+        epoch_offsets: The first example of each of the phase's epochs, as far as they were
             planned; see ``PretrainingBatches``.
         losses: Those of the last steps, oldest first.
         window: The sums since the last line of the log: total and weight by name.
-        skipped: The data left out after a divergence, as [phase, first, last + 1]; they are
-            named by the step, from 0, that would have had them.
-        roll_backs: How often the run went back.
-        evaluation_is_due: Whether this step is evaluated, which comes after its checkpoint: a run
-            that goes on from there does it first.
+        skipped: The batches skipped after a divergence, as [phase, first, last + 1]; their numbers
+            are those of the steps, from 0, that would have had them.
+        roll_backs: How often the run was rolled back.
+        evaluation_is_due: Whether this step is to be evaluated. That comes after its checkpoint, so
+            a run that resumes from it evaluates first.
     """
 
     seed: int = 0
@@ -40,7 +40,7 @@ class RunState:
     evaluation_is_due: bool = False
 
     def to_json(self) -> str:
-        """One line of text, which ``from_json`` reads back exactly."""
+        """One line of text, which ``from_json`` reads exactly."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
 
     @classmethod
@@ -49,7 +49,7 @@ class RunState:
 
         Raises:
             InputError: When another version of bert_keras wrote it.
-            ValueError: When the text is no JSON.
+            ValueError: When the text is not JSON.
         """
         values = json.loads(text)
         names = {field.name for field in dataclasses.fields(cls)}
@@ -63,23 +63,23 @@ class RunState:
         return cls(**values)
 
     def position(self, phase: int, step: int) -> int:
-        """The number of the batch that follows after ``step`` updates, skipped ones counted."""
+        """The number of the batch after ``step`` updates, skipped batches counted."""
         for _, start, stop in self._skipped_in(phase):
             if step >= start:
                 step += stop - start
         return step
 
     def skip(self, phase: int, first_step: int, last_step: int) -> None:
-        """Leaves out the data of the steps from ``first_step`` to ``last_step``, from 1."""
+        """Skip the batches of the steps ``first_step`` to ``last_step``, counted from 1."""
         start = self.position(phase, first_step - 1)
         stop = self.position(phase, last_step - 1) + 1
-        others = [part for part in self.skipped if part[0] != phase or not start <= part[1] < stop]
+        others = [each for each in self.skipped if each[0] != phase or not start <= each[1] < stop]
         self.skipped = sorted([*others, [phase, start, stop]])
 
     def batches(
         self, phase: int, batches_from: Callable[[int], tf.data.Dataset], step: int
     ) -> tf.data.Dataset:
-        """The batches of a phase after ``step`` updates, without those that are skipped."""
+        """The batches of a phase after ``step`` updates, without the skipped ones."""
         position = self.position(phase, step)
         ahead = [(start, stop) for _, start, stop in self._skipped_in(phase) if start > position]
         starts = [position, *(stop for _, stop in ahead)]
@@ -89,4 +89,4 @@ class RunState:
         return dataset
 
     def _skipped_in(self, phase: int) -> list[list[int]]:
-        return [part for part in self.skipped if part[0] == phase]
+        return [each for each in self.skipped if each[0] == phase]

@@ -1,4 +1,4 @@
-"""Which devices share a step, and how they share its batch."""
+"""The devices that share a step, and their shares of its batch."""
 
 import json
 import logging
@@ -16,13 +16,13 @@ _logger = logging.getLogger("bert_keras")
 
 
 def make_strategy(settings: DistributionConfig) -> tf.distribute.Strategy:
-    """The strategy that ``[distribution]`` names or, for ``"auto"``, that it finds.
+    """The strategy that ``[distribution]`` names; for ``"auto"`` the first that is possible.
 
-    In this order: several workers in ``TF_CONFIG``, a TPU, several GPUs, else one device. To be
-    called before TensorFlow runs anything: several workers must find each other first.
+    In this order: several workers in ``TF_CONFIG``, a TPU, several GPUs, one device. To be called
+    before TensorFlow runs anything, since workers must connect first.
 
     Raises:
-        InputError: When there is no such thing here.
+        InputError: When the devices of the strategy are not there.
     """
     name = find_strategy(settings) if settings.strategy == "auto" else settings.strategy
     if name == "multi_worker":
@@ -35,7 +35,7 @@ def make_strategy(settings: DistributionConfig) -> tf.distribute.Strategy:
 
 
 def find_strategy(settings: DistributionConfig) -> str:
-    """What ``"auto"`` stands for here."""
+    """The name of the strategy that ``"auto"`` stands for on this machine."""
     if len(_workers(os.environ.get("TF_CONFIG", ""))) > 1:
         return "multi_worker"
     if settings.tpu or "TPU_NAME" in os.environ or tf.config.list_physical_devices("TPU"):
@@ -44,7 +44,7 @@ def find_strategy(settings: DistributionConfig) -> str:
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process is the one that writes the run's files."""
+    """Whether this process writes the run's files."""
     is_one_of_several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
     return not is_one_of_several or _worker_of(strategy)[0] == 0
 
@@ -52,10 +52,10 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 def check_batches(
     strategy: tf.distribute.Strategy, settings: ArithmeticConfig, batch_sizes: Sequence[int]
 ) -> None:
-    """Checks that the strategy's devices can share the batches that a recipe asks for.
+    """Check that the strategy's devices can share the batches of a recipe.
 
     Raises:
-        InputError: When a batch cannot be shared out evenly.
+        InputError: When a batch cannot be split evenly.
     """
     replicas, micro_batches = strategy.num_replicas_in_sync, settings.accumulation_steps
     for size in batch_sizes:
@@ -68,7 +68,7 @@ def check_batches(
 
 
 def host_of(strategy: tf.distribute.Strategy) -> tuple[int, int]:
-    """Which host this process is, from 0, and how many share every global batch.
+    """The number of this host, from 0, and of the hosts that share every global batch.
 
     Raises:
         InputError: For a TPU of several hosts.
@@ -84,7 +84,7 @@ def host_of(strategy: tf.distribute.Strategy) -> tuple[int, int]:
 
 
 def distribute(strategy: tf.distribute.Strategy, dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Hands each replica its rows of this host's batches."""
+    """The batches of this host, split over its replicas."""
 
     def of_host(context: tf.distribute.InputContext) -> tf.data.Dataset:
         replicas = context.num_replicas_in_sync // context.num_input_pipelines
@@ -96,7 +96,7 @@ def distribute(strategy: tf.distribute.Strategy, dataset: tf.data.Dataset) -> tf
 
 
 def rows_of_host(dataset: tf.data.Dataset, host: tuple[int, int]) -> tf.data.Dataset:
-    """A host's rows of global batches that are cheap enough to be made on every host."""
+    """A host's rows of global batches, for batches cheap enough to be made on every host."""
     number, count = host
     if count == 1:
         return dataset
@@ -112,7 +112,7 @@ def _shares(batch: dict[str, tf.Tensor], replicas: int) -> tf.data.Dataset:
 
 
 def _worker_of(strategy: tf.distribute.MultiWorkerMirroredStrategy) -> tuple[int, int]:
-    """Which worker this process is, from 0, a chief before all others; how many there are."""
+    """The number of this worker, from 0, a chief first; and of all workers."""
     resolver = strategy.cluster_resolver
     cluster = resolver.cluster_spec().as_dict()
     chiefs = len(cluster.get("chief", []))
@@ -121,10 +121,10 @@ def _worker_of(strategy: tf.distribute.MultiWorkerMirroredStrategy) -> tuple[int
 
 
 def _workers(text: str) -> list[str]:
-    """The addresses that a ``TF_CONFIG`` names; none where there is no such variable.
+    """The workers' addresses in a ``TF_CONFIG``; none for an empty one.
 
     Raises:
-        InputError: When it is not as TensorFlow wants it.
+        InputError: When it has not the form that TensorFlow reads.
     """
     if not text:
         return []
@@ -152,8 +152,8 @@ def _multi_worker() -> tf.distribute.Strategy:
             "which names all workers and which of them this one is"
         )
     _logger.info("waiting for all of the %s workers %s", len(addresses), ", ".join(addresses))
-    # TensorFlow waits without a word, and lets no Python run beside it. Meanwhile, and if it were
-    # left so ever after, SIGTERM does nothing but tell the other workers' TensorFlow.
+    # TensorFlow waits in silence, and lets no Python run meanwhile. It also takes SIGTERM for
+    # itself, to tell the other workers' TensorFlow, and would keep it afterwards.
     with ending_at_once():
         return tf.distribute.MultiWorkerMirroredStrategy()
 

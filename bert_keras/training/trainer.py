@@ -1,4 +1,4 @@
-"""The one loop that every command trains through."""
+"""The training loop of pre-training and fine-tuning."""
 
 import logging
 import time
@@ -13,22 +13,20 @@ import tensorflow as tf
 
 from bert_keras.config import FinetuneConfig, PretrainConfig
 from bert_keras.errors import Diverged, Interrupted
-from bert_keras.objectives import Means, Objective
+from bert_keras.modeling.model import BertModel
+from bert_keras.objectives import Means, Objective, TrainStep, make_eval_step
 from bert_keras.saving.run_state import CHECKPOINTS_FOLDER
 from bert_keras.signals import Stopped, give_way, listening
 from bert_keras.training.checkpoint import Checkpoints, check_finite
-from bert_keras.training.metrics import MetricsLog
+from bert_keras.training.metrics import InputWatch, LossWatch, MetricsLog, Window
 from bert_keras.training.phases import Phase
 from bert_keras.training.state import RunState
-from bert_keras.training.steps import TrainStep, make_eval_step
 from bert_keras.training.strategy import distribute, is_chief
-from bert_keras.training.watch import InputWatch, LossWatch
-from bert_keras.training.window import Window
 from bert_keras.training.workers import check_same_step
 
 _logger = logging.getLogger("bert_keras")
 
-_START_ANEW = "start anew in another --workdir, with a lower optimizer.learning_rate"
+_START_ANEW = "start again in another --workdir, with a lower optimizer.learning_rate"
 _ADVICE = (
     "the same command with --set watch.on_divergence=roll_back goes back to before it and skips "
     f"its data; or {_START_ANEW}"
@@ -36,24 +34,24 @@ _ADVICE = (
 
 
 class Trainer:
-    """A model's training in a work directory; started again, it resumes where it was killed.
+    """The training of a model in a work directory, which resumes from its newest checkpoint.
 
     Args:
-        model: A Keras model that was made in the strategy's scope, as ``TrainStep`` takes it.
-        optimizer: A Keras optimizer, likewise.
-        objective: What is made small, and measured on held-out batches.
-        config: The recipe; read are its ``train``, ``checkpoint`` and ``watch``.
+        model: Made in the strategy's scope; see ``TrainStep``.
+        optimizer: Made in the strategy's scope.
+        objective: What to minimise, and to measure on held-out batches.
+        config: The recipe, of which ``train``, ``checkpoint`` and ``watch`` are read.
         strategy: Which devices share a step.
-        workdir: Where ``checkpoints/``, ``metrics.jsonl`` and ``logs/`` go.
-        callbacks: Keras callbacks; they are told of batches (with logs when a line is logged),
-            evaluations, and the run's begin and end. One that sets ``model.stop_training``
-            ends the run at the evaluation it was told of.
+        workdir: The directory of ``checkpoints/``, ``metrics.jsonl`` and ``logs/``.
+        callbacks: Keras callbacks, called at batches (with logs when a line is logged),
+            evaluations, and the beginning and end of the run. One that sets
+            ``model.stop_training`` at an evaluation ends the run there.
     """
 
     def __init__(
         self,
-        model: Any,
-        optimizer: Any,
+        model: BertModel,
+        optimizer: keras.optimizers.Optimizer,
         objective: Objective,
         config: PretrainConfig | FinetuneConfig,
         strategy: tf.distribute.Strategy,
@@ -62,7 +60,7 @@ class Trainer:
     ) -> None:
         self.model, self.optimizer, self.strategy = model, optimizer, strategy
         self.train, self.watch = config.train, config.watch
-        self.checkpoint = config.checkpoint
+        self.checkpoint_settings = config.checkpoint
         self.checkpoints = Checkpoints(
             workdir / CHECKPOINTS_FOLDER, config.checkpoint.keep, is_writer=is_chief(strategy)
         )
@@ -72,11 +70,11 @@ class Trainer:
         self.callbacks = keras.callbacks.CallbackList(list(callbacks))
 
     def fit(self, phases: Sequence[Phase]) -> None:
-        """Trains through the phases, from the newest checkpoint on if there is one.
+        """Train through the phases, from the newest checkpoint if there is one.
 
         Raises:
             Interrupted: After Ctrl-C or SIGTERM, once the state is saved.
-            Diverged: When the loss is no number or has blown up, and ``watch`` says to stop.
+            Diverged: When the loss is not finite or has blown up, and ``watch`` says to stop.
             OSError: When checkpoints cannot be written.
         """
         self.phases = phases
@@ -93,7 +91,7 @@ class Trainer:
         with listening() as self.stop_request, self.checkpoints.writing():
             try:
                 self._fit_phases(total)
-            except Stopped as stopped:  # only where all that is done is saved
+            except Stopped as stopped:  # raised only where everything is saved
                 raise Interrupted(self.state.step, stopped.signal_number) from None
         self.callbacks.on_train_end()
 
@@ -109,7 +107,7 @@ class Trainer:
                 self._roll_back(error)
 
     def _restore(self, until: int | None = None) -> bool:
-        """Takes up the newest checkpoint, or that of step ``until`` at the latest, if any."""
+        """Load the newest checkpoint, of step ``until`` at the latest; False if there is none."""
         with self.strategy.scope():
             if not self.optimizer.built:
                 self.optimizer.build(self.model.trainable_variables)
@@ -120,7 +118,7 @@ class Trainer:
         check_same_step(self.strategy, self.state.step)
         self.phases[self.state.phase].resume(self.state.epoch_offsets)
         self._losses = LossWatch(self.watch, self.state.losses)
-        # Who trained on and then went back has evaluated.
+        # After a roll-back the step was evaluated before.
         is_evaluated = until is not None or not self.state.evaluation_is_due
         self.log = MetricsLog(self.workdir, self.state.step, is_evaluated)
         return state is not None
@@ -129,21 +127,21 @@ class Trainer:
         return next(n for n, phase in enumerate(self.phases) if step < phase.last_step)
 
     def _fit_phase(self, number: int, total: int) -> None:
-        """Trains to the end of a phase, or until a callback says stop."""
+        """Train to the end of a phase, or until a callback stops the run."""
         phase, step = self.phases[number], self.state.step
         window = Window(self.state.window)
         dataset = self.state.batches(number, phase.batches_from, step)
         distributed = distribute(self.strategy, dataset)
         self.train_step.expect(distributed.element_spec)
         batches = iter(distributed)
-        take = self._take_first
+        run_steps = self._run_first_steps
         while step < phase.last_step:
             self.callbacks.on_train_batch_begin(step)
             before = step
             step += self._steps_of_call(before, phase.last_step)
             with window.timed():
-                means = take(batches, step - before, window)
-            take = self._take
+                means = run_steps(batches, step - before, window)
+            run_steps = self._run_steps
             window.add(step, means)
             logs = {}
             if _has_passed(before, step, self.train.log_every_steps) or step == phase.last_step:
@@ -158,7 +156,7 @@ class Trainer:
             if is_saved := self._is_time_to_save(before, step) or step == phase.last_step:
                 self._save(number, step, window)
             if self.state.evaluation_is_due:
-                with suppress(Stopped):  # what is not saved yet comes first
+                with suppress(Stopped):  # the state is saved first
                     self._evaluate(phase, step)
             stopping = self.stop_request.signal_number
             is_last = step == total or self.model.stop_training
@@ -173,47 +171,47 @@ class Trainer:
         self.state.window = {}
 
     def _steps_of_call(self, step: int, last_step: int) -> int:
-        """How many steps to take before Python has something to do again."""
+        """The number of steps until a line of the log, an evaluation or a checkpoint is due."""
         intervals = (
             self.train.log_every_steps,
             self.train.eval_every_steps,
-            self.checkpoint.every_steps,
+            self.checkpoint_settings.every_steps,
         )
         ends = [last_step, *(step + every - step % every for every in intervals if every)]
         return min(self.train.steps_per_call, min(ends) - step)
 
-    def _take_first(self, batches: Iterator[Any], count: int, window: Window) -> Means:
-        """Takes steps that trace, compile and wait for the pipeline; all before them is saved."""
+    def _run_first_steps(self, batches: Iterator[Any], count: int, window: Window) -> Means:
+        """The first steps, which trace and compile; a signal ends them, as nothing is lost."""
         with self.stop_request.raised():
-            means = give_way(self._take, batches, count, window)
+            means = give_way(self._run_steps, batches, count, window)
         self.stop_request.is_noted = True
         return means
 
-    def _take(self, batches: Iterator[Any], count: int, window: Window) -> Means:
-        """Takes steps; where it is one, the wait for its batch is seen from here."""
+    def _run_steps(self, batches: Iterator[Any], count: int, window: Window) -> Means:
+        """Steps; with one a call, the wait for its batch is timed."""
         if count > 1:
-            return self.train_step.take(batches, count)
+            return self.train_step.run(batches, count)
         with window.waiting():
             batch = next(batches)
         return self.train_step(batch)
 
     def _log(self, window: Window, phase: Phase, step: int) -> dict[str, float]:
-        """Writes the window's line."""
+        """Write the window's line."""
         window.settle(self._losses.check)
         calls = window.timed_calls
         logs = window.close() | phase.constants
         logs["learning_rate"] = float(self.optimizer.learning_rate)  # the next step's
         self.log.write(step, "train", logs)
-        self._inputs.look(step, logs.get("input_share", 0.0), calls)
+        self._inputs.check(step, logs.get("input_share", 0.0), calls)
         return logs
 
     def _is_time_to_save(self, before: int, step: int) -> bool:
-        minutes = self.checkpoint.every_minutes
+        minutes = self.checkpoint_settings.every_minutes
         is_late = bool(minutes) and time.monotonic() - self._saved_at >= 60 * minutes
-        return is_late or _has_passed(before, step, self.checkpoint.every_steps)
+        return is_late or _has_passed(before, step, self.checkpoint_settings.every_steps)
 
     def _save(self, number: int, step: int, window: Window) -> None:
-        """Begins to write the state, once the loss is known to be good."""
+        """Check the losses and begin to write a checkpoint."""
         window.settle(self._losses.check)
         position = self.state.position(number, step)
         self.state = replace(
@@ -227,14 +225,14 @@ class Trainer:
         self._saved_at = time.monotonic()
 
     def _roll_back(self, error: Diverged) -> None:
-        """Goes back to before the bad step, whose data are skipped from then on.
+        """Load a checkpoint from before the bad step, and skip that step's data from now on.
 
         Raises:
-            Diverged: When that is not asked for, or not possible.
+            Diverged: When the recipe does not ask for it, or it is not possible.
         """
         number = self._phase_after(error.step - 1)
         phase_start = self.phases[number - 1].last_step if number else 0
-        # A call of several steps tells of the last of them.
+        # Of a call of several steps, the error names the last.
         skipped_steps = max(self.watch.skip_steps, self.train.steps_per_call)
         first = max(phase_start + 1, error.step - skipped_steps + 1)
         skipped, roll_backs = self.state.skipped, self.state.roll_backs + 1
@@ -243,8 +241,8 @@ class Trainer:
         if roll_backs > self.watch.max_roll_backs:
             message = f"{error}, after {self.watch.max_roll_backs} roll-backs; {_START_ANEW}"
             raise Diverged(error.step, message) from None
-        self.checkpoints.wait_and_tell()
-        check_same_step(self.strategy, error.step)  # none looks before the newest is on the disk
+        self.checkpoints.wait_and_warn()
+        check_same_step(self.strategy, error.step)  # waits for the newest checkpoint on all workers
         if not self._restore(until=first - 1):
             raise Diverged(
                 error.step,
@@ -252,7 +250,7 @@ class Trainer:
                 "checkpoint.keep higher or watch.skip_steps lower",
             ) from None
         self.checkpoints.delete_after(self.state.step)
-        # The checkpoint may be of before an earlier roll-back, which is not to be undone.
+        # The checkpoint may be older than an earlier roll-back, which stays in force.
         self.state.skipped, self.state.roll_backs = skipped, roll_backs
         self.state.skip(number, first, error.step)
         _logger.warning(
@@ -262,10 +260,10 @@ class Trainer:
         )
 
     def _evaluate(self, phase: Phase, step: int) -> None:
-        """Logs what the phase's evaluation finds.
+        """Log the phase's evaluation.
 
         Raises:
-            Stopped: When a signal came before it was done; nothing is logged.
+            Stopped: When a signal comes before its end; nothing is logged.
         """
         assert phase.evaluation is not None
         with self.stop_request.raised():
@@ -276,5 +274,5 @@ class Trainer:
 
 
 def _has_passed(before: int, step: int, every: int) -> bool:
-    """Whether a multiple of ``every`` was reached since ``before``; never one of 0."""
+    """Whether a multiple of ``every`` was reached after ``before``; never for 0."""
     return bool(every) and step // every > before // every

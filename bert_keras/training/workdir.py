@@ -1,4 +1,4 @@
-"""A run's work directory: whose it is, what the run in it is made from, and whether it is done."""
+"""A run's work directory: its owner, the sources of its run, and whether the run has finished."""
 
 import dataclasses
 import hashlib
@@ -36,31 +36,31 @@ from bert_keras.training.metrics import LOGS_FOLDER, METRICS_FILE, read_metrics
 _logger = logging.getLogger("bert_keras")
 
 LOCK_FILE = ".lock"
-# What a run writes beside its mark and its config; without the mark they are somebody else's.
+# What a run writes besides its config; without the mark these files are not a run's.
 _RUN_FILES = (
     CHECKPOINTS_FOLDER, METRICS_FILE, LOGS_FOLDER, CURVES_FILE, BEST_FOLDER, BEST_STEP_FILE,
     MODEL_FOLDER, MARK_FILE, LOCK_FILE,
 )  # fmt: skip
 
-# Data and models are told by their content, wherever they lie.
+# Data and models are compared by content, not by path.
 MOVABLE = ("data.corpus", "data.train", "data.dev", "model.init")
-# Where they are 0 they follow from the epochs and the data, which are compared.
+# If 0, they follow from the epochs and the data, which are compared.
 DERIVED = ("train.steps", "train.eval_every_steps")
-# They may change from one start of a run to the next: its weights do not depend on the first,
-# and what the second has done so far is kept in the checkpoints.
+# These may change between two starts of a run: its weights do not depend on the first, and the
+# effects of the second are in the checkpoints.
 FREE_TABLES = ("checkpoint", "watch")
 
 
 def check_folder(workdir: Path, *inputs: str | Path | None) -> None:
-    """Checks that a run may live in a folder; writes nothing.
+    """Check that a folder may be a work directory; writes nothing.
 
     Args:
-        workdir: The folder, which need not be there yet.
-        inputs: What the run reads. None of them may be the folder itself.
+        workdir: The folder, which need not exist yet.
+        inputs: The paths that the run reads.
 
     Raises:
-        InputError: When it is one of the inputs, or has no mark of a run but files by the names
-            that a run gives to its own; when an input has a name that the config cannot hold.
+        InputError: When it is one of the inputs, or has files by the names of a run's own but no
+            mark of a run; when the name of an input cannot be in a config.
     """
     if str(workdir) in ("", "."):
         raise InputError(
@@ -72,37 +72,37 @@ def check_folder(workdir: Path, *inputs: str | Path | None) -> None:
             raise InputError(f"{workdir} is what the run reads; choose another --workdir")
     for name in _RUN_FILES if read_mark(workdir) is None else ():
         path = workdir / name
-        # A lock file of ours is empty, and locking would empty another.
+        # A run's lock file is empty, and locking would empty another file.
         is_there = os.path.lexists(path) and (name != LOCK_FILE or path.lstat().st_size > 0)
         if is_there and read_mark(workdir) is None:  # another worker may have written it meanwhile
             raise InputError(
                 f"{path} is not of a run that began in {workdir}, which has no "
                 f"{MARK_FILE} of a run, and stays as it is; choose another --workdir (a run begun "
-                "by an earlier version of bert_keras goes on with that version)"
+                "by an earlier version of bert_keras resumes with that version)"
             )
 
 
 def write_mark(workdir: Path, mark: RunMark, config: Any) -> None:
-    """Writes a run's mark and ``config.toml``, or checks that the run there is the same one.
+    """Write a run's mark and ``config.toml``.
 
-    A directory in which a run has no checkpoint yet may be taken by any other.
+    Where a run has no checkpoint yet, another may replace it.
 
     Args:
         workdir: The work directory.
-        mark: What the run is made from.
-        config: The dataclass of its tables.
+        mark: The sources of the run.
+        config: The recipe.
 
     Raises:
-        InputError: As ``check_owner`` does.
+        InputError: When another run has begun in the directory; see ``check_owner``.
     """
     has_begun = check_owner(workdir, mark, config)
     earlier = read_mark(workdir)
     if earlier is not None:
         mark = dataclasses.replace(mark, config_hash=earlier.config_hash)
-        if has_begun:  # the rest is what only the mark knows
-            said = other_circumstances(earlier.circumstances, mark.circumstances)
-            if said and earlier.model_files is None:
-                _logger.warning("%s", said)
+        if has_begun:  # the rest is in the earlier mark alone
+            change = other_circumstances(earlier.circumstances, mark.circumstances)
+            if change and earlier.model_files is None:
+                _logger.warning("%s", change)
             base = mark.base or earlier.base
             mark = dataclasses.replace(earlier, config=mark.config, data=mark.data, base=base)
     mark.write(workdir)
@@ -111,10 +111,10 @@ def write_mark(workdir: Path, mark: RunMark, config: Any) -> None:
 
 
 def check_owner(workdir: Path, mark: RunMark, config: Any) -> bool:
-    """Tell whether a run has begun in a work directory; it must be this one, see ``write_mark``.
+    """Whether this run has begun in a work directory.
 
     Raises:
-        InputError: When the run that began there is made from something else; names what.
+        InputError: When a run of other sources has begun there; names the difference.
     """
     earlier = begun_run(workdir)
     if earlier is None:
@@ -128,7 +128,7 @@ def check_owner(workdir: Path, mark: RunMark, config: Any) -> bool:
     if difference:
         raise InputError(
             f"{workdir} belongs to a run with another config ({difference}); choose another "
-            f"--workdir, or give {workdir / CONFIG_FILE} as the recipe to go on with that run"
+            f"--workdir, or give {workdir / CONFIG_FILE} as the recipe to resume that run"
         )
     if changed := first_difference(earlier.data, mark.data):
         raise InputError(
@@ -139,7 +139,7 @@ def check_owner(workdir: Path, mark: RunMark, config: Any) -> bool:
         began_from = earlier.config["model"]["init"]
         raise InputError(
             f"{workdir} belongs to a run that began from the model {began_from}; give that as "
-            "model.init to go on with it, or choose another --workdir"
+            "model.init to resume it, or choose another --workdir"
         )
     if mark.base and (changed := first_difference(earlier.base, mark.base)):
         raise InputError(
@@ -150,7 +150,7 @@ def check_owner(workdir: Path, mark: RunMark, config: Any) -> bool:
 
 
 def begun_run(workdir: Path) -> RunMark | None:
-    """The mark of a run that has something which another would spoil: a checkpoint or a model."""
+    """The mark of a run that has a checkpoint or a model; ``None`` where there is no such run."""
     mark = read_mark(workdir)
     if mark and (mark.model_files is not None or steps_in(workdir / CHECKPOINTS_FOLDER)):
         return mark
@@ -159,7 +159,7 @@ def begun_run(workdir: Path) -> RunMark | None:
 
 @contextmanager
 def locked(workdir: Path) -> Iterator[None]:
-    """Keeps every other process out of a work directory until the block ends or a kill comes.
+    """A block in which no other process may use a work directory; a kill ends the lock too.
 
     Raises:
         InputError: When another process is training there.
@@ -179,10 +179,10 @@ def locked(workdir: Path) -> Iterator[None]:
 
 
 def finish(workdir: str | Path) -> Path:
-    """Ends a run early: what it has becomes its ``model/``, and the run counts as finished.
+    """End a run early: its best model or newest checkpoint becomes its ``model/``.
 
-    That is the best model so far on the development set, where there is one, else the newest
-    checkpoint that is whole. The checkpoints stay: without ``model/`` the run goes on.
+    The best model is that on the development set so far, if there is one; a damaged checkpoint is
+    skipped. The checkpoints stay: once ``model/`` is removed, the run can be resumed.
 
     Args:
         workdir: The run's work directory.
@@ -207,7 +207,7 @@ def finish(workdir: str | Path) -> Path:
                 if best is None:
                     save(load(workdir), path)
                 elif best != path:
-                    # A copy: should the run go on, the best so far may stay the best to its end.
+                    # A copy: a resumed run needs the best model so far.
                     with atomic_directory(path) as directory:
                         shutil.copytree(best, directory, dirs_exist_ok=True)
             if read_metrics(workdir):
@@ -216,10 +216,10 @@ def finish(workdir: str | Path) -> Path:
 
 
 def is_finished(workdir: Path) -> bool:
-    """Tell whether a run has its ``model/``, as it wrote it; where steps are left, that is said.
+    """Whether a run has its ``model/``, as it wrote it; warns if the run ended early.
 
     Raises:
-        InputError: When that is damaged, or is not the run's.
+        InputError: When ``model/`` has changed, or is not the run's.
     """
     mark, model = read_mark(workdir), workdir / MODEL_FOLDER
     steps = steps_in(workdir / CHECKPOINTS_FOLDER)
@@ -236,7 +236,7 @@ def is_finished(workdir: Path) -> bool:
     train = mark.config["train"]
     if steps and steps[-1] < train["steps"] and not train.get("patience"):
         _logger.warning(
-            "the run in %s ended at step %s of %s; remove %s, and it goes on",
+            "the run in %s ended at step %s of %s; to resume it remove %s",
             workdir, f"{steps[-1]:,}", f"{train['steps']:,}", model,
         )  # fmt: skip
     else:
@@ -248,14 +248,14 @@ def is_finished(workdir: Path) -> bool:
 
 @contextmanager
 def model_written(workdir: Path) -> Iterator[Path]:
-    """Yields the path of a run's ``model/``; the run has finished when the block ends well.
+    """A block that writes a run's ``model/``, whose path it is given, and so finishes the run.
 
-    Where a kill comes in between, a ``model/`` that is there is known to be the run's.
+    After a kill within, a ``model/`` is still known to be the run's.
     """
     mark = read_mark(workdir)
     assert mark is not None
     if not has_files(workdir / MODEL_FOLDER):
-        shutil.rmtree(workdir / MODEL_FOLDER, ignore_errors=True)  # emptied by somebody
+        shutil.rmtree(workdir / MODEL_FOLDER, ignore_errors=True)  # empty
     dataclasses.replace(mark, is_finishing=True).write(workdir)
     try:
         yield workdir / MODEL_FOLDER
@@ -267,30 +267,30 @@ def model_written(workdir: Path) -> Iterator[Path]:
 
 
 def _write_config(path: Path, text: str, own_hash: str | None) -> str | None:
-    """Writes ``config.toml``, unless one is there that is not the run's; the hash of what it wrote.
+    """Write ``config.toml``, unless there is one that the run did not write; its hash, if written.
 
-    Somebody's recipe, or the run's own with comments added, stays.
+    A user's recipe, or the run's own with comments added, stays.
     """
     if path.is_symlink() and not path.exists():
-        return None  # somebody's, and leads nowhere
+        return None  # a user's broken link
     there = path.read_bytes() if path.exists() else None
     if there is None or (hashlib.sha256(there).hexdigest() == own_hash and there.decode() != text):
         write_text_atomic(path, text, replace=True)
     elif there.decode(errors="replace") != text:
-        _logger.info("%s is not written by the run, and stays; %s has what the run is made from",
+        _logger.info("%s was not written by the run, and stays; the run's own is in %s",
                      path, path.with_name(MARK_FILE))  # fmt: skip
         return None
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _difference(earlier: RunMark, now: Any) -> str:
-    """The first key in which a run's config differs, with both values; the data may have moved."""
+    """The first key in which a run's config differs, with both values; paths may differ."""
     try:
         config = from_tables(type(now), dict(earlier.config))
     except InputError as error:
         return str(error)
     before, after = (flat(all_values(each)) for each in (config, now))
-    for name, value in after.items():  # an earlier version recorded the keys of other tasks, too
+    for name, value in after.items():  # earlier versions recorded keys of other tasks too
         is_left_open = name in DERIVED and not value
         is_free = name in MOVABLE or name.partition(".")[0] in FREE_TABLES
         if not is_free and before.get(name) != value and not is_left_open:

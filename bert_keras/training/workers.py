@@ -1,4 +1,4 @@
-"""Several processes that train as one: who writes the files, and what if one is lost."""
+"""Several workers: which one writes the files, what they agree on, and the loss of one."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ from bert_keras.training.strategy import host_of, is_chief
 from bert_keras.training.workdir import MOVABLE, locked
 
 _WIDTH = 24  # characters of a value that a message shows
-# What TensorFlow raises when another process of the cluster does not answer any more.
+# TensorFlow's errors when another process of the cluster does not answer.
 _LOST = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -31,10 +31,10 @@ _LOST = (
 
 @contextmanager
 def writable_workdir(strategy: tf.distribute.Strategy, workdir: Path) -> Iterator[Path]:
-    """The directory that this process may write in.
+    """The directory that this process may write to.
 
-    The chief's is the run's own, locked. Another worker's is a temporary one that looks the same
-    at first, so that it goes on from where the chief does.
+    The chief's is the work directory itself, locked. Another worker's is temporary, with copies of
+    the files and links to the folders, so that it resumes from the same checkpoint.
 
     Raises:
         InputError: When another process is training there.
@@ -56,14 +56,14 @@ def writable_workdir(strategy: tf.distribute.Strategy, workdir: Path) -> Iterato
 
 @contextmanager
 def agreement(strategy: tf.distribute.Strategy) -> Iterator[dict[str, Any]]:
-    """Lets no worker go on after the block unless all can, and found the same.
+    """A block that fails on every worker if it fails on one, or if two have different values.
 
-    The block reads and checks what the run is made from, and makes no variable: of workers with
-    other architectures each would wait for the other for ever. It notes what it found in the
-    dictionary that it is given, by names that a message can name.
+    The block reads and checks the sources of the run, and writes their values into the dictionary
+    that it is given, by names for messages. It makes no variable, in which workers with different
+    architectures would wait for each other for ever.
 
     Raises:
-        InputError: On every worker, when two found something else, or the block failed on another.
+        InputError: When two workers have different values, or the block failed on another.
     """
     found: dict[str, Any] = {}
     failure = None
@@ -77,12 +77,12 @@ def agreement(strategy: tf.distribute.Strategy) -> Iterator[dict[str, Any]]:
 def contents_of(
     tables: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any], base: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What a run is made from, as ``agreement`` compares it.
+    """The sources of a run, as ``agreement`` compares them.
 
     Args:
-        tables: Of the config; where data and models lie is left out.
-        data: What the data are by content.
-        base: What the base model is by content.
+        tables: Those of the config; the paths of data and models are left out.
+        data: The identity of the data.
+        base: The hashes of the model that the run starts from.
     """
     config = {name: value for name, value in flat(tables).items() if name not in MOVABLE}
     contents = {f"the data's {name}": value for name, value in flat(data).items()}
@@ -96,35 +96,35 @@ def agree(
     remedy: str = "give all workers the same command, files and versions",
     failure: Exception | None = None,
 ) -> None:
-    """Checks that all workers have the same values, which JSON must know, by name.
+    """Check that all workers have the same values by name.
 
     Args:
         strategy: The workers'.
-        found: What this one has.
+        found: The values of this worker, which JSON must support.
         remedy: What to do if they differ.
-        failure: What went wrong on this worker, which is raised once the others know.
+        failure: The error of this worker, which is raised once the others know of it.
 
     Raises:
-        InputError: When they differ, or something went wrong on another worker.
+        InputError: When they differ, or another worker failed.
     """
     if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         number, _ = host_of(strategy)
         message = f"worker {number} cannot begin: {failure}" if failure else ""
-        told = _tell(strategy, {"worker": number, "found": found, "failure": message})
-        wrong = next((each["failure"] for each in told if each["failure"]), "") or disagreement(
-            [each["found"] for each in told], remedy
+        messages = _exchange(strategy, {"worker": number, "found": found, "failure": message})
+        wrong = next((each["failure"] for each in messages if each["failure"]), "") or disagreement(
+            [each["found"] for each in messages], remedy
         )
         if wrong:
-            # Who has heard it waits for the others: of one that is gone they would hear no more.
+            # Wait for the others to read it: they could not read from a worker that is gone.
             with suppress(*_LOST):
-                _tell(strategy, {"worker": number})
+                _exchange(strategy, {"worker": number})
             raise failure or InputError(wrong)
     elif failure:
         raise failure
 
 
 def disagreement(found: Sequence[Mapping[str, Any]], remedy: str) -> str:
-    """The first name under which two workers have something else; empty where they agree.
+    """A line on the first value that differs between two workers; empty where none does.
 
     Args:
         found: The values of each worker by name.
@@ -142,7 +142,7 @@ def disagreement(found: Sequence[Mapping[str, Any]], remedy: str) -> str:
 
 
 def check_same_step(strategy: tf.distribute.Strategy, step: int) -> None:
-    """Checks that all workers go on from the same step.
+    """Check that all workers resume from the same step.
 
     Raises:
         InputError: When they do not.
@@ -152,14 +152,14 @@ def check_same_step(strategy: tf.distribute.Strategy, step: int) -> None:
 
 
 def _short(value: Any) -> str:
-    """A value as a message shows it: hashes and long texts by their beginning."""
+    """A value for a message: of a hash or a long text the beginning."""
     if value is None:
         return "unset"
     text = json.dumps(value, ensure_ascii=False).strip('"')
     return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
 
 
-def _tell(strategy: tf.distribute.Strategy, message: dict[str, Any]) -> list[dict[str, Any]]:
+def _exchange(strategy: tf.distribute.Strategy, message: dict[str, Any]) -> list[dict[str, Any]]:
     """The messages of all workers, in their order."""
     text = json.dumps(message, default=str).encode()
     lengths = _gather(strategy, np.array([len(text)]))
@@ -167,7 +167,7 @@ def _tell(strategy: tf.distribute.Strategy, message: dict[str, Any]) -> list[dic
     row[: len(text)] = np.frombuffer(text, np.uint8)
     rows = _gather(strategy, row).astype(np.uint8)
     texts = [bytes(row[:length]) for row, (length,) in zip(rows, lengths, strict=True)]
-    # Of a worker with several devices each has told the same.
+    # A worker with several devices sends its message from each.
     messages = {message["worker"]: message for message in map(json.loads, texts)}
     return [messages[number] for number in sorted(messages)]
 
@@ -188,10 +188,10 @@ def _gather(strategy: tf.distribute.Strategy, row: np.ndarray) -> np.ndarray:
 
 @contextmanager
 def lost_workers_named(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Says in one line that another worker is gone.
+    """A block in which the loss of another worker is an error of one line.
 
     Raises:
-        WorkerLost: In the place of TensorFlow's error.
+        WorkerLost: Instead of TensorFlow's error.
     """
     try:
         yield
@@ -201,5 +201,5 @@ def lost_workers_named(strategy: tf.distribute.Strategy) -> Iterator[None]:
             raise
         raise WorkerLost(
             f"worker {number} has lost another of the {workers} workers ({type(error).__name__}); "
-            "start all of them again: they go on from the newest checkpoint"
+            "start all of them again: they resume from the newest checkpoint"
         ) from None

@@ -8,8 +8,8 @@ from scipy import special
 from bert_keras import BertConfig
 from bert_keras.arithmetic import PLAIN, XNNPACK, Inference, OneDNN
 from bert_keras.modeling import padded_layout
+from bert_keras.modeling.encoder import TransformerLayer
 from bert_keras.modeling.layers import LayerNorm
-from bert_keras.modeling.transformer import TransformerLayer
 
 B, L, H = 4, 12, 16
 CONFIG = BertConfig(

@@ -113,8 +113,8 @@ FILES = sorted(
 )
 
 
-# When something is made or read in: nothing of it is traced.
-MAKERS = ("__init__", "build", "like", "load_assets")
+# Called when something is made or read in: nothing of it is traced yet.
+MAKERS = ("__init__", "build", "like", "load_assets", "expect")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")

@@ -4,8 +4,8 @@ import argparse
 
 import pytest
 
+from bert_keras.__main__ import build_parser, run as main
 from bert_keras.cli.arguments import name_of_data
-from bert_keras.cli.main import build_parser, main
 
 # Options that take text, a number, a choice or a setting; every other argument names a file.
 NO_FILES = {

@@ -8,7 +8,7 @@ import pytest
 
 import bert_keras
 from bert_keras import BertForPreTraining, BertForTokenClassification, BertTokenizer
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 from tests.support.commands import refused
 from tests.support.models import TINY, VOCAB
 

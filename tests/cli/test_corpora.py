@@ -2,7 +2,7 @@
 
 import pytest
 
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 
 SENTENCES = ["The cat sees the river.", "A dog likes a small house."]
 

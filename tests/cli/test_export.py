@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.export.samples import SENTENCES

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from bert_keras.cli.main import COMMANDS, build_parser, main
+from bert_keras.__main__ import build_parser, run as main
+from bert_keras.cli import COMMANDS
 from bert_keras.config import PretrainConfig, to_tables
 from bert_keras.saving.mark import RunMark
 from tests.support.commands import pretrain, refused, run, write_inputs
@@ -57,7 +58,7 @@ def test_beam_options_with_an_open_quote_are_one_clear_line(texts, made, tmp_pat
 
 def test_help_answers_at_once_and_without_tensorflow():
     code = (
-        "import sys; from bert_keras.cli.main import main\n"
+        "import sys; from bert_keras.__main__ import run as main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
         "assert not {'tensorflow', 'keras', 'numpy'} & sys.modules.keys(), 'heavy imports'"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 from tests.support.commands import finetune, pretrain, write_inputs
 
 PRETRAIN = """
@@ -160,6 +160,7 @@ def test_every_command_takes_such_names_or_says_at_once_why_not(odd, made, capsy
     assert not wrong, "\n".join(map(str, wrong))
 
 
+@pytest.mark.system
 def test_a_name_that_is_too_long_is_one_line(made, tmp_path, capsys):
     name = tmp_path / ("n" * 260)
     data = ["--train", made / "rows.tsv", "--workdir", tmp_path / "run"]
@@ -184,6 +185,7 @@ def test_a_name_that_is_too_long_is_one_line(made, tmp_path, capsys):
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.system
 def test_a_corpus_description_holds_names_that_are_not_utf8_as_json_can(made, tmp_path):
     texts = shutil.copytree(made / "texts", tmp_path / NOT_UTF8)
     vocab = ["--vocab", made / "vocab.txt"]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 from bert_keras.corpus import Corpus
 
 PARAGRAPHS = [

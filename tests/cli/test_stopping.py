@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 from bert_keras.modeling import BertForPreTraining, BertForSequenceClassification
 from bert_keras.saving import save
 from bert_keras.tokenization import BertTokenizer

@@ -150,6 +150,7 @@ def test_a_stopped_finetuning_run_is_its_best_model_so_far(made, tuned, tmp_path
     assert "its newest checkpoint is used, of step 6 of 6" in note(capsys)
 
 
+@pytest.mark.system
 def test_finish_makes_the_newest_checkpoint_the_model_and_the_run_can_go_on_without_it(
     made, stopped, capsys
 ):
@@ -159,7 +160,7 @@ def test_finish_makes_the_newest_checkpoint_the_model_and_the_run_can_go_on_with
     assert_same_arrays(stopped / "model", stopped.parent / "start")
     capsys.readouterr()
     run(*pretrain(made, stopped))  # it has finished
-    assert "ended at step 4 of 6; remove" in capsys.readouterr().err
+    assert "ended at step 4 of 6; to resume it remove" in capsys.readouterr().err
     assert_same_arrays(stopped / "model", stopped.parent / "start")
     shutil.rmtree(stopped / "model")
     run(*pretrain(made, stopped))

@@ -134,12 +134,12 @@ def test_a_base_whose_content_changed_is_refused_and_the_file_named(
     before = content(interrupted)
     whole = vocabulary.read_text()
     vocabulary.write_text("\n".join(pieces))
-    assert "(vocab.txt is another)" in refused(capsys, *finetune(made, interrupted, base))
+    assert "(vocab.txt differs)" in refused(capsys, *finetune(made, interrupted, base))
     vocabulary.write_text(whole)
     weights = load_file(base / "model.safetensors")
     name = max(weights)
     save_file(weights | {name: weights[name] + np.float32(1e-3)}, base / "model.safetensors")
-    assert "(model.safetensors is another)" in refused(capsys, *finetune(made, interrupted, base))
+    assert "(model.safetensors differs)" in refused(capsys, *finetune(made, interrupted, base))
     assert content(interrupted) == before
 
 
@@ -155,7 +155,7 @@ def test_a_run_goes_on_when_its_base_has_moved_or_is_gone(
         shutil.rmtree(base)
         model = base
     run(*finetune(made, interrupted, model))
-    said = f"{base} is gone; the run in {interrupted} goes on from its own checkpoint"
+    said = f"{base} is gone; the run in {interrupted} resumes from its own checkpoint"
     assert (said in capsys.readouterr().err) == (fate == "deleted")
     last = "checkpoints/step-000000006.safetensors"
     assert_same_arrays(interrupted / last, made / "tuned" / last)
@@ -200,7 +200,7 @@ class TestAFinishedRun:
         os.truncate(weights, weights.stat().st_size - 100)
         cut = weights.read_bytes()
         line = refused(capsys, *again)
-        assert "is not as the run wrote it (model.safetensors is another); put it back" in line
+        assert "is not as the run wrote it (model.safetensors differs); put it back" in line
         assert weights.read_bytes() == cut
 
 
@@ -229,7 +229,7 @@ def test_a_run_whose_checkpoints_are_all_damaged_stops_and_keeps_its_log(made, t
     before = content(workdir)
     for _ in range(2):
         line = refused(capsys, *pretrain(made, workdir))
-        assert f"all checkpoints in {workdir / 'checkpoints'} are damaged; to begin anew" in line
+        assert f"all checkpoints in {workdir / 'checkpoints'} are damaged; to start again" in line
     assert content(workdir) == before
 
 

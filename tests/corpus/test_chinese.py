@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 from bert_keras.corpus import Corpus
 
 # Hotel reviews made up for this test, with the marks that real ones have.

@@ -13,7 +13,7 @@ from bert_keras.corpus.formats import (
     VOCABULARY,
     WIKI,
     Recognised,
-    note_formats,
+    log_formats,
     recognise,
 )
 from bert_keras.errors import InputError
@@ -100,9 +100,7 @@ def test_what_is_doubtful_is_said_in_one_line_for_each_kind(caplog):
     table = recognise(Path("b.txt"), "word\tO\n" * 9, "text")
     assert tags.format == table.format == TEXT
     plain, lines = Recognised(TEXT), Recognised(JSON_LINES, example="One.")
-    note_formats(
-        [("a.md", tags), ("b.txt", table), ("c.md", tags), ("d", plain), ("e", lines)], "t"
-    )
+    log_formats([("a.md", tags), ("b.txt", table), ("c.md", tags), ("d", plain), ("e", lines)], "t")
     assert caplog.messages == [
         "reading 4 files as text, 1 file as JSON lines (field 't', such as 'One.')",
         "a.md looks like HTML or XML, whose tags are read as text, and so does 1 more",

@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 from bert_keras.corpus import Corpus, prepare_corpus
 from bert_keras.corpus.sources import read_documents
 from bert_keras.errors import InputError

@@ -4,7 +4,8 @@ import sys
 import pytest
 
 from bert_keras.config import DataConfig
-from bert_keras.data import coverage, plan_epoch, summarize_epoch
+from bert_keras.data import coverage
+from bert_keras.data.coverage import plan_epoch, summarize_epoch
 from tests.data.corpora import corpus_of
 
 

@@ -11,13 +11,9 @@ import numpy as np
 import pytest
 
 from bert_keras.config import DataConfig
-from bert_keras.data import (
-    Epoch,
-    plan_full_sentences,
-    plan_pairs,
-    plan_sentence_order,
-    summarize_epoch,
-)
+from bert_keras.data.coverage import summarize_epoch
+from bert_keras.data.plan import Epoch
+from bert_keras.data.sampling import plan_full_sentences, plan_pairs, plan_sentence_order
 
 WORST_Z = 4.8  # Among some hundred bins a fair comparison passes 4.8 once in some thousand tries.
 

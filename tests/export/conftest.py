@@ -1,16 +1,17 @@
 """Small models of every kind with a real vocabulary, and their exports, each made once."""
 
+import os
 from functools import cache
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from filelock import FileLock
 
 from bert_keras.config.export import SavedModelConfig
 from bert_keras.export import export_saved_model
 from bert_keras.export.answers import answers_of
-from bert_keras.export.prose import PROSE
-from bert_keras.export.samples import SENTENCES
+from bert_keras.export.samples import PROSE, SENTENCES
 from bert_keras.export.session import ServingSession
 from bert_keras.modeling import (
     BertEncoder,
@@ -91,13 +92,17 @@ def make_model(config, tokenizer):
 
 @pytest.fixture(scope="session")
 def exported(make_model, tmp_path_factory):
-    """The folder of a kind's first version."""
+    """The folder of a kind's first version, made by the process of pytest-xdist that asks first."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # which is of all processes of this run
 
-    @cache
     def export(kind):
-        path = tmp_path_factory.mktemp("served") / kind
-        with tf.device("/CPU:0"):  # as on a machine whose GPU everything is placed on
-            export_saved_model(make_model(kind), None, path, **KINDS[kind][2])
+        path = folder / "served" / kind
+        with FileLock(folder / f"served-{kind}.lock"):
+            if not (path / "1").exists():
+                with tf.device("/CPU:0"):  # as on a machine whose GPU everything is placed on
+                    export_saved_model(make_model(kind), None, path, **KINDS[kind][2])
         return path / "1"
 
     return export

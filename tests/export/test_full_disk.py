@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 from bert_keras.config import BertConfig
 from bert_keras.modeling import BertForSequenceClassification
 from bert_keras.saving import save

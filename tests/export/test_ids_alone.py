@@ -28,7 +28,7 @@ print(json.dumps({n: v.tolist() for n, v in answers.items() if v.dtype.kind == "
 EXPORT = """
 import sys
 sys.modules["tensorflow_text"] = None
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 sys.exit(main(["export", *sys.argv[1:]]))
 """
 

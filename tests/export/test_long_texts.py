@@ -9,15 +9,29 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_keras.export.long_texts import read_on_host, tokens_of
+from bert_keras.export.long_texts import cut_windows, read_on_host, tokens_of, tokens_read
 from bert_keras.export.samples import SENTENCES
 from bert_keras.tasks import predict
+from bert_keras.tasks.windows import cut_windows as windows_on_host
 from bert_keras.tokenization import BertTokenizer
 from bert_keras.tokenization.graph import GraphTokenizer
 
 SENTENCE = b"The ferry to the island was late again. "
 # The parts of 각 are three pieces, so that a text can be cut within a character.
 PARTS = [*(f"##{part}" for part in "\u1100\u1161\u11a8"), *"\u1100\u1161\u11a8"]
+
+
+def test_windows_of_several_texts_are_those_of_each():
+    lengths, sizes = [0, 1, 7, 8, 9, 23, 100, 250], [8, 8, 8, 8, 8, 5, 1, 60]
+    windows = cut_windows(tf.constant(lengths), tf.constant(sizes), 6)
+    rows = [tuple(row) for row in np.stack(windows, axis=1).tolist()]
+    assert rows == [
+        (text, number, start, end)
+        for text, (length, size) in enumerate(zip(lengths, sizes, strict=True))
+        for number, (start, end) in enumerate(windows_on_host(length, size, 6))
+    ]
+    assert tokens_read(tf.constant(sizes[-2:]), 6, 3).numpy().tolist() == [1 + 2, 60 + 2 * 6]
+    assert not any(len(column) for column in cut_windows(*2 * [tf.constant([], tf.int32)], 6))
 
 
 def test_a_text_is_read_as_if_it_ended_there(tokenizer):

@@ -6,13 +6,15 @@ import re
 import numpy as np
 import pytest
 
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 from bert_keras.export import export_saved_model
-from bert_keras.export.batching import BATCHING_FILE
 from bert_keras.export.samples import comparison_texts
 from bert_keras.export.session import ServingSession
+from bert_keras.export.tf_serving import BATCHING_FILE
 from bert_keras.saving import save
 from bert_keras.tasks import predict
+
+pytestmark = pytest.mark.system
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,6 @@ def short(make_model, tmp_path_factory):
     return made
 
 
-@pytest.mark.system
 def test_answers_that_change_are_counted_from_the_models_own_length(make_model, short, strings):
     report, folder = short["classification"]
     own = report["comparison_with_keras"]["own_length"]
@@ -75,7 +76,6 @@ def test_the_report_has_the_limit_of_a_batch(short, exported):
         }
 
 
-@pytest.mark.system
 def test_the_command_says_both(make_model, tmp_path, capsys):
     model = make_model("tagging")
     save(model, tmp_path / "model", model.tokenizer)

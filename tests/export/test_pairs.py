@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from bert_keras import load
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 from bert_keras.config.export import SavedModelConfig, TFLiteConfig
 from bert_keras.errors import InputError
 from bert_keras.export import export_saved_model, export_tflite
 from bert_keras.export.answers import answers_of
-from bert_keras.export.pairs import trained_on, with_pair
+from bert_keras.export.registry import trained_on, with_pair
 from bert_keras.export.session import ServingSession
 from bert_keras.export.tflite.examples import read_examples
-from bert_keras.export.tflite.text_input import TextModel
+from bert_keras.export.tflite.interpreter import TextModel
 from bert_keras.modeling import BertForSequenceClassification
 from bert_keras.saving import save
 from bert_keras.tasks import Classification, Regression, predict, task_of

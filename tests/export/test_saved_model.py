@@ -260,6 +260,7 @@ def test_nothing_is_said_of_texts_that_only_the_comparison_reads(
 
 
 class TestWhatFailsLeavesNothing:
+    @pytest.mark.system
     def test_answers_that_disagree(self, make_model, tmp_path, monkeypatch):
         monkeypatch.setattr(comparison, "TOLERANCE", 1e-12)
         with pytest.raises(InputError, match=r"disagrees with Keras: .* differ by up to"):

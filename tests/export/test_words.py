@@ -2,8 +2,7 @@ import random
 
 import tensorflow as tf
 
-from bert_keras.export.prose import PROSE
-from bert_keras.export.samples import SENTENCES
+from bert_keras.export.samples import PROSE, SENTENCES
 from bert_keras.export.words import split_words
 from bert_keras.tasks.reading.words import split_words as split_on_host
 

@@ -9,7 +9,7 @@ import numpy as np
 
 import bert_keras
 from bert_keras.config import MASKINGS
-from bert_keras.data import pretraining_dataset
+from bert_keras.data.pretraining import pretraining_dataset
 from bert_keras.tokenization import Casing, learn_vocabulary
 from tests.golden import inputs
 

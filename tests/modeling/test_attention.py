@@ -12,7 +12,7 @@ from bert_keras import BertConfig
 from bert_keras.arithmetic import XNNPACK
 from bert_keras.errors import InputError
 from bert_keras.modeling import Mask, packed_layout, padded_layout
-from bert_keras.modeling.transformer import Attention
+from bert_keras.modeling.encoder import Attention
 
 B, L, S, H = 3, 4, 6, 16
 OWN = np.array([[1, 1, 1, 1], [1, 0, 0, 0], [1, 1, 0, 0]], "int32")

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from bert_keras import BertConfig
 from bert_keras.modeling import packed_layout, padded_layout
-from bert_keras.modeling.embeddings import BertEmbeddings
+from bert_keras.modeling.layers import BertEmbeddings
 
 
 @pytest.mark.parametrize("make_layout", [padded_layout, packed_layout])

@@ -14,10 +14,9 @@ from bert_keras import BertConfig
 from bert_keras.arithmetic import PLAIN
 from bert_keras.config.model import ACTIVATIONS
 from bert_keras.modeling import padded_layout
-from bert_keras.modeling.embeddings import BertEmbeddings
+from bert_keras.modeling.encoder import Attention, TransformerLayer
 from bert_keras.modeling.heads import MaskedLMHead, NextSentenceHead, Pooler
-from bert_keras.modeling.layers import BertLayer
-from bert_keras.modeling.transformer import Attention, FeedForward, TransformerLayer
+from bert_keras.modeling.layers import BertEmbeddings, BertLayer, FeedForward
 
 LAYERS = (
     BertEmbeddings,

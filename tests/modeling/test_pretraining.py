@@ -44,6 +44,7 @@ def _loss_and_gradients(model: Any, batch: Batch) -> tuple[float, list[np.ndarra
     return float(loss), [g.numpy() for g in tape.gradient(loss, model.trainable_weights)]
 
 
+@pytest.mark.system
 def test_a_batch_without_next_sentence_labels_trains_as_the_masked_lm_model_does(
     plain_config: BertConfig, batch: Batch
 ) -> None:

@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from bert_keras import BertConfig
 from bert_keras.modeling import Mask, padded_layout
-from bert_keras.modeling.transformer import Attention, FeedForward, TransformerLayer
+from bert_keras.modeling.encoder import Attention, TransformerLayer
+from bert_keras.modeling.layers import FeedForward
 
 MASK = tf.constant([[1, 1, 1, 1], [1, 0, 0, 0], [1, 1, 0, 0]])
 

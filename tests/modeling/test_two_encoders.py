@@ -14,12 +14,11 @@ from bert_keras.arithmetic import FewPasses
 from bert_keras.config import ArithmeticConfig
 from bert_keras.errors import InputError
 from bert_keras.export import export_saved_model, export_tflite
-from bert_keras.modeling.encoder import make_encoders
-from bert_keras.modeling.model import SupervisedModel
+from bert_keras.modeling.headed import make_encoders
 from bert_keras.modeling.random import DropoutSeeds
-from bert_keras.objectives import SquaredError, SupervisedObjective
+from bert_keras.modeling.supervised import SupervisedModel
+from bert_keras.objectives import SquaredError, SupervisedObjective, TrainStep
 from bert_keras.tokenization import SPECIAL_TOKENS, BertTokenizer
-from bert_keras.training.steps import TrainStep
 from tests.support.models import NO_DROPOUT, small_config
 
 Batch = dict[str, Any]

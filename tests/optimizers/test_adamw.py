@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from bert_keras.errors import InputError
 from bert_keras.optimizers import AdamW, WarmupLinearDecay
 from tests.optimizers.steps import SHAPES, STEPS, Arrays, assert_close, gradients, start, train
 
@@ -108,6 +109,7 @@ TWO_REPLICAS = """
 import keras
 import numpy as np
 import tensorflow as tf
+from bert_keras.errors import InputError
 from bert_keras.optimizers import AdamW
 
 cpu = tf.config.list_physical_devices("CPU")[0]
@@ -140,3 +142,21 @@ np.testing.assert_allclose(*results, rtol=1e-5)
 def test_two_replicas_clip_the_sum_and_train_as_one() -> None:
     """The shares are opposed in part, so each one's norm says little about the sum's."""
     subprocess.run([sys.executable, "-c", TWO_REPLICAS], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("bias_correction", [False, True])
+def test_accumulated_gradients_are_clipped_once_as_their_mean(bias_correction: bool) -> None:
+    steps = gradients()[:8]
+    means = [
+        {name: (first[name] + second[name]) / 2 for name in first}
+        for first, second in zip(steps[::2], steps[1::2], strict=True)
+    ]
+    arguments = {"clip_norm": 0.5, "bias_correction": bias_correction}
+    accumulated = train(AdamW(0.01, gradient_accumulation_steps=2, **arguments), steps)
+    assert_close(accumulated, train(AdamW(0.01, **arguments), means))
+
+
+def test_a_rate_factor_that_matches_nothing_is_refused() -> None:
+    optimizer = AdamW(0.1, rate_factors={"kernel": 0.5, "embedings/": 0.1})
+    with pytest.raises(InputError, match=r"begins with 'embedings/'; they begin with kernel/"):
+        optimizer.build([keras.Variable(np.ones(3, "float32"), name="kernel")])

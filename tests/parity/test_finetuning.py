@@ -10,8 +10,8 @@ import tensorflow as tf
 import bert_keras
 from bert_keras import BertConfig, BertForTokenClassification
 from bert_keras.config import ArithmeticConfig, FinetuneOptimizerConfig
+from bert_keras.objectives import TrainStep
 from bert_keras.training import make_optimizer
-from bert_keras.training.steps import TrainStep
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

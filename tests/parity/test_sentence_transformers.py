@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import bert_keras
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 
 safetensors = pytest.importorskip("safetensors.torch")
 torch = pytest.importorskip("torch")

@@ -15,7 +15,7 @@ import tensorflow as tf
 import bert_keras
 from bert_keras import BertConfig, BertEncoder, BertForSequenceClassification, BertTokenizer
 from bert_keras.errors import InputError
-from bert_keras.modeling.encoder import make_encoders
+from bert_keras.modeling.headed import make_encoders
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.families import Family, family, register_family
 from bert_keras.saving.names import Names, bert_variables

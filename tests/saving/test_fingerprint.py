@@ -165,7 +165,7 @@ def test_every_one_of_its_files_is_told_from_another(written):
             continue
         else:
             flip(file)
-        assert first_difference(before, fingerprint(path)) == f"{name} is another"
+        assert first_difference(before, fingerprint(path)) == f"{name} differs"
         file.write_bytes(kept)
         assert fingerprint(path) == before
 
@@ -180,7 +180,7 @@ def test_the_same_said_in_another_way_is_the_same(written):
     (folder / "vocab.txt").write_bytes(b"\xef\xbb\xbf" + vocabulary.replace(b"\n", b"\r\n"))
     assert fingerprint(path) == before
     _edit(folder / "tokenizer_config.json", lambda values: values.update(do_lower_case=False))
-    assert first_difference(before, fingerprint(path)) == "tokenizer_config.json is another"
+    assert first_difference(before, fingerprint(path)) == "tokenizer_config.json differs"
 
 
 @pytest.mark.parametrize("written", ["huggingface"], indirect=True)
@@ -208,7 +208,7 @@ def test_parts_of_a_keras_file_count_and_its_dates_do_not(written):
     assert fingerprint(path) == before
     vocabulary = parts["assets/vocab.txt"].replace(b"##c", b"##d")
     write(parts | {"assets/vocab.txt": vocabulary})
-    assert first_difference(before, fingerprint(path)) == "vocab.txt is another"
+    assert first_difference(before, fingerprint(path)) == "vocab.txt differs"
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(InputError, match=r"is damaged or not a \.keras file"):
         fingerprint(path)
@@ -228,7 +228,7 @@ def test_a_checkpoint_is_told_by_its_model_and_not_by_optimizer_or_position(writ
     save(make_model(), AdamW(1e-3, beta_1=0.5), RunState(step=3, seed=7))
     assert fingerprint(path) == before
     save(make_model(seed=1), AdamW(1e-3), RunState(step=3))
-    difference = "checkpoint is another"
+    difference = "checkpoint differs"
     assert first_difference(before, fingerprint(path)) == difference
     (folder / "checkpoints/vocab.txt").write_text("\n".join([*VOCAB[:-1], "##d"]) + "\n")
     assert first_difference(before, fingerprint(path)) == difference

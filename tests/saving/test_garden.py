@@ -10,7 +10,7 @@ import yaml
 
 import bert_keras
 from bert_keras import BertEncoder, BertForMaskedLM, BertForPreTraining, BertForTokenClassification
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 from tests.support.models import VOCAB, refusal
 
 H, HEADS, INNER, LAYERS = 4, 2, 6, 2

@@ -16,7 +16,10 @@ from bert_keras import (
     BertForTokenClassification,
 )
 from bert_keras.errors import InputError
+from bert_keras.modeling.model import BertModel
+from bert_keras.tokenization import BertTokenizer
 from tests.support.models import (
+    VOCAB,
     assert_same_weights,
     assert_told_of_progress,
     make_model,
@@ -130,6 +133,7 @@ def test_progress_is_told(tmp_path: Path) -> None:
         assert_told_of_progress(tmp_path / name)
 
 
+@pytest.mark.system
 def test_compiled_model_that_keras_saved_opens(tmp_path: Path) -> None:
     model = make_model(dtype="mixed_bfloat16", packed=True)
     model.compile()
@@ -229,3 +233,26 @@ def test_wrong_uses_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"none\.keras"):
         bert_keras.load(tmp_path / "none.keras")
     np.testing.assert_equal(len(list(tmp_path.iterdir())), 0)
+
+
+def test_keras_saves_and_opens_a_model_with_its_tokenizer_and_other_files(tmp_path: Path) -> None:
+    model = make_model()
+    model.tokenizer = BertTokenizer(VOCAB)
+    model.other_config, model.other_files = {"a": 1}, {"b.json": {"c": 2}}
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    assert loaded.tokenizer.vocab == VOCAB
+    assert (loaded.other_config, loaded.other_files) == ({"a": 1}, {"b.json": {"c": 2}})
+
+
+def test_nothing_of_a_model_is_left_out_where_nobody_knows_how_to_write_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_model()
+    model.other_config = {"a": 1}
+    model.save(tmp_path / "whole.keras")
+    monkeypatch.setattr(BertModel, "assets", None)
+    with pytest.raises(InputError, match=r"bert_keras\.saving writes and reads; import it"):
+        model.save(tmp_path / "m.keras")
+    with pytest.raises(ValueError, match=r"bert_keras\.saving writes and reads; import it"):
+        keras.saving.load_model(tmp_path / "whole.keras")

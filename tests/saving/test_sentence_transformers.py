@@ -77,6 +77,11 @@ def test_without_normalisation_vectors_keep_their_length(embedding: Path) -> Non
     assert not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=0.01)
 
 
+def test_one_text_gives_one_vector(embedding: Path) -> None:
+    model = bert_keras.load(embedding)
+    np.testing.assert_array_equal(model.embed("a text"), model.embed(["a text"])[0])
+
+
 def test_no_texts_give_no_vectors(embedding: Path) -> None:
     assert bert_keras.load(embedding).embed([]).shape == (0, 4)
 

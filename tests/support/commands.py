@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 
 SENTENCES = ("the cat sees the river .", "a dog likes a small house .", "the moon is green .")
 ROWS = ["a small house\tgood", "the green moon\tgood", "the old river\tbad", "a dog\tbad"] * 4

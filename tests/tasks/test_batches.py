@@ -79,7 +79,7 @@ def test_a_given_length_makes_static_shapes():
 def test_ordered_batches_give_every_feature_once_with_its_number():
     features = make_features(21)
     batches, order = ordered_batches(features, 8)
-    labels = np.concatenate([batch["labels"] for batch in batches.as_numpy_iterator()])
+    labels = np.concatenate([batch["labels"] for batch in batches])
     np.testing.assert_array_equal(labels, order)
     assert sorted(order) == list(range(21))
 

@@ -1,7 +1,9 @@
 import json
 
+import numpy as np
 import pytest
 
+from bert_keras.errors import InputError
 from bert_keras.modeling import (
     BertForQuestionAnswering,
     BertForSequenceClassification,
@@ -79,3 +81,26 @@ def test_rows_that_are_all_without_text(classifier):
 def test_from_python_a_text_without_a_token_is_answered_as_exports_do(classifier):
     (answer,) = predict(classifier, [""])
     assert answer["label"] in ("bad", "good")
+
+
+def test_no_texts_have_no_answers(classifier):
+    assert predict(classifier, []) == []
+
+
+@pytest.mark.parametrize(
+    ("texts", "pairs", "message"),
+    [
+        ([None], None, r"texts\[0\] is not a text. Received: None"),
+        (["a", float("nan")], None, r"texts\[1\] is not a text. Received: nan"),
+        ([("a", "b")], None, r"texts\[0\].*'b'\); the second texts of pairs go in text_pairs"),
+        (["a", "b"], ["c", 3], r"text_pairs\[1\] is not a text. Received: 3"),
+    ],
+)
+def test_what_is_not_a_text_is_named(classifier, texts, pairs, message):
+    with pytest.raises(InputError, match=message):
+        predict(classifier, texts, pairs)
+
+
+def test_an_array_of_texts_is_answered(classifier):
+    texts = ["a fine film", "no fun"]
+    assert predict(classifier, np.array(texts)) == predict(classifier, texts)

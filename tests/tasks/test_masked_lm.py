@@ -78,6 +78,7 @@ def test_the_measure_is_on_masks_that_stay(model, tokenizer):
     assert first["mlm_perplexity"] == pytest.approx(np.exp(first["mlm_loss"]))
 
 
+@pytest.mark.system
 def test_texts_adapt_a_model_that_then_starts_the_task(encoder_path, reviews, tmp_path):
     texts = tmp_path / "texts.txt"
     rows = (reviews / "train.tsv").read_text().splitlines()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import bert_keras
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 from bert_keras.config import (
     FinetuneConfig,
     FinetuneOptimizerConfig,
@@ -86,11 +86,13 @@ def test_predict_applies_it(found):
     assert some["answer"] != ""
 
 
+@pytest.mark.system
 def test_a_threshold_that_was_given_is_kept_as_it_is(encoder_path, questions, tmp_path):
     model = _run(tmp_path / "run", encoder_path, questions, no_answer_threshold=0.25)
     assert _kept(model) == 0.25
 
 
+@pytest.mark.system
 def test_without_such_questions_there_is_none(encoder_path, questions, tmp_path):
     data = json.loads(questions.read_text())
     for paragraph in data["data"][0]["paragraphs"]:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 from bert_keras.config import (
     CheckpointConfig,
     FinetuneConfig,

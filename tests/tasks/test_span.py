@@ -221,6 +221,7 @@ def test_targets_and_answers_of_xquad_are_consistent(shared_data):
     assert task.score(examples, predictions)["exact_match"] > 0.9
 
 
+@pytest.mark.system
 def test_sixteen_questions_are_learned_by_heart(tokenizer):
     random = np.random.default_rng(0)
     examples = []

@@ -109,6 +109,7 @@ def test_an_evaluation_gives_way_within_a_batch_and_is_made_up_for(
     assert outcome(tmp_path) == outcome(undisturbed(config))
 
 
+@pytest.mark.system
 def test_a_due_checkpoint_is_whole_before_the_evaluation_ends(
     encoder_path, data, tmp_path, monkeypatch
 ):
@@ -150,6 +151,6 @@ def test_the_command_itself_stops_in_its_evaluation(encoder_path, data, undistur
     code, errors = run.stop(signal.SIGTERM, at_step=STEP, delay=0.5)
     assert code == 128 + signal.SIGTERM, errors
     assert errors.splitlines()[-1] == (
-        f"bert-keras: interrupted at step {STEP}; the same command goes on from there"
+        f"bert-keras: interrupted at step {STEP}; the same command resumes the run"
     )
     assert not [line for line in read_metrics(run.workdir) if line["split"] == "eval"]

@@ -14,12 +14,12 @@ from bert_keras.config import (
     TaskDataConfig,
 )
 from bert_keras.errors import InputError
+from bert_keras.objectives import TrainStep
 from bert_keras.optimizers import AdamW
 from bert_keras.tasks import Classification, Regression, evaluate, finetune, predict
 from bert_keras.tasks.reading import TextExample
 from bert_keras.tasks.summary import summarize
 from bert_keras.training import read_metrics
-from bert_keras.training.steps import TrainStep
 
 LABELS = ("bad", "good")
 
@@ -99,10 +99,8 @@ def test_the_loss_of_windows_is_that_of_their_mean_logits(classifier, tmp_path):
     assert loss == pytest.approx(-np.log(scores).mean(), rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [{"accumulation_steps": 2}, pytest.param({"jit_compile": True}, marks=pytest.mark.system)],
-)
+@pytest.mark.system
+@pytest.mark.parametrize("settings", [{"accumulation_steps": 2}, {"jit_compile": True}])
 def test_a_step_on_windows_is_the_same_however_it_is_computed(classifier, settings):
     def losses(packed, length, **settings):
         model, task = classifier(packed, windows=True)

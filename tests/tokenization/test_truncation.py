@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from bert_keras.errors import InputError
 from bert_keras.tokenization import BertTokenizer
-from bert_keras.tokenization.template import kept_of, tokens_from_head
+from bert_keras.tokenization.template import kept_of, tokens_from_head, truncated_lengths
 
 LETTERS = [chr(number) for number in range(ord("a"), ord("z") + 1)]
 
@@ -64,3 +66,24 @@ def test_every_length_and_room_keeps_as_many_as_it_says():
 def test_another_truncation_is_refused(tokenizer):
     with pytest.raises(InputError, match=r"must be head, tail or head_tail\. Received: 'middle'"):
         tokenizer.encode("a", max_length=8, truncation="middle")
+
+
+def test_the_longer_text_of_a_pair_is_cut_first_in_arrays_and_in_tensors():
+    numbers = np.arange(9, dtype=np.int32)
+    first, second = (table.ravel() for table in np.meshgrid(numbers, numbers))
+    for room in range(12):
+        expected = []
+        for lengths in zip(first.tolist(), second.tolist(), strict=True):
+            kept = [*lengths]
+            while sum(kept) > room:
+                # A token at a time; of two that are equal the first is cut, then the second.
+                kept[0 if kept[0] >= kept[1] else 1] -= 1
+            if sum(lengths) > room and room % 2 and min(lengths) > room // 2:
+                assert sorted(kept) == [room // 2, room // 2 + 1]
+                kept = sorted(kept, reverse=lengths[0] > lengths[1])
+            expected.append(kept)
+        for given in (
+            truncated_lengths([first, second], room),
+            truncated_lengths([tf.constant(first), tf.constant(second)], room, tf),
+        ):
+            assert np.stack(given, axis=1).tolist() == expected

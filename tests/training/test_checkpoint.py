@@ -116,7 +116,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_word(two, damage, caplog):
     np.testing.assert_array_equal(model.weights[1], [1.0] * 3)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert "step-000000002.safetensors is passed over" in record.getMessage()
+    assert "step-000000002.safetensors is skipped" in record.getMessage()
     assert "\n" not in record.getMessage()
     # Set aside: it neither counts as one of the newest nor hides the next of its step.
     assert checkpoints.steps() == [1]
@@ -128,7 +128,7 @@ def test_where_all_are_damaged_the_run_stops_and_leaves_them(two):
         cut(checkpoints.directory / f"step-{step:09d}.safetensors")
     before = sorted((p.name, p.read_bytes()) for p in checkpoints.directory.iterdir())
     for _ in range(2):  # and the next time again
-        with pytest.raises(InputError, match="are damaged; to begin anew remove that folder"):
+        with pytest.raises(InputError, match="are damaged; to start again remove that folder"):
             checkpoints.restore_latest(model, optimizer)
     assert sorted((p.name, p.read_bytes()) for p in checkpoints.directory.iterdir()) == before
 

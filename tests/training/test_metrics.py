@@ -1,11 +1,15 @@
 import json
+import math
+import time
 
 import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from bert_keras.errors import InputError
-from bert_keras.training.metrics import MetricsLog, read_metrics
+from bert_keras.config import WatchConfig
+from bert_keras.errors import Diverged, InputError
+from bert_keras.objectives import WeightedMean
+from bert_keras.training.metrics import InputWatch, LossWatch, MetricsLog, Window, read_metrics
 
 
 def test_lines_after_the_step_a_run_goes_on_from_are_dropped(tmp_path):
@@ -27,7 +31,7 @@ def test_a_line_that_a_kill_cut_short_is_passed_over(tmp_path):
 def test_a_broken_line_within_is_an_error_with_its_number(tmp_path, line):
     good = b'{"step": 1, "split": "train"}\n'
     (tmp_path / "metrics.jsonl").write_bytes(good + line + b"\n" + good)
-    with pytest.raises(InputError, match="line 2 is no line of a log; delete it") as error:
+    with pytest.raises(InputError, match="line 2 is not a line of a log; delete it") as error:
         read_metrics(tmp_path)
     assert "\n" not in str(error.value)
 
@@ -44,3 +48,85 @@ def test_tensorboard_reads_the_same_numbers(tmp_path):
     events.Reload()
     (event,) = events.Tensors("mlm_loss")
     assert (event.step, tf.make_ndarray(event.tensor_proto)) == (7, 2.5)
+
+
+def mean(total, weight):
+    return WeightedMean(tf.constant(total), tf.constant(weight))
+
+
+def test_a_window_divides_sums_over_all_its_steps_and_is_then_empty():
+    """Not the mean of the steps' means, which would be 2; one over nothing is left out."""
+    window = Window({"mlm_loss": [4.0, 1.0]})  # from before the run was interrupted
+    window.add(1, {"mlm_loss": mean(2.0, 2.0), "nsp_loss": mean(0.0, 0.0)})
+    window.add(2, {"mlm_loss": mean(3.0, 6.0), "tokens": mean(50.0, 1.0)})
+    window.settle()
+    assert window.means() == {"mlm_loss": 1.0}
+    assert window.close()["mlm_loss"] == 1.0
+    assert window.means() == {}
+
+
+def test_a_window_times_no_call_before_the_first_has_ended():
+    window, sleeps = Window(), [0.2, 0.01, 0.01]
+    for step, seconds in enumerate(sleeps):
+        with window.timed(), window.waiting():
+            time.sleep(seconds)
+        window.add(step, {"tokens": mean(10.0, 1.0)})
+    window.settle()
+    assert window.timed_calls == 2
+    values = window.close()
+    assert 0.9 < values["input_share"] <= 1
+    assert 200 < values["tokens_per_second"] < 1000  # 20 tokens in 0.02 s or a little more
+
+
+def test_a_window_checks_each_step_before_it_adds_it():
+    window, seen = Window(), []
+    for step, loss in ((1, 1.0), (2, 5.0)):
+        window.add(step, {"mlm_loss": mean(loss, 1.0)})
+    window.settle(lambda step, sums: seen.append((step, sums["mlm_loss"], window.means())))
+    assert seen == [(1, [1.0, 1.0], {}), (2, [5.0, 1.0], {"mlm_loss": 1.0})]
+
+
+def checked(watch, losses):
+    """The step at which the watch raises; None if it does not."""
+    try:
+        for step, loss in enumerate(losses, start=1):
+            watch.check(
+                step, {"a_loss": [loss, 2.0], "b_loss": [loss, 2.0], "accuracy": [9.0, 1.0]}
+            )
+    except Diverged as error:
+        return error.step
+    return None
+
+
+@pytest.mark.parametrize(
+    ("losses", "step"),
+    [
+        ([1.0] * 20 + [10.5], 21),  # above ten times the median of the sums
+        ([1.0] * 20 + [9.5], None),
+        ([1.0] * 19 + [10.5], None),  # too few before it
+        ([1.0] * 200 + [3.0] * 51 + [11.0], None),  # the median is of the last hundred alone
+        ([1.0, math.nan], 2),
+        ([math.inf], 1),
+        ([0.0] * 20 + [1.0], None),  # the median is 0
+    ],
+)
+def test_a_loss_that_is_not_finite_or_far_above_the_median_diverges(losses, step):
+    assert checked(LossWatch(WatchConfig(loss_factor=10.0), []), losses) == step
+
+
+def test_the_watch_resumes_from_the_losses_before():
+    watch = LossWatch(WatchConfig(loss_factor=10.0), [])
+    checked(watch, [1.0] * 20)
+    assert checked(LossWatch(watch.config, watch.losses), [10.5]) == 1
+    assert checked(LossWatch(WatchConfig(loss_factor=0.0), watch.losses), [1e9]) is None
+
+
+def test_it_is_said_once_that_a_run_waits_for_its_data(caplog):
+    watch = InputWatch(0.5)
+    watch.check(10, 0.9, calls=9)  # too few
+    watch.check(20, 0.5, calls=10)
+    assert not caplog.records
+    for step in (1030, 1040):
+        watch.check(step, 0.9, calls=10)
+    (record,) = caplog.records
+    assert "the run starves: up to step 1,030, 90 % of the time" in record.getMessage()

@@ -6,8 +6,9 @@ import pytest
 
 from bert_keras.config import PhaseConfig
 from bert_keras.corpus import Corpus
-from bert_keras.data import coverage, plan_pairs
-from bert_keras.training.phases import pretraining_phases, say_epochs
+from bert_keras.data import coverage
+from bert_keras.data.sampling import plan_pairs
+from bert_keras.training.phases import log_epochs, pretraining_phases
 from bert_keras.training.state import RunState
 
 
@@ -142,7 +143,7 @@ def test_it_is_said_of_each_phase_what_an_epoch_is_and_of_the_last_what_teaches_
     phases, recipe, corpus_path, caplog
 ):
     with caplog.at_level(logging.INFO, "bert_keras"):
-        say_epochs(phases)
+        log_epochs(phases)
     first, second = (record.getMessage() for record in caplog.records)
     batches = phases[1].batches
     summary = coverage.summarize_epoch(batches.corpus, batches.config, batches.seed)
@@ -150,7 +151,7 @@ def test_it_is_said_of_each_phase_what_an_epoch_is_and_of_the_last_what_teaches_
     assert second == f"to step 1,000 {summary.describe()}"
     caplog.clear()
     data = replace(recipe.data, max_seq_length=8, max_predictions_per_seq=2, phases=())
-    say_epochs(pretraining_phases(replace(recipe, data=data), Corpus.open(corpus_path)))
+    log_epochs(pretraining_phases(replace(recipe, data=data), Corpus.open(corpus_path)))
     warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert "a single sentence often fills 8 tokens" in warnings[0]
     assert warnings[1].startswith("an epoch shows only")

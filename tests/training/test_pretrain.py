@@ -13,8 +13,8 @@ from bert_keras.errors import InputError
 from bert_keras.modeling import BertForPreTraining
 from bert_keras.training import measure_seconds_per_step, pretrain
 from bert_keras.training.metrics import read_metrics
-from bert_keras.training.optimizer import make_optimizer
 from bert_keras.training.phases import pretraining_phases
+from bert_keras.training.run import make_optimizer
 
 
 def test_work_directory_holds_what_it_should(finished):

@@ -10,9 +10,9 @@ import pytest
 from bert_keras.cli.progress import PretrainingProgress
 from bert_keras.corpus import prepare_corpus
 from bert_keras.errors import InputError, Interrupted
+from bert_keras.objectives import make_eval_step
 from bert_keras.training import pretrain, trainer
 from bert_keras.training.metrics import read_metrics
-from bert_keras.training.steps import make_eval_step
 from bert_keras.training.workdir import locked
 from tests.training.line import At, Kill, kill
 
@@ -90,6 +90,7 @@ def test_the_held_out_evaluation_gives_way_within_a_batch(
     assert held_out[0] == held_out[1]
 
 
+@pytest.mark.system
 def test_a_try_that_failed_does_not_block_the_next(finished, recipe, corpus_path, tmp_path):
     with pytest.raises(FileNotFoundError):
         pretrain(recipe, tmp_path / "run", corpus_path, init=tmp_path / "none")
@@ -152,7 +153,7 @@ def test_a_work_directory_of_another_config_is_refused(finished, recipe, corpus_
 
 
 def test_a_work_directory_of_another_corpus_is_refused(finished, recipe, other_corpus_path):
-    with pytest.raises(InputError, match=r"on other data \((arrays|vocab)_hash is another\)"):
+    with pytest.raises(InputError, match=r"on other data \((arrays|vocab)_hash differs\)"):
         pretrain(recipe, finished, other_corpus_path)
 
 
@@ -164,6 +165,7 @@ def test_the_same_texts_prepared_from_another_folder_are_the_same_data(
     assert pretrain(recipe, finished, tmp_path / "corpus") == finished / "model"
 
 
+@pytest.mark.system
 def test_a_work_directory_of_another_text_from_the_same_folder_is_refused(
     recipe, corpus_path, tmp_path
 ):
@@ -176,5 +178,5 @@ def test_a_work_directory_of_another_text_from_the_same_folder_is_refused(
     first = texts / "000.txt"
     first.write_text("\n".join(reversed(first.read_text().splitlines())))
     prepare_corpus([texts], vocab, tmp_path / "other")
-    with pytest.raises(InputError, match=r"on other data \(arrays_hash is another\)"):
+    with pytest.raises(InputError, match=r"on other data \(arrays_hash differs\)"):
         pretrain(once, tmp_path / "run", tmp_path / "other")

@@ -3,10 +3,11 @@
 import signal
 from dataclasses import replace
 
+import keras
 import pytest
 
 from bert_keras.config import dump_toml
-from bert_keras.training import pretrain
+from bert_keras.training import pretrain, read_metrics
 from tests.support.processes import DisturbedRun
 from tests.support.runs import outcome
 
@@ -46,7 +47,7 @@ def test_three_kills_and_a_sigterm_leave_no_trace(start, undisturbed):
     assert code == 128 + signal.SIGTERM
     (word,) = (line for line in errors.splitlines() if "interrupted" in line)
     assert word == (
-        f"bert-keras: interrupted at step {run.steps()}; the same command goes on from there"
+        f"bert-keras: interrupted at step {run.steps()}; the same command resumes the run"
     )
     run.finish()
     assert outcome(run.workdir) == outcome(undisturbed)
@@ -70,7 +71,7 @@ def test_the_newest_checkpoint_cut_short_is_passed_over_and_the_run_ends_the_sam
     newest = max(run.workdir.glob("checkpoints/step-*"))
     newest.write_bytes(newest.read_bytes()[:-1000])
     errors = run.finish()
-    assert f"{newest} is passed over" in " ".join(errors.split())
+    assert f"{newest} is skipped" in " ".join(errors.split())
     assert outcome(run.workdir) == outcome(undisturbed)
 
 
@@ -82,3 +83,30 @@ def test_the_minutes_between_checkpoints_do_not_change_the_weights(
     written = list((tmp_path / "run").glob("checkpoints/step-*"))
     assert len(written) == long_recipe.train.steps
     assert outcome(tmp_path / "run") == outcome(undisturbed)
+
+
+def test_a_killed_run_with_everything_on_ends_with_the_same_bytes(recipe, corpus_path, tmp_path):
+    """Calls of three steps are cut short at checkpoints; the loss scale is in them."""
+    arithmetic = {"precision": "mixed_float16", "accumulation_steps": 2, "rematerialize": True}
+    config = replace(recipe, train=replace(recipe.train, steps_per_call=3, **arithmetic))
+    config = replace(config, data=replace(recipe.data, phases=()))
+    pretrain(config, tmp_path / "whole", corpus_path)
+
+    class Killed(BaseException):
+        pass
+
+    class Kill(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch + 1 >= 8:
+                raise Killed
+
+    with pytest.raises(Killed):
+        pretrain(config, tmp_path / "killed", corpus_path, callbacks=[Kill()])
+    pretrain(config, tmp_path / "killed", corpus_path)
+    for name in ("model/model.safetensors", "checkpoints/step-000000012.safetensors"):
+        files = [tmp_path / run / name for run in ("whole", "killed")]
+        assert files[0].read_bytes() == files[1].read_bytes()
+    steps = [(line["split"], line["step"]) for line in read_metrics(tmp_path / "whole")]
+    assert steps == [
+        ("train", 3), ("train", 6), ("eval", 6), ("train", 9), ("train", 12), ("eval", 12)
+    ]  # fmt: skip

@@ -133,7 +133,7 @@ def test_a_worker_of_several_heeds_sigterm_and_saves_first(without_dropout, corp
 # The command, on a disk that takes its time for a checkpoint.
 SLOW_DISK = """
 import sys, time
-from bert_keras.cli.main import main
+from bert_keras.__main__ import run as main
 from bert_keras.training import checkpoint
 
 write_state = checkpoint.write_state

@@ -3,7 +3,6 @@
 import logging
 import time
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -55,10 +54,6 @@ def test_a_bad_loss_stops_the_run_and_names_its_step(factor, word, tmp_path):
     assert [line["step"] for line in read_metrics(tmp_path)] == [10, 20, 30, 40]
 
 
-def test_the_height_of_the_loss_may_be_let_be(tmp_path):
-    assert np.isfinite(train(tmp_path, spoilt(1e4), loss_factor=0.0)).all()
-
-
 @pytest.mark.parametrize("factor", [np.nan, 1e4])
 def test_a_roll_back_skips_the_data_of_the_bad_step_and_of_those_before_it(
     factor, tmp_path, caplog
@@ -75,7 +70,10 @@ def test_a_roll_back_skips_the_data_of_the_bad_step_and_of_those_before_it(
     assert len(lines[0]) == STEPS / 10
 
 
-@pytest.mark.parametrize(("step", "time"), [(38, 1), (40, 2), (44, 1), (50, 1)])
+@pytest.mark.parametrize(
+    ("step", "time"),
+    [(38, 1), (40, 2), *(pytest.param(step, 1, marks=pytest.mark.system) for step in (44, 50))],
+)
 def test_a_run_killed_around_its_roll_back_ends_the_same(step, time, tmp_path):
     """Before it, on the way there again, after it and before or after the next checkpoint."""
     settings = {"on_divergence": "roll_back", "skip_steps": 4}
@@ -166,16 +164,3 @@ def test_a_run_that_waits_for_its_data_says_so_once(tmp_path, caplog):
     assert "the run starves: up to step 20" in record.getMessage()
     shares = [line["input_share"] for line in read_metrics(tmp_path)]
     assert all(0.2 < share <= 1 for share in shares)
-
-
-def test_a_run_that_does_not_wait_says_nothing(tmp_path, caplog):
-    batch = next(points(0).as_numpy_iterator())
-
-    class Slow(keras.callbacks.Callback):
-        def on_train_batch_begin(self, batch, logs=None):
-            time.sleep(0.01)  # outside the step: the pipeline fills meanwhile
-
-    ready = lambda step: tf.data.Dataset.from_tensors(batch).repeat().prefetch(8)  # noqa: E731
-    train(tmp_path, ready, callbacks=[Slow()], input_share=0.9)
-    assert not caplog.records
-    assert all(line["input_share"] < 0.9 for line in read_metrics(tmp_path))

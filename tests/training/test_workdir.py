@@ -58,8 +58,8 @@ def test_what_it_is_made_from_may_not_and_is_named(begun):
     before = (begun / "run.json").read_bytes()
     for message, change in (
         (r"train.seed = 0 there, 1 here", {"config": run_config(seed=1)}),
-        (r"on other data \(arrays_hash is another\)", {"data": {"arrays_hash": "1"}}),
-        (r"from another model .*\(vocab.txt is another\)", {"base": BASE | {"vocab.txt": "3"}}),
+        (r"on other data \(arrays_hash differs\)", {"data": {"arrays_hash": "1"}}),
+        (r"from another model .*\(vocab.txt differs\)", {"base": BASE | {"vocab.txt": "3"}}),
         (r"from another model .*\(added_tokens.json is new\)",
          {"base": BASE | {"added_tokens.json": "3"}}),
         (r"began from the model somewhere", {"config": PretrainConfig(), "base": {}}),
@@ -141,7 +141,7 @@ def test_somebodys_recipe_in_the_folder_stays_and_the_mark_has_the_config(tmp_pa
     for _ in range(2):
         take(tmp_path, run_config())
     assert (tmp_path / "config.toml").read_text() == recipe
-    assert "is not written by the run, and stays" in caplog.text
+    assert "was not written by the run, and stays" in caplog.text
     assert read_mark(tmp_path).config == to_tables(run_config())
 
 
@@ -166,7 +166,7 @@ class TestTheModelOfARun:
     @pytest.mark.parametrize(
         ("damage", "message"),
         [
-            (lambda model: (model / "weights").write_text("1 2"), "weights is another"),
+            (lambda model: (model / "weights").write_text("1 2"), "weights differs"),
             (lambda model: (model / "weights").unlink(), "weights is gone"),
             (lambda model: (model / "more").touch(), "more is new"),
         ],

@@ -1,4 +1,4 @@
-"""What each kind of model answers, as a graph."""
+"""The answers of each kind of model, as graphs."""
 
 from dataclasses import replace
 
@@ -9,12 +9,11 @@ from bert_keras.export.answers import (  # noqa: F401 - they register themselves
     embeddings,
     labels,
     masked_lm,
-    next_sentence,
     span,
     tagging,
 )
 from bert_keras.export.answers.base import Answers, served
-from bert_keras.export.pairs import with_pair
+from bert_keras.export.registry import with_pair
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import task_of
 from bert_keras.tasks.registry import has_task
@@ -37,5 +36,5 @@ def answers_of(
     config = with_pair(replace(config, max_length=length), model)
     if config.pair and not model.takes_pairs:
         raise InputError("such a model takes single texts: leave pair out")
-    kind.text_inputs(config)  # says so when pairs are not for it
+    kind.text_inputs(config)  # refuses pairs where the kind takes none
     return kind, config

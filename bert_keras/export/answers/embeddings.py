@@ -13,7 +13,7 @@ from bert_keras.modeling.model import BertModel
 
 @served.register(BertEncoder)
 class EncoderAnswers(Answers):
-    """What the encoder makes of a text."""
+    """The encoder's vectors of a text and of its tokens."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -66,7 +66,7 @@ class SentenceAnswers(Answers):
         )
 
     def host_batch(self, texts: Texts) -> Arrays:
-        """The same by the host's tokenizer."""
+        """The texts, the prompt before each, as the host's tokenizer reads them."""
         prompt = self.model.prompt()
         return super().host_batch([[prompt + text for text in column] for column in texts])
 

@@ -1,19 +1,22 @@
-"""Answers for a whole text or pair: a label, several labels, a number."""
+"""Answers to a whole text or pair: a label, labels, numbers, whether B follows A."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+from scipy.special import softmax
 
 from bert_keras.errors import InputError
 from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, repeated, served
-from bert_keras.export.long_texts import ids_of, sequences
+from bert_keras.export.long_texts import cut_windows, ids_of, sequences
 from bert_keras.export.outputs import (
     CLASSES,
     GIVEN_LABELS,
     LABEL,
     NAMES,
+    NEXT_SENTENCE,
     NUMBER,
     NUMBERS,
     PROBABILITIES,
@@ -21,7 +24,7 @@ from bert_keras.export.outputs import (
     arrays_of,
 )
 from bert_keras.export.sequences import within_limit
-from bert_keras.export.windows import cut_windows
+from bert_keras.modeling import BertForNextSentencePrediction
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import Classification, MultiLabel, Regression, predict, task_of
 from bert_keras.tasks.multi_label import THRESHOLD
@@ -43,12 +46,12 @@ class _TextAnswers(Answers):
 
     @classmethod
     def truncation(cls, model: BertModel) -> str:
-        """The part of a long text that the model was trained on."""
+        """The truncation that the model was trained with."""
         task: Any = task_of(model)
         return str(task.truncation)
 
     def columns(self, texts: Sequence[str]) -> list[list[str]]:
-        """Sample texts; pairs where the model reads such, from ids as well."""
+        """Sample texts; pairs where the model was trained on pairs."""
         columns = super().columns(texts)
         if self.config.input == "tokens" and self.task.trained_on == "pairs":
             columns.append([*texts[1:], *texts[:1]])
@@ -60,43 +63,29 @@ class _TextAnswers(Answers):
 
     @abstractmethod
     def from_logits(self, logits: tf.Tensor) -> Tensors:
-        """The answers that logits [B, labels] come down to."""
+        """The answers by logits [B, labels]."""
 
     def from_ids(self, batch: Tensors) -> Tensors:
         """The answers to sequences."""
         return self.from_logits(self.logits(batch))
 
     def from_texts(self, *texts: tf.Tensor) -> Tensors:
-        """The answers to texts; where they are read in windows, from the mean logits."""
-        if not self.task.windows:
+        """The answers to texts; those read in windows are answered by the mean logits."""
+        in_windows = self.windows()
+        if in_windows is None:
             return super().from_texts(*texts)
-        assert self.config.max_length is not None
-        room = self.config.max_length - self.tokenizer.template.overhead(1)
-        stride, most = overlapping(room), self.task.max_windows
-        ids, lengths = ids_of(self.graph_tokenizer, texts[0], room + (most - 1) * stride)
-        sizes = tf.fill(tf.shape(lengths), room)
-        windows = cut_windows(lengths, sizes, stride, most)
+        stride, most = in_windows
+        ids, lengths = ids_of(self.graph_tokenizer, texts[0], self.room + (most - 1) * stride)
+        windows = cut_windows(lengths, tf.fill(tf.shape(lengths), self.room), stride)
         batch = sequences(windows, ids, self.tokenizer)
         logits = self.logits(within_limit(batch, self.config.max_request_tokens))
         sums = tf.math.segment_sum(logits, windows.text)
         counts = tf.math.segment_sum(tf.ones_like(logits[:, :1]), windows.text)
         return self.from_logits(sums / counts)
 
-    def most_read(self) -> int:
-        """Those of all windows, which overlap, where it is read in such."""
-        length = super().most_read()
-        if not self.task.windows:
-            return length
-        room = length - self.tokenizer.template.overhead(1)
-        return length + (self.task.max_windows - 1) * overlapping(room)
-
-    def row_tokens(self) -> int:
-        """The tokens of all windows of a text."""
-        return super().row_tokens() * (self.task.max_windows if self.task.windows else 1)
-
-    def comparison_length(self) -> int:
-        """The tokens of a text that is cut, or read in several windows."""
-        return super().comparison_length() * (2 if self.task.windows else 1)
+    def windows(self) -> tuple[int, int] | None:
+        """The windows that the model was trained on, if it was."""
+        return (overlapping(self.room), self.task.max_windows) if self.task.windows else None
 
     def own_settings(self) -> dict[str, Any]:
         """The treatment of long texts."""
@@ -119,14 +108,7 @@ class ClassificationAnswers(_TextAnswers):
 
     def from_logits(self, logits: tf.Tensor) -> Tensors:
         """The likeliest label and the probability of each."""
-        probabilities = tf.nn.softmax(logits)
-        names = tf.constant(list(self.model.labels))
-        return {
-            "labels": tf.gather(names, tf.argmax(probabilities, axis=-1)),
-            "scores": tf.reduce_max(probabilities, axis=-1),
-            "probabilities": probabilities,
-            "classes": repeated(self.model.labels, probabilities),
-        }
+        return _likeliest(self.model.labels, logits)
 
 
 @served.register(MultiLabel)
@@ -165,3 +147,45 @@ class RegressionAnswers(_TextAnswers):
         if len(self.model.labels) == 1:
             return {"scores": logits[:, 0]}
         return {"scores": logits, "names": repeated(self.model.labels, logits)}
+
+
+@served.register(BertForNextSentencePrediction)
+class NextSentenceAnswers(Answers):
+    """Whether one text follows another (Devlin et al. 2018, section 3.1, task 2).
+
+    ``"next"`` or ``"random"``.
+    """
+
+    outputs = (LABEL, SCORE, PROBABILITIES, CLASSES)
+
+    @classmethod
+    def text_inputs(cls, config: Any) -> tuple[str, ...]:
+        """``text_a`` and the text that may follow it."""
+        return ("text_a", "text_b")
+
+    def from_ids(self, batch: Tensors) -> Tensors:
+        """The likelier of the two."""
+        logits = self.model(batch, training=False)["next_sentence_logits"]
+        return _likeliest(NEXT_SENTENCE, tf.cast(logits, tf.float32))
+
+    def expected(self, model: BertModel, texts: Texts) -> Arrays:
+        """The softmax of the model's logits."""
+        logits = model.forward(self.host_batch(texts))["next_sentence_logits"]
+        probabilities = softmax(np.asarray(tf.cast(logits, tf.float32), np.float64), axis=-1)
+        return {
+            "labels": np.array(NEXT_SENTENCE, object)[probabilities.argmax(axis=-1)],
+            "scores": probabilities.max(axis=-1),
+            "probabilities": probabilities,
+            "classes": np.tile(np.array(NEXT_SENTENCE, object), (len(probabilities), 1)),
+        }
+
+
+def _likeliest(labels: Sequence[str], logits: tf.Tensor) -> Tensors:
+    """The likeliest of some labels and the probability of each, from logits [B, labels]."""
+    probabilities = tf.nn.softmax(logits)
+    return {
+        "labels": tf.gather(tf.constant(list(labels)), tf.argmax(probabilities, axis=-1)),
+        "scores": tf.reduce_max(probabilities, axis=-1),
+        "probabilities": probabilities,
+        "classes": repeated(labels, probabilities),
+    }

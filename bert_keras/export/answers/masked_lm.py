@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, served
 from bert_keras.export.outputs import CANDIDATES
+from bert_keras.export.sequences import most_of, numbers_in_rows
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import MaskedLM, fill_mask
 
@@ -34,12 +35,8 @@ class MaskedLMAnswers(Answers):
         scores, pieces = self._best(masked)
         words = tf.gather(tf.constant(self.tokenizer.vocab), pieces)
         # Row m of the result is the m-th [MASK] of its text.
-        number = tf.range(tf.shape(places)[0]) - tf.gather(
-            tf.cumsum(counts, exclusive=True), places[:, 0]
-        )
-        cells = tf.stack([places[:, 0], number], axis=1)
-        most = tf.reduce_max(tf.concat([[0], counts], axis=0))
-        shape = [tf.shape(ids)[0], most]
+        cells = tf.stack([places[:, 0], numbers_in_rows(places[:, 0], counts)], axis=1)
+        shape = [tf.shape(ids)[0], most_of(counts)]
         empty = tf.fill([*shape, pieces.shape[1]], "")
         return {
             "tokens": tf.tensor_scatter_nd_update(empty, cells, words),
@@ -67,7 +64,7 @@ class MaskedLMAnswers(Answers):
             for dtype in (tf.float32, tf.int32)
         )
         _, found, pieces, _ = tf.while_loop(
-            # Once where there is nothing, so that there is something to put together.
+            # Once even without any, since no array can be joined of nothing.
             lambda start, found, pieces, number: (start < tf.shape(masked)[0]) | (number < 1),
             score,
             (tf.constant(0), *arrays, tf.constant(0)),
@@ -77,14 +74,13 @@ class MaskedLMAnswers(Answers):
 
     def columns(self, texts: Sequence[str]) -> list[list[str]]:
         """The texts with a word or two masked, where they are short enough to be filled."""
-        assert self.config.max_length is not None
-        most = self.config.max_length - 4
+        most = self.length - 4
         mask = self.tokenizer.vocab[self.tokenizer.mask_id]
         return [[_masked(t, mask) if len(self.tokenizer.encode(t).input_ids) <= most else t
                  for t in texts]]  # fmt: skip
 
     def own_settings(self) -> dict[str, Any]:
-        """How many candidates there are."""
+        """The number of candidates."""
         return {"top": self.config.top}
 
     def expected(self, model: BertModel, texts: Texts) -> Arrays:
@@ -109,7 +105,7 @@ class MaskedLMAnswers(Answers):
         return answers
 
     def is_other(self, name: str, given: Arrays, expected: Arrays, tolerance: float) -> np.ndarray:
-        """As for all; but tokens that are equally likely, by the tolerance, may change places.
+        """Tell where another token stands that is not as likely, by the tolerance.
 
         Far down a long list neighbours are nearer to each other than rounding is small, so what
         counts is whether each token is as likely as Keras finds it. The logarithms are compared,
@@ -121,9 +117,9 @@ class MaskedLMAnswers(Answers):
         for row, number in np.argwhere(other.any(axis=-1)):
             tokens, scores = (expected[key][row, number] for key in ("tokens", "scores"))
             logs = _logs(scores)
-            theirs = dict(zip(tokens, logs, strict=True))
+            log_of = dict(zip(tokens, logs, strict=True))
             # What Keras leaves out is at most as likely as its last.
-            found = np.array([theirs.get(token, logs[-1]) for token in given[name][row, number]])
+            found = np.array([log_of.get(token, logs[-1]) for token in given[name][row, number]])
             differences = np.abs(_logs(given["scores"][row, number]) - found)
             other[row, number] &= differences > tolerance * np.maximum(np.abs(found), 1.0)
         return other

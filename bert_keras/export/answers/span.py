@@ -1,5 +1,6 @@
 """Answers to questions, with their characters in the text."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,14 +9,24 @@ import tensorflow as tf
 from bert_keras.config.export import SavedModelConfig
 from bert_keras.errors import InputError
 from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, served
-from bert_keras.export.answers.characters import characters
-from bert_keras.export.answers.span_choice import Candidates, choose
-from bert_keras.export.long_texts import Tokens, ids_of, read_on_host, sequences, tokens_of
+from bert_keras.export.long_texts import (
+    Tokens,
+    Windows,
+    at_tokens,
+    characters,
+    cut_windows,
+    ids_of,
+    read_on_host,
+    sequences,
+    tokens_of,
+    tokens_read,
+)
 from bert_keras.export.outputs import SPAN, SPAN_LOGITS, arrays_of
-from bert_keras.export.sequences import within_limit
-from bert_keras.export.windows import Windows, best_windows, cut_windows, tokens_read
+from bert_keras.export.sequences import most_of, within_limit
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import Span, predict, task_of
+from bert_keras.tasks.span_ranking import AnsweredWindows, Ranked, ranked
+from bert_keras.tasks.windows import best_windows
 
 
 class _Read(NamedTuple):
@@ -23,9 +34,10 @@ class _Read(NamedTuple):
 
     windows: Windows
     tokens: Tokens
+    sizes: tf.Tensor  # the most tokens of a window, for each text
     before: tf.Tensor  # the places before the windows of each text
-    starts: tf.Tensor
-    ends: tf.Tensor
+    start_logits: tf.Tensor
+    end_logits: tf.Tensor
 
 
 @served.register(Span)
@@ -47,7 +59,7 @@ class SpanAnswers(Answers):
         self.task: Any = task_of(self.model, max_seq_length=self.config.max_length)
 
     def encode(self, *texts: tf.Tensor) -> Tensors:
-        """The question and the context, the longer cut; ``from_texts`` cuts windows."""
+        """The question and the context in one sequence; ``from_texts`` reads windows."""
         context, question = texts
         return super().encode(question, context)
 
@@ -57,20 +69,19 @@ class SpanAnswers(Answers):
         read = self._read(context, question)
         codes = tf.strings.unicode_decode(read.tokens.texts, "UTF-8")
         splits = tf.cast(codes.row_splits, tf.int32)
-        candidates = self._candidates(read, splits)
-        count = tf.shape(context)[0]
-        sums = (read.starts[:, :1] + read.ends[:, :1])[:, 0]
-        none = tf.math.unsorted_segment_min(sums, read.windows.text, count)
-        chosen = choose(
-            candidates, none, codes.values, self.task.n_best, self.task.no_answer_threshold
-        )
-        rows = tf.range(count)
+        threshold = self.task.no_answer_threshold
+        best, none = ranked(
+            self._answered(read), codes.values, splits,
+            self.task.n_best, self.task.max_answer_length, threshold,
+        )  # fmt: skip
+        chosen = _chosen(best, none, threshold)
+        rows = tf.range(tf.size(none))
         start, end = chosen["starts"], chosen["ends"]
         chosen["answers"] = characters(codes.values, splits, rows, start, end)
         return chosen
 
     def _read(self, context: tf.Tensor, question: tf.Tensor) -> _Read:
-        """Runs the model over the windows of the contexts, each behind its question."""
+        """Run the model over the windows of the contexts, each after its question."""
         task, config = self.task, self.config
         template = self.tokenizer.template
         room = task.max_seq_length - template.overhead(2)
@@ -79,62 +90,46 @@ class SpanAnswers(Answers):
         most = self._tokens_read(sizes)
         bound = room + (config.max_windows - 1) * task.doc_stride
         tokens = tokens_of(self.graph_tokenizer, context, most, bound)
-        windows = cut_windows(tokens.lengths, sizes, task.doc_stride, config.max_windows)
+        windows = cut_windows(tokens.lengths, sizes, task.doc_stride)
         batch = sequences(windows, tokens.ids, self.tokenizer, questions)
         outputs = self.from_ids(within_limit(batch, config.max_request_tokens))
-        # float64, since the host adds the two so.
-        starts, ends = (
-            tf.cast(outputs[name], tf.float64) for name in ("start_logits", "end_logits")
-        )
-        return _Read(windows, tokens, template.second_start(questions[1]), starts, ends)
+        logits = (tf.cast(outputs[name], tf.float64) for name in ("start_logits", "end_logits"))
+        return _Read(windows, tokens, sizes, template.second_start(questions[1]), *logits)
 
     def _tokens_read(self, sizes: tf.Tensor) -> tf.Tensor:
         return tokens_read(sizes, self.task.doc_stride, self.config.max_windows)
 
-    def _candidates(self, read: _Read, splits: tf.Tensor) -> Candidates:
-        """The pairs of likely starts and ends of each window that can be an answer."""
-        windows, n_best = read.windows, self.task.n_best
-        before = tf.gather(read.before, windows.text)[:, None]
-        size = (windows.end - windows.start)[:, None]
+    def _answered(self, read: _Read) -> AnsweredWindows:
+        """The windows with their answers and their tokens' characters."""
+        windows, tokens = read.windows, read.tokens
+        size = windows.end - windows.start
+        place = tf.range(most_of(size))[None]
+        token = windows.start[:, None] + place
+        inside = place < size[:, None]
 
-        def likeliest(logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            missing = tf.maximum(n_best - tf.shape(logits)[1], 0)
-            padded = tf.pad(logits, [[0, 0], [0, missing]], constant_values=-np.inf)
-            values, places = tf.math.top_k(padded, n_best)
-            return values, places - before
+        def of_text(values: tf.Tensor) -> tf.Tensor:
+            return tf.gather(values, windows.text)[:, None]
 
-        start_values, firsts = likeliest(read.starts)
-        end_values, lasts = likeliest(read.ends)
-        is_best = best_windows(windows, tf.shape(read.tokens.ids)[1])
-        is_best = tf.pad(is_best, [[0, 0], [0, 1]])
-        place = tf.clip_by_value(firsts, 0, tf.shape(is_best)[1] - 1)
-        is_best = tf.gather(is_best, place, batch_dims=1)
-        may_start = (firsts >= 0) & (firsts < size) & is_best
-        may_end = (lasts >= 0) & (lasts < size)
-        length = lasts[:, None, :] - firsts[:, :, None]
-        can_be = may_start[:, :, None] & may_end[:, None, :]
-        can_be &= (length >= 0) & (length < self.task.max_answer_length)
-        found = tf.cast(tf.where(can_be), tf.int32)
-        window = found[:, 0]
-        text = tf.gather(windows.text, window)
-        shift = tf.gather(windows.start, window)
-        scores = start_values[:, :, None] + end_values[:, None, :]
-        first = tf.gather_nd(firsts, found[:, :2]) + shift
-        last = tf.gather_nd(lasts, tf.gather(found, [0, 2], axis=1)) + shift
-        return Candidates(
-            text,
-            tf.gather_nd(scores, found),
-            tf.gather_nd(read.tokens.starts, tf.stack([text, first], axis=1)),
-            tf.gather_nd(read.tokens.ends, tf.stack([text, last], axis=1)),
-            tf.gather(splits, text),
+        best = best_windows(token, of_text(tokens.lengths), of_text(read.sizes),
+                            self.task.doc_stride, tf)  # fmt: skip
+        token = tf.where(inside, token, 0)
+        return AnsweredWindows(
+            windows.text,
+            tf.gather(read.before, windows.text),
+            size,
+            read.start_logits,
+            read.end_logits,
+            inside & (best == windows.number[:, None]),
+            at_tokens(tokens.starts, windows.text, token),
+            at_tokens(tokens.ends, windows.text, token),
         )
 
     def host_batch(self, texts: Texts) -> Arrays:
-        """As ``encode``: the question first."""
+        """The question first, as in ``encode``."""
         return super().host_batch([texts[1], texts[0]])
 
     def own_settings(self) -> dict[str, Any]:
-        """The task's settings, and how much of a long text is read."""
+        """The task's settings, and the most windows that are read."""
         task = self.task
         threshold = task.no_answer_threshold
         return {
@@ -145,19 +140,10 @@ class SpanAnswers(Answers):
             "no_answer_threshold": threshold if np.isfinite(threshold) else None,
         }
 
-    def most_read(self) -> int:
-        """Those of all windows, which overlap, behind a question of no length."""
-        room = super().most_read() - self.tokenizer.template.overhead(2)
-        stride = min(self.task.doc_stride, room)
-        return super().most_read() + (self.config.max_windows - 1) * stride
-
-    def row_tokens(self) -> int:
-        """All windows of a text."""
-        return super().row_tokens() * self.config.max_windows
-
-    def comparison_length(self) -> int:
-        """Several windows."""
-        return super().comparison_length() * 2
+    def windows(self) -> tuple[int, int]:
+        """The task's windows after an empty question, as many as the settings allow."""
+        room = self.length - self.tokenizer.template.overhead(2)
+        return min(self.task.doc_stride, room), self.config.max_windows
 
     def expected_from_ids(self, model: BertModel, texts: Texts) -> Arrays:
         """The model's own outputs."""
@@ -165,7 +151,7 @@ class SpanAnswers(Answers):
         return {name: np.asarray(tf.cast(value, tf.float32)) for name, value in outputs.items()}
 
     def expected(self, model: BertModel, texts: Texts) -> Arrays:
-        """The answers of ``predict`` in what is read of the contexts."""
+        """The answers of ``predict`` to the contexts as far as they are read."""
         contexts, questions = texts
         template = self.tokenizer.template
         longest = self.task.longest_question(template)
@@ -176,3 +162,31 @@ class SpanAnswers(Answers):
         read = read_on_host(self.tokenizer, contexts, most)
         answers = predict(model, questions, read, max_seq_length=self.config.max_length)
         return arrays_of(SPAN, answers)
+
+
+def _chosen(best: Ranked, none: tf.Tensor, threshold: float) -> Tensors:
+    """The likeliest answer to each question, or no answer: characters and scores, [B]."""
+    is_none = best.start == best.end
+    count, last = tf.size(none), tf.size(best.text)  # behind the last: a place of zeros
+
+    def first(of: tf.Tensor) -> tf.Tensor:
+        """The place of the first of some answers to each question."""
+        text = tf.where(of, best.text, -1)
+        return tf.minimum(tf.math.unsorted_segment_min(tf.range(last), text, count), last)
+
+    def at(places: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+        return tf.gather(tf.concat([values, tf.zeros([1], values.dtype)], axis=0), places)
+
+    place = first(~is_none)
+    preference = none - at(place, best.score)
+    if threshold < math.inf:
+        place = tf.where(preference > threshold, first(is_none), place)
+    highest = tf.math.unsorted_segment_max(best.score, best.text, count)
+    powers = tf.exp(best.score - tf.gather(highest, best.text))
+    sums = tf.math.unsorted_segment_sum(powers, best.text, count)
+    return {
+        "starts": at(place, best.start),
+        "ends": at(place, best.end),
+        "scores": tf.cast(at(place, powers / tf.gather(sums, best.text)), tf.float32),
+        "no_answer_scores": tf.cast(preference, tf.float32),
+    }

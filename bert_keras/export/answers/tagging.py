@@ -9,22 +9,28 @@ from scipy.special import softmax
 from seqeval.metrics.sequence_labeling import end_of_chunk, start_of_chunk
 
 from bert_keras.export.answers.base import Answers, Arrays, Tensors, Texts, repeated, served
-from bert_keras.export.answers.characters import characters
-from bert_keras.export.long_texts import Tokens, read_on_host, sequences, tokens_of
+from bert_keras.export.long_texts import (
+    Tokens,
+    characters,
+    cut_windows,
+    read_on_host,
+    sequences,
+    tokens_of,
+)
 from bert_keras.export.outputs import CLASSES, ENTITIES, TOKEN_PROBABILITIES
-from bert_keras.export.sequences import within_limit
-from bert_keras.export.windows import Windows, best_windows, cut_windows
+from bert_keras.export.sequences import most_of, numbers_in_rows, within_limit
 from bert_keras.export.words import Words, split_words
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import Tagging, predict, task_of
 from bert_keras.tasks.schemes import OUTSIDE, Scheme, type_of
+from bert_keras.tasks.windows import best_windows, overlapping, window_counts, window_ranges
 
 
 @served.register(Tagging)
 class TaggingAnswers(Answers):
     """Entities of texts, in the characters of the text that was sent.
 
-    Of a model whose tags mark no entities, every word of the text stands there with its label.
+    With tags that mark no entities, each word of the text is in the place of one.
     """
 
     outputs = ENTITIES
@@ -38,7 +44,7 @@ class TaggingAnswers(Answers):
 
     @cached_property
     def _tags_known(self) -> list[str]:
-        """The tags by their numbers: the model's labels, O, and what goes on with an entity."""
+        """The tags by their numbers: the model's labels, O, and those that continue an entity."""
         labels = list(self.model.labels)
         inside = (self.scheme.inside(left, tag) for left in labels for tag in labels)
         return [*labels, *dict.fromkeys(tag for tag in (OUTSIDE, *inside) if tag not in labels)]
@@ -52,7 +58,7 @@ class TaggingAnswers(Answers):
         }
 
     def from_texts(self, *texts: tf.Tensor) -> Tensors:
-        """The entities; the words and their labels where there are none."""
+        """The entities, or the words with their labels where tags mark no entities."""
         count = tf.shape(texts[0])[0]
         most = self._most_tokens()
         tokens = tokens_of(self.graph_tokenizer, texts[0], tf.fill([count], most), most)
@@ -85,27 +91,22 @@ class TaggingAnswers(Answers):
             },
         )
 
-    def _room(self) -> int:
-        assert self.config.max_length is not None
-        return self.config.max_length - self.tokenizer.template.overhead(1)
-
-    def _stride(self) -> int:
-        room = self._room()
-        return max(1, room - room // 4)
+    def windows(self) -> tuple[int, int]:
+        """The windows of ``predict``, as many as the settings allow."""
+        return overlapping(self.room), self.config.max_windows
 
     def _most_tokens(self) -> int:
-        return self._room() + (self.config.max_windows - 1) * self._stride()
+        return self.most_read() - self.tokenizer.template.overhead(1)
 
     def _tags(self, tokens: Tokens, words: Words) -> tuple[tf.Tensor, tf.Tensor]:
         """The number and the probability of each word's tag, int32 and float64 [D]; -1 for none."""
-        sizes = tf.fill(tf.shape(tokens.lengths), self._room())
-        windows = cut_windows(tokens.lengths, sizes, self._stride(), self.config.max_windows)
+        room = self.room
+        sizes = tf.fill(tf.shape(tokens.lengths), room)
+        windows = cut_windows(tokens.lengths, sizes, overlapping(room))
         batch = sequences(windows, tokens.ids, self.tokenizer)
         batch = within_limit(batch, self.config.max_request_tokens)
         logits = tf.cast(self.model(batch, training=False)["logits"], tf.float64)
-        width = tf.shape(tokens.ids)[1]
-        first = len(self.tokenizer.template.prefix)
-        own = _own_cells(windows, width, tf.shape(logits)[1], tf.shape(sizes)[0], first)
+        own = _own_cells(tokens, room, len(self.tokenizer.template.prefix), tf.shape(logits)[1])
         piece = _first_pieces(tokens, words)  # among the tokens of all texts, width each
         found = piece >= 0
         cell = tf.gather(own, tf.maximum(piece, 0))
@@ -118,7 +119,7 @@ class TaggingAnswers(Answers):
         return tf.where(found, best, -1), tf.reduce_max(probabilities, axis=-1)
 
     def _filled(self, tags: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        """The tags; a word without a piece goes on with the entity around it, else is outside."""
+        """The tags, words without a piece included: inside the entity around them, or outside."""
         known = self._tags_known
         outside = known.index(OUTSIDE)
         inside = np.array(
@@ -149,20 +150,8 @@ class TaggingAnswers(Answers):
         return tf.gather(rows, last), tf.gather(begun, number), last
 
     def own_settings(self) -> dict[str, Any]:
-        """How much of a long text is read."""
+        """The most windows that are read."""
         return {"max_windows": self.config.max_windows}
-
-    def most_read(self) -> int:
-        """Those of all windows, which overlap."""
-        return self._most_tokens() + self.tokenizer.template.overhead(1)
-
-    def row_tokens(self) -> int:
-        """All windows of a text."""
-        return super().row_tokens() * self.config.max_windows
-
-    def comparison_length(self) -> int:
-        """Several windows."""
-        return super().comparison_length() * 2
 
     def expected_from_ids(self, model: BertModel, texts: Texts) -> Arrays:
         """The softmax of the model's own outputs."""
@@ -173,7 +162,7 @@ class TaggingAnswers(Answers):
         }
 
     def expected(self, model: BertModel, texts: Texts) -> Arrays:
-        """The entities, or words, of ``predict`` in what is read of the texts."""
+        """The entities, or words, that ``predict`` finds in the texts as far as they are read."""
         most = [self._most_tokens()] * len(texts[0])
         read = read_on_host(self.tokenizer, texts[0], most)
         answers = predict(model, read, max_seq_length=self.config.max_length)
@@ -204,7 +193,7 @@ def _by_word(answer: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _chunk_tables(tags: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Where entities begin and end, by seqeval's rules.
+    """Tables of where entities begin and end, by seqeval's rules.
 
     Args:
         tags: The tags by their numbers, in the form that its default mode reads.
@@ -212,8 +201,8 @@ def _chunk_tables(tags: list[str]) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         ``starts[left, tag]`` and ``ends[tag, right]``; the last number is the text's border.
     """
-    parts = [(tag[0], type_of(tag)) for tag in tags]
-    lefts, rights = [*parts, ("O", "")], [*parts, ("O", "_")]
+    known = [(tag[0], type_of(tag)) for tag in tags]
+    lefts, rights = [*known, ("O", "")], [*known, ("O", "_")]
     tables = [
         np.array([[rule(a[0], b[0], a[1], b[1]) for b in rights] for a in lefts])
         for rule in (start_of_chunk, end_of_chunk)
@@ -221,18 +210,22 @@ def _chunk_tables(tags: list[str]) -> tuple[np.ndarray, np.ndarray]:
     return tables[0], tables[1]
 
 
-def _own_cells(
-    windows: Windows, width: tf.Tensor, length: tf.Tensor, texts: tf.Tensor, first: int
-) -> tf.Tensor:
-    """Where each token is answered: a number among the W x L places, int32 [texts * width + 1].
+def _own_cells(tokens: Tokens, room: int, first: int, length: tf.Tensor) -> tf.Tensor:
+    """The place where each token is answered, of W x L, int32 [B * N + 1].
 
-    ``first`` is the place of a window's first token.
+    Args:
+        tokens: The tokens of the texts.
+        room: The most tokens of a window.
+        first: The place of a window's first token in its sequence.
+        length: L, the places of each sequence.
     """
-    own = tf.cast(tf.where(best_windows(windows, width)), tf.int32)
-    window, place = own[:, 0], own[:, 1]
-    token = tf.gather(windows.text, window) * width + tf.gather(windows.start, window) + place
-    cells = window * length + place + first
-    return tf.scatter_nd(token[:, None], cells, [texts * width + 1])
+    stride, lengths = overlapping(room), tokens.lengths[:, None]
+    place = tf.range(tf.shape(tokens.ids)[1])[None]
+    number = best_windows(place, lengths, room, stride, tf)
+    start, _ = window_ranges(number, lengths, room, stride, tf)
+    windows_before = tf.cumsum(window_counts(lengths, room, stride, tf), exclusive=True)
+    cells = (windows_before + number) * length + place - start + first
+    return tf.concat([tf.reshape(cells, [-1]), [0]], axis=0)  # something to gather from
 
 
 def _first_pieces(tokens: Tokens, words: Words) -> tf.Tensor:
@@ -250,17 +243,16 @@ def _first_pieces(tokens: Tokens, words: Words) -> tf.Tensor:
 
 
 def _shifted(values: tf.Tensor, by: int) -> tf.Tensor:
-    """The value one place before (1) or after (-1); -1 beyond the border."""
+    """The values one place earlier (1) or later (-1), -1 at the border."""
     edge = tf.constant([-1], values.dtype)
     return tf.concat([edge, values[:-1]] if by > 0 else [values[1:], edge], axis=0)
 
 
 def _table(rows: tf.Tensor, count: tf.Tensor, columns: dict[str, tuple[tf.Tensor, Any]]) -> Tensors:
-    """Values by row, [E], as tables [count, most of a row], padded; and ``counts``."""
+    """Tables [count, most of a row] of values [E] by row, padded; and their ``counts``."""
     counts = tf.math.unsorted_segment_sum(tf.ones_like(rows), rows, count)
-    number = tf.range(tf.shape(rows)[0]) - tf.gather(tf.cumsum(counts, exclusive=True), rows)
-    shape = [count, tf.reduce_max(tf.concat([[0], counts], axis=0))]
-    cells = tf.stack([rows, number], axis=1)
+    shape = [count, most_of(counts)]
+    cells = tf.stack([rows, numbers_in_rows(rows, counts)], axis=1)
     tables = {
         name: tf.tensor_scatter_nd_update(tf.fill(shape, tf.cast(empty, values.dtype) if
               values.dtype != tf.string else tf.constant(empty)), cells, values)

@@ -1,9 +1,9 @@
-"""What each kind of model answers on a phone: from ids to numbers, in builtin operations."""
+"""The answers of each kind of model on a phone: from ids to numbers, in builtin operations."""
 
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -50,11 +50,11 @@ class IdAnswers(ABC):
     """The answers of one kind of model to ids.
 
     Args:
-        model: The model; which of its copies is asked, the calls say.
+        model: The model; ``from_ids`` is given it or a copy.
 
     Attributes:
         outputs: The answers.
-        labels: What the output's last axis counts, where it has names.
+        labels: The names along the output's last axis, where it has names.
     """
 
     outputs: tuple[Output, ...]
@@ -64,17 +64,18 @@ class IdAnswers(ABC):
 
     @property
     def token_outputs(self) -> tuple[str, ...]:
-        """Those that have a value for each token."""
+        """The names of the outputs with a value for each token."""
         return tuple(output.name for output in self.outputs if output.is_by_token)
 
-    @abstractmethod
     def from_ids(self, model: BertModel, batch: Tensors) -> Tensors:
-        """The answers of a model.
+        """The answers of a model; here its own outputs.
 
         Args:
             model: The model or a copy of it.
             batch: ``input_ids``, ``attention_mask`` and ``token_type_ids``, int32 [B, L].
         """
+        outputs: Tensors = model(batch, training=False)
+        return outputs
 
     def logits(self, row: Arrays) -> Arrays:
         """A row of the answers as the logits that the model's task decodes."""
@@ -82,7 +83,7 @@ class IdAnswers(ABC):
 
     @abstractmethod
     def decisions(self, rows: Sequence[Arrays]) -> list[np.ndarray] | None:
-        """What each row comes down to, in whole numbers; None where it is a measurement."""
+        """The decision in each row, in whole numbers; None where the answer is a number."""
 
 
 @on_phones.register(Classification)
@@ -139,7 +140,7 @@ class MultiLabelAnswers(IdAnswers):
         return {"logits": _logits_of(row["probabilities"])}
 
     def decisions(self, rows: Sequence[Arrays]) -> list[np.ndarray]:
-        """Whether each label is given."""
+        """The given labels, as 0 or 1 for each."""
         return [(row["probabilities"] >= THRESHOLD).astype(int) for row in rows]
 
 
@@ -165,20 +166,15 @@ class RegressionAnswers(IdAnswers):
         return {"logits": _logits_of(row["scores"]) if self.is_sigmoid else row["scores"]}
 
     def decisions(self, rows: Sequence[Arrays]) -> None:
-        """None: a number is no decision."""
+        """None: a number is not a decision."""
         return
 
 
 @on_phones.register(Span)
 class SpanAnswers(IdAnswers):
-    """Where an answer starts and where it ends."""
+    """The logits of an answer's start and end."""
 
     outputs = SPAN_LOGITS
-
-    def from_ids(self, model: BertModel, batch: Tensors) -> Tensors:
-        """The model's own outputs."""
-        outputs: Tensors = model(batch, training=False)
-        return outputs
 
     def decisions(self, rows: Sequence[Arrays]) -> list[np.ndarray]:
         """The likeliest start and the likeliest end."""
@@ -194,11 +190,6 @@ class VectorAnswers(IdAnswers):
 
     vector: ClassVar[str]
 
-    def from_ids(self, model: BertModel, batch: Tensors) -> Tensors:
-        """The model's own outputs."""
-        outputs: Tensors = model(batch, training=False)
-        return outputs
-
     def decisions(self, rows: Sequence[Arrays]) -> list[np.ndarray] | None:
         """The other text whose vector is nearest by the cosine."""
         if len(rows) < 3 or self.vector not in rows[0]:
@@ -212,7 +203,7 @@ class VectorAnswers(IdAnswers):
 
 @on_phones.register(BertForSentenceEmbedding)
 class SentenceAnswers(VectorAnswers):
-    """A vector for each text; a default prompt is the app's to put before texts."""
+    """A vector for each text; the app puts the default prompt before texts."""
 
     vector = SENTENCE.name
 
@@ -248,16 +239,16 @@ class EncoderAnswers(VectorAnswers):
 class MaskedLMAnswers(IdAnswers):
     """The scores of every word piece at the first [MASK] of each row.
 
-    Only there: a row of the vocabulary for every token would be most of the work and of the
-    memory. Several [MASK]s are filled one after another. Where there is none, [CLS] is scored.
+    Only there, since scores for every token would be most of the work and of the memory. Several
+    [MASK]s are filled one after another. Without one, [CLS] is scored.
     """
 
     outputs = (PIECE_LOGITS,)
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: BertModel) -> None:
         super().__init__(model)
-        self.mask_id: int = model.tokenizer.mask_id
-        self.vocab_size: int = model.tokenizer.vocab_size
+        tokenizer = model.tokenizer_or()
+        self.mask_id, self.vocab_size = tokenizer.mask_id, tokenizer.vocab_size
 
     def from_ids(self, model: BertModel, batch: Tensors) -> Tensors:
         """The head at one token of each row."""
@@ -283,9 +274,9 @@ def _logits_of(probabilities: np.ndarray) -> np.ndarray:
 
 
 def id_answers_of(model: BertModel) -> IdAnswers:
-    """How a model answers ids.
+    """The answers of a model to ids.
 
     Raises:
-        InputError: When it is of no kind that is exported.
+        InputError: When its kind is not exported.
     """
     return on_phones.of(model)(model)

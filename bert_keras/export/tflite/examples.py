@@ -1,4 +1,4 @@
-"""The texts that a file is measured on, and those that its integer ranges are taken from."""
+"""The examples to measure a file on, and those that give its integer ranges."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,9 +6,8 @@ from functools import cached_property
 from typing import Any
 
 from bert_keras.errors import InputError
-from bert_keras.export.pairs import trained_on
-from bert_keras.export.prose import PROSE
-from bert_keras.export.samples import SENTENCES
+from bert_keras.export.registry import trained_on
+from bert_keras.export.samples import PROSE, SENTENCES
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import AnsweringTask, Feature, answering, task_of
 from bert_keras.tasks.reading import TextExample, read_text_examples
@@ -17,21 +16,21 @@ from bert_keras.tokenization import Tokenizer
 
 BUILT_IN = "built-in text"
 _MOST = 2000  # examples that are measured
-_CALIBRATION = 200  # sequences that ranges are taken from
+_CALIBRATION = 200  # sequences that give the ranges
 _QUESTION = "What is said about it?"
 _OTHER = {"texts": "a pair of texts", "pairs": "a single text"}
-_NOTHING = -1  # the piece that [MASK] hides where the sequence is cut before it
+_NO_PIECE = -1  # where the sequence is cut before its [MASK]
 
 
 @dataclass(frozen=True)
 class Examples:
-    """What a model is asked.
+    """The examples for a model.
 
     Attributes:
         model: The model that reads them.
         measured: Examples of its task that are measured; of a model without one texts and pairs.
-        rest: Those that ranges are taken from.
-        source: Where they are from, in words.
+        rest: The examples that give the ranges.
+        source: The name of their source.
         is_labelled: Whether they have labels.
     """
 
@@ -43,7 +42,7 @@ class Examples:
 
     @property
     def ranges_of_measured(self) -> bool:
-        """Whether ranges are taken from the very examples that are measured."""
+        """Tell whether the measured examples give the ranges too."""
         return self.rest == self.measured
 
 
@@ -64,12 +63,12 @@ class Sequences:
     masked: tuple[int, ...] = ()
 
     def inputs(self) -> list[tuple[list[int], list[int]]]:
-        """What the model is given: the ids and types of each sequence."""
+        """The ids and types of each sequence."""
         return [(list(f.input_ids), list(f.token_type_ids)) for f in self.features]
 
     @cached_property
     def cut(self) -> dict[str, int]:
-        """How many texts are cut, of how many, and how many of their tokens are not read."""
+        """The number of texts that are cut and of tokens that are not read, of how many."""
         whole = {feature.example: feature for feature in self.features}.values()
         return {
             "texts": sum(feature.left_out > 0 for feature in whole),
@@ -103,14 +102,14 @@ def read_examples(model: BertModel, data: str | None) -> Examples:
     if _is_masked(model):  # which reads both texts of a pair by themselves
         rows = [replace(row, text=t, text_pair=None) for row in rows for t in _texts_of(row)]
     if task is None or _is_masked(model):
-        measured, rest = _parted([(row.text, row.text_pair) for row in rows])
+        measured, rest = _split([(row.text, row.text_pair) for row in rows])
         return Examples(model, measured, rest, data)
-    measured, rest = _parted(rows)
+    measured, rest = _split(rows)
     return Examples(model, measured, rest, data, all(map(answering(task).is_labelled, rows)))
 
 
 def own_length(model: BertModel) -> int:
-    """The tokens of a sequence as the model reads it: what it was trained at, where it says so."""
+    """The length that the model was trained at, where it is known, otherwise its default."""
     return task_of(model).max_seq_length if has_task(model) else int(model.default_length)
 
 
@@ -127,19 +126,19 @@ def as_file_reads(examples: Examples, tokenizer: Tokenizer, length: int) -> Sequ
     model = examples.model
     if _is_masked(model):
         whole = as_keras_reads(examples, tokenizer)
-        parts = [_cut(feature, length, tokenizer) for feature in whole.features]
+        cut = [_cut(feature, length, tokenizer) for feature in whole.features]
         pieces = (
-            piece if tokenizer.mask_id in part.input_ids else _NOTHING
-            for part, piece in zip(parts, whole.masked, strict=True)
+            piece if tokenizer.mask_id in feature.input_ids else _NO_PIECE
+            for feature, piece in zip(cut, whole.masked, strict=True)
         )
-        return Sequences(examples, parts, masked=tuple(pieces))
+        return Sequences(examples, cut, masked=tuple(pieces))
     reads_windows = has_task(model) and hasattr(task_of(model), "one_window")  # where Keras does
     settings = {"one_window": True} if reads_windows else {}
     return _sequences(examples, tokenizer, length, **settings)
 
 
 def for_ranges(examples: Examples, tokenizer: Tokenizer, length: int) -> list[Feature]:
-    """Sequences to take integer ranges from, at most 200 of the whole file."""
+    """The sequences that give integer ranges, at most 200, spread over the file."""
     given = replace(examples, measured=examples.rest)
     return _spread(_sequences(given, tokenizer, length).features, _CALIBRATION)
 
@@ -161,7 +160,7 @@ def _sequences(examples: Examples, tokenizer: Tokenizer, length: int, **settings
 
 
 def _check_pairs(model: BertModel, rows: Sequence[Any]) -> None:
-    """Raises when a row is a pair and the model was trained on single texts, or the reverse."""
+    """Raise ``InputError`` when rows are pairs and the model reads single texts, or reversed."""
     kind = trained_on(model)
     for row in rows:
         is_pair = isinstance(row, TextExample) and row.text_pair is not None
@@ -173,7 +172,7 @@ def _check_pairs(model: BertModel, rows: Sequence[Any]) -> None:
 
 
 def _is_masked(model: BertModel) -> bool:
-    """Whether what is asked of a model is a word that is masked."""
+    """Tell whether the model predicts masked words."""
     return hasattr(model, "masked_lm_head")
 
 
@@ -181,21 +180,21 @@ def _texts_of(row: TextExample) -> list[str]:
     return [row.text] if row.text_pair is None else [row.text, row.text_pair]
 
 
-def _parted(examples: list[Any]) -> tuple[list[Any], list[Any]]:
-    """Those that are measured, and those for the ranges."""
+def _split(examples: list[Any]) -> tuple[list[Any], list[Any]]:
+    """The examples that are measured, and those for the ranges."""
     rest = _spread_places(len(examples), min(len(examples) // 4, _CALIBRATION))
-    taken = set(rest)
-    kept = [example for number, example in enumerate(examples) if number not in taken]
+    places = set(rest)
+    kept = [example for number, example in enumerate(examples) if number not in places]
     return _spread(kept, _MOST), [examples[number] for number in rest] or examples
 
 
 def _spread(items: list[Any], most: int) -> list[Any]:
-    """At most so many of the items, evenly from all of them."""
+    """At most so many of the items, evenly spread."""
     return [items[number] for number in _spread_places(len(items), min(len(items), most))]
 
 
 def _spread_places(total: int, count: int) -> list[int]:
-    """The last place of each of ``count`` parts that a list is divided into, as equal as can be."""
+    """The last place in each of ``count`` nearly equal slices of a list."""
     return [(number + 1) * total // count - 1 for number in range(count)]
 
 
@@ -214,12 +213,12 @@ def _built_in(model: BertModel) -> Examples:
 
 
 def _asked(texts: Sequence[str]) -> list[tuple[str, str | None]]:
-    """A question that can be asked of any text, and the texts."""
+    """The texts, each with a question that fits any of them."""
     return [(_QUESTION, text) for text in texts]
 
 
 def _pairs(texts: Sequence[str], every: int) -> list[tuple[str, str | None]]:
-    """Texts, one in ``every`` with its neighbour; 0 leaves all alone."""
+    """The texts, one in ``every`` paired with the one before; 0 pairs none."""
     return [
         (text, texts[number - 1] if every and number % every == 0 else None)
         for number, text in enumerate(texts)
@@ -248,7 +247,7 @@ def _cut(feature: Feature, length: int, tokenizer: Tokenizer) -> Feature:
 def _mask_one(
     features: Sequence[Feature], tokenizer: Tokenizer
 ) -> tuple[list[Feature], tuple[int, ...]]:
-    """Sequences with [MASK] for the piece in the middle, and those pieces."""
+    """The sequences with [MASK] for the piece in the middle, and those pieces."""
     masked, pieces = [], []
     for feature in features:
         ids = list(feature.input_ids)

@@ -1,29 +1,28 @@
-"""A model as one TFLite file, measured beside Keras before it is written."""
+"""A model as one TFLite file, compared with Keras before it is written."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bert_keras.config.checks import check_settings, readable_length
+from bert_keras.config.checks import readable_length
 from bert_keras.config.export import TFLiteConfig
 from bert_keras.errors import InputError
 from bert_keras.export.comparison import TOLERANCE
-from bert_keras.export.pairs import with_pair
+from bert_keras.export.registry import with_pair, with_settings
 from bert_keras.export.report import Report
 from bert_keras.export.samples import SENTENCES
-from bert_keras.export.tflite.answers import IdAnswers, id_answers_of
+from bert_keras.export.tflite.answers import Arrays, IdAnswers, id_answers_of
 from bert_keras.export.tflite.convert import CUSTOM_OPERATIONS, Converter, operations_of
 from bert_keras.export.tflite.examples import (
-    Examples,
     as_file_reads,
     as_keras_reads,
     for_ranges,
     own_length,
     read_examples,
 )
-from bert_keras.export.tflite.guard import check_accuracy, check_can_be_told, what_is_cut
+from bert_keras.export.tflite.guard import check_accuracy, check_examples, truncation_note
 from bert_keras.export.tflite.measure import Judge, Measurement, agreement_of, batches_of
 from bert_keras.export.tflite.metadata import unlike_mediapipe, with_metadata
 from bert_keras.export.tflite.prune import pruned
@@ -34,10 +33,13 @@ from bert_keras.tasks import task_of
 from bert_keras.tasks.registry import has_task, trained_length
 from bert_keras.tokenization import Tokenizer, WordPieceTokenizer, check_reading, require_wordpiece
 
+if TYPE_CHECKING:  # it needs tensorflow-text, which other files do not
+    from bert_keras.export.tflite.text_input import TextInput
+
 _logger = logging.getLogger("bert_keras")
 
 _DEFAULT_LENGTH = 128
-_NAMES = {"none": "float32", "whole": "keras, whole"}
+_OTHER_TOKENIZERS = "export saved-model --input tokens"  # what serves them
 
 
 def export_tflite(
@@ -48,18 +50,17 @@ def export_tflite(
     data: str | None = None,
     **settings: Any,
 ) -> Report:
-    """Writes a model as a TFLite file that takes ids and has builtin operations alone.
+    """Write a model as a TFLite file that takes ids and has builtin operations alone.
 
     Its signature ``tokens`` takes ``input_ids``, ``attention_mask`` and ``token_type_ids``, int32
     [1, N], or [B, L] where it is dynamic; outputs as ``bert_keras.export.tflite.answers`` names
     them. Vocabulary and labels are packed in with the metadata that MediaPipe's text tasks read.
     It is written only when it has passed, run by the interpreter on held-out text.
 
-    With ``input="text"`` the tokenizer stands in front of that, as two custom operations of
-    tensorflow-text beside builtin ones. The signature is ``text``, the inputs ``text``, or
-    ``text_a`` and ``text_b``, or ``question`` and ``context``, string [1]; outputs by token are
-    joined by ``byte_starts``, ``byte_ends`` and ``word_ids``, int32 [1, L] (see
-    ``PhoneTokenizer.encode``). The answers are those to the host's ids.
+    With ``input="text"`` the tokenizer is in the file too, as two custom operations of
+    tensorflow-text. The signature is ``text``, the inputs ``text``, or ``text_a`` and ``text_b``,
+    or ``question`` and ``context``, string [1]; ``byte_starts``, ``byte_ends`` and ``word_ids``,
+    int32 [1, L], come with outputs by token (see ``PhoneTokenizer.encode``).
 
     Args:
         model: One of our models.
@@ -71,17 +72,15 @@ def export_tflite(
         **settings: Fields of ``TFLiteConfig`` that win over ``config``, such as ``length=64``.
 
     Returns:
-        What was measured: ``variants`` has a row for Keras, for float32 and for what was asked, and
-        before them one for Keras at its own length with its whole vocabulary (``"whole"``), where
-        that reads more than the files do. ``cut`` says how many texts and tokens are cut at
-        ``length``, ``ranges`` where those of 8 bits are from, ``drop`` the points that were lost
-        from the first row to the last.
+        What was measured: ``variants`` has a row for Keras, for float32 and for what was asked;
+        the first is Keras at its own length with its whole vocabulary (``"whole"``), where that
+        reads more. ``cut`` counts the texts and tokens that are cut at ``length``, ``ranges`` says
+        where those of 8 bits are from, ``drop`` the points lost from the first row to the last.
 
     Raises:
         InputError: When a setting does not suit, the model cannot be converted, float32 answers
-            differ by over 1e-4, or more is lost than ``max_accuracy_drop``; nothing is written.
-            Also when the examples cannot show a drop at all, or are pairs and the model was
-            trained on single texts, or the other way round.
+            differ by over 1e-4, more is lost than ``max_accuracy_drop``, or the examples cannot
+            show a drop or are pairs where the model reads single texts; nothing is written.
         OSError: When the file cannot be written.
 
     Example:
@@ -89,93 +88,125 @@ def export_tflite(
         >>> report["file"], report["length"]
         ('films.tflite', 32)
     """
-    config, path = _with_settings(config or TFLiteConfig(), settings), Path(path)
+    config, path = with_settings(config or TFLiteConfig(), settings), Path(path)
     whole, length = _checked(model, tokenizer, path, config)
-    config = with_pair(config, whole)
-    reference = whole
-    if config.prune_vocab is not None:
-        reference = pruned(whole, whole.tokenizer, config.prune_vocab)
-    answers = id_answers_of(reference)
-    padded = None if config.dynamic else length
-    text_input = _text_input(reference, answers, config, padded, length)
-    if config.input == "tokens":
-        _note_on_long_texts(reference)
-    examples = read_examples(reference, data)
-    sequences = as_file_reads(examples, reference.tokenizer, length)
-    judge = Judge(reference, answers, sequences, padded)
-    before = _judge_whole(judge, whole)
-    check_can_be_told([*before, judge], config.max_accuracy_drop)
-    calibration = for_ranges(examples, reference.tokenizer, length)
-    converter = Converter(reference, answers, padded, config.masked_score)
-    other_rules = unlike_mediapipe(reference.tokenizer)
-    if other_rules and config.input == "tokens":
-        _logger.warning("the file is not for MediaPipe and names it no tokenizer: %s", other_rules)
-    batches = batches_of(calibration, reference.tokenizer.pad_id, padded)
-    files = _converted(converter, judge, config.quantize, batches, reference.tokenizer)
-    rows = [*(one.keras for one in before), judge.keras]
-    reasons = _read_less(config, sequences.cut, length)
-    drop = check_accuracy(judge.metric, [*rows, files[-1][0]], config.max_accuracy_drop, reasons)
-    judge.time(files)
-    content, text_report = files[-1][1], None
-    if text_input is not None:
-        text_report, content = text_input.measured_in_front_of(content, answers.labels)
+    content, report = _Trial(whole, with_pair(config, whole), length, data).passed()
     write_bytes_atomic(path, content)
-    return {
-        "file": str(path),
-        "model": type(model).__name__,
-        "settings": asdict(config) | {"length": padded},
-        "signature": config.input,
-        "outputs": {output.name: output.meaning for output in answers.outputs},
-        "texts": len(sequences.features if sequences.masked else examples.measured),
-        "source": examples.source,
-        "own_length": own_length(whole),
-        "length": length,
-        "cut": sequences.cut,
-        "ranges": _ranges(examples, calibration) if config.quantize == "int8" else None,
-        "metric": judge.metric,
-        "drop": drop,
-        "variants": [asdict(row) for row in (*rows, *(row for row, _ in files))],
-        "word_pieces": reference.tokenizer.vocab_size,
-        "word_pieces_before": whole.tokenizer.vocab_size,
-        "operations": operations_of(content, CUSTOM_OPERATIONS[config.input]),
-        "bytes": len(content),
-        "text_input": text_report,
-        "unlike_mediapipe": other_rules,
-    }
+    return {"file": str(path), "model": type(model).__name__} | report
 
 
-def _converted(
-    converter: Converter,
-    judge: Judge,
-    quantize: str,
-    calibration: Sequence[Any],
-    tokenizer: WordPieceTokenizer,
-) -> list[tuple[Measurement, bytes]]:
-    """The float32 file and the one that is asked for, with what was measured of them."""
-    files: list[tuple[Measurement, bytes]] = []
-    for variant in dict.fromkeys(("none", quantize)):
-        content = with_metadata(
-            converter.convert(variant, calibration),
-            tokenizer.vocab,
-            judge.answers.labels,
-            not unlike_mediapipe(tokenizer),
-        )
-        files.append((judge.measure(variant, content), content))
-        _check_float32(files[0][0])
-    return files
+class _Trial:
+    """A model on its way to a file, what it is measured on, and against what.
+
+    Args:
+        whole: The model in float32, with its tokenizer.
+        config: The settings.
+        length: Tokens of a sequence.
+        data: The examples; None for built-in text.
+    """
+
+    def __init__(
+        self, whole: BertModel, config: TFLiteConfig, length: int, data: str | None
+    ) -> None:
+        self.whole, self.config, self.length = whole, config, length
+        self.model, self.tokenizer = whole, _tokenizer_of(whole)
+        if config.prune_vocab is not None:
+            self.model = pruned(whole, self.tokenizer, config.prune_vocab)
+            self.tokenizer = _tokenizer_of(self.model)
+        self.padded = None if config.dynamic else length
+        answers = id_answers_of(self.model)
+        self.text_input = _text_input(self.model, answers, config, self.padded, length)
+        if config.input == "tokens":
+            _warn_of_long_texts(self.model)
+        self.examples = read_examples(self.model, data)
+        sequences = as_file_reads(self.examples, self.tokenizer, length)
+        self.judge = Judge(self.model, answers, sequences, self.padded)
+        self.before = _judge_whole(self.judge, whole)
+        check_examples([*self.before, self.judge], config.max_accuracy_drop)
+
+    def passed(self) -> tuple[bytes, Report]:
+        """The file, and what was measured of it.
+
+        Raises:
+            InputError: When it does not pass.
+        """
+        config, judge = self.config, self.judge
+        calibration = for_ranges(self.examples, self.tokenizer, self.length)
+        files = self._converted(batches_of(calibration, self.tokenizer.pad_id, self.padded))
+        rows = [*(one.keras for one in self.before), judge.keras]
+        reasons = _read_less(config, judge.sequences.cut, self.length)
+        limit = config.max_accuracy_drop
+        drop = check_accuracy(judge.metric, [*rows, files[-1][0]], limit, reasons)
+        judge.time(files)
+        content, text_report = files[-1][1], None
+        if self.text_input is not None:
+            labels = judge.answers.labels
+            text_report, content = self.text_input.measured_in_front_of(content, labels)
+        return content, self._described() | {
+            "ranges": self._ranges(len(calibration)) if config.quantize == "int8" else None,
+            "metric": judge.metric,
+            "drop": drop,
+            "variants": [asdict(row) for row in (*rows, *(row for row, _ in files))],
+            "word_pieces": self.tokenizer.vocab_size,
+            "word_pieces_before": _tokenizer_of(self.whole).vocab_size,
+            "operations": operations_of(content, CUSTOM_OPERATIONS[config.input]),
+            "bytes": len(content),
+            "text_input": text_report,
+            "unlike_mediapipe": unlike_mediapipe(self.tokenizer),
+        }
+
+    def _described(self) -> Report:
+        """What is known of the file before it is converted."""
+        sequences, examples = self.judge.sequences, self.examples
+        outputs = self.judge.answers.outputs
+        return {
+            "settings": asdict(self.config) | {"length": self.padded},
+            "signature": self.config.input,
+            "outputs": {output.name: output.meaning for output in outputs},
+            "texts": len(sequences.features if sequences.masked else examples.measured),
+            "source": examples.source,
+            "own_length": own_length(self.whole),
+            "length": self.length,
+            "cut": sequences.cut,
+        }
+
+    def _converted(self, calibration: Sequence[Arrays]) -> list[tuple[Measurement, bytes]]:
+        """The float32 file and the one that is asked for, with what was measured of them."""
+        answers, vocab = self.judge.answers, self.tokenizer.vocab
+        converter = Converter(self.model, answers, self.padded, self.config.masked_score)
+        other_rules = unlike_mediapipe(self.tokenizer)
+        if other_rules and self.config.input == "tokens":
+            _logger.warning(
+                "the file is not for MediaPipe and names it no tokenizer: %s", other_rules
+            )
+        files: list[tuple[Measurement, bytes]] = []
+        for variant in dict.fromkeys(("none", self.config.quantize)):
+            content = converter.convert(variant, calibration)
+            content = with_metadata(content, vocab, answers.labels, not other_rules)
+            files.append((self.judge.measure(variant, content), content))
+            _check_float32(files[0][0])
+        return files
+
+    def _ranges(self, sequences: int) -> Report:
+        """Where the ranges of 8 bits are from."""
+        return {
+            "source": self.examples.source,
+            "texts": len(self.examples.rest),
+            "sequences": sequences,
+            "measured_too": self.examples.ranges_of_measured,
+        }
 
 
-def _with_settings(config: TFLiteConfig, settings: dict[str, Any]) -> TFLiteConfig:
-    check_settings(config, settings)
-    return replace(config, **settings)
+def _tokenizer_of(model: BertModel) -> WordPieceTokenizer:
+    return require_wordpiece(model.tokenizer_or(), "a TFLite file", _OTHER_TOKENIZERS)
 
 
 def _checked(
-    model: Any, tokenizer: Tokenizer | None, path: Path, config: TFLiteConfig
-) -> tuple[Any, int]:
+    model: BertModel, tokenizer: Tokenizer | None, path: Path, config: TFLiteConfig
+) -> tuple[BertModel, int]:
     """The model in float32 with its tokenizer, and the length of its sequences."""
     tokenizer = model.tokenizer_or(tokenizer)
-    require_wordpiece(tokenizer, "a TFLite file", "export saved-model --input tokens")
+    require_wordpiece(tokenizer, "a TFLite file", _OTHER_TOKENIZERS)
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the name of a file, such as {path}.tflite")
     refuse_existing(path)
@@ -193,12 +224,12 @@ def _checked(
 
 
 def _text_input(
-    model: Any, answers: IdAnswers, config: TFLiteConfig, padded: int | None, length: int
-) -> Any:
-    """What puts the tokenizer in front of files, where that is asked for."""
+    model: BertModel, answers: IdAnswers, config: TFLiteConfig, padded: int | None, length: int
+) -> "TextInput | None":
+    """The tokenizer to put in front of files, for ``input="text"``."""
     if config.input != "text":
         return None
-    # Only here: the rest of an export needs no tensorflow-text.
+    # Imported here: the rest of an export does not need tensorflow-text.
     from bert_keras.export.tflite.text_input import TextInput
 
     truncation, windows = _long_texts(model)
@@ -210,14 +241,14 @@ def _text_input(
     return TextInput(model, answers, padded, length, bool(config.pair), truncation)
 
 
-def _long_texts(model: Any) -> tuple[str, bool]:
-    """The part of a long text that the model was trained on, and whether in windows."""
+def _long_texts(model: BertModel) -> tuple[str, bool]:
+    """The truncation that the model was trained with, and whether it reads windows."""
     task = task_of(model) if has_task(model) else None
     return getattr(task, "truncation", "head"), getattr(task, "windows", False)
 
 
-def _note_on_long_texts(model: Any) -> None:
-    """Says what an app that makes the ids itself has to do with long texts."""
+def _warn_of_long_texts(model: BertModel) -> None:
+    """Warn of what an app that makes the ids itself has to do with long texts."""
     truncation, windows = _long_texts(model)
     if windows:
         _logger.warning(
@@ -239,13 +270,13 @@ def _check_float32(row: Measurement) -> None:
         )
 
 
-def _judge_whole(judge: Judge, whole: Any) -> list[Judge]:
-    """What measures Keras at its own length with its whole vocabulary, unless the files read that.
+def _judge_whole(judge: Judge, whole: BertModel) -> list[Judge]:
+    """The judge of Keras at its own length with its whole vocabulary, if the files read less.
 
-    The row of what the files read gets its agreement with it.
+    The judge of the files gets its agreement with that.
     """
     examples = replace(judge.sequences.examples, model=whole)
-    sequences = as_keras_reads(examples, whole.tokenizer)
+    sequences = as_keras_reads(examples, whole.tokenizer_or())
     if sequences.inputs() == judge.sequences.inputs():
         return []
     own = Judge(whole, id_answers_of(whole), sequences, None)
@@ -255,41 +286,10 @@ def _judge_whole(judge: Judge, whole: Any) -> list[Judge]:
 
 
 def _read_less(config: TFLiteConfig, cut: dict[str, int], length: int) -> list[str]:
-    """Why a file may read less than the model does, each with its way out."""
+    """The reasons why a file may read less than the model, each with a remedy."""
     reasons = []
     if config.prune_vocab is not None:
         reasons.append("words are spelled in other pieces (give --prune-vocab more text)")
     if cut["texts"]:
-        reasons.append(f"{what_is_cut(cut, length)} (try a larger --length)")
+        reasons.append(f"{truncation_note(cut, length)} (try a larger --length)")
     return reasons or [f"{length} tokens are read at a time (try a larger --length)"]
-
-
-def _ranges(examples: Examples, calibration: Sequence[Any]) -> dict[str, Any]:
-    """Where the ranges of 8 bits are from."""
-    return {
-        "source": examples.source,
-        "texts": len(examples.rest),
-        "sequences": len(calibration),
-        "measured_too": examples.ranges_of_measured,
-    }
-
-
-def table_rows(report: Report) -> tuple[list[str], Sequence[list[str]]]:
-    """Header and rows of the report's table."""
-    metric = report["metric"]
-    header = ["variant", "MB", "ops", "difference", "agreement", metric, "1 thread", "2 threads"]
-    rows = []
-    for row in report["variants"]:
-        shares = [row["agreement"], row["accuracy"]]
-        rows.append(
-            [
-                _NAMES.get(row["variant"], row["variant"]),
-                f"{row['size'] / 1e6:.2f}",
-                str(row["operations"] or ""),
-                "" if row["variant"] in ("keras", "whole") else f"{row['largest_difference']:.2g}",
-                *("" if share is None else f"{share:.4f}" for share in shares),
-                *(f"{ms:.1f} ms" for ms in row["milliseconds"].values()),
-            ]
-        )
-        rows[-1] += [""] * (len(header) - len(rows[-1]))
-    return header, rows

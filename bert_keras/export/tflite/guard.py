@@ -1,4 +1,4 @@
-"""The guard of an export: how much of the metric may be lost, and how much could be seen."""
+"""The check of an export's accuracy: how much is lost, and how small a loss can be seen."""
 
 import logging
 import math
@@ -9,29 +9,29 @@ from bert_keras.export.tflite.measure import Judge, Measurement
 
 _logger = logging.getLogger("bert_keras")
 
-_FEW = 100  # examples, below which chance is worth a word
+_FEW = 100  # fewer examples than this, and a warning says what chance does
 _LESS_COARSE = {"int8": "dynamic or float16", "dynamic": "float16 or none"}
 _CONFIDENCE = 0.95
 _ROUNDING = 1e-9  # points
 
 
-def check_can_be_told(judges: Sequence[Judge], limit: float | None) -> None:
-    """Checks before anything is converted that the examples can show a drop.
+def check_examples(judges: Sequence[Judge], limit: float | None) -> None:
+    """Check before the conversion that the examples can show a drop.
 
-    A warning says how small a drop they can show, where that is more than is allowed or they are
+    A warning says how small a drop they can show, where a smaller one is asked for or they are
     few.
 
     Args:
-        judges: What measures the model, at its own length and at the file's.
-        limit: The points that may be lost; None where nothing is guarded.
+        judges: The judges of the model, at its own length and at the file's.
+        limit: The points that may be lost; None for any.
 
     Raises:
-        InputError: When they show none: without a label for a model that answers with numbers, or
-            where Keras's own metric is 0 or no number.
+        InputError: When they cannot show one: a model that answers with numbers has no labels, or
+            Keras's own metric is 0 or not a number.
     """
     if limit is None:
         return
-    judge = judges[0]  # what a drop is counted from
+    judge = judges[0]  # a drop is counted from it
     accuracy = judge.keras.accuracy
     if accuracy is None and judge.decisions() is None:
         raise InputError(
@@ -48,7 +48,7 @@ def check_can_be_told(judges: Sequence[Judge], limit: float | None) -> None:
 
 
 def counted(judge: Judge) -> tuple[int, str]:
-    """How many answers the metric counts, and what they are called."""
+    """The number of answers that the metric counts, and their name."""
     sequences = judge.sequences
     if sequences.masked:
         return len(sequences.masked), "masked word pieces"
@@ -59,34 +59,34 @@ def counted(judge: Judge) -> tuple[int, str]:
 
 
 def _chance(judge: Judge, limit: float) -> str:
-    """What so many examples cannot show; empty where they are enough."""
+    """A line on what so few examples cannot show; empty where they are enough."""
     count, what = counted(judge)
-    parts = []
+    notes = []
     step = 100 / count
     is_share = judge.metric not in ("spearman", "pearson")
     if is_share and 0 < limit < step:
-        parts.append(
+        notes.append(
             f"one more or less is {step:.3g} points, so a drop of {limit:g} cannot be seen "
             f"({math.ceil(100 / limit):,} could show it)"
         )
     if count < _FEW:
         # None of n was lost: a greater share would have lost one with this confidence.
         most = 100 * (1 - (1 - _CONFIDENCE) ** (1 / count))
-        parts.append(
+        notes.append(
             f"even with none of them lost, up to {most:.3g} % of others may be, by chance alone "
             f"({_CONFIDENCE:.0%} confidence)"
         )
-    if not parts:
+    if not notes:
         return ""
     source = judge.sequences.examples.source
-    return f"max_accuracy_drop is judged on {count:,} {what} of {source}: " + "; ".join(parts)
+    return f"max_accuracy_drop is judged on {count:,} {what} of {source}: " + "; ".join(notes)
 
 
-def what_is_cut(cut: dict[str, int], length: int) -> str:
+def truncation_note(cut: dict[str, int], length: int) -> str:
     """A line on the texts that are longer than a file reads; empty without any.
 
     Args:
-        cut: As ``Sequences.cut`` has it.
+        cut: The counts of ``Sequences.cut``.
         length: The tokens of a sequence.
     """
     if not cut["texts"]:
@@ -100,26 +100,26 @@ def what_is_cut(cut: dict[str, int], length: int) -> str:
 def check_accuracy(
     metric: str, rows: Sequence[Measurement], limit: float | None, reasons: Sequence[str] = ()
 ) -> float | None:
-    """What was lost from the first row to the last, in points; None where nothing is guarded.
+    """The points lost from the first row to the last; None without a limit.
 
     Args:
         metric: The metric's name.
-        rows: Keras's own, those between, the file's.
+        rows: Keras's own first, the file's last.
         limit: The points that may be lost.
-        reasons: Why the file may read less than the model does, each with its way out.
+        reasons: The reasons why the file may read less than the model, each with a remedy.
 
     Raises:
-        InputError: When more is.
+        InputError: When more is lost.
     """
     if limit is None:
         return None
     before, after = rows[0].accuracy, rows[-1].accuracy
     if before is None or after is None:
-        # Without labels every step from one model to the next has its share of other decisions.
+        # Without labels: the share of decisions that change from row to row, added up.
         metric, before = "agreement with Keras", 1.0
         after = 1.0 - sum(1.0 - row.agreement for row in rows[1:] if row.agreement is not None)
     drop = 100 * (before - after)
-    # Written so that what is no number does not pass; an example's share is seldom a round number.
+    # Written so that NaN does not pass; the tolerance is for rounding.
     if not drop <= limit + _ROUNDING:
         raise InputError(
             f"{metric} falls by {drop:.2f} points, from {before:.4f} to {after:.4f}, more than the "
@@ -129,14 +129,14 @@ def check_accuracy(
 
 
 def _way_out(rows: Sequence[Measurement], reasons: Sequence[str]) -> str:
-    """What to try: it depends on the step that loses the most."""
+    """A remedy for the step that loses the most."""
     if len(rows) > 2 and _lost(*rows[:2]) > _lost(*rows[-2:]):
         return f"Most is lost as {', and as '.join(reasons)}"
     return f"Try --quantize {_LESS_COARSE.get(rows[-1].variant, 'none')}"
 
 
 def _lost(before: Measurement, after: Measurement) -> float:
-    """What a step loses, a fraction."""
+    """The loss of a step, a fraction."""
     if before.accuracy is None or after.accuracy is None:
         return 1.0 - (1.0 if after.agreement is None else after.agreement)
     return before.accuracy - after.accuracy

@@ -1,10 +1,13 @@
 """A TFLite file as a phone runs it."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from bert_keras.export.tflite.answers import Arrays
 from bert_keras.export.tflite.convert import SIGNATURE
 
 
@@ -20,31 +23,65 @@ class TFLiteModel:
     """
 
     def __init__(self, data: bytes, threads: int = 1) -> None:
-        self._interpreter = interpreter_class()(model_content=data, num_threads=threads)
+        self._interpreter = make_interpreter(model_content=data, num_threads=threads)
         self._run = self._interpreter.get_signature_runner(SIGNATURE)
 
-    def run(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(self, batch: Arrays) -> Arrays:
         """The outputs by name.
 
         Args:
             batch: ``input_ids``, ``attention_mask`` and ``token_type_ids``, int32 [B, L].
         """
-        outputs: dict[str, np.ndarray] = self._run(**batch)
+        outputs: Arrays = self._run(**batch)
         return outputs
 
 
-def interpreter_class() -> Any:
-    """LiteRT's interpreter where it is installed, else TensorFlow's."""
+class TextModel:
+    """A file that takes text, as a phone runs it that has tensorflow-text's operations.
+
+    Args:
+        data: The file.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        import tensorflow_text as tf_text
+        from tensorflow.lite.python.interpreter import InterpreterWithCustomOps
+
+        with _without_warning():
+            self._interpreter = InterpreterWithCustomOps(
+                custom_op_registerers=tf_text.tflite_registrar.SELECT_TFTEXT_OPS,
+                model_content=data,
+                num_threads=1,
+            )
+        (name,) = self._interpreter.get_signature_list()
+        self._run = self._interpreter.get_signature_runner(name)
+
+    def run(self, **texts: str | bytes) -> Arrays:
+        """The outputs by name; each has one row.
+
+        Args:
+            **texts: One text for each input.
+        """
+        sent = {n: t.encode() if isinstance(t, str) else t for n, t in texts.items()}
+        outputs: Arrays = self._run(**{n: np.array([t], object) for n, t in sent.items()})
+        return outputs
+
+
+def make_interpreter(**arguments: Any) -> Any:
+    """An interpreter: LiteRT's where it is installed, otherwise TensorFlow's."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
         import tensorflow as tf
 
-        def interpreter(**arguments: Any) -> Any:
-            with warnings.catch_warnings():
-                # It says that it will go; in the versions we allow it is there.
-                warnings.filterwarnings("ignore", message=r"\s*Warning: tf.lite.Interpreter")
-                return tf.lite.Interpreter(**arguments)
+        with _without_warning():
+            return tf.lite.Interpreter(**arguments)
+    return Interpreter(**arguments)
 
-        return interpreter
-    return Interpreter
+
+@contextmanager
+def _without_warning() -> Iterator[None]:
+    """Suppress the warning that TensorFlow's interpreter will go: it is in all allowed versions."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"\s*Warning: tf.lite.Interpreter")
+        yield

@@ -1,4 +1,4 @@
-"""What a TFLite file is worth beside Keras: its answers, its size, its speed."""
+"""A TFLite file compared with Keras: its answers, its size, its speed."""
 
 import time
 from collections.abc import Sequence
@@ -9,10 +9,12 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.errors import InputError
+from bert_keras.export.comparison import largest_difference
 from bert_keras.export.tflite.answers import Arrays, IdAnswers
 from bert_keras.export.tflite.convert import operations_of
 from bert_keras.export.tflite.examples import Sequences
 from bert_keras.export.tflite.interpreter import TFLiteModel
+from bert_keras.modeling.model import BertModel
 from bert_keras.tasks.batches import collate
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.task import Prediction
@@ -20,6 +22,7 @@ from bert_keras.tasks.task import Prediction
 THREADS = (1, 2)
 _RUNS = 15  # of each variant and number of threads, in turn
 _KERAS_BATCH = 16
+_NAMES = {"none": "float32", "whole": "keras, whole"}
 
 
 @dataclass
@@ -28,10 +31,10 @@ class Measurement:
 
     Attributes:
         variant: ``"keras"``, which reads what the files read; ``"whole"``, Keras with its whole
-            vocabulary at its own length; or what was asked of the converter.
-        size: Bytes; of Keras's weights in float32.
-        operations: How many there are in the graph; 0 for Keras.
-        largest_difference: From Keras's answers; relative to those above 1.
+            vocabulary at its own length; or the quantization of a file.
+        size: Bytes; for Keras those of its weights in float32.
+        operations: The number of operations in the graph; 0 for Keras.
+        largest_difference: The largest difference from Keras's answers; relative to those above 1.
         agreement: The share of decisions that are Keras's; None where an answer is a number.
         accuracy: The task's metric, a fraction; None without labels.
         milliseconds: By number of threads, the median for one text; empty for Keras.
@@ -47,20 +50,20 @@ class Measurement:
 
 
 class Judge:
-    """Measures files of one model against it.
+    """A judge of files: it compares them with the model they are from.
 
     Args:
         model: The model in float32, with its tokenizer.
         answers: What it answers.
-        sequences: What it is asked.
+        sequences: The sequences to compare on.
         length: Tokens that every sequence is padded to; None leaves each as long as it is.
     """
 
     def __init__(
-        self, model: Any, answers: IdAnswers, sequences: Sequences, length: int | None
+        self, model: BertModel, answers: IdAnswers, sequences: Sequences, length: int | None
     ) -> None:
         self.answers, self.sequences = answers, sequences
-        self.batches = batches_of(sequences.features, model.tokenizer.pad_id, length)
+        self.batches = batches_of(sequences.features, model.tokenizer_or().pad_id, length)
         self.expected = self._keras(model)
         self.keras = Measurement("keras", 4 * model.count_params())
         self.keras.accuracy = self._accuracy(self.expected)
@@ -73,33 +76,32 @@ class Judge:
         return self.sequences.task.best_metric if self.sequences.task else "accuracy"
 
     def measure(self, variant: str, data: bytes) -> Measurement:
-        """Everything but the latency.
+        """The measurement of a file, without the latency.
 
         Raises:
-            InputError: When an answer is not finite, or an operation no builtin one.
+            InputError: When an answer is not finite, or an operation is not a builtin one.
         """
         runner = TFLiteModel(data)
         given = [self._rows(runner.run(batch), batch)[0] for batch in self.batches]
         result = Measurement(variant, len(data), sum(operations_of(data).values()))
-        for ours, theirs in zip(given, self.expected, strict=True):
-            for name, values in theirs.items():
-                if not np.isfinite(ours[name]).all():
+        for row, expected in zip(given, self.expected, strict=True):
+            for name, values in expected.items():
+                if not np.isfinite(row[name]).all():
                     raise InputError(
                         f"the {variant} file's {name} are not finite numbers; nothing was written"
                     )
-                scale = np.maximum(np.abs(values), 1.0)
-                difference = float((np.abs(ours[name] - values) / scale).max(initial=0))
+                difference = largest_difference(row[name], values)
                 result.largest_difference = max(result.largest_difference, difference)
         result.agreement = self._agreement(given)
         result.accuracy = self._accuracy(given)
         return result
 
     def time(self, files: Sequence[tuple[Measurement, bytes]]) -> None:
-        """Fills in the latencies, taken in turn so that all meet the same machine."""
+        """Measure the latencies of files, in turn, so that all meet the same machine."""
         runners = [
             (row, threads, TFLiteModel(data, threads)) for row, data in files for threads in THREADS
         ]
-        taken: dict[tuple[str, int], list[float]] = {}
+        seconds: dict[tuple[str, int], list[float]] = {}
         for number in range(_RUNS + 1):
             batch = self.batches[number % len(self.batches)]
             for row, threads, runner in runners:
@@ -107,11 +109,11 @@ class Judge:
                 runner.run(batch)
                 if number:  # the first only warms up
                     elapsed = time.perf_counter() - start
-                    taken.setdefault((row.variant, threads), []).append(elapsed)
+                    seconds.setdefault((row.variant, threads), []).append(elapsed)
         for row, threads, _ in runners:
-            row.milliseconds[threads] = 1000 * float(np.median(taken[row.variant, threads]))
+            row.milliseconds[threads] = 1000 * float(np.median(seconds[row.variant, threads]))
 
-    def _keras(self, model: Any) -> list[Arrays]:
+    def _keras(self, model: BertModel) -> list[Arrays]:
         function = tf.function(
             lambda batch: self.answers.from_ids(model, batch),
             autograph=False,
@@ -120,7 +122,7 @@ class Judge:
         rows: list[Arrays] = []
         features = self.sequences.features
         for start in range(0, len(features), _KERAS_BATCH):
-            batch = collate(features[start : start + _KERAS_BATCH], model.tokenizer.pad_id)
+            batch = collate(features[start : start + _KERAS_BATCH], model.tokenizer_or().pad_id)
             batch = {name: batch[name] for name in ("input_ids", "attention_mask",
                                                     "token_type_ids")}  # fmt: skip
             outputs = function({name: tf.constant(value) for name, value in batch.items()})
@@ -138,14 +140,14 @@ class Judge:
         ]
 
     def _agreement(self, given: list[Arrays]) -> float | None:
-        ours, theirs = self.answers.decisions(given), self.answers.decisions(self.expected)
-        if ours is None or theirs is None:
+        decided, expected = map(self.answers.decisions, (given, self.expected))
+        if decided is None or expected is None:
             return None
-        same = [np.ravel(a == b) for a, b in zip(ours, theirs, strict=True)]
+        same = [np.ravel(a == b) for a, b in zip(decided, expected, strict=True)]
         return float(np.concatenate(same).mean())
 
     def decisions(self) -> list[list[Any]] | None:
-        """What Keras decides on each example; None where an answer is a number."""
+        """The decisions of Keras on each example; None where an answer is a number."""
         if self.sequences.task is not None:
             decided = map(self.sequences.task.decisions, self._predictions(self.expected))
             known = [values for values in decided if values is not None]
@@ -174,21 +176,42 @@ class Judge:
 def agreement_of(judge: Judge, whole: Judge) -> float | None:
     """The share of decisions that two models, or one at two lengths, have in common.
 
-    What is cut off is decided on by one of them alone, and so is not in common. None where answers
-    are numbers, and for a masked LM, whose accuracy is always known.
+    Decisions on what one of them does not read are not in common. None where answers are numbers,
+    and for a masked LM, whose accuracy is always known.
     """
     if judge.sequences.masked:
         return None
-    ours, theirs = judge.decisions(), whole.decisions()
-    if ours is None or theirs is None:
+    decided, expected = judge.decisions(), whole.decisions()
+    if decided is None or expected is None:
         return None
-    same = [a == b for ones, others in zip(ours, theirs, strict=True)
+    same = [a == b for ones, others in zip(decided, expected, strict=True)
             for a, b in zip(ones, others, strict=True)]  # fmt: skip
     return float(np.mean(same)) if same else None
 
 
 def batches_of(features: Sequence[Feature], pad_id: int, length: int | None) -> list[Arrays]:
-    """Sequences one by one, as a phone asks."""
+    """The sequences as batches of one, as a phone asks."""
     names = ("input_ids", "attention_mask", "token_type_ids")
     batches = (collate([feature], pad_id, length) for feature in features)
     return [{name: batch[name] for name in names} for batch in batches]
+
+
+def table_rows(report: dict[str, Any]) -> tuple[list[str], Sequence[list[str]]]:
+    """Header and rows of the report's table."""
+    metric = report["metric"]
+    header = ["variant", "MB", "ops", "difference", "agreement", metric, "1 thread", "2 threads"]
+    rows = []
+    for row in report["variants"]:
+        shares = [row["agreement"], row["accuracy"]]
+        rows.append(
+            [
+                _NAMES.get(row["variant"], row["variant"]),
+                f"{row['size'] / 1e6:.2f}",
+                str(row["operations"] or ""),
+                "" if row["variant"] in ("keras", "whole") else f"{row['largest_difference']:.2g}",
+                *("" if share is None else f"{share:.4f}" for share in shares),
+                *(f"{ms:.1f} ms" for ms in row["milliseconds"].values()),
+            ]
+        )
+        rows[-1] += [""] * (len(header) - len(rows[-1]))
+    return header, rows

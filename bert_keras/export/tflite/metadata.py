@@ -1,7 +1,7 @@
 """Metadata that MediaPipe's text tasks read: what the tensors are, the vocabulary, the labels.
 
 A flatbuffer of its own schema (mediapipe/tasks/metadata/metadata_schema.fbs) in a buffer of the
-model, and the files packed behind it as an uncompressed zip archive, which readers of the model do
+model, and the files packed after it as an uncompressed zip archive, which readers of the model do
 not see. The few tables that are needed are written by their published field numbers, so that a
 plain install can do it; the tests let MediaPipe read them.
 """
@@ -9,9 +9,9 @@ plain install can do it; the tests let MediaPipe read them.
 import io
 import zipfile
 from collections.abc import Sequence
-from typing import Any
 
 import flatbuffers
+import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
 from bert_keras.errors import InputError
@@ -32,8 +32,8 @@ _BERT_TOKENIZER = 4  # ProcessUnitOptions
 def unlike_mediapipe(tokenizer: WordPieceTokenizer) -> str:
     """The difference of a tokenizer's rules from MediaPipe's; empty where there is none.
 
-    It always lower-cases, ASCII alone, keeps accents, and parts Chinese characters. That accents
-    stay is no difference here: ``export/mobile/README.md`` tells it of every uncased model.
+    MediaPipe always lower-cases, ASCII alone, keeps accents, and splits Chinese characters. Accents
+    are not counted here: ``export/mobile/README.md`` describes them for all uncased models.
     """
     if tokenizer.added:
         shown = ", ".join(repr(token.content) for token in tokenizer.added[:3])
@@ -54,8 +54,8 @@ def with_metadata(
     Args:
         data: The file without.
         vocabulary: The word pieces in the order of their ids.
-        labels: The labels in the order of the output's last axis; none where there are none.
-        names_tokenizer: Whether MediaPipe is to tokenize for it; else MediaPipe refuses the file.
+        labels: The labels in the order of the output's last axis; may be empty.
+        names_tokenizer: Whether MediaPipe tokenizes for the file; otherwise it refuses it.
 
     Raises:
         InputError: When a label is of several lines, or empty.
@@ -70,29 +70,39 @@ def with_metadata(
     entry.name, entry.buffer = METADATA, len(model.buffers)
     description = _describe(model, bool(labels), names_tokenizer)
     contents = [_content(buffer, data) for buffer in model.buffers]
-    model.buffers = [AlignedBuffer(data) for data in (*contents, description)]
     model.metadata = [*(model.metadata or []), entry]
-    builder = flatbuffers.Builder(len(data))
+    return with_files(packed(model, [*contents, description]), vocabulary, labels)
+
+
+def packed(model: schema.ModelT, contents: Sequence[bytes | np.ndarray | None]) -> bytes:
+    """The bytes of a TFLite model.
+
+    Args:
+        model: The model.
+        contents: The content of each of its buffers.
+    """
+    model.buffers = [_AlignedBuffer(content) for content in contents]
+    builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
-    return with_files(bytes(builder.Output()), vocabulary, labels)
+    return bytes(builder.Output())
 
 
-def _content(buffer: schema.BufferT, data: bytes) -> Any:
-    """What a buffer holds; ai-edge-quantizer puts large ones behind the model."""
-    if buffer.offset > 1:  # 0 and 1 are no places
+def _content(buffer: schema.BufferT, data: bytes) -> bytes | np.ndarray | None:
+    """The content of a buffer; ai-edge-quantizer puts large ones after the model."""
+    if buffer.offset > 1:  # 0 and 1 mean none
         return data[buffer.offset : buffer.offset + buffer.size]
     return buffer.data
 
 
-class AlignedBuffer(schema.BufferT):
+class _AlignedBuffer(schema.BufferT):
     """A buffer at a multiple of 16 bytes, as the schema wants it and the generated code forgets."""
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: bytes | np.ndarray | None) -> None:
         super().__init__()
         self.data = None if data is None else bytes(data)
 
     def Pack(self, builder: flatbuffers.Builder) -> int:  # noqa: N802 - the generated name
-        """Writes the buffer."""
+        """Write the buffer."""
         vector = None
         if self.data is not None:
             builder.StartVector(1, len(self.data), 16)
@@ -106,7 +116,7 @@ class AlignedBuffer(schema.BufferT):
 
 
 def with_files(data: bytes, vocabulary: Sequence[str], labels: Sequence[str]) -> bytes:
-    """A TFLite file with its vocabulary and its labels packed behind it."""
+    """A TFLite file with its vocabulary and its labels packed after it."""
     files = {VOCABULARY_FILE: vocabulary} | ({LABELS_FILE: labels} if labels else {})
     target = io.BytesIO(data)
     with zipfile.ZipFile(target, "a", zipfile.ZIP_STORED) as archive:
@@ -132,10 +142,10 @@ def _describe(model: schema.ModelT, has_labels: bool, names_tokenizer: bool) -> 
     vocabulary = _vector(builder, [_file(builder, VOCABULARY_FILE, _VOCABULARY)])
     tokenizer = _table(builder, {0: vocabulary}, 1)
     unit = _table(builder, {1: tokenizer}, 2, {0: _BERT_TOKENIZER})
-    parts = {2: _vector(builder, input_tensors), 3: _vector(builder, output_tensors)}
+    tables = {2: _vector(builder, input_tensors), 3: _vector(builder, output_tensors)}
     if names_tokenizer:
-        parts[5] = _vector(builder, [unit])
-    subgraph = _table(builder, parts, 10)
+        tables[5] = _vector(builder, [unit])
+    subgraph = _table(builder, tables, 10)
     fields = {
         0: builder.CreateString("BERT"),
         3: _vector(builder, [subgraph]),

@@ -1,4 +1,4 @@
-"""A model that knows the words of one task alone: most of a small model is its vocabulary."""
+"""A model with the vocabulary of one task: most of a small model is its vocabulary."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -27,9 +27,9 @@ from bert_keras.tokenization.vocabulary import MAX_CHARACTERS_PER_WORD
 def pruned(model: BertModel, tokenizer: WordPieceTokenizer, source: str) -> BertModel:
     """A model with the word pieces that the text of a task needs.
 
-    Kept are the special tokens, every piece that a word of the text is made of, and every single
-    character, first or continuing: so that text is read as before, and another word is spelled
-    out in shorter pieces rather than unknown. Pieces keep their order, not their ids.
+    The special tokens, every piece of a word of the text and every single character, first or
+    continuing, are kept: the text is read as before, and other words are spelled in shorter pieces
+    instead of being unknown. Pieces keep their order, not their ids.
 
     Args:
         model: One of our models; it stays as it is.
@@ -54,14 +54,14 @@ def pruned(model: BertModel, tokenizer: WordPieceTokenizer, source: str) -> Bert
     result = model.like(config=config)
     rows = np.array(kept, np.int32)
     for new, old in zip(result.weights, model.weights, strict=True):
-        # Only what has a row for each piece has another shape.
+        # Only weights with a row for each piece have another shape.
         new.assign(old.value if new.shape == old.shape else tf.gather(old.value, rows))
     result.tokenizer = smaller
     return result
 
 
 def needed_pieces(tokenizer: WordPieceTokenizer, texts: Iterable[str]) -> list[int]:
-    """The ids of the pieces that are kept for texts, in their order."""
+    """The ids of the pieces to keep for texts, ascending."""
     vocab = tokenizer.vocab
     ids = {piece: number for number, piece in enumerate(vocab)}
     kept = {ids[token] for token in SPECIAL_TOKENS}
@@ -72,7 +72,7 @@ def needed_pieces(tokenizer: WordPieceTokenizer, texts: Iterable[str]) -> list[i
         words.update(word for word, _ in split.pre_tokenize_str(normalize.normalize_str(text)))
     longest = max(map(len, vocab))
     for word in words:
-        if len(word) <= MAX_CHARACTERS_PER_WORD:  # a longer one is unknown, whatever its pieces
+        if len(word) <= MAX_CHARACTERS_PER_WORD:  # a longer word is unknown in any case
             kept |= _longest_pieces(word, ids, longest)
     return sorted(kept)
 
@@ -80,8 +80,8 @@ def needed_pieces(tokenizer: WordPieceTokenizer, texts: Iterable[str]) -> list[i
 def _longest_pieces(word: str, ids: dict[str, int], longest: int) -> set[int]:
     """The pieces that are tried for a word.
 
-    They are those of an unknown word too: without them shorter ones would be tried, and it might
-    be known.
+    Those of an unknown word are needed too: without them shorter ones would be tried, and the word
+    might be known.
     """
     found, start = set(), 0
     while start < len(word):

@@ -18,7 +18,7 @@ _logger = logging.getLogger("bert_keras")
 
 LABEL_SEPARATOR = "|"
 # Signs for a missing label, as SNLI, pandas and R write them.
-_UNLIKELY = ("-", "?", "NaN", "nan", "None", "null", "NULL", "NA", "N/A", "n/a", "<NA>")
+_MISSING_MARKERS = ("-", "?", "NaN", "nan", "None", "null", "NULL", "NA", "N/A", "n/a", "<NA>")
 _OTHER_SEPARATORS = (",", ";", LABEL_SEPARATOR)
 _NUMBER = re.compile(r"-?\d+(\.\d*)?")
 _ON_OFF = {"": 0, "0": 0, "0.0": 0, "false": 0, "null": 0, "1": 1, "1.0": 1, "true": 1}
@@ -64,9 +64,11 @@ def read_labels(cells: Sequence[Any], places: Sequence[str], rules: LabelRules) 
         InputError: When one cannot be read; names the row.
     """
     values = [_parsed(*pair, rules) for pair in zip(cells, places, strict=True)]
-    if rules.kind == "several" and _has_vectors(values, len(rules.names)):
+    if rules.kind == "several" and _are_multi_hot(values, len(rules.names)):
         values = [
-            _of_vector(value, place, rules.names) if isinstance(value, list) and value else value
+            _from_multi_hot(value, place, rules.names)
+            if isinstance(value, list) and value
+            else value
             for value, place in zip(values, places, strict=True)
         ]
         _logger.info("%s: lists of 0 and 1 are read as %s", places[0], shortened(rules.names))
@@ -144,7 +146,7 @@ def _is_on(value: Any, column: str, place: str) -> bool:
     return bool(_ON_OFF[written])
 
 
-def _has_vectors(values: Sequence[Any], names: int) -> bool:
+def _are_multi_hot(values: Sequence[Any], names: int) -> bool:
     """Tell whether lists of numbers have a 0 or 1 for every label, and are not labels themselves.
 
     Floats and truth values are not labels; neither are 0 and 1 if one is twice in a list, or if
@@ -164,7 +166,7 @@ def _is_number(item: Any) -> bool:
     return isinstance(item, bool | int | float)
 
 
-def _of_vector(numbers: list[Any], place: str, names: Sequence[str]) -> list[str]:
+def _from_multi_hot(numbers: list[Any], place: str, names: Sequence[str]) -> list[str]:
     """The labels whose places in a list have a 1."""
     if not names:
         raise InputError(
@@ -248,9 +250,9 @@ def _check_separators(labels: Sequence[tuple[str, str]], rules: LabelRules) -> N
 def _note_unlikely(labels: Sequence[str | None], places: Sequence[str]) -> None:
     """Warn of labels that look like signs for a missing one."""
     counts = Counter(label for label in labels if label is not None)
-    unlikely = [label for label in counts if label in _UNLIKELY]
+    unlikely = [label for label in counts if label in _MISSING_MARKERS]
     below = [label for label in counts if re.fullmatch(r"-1(\.0*)?", label)]
-    others = [label for label in counts if label not in (*below, *_UNLIKELY)]
+    others = [label for label in counts if label not in (*below, *_MISSING_MARKERS)]
     if others and all(_NUMBER.fullmatch(label) and float(label) >= 0 for label in others):
         unlikely += below
     if not unlikely:

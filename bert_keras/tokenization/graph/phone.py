@@ -20,9 +20,8 @@ from bert_keras.tokenization.casing import Casing
 from bert_keras.tokenization.graph.alphabet import END, SPECIAL_STAND_INS, Alphabet
 from bert_keras.tokenization.graph.charsmap import build_charsmap, one_byte_each
 from bert_keras.tokenization.graph.rules import kept_marks, mark_ranks
-from bert_keras.tokenization.graph.template import truncated
 from bert_keras.tokenization.reading import refuse_added
-from bert_keras.tokenization.template import tokens_from_head
+from bert_keras.tokenization.template import tokens_from_head, truncated_lengths
 from bert_keras.tokenization.vocabulary import (
     CONTINUATION,
     MAX_CHARACTERS_PER_WORD,
@@ -117,7 +116,7 @@ class PhoneTokenizer(tf.Module):
         parts = [self.pieces(each) for each in texts]
         if self.longest_first is not None:
             parts[0] = PhonePieces(*(values[: self.longest_first] for values in parts[0]))
-        lengths = truncated([tf.size(part.ids) for part in parts], room)
+        lengths = truncated_lengths([tf.size(part.ids) for part in parts], room, tf)
         parts = [
             PhonePieces(*(self._kept(values, length) for values in part))
             for part, length in zip(parts, lengths, strict=True)

@@ -55,16 +55,3 @@ def place_texts(template: SequenceTemplate, lengths: Sequence[tf.Tensor], pad_id
         is_text |= inside
         begin += part
     return Placed(texts, special, is_text, tf.cast(place < total, tf.int32), types)
-
-
-def truncated(lengths: list[tf.Tensor], room: int) -> list[tf.Tensor]:
-    """The number of tokens of each text that stay, as on the host: the longer is cut first."""
-    if len(lengths) == 1:
-        return [tf.minimum(lengths[0], room)]
-    first, second = lengths
-    short = tf.minimum(tf.minimum(first, second), room // 2)
-    fits, first_is_short = first + second <= room, first <= second
-    return [
-        tf.where(fits, first, tf.where(first_is_short, short, room - short)),
-        tf.where(fits, second, tf.where(first_is_short, room - short, short)),
-    ]

@@ -3,9 +3,9 @@
 import tensorflow as tf
 
 from bert_keras.tokenization.graph.pieces import PieceGraph, Pieces
-from bert_keras.tokenization.graph.template import place_texts, truncated
+from bert_keras.tokenization.graph.template import place_texts
 from bert_keras.tokenization.reading import refuse_added, require_wordpiece
-from bert_keras.tokenization.template import tokens_from_head
+from bert_keras.tokenization.template import tokens_from_head, truncated_lengths
 from bert_keras.tokenization.tokenizer import Tokenizer
 from bert_keras.tokenization.vocabulary import MAX_CHARACTERS_PER_WORD
 
@@ -112,7 +112,8 @@ class GraphTokenizer(tf.Module):
         """
         lengths = tf.split(pieces.splits[1:] - pieces.splits[:-1], texts)
         firsts = tf.split(pieces.splits[:-1], texts)
-        kept = truncated(lengths, self.template.room(self.max_length, texts))
+        room = self.template.room(self.max_length, texts)
+        kept = truncated_lengths(lengths, room, tf)
         placed = place_texts(self.template, kept, self._pad_id)
         index = tf.fill(tf.shape(placed.special), tf.size(pieces.ids))
         for text, (first, whole, length) in enumerate(zip(firsts, lengths, kept, strict=True)):

@@ -3,10 +3,9 @@ import pytest
 
 from bert_keras.errors import InputError
 from bert_keras.export import export_saved_model, export_tflite
-from bert_keras.export.prose import PROSE
-from bert_keras.export.samples import SENTENCES
+from bert_keras.export.samples import PROSE, SENTENCES
 from bert_keras.export.session import ServingSession
-from bert_keras.export.tflite.text_input import TextModel
+from bert_keras.export.tflite.interpreter import TextModel
 from bert_keras.modeling import BertForSequenceClassification
 from bert_keras.tasks import predict
 

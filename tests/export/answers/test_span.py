@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from bert_keras.export import export_saved_model
-from bert_keras.export.prose import PROSE
-from bert_keras.export.samples import SENTENCES
+from bert_keras.export.samples import PROSE, SENTENCES
 from bert_keras.export.session import ServingSession
 from bert_keras.modeling import BertForQuestionAnswering
 from bert_keras.tasks import predict

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from bert_keras.export import export_saved_model
-from bert_keras.export.prose import PROSE
-from bert_keras.export.samples import SENTENCES
+from bert_keras.export.samples import PROSE, SENTENCES
 from bert_keras.export.session import ServingSession
 from bert_keras.modeling import BertForTokenClassification
 from bert_keras.tasks import Tagging, predict
@@ -51,6 +50,7 @@ def test_entities_are_those_of_predict(tags, settings, config, tokenizer, make_a
     np.testing.assert_allclose(given["scores"], expected["scores"], atol=1e-5)
 
 
+@pytest.mark.system
 def test_entities_stand_where_they_say_in_the_text_sent(config, tokenizer, make_answers):
     model = BertForTokenClassification(config, labels=TAGS)
     model.tokenizer = tokenizer

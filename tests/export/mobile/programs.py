@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bert_keras.export.tflite.interpreter import interpreter_class
+from bert_keras.export.tflite.interpreter import make_interpreter
 
 PHONE = Path(__file__).parent / "phone"
 OPEN = "Open a file"
@@ -142,7 +142,7 @@ class Program:
             examples: Tuples of texts.
             model: The bytes of a TFLite file, for snippets.
         """
-        interpreter = interpreter_class()(model_content=model) if model else None
+        interpreter = make_interpreter(model_content=model) if model else None
         desk = _Desk(interpreter, examples)
         with subprocess.Popen(
             [*self.command, *map(str, arguments)],

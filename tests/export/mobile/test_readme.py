@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from bert_keras.export import export_tflite
-from bert_keras.export.tflite.interpreter import interpreter_class
-from bert_keras.export.tflite.text_input import PLACES, TextModel
+from bert_keras.export.tflite.interpreter import TextModel, make_interpreter
+from bert_keras.export.tflite.text_input import PLACES
 from bert_keras.tasks import predict
 from tests.export.mobile.programs import OPEN, SHOWN, blocks_of
 
@@ -76,7 +76,7 @@ def test_the_table_has_every_task(table):
 def test_names_orders_shapes_and_dtypes_of_ids(table, make_model, tmp_path, task, dynamic):
     model = make_model(TASKS[task])
     export_tflite(model, None, tmp_path / "m.tflite", length=24, dynamic=dynamic)
-    interpreter = interpreter_class()(model_content=(tmp_path / "m.tflite").read_bytes())
+    interpreter = make_interpreter(model_content=(tmp_path / "m.tflite").read_bytes())
     inputs, outputs = names_by_number(interpreter)
     assert inputs == IDS
     assert outputs == [name for name, _ in table[task][1]]

@@ -5,8 +5,7 @@ import pytest
 from scipy.special import expit, softmax
 
 from bert_keras.export import export_tflite
-from bert_keras.export.prose import PROSE
-from bert_keras.export.samples import SENTENCES
+from bert_keras.export.samples import PROSE, SENTENCES
 from bert_keras.export.tflite.interpreter import TFLiteModel
 from bert_keras.tasks import fill_mask, predict
 from bert_keras.tasks.batches import collate

@@ -7,8 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from bert_keras.export.prose import PROSE
-from bert_keras.export.samples import SENTENCES
+from bert_keras.export.samples import PROSE, SENTENCES
 from bert_keras.tasks.reading.words import split_words
 from bert_keras.tasks.recognition import scheme_of_labels
 from bert_keras.tasks.schemes import SCHEMES

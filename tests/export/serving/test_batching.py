@@ -8,9 +8,13 @@ from tensorflow_serving.apis import prediction_log_pb2
 from bert_keras.config.export import SavedModelConfig
 from bert_keras.export import export_saved_model
 from bert_keras.export.answers import answers_of
-from bert_keras.export.batching import BATCHING_FILE, write_batching_parameters
 from bert_keras.export.session import ServingSession
-from bert_keras.export.warmup import WARMUP_FILE, write_warmup
+from bert_keras.export.tf_serving import (
+    BATCHING_FILE,
+    WARMUP_FILE,
+    write_batching_parameters,
+    write_warmup,
+)
 
 # The settings, and the rows that fit: of a text's windows, or of 64 tokens in the signature tokens.
 CASES = [

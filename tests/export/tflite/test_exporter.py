@@ -8,8 +8,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from bert_keras.errors import InputError
 from bert_keras.export import export_tflite
-from bert_keras.export.prose import PROSE
-from bert_keras.export.samples import SENTENCES
+from bert_keras.export.samples import PROSE, SENTENCES
 from bert_keras.export.tflite.interpreter import TFLiteModel
 from bert_keras.tasks import fill_mask, predict
 from bert_keras.tasks.batches import collate

@@ -11,11 +11,11 @@ from seqeval.metrics import f1_score
 
 from bert_keras.errors import InputError
 from bert_keras.export import export_tflite
-from bert_keras.export.prose import PROSE
+from bert_keras.export.samples import PROSE
 from bert_keras.export.tflite.answers import id_answers_of
 from bert_keras.export.tflite.examples import as_file_reads, as_keras_reads, read_examples
 from bert_keras.export.tflite.exporter import _judge_whole
-from bert_keras.export.tflite.guard import check_accuracy, check_can_be_told
+from bert_keras.export.tflite.guard import check_accuracy, check_examples
 from bert_keras.export.tflite.measure import Judge, Measurement
 from bert_keras.tasks import predict
 
@@ -209,8 +209,8 @@ def test_examples_that_cannot_show_the_drop_are_named(
     judge = few(make_model, make_data, count)
     caplog.clear()
     with caplog.at_level(logging.WARNING, "bert_keras"):
-        check_can_be_told([judge], limit)
-        check_can_be_told([judge], None)
+        check_examples([judge], limit)
+        check_examples([judge], None)
     assert said in caplog.text
     assert len(caplog.messages) == bool(said)
     if count < 100:
@@ -222,12 +222,12 @@ def test_examples_that_cannot_show_the_drop_are_named(
 def test_where_no_drop_can_be_told_the_guard_refuses(make_model, make_data, tmp_path):
     judge = few(make_model, make_data, 1, "regression")
     with pytest.raises(InputError, match=r"spearman is 0 on 1 texts of .* no drop can be told"):
-        check_can_be_told([judge], 50.0)
+        check_examples([judge], 50.0)
     (tmp_path / "o.jsonl").write_text('{"tokens": ["No", "."], "tags": ["O", "O"]}\n')
     with pytest.raises(InputError, match="f1 is 0 on 0 entities"):
-        check_can_be_told(judges(make_model("tagging"), str(tmp_path / "o.jsonl"), 64), 50.0)
+        check_examples(judges(make_model("tagging"), str(tmp_path / "o.jsonl"), 64), 50.0)
     with pytest.raises(InputError, match="needs labelled examples"):
-        check_can_be_told(judges(make_model("regression"), None, 64), 50.0)
+        check_examples(judges(make_model("regression"), None, 64), 50.0)
 
 
 @pytest.mark.parametrize(("after", "passes"), [(0.995, True), (0.994, False), (np.nan, False)])

@@ -8,8 +8,7 @@ import pytest
 
 from bert_keras.errors import InputError
 from bert_keras.export import export_tflite
-from bert_keras.export.prose import PROSE
-from bert_keras.export.samples import SENTENCES
+from bert_keras.export.samples import PROSE, SENTENCES
 from bert_keras.export.tflite import prune
 from bert_keras.export.tflite.interpreter import TFLiteModel
 from bert_keras.export.tflite.prune import needed_pieces, pruned

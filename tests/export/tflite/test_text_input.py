@@ -5,11 +5,9 @@ import pytest
 
 from bert_keras.errors import InputError
 from bert_keras.export import export_tflite
-from bert_keras.export.prose import PROSE
-from bert_keras.export.samples import SENTENCES
+from bert_keras.export.samples import PROSE, SENTENCES
 from bert_keras.export.tflite.convert import CUSTOM_OPERATIONS, operations_of
-from bert_keras.export.tflite.interpreter import TFLiteModel
-from bert_keras.export.tflite.text_input import TextModel
+from bert_keras.export.tflite.interpreter import TextModel, TFLiteModel
 from bert_keras.tasks import fill_mask, predict
 from bert_keras.tasks.batches import collate
 from bert_keras.tasks.feature import Feature

@@ -165,6 +165,7 @@ def test_pairs_are_cut_as_the_host_cuts_them(phone_of, max_length):
             phone.assert_equal(b"a " * first, b"the " * second)
 
 
+@pytest.mark.system
 def test_words_are_numbered(phone_of):
     given = phone_of().run("unaffable ables, de世界t[MASK]".encode())
     host = phone_of().host._pipeline.encode("unaffable ables, de世界t", add_special_tokens=False)

@@ -5,6 +5,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from tests.tokenization.graph.pairs import pair_of
 
+pytestmark = pytest.mark.system
+
 TEXTS = ["The unaffable [MASK]", "é" * 101 + " 世界", "a\U0001d16d\U0001d165e", "", "\ufffd"]
 # What is used of tensorflow-text: in its target ops_lib (tensorflow_text/BUILD), which TF Serving
 # links (SUPPORTED_TENSORFLOW_OPS in tensorflow_serving/model_servers/BUILD).

@@ -38,23 +38,20 @@ def _batches(texts, size):
     return [texts[n : n + size] for n in range(0, len(texts), size)]
 
 
-@pytest.mark.parametrize(
-    "casing",
-    [
-        pytest.param("uncased", marks=pytest.mark.system),
-        *SOME_CASINGS[1:2],
-        pytest.param(SOME_CASINGS[2], marks=pytest.mark.system),
-    ],
-)
+def some_casings(fast):
+    """Parameters of which one is in the fast tests."""
+    return [pytest.param(c, marks=[] if c == fast else pytest.mark.system) for c in SOME_CASINGS]
+
+
+@pytest.mark.parametrize("casing", some_casings(fast="cased"))
 def test_ids_and_offsets_are_the_hosts_on_hostile_strings(casing):
     texts = list(hostile_texts(1, 600))
     assert _compare(pair_of(casing), texts, with_offsets=True) > 5_000
     assert _compare(pair_of(casing), texts) > 5_000
 
 
-@pytest.mark.parametrize(
-    "truncation", [pytest.param("tail", marks=pytest.mark.system), "head_tail"]
-)
+@pytest.mark.system
+@pytest.mark.parametrize("truncation", ["tail", "head_tail"])
 def test_the_kept_part_of_long_texts_is_the_hosts(truncation):
     pair = pair_of(max_length=12, truncation=truncation)
     texts = list(hostile_texts(4, 300))
@@ -85,7 +82,7 @@ def test_ids_are_the_hosts_on_every_code_point(casing):
     assert sum(pair.assert_equal(b) for b in _batches(texts, 4_096)) > 2_000_000
 
 
-@pytest.mark.parametrize("casing", SOME_CASINGS)
+@pytest.mark.parametrize("casing", some_casings(fast="uncased"))
 def test_ids_are_the_hosts_on_code_points_of_every_block(casing):
     code_points = [c for c in range(0, 0x110000, 137) if not 0xD800 <= c < 0xE000]
     pair_of(casing).assert_equal([f"a{chr(c)}e {chr(c)} {chr(c)}e".encode() for c in code_points])
@@ -101,6 +98,7 @@ def test_marks_that_stay_are_put_in_order(casing):
     pair_of(casing, 200).assert_equal(texts, with_offsets=True)
 
 
+@pytest.mark.system
 def test_lengths_of_words_are_counted_in_characters():
     letters = ["a", "é", "ß", "世", "𝒜", "ж", "\u302e", "E\u0301"]
     texts = [
@@ -160,7 +158,8 @@ def test_a_megabyte_has_an_answer(text):
     pair.assert_equal([text, b"a"], [b"the", text])
 
 
-@pytest.mark.parametrize("max_length", [pytest.param(7, marks=pytest.mark.system), 8])
+@pytest.mark.system
+@pytest.mark.parametrize("max_length", [7, 8])
 def test_long_texts_are_cut_only_where_it_changes_nothing(max_length):
     # 16 bytes for each of max_length + 105 pieces is where texts are cut: all sorts of words there.
     pair = pair_of(max_length=max_length)
@@ -215,6 +214,7 @@ def _compare_real(casing, texts, sample):
     return _compare(pair, data) + _compare(pair, data[::7], with_offsets=True)
 
 
+@pytest.mark.system
 def test_ids_are_the_hosts_on_some_real_text(shared_data):
     texts = _real_texts(shared_data)[::200]
     assert _compare_real("uncased", texts, texts[::2]) > 10_000

@@ -1,16 +1,102 @@
-"""One step of training and one of evaluation, over all replicas."""
+"""An objective, and the steps of training and evaluation that call it."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
+import keras
 import tensorflow as tf
 
 from bert_keras.config import ArithmeticConfig
 from bert_keras.errors import InputError
-from bert_keras.objectives import Batch, Means, Objective, WeightedMean, total_loss
-from bert_keras.objectives.means import sum_over_replicas
+from bert_keras.objectives.means import Means, WeightedMean, sum_over_replicas, total_loss
 
+Batch = dict[str, tf.Tensor]
 Gradients = list[tf.Tensor | None]
+
+
+class Model(Protocol):
+    """The interface of a Keras model that is trained.
+
+    Attributes:
+        weights: All its variables.
+        trainable_variables: Those that an optimizer updates.
+        stop_training: Set by a callback to end the training.
+    """
+
+    weights: list[Any]
+    trainable_variables: list[Any]
+    stop_training: bool
+
+    def __call__(
+        self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
+    ) -> Batch:
+        """The outputs for a batch."""
+        ...
+
+    def dropout_counter(self) -> Any:
+        """The counter of training calls: its ``step`` is an int64 variable."""
+        ...
+
+
+class Objective(Protocol):
+    """A loss to minimise, and further measures; it is given the model and belongs to none.
+
+    Attributes:
+        is_additive: Whether the loss of a batch is the sum of the losses of its examples over the
+            sum of their weights. Then a batch may be split over micro-batches and replicas.
+    """
+
+    is_additive: bool
+
+    def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """The weight of each mean of ``__call__``, float32 scalars, from the labels alone."""
+        ...
+
+    def __call__(
+        self, model: Model, batch: Batch, *, training: bool, dropout_seed: tf.Tensor | None = None
+    ) -> Means:
+        """The losses and measures of a batch.
+
+        Args:
+            model: What is trained.
+            batch: Inputs and labels.
+            training: Whether dropout is on.
+            dropout_seed: int64 [2], (step, replica); ``None`` leaves it to the model's counter.
+
+        Returns:
+            Means by name. Those whose names end in ``_loss`` are summed and trained on.
+        """
+        ...
+
+
+class SupervisedObjective:
+    """An objective that compares a model's outputs with the labels in the batch.
+
+    Attributes:
+        names: What ``measure`` may return, in order.
+    """
+
+    is_additive = True
+    names: tuple[str, ...] = ()
+
+    def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """The weight of each mean, float32 scalars, from the labels alone."""
+        raise NotImplementedError
+
+    def measure(self, batch: Batch, outputs: Batch) -> Means:
+        """The losses and measures of a batch.
+
+        Args:
+            batch: Inputs and labels.
+            outputs: The model's, for these inputs.
+        """
+        raise NotImplementedError
+
+    def __call__(
+        self, model: Model, batch: Batch, *, training: bool, dropout_seed: tf.Tensor | None = None
+    ) -> Means:
+        """The losses and measures of a batch; see ``Objective``."""
+        return self.measure(batch, model(batch, training=training, dropout_seed=dropout_seed))
 
 
 class TrainStep:
@@ -18,26 +104,25 @@ class TrainStep:
 
     Args:
         strategy: Which devices share a batch.
-        model: A Keras model made in the strategy's scope, whose ``call`` takes ``training`` and
-            ``dropout_seed``, and whose ``dropout_counter()`` counts its training calls. It computes
-            in the arithmetic that it was made with; see ``bert_keras.arithmetic.for_training``.
-        optimizer: A Keras optimizer, likewise.
-        objective: What is made small.
+        model: Made in the strategy's scope, with the arithmetic that it shall train in; see
+            ``bert_keras.arithmetic.for_training``.
+        optimizer: Made in the strategy's scope.
+        objective: What to minimise.
         settings: Compilation and micro-batches.
 
     Attributes:
-        update: What a replica does with its share of a batch; where XLA compiles all of it, the
-            ``tf.function`` that does.
+        update: The update from a replica's share of a batch; a ``tf.function`` where XLA compiles
+            all of it.
 
     Raises:
-        InputError: When batches would be split whose loss is not the sum of its parts.
+        InputError: When the objective is not additive and batches would be split.
     """
 
     def __init__(
         self,
         strategy: tf.distribute.Strategy,
-        model: Any,
-        optimizer: Any,
+        model: Model,
+        optimizer: keras.optimizers.Optimizer,
         objective: Objective,
         settings: ArithmeticConfig,
     ) -> None:
@@ -48,9 +133,9 @@ class TrainStep:
         self._gradients = self._accumulated if self._micro_batches > 1 else self._gradients_of
         self.update: Any = self._update
         compiles = settings.jit_compile and not is_tpu(strategy)  # which compiles by itself
-        # Replicas meet in the reductions, which XLA cannot compile on every device: between them
-        # it compiles the passes alone. (TensorFlow would make one XLA program of all replicas,
-        # and on logical CPUs then not find the variables of any but the first.)
+        # XLA cannot compile the reductions over replicas on every device, so with several it
+        # compiles the passes between them. (TensorFlow would make one XLA program of all replicas,
+        # and on logical CPUs not find the variables of any but the first.)
         self._meets_outside = compiles and strategy.num_replicas_in_sync > 1
         if self._meets_outside:
             self._gradients = tf.function(self._gradients, jit_compile=True)
@@ -60,20 +145,20 @@ class TrainStep:
         self._several = tf.function(self._loop)
 
     def expect(self, spec: Any) -> None:
-        """Traces for batches of this ``element_spec`` alone, and for all of them alike.
+        """Trace once, for all batches of this ``element_spec``.
 
-        Traced by the batches as they come, the first of several lengths would run in a graph of
-        its own, which rounds otherwise: and a resumed run has another first one.
+        Else the first of several lengths would get a graph of its own, which rounds differently;
+        and in a resumed run another batch is the first.
         """
         self._one = tf.function(self._over_replicas, input_signature=[spec])
 
     def __call__(self, batch: Any) -> Means:
-        """Takes one step on a global batch; returns its means."""
+        """One step on a global batch; returns its means."""
         means: Means = self._one(batch)
         return means
 
-    def take(self, batches: Iterator[Any], count: int) -> Means:
-        """Takes ``count`` steps on the next batches; returns the sums of their means."""
+    def run(self, batches: Iterator[Any], count: int) -> Means:
+        """``count`` steps on the next batches; returns the sums of their means."""
         if count == 1:
             return self(next(batches))
         means: Means = self._several(batches, tf.constant(count))
@@ -99,7 +184,7 @@ class TrainStep:
         return means | {"tokens": _real_tokens(batch)}
 
     def _weights(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """The means' weights over all replicas and micro-batches; none if not needed yet."""
+        """The means' weights over all replicas and micro-batches; empty where none is split."""
         if self._micro_batches == 1 and not self._meets_outside:
             return {}
         weights = self._objective.weights(batch)
@@ -108,7 +193,7 @@ class TrainStep:
     def _gradients_of(
         self, batch: Batch, seed: tf.Tensor, weights: dict[str, tf.Tensor]
     ) -> tuple[Gradients, Means]:
-        """This replica's share of the gradients; ``None`` for a head without labels."""
+        """This replica's part of the gradients, ``None`` for a head without labels; the means."""
         with tf.GradientTape() as tape:
             means = self._objective(self._model, batch, training=True, dropout_seed=seed)
             loss = self._optimizer.scale_loss(total_loss(means, weights))
@@ -117,14 +202,14 @@ class TrainStep:
     def _accumulated(
         self, batch: Batch, seed: tf.Tensor, weights: dict[str, tf.Tensor]
     ) -> tuple[Gradients, Means]:
-        """The same, one micro-batch after another."""
-        parts = {name: _split(rows, self._micro_batches) for name, rows in batch.items()}
+        """As ``_gradients_of``, one micro-batch after another."""
+        micro_batches = {name: _split(rows, self._micro_batches) for name, rows in batch.items()}
         without_gradient: set[int] = set()
 
         def add(number: tf.Tensor, sums: Gradients, means: Means) -> tuple:
-            part = {name: rows[number] for name, rows in parts.items()}
+            micro_batch = {name: rows[number] for name, rows in micro_batches.items()}
             own_seed = seed + tf.stack([tf.cast(number, tf.int64), 0])
-            gradients, found = self._gradients_of(part, own_seed, weights)
+            gradients, found = self._gradients_of(micro_batch, own_seed, weights)
             without_gradient.update(i for i, g in enumerate(gradients) if g is None)
             sums = [
                 total if gradient is None else total + gradient
@@ -148,9 +233,9 @@ class TrainStep:
 
 
 def make_eval_step(
-    strategy: tf.distribute.Strategy, model: Any, objective: Objective, jit_compile: bool
+    strategy: tf.distribute.Strategy, model: Model, objective: Objective, jit_compile: bool
 ) -> Callable[[Any], Means]:
-    """A function from a global batch to its means; changes nothing."""
+    """A function from a global batch to its means, dropout off."""
 
     def replica_step(batch: Batch) -> Means:
         return objective(model, batch, training=False)
@@ -158,9 +243,9 @@ def make_eval_step(
     compiles = jit_compile and not is_tpu(strategy)
     compiled = tf.function(replica_step, jit_compile=True) if compiles else replica_step
 
-    @tf.function  # a graph for each shape: one for all would round otherwise
+    @tf.function  # a graph for each shape: one for all would round differently
     def step(batch: Any) -> Means:
-        # Each replica calls its own program: handed over bare, it would be one of all replicas.
+        # By the lambda each replica calls a program of its own, not one program of all replicas.
         return _sum_over(strategy, strategy.run(lambda rows: compiled(rows), args=(batch,)))
 
     return step
@@ -183,7 +268,7 @@ def is_tpu(strategy: tf.distribute.Strategy) -> bool:
 def _sum_over(strategy: tf.distribute.Strategy, means: Means) -> Means:
     """The means of all replicas together."""
     return tf.nest.map_structure(
-        lambda part: strategy.reduce(tf.distribute.ReduceOp.SUM, part, axis=None), means
+        lambda value: strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None), means
     )
 
 

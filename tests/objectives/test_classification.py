@@ -19,7 +19,7 @@ CASES = {
         SoftmaxCrossEntropy("classification"), {"labels": np.array([0, -100, 2, 1])}, LOGITS
     ),
     "weighted": (
-        SoftmaxCrossEntropy("classification", loss_weights="example_weights"),
+        SoftmaxCrossEntropy("classification"),
         {
             "labels": np.array([0, -100, 2, 1]),
             "example_weights": np.array([0.5, 2, 3, 1], "float32"),

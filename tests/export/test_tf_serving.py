@@ -1,8 +1,11 @@
+import numpy as np
 import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
 
 from bert_keras import files
 from bert_keras.errors import InputError
-from bert_keras.export.versions import next_version
+from bert_keras.export.tf_serving import WARMUP_FILE, next_version
 
 
 def write(path):
@@ -77,3 +80,27 @@ def test_a_version_or_a_file_is_no_folder_of_versions(tmp_path):
         next_version(path / "1" / "saved_model.pb"),
     ):
         pass
+
+
+def test_the_records_are_requests_that_the_model_answers(exported, session):
+    """Read with tensorflow-serving-api, as TF Serving reads them."""
+    folder = exported("classification")
+    sizes, signatures = set(), set()
+    for record in tf.data.TFRecordDataset(str(folder / WARMUP_FILE)):
+        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        assert log.WhichOneof("log_type") == "predict_log"
+        request = log.predict_log.request
+        assert request.model_spec.name == "classification"
+        name = request.model_spec.signature_name
+        inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+        answers = session("classification").run(name, inputs)
+        (rows,) = {len(array) for array in inputs.values()}
+        assert all(len(array) == rows for array in answers.values())
+        signatures.add(name)
+        if name == "serving_default":
+            lengths = session("classification").run("tokenize", inputs)["input_ids"].shape
+            sizes.add(lengths)
+    assert signatures == {"serving_default", "tokens", "tokenize"}
+    assert {size[0] for size in sizes} == {1, 4, 32}
+    assert {size[1] for size in sizes} == {8, 32, 64}
+    assert max(np.prod(size) for size in sizes) <= 4096

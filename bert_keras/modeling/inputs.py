@@ -1,0 +1,119 @@
+"""The batch that a model is called with: other forms of it, and names that are not its keys."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bert_keras.errors import InputError
+from bert_keras.objectives import Batch
+
+SEQUENCES = ("input_ids", "attention_mask", "token_type_ids")
+# By other libraries' names; passed over, padding would be attended to.
+_SYNONYMS = {
+    "token_ids": "input_ids",
+    "input_word_ids": "input_ids",
+    "tokens": "input_ids",
+    "input_mask": "attention_mask",
+    "padding_mask": "attention_mask",
+    "mask": "attention_mask",
+    "segment_ids": "token_type_ids",
+    "input_type_ids": "token_type_ids",
+    "type_ids": "token_type_ids",
+    "label": "labels",
+    "label_ids": "labels",
+}
+_NOT_TAKEN = {
+    "position_ids": "positions count from 0",
+    "head_mask": "no head is masked",
+    "encoder_hidden_states": "an encoder reads nothing else",
+}
+
+
+def as_batch(inputs: Any, vocab_size: int) -> Batch:
+    """The batch's dictionary.
+
+    Args:
+        inputs: The dictionary; or ``input_ids`` alone, a tensor or array [B, L]. Ragged ids are
+            padded, and their mask is that of their lengths.
+        vocab_size: The ids, where they are known before anything is computed, must be below it.
+
+    Raises:
+        InputError: When a key is another library's name for one of ours or has no place here, or
+            an id is not in the vocabulary.
+    """
+    if not isinstance(inputs, Mapping):
+        if isinstance(inputs, list | tuple):
+            inputs = np.asarray(inputs)
+        inputs = {"input_ids": inputs}
+    for name in inputs:
+        ours = _SYNONYMS.get(name)
+        if ours is not None:
+            raise InputError(f"the batch's key {name!r} is called {ours!r} here; rename it")
+        if name in _NOT_TAKEN:
+            raise InputError(f"the batch's key {name!r} is not taken: {_NOT_TAKEN[name]}")
+    ids = inputs.get("input_ids")
+    if isinstance(ids, tf.RaggedTensor):
+        lengths = ids.row_lengths()
+        mask = tf.sequence_mask(lengths, tf.reduce_max(lengths), dtype=tf.int32)
+        dense = {
+            name: value.to_tensor() if isinstance(value, tf.RaggedTensor) else value
+            for name, value in inputs.items()
+        }
+        return {"attention_mask": mask} | dense
+    check_range("input_ids", ids, vocab_size)
+    return dict(inputs)
+
+
+def read_sequences(inputs: Batch, most: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The words, the attention mask and the token types of a batch, the latter int32 [B, L].
+
+    Args:
+        inputs: The batch.
+        most: The positions that there are.
+
+    Returns:
+        The words as ids, int32 [B, L], or as ``inputs_embeds``, float32 [B, L, H].
+
+    Raises:
+        InputError: When there is neither of them or both, or a sequence is too long.
+    """
+    if ("input_ids" in inputs) == ("inputs_embeds" in inputs):
+        raise InputError(
+            "a batch has input_ids, or inputs_embeds in their place. Received: "
+            f"{', '.join(inputs) or 'an empty one'}"
+        )
+    if "input_ids" in inputs:
+        name, words = "input_ids", tf.cast(inputs["input_ids"], tf.int32)
+        shaped = words
+    else:
+        name, words = "inputs_embeds", tf.cast(inputs["inputs_embeds"], tf.float32)
+        shaped = words[:, :, 0]
+    length = shaped.shape[1]
+    if length is not None and length > most:
+        raise InputError(
+            f"a sequence must not exceed max_position_embeddings ({most}). Received: "
+            f"{name} of shape {tuple(words.shape)}; truncate the text"
+        )
+    mask, types = (inputs.get(name) for name in SEQUENCES[1:])
+    mask = tf.ones_like(shaped, tf.int32) if mask is None else tf.cast(mask, tf.int32)
+    types = tf.zeros_like(shaped, tf.int32) if types is None else tf.cast(types, tf.int32)
+    return words, mask, types
+
+
+def check_range(name: str, values: Any, count: int, ignored: int | None = None) -> None:
+    """Raise for a number that is not from 0 to ``count`` - 1, where the numbers are known.
+
+    XLA computes something for it, whatever that is, and so does a GPU.
+
+    Raises:
+        InputError: It names the number.
+    """
+    if isinstance(values, list | tuple):
+        values = np.asarray(values)
+    if not isinstance(values, np.ndarray) or not values.size or values.dtype.kind not in "iuf":
+        return
+    wrong = values[((values < 0) | (values >= count)) & (values != ignored)]
+    if wrong.size:
+        raise InputError(f"{name}: {wrong.flat[0]} is not from 0 to {count - 1}")

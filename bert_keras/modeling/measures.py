@@ -1,0 +1,172 @@
+"""Keras's losses and metrics, each fed with what it wants of a model's logits."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from bert_keras.objectives import IGNORED_LABEL, spread_weights
+
+_SCORES = {"softmax": tf.nn.softmax, "sigmoid": tf.sigmoid, "none": tf.identity}
+
+
+class _Adapted:
+    """What a loss and a metric share: how they are fed.
+
+    - What is Keras's own gets scores: the softmax or sigmoid of the logits. Made with
+      ``from_logits=True`` it gets the logits.
+    - A function, loss or metric of the user's own gets the logits, which are what a model returns.
+    - Labels of -100 count nowhere.
+    """
+
+    given: Any
+    inner: Any
+    function: str
+
+    def feed(self, labels: Any, logits: Any, weights: Any) -> tuple[Any, Any, Any, Any]:
+        """Labels, predictions, weights (``None`` for none) and the count of the labels that count.
+
+        Args:
+            labels: [...], the numbers of the classes, or as ``logits``.
+            logits: [..., classes].
+            weights: One for each example or each label.
+        """
+        count = None
+        labels, logits = tf.convert_to_tensor(labels), tf.cast(logits, tf.float32)
+        if self.function == "softmax" and labels.shape.rank == logits.shape.rank - 1:
+            is_kept = tf.cast(labels, tf.int32) != IGNORED_LABEL
+            labels = tf.where(is_kept, labels, tf.zeros_like(labels))
+            kept = tf.cast(is_kept, tf.float32)
+            count = tf.reduce_sum(kept)
+            weights = kept if weights is None else kept * spread_weights(weights, kept)
+        predictions = _SCORES[self.function](logits) if _wants_scores(self.inner) else logits
+        return labels, predictions, weights, count
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        inner = keras.saving.serialize_keras_object(self.given)
+        return {"inner": inner, "function": self.function}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Make it from what ``get_config`` gave."""
+        inner = keras.saving.deserialize_keras_object(config["inner"])
+        return cls(inner, config["function"])  # type: ignore[call-arg]
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class AdaptedMetric(_Adapted, keras.metrics.Metric):
+    """A metric of ``compile(metrics=...)`` on logits.
+
+    Args:
+        inner: A name that Keras knows, a function or a metric.
+        function: What makes a score of a logit: ``"softmax"``, ``"sigmoid"`` or ``"none"``.
+    """
+
+    def __init__(self, inner: Any, function: str) -> None:
+        given = inner
+        if isinstance(inner, str):
+            inner = _BY_SHAPES.get(inner) or keras.metrics.get(inner)
+        if not isinstance(inner, keras.metrics.Metric):
+            inner = keras.metrics.MeanMetricWrapper(inner, name=_name(inner))
+        super().__init__(name=given if isinstance(given, str) else inner.name)
+        self.given, self.inner, self.function = given, inner, function
+        # What a callback's mode="auto" goes by.
+        by_shapes = _BY_SHAPES.get(given) if isinstance(given, str) else None
+        if by_shapes is not None:
+            self._direction = "up" if by_shapes is accuracy else "down"
+        elif hasattr(inner, "_direction"):
+            self._direction = inner._direction
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch."""
+        labels, predictions, weights, _ = self.feed(y_true, y_pred, sample_weight)
+        self.inner.update_state(labels, predictions, sample_weight=weights)
+
+    def result(self) -> Any:
+        """The value so far."""
+        return self.inner.result()
+
+    def reset_state(self) -> None:
+        """Begin again."""
+        self.inner.reset_state()
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class AdaptedLoss(_Adapted, keras.losses.Loss):
+    """A loss of ``compile(loss=...)`` on logits.
+
+    Args:
+        inner: A name that Keras knows, a function or a loss.
+        function: What makes a score of a logit: ``"softmax"``, ``"sigmoid"`` or ``"none"``.
+    """
+
+    def __init__(self, inner: Any, function: str) -> None:
+        given = inner
+        if isinstance(inner, str):
+            inner = _BY_SHAPES.get(inner) or keras.losses.get(inner)
+        if not isinstance(inner, keras.losses.Loss):
+            inner = _FunctionLoss(inner)
+        super().__init__(name=given if isinstance(given, str) else inner.name)
+        self.given, self.inner, self.function = given, inner, function
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """The loss of a batch, reduced as the loss says, over the labels that count."""
+        labels, predictions, weights, count = self.feed(y_true, y_pred, sample_weight)
+        if count is not None and self.inner.reduction in ("sum_over_batch_size", "mean"):
+            weights *= tf.math.divide_no_nan(tf.cast(tf.size(labels), tf.float32), count)
+        return self.inner(labels, predictions, sample_weight=weights)
+
+
+class _FunctionLoss(keras.losses.Loss):
+    """A function of labels and predictions as a loss."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__(name=_name(function))
+        self.fn = function
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return self.fn(y_true, y_pred)
+
+
+def accuracy(labels: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
+    """The accuracy that Keras picks by the shapes, [...]."""
+    return getattr(keras.metrics, f"{_kind(labels, scores)}_accuracy")(labels, scores)
+
+
+def crossentropy(labels: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
+    """The cross-entropy that Keras picks by the shapes, [...]."""
+    return getattr(keras.losses, f"{_kind(labels, scores)}_crossentropy")(labels, scores)
+
+
+_BY_SHAPES = {
+    "accuracy": accuracy,
+    "acc": accuracy,
+    "crossentropy": crossentropy,
+    "ce": crossentropy,
+}
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def _kind(labels: tf.Tensor, scores: tf.Tensor) -> str:
+    if scores.shape[-1] == 1:
+        return "binary"
+    is_sparse = labels.shape.rank < scores.shape.rank or labels.shape[-1] == 1
+    return "sparse_categorical" if is_sparse else "categorical"
+
+
+def _wants_scores(inner: Any) -> bool:
+    """Whether it is one of Keras's that was not told of logits."""
+    function = getattr(inner, "fn", None) or getattr(inner, "_fn", None)
+    if function is None:
+        is_loss = isinstance(inner, keras.losses.Loss)
+        function = type(inner).call if is_loss else type(inner).update_state
+    package = getattr(function, "__module__", "").partition(".")[0]
+    settings = getattr(inner, "_fn_kwargs", {})
+    of_logits = [getattr(inner, name, False) for name in ("from_logits", "_from_logits")]
+    return package in ("keras", __name__.partition(".")[0]) and not (
+        any(of_logits) or settings.get("from_logits", False)
+    )

@@ -1,0 +1,255 @@
+"""A model that ``fit`` trains: Keras's own arguments, honoured as Keras honours them."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from bert_keras.config import BertConfig
+from bert_keras.errors import InputError
+from bert_keras.modeling.labels import Labelled, listed
+from bert_keras.modeling.measures import AdaptedLoss, AdaptedMetric
+from bert_keras.modeling.model import BertModel
+from bert_keras.objectives import (
+    EXAMPLE_WEIGHTS,
+    Batch,
+    Means,
+    SupervisedObjective,
+    WeightedMean,
+    spread_weights,
+    total_loss,
+)
+
+_FIT = inspect.signature(keras.Model.fit)
+
+
+class SupervisedModel(Labelled, BertModel):
+    """A model with an objective of its own, by which ``fit`` trains.
+
+    Labels come in the batch, under the keys that the model's class names, or as Keras hands them
+    over, as ``y``: ``fit(x, y)``, a data set of ``(x, y)`` or ``(x, y, sample_weight)``. Keras's
+    arguments mean what they mean to Keras. ``sample_weight`` and ``class_weight`` weigh the loss,
+    which is divided by the count of labels, not by the sum of the weights; metrics of
+    ``compile(metrics=...)`` are not weighted, those of ``weighted_metrics`` are. A loss or metric
+    of Keras's is fed with probabilities, or with logits where it was made with
+    ``from_logits=True``; one of your own is fed with logits. Labels of -100 count nowhere.
+
+    A model of pre-training draws its labels itself; there all of these are refused.
+
+    Attributes:
+        objective: Its losses and measures; a trainer may be given another.
+        means: Keras's metrics, by the names of the objective.
+
+    Example:
+        >>> model = BertForSequenceClassification(config, labels=["bad", "good"])
+        >>> model.compile(metrics=["accuracy"])
+        >>> history = model.fit(batch, labels, class_weight={"bad": 3.0})
+    """
+
+    def __init__(
+        self, config: BertConfig, seed: int | None = 0, packed: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(config, seed, packed, **kwargs)
+        self.objective = self.supervised_objective()
+        self.means = {name: keras.metrics.Mean(name) for name in self.objective.names}
+
+    def supervised_objective(self) -> SupervisedObjective:
+        """What the model is trained on unless told otherwise."""
+        raise NotImplementedError(f"{type(self).__name__} has no objective of its own")
+
+    def compile(
+        self,
+        optimizer: Any = None,
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        *,
+        jit_compile: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """As ``keras.Model.compile``, with defaults that suit BERT.
+
+        Args:
+            optimizer: ``None`` takes BERT's AdamW at a constant 1e-4.
+            loss: In place of the model's own objective, whose measures are then not reported.
+                For a model with several outputs one for all, or a dictionary by output.
+            loss_weights: As Keras's.
+            metrics: Reported beside the objective's measures.
+            weighted_metrics: As ``metrics``, weighted as the loss is.
+            jit_compile: ``None`` compiles with XLA where there is a GPU or TPU; on a CPU the
+                plain graph is the faster one.
+            **kwargs: Passed on to ``keras.Model.compile``.
+
+        Raises:
+            InputError: When a loss or metric is given and the model's labels are its own, or an
+                output is named that the model has not.
+        """
+        if optimizer is None:
+            from bert_keras.optimizers import AdamW  # here alone, for the default
+
+            optimizer = AdamW(1e-4)
+        if getattr(optimizer, "loss_scaling", False):
+            # Wrapped by Keras too, gradients would be unscaled twice.
+            kwargs.setdefault("auto_scale_loss", False)
+        if jit_compile is None:
+            kinds = {device.device_type for device in tf.config.list_logical_devices()}
+            jit_compile = "auto" if kinds & {"GPU", "TPU"} else False
+        # Keras leaves those of a former call where none are given.
+        self.loss = self._compile_loss = self._compile_metrics = None
+        super().compile(
+            optimizer,
+            loss=self._fed(loss, AdaptedLoss, "loss"),
+            loss_weights=self._fed(loss_weights, float, "loss_weights"),
+            metrics=self._fed(metrics, AdaptedMetric, "metrics"),
+            weighted_metrics=self._fed(weighted_metrics, AdaptedMetric, "weighted_metrics"),
+            jit_compile=jit_compile,
+            **kwargs,
+        )
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile a loaded model as it was compiled when it was saved."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As ``keras.Model.fit``; see the class for what its arguments mean here.
+
+        ``shuffle=None`` leaves a data set in its order, unwarned. The keys of ``class_weight``
+        are numbers or names of labels; a label that it lacks weighs 1.
+
+        Raises:
+            InputError: When the labels are missing, given twice or of another kind, or an
+                argument cannot be honoured.
+        """
+        given = _FIT.bind(self, x, y, *args, **kwargs).arguments
+        given.pop("self")
+        weights = given.pop("sample_weight", None), given.pop("class_weight", None)
+        x, y, sample_weight = self.labelled(given.pop("x"), given.pop("y"), *weights)
+        if given.get("shuffle") is None:
+            given["shuffle"] = not isinstance(x, tf.data.Dataset)
+        if isinstance(given.get("validation_data"), tuple | list):
+            given["validation_data"] = self.labelled(
+                *keras.utils.unpack_x_y_sample_weight(given["validation_data"])
+            )
+        return super().fit(x, y, sample_weight=sample_weight, **given)
+
+    def evaluate(
+        self, x: Any = None, y: Any = None, *args: Any, sample_weight: Any = None, **kwargs: Any
+    ) -> Any:
+        """As ``keras.Model.evaluate``; raises as ``fit`` does."""
+        if not kwargs.get("_use_cached_eval_dataset"):  # Keras's, within ``fit``
+            x, y, sample_weight = self.labelled(x, y, sample_weight)
+        return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """As ``keras.Model.train_on_batch``; raises as ``fit`` does."""
+        x, y, sample_weight = self.labelled(x, y, sample_weight, class_weight)
+        return super().train_on_batch(x, y, sample_weight, return_dict=return_dict)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """As ``keras.Model.test_on_batch``; raises as ``fit`` does."""
+        x, y, sample_weight = self.labelled(x, y, sample_weight)
+        return super().test_on_batch(x, y, sample_weight, return_dict=return_dict)
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tf.Tensor:
+        """The loss of a batch, this replica's share; updates the objective's means."""
+        batch = self.labelled_batch(x, y)
+        if self.loss is not None:
+            targets, logits = self.targets(batch), self._logits(y_pred)
+            return super().compute_loss(x, targets, logits, sample_weight, training)
+        means = self._means(batch, y_pred, sample_weight)
+        for name, mean in means.items():
+            self.means[name].update_state(mean.value(), sample_weight=mean.weight)
+        loss = total_loss(means)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        for further in self.losses:  # of ``add_loss`` and of regularizers
+            loss += tf.reduce_sum(tf.cast(further, loss.dtype)) / replicas
+        return loss
+
+    def compute_metrics(
+        self, x: Any, y: Any = None, y_pred: Any = None, sample_weight: Any = None
+    ) -> dict[str, Any]:
+        """The values so far: the objective's means where it is trained on, and Keras's metrics.
+
+        ``compute_loss`` has updated the means; one of labels that the batch lacks is left out.
+        """
+        batch = self.labelled_batch(x, y)
+        missing = set(self.means)
+        if self.loss is None:
+            missing -= self.objective.weights(batch).keys()
+        if self.label_keys:
+            results = super().compute_metrics(
+                x, self.targets(batch), self._logits(y_pred), sample_weight
+            )
+        else:
+            results = self.get_metrics_result()
+        return {name: value for name, value in results.items() if name not in missing}
+
+    def _means(self, batch: Batch, outputs: Any, sample_weight: Any) -> Means:
+        """The objective's means; the loss weighted, but divided by the labels alone, as Keras's."""
+        if sample_weight is None:
+            return self.objective.measure(batch, outputs)
+        self.refuse_without_labels("sample_weight")
+        # Keras repeats the weights for each output.
+        sample_weight, *others = keras.tree.flatten(sample_weight)
+        for other in others:
+            tf.debugging.assert_equal(
+                sample_weight, other, "sample_weight: one for each example, not for each output"
+            )
+        weights = tf.cast(sample_weight, tf.float32)
+        if EXAMPLE_WEIGHTS in batch:
+            own = tf.cast(batch[EXAMPLE_WEIGHTS], tf.float32)
+            weights = spread_weights(weights, own) * own
+        means = self.objective.measure(batch | {EXAMPLE_WEIGHTS: weights}, outputs)
+        counts = self.objective.weights(batch)
+        return {name: WeightedMean(mean.total, counts[name]) for name, mean in means.items()}
+
+    def _logits(self, outputs: Any) -> Any:
+        logits = {output: outputs[output] for output in self.label_keys}
+        return logits if len(logits) > 1 else next(iter(logits.values()))
+
+    def _fed(self, given: Any, kind: type, argument: str) -> Any:
+        """A structure of losses or metrics, each fed with what it wants."""
+        if given is None or (not given and isinstance(given, list | tuple | dict)):
+            return None
+        self.refuse_without_labels(argument)
+        outputs = list(self.label_keys)
+        if isinstance(given, Mapping):
+            unknown = [name for name in given if name not in outputs]
+            if unknown:
+                raise InputError(
+                    f"compile({argument}=...): {type(self).__name__} has no output "
+                    f"{listed(unknown)}; it has {listed(outputs)}"
+                )
+            if len(outputs) == 1:
+                given = given[outputs[0]]
+                if argument.endswith("metrics") and not isinstance(given, list | tuple):
+                    given = [given]
+        if kind is float:
+            return given
+
+        def feed(each: Any) -> Any:
+            return (
+                each if each is None or isinstance(each, kind) else kind(each, self.score_function)
+            )
+
+        return keras.tree.map_structure(feed, given)
