@@ -187,7 +187,7 @@ def test_a_corpus_of_before_the_hash_opens_and_is_told_by_its_description(damage
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 3}, "corpus format 3"),
+        ({"format_version": 4}, "corpus format 4"),
         ({"counts": {"tokens": 1}}, "damaged"),
         ({"counts": None}, "damaged"),
         ({"casing": {"do_lower_case": 3}}, "true or false"),
