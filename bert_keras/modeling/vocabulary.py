@@ -14,6 +14,7 @@ from bert_keras.modeling.model import BertModel
 from bert_keras.tokenization import (
     CONTINUATION,
     SPECIAL_TOKENS,
+    AddedToken,
     Tokenizer,
     WordPieceTokenizer,
     require_wordpiece,

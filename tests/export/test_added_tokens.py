@@ -10,22 +10,16 @@ import bert_keras
 from bert_keras import export_saved_model, export_tflite
 from bert_keras.errors import InputError
 from bert_keras.export.samples import SENTENCES
-from bert_keras.tokenization import AddedToken, BertTokenizer, Casing, check_reading
+from bert_keras.tokenization import BertTokenizer, Casing, check_reading
+from bert_keras.tokenization.pipeline import make_pipeline
 from tests.support.tokenizer_files import NEXT, SLOT, added, write_files
 
-WAY_OUT = r"knows no added tokens \('film'\): take ids: --input tokens"
+WAY_OUT = r"knows no added tokens \('<e1>'\): take ids: --input tokens"
 
 
 @pytest.fixture
 def model(make_model):
-    model = make_model("classification")
-    pieces = model.tokenizer.vocab
-    tokens = [AddedToken("film", len(pieces))] if "film" not in pieces else []
-    tokens = tokens or [AddedToken("film", pieces.index("film"))]
-    spare = model.copy() if tokens[0].id < len(pieces) else None
-    model = spare or bert_keras.add_tokens(model, ["film"])
-    model.tokenizer = BertTokenizer(pieces, model.tokenizer.casing, added=tokens)
-    return model
+    return bert_keras.add_tokens(make_model("classification"), ["<e1>"])
 
 
 def test_text_in_a_graph_is_refused_with_the_way_out(model, tmp_path):
@@ -41,7 +35,7 @@ def test_text_in_a_graph_is_refused_with_the_way_out(model, tmp_path):
 def test_file_of_ids_names_mediapipe_no_tokenizer(model, tmp_path, caplog):
     report = export_tflite(model, None, tmp_path / "m.tflite", length=16)
     assert report["unlike_mediapipe"] == (
-        "the model has added tokens ('film'), which MediaPipe takes apart"
+        "the model has added tokens ('<e1>'), which MediaPipe takes apart"
     )
     assert report["unlike_mediapipe"] in caplog.text
 
@@ -68,8 +62,7 @@ def test_export_with_a_wrong_reading_of_tokenizer_json_is_refused(make_model, tm
     model = make_model("classification").copy()
     bert_keras.save(model, tmp_path / "model")
     pieces = model.tokenizer.vocab
-    whole = BertTokenizer(pieces, added=[AddedToken("The", pieces.index("the"))][:0])
-    data = whole._pipeline.to_str()
+    data = make_pipeline(pieces, model.tokenizer.casing).to_str()
     (tmp_path / "model" / "tokenizer.json").write_text(data)
     read = BertTokenizer.from_pretrained(tmp_path / "model")
     check_reading(read, SENTENCES)
@@ -86,3 +79,21 @@ def test_export_with_a_wrong_reading_of_tokenizer_json_is_refused(make_model, tm
     with pytest.raises(InputError, match="otherwise than the tokenizers library"):
         export_tflite(model, wrong, tmp_path / "m.tflite")
     assert np.unique([path.name for path in tmp_path.iterdir()]).tolist() == ["model"]
+
+
+@pytest.mark.system
+def test_ids_of_added_tokens_are_served_as_keras_answers_them(model, tmp_path):
+    report = export_saved_model(model, None, tmp_path / "served", input="tokens")
+    assert report["tokenizer"]["added_tokens"] == {"<e1>": model.tokenizer.vocab_size - 1}
+
+
+@pytest.mark.system
+def test_masked_words_on_phones_have_no_scores_of_rows_without_a_token(make_model, tmp_path):
+    litert = pytest.importorskip("ai_edge_litert.interpreter")
+    whole = make_model("masked_lm")
+    grown = whole.like(config=replace(whole.config, vocab_size=whole.config.vocab_size + 130))
+    report = export_tflite(grown, None, tmp_path / "m.tflite", length=16)
+    assert report["word_pieces"] == whole.tokenizer.vocab_size
+    interpreter = litert.Interpreter(str(tmp_path / "m.tflite"))
+    (output,) = interpreter.get_output_details()
+    assert output["shape"][-1] == whole.tokenizer.vocab_size
