@@ -80,11 +80,11 @@ def read_directory(directory: Path, casing: Casing | None) -> Parts:
     config = _read_config(directory / CONFIG_FILE)
     file = directory / PIPELINE_FILE
     values = read_json_object(file) if file.exists() else None
+    _warn_of_truncation(directory, config, values)
     is_berts = has_berts_class(directory, config, values is not None)
     check_settings(directory / CONFIG_FILE, config)
     vocab = _read_vocabulary(directory, values, is_berts=is_berts)
-    found = _casing(directory, config, vocab, values, is_berts=is_berts)
-    found = found if casing is None else casing
+    found = casing or _casing(directory, config, vocab, values, is_berts=is_berts)
     added = _read_added(directory, config, vocab, values, is_berts=is_berts)
     companions = {
         name: (directory / name).read_bytes() for name in COMPANIONS if (directory / name).exists()
@@ -100,6 +100,10 @@ def read_directory(directory: Path, casing: Casing | None) -> Parts:
                     directory,
                     difference,
                 )
+    if added:
+        shown = ", ".join(f"{token.content} ({token.id})" for token in added[:5])
+        more = ", ..." if len(added) > 5 else ""
+        _logger.info("%s: %d added tokens: %s%s", directory, len(added), shown, more)
     read = (*found.to_dict(), *TOKENS, *_OF_ITS_PLACE, "tokenizer_class")
     kept = {
         key: value
@@ -148,13 +152,24 @@ def _read_config(file: Path) -> dict[str, Any]:
     is_number = isinstance(length, int | float) and not isinstance(length, bool)
     if length is not None and not (is_number and length >= 1):
         raise InputError(f"{file}: {_LENGTH} must be a number above 0. Received: {length!r}")
-    if config.get("truncation_side", "right") != "right":
-        _logger.warning(
-            "%s: truncation_side %r is kept, but bert-keras cuts long texts at their end",
-            file,
-            config["truncation_side"],
-        )
     return config
+
+
+def _warn_of_truncation(
+    directory: Path, config: dict[str, Any], values: dict[str, Any] | None
+) -> None:
+    """Say that texts are not cut at their beginning; lengths of ``tokenizer.json`` are not used."""
+    cutting = (values or {}).get("truncation")
+    direction = cutting.get("direction", "Right") if isinstance(cutting, dict) else "Right"
+    sides = {CONFIG_FILE: config.get("truncation_side", "right"), PIPELINE_FILE: direction.lower()}
+    for name, side in sides.items():
+        if side != "right":
+            _logger.warning(
+                "%s: truncation_side %r is kept, but bert-keras cuts long texts at their end",
+                directory / name,
+                side,
+            )
+            return
 
 
 def _read_vocabulary(

@@ -47,6 +47,7 @@ def check_reading(tokenizer: Tokenizer, texts: Sequence[str]) -> None:
         return
     library = tokenizers.Tokenizer.from_buffer(data)
     library.no_truncation()
+    library.no_padding()
     added = [token.content for token in tokenizer.added]
     texts = [*texts, "the [MASK] [mask].", " ".join(added), "".join(added), "x".join(added)]
     for text, encoding in zip(texts, tokenizer.encode_batch(texts), strict=True):

@@ -1,6 +1,7 @@
 """Settings by which a directory would have text read otherwise than by BERT's rules."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ from bert_keras.errors import InputError
 from bert_keras.files import read_json_object
 from bert_keras.tokenization import vocabulary
 from bert_keras.tokenization.added import DECODER
+
+_logger = logging.getLogger("bert_keras")
 
 CONFIG_FILE = "tokenizer_config.json"
 PIPELINE_FILE = "tokenizer.json"
@@ -72,6 +75,8 @@ def check_settings(file: Path, config: dict[str, Any]) -> None:
                 f"{file}: {key} must be {json.dumps(needed)}, as BERT's is. "
                 f"Received: {json.dumps(config[key])}"
             )
+    if config.get("auto_map"):
+        _logger.warning("%s: auto_map names code of its own, which is never run", file)
     never = config.get("never_split") or []
     others = [token for token in never if token not in vocabulary.SPECIAL_TOKENS]
     if others:

@@ -36,6 +36,18 @@ def _assert_same(ours: WordPieceTokenizer, theirs: Any) -> None:
     assert ours.encode_sentences(ALL_TEXTS) == sentences
 
 
+def test_tokens_that_transformers_added_are_read_from_what_it_saved(tmp_path: Path) -> None:
+    theirs = transformers.AutoTokenizer.from_pretrained(write_files(tmp_path / "plain", {}))
+    theirs.add_tokens(["covid", transformers.AddedToken("York", single_word=True, rstrip=True)])
+    theirs.add_special_tokens({"additional_special_tokens": ["<e2>", "[unused0]"]})
+    theirs.save_pretrained(tmp_path / "saved")
+    (tmp_path / "saved" / "config.json").write_text('{"model_type": "bert"}')
+    ours = WordPieceTokenizer.from_pretrained(tmp_path / "saved")
+    assert len(ours.added) == 4
+    _assert_same(ours, theirs)
+    _assert_same(ours, transformers.AutoTokenizer.from_pretrained(tmp_path / "saved"))
+
+
 @pytest.mark.parametrize("name", DIRECTORIES)
 def test_directory_is_read_as_by_transformers_and_again_once_it_is_written(
     name: str, tmp_path: Path

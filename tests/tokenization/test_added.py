@@ -10,7 +10,7 @@ import pytest
 import tokenizers
 
 from bert_keras.errors import InputError
-from bert_keras.tokenization import AddedToken, Casing, WordPieceTokenizer
+from bert_keras.tokenization import AddedToken, Casing, WordPieceTokenizer, check_reading
 from tests.support.tokenizer_files import (
     DIRECTORIES,
     NEXT,
@@ -62,9 +62,9 @@ def test_directory_is_read_as_the_library_reads_its_tokenizer_json(
     name: str, tmp_path: Path
 ) -> None:
     write_files(tmp_path, DIRECTORIES[name])
-    _assert_as_the_library(
-        WordPieceTokenizer.from_pretrained(tmp_path), tmp_path / "tokenizer.json"
-    )
+    tokenizer = WordPieceTokenizer.from_pretrained(tmp_path)
+    _assert_as_the_library(tokenizer, tmp_path / "tokenizer.json")
+    check_reading(tokenizer, ALL_TEXTS)
 
 
 def test_tokens_in_slots_and_behind_the_vocabulary_stay_whole(
@@ -104,6 +104,14 @@ def test_pickle_copy_and_lowercased_keep_them(tokenizer: WordPieceTokenizer) -> 
     lowered = cased.lowercased()
     assert lowered.encode(text).input_ids == tokenizer.encode(text).input_ids
     assert lowered.added == TOKENS
+
+
+def test_added_tokens_of_a_directory_are_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "bert_keras")
+    WordPieceTokenizer.from_pretrained(write_files(tmp_path, DIRECTORIES["tokenizer.json"]))
+    assert f"3 added tokens: <e1> ({SLOT}), <e2> ({NEXT}), covid ({NEXT + 1})" in caplog.text
 
 
 def test_identity_tells_tokenizers_with_and_without_them_apart(

@@ -170,7 +170,15 @@ def test_truncation_side_that_is_not_followed_is_named(
 ) -> None:
     config = {"do_lower_case": True, "truncation_side": "left"}
     BertTokenizer.from_pretrained(_write(tmp_path, SMALL, config))
-    assert "truncation_side 'left' is kept, but" in caplog.text
+    assert "tokenizer_config.json: truncation_side 'left' is kept, but" in caplog.text
+    caplog.clear()
+    (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": true}')
+    _pipeline(tmp_path)
+    pipeline = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    pipeline.enable_truncation(8, direction="left")
+    pipeline.save(str(tmp_path / "tokenizer.json"))
+    BertTokenizer.from_pretrained(tmp_path)
+    assert "tokenizer.json: truncation_side 'left' is kept, but" in caplog.text
 
 
 @pytest.mark.parametrize("strip_accents", [None, True, False])
