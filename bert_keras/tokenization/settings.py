@@ -25,7 +25,7 @@ TOKENS = {
 # Classes with the rules of BertTokenizer, and the models that transformers opens it for.
 _BERTS_CLASSES = tuple(
     f"{name}Tokenizer"
-    for name in ("Bert", "DistilBert", "Electra", "MobileBert", "ConvBert", "SqueezeBert")
+    for name in ("Bert", "DistilBert", "Electra", "LayoutLM", "Lxmert", "MobileBert", "SqueezeBert")
 )
 _BERTS_MODELS = ("bert", "distilbert")
 # Settings that would change what text becomes, and the values that leave it as it is.

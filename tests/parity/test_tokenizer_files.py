@@ -1,12 +1,24 @@
 """Directories of tokenizers, read as transformers reads them (`make parity`)."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from bert_keras.tokenization import WordPieceTokenizer
-from tests.support.tokenizer_files import DIRECTORIES, TEXTS, drawn_texts, write_files
+import bert_keras
+from bert_keras import BertForMaskedLM
+from bert_keras.tokenization import Casing, WordPieceTokenizer
+from tests.support.models import TINY, make_model
+from tests.support.tokenizer_files import (
+    DIRECTORIES,
+    NEXT,
+    PIECES,
+    TEXTS,
+    drawn_texts,
+    write_files,
+)
 
 pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -61,3 +73,19 @@ def test_directory_is_read_as_by_transformers_and_again_once_it_is_written(
     assert again.identity == ours.identity
     (written / "config.json").write_text('{"model_type": "bert"}')
     _assert_same(again, transformers.AutoTokenizer.from_pretrained(written))
+
+
+def test_tokens_that_we_add_are_read_and_answered_alike_by_transformers(tmp_path: Path) -> None:
+    model = make_model(BertForMaskedLM, config=replace(TINY, vocab_size=NEXT))
+    model.tokenizer = WordPieceTokenizer(PIECES, Casing())
+    for tokens, special in ((["<e2>", "[unused0]"], True), (["covid", "New York"], False)):
+        model = bert_keras.add_tokens(model, tokens, special=special)
+    bert_keras.save(model, tmp_path / "model")
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "model")
+    _assert_same(model.tokenizer, theirs)
+    fed = theirs("<e2> Covid", return_tensors="pt")
+    ids = {name: value.numpy().astype("int32") for name, value in fed.items()}
+    hf_model = transformers.AutoModelForMaskedLM.from_pretrained(tmp_path / "model")
+    expected = hf_model(**fed).logits.detach().numpy()
+    given = model(ids | {"masked_lm_positions": np.arange(ids["input_ids"].shape[1])[None]})
+    np.testing.assert_allclose(given["masked_lm_logits"], expected, atol=1e-4, rtol=1e-5)
