@@ -83,10 +83,12 @@ def check_pipeline(file: Path, values: dict[str, Any], *, is_berts: bool) -> Non
     real_ids = real if isinstance(real, dict) else {}
     theirs["post_processor"] = _template(theirs["post_processor"], real_ids)
     ours["post_processor"] = _template(ours["post_processor"], ours["model"]["vocab"])
+    if is_berts and isinstance(theirs["decoder"], dict):
+        theirs["decoder"]["cleanup"] = True  # as transformers has it there
     for part in ("pre_tokenizer", "post_processor", "decoder"):
         if theirs[part] is None and is_berts and part in _PUT_IN:
             continue
-        if _without(theirs[part], "cleanup") != _without(ours[part], "cleanup"):
+        if theirs[part] != ours[part]:
             raise InputError(
                 f"{file}: its {part} is not BERT's: {_shown(values.get(part))}; {_INSTEAD}"
             )
@@ -109,11 +111,8 @@ def pipeline_casing(normalizer: dict[str, Any]) -> Casing:
 
 
 def _check_normalizer(file: Path, theirs: Any, written: Any) -> None:
-    if not isinstance(theirs, dict) or theirs.get("type") != "BertNormalizer":
-        needed = False
-    else:
-        needed = bool(theirs.get("clean_text"))
-    if not needed:
+    is_berts = isinstance(theirs, dict) and theirs.get("type") == "BertNormalizer"
+    if not (is_berts and theirs.get("clean_text")):
         raise InputError(
             f"{file} is not BERT's tokenizer: its normalizer must be a BertNormalizer that "
             f"cleans the text. Received: {_shown(written)}; {_INSTEAD}"
@@ -121,34 +120,25 @@ def _check_normalizer(file: Path, theirs: Any, written: Any) -> None:
 
 
 def _template(processor: Any, ids: dict[str, int]) -> Any:
-    """What a post-processor puts around texts, with whether its ids are the vocabulary's."""
-    if not isinstance(processor, dict):
+    """The special tokens around texts, their token types, and whether their ids are these.
+
+    Of ``BertProcessing`` and ``TemplateProcessing``, which say the same; any other as it is.
+    """
+    kind = processor.get("type") if isinstance(processor, dict) else None
+    if kind == "BertProcessing":
+        tokens = (cls, sep) = processor["cls"], processor["sep"]
+        single = [("SpecialToken", cls[0], 0), ("Sequence", "A", 0), ("SpecialToken", sep[0], 0)]
+        pair = [*single, ("Sequence", "B", 1), ("SpecialToken", sep[0], 1)]
+        return {"single": single, "pair": pair, "ids": all(ids.get(t) == n for t, n in tokens)}
+    if kind != "TemplateProcessing":
         return processor
-    if processor.get("type") == "BertProcessing":
-        cls, sep = processor["cls"], processor["sep"]
-        return _laid_out(cls[0], sep[0]) | {"is_true": all(ids.get(t) == n for t, n in (cls, sep))}
-    if processor.get("type") != "TemplateProcessing":
-        return processor
-    special = processor["special_tokens"].values()
-    used = [[(entry["id"], [ids.get(token) for token in entry["tokens"]]) for entry in special]]
-    given = [[(entry["id"], entry["ids"]) for entry in special]]
-    layout = {}
+    layout: dict[str, Any] = {}
     for name in ("single", "pair"):
         places = [(kind, at) for item in processor[name] for kind, at in item.items()]
         layout[name] = [(kind, at["id"], at["type_id"]) for kind, at in places]
-    return layout | {"is_true": used == given}
-
-
-def _laid_out(cls: str, sep: str) -> dict[str, Any]:
-    single = [("SpecialToken", cls, 0), ("Sequence", "A", 0), ("SpecialToken", sep, 0)]
-    return {
-        "single": single,
-        "pair": [*single, ("Sequence", "B", 1), ("SpecialToken", sep, 1)],
-    }
-
-
-def _without(part: Any, key: str) -> Any:
-    return {k: v for k, v in part.items() if k != key} if isinstance(part, dict) else part
+    special = processor["special_tokens"].values()
+    found = [[ids.get(token) for token in entry["tokens"]] == entry["ids"] for entry in special]
+    return layout | {"ids": all(found)}
 
 
 def _shown(part: Any) -> str:

@@ -76,6 +76,8 @@ def _set(values: Any, *path_and_value: Any) -> None:
         (("post_processor", "cls", ["[CLS]", 7]), "its post_processor is not BERT's"),
         (("post_processor", None), "its post_processor is not BERT's: null"),
         (("decoder", "prefix", "@@"), "its decoder is not BERT's"),
+        (("decoder", "cleanup", False), "its decoder is not BERT's"),
+        (("decoder", None), "its decoder is not BERT's: null"),
         (("decoder", {"type": "ByteLevel"}), "its decoder is not BERT's|cannot read it"),
         (("decoder", {"type": "None of them"}), "the tokenizers library cannot read it"),
     ],
@@ -119,3 +121,20 @@ def test_damaged_file_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(text)
     with pytest.raises(InputError, match=r"tokenizer\.json"):
         BertTokenizer.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change", [("decoder", None), ("decoder", "cleanup", False), ("post_processor", None)]
+)
+def test_parts_that_berts_own_class_puts_in_itself_may_be_missing(
+    change: tuple[Any, ...], tmp_path: Path
+) -> None:
+    theirs = _write(tmp_path)
+    file = tmp_path / "tokenizer.json"
+    values = json.loads(file.read_text())
+    _set(values, *change)
+    file.write_text(json.dumps(values))
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
+    ours = BertTokenizer.from_pretrained(tmp_path)
+    assert ours.encode("elans", "中国").input_ids == theirs.encode("elans", "中国").ids
+    assert ours.decode([5, 7, 8]) == "elans 中"
