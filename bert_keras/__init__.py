@@ -55,7 +55,12 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py comp
         AdamW as AdamW,
         WarmupLinearDecay as WarmupLinearDecay,
     )
-    from bert_keras.saving import SaveBest as SaveBest, load as load, save as save
+    from bert_keras.saving import (
+        SaveBest as SaveBest,
+        add_tokens as add_tokens,
+        load as load,
+        save as save,
+    )
     from bert_keras.tasks import (
         Classification as Classification,
         MaskedLM as MaskedLM,
@@ -114,6 +119,7 @@ _HOMES = {
     "WarmupLinearDecay": "optimizers",
     "WordPieceTokenizer": "tokenization",
     "WorkerLost": "errors",
+    "add_tokens": "saving",
     "evaluate": "tasks.evaluate",
     "export_saved_model": "export",
     "export_tflite": "export",

@@ -41,7 +41,9 @@ def add_parser(subparsers: Any) -> None:
         "      --beam-options '--project=mine --region=us-central1 --temp_location=gs://mine/tmp'",
     )
     add_inputs(parser)
-    parser.add_argument("--vocab", type=Path, required=True, help="a vocab.txt")
+    parser.add_argument(
+        "--vocab", type=Path, required=True, help="a vocab.txt, or a model's folder"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the corpus directory to make")
     parser.add_argument(
         "--split",

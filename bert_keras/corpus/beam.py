@@ -34,6 +34,7 @@ from bert_keras.corpus.formats import TEXT_COLUMN
 from bert_keras.corpus.prepare import (
     CorpusReport,
     describe_source,
+    read_tokenizer,
     write_corpus,
 )
 from bert_keras.corpus.sources import (
@@ -48,7 +49,7 @@ from bert_keras.corpus.tokenizing import tokenize_batches
 from bert_keras.corpus.writer import TokenizedBatch
 from bert_keras.errors import InputError
 from bert_keras.files import check_utf8, refuse_existing
-from bert_keras.tokenization import Casing, Losses, Tokenizer, WordPieceTokenizer, warn_of_casing
+from bert_keras.tokenization import Casing, Losses, Tokenizer
 
 _MANIFEST = "manifest.json"
 
@@ -75,7 +76,7 @@ def prepare_corpus_on_beam(
         inputs: Files, folders and globs that this machine and the workers see alike;
             ``"tfds:NAME[:SPLIT[:FIELD]]"``; or globs of a file system that Beam knows, such as
             ``"gs://bucket/texts/*.jsonl"``.
-        vocab: The ``vocab.txt``, read here.
+        vocab: The ``vocab.txt`` or the directory of a model, read here.
         out: The directory to make, on this machine.
         casing: As in ``prepare_corpus``.
         split: As in ``prepare_corpus``.
@@ -93,11 +94,10 @@ def prepare_corpus_on_beam(
     """
     out = Path(out)
     refuse_existing(out)
-    tokenizer = WordPieceTokenizer.from_vocab(vocab, casing)
+    tokenizer, others = read_tokenizer(vocab, casing)
     pipeline = _pipeline(options)
     check_split(split)
-    warn_of_casing(tokenizer.vocab, casing)
-    sources = recognise_sources(list(dict.fromkeys(_sources(inputs))), text_column, (vocab,))
+    sources = recognise_sources(list(dict.fromkeys(_sources(inputs))), text_column, others)
     for name in (*sources, parts or out):
         check_utf8(name, "as Apache Beam asks")
     source = describe_source(inputs, split, text_column, sentences, drop_duplicates)

@@ -99,8 +99,9 @@ def prepare_corpus(
 
     Args:
         inputs: Files, folders, globs, ``"tfds:NAME[:SPLIT[:FIELD]]"`` or ``"pydocs"``.
-        vocab: The ``vocab.txt``, or a tokenizer, which ``Corpus.open`` then asks for too unless it
-            is of word pieces.
+        vocab: The ``vocab.txt``; the directory of a model, whose tokenizer reads the text with its
+            casing and added tokens; or a tokenizer, which ``Corpus.open`` then asks for too unless
+            it is of word pieces.
         out: The directory to make; it takes its name only when it is complete.
         casing: How text is normalised; goes with a ``vocab.txt``.
         split: ``"file"`` makes a file (or a record, an example, a module) a document,
@@ -131,7 +132,7 @@ def prepare_corpus(
     """
     if workers < 1:
         raise InputError(f"workers must be at least 1. Received: {workers}")
-    tokenizer, others = _tokenizer(vocab, casing)
+    tokenizer, others = read_tokenizer(vocab, casing)
     counts = ReadCounts()
     source = describe_source(inputs, split, text_column, sentences, drop_duplicates)
     read = read_documents(inputs, split, counts, on_progress, text_column, others=others)
@@ -142,15 +143,37 @@ def prepare_corpus(
         )
 
 
-def _tokenizer(
+def read_tokenizer(
     vocab: str | Path | Tokenizer, casing: Casing
 ) -> tuple[Tokenizer, tuple[str | Path, ...]]:
-    """The tokenizer, and the files it was read from."""
+    """The tokenizer, and the file it was read from, which is no text of a corpus.
+
+    Args:
+        vocab: As in ``prepare_corpus``.
+        casing: Likewise.
+    """
     if not isinstance(vocab, str | Path):
         return vocab, ()
+    if Path(vocab).is_dir():
+        return _of_model(vocab, casing), ()
     tokenizer = WordPieceTokenizer.from_vocab(vocab, casing)
     warn_of_casing(tokenizer.vocab, casing)
     return tokenizer, (vocab,)
+
+
+def _of_model(directory: str | Path, casing: Casing) -> WordPieceTokenizer:
+    """The tokenizer of a model's directory, which says its casing itself.
+
+    Raises:
+        InputError: When another casing than the default is given, and is not the directory's.
+    """
+    tokenizer = WordPieceTokenizer.from_pretrained(directory)
+    if casing not in (Casing(), tokenizer.casing):
+        raise InputError(
+            f"{directory} is a model's, and its tokenizer is {tokenizer.casing.name} by its own "
+            "files: leave the casing out, or give its vocab.txt"
+        )
+    return tokenizer
 
 
 def describe_source(

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -16,6 +17,8 @@ from bert_keras.modeling import BertForPreTraining
 from bert_keras.objectives import TrainStep
 from bert_keras.optimizers import AdamW
 from bert_keras.saving import load, save
+from bert_keras.saving.vocabulary import carry_over
+from bert_keras.tokenization import Tokenizer
 from bert_keras.training.curves import describe_curves
 from bert_keras.training.phases import log_epochs, pretraining_phases
 from bert_keras.training.run import Run, make_optimizer
@@ -140,22 +143,35 @@ def _make_model(
 
 
 def _start_from(model: BertForPreTraining, init: str, corpus: Corpus) -> None:
-    """Copy the weights of a saved model of the same architecture and tokenizer."""
+    """Copy the weights of a saved model of the same architecture; its vocabulary may be another."""
     source = load(init)
-    if not isinstance(source, BertForPreTraining) or source.config != model.config:
+    of_vocabulary = {name: getattr(model.config, name) for name in ("vocab_size", "pad_token_id")}
+    is_one = isinstance(source, BertForPreTraining)
+    if not is_one or replace(source.config, **of_vocabulary) != model.config:
         raise InputError(
             f"{init} cannot start this run: it must be a BertForPreTraining with the "
             f"architecture of the recipe's [model]. Received: {type(source).__name__} with "
             f"{source.config}"
         )
     own = dict(source.tokenizer.identity) if source.tokenizer else None
-    if own is not None and own != dict(corpus.tokenizer.identity):
-        raise InputError(
-            f"{init} has another tokenizer than the corpus {corpus.path}: {own} there, "
-            f"{corpus.tokenizer.identity} here; prepare the corpus as the model was trained"
-        )
+    is_same = own is None or own == dict(corpus.tokenizer.identity)
+    if not is_same or source.config != model.config:
+        _refuse_casing(source.tokenizer_or(), corpus, init)
+        carry_over(model, source, corpus.tokenizer, init)
+        return
     for variable, other in zip(model.trainable_weights, source.trainable_weights, strict=True):
         variable.assign(other)
+
+
+def _refuse_casing(own: Tokenizer, corpus: Corpus, init: str) -> None:
+    """Refuse the same word pieces in another casing: a flag was forgotten."""
+    ours, theirs = dict(own.identity), dict(corpus.tokenizer.identity)
+    casings = [identity.pop("casing", None) for identity in (ours, theirs)]
+    if ours == theirs and casings[0] != casings[1]:
+        raise InputError(
+            f"{init} has another casing than the corpus {corpus.path}: {casings[0]} there, "
+            f"{casings[1]} here; prepare the corpus as the model was trained"
+        )
 
 
 def _corpus_path(config: PretrainConfig, corpus: str | Path | None) -> Path:
