@@ -1,4 +1,4 @@
-"""The Transformer encoder (Vaswani et al. 2017, section 3; Devlin et al. 2018, section 3).
+"""The Transformer encoder (Vaswani et al. 2017, section 3; Devlin et al. 2019, section 3).
 
 The feed-forward network and the embeddings are in ``layers.py``, the pooler is in ``heads.py``.
 """

@@ -1,4 +1,4 @@
-"""The models for fine-tuning (Devlin et al. 2018, section 4 and figure 4).
+"""The models for fine-tuning (Devlin et al. 2019, section 4 and figure 4).
 
 Names, labels and losses are Hugging Face's, so that model files mean the same in both.
 """

@@ -1,4 +1,4 @@
-"""The pre-training models: masked LM, next sentence, and both (Devlin et al. 2018, section 3.1)."""
+"""The pre-training models: masked LM, next sentence, and both (Devlin et al. 2019, section 3.1)."""
 
 from typing import ClassVar
 

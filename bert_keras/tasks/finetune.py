@@ -45,7 +45,7 @@ def finetune(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     on_data: Callable[[str], None] | None = None,
 ) -> Path:
-    """Fine-tune a model on labelled examples (Devlin et al. 2018, section 3.2).
+    """Fine-tune a model on labelled examples (Devlin et al. 2019, section 3.2).
 
     The same call on the same work directory resumes from the newest checkpoint; for a finished
     run it returns at once.
