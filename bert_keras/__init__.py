@@ -49,6 +49,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py comp
         BertForSentenceEmbedding as BertForSentenceEmbedding,
         BertForSequenceClassification as BertForSequenceClassification,
         BertForTokenClassification as BertForTokenClassification,
+        add_tokens as add_tokens,
     )
     from bert_keras.optimizers import (
         LAMB as LAMB,
@@ -114,6 +115,7 @@ _HOMES = {
     "WarmupLinearDecay": "optimizers",
     "WordPieceTokenizer": "tokenization",
     "WorkerLost": "errors",
+    "add_tokens": "modeling",
     "evaluate": "tasks.evaluate",
     "export_saved_model": "export",
     "export_tflite": "export",

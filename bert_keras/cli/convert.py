@@ -104,7 +104,10 @@ def _described_tokenizer(model: "BertModel") -> str:
     tokenizer = model.tokenizer
     if tokenizer is None:
         return "without tokenizer"
-    kind = f"{tokenizer.casing.name}, " if isinstance(tokenizer, WordPieceTokenizer) else ""
+    kind = ""
+    if isinstance(tokenizer, WordPieceTokenizer):
+        added = f"{len(tokenizer.added)} added tokens, " if tokenizer.added else ""
+        kind = f"{tokenizer.casing.name}, {added}"
     return f"with tokenizer: {kind}texts up to {model.default_length} tokens"
 
 
@@ -120,6 +123,7 @@ def _other_files(source: Path, out: Path, model: "BertModel") -> tuple[list[str]
         written = {"tokenizer_config.json", *model.other_files}
         if isinstance(model.tokenizer, WordPieceTokenizer):
             written |= set(model.tokenizer.files.companions)
+            written |= {"tokenizer.json"} if model.tokenizer.added else set()
         written |= (
             {"modules.json", "sentence_bert_config.json"} if hasattr(model, "embed") else set()
         )

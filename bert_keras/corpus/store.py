@@ -12,10 +12,19 @@ import numpy as np
 
 from bert_keras.corpus.hashes import check_hashes, damaged
 from bert_keras.errors import InputError
-from bert_keras.tokenization import Casing, Tokenizer, WordPieceTokenizer, write_vocabulary
+from bert_keras.tokenization import (
+    AddedToken,
+    Casing,
+    Tokenizer,
+    WordPieceTokenizer,
+    read_vocabulary,
+    write_vocabulary,
+)
 
 FORMAT_VERSION = 1
 TOKENIZER_FORMAT_VERSION = 2  # of a corpus whose tokenizer is not of word pieces
+ADDED_FORMAT_VERSION = 3  # of one whose tokenizer has added tokens beside them
+_VERSIONS = (FORMAT_VERSION, TOKENIZER_FORMAT_VERSION, ADDED_FORMAT_VERSION)
 TOKENS_FILE = "tokens.npy"
 SENTENCE_OFFSETS_FILE = "sentence_offsets.npy"
 DOCUMENT_OFFSETS_FILE = "document_offsets.npy"
@@ -39,12 +48,14 @@ def write_tokenizer(directory: Path, tokenizer: Tokenizer) -> dict[str, Any]:
         The keys by which ``corpus.json`` names it, and its own format.
     """
     if isinstance(tokenizer, WordPieceTokenizer):
-        write_vocabulary(directory / VOCABULARY_FILE, tokenizer.vocab)
+        write_vocabulary(directory / VOCABULARY_FILE, tokenizer.pieces)
+        added = {"added": [token.to_dict() for token in tokenizer.added]} if tokenizer.added else {}
         return {
-            "format_version": FORMAT_VERSION,
+            "format_version": ADDED_FORMAT_VERSION if added else FORMAT_VERSION,
             "vocab_hash": tokenizer.vocab_hash,
             "vocab_size": tokenizer.vocab_size,
             "casing": tokenizer.casing.to_dict(),
+            **added,
         }
     return {
         "format_version": TOKENIZER_FORMAT_VERSION,
@@ -195,28 +206,34 @@ def _read_description(path: Path) -> dict[str, Any]:
     try:
         description = json.loads((path / DESCRIPTION_FILE).read_text(encoding="utf-8"))
         version = description["format_version"]
-        if version in (FORMAT_VERSION, TOKENIZER_FORMAT_VERSION):
+        if version in _VERSIONS:
             whole_numbers = [description["counts"][name] for name in _COUNTS]
             if not all(isinstance(number, int) for number in whole_numbers):
                 raise ValueError("the counts are not whole numbers")
             dict(description.get("hashes", {})), _identity(description)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise damaged(path / DESCRIPTION_FILE, repr(error)) from None
-    if version not in (FORMAT_VERSION, TOKENIZER_FORMAT_VERSION):
+    if version not in _VERSIONS:
         raise InputError(
-            f"{path} has corpus format {version!r}, this version of bert_keras reads format "
-            f"{FORMAT_VERSION} and {TOKENIZER_FORMAT_VERSION}; prepare it again"
+            f"{path} has corpus format {version!r}, this version of bert_keras reads formats "
+            f"{', '.join(map(str, _VERSIONS))}; prepare it again"
         )
     return description
 
 
 def _identity(description: dict[str, Any]) -> dict[str, Any]:
     """The tokenizer's ``identity``, by the keys of ``write_tokenizer``."""
-    if description["format_version"] == TOKENIZER_FORMAT_VERSION:
+    version = description["format_version"]
+    if version == TOKENIZER_FORMAT_VERSION:
         return dict(description["tokenizer"])
     if description["casing"].keys() - Casing().to_dict().keys():
         raise ValueError(f"its casing is {description['casing']}")
-    return {"vocab_hash": str(description["vocab_hash"]), "casing": description["casing"]}
+    added = {"added": description["added"]} if version == ADDED_FORMAT_VERSION else {}
+    return {
+        "vocab_hash": str(description["vocab_hash"]),
+        "casing": description["casing"],
+        **added,
+    }
 
 
 def _tokenizer(path: Path, description: dict[str, Any], given: Tokenizer | None) -> Tokenizer:
@@ -240,7 +257,11 @@ def _load_tokenizer(path: Path, identity: dict[str, Any]) -> Tokenizer:
         raise damaged(path / DESCRIPTION_FILE, str(error)) from None
     file = path / VOCABULARY_FILE
     try:
-        tokenizer = WordPieceTokenizer.from_vocab(file, casing)
+        added = [AddedToken.from_dict(token) for token in identity.get("added", ())]
+    except (TypeError, AttributeError) as error:
+        raise damaged(path / DESCRIPTION_FILE, repr(error)) from None
+    try:
+        tokenizer = WordPieceTokenizer(read_vocabulary(file), casing, added=added)
     except InputError as error:
         raise damaged(file, str(error).removeprefix(str(file)).lstrip(": ")) from None
     except FileNotFoundError:

@@ -48,7 +48,7 @@ def _characters(paragraph: Paragraph | None) -> int:
 def _tokenize(
     tokenizer: Tokenizer, sentences: str
 ) -> Callable[[list[Paragraph | None]], TokenizedBatch]:
-    if isinstance(tokenizer, WordPieceTokenizer):
+    if isinstance(tokenizer, WordPieceTokenizer) and not tokenizer.added:
         return _ChunkReader(tokenizer, sentences).tokenize
     return _SentenceReader(tokenizer, sentences).tokenize
 

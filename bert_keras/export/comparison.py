@@ -12,6 +12,7 @@ from bert_keras.export.samples import comparison_texts
 from bert_keras.export.session import ServingSession, quiet
 from bert_keras.export.signatures import DEFAULT, TOKENIZE
 from bert_keras.modeling.model import BertModel
+from bert_keras.tokenization import check_reading
 
 TOLERANCE = 1e-4  # in float32
 _ROWS = 8  # texts that are compared at a time
@@ -106,11 +107,13 @@ def compare(answers: Answers, own: Answers, model: BertModel, folder: Path) -> C
         folder: The SavedModel.
 
     Raises:
-        InputError: When the graph does not give the host's tokens, an answer is not finite or,
-            in float32, differs by more than 1e-4.
+        InputError: When the host does not give the library's tokens or the graph the host's, an
+            answer is not finite or, in float32, differs by more than 1e-4.
     """
     length = max(answers.comparison_length(), own.comparison_length())
-    texts = answers.columns(comparison_texts(answers.tokenizer, length))
+    samples = comparison_texts(answers.tokenizer, length)
+    check_reading(answers.tokenizer, samples)
+    texts = answers.columns(samples)
     from_ids = answers.config.input == "tokens"
     # Ids one row at a time: outputs at padding mean nothing.
     rows = max(1, min(_ROWS, answers.config.max_request_tokens // answers.row_tokens()))

@@ -72,7 +72,9 @@ def describe(
 def _tokenizer(tokenizer: Tokenizer) -> dict[str, Any]:
     if not isinstance(tokenizer, WordPieceTokenizer):
         return dict(tokenizer.identity)
-    return {"vocabulary_sha256": tokenizer.vocab_hash, **tokenizer.casing.to_dict()}
+    named = {"vocabulary_sha256": tokenizer.vocab_hash, **tokenizer.casing.to_dict()}
+    added = {token.content: token.id for token in tokenizer.added}
+    return named | ({"added_tokens": added} if added else {})
 
 
 def _by_default(answers: Answers) -> tuple[Output, ...]:

@@ -14,6 +14,7 @@ from bert_keras.modeling.pretraining import (
     BertForNextSentencePrediction,
     BertForPreTraining,
 )
+from bert_keras.modeling.vocabulary import add_tokens
 
 __all__ = [
     "BertEncoder",
@@ -26,6 +27,7 @@ __all__ = [
     "BertForTokenClassification",
     "Layout",
     "Mask",
+    "add_tokens",
     "packed_layout",
     "padded_layout",
 ]

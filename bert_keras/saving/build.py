@@ -75,18 +75,29 @@ def build(
 
 
 def check_vocabulary_size(tokenizer: Tokenizer, config: BertConfig, path: Any) -> None:
-    """Refuse a vocabulary of another size than the config's.
+    """Refuse a vocabulary that has more tokens than the word embeddings have rows.
 
-    A table with spare rows, up to a multiple of 8 as some pad it, is accepted.
+    A table with spare rows is accepted, with a note where they are more than some pad it with, up
+    to a multiple of 8.
 
     Raises:
         InputError: When they do not belong together.
     """
     spare = config.vocab_size - tokenizer.vocab_size
-    if spare and not (0 < spare < 128 and config.vocab_size % 8 == 0):
+    if spare < 0:
         raise InputError(
-            f"{path}: the vocabulary has {tokenizer.vocab_size} word pieces, but the config says "
-            f"vocab_size={config.vocab_size}; they do not belong together"
+            f"{path}: the vocabulary has {tokenizer.vocab_size} tokens, but the config says "
+            f"vocab_size={config.vocab_size}; they do not belong together: a token without a row "
+            "has no embedding"
+        )
+    if spare >= 128 or (spare and config.vocab_size % 8):
+        _logger.warning(
+            "%s: the word embeddings have %d rows, the vocabulary %d tokens: the %d rows behind "
+            "are kept, but no text has them and no answer names them",
+            path,
+            config.vocab_size,
+            tokenizer.vocab_size,
+            spare,
         )
 
 

@@ -1,5 +1,6 @@
 """Text to word-piece ids: vocabularies and the host's tokenizer. Knows no TensorFlow."""
 
+from bert_keras.tokenization.added import AddedToken
 from bert_keras.tokenization.casing import Casing
 from bert_keras.tokenization.chunks import ChunkTable
 from bert_keras.tokenization.learning import learn_vocabulary
@@ -9,6 +10,7 @@ from bert_keras.tokenization.losses import (
     measure_each,
     warn_of_casing,
 )
+from bert_keras.tokenization.reading import check_reading, refuse_added, require_wordpiece
 from bert_keras.tokenization.template import SequenceTemplate
 from bert_keras.tokenization.tokenizer import Encoding, Tokenizer, laid_out
 from bert_keras.tokenization.vocabulary import (
@@ -17,7 +19,7 @@ from bert_keras.tokenization.vocabulary import (
     read_vocabulary,
     write_vocabulary,
 )
-from bert_keras.tokenization.wordpiece import WordPieceTokenizer, require_wordpiece
+from bert_keras.tokenization.wordpiece import WordPieceTokenizer
 
 BertTokenizer = WordPieceTokenizer  # its name before there were others
 
@@ -25,6 +27,7 @@ __all__ = [
     "CONTINUATION",
     "COUNTS",
     "SPECIAL_TOKENS",
+    "AddedToken",
     "BertTokenizer",
     "Casing",
     "ChunkTable",
@@ -33,10 +36,12 @@ __all__ = [
     "SequenceTemplate",
     "Tokenizer",
     "WordPieceTokenizer",
+    "check_reading",
     "laid_out",
     "learn_vocabulary",
     "measure_each",
     "read_vocabulary",
+    "refuse_added",
     "require_wordpiece",
     "warn_of_casing",
     "write_vocabulary",

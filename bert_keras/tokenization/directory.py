@@ -2,30 +2,37 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bert_keras.errors import InputError
 from bert_keras.files import read_json_object, write_bytes_atomic, write_text_atomic
 from bert_keras.tokenization import vocabulary
+from bert_keras.tokenization.added import (
+    DECODER,
+    AddedToken,
+    declared_tokens,
+    default_special,
+    numbered,
+)
 from bert_keras.tokenization.casing import Casing, guess_casing, log_casing
+from bert_keras.tokenization.pipeline import check_pipeline, make_pipeline, pipeline_casing
+from bert_keras.tokenization.settings import (
+    CONFIG_FILE,
+    PIPELINE_FILE,
+    TOKENS,
+    check_named,
+    check_settings,
+    has_berts_class,
+)
 
 _logger = logging.getLogger("bert_keras")
 
 VOCABULARY_FILE = "vocab.txt"
-CONFIG_FILE = "tokenizer_config.json"
-PIPELINE_FILE = "tokenizer.json"
-# Kept as they came. transformers and the tokenizers library read them, we read only the first.
-COMPANIONS = (PIPELINE_FILE, "special_tokens_map.json", "added_tokens.json")
-_TOKENS = {
-    "pad_token": vocabulary.PAD,
-    "unk_token": vocabulary.UNK,
-    "cls_token": vocabulary.CLS,
-    "sep_token": vocabulary.SEP,
-    "mask_token": vocabulary.MASK,
-}
+_SPECIALS_FILE, _ADDED_FILE = "special_tokens_map.json", "added_tokens.json"
+COMPANIONS = (PIPELINE_FILE, _SPECIALS_FILE, _ADDED_FILE)  # kept as they came
 _LENGTH = "model_max_length"
 # Of the machine or the directory that a tokenizer came from: wrong in any other.
 _OF_ITS_PLACE = (
@@ -59,56 +66,82 @@ class TokenizerFiles:
         return None if length is None or length >= _NO_LIMIT else int(length)
 
 
-def read_directory(
-    directory: Path, casing: Casing | None
-) -> tuple[list[str], Casing, TokenizerFiles]:
-    """The vocabulary, the casing and the rest of a tokenizer's files; see ``from_pretrained``."""
+class Parts(NamedTuple):
+    """What a tokenizer is made from; see ``WordPieceTokenizer``."""
+
+    pieces: list[str]
+    casing: Casing
+    files: TokenizerFiles
+    added: tuple[AddedToken, ...]
+
+
+def read_directory(directory: Path, casing: Casing | None) -> Parts:
+    """The parts of a directory's tokenizer; see ``WordPieceTokenizer.from_pretrained``."""
     config = _read_config(directory / CONFIG_FILE)
-    pipeline = directory / PIPELINE_FILE
-    if (directory / VOCABULARY_FILE).exists() or not pipeline.exists():
-        vocab = vocabulary.read_vocabulary(directory / VOCABULARY_FILE)
-        found = _casing(directory, config, vocab) if casing is None else casing
-    else:
-        vocab, found = _read_pipeline(pipeline)
+    file = directory / PIPELINE_FILE
+    values = read_json_object(file) if file.exists() else None
+    _warn_of_truncation(directory, config, values)
+    is_berts = has_berts_class(directory, config, values is not None)
+    check_settings(directory / CONFIG_FILE, config)
+    vocab = _read_vocabulary(directory, values, is_berts=is_berts)
+    found = casing or _casing(directory, config, vocab, values, is_berts=is_berts)
+    added = _read_added(directory, config, vocab, values, is_berts=is_berts)
     companions = {
         name: (directory / name).read_bytes() for name in COMPANIONS if (directory / name).exists()
     }
-    if casing is not None and PIPELINE_FILE in companions:
-        found = casing
-        if _pipeline_casing(read_json_object(pipeline)) != casing:
+    if values is not None:
+        difference = _difference(values, found, added, vocab)
+        if difference:
             del companions[PIPELINE_FILE]
-    read = (*found.to_dict(), *_TOKENS, *_OF_ITS_PLACE, "tokenizer_class")
-    kept = {key: value for key, value in config.items() if key not in read}
-    return vocab, found, TokenizerFiles(kept, companions)
+            if casing is None:
+                _logger.warning(
+                    "%s: tokenizer.json has %s than tokenizer_config.json, which counts for "
+                    "BERT's own class, as in transformers",
+                    directory,
+                    difference,
+                )
+    if added:
+        shown = ", ".join(f"{token.content} ({token.id})" for token in added[:5])
+        more = ", ..." if len(added) > 5 else ""
+        _logger.info("%s: %d added tokens: %s%s", directory, len(added), shown, more)
+    read = (*found.to_dict(), *TOKENS, *_OF_ITS_PLACE, "tokenizer_class")
+    kept = {
+        key: value
+        for key, value in config.items()
+        if key not in read or (key in TOKENS and isinstance(value, dict))
+    }
+    return Parts(vocab, found, TokenizerFiles(kept, companions), added)
 
 
 def write_directory(
-    directory: Path,
-    vocab: list[str],
-    casing: Casing,
-    files: TokenizerFiles,
-    positions: int | None,
-    *,
-    replace: bool = False,
+    directory: Path, parts: Parts, positions: int | None, *, replace: bool = False
 ) -> None:
     """Write the vocabulary, ``tokenizer_config.json`` and the files that came with them.
 
+    Where tokens are added, ``tokenizer.json`` is there in any case, and both files list them.
+
     Args:
         directory: Where.
-        vocab: The word pieces.
-        casing: The tokenizer's.
-        files: What else there is.
+        parts: The tokenizer's.
         positions: The longest sequence that the model has positions for; None for not known.
         replace: Whether files of these names are replaced.
     """
-    vocabulary.write_vocabulary(directory / VOCABULARY_FILE, vocab, replace=replace)
+    pieces, casing, files, added = parts
+    vocabulary.write_vocabulary(directory / VOCABULARY_FILE, pieces, replace=replace)
     lengths = [n for n in (files.model_max_length, positions) if n is not None]
-    config: dict[str, Any] = {**(files.casing or casing).to_dict()}
-    config |= {"tokenizer_class": "BertTokenizer", **_TOKENS}
+    casing = files.casing or casing
+    config: dict[str, Any] = {**casing.to_dict()}
+    config |= {"tokenizer_class": "BertTokenizer", **TOKENS}
     config |= {_LENGTH: min(lengths)} if lengths else {}
     config |= {key: value for key, value in files.config.items() if key != _LENGTH}
+    companions = dict(files.companions)
+    if added:
+        pipeline = make_pipeline(pieces, casing, added)
+        listed = json.loads(pipeline.to_str())["added_tokens"]
+        config[DECODER] = {str(token.pop("id")): token for token in listed}
+        companions.setdefault(PIPELINE_FILE, pipeline.to_str(pretty=True).encode())
     write_text_atomic(directory / CONFIG_FILE, json.dumps(config, indent=2) + "\n", replace=replace)
-    for name, data in files.companions.items():
+    for name, data in companions.items():
         write_bytes_atomic(directory / name, data, replace=replace)
 
 
@@ -119,76 +152,117 @@ def _read_config(file: Path) -> dict[str, Any]:
     is_number = isinstance(length, int | float) and not isinstance(length, bool)
     if length is not None and not (is_number and length >= 1):
         raise InputError(f"{file}: {_LENGTH} must be a number above 0. Received: {length!r}")
-    for name, token in _TOKENS.items():
-        value = config.get(name, token)
-        value = value.get("content") if isinstance(value, dict) else value
-        if value not in (token, None):
-            _logger.warning("%s: %s is %r; read and written as %s", file, name, value, token)
-    if config.get("truncation_side", "right") != "right":
-        _logger.warning(
-            "%s: truncation_side %r is kept, but bert-keras cuts long texts at their end",
-            file,
-            config["truncation_side"],
-        )
     return config
 
 
-def _casing(directory: Path, config: dict[str, Any], vocab: list[str]) -> Casing:
-    """The casing by ``tokenizer_config.json``, else ``tokenizer.json``, else the vocabulary.
+def _warn_of_truncation(
+    directory: Path, config: dict[str, Any], values: dict[str, Any] | None
+) -> None:
+    """Say that texts are not cut at their beginning; lengths of ``tokenizer.json`` are not used."""
+    cutting = (values or {}).get("truncation")
+    direction = cutting.get("direction", "Right") if isinstance(cutting, dict) else "Right"
+    sides = {CONFIG_FILE: config.get("truncation_side", "right"), PIPELINE_FILE: direction.lower()}
+    for name, side in sides.items():
+        if side != "right":
+            _logger.warning(
+                "%s: truncation_side %r is kept, but bert-keras cuts long texts at their end",
+                directory / name,
+                side,
+            )
+            return
 
-    A ``tokenizer_config.json`` without the key is of transformers, whose default is uncased.
+
+def _read_vocabulary(
+    directory: Path, values: dict[str, Any] | None, *, is_berts: bool
+) -> list[str]:
+    """The word pieces, by ``tokenizer.json`` where there is one, as in transformers."""
+    file = directory / VOCABULARY_FILE
+    if values is None:
+        return vocabulary.read_vocabulary(file)
+    pipeline = directory / PIPELINE_FILE
+    check_pipeline(pipeline, values, is_berts=is_berts)
+    ids = values["model"].get("vocab")
+    if not isinstance(ids, dict):
+        raise InputError(f"{pipeline}: its vocabulary must be an object. Received: {ids!r:.60}")
+    pieces = sorted(ids, key=ids.__getitem__)
+    if [ids[piece] for piece in pieces] != list(range(len(pieces))):
+        raise InputError(f"{pipeline}: the ids of the vocabulary must be 0, 1, 2 and so on")
+    vocabulary.check_vocabulary(pieces, str(pipeline))
+    if file.exists() and vocabulary.read_vocabulary(file) != pieces:
+        _logger.warning(
+            "%s is another vocabulary than that of %s, which counts, as in transformers",
+            file,
+            PIPELINE_FILE,
+        )
+    return pieces
+
+
+def _casing(
+    directory: Path,
+    config: dict[str, Any],
+    vocab: list[str],
+    values: dict[str, Any] | None,
+    *,
+    is_berts: bool,
+) -> Casing:
+    """The casing as transformers finds it; Google's directories leave it to the vocabulary.
+
+    BERT's own class takes it from ``tokenizer_config.json``, and is uncased where that does not
+    say; another takes it from ``tokenizer.json``.
     """
+    if values is not None and not is_berts:
+        found = pipeline_casing(values["normalizer"])
+        if "do_lower_case" not in config:
+            log_casing(directory, found, f"{PIPELINE_FILE} says so")
+        return found
     named = Casing.from_dict(config)
     if "do_lower_case" in config:
         return named
-    pipeline = directory / PIPELINE_FILE
-    found = _pipeline_casing(read_json_object(pipeline)) if pipeline.exists() else None
-    if found is not None:
-        log_casing(directory, found, f"{PIPELINE_FILE} says so")
-        return found
-    if not (directory / CONFIG_FILE).exists():
+    if values is None and not (directory / CONFIG_FILE).exists():
         return guess_casing(vocab, directory)
     log_casing(directory, named, f"{CONFIG_FILE} has no do_lower_case, as in transformers")
     return named
 
 
-def _read_pipeline(path: Path) -> tuple[list[str], Casing]:
-    """The vocabulary and the casing of a BERT's ``tokenizer.json``.
-
-    Raises:
-        InputError: When the pipeline is not BERT's: other word pieces (byte-level BPE, say),
-            another normaliser, or tokens added beyond the vocabulary.
-    """
-    values = read_json_object(path)
-    model = values.get("model") or {}
-    ids, kind = model.get("vocab"), model.get("type", "WordPiece")
-    if kind != "WordPiece" or not isinstance(ids, dict):
-        raise InputError(f"{path} is not BERT's tokenizer: it must be WordPiece. Received: {kind}")
-    pieces = sorted(ids, key=ids.__getitem__)
-    if [ids[piece] for piece in pieces] != list(range(len(pieces))):
-        raise InputError(f"{path}: the ids of the vocabulary must be 0, 1, 2 and so on")
-    added = [token.get("content") for token in values.get("added_tokens") or []]
-    beyond = [token for token in added if token not in ids]
-    if beyond:
-        raise InputError(f"{path} adds tokens beyond its vocabulary: {', '.join(beyond[:3])}")
-    casing = _pipeline_casing(values)
-    if casing is None:
-        raise InputError(
-            f"{path} is not BERT's tokenizer: its normalizer must be a BertNormalizer that "
-            f"cleans the text. Received: {values.get('normalizer')!r}"
-        )
-    return pieces, casing
-
-
-def _pipeline_casing(values: dict[str, Any]) -> Casing | None:
-    """The casing of a ``tokenizer.json``; None where its normaliser is not BERT's."""
-    normalizer = values.get("normalizer")
-    if not isinstance(normalizer, dict) or normalizer.get("type") != "BertNormalizer":
-        return None
-    if not normalizer.get("clean_text", True):
-        return None
-    return Casing(
-        do_lower_case=normalizer.get("lowercase", True),
-        strip_accents=normalizer.get("strip_accents"),
-        tokenize_chinese_chars=normalizer.get("handle_chinese_chars", True),
+def _read_added(
+    directory: Path,
+    config: dict[str, Any],
+    vocab: list[str],
+    values: dict[str, Any] | None,
+    *,
+    is_berts: bool,
+) -> tuple[AddedToken, ...]:
+    """The added tokens of all files."""
+    check_named(directory / CONFIG_FILE, config)
+    specials, legacy = (
+        read_json_object(file) if DECODER not in config and file.exists() else {}
+        for file in (directory / _SPECIALS_FILE, directory / _ADDED_FILE)
     )
+    check_named(directory / _SPECIALS_FILE, specials)
+    pipeline = None if values is None else values.get("added_tokens") or []
+    declared = declared_tokens(directory, config, specials, legacy, pipeline, is_berts=is_berts)
+    if not is_berts:
+        missing = {*vocabulary.SPECIAL_TOKENS} - {token.content for token in declared}
+        if missing:
+            raise InputError(
+                f"{directory / PIPELINE_FILE}: its added_tokens lack {', '.join(sorted(missing))}; "
+                "add them, or set tokenizer_class to BertTokenizer in tokenizer_config.json"
+            )
+    source = VOCABULARY_FILE if values is None else PIPELINE_FILE
+    return numbered(declared, vocab, directory / source)
+
+
+def _difference(
+    values: dict[str, Any], casing: Casing, added: Sequence[AddedToken], vocab: Sequence[str]
+) -> str:
+    """What ``tokenizer.json`` would read otherwise: ``"another casing"``; empty for nothing."""
+    if pipeline_casing(values["normalizer"]) != casing:
+        return "another casing"
+    ours = {token.content: token for token in added}
+    for token in vocabulary.SPECIAL_TOKENS:
+        ours.setdefault(token, default_special(token, vocab.index(token)))
+    try:
+        theirs = {each["content"]: AddedToken(**each) for each in values.get("added_tokens") or []}
+    except TypeError:
+        theirs = {}
+    return "" if ours == theirs else "other added tokens"

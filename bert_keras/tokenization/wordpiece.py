@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import tokenizers
-from tokenizers import AddedToken, decoders, models, pre_tokenizers
 
-from bert_keras.errors import InputError
 from bert_keras.tokenization import vocabulary
+from bert_keras.tokenization.added import AddedToken, with_added
 from bert_keras.tokenization.casing import Casing
 from bert_keras.tokenization.chunks import ChunkTable, in_blocks
-from bert_keras.tokenization.directory import TokenizerFiles, read_directory, write_directory
+from bert_keras.tokenization.directory import Parts, TokenizerFiles, read_directory, write_directory
+from bert_keras.tokenization.pipeline import make_pipeline
 from bert_keras.tokenization.template import SequenceTemplate
-from bert_keras.tokenization.tokenizer import Encoding, Tokenizer, Tokens, laid_out
+from bert_keras.tokenization.tokenizer import Encoding, Tokens, laid_out
 
 _ASCII_WORD = re.compile("[A-Za-z0-9]+|[^A-Za-z0-9 ]")
 _MAX_WORDS = 250_000
@@ -41,9 +40,16 @@ class WordPieceTokenizer:
         vocab: The word pieces, by id.
         casing: How letters are normalised.
         files: The other settings of its directory, which ``save`` writes back.
+        added: Tokens that stay whole in the text beside the special ones, and special ones with
+            other flags than usual. The ids of those that are no word pieces follow the last.
+
+    Attributes:
+        vocab: All tokens, by id.
+        pieces: The word pieces, by id.
 
     Raises:
-        InputError: When a piece is repeated or a special token is missing.
+        InputError: When a piece is repeated, a special token is missing, or the id of an added
+            token is taken or leaves a gap.
 
     Example:
         >>> tokenizer = WordPieceTokenizer.from_vocab("vocab.txt")
@@ -56,26 +62,20 @@ class WordPieceTokenizer:
         vocab: Iterable[str],
         casing: Casing = Casing(),
         files: TokenizerFiles = TokenizerFiles(),
+        added: Iterable[AddedToken] = (),
     ) -> None:
-        self.vocab = list(vocab)
+        self.pieces = list(vocab)
         self.casing = casing
         self.files = files
-        vocabulary.check_vocabulary(self.vocab)
-        ids = {piece: number for number, piece in enumerate(self.vocab)}
+        self.added = tuple(sorted(added, key=lambda token: token.id))
+        vocabulary.check_vocabulary(self.pieces)
+        self._parts = Parts(self.pieces, casing, files, self.added)
+        self.vocab = with_added(self.pieces, self.added)
         self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (
-            ids[token] for token in vocabulary.SPECIAL_TOKENS
+            self.pieces.index(token) for token in vocabulary.SPECIAL_TOKENS
         )
         self.template = SequenceTemplate.bert(self.cls_id, self.sep_id)
-        longest = vocabulary.MAX_CHARACTERS_PER_WORD
-        self._pipeline = tokenizers.Tokenizer(
-            models.WordPiece(ids, unk_token=vocabulary.UNK, max_input_chars_per_word=longest)
-        )
-        self._pipeline.normalizer = casing.normalizer()
-        self._pipeline.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        self._pipeline.decoder = decoders.WordPiece(prefix=vocabulary.CONTINUATION)
-        self._pipeline.add_special_tokens(
-            [AddedToken(token, normalized=False) for token in vocabulary.SPECIAL_TOKENS]
-        )
+        self._pipeline = make_pipeline(self.pieces, casing, self.added)
         self._chunks = ChunkTable(self.encode_chunks)
         self._ids_of_word: dict[str, list[int]] = {}
 
@@ -91,17 +91,19 @@ class WordPieceTokenizer:
 
     @classmethod
     def from_pretrained(cls, directory: str | Path, casing: Casing | None = None) -> Self:
-        """A tokenizer from a model directory: ``vocab.txt`` and ``tokenizer_config.json``.
+        """A tokenizer from a model directory, as transformers reads it.
 
-        Where there is no ``vocab.txt``, ``tokenizer.json`` has both. Google's own directories have
-        neither of the latter; then the casing is guessed from the vocabulary and logged.
+        The vocabulary is that of ``tokenizer.json``, else ``vocab.txt``; added tokens are those of
+        ``tokenizer.json``, ``tokenizer_config.json``, ``special_tokens_map.json`` and
+        ``added_tokens.json``. Google's own directories have ``vocab.txt`` alone; then the casing
+        is guessed from the vocabulary and logged.
 
         Args:
             directory: The directory.
             casing: The casing, in place of what the files say of it.
 
         Raises:
-            InputError: When one of the files cannot be used.
+            InputError: When one of the files cannot be used, or asks for other rules than BERT's.
             FileNotFoundError: When there is neither vocabulary.
         """
         return cls(*read_directory(Path(directory), casing))
@@ -122,9 +124,7 @@ class WordPieceTokenizer:
         Raises:
             InputError: When one is there and ``replace`` is false.
         """
-        write_directory(
-            Path(directory), self.vocab, self.casing, self.files, positions, replace=replace
-        )
+        write_directory(Path(directory), self._parts, positions, replace=replace)
 
     def lowercased(self) -> Self:
         """The tokenizer of lower-cased text, accents as before; ``save`` writes this one."""
@@ -132,7 +132,8 @@ class WordPieceTokenizer:
             return self
         strip = bool(self.casing.strip_accents)
         casing = replace(self.casing, do_lower_case=True, strip_accents=strip)
-        return type(self)(self.vocab, casing, replace(self.files, casing=self.casing))
+        files = replace(self.files, casing=self.casing)
+        return type(self)(*self._parts._replace(casing=casing, files=files))
 
     @property
     def model_max_length(self) -> int | None:
@@ -141,18 +142,19 @@ class WordPieceTokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """The number of word pieces."""
+        """The number of tokens."""
         return len(self.vocab)
 
     @property
     def vocab_hash(self) -> str:
         """The SHA-256 of the vocabulary's lines, in hexadecimal."""
-        return vocabulary.hash_vocabulary(self.vocab)
+        return vocabulary.hash_vocabulary(self.pieces)
 
     @property
     def identity(self) -> dict[str, Any]:
-        """The hash of the vocabulary and the casing."""
-        return {"vocab_hash": self.vocab_hash, "casing": self.casing.to_dict()}
+        """The hash of the vocabulary, the casing and, where there are any, the added tokens."""
+        added = {"added": [token.to_dict() for token in self.added]} if self.added else {}
+        return {"vocab_hash": self.vocab_hash, "casing": self.casing.to_dict(), **added}
 
     @property
     def drops_marks(self) -> bool:
@@ -166,7 +168,7 @@ class WordPieceTokenizer:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What another process makes it from: the library's pipeline is built anew there."""
-        return type(self), (self.vocab, self.casing, self.files)
+        return type(self), self._parts
 
     def tokenize(self, text: str) -> list[str]:
         """The word pieces of a text, without special tokens."""
@@ -226,8 +228,11 @@ class WordPieceTokenizer:
         """The ids of many texts, without special tokens; the quick way for much text.
 
         The ids of a chunk between spaces do not depend on its neighbours, so each distinct chunk
-        goes through the library once and is then remembered.
+        goes through the library once and is then remembered. Added tokens may reach across spaces:
+        with them every text goes through whole.
         """
+        if self.added:
+            return [list(ids) for ids, _ in self._run_all(texts)]
         chunks: list[str] = []
         last = []  # the number of chunks up to and with each text
         for text in texts:
@@ -288,12 +293,3 @@ class WordPieceTokenizer:
             clean = [_LONE_SURROGATE.sub("\ufffd", text) for text in block]
             for encoding in self._pipeline.encode_batch(clean, add_special_tokens=False):
                 yield encoding.ids, encoding.offsets
-
-
-def require_wordpiece(tokenizer: Tokenizer, what: str, instead: str) -> WordPieceTokenizer:
-    """The tokenizer, or an ``InputError`` that says what is ``instead`` if it is not WordPiece."""
-    if not isinstance(tokenizer, WordPieceTokenizer):
-        raise InputError(
-            f"{what} is for word pieces alone: {instead}. Received: a {type(tokenizer).__name__}"
-        )
-    return tokenizer

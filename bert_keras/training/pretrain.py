@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -13,6 +14,7 @@ from bert_keras.config import PretrainConfig
 from bert_keras.corpus import Corpus
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForPreTraining
+from bert_keras.modeling.vocabulary import carry_over
 from bert_keras.objectives import TrainStep
 from bert_keras.optimizers import AdamW
 from bert_keras.saving import load, save
@@ -140,20 +142,21 @@ def _make_model(
 
 
 def _start_from(model: BertForPreTraining, init: str, corpus: Corpus) -> None:
-    """Copy the weights of a saved model of the same architecture and tokenizer."""
+    """Copy the weights of a saved model of the same architecture; its vocabulary may be another."""
     source = load(init)
-    if not isinstance(source, BertForPreTraining) or source.config != model.config:
+    of_vocabulary = {name: getattr(model.config, name) for name in ("vocab_size", "pad_token_id")}
+    is_one = isinstance(source, BertForPreTraining)
+    if not is_one or replace(source.config, **of_vocabulary) != model.config:
         raise InputError(
             f"{init} cannot start this run: it must be a BertForPreTraining with the "
             f"architecture of the recipe's [model]. Received: {type(source).__name__} with "
             f"{source.config}"
         )
     own = dict(source.tokenizer.identity) if source.tokenizer else None
-    if own is not None and own != dict(corpus.tokenizer.identity):
-        raise InputError(
-            f"{init} has another tokenizer than the corpus {corpus.path}: {own} there, "
-            f"{corpus.tokenizer.identity} here; prepare the corpus as the model was trained"
-        )
+    is_same = own is None or own == dict(corpus.tokenizer.identity)
+    if not is_same or source.config != model.config:
+        carry_over(model, source, corpus.tokenizer, init)
+        return
     for variable, other in zip(model.trainable_weights, source.trainable_weights, strict=True):
         variable.assign(other)
 

@@ -151,7 +151,10 @@ def test_tflite_says_what_stays_of_the_vocabulary_and_how_text_is_read(
         (b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n", r"lacks \[MASK\]"),
         (b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\na\n", "must be there once"),
         (b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n\xff\xfe\n", "is not a vocabulary"),
-        (b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n", "do not belong together"),
+        (
+            b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n" + b"".join(b"%d\n" % n for n in range(9_999)),
+            "do not belong together",
+        ),
     ],
 )
 def test_tflite_refuses_a_corrupt_or_foreign_vocabulary(

@@ -1,5 +1,6 @@
 """Opening a model as another class: what is new, what is left out, what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,16 @@ import tensorflow as tf
 import bert_keras
 from bert_keras import (
     BertEncoder,
+    BertForMaskedLM,
     BertForNextSentencePrediction,
     BertForSequenceClassification,
     BertForTokenClassification,
+    BertTokenizer,
 )
 from bert_keras.errors import InputError
+from bert_keras.tokenization import AddedToken
 from tests.support.files import edit_json, edit_weights
-from tests.support.models import make_model, refusal
+from tests.support.models import TINY, VOCAB, make_model, refusal
 
 
 def _prefixed(tensors: dict[str, np.ndarray]) -> None:
@@ -128,3 +132,38 @@ def test_encoder_alone_comes_out_of_a_model_with_heads(saved: Path) -> None:
     assert encoder.packed
     assert encoder.pooler is not None
     assert encoder.report.new == []
+
+
+@pytest.mark.parametrize(("rows", "is_said"), [(8, False), (9, True), (13, True), (500, True)])
+def test_table_with_more_rows_than_tokens_opens_and_names_no_token_it_lacks(
+    rows: int, is_said: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = make_model(BertForMaskedLM, config=replace(TINY, vocab_size=rows))
+    model.tokenizer = BertTokenizer(VOCAB[:7])
+    model.masked_lm_head.output_bias[7:].assign(np.full(rows - 7, 1e4, "float32"))
+    for format_ in ("huggingface", "google"):
+        bert_keras.save(model, tmp_path / format_, format=format_)
+        loaded = bert_keras.load(tmp_path / format_)
+        assert loaded.config.vocab_size == rows
+        assert (f"the {rows - 7} rows behind are kept" in caplog.text) == is_said
+        caplog.clear()
+    (candidates,) = bert_keras.fill_mask(loaded, "a [MASK]", top=100)
+    assert sorted(candidate.token for candidate in candidates) == sorted(VOCAB[:7])
+
+
+def test_table_with_fewer_rows_than_tokens_stays_refused(tmp_path: Path) -> None:
+    model = make_model(BertForMaskedLM)
+    model.tokenizer = BertTokenizer(VOCAB, added=[AddedToken("<e1>", len(VOCAB))])
+    bert_keras.save(model, tmp_path / "model")
+    assert "has 9 tokens, but the config says vocab_size=8" in refusal(tmp_path / "model")
+
+
+def test_added_tokens_go_through_every_layout(tmp_path: Path) -> None:
+    model = make_model(BertForMaskedLM, config=replace(TINY, vocab_size=len(VOCAB) + 1))
+    added = [AddedToken("b", 6), AddedToken("<e1>", len(VOCAB), special=True, normalized=False)]
+    model.tokenizer = BertTokenizer(VOCAB, added=added)
+    for format_, name in (("huggingface", "hf"), ("google", "google"), ("keras", "m.keras")):
+        bert_keras.save(model, tmp_path / name, format=format_)
+        model = bert_keras.load(tmp_path / name)
+        assert model.tokenizer.added == tuple(added)
+        assert model.tokenizer.tokenize("ab<e1>c") == ["a", "b", "<e1>", "[UNK]"]

@@ -130,16 +130,55 @@ def test_length_that_is_none_is_refused(length: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "word"),
     [
-        ({"truncation_side": "left"}, "truncation_side 'left' is kept, but"),
-        ({"pad_token": "<pad>"}, "pad_token is '<pad>'; read and written as [PAD]"),
-        ({"mask_token": {"content": "<mask>"}}, "mask_token is '<mask>'"),
+        ({"pad_token": "<pad>"}, r'pad_token must be \[PAD\]. Received: "<pad>"'),
+        ({"mask_token": {"content": "<mask>"}}, r'mask_token must be \[MASK\]. Received: "<mask>"'),
+        ({"unk_token": None}, r"unk_token must be \[UNK\]. Received: null"),
+        ({"do_basic_tokenize": False}, "do_basic_tokenize must be true"),
+        ({"split_special_tokens": True}, "split_special_tokens must be false"),
+        ({"wordpieces_prefix": "@@"}, 'wordpieces_prefix must be "##"'),
+        ({"word_tokenizer_type": "mecab"}, 'word_tokenizer_type must be "basic". .*"mecab"'),
+        ({"never_split": ["[MASK]", "co2"]}, "never_split names 'co2'"),
+        ({"tokenizer_class": "BertJapaneseTokenizer"}, "'BertJapaneseTokenizer', whose rules"),
+        ({"tokenizer_class": "RobertaTokenizerFast"}, "'RobertaTokenizerFast', whose rules"),
+        ({"tokenizer_class": "PreTrainedTokenizerFast"}, "'PreTrainedTokenizerFast', whose rules"),
     ],
 )
-def test_settings_that_are_not_followed_are_named(
-    config: dict[str, Any], word: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_settings_that_ask_for_other_rules_are_refused_by_name(
+    config: dict[str, Any], word: str, tmp_path: Path
 ) -> None:
-    BertTokenizer.from_pretrained(_write(tmp_path, SMALL, {"do_lower_case": True} | config))
-    assert word in caplog.text
+    _write(tmp_path, SMALL, {"do_lower_case": True} | config)
+    with pytest.raises(InputError, match=word) as error:
+        BertTokenizer.from_pretrained(tmp_path)
+    assert "tokenizer_config.json" in str(error.value)
+
+
+def test_settings_that_mean_what_bert_does_are_none_to_refuse(tmp_path: Path) -> None:
+    harmless = {"do_basic_tokenize": True, "never_split": ["[MASK]"], "wordpieces_prefix": None}
+    _write(tmp_path, SMALL, {"tokenizer_class": "ElectraTokenizerFast"} | harmless)
+    assert BertTokenizer.from_pretrained(tmp_path).vocab == [*SPECIAL, *SMALL]
+
+
+def test_class_that_config_json_names_counts_where_the_settings_name_none(tmp_path: Path) -> None:
+    _write(tmp_path, SMALL, {"do_lower_case": False})
+    (tmp_path / "config.json").write_text('{"tokenizer_class": "BertJapaneseTokenizer"}')
+    with pytest.raises(InputError, match=r"config\.json: tokenizer_class is 'BertJapanese"):
+        BertTokenizer.from_pretrained(tmp_path)
+
+
+def test_truncation_side_that_is_not_followed_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = {"do_lower_case": True, "truncation_side": "left"}
+    BertTokenizer.from_pretrained(_write(tmp_path, SMALL, config))
+    assert "tokenizer_config.json: truncation_side 'left' is kept, but" in caplog.text
+    caplog.clear()
+    (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": true}')
+    _pipeline(tmp_path)
+    pipeline = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    pipeline.enable_truncation(8, direction="left")
+    pipeline.save(str(tmp_path / "tokenizer.json"))
+    BertTokenizer.from_pretrained(tmp_path)
+    assert "tokenizer.json: truncation_side 'left' is kept, but" in caplog.text
 
 
 @pytest.mark.parametrize("strip_accents", [None, True, False])

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import bert_keras
-from bert_keras.corpus import Corpus
+from bert_keras.corpus import Corpus, prepare_corpus
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForPreTraining
+from bert_keras.tokenization import WordPieceTokenizer
 from bert_keras.training import measure_seconds_per_step, pretrain
 from bert_keras.training.metrics import read_metrics
 from bert_keras.training.phases import pretraining_phases
@@ -121,6 +122,35 @@ def test_init_starts_from_the_saved_weights(tmp_path, finished, recipe, corpus_p
     pretrain(still, tmp_path / "run", corpus_path, init=finished / "model")
     file = "model/model.safetensors"
     assert (tmp_path / "run" / file).read_bytes() == (finished / file).read_bytes()
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("rows", [0, 7])  # spare ones in the model's table
+def test_init_with_another_vocabulary_carries_the_rows_of_shared_tokens_over(
+    rows, tmp_path, finished, recipe, corpus_path, caplog
+):
+    base = bert_keras.load(finished / "model")
+    if rows:
+        spare = base.like(config=replace(base.config, vocab_size=base.config.vocab_size + rows))
+        for new, old in zip(spare.weights, base.weights, strict=True):
+            grows = new.shape != old.shape  # in its first axis
+            new.assign(np.concatenate([old, new.numpy()[-rows:]]) if grows else old)
+        base = spare
+    bert_keras.save(base, tmp_path / "base")
+    old = Corpus.open(corpus_path).tokenizer
+    tokenizer = WordPieceTokenizer([*old.vocab[:5], *old.vocab[:10:-1], "catdog"])
+    prepare_corpus([corpus_path.parent / "texts"], tokenizer, tmp_path / "corpus")
+    still = replace(recipe, optimizer=replace(recipe.optimizer, learning_rate=0.0))
+    pretrain(still, tmp_path / "run", tmp_path / "corpus", init=tmp_path / "base")
+    model = bert_keras.load(tmp_path / "run" / "model")
+    kept = [old.vocab.index(piece) for piece in tokenizer.vocab[:-1]]
+    ours, theirs = (each.encoder.embeddings.word_embeddings.numpy() for each in (model, base))
+    np.testing.assert_array_equal(ours[:-1], theirs[kept])
+    pieces = [old.vocab.index(piece) for piece in old.tokenize("catdog")]
+    np.testing.assert_allclose(ours[-1], theirs[pieces].mean(axis=0), rtol=1e-5)
+    ours, theirs = (each.masked_lm_head.output_bias.numpy() for each in (model, base))
+    np.testing.assert_array_equal(ours, [*theirs[kept], 0])
+    assert f"the rows of {len(kept)} tokens are carried over, those of 1 new ones" in caplog.text
 
 
 def test_init_of_another_architecture_is_refused(tmp_path, finished, recipe, corpus_path):

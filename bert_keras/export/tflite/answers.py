@@ -247,7 +247,8 @@ class MaskedLMAnswers(IdAnswers):
 
     def __init__(self, model: BertModel) -> None:
         super().__init__(model)
-        self.mask_id = model.tokenizer_or().mask_id
+        tokenizer = model.tokenizer_or()
+        self.mask_id, self.vocab_size = tokenizer.mask_id, tokenizer.vocab_size
 
     def from_ids(self, model: BertModel, batch: Tensors) -> Tensors:
         """The head at one token of each row."""
@@ -256,7 +257,10 @@ class MaskedLMAnswers(IdAnswers):
         first = tf.argmax(is_mask, axis=1, output_type=tf.int32)
         masked = tf.gather(tokens, layout.rows(first[:, None])[:, 0])
         table = model.encoder.embeddings.word_embeddings
-        return {"logits": model.masked_lm_head(masked, table)}
+        logits = model.masked_lm_head(masked, table)
+        # A row behind the vocabulary's last names no token.
+        is_spare = model.config.vocab_size > self.vocab_size
+        return {"logits": logits[:, : self.vocab_size] if is_spare else logits}
 
     def decisions(self, rows: Sequence[Arrays]) -> list[np.ndarray]:
         """The likeliest word piece."""

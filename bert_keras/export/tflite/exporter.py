@@ -12,6 +12,7 @@ from bert_keras.errors import InputError
 from bert_keras.export.comparison import TOLERANCE
 from bert_keras.export.registry import with_pair, with_settings
 from bert_keras.export.report import Report
+from bert_keras.export.samples import SENTENCES
 from bert_keras.export.tflite.answers import Arrays, IdAnswers, id_answers_of
 from bert_keras.export.tflite.convert import CUSTOM_OPERATIONS, Converter, operations_of
 from bert_keras.export.tflite.examples import (
@@ -30,7 +31,7 @@ from bert_keras.modeling.model import BertModel
 from bert_keras.saving.build import check_vocabulary_size
 from bert_keras.tasks import task_of
 from bert_keras.tasks.registry import has_task, trained_length
-from bert_keras.tokenization import Tokenizer, WordPieceTokenizer, require_wordpiece
+from bert_keras.tokenization import Tokenizer, WordPieceTokenizer, check_reading, require_wordpiece
 
 if TYPE_CHECKING:  # it needs tensorflow-text, which other files do not
     from bert_keras.export.tflite.text_input import TextInput
@@ -151,7 +152,7 @@ class _Trial:
             "operations": operations_of(content, CUSTOM_OPERATIONS[config.input]),
             "bytes": len(content),
             "text_input": text_report,
-            "unlike_mediapipe": unlike_mediapipe(self.tokenizer.casing),
+            "unlike_mediapipe": unlike_mediapipe(self.tokenizer),
         }
 
     def _described(self) -> Report:
@@ -173,7 +174,7 @@ class _Trial:
         """The float32 file and the one that is asked for, with what was measured of them."""
         answers, vocab = self.judge.answers, self.tokenizer.vocab
         converter = Converter(self.model, answers, self.padded, self.config.masked_score)
-        other_rules = unlike_mediapipe(self.tokenizer.casing)
+        other_rules = unlike_mediapipe(self.tokenizer)
         if other_rules and self.config.input == "tokens":
             _logger.warning(
                 "the file is not for MediaPipe and names it no tokenizer: %s", other_rules
@@ -210,6 +211,7 @@ def _checked(
         raise InputError(f"{path} is a folder; give the name of a file, such as {path}.tflite")
     refuse_existing(path)
     check_vocabulary_size(tokenizer, model.config, path)
+    check_reading(tokenizer, SENTENCES)
     longest = model.config.max_position_embeddings
     default = trained_length(model) or min(_DEFAULT_LENGTH, model.default_length)
     length = config.length or min(default, longest)

@@ -16,7 +16,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from bert_keras.errors import InputError
 from bert_keras.export.sequences import NAMES
-from bert_keras.tokenization import Casing
+from bert_keras.tokenization import WordPieceTokenizer
 
 VOCABULARY_FILE, LABELS_FILE = "vocab.txt", "labels.txt"
 METADATA = b"TFLITE_METADATA"  # the name under which readers look for it
@@ -29,12 +29,16 @@ _FEATURES = 1  # ContentProperties
 _BERT_TOKENIZER = 4  # ProcessUnitOptions
 
 
-def unlike_mediapipe(casing: Casing) -> str:
+def unlike_mediapipe(tokenizer: WordPieceTokenizer) -> str:
     """The difference of a tokenizer's rules from MediaPipe's; empty where there is none.
 
     MediaPipe always lower-cases, ASCII alone, keeps accents, and splits Chinese characters. Accents
     are not counted here: ``export/mobile/README.md`` describes them for all uncased models.
     """
+    if tokenizer.added:
+        shown = ", ".join(repr(token.content) for token in tokenizer.added[:3])
+        return f"the model has added tokens ({shown}), which MediaPipe takes apart"
+    casing = tokenizer.casing
     if not casing.do_lower_case:
         return "the model is cased, and MediaPipe lower-cases all text"
     if not casing.tokenize_chinese_chars:

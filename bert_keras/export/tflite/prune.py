@@ -15,7 +15,12 @@ from bert_keras.tasks import task_of
 from bert_keras.tasks.reading import QuestionExample, TaggedExample, read_text_examples
 from bert_keras.tasks.reading.sources import read_source_lines, suffix_of
 from bert_keras.tasks.registry import has_task
-from bert_keras.tokenization import CONTINUATION, SPECIAL_TOKENS, WordPieceTokenizer
+from bert_keras.tokenization import (
+    CONTINUATION,
+    SPECIAL_TOKENS,
+    WordPieceTokenizer,
+    refuse_added,
+)
 from bert_keras.tokenization.vocabulary import MAX_CHARACTERS_PER_WORD
 
 
@@ -37,8 +42,9 @@ def pruned(model: BertModel, tokenizer: WordPieceTokenizer, source: str) -> Bert
         have the rows of those pieces alone.
 
     Raises:
-        InputError: When the file cannot be read or holds no words.
+        InputError: When the file cannot be read or holds no words, or tokens are added.
     """
+    refuse_added(tokenizer, "prune_vocab", "leave it out")
     texts = texts_of(model, source)
     if not any(text.strip() for text in texts):
         raise InputError(f"{source} holds no words that a vocabulary could be pruned to")

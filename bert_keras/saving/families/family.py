@@ -13,12 +13,8 @@ from bert_keras.errors import InputError
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.names import Names, Shape, bert_variables
 from bert_keras.tokenization import Casing, Tokenizer, WordPieceTokenizer
-from bert_keras.tokenization.directory import (
-    COMPANIONS,
-    CONFIG_FILE,
-    PIPELINE_FILE,
-    VOCABULARY_FILE,
-)
+from bert_keras.tokenization.directory import COMPANIONS, VOCABULARY_FILE
+from bert_keras.tokenization.settings import CONFIG_FILE, PIPELINE_FILE
 
 # Families that we lack, each with how it differs.
 _OTHERS = {

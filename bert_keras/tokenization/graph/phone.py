@@ -20,6 +20,7 @@ from bert_keras.tokenization.casing import Casing
 from bert_keras.tokenization.graph.alphabet import END, SPECIAL_STAND_INS, Alphabet
 from bert_keras.tokenization.graph.charsmap import build_charsmap, one_byte_each
 from bert_keras.tokenization.graph.rules import kept_marks, mark_ranks
+from bert_keras.tokenization.reading import refuse_added
 from bert_keras.tokenization.template import tokens_from_head, truncated_lengths
 from bert_keras.tokenization.vocabulary import (
     CONTINUATION,
@@ -73,6 +74,7 @@ class PhoneTokenizer(tf.Module):
         longest_first: int | None = None,
     ) -> None:
         super().__init__()
+        refuse_added(tokenizer, "a tokenizer in a TFLite file", "take ids: --input tokens")
         self.max_length = max_length
         self.truncation = truncation
         self.longest_first = longest_first

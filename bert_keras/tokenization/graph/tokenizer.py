@@ -4,10 +4,10 @@ import tensorflow as tf
 
 from bert_keras.tokenization.graph.pieces import PieceGraph, Pieces
 from bert_keras.tokenization.graph.template import place_texts
+from bert_keras.tokenization.reading import refuse_added, require_wordpiece
 from bert_keras.tokenization.template import tokens_from_head, truncated_lengths
 from bert_keras.tokenization.tokenizer import Tokenizer
 from bert_keras.tokenization.vocabulary import MAX_CHARACTERS_PER_WORD
-from bert_keras.tokenization.wordpiece import require_wordpiece
 
 # Where a text is cut, its last word is another: a piece for each of its characters at most. A
 # special token cut in two adds a bracket and five letters.
@@ -29,15 +29,17 @@ class GraphTokenizer(tf.Module):
             ``"head"``, a text is read to its end, however long it is.
 
     Raises:
-        InputError: When the tokenizer is of another kind, or ``max_length`` has no room for the
-            special tokens.
+        InputError: When the tokenizer is of another kind or has added tokens, or ``max_length``
+            has no room for the special tokens.
     """
 
     def __init__(self, tokenizer: Tokenizer, max_length: int, truncation: str = "head") -> None:
         super().__init__()
         self.max_length = max_length
         self.truncation = truncation
-        wordpiece = require_wordpiece(tokenizer, "text in a graph", "take ids: --input tokens")
+        what, instead = "text in a graph", "take ids: --input tokens"
+        wordpiece = require_wordpiece(tokenizer, what, instead)
+        refuse_added(wordpiece, what, instead)
         self.template = tokenizer.template
         self.template.room(max_length, 1)
         self._pad_id = tokenizer.pad_id

@@ -258,9 +258,8 @@ def test_mistakes_are_one_line(make_model, tmp_path, settings, message):
 
 def test_a_vocabulary_of_another_model_is_refused(make_model, tmp_path):
     model = make_model("classification")
-    for vocab in (model.tokenizer.vocab[:-130], [*model.tokenizer.vocab, "more"]):
-        other = BertTokenizer(vocab, model.tokenizer.casing)
-        for takes in ("tokens", "text"):
-            with pytest.raises(InputError, match="they do not belong together"):
-                export_tflite(model, other, tmp_path / "m.tflite", input=takes)
+    other = BertTokenizer([*model.tokenizer.vocab, "more"], model.tokenizer.casing)
+    for takes in ("tokens", "text"):
+        with pytest.raises(InputError, match="they do not belong together"):
+            export_tflite(model, other, tmp_path / "m.tflite", input=takes)
     assert not list(tmp_path.iterdir())

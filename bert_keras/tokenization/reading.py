@@ -1,0 +1,59 @@
+"""What is checked of a tokenizer where others are to read as it does."""
+
+from collections.abc import Sequence
+
+import tokenizers
+
+from bert_keras.errors import InputError
+from bert_keras.tokenization.settings import PIPELINE_FILE
+from bert_keras.tokenization.tokenizer import Tokenizer
+from bert_keras.tokenization.wordpiece import WordPieceTokenizer
+
+
+def require_wordpiece(tokenizer: Tokenizer, what: str, instead: str) -> WordPieceTokenizer:
+    """The tokenizer, or an ``InputError`` that says what is ``instead`` if it is not WordPiece."""
+    if not isinstance(tokenizer, WordPieceTokenizer):
+        raise InputError(
+            f"{what} is for word pieces alone: {instead}. Received: a {type(tokenizer).__name__}"
+        )
+    return tokenizer
+
+
+def refuse_added(tokenizer: WordPieceTokenizer, what: str, instead: str) -> None:
+    """Raise an ``InputError`` that says what is ``instead`` where a tokenizer has added tokens."""
+    if tokenizer.added:
+        shown = ", ".join(repr(token.content) for token in tokenizer.added[:3])
+        more = ", ..." if len(tokenizer.added) > 3 else ""
+        raise InputError(f"{what} knows no added tokens ({shown}{more}): {instead}")
+
+
+def check_reading(tokenizer: Tokenizer, texts: Sequence[str]) -> None:
+    """Compare with the ``tokenizers`` library, by the ``tokenizer.json`` that came with it.
+
+    So that what an export is compared with is not our reading of the files alone. Where there is no
+    such file, or the text is lower-cased before it, there is nothing to compare.
+
+    Args:
+        tokenizer: The host's.
+        texts: What to read. Its added tokens are read beside.
+
+    Raises:
+        InputError: When a text has other tokens; names it.
+    """
+    if not isinstance(tokenizer, WordPieceTokenizer) or tokenizer.files.casing is not None:
+        return
+    data = tokenizer.files.companions.get(PIPELINE_FILE)
+    if data is None:
+        return
+    library = tokenizers.Tokenizer.from_buffer(data)
+    library.no_truncation()
+    library.no_padding()
+    added = [token.content for token in tokenizer.added]
+    texts = [*texts, "the [MASK] [mask].", " ".join(added), "".join(added), "x".join(added)]
+    for text, encoding in zip(texts, tokenizer.encode_batch(texts), strict=True):
+        expected = library.encode(text, add_special_tokens=False).ids
+        if [*tokenizer.template.inner(encoding.input_ids)] != expected:
+            raise InputError(
+                f"the tokenizer reads {text!r:.80} otherwise than the tokenizers library by its "
+                f"{PIPELINE_FILE}; nothing was written"
+            )

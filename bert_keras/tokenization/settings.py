@@ -1,0 +1,98 @@
+"""Settings by which a directory would have text read otherwise than by BERT's rules."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from bert_keras.errors import InputError
+from bert_keras.files import read_json_object
+from bert_keras.tokenization import vocabulary
+from bert_keras.tokenization.added import DECODER
+
+_logger = logging.getLogger("bert_keras")
+
+CONFIG_FILE = "tokenizer_config.json"
+PIPELINE_FILE = "tokenizer.json"
+_MODEL_FILE = "config.json"
+TOKENS = {
+    "pad_token": vocabulary.PAD,
+    "unk_token": vocabulary.UNK,
+    "cls_token": vocabulary.CLS,
+    "sep_token": vocabulary.SEP,
+    "mask_token": vocabulary.MASK,
+}
+# Classes with the rules of BertTokenizer, and the models that transformers opens it for.
+_BERTS_CLASSES = tuple(
+    f"{name}Tokenizer"
+    for name in ("Bert", "DistilBert", "Electra", "LayoutLM", "Lxmert", "MobileBert", "SqueezeBert")
+)
+_BERTS_MODELS = ("bert", "distilbert")
+# Settings that would change what text becomes, and the values that leave it as it is.
+_NEEDED: dict[str, Any] = {
+    "do_basic_tokenize": True,
+    "clean_text": True,
+    "split_special_tokens": False,
+    "wordpieces_prefix": vocabulary.CONTINUATION,
+    "max_input_chars_per_word": vocabulary.MAX_CHARACTERS_PER_WORD,
+    "word_tokenizer_type": "basic",
+    "subword_tokenizer_type": "wordpiece",
+    "fast_tokenizer_files": [PIPELINE_FILE],
+}
+
+
+def has_berts_class(directory: Path, config: dict[str, Any], has_pipeline: bool) -> bool:
+    """Whether transformers opens the directory by BERT's own class, or by its tokenizer.json.
+
+    Raises:
+        InputError: When it does neither.
+    """
+    named, source = config.get("tokenizer_class"), directory / CONFIG_FILE
+    model = directory / _MODEL_FILE
+    if named is None and model.exists():
+        values = read_json_object(model)
+        named, source = values.get("tokenizer_class"), model
+        if named is None and values.get("model_type") in _BERTS_MODELS:
+            return True
+    if named is None:
+        return not has_pipeline
+    kind = str(named).removesuffix("Fast")
+    if kind in _BERTS_CLASSES:
+        return True
+    if kind == "BertJapaneseTokenizer" or not has_pipeline:
+        raise InputError(
+            f"{source}: tokenizer_class is {named!r}, whose rules bert-keras lacks; it reads "
+            f"BertTokenizer and its kind, and others by a {PIPELINE_FILE} of BERT's parts"
+        )
+    return False
+
+
+def check_settings(file: Path, config: dict[str, Any]) -> None:
+    """Refuse settings of ``tokenizer_config.json`` by which text would be read otherwise."""
+    for key, needed in _NEEDED.items():
+        if config.get(key) not in (None, needed):
+            raise InputError(
+                f"{file}: {key} must be {json.dumps(needed)}, as BERT's is. "
+                f"Received: {json.dumps(config[key])}"
+            )
+    if config.get("auto_map"):
+        _logger.warning("%s: auto_map names code of its own, which is never run", file)
+    never = config.get("never_split") or []
+    others = [token for token in never if token not in vocabulary.SPECIAL_TOKENS]
+    if others:
+        raise InputError(
+            f"{file}: never_split names {', '.join(map(repr, others[:3]))}, which transformers 5 "
+            f"splits; make them added tokens ({DECODER}), or leave the key out"
+        )
+
+
+def check_named(file: Path, values: dict[str, Any]) -> None:
+    """Refuse other special tokens than BERT's."""
+    for key, token in TOKENS.items():
+        value = values.get(key, token)
+        value = value.get("content") if isinstance(value, dict) else value
+        if value != token:
+            raise InputError(
+                f"{file}: {key} must be {token}. Received: {json.dumps(value)}; rename it there "
+                "and in the vocabulary"
+            )
