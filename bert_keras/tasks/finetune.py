@@ -178,7 +178,13 @@ def _start_model(run: Run, config: FinetuneConfig, task: Task) -> BertModel:
 
 def _optimizer(run: Run, config: FinetuneConfig, model: BertModel) -> keras.Optimizer:
     train = config.train
-    rates = layer_rates(model.config.num_hidden_layers, config.optimizer.layer_decay)
+    rates = {
+        path: rate
+        for path, rate in layer_rates(
+            model.config.num_hidden_layers, config.optimizer.layer_decay
+        ).items()
+        if any(variable.path.startswith(path) for variable in model.trainable_variables)
+    }
     with run.strategy.scope():
         return make_optimizer(config.optimizer, train.steps, rates, train.precision)
 
