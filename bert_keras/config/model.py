@@ -9,7 +9,7 @@ from typing import Any, Self
 from bert_keras.errors import InputError
 from bert_keras.files import read_json_object, write_text_atomic
 
-# The published sizes, as layers / hidden size: Devlin et al. 2018, section 3 (base, large) and
+# The published sizes, as layers / hidden size: Devlin et al. 2019, section 3 (base, large) and
 # Turc et al. 2019, table 1 (tiny to medium). Heads are hidden / 64, the inner layer 4 x hidden.
 PRESETS = {
     "tiny": (2, 128),
@@ -39,7 +39,7 @@ ACTIVATIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class BertConfig:
-    """The architecture of a BERT; the defaults are base's (Devlin et al. 2018, section 3).
+    """The architecture of a BERT; the defaults are base's (Devlin et al. 2019, section 3).
 
     The fields are exactly the keys of Google's ``bert_config.json`` and of Hugging Face's
     ``config.json`` that shape the model. ``hidden_act`` ``"gelu"`` is the exact (erf) form,

@@ -95,7 +95,7 @@ class PhaseConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """``[data]``: how examples are sampled from the corpus (Devlin et al. 2018, section 3.1).
+    """``[data]``: how examples are sampled from the corpus (Devlin et al. 2019, section 3.1).
 
     Attributes:
         corpus: The corpus directory; ``--corpus`` wins over it.
@@ -145,7 +145,7 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
-    """``[optimizer]``: AdamW as BERT used it (Devlin et al. 2018, appendix A.2).
+    """``[optimizer]``: AdamW as BERT used it (Devlin et al. 2019, appendix A.2).
 
     Attributes:
         name: ``"adamw"``, or ``"lamb"`` for batches of thousands (You et al. 2020).

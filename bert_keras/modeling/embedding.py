@@ -13,6 +13,7 @@ import tensorflow as tf
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.headed import make_encoders
+from bert_keras.modeling.inputs import as_batch
 from bert_keras.modeling.model import BertModel
 from bert_keras.objectives import Batch
 
@@ -109,6 +110,7 @@ class BertForSentenceEmbedding(BertModel):
 
         Where the batch has a ``pooling_mask``, int32 [B, L], the tokens with a 1 alone are pooled.
         """
+        inputs = as_batch(inputs, self.config.vocab_size)
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         sequences = tf.cast(layout.to_sequences(tokens), tf.float32)

@@ -1,4 +1,4 @@
-"""The Transformer encoder (Vaswani et al. 2017, section 3; Devlin et al. 2018, section 3).
+"""The Transformer encoder (Vaswani et al. 2017, section 3; Devlin et al. 2019, section 3).
 
 The feed-forward network and the embeddings are in ``layers.py``, the pooler is in ``heads.py``.
 """
@@ -13,7 +13,7 @@ import tensorflow as tf
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.heads import Pooler
-from bert_keras.modeling.inputs import read_sequences
+from bert_keras.modeling.inputs import as_batch, read_sequences
 from bert_keras.modeling.layers import BertEmbeddings, BertLayer, FeedForward
 from bert_keras.modeling.layout import Layout, Mask, lookup, packed_layout, padded_layout
 from bert_keras.modeling.model import BertModel
@@ -231,6 +231,7 @@ class BertEncoder(BertModel):
         collect: Collection[str] = (),
     ) -> dict[str, Any]:
         """The outputs for a batch; see the class."""
+        inputs = as_batch(inputs, self.config.vocab_size)
         seed = self.dropout_seeds.for_call(training, dropout_seed)
         tokens, layout, collected = self.encode(inputs, seed, collect)
         outputs = {"sequence_output": layout.without_padding(layout.to_sequences(tokens))}

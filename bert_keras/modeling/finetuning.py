@@ -1,4 +1,4 @@
-"""The models for fine-tuning (Devlin et al. 2018, section 4 and figure 4).
+"""The models for fine-tuning (Devlin et al. 2019, section 4 and figure 4).
 
 Names, labels and losses are Hugging Face's, so that model files mean the same in both.
 """
@@ -13,7 +13,7 @@ from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.headed import HeadedModel
 from bert_keras.modeling.heads import Classifier
-from bert_keras.modeling.inputs import SEQUENCES
+from bert_keras.modeling.inputs import SEQUENCES, as_batch
 from bert_keras.objectives import (
     IGNORED_LABEL,
     Batch,
@@ -158,6 +158,7 @@ class BertForSequenceClassification(_LabellingModel):
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
         """The logits of the texts or pairs."""
+        inputs = as_batch(inputs, self.config.vocab_size)
         has_windows = "input_ids" in inputs and inputs["input_ids"].shape.rank == 3
         if has_windows:
             shape = tf.shape(inputs["input_ids"])
@@ -214,6 +215,7 @@ class BertForTokenClassification(_LabellingModel):
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
         """The logits of the tokens."""
+        inputs = as_batch(inputs, self.config.vocab_size)
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         return {"logits": layout.to_sequences(self.classifier(tokens, seed))}
@@ -249,6 +251,7 @@ class BertForQuestionAnswering(HeadedModel):
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
         """The logits of every token as start and as end."""
+        inputs = as_batch(inputs, self.config.vocab_size)
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         logits = layout.to_sequences(self.span_head(tokens, seed))

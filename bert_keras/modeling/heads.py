@@ -1,4 +1,4 @@
-"""The pooler and the heads (Devlin et al. 2018, section 3.1 and figure 4)."""
+"""The pooler and the heads (Devlin et al. 2019, section 3.1 and figure 4)."""
 
 from typing import Any
 

@@ -44,8 +44,6 @@ def as_batch(inputs: Any, vocab_size: int) -> Batch:
             an id is not in the vocabulary.
     """
     if not isinstance(inputs, Mapping):
-        if isinstance(inputs, list | tuple):
-            inputs = np.asarray(inputs)
         inputs = {"input_ids": inputs}
     for name in inputs:
         ours = _SYNONYMS.get(name)
@@ -112,6 +110,8 @@ def check_range(name: str, values: Any, count: int, ignored: int | None = None) 
     """
     if isinstance(values, list | tuple):
         values = np.asarray(values)
+    if tf.is_tensor(values) and hasattr(values, "numpy"):  # not while a graph is traced
+        values = values.numpy()
     if not isinstance(values, np.ndarray) or not values.size or values.dtype.kind not in "iuf":
         return
     wrong = values[((values < 0) | (values >= count)) & (values != ignored)]

@@ -142,7 +142,7 @@ class BertLayer(Configured, keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class BertEmbeddings(BertLayer):
-    """The sum of three embeddings, LayerNorm and dropout (Devlin et al. 2018, figure 2).
+    """The sum of three embeddings, LayerNorm and dropout (Devlin et al. 2019, figure 2).
 
     The sum and its gradient are float32 under any dtype policy: a frequent word's row collects
     hundreds of gradients a step, which bfloat16 would round away.

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
-from bert_keras.modeling.inputs import SEQUENCES, as_batch
+from bert_keras.modeling.inputs import SEQUENCES
 from bert_keras.modeling.layers import Configured
 from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.objectives import Batch
@@ -79,10 +79,6 @@ class BertModel(Configured, keras.Model):
         self.packed = packed
         self.other_config: dict[str, Any] = {}
         self.other_files: dict[str, Any] = {}
-
-    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        """As a layer's, on a batch in any form that ``as_batch`` takes."""
-        return super().__call__(as_batch(inputs, self.config.vocab_size), *args, **kwargs)
 
     def export(self, filepath: str | Path, *args: Any, **kwargs: Any) -> None:
         """As ``keras.Model.export``: a SavedModel of ids, of any batch size and length.

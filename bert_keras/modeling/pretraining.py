@@ -1,4 +1,4 @@
-"""The pre-training models: masked LM, next sentence, and both (Devlin et al. 2018, section 3.1)."""
+"""The pre-training models: masked LM, next sentence, and both (Devlin et al. 2019, section 3.1)."""
 
 from typing import ClassVar
 
@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from bert_keras.modeling.headed import HeadedModel
 from bert_keras.modeling.heads import MaskedLMHead, NextSentenceHead
+from bert_keras.modeling.inputs import as_batch
 from bert_keras.modeling.layout import Layout, lookup
 from bert_keras.objectives import Batch, SoftmaxCrossEntropy, SumOf, SupervisedObjective
 
@@ -68,6 +69,7 @@ class BertForPreTraining(_PretrainingModel):
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
         """The logits of the masked words and of the sentence pair."""
+        inputs = as_batch(inputs, self.config.vocab_size)
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         pooled = self.encoder.pool(tokens, layout)
@@ -103,6 +105,7 @@ class BertForMaskedLM(_PretrainingModel):
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
         """The logits of the masked words."""
+        inputs = as_batch(inputs, self.config.vocab_size)
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         return {"masked_lm_logits": self.masked_lm_logits(inputs, tokens, layout)}
@@ -129,6 +132,7 @@ class BertForNextSentencePrediction(_PretrainingModel):
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
         """The logits of the sentence pair."""
+        inputs = as_batch(inputs, self.config.vocab_size)
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         return {"next_sentence_logits": self.next_sentence_head(self.encoder.pool(tokens, layout))}

@@ -129,7 +129,7 @@ class SquaredError(SupervisedObjective):
 
 
 class SpanCrossEntropy(SupervisedObjective):
-    """The start and the end of an answer (Devlin et al. 2018, section 4.2).
+    """The start and the end of an answer (Devlin et al. 2019, section 4.2).
 
     The batch's ``start_positions`` and ``end_positions`` are int32 [B]; an answer outside the
     sequence is ignored. The loss in nats is the mean of both, and an answer is right where

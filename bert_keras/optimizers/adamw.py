@@ -14,7 +14,7 @@ NO_DECAY = ["bias", "gamma", "beta"]
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class AdamW(keras.optimizers.AdamW):
-    """Adam with decoupled weight decay, as BERT used it (Devlin et al. 2018, appendix A.2).
+    """Adam with decoupled weight decay, as BERT used it (Devlin et al. 2019, appendix A.2).
 
     It differs from Keras's AdamW as the original does: biases and LayerNorm weights are not
     decayed, the moments are not bias-corrected by default, and the gradients are clipped by their

@@ -10,7 +10,7 @@ import tensorflow as tf
 class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     """A rate that rises from 0 to the peak over the warm-up, and falls to 0 at the last step.
 
-    As the original (Devlin et al. 2018, appendix A.2; ``optimization.py``): the line of the fall
+    As the original (Devlin et al. 2019, appendix A.2; ``optimization.py``): the line of the fall
     begins at step 0 with the peak, so after the warm-up the rate drops onto it.
 
     Args:

@@ -1,4 +1,4 @@
-"""Text classification: one label for a text or a pair (Devlin et al. 2018, section 4.1)."""
+"""Text classification: one label for a text or a pair (Devlin et al. 2019, section 4.1)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -45,7 +45,7 @@ def finetune(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     on_data: Callable[[str], None] | None = None,
 ) -> Path:
-    """Fine-tune a model on labelled examples (Devlin et al. 2018, section 3.2).
+    """Fine-tune a model on labelled examples (Devlin et al. 2019, section 3.2).
 
     The same call on the same work directory resumes from the newest checkpoint; for a finished
     run it returns at once.
@@ -178,7 +178,13 @@ def _start_model(run: Run, config: FinetuneConfig, task: Task) -> BertModel:
 
 def _optimizer(run: Run, config: FinetuneConfig, model: BertModel) -> keras.Optimizer:
     train = config.train
-    rates = layer_rates(model.config.num_hidden_layers, config.optimizer.layer_decay)
+    rates = {
+        path: rate
+        for path, rate in layer_rates(
+            model.config.num_hidden_layers, config.optimizer.layer_decay
+        ).items()
+        if any(variable.path.startswith(path) for variable in model.trainable_variables)
+    }
     with run.strategy.scope():
         return make_optimizer(config.optimizer, train.steps, rates, train.precision)
 

@@ -1,6 +1,6 @@
 """Masked words: more pre-training on the texts of a domain before the task, and filling them in.
 
-Devlin et al. 2018, section 3.1, on single texts; Gururangan et al. 2020, section 3, for why.
+Devlin et al. 2019, section 3.1, on single texts; Gururangan et al. 2020, section 3, for why.
 """
 
 import math

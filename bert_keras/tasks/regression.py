@@ -1,4 +1,4 @@
-"""Regression: a number for a text or a pair, as in STS-B (Devlin et al. 2018, section 4.1).
+"""Regression: a number for a text or a pair, as in STS-B (Devlin et al. 2019, section 4.1).
 
 Or several numbers, each by its name.
 """

@@ -1,4 +1,4 @@
-"""Span question answering: the answer's place in a text (Devlin et al. 2018, 4.2 and 4.3)."""
+"""Span question answering: the answer's place in a text (Devlin et al. 2019, 4.2 and 4.3)."""
 
 import logging
 import math

@@ -1,4 +1,4 @@
-"""Tagging: a label for every word, read from its first piece (Devlin et al. 2018, section 5.3)."""
+"""Tagging: a label for every word, read from its first piece (Devlin et al. 2019, section 5.3)."""
 
 import logging
 from collections.abc import Sequence

@@ -23,7 +23,7 @@ Predictions = Sequence[Prediction]
 
 @dataclass(frozen=True, kw_only=True)
 class Task(ABC):
-    """A task that BERT is fine-tuned for (Devlin et al. 2018, section 3.2).
+    """A task that BERT is fine-tuned for (Devlin et al. 2019, section 3.2).
 
     Its fields are also its keys of a recipe's ``[data]``, but for those ``not_in_recipes``. A task
     that gives answers to texts is an ``AnsweringTask``.

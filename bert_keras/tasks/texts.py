@@ -77,7 +77,7 @@ class TextReader(Task):
 class TextTask(TextReader, AnsweringTask):
     """A task that gives a text or a pair of texts one answer.
 
-    Longer ones are cut, the longer of the two first (Devlin et al. 2018, figure 4 a and b), or
+    Longer ones are cut, the longer of the two first (Devlin et al. 2019, figure 4 a and b), or
     read in windows whose logits are averaged, in training as in prediction.
 
     Attributes:

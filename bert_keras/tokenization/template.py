@@ -37,7 +37,7 @@ class SequenceTemplate:
 
     @classmethod
     def bert(cls, cls_id: int, sep_id: int) -> Self:
-        """[CLS] A [SEP] and [CLS] A [SEP] B [SEP] (Devlin et al. 2018, figure 2)."""
+        """[CLS] A [SEP] and [CLS] A [SEP] B [SEP] (Devlin et al. 2019, figure 2)."""
         return cls((cls_id,), (sep_id,), (sep_id,))
 
     @classmethod

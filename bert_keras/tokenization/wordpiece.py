@@ -33,7 +33,7 @@ class WordPieceTokenizer:
 
     Clean, separate CJK characters, lower-case and strip accents (when uncased), split at
     punctuation, then greedy longest-match-first word pieces, at most 100 characters a word
-    (Devlin et al. 2018, section 3; Wu et al. 2016, section 4.1). Special tokens that stand in
+    (Devlin et al. 2019, section 3; Wu et al. 2016, section 4.1). Special tokens that stand in
     the text stay whole. ``tests/tokenization/departures.py`` lists what differs from Google's code.
 
     Args:

@@ -36,7 +36,7 @@ def pretrain(
     init: str | Path | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Path:
-    """Pre-train a BERT on a corpus (Devlin et al. 2018, section 3.1).
+    """Pre-train a BERT on a corpus (Devlin et al. 2019, section 3.1).
 
     The same call on the same work directory resumes from the newest checkpoint; on a finished run
     it returns at once.

@@ -113,8 +113,8 @@ FILES = sorted(
 )
 
 
-# Called when something is made or read in: nothing of it is traced yet.
-MAKERS = ("__init__", "build", "like", "load_assets", "expect")
+# Called when something is made or read in: nothing of it is traced yet, or it is traced anew.
+MAKERS = ("__init__", "build", "like", "load_assets", "expect", "freeze", "compile", "add_tokens")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")

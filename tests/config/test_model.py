@@ -9,7 +9,7 @@ from bert_keras.errors import InputError
 @pytest.mark.parametrize(
     ("name", "layers", "hidden", "heads", "intermediate"),
     [
-        # Turc et al. 2019, table 1, and Devlin et al. 2018, section 3.
+        # Turc et al. 2019, table 1, and Devlin et al. 2019, section 3.
         ("tiny", 2, 128, 2, 512),
         ("mini", 4, 256, 4, 1024),
         ("small", 4, 512, 8, 2048),

@@ -6,7 +6,7 @@ from bert_keras.errors import InputError
 
 
 def test_defaults_are_the_papers_pretraining():
-    # Devlin et al. 2018, appendix A.2, and the flags of the original scripts.
+    # Devlin et al. 2019, appendix A.2, and the flags of the original scripts.
     config = PretrainConfig()
     assert config.optimizer.learning_rate == 1e-4
     assert config.train.steps == 1_000_000

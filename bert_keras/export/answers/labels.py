@@ -151,7 +151,7 @@ class RegressionAnswers(_TextAnswers):
 
 @served.register(BertForNextSentencePrediction)
 class NextSentenceAnswers(Answers):
-    """Whether one text follows another (Devlin et al. 2018, section 3.1, task 2).
+    """Whether one text follows another (Devlin et al. 2019, section 3.1, task 2).
 
     ``"next"`` or ``"random"``.
     """

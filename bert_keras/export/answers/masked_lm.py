@@ -1,4 +1,4 @@
-"""The likeliest words for each [MASK] (Devlin et al. 2018, section 3.1, task 1)."""
+"""The likeliest words for each [MASK] (Devlin et al. 2019, section 3.1, task 1)."""
 
 from collections.abc import Sequence
 from typing import Any

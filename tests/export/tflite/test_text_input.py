@@ -157,8 +157,10 @@ def test_a_file_that_reads_other_tokens_is_not_written(make_model, tmp_path, mon
     """Tokens cut one too short: what stands behind the check is a real difference."""
     from bert_keras.tokenization.graph import phone
 
-    kept = phone.truncated
-    monkeypatch.setattr(phone, "truncated", lambda lengths, room: kept(lengths, room - 1))
+    kept = phone.truncated_lengths
+    monkeypatch.setattr(
+        phone, "truncated_lengths", lambda lengths, room, xp: kept(lengths, room - 1, xp)
+    )
     with pytest.raises(InputError, match=r"reads other tokens .* nothing was written"):
         export_tflite(make_model("regression"), None, tmp_path / "m.tflite", length=16,
                       input="text")  # fmt: skip
