@@ -10,15 +10,9 @@ from typing import Any, NamedTuple
 from bert_keras.errors import InputError
 from bert_keras.files import read_json_object, write_bytes_atomic, write_text_atomic
 from bert_keras.tokenization import vocabulary
-from bert_keras.tokenization.added import (
-    DECODER,
-    AddedToken,
-    check_distinct,
-    declared_tokens,
-    default_special,
-    numbered,
-)
+from bert_keras.tokenization.added import AddedToken, check_distinct, default_special
 from bert_keras.tokenization.casing import Casing, guess_casing, log_casing
+from bert_keras.tokenization.declared import DECODER, declared_tokens, numbered
 from bert_keras.tokenization.pipeline import check_pipeline, make_pipeline, pipeline_casing
 from bert_keras.tokenization.settings import (
     CONFIG_FILE,

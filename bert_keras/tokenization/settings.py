@@ -8,7 +8,7 @@ from typing import Any
 from bert_keras.errors import InputError
 from bert_keras.files import read_json_object
 from bert_keras.tokenization import vocabulary
-from bert_keras.tokenization.added import DECODER
+from bert_keras.tokenization.declared import DECODER
 
 _logger = logging.getLogger("bert_keras")
 
