@@ -35,7 +35,7 @@ def test_text_in_a_graph_is_refused_with_the_way_out(model, tmp_path):
 def test_file_of_ids_names_mediapipe_no_tokenizer(model, tmp_path, caplog):
     report = export_tflite(model, None, tmp_path / "m.tflite", length=16)
     assert report["unlike_mediapipe"] == (
-        "the model has added tokens ('<e1>'), which MediaPipe takes apart"
+        "the model has added tokens ('<e1>'), which MediaPipe and WordPiece.kt take apart"
     )
     assert report["unlike_mediapipe"] in caplog.text
 

@@ -37,7 +37,7 @@ def unlike_mediapipe(tokenizer: WordPieceTokenizer) -> str:
     """
     if tokenizer.added:
         shown = ", ".join(repr(token.content) for token in tokenizer.added[:3])
-        return f"the model has added tokens ({shown}), which MediaPipe takes apart"
+        return f"the model has added tokens ({shown}), which MediaPipe and WordPiece.kt take apart"
     casing = tokenizer.casing
     if not casing.do_lower_case:
         return "the model is cased, and MediaPipe lower-cases all text"
