@@ -161,3 +161,7 @@ bench-mobile: setup
 
 bench-stop: setup
 	$(BIN)/python benchmarks/time_to_stop.py
+
+.PHONY: bench-predict
+bench-predict: setup
+	$(BIN)/python benchmarks/predict_one.py
