@@ -12,6 +12,7 @@ Result = TypeVar("Result")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+_LOOK_EVERY = 0.2  # seconds
 # A terminal signals all of its processes, and a program such as timeout forwards what it gets: a
 # second signal so soon is the same request.
 _REPEATS_WITHIN = 1.0  # seconds
@@ -174,7 +175,10 @@ def give_way(function: Callable[..., Result], *arguments: Any) -> Result:
             is_done.set()
 
     threading.Thread(target=call, daemon=True).start()
-    is_done.wait()  # interrupted in join(), Python 3.11 would count the thread as ended
+    # A signal that the system hands to another thread does not wake this one: it looks by itself.
+    # Interrupted in join(), Python 3.11 would count the thread as ended.
+    while not is_done.wait(_LOOK_EVERY):
+        pass
     if errors:
         raise errors[0]
     return results[0]

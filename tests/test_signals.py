@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 
 import pytest
@@ -167,13 +168,18 @@ def test_what_is_held_ends_before_a_signal_breaks_off():
     assert done
 
 
-def test_who_waits_for_a_library_hears_a_signal():
+@pytest.mark.parametrize("thread", ["any", "another"])
+def test_who_waits_for_a_library_hears_a_signal_whichever_thread_it_reaches(thread):
     """The call itself goes on, which is what nobody can help."""
     called, may_end, ended = threading.Event(), threading.Event(), threading.Event()
 
     def tell():
         called.wait()
-        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.2)  # until the main thread waits
+        if thread == "any":
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
 
     def library():
         called.set()
