@@ -4,7 +4,7 @@ import errno
 import importlib.metadata
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,6 +55,12 @@ def install_command(extra: str) -> str:
     parts = [requirement.partition(";") for requirement in requirements]
     needed = [name.strip() for name, _, marker in parts if f'extra == "{extra}"' in marker]
     return shlex.join(["pip", "install", *(needed or [f".[{extra}]"])])
+
+
+def listed(names: Sequence[str], most: int | None = None) -> str:
+    """The names for a message, or only the first of them."""
+    more = f" and {len(names) - most} more" if most and len(names) > most else ""
+    return ", ".join(map(repr, names[:most])) + more or "none"
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error

@@ -1,6 +1,6 @@
 """Labels and weights in the ways that Keras's ``fit`` takes them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import keras
@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
-from bert_keras.errors import InputError
+from bert_keras.errors import InputError, listed
 from bert_keras.modeling.inputs import check_range
 from bert_keras.objectives import IGNORED_LABEL, Batch
 
@@ -171,8 +171,3 @@ class Labelled:
                 "objective, with what its batches hold for it (masked words, next sentences). "
                 "Leave it out, or override supervised_objective() in a class of your own"
             )
-
-
-def listed(names: Iterable[str]) -> str:
-    """Names in quotes, for a message."""
-    return ", ".join(map(repr, names))

@@ -64,19 +64,16 @@ class AdaptedMetric(_Adapted, keras.metrics.Metric):
     """
 
     def __init__(self, inner: Any, function: str) -> None:
-        given = inner
-        if isinstance(inner, str):
-            inner = _BY_SHAPES.get(inner) or keras.metrics.get(inner)
-        if not isinstance(inner, keras.metrics.Metric):
-            inner = keras.metrics.MeanMetricWrapper(inner, name=_name(inner))
-        super().__init__(name=given if isinstance(given, str) else inner.name)
-        self.given, self.inner, self.function = given, inner, function
+        known = _known(inner, keras.metrics)
+        is_metric = isinstance(known, keras.metrics.Metric)
+        metric = known if is_metric else keras.metrics.MeanMetricWrapper(known, name=_name(known))
+        super().__init__(name=inner if isinstance(inner, str) else metric.name)
+        self.given, self.inner, self.function = inner, metric, function
         # What a callback's mode="auto" goes by.
-        by_shapes = _BY_SHAPES.get(given) if isinstance(given, str) else None
-        if by_shapes is not None:
-            self._direction = "up" if by_shapes is accuracy else "down"
-        elif hasattr(inner, "_direction"):
-            self._direction = inner._direction
+        if known is accuracy or known is crossentropy:
+            self._direction = "up" if known is accuracy else "down"
+        elif hasattr(metric, "_direction"):
+            self._direction = metric._direction
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""
@@ -102,13 +99,10 @@ class AdaptedLoss(_Adapted, keras.losses.Loss):
     """
 
     def __init__(self, inner: Any, function: str) -> None:
-        given = inner
-        if isinstance(inner, str):
-            inner = _BY_SHAPES.get(inner) or keras.losses.get(inner)
-        if not isinstance(inner, keras.losses.Loss):
-            inner = _FunctionLoss(inner)
-        super().__init__(name=given if isinstance(given, str) else inner.name)
-        self.given, self.inner, self.function = given, inner, function
+        known = _known(inner, keras.losses)
+        loss = known if isinstance(known, keras.losses.Loss) else _FunctionLoss(known)
+        super().__init__(name=inner if isinstance(inner, str) else loss.name)
+        self.given, self.inner, self.function = inner, loss, function
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The loss of a batch, reduced as the loss says, over the labels that count."""
@@ -145,6 +139,13 @@ _BY_SHAPES = {
     "crossentropy": crossentropy,
     "ce": crossentropy,
 }
+
+
+def _known(given: Any, keras_names: Any) -> Any:
+    """What a name stands for: by the shapes, or among Keras's losses or metrics."""
+    if not isinstance(given, str):
+        return given
+    return _BY_SHAPES.get(given) or keras_names.get(given)
 
 
 def _name(function: Any) -> str:

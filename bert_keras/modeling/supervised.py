@@ -8,8 +8,8 @@ import keras
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
-from bert_keras.errors import InputError
-from bert_keras.modeling.labels import Labelled, listed
+from bert_keras.errors import InputError, listed
+from bert_keras.modeling.labels import Labelled
 from bert_keras.modeling.measures import AdaptedLoss, AdaptedMetric
 from bert_keras.modeling.model import BertModel
 from bert_keras.objectives import (
@@ -101,10 +101,10 @@ class SupervisedModel(Labelled, BertModel):
         self.loss = self._compile_loss = self._compile_metrics = None
         super().compile(
             optimizer,
-            loss=self._fed(loss, AdaptedLoss, "loss"),
-            loss_weights=self._fed(loss_weights, float, "loss_weights"),
-            metrics=self._fed(metrics, AdaptedMetric, "metrics"),
-            weighted_metrics=self._fed(weighted_metrics, AdaptedMetric, "weighted_metrics"),
+            loss=self._adapted(loss, AdaptedLoss, "loss"),
+            loss_weights=self._by_output(loss_weights, "loss_weights"),
+            metrics=self._adapted(metrics, AdaptedMetric, "metrics"),
+            weighted_metrics=self._adapted(weighted_metrics, AdaptedMetric, "weighted_metrics"),
             jit_compile=jit_compile,
             **kwargs,
         )
@@ -227,29 +227,32 @@ class SupervisedModel(Labelled, BertModel):
         logits = {output: outputs[output] for output in self.label_keys}
         return logits if len(logits) > 1 else next(iter(logits.values()))
 
-    def _fed(self, given: Any, kind: type, argument: str) -> Any:
-        """A structure of losses or metrics, each fed with what it wants."""
+    def _by_output(self, given: Any, argument: str) -> Any:
+        """Losses, their weights or metrics as Keras takes them; ``None`` where there are none."""
         if given is None or (not given and isinstance(given, list | tuple | dict)):
             return None
         self.refuse_without_labels(argument)
-        outputs = list(self.label_keys)
-        if isinstance(given, Mapping):
-            unknown = [name for name in given if name not in outputs]
-            if unknown:
-                raise InputError(
-                    f"compile({argument}=...): {type(self).__name__} has no output "
-                    f"{listed(unknown)}; it has {listed(outputs)}"
-                )
-            if len(outputs) == 1:
-                given = given[outputs[0]]
-                if argument.endswith("metrics") and not isinstance(given, list | tuple):
-                    given = [given]
-        if kind is float:
+        if not isinstance(given, Mapping):
             return given
-
-        def feed(each: Any) -> Any:
-            return (
-                each if each is None or isinstance(each, kind) else kind(each, self.score_function)
+        outputs = list(self.label_keys)
+        unknown = [name for name in given if name not in outputs]
+        if unknown:
+            raise InputError(
+                f"compile({argument}=...): {type(self).__name__} has no output "
+                f"{listed(unknown)}; it has {listed(outputs)}"
             )
+        if len(outputs) > 1:
+            return given
+        only = given[outputs[0]]
+        is_metric = argument.endswith("metrics") and not isinstance(only, list | tuple)
+        return [only] if is_metric else only
 
-        return keras.tree.map_structure(feed, given)
+    def _adapted(self, given: Any, kind: type, argument: str) -> Any:
+        """A structure of losses or metrics, each fed with what it wants."""
+
+        def adapt(each: Any) -> Any:
+            is_ready = each is None or isinstance(each, kind)
+            return each if is_ready else kind(each, self.score_function)
+
+        given = self._by_output(given, argument)
+        return None if given is None else keras.tree.map_structure(adapt, given)

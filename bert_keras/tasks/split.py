@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from bert_keras.errors import InputError
-from bert_keras.tasks.reading import listed
+from bert_keras.errors import InputError, listed
 from bert_keras.tasks.task import Task
 
 _logger = logging.getLogger("bert_keras")

@@ -1,6 +1,5 @@
 """Labelled data as examples, each with the row it comes from. Imports no TensorFlow."""
 
-from bert_keras.tasks.reading.columns import listed
 from bert_keras.tasks.reading.labels import LABEL_SEPARATOR, LabelRules
 from bert_keras.tasks.reading.questions import QuestionExample, read_question_examples
 from bert_keras.tasks.reading.sources import Place, and_more, place, shown_name
@@ -21,7 +20,6 @@ __all__ = [
     "TextExample",
     "and_more",
     "has_words",
-    "listed",
     "note_on_raw_text",
     "place",
     "read_question_examples",

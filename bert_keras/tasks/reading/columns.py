@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bert_keras.errors import InputError
+from bert_keras.errors import InputError, listed
 
 # Their names in published data sets, in lower case; the first one found counts.
 PAIRS = (
@@ -245,12 +245,6 @@ def are_numbers(given: Columns, first: Sequence[str], where: str) -> bool:
             "it is data, and the columns are numbers"
         )
     return list(first) != numbers
-
-
-def listed(names: Sequence[str], most: int | None = None) -> str:
-    """The names for a message, or only the first of them."""
-    more = f" and {len(names) - most} more" if most and len(names) > most else ""
-    return ", ".join(map(repr, names[:most])) + more or "none"
 
 
 def counted(columns: int) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from bert_keras.errors import InputError
+from bert_keras.errors import InputError, listed
 from bert_keras.tasks.reading.columns import (
     LABELS,
     SETTINGS,
@@ -18,7 +18,6 @@ from bert_keras.tasks.reading.columns import (
     are_numbers,
     counted,
     find_columns,
-    listed,
     number_columns,
 )
 from bert_keras.tasks.reading.sources import (

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bert_keras.errors import InputError
-from bert_keras.tasks.reading.columns import Columns, find_columns, listed, quoted
+from bert_keras.errors import InputError, listed
+from bert_keras.tasks.reading.columns import Columns, find_columns, quoted
 from bert_keras.tasks.reading.doubts import check_columns
 from bert_keras.tasks.reading.labels import LabelRules, read_labels
 from bert_keras.tasks.reading.sources import (
