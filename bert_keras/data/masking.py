@@ -5,6 +5,7 @@ original ``create_pretraining_data.py``. Whole batches at a time, in the graph, 
 numbers.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -34,7 +35,7 @@ class MaskingDraws(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Masking:
+class Masking(ABC):
     """What all ways of masking share; they differ in ``choose`` and ``slot_actions``.
 
     Attributes:
@@ -115,6 +116,7 @@ class Masking:
             "masked_lm_weights": tf.cast(is_used, tf.float32),
         }
 
+    @abstractmethod
     def choose(
         self, is_candidate: Tensor, word_starts: Tensor | None, budget: Tensor, draws: MaskingDraws
     ) -> tuple[Tensor, Tensor]:
@@ -130,7 +132,6 @@ class Masking:
             The positions int32 [B, P], ascending, 0 in unused slots; which slots are used, bool
             [B, P].
         """
-        raise NotImplementedError
 
     def slot_actions(self, positions: Tensor, draws: MaskingDraws) -> Tensor:
         """The action for each of ``positions`` [B, P], int32 [B, P]: each has a draw of its own."""

@@ -1,5 +1,6 @@
 """An objective, and the steps of training and evaluation that call it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -69,7 +70,7 @@ class Objective(Protocol):
         ...
 
 
-class SupervisedObjective:
+class SupervisedObjective(ABC):
     """An objective that compares a model's outputs with the labels in the batch.
 
     Attributes:
@@ -79,10 +80,11 @@ class SupervisedObjective:
     is_additive = True
     names: tuple[str, ...] = ()
 
+    @abstractmethod
     def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
         """The weight of each mean, float32 scalars, from the labels alone."""
-        raise NotImplementedError
 
+    @abstractmethod
     def measure(self, batch: Batch, outputs: Batch) -> Means:
         """The losses and measures of a batch.
 
@@ -90,7 +92,6 @@ class SupervisedObjective:
             batch: Inputs and labels.
             outputs: The model's, for these inputs.
         """
-        raise NotImplementedError
 
     def __call__(
         self, model: Model, batch: Batch, *, training: bool, dropout_seed: tf.Tensor | None = None
