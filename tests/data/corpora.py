@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bert_keras.data.plan import Epoch
 from bert_keras.tokenization import SequenceTemplate
 
 _TEMPLATE = SequenceTemplate.bert(cls_id=2, sep_id=3)
@@ -54,3 +55,11 @@ def corpus_of(document_lengths: Sequence[Sequence[int]]) -> SmallCorpus:
 def document_of(corpus: SmallCorpus, token: np.ndarray) -> np.ndarray:
     """The document that each token (by its place in the corpus) belongs to."""
     return np.searchsorted(corpus.sentence_offsets[corpus.documents[:, 1]], token, side="right")
+
+
+def epoch_of(
+    corpus: SmallCorpus, room: int, short_seq_prob: float = 0.1, seed: int = 0, epoch: int = 0
+) -> Epoch:
+    """What the plan of an epoch follows from; ``room`` is the tokens of the texts together."""
+    offsets, documents = corpus.sentence_offsets, corpus.documents
+    return Epoch(offsets, documents, room, short_seq_prob, seed, epoch)

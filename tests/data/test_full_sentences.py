@@ -6,20 +6,11 @@ import pytest
 from bert_keras.data.plan import Epoch
 from bert_keras.data.sampling import plan_full_sentences
 from bert_keras.errors import InputError
-from tests.data.corpora import corpus_of
+from tests.data.corpora import corpus_of, epoch_of
 
 
 def plan(corpus, max_seq_length=64, short_seq_prob=0.0, seed=0, epoch=0):
-    return plan_full_sentences(
-        Epoch(
-            corpus.sentence_offsets,
-            corpus.documents,
-            max_seq_length - 2,
-            short_seq_prob,
-            seed,
-            epoch,
-        )
-    )
+    return plan_full_sentences(epoch_of(corpus, max_seq_length - 2, short_seq_prob, seed, epoch))
 
 
 def spans(plan):

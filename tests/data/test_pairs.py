@@ -6,20 +6,11 @@ import pytest
 from bert_keras.data.plan import Epoch, ExamplePlan
 from bert_keras.data.sampling import plan_pairs
 from bert_keras.errors import InputError
-from tests.data.corpora import corpus_of, document_of
+from tests.data.corpora import corpus_of, document_of, epoch_of
 
 
 def plan(corpus, max_seq_length=64, short_seq_prob=0.1, seed=0, epoch=0) -> ExamplePlan:
-    return plan_pairs(
-        Epoch(
-            corpus.sentence_offsets,
-            corpus.documents,
-            max_seq_length - 3,
-            short_seq_prob,
-            seed,
-            epoch,
-        )
-    )
+    return plan_pairs(epoch_of(corpus, max_seq_length - 3, short_seq_prob, seed, epoch))
 
 
 def test_segments_are_not_empty_and_fit_together(varied_corpus):

@@ -6,11 +6,11 @@ import tensorflow as tf
 
 from bert_keras.config import DataConfig
 from bert_keras.data.gather import gather_examples
-from bert_keras.data.plan import Epoch, ExampleStream
+from bert_keras.data.plan import ExampleStream
 from bert_keras.data.pretraining import PretrainingBatches, pretraining_dataset
 from bert_keras.data.sampling import plan_pairs
 from bert_keras.errors import InputError
-from tests.data.corpora import corpus_of
+from tests.data.corpora import corpus_of, epoch_of
 
 CONFIG = DataConfig(max_seq_length=32, max_predictions_per_seq=5)
 BATCH = 24
@@ -30,14 +30,7 @@ def listed(dataset):
 
 def plan(corpus, seed, epoch):
     return plan_pairs(
-        Epoch(
-            corpus.sentence_offsets,
-            corpus.documents,
-            CONFIG.max_seq_length - 3,
-            CONFIG.short_seq_prob,
-            seed,
-            epoch,
-        )
+        epoch_of(corpus, CONFIG.max_seq_length - 3, CONFIG.short_seq_prob, seed, epoch)
     )
 
 

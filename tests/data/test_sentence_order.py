@@ -3,23 +3,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bert_keras.data.plan import Epoch
 from bert_keras.data.sampling import plan_sentence_order
 from bert_keras.errors import InputError
-from tests.data.corpora import corpus_of, document_of
+from tests.data.corpora import corpus_of, document_of, epoch_of
 
 
 def plan(corpus, max_seq_length=64, short_seq_prob=0.1, seed=0, epoch=0):
-    return plan_sentence_order(
-        Epoch(
-            corpus.sentence_offsets,
-            corpus.documents,
-            max_seq_length - 3,
-            short_seq_prob,
-            seed,
-            epoch,
-        )
-    )
+    return plan_sentence_order(epoch_of(corpus, max_seq_length - 3, short_seq_prob, seed, epoch))
 
 
 def in_text_order(pairs):
