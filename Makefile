@@ -34,6 +34,18 @@ test-system: setup
 test-data: setup
 	$(PYTEST) -m "shared_data and not slow and not parity and not parity_garden"
 
+# With the lowest versions that pyproject.toml allows.
+.PHONY: test-oldest
+OLDEST = .venv-oldest
+$(OLDEST)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/pip install --quiet uv
+	$(OLDEST)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct --editable '.[dev]'
+	touch $@
+
+test-oldest: $(OLDEST)/.installed
+	$(OLDEST)/bin/pytest --numprocesses auto --dist loadfile
+
 # Both, in another order every time; the first lines say which SEED gives it again.
 test-random: SEED := $(or $(SEED),$(shell date +%s))
 test-random: setup
@@ -49,6 +61,19 @@ test-faults: setup
 .PHONY: test-planted
 test-planted: setup
 	$(BIN)/python -m tests.planted $(FAULTS)
+
+# The server's own image, which docker-compose.yaml names, with every kind of export in it. Never run yet.
+.PHONY: test-container
+test-container: setup
+	docker pull "$$(awk '/image: tensorflow\/serving/ { print $$2 }' export/serving/docker-compose.yaml)"
+	BERT_KERAS_CONTAINER=1 $(BIN)/pytest -m "slow or not slow" tests/export/serving/test_container.py
+
+# What the instrumented test of tests/export/mobile/android/ reads.
+.PHONY: android-cases
+ANDROID = tests/export/mobile/android/src/androidTest/assets
+android-cases: setup
+	rm -rf $(ANDROID)
+	BERT_KERAS_ANDROID=$(ANDROID) $(BIN)/pytest -m "slow or not slow" tests/export/mobile/test_android.py
 
 test-all: setup parity parity-garden test-beam
 	$(PYTEST) -m "not parity and not parity_garden"
@@ -128,14 +153,12 @@ bench-serving: $(BENCH)/.installed
 		--json benchmarks/serving.json
 	$(BENCH)/bin/python benchmarks/tables.py
 
-# TF Model Garden stops at TensorFlow 2.20. It asks for far more than its models import.
+# TF Model Garden stops at TensorFlow 2.20.
 GARDEN = .venv-garden
 $(GARDEN)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(GARDEN)
 	$(GARDEN)/bin/pip install --quiet --upgrade pip
-	$(GARDEN)/bin/pip install --quiet --editable . 'pytest>=8' 'tensorflow==2.20.*' 'tf-keras==2.20.*' \
-		gin-config==0.5.0 scipy
-	$(GARDEN)/bin/pip install --quiet --no-deps 'tf-models-official~=2.20.0'
+	$(GARDEN)/bin/pip install --quiet --editable '.[garden]'
 	touch $@
 
 parity-garden: $(GARDEN)/.installed
@@ -151,6 +174,19 @@ $(BEAM)/.installed: pyproject.toml
 
 test-beam: $(BEAM)/.installed
 	$(BEAM)/bin/pytest -m "slow or not slow" tests/corpus/test_beam.py
+
+# In dist/: the wheel and the source, and the wheel tried in a new environment outside the tree.
+.PHONY: wheel test-wheel release
+wheel: setup
+	rm -rf build dist
+	$(BIN)/python -m build --quiet
+
+test-wheel: wheel
+	$(PYTHON) tools/try_wheel.py dist/*.whl
+
+# Cuts VERSION in the changelog and the code, builds and tries it; CONTRIBUTING.md says what comes before and after.
+release: setup
+	$(PYTHON) tools/release.py $(or $(VERSION),$(error VERSION is needed: make release VERSION=1.2.3))
 
 quickstart: setup
 	$(BIN)/bert-keras quickstart

@@ -8,7 +8,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 
+import numpy as np
 import pytest
+
+TEXTS = ["the ferry was late", "这家酒店 [MASK] 😀", "Anna left Rome."]
 
 
 def _module(path):
@@ -117,3 +120,33 @@ def run(scripts, capsys):
         return code, printed.out.splitlines(), printed.err.splitlines()
 
     return main
+
+
+@pytest.fixture(scope="session")
+def compare_answers(scripts, session):
+    """Asks a server for a kind's answers by both clients, and compares with the graph's own."""
+
+    def compare(kind, rest_port, grpc_port):
+        right_of = session(kind)
+        names = sorted(right_of.signatures["serving_default"].inputs)
+        encoded = np.array([text.encode() for text in TEXTS], object)
+        right = right_of.run("serving_default", dict.fromkeys(names, encoded))
+        columns = dict.fromkeys(reversed(names), TEXTS)  # in whatever order
+        rest = scripts["rest_client"].RestClient(kind, f"http://127.0.0.1:{rest_port}", 60)
+        address = f"127.0.0.1:{grpc_port}"
+        with scripts["grpc_client"].GrpcClient(kind, address, timeout=60) as rpc:
+            over_grpc, over_rest = rpc.predict(columns), rest.predict(columns)
+            alone = [client.predict(dict.fromkeys(names, TEXTS[0])) for client in (rest, rpc)]
+        assert over_rest.keys() == over_grpc.keys() == right.keys()
+        for name, values in right.items():
+            if values.dtype == object:
+                np.testing.assert_array_equal(np.array(over_grpc[name], object), values)
+                encode = np.vectorize(str.encode, otypes=[object])
+                np.testing.assert_array_equal(encode(np.array(over_rest[name], object)), values)
+            else:
+                np.testing.assert_allclose(over_grpc[name], values, atol=1e-4)
+                np.testing.assert_allclose(over_rest[name], values, atol=1e-4)
+            for answers in alone:
+                assert len(answers[name]) == 1
+
+    return compare

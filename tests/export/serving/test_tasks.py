@@ -5,7 +5,6 @@ import json
 import re
 import shlex
 
-import numpy as np
 import pytest
 
 # The README's name of each kind of model.
@@ -23,7 +22,6 @@ NAMES = {
     "encoder": "encoder",
     "sentence_embedding": "sentence embedding",
 }
-TEXTS = ["the ferry was late", "这家酒店 [MASK] 😀", "Anna left Rome."]
 
 
 @pytest.fixture(scope="module")
@@ -47,32 +45,14 @@ def test_the_readme_names_every_kind(readme):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", list(NAMES))
 def test_both_clients_give_each_tasks_answers_by_the_names_of_the_readme(
-    model_server, scripts, exported, session, readme, kind
+    model_server, exported, session, readme, kind, compare_answers
 ):
     inputs, outputs = table(readme)[NAMES[kind]]
     definition = session(kind).signatures["serving_default"]
     assert sorted(definition.inputs) == inputs
     assert sorted(definition.outputs) == outputs
-    encoded = np.array([text.encode() for text in TEXTS], object)
-    right = session(kind).run("serving_default", dict.fromkeys(inputs, encoded))
-    columns = dict.fromkeys(reversed(inputs), TEXTS)  # in whatever order
     with model_server.serving({kind: exported(kind)}) as server:
-        rest = scripts["rest_client"].RestClient(kind, f"http://127.0.0.1:{server.rest_port}", 60)
-        address = f"127.0.0.1:{server.grpc_port}"
-        with scripts["grpc_client"].GrpcClient(kind, address, timeout=60) as rpc:
-            over_grpc, over_rest = rpc.predict(columns), rest.predict(columns)
-            alone = [client.predict(dict.fromkeys(inputs, TEXTS[0])) for client in (rest, rpc)]
-    assert sorted(over_rest) == sorted(over_grpc) == outputs
-    for name, values in right.items():
-        if values.dtype == object:
-            np.testing.assert_array_equal(np.array(over_grpc[name], object), values)
-            encode = np.vectorize(str.encode, otypes=[object])
-            np.testing.assert_array_equal(encode(np.array(over_rest[name], object)), values)
-        else:
-            np.testing.assert_allclose(over_grpc[name], values, atol=1e-4)
-            np.testing.assert_allclose(over_rest[name], values, atol=1e-4)
-        for answers in alone:
-            assert len(answers[name]) == 1
+        compare_answers(kind, server.rest_port, server.grpc_port)
 
 
 # The models of the README's commands.
