@@ -78,7 +78,7 @@ class Contestant:
         self.failure: str | None = self._pipe.recv()
 
     def ask(self, order: Any) -> Any:
-        """What it answers to an order.
+        """The answer to an order.
 
         Raises:
             ProcessEnded: When it is there no more.

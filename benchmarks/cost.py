@@ -1,4 +1,4 @@
-"""What a pre-training run costs, by arithmetic."""
+"""The cost of a pre-training run, by arithmetic."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from bert_keras.config.pretrain import PretrainConfig
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run computes.
+    """The work of a run.
 
     Attributes:
         sequences: Examples over all steps.
@@ -21,14 +21,14 @@ class Cost:
     tokens: int
     flops: int
 
-    def hours(self, peak_flops: float, utilisation: float) -> float:
-        """How long it takes.
+    def hours(self, peak_flops: float, utilization: float) -> float:
+        """The time it takes.
 
         Args:
             peak_flops: Operations per second that all devices together could reach.
-            utilisation: The share of them that the run does reach, in (0, 1].
+            utilization: The share of them that the run does reach, in (0, 1].
         """
-        return self.flops / (peak_flops * utilisation) / 3600
+        return self.flops / (peak_flops * utilization) / 3600
 
 
 def pretraining_cost(config: PretrainConfig, vocab_size: int) -> Cost:

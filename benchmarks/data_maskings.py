@@ -1,4 +1,4 @@
-"""Who masks the same batch in data_pipeline.py: ours, keras-hub's layer, transformers' collator."""
+"""The maskings of the same batch in data_pipeline.py: ours, keras-hub's and transformers'."""
 
 import tempfile
 from collections.abc import Callable

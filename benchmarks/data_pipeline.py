@@ -1,4 +1,4 @@
-"""How many tokens a second the data pipeline gives, stage by stage, and its share of a step.
+"""The data pipeline's tokens a second, stage by stage, and its share of a step.
 
     python benchmarks/data_pipeline.py [--text pydocs] [--json benchmarks/data_pipeline.json]
 
@@ -145,7 +145,7 @@ def share_of_step(corpus: SyntheticCorpus, shape: Shape, rounds: int) -> dict[st
 
 
 def processor_ms(run: Callable[[], object], count: int, rounds: int) -> float:
-    """Of one of ``count``: the median of the rounds."""
+    """The milliseconds of one of ``count``: the median of the rounds."""
     taken = []
     for _ in range(rounds):
         start = time.process_time()

@@ -1,4 +1,4 @@
-"""What every measurement needs: the clock, and what it was measured on."""
+"""The clock and the description of the machine, for every measurement."""
 
 import importlib.metadata
 import os
@@ -30,7 +30,7 @@ class Clock:
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """What happens in the block does not count."""
+        """A block whose time does not count."""
         begin = (time.monotonic(), time.process_time())
         yield
         end = (time.monotonic(), time.process_time())

@@ -135,7 +135,7 @@ def measure(options: argparse.Namespace) -> Row:
     dev, train = (task.read(str(options.data / name)) for name in ("dev.tsv", "train.tsv"))
     taken = train[:: max(1, len(train) // options.calibration)][: options.calibration]
     answers = id_answers_of(model)
-    examples = Examples(model, dev, taken, "dev.tsv", is_labelled=True)
+    examples = Examples(model, dev, taken, "dev.tsv", is_labeled=True)
     sequences = as_file_reads(examples, model.tokenizer, options.length)
     judge = Judge(model, answers, sequences, options.length)
     calibration = for_ranges(examples, model.tokenizer, options.length)
@@ -192,14 +192,14 @@ def variants_table(results: Row) -> str:
 
 
 def fixed_table(results: Row) -> str:
-    """What the products lose, as Markdown."""
+    """The loss of each product, as Markdown."""
     rows = {"none: all as they come": results["variants"]["ai-edge-quantizer, dynamic"]}
     rows |= results["fixed"]
     return markdown(["ranges fixed", *ANSWERS], ([name, *shown(row)] for name, row in rows.items()))
 
 
 def shown(row: Row) -> list[str]:
-    """How the answers differ."""
+    """The differences of the answers."""
     numbers = (row["largest_difference"], row["logits_rms"])
     shares = (row["agreement"], row["accuracy"])
     return [*(f"{n:.2g}" for n in numbers), *(f"{s:.4f}" for s in shares), f"{row['p']:.2f}"]

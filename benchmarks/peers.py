@@ -1,4 +1,4 @@
-"""What several benchmarks ask of the peers: their models and a step of their training."""
+"""The peers in several benchmarks: their models and a step of their training."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,7 +36,7 @@ def keras_hub_masked_lm(config: BertConfig, rate: float, precision: str, jit_com
 
 
 def torch_device() -> str:
-    """Where torch computes: on a GPU if there is one, as TensorFlow does by itself."""
+    """The device of torch: a GPU if there is one, as TensorFlow takes it by itself."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"

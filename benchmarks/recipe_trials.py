@@ -98,9 +98,9 @@ GROUPS: dict[str, dict[str, dict[str, Any]]] = {
         "rate 1e-3": {"optimizer.learning_rate": 1e-3},
         "rate 4e-3": {"optimizer.learning_rate": 4e-3},
     },
-    "Initialiser and warm-up": {
-        "initialiser 0.02": {"model.initializer_range": 0.02},
-        "initialiser 0.1": {"model.initializer_range": 0.1},
+    "Initializer and warm-up": {
+        "initializer 0.02": {"model.initializer_range": 0.02},
+        "initializer 0.1": {"model.initializer_range": 0.1},
         "warm-up 0.01": {"optimizer.warmup_ratio": 0.01},
         "warm-up 0.2": {"optimizer.warmup_ratio": 0.2},
     },
@@ -124,7 +124,7 @@ TRIALS = {"base": {}} | {
 
 
 def settings(changes: dict[str, Any], seed: int) -> list[str]:
-    """What the command's ``--set`` would be given."""
+    """The settings as the command's ``--set`` takes them."""
     merged = BASE | changes | {"train.seed": seed, "train.eval_batches": 1}
     return [
         f"{key}={value if isinstance(value, str) else json.dumps(value)}"
@@ -146,7 +146,7 @@ def train(name: str, seed: int, corpus: Path, workdir: Path, result: Path) -> No
     curve: list[list[float]] = []
 
     class Evaluate(keras.callbacks.Callback):
-        """Notes the held-out results at equal distances of the run."""
+        """Note the held-out results at equal distances of the run."""
 
         @tf.function
         def means(self, batch: Any) -> Any:

@@ -1,4 +1,4 @@
-r"""How the cost of a step grows with length, batch and devices; the pipeline's with the corpus.
+r"""The growth of a step's cost with length, batch and devices; the pipeline's with the corpus.
 
     python benchmarks/scaling.py length --json benchmarks/scaling.json --plots benchmarks
     python benchmarks/scaling.py batch ...      python benchmarks/scaling.py devices ...

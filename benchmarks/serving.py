@@ -76,7 +76,7 @@ class Participant:
         self.result = {"name": self.way.name, "dtype": self.way.dtype, "threads": threads}
 
     def ask(self, do: str, **order: Any) -> Any:
-        """What it answers."""
+        """The answers."""
         return self.process.ask({"do": do} | order)
 
 

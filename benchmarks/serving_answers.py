@@ -1,4 +1,4 @@
-"""Who answers texts in the comparison of serving.py: each from text to probabilities."""
+"""The contestants of serving.py: each from text to probabilities."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -72,7 +72,7 @@ def torch_model(way: Answering) -> Answer:
 
 
 def onnx_model(way: Answering) -> Answer:
-    """ONNX Runtime with all its optimisations, behind the fast tokenizer of transformers."""
+    """ONNX Runtime with all its optimizations, behind the fast tokenizer of transformers."""
     import onnxruntime
     from scipy.special import softmax
     from transformers import AutoTokenizer

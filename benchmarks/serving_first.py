@@ -1,4 +1,4 @@
-"""What TF Serving does before its first request, and how long that request then takes."""
+"""The work of TF Serving before its first request, and the time of that request."""
 
 import time
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def replay_warmup(session: Any, folder: Path) -> None:
 
 
 def first_requests(answer: Any, texts: Sequence[str]) -> dict[str, dict[str, float]]:
-    """How much longer requests take the first time than the same ones later.
+    """The extra time of the first requests over the same ones later.
 
     By batch size: the very first request's time over its own median later, the largest such ratio
     of all requests, both in processor time, which a shared machine disturbs less, and the first
@@ -48,7 +48,7 @@ def first_requests(answer: Any, texts: Sequence[str]) -> dict[str, dict[str, flo
 
 
 def tokens_per_second(answer: Any, texts: Sequence[str], size: int = 32) -> float:
-    """How fast the graph's tokenizer is: the median over batches, in processor time."""
+    """The speed of the graph's tokenizer: the median over batches, in processor time."""
     rates = []
     for _ in range(3):
         for start in range(0, len(texts) - size, size):
@@ -61,7 +61,7 @@ def tokens_per_second(answer: Any, texts: Sequence[str], size: int = 32) -> floa
 
 
 def _seconds(answer: Any, texts: Sequence[str]) -> tuple[float, float]:
-    """By the clock and of the processor."""
+    """The seconds of a request by the clock, and of the processor."""
     begin = time.perf_counter(), time.process_time()
     answer(texts)
     return time.perf_counter() - begin[0], time.process_time() - begin[1]

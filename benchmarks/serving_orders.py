@@ -1,4 +1,4 @@
-"""What serving.py asks of each contestant, in the contestant's process."""
+"""The orders that serving.py gives each contestant, in the contestant's process."""
 
 import os
 import time

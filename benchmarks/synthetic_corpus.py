@@ -12,7 +12,7 @@ _TEMPLATE = SequenceTemplate.bert(cls_id=101, sep_id=102)
 
 @dataclass(frozen=True)
 class SyntheticTokenizer:
-    """What the data pipeline asks a tokenizer for, with the numbers of BERT's."""
+    """A stand-in for a tokenizer, as far as the data pipeline asks, with the numbers of BERT's."""
 
     vocab_size: int = 30_522
     template: SequenceTemplate = _TEMPLATE

@@ -113,7 +113,7 @@ def scores(runs: Sequence[Mapping[str, float]], metric: str) -> str:
 
 
 def times_to_score(results: Result) -> str:
-    """When each side first reached the best score that both reached, where it was asked often."""
+    """The time at which each side first reached the best score that both reached."""
     header = ["data", "metric", "score", "bert_keras, s", "transformers, s", "times as fast"]
     rows = []
     for name, row in results.items():
@@ -217,7 +217,7 @@ def time_to_quality(result: Result) -> str:
 
 
 def error_bars(rows: Iterable[Result], middle: str = "per_second") -> list[list[float]]:
-    """How far ``least`` and ``most`` of each row lie from its middle, as matplotlib takes them."""
+    """The distances of ``least`` and ``most`` of each row from its middle, for matplotlib."""
     rows = list(rows)
     return [[abs(row[edge] - row[middle]) for row in rows] for edge in ("least", "most")]
 
@@ -236,9 +236,9 @@ def plot(panels: Mapping[str, Mapping[str, Result]], path: Path, **axis: Any) ->
     for axes, (title, rows) in zip(grid[0], panels.items(), strict=True):
         rows = dict(reversed(rows.items()))
         names = [name.replace("`", "") for name in rows]
-        colours = ["0.7" if any(peer in name for peer in PEERS) else "C0" for name in rows]
+        colors = ["0.7" if any(peer in name for peer in PEERS) else "C0" for name in rows]
         middle = [row["per_second"] for row in rows.values()]
-        axes.barh(names, middle, xerr=error_bars(rows.values()), color=colours, capsize=2)
+        axes.barh(names, middle, xerr=error_bars(rows.values()), color=colors, capsize=2)
         axes.set(title=title, **axis)
     figure.savefig(path)
 

@@ -241,7 +241,7 @@ def plot(results: dict[str, list[tuple[float, float]]], path: Path) -> None:
 
 
 def makers(options: argparse.Namespace) -> dict[str, tuple[Callable[..., Work], dict[str, Any]]]:
-    """Who takes part, by name."""
+    """The contestants by name."""
     corpus = {"corpus": options.corpus}
     rate, batch = {"rate": 2e-3}, {"batch_size": 32}
     theirs = corpus | {"seconds": options.seconds}

@@ -1,4 +1,4 @@
-"""How long each command takes from SIGTERM to its end, in each of its phases.
+"""The time of each command from SIGTERM to its end, in each of its phases.
 
     python benchmarks/time_to_stop.py --json benchmarks/time_to_stop.json
 
@@ -93,7 +93,7 @@ def watched(phases: dict[str, str], descriptor: int, arguments: list[str]) -> in
 
 
 class Inputs:
-    """Texts, labelled rows, a corpus and models of random weights, all made up."""
+    """Texts, labeled rows, a corpus and models of random weights, all made up."""
 
     def __init__(self, folder: Path, megabytes: int, layers: int, hidden: int) -> None:
         self.folder = folder
@@ -123,7 +123,7 @@ class Inputs:
     def arguments(self, name: str, out: Path) -> list[str]:
         """The command's line."""
         made = self.folder
-        rows, labelled = made / "rows.tsv", made / "labelled"
+        rows, labeled = made / "rows.tsv", made / "labeled"
         vocab = ["--vocab", made / "vocab.txt", "--out", out / "corpus"]
         lines: dict[str, list[Any]] = {
             "vocab": ["vocab", made / "texts", "--out", out / "vocab.txt"],
@@ -133,12 +133,12 @@ class Inputs:
                          "--workdir", out / "run"],
             "finetune": ["finetune", made / "finetune.toml", "--model", made / "base", "--train",
                          rows, "--dev", rows, "--workdir", out / "run"],
-            "evaluate": ["evaluate", labelled, "--data", rows],
-            "predict": ["predict", labelled, "--input", rows, "--out", out / "answers.csv"],
+            "evaluate": ["evaluate", labeled, "--data", rows],
+            "predict": ["predict", labeled, "--input", rows, "--out", out / "answers.csv"],
             "fill-mask": ["fill-mask", made / "base", "[MASK]"],
             "convert": ["convert", made / "base", out / "model"],
-            "export saved-model": ["export", "saved-model", labelled, out / "served"],
-            "export tflite": ["export", "tflite", labelled, out / "model.tflite"],
+            "export saved-model": ["export", "saved-model", labeled, out / "served"],
+            "export tflite": ["export", "tflite", labeled, out / "model.tflite"],
             "quickstart": ["quickstart", "--workdir", out / "quickstart"],
         }  # fmt: skip
         return list(map(str, lines[name]))
@@ -171,8 +171,8 @@ class Inputs:
             num_attention_heads=hidden // 64,
             intermediate_size=4 * hidden,
         )
-        labelled = BertForSequenceClassification(config, labels=("a", "b"))
-        save(labelled, self.folder / "labelled", tokenizer)
+        labeled = BertForSequenceClassification(config, labels=("a", "b"))
+        save(labeled, self.folder / "labeled", tokenizer)
         save(BertForPreTraining(config), self.folder / "base", tokenizer)
 
 

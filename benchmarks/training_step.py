@@ -33,7 +33,7 @@ PRODUCT = (4096, 768, 3072)
 
 @dataclass(frozen=True)
 class Shape:
-    """What is trained, on how much at once."""
+    """The shape of the model and of a batch."""
 
     layers: int
     hidden: int
@@ -179,7 +179,7 @@ def products() -> Work:
 
 
 def contestants(shape: Shape, options: argparse.Namespace) -> Mapping[str, Any]:
-    """Who takes part, by name."""
+    """The contestants by name."""
     bf16, f32 = {"precision": "mixed_bfloat16"}, {"precision": "float32"}
     found: dict[str, tuple[Callable[..., Work], dict[str, Any]]] = {
         "bert_keras, bfloat16": (ours, bf16),

@@ -45,7 +45,7 @@ def refuse_existing(path: Path) -> None:
 
 
 def is_utf8(name: str | Path) -> bool:
-    """Whether the name of a file, which may be any bytes, is UTF-8."""
+    """Tell whether the name of a file, which may be any bytes, is UTF-8."""
     return str(name).isascii() or os.fsencode(name).decode(errors="replace") == str(name)
 
 

@@ -33,7 +33,7 @@ class Stopped(KeyboardInterrupt):
 
 
 class StopRequest:
-    """Whether Ctrl-C or SIGTERM (a preemption) has come, and its effect.
+    """The signal that has come, Ctrl-C or SIGTERM (a preemption), and its effect.
 
     Attributes:
         signal_number: The signal, or 0.

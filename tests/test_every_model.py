@@ -39,7 +39,7 @@ from tests.support.models import (
     registered_models,
     small_config,
 )
-from tests.support.objectives import labelled, objective_of, real_part
+from tests.support.objectives import labeled, objective_of, real_part
 
 TOKENIZER = BertTokenizer(pieces_of("abcdefghijklmnopqrstuvwxyz"))
 CONFIG = small_config(
@@ -124,7 +124,7 @@ def test_a_step_moves_every_weight_in_every_precision(precision: str, make: Make
     strategy, settings = tf.distribute.get_strategy(), ArithmeticConfig(precision=precision)
     step = TrainStep(strategy, model, optimizer, objective_of(model), settings)
     before = [weight.numpy() for weight in model.trainable_weights]
-    batch = {name: tf.constant(values) for name, values in labelled(model, BATCH).items()}
+    batch = {name: tf.constant(values) for name, values in labeled(model, BATCH).items()}
     means = step(batch)
     assert all(np.isfinite(mean.total) and mean.weight > 0 for mean in means.values())
     for weight, old in zip(model.trainable_weights, before, strict=True):
@@ -152,7 +152,7 @@ def test_packed_tokens_have_the_outputs_and_the_gradients_of_padded_ones(make: M
         model = make(CALM, seed=1, packed=packed)
         outputs.append(model(BATCH))
         with tf.GradientTape() as tape:
-            means = objective_of(model)(model, labelled(model, BATCH), training=True)
+            means = objective_of(model)(model, labeled(model, BATCH), training=True)
             losses.append(total_loss(means))
         found = tape.gradient(losses[-1], model.trainable_weights)
         gradients.append([tf.convert_to_tensor(gradient) for gradient in found])
@@ -246,6 +246,6 @@ def test_a_class_that_is_registered_is_asked_too(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(family, "_families", dict(family._families))
     register_model(BertForMoods, "bert", {}, lambda config: {})
     assert BertForMoods in registered_models()
-    assert "moods" in labelled(BertForMoods(CONFIG), BATCH)
+    assert "moods" in labeled(BertForMoods(CONFIG), BATCH)
     test_its_config_makes_an_equal_model(BertForMoods)
     test_packed_tokens_have_the_outputs_and_the_gradients_of_padded_ones(BertForMoods)

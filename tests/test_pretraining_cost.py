@@ -52,7 +52,7 @@ def test_the_page_of_costs_says_what_the_arithmetic_gives(repository):
         assert f"{peak / 1e15:.2f}" in page
 
 
-def test_rematerialisation_costs_a_third_more_in_the_layers(repository):
+def test_rematerialization_costs_a_third_more_in_the_layers(repository):
     path = repository / "configs" / "pretrain" / "base-128.toml"
     kept, again = (
         pretraining_cost(load_toml(PretrainConfig, path, overrides), VOCAB_SIZE).flops

@@ -1,4 +1,4 @@
-"""How layers compute: the same functions, in operations that are fast on a device."""
+"""The arithmetic of layers: the same functions, in operations that are fast on a device."""
 
 import bert_keras.backend  # noqa: F401 - before Keras is imported
 from bert_keras.arithmetic.few_passes import FewPasses, for_training

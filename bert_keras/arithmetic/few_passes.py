@@ -50,7 +50,7 @@ class FewPasses(Arithmetic):
         return _gelu_tanh(x) if x.shape.is_fully_defined() else super().gelu_tanh(x)
 
     def cross_entropy(self, logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Without a float32 copy of the logits.
+        """The same without a float32 copy of the logits.
 
         For a whole vocabulary the copy, its softmax and its gradient would take more memory than
         anything else in the step.
@@ -130,9 +130,9 @@ def _layer_norm_backward(
 def _standardized(x: tf.Tensor, epsilon: float) -> tuple[tf.Tensor, tf.Tensor]:
     """Each row [H] scaled to mean 0 and variance 1, and the scale."""
     x = tf.cast(x, tf.float32)
-    centred = x - tf.reduce_mean(x, axis=-1, keepdims=True)
-    scale = tf.math.rsqrt(tf.reduce_mean(centred * centred, axis=-1, keepdims=True) + epsilon)
-    return centred * scale, scale
+    centered = x - tf.reduce_mean(x, axis=-1, keepdims=True)
+    scale = tf.math.rsqrt(tf.reduce_mean(centered * centered, axis=-1, keepdims=True) + epsilon)
+    return centered * scale, scale
 
 
 @tf.custom_gradient

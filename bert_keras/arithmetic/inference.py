@@ -60,9 +60,9 @@ class XNNPACK(Arithmetic):
         With L2_NORMALIZATION there were 5, but XNNPACK does not have it: each would split the
         graph, which is slower.
         """
-        centred = x - tf.reduce_mean(x, axis=-1, keepdims=True)
-        variance = tf.reduce_mean(centred * centred, axis=-1, keepdims=True)
-        return centred * tf.math.rsqrt(variance + layer.epsilon) * layer.gamma + layer.beta
+        centered = x - tf.reduce_mean(x, axis=-1, keepdims=True)
+        variance = tf.reduce_mean(centered * centered, axis=-1, keepdims=True)
+        return centered * tf.math.rsqrt(variance + layer.epsilon) * layer.gamma + layer.beta
 
     def add_bias(self, tokens: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
         """One operation."""

@@ -13,7 +13,7 @@ Shape = tuple[int | tf.Tensor, int | tf.Tensor]  # numbers where they are static
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """How layers compute: by default in TensorFlow's and Keras's own operations, on any device.
+    """The operations of layers: by default TensorFlow's and Keras's own, on any device.
 
     A model is given it at construction and hands it down to its layers, as ``dtype``; it is not
     saved. A subclass computes the same functions in other operations.

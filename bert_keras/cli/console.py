@@ -174,7 +174,7 @@ def _errors_on(descriptor: int) -> Iterator[None]:
 
 
 def cpu_has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 in hardware; on Linux, else assumed not to."""
+    """Tell whether the processor multiplies bfloat16 in hardware; on Linux, else assumed not to."""
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists():
         return False

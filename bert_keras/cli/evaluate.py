@@ -1,4 +1,4 @@
-"""``bert-keras evaluate``: a model's score on labelled examples, and where it goes wrong."""
+"""``bert-keras evaluate``: a model's score on labeled examples, and where it goes wrong."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ def add_parser(subparsers: Any) -> None:
         subparsers,
         "evaluate",
         run,
-        "score a fine-tuned model on labelled examples; show its most confident mistakes",
+        "score a fine-tuned model on labeled examples; show its most confident mistakes",
         "  bert-keras evaluate runs/sst2 --data test.tsv\n"
         "  bert-keras evaluate runs/sst2 --data test.tsv --json",
     )

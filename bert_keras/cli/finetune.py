@@ -1,4 +1,4 @@
-"""``bert-keras finetune``: train a model on labelled examples."""
+"""``bert-keras finetune``: train a model on labeled examples."""
 
 import argparse
 from pathlib import Path
@@ -36,7 +36,7 @@ def add_parser(subparsers: Any) -> None:
     add_run_arguments(parser)
     parser.add_argument("--model", type=Path, help=f"{MODEL_HELP} (default: model.init)")
     parser.add_argument(
-        "--train", type=name_of_data, metavar="FILE", help=f"labelled examples: {DATA_HELP}"
+        "--train", type=name_of_data, metavar="FILE", help=f"labeled examples: {DATA_HELP}"
     )
     parser.add_argument(
         "--dev",

@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> None:
     if bool(options.texts) == bool(options.input):
         raise InputError("predict takes texts, or --input FILE; give one of the two")
     if options.null_odds and options.null_odds.suffix.lower() != ".json":
-        raise InputError(f"--null-odds FILE is a .json. Received: {options.null_odds}")
+        raise InputError(f"--null-odds takes a .json file. Received: {options.null_odds}")
     if options.pair and len(options.pair) != len(options.texts):
         raise InputError(
             f"give a --pair for each TEXT. Received: {len(options.texts)} texts, "
@@ -105,7 +105,9 @@ def run(options: argparse.Namespace) -> None:
     if options.input:
         examples = task.read_texts(options.input)
         if name := examples[0].where.id_name:
-            _logger.info("%s: %r is the rows' id", shown_name(options.input), name)
+            _logger.info(
+                "%s: the column %r is taken for the rows' id", shown_name(options.input), name
+            )
     else:
         pairs = options.pair or [None] * len(options.texts)
         examples = [

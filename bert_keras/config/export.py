@@ -112,7 +112,7 @@ class TFLiteConfig:
 
 def _only_of_text(pair: bool | None, given: str) -> None:
     if pair and given != "text":
-        raise InputError("pair says what a file takes that takes text: give --input text too")
+        raise InputError("pair needs a file that takes text: give --input text too")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -106,7 +106,7 @@ class DataConfig:
         masking: Which units are masked: ``"token"``, single word pieces; ``"whole_word"``; or
             ``"span"``, several words in a row (Joshi et al. 2020).
         next_sentence: The sentence-level task: ``"nsp"``, the next text or a random one;
-            ``"sop"``, two neighbouring texts in order or swapped (Lan et al. 2020); or
+            ``"sop"``, two neighboring texts in order or swapped (Lan et al. 2020); or
             ``"none"``, full sentences and no task (Liu et al. 2019).
         eval_fraction: Share of the documents held out for evaluation, chosen by hash.
         phases: Early parts of the run with other lengths, in order; the rest of the steps

@@ -41,7 +41,7 @@ from bert_keras.corpus.sources import (
     PYDOCS,
     check_split,
     read_source,
-    recognise_sources,
+    recognize_sources,
     resolve_inputs,
 )
 from bert_keras.corpus.tfds import TFDS_PREFIX
@@ -97,7 +97,7 @@ def prepare_corpus_on_beam(
     tokenizer, others = read_tokenizer(vocab, casing)
     pipeline = _pipeline(options)
     check_split(split)
-    sources = recognise_sources(list(dict.fromkeys(_sources(inputs))), text_column, others)
+    sources = recognize_sources(list(dict.fromkeys(_sources(inputs))), text_column, others)
     for name in (*sources, parts or out):
         check_utf8(name, "as Apache Beam asks")
     source = describe_source(inputs, split, text_column, sentences, drop_duplicates)

@@ -1,4 +1,4 @@
-"""Which Chinese characters make a word together, for masking whole words.
+"""The words of Chinese text, for masking whole words.
 
 To BERT's tokenizer every Chinese character is a word, so the ids of a finished corpus say what the
 text was, and the segmenter ``jieba`` says where its words are (Cui et al. 2021, section 3.1:

@@ -51,7 +51,7 @@ class _Unpacked(io.RawIOBase):
             self._file, self._errors = zstd.ZstdFile(file), (zstd.ZstdError,)
 
     def readable(self) -> bool:
-        """Always."""
+        """True, always."""
         return True
 
     def readinto(self, buffer: Any) -> int:

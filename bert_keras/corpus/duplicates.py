@@ -96,7 +96,7 @@ class NearDuplicates:
 
 
 def _mixed(numbers: np.ndarray) -> np.ndarray:
-    """Well mixed 64-bit numbers from any (the finaliser of SplitMix64, Steele et al. 2014)."""
+    """Well mixed 64-bit numbers from any (the finalizer of SplitMix64, Steele et al. 2014)."""
     numbers = numbers + np.uint64(0x9E3779B97F4A7C15)
     numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

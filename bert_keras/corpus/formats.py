@@ -1,4 +1,4 @@
-"""The format of a text file, recognised by its first characters and, in doubt, its name."""
+"""The format of a text file, recognized by its first characters and, in doubt, its name."""
 
 import json
 import logging
@@ -50,7 +50,7 @@ _WITH_TAGS = "looks like HTML or XML, whose tags are read as text"
 _WITH_TABS = "looks like a table, read as text; to read a column of it call it .tsv"
 
 
-class Recognised(NamedTuple):
+class Recognized(NamedTuple):
     """The format of a file, what is doubtful about it, and a text out of it; both may be empty."""
 
     format: str
@@ -67,11 +67,11 @@ def suffix_of(name: str | Path) -> str:
 
 
 def is_text_by_name(path: Path) -> bool:
-    """Whether a file is read where only its folder is named."""
+    """Tell whether a file is read where only its folder is named."""
     return suffix_of(path) in FOLDER_SUFFIXES or bool(_WIKI_FILE.fullmatch(path.name.split(".")[0]))
 
 
-def recognise(path: Path, start: str, text_column: str) -> Recognised:
+def recognize(path: Path, start: str, text_column: str) -> Recognized:
     """The format of a file.
 
     Args:
@@ -85,29 +85,29 @@ def recognise(path: Path, start: str, text_column: str) -> Recognised:
     suffix, start = suffix_of(path), start.lstrip()
     _refuse_markup(path, suffix, start)
     if _LOG_LINE.match(start):
-        return Recognised(LOG)
+        return Recognized(LOG)
     if _ANSWER.match(start):
-        return Recognised(ANSWERS)
+        return Recognized(ANSWERS)
     found = _json_format(suffix, start)
     if found is not None:
         _refuse_notebook(path, start)
-        return Recognised(found)
+        return Recognized(found)
     if suffix in _TABLES:
-        return Recognised(_TABLES[suffix])
+        return Recognized(_TABLES[suffix])
     if _WIKI_DOCUMENT.match(start):
-        return Recognised(WIKI)
+        return Recognized(WIKI)
     if "[UNK]\n" in start and _SPECIAL.issubset(start.splitlines()):
-        return Recognised(VOCABULARY)
+        return Recognized(VOCABULARY)
     *lines, _ = f"{start}\n".split("\n", _TABLE_LINES)
     cells = [line.rstrip("\r").split("\t") for line in lines if line.strip()]
     if cells and len(cells[0]) > 1 and text_column in cells[0]:
-        return Recognised(TSV)
+        return Recognized(TSV)
     is_full = len(cells) == _TABLE_LINES and all(cell.strip() for row in cells for cell in row)
     if is_full and len({len(row) for row in cells} | {1}) == 2:
-        return Recognised(TEXT, _WITH_TABS)
+        return Recognized(TEXT, _WITH_TABS)
     tags = _TAG.findall(start) if start.count("<") >= _FEW_TAGS else []
     is_markup = len(tags) >= _FEW_TAGS and sum(map(len, tags)) > _MARKUP_SHARE * len(start)
-    return Recognised(TEXT, _WITH_TAGS if is_markup else "")
+    return Recognized(TEXT, _WITH_TAGS if is_markup else "")
 
 
 def _refuse_markup(path: Path, suffix: str, start: str) -> None:
@@ -173,7 +173,7 @@ def _refuse_notebook(path: Path, start: str) -> None:
         )
 
 
-def log_formats(found: Iterable[tuple[str, Recognised]], text_column: str) -> None:
+def log_formats(found: Iterable[tuple[str, Recognized]], text_column: str) -> None:
     """Log the format in which files are read and what is doubtful, one line for each kind.
 
     Args:

@@ -36,7 +36,7 @@ SENTENCES = ("auto", "lines")
 
 @dataclass(frozen=True)
 class CorpusReport:
-    """What ``prepare_corpus`` read and wrote.
+    """The counts of what ``prepare_corpus`` read and wrote.
 
     Attributes:
         documents: Documents written.
@@ -103,7 +103,7 @@ def prepare_corpus(
             casing and added tokens; or a tokenizer, which ``Corpus.open`` then asks for too unless
             it is of word pieces.
         out: The directory to make; it takes its name only when it is complete.
-        casing: How text is normalised; goes with a ``vocab.txt``.
+        casing: How text is normalized; goes with a ``vocab.txt``.
         split: ``"file"`` makes a file (or a record, an example, a module) a document,
             ``"blank-line"`` every block of lines.
         workers: Processes that tokenize; the result does not depend on it.
@@ -170,8 +170,8 @@ def _of_model(directory: str | Path, casing: Casing) -> WordPieceTokenizer:
     tokenizer = WordPieceTokenizer.from_pretrained(directory)
     if casing not in (Casing(), tokenizer.casing):
         raise InputError(
-            f"{directory} is a model's, and its tokenizer is {tokenizer.casing.name} by its own "
-            "files: leave the casing out, or give its vocab.txt"
+            f"the tokenizer of the model {directory} is {tokenizer.casing.name} by its own files: "
+            "leave the casing out, or give its vocab.txt"
         )
     return tokenizer
 

@@ -137,13 +137,13 @@ def split_chunks(text: str) -> list[str]:
 
 
 def chunk_kinds(chunks: list[str]) -> np.ndarray:
-    """How each chunk begins and ends, uint8 [n], as ``sentence_ends`` reads it."""
+    """The beginning and end of each chunk, uint8 [n], as ``sentence_ends`` reads them."""
     kinds = [8 * _end_kind(chunk) + _start_kind(chunk) for chunk in chunks]
     return np.array(kinds, np.uint8)
 
 
 def sentence_ends(kinds: np.ndarray, text_ends: list[int] | np.ndarray) -> np.ndarray:
-    """Whether each chunk is the last one of a sentence, bool [n].
+    """Tell of each chunk whether it is the last one of a sentence, bool [n].
 
     Each text shows whether it begins its sentences with capitals: it does not if at its beginning
     and after its marks there are more than three small letters to a capital.
@@ -169,12 +169,12 @@ def sentence_ends(kinds: np.ndarray, text_ends: list[int] | np.ndarray) -> np.nd
 
 
 def ends_sentence(text: str) -> bool:
-    """Whether a text ends in a sentence's last mark, quotes and brackets after it allowed."""
+    """Tell whether a text ends in a sentence's last mark, quotes and brackets after it allowed."""
     return _ends_in_mark(text.rstrip().rstrip(_CLOSING).rstrip())
 
 
 def has_end_mark(text: str) -> bool:
-    """Whether a text has a mark that may end a sentence."""
+    """Tell whether a text has a mark that may end a sentence."""
     return not _END_MARK_SET.isdisjoint(text)
 
 
@@ -185,7 +185,7 @@ def _ends_in_mark(body: str) -> bool:
 
 
 def _are_sentences(lines: list[str]) -> bool:
-    """Whether each line is a sentence: most end as sentences do, or they are not wrapped.
+    """Tell whether each line is a sentence: most end as sentences do, or they are not wrapped.
 
     Wrapped text fills its margin; where more than a third of the lines stay under half of the
     longest, they are not wrapped (one title, verse or tokenized sentence a line). A line that
@@ -242,7 +242,7 @@ def _full_stop_kind(word: str) -> int:
 
 
 def _is_list_number(word: str) -> bool:
-    """Whether a word may number what follows: 1, (12, 2.3, IV."""
+    """Tell whether a word may number what follows: 1, (12, 2.3, IV."""
     before = word.rstrip("0123456789.")
     digits = word[len(before) :]
     if not digits:

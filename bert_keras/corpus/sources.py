@@ -1,4 +1,4 @@
-"""Where text comes from: files, folders, globs, TFDS, the documentation of installed packages."""
+"""The sources of text: files, folders, globs, TFDS, the documentation of installed packages."""
 
 import functools
 import glob
@@ -16,7 +16,7 @@ from bert_keras.corpus.formats import (
     NO_TEXT,
     TEXT,
     TEXT_COLUMN,
-    Recognised,
+    Recognized,
     is_text_by_name,
     log_formats,
     suffix_of,
@@ -27,7 +27,7 @@ from bert_keras.corpus.textfiles import (
     Paragraph,
     read_text,
     read_text_file,
-    recognise_file,
+    recognize_file,
 )
 from bert_keras.corpus.tfds import TFDS_PREFIX, tfds_texts
 from bert_keras.errors import InputError
@@ -74,12 +74,12 @@ def resolve_inputs(inputs: Sequence[str | Path]) -> list[Path | str]:
     return list(found)
 
 
-def recognise_sources(
+def recognize_sources(
     sources: Sequence[Path | str],
     text_column: str = TEXT_COLUMN,
     others: Sequence[str | Path] = (),
 ) -> list[Path | str]:
-    """The sources that hold text, the formats of all of them recognised and logged before reading.
+    """The sources that hold text, the formats of all of them recognized and logged before reading.
 
     Args:
         sources: Of ``resolve_inputs``.
@@ -95,7 +95,7 @@ def recognise_sources(
             ``text_column`` could be one.
     """
     kept: list[Path | str] = []
-    formats: list[tuple[str, Recognised]] = []
+    formats: list[tuple[str, Recognized]] = []
     left_out: dict[str, list[str]] = {}
     for source in sources:
         if isinstance(source, Path) and source.is_file():  # a pipe can be opened only once
@@ -104,7 +104,7 @@ def recognise_sources(
                     str(source)
                 )
                 continue
-            found = recognise_file(source, text_column)
+            found = recognize_file(source, text_column)
             if found.format in NO_TEXT:
                 left_out.setdefault(found.format, []).append(str(source))
                 continue
@@ -154,7 +154,7 @@ def read_documents(
     """
     check_split(split)
     counts = ReadCounts() if counts is None else counts
-    sources = recognise_sources(resolve_inputs(inputs), text_column, others)
+    sources = recognize_sources(resolve_inputs(inputs), text_column, others)
     files = [source for source in sources if isinstance(source, Path)]
     total = sum(file.stat().st_size for file in files) if len(files) == len(sources) else None
 
@@ -266,7 +266,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _is_own(folder: Path) -> bool:
-    """Whether the program made a folder, or it is a model's; logs what it holds."""
+    """Tell whether the program made a folder, or it is a model's, and log what it holds."""
     found = [name for name, sign in _SIGNS.items() if _begins(folder / name, sign)]
     if not found and all((folder / name).is_file() for name in _MODEL):
         found = sorted(_MODEL)

@@ -14,8 +14,8 @@ from bert_keras.corpus.formats import (
     TEXT_COLUMN,
     VOCABULARY,
     WIKI,
-    Recognised,
-    recognise,
+    Recognized,
+    recognize,
 )
 from bert_keras.corpus.records import (
     json_line_texts,
@@ -37,14 +37,14 @@ Advance = Callable[[int], None]
 Cut = Callable[[str, Path], tuple[str, str]]
 
 
-def recognise_file(path: Path, text_column: str) -> Recognised:
+def recognize_file(path: Path, text_column: str) -> Recognized:
     """The format of a file and, where it holds records, the first one's text.
 
     Raises:
         InputError: When it is not text that can be read, or its first record has no such column.
     """
     with _opened(path, ReadCounts(), lambda size: None) as file:
-        found = recognise(path, file.start, text_column)
+        found = recognize(path, file.start, text_column)
         if found.format in (TEXT, WIKI, *NO_TEXT):
             return found
         return found._replace(example=next(_record_texts(file, found.format, text_column), ""))
@@ -60,7 +60,7 @@ def read_text_file(
             what its format asks for, such as a string named ``text_column``.
     """
     with _opened(path, counts, advance) as file:
-        kind = recognise(path, file.start, text_column).format
+        kind = recognize(path, file.start, text_column).format
         if kind in (TEXT, VOCABULARY):
             yield from _documents(_lines(file, _cut_at_space), split)
         elif kind == WIKI:

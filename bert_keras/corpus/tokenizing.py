@@ -83,7 +83,7 @@ class _SentenceReader:
 class _ChunkReader:
     """Paragraphs to the ids of their sentences by word pieces, several times as fast.
 
-    The ids of a chunk between spaces do not depend on its neighbours, so each distinct chunk is
+    The ids of a chunk between spaces do not depend on its neighbors, so each distinct chunk is
     read once.
     """
 

@@ -1,1 +1,1 @@
-"""From a corpus to batches, on the fly: plan, gather, mask. Plans need no TensorFlow."""
+"""The way from a corpus to batches, on the fly: plan, gather, mask. Plans need no TensorFlow."""

@@ -1,4 +1,4 @@
-"""How much of a corpus an epoch shows, and how many of its pairs are random ones."""
+"""The share of a corpus that an epoch shows, and the share of its pairs that are random."""
 
 from dataclasses import dataclass
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 
 class Purpose(IntEnum):
-    """What a stream is for; each has words of its own, so that none shifts another."""
+    """The purpose of a stream; each has words of its own, so that none shifts another."""
 
     TARGET_LENGTH = 0
     CUT = 1

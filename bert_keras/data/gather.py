@@ -1,4 +1,4 @@
-"""From rows of the plan to the arrays a model reads."""
+"""The way from rows of the plan to the arrays that a model reads."""
 
 from typing import Any, NamedTuple, Protocol
 
@@ -76,7 +76,7 @@ def gather_examples(rows: ExamplePlan, corpus: PretrainingCorpus, max_seq_length
 def gather_word_starts(
     rows: ExamplePlan, corpus: PretrainingCorpus, input_ids: Int32
 ) -> npt.NDArray[np.bool_]:
-    """Whether each token of the examples begins a word, bool [B, L]; means nothing off the text.
+    """Tell of each token whether it begins a word, bool [B, L]; means nothing off the text.
 
     Args:
         rows: The rows that ``input_ids`` were gathered from.

@@ -1,4 +1,4 @@
-"""Masked language modelling: which tokens a model must guess, and what it sees in their place.
+"""Masked language modeling: which tokens a model must guess, and what it sees in their place.
 
 Devlin et al. 2019, section 3.1 (task 1) and appendix A.2; ``create_masked_lm_predictions`` in the
 original ``create_pretraining_data.py``. Whole batches at a time, in the graph, by stateless random
@@ -36,7 +36,7 @@ class MaskingDraws(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Masking(ABC):
-    """What all ways of masking share; they differ in ``choose`` and ``slot_actions``.
+    """The base of all ways of masking; they differ in ``choose`` and ``slot_actions``.
 
     Attributes:
         max_seq_length: L.
@@ -138,7 +138,7 @@ class Masking(ABC):
         return draws.action
 
     def counts_by_length(self) -> list[int]:
-        """How many tokens are predicted in a text of n tokens, special ones included, n = 0 to L.
+        """The number of tokens predicted in a text of n tokens, special ones included, n = 0 to L.
 
         Rounded by Python, as in the original: halves go to the even number.
         """

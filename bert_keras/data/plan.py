@@ -72,7 +72,7 @@ class Sentences(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Epoch:
-    """What the examples of an epoch follow from.
+    """All that the examples of an epoch follow from.
 
     Attributes:
         sentence_offsets: As in ``Sentences``.

@@ -1,9 +1,9 @@
-"""Which texts make each example of an epoch: next-sentence pairs, sentence order, full sentences.
+"""The texts of each example of an epoch: next-sentence pairs, sentence order, full sentences.
 
 The rules of next-sentence pairs are those of ``create_instances_from_document`` in the original
 ``create_pretraining_data.py`` (Devlin et al. 2019, section 3.1 and appendix A.2). There they run
 sentence by sentence; here all documents are planned at once by array operations. A side is always a
-run of neighbouring sentences, and so a span of the token array.
+run of neighboring sentences, and so a span of the token array.
 """
 
 from dataclasses import replace
@@ -64,7 +64,7 @@ def plan_pairs(epoch: Epoch) -> ExamplePlan:
 
 
 def plan_sentence_order(epoch: Epoch) -> ExamplePlan:
-    """All pairs of neighbouring texts of an epoch, in their order or swapped, in random order.
+    """All pairs of neighboring texts of an epoch, in their order or swapped, in random order.
 
     Lan et al. 2020, section 3.1: the sentence-order prediction (SOP) of ALBERT, which takes the
     place of next-sentence prediction. What is right is as in BERT, two segments that follow one

@@ -52,7 +52,7 @@ class WholeWordMasking(Masking):
 
 @dataclass(frozen=True, kw_only=True)
 class SpanMasking(Masking):
-    """Masks over spans of neighbouring words (SpanBERT: Joshi et al. 2020, section 3.1).
+    """Masks over spans of neighboring words (SpanBERT: Joshi et al. 2020, section 3.1).
 
     Span after span, until the budget is spent: a start uniform among the words that are not masked
     yet, and a length from a geometric distribution (p = 0.2, at most ten words). A span may

@@ -215,7 +215,7 @@ def _check(result: Comparison) -> None:
     for name, count in result.other_answers.items():
         if count:
             raise InputError(
-                f"the export disagrees with Keras: {count} of the {name} are others; nothing was "
+                f"the export disagrees with Keras: {count} of the {name} differ; nothing was "
                 "written"
             )
 

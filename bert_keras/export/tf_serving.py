@@ -1,8 +1,8 @@
-"""What TF Serving reads besides a graph: a version's number, warm-up requests, batching limits.
+"""The files that TF Serving reads besides a graph: version folders, warm-up requests, batching.
 
 Warm-up requests are ``PredictionLog`` records in ``assets.extra/tf_serving_warmup_requests``. The
 server answers them before it answers anybody else: a first request waits until the graph is
-optimised. The few fields that are needed are written here by their published numbers
+optimized. The few fields that are needed are written here by their published numbers
 (tensorflow_serving/apis/prediction_log.proto, predict.proto, model.proto), so that a plain install
 can do it; the tests read them back with tensorflow-serving-api. A server that batches treats them
 as any request, and refuses a version that cannot answer one of them: so none has more rows than
@@ -145,7 +145,7 @@ def warmup_requests(answers: Answers) -> list[tuple[str, dict[str, np.ndarray]]]
 
 
 def prediction_log(name: str, signature: str, inputs: dict[str, Any]) -> bytes:
-    """A serialised ``PredictionLog`` of a ``PredictRequest``."""
+    """A serialized ``PredictionLog`` of a ``PredictRequest``."""
     spec = _field(1, name.encode()) + _field(3, signature.encode())
     request = _field(1, spec)
     for key, value in inputs.items():

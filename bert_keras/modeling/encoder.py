@@ -171,7 +171,7 @@ class TransformerLayer(BertLayer):
 
 
 class Encoded(NamedTuple):
-    """What the heads read: the last layer's tokens [T, H], and what ``collect`` names."""
+    """The input of the heads: the last layer's tokens [T, H], and what ``collect`` names."""
 
     tokens: tf.Tensor
     layout: Layout

@@ -1,4 +1,4 @@
-"""What the models share that put heads on encoders."""
+"""The base of the models that put heads on encoders."""
 
 from contextlib import nullcontext
 from typing import Any, ClassVar

@@ -41,7 +41,7 @@ class Dense(keras.layers.Dense):
 
 
 class Configured:
-    """What a layer or model of a BERT is made from and hands down to its layers.
+    """The settings of a layer or model of a BERT, which it hands down to its layers.
 
     Attributes:
         config: The architecture.
@@ -99,13 +99,13 @@ class BertLayer(Configured, keras.layers.Layer):
         self.built = True
 
     def initializer(self, name: str) -> keras.initializers.Initializer:
-        """The initialiser of BERT for a weight or sublayer; zeros without ``initialize``."""
+        """The initializer of BERT for a weight or sublayer; zeros without ``initialize``."""
         if not self.initialize:
             return keras.initializers.Zeros()
         return kernel_initializer(self.config.initializer_range, self.sub_seed(name))
 
     def dense(self, units: int, name: str, activation: Any = None) -> Dense:
-        """A dense sublayer with BERT's initialiser."""
+        """A dense sublayer with BERT's initializer."""
         return Dense(
             units,
             activation=activation,

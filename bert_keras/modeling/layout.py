@@ -1,4 +1,4 @@
-"""How the tokens of a batch lie in memory: padded, or packed without the padding.
+"""The layout of a batch's tokens in memory: padded, or packed without the padding.
 
 Every layer works on tokens [T, H]; only attention needs to know which tokens are of one sequence,
 and asks the layout. Padded, T = B * L is static, as TPU, XLA and TFLite need it. Packed, T is the
@@ -34,7 +34,7 @@ class Layout(NamedTuple):
 
     @property
     def is_packed(self) -> bool:
-        """Whether there are no rows for padding."""
+        """Tell whether there are no rows for padding."""
         return self.position_of_row is not None
 
     def to_tokens(self, sequences: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""The base of all BERT models: construction, serialisation and copies."""
+"""The base of all BERT models: construction, serialization and copies."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # a model is given its tokenizer; the encoder is a model itse
     from bert_keras.tokenization import Tokenizer
 
 
-FROZEN = "frozen"  # in a serialised model: the layers that are not trained
+FROZEN = "frozen"  # in a serialized model: the layers that are not trained
 
 
 class Assets(Protocol):

@@ -14,7 +14,7 @@ def fold_in(seed: int, name: str) -> int:
 
 
 def kernel_initializer(stddev: float, seed: int) -> keras.initializers.Initializer:
-    """The initialiser of BERT: a normal distribution truncated at two standard deviations."""
+    """The initializer of BERT: a normal distribution truncated at two standard deviations."""
     return keras.initializers.TruncatedNormal(stddev=stddev, seed=seed)
 
 

@@ -1,4 +1,4 @@
-"""Losses and measures, and the training step that minimises a loss; see ``Objective``."""
+"""Losses and measures, and the training step that minimizes a loss; see ``Objective``."""
 
 import bert_keras.backend  # noqa: F401 - before Keras is imported
 from bert_keras.objectives.classification import (

@@ -51,7 +51,7 @@ class SoftmaxCrossEntropy(SupervisedObjective):
         if labels.shape.rank not in (None, logits.shape.rank - 1):
             raise InputError(
                 f"labels: one number for each row of {self.output} {logits.shape} is expected. "
-                f"Received {labels.shape}; labels one-hot want compile(loss=...), such as "
+                f"Received {labels.shape}; one-hot labels need compile(loss=...), such as "
                 "keras.losses.CategoricalCrossentropy(from_logits=True)"
             )
         losses, best = self.arithmetic.cross_entropy(logits, labels)

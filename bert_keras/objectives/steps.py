@@ -40,7 +40,7 @@ class Model(Protocol):
 
 
 class Objective(Protocol):
-    """A loss to minimise, and further measures; it is given the model and belongs to none.
+    """A loss to minimize, and further measures; it is given the model and belongs to none.
 
     Attributes:
         is_additive: Whether the loss of a batch is the sum of the losses of its examples over the
@@ -101,14 +101,14 @@ class SupervisedObjective(ABC):
 
 
 class TrainStep:
-    """Updates the weights from global batches; see ``ArithmeticConfig`` for how.
+    """The update of the weights from global batches; see ``ArithmeticConfig`` for how.
 
     Args:
         strategy: Which devices share a batch.
         model: Made in the strategy's scope, with the arithmetic that it shall train in; see
             ``bert_keras.arithmetic.for_training``.
         optimizer: Made in the strategy's scope.
-        objective: What to minimise.
+        objective: What to minimize.
         settings: Compilation and micro-batches.
 
     Attributes:
@@ -203,7 +203,7 @@ class TrainStep:
     def _accumulated(
         self, batch: Batch, seed: tf.Tensor, weights: dict[str, tf.Tensor]
     ) -> tuple[Gradients, Means]:
-        """As ``_gradients_of``, one micro-batch after another."""
+        """The same as ``_gradients_of``, one micro-batch after another."""
         micro_batches = {name: _split(rows, self._micro_batches) for name, rows in batch.items()}
         without_gradient: set[int] = set()
 
@@ -262,7 +262,7 @@ def _check_may_split(objective: Objective, replicas: int, micro_batches: int) ->
 
 
 def is_tpu(strategy: tf.distribute.Strategy) -> bool:
-    """Whether the strategy's devices are those of a TPU."""
+    """Tell whether the strategy's devices are those of a TPU."""
     return isinstance(strategy, tf.distribute.TPUStrategy)
 
 

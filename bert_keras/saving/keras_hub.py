@@ -63,7 +63,7 @@ _KEYS = {
 
 
 def is_keras_hub(path: Path) -> bool:
-    """Whether a directory is a preset of keras-hub (or keras-nlp, as it was called)."""
+    """Tell whether a directory is a preset of keras-hub (or keras-nlp, as it was called)."""
     file = path / CONFIG_FILE
     return file.exists() and "registered_name" in read_json_object(file)
 

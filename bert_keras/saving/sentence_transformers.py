@@ -246,7 +246,7 @@ def _check_encoder(file: Path, kind: str, values: dict[str, Any]) -> None:
 
 
 def _check_normalize(file: Path) -> None:
-    """Refuse a normalisation of anything but the vector."""
+    """Refuse a normalization of anything but the vector."""
     for key, value in (read_json_object(file) if file.exists() else {}).items():
         is_right = value == "sentence_embedding" and key.startswith("module_")
         _require(is_right, file, f'{key} must be "sentence_embedding"', value)

@@ -37,7 +37,7 @@ class StoredWeights:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredModel:
-    """What a file or a directory says about a model.
+    """A model as a file or a directory describes it.
 
     Attributes:
         path: The file or directory.

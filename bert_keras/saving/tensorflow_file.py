@@ -17,7 +17,7 @@ _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
 def is_tensorflow_file(path: Path) -> bool:
-    """Whether a path is such a file's name, its index, or a folder that has one in it."""
+    """Tell whether a path is such a file's name, its index, or a folder that has one in it."""
     is_index = path.suffix == ".index" and path.is_file()
     return is_index or Path(f"{path}.index").exists() or any(path.glob("*.index"))
 

@@ -29,7 +29,7 @@ Model = TypeVar("Model", bound=BertModel)
 
 @dataclass(frozen=True)
 class Origins:
-    """Where the rows of a vocabulary's tokens come from in a table of another vocabulary.
+    """The rows of a vocabulary's tokens in the table of another vocabulary.
 
     Attributes:
         rows: The rows of the other table whose mean each token's is, by id.
@@ -76,7 +76,7 @@ def origins(new: WordPieceTokenizer, old: WordPieceTokenizer) -> Origins:
 
 
 class _ContinuingPieces:
-    """What the inside of a word is cut into: the longest "##" pieces first."""
+    """The pieces of the inside of a word: the longest "##" pieces first."""
 
     def __init__(self, tokenizer: WordPieceTokenizer) -> None:
         pieces = {
@@ -108,7 +108,7 @@ def add_tokens(model: Model, tokens: Sequence[str], *, special: bool = False) ->
         tokens: The tokens, such as ``["<e1>", "</e1>"]``. One that is a word piece already keeps
             its row.
         special: Whether ``decode`` leaves them out, and they are looked for in the text as it is,
-            capitals and all; else they are looked for in normalised text.
+            capitals and all; else they are looked for in normalized text.
 
     Returns:
         A model of the same class, not compiled.

@@ -231,5 +231,5 @@ def _check_finite(step: int, arrays: Iterable[tuple[str, np.ndarray]]) -> None:
 
 
 def _is_finite(array: np.ndarray) -> bool:
-    """Whether all values are finite; integers always are."""
+    """Tell whether all values are finite; integers always are."""
     return array.dtype.kind not in "fV" or bool(np.isfinite(array).all())

@@ -149,7 +149,7 @@ class Run:
             yield
 
     def is_finished(self) -> bool:
-        """Whether the run has its model, as it wrote it."""
+        """Tell whether the run has its model, as it wrote it."""
         return is_finished(self.workdir)
 
     def start(self) -> str:

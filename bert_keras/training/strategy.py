@@ -44,7 +44,7 @@ def find_strategy(settings: DistributionConfig) -> str:
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process writes the run's files."""
+    """Tell whether this process writes the run's files."""
     is_one_of_several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
     return not is_one_of_several or _worker_of(strategy)[0] == 0
 

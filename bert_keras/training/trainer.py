@@ -39,7 +39,7 @@ class Trainer:
     Args:
         model: Made in the strategy's scope; see ``TrainStep``.
         optimizer: Made in the strategy's scope.
-        objective: What to minimise, and to measure on held-out batches.
+        objective: What to minimize, and to measure on held-out batches.
         config: The recipe, of which ``train``, ``checkpoint`` and ``watch`` are read.
         strategy: Which devices share a step.
         workdir: The directory of ``checkpoints/``, ``metrics.jsonl`` and ``logs/``.
@@ -274,5 +274,5 @@ class Trainer:
 
 
 def _has_passed(before: int, step: int, every: int) -> bool:
-    """Whether a multiple of ``every`` was reached after ``before``; never for 0."""
+    """Tell whether a multiple of ``every`` was reached after ``before``; never for 0."""
     return bool(every) and step // every > before // every

@@ -111,7 +111,7 @@ def write_mark(workdir: Path, mark: RunMark, config: Any) -> None:
 
 
 def check_owner(workdir: Path, mark: RunMark, config: Any) -> bool:
-    """Whether this run has begun in a work directory.
+    """Tell whether this run has begun in a work directory.
 
     Raises:
         InputError: When a run of other sources has begun there; names the difference.
@@ -216,7 +216,7 @@ def finish(workdir: str | Path) -> Path:
 
 
 def is_finished(workdir: Path) -> bool:
-    """Whether a run has its ``model/``, as it wrote it; warns if the run ended early.
+    """Tell whether a run has its ``model/``, as it wrote it; warn if the run ended early.
 
     Raises:
         InputError: When ``model/`` has changed, or is not the run's.

@@ -4,7 +4,7 @@ import kotlin.math.ln
 import kotlin.math.sqrt
 
 /** A range of a text with its label and its probability: a word or an entity. */
-class Labelled(val label: String, val start: Int, val end: Int, val score: Double)
+class Labeled(val label: String, val start: Int, val end: Int, val score: Double)
 
 /** An answer's range in the context, and the sum of its two logits. */
 class Answer(val start: Int, val end: Int, val score: Double)
@@ -78,19 +78,19 @@ fun answer(
 /** The label of each word of a text that was read: that of its first piece. */
 fun wordLabels(
     text: String, encoded: Encoding, probabilities: Array<FloatArray>, labels: List<String>,
-): List<Labelled> {
+): List<Labeled> {
     val last = encoded.attentionMask.sum() - 1
     return splitWords(text).mapNotNull { word ->
         val piece = (1 until last).firstOrNull { encoded.starts[it] in word } ?: return@mapNotNull null
         val label = highest(probabilities[piece])
-        Labelled(
+        Labeled(
             labels[label], word.first, word.last + 1, probabilities[piece][label].toDouble(),
         )
     }
 }
 
 /** The entities that the labels of words mark, whatever their scheme (IOB, BIOES, BILOU, …). */
-fun entities(words: List<Labelled>, labels: List<String>): List<Labelled> {
+fun entities(words: List<Labeled>, labels: List<String>): List<Labeled> {
     val withLetter = Regex("[BIESMLU](-.+)?")
     val inner = labels.filter { it != "O" }
     val hasLetters = inner.any { it.length > 1 && withLetter.matches(it) } ||
@@ -101,10 +101,10 @@ fun entities(words: List<Labelled>, labels: List<String>): List<Labelled> {
         else -> 'I'
     }
     fun type(label: String) = if (hasLetters) label.drop(2).ifEmpty { "_" } else label
-    val result = mutableListOf<Labelled>()
-    var open = mutableListOf<Labelled>()
+    val result = mutableListOf<Labeled>()
+    var open = mutableListOf<Labeled>()
     fun end() {
-        if (open.isNotEmpty()) result += Labelled(
+        if (open.isNotEmpty()) result += Labeled(
             type(open[0].label), open[0].start, open.last().end, open.map { it.score }.average(),
         )
         open = mutableListOf()

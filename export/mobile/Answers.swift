@@ -2,7 +2,7 @@
 import Foundation
 
 /// A range of a text with its label and its probability: a word or an entity.
-struct Labelled {
+struct Labeled {
     let label: String
     let range: Range<String.Index>
     let score: Double
@@ -84,19 +84,19 @@ func answer(startLogits: [Float], endLogits: [Float], encoded: Encoding, longest
 ///
 /// `probabilities` are those of all tokens, one after another.
 func wordLabels(_ text: String, _ encoded: Encoding, _ probabilities: [Float],
-                _ labels: [String]) -> [Labelled] {
+                _ labels: [String]) -> [Labeled] {
     splitWords(text).compactMap { word in
         let isFirst = { (range: Range<String.Index>?) in range.map { word.contains($0.lowerBound) } }
         guard let piece = encoded.ranges.firstIndex(where: { isFirst($0) == true }) else { return nil }
         let row = probabilities[piece * labels.count..<(piece + 1) * labels.count]
         let label = highest(row)
-        return Labelled(label: labels[label], range: word,
+        return Labeled(label: labels[label], range: word,
                         score: Double(row[row.startIndex + label]))
     }
 }
 
 /// The entities that the labels of words mark, whatever their scheme (IOB, BIOES, BILOU, …).
-func entities(_ words: [Labelled], _ labels: [String]) -> [Labelled] {
+func entities(_ words: [Labeled], _ labels: [String]) -> [Labeled] {
     func hasLetter(_ label: String) -> Bool {
         "BIESMLU".contains(label.first ?? "O") && (label.count == 1
             || label.count > 2 && label.dropFirst().first == "-")
@@ -113,13 +113,13 @@ func entities(_ words: [Labelled], _ labels: [String]) -> [Labelled] {
         if !hasLetters { return label }
         return label.count > 2 ? String(label.dropFirst(2)) : "_"
     }
-    var result: [Labelled] = []
-    var open: [Labelled] = []
+    var result: [Labeled] = []
+    var open: [Labeled] = []
     func end() {
         if let first = open.first, let last = open.last {
             let score = open.map(\.score).reduce(0, +) / Double(open.count)
             let range = first.range.lowerBound..<last.range.upperBound
-            result.append(Labelled(label: type(first.label), range: range, score: score))
+            result.append(Labeled(label: type(first.label), range: range, score: score))
         }
         open = []
     }

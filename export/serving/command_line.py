@@ -1,4 +1,4 @@
-"""What ``rest_client.py``, ``grpc_client.py`` and ``load.py`` read and print as commands.
+"""The input and output of ``rest_client.py``, ``grpc_client.py`` and ``load.py`` as commands.
 
 The texts come from the command line, or as JSON lines; the answers to each row are a line of JSON.
 """
@@ -46,7 +46,7 @@ whole.__name__, named.__name__ = "whole number from 1 on", "NAME=TEXT"
 
 
 def add_timeout(parser: argparse.ArgumentParser) -> None:
-    """Adds the option that all commands have."""
+    """Add the option that all commands have."""
     parser.add_argument(
         "--timeout", type=seconds, default=10.0, metavar="SECONDS", help="to wait for an answer"
     )
@@ -74,7 +74,7 @@ def run(
     said: Said,
     **more: Any,
 ) -> int:
-    """Prints the answers, a line of JSON for each row.
+    """Print the answers, a line of JSON for each row.
 
     Args:
         parser: What read the options.
@@ -151,14 +151,14 @@ def _text_or_ids(value: Any) -> bool:
 
 
 def without_notes() -> None:
-    """Drops what the C++ of TensorFlow and gRPC logs; Python's own errors are still shown."""
+    """Drop what the C++ of TensorFlow and gRPC logs; Python's own errors are still shown."""
     if "tensorflow" not in sys.modules:
         sys.stderr = open(os.dup(2), "w", errors="backslashreplace")  # noqa: SIM115 - to the end
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _print_rows(answers: dict[str, list[Any]]) -> int:
-    """Prints the answers of a request, and says of how many rows they are."""
+    """Print the answers of a request, and say of how many rows they are."""
     names = sorted(answers)
     rows = list(zip(*(answers[name] for name in names), strict=True))
     lines = [dict(zip(names, map(_plain, row), strict=True)) for row in rows]
@@ -175,7 +175,7 @@ def _print_rows(answers: dict[str, list[Any]]) -> int:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can hold; of an array lists, of UTF-8 text."""
+    """The value as JSON can hold it: an array as lists, UTF-8 as text."""
     value = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(value, list):
         return [_plain(item) for item in value]

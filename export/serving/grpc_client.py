@@ -1,4 +1,4 @@
-"""Asks TF Serving over gRPC; needs ``tensorflow-serving-api``, which brings TensorFlow.
+"""A client of TF Serving over gRPC; needs ``tensorflow-serving-api``, which brings TensorFlow.
 
     python grpc_client.py "a fine film" "a waste of time" --model sst2 --output labels
     python grpc_client.py --model squad --input context="Anna left." --input question="Who left?"
@@ -47,7 +47,7 @@ _MAX_MESSAGE = 64 << 20  # bytes; gRPC takes 4 MB by default, less than many tok
 
 
 class GrpcClient:
-    """Asks one model; may be used by several threads. Use it in a ``with`` block.
+    """A client of one model; may be used by several threads. Use it in a ``with`` block.
 
     Args:
         model: The model's name.
@@ -143,7 +143,7 @@ def _tensor(rows: list[Any]) -> Any:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the answers to what the command line names; 0, or 1 after an error."""
+    """Print the answers to what the command line names; 0, or 1 after an error."""
     try:
         from command_line import command, run
     except ImportError:  # the class does without
@@ -162,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def said(error: BaseException) -> str:
-    """What went wrong, in one line."""
+    """The error in one line."""
     if isinstance(error, grpc.RpcError):
         return f"{error.code().name}: {one_line(error.details() or '')}"
     return one_line(str(error))
@@ -172,7 +172,7 @@ def said(error: BaseException) -> str:
 
 
 class ServingError(RuntimeError):
-    """What the server gave is a refusal, with ``status`` of HTTP, or no answer at all."""
+    """A refusal of the server, with the ``status`` of HTTP, or something that is no answer."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)

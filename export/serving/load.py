@@ -1,4 +1,4 @@
-"""Asks a server as many clients at a time, and says how fast it answered.
+"""Many clients at a time, and how fast the server answered them.
 
     python load.py reviews.txt --model sst2 --clients 32 --seconds 30
     python load.py reviews.txt --model sst2 --grpc localhost:8500
@@ -31,7 +31,7 @@ def run(
     seed: int = 0,
     said: Callable[[BaseException], str] = str,
 ) -> dict[str, Any]:
-    """Asks for a while, or until it is clear that nothing is answered.
+    """Ask for a while, or until it is clear that nothing is answered.
 
     Args:
         ask: Sends one text and waits for its answer.
@@ -109,7 +109,7 @@ def _kind(error: Exception) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints what ``run`` measured, a line each; 1 where any request failed, else 0."""
+    """Print what ``run`` measured, a line each; 1 where any request failed, else 0."""
     try:
         from command_line import add_timeout, rows_of, seconds, whole
     except ImportError:
@@ -148,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _client(options: argparse.Namespace) -> tuple[Any, Callable[[BaseException], str]]:
-    """What asks the server, and what puts its errors into one line."""
+    """The function that asks the server, and the one that puts its errors into one line."""
     name = "grpc_client" if options.grpc else "rest_client"
     try:
         if options.grpc:

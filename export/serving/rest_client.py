@@ -1,4 +1,4 @@
-"""Asks TF Serving over REST; needs ``requests`` alone.
+"""A client of TF Serving over REST; needs ``requests`` alone.
 
     python rest_client.py "a fine film" "a waste of time" --model sst2
     python rest_client.py --model squad --input context="Anna left." --input question="Who left?"
@@ -26,7 +26,7 @@ Columns = dict[str, list[Any]]  # by name, a value for each row
 
 
 class _Retry(Retry):
-    """Gives up when an answer does not come in time; a connection that broke is made anew."""
+    """Retries where a connection broke, none where an answer did not come in time."""
 
     def increment(self, method: Any = None, url: Any = None, *rest: Any, **named: Any) -> Retry:
         if isinstance(named.get("error"), ReadTimeoutError):
@@ -35,7 +35,7 @@ class _Retry(Retry):
 
 
 class RestClient:
-    """Asks one model; may be used by several threads.
+    """A client of one model; may be used by several threads.
 
     Args:
         model: The model's name.
@@ -105,7 +105,7 @@ class RestClient:
         return in_batches(self, columns_of(inputs), lambda batch: self._post(signature, batch))
 
     def is_ready(self) -> bool:
-        """Whether a version of the model is there to answer."""
+        """Tell whether a version of the model is there to answer."""
         try:
             versions = self._answer("GET", "")["model_version_status"]
             return any(version["state"] == "AVAILABLE" for version in versions)
@@ -151,7 +151,7 @@ def _base64(text: bytes) -> dict[str, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the answers to what the command line names; 0, or 1 after an error."""
+    """Print the answers to what the command line names; 0, or 1 after an error."""
     try:
         from command_line import command, run
     except ImportError:  # the class does without
@@ -168,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def said(error: BaseException) -> str:
-    """What went wrong, in one line."""
+    """The error in one line."""
     if isinstance(error, requests.ReadTimeout):
         return "no answer in time; see --timeout, and --batch for fewer texts at a time"
     if isinstance(error, requests.ConnectionError):
@@ -185,7 +185,7 @@ def said(error: BaseException) -> str:
 
 
 class ServingError(RuntimeError):
-    """What the server gave is a refusal, with ``status`` of HTTP, or no answer at all."""
+    """A refusal of the server, with the ``status`` of HTTP, or something that is no answer."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)

@@ -18,8 +18,8 @@ def test_layer_norm_has_the_mean_and_variance_of_its_weights():
     gamma, beta = np.linspace(0.5, 2, 8), np.linspace(-1, 1, 8)
     layer.gamma.assign(gamma)
     layer.beta.assign(beta)
-    centred = X - X.mean(axis=1, keepdims=True)
-    expected = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True)) * gamma + beta
+    centered = X - X.mean(axis=1, keepdims=True)
+    expected = centered / np.sqrt((centered**2).mean(axis=1, keepdims=True)) * gamma + beta
     np.testing.assert_allclose(PLAIN.layer_norm(layer, tf.constant(X)), expected, atol=1e-5)
 
 

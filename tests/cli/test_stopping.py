@@ -45,7 +45,7 @@ SENTENCES = ["The cat sees the river.", "A dog likes a small house.", "My sister
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Texts, a vocabulary, labelled rows, models of random weights."""
+    """Texts, a vocabulary, labeled rows, models of random weights."""
     folder = tmp_path_factory.mktemp("made")
     (folder / "texts").mkdir()
     for number in range(12):
@@ -57,8 +57,8 @@ def made(tmp_path_factory):
     assert main(["vocab", str(folder / "texts"), "--out", str(vocabulary), "--size", "120"]) == 0
     tokenizer = BertTokenizer.from_vocab(vocabulary)
     config = small_config(tokenizer.vocab_size, max_position_embeddings=32)
-    labelled = BertForSequenceClassification(config, labels=("a", "b"))
-    save(labelled, folder / "labelled", tokenizer)
+    labeled = BertForSequenceClassification(config, labels=("a", "b"))
+    save(labeled, folder / "labeled", tokenizer)
     save(BertForPreTraining(config), folder / "base", tokenizer)
     return folder
 
@@ -111,14 +111,14 @@ QUICK = [
     ("processes", APPEND, "prepare {texts} --vocab {made}/vocab.txt --out {out}/c --workers 2"),
 ]  # fmt: skip
 SLOW = [
-    ("evaluate", ROWS, "evaluate {made}/labelled --data {made}/rows.tsv --batch-size 4"),
-    ("predict", ROWS, "predict {made}/labelled --input {made}/rows.tsv --batch-size 4"),
+    ("evaluate", ROWS, "evaluate {made}/labeled --data {made}/rows.tsv --batch-size 4"),
+    ("predict", ROWS, "predict {made}/labeled --input {made}/rows.tsv --batch-size 4"),
     ("answers", ("bert_keras.files", "_sync", "1", "before"),
-     "predict {made}/labelled --input {made}/rows.tsv --out {out}/a.csv"),
+     "predict {made}/labeled --input {made}/rows.tsv --out {out}/a.csv"),
     ("saved-model", ("tensorflow:saved_model", "save", "1", "after"),
-     "export saved-model {made}/labelled {out}/served"),
+     "export saved-model {made}/labeled {out}/served"),
     ("tflite", ("bert_keras.export.tflite.convert", "give_way", "1", "before"),
-     "export tflite {made}/labelled {out}/a.tflite"),
+     "export tflite {made}/labeled {out}/a.tflite"),
     ("convert", ("bert_keras.files", "_sync", "1", "before"), "convert {made}/base {out}/model"),
     ("fill-mask", ("bert_keras.tokenization:WordPieceTokenizer", "encode", "1", "before"),
      "fill-mask {made}/base [MASK]"),

@@ -94,7 +94,7 @@ def test_predict_answers_every_row_of_a_file_in_its_order(made, tmp_path, capsys
     assert empty is None
     assert (last["row"], last["id"], last["label"]) == (4, "a9", "bad")
     assert f"{data}, row 3: the text is empty; its answer is null" in captured.err
-    assert f"{data}: 'idx' is the rows' id" in captured.err
+    assert f"{data}: the column 'idx' is taken for the rows' id" in captured.err
     text = output(capsys, "predict", made / "run", "--input", data)
     lines = [line.split() for line in text.splitlines() if line.strip()]
     assert [line[0] for line in lines] == ["row", "2", "3", "4"]
@@ -124,7 +124,7 @@ def test_predict_writes_its_answers_to_a_new_file(made, tmp_path, capsys):
     line = refused(capsys, "predict", made / "run", *texts, "--out", tmp_path / "a.json")
     assert ".json is SQuAD's format" in line
     line = refused(capsys, "predict", made / "run", *texts, "--null-odds", tmp_path / "a.csv")
-    assert "--null-odds FILE is a .json" in line
+    assert "--null-odds takes a .json file" in line
 
 
 def test_predict_takes_its_options_before_and_after_the_texts(made, capsys):

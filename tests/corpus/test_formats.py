@@ -12,9 +12,9 @@ from bert_keras.corpus.formats import (
     TSV,
     VOCABULARY,
     WIKI,
-    Recognised,
+    Recognized,
     log_formats,
-    recognise,
+    recognize,
 )
 from bert_keras.errors import InputError
 
@@ -48,7 +48,7 @@ WIKI_TEXT = '<doc id="12" url="x" title="Inn">\nInn\n\nAn inn is small.\n\n</doc
     ],
 )
 def test_formats_are_told_by_content(name, start, expected):
-    assert recognise(Path(name), start, "text").format == expected
+    assert recognize(Path(name), start, "text").format == expected
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_formats_are_told_by_content(name, start, expected):
     ],
 )
 def test_prose_that_only_begins_so_is_text(start):
-    assert recognise(Path("a.txt"), start, "text") == Recognised(TEXT)
+    assert recognize(Path("a.txt"), start, "text") == Recognized(TEXT)
 
 
 @pytest.mark.parametrize(
@@ -91,15 +91,15 @@ def test_prose_that_only_begins_so_is_text(start):
 )
 def test_what_would_have_to_be_turned_into_text_is_refused(name, start, message):
     with pytest.raises(InputError, match=message):
-        recognise(Path(name), start, "text")
+        recognize(Path(name), start, "text")
 
 
 def test_what_is_doubtful_is_said_in_one_line_for_each_kind(caplog):
     caplog.set_level(logging.INFO)
-    tags = recognise(Path("a.md"), "<p>One <b>bold</b></p>\n<p>two</p>\n", "text")
-    table = recognise(Path("b.txt"), "word\tO\n" * 9, "text")
+    tags = recognize(Path("a.md"), "<p>One <b>bold</b></p>\n<p>two</p>\n", "text")
+    table = recognize(Path("b.txt"), "word\tO\n" * 9, "text")
     assert tags.format == table.format == TEXT
-    plain, lines = Recognised(TEXT), Recognised(JSON_LINES, example="One.")
+    plain, lines = Recognized(TEXT), Recognized(JSON_LINES, example="One.")
     log_formats([("a.md", tags), ("b.txt", table), ("c.md", tags), ("d", plain), ("e", lines)], "t")
     assert caplog.messages == [
         "reading 4 files as text, 1 file as JSON lines (field 't', such as 'One.')",

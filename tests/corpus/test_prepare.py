@@ -297,5 +297,5 @@ def test_a_models_folder_gives_its_tokenizer_casing_and_added_tokens(tmp_path):
         assert corpus.tokenizer.identity == own.identity
         assert corpus.tokens.tolist() == [5, 6, 8]
     other = Casing(strip_accents=False)
-    with pytest.raises(InputError, match="its tokenizer is cased by its own files"):
+    with pytest.raises(InputError, match="is cased by its own files"):
         prepare_corpus([tmp_path / "a.txt"], tmp_path / "model", tmp_path / "three", other)

@@ -38,7 +38,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_text_has_an_answer_and_leaves_its_neighbours_theirs(name, run, make_model):
+def test_a_hostile_text_has_an_answer_and_leaves_its_neighbors_theirs(name, run, make_model):
     hostile, same = HOSTILE[name]
     texts = [b"a fine film", hostile, "这家酒店离火车站很近".encode()]
     answers = run("serving_default", {"text": np.array(texts, object)})["probabilities"]

@@ -71,7 +71,7 @@ def check_terminated(trial, running):
     trial.again()
 
 
-def signalled(trial, number, victims=lambda running: running[:1], alone_for=0.0):
+def signaled(trial, number, victims=lambda running: running[:1], alone_for=0.0):
     """Starts the trial's command and sends a signal at a moment of its undisturbed length.
 
     ``alone_for`` starts it with its imports; the moment is one of these seconds.
@@ -86,7 +86,7 @@ def signalled(trial, number, victims=lambda running: running[:1], alone_for=0.0)
 
 @trials(ALONE)
 def test_sigterm_at_any_moment(trial):
-    check_terminated(trial, signalled(trial, signal.SIGTERM))
+    check_terminated(trial, signaled(trial, signal.SIGTERM))
 
 
 @trials(WRITING, 0.5)
@@ -109,12 +109,12 @@ def test_sigterm_before_any_operation_on_a_file(trial):
 
 @trials(UNPATCHED, 0.1)
 def test_sigterm_while_python_starts(trial, lab):
-    check_terminated(trial, signalled(trial, signal.SIGTERM, alone_for=lab.zygote.seconds))
+    check_terminated(trial, signaled(trial, signal.SIGTERM, alone_for=lab.zygote.seconds))
 
 
 @trials(ALONE, 0.5, system=["pretrain"])
 def test_sigkill_at_any_moment(trial):
-    running = signalled(trial, signal.SIGKILL)
+    running = signaled(trial, signal.SIGKILL)
     trial.end(running, lambda code: code in (0, -signal.SIGKILL))
     trial.check_kept()
     trial.again()
@@ -222,7 +222,7 @@ def waits_to_meet(worker, seconds=20.0):
 @trials([command for command in COMMANDS if command.workers > 1])
 def test_a_killed_worker(trial):
     victim = trial.draw.randrange(2)
-    running = signalled(trial, signal.SIGKILL, lambda running: [running[victim]])
+    running = signaled(trial, signal.SIGKILL, lambda running: [running[victim]])
     codes = (0, 1, -signal.SIGKILL)
     if waits_to_meet(running[1 - victim]):  # as it should: the other may be started again
         running[1 - victim].send(signal.SIGINT)

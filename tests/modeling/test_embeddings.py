@@ -11,7 +11,7 @@ from bert_keras.modeling.layers import BertEmbeddings
 
 
 @pytest.mark.parametrize("make_layout", [padded_layout, packed_layout])
-def test_sum_of_token_segment_and_position_is_normalised(
+def test_sum_of_token_segment_and_position_is_normalized(
     make_layout: Any, config: BertConfig, batch: dict[str, Any]
 ) -> None:
     layer = BertEmbeddings(config, seed=1)
@@ -24,8 +24,8 @@ def test_sum_of_token_segment_and_position_is_normalised(
         getattr(layer, f"{name}_embeddings").numpy() for name in ("word", "position", "token_type")
     )
     total = word[ids] + position[np.arange(ids.shape[1])] + segment[types]
-    centred = total - total.mean(-1, keepdims=True)
-    expected = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + config.layer_norm_eps)
+    centered = total - total.mean(-1, keepdims=True)
+    expected = centered / np.sqrt((centered**2).mean(-1, keepdims=True) + config.layer_norm_eps)
     is_real = batch["attention_mask"] == 1
     np.testing.assert_allclose(ours[is_real], expected[is_real], atol=1e-5)
 
@@ -45,7 +45,7 @@ def test_gradients_of_the_tables_are_dense_float32(
     assert {gradient.dtype for gradient in gradients} == {tf.float32}
 
 
-def test_dropout_follows_the_normalisation(config: BertConfig, batch: dict[str, Any]) -> None:
+def test_dropout_follows_the_normalization(config: BertConfig, batch: dict[str, Any]) -> None:
     layer = BertEmbeddings(replace(config, hidden_dropout_prob=0.5), seed=1)
     layer.build()
     layout = padded_layout(tf.constant(batch["attention_mask"]))

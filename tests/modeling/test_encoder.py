@@ -133,7 +133,7 @@ def test_a_given_seed_draws_the_masks_that_the_counter_would(
     np.testing.assert_array_equal(given, encoder(batch, training=True)["sequence_output"])
 
 
-def test_layers_are_initialised_apart(config: BertConfig) -> None:
+def test_layers_are_initialized_apart(config: BertConfig) -> None:
     encoder = BertEncoder(config)
     kernels = [layer.attention.query_key_value.kernel for layer in encoder.transformer_layers]
     assert not np.array_equal(kernels[0], kernels[1])
@@ -230,7 +230,7 @@ class TestCollecting:
                 np.testing.assert_allclose(one[is_real], other[is_real], atol=1e-5)
                 assert np.abs(other[~is_real]).max() == 0
 
-    def test_a_rematerialised_encoder_hands_out_the_same_and_their_gradients(
+    def test_a_rematerialized_encoder_hands_out_the_same_and_their_gradients(
         self, config: BertConfig, batch: Batch
     ) -> None:
         def results(arithmetic: Arithmetic) -> list[tf.Tensor]:

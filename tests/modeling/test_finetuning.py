@@ -107,7 +107,7 @@ def test_softmax_of_one_label_is_refused(config: BertConfig) -> None:
         BertForSequenceClassification(config, labels=1, function_to_apply="softmax")
 
 
-def test_tagging_loss_counts_the_labelled_tokens_alone(
+def test_tagging_loss_counts_the_labeled_tokens_alone(
     config: BertConfig, batch: dict[str, Any]
 ) -> None:
     model = BertForTokenClassification(config, labels=LABELS)

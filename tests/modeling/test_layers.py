@@ -1,4 +1,4 @@
-"""What holds for every layer: it serialises, builds symbolically, trains, and runs anywhere."""
+"""What holds for every layer: it serializes, builds symbolically, trains, and runs anywhere."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -62,7 +62,7 @@ def _symbolic(arguments: list[Any]) -> list[Any]:
     return [keras.Input(batch_shape=array.shape, dtype=array.dtype.name) for array in arguments]
 
 
-def test_layer_serialises(
+def test_layer_serializes(
     layer_class: type[BertLayer], config: BertConfig, arguments: list[Any]
 ) -> None:
     layer = layer_class(config, seed=5, name="some_name")
@@ -150,7 +150,7 @@ def activation(name: str) -> Callable[[Any], Any]:
     return BertLayer(BertConfig(hidden_act=name)).activation()
 
 
-def test_a_layer_that_is_not_initialised_is_zero_and_draws_nothing(
+def test_a_layer_that_is_not_initialized_is_zero_and_draws_nothing(
     layer_class: type[BertLayer], config: BertConfig
 ) -> None:
     layer = layer_class(config, seed=5, initialize=False)

@@ -50,11 +50,11 @@ def test_a_batch_without_next_sentence_labels_trains_as_the_masked_lm_model_does
 ) -> None:
     both, masked_lm = BertForPreTraining(plain_config), BertForMaskedLM(plain_config)
     before = {weight.path: weight.numpy() for weight in both.trainable_weights}
-    unlabelled = {name: batch[name] for name in batch if name != "next_sentence_labels"}
+    unlabeled = {name: batch[name] for name in batch if name != "next_sentence_labels"}
     histories = []
     for model in (both, masked_lm):
         model.compile()
-        histories.append(model.fit(_dataset(unlabelled, 3), epochs=2, verbose=0).history)
+        histories.append(model.fit(_dataset(unlabeled, 3), epochs=2, verbose=0).history)
     assert histories[0].keys() == {"loss", "mlm_loss", "mlm_accuracy"}
     np.testing.assert_allclose(histories[0]["mlm_loss"], histories[1]["mlm_loss"], rtol=1e-6)
     for weight in both.trainable_weights:

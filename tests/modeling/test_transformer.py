@@ -51,7 +51,7 @@ def test_feed_forward_is_two_products_with_gelu_between(
     np.testing.assert_allclose(ours, inner @ output + output_bias, atol=1e-5)
 
 
-def test_each_part_is_added_to_its_input_and_normalised(
+def test_each_part_is_added_to_its_input_and_normalized(
     config: BertConfig, sequences: tf.Tensor
 ) -> None:
     layer, layout = TransformerLayer(config, seed=1), padded_layout(MASK)
@@ -59,12 +59,12 @@ def test_each_part_is_added_to_its_input_and_normalised(
     ours, weights = layer(tokens, layout, return_weights=True)
     np.testing.assert_array_equal(weights, layer.attention(tokens, layout).weights)
 
-    def normalise(x: tf.Tensor) -> tf.Tensor:
+    def normalize(x: tf.Tensor) -> tf.Tensor:
         mean, variance = tf.nn.moments(x, -1, keepdims=True)
         return (x - mean) / tf.sqrt(variance + config.layer_norm_eps)
 
-    attended = normalise(tokens + layer.attention(tokens, layout).tokens)
-    expected = normalise(attended + layer.feed_forward(attended))
+    attended = normalize(tokens + layer.attention(tokens, layout).tokens)
+    expected = normalize(attended + layer.feed_forward(attended))
     np.testing.assert_allclose(ours, expected, atol=1e-5)
 
 

@@ -103,7 +103,7 @@ def test_several_steps_a_call_are_the_same_bit_for_bit(plain):
     "dropout",
     [pytest.param(0.0, marks=pytest.mark.slow), pytest.param(0.5, marks=pytest.mark.system)],
 )
-def test_rematerialised_layers_draw_the_masks_they_drew(dropout, plain):
+def test_rematerialized_layers_draw_the_masks_they_drew(dropout, plain):
     kept = train(dropout=dropout) if dropout else plain
     again = train(dropout=dropout, rematerialize=True)
     np.testing.assert_allclose(again[0], kept[0], rtol=1e-5)

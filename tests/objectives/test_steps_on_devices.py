@@ -116,7 +116,7 @@ def test_tensorflow_refuses_to_compile_a_whole_step_for_two_logical_cpus():
 
 
 def lowered(**settings):
-    """The XLA programs of the step, as TensorFlow hands it over and as it is optimised."""
+    """The XLA programs of the step, as TensorFlow hands it over and as it is optimized."""
     step, model, optimizer = steps.make_step(dropout=0.1, jit_compile=True, **settings)
     count = len(model.variables) + len(optimizer.variables)
     (batch, *_) = steps.batches()
@@ -153,7 +153,7 @@ def test_the_compiled_step_has_static_shapes_and_does_not_call_the_host(name, re
 
 
 @pytest.mark.slow
-def test_rematerialisation_computes_again_and_the_denominators_nothing(plain_programs, programs):
+def test_rematerialization_computes_again_and_the_denominators_nothing(plain_programs, programs):
     """Six products a layer are there once more, and none of a forward pass for denominators.
 
     In 16 bits the gradient of a bias is a product too: four a layer, four in pooler and heads.

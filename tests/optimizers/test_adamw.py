@@ -92,7 +92,7 @@ def test_no_gradient_at_all_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("rate", [1e-3, WarmupLinearDecay(1e-3, 2, 10)])
-def test_optimizer_serialises(rate: Any) -> None:
+def test_optimizer_serializes(rate: Any) -> None:
     optimizer = AdamW(rate, 0.02, 0.8, 0.99, 1e-5, clip_norm=0.5, bias_correction=True)
     clone = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
     assert type(clone) is AdamW

@@ -84,7 +84,7 @@ def test_weights_that_are_zero_still_move() -> None:
     np.testing.assert_allclose(variable.numpy(), -0.1 * np.ones((3, 2)), rtol=1e-4)
 
 
-def test_it_serialises() -> None:
+def test_it_serializes() -> None:
     optimizer = LAMB(1e-3, weight_decay=0.02, clip_norm=0.5, bias_correction=True)
     clone = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
     assert type(clone) is LAMB

@@ -30,7 +30,7 @@ def test_rate_is_zero_at_the_last_step_and_after() -> None:
     assert [float(schedule(step)) for step in (100, 101, 1000)] == [0.0, 0.0, 0.0]
 
 
-def test_schedule_serialises() -> None:
+def test_schedule_serializes() -> None:
     schedule = WarmupLinearDecay(1e-3, 10, 100)
     clone = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
     assert type(clone) is WarmupLinearDecay

@@ -23,7 +23,7 @@ pytestmark = [
 VOCAB_SIZE, LENGTH = 97, 19
 
 
-def _randomised(model: Any) -> Any:
+def _randomized(model: Any) -> Any:
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -41,7 +41,7 @@ def _bert(name: str, **options: Any) -> Any:
         max_position_embeddings=37,
         **options,
     )
-    return _randomised(getattr(transformers, name)(config))
+    return _randomized(getattr(transformers, name)(config))
 
 
 def _distilbert(name: str) -> Any:
@@ -54,7 +54,7 @@ def _distilbert(name: str) -> Any:
         max_position_embeddings=37,
         num_labels=2,
     )
-    return _randomised(getattr(transformers, name)(config))
+    return _randomized(getattr(transformers, name)(config))
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +240,7 @@ def test_predict_is_the_same_end_to_end_in_english_and_chinese(
         max_position_embeddings=64,
         num_labels=3,
     )
-    hf_model = _randomised(transformers.BertForSequenceClassification(config))
+    hf_model = _randomized(transformers.BertForSequenceClassification(config))
     hf_model.save_pretrained(tmp_path)
     hf_tokenizer = transformers.BertTokenizer(
         vocab={piece: number for number, piece in enumerate(vocab)}

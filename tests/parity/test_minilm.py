@@ -53,7 +53,7 @@ def test_hidden_states_of_real_sentences_are_equal(
     assert worst <= 1e-5
 
 
-def test_embeddings_rank_the_same_neighbours(
+def test_embeddings_rank_the_same_neighbors(
     sentences: list[str], theirs: list[tuple[list[int], np.ndarray]]
 ) -> None:
     model = bert_keras.load(package.get_model_path())
@@ -62,6 +62,6 @@ def test_embeddings_rank_the_same_neighbours(
     expected = means / np.linalg.norm(means, axis=1, keepdims=True)
     np.testing.assert_allclose(ours, expected, atol=1e-5)
     for scores, wanted in zip(ours @ ours.T, expected @ expected.T, strict=True):
-        # The same order but where two neighbours are as near to within rounding.
+        # The same order but where two neighbors are as near to within rounding.
         order = np.argsort(-scores, kind="stable")[:10]
         np.testing.assert_allclose(wanted[order], np.sort(wanted)[::-1][:10], atol=1e-5)

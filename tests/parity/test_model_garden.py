@@ -64,11 +64,11 @@ def _pretrainer(config: bert.PretrainerConfig, with_head: bool = True) -> Any:
         classification_heads=heads if with_head else [],
     )
     model(model.inputs)
-    _randomise(model)
+    _randomize(model)
     return model
 
 
-def _randomise(model: Any) -> None:
+def _randomize(model: Any) -> None:
     draw = np.random.default_rng(0)
     for weight in model.weights:
         weight.assign(weight + draw.normal(size=weight.shape) * 0.1)
@@ -141,7 +141,7 @@ def test_encoder_alone_gives_the_same_outputs(
     encoder = encoders.build_encoder(_experiment(kind).task.model.encoder)
     if kind == "bert_v2":
         encoder(encoder.inputs)
-    _randomise(encoder)
+    _randomize(encoder)
     tf.train.Checkpoint(**{item: encoder}).write(str(tmp_path / "bert_model.ckpt"))
     _write_google_config(tmp_path)
     model = bert_keras.load(tmp_path)

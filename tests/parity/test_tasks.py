@@ -28,7 +28,7 @@ def ours() -> BertTokenizer:
     return BertTokenizer.from_pretrained(package.get_model_path())
 
 
-def test_tweets_are_labelled_at_the_same_pieces(
+def test_tweets_are_labeled_at_the_same_pieces(
     shared_data: Path, theirs: Any, ours: BertTokenizer
 ) -> None:
     task = Tagging(max_seq_length=512)

@@ -140,7 +140,7 @@ def test_drawn_directory_is_read_as_by_transformers_or_refused(seed: int, tmp_pa
         ours = WordPieceTokenizer.from_pretrained(folder)
     except InputError as error:
         # What transformers reads all the same it reads by chance, or not as a BERT would.
-        reasons = ("whose rules bert-keras lacks", "the same in normalised text", "lack [")
+        reasons = ("whose rules bert-keras lacks", "the same in normalized text", "lack [")
         if not any(reason in str(error) for reason in reasons):
             with pytest.raises(Exception):  # noqa: B017, PT011 - of any kind
                 transformers.AutoTokenizer.from_pretrained(folder)

@@ -33,7 +33,7 @@ VALUES = {
     "heads": 2,
     "inner": 6,
     "positions": 8,
-    "flavour": "sweet",
+    "flavor": "sweet",
     "id2label": {"0": "no", "1": "yes", "2": "so"},
     "of_their_own": [1],
 }
@@ -43,7 +43,7 @@ VALUES = {
 class ToyConfig(BertConfig):
     """BERT's, and a field more."""
 
-    flavour: str = "plain"
+    flavor: str = "plain"
 
 
 class ToyTokenizer(BertTokenizer):
@@ -154,7 +154,7 @@ def test_it_opens_learns_a_step_and_comes_back_under_its_own_names_and_keys(
         num_attention_heads=2,
         intermediate_size=6,
         max_position_embeddings=8,
-        flavour="sweet",
+        flavor="sweet",
     )
     assert (model.labels, model.tokenizer.vocab) == (("no", "yes", "so"), VOCAB)
     before = safetensors.numpy.load_file(theirs / "model.safetensors")

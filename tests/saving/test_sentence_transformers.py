@@ -65,7 +65,7 @@ def test_directory_of_ours_is_one_of_theirs(embedding: Path, tmp_path: Path) -> 
     )
 
 
-def test_without_normalisation_vectors_keep_their_length(embedding: Path) -> None:
+def test_without_normalization_vectors_keep_their_length(embedding: Path) -> None:
     file = embedding / "modules.json"
     file.write_text(json.dumps(json.loads(file.read_text())[:2]))
     model, encoder = bert_keras.load(embedding), bert_keras.load(embedding, BertEncoder)

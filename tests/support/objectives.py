@@ -54,7 +54,7 @@ class _Labels(dict):
         return self.made
 
 
-def labelled(model: BertModel, batch: Batch) -> Batch:
+def labeled(model: BertModel, batch: Batch) -> Batch:
     """A batch with the labels that a model's objective reads, for each real token or each row."""
     labels = _Labels(batch)
     labels.made = np.zeros(len(batch["input_ids"]), "int32")

@@ -15,7 +15,7 @@ def test_draws_a_picture_with_curves_in_it(tmp_path):
         log.write(step, "eval", values | {"mlm_baseline_accuracy": 0.06})
     picture = matplotlib.image.imread(plot_curves(tmp_path))
     assert picture.shape[0] > 500
-    # matplotlib's first colour, of the training curve, fainter.
+    # matplotlib's first color, of the training curve, fainter.
     blue = (picture[..., 2] > picture[..., 0] + 0.2).sum()
     assert blue > 100
 

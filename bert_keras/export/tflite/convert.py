@@ -1,4 +1,4 @@
-"""From a model to the bytes of a TFLite file, with builtin operations alone."""
+"""The way from a model to the bytes of a TFLite file, with builtin operations alone."""
 
 import contextlib
 import io

@@ -31,14 +31,14 @@ class Examples:
         measured: Examples of its task that are measured; of a model without one texts and pairs.
         rest: The examples that give the ranges.
         source: The name of their source.
-        is_labelled: Whether they have labels.
+        is_labeled: Whether they have labels.
     """
 
     model: BertModel
     measured: list[Any]
     rest: list[Any]
     source: str
-    is_labelled: bool = False
+    is_labeled: bool = False
 
     @property
     def ranges_of_measured(self) -> bool:

@@ -156,7 +156,7 @@ class _Trial:
         }
 
     def _described(self) -> Report:
-        """What is known of the file before it is converted."""
+        """The report as far as it is known before the conversion."""
         sequences, examples = self.judge.sequences, self.examples
         outputs = self.judge.answers.outputs
         return {
@@ -177,7 +177,7 @@ class _Trial:
         other_rules = unlike_mediapipe(self.tokenizer)
         if other_rules and self.config.input == "tokens":
             _logger.warning(
-                "the file is not for MediaPipe and names it no tokenizer: %s", other_rules
+                "the file names MediaPipe no tokenizer, so MediaPipe refuses it: %s", other_rules
             )
         files: list[tuple[Measurement, bytes]] = []
         for variant in dict.fromkeys(("none", self.config.quantize)):
@@ -188,7 +188,7 @@ class _Trial:
         return files
 
     def _ranges(self, sequences: int) -> Report:
-        """Where the ranges of 8 bits are from."""
+        """The source of the ranges of 8 bits."""
         return {
             "source": self.examples.source,
             "texts": len(self.examples.rest),

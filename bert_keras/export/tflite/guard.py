@@ -35,7 +35,7 @@ def check_examples(judges: Sequence[Judge], limit: float | None) -> None:
     accuracy = judge.keras.accuracy
     if accuracy is None and judge.decisions() is None:
         raise InputError(
-            "max_accuracy_drop needs labelled examples for such a model: give --data FILE"
+            "max_accuracy_drop needs labeled examples for such a model: give --data FILE"
         )
     count, what = counted(judge)
     if not count or (accuracy is not None and (accuracy == 0 or not math.isfinite(accuracy))):
@@ -55,7 +55,7 @@ def counted(judge: Judge) -> tuple[int, str]:
     examples = sequences.examples
     if sequences.task is None:
         return len(examples.measured), "texts"
-    return sequences.task.counted(examples.measured, examples.is_labelled)
+    return sequences.task.counted(examples.measured, examples.is_labeled)
 
 
 def _chance(judge: Judge, limit: float) -> str:

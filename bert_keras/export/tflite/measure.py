@@ -167,7 +167,7 @@ class Judge:
             decided = self.answers.decisions(rows)
             assert decided is not None
             return float(np.mean([a == b for a, b in zip(decided, sequences.masked, strict=True)]))
-        if sequences.task is None or not sequences.examples.is_labelled:
+        if sequences.task is None or not sequences.examples.is_labeled:
             return None
         scores = sequences.task.score(sequences.examples.measured, self._predictions(rows))
         return scores[sequences.task.best_metric]

@@ -181,7 +181,7 @@ def _compared_answers(
             largest = max(largest, largest_difference(given[name], values))
     if largest > TOLERANCE:
         raise InputError(
-            f"from text the file answers otherwise than from ids, by up to {largest:.2g}; "
+            f"the file's answers to text differ from those to ids by up to {largest:.2g}; "
             "nothing was written"
         )
     return largest, {name: 1000 * float(np.median(times)) for name, times in seconds.items()}

@@ -187,7 +187,7 @@ def test_the_first_mask_is_filled_as_by_keras(make_model, tmp_path):
 
 
 @pytest.mark.system
-def test_accuracy_is_measured_on_labelled_examples(make_model, tmp_path):
+def test_accuracy_is_measured_on_labeled_examples(make_model, tmp_path):
     model = make_model("classification")
     rows = zip(TEXTS, predict(model, TEXTS), strict=True)
     data = tmp_path / "dev.jsonl"
@@ -201,11 +201,11 @@ def test_accuracy_is_measured_on_labelled_examples(make_model, tmp_path):
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("is_labelled", [True, False])
-def test_an_export_that_loses_too_much_leaves_nothing(make_model, tmp_path, is_labelled):
+@pytest.mark.parametrize("is_labeled", [True, False])
+def test_an_export_that_loses_too_much_leaves_nothing(make_model, tmp_path, is_labeled):
     """Random weights decide on nothing firmly, so that 8 bits with fixed ranges change much."""
     model, data = make_model("classification"), None
-    if is_labelled:
+    if is_labeled:
         words = " ".join(PROSE).split()  # many texts, some of which are near a boundary
         texts = [" ".join(words[n : n + 12]) for n in range(0, len(words), 6)]
         answers = zip(texts, predict(model, texts, max_seq_length=48), strict=True)
@@ -214,7 +214,7 @@ def test_an_export_that_loses_too_much_leaves_nothing(make_model, tmp_path, is_l
         data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     out = tmp_path / "m.tflite"
     settings = {"data": str(data) if data else None, "length": 48, "quantize": "int8"}
-    what = "accuracy" if is_labelled else "agreement with Keras"
+    what = "accuracy" if is_labeled else "agreement with Keras"
     with pytest.raises(InputError, match=rf"^{what} falls by .* nothing was written.*") as caught:
         export_tflite(model, None, out, max_accuracy_drop=0.0, **settings)
     assert not out.exists()

@@ -226,7 +226,7 @@ def test_where_no_drop_can_be_told_the_guard_refuses(make_model, make_data, tmp_
     (tmp_path / "o.jsonl").write_text('{"tokens": ["No", "."], "tags": ["O", "O"]}\n')
     with pytest.raises(InputError, match="f1 is 0 on 0 entities"):
         check_examples(judges(make_model("tagging"), str(tmp_path / "o.jsonl"), 64), 50.0)
-    with pytest.raises(InputError, match="needs labelled examples"):
+    with pytest.raises(InputError, match="needs labeled examples"):
         check_examples(judges(make_model("regression"), None, 64), 50.0)
 
 

@@ -45,7 +45,7 @@ fun words() {
 fun spans() {
     while (true) {
         val (tags, all) = Test.next() ?: break
-        val words = tags.split(" ").mapIndexed { n, tag -> Labelled(tag, n, n + 1, 1.0) }
+        val words = tags.split(" ").mapIndexed { n, tag -> Labeled(tag, n, n + 1, 1.0) }
         say(entities(words, all.split(" ")).joinToString(" ") { "${it.label} ${it.start} ${it.end}" })
     }
 }

@@ -63,7 +63,7 @@ func spans() throws {
         let text = String(repeating: "x", count: tags.count)
         let places = Array(text.indices) + [text.endIndex]
         let words = tags.enumerated().map {
-            Labelled(label: $1, range: places[$0]..<places[$0 + 1], score: 1)
+            Labeled(label: $1, range: places[$0]..<places[$0 + 1], score: 1)
         }
         say(joined(entities(words, example[1].split(separator: " ").map(String.init)).map {
             "\($0.label) \(place($0.range.lowerBound, text)) \(place($0.range.upperBound, text))"
