@@ -175,11 +175,11 @@ $(BEAM)/.installed: pyproject.toml
 test-beam: $(BEAM)/.installed
 	$(BEAM)/bin/pytest -m "slow or not slow" tests/corpus/test_beam.py
 
-# In dist/: the wheel and the source, and the wheel tried in a new environment outside the tree.
+# In dist/, and tried in a new environment outside the tree.
 .PHONY: wheel test-wheel release
 wheel: setup
 	rm -rf build dist
-	$(BIN)/python -m build --quiet
+	$(BIN)/python -m build --wheel --quiet
 
 test-wheel: wheel
 	$(PYTHON) tools/try_wheel.py dist/*.whl

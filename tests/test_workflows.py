@@ -44,7 +44,8 @@ def test_the_targets_that_they_make_are_in_the_makefile(commands, repository):
     targets = set(re.findall(r"^([\w-]+):", makefile, re.MULTILINE))
     asked = {line.split()[1] for line in commands if line.startswith("make ")}
     assert asked >= {"lint", "test", "test-oldest", "docs", "test-wheel", "test-container"}
-    assert asked - targets == set()
+    with_the_site = set() if (repository / "mkdocs.yml").exists() else {"docs"}
+    assert asked - targets <= with_the_site
 
 
 def test_the_paths_that_they_name_are_there(workflows, jobs, repository):

@@ -103,7 +103,7 @@ def main(arguments: list[str]) -> None:
         raise
     print(f"{version} is cut and its wheel was tried. Look at git diff, then:")
     print(f'  git commit --all --message "Release {version}" && git tag v{version}')
-    print(f"  git push origin main v{version}, and attach dist/* to the release of that tag")
+    print(f"  git push origin main v{version}, and attach dist/*.whl to the release of that tag")
 
 
 if __name__ == "__main__":
