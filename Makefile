@@ -185,7 +185,7 @@ test-wheel: wheel
 	$(PYTHON) tools/try_wheel.py dist/*.whl
 
 # Cuts VERSION in the changelog and the code, builds and tries it; CONTRIBUTING.md says what comes before and after.
-release: setup
+release:
 	$(PYTHON) tools/release.py $(or $(VERSION),$(error VERSION is needed: make release VERSION=1.2.3))
 
 quickstart: setup
