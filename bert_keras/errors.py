@@ -1,12 +1,13 @@
-"""The exceptions for the user, and the commands that their messages name."""
+"""The exceptions for the user, the commands that their messages name, and checks of texts."""
 
 import errno
 import importlib.metadata
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 _REFUSALS = tuple(
     number
@@ -61,6 +62,49 @@ def listed(names: Sequence[str], most: int | None = None) -> str:
     """The names for a message, or only the first of them."""
     more = f" and {len(names) - most} more" if most and len(names) > most else ""
     return ", ".join(map(repr, names[:most])) + more or "none"
+
+
+def one_text(name: str, given: Any) -> str:
+    """A text that was given as an argument.
+
+    Args:
+        name: The argument.
+        given: What was given.
+
+    Raises:
+        InputError: When it is not a text.
+    """
+    if not isinstance(given, str):
+        raise InputError(f"{name} must be one text. Received: {given!r:.60}")
+    return given
+
+
+def several_texts(name: str, given: Any, pairs: str = "", gaps: bool = False) -> list[Any]:
+    """Texts that were given as an argument, as a list.
+
+    Args:
+        name: The argument.
+        given: What was given: a list, an array of one axis, a generator.
+        pairs: The argument for the second texts, where there is one.
+        gaps: Whether ``None`` may stand in a text's place.
+
+    Raises:
+        InputError: When it is not several texts in an order, or a row is not one text.
+    """
+    is_one = isinstance(given, str | bytes) or not isinstance(given, Iterable)
+    # Of dictionaries and tables Python would read the names of the columns.
+    is_table = isinstance(given, Mapping | AbstractSet) or getattr(given, "ndim", 1) != 1
+    if is_one or is_table:
+        raise InputError(f"{name} must be a list of texts. Received: {given!r:.60}")
+    rows = list(given)
+    for number, text in enumerate(rows):
+        if not (isinstance(text, str) or (gaps and text is None)):
+            hint = ""
+            if isinstance(text, list | tuple):
+                hint = f", {len(text)} in a row: a row has one text"
+                hint += f", or two, the second in {pairs}" if pairs else ""
+            raise InputError(f"{name}[{number}] is not a text. Received: {text!r:.60}{hint}")
+    return rows
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 from bert_keras.errors import InputError
@@ -39,7 +40,8 @@ def share(name: str, value: float) -> None:
 
 def at_least(name: str, value: int, least: int) -> None:
     """Check that a count is not below its least value."""
-    require(f"{name} must be at least {least}", value >= least, value)
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    require(f"{name} must be at least {least}", is_number and value >= least, value)
 
 
 def one_of(name: str, value: str, possible: tuple[str, ...]) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
-from bert_keras.errors import InputError
+from bert_keras.config.checks import at_least
+from bert_keras.errors import InputError, one_text, several_texts
 from bert_keras.modeling.headed import make_encoders
 from bert_keras.modeling.inputs import as_batch
 from bert_keras.modeling.model import BertModel
@@ -153,11 +154,16 @@ class BertForSentenceEmbedding(BertModel):
             float32 [number of texts, H], in the order of the texts; of one text [H].
 
         Raises:
-            InputError: When the model has no tokenizer or no such prompt, or both kinds are given.
+            InputError: When the model has no tokenizer or no such prompt, both kinds are given, or
+                a row is not one text.
         """
         if isinstance(texts, str):
             one = self.embed([texts], batch_size, prompt_name=prompt_name, prompt=prompt)
             return one[0]
+        texts = several_texts("texts", texts)
+        at_least("batch_size", batch_size, 1)
+        for name, value in (("prompt", prompt), ("prompt_name", prompt_name)):
+            one_text(name, value or "")
         tokenizer = self.tokenizer_or()
         if prompt is not None and prompt_name is not None:
             raise InputError("give a prompt or a prompt_name, not both")

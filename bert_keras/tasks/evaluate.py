@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bert_keras.errors import InputError
+from bert_keras.config.checks import at_least
+from bert_keras.errors import InputError, several_texts
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks.answering import Advance, AnsweringTask, Confusion, Mistake, run_model
 from bert_keras.tasks.feature import Feature
@@ -57,6 +58,7 @@ def evaluate(model: BertModel, source: str, batch_size: int = 32, **settings: An
         >>> evaluation.metrics["accuracy"]
         1.0
     """
+    at_least("batch_size", batch_size, 1)
     task = task_of(model, **settings)
     examples = task.read(source)
     if not examples:
@@ -97,21 +99,18 @@ def predict(
         what is in it: ``{"label", "score", "scores"}``, say.
 
     Raises:
-        InputError: When the model has no head for a task, or no tokenizer.
+        InputError: When the model has no head for a task, or no tokenizer; a row is not one text
+            or two; or there are not as many second texts as first ones.
 
     Example:
         >>> answers = predict(load("run"), ["a fine film", "a dull film"])
         >>> [answer["label"] for answer in answers]
         ['good', 'bad']
     """
-    texts = [texts] if isinstance(texts, str) else list(texts)
+    at_least("batch_size", batch_size, 1)
+    texts = [texts] if isinstance(texts, str) else several_texts("texts", texts, "text_pairs")
     pairs = [text_pairs] if isinstance(text_pairs, str) else text_pairs
-    pairs = None if pairs is None else list(pairs)
-    for name, given in (("texts", texts), ("text_pairs", pairs or [])):
-        for number, text in enumerate(given):
-            if not isinstance(text, str):
-                hint = "; the second texts of pairs go in text_pairs" * isinstance(text, tuple)
-                raise InputError(f"{name}[{number}] is not a text. Received: {text!r:.60}{hint}")
+    pairs = None if pairs is None else several_texts("text_pairs", pairs)
     if pairs is not None and len(pairs) != len(texts):
         raise InputError(f"{len(texts)} texts need as many partners. Received: {len(pairs)}")
     task = answering(task_of(model, **settings))

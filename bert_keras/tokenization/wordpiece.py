@@ -5,11 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain, pairwise
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from bert_keras.errors import InputError, one_text, several_texts
 from bert_keras.tokenization import vocabulary
 from bert_keras.tokenization.added import AddedToken, with_added
 from bert_keras.tokenization.casing import Casing
@@ -194,10 +196,11 @@ class WordPieceTokenizer:
                 from its end (Sun et al. 2019, section 5.3.1: 128 and 382 of 510 tokens).
 
         Raises:
-            InputError: When ``max_length`` has no room for the special tokens.
+            InputError: When ``max_length`` has no room for the special tokens, or it is not one
+                text or two.
         """
-        pairs = None if text_pair is None else [text_pair]
-        return self.encode_batch([text], pairs, max_length, truncation)[0]
+        pairs = None if text_pair is None else [one_text("text_pair", text_pair)]
+        return self.encode_batch([one_text("text", text)], pairs, max_length, truncation)[0]
 
     def encode_batch(
         self,
@@ -215,9 +218,20 @@ class WordPieceTokenizer:
             truncation: As in ``encode``.
 
         Raises:
-            InputError: When ``max_length`` has no room for the special tokens.
+            InputError: When ``max_length`` has no room for the special tokens, a row is not one
+                text or two, or there are more of the first than of the second.
         """
-        pairs = [None] * len(texts) if text_pairs is None else list(text_pairs)
+        if not isinstance(max_length, Integral | None):
+            raise InputError(f"max_length must be a number of tokens. Received: {max_length!r}")
+        texts = several_texts("texts", texts, "text_pairs")
+        pairs: list[str | None] = [None] * len(texts)
+        if text_pairs is not None:
+            pairs = several_texts("text_pairs", text_pairs, gaps=True)
+        if len(pairs) != len(texts):
+            raise InputError(
+                f"text_pairs: one for each of the {len(texts)} texts, None where there is none. "
+                f"Received: {len(pairs)}"
+            )
         second = self._run_all(pair for pair in pairs if pair is not None)
         return [
             laid_out(self, [text] if pair is None else [text, next(second)], max_length, truncation)
@@ -231,6 +245,7 @@ class WordPieceTokenizer:
         goes through the library once and is then remembered. Added tokens may reach across spaces:
         with them every text goes through whole.
         """
+        texts = several_texts("texts", texts)
         if self.added:
             return [list(ids) for ids, _ in self._run_all(texts)]
         chunks: list[str] = []

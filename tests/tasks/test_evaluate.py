@@ -5,12 +5,15 @@ import pytest
 
 from bert_keras.errors import InputError
 from bert_keras.modeling import (
+    BertForMaskedLM,
     BertForQuestionAnswering,
+    BertForSentenceEmbedding,
     BertForSequenceClassification,
     BertForTokenClassification,
 )
 from bert_keras.saving import load
 from bert_keras.tasks import answer_rows, predict, task_of
+from bert_keras.tasks.masked_lm import fill_mask
 
 WITHOUT_TOKEN = ["", " ", "\t", "\x01\x02", "\u200b", "\u200d\ufeff", "\u0301", "\u3000"]
 
@@ -92,13 +95,72 @@ def test_no_texts_have_no_answers(classifier):
     [
         ([None], None, r"texts\[0\] is not a text. Received: None"),
         (["a", float("nan")], None, r"texts\[1\] is not a text. Received: nan"),
-        ([("a", "b")], None, r"texts\[0\].*'b'\); the second texts of pairs go in text_pairs"),
+        ([("a", "b")], None, r"texts\[0\].*'b'\), 2 in a row: .* two, the second in text_pairs"),
         (["a", "b"], ["c", 3], r"text_pairs\[1\] is not a text. Received: 3"),
     ],
 )
 def test_what_is_not_a_text_is_named(classifier, texts, pairs, message):
     with pytest.raises(InputError, match=message):
         predict(classifier, texts, pairs)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([["a", "b", "c"]], r"texts\[0\] is not a text. .*, 3 in a row: a row has one text"),
+        (np.array([["a", "b", "c"]]), "texts must be a list of texts. Received: array"),
+        ({"text": ["a", "b"]}, "texts must be a list of texts. Received: {'text'"),
+        ({"a", "b"}, "texts must be a list of texts"),
+        (b"a", "texts must be a list of texts. Received: b'a'"),
+        (5, "texts must be a list of texts. Received: 5"),
+    ],
+)
+def test_three_texts_a_row_and_tables_are_refused_at_every_door(classifier, given, message):
+    tokenizer = classifier.tokenizer
+    embedding = BertForSentenceEmbedding(classifier.config)
+    embedding.tokenizer = tokenizer
+    doors = [
+        lambda texts: predict(classifier, texts),
+        embedding.embed,
+        tokenizer.encode_batch,
+        tokenizer.encode_sentences,
+    ]
+    for door in doors:
+        with pytest.raises(InputError, match=message):
+            door(given)
+    with pytest.raises(InputError, match="text_pairs"):
+        predict(classifier, ["a"], given)
+    with pytest.raises(InputError, match="text_pairs"):
+        tokenizer.encode_batch(["a"], given)
+    with pytest.raises(InputError, match="text must be one text"):
+        tokenizer.encode(given)
+    with pytest.raises(InputError, match="text_pair must be one text"):
+        tokenizer.encode("a", given)
+    with pytest.raises(InputError, match="text must be one text"):
+        fill_mask(BertForMaskedLM(classifier.config), given, tokenizer=tokenizer)
+
+
+def test_a_text_is_not_a_list_of_letters(classifier):
+    tokenizer = classifier.tokenizer
+    for door in (tokenizer.encode_batch, tokenizer.encode_sentences):
+        with pytest.raises(InputError, match=r"texts must be a list of texts. Received: 'film'"):
+            door("film")
+    with pytest.raises(InputError, match=r"one for each of the 2 texts.*Received: 1"):
+        tokenizer.encode_batch(["a", "film"], ["a"])
+    with pytest.raises(
+        InputError, match=r"max_length must be a number of tokens. Received: \['a'\]"
+    ):
+        tokenizer.encode_batch(["a"], ["a"], ["a"])
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, ["a film"]])
+def test_a_batch_has_a_text(classifier, batch_size):
+    embedding = BertForSentenceEmbedding(classifier.config)
+    embedding.tokenizer = classifier.tokenizer
+    with pytest.raises(InputError, match="batch_size must be at least 1"):
+        embedding.embed(["a"], batch_size)
+    with pytest.raises(InputError, match="batch_size must be at least 1"):
+        predict(classifier, ["a"], batch_size=batch_size)
 
 
 def test_an_array_of_texts_is_answered(classifier):

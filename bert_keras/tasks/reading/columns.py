@@ -20,6 +20,15 @@ PAIRS = (
     ("sentence_a", "sentence_b"),
     ("text", "text_pair"),
 )
+# What a third text would be called.
+_THIRDS = {
+    "text_b": "text_c",
+    "sentence2": "sentence3",
+    "question2": "question3",
+    "#2_string": "#3_string",
+    "text2": "text3",
+    "sentence_b": "sentence_c",
+}
 _USUAL = ("text", "sentence", "review", "content", "comment", "tweet", "document", "question")
 TEXTS = tuple(dict.fromkeys((*_USUAL, *(first for first, _ in PAIRS))))
 LABELS = (
@@ -160,10 +169,23 @@ def find_columns(
         text = text or _first(known, (*firsts, *TEXTS), (text_pair, label, *columns))
     if not text:
         return None
+    if text_pair and not (given.text or given.text_pair):
+        _refuse_third(known, source, text, text_pair)
     found = Columns(text=text, text_pair=text_pair, label=label, labels=columns)
     if not label and not columns:
         found = _with_label(found, names, known, source, labels)
     return replace(found, others=tuple(name for name in names if name not in found.names))
+
+
+def _refuse_third(known: Mapping[str, str], source: str, text: str, text_pair: str) -> None:
+    """Raise where a third text stands beside the two of a pair: sentence1, sentence2, sentence3."""
+    second = next((name for name in _THIRDS if known.get(name) == text_pair), "")
+    if second and (third := known.get(_THIRDS[second])):
+        raise InputError(
+            f"{source} has three texts a row, {listed((text, text_pair, third))}; a model reads "
+            "one or two, which data.text_column and data.text_pair_column (--text-column, "
+            "--text-pair-column) name"
+        )
 
 
 def _with_label(

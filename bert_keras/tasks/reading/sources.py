@@ -127,6 +127,8 @@ def string_of(value: Any, name: str, where: str) -> str:
     """
     if not isinstance(value, str):
         kind = "nothing" if value is None else type(value).__name__
+        if isinstance(value, list):
+            kind += f" of {len(value)}; two texts a row are two fields, such as text and text_pair"
         raise InputError(f"{where}: the field {name!r} must be a string. Received: {kind}")
     return replace_bad(value)
 

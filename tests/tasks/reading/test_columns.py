@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from bert_keras.errors import InputError
+from bert_keras.errors import InputError, listed
 from bert_keras.tasks.reading import LabelRules, read_text_examples
 
 ONE = LabelRules(kind="one")
@@ -189,6 +189,23 @@ def test_a_header_by_another_separator_is_no_table_of_one_column(tmp_path, name,
     (tmp_path / name).write_text(f"text{sign}label\nfine{sign}1\n")
     with pytest.raises(InputError, match=r"one column, but 2 if .*: (call it|a first line)"):
         rows_of(str(tmp_path / name), None)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("sentence1", "sentence2", "sentence3"),
+        ("text_a", "text_b", "Text C"),
+        ("#1 String", "#2 String", "#3 String"),
+        ("question1", "question2", "question3"),
+    ],
+)
+def test_three_texts_a_row_are_refused_unless_two_are_named(tmp_path, names):
+    path = write(tmp_path, "a.csv", [("x", "y", "z", "no")], header=(*names, "label"))
+    with pytest.raises(InputError, match=rf"three texts a row, {listed(names)}; .* name$"):
+        rows_of(path)
+    (row,) = read_text_examples(path, text_column=names[0], text_pair_column=names[1])
+    assert (row.text, row.text_pair) == ("x", "y")
 
 
 def test_an_unknown_layout_names_the_settings(tmp_path):

@@ -176,6 +176,7 @@ def test_single_bad_bytes_become_what_they_become_in_a_corpus(tmp_path):
         ("a.jsonl", '{"text": "a"}\n["a"]\n', "row 2 must be a JSON object .* Received: list"),
         ("a.jsonl", '{"text": "a", "label": 1}\n{"text": "a"}\n', "row 2 has no field 'label'"),
         ("a.jsonl", '{"text": 5}\n', "row 1: the field 'text' must be a string. Received: int"),
+        ("a.jsonl", '{"text": ["a", "b", "c"]}\n', "list of 3; two texts a row are two fields"),
         ("a.jsonl", '{"text": "a", "label": {}}\n', "row 1: a label must be .* Received: dict"),
         ("a.jsonl", '{"text": "a", "label": ["x|y"]}\n', "row 1: the labels of a list"),
         ("a.jsonl", '{"body": "a", "x": 1}\n', "no column with .* its columns: 'body', 'x'"),
