@@ -77,6 +77,9 @@ def finetune(
         >>> load(path).labels
         ('bad', 'good')
     """
+    for name, given in (("model", model), ("train", train), ("dev", dev)):
+        if given is not None and not str(given):
+            raise InputError(f"{name} is empty; leave it out for the recipe's own, or name a file")
     run = Run("finetune", workdir, config.distribution)
     data = replace(config.data, train=train or config.data.train, dev=dev or config.data.dev)
     with run.agreement(model or config.model.init, data.train, data.dev):

@@ -110,6 +110,14 @@ def test_what_cannot_be_learned_or_scored_is_told_before_the_training(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("name", ["model", "train", "dev"])
+def test_an_empty_name_is_not_the_recipes(tmp_path, name):
+    given = {"model": "m", "train": "t.tsv", "dev": "d.tsv"} | {name: ""}
+    with pytest.raises(InputError, match=f"^{name} is empty; leave it out for the recipe's own"):
+        finetune(recipe(), tmp_path / "run", **given)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_finished_run_is_not_trained_further(finished, encoder_path, reviews):
     before = (finished / "model" / "model.safetensors").stat().st_mtime_ns
     train, dev = str(reviews / "train.tsv"), str(reviews / "dev.tsv")

@@ -80,7 +80,8 @@ def read_labels(cells: Sequence[Any], places: Sequence[str], rules: LabelRules) 
             if label and isinstance(value, str)
         ]
         _check_separators(written, rules)
-    _note_unlikely(labels, places)
+    if not rules.names:  # others are refused, or are labels
+        _note_unlikely(labels, places)
     return labels
 
 

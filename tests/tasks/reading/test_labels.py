@@ -1,6 +1,7 @@
 import ast
 import json
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -183,6 +184,12 @@ def test_labels_that_stand_for_none_are_named_with_their_counts(tmp_path, caplog
 @pytest.mark.parametrize("cells", [["a", "-1"], ["-2", "-1", "1"], ["none", "favor"]])
 def test_labels_that_are_labels_are_let_be(tmp_path, caplog, cells):
     assert labels_of(table(tmp_path, cells), ONE) == cells
+    assert not caplog.records
+
+
+def test_labels_that_the_task_knows_or_refuses_itself_are_not_doubted(tmp_path, caplog):
+    cells = ["a", "-", "-1"]
+    assert labels_of(table(tmp_path, cells), replace(ONE, names=("a", "b"))) == cells
     assert not caplog.records
 
 
