@@ -29,6 +29,11 @@ _NOT_TAKEN = {
     "head_mask": "no head is masked",
     "encoder_hidden_states": "an encoder reads nothing else",
 }
+_PAD = "pad them: ids with 0 and an attention_mask of 0, labels of tokens with -100"
+_TEXT = (
+    "input_ids are numbers, which a tokenizer makes of a text; bert_keras.predict and a sentence "
+    "embedding's embed take text itself"
+)
 
 
 def as_batch(inputs: Any, vocab_size: int) -> Batch:
@@ -43,8 +48,7 @@ def as_batch(inputs: Any, vocab_size: int) -> Batch:
         InputError: When a key is another library's name for one of ours or has no place here, or
             an id is not in the vocabulary.
     """
-    if not isinstance(inputs, Mapping):
-        inputs = {"input_ids": inputs}
+    inputs = as_mapping(inputs)
     for name in inputs:
         ours = _SYNONYMS.get(name)
         if ours is not None:
@@ -52,6 +56,12 @@ def as_batch(inputs: Any, vocab_size: int) -> Batch:
         if name in _NOT_TAKEN:
             raise InputError(f"the batch's key {name!r} is not taken: {_NOT_TAKEN[name]}")
     ids = inputs.get("input_ids")
+    if tf.string == getattr(ids, "dtype", None) or _is_text(ids):
+        raise InputError(_TEXT)
+    shape = getattr(ids, "shape", None)
+    rank = np.ndim(ids) if shape is None else tf.TensorShape(shape).rank
+    if ids is not None and rank is not None and rank < 2:
+        raise InputError(f"input_ids: a row for each text, [B, L]. Received: {rank} dimensions")
     if isinstance(ids, tf.RaggedTensor):
         lengths = ids.row_lengths()
         mask = tf.sequence_mask(lengths, tf.reduce_max(lengths), dtype=tf.int32)
@@ -100,6 +110,96 @@ def read_sequences(inputs: Batch, most: int) -> tuple[tf.Tensor, tf.Tensor, tf.T
     return words, mask, types
 
 
+def is_data_source(x: Any) -> bool:
+    """Whether it hands out batches itself, as a data set or a generator does."""
+    return not (isinstance(x, Mapping | list | tuple) or hasattr(x, "shape"))
+
+
+def as_mapping(inputs: Any) -> Mapping[str, Any]:
+    """The batch as a dictionary, where it may be ``input_ids`` alone.
+
+    Raises:
+        InputError: When it is several arrays without names.
+    """
+    if isinstance(inputs, Mapping):
+        return inputs
+    is_rows = not isinstance(inputs, list | tuple)
+    if not (is_rows or all(len(getattr(each, "shape", ())) < 2 for each in inputs)):
+        raise InputError(
+            "a batch of several arrays is a dictionary, by the names "
+            f"{', '.join(SEQUENCES)}. Received: {len(inputs)} in a {type(inputs).__name__}"
+        )
+    return {"input_ids": inputs}
+
+
+def as_array(name: str, values: Any) -> Any:
+    """Numbers as an array; tensors stay what they are.
+
+    Args:
+        name: The argument's or the key's name, for messages.
+        values: Lists, an array, a tensor, or a column or table that knows ``to_numpy``.
+
+    Raises:
+        InputError: When they are not numbers, or rows have different lengths.
+    """
+    if tf.is_tensor(values) or isinstance(values, tf.RaggedTensor):
+        if isinstance(values, tf.RaggedTensor) and name != "input_ids":
+            raise InputError(f"{name}: rows of one length, please; {_PAD}")
+        return values
+    if hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise InputError(f"{name}: rows have different lengths; {_PAD}") from None
+    if array.dtype.kind in "biuf":
+        return array
+    if name == "input_ids":
+        raise InputError(_TEXT)
+    first = array.ravel()[:1].tolist()
+    way_out = " (labels are numbered as in model.labels)" if name in ("y", "labels") else ""
+    raise InputError(f"{name} must be numbers{way_out}. Received: {first!r:.60}")
+
+
+def check_finite(name: str, values: Any) -> None:
+    """Raise for what is not a finite number, where the numbers are known."""
+    known = _known(values)
+    if known is not None and not np.isfinite(known).all():
+        raise InputError(f"{name}: {known[~np.isfinite(known)].flat[0]} is not a finite number")
+
+
+def check_share(name: str, values: Any) -> None:
+    """Raise for what is not from 0 to 1, where the numbers are known."""
+    known = _known(values)
+    if known is not None and ((known < 0) | (known > 1)).any():
+        wrong = known[(known < 0) | (known > 1)].flat[0]
+        raise InputError(f"{name}: {wrong} is not from 0 to 1, as each of several labels is")
+
+
+def check_whole(name: str, values: Any) -> None:
+    """Raise for what is not a whole number, where the numbers are known."""
+    known = _known(values)
+    if known is not None and known.dtype.kind == "f" and (known != np.floor(known)).any():
+        raise InputError(f"{name}: {known[known != np.floor(known)].flat[0]} is not a whole number")
+
+
+def _known(values: Any) -> np.ndarray | None:
+    """Numbers that are known before anything is computed: not while a graph is traced."""
+    if isinstance(values, list | tuple):
+        values = np.asarray(values)
+    if tf.is_tensor(values) and hasattr(values, "numpy"):
+        values = values.numpy()
+    if not isinstance(values, np.ndarray) or not values.size or values.dtype.kind not in "iuf":
+        return None
+    return values
+
+
+def _is_text(ids: Any) -> bool:
+    return isinstance(ids, str) or (
+        isinstance(ids, list | tuple) and any(isinstance(each, str) for each in ids)
+    )
+
+
 def check_range(name: str, values: Any, count: int, ignored: int | None = None) -> None:
     """Raise for a number that is not from 0 to ``count`` - 1, where the numbers are known.
 
@@ -108,12 +208,9 @@ def check_range(name: str, values: Any, count: int, ignored: int | None = None) 
     Raises:
         InputError: It names the number.
     """
-    if isinstance(values, list | tuple):
-        values = np.asarray(values)
-    if tf.is_tensor(values) and hasattr(values, "numpy"):  # not while a graph is traced
-        values = values.numpy()
-    if not isinstance(values, np.ndarray) or not values.size or values.dtype.kind not in "iuf":
+    known = _known(values)
+    if known is None:
         return
-    wrong = values[((values < 0) | (values >= count)) & (values != ignored)]
+    wrong = known[((known < 0) | (known >= count)) & (known != ignored)]
     if wrong.size:
         raise InputError(f"{name}: {wrong.flat[0]} is not from 0 to {count - 1}")

@@ -1,10 +1,12 @@
 """Keras's losses and metrics, each fed with what it wants of a model's logits."""
 
+import inspect
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from bert_keras.errors import InputError
 from bert_keras.objectives import IGNORED_LABEL, spread_weights
 
 _SCORES = {"softmax": tf.nn.softmax, "sigmoid": tf.sigmoid, "none": tf.identity}
@@ -64,11 +66,17 @@ class AdaptedMetric(_Adapted, keras.metrics.Metric):
     """
 
     def __init__(self, inner: Any, function: str) -> None:
-        known = _known(inner, keras.metrics)
+        known = _known(inner, _METRICS, keras.metrics)
         is_metric = isinstance(known, keras.metrics.Metric)
         metric = known if is_metric else keras.metrics.MeanMetricWrapper(known, name=_name(known))
         super().__init__(name=inner if isinstance(inner, str) else metric.name)
         self.given, self.inner, self.function = inner, metric, function
+        _labels, *others = inspect.signature(metric.update_state).parameters
+        if others[:1] == ["sample_weight"]:
+            raise InputError(
+                f"compile: {metric.name} averages values; a metric compares labels and predictions"
+            )
+        self.takes_weights = "sample_weight" in others or "kwargs" in others
         # What a callback's mode="auto" goes by.
         if known is accuracy or known is crossentropy:
             self._direction = "up" if known is accuracy else "down"
@@ -78,6 +86,15 @@ class AdaptedMetric(_Adapted, keras.metrics.Metric):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""
         labels, predictions, weights, _ = self.feed(y_true, y_pred, sample_weight)
+        if not self.takes_weights:
+            if sample_weight is not None:
+                raise InputError(f"weighted_metrics: {self.name} takes no sample_weight")
+            if weights is not None:
+                is_kept = weights > 0
+                labels = tf.boolean_mask(labels, is_kept)
+                predictions = tf.boolean_mask(predictions, is_kept)
+            self.inner.update_state(labels, predictions)
+            return
         self.inner.update_state(labels, predictions, sample_weight=weights)
 
     def result(self) -> Any:
@@ -99,7 +116,7 @@ class AdaptedLoss(_Adapted, keras.losses.Loss):
     """
 
     def __init__(self, inner: Any, function: str) -> None:
-        known = _known(inner, keras.losses)
+        known = _known(inner, _LOSSES, keras.losses)
         loss = known if isinstance(known, keras.losses.Loss) else _FunctionLoss(known)
         super().__init__(name=inner if isinstance(inner, str) else loss.name)
         self.given, self.inner, self.function = inner, loss, function
@@ -133,19 +150,29 @@ def crossentropy(labels: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
     return getattr(keras.losses, f"{_kind(labels, scores)}_crossentropy")(labels, scores)
 
 
-_BY_SHAPES = {
-    "accuracy": accuracy,
-    "acc": accuracy,
-    "crossentropy": crossentropy,
-    "ce": crossentropy,
-}
+_LOSSES = {"crossentropy": crossentropy, "ce": crossentropy}
+_METRICS = _LOSSES | {"accuracy": accuracy, "acc": accuracy}
 
 
-def _known(given: Any, keras_names: Any) -> Any:
-    """What a name stands for: by the shapes, or among Keras's losses or metrics."""
-    if not isinstance(given, str):
-        return given
-    return _BY_SHAPES.get(given) or keras_names.get(given)
+def _known(given: Any, by_shapes: dict[str, Any], keras_names: Any) -> Any:
+    """What is meant: by the shapes, or one of Keras's losses or metrics, by its rules.
+
+    Raises:
+        InputError: When Keras does not know it.
+    """
+    if isinstance(given, str) and given.lower() in by_shapes:
+        return by_shapes[given.lower()]
+    try:
+        known = keras_names.get(given)
+    except (ValueError, TypeError):
+        known = None
+    if known is None:
+        kind = keras_names.__name__.rpartition(".")[2]
+        raise InputError(
+            f"compile: {given!r:.60} is none of keras.{kind}; give a name of one, an object or a "
+            "function of labels and predictions"
+        )
+    return known
 
 
 def _name(function: Any) -> str:

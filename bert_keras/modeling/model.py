@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
-from bert_keras.modeling.inputs import SEQUENCES
+from bert_keras.modeling.inputs import SEQUENCES, as_array, as_mapping, is_data_source
 from bert_keras.modeling.layers import Configured
 from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.objectives import Batch
@@ -89,6 +89,26 @@ class BertModel(Configured, keras.Model):
         if len(args) < 3:  # after format and verbose
             kwargs.setdefault("input_signature", [specs])
         super().export(filepath, *args, **kwargs)
+
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """As ``keras.Model.predict``, of whatever a model may be called with.
+
+        ``bert_keras.predict`` answers texts.
+        """
+        if not is_data_source(x):
+            x = {name: as_array(name, values) for name, values in as_mapping(x).items()}
+        return super().predict(x, *args, **kwargs)
+
+    def quantize(self, *args: Any, **kwargs: Any) -> None:
+        """Refused: Keras quantises its own layers alone, and would leave these as they are.
+
+        Raises:
+            InputError: It names what writes weights of 8 bits.
+        """
+        raise InputError(
+            "Keras does not quantise these layers; export_tflite with quantize='dynamic' or 'int8' "
+            "writes weights of 8 bits"
+        )
 
     def tokenizer_or(self, given: "Tokenizer | None" = None) -> "Tokenizer":
         """The given tokenizer, else the model's own.

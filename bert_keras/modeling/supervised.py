@@ -2,16 +2,16 @@
 
 import inspect
 from collections.abc import Mapping
+from math import floor
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
-from bert_keras.errors import InputError, listed
 from bert_keras.modeling.labels import Labelled
-from bert_keras.modeling.measures import AdaptedLoss, AdaptedMetric
 from bert_keras.modeling.model import BertModel
+from bert_keras.modeling.outputs import Outputs, is_given
 from bert_keras.objectives import (
     EXAMPLE_WEIGHTS,
     Batch,
@@ -23,6 +23,7 @@ from bert_keras.objectives import (
 )
 
 _FIT = inspect.signature(keras.Model.fit)
+_EVALUATE = inspect.signature(keras.Model.evaluate)
 
 
 class SupervisedModel(Labelled, BertModel):
@@ -76,7 +77,7 @@ class SupervisedModel(Labelled, BertModel):
             optimizer: ``None`` takes BERT's AdamW at a constant 1e-4.
             loss: In place of the model's own objective, whose measures are then not reported.
                 For a model with several outputs one for all, or a dictionary by output.
-            loss_weights: As Keras's.
+            loss_weights: Of the losses of ``loss``, as Keras's.
             metrics: Reported beside the objective's measures.
             weighted_metrics: As ``metrics``, weighted as the loss is.
             jit_compile: ``None`` compiles with XLA where there is a GPU or TPU; on a CPU the
@@ -84,9 +85,22 @@ class SupervisedModel(Labelled, BertModel):
             **kwargs: Passed on to ``keras.Model.compile``.
 
         Raises:
-            InputError: When a loss or metric is given and the model's labels are its own, or an
-                output is named that the model has not.
+            InputError: When a loss or metric is given and the model's labels are its own, Keras
+                does not know it or its name is taken; an output is named that the model has not;
+                or ``loss_weights`` come without ``loss``.
         """
+        given = {
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+        }
+        for name, value in given.items():
+            if is_given(value):
+                self.refuse_without_labels(name)
+        outputs = Outputs(type(self).__name__, tuple(self.label_keys), self.score_function)
+        losses = outputs.losses(loss)
+        taken = {"loss", *(self.means if losses is None else ())}
         if optimizer is None:
             from bert_keras.optimizers import AdamW  # here alone, for the default
 
@@ -101,10 +115,10 @@ class SupervisedModel(Labelled, BertModel):
         self.loss = self._compile_loss = self._compile_metrics = None
         super().compile(
             optimizer,
-            loss=self._adapted(loss, AdaptedLoss, "loss"),
-            loss_weights=self._by_output(loss_weights, "loss_weights"),
-            metrics=self._adapted(metrics, AdaptedMetric, "metrics"),
-            weighted_metrics=self._adapted(weighted_metrics, AdaptedMetric, "weighted_metrics"),
+            loss=losses,
+            loss_weights=outputs.loss_weights(loss_weights, losses),
+            metrics=outputs.metrics(metrics, "metrics", taken),
+            weighted_metrics=outputs.metrics(weighted_metrics, "weighted_metrics", taken),
             jit_compile=jit_compile,
             **kwargs,
         )
@@ -126,23 +140,30 @@ class SupervisedModel(Labelled, BertModel):
         """
         given = _FIT.bind(self, x, y, *args, **kwargs).arguments
         given.pop("self")
-        weights = given.pop("sample_weight", None), given.pop("class_weight", None)
+        class_weight = given.pop("class_weight", None)
+        weights = given.pop("sample_weight", None), class_weight
         x, y, sample_weight = self.labelled(given.pop("x"), given.pop("y"), *weights)
+        if class_weight is not None and sample_weight is not None:
+            # Keras weighs the classes of training alone, and validates on the last rows.
+            trained = len(sample_weight) * (1.0 - given.get("validation_split", 0.0))
+            sample_weight[floor(trained) :] = 1.0
         if given.get("shuffle") is None:
             given["shuffle"] = not isinstance(x, tf.data.Dataset)
-        if isinstance(given.get("validation_data"), tuple | list):
+        if isinstance(given.get("validation_data"), tuple | list | Mapping):
             given["validation_data"] = self.labelled(
                 *keras.utils.unpack_x_y_sample_weight(given["validation_data"])
             )
         return super().fit(x, y, sample_weight=sample_weight, **given)
 
-    def evaluate(
-        self, x: Any = None, y: Any = None, *args: Any, sample_weight: Any = None, **kwargs: Any
-    ) -> Any:
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As ``keras.Model.evaluate``; raises as ``fit`` does."""
-        if not kwargs.get("_use_cached_eval_dataset"):  # Keras's, within ``fit``
-            x, y, sample_weight = self.labelled(x, y, sample_weight)
-        return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
+        given = _EVALUATE.bind(self, x, y, *args, **kwargs).arguments
+        given.pop("self")
+        further = given.pop("kwargs", {})
+        if not further.get("_use_cached_eval_dataset"):  # Keras's, within ``fit``
+            x, y, sample_weight = self.labelled(x, y, given.get("sample_weight"))
+            given |= {"x": x, "y": y, "sample_weight": sample_weight}
+        return super().evaluate(**given, **further)
 
     def train_on_batch(
         self,
@@ -175,7 +196,8 @@ class SupervisedModel(Labelled, BertModel):
         batch = self.labelled_batch(x, y)
         if self.loss is not None:
             targets, logits = self.targets(batch), self._logits(y_pred)
-            return super().compute_loss(x, targets, logits, sample_weight, training)
+            weights = self.weights_by_output(sample_weight)
+            return super().compute_loss(x, targets, logits, weights, training)
         means = self._means(batch, y_pred, sample_weight)
         for name, mean in means.items():
             self.means[name].update_state(mean.value(), sample_weight=mean.weight)
@@ -198,7 +220,10 @@ class SupervisedModel(Labelled, BertModel):
             missing -= self.objective.weights(batch).keys()
         if self.label_keys:
             results = super().compute_metrics(
-                x, self.targets(batch), self._logits(y_pred), sample_weight
+                x,
+                self.targets(batch),
+                self._logits(y_pred),
+                self.weights_by_output(sample_weight),
             )
         else:
             results = self.get_metrics_result()
@@ -226,33 +251,3 @@ class SupervisedModel(Labelled, BertModel):
     def _logits(self, outputs: Any) -> Any:
         logits = {output: outputs[output] for output in self.label_keys}
         return logits if len(logits) > 1 else next(iter(logits.values()))
-
-    def _by_output(self, given: Any, argument: str) -> Any:
-        """Losses, their weights or metrics as Keras takes them; ``None`` where there are none."""
-        if given is None or (not given and isinstance(given, list | tuple | dict)):
-            return None
-        self.refuse_without_labels(argument)
-        if not isinstance(given, Mapping):
-            return given
-        outputs = list(self.label_keys)
-        unknown = [name for name in given if name not in outputs]
-        if unknown:
-            raise InputError(
-                f"compile({argument}=...): {type(self).__name__} has no output "
-                f"{listed(unknown)}; it has {listed(outputs)}"
-            )
-        if len(outputs) > 1:
-            return given
-        only = given[outputs[0]]
-        is_metric = argument.endswith("metrics") and not isinstance(only, list | tuple)
-        return [only] if is_metric else only
-
-    def _adapted(self, given: Any, kind: type, argument: str) -> Any:
-        """A structure of losses or metrics, each fed with what it wants."""
-
-        def adapt(each: Any) -> Any:
-            is_ready = each is None or isinstance(each, kind)
-            return each if is_ready else kind(each, self.score_function)
-
-        given = self._by_output(given, argument)
-        return None if given is None else keras.tree.map_structure(adapt, given)

@@ -48,7 +48,7 @@ class SoftmaxCrossEntropy(SupervisedObjective):
         """Loss and accuracy over the labels that are not ignored."""
         labels, weights, loss_weights = self._targets(batch)
         logits = tf.convert_to_tensor(outputs[self.output])
-        if labels.shape.rank not in (None, logits.shape.rank - 1):
+        if not labels.shape.is_compatible_with(logits.shape[:-1]):
             raise InputError(
                 f"labels: one number for each row of {self.output} {logits.shape} is expected. "
                 f"Received {labels.shape}; one-hot labels need compile(loss=...), such as "
@@ -96,6 +96,11 @@ class SigmoidCrossEntropy(SupervisedObjective):
         logits, labels = (
             tf.cast(values, tf.float32) for values in (outputs["logits"], batch["labels"])
         )
+        if not labels.shape.is_compatible_with(logits.shape):
+            raise InputError(
+                f"labels: 0 or 1 for each label, of the shape of logits {logits.shape}. "
+                f"Received {labels.shape}"
+            )
         losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
         losses *= example_weights(batch, losses)
         is_right = tf.cast((logits > 0) == (labels > 0.5), tf.float32)
@@ -122,7 +127,14 @@ class SquaredError(SupervisedObjective):
     def measure(self, batch: Batch, outputs: Batch) -> Means:
         """The mean squared error."""
         predictions = tf.cast(outputs["logits"], tf.float32)
-        targets = tf.reshape(tf.cast(batch["labels"], tf.float32), tf.shape(predictions))
+        targets, rows = tf.cast(batch["labels"], tf.float32), predictions.shape
+        is_column = rows[-1] == 1 and targets.shape.is_compatible_with(rows[:1])
+        if not (is_column or targets.shape.is_compatible_with(rows)):
+            raise InputError(
+                f"labels: a number for each value, of the shape of logits {rows}. Received "
+                f"{targets.shape}"
+            )
+        targets = tf.reshape(targets, tf.shape(predictions))
         errors = tf.math.squared_difference(predictions, targets)
         errors *= example_weights(batch, errors)
         return _means(self.weights(batch), [tf.reduce_sum(errors)])
@@ -177,6 +189,14 @@ def spread_weights(weights: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     """Weights of examples, [B] or [B, 1], or of values, in the rank of ``values`` [B, ...]."""
     weights = tf.cast(weights, tf.float32)
     rank, wanted = weights.shape.rank, values.shape.rank
+    sizes = [*weights.shape, *[1] * (wanted - rank)]
+    expected = [*values.shape, *[1] * (rank - wanted)]
+    pairs = zip(sizes, expected, strict=True)
+    if not all(size in (1, None, other) or other is None for size, other in pairs):
+        raise InputError(
+            f"sample_weight, or example_weights of a batch: a number for each example, [B], or of "
+            f"the labels' shape {values.shape}. Received {weights.shape}"
+        )
     if rank > wanted:
         return tf.squeeze(weights, axis=list(range(wanted, rank)))
     return tf.reshape(weights, [*tf.unstack(tf.shape(weights)), *[1] * (wanted - rank)])
@@ -228,4 +248,10 @@ def _spans(batch: Batch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """The starts and ends, int32 [B], and whether both are within the sequence."""
     length = sequence_length(batch)
     starts, ends = (tf.cast(batch[f"{edge}_positions"], tf.int32) for edge in ("start", "end"))
+    for edge in (starts, ends):
+        if edge.shape.rank not in (1, None):
+            raise InputError(
+                f"start_positions and end_positions: one number for each example, [B]. Received "
+                f"{edge.shape}"
+            )
     return starts, ends, (starts >= 0) & (starts < length) & (ends >= 0) & (ends < length)

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from bert_keras import BertConfig
-from tests.support.batches import pretraining_batch
+from bert_keras import BertConfig, BertForSequenceClassification
+from tests.support.batches import pretraining_batch, sequences
+from tests.support.by_hand import LABELS, Data
 from tests.support.models import NO_DROPOUT, small_config
 
 
@@ -28,3 +29,14 @@ def plain_config(config: BertConfig) -> BertConfig:
 @pytest.fixture(scope="session")
 def batch() -> dict[str, Any]:
     return pretraining_batch()
+
+
+@pytest.fixture
+def inputs() -> Data:
+    """Six texts."""
+    return sequences((12, 1, 5, 7, 3, 9), 12, 50)
+
+
+@pytest.fixture
+def classifier(plain_config: BertConfig) -> BertForSequenceClassification:
+    return BertForSequenceClassification(plain_config, labels=LABELS)

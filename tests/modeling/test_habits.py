@@ -184,6 +184,25 @@ def test_ids_alone_and_ragged_ids_are_a_batch(
     np.testing.assert_allclose(model(ragged)["logits"], model(whole)["logits"], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["a text"], "input_ids are numbers, which a tokenizer makes of a text"),
+        (np.array(["a text"]), "input_ids are numbers"),
+        ([np.ones((2, 3)), np.ones((2, 3))], "several arrays is a dictionary"),
+        ([2, 7, 9], r"input_ids: a row for each text, \[B, L\]. Received: 1 dim"),
+    ],
+)
+def test_what_is_not_a_batch_is_refused(
+    model: BertForSequenceClassification, given: Any, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        model(given)
+    if "row for" not in message:
+        with pytest.raises(InputError, match=message):
+            model.predict(given, verbose=0)
+
+
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_ids_and_labels_that_do_not_exist_are_refused_before_anything_is_computed(
     model: BertForSequenceClassification, batch: dict[str, Any], jit_compile: bool
@@ -197,6 +216,14 @@ def test_ids_and_labels_that_do_not_exist_are_refused_before_anything_is_compute
         model.fit(batch, np.array([0, 1, 2, -100]))
     with pytest.raises(InputError, match="labels: 7 is not from 0 to 1"):
         model.evaluate(batch | {"labels": np.array([0, 1, 7, 0])})
+
+
+@pytest.mark.parametrize("how", [{"mode": "int8"}, {"mode": "float8", "type_check": False}])
+def test_quantization_by_keras_is_refused_as_it_changes_nothing(
+    model: BertForSequenceClassification, how: dict[str, Any]
+) -> None:
+    with pytest.raises(InputError, match="export_tflite with quantize='dynamic' or 'int8'"):
+        model.quantize(**how)
 
 
 def test_no_seed_is_one_of_keras(plain_config: BertConfig) -> None:
