@@ -107,6 +107,28 @@ def several_texts(name: str, given: Any, pairs: str = "", gaps: bool = False) ->
     return rows
 
 
+def texts_and_pairs(texts: Any, text_pairs: Any) -> tuple[list[str], list[str | None]]:
+    """First texts and as many second ones, which were given as arguments of these names.
+
+    Args:
+        texts: The first texts.
+        text_pairs: The second ones, ``None`` where there is none.
+
+    Raises:
+        InputError: When they are not texts or not as many.
+    """
+    first = several_texts("texts", texts, "text_pairs")
+    if text_pairs is None:
+        return first, [None] * len(first)
+    second = several_texts("text_pairs", text_pairs, gaps=True)
+    if len(second) != len(first):
+        raise InputError(
+            f"text_pairs: one for each of the {len(first)} texts, None where there is none. "
+            f"Received: {len(second)}"
+        )
+    return first, second
+
+
 class Interrupted(Exception):  # noqa: N818 - not an error
     """The run was asked to stop; its state is saved.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from types import ModuleType
 from typing import Any, Self
 
@@ -61,6 +62,8 @@ class SequenceTemplate:
             InputError: When ``max_length`` has no room for the special tokens.
         """
         overhead = self.overhead(texts)
+        if not isinstance(max_length, Integral):
+            raise InputError(f"max_length must be a number of tokens. Received: {max_length!r}")
         if max_length < overhead:
             raise InputError(
                 f"max_length must be at least {overhead}, the special tokens. "

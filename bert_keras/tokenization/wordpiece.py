@@ -5,13 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain, pairwise
-from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from bert_keras.errors import InputError, one_text, several_texts
+from bert_keras.errors import one_text, several_texts, texts_and_pairs
 from bert_keras.tokenization import vocabulary
 from bert_keras.tokenization.added import AddedToken, with_added
 from bert_keras.tokenization.casing import Casing
@@ -221,17 +220,7 @@ class WordPieceTokenizer:
             InputError: When ``max_length`` has no room for the special tokens, a row is not one
                 text or two, or there are more of the first than of the second.
         """
-        if not isinstance(max_length, Integral | None):
-            raise InputError(f"max_length must be a number of tokens. Received: {max_length!r}")
-        texts = several_texts("texts", texts, "text_pairs")
-        pairs: list[str | None] = [None] * len(texts)
-        if text_pairs is not None:
-            pairs = several_texts("text_pairs", text_pairs, gaps=True)
-        if len(pairs) != len(texts):
-            raise InputError(
-                f"text_pairs: one for each of the {len(texts)} texts, None where there is none. "
-                f"Received: {len(pairs)}"
-            )
+        texts, pairs = texts_and_pairs(texts, text_pairs)
         second = self._run_all(pair for pair in pairs if pair is not None)
         return [
             laid_out(self, [text] if pair is None else [text, next(second)], max_length, truncation)

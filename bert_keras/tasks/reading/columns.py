@@ -20,15 +20,6 @@ PAIRS = (
     ("sentence_a", "sentence_b"),
     ("text", "text_pair"),
 )
-# What a third text would be called.
-_THIRDS = {
-    "text_b": "text_c",
-    "sentence2": "sentence3",
-    "question2": "question3",
-    "#2_string": "#3_string",
-    "text2": "text3",
-    "sentence_b": "sentence_c",
-}
 _USUAL = ("text", "sentence", "review", "content", "comment", "tweet", "document", "question")
 TEXTS = tuple(dict.fromkeys((*_USUAL, *(first for first, _ in PAIRS))))
 LABELS = (
@@ -150,42 +141,29 @@ def find_columns(
     """
     known: dict[str, str] = {}
     for name in names:
-        known.setdefault(_plain(name), name)
+        known.setdefault(plain(name), name)
     text, text_pair, label = (
         _named(name, names, source) for name in (given.text, given.text_pair, given.label)
     )
     columns = tuple(_named(name, names, source) for name in given.labels)
     if not text:
-        firsts = {first for first, second in PAIRS if text_pair == known.get(_plain(second))}
+        firsts = {first for first, second in PAIRS if text_pair == known.get(plain(second))}
         if not text_pair:
             text, text_pair = next(
                 (
-                    (known[_plain(first)], known[_plain(second)])
+                    (known[plain(first)], known[plain(second)])
                     for first, second in PAIRS
-                    if _plain(first) in known and _plain(second) in known
+                    if plain(first) in known and plain(second) in known
                 ),
                 ("", ""),
             )
         text = text or _first(known, (*firsts, *TEXTS), (text_pair, label, *columns))
     if not text:
         return None
-    if text_pair and not (given.text or given.text_pair):
-        _refuse_third(known, source, text, text_pair)
     found = Columns(text=text, text_pair=text_pair, label=label, labels=columns)
     if not label and not columns:
         found = _with_label(found, names, known, source, labels)
     return replace(found, others=tuple(name for name in names if name not in found.names))
-
-
-def _refuse_third(known: Mapping[str, str], source: str, text: str, text_pair: str) -> None:
-    """Raise where a third text stands beside the two of a pair: sentence1, sentence2, sentence3."""
-    second = next((name for name in _THIRDS if known.get(name) == text_pair), "")
-    if second and (third := known.get(_THIRDS[second])):
-        raise InputError(
-            f"{source} has three texts a row, {listed((text, text_pair, third))}; a model reads "
-            "one or two, which data.text_column and data.text_pair_column (--text-column, "
-            "--text-pair-column) name"
-        )
 
 
 def _with_label(
@@ -291,13 +269,13 @@ def _named(name: str, names: Sequence[str], source: str) -> str:
     """The column that was given by a name; "" when none was."""
     if not name or name in names:
         return name
-    similar = [other for other in names if _plain(other) == _plain(name)]
+    similar = [other for other in names if plain(other) == plain(name)]
     if len(similar) != 1:
         raise InputError(f"{source} has no column {name!r}; its columns: {listed(names)}")
     return similar[0]
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """A column's name without its case and the kind of its spaces."""
     return re.sub(r"[\s_-]+", "_", name.strip().lower())
 
@@ -307,7 +285,7 @@ def _first(known: dict[str, str], names: Sequence[str], taken: Sequence[str]) ->
         (
             column
             for name in names
-            if (column := known.get(_plain(name), "")) and column not in taken
+            if (column := known.get(plain(name), "")) and column not in taken
         ),
         "",
     )

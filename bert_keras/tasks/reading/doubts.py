@@ -6,13 +6,22 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from bert_keras.errors import InputError
-from bert_keras.tasks.reading.columns import SETTINGS, WAYS_OUT, Columns, quoted
+from bert_keras.errors import InputError, listed
+from bert_keras.tasks.reading.columns import SETTINGS, WAYS_OUT, Columns, plain, quoted
 from bert_keras.tasks.reading.labels import LabelRules
 from bert_keras.tasks.reading.sources import suffix_of
 
 _logger = logging.getLogger("bert_keras")
 
+# What a third text would be called.
+_THIRDS = {
+    "text_b": "text_c",
+    "sentence2": "sentence3",
+    "question2": "question3",
+    "#2_string": "#3_string",
+    "text2": "text3",
+    "sentence_b": "sentence_c",
+}
 _NUMBER = re.compile(r"\s*[-+]?\d+([.,]\d+)*\s*")
 _ID = re.compile(r"\s*(?=\S*\d)\S+\s*")  # one word with a digit
 _LIST = re.compile(r"\s*\[.*\]\s*", re.DOTALL)  # read or refused as a list
@@ -40,9 +49,11 @@ def check_columns(
         labels: How labels are read; None when they are not.
 
     Raises:
-        InputError: When the text looks like a number or an id, the label like a text, or the
-            first row like a header.
+        InputError: When a third text stands beside the two of a pair, the text looks like a number
+            or an id, the label like a text, or the first row like a header.
     """
+    if not (given.text or given.text_pair):
+        _check_third(source, columns)
     rows = [row for row in rows if row[1].strip()]
     is_guess = bool(rows) and columns.are_numbers and not given.text
     if is_guess:
@@ -61,6 +72,18 @@ def check_columns(
     ]
     if both:
         _check_labels(source, columns, both, labels or LabelRules(kind="one"))
+
+
+def _check_third(source: str, columns: Columns) -> None:
+    """Raise where a third text stands beside the two of a pair: sentence1, sentence2, sentence3."""
+    third = _THIRDS.get(plain(columns.text_pair))
+    for name in columns.others:
+        if plain(name) == third:
+            names = listed((*columns.texts, name))
+            raise InputError(
+                f"{source} has three texts a row, {names}; a model reads one or two, which "
+                "data.text_column and data.text_pair_column (--text-column, …) name"
+            )
 
 
 def _check_one_column(source: str, columns: Columns, texts: Sequence[str]) -> None:
