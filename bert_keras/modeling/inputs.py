@@ -111,7 +111,7 @@ def read_sequences(inputs: Batch, most: int) -> tuple[tf.Tensor, tf.Tensor, tf.T
 
 
 def is_data_source(x: Any) -> bool:
-    """Whether it hands out batches itself, as a data set or a generator does."""
+    """Tell whether data hand out batches themselves, as a data set or a generator does."""
     return not (isinstance(x, Mapping | list | tuple) or hasattr(x, "shape"))
 
 

@@ -100,13 +100,13 @@ class BertModel(Configured, keras.Model):
         return super().predict(x, *args, **kwargs)
 
     def quantize(self, *args: Any, **kwargs: Any) -> None:
-        """Refused: Keras quantises its own layers alone, and would leave these as they are.
+        """Refused: Keras quantizes its own layers alone, and would leave these as they are.
 
         Raises:
             InputError: It names what writes weights of 8 bits.
         """
         raise InputError(
-            "Keras does not quantise these layers; export_tflite with quantize='dynamic' or 'int8' "
+            "Keras does not quantize these layers; export_tflite with quantize='dynamic' or 'int8' "
             "writes weights of 8 bits"
         )
 

@@ -11,7 +11,7 @@ from bert_keras.modeling.measures import AdaptedLoss, AdaptedMetric
 
 
 def is_given(value: Any) -> bool:
-    """Whether an argument of ``compile`` is more than ``None`` or empty."""
+    """Tell whether an argument of ``compile`` is more than ``None`` or empty."""
     return value is not None and not (isinstance(value, list | tuple | dict) and not value)
 
 

@@ -149,7 +149,7 @@ def test_pretraining_refuses_labels_from_outside(
         ({"y": [[0], [1, 2], [], [], [], []]}, "y: rows have different lengths"),
     ],
 )
-def test_what_cannot_be_honoured_is_refused(
+def test_what_cannot_be_honored_is_refused(
     classifier: BertForSequenceClassification,
     inputs: Data,
     arguments: dict[str, Any],

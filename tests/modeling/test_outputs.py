@@ -35,7 +35,7 @@ from tests.support.by_hand import CROSSENTROPY
         ),
     ],
 )
-def test_what_compile_cannot_honour_is_refused(
+def test_what_compile_cannot_honor_is_refused(
     classifier: BertForSequenceClassification, arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
