@@ -101,6 +101,12 @@ class SupervisedModel(Labelled, BertModel):
         outputs = Outputs(type(self).__name__, tuple(self.label_keys), self.score_function)
         losses = outputs.losses(loss)
         taken = {"loss", *(self.means if losses is None else ())}
+        measures: dict[str, Any] = {
+            "loss": losses,
+            "loss_weights": outputs.loss_weights(loss_weights, losses),
+            "metrics": outputs.metrics(metrics, "metrics", taken),
+            "weighted_metrics": outputs.metrics(weighted_metrics, "weighted_metrics", taken),
+        }
         if optimizer is None:
             from bert_keras.optimizers import AdamW  # here alone, for the default
 
@@ -113,15 +119,7 @@ class SupervisedModel(Labelled, BertModel):
             jit_compile = "auto" if kinds & {"GPU", "TPU"} else False
         # Keras leaves those of a former call where none are given.
         self.loss = self._compile_loss = self._compile_metrics = None
-        super().compile(
-            optimizer,
-            loss=losses,
-            loss_weights=outputs.loss_weights(loss_weights, losses),
-            metrics=outputs.metrics(metrics, "metrics", taken),
-            weighted_metrics=outputs.metrics(weighted_metrics, "weighted_metrics", taken),
-            jit_compile=jit_compile,
-            **kwargs,
-        )
+        super().compile(optimizer, jit_compile=jit_compile, **measures, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile a loaded model as it was compiled when it was saved."""
@@ -143,9 +141,11 @@ class SupervisedModel(Labelled, BertModel):
         class_weight = given.pop("class_weight", None)
         weights = given.pop("sample_weight", None), class_weight
         x, y, sample_weight = self.labelled(given.pop("x"), given.pop("y"), *weights)
-        if class_weight is not None and sample_weight is not None:
+        share = given.get("validation_split")
+        splits = share and given.get("validation_data") is None and sample_weight is not None
+        if splits and class_weight is not None:
             # Keras weighs the classes of training alone, and validates on the last rows.
-            trained = len(sample_weight) * (1.0 - given.get("validation_split", 0.0))
+            trained = len(sample_weight) * (1.0 - share)
             sample_weight[floor(trained) :] = 1.0
         if given.get("shuffle") is None:
             given["shuffle"] = not isinstance(x, tf.data.Dataset)
