@@ -144,7 +144,7 @@ def as_array(name: str, values: Any) -> Any:
     """
     if tf.is_tensor(values) or isinstance(values, tf.RaggedTensor):
         if isinstance(values, tf.RaggedTensor) and name != "input_ids":
-            raise InputError(f"{name}: rows of one length, please; {_PAD}")
+            raise InputError(f"{name}: rows have different lengths; {_PAD}")
         return values
     if hasattr(values, "to_numpy"):
         values = values.to_numpy()
