@@ -141,9 +141,9 @@ class SupervisedModel(Labelled, BertModel):
         class_weight = given.pop("class_weight", None)
         weights = given.pop("sample_weight", None), class_weight
         x, y, sample_weight = self.labelled(given.pop("x"), given.pop("y"), *weights)
-        share = given.get("validation_split")
-        splits = share and given.get("validation_data") is None and sample_weight is not None
-        if splits and class_weight is not None:
+        share = given.get("validation_split") or 0.0
+        splits = share > 0 and given.get("validation_data") is None
+        if splits and class_weight is not None and sample_weight is not None:
             # Keras weighs the classes of training alone, and validates on the last rows.
             trained = len(sample_weight) * (1.0 - share)
             sample_weight[floor(trained) :] = 1.0
