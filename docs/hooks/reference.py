@@ -105,7 +105,7 @@ def _table(name: str, cls: type, keys: list[str]) -> str:
 
 
 def meanings(cls: type) -> dict[str, str]:
-    """What the docstrings of a dataclass and its bases say of each field."""
+    """The meaning of each field, from the docstrings of a dataclass and its bases."""
     from bert_keras.config import BertConfig, ModelConfig
 
     told: dict[str, str] = {}
@@ -149,7 +149,11 @@ HOMES = {
 
 def api(page: str) -> str:
     """The documentation of the public names of a page, for mkdocstrings."""
-    return "\n\n".join(f"::: bert_keras.{name}" for name in names_of(page))
+    # What all tasks have in common is told once, on their page.
+    options = "\n    options:\n      members: false" if page == "tasks" else ""
+    return "\n\n".join(
+        f"::: bert_keras.{name}{options if name[0].isupper() else ''}" for name in names_of(page)
+    )
 
 
 def names_of(page: str) -> list[str]:

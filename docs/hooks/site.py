@@ -1,4 +1,4 @@
-"""What mkdocs does besides rendering ``docs/``: MkDocs calls the ``on_`` functions.
+"""Hooks of MkDocs, which calls the ``on_`` functions: pages from elsewhere, and their links.
 
 Pages link to files of the repository as GitHub shows them, so that they read well in both places.
 Here a link out of ``docs/`` becomes one to the page that the site makes of that file, or to a copy.
@@ -44,7 +44,7 @@ def source_of(page: str) -> str:
 
 
 def page_of(source: str) -> str:
-    """Where the site has a file of the repository."""
+    """The place of a file of the repository in the site."""
     made = {file: page for page, file in PAGES.items()}
     if source.startswith("docs/"):
         return source.removeprefix("docs/")
@@ -74,6 +74,15 @@ def with_links(text: str, page: str) -> str:
     return "".join(p if n % 2 else _LINK.sub(link, p) for n, p in enumerate(parts))
 
 
+def without_breaks(text: str) -> str:
+    """Chinese without the spaces that a browser makes of line breaks."""
+    wide = "[\u2e80-\u9fff\uff00-\uffef“”]"
+    parts = _FENCE.split(text)
+    return "".join(
+        p if n % 2 else re.sub(f"(?<={wide})\n *(?={wide})", "", p) for n, p in enumerate(parts)
+    )
+
+
 def with_reference(text: str) -> str:
     """The text with what is generated in the place of its marks."""
     makers: dict[str, Callable[..., str]] = {
@@ -99,7 +108,8 @@ def on_files(files: "Files", config: "MkDocsConfig") -> "Files":
     for file in list(files.documentation_pages()):
         text = file.content_string
         copied |= set(targets(text, source_of(file.src_uri)))
-        _texts[file.src_uri] = with_links(with_reference(text), file.src_uri)
+        text = with_links(with_reference(text), file.src_uri)
+        _texts[file.src_uri] = without_breaks(text) if file.src_uri.startswith("zh/") else text
     for target in sorted(copied):
         uri = page_of(target)
         if uri.startswith(f"{COPIES}/") and (REPOSITORY / target).is_file():
@@ -108,5 +118,7 @@ def on_files(files: "Files", config: "MkDocsConfig") -> "Files":
 
 
 def on_page_markdown(markdown: str, page: "Page", **_: object) -> str:
-    """The page as ``on_files`` made it."""
+    """The page as ``on_files`` made it; beside one that is a tab by itself stands no list."""
+    if page.parent is None:
+        page.meta["hide"] = ["navigation"]
     return _texts[page.file.src_uri]

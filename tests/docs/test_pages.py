@@ -1,4 +1,4 @@
-"""What stands on the pages holds: Python runs, commands parse, links lead somewhere."""
+"""The pages hold: their Python runs, their commands parse, their links lead somewhere."""
 
 import re
 import shlex
@@ -52,7 +52,7 @@ def test_the_python_of_a_page_runs(name, made, tmp_path, monkeypatch):
     _add_names_of_pages()
     sequences = ("input_ids", "attention_mask", "token_type_ids")
     batch = {key: names["batch"][key].numpy() for key in sequences}
-    names = names | {"bert_keras": bert_keras, "batch": batch}
+    names = names | {"bert_keras": bert_keras, "batch": batch, "model": bert_keras.load("model")}
     printed = ""
     for block in blocks((REPOSITORY / name).read_text(encoding="utf-8")):
         if block.kind == "python" and not block.note.startswith("not run: "):
@@ -90,7 +90,7 @@ def _run_block(block: Block, names: dict[str, Any], name: str) -> str:
 
 
 def _shape(output: str, note: str) -> str:
-    """What of an output is compared: all of it, or what another training leaves as it is."""
+    """The part of an output that is compared: all of it, or what any training leaves as it is."""
     if note == "numbers differ":
         return re.sub(r"\d", "#", output)
     if note == "answers differ":
