@@ -83,6 +83,17 @@ def without_breaks(text: str) -> str:
     )
 
 
+def with_bars(text: str) -> str:
+    """The text with ``|`` in the code of tables as MkDocs wants it; GitHub wants it escaped."""
+    code = re.compile(r"`[^`\n]+`")
+    return re.sub(
+        r"^\|.*$",
+        lambda row: code.sub(lambda match: match[0].replace("\\|", "|"), row[0]),
+        text,
+        flags=re.MULTILINE,
+    )
+
+
 def with_reference(text: str) -> str:
     """The text with what is generated in the place of its marks."""
     makers: dict[str, Callable[..., str]] = {
@@ -108,7 +119,7 @@ def on_files(files: "Files", config: "MkDocsConfig") -> "Files":
     for file in list(files.documentation_pages()):
         text = file.content_string
         copied |= set(targets(text, source_of(file.src_uri)))
-        text = with_links(with_reference(text), file.src_uri)
+        text = with_links(with_bars(with_reference(text)), file.src_uri)
         _texts[file.src_uri] = without_breaks(text) if file.src_uri.startswith("zh/") else text
     for target in sorted(copied):
         uri = page_of(target)

@@ -22,6 +22,7 @@ PAGES = pages(REPOSITORY)
 SMALLER = {
     'from_preset("mini", vocab_size=': "from_preset('tiny', num_hidden_layers=1, vocab_size=",
     "batch_size=32, seed=0)\n": "batch_size=2, seed=0)\n",
+    "max_seq_length=128": "max_seq_length=32",
     "steps_per_epoch=100": "steps_per_epoch=1",
     "steps_per_epoch=200": "steps_per_epoch=1",
     "steps_per_epoch=steps": "steps_per_epoch=2",
