@@ -1,6 +1,7 @@
 """The hooks of the site: links out of docs/, and what GitHub and MkDocs read differently."""
 
 import importlib
+import re
 import sys
 
 import pytest
@@ -59,3 +60,12 @@ def test_an_unknown_page_of_the_reference_is_an_error(hooks):
     with pytest.raises(KeyError):
         hooks.with_reference("<!-- api nothing -->")
     assert "::: bert_keras.AdamW" in hooks.with_reference("<!-- api training -->\n")
+
+
+def test_every_page_is_in_the_list_of_the_site_and_no_other(hooks):
+    listed = re.findall(r": ([\w/]+\.md)$", (REPOSITORY / "mkdocs.yml").read_text(), re.MULTILINE)
+    docs = REPOSITORY / "docs"
+    there = {path.relative_to(docs).as_posix() for path in docs.rglob("*.md")} | set(hooks.PAGES)
+    assert sorted(there - set(listed)) == [], "name these in mkdocs.yml"
+    assert sorted(set(listed) - there) == []
+    assert len(listed) == len(set(listed))

@@ -64,6 +64,11 @@ def test_the_python_of_a_page_runs(name, made, tmp_path, monkeypatch):
             printed = ""
 
 
+@pytest.mark.parametrize("whole", SMALLER)
+def test_what_is_made_small_stands_on_a_page(whole):
+    assert any(whole in (REPOSITORY / name).read_text(encoding="utf-8") for name in RUN)
+
+
 def _add_names_of_pages() -> None:
     """The files that pages name, besides those of the examples."""
     Path("quickstart").symlink_to(".")
