@@ -26,7 +26,7 @@ class Docstrings(griffe.Extension):
         for cls in _classes(pkg):
             if cls.docstring is None:
                 continue
-            names = {parameter.name for parameter in cls.parameters}
+            names = {parameter.name for parameter in cls.parameters} | _fields(cls)
             for section in ("Args", "Attributes"):
                 told = entries(own[cls.path], section)
                 found: dict[str, str] = {}
@@ -44,6 +44,15 @@ def _classes(module: griffe.Module) -> Iterator[griffe.Class]:
             yield from _classes(member)
         elif isinstance(member, griffe.Class):
             yield member
+
+
+def _fields(cls: griffe.Class) -> set[str]:
+    """The names of the attributes that each object has its own of."""
+    return {
+        name
+        for name, member in cls.all_members.items()
+        if member.is_attribute and member.annotation and "ClassVar" not in str(member.annotation)
+    }
 
 
 def entries(docstring: str, section: str) -> dict[str, str]:

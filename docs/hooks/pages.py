@@ -133,3 +133,9 @@ def on_page_markdown(markdown: str, page: "Page", **_: object) -> str:
     if page.parent is None:
         page.meta["hide"] = ["navigation"]
     return _texts[page.file.src_uri]
+
+
+def on_post_page(output: str, page: "Page", **_: object) -> str:
+    """The page with its language, by which a browser chooses the shapes of characters."""
+    is_chinese = page.file.src_uri.startswith("zh/")
+    return output.replace('<html lang="en"', '<html lang="zh-CN"', 1) if is_chinese else output

@@ -150,3 +150,17 @@ def test_no_link_is_dead(site, page_names):
                 anchor = urllib.parse.unquote(target.fragment)
                 there = file.read_text(encoding="utf-8")
                 assert re.search(rf'(?:id|name)="{re.escape(anchor)}"', there), f"{name}: {link}"
+
+
+def test_a_page_says_its_language(site):
+    for name, language in (("zh/guides/data", "zh-CN"), ("guides/data", "en")):
+        html = (site / name / "index.html").read_text(encoding="utf-8")
+        assert f'<html lang="{language}"' in html
+
+
+def test_the_reference_tells_what_base_classes_tell(site):
+    page = (site / "reference" / "api" / "tasks" / "index.html").read_text(encoding="utf-8")
+    own, _, rest = page.partition('id="bert_keras.Classification"')[2].partition("<h2")
+    assert "The label whose F1 is measured" in own
+    assert "Longest sequence of a feature" in own
+    assert "bert_keras.MaskedLM" in rest
