@@ -30,6 +30,8 @@ PAGES = {
     "guides/server.md": "export/serving/README.md",
     "guides/apps.md": "export/mobile/README.md",
     "contributing.md": "CONTRIBUTING.md",
+    "security.md": "SECURITY.md",
+    "conduct.md": "CODE_OF_CONDUCT.md",
     "changelog.md": "CHANGELOG.md",
 }
 COPIES = "files"  # the folder of the other files that pages link to
@@ -110,6 +112,7 @@ def with_reference(text: str) -> str:
 
 def on_files(files: "Files", config: "MkDocsConfig") -> "Files":
     """Add the pages that are files elsewhere, and what pages link to."""
+    from mkdocs.exceptions import PluginError
     from mkdocs.structure.files import File
 
     _texts.clear()
@@ -123,6 +126,8 @@ def on_files(files: "Files", config: "MkDocsConfig") -> "Files":
         _texts[file.src_uri] = without_breaks(text) if file.src_uri.startswith("zh/") else text
     for target in sorted(copied):
         uri = page_of(target)
+        if uri.startswith(f"{COPIES}/") and target.endswith(".md"):
+            raise PluginError(f"a page links to {target}: give it a place in PAGES and mkdocs.yml")
         if uri.startswith(f"{COPIES}/") and (REPOSITORY / target).is_file():
             files.append(File.generated(config, uri, abs_src_path=os.fspath(REPOSITORY / target)))
     return files
