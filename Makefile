@@ -188,6 +188,21 @@ test-wheel: wheel
 release:
 	$(PYTHON) tools/release.py $(or $(VERSION),$(error VERSION is needed: make release VERSION=1.2.3))
 
+# The site into build/site, with warnings as errors; test-docs reads it in Chromium, where that is installed.
+DOCS = .venv-docs
+$(DOCS)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/pip install --quiet --upgrade pip
+	$(DOCS)/bin/pip install --quiet --editable '.[docs]' 'pytest>=8'
+	touch $@
+
+.PHONY: docs test-docs
+docs: $(DOCS)/.installed
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
+
+test-docs: $(DOCS)/.installed
+	$(DOCS)/bin/pytest -m "slow or not slow" tests/docs
+
 quickstart: setup
 	$(BIN)/bert-keras quickstart
 

@@ -5,7 +5,6 @@ CONTRIBUTING.md lists what an example finds in its folder and among its names.
 
 import doctest
 import itertools
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -116,23 +115,19 @@ def test_example_runs(name, made, tmp_path, monkeypatch):
     assert "+SKIP" not in example
     shutil.copytree(folder, tmp_path / "copy")
     monkeypatch.chdir(tmp_path / "copy")
-    _run(example, dict(names), name)
+    run_session(example, names, name)
 
 
-def test_the_page_on_keras_runs(made, tmp_path, monkeypatch, repository):
-    _, names = made
-    text = (repository / "docs" / "keras.md").read_text(encoding="utf-8")
-    sequences = ("input_ids", "attention_mask", "token_type_ids")
-    batch = {name: names["batch"][name].numpy() for name in sequences}
-    monkeypatch.chdir(tmp_path)
-    _run(re.sub(r"^```.*$", "", text, flags=re.MULTILINE), names | {"batch": batch}, "keras.md")
+def run_session(example: str, names: dict[str, Any], name: str) -> dict[str, Any]:
+    """Run a session of Python, with the names; what it prints must be what stands there.
 
-
-def _run(example: str, names: dict[str, Any], name: str) -> None:
-    """Run a session of Python; what it prints must be what stands there."""
+    Returns:
+        The names, and those that the session made.
+    """
     test = doctest.DocTestParser().get_doctest(example, names, name, None, None)
     said: list[str] = []
     runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
-    failed, tried = runner.run(test, out=said.append)
+    failed, tried = runner.run(test, out=said.append, clear_globs=False)
     assert tried
     assert not failed, "".join(said)
+    return test.globs

@@ -1,20 +1,28 @@
-"""README.zh-CN.md is README.md in Chinese: what can be compared is the same in both."""
+"""The Chinese README and guides are the English ones: what can be compared is the same in both."""
 
 import re
 from collections import Counter
 
 import pytest
 
+from tests.conftest import REPOSITORY
+
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^(?:make|bert-keras) \S+", re.MULTILINE)
 
 
-@pytest.fixture(scope="module")
-def sections(repository):
+PAIRS = {"README.md": "README.zh-CN.md"} | {
+    f"docs/guides/{path.name}": f"docs/zh/guides/{path.name}"
+    for path in sorted((REPOSITORY / "docs" / "zh" / "guides").glob("*.md"))
+}
+
+
+@pytest.fixture(scope="module", params=PAIRS.items(), ids=PAIRS)
+def sections(request):
     """The parts of both, each a heading's level and what stands below it."""
     result = []
-    for name in ("README.md", "README.zh-CN.md"):
-        text = (repository / name).read_text(encoding="utf-8")
+    for name in request.param:
+        text = (REPOSITORY / name).read_text(encoding="utf-8")
         parts = re.split(r"^(#+) .*$", FENCE.sub(_without_headings, text), flags=re.MULTILINE)
         result.append(list(zip(map(len, parts[1::2]), parts[2::2], strict=True)))
     return result
@@ -65,10 +73,3 @@ def _rows(text):
     """What stands as code in each row of the tables of a section, where there is any."""
     rows = [line for line in text.splitlines() if line.startswith("|")]
     return [names for row in rows if (names := Counter(re.findall(r"`([^`]+)`", row)))]
-
-
-def test_every_link_to_a_file_leads_somewhere(repository):
-    for name in ("README.md", "README.zh-CN.md"):
-        text = (repository / name).read_text(encoding="utf-8")
-        for target in re.findall(r"\]\(([^)#:]+)\)", text):
-            assert (repository / target).exists(), f"{name}: {target}"

@@ -24,8 +24,12 @@ class ModelConfig:
     """``[model]``: a published size by name, and single fields of ``BertConfig`` set otherwise.
 
     ``vocab_size`` is usually left out: the corpus has it. A field that is ``None`` keeps the
-    preset's value. ``init`` is a model directory to start from instead of random weights;
-    ``--init`` wins over it.
+    preset's value.
+
+    Attributes:
+        preset: ``"base"`` or ``"large"`` (Devlin et al. 2019, section 3); ``"tiny"``, ``"mini"``,
+            ``"small"`` or ``"medium"`` (Turc et al. 2019, table 1).
+        init: A model directory to start from instead of random weights; ``--init`` wins over it.
     """
 
     preset: str = "base"

@@ -79,12 +79,6 @@ def test_every_command_has_help_with_examples(command, capsys):
     assert f"examples:\n  bert-keras {command.replace('_', '-')}" in capsys.readouterr().out
 
 
-def test_every_command_is_in_the_readme(repository):
-    readme = (repository / "README.md").read_text()
-    for command in COMMANDS:
-        assert f"bert-keras {command.__name__.rsplit('.', 1)[-1].replace('_', '-')}" in readme
-
-
 @pytest.mark.parametrize(
     "arguments", [["pretrian"], ["fill-mask"], ["vocab", "x", "--out", "y", "--size", "many"]]
 )
