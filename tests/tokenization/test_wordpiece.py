@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import tokenizers
 from tokenizers import Tokenizer
 
 import bert_keras
@@ -105,7 +106,11 @@ def test_a_pair_has_its_special_tokens_and_types():
     assert encoding.offsets == [(0, 0), (0, 1), (2, 3), (0, 0), (0, 1), (0, 0)]
 
 
-def test_truncation_shares_the_room_as_the_library_does(tmp_path):
+@pytest.mark.skipif(
+    tokenizers.__version__ in ("0.23.1", "0.23.2"),
+    reason="these releases of tokenizers share the room otherwise than those before and after",
+)
+def test_truncation_shares_the_room_as_the_library_does():
     tokenizer = WordPieceTokenizer([*SPECIAL, "a", "b"])
     library = Tokenizer.from_str(tokenizer._pipeline.to_str())
     for room in range(14):
