@@ -119,13 +119,17 @@ def test_example_runs(name, made, tmp_path, monkeypatch):
     _run(example, dict(names), name)
 
 
-def test_the_page_on_keras_runs(made, tmp_path, monkeypatch, repository):
-    _, names = made
-    text = (repository / "docs" / "keras.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    "page", ["keras.md", pytest.param("multiple_choice.md", marks=pytest.mark.system)]
+)
+def test_a_page_of_the_documentation_runs(page, made, tmp_path, monkeypatch, repository):
+    folder, names = made
+    text = (repository / "docs" / page).read_text(encoding="utf-8")
     sequences = ("input_ids", "attention_mask", "token_type_ids")
     batch = {name: names["batch"][name].numpy() for name in sequences}
-    monkeypatch.chdir(tmp_path)
-    _run(re.sub(r"^```.*$", "", text, flags=re.MULTILINE), names | {"batch": batch}, "keras.md")
+    shutil.copytree(folder, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    _run(re.sub(r"^```.*$", "", text, flags=re.MULTILINE), names | {"batch": batch}, page)
 
 
 def _run(example: str, names: dict[str, Any], name: str) -> None:

@@ -83,7 +83,7 @@ class Labelled:
         ):
             if value is not None:
                 self.refuse_without_labels(name)
-        self._check_numbers(x, y)
+        self.check_numbers(x, y)
         if class_weight is None and sample_weight is None:
             return x, y, None
         if class_weight is not None and sample_weight is not None:
@@ -91,26 +91,32 @@ class Labelled:
         if isinstance(x, tf.data.Dataset):
             if sample_weight is not None:
                 raise InputError("sample_weight: a data set brings its own: (x, y, sample_weight)")
-            table = self._class_weights(class_weight)
+            table = self.class_weights(class_weight)
             return x.map(lambda *data: self._weighted(data, table)), None, None
         if y is None:
             x, y = self._split(x)
         if class_weight is not None:
-            table = self._class_weights(class_weight)
+            table = self.class_weights(class_weight)
             return x, y, np.asarray(self._weights_of(y, table))
         if np.ndim(sample_weight) == 1 and not isinstance(y, Mapping | tuple) and np.ndim(y) > 1:
             sample_weight = np.reshape(sample_weight, [-1, 1])  # one shape for each model
         return x, y, sample_weight
 
-    def _check_numbers(self, x: Any, y: Any) -> None:
+    def check_numbers(self, x: Any, y: Any) -> None:
         """Raise for ids and labels in arrays that the model does not have."""
         if not isinstance(x, Mapping):
             return
         check_range("input_ids", x.get("input_ids"), self.config.vocab_size)
-        if self.score_function == "softmax" and hasattr(self, "labels"):
+        count = self.label_count(x)
+        if count is not None:
             (key,) = self.label_keys.values()
             for name, values in ((key, x.get(key)), ("y", y)):
-                check_range(name, values, len(self.labels), IGNORED_LABEL)
+                check_range(name, values, count, IGNORED_LABEL)
+
+    def label_count(self, x: Mapping[str, Any]) -> int | None:
+        """How many labels there are for a batch; None where labels are not numbered or unknown."""
+        is_numbered = self.score_function == "softmax" and hasattr(self, "labels")
+        return len(self.labels) if is_numbered else None
 
     def _split(self, x: Any) -> tuple[Any, Any]:
         """The batch without its labels, and the labels."""
@@ -134,7 +140,7 @@ class Labelled:
             x, y = self._split(x)
         return x, y, self._weights_of(y, table)
 
-    def _class_weights(self, class_weight: Mapping[Any, float]) -> tf.Tensor:
+    def class_weights(self, class_weight: Mapping[Any, float]) -> tf.Tensor:
         """The weight of each label, float32 [labels]."""
         names = list(getattr(self, "labels", ()))
         if self.score_function != "softmax" or not names:
