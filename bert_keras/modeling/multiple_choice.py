@@ -27,7 +27,9 @@ class BertForMultipleChoice(ClassifierModel):
     Where examples have fewer choices than C, those that are missing are masked: a choice whose
     ``attention_mask`` is 0 everywhere gets a logit so low that its softmax is 0. Ragged ids
     [B, (C), (L)] are padded and masked so. transformers' ``BertForMultipleChoice``, whose logits
-    these are otherwise, has no such rule: there a missing choice competes with the others.
+    these are otherwise, has no such rule: there a missing choice competes with the others. A label
+    that names a missing choice is refused where the labels are arrays; in a data set it shows as a
+    loss of thousands.
 
     A label has no meaning but its place, so ``class_weight`` is refused. As in transformers the
     dense layer has a bias, which the paper's does not; the softmax takes it away again.
@@ -65,10 +67,11 @@ class BertForMultipleChoice(ClassifierModel):
         """Raise where the ids are not those of several choices."""
         for name, more in zip(_WORDS, ((), ("hidden_size",)), strict=True):
             axes = (*self.input_axes, *more)
-            if name in inputs and len(inputs[name].shape) != len(axes):
+            values = inputs.get(name, ())
+            shape = tuple(values.shape if hasattr(values, "shape") else np.shape(values))
+            if name in inputs and len(shape) != len(axes):
                 raise InputError(
-                    f"{name} of a {type(self).__name__} are [{', '.join(axes)}]. Received: "
-                    f"{tuple(inputs[name].shape)}"
+                    f"{name} of a {type(self).__name__} are [{', '.join(axes)}]. Received: {shape}"
                 )
 
     def label_count(self, x: Mapping[str, Any]) -> int | None:
@@ -79,13 +82,15 @@ class BertForMultipleChoice(ClassifierModel):
     def check_numbers(self, x: Any, y: Any) -> None:
         """Raise for ids and places that there are not, and for a right choice that is missing."""
         super().check_numbers(x, y)
-        if not isinstance(x, Mapping) or not _is_known(x.get("attention_mask")):
+        mask = x.get("attention_mask") if isinstance(x, Mapping) else None
+        if np.ndim(mask if _is_known(mask) else 0) != 3 or self.label_count(x) is None:
             return
-        is_there = np.max(np.asarray(x["attention_mask"]), axis=-1) > 0
+        is_there = np.max(mask, axis=-1) > 0
         for name, labels in (("labels", x.get("labels")), ("y", y)):
-            places = np.asarray(labels if _is_known(labels) else [], np.int64).ravel()
-            if len(places) != len(is_there):  # none, or one-hot
+            places = np.ravel(labels if _is_known(labels) else [])
+            if len(places) != len(is_there) or places.dtype.kind not in "iuf":  # or one-hot
                 continue
+            places = places.astype(np.int64)
             is_label = places != IGNORED_LABEL
             chosen = is_there[np.arange(len(places)), np.where(is_label, places, 0)]
             missing = np.flatnonzero(is_label & ~chosen)
@@ -113,4 +118,6 @@ class BertForMultipleChoice(ClassifierModel):
 
 def _is_known(values: Any) -> bool:
     """Tell whether values are there, and are numbers already, not those of a graph."""
+    if isinstance(values, tf.RaggedTensor):
+        return False
     return isinstance(values, np.ndarray | list | tuple) or hasattr(values, "numpy")

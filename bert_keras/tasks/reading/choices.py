@@ -31,7 +31,7 @@ _CONTEXTS = ("context", "sent1", "ctx_a")
 _STARTS = ("start", "question", "sent2", "ctx_b")
 _LISTS = ("choices", "endings")
 _LABEL = "label"
-_NUMBERED = re.compile(r"(?:choice|ending)[ _-]?(\d+)")
+_NUMBERED = re.compile(r"(?:choice|ending)[ _-]?(\d{1,4})", re.ASCII)
 # What those two data sets say besides; an index has no name in SWAG.
 _PASSED_OVER = (
     "", "ind", "video-id", "fold-ind", "startphrase", "gold-source", "activity_label", "ctx",
@@ -79,12 +79,13 @@ class _Fields:
     label: str
     others: tuple[str, ...]
 
-    def describe(self) -> str:
+    def describe(self, is_labelled: bool) -> str:
         """The roles for the log."""
-        roles = {"context": self.context, "start": self.start, "label": self.label}
+        roles = {"context": self.context, "start": self.start}
+        roles |= {"label": self.label} if is_labelled else {}
         parts = [f"{role} = {shortened([name])}" for role, name in roles.items() if name]
         parts.append(f"choices = {shortened(self.choices)}")
-        others = [name for name in self.others if name]
+        others = [*filter(None, self.others), *filter(None, [self.label] * (not is_labelled))]
         passed = f"; passed over: {shortened(others)}" if others else ""
         return ", ".join(parts) + passed
 
@@ -117,7 +118,7 @@ def read_choice_examples(
         left_out.update(fields.others)
         examples.append(_example(values, fields, where, labelled))
         if len(examples) == 1:
-            _describe(source, fields, examples[0])
+            _describe(source, fields, examples[0], labelled)
     if not examples:
         raise InputError(f"{shown_name(source)} holds no examples")
     absent = [name for name in ignored if name not in left_out]
@@ -126,10 +127,11 @@ def read_choice_examples(
     return examples
 
 
-def _describe(source: str, fields: _Fields, example: ChoiceExample) -> None:
+def _describe(source: str, fields: _Fields, example: ChoiceExample, is_labelled: bool) -> None:
     texts = " + ".join(map(quoted, filter(None, (example.context, example.start))))
     chosen = "" if example.label is None else f" -> {quoted(example.choices[example.label])}"
-    _logger.info("%s: %s; %s%s", shown_name(source), fields.describe(), texts, chosen)
+    roles = fields.describe(is_labelled)
+    _logger.info("%s: %s; %s%s", shown_name(source), roles, texts, chosen)
 
 
 def _rows(source: str, ignored: Collection[str]) -> Iterator[tuple[Place, _Fields, dict[str, Any]]]:

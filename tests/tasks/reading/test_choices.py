@@ -137,6 +137,7 @@ def test_a_row_that_cannot_be_read_is_named(tmp_path, change, message):
         ("start,ending0,ending1\na,b,c\n", "has no 'context'.*, nor a 'question' without one"),
         ("context,ending1,ending2\na,b,c\n", "numbered from 0 on, each once, as labels are"),
         ("context,ending0,ending0\na,b,c\n", "has several columns 'ending0'"),
+        (f"context,ending0,ending{'9' * 5000}\na,b,c\n", "which multiple choice does not know"),
         ("context,ending0,choice0\na,b,c\n", "numbered from 0 on, each once"),
         ("context,ending0,ending1,label\na,b,c\n", "row 2 has 3 columns, the first row has 4"),
         ("context,ending0,ending1\na,b,\n", "there must be two choices or more. Received: 1"),
