@@ -114,7 +114,7 @@ class Labelled:
                 check_range(name, values, count, IGNORED_LABEL)
 
     def label_count(self, x: Mapping[str, Any]) -> int | None:
-        """How many labels there are for a batch; None where labels are not numbered or unknown."""
+        """The number of labels of a batch; None where they are not numbered, or it is not known."""
         is_numbered = self.score_function == "softmax" and hasattr(self, "labels")
         return len(self.labels) if is_numbered else None
 
