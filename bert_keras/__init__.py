@@ -43,6 +43,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py comp
     from bert_keras.modeling import (
         BertEncoder as BertEncoder,
         BertForMaskedLM as BertForMaskedLM,
+        BertForMultipleChoice as BertForMultipleChoice,
         BertForNextSentencePrediction as BertForNextSentencePrediction,
         BertForPreTraining as BertForPreTraining,
         BertForQuestionAnswering as BertForQuestionAnswering,
@@ -65,6 +66,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py comp
         Classification as Classification,
         MaskedLM as MaskedLM,
         MultiLabel as MultiLabel,
+        MultipleChoice as MultipleChoice,
         Regression as Regression,
         Span as Span,
         Tagging as Tagging,
@@ -91,6 +93,7 @@ _HOMES = {
     "BertConfig": "config",
     "BertEncoder": "modeling",
     "BertForMaskedLM": "modeling",
+    "BertForMultipleChoice": "modeling",
     "BertForNextSentencePrediction": "modeling",
     "BertForPreTraining": "modeling",
     "BertForQuestionAnswering": "modeling",
@@ -109,6 +112,7 @@ _HOMES = {
     "LAMB": "optimizers",
     "MaskedLM": "tasks",
     "MultiLabel": "tasks",
+    "MultipleChoice": "tasks",
     "PretrainConfig": "config",
     "Regression": "tasks",
     "SaveBest": "saving",
@@ -140,7 +144,6 @@ _HOMES = {
 }
 
 __all__ = ["__version__", *_HOMES]
-
 
 if not TYPE_CHECKING:  # type checkers shall report other names as errors
 

@@ -20,7 +20,8 @@ MODEL_HELP = (
 )
 TASK_COLUMNS = ("text_column", "text_pair_column", "label_column", "word_column", "tag_column")
 _TASK_SETTINGS = (
-    *TASK_COLUMNS, "header", "label_separator", "ignore_labels", "strict_entities",
+    *TASK_COLUMNS, "header", "label_separator", "ignore_labels", "ignore_columns",
+    "strict_entities",
 )  # fmt: skip
 INPUT_HELP = (
     "a text file, JSON lines or an array, WikiExtractor's output, *.csv, *.tsv, each packed as .gz "
@@ -155,6 +156,13 @@ def add_task_arguments(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="whether a table's first row is its header (default: when it has a known name)",
     )
+    parser.add_argument(
+        "--ignore-column",
+        action="append",
+        dest="ignore_columns",
+        metavar="NAME",
+        help="multiple choice: leave out this column or field, which is not known; may be repeated",
+    )
 
 
 def add_label_arguments(parser: argparse.ArgumentParser) -> None:
@@ -175,7 +183,9 @@ def task_settings(options: argparse.Namespace) -> dict[str, Any]:
     """The fields of the task that the options set."""
     settings = {name: getattr(options, name, None) for name in _TASK_SETTINGS}
     settings["max_seq_length"] = options.max_length
-    settings["ignore_labels"] = settings["ignore_labels"] and tuple(settings["ignore_labels"])
+    for name in ("ignore_labels", "ignore_columns"):
+        given = settings[name]
+        settings[name] = given and tuple(given)
     settings["no_answer_threshold"] = options.no_answer_threshold
     return {name: value for name, value in settings.items() if value is not None}
 

@@ -36,6 +36,8 @@ def add_parser(subparsers: Any) -> None:
         "  bert-keras predict runs/sst2 'a fine film' 'a waste of time'\n"
         "  bert-keras predict runs/mrpc 'He left.' --pair 'He went away.'\n"
         "  bert-keras predict runs/squad 'Who left?' --pair 'Anna left, Bert stayed.'\n"
+        "  bert-keras predict runs/swag 'She opens the door.' --pair 'She' \\\n"
+        "      --choice 'walks in.' --choice 'is made of wood.'\n"
         "  bert-keras predict runs/sst2 --input reviews.tsv --json > answers.json\n"
         "  bert-keras predict runs/sst2 --input reviews.csv --out answers.csv\n"
         "  bert-keras predict runs/squad --input dev-v2.0.json --out predictions.json\n"
@@ -50,7 +52,15 @@ def add_parser(subparsers: Any) -> None:
         action="append",
         type=utf8_text,
         metavar="TEXT",
-        help="the second text of each TEXT, in their order: the one a question is about",
+        help="the second text of each TEXT, in their order: the one a question is about; of "
+        "multiple choice what stands before the choices, such as a question",
+    )
+    parser.add_argument(
+        "--choice",
+        action="append",
+        type=utf8_text,
+        metavar="TEXT",
+        help="multiple choice: one of the choices for the TEXT, of which there is one; repeat it",
     )
     parser.add_argument(
         "--input",
@@ -88,6 +98,11 @@ def run(options: argparse.Namespace) -> None:
             f"give a --pair for each TEXT. Received: {len(options.texts)} texts, "
             f"{len(options.pair)} pairs"
         )
+    if options.choice and len(options.texts) != 1:
+        raise InputError(
+            "--choice goes with one TEXT; a .jsonl as --input has several, with their choices. "
+            f"Received: {len(options.texts)} texts"
+        )
     directory = existing_model(options.model)
     start_tensorflow()
     from bert_keras.saving import load
@@ -114,6 +129,8 @@ def run(options: argparse.Namespace) -> None:
             replace(task.from_text(text, pair), where=place(f"text {number}", number, {}))
             for number, (text, pair) in enumerate(zip(options.texts, pairs, strict=True), start=1)
         ]
+        if options.choice:
+            examples = [task.with_choices(example, options.choice) for example in examples]
     with progress("answering", "steps") as advance:
         answers = answer_rows(model, task, examples, options.batch_size, advance)
     _write(options, task, examples, answers)

@@ -85,6 +85,12 @@ CANDIDATES = (
     Output("scores", tf.float32, "BMK", "their probabilities, and then 0"),
     Output("positions", tf.int32, "BM", "of the [MASK]s among the tokens, and then -1"),
 )
+CHOICE_LOGITS = Output(
+    "logits",
+    tf.float32,
+    "B",
+    "of a choice: those of one context have its choices' probabilities as their softmax",
+)
 PIECE_LOGITS = Output("logits", tf.float32, "BV", "of every word piece at the first [MASK]")
 SENTENCE = Output("sentence_embedding", tf.float32, "BH", "pooled as the model was trained")
 SEQUENCE = Output("sequence_output", tf.float32, "BLH", "the last layer's output; 0 at padding")

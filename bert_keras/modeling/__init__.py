@@ -9,6 +9,7 @@ from bert_keras.modeling.finetuning import (
     BertForTokenClassification,
 )
 from bert_keras.modeling.layout import Layout, Mask, packed_layout, padded_layout
+from bert_keras.modeling.multiple_choice import BertForMultipleChoice
 from bert_keras.modeling.pretraining import (
     BertForMaskedLM,
     BertForNextSentencePrediction,
@@ -18,6 +19,7 @@ from bert_keras.modeling.pretraining import (
 __all__ = [
     "BertEncoder",
     "BertForMaskedLM",
+    "BertForMultipleChoice",
     "BertForNextSentencePrediction",
     "BertForPreTraining",
     "BertForQuestionAnswering",

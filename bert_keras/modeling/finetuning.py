@@ -11,9 +11,9 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
-from bert_keras.modeling.headed import HeadedModel
+from bert_keras.modeling.headed import ClassifierModel, HeadedModel
 from bert_keras.modeling.heads import Classifier
-from bert_keras.modeling.inputs import SEQUENCES, as_batch
+from bert_keras.modeling.inputs import as_batch, merged_rows
 from bert_keras.objectives import (
     IGNORED_LABEL,
     Batch,
@@ -67,7 +67,7 @@ def resolve_problem(problem_type: str | None, function: str | None, count: int) 
     return "regression", function or default
 
 
-class _LabellingModel(HeadedModel):
+class _LabellingModel(ClassifierModel):
     """The base of the models whose head gives every label a score.
 
     Args:
@@ -80,9 +80,6 @@ class _LabellingModel(HeadedModel):
         **kwargs: Arguments of ``keras.Model``.
     """
 
-    heads: ClassVar[dict[str, type]] = {"classifier": Classifier}
-    label_keys: ClassVar[dict[str, str]] = {"logits": "labels"}
-
     def __init__(
         self,
         config: BertConfig,
@@ -93,21 +90,11 @@ class _LabellingModel(HeadedModel):
         **kwargs: Any,
     ) -> None:
         self.labels = label_names(labels)
-        self.classifier_dropout = classifier_dropout
-        super().__init__(config, seed, packed, **kwargs)
-
-    def head_arguments(self) -> dict[str, Any]:
-        """The classifier's size and dropout."""
-        rate = self.classifier_dropout
-        rate = self.config.hidden_dropout_prob if rate is None else rate
-        return {"units": len(self.labels), "dropout_rate": rate}
+        super().__init__(config, seed, packed, classifier_dropout, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return super().get_config() | {
-            "labels": list(self.labels),
-            "classifier_dropout": self.classifier_dropout,
-        }
+        return super().get_config() | {"labels": list(self.labels)}
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -161,13 +148,12 @@ class BertForSequenceClassification(_LabellingModel):
         inputs = as_batch(inputs, self.config.vocab_size)
         has_windows = "input_ids" in inputs and inputs["input_ids"].shape.rank == 3
         if has_windows:
-            shape = tf.shape(inputs["input_ids"])
-            inputs = {name: _merge_windows(inputs[name]) for name in SEQUENCES if name in inputs}
+            inputs, shape = merged_rows(inputs)
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         logits = self.classifier(self.encoder.pool(tokens, layout), seed)
         if has_windows:
-            is_there = tf.reshape(tf.reduce_max(layout.attention_mask, axis=1), shape[:2])
+            is_there = tf.reshape(tf.reduce_max(layout.attention_mask, axis=1), shape)
             logits = _mean_over_windows(logits, is_there)
         return {"logits": logits}
 
@@ -274,11 +260,6 @@ class BertForQuestionAnswering(HeadedModel):
     def supervised_objective(self) -> SupervisedObjective:
         """The mean loss of start and end, and how often both are right."""
         return SpanCrossEntropy(self.arithmetic)
-
-
-def _merge_windows(sequences: tf.Tensor) -> tf.Tensor:
-    """[B, W, L] to [B * W, L]."""
-    return tf.reshape(sequences, [-1, sequences.shape[2] or tf.shape(sequences)[2]])
 
 
 def _mean_over_windows(logits: tf.Tensor, is_there: tf.Tensor) -> tf.Tensor:

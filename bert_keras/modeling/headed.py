@@ -7,6 +7,7 @@ import keras
 
 from bert_keras.config import BertConfig
 from bert_keras.modeling.encoder import BertEncoder
+from bert_keras.modeling.heads import Classifier
 from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.supervised import SupervisedModel
 
@@ -31,6 +32,47 @@ class HeadedModel(SupervisedModel):
     def head_arguments(self) -> dict[str, Any]:
         """The heads' further constructor arguments."""
         return {}
+
+
+class ClassifierModel(HeadedModel):
+    """The base of the models whose head is one classifier, which gives ``logits``.
+
+    Args:
+        config: The architecture.
+        seed: Fixes the initial weights and the dropout masks.
+        packed: Whether the layers work on the real tokens only.
+        classifier_dropout: The share of the head's input that is dropped in training; ``None``
+            takes ``hidden_dropout_prob``.
+        **kwargs: Arguments of ``keras.Model``.
+
+    Attributes:
+        fixed_units: How many scores the classifier gives; None where the labels say it.
+    """
+
+    heads: ClassVar[dict[str, type]] = {"classifier": Classifier}
+    label_keys: ClassVar[dict[str, str]] = {"logits": "labels"}
+    fixed_units: ClassVar[int | None] = None
+
+    def __init__(
+        self,
+        config: BertConfig,
+        seed: int | None = 0,
+        packed: bool = False,
+        classifier_dropout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.classifier_dropout = classifier_dropout
+        super().__init__(config, seed, packed, **kwargs)
+
+    def head_arguments(self) -> dict[str, Any]:
+        """The classifier's size and dropout."""
+        rate = self.classifier_dropout
+        rate = self.config.hidden_dropout_prob if rate is None else rate
+        return {"units": self.fixed_units or len(self.labels), "dropout_rate": rate}
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return super().get_config() | {"classifier_dropout": self.classifier_dropout}
 
 
 def make_encoders(model: BertModel, *names: str, with_pooler: bool = True) -> list[BertEncoder]:

@@ -10,6 +10,7 @@ from bert_keras.errors import InputError
 from bert_keras.objectives import Batch
 
 SEQUENCES = ("input_ids", "attention_mask", "token_type_ids")
+EMBEDDINGS = "inputs_embeds"  # in place of input_ids
 # By other libraries' names; passed over, padding would be attended to.
 _SYNONYMS = {
     "token_ids": "input_ids",
@@ -41,7 +42,7 @@ def as_batch(inputs: Any, vocab_size: int) -> Batch:
 
     Args:
         inputs: The dictionary; or ``input_ids`` alone, a tensor or array [B, L]. Ragged ids are
-            padded, and their mask is that of their lengths.
+            padded, and the padding is masked.
         vocab_size: The ids, where they are known before anything is computed, must be below it.
 
     Raises:
@@ -63,8 +64,7 @@ def as_batch(inputs: Any, vocab_size: int) -> Batch:
     if ids is not None and rank is not None and rank < 2:
         raise InputError(f"input_ids: a row for each text, [B, L]. Received: {rank} dimensions")
     if isinstance(ids, tf.RaggedTensor):
-        lengths = ids.row_lengths()
-        mask = tf.sequence_mask(lengths, tf.reduce_max(lengths), dtype=tf.int32)
+        mask = tf.ones_like(ids, tf.int32).to_tensor()
         dense = {
             name: value.to_tensor() if isinstance(value, tf.RaggedTensor) else value
             for name, value in inputs.items()
@@ -87,7 +87,7 @@ def read_sequences(inputs: Batch, most: int) -> tuple[tf.Tensor, tf.Tensor, tf.T
     Raises:
         InputError: When there is neither of them or both, or a sequence is too long.
     """
-    if ("input_ids" in inputs) == ("inputs_embeds" in inputs):
+    if ("input_ids" in inputs) == (EMBEDDINGS in inputs):
         raise InputError(
             "a batch has input_ids, or inputs_embeds in their place. Received: "
             f"{', '.join(inputs) or 'an empty one'}"
@@ -96,7 +96,7 @@ def read_sequences(inputs: Batch, most: int) -> tuple[tf.Tensor, tf.Tensor, tf.T
         name, words = "input_ids", tf.cast(inputs["input_ids"], tf.int32)
         shaped = words
     else:
-        name, words = "inputs_embeds", tf.cast(inputs["inputs_embeds"], tf.float32)
+        name, words = EMBEDDINGS, tf.cast(inputs[EMBEDDINGS], tf.float32)
         shaped = words[:, :, 0]
     length = shaped.shape[1]
     if length is not None and length > most:
@@ -108,6 +108,27 @@ def read_sequences(inputs: Batch, most: int) -> tuple[tf.Tensor, tf.Tensor, tf.T
     mask = tf.ones_like(shaped, tf.int32) if mask is None else tf.cast(mask, tf.int32)
     types = tf.zeros_like(shaped, tf.int32) if types is None else tf.cast(types, tf.int32)
     return words, mask, types
+
+
+def merged_rows(inputs: Batch) -> tuple[Batch, list[Any]]:
+    """The sequences of rows that have several each, one a row, and how many there were.
+
+    Args:
+        inputs: Sequences [B, W, L], or [B, W, L, H] of ``inputs_embeds``; other keys are dropped.
+
+    Returns:
+        The sequences [B * W, L] or [B * W, L, H]; and B and W, numbers or int32 scalars.
+    """
+    merged: Batch = {}
+    count: list[Any] = []
+    for name in (*SEQUENCES, EMBEDDINGS):
+        if name in inputs:
+            values = tf.convert_to_tensor(inputs[name])
+            dynamic = tf.shape(values)
+            shape = [size or dynamic[axis] for axis, size in enumerate(values.shape)]
+            merged[name] = tf.reshape(values, [-1, *shape[2:]])
+            count = count or shape[:2]
+    return merged, count
 
 
 def is_data_source(x: Any) -> bool:

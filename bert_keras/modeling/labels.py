@@ -132,12 +132,12 @@ class Labelled:
         x = {name: as_array(name, values) for name, values in as_mapping(x).items()}
         if y is not None:
             y = {key: as_array("y", values) for key, values in self._by_key("y", y).items()}
-        self._check_numbers(x, y or {})
+        self.check_numbers(x, y or {})
         weights = None
         if y is None and (class_weight is not None or sample_weight is not None):
             x, y = self._split(x)
         if class_weight is not None:
-            table = self._class_weights(class_weight)
+            table = self.class_weights(class_weight)
             weights = {key: np.array(self._weights_of(each, table)) for key, each in y.items()}
         elif sample_weight is not None:
             weights = self._sample_weights(sample_weight, y)
@@ -151,7 +151,7 @@ class Labelled:
             if sample_weight is not None:
                 raise InputError("sample_weight: a data set brings its own: (x, y, sample_weight)")
             if class_weight is not None:
-                table = self._class_weights(class_weight)
+                table = self.class_weights(class_weight)
                 x = x.map(lambda *data: self._weighted(data, table))
         elif class_weight is not None or sample_weight is not None:
             raise InputError(
@@ -181,8 +181,13 @@ class Labelled:
             )
         return weights
 
-    def _check_numbers(self, x: Batch, y: Mapping[str, Any]) -> None:
-        """Raise for ids and labels in arrays that the model does not have."""
+    def check_numbers(self, x: Batch, y: Mapping[str, Any]) -> None:
+        """Raise for ids and labels in arrays that the model does not have.
+
+        Args:
+            x: The batch, which may have labels.
+            y: Labels given apart, by their keys.
+        """
         check_range("input_ids", x.get("input_ids"), self.config.vocab_size)
         given = [(key, x[key]) for key in self.label_keys.values() if key in x]
         for name, values in [*given, *(("y", values) for values in y.values())]:
@@ -191,8 +196,9 @@ class Labelled:
                 check_share(name, values)
             if self.score_function != "softmax":
                 continue
-            if hasattr(self, "labels"):
-                check_range(name, values, len(self.labels), IGNORED_LABEL)
+            count = self.label_count(x)
+            if count is not None:
+                check_range(name, values, count, IGNORED_LABEL)
             rank = len(values.shape)
             is_one_hot = rank == 2 + self._labels_tokens and values.shape[-1] > 1
             if not is_one_hot:
@@ -204,6 +210,11 @@ class Labelled:
                         f"{name}: one label for each token, of the shape of input_ids {expected}. "
                         f"Received: {tuple(values.shape)}"
                     )
+
+    def label_count(self, x: Batch) -> int | None:
+        """The number of labels of a batch; None where they are not numbered, or it is not known."""
+        is_numbered = self.score_function == "softmax" and hasattr(self, "labels")
+        return len(self.labels) if is_numbered else None
 
     def _split(self, x: Any) -> tuple[Batch, Batch]:
         """The batch without its labels, and the labels by their keys."""
@@ -229,7 +240,7 @@ class Labelled:
         y = self._as_keras_takes(y)
         return x, y, self._weights_of(y, table)
 
-    def _class_weights(self, class_weight: Mapping[Any, float]) -> tf.Tensor:
+    def class_weights(self, class_weight: Mapping[Any, float]) -> tf.Tensor:
         """The weight of each label, float32 [labels]."""
         names = list(getattr(self, "labels", ()))
         if self.score_function != "softmax" or not names:

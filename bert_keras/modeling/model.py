@@ -55,6 +55,7 @@ class BertModel(Configured, keras.Model):
 
     takes_pairs: ClassVar[bool] = True  # whether its input may be a pair of texts
     needs_pairs: ClassVar[bool] = False  # whether its input must be a pair of texts
+    input_axes: ClassVar[tuple[str, ...]] = ("batch", "length")  # those of its ids
 
     built: bool
     config_class: ClassVar[type[BertConfig]] = BertConfig
@@ -85,7 +86,8 @@ class BertModel(Configured, keras.Model):
 
         ``export_saved_model`` writes one that takes text.
         """
-        specs = {name: keras.InputSpec("int32", (None, None)) for name in SEQUENCES}
+        shape = (None,) * len(self.input_axes)
+        specs = {name: keras.InputSpec("int32", shape) for name in SEQUENCES}
         if len(args) < 3:  # after format and verbose
             kwargs.setdefault("input_signature", [specs])
         super().export(filepath, *args, **kwargs)

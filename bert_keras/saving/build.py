@@ -11,6 +11,7 @@ from bert_keras.modeling import (
     BertForQuestionAnswering,
     BertForSentenceEmbedding,
 )
+from bert_keras.modeling.headed import ClassifierModel
 from bert_keras.modeling.model import FROZEN, BertModel
 from bert_keras.saving.config_json import LABELLING, foreign_keys, keeps_score
 from bert_keras.saving.families import all_heads, family_of_model
@@ -124,7 +125,7 @@ def _plan(stored: StoredModel, asked: type[BertModel] | None, arguments: dict[st
         arguments = in_file | arguments
     else:
         optional, superfluous = {"pooler"} | heads, all_heads()
-        if own is None or issubclass(own, (*LABELLING, BertForQuestionAnswering)):
+        if own is None or issubclass(own, (ClassifierModel, BertForQuestionAnswering)):
             ignored = _LABEL_HEADS  # of the same name, but trained for something else
     if issubclass(model_class, BertForSentenceEmbedding):
         superfluous = all_heads() - {"pooler"}  # as sentence-transformers ignores them

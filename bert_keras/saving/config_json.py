@@ -7,6 +7,7 @@ from typing import Any
 
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSequenceClassification, BertForTokenClassification
+from bert_keras.modeling.headed import ClassifierModel
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.families import all_models, family_of_model
 from bert_keras.saving.weights import count_labels
@@ -36,7 +37,7 @@ def head_arguments(
     file: str,
     activation: Any = None,
 ) -> dict[str, Any]:
-    """The constructor arguments of a labelling model besides its architecture.
+    """The constructor arguments of a model with a classifier besides its architecture.
 
     Args:
         model_class: The model's class.
@@ -47,8 +48,11 @@ def head_arguments(
     Raises:
         InputError: When the labels cannot be read, or the activation is unknown.
     """
-    if model_class is None or not issubclass(model_class, LABELLING):
+    if model_class is None or not issubclass(model_class, ClassifierModel):
         return {}
+    dropout = {"classifier_dropout": values.get("classifier_dropout")}
+    if not issubclass(model_class, LABELLING):
+        return dropout
     labels: int | list[str] = values.get("num_labels", 2)
     names = values.get("id2label")
     if names is not None:
@@ -61,10 +65,7 @@ def head_arguments(
             raise InputError(
                 f"{file}: id2label must give a name to each number from 0 on. Received: {names!r}"
             )
-    arguments: dict[str, Any] = {
-        "labels": labels,
-        "classifier_dropout": values.get("classifier_dropout"),
-    }
+    arguments: dict[str, Any] = {"labels": labels} | dropout
     if issubclass(model_class, BertForSequenceClassification):
         function = _function(values, activation, file)
         if values.get("problem_type") is None and function is None:
@@ -111,6 +112,7 @@ def values_besides_architecture(model: BertModel) -> dict[str, Any]:
     if isinstance(model, LABELLING):
         values["id2label"] = {str(number): name for number, name in enumerate(model.labels)}
         values["label2id"] = {name: number for number, name in enumerate(model.labels)}
+    if isinstance(model, ClassifierModel):
         values["classifier_dropout"] = model.classifier_dropout
     if isinstance(model, BertForSequenceClassification):
         given = model.as_given
@@ -123,6 +125,7 @@ def foreign_keys(model: BertModel, values: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of a config that are not the model's own; they are kept and written back."""
     own = [*model.config.to_dict(), *_FILE_KEYS]
     own += _LABEL_KEYS if isinstance(model, LABELLING) else ()
+    own += ("classifier_dropout",) if isinstance(model, ClassifierModel) else ()
     if not (isinstance(model, BertForSequenceClassification) and keeps_score(model)):
         own += _SCORE_KEYS  # of a head that is gone
     return {key: value for key, value in values.items() if key not in own}

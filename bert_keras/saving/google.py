@@ -17,6 +17,7 @@ from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory, read_json_object
 from bert_keras.modeling import (
+    BertForMultipleChoice,
     BertForSentenceEmbedding,
     BertForSequenceClassification,
     BertForTokenClassification,
@@ -115,7 +116,7 @@ def save_google(model: BertModel, path: str | Path, tokenizer: Tokenizer | None 
         OSError: When the files cannot be written; what was there stays as it was.
     """
     config = model.config
-    nameless = (BertForTokenClassification, BertForSentenceEmbedding)
+    nameless = (BertForTokenClassification, BertForMultipleChoice, BertForSentenceEmbedding)
     what = ""
     if isinstance(model, nameless) or family_of_model(type(model)) is not BERT:
         what = type(model).__name__

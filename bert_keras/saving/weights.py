@@ -83,7 +83,8 @@ def _variables(
     if getattr(model_class, "with_pooler", arguments.get("with_pooler", True)):
         own.add("pooler")
     absent = all_heads() - own
-    for path, shape in family.variables(config, count_labels(arguments.get("labels", 2))):
+    units = getattr(model_class, "fixed_units", None) or count_labels(arguments.get("labels", 2))
+    for path, shape in family.variables(config, units):
         if component_of(path) not in absent:
             yield path, shape
 

@@ -16,6 +16,7 @@ from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.finetune import finetune
 from bert_keras.tasks.masked_lm import Candidate, MaskedLM, fill_mask
 from bert_keras.tasks.multi_label import MultiLabel
+from bert_keras.tasks.multiple_choice import MultipleChoice
 from bert_keras.tasks.registry import register, task_of
 from bert_keras.tasks.regression import Regression
 from bert_keras.tasks.span import Span
@@ -32,6 +33,7 @@ __all__ = [
     "MaskedLM",
     "Mistake",
     "MultiLabel",
+    "MultipleChoice",
     "Prediction",
     "Regression",
     "Span",

@@ -64,6 +64,16 @@ class AnsweringTask(Task):
     def from_text(self, text: str, text_pair: str | None = None) -> Any:
         """The example of a text, or of a pair, that is to be answered."""
 
+    def with_choices(self, example: Any, choices: Sequence[str]) -> Any:
+        """The example as a choice between texts.
+
+        Raises:
+            InputError: When the task has no such examples.
+        """
+        raise InputError(
+            f"choices (--choice) are for a model of multiple choice; this one's task is {self.name}"
+        )
+
     @abstractmethod
     def read_texts(self, source: str) -> list[Any]:
         """The examples of a file that are to be answered, one for every row.

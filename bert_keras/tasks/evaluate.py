@@ -80,6 +80,7 @@ def predict(
     text_pairs: str | Sequence[str] | None = None,
     batch_size: int = 32,
     on_progress: Advance | None = None,
+    choices: Sequence[str] | Sequence[Sequence[str]] | None = None,
     **settings: Any,
 ) -> list[Prediction]:
     """A model's answers to texts, or to pairs of texts.
@@ -92,6 +93,8 @@ def predict(
         text_pairs: The second texts, as many; the texts in which the answers stand.
         batch_size: Sequences in a batch; the answers do not depend on it.
         on_progress: Called with the sequences done so far and their total number.
+        choices: For a model of multiple choice the choices of each text, or of the one text; then
+            ``text_pairs`` are what stands before the choices, such as a question.
         **settings: Fields of the task, such as ``max_seq_length``.
 
     Returns:
@@ -108,6 +111,8 @@ def predict(
         ['good', 'bad']
     """
     at_least("batch_size", batch_size, 1)
+    if choices is not None:
+        choices = _listed_choices(texts, choices)
     texts = [texts] if isinstance(texts, str) else several_texts("texts", texts, "text_pairs")
     pairs = [text_pairs] if isinstance(text_pairs, str) else text_pairs
     pairs = None if pairs is None else several_texts("text_pairs", pairs)
@@ -118,7 +123,25 @@ def predict(
         return []
     partners: Sequence[str | None] = pairs or [None] * len(texts)
     examples = [task.from_text(*row) for row in zip(texts, partners, strict=True)]
+    if choices is not None:
+        examples = [task.with_choices(*pair) for pair in zip(examples, choices, strict=True)]
     return answer(model, task, examples, batch_size, on_progress)
+
+
+def _listed_choices(texts: str | Sequence[str], choices: Sequence[Any]) -> list[list[str]]:
+    """The choices of each text.
+
+    Raises:
+        InputError: When they are not texts, or not as many lists of them as texts.
+    """
+    rows = [choices] if isinstance(texts, str) else list(choices)
+    for number, row in enumerate(rows):
+        if isinstance(row, str) or not all(isinstance(choice, str) for choice in row):
+            raise InputError(f"choices[{number}] is not a list of texts. Received: {row!r:.60}")
+    count = 1 if isinstance(texts, str) else len(texts)
+    if len(rows) != count:
+        raise InputError(f"{count} texts need as many lists of choices. Received: {len(rows)}")
+    return [list(row) for row in rows]
 
 
 def answering(task: Task) -> AnsweringTask:

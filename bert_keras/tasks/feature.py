@@ -10,15 +10,16 @@ from bert_keras.tokenization import Encoding
 
 @dataclass(frozen=True)
 class Feature:
-    """One sequence as the model reads it; a long example may give several.
+    """One sequence as the model reads it, or several together; an example may give several.
 
     Attributes:
         example: The number of the example it comes from.
         input_ids: Ids with the special tokens, not padded.
         token_type_ids: The segment of each token.
-        window_ends: Where the ids hold several windows of a text that get one answer together: the
-            end of each in ``input_ids``. Empty where the ids are one sequence.
-        lengths: The tokens of each of the one or two texts that are read.
+        window_ends: Where the ids hold several sequences that get one answer together, windows of
+            a text or choices: the end of each in ``input_ids``. Empty where the ids are one
+            sequence.
+        lengths: The tokens of each text that is read: of one, of two, or of the pairs of choices.
         tokens: The number of the example's own tokens; 0 where the task cuts nothing off.
         left_out: The number of those that are not read.
         targets: What is to be predicted for the sequence: a number, or a vector of one length.
@@ -50,7 +51,7 @@ class Feature:
         )
 
     def windows(self) -> list["Feature"]:
-        """The windows, each as a feature of its own; of a single sequence itself."""
+        """The windows or choices, each as a feature of its own; of a single sequence itself."""
         if not self.window_ends:
             return [self]
         return [
@@ -64,5 +65,5 @@ class Feature:
         ]
 
     def has_text(self) -> bool:
-        """Tell whether each of the one or two texts has a token of its own."""
+        """Tell whether each of the texts has a token of its own."""
         return all(self.lengths)

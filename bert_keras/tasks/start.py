@@ -5,6 +5,7 @@ from dataclasses import replace
 from bert_keras.arithmetic import for_training
 from bert_keras.config import FinetuneConfig, FinetuneModelConfig
 from bert_keras.errors import InputError
+from bert_keras.modeling.headed import ClassifierModel
 from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.random import fold_in, kernel_initializer
 from bert_keras.tasks.task import Task
@@ -27,7 +28,7 @@ def start_model(config: FinetuneConfig, task: Task) -> BertModel:
         "packed": not train.jit_compile,
         "arithmetic": for_training(train.jit_compile, train.rematerialize),
     }
-    if settings.classifier_dropout is not None and "labels" in arguments:
+    if settings.classifier_dropout is not None and issubclass(task.model_class, ClassifierModel):
         arguments["classifier_dropout"] = settings.classifier_dropout
     model = task.open_model(settings.init, **arguments)
     if model.tokenizer is None:

@@ -70,7 +70,7 @@ def long_texts(task: Task, features: Sequence[Feature]) -> str:
     sequences = Counter(
         feature.example for feature in features for _ in range(max(1, len(feature.window_ends)))
     )
-    spread = sum(count > 1 for count in sequences.values())
+    spread = 0 if task.reads_choices else sum(count > 1 for count in sequences.values())
     cut = {feature.example for feature in features if feature.left_out}
     lines = []
     if spread:

@@ -43,6 +43,8 @@ class Task(ABC):
         not_in_recipes: The fields that a recipe does not set.
         has_one_label: Whether an example has one of the labels, so that a share of each label's
             may be held out, and labels may be weighted.
+        reads_choices: Whether an example is a choice between texts, and its feature has a sequence
+            for each.
     """
 
     labels: tuple[str, ...] = ()
@@ -58,6 +60,7 @@ class Task(ABC):
     remembers: ClassVar[tuple[str, ...]] = ("max_seq_length",)
     not_in_recipes: ClassVar[tuple[str, ...]] = ("labels",)
     has_one_label: ClassVar[bool] = False
+    reads_choices: ClassVar[bool] = False
 
     @classmethod
     def recipe_keys(cls) -> list[str]:

@@ -3,7 +3,7 @@ import pytest
 from bert_keras.config import FinetuneConfig, TaskDataConfig, dump_toml, load_toml
 from bert_keras.errors import InputError
 
-NAMES = ["sst2", "mrpc", "wnut16", "squad", "chnsenticorp", "domain-mlm"]
+NAMES = ["sst2", "mrpc", "wnut16", "squad", "chnsenticorp", "domain-mlm", "swag"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -30,7 +30,9 @@ SMALLER = {
     "runs/sst2/model": "run/model",
     "runs/sentiment/model": "run/model",
 }
-SYSTEM_PAGES = ("guides/phones.md", "tutorials/serve.md", "tutorials/phone.md", "zh/tutorial.md")
+SYSTEM_PAGES = (
+    "guides/phones.md", "tutorials/serve.md", "tutorials/phone.md", "zh/tutorial.md", "multiple_choice.md",
+)  # fmt: skip
 RUN = [
     name
     for name in pages(REPOSITORY)

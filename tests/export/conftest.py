@@ -16,6 +16,7 @@ from bert_keras.export.session import ServingSession
 from bert_keras.modeling import (
     BertEncoder,
     BertForMaskedLM,
+    BertForMultipleChoice,
     BertForNextSentencePrediction,
     BertForPreTraining,
     BertForQuestionAnswering,
@@ -52,6 +53,7 @@ KINDS = {
     "pretraining": (BertForPreTraining, {}, {}),
     "tagging": (BertForTokenClassification, {"labels": TAGS}, {"max_length": 16}),
     "span": (BertForQuestionAnswering, {}, {}),
+    "multiple_choice": (BertForMultipleChoice, {}, {}),
     "cross_encoder": (
         BertForSequenceClassification,
         {"labels": 1, "function_to_apply": "sigmoid"},

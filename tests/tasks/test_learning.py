@@ -1,9 +1,11 @@
 """Tasks of whole texts learn sixteen examples by heart, through plain ``model.fit``."""
 
+import json
+
 import pytest
 
 import bert_keras
-from bert_keras.tasks import Classification, MaskedLM, MultiLabel, Regression
+from bert_keras.tasks import Classification, MaskedLM, MultiLabel, MultipleChoice, Regression
 
 ADJECTIVES = ["fine", "dull", "warm", "cold"]
 NOUNS = ["film", "joy", "fun", "pain"]
@@ -37,6 +39,15 @@ def several_numbers(folder):
     return Regression(max_seq_length=32), write(folder / "vectors.tsv", rows)
 
 
+def multiple_choice(folder):
+    """Two choices or three; which is right follows from the context alone."""
+    rows = [
+        {"context": text, "choices": ["yes", "no", "once"][: 2 + n % 2], "label": (n // 2) % 2}
+        for n, text in enumerate(PHRASES)
+    ]
+    return MultipleChoice(max_seq_length=32), write(folder / "a.jsonl", map(json.dumps, rows))
+
+
 def masked_lm(folder):
     rows = [f"{a} {a} {a} {a} {b} {b} {b} {b}" for a in ADJECTIVES for b in NOUNS]
     return MaskedLM(max_seq_length=32), write(folder / "texts.txt", rows)
@@ -49,6 +60,7 @@ def masked_lm(folder):
         pytest.param(multi_label, marks=pytest.mark.system),
         pytest.param(regression, marks=pytest.mark.system),
         pytest.param(several_numbers, marks=pytest.mark.system),
+        pytest.param(multiple_choice, marks=pytest.mark.system),
         pytest.param(masked_lm, marks=pytest.mark.slow),
     ],
 )

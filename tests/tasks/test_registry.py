@@ -10,6 +10,7 @@ from bert_keras.tasks import (
     Classification,
     MaskedLM,
     MultiLabel,
+    MultipleChoice,
     Regression,
     Span,
     Tagging,
@@ -17,7 +18,7 @@ from bert_keras.tasks import (
 )
 from bert_keras.tasks.registry import TASKS, make_task
 
-RECIPES = ["sst2", "mrpc", "wnut16", "squad", "chnsenticorp", "domain-mlm"]
+RECIPES = ["sst2", "mrpc", "wnut16", "squad", "chnsenticorp", "domain-mlm", "swag"]
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -92,6 +93,7 @@ def test_names_and_columns_of_labels_are_the_same():
         ("BertForSequenceClassification", {"labels": 1}, Regression),
         ("BertForTokenClassification", {"labels": ["O", "B-a", "I-a"]}, Tagging),
         ("BertForQuestionAnswering", {}, Span),
+        ("BertForMultipleChoice", {}, MultipleChoice),
         ("BertForMaskedLM", {}, MaskedLM),
         ("BertForPreTraining", {}, MaskedLM),
     ],
@@ -134,7 +136,7 @@ def test_a_span_model_answers_with_the_windows_it_was_trained_on(encoder_path, t
 
 @pytest.mark.parametrize("kind", TASKS.values(), ids=list(TASKS))
 def test_every_model_remembers_the_length_it_was_trained_at(kind, encoder_path, tmp_path):
-    labels = () if kind in (Span, MaskedLM) else ("no", "yes")
+    labels = () if kind in (Span, MaskedLM, MultipleChoice) else ("no", "yes")
     trained = kind(max_seq_length=24, labels=labels)
     bert_keras.save(trained.open_model(encoder_path), tmp_path / "model")
     reopened = bert_keras.load(tmp_path / "model")

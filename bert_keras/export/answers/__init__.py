@@ -6,6 +6,7 @@ from bert_keras.config.checks import readable_length
 from bert_keras.config.export import SavedModelConfig
 from bert_keras.errors import InputError
 from bert_keras.export.answers import (  # noqa: F401 - they register themselves
+    choices,
     embeddings,
     labels,
     masked_lm,

@@ -9,7 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.errors import InputError
+from bert_keras.export.answers.choices import logits_of_pairs
 from bert_keras.export.outputs import (
+    CHOICE_LOGITS,
     NEXT_SENTENCE,
     NUMBERS,
     PIECE_LOGITS,
@@ -32,6 +34,7 @@ from bert_keras.tasks import (
     Classification,
     MaskedLM,
     MultiLabel,
+    MultipleChoice,
     Regression,
     Span,
     Tagging,
@@ -167,6 +170,21 @@ class RegressionAnswers(IdAnswers):
 
     def decisions(self, rows: Sequence[Arrays]) -> None:
         """None: a number is not a decision."""
+        return
+
+
+@on_phones.register(MultipleChoice)
+class ChoiceAnswers(IdAnswers):
+    """The logit of a choice; the app takes the softmax over those of one context."""
+
+    outputs = (CHOICE_LOGITS,)
+
+    def from_ids(self, model: BertModel, batch: Tensors) -> Tensors:
+        """The logits, [B]."""
+        return {"logits": logits_of_pairs(model, batch)}
+
+    def decisions(self, rows: Sequence[Arrays]) -> None:
+        """None: one choice by itself is not a decision."""
         return
 
 

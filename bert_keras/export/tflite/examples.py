@@ -163,7 +163,9 @@ def _check_pairs(model: BertModel, rows: Sequence[Any]) -> None:
     """Raise ``InputError`` when rows are pairs and the model reads single texts, or reversed."""
     kind = trained_on(model)
     for row in rows:
-        is_pair = isinstance(row, TextExample) and row.text_pair is not None
+        if not isinstance(row, TextExample):
+            return
+        is_pair = row.text_pair is not None
         if (kind, is_pair) in (("texts", True), ("pairs", False)):
             raise InputError(
                 f"{row.where} is {_OTHER[kind]}, and the model was trained on "
@@ -208,8 +210,15 @@ def _built_in(model: BertModel) -> Examples:
     task = answering(task_of(model))
     if task.answers_questions:
         first, second = _asked(measured), _asked(rest)
-    asked, others = ([task.from_text(*row) for row in side] for side in (first, second))
+    asked, others = ([_example(task, *row) for row in side] for side in (first, second))
     return Examples(model, asked, others, BUILT_IN)
+
+
+def _example(task: AnsweringTask, text: str, pair: str | None) -> Any:
+    """The example of a text or a pair; the choice between both, where the task asks for one."""
+    if not task.reads_choices:
+        return task.from_text(text, pair)
+    return task.with_choices(task.from_text(text), [pair or "", text])
 
 
 def _asked(texts: Sequence[str]) -> list[tuple[str, str | None]]:

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from bert_keras.modeling import (
     BertEncoder,
     BertForMaskedLM,
+    BertForMultipleChoice,
     BertForNextSentencePrediction,
     BertForPreTraining,
     BertForQuestionAnswering,
@@ -64,6 +65,7 @@ BERT = register_family(
             "BertForSequenceClassification": BertForSequenceClassification,
             "BertForTokenClassification": BertForTokenClassification,
             "BertForQuestionAnswering": BertForQuestionAnswering,
+            "BertForMultipleChoice": BertForMultipleChoice,
         },
         sentence_embedding=BertForSentenceEmbedding,
         names=NAMES,

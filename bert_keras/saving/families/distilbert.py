@@ -37,6 +37,10 @@ NAMES = Names(
     unused=("pre_classifier.",),
 )
 
+_OTHER_CLASSIFIER = (
+    "whose classifier reads a layer with ReLU where BERT's reads the pooler, with tanh"
+)
+
 register_family(
     Family(
         model_type="distilbert",
@@ -62,9 +66,8 @@ register_family(
         config_values={"type_vocab_size": 2, "layer_norm_eps": 1e-12},
         required=PLAIN_ENCODER,
         unsupported={
-            "DistilBertForSequenceClassification": (
-                "whose classifier reads a layer with ReLU where BERT's reads the pooler, with tanh"
-            )
+            "DistilBertForSequenceClassification": _OTHER_CLASSIFIER,
+            "DistilBertForMultipleChoice": _OTHER_CLASSIFIER,
         },
     )
 )

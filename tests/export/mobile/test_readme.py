@@ -22,6 +22,7 @@ TASKS = {
     "regression": "regression",
     "tagging": "tagging",
     "span": "span",
+    "multiple choice": "multiple_choice",
     "masked LM": "masked_lm",
     "encoder": "encoder",
     "sentence embedding": "sentence_embedding",
@@ -105,7 +106,7 @@ def test_names_and_orders_of_text(readme, table, make_model, tmp_path, task):
     followed = readme.read_text().split("are followed by")[1].split("int32")[0]
     places = re.findall(r"`(\w+)`", followed)
     assert set(places) == set(PLACES)
-    is_pair = task in ("pair classification", "next sentence")
+    is_pair = task in ("pair classification", "next sentence", "multiple choice")
     export_tflite(
         make_model(TASKS[task]), None, tmp_path / "m.tflite", length=24, input="text", pair=is_pair
     )

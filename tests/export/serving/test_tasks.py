@@ -17,6 +17,7 @@ NAMES = {
     "cross_encoder": "cross-encoder",
     "tagging": "tagging",
     "span": "span",
+    "multiple_choice": "multiple choice",
     "masked_lm": "masked LM",
     "next_sentence": "next sentence",
     "encoder": "encoder",

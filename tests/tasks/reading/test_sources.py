@@ -5,7 +5,9 @@ import pytest
 
 from bert_keras.errors import InputError
 from bert_keras.tasks.reading import (
+    ChoiceExample,
     QuestionExample,
+    read_choice_examples,
     read_question_examples,
     read_tagged_examples,
     read_text_examples,
@@ -43,6 +45,12 @@ def data_dir(tfds, tmp_path_factory):
         "conll": (
             {"tokens": f.Sequence(f.Text()), "ner": f.Sequence(f.ClassLabel(names=["O", "B-x"]))},
             [{"tokens": ["Zürich", "is"], "ner": [1, 0]}],
+        ),
+        "little_swag": (
+            {"context": f.Text(), "endings": f.Sequence(f.Text()), "label": np.int32,
+             "source_id": f.Text(), "mood": f.Text()},
+            [{"context": "A b.", "endings": ["c", "d", "é"], "label": 2, "source_id": "x",
+              "mood": "y"}],
         ),
         "little_squad": (
             {"id": f.Text(), "question": f.Text(), "context": f.Text(), "answers": answers,
@@ -100,6 +108,14 @@ def test_questions_are_read():
         QuestionExample("q", "Q?", "A b.", (("A", 0), ("b", 2)), False, "tfds:little_squad, row 1"),
         QuestionExample("r", "R?", "A b.", (), True, "tfds:little_squad, row 2"),
     ]
+
+
+def test_choices_are_read():
+    assert read_choice_examples("tfds:little_swag", ignored=("mood",)) == [
+        ChoiceExample("A b.", "", ("c", "d", "é"), 2, "tfds:little_swag, row 1")
+    ]
+    with pytest.raises(InputError, match="tfds:little_swag has 'mood', which multiple choice does"):
+        read_choice_examples("tfds:little_swag")
 
 
 @pytest.mark.parametrize(
