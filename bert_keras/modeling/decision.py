@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from bert_keras.errors import InputError, listed
 
+_KEYS = {"temperature", "thresholds", "head"}  # the head's digest, which models look at
 THRESHOLD = 0.5  # the least probability of a label that is given, where the model has no other
 
 
@@ -27,7 +28,7 @@ class Decision:
             it is empty.
 
     Raises:
-        InputError: When the temperature is not a finite number above 0, or a threshold is no
+        InputError: When the temperature does not lie between 1e-6 and 1e6, or a threshold is no
             probability.
 
     Example:
@@ -42,9 +43,9 @@ class Decision:
     thresholds: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if not (_is_number(self.temperature) and 0 < self.temperature < math.inf):
+        if not (_is_number(self.temperature) and 1e-6 <= self.temperature <= 1e6):
             raise InputError(
-                f"a temperature must be a finite number above 0. Received: {self.temperature!r}"
+                f"a temperature must lie between 1e-6 and 1e6. Received: {self.temperature!r}"
             )
         object.__setattr__(self, "thresholds", tuple(self.thresholds))
         for threshold in self.thresholds:
@@ -93,7 +94,7 @@ class Decision:
             InputError: When the values are none, or the thresholds are of other labels.
         """
         thresholds = values.get("thresholds", {}) if isinstance(values, Mapping) else None
-        if not isinstance(thresholds, Mapping) or not {"temperature", "thresholds"} >= {*values}:
+        if not isinstance(thresholds, Mapping) or not {*values} <= _KEYS:
             raise InputError(
                 "a decision must have a temperature and thresholds by label. "
                 f"Received: {values!r:.200}"

@@ -2,7 +2,10 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any, ClassVar
+
+import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
@@ -107,11 +110,25 @@ class LabellingModel(HeadedModel):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         arguments = {"labels": list(self.labels), "classifier_dropout": self.classifier_dropout}
-        own = {"decision": self.own_decision} if self.own_decision else {}
-        return super().get_config() | arguments | own
+        kept = self.decision_to_keep()
+        return super().get_config() | arguments | ({"decision": kept} if kept else {})
 
     @property
     def own_decision(self) -> dict[str, Any] | None:
         """The values of the decision; None where it is the one that all models begin with."""
         is_own = self.decision != BARE
         return self.decision.to_values(self.labels) if is_own else None
+
+    def decision_to_keep(self) -> dict[str, Any] | None:
+        """The same with the head's digest: what a file has of it."""
+        own = self.own_decision
+        return own and own | {"head": self.head_digest()}
+
+    def head_digest(self) -> str:
+        """A hash of the head's weights, by which a file tells whether they were trained on.
+
+        It is of bfloat16's precision, so that it is the same for a model that computes in that.
+        """
+        dense = self.classifier.output_dense
+        arrays = (tf.cast(each, tf.bfloat16).numpy() for each in (dense.kernel, dense.bias))
+        return sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()[:16]

@@ -7,13 +7,14 @@ from typing import Any
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling import (
+    BARE,
     BertEncoder,
     BertForQuestionAnswering,
     BertForSentenceEmbedding,
     Decision,
 )
 from bert_keras.modeling.finetuning import resolve_problem
-from bert_keras.modeling.labelling import label_names
+from bert_keras.modeling.labelling import LabellingModel, label_names
 from bert_keras.modeling.model import FROZEN, BertModel
 from bert_keras.saving.config_json import LABELLING, foreign_keys, keeps_score
 from bert_keras.saving.families import all_heads, family_of_model
@@ -61,6 +62,8 @@ def build(
     model = plan.model_class(stored.config, **given)
     fill(model, found, stored.weights, report, on_progress)
     model.freeze(frozen)
+    if isinstance(model, LabellingModel) and "decision" not in arguments:
+        _check_head(model, stored)
     model.report = report
     model.tokenizer = tokenizer
     if tokenizer is not None and getattr(model, "do_lower_case", False):
@@ -158,6 +161,23 @@ def _fitted(stored: StoredModel, given: Mapping[str, Any]) -> dict[str, Any]:
         return {"decision": Decision.from_values(in_file["decision"], _head(in_file)[0])}
     except InputError as error:
         raise InputError(f"{stored.path}: the model's decision is damaged: {error}") from None
+
+
+def _check_head(model: LabellingModel, stored: StoredModel) -> None:
+    """Drop a decision where the head is not the one that it was saved with; warn of it.
+
+    Another program may have trained the model on and kept the keys of its config.
+    """
+    if model.decision == BARE:
+        return
+    of = stored.arguments["decision"].get("head")
+    if of is not None and of != model.head_digest():
+        _logger.warning(
+            "%s: its decision is left out, as the head was changed after it was fitted: %s",
+            stored.path,
+            model.decision,
+        )
+        model.decision = BARE
 
 
 def _head(values: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:

@@ -116,8 +116,8 @@ def values_besides_architecture(model: BertModel) -> dict[str, Any]:
         values["id2label"] = {str(number): name for number, name in enumerate(model.labels)}
         values["label2id"] = {name: number for number, name in enumerate(model.labels)}
         values["classifier_dropout"] = model.classifier_dropout
-        if model.own_decision:
-            values[DECISION] = model.own_decision
+        if kept := model.decision_to_keep():
+            values[DECISION] = kept
     if isinstance(model, BertForSequenceClassification):
         given = model.as_given
         if given["problem_type"] is not None or given["function_to_apply"] is None:

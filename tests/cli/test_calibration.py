@@ -44,8 +44,8 @@ def test_a_calibrated_model_is_written_and_predict_goes_by_it(made, tmp_path, ca
     arguments = ["evaluate", made / "one", "--data", data, "--calibrate", "--out", out]
     found = json.loads(output(capsys, *arguments, "--json"))
     kept = json.loads((out / "config.json").read_text())["bert_keras_decision"]
-    assert found["decision"] == kept
-    assert kept.keys() == {"temperature"}
+    assert kept.keys() == {"temperature", "head"}
+    assert found["decision"] == {"temperature": kept["temperature"]}
     errors = [of["expected_calibration_error"] for of in (found["before"], found)]
     assert errors[0] > errors[1]
     assert found["accuracy"] == found["before"]["accuracy"]

@@ -39,9 +39,9 @@ def test_arrays_and_tensors_are_decided_alike(make):
     assert np.asarray(half).tolist() == [True, False]
 
 
-@pytest.mark.parametrize("temperature", [0, -1, float("nan"), float("inf"), True, "2", None])
+@pytest.mark.parametrize("temperature", [0, -1, float("nan"), float("inf"), 1e-7, True, "2", None])
 def test_a_temperature_that_is_none_is_refused(temperature):
-    with pytest.raises(InputError, match="a finite number above 0"):
+    with pytest.raises(InputError, match="between 1e-6 and 1e6"):
         Decision(temperature)
 
 
@@ -57,7 +57,7 @@ def test_a_threshold_that_is_no_probability_is_refused(threshold):
         (3, "a temperature and thresholds by label"),
         ({"temperature": 2.0, "offset": 1}, "a temperature and thresholds by label"),
         ({"temperature": 2.0, "thresholds": [0.5] * 3}, "a temperature and thresholds by label"),
-        ({"temperature": None}, "a finite number above 0"),
+        ({"temperature": None}, "between 1e-6 and 1e6"),
         ({"thresholds": {"a": 0.5, "b": 0.5}}, "see 'c'"),
         ({"thresholds": {"a": 0.5, "b": 0.5, "d": 0.5}}, "see 'c', 'd'"),
     ],
@@ -84,7 +84,7 @@ def test_the_same_labels_are_given_at_another_temperature():
     np.testing.assert_array_equal(before, after)
     assert before.any(axis=0).all()
     assert Decision(3.0).at_temperature(2.0) == Decision(2.0)
-    assert Decision(1.0, (0.0, 1.0)).at_temperature(1e-9).thresholds == (0.0, 1.0)
+    assert Decision(1.0, (0.0, 1.0)).at_temperature(1e-6).thresholds == (0.0, 1.0)
 
 
 def test_a_decision_that_does_not_suit_the_labels_is_refused(plain_config, several):

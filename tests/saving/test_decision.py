@@ -7,6 +7,7 @@ from pathlib import Path
 
 import keras
 import pytest
+from safetensors.numpy import load_file, save_file
 
 import bert_keras
 from bert_keras import (
@@ -60,7 +61,9 @@ def test_every_layout_that_is_written_keeps_it(case: int, layout: str, tmp_path:
 
 def test_a_directory_has_it_under_one_key_by_the_labels_names(saved: Path) -> None:
     values = {"temperature": 1.7, "thresholds": dict(zip(LABELS, DECISION.thresholds, strict=True))}
-    assert _config(saved)[KEY] == values
+    kept = _config(saved)[KEY]
+    assert kept.pop("head") == bert_keras.load(saved).head_digest()
+    assert kept == values
 
 
 def test_keras_itself_opens_it(tmp_path: Path) -> None:
@@ -117,6 +120,27 @@ def test_another_head_leaves_it_out_and_says_so(
     assert getattr(model, "decision", Decision()) == Decision()
     bert_keras.save(model, tmp_path / "other")
     assert KEY not in _config(tmp_path / "other")
+
+
+@pytest.mark.parametrize("change", ["kernel", "bias"])
+def test_a_head_that_another_program_trained_on_leaves_it_out_and_says_so(
+    saved: Path, change: str, caplog
+) -> None:
+    file = saved / "model.safetensors"
+    tensors = load_file(file)
+    name = {"kernel": "classifier.weight", "bias": "classifier.bias"}[change]
+    tensors[name].flat[0] += 0.5
+    save_file(tensors, file, metadata={"format": "pt"})
+    with caplog.at_level(logging.WARNING):
+        model = bert_keras.load(saved)
+    assert model.decision == Decision()
+    assert "as the head was changed after it was fitted" in caplog.text
+    assert bert_keras.load(saved, decision=DECISION).decision == DECISION
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "mixed_bfloat16"])
+def test_another_precision_has_the_same_head(saved: Path, dtype: str) -> None:
+    assert bert_keras.load(saved, dtype=dtype).decision == DECISION
 
 
 def test_one_that_is_given_wins(saved: Path, caplog) -> None:
