@@ -12,7 +12,7 @@ class Answer(val start: Int, val end: Int, val score: Double)
 /** The number of the highest value. */
 fun highest(values: FloatArray): Int = values.indices.maxByOrNull { values[it] }!!
 
-/** The labels of a multi-label model from their [thresholds] on, those of thresholds.txt; else 0.5. */
+/** The labels of a multi-label model, each from its line of thresholds.txt on, without it 0.5. */
 fun given(
     probabilities: FloatArray, labels: List<String>, thresholds: List<Float> = emptyList(),
 ): List<String> = labels.filterIndexed { number, _ ->

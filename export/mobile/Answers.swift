@@ -14,7 +14,7 @@ where Values.Element == Float, Values.Index == Int {
     values.indices.max { values[$0] < values[$1] }! - values.startIndex
 }
 
-/// The labels of a multi-label model from their `thresholds` on, those of thresholds.txt; else 0.5.
+/// The labels of a multi-label model, each from its line of thresholds.txt on, without it 0.5.
 func given(_ probabilities: [Float], _ labels: [String], thresholds: [Float] = []) -> [String] {
     labels.indices.filter { number in
         probabilities[number] >= (number < thresholds.count ? thresholds[number] : 0.5)

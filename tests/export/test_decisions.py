@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from bert_keras import Decision, export_saved_model, export_tflite, predict
+from bert_keras.config.export import SavedModelConfig
+from bert_keras.export.answers import answers_of
 from bert_keras.export.samples import SENTENCES
 from bert_keras.export.session import ServingSession
 from bert_keras.export.tflite.answers import id_answers_of
@@ -119,3 +121,16 @@ def test_a_files_probabilities_are_turned_back_into_the_models_answers(decided, 
     expected = predict(model, [texts[n] for n in single], max_seq_length=32)
     shown = flat(scores_of(kind, [given[n] for n in single]))
     np.testing.assert_allclose(shown, flat(scores_of(kind, expected)), atol=1e-4)
+
+
+def test_a_label_at_its_threshold_may_be_given_or_not(decided, tokenizer):
+    kind, config = answers_of(decided("multi_label"), SavedModelConfig())
+    answers = kind(decided("multi_label"), tokenizer, None, config)
+    a, b, c = answers.model.labels
+    classes = np.array([[a, b, c]] * 3, object)
+    shares = np.array([[0.1 + 1e-7, 0.5, 0.7]] * 3)
+    expected = {"probabilities": shares, "classes": classes,
+                "labels": np.array([[a, c, ""]] * 3, object)}  # fmt: skip
+    given = {"labels": np.array([[a, c, ""], [c, "", ""], [a, "", ""]], object)}
+    other = answers.is_other("labels", given, expected, 1e-4)
+    assert other.any(axis=1).tolist() == [False, False, True]

@@ -25,6 +25,7 @@ from bert_keras.export.outputs import (
 )
 from bert_keras.export.sequences import within_limit
 from bert_keras.modeling import BertForNextSentencePrediction
+from bert_keras.modeling.decision import THRESHOLD
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import Classification, MultiLabel, Regression, predict, task_of
 from bert_keras.tasks.windows import overlapping
@@ -130,6 +131,17 @@ class MultiLabelAnswers(_TextAnswers):
             "probabilities": probabilities,
             "classes": classes,
         }
+
+    def is_other(self, name: str, given: Arrays, expected: Arrays, tolerance: float) -> np.ndarray:
+        """As ever, but for labels whose probability is their threshold, within the tolerance."""
+        other = super().is_other(name, given, expected, tolerance)
+        if name != "labels":
+            return other
+        shares, names = expected["probabilities"], expected["classes"]
+        is_far = np.abs(shares - (self.model.decision.thresholds or THRESHOLD)) > tolerance
+        has = [(side[name][:, None] == names[:, :, None]).any(axis=2) for side in (given, expected)]
+        is_wrong = (is_far & (has[0] != has[1])).any(axis=1)
+        return np.asarray(other & is_wrong[:, None])
 
 
 @served.register(Regression)
