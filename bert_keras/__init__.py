@@ -50,6 +50,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py comp
         BertForSentenceEmbedding as BertForSentenceEmbedding,
         BertForSequenceClassification as BertForSequenceClassification,
         BertForTokenClassification as BertForTokenClassification,
+        Decision as Decision,
     )
     from bert_keras.optimizers import (
         LAMB as LAMB,
@@ -72,6 +73,8 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py comp
         Tagging as Tagging,
         predict as predict,
     )
+    from bert_keras.tasks.calibrate import calibrate as calibrate
+    from bert_keras.tasks.diagram import plot_reliability as plot_reliability
     from bert_keras.tasks.evaluate import evaluate as evaluate
     from bert_keras.tasks.finetune import finetune as finetune
     from bert_keras.tasks.masked_lm import fill_mask as fill_mask
@@ -105,6 +108,7 @@ _HOMES = {
     "Classification": "tasks",
     "Corpus": "corpus",
     "DataConfig": "config",
+    "Decision": "modeling",
     "Diverged": "errors",
     "FinetuneConfig": "config",
     "InputError": "errors",
@@ -124,6 +128,7 @@ _HOMES = {
     "WordPieceTokenizer": "tokenization",
     "WorkerLost": "errors",
     "add_tokens": "saving",
+    "calibrate": "tasks.calibrate",
     "evaluate": "tasks.evaluate",
     "export_saved_model": "export",
     "export_tflite": "export",
@@ -135,6 +140,7 @@ _HOMES = {
     "load": "saving",
     "load_toml": "config",
     "plot_curves": "training",
+    "plot_reliability": "tasks.diagram",
     "predict": "tasks",
     "prepare_corpus": "corpus",
     "pretrain": "training.pretrain",

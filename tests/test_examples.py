@@ -65,6 +65,8 @@ def _write_texts(folder: Path) -> None:
     rows = [f"{text}\t{label}" for texts, label in ((GOOD, "good"), (BAD, "bad")) for text in texts]
     for name, count in (("train.tsv", 64), ("dev.tsv", 40)):
         (folder / name).write_text("\n".join(itertools.islice(itertools.cycle(rows), count)) + "\n")
+    wrong = rows[:10] * 4 + ["a fine film\tbad", "no fun\tgood"]
+    (folder / "hard.tsv").write_text("\n".join(wrong) + "\n")
     (folder / "topics.tsv").write_text("text\tlabel\nthe cup final\tsport|news\na tune\tmusic\n")
     (folder / "scores.tsv").write_text("text\tscore\na fine film\t4.5\na dull film\t1.0\n")
     (folder / "names.conll").write_text("Ada B-PER\nByron I-PER\nwrote O\n\nCharles B-PER\n")

@@ -190,6 +190,13 @@ def task_settings(options: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
+def decision_line(values: dict[str, Any]) -> str:
+    """What a model decides by, for people; ``values`` as ``Decision.to_values`` gives them."""
+    count = len(values.get("thresholds", {}))
+    thresholds = f", thresholds of {count} label{'s' if count > 1 else ''}" if count else ""
+    return f"temperature {values['temperature']:.6g}{thresholds}"
+
+
 def start_tensorflow_for(inputs: list[str]) -> None:
     """Start TensorFlow, quietly, when an input is read by it."""
     if any(name.startswith("tfds:") for name in inputs):

@@ -11,6 +11,7 @@ from bert_keras.cli.arguments import (
     add_max_length,
     add_model,
     at_least,
+    decision_line,
     name_of_data,
     open_model,
     recipe_file,
@@ -112,6 +113,8 @@ def run_saved_model(options: argparse.Namespace) -> None:
     rows.append(
         ["rows in a request", f"{report['batching']['max_batch_size']} at most, as batched"]
     )
+    if "decision" in report:
+        rows.append(["decides by", decision_line(report["decision"])])
     if report["python_packages"]:
         imports = f"import {', '.join(report['python_packages'])}"
         rows.append(["from Python", f"{imports}, then tf.saved_model.load"])
@@ -218,6 +221,8 @@ def run_tflite(options: argparse.Namespace) -> None:
         report = export_tflite(model, None, options.out, settings, data=options.data)
     console.print(f"{report['file']}: a {report['model']}, {report['bytes'] / 1e6:.2f} MB")
     console.print(f"measured on {report['texts']:,} texts of {report['source']}")
+    if "decision" in report:
+        console.print(f"decides by: {decision_line(report['decision'])}")
     for line in (_cut_line(report), _ranges_line(report["ranges"])):
         if line:
             console.print(line)

@@ -48,7 +48,7 @@ GIVEN_LABELS = Output(
     "labels",
     tf.string,
     "BC",
-    "those from a probability of 0.5 on, in their order, and then empty ones",
+    "those whose probability reaches their threshold, in their order, and then empty ones",
     lambda a: a["labels"] + [""] * (len(a["scores"]) - len(a["labels"])),
 )
 NUMBER = Output("scores", tf.float32, "B", "the number", lambda a: a["score"])

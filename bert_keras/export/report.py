@@ -14,6 +14,7 @@ from bert_keras.export.operations import packages_needed
 from bert_keras.export.outputs import Output
 from bert_keras.export.signatures import ServedModel
 from bert_keras.export.tf_serving import BATCHING_FILE, max_batch_size
+from bert_keras.modeling.model import BertModel
 from bert_keras.tokenization import Tokenizer, WordPieceTokenizer
 
 Report = dict[str, Any]
@@ -43,6 +44,7 @@ def describe(
         "tensorflow": tf.__version__,
         "model": type(answers.model).__name__,
         "labels": list(getattr(answers.model, "labels", ())),
+        **decision_of(answers.model),
         "settings": _settings(answers),
         "tokenizer": _tokenizer(answers.tokenizer),
         "signatures": {
@@ -67,6 +69,12 @@ def describe(
             if path.is_file()
         },
     }
+
+
+def decision_of(model: BertModel) -> Report:
+    """What the probabilities and labels of an export are made by, where the model has its own."""
+    own = getattr(model, "own_decision", None)
+    return {"decision": own} if own else {}
 
 
 def _tokenizer(tokenizer: Tokenizer) -> dict[str, Any]:

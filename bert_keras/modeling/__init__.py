@@ -1,6 +1,7 @@
 """BERT in Keras 3: embeddings, encoder, heads and the models made of them."""
 
 import bert_keras.backend  # noqa: F401 - before Keras is imported
+from bert_keras.modeling.decision import BARE, Decision
 from bert_keras.modeling.embedding import BertForSentenceEmbedding
 from bert_keras.modeling.encoder import BertEncoder
 from bert_keras.modeling.finetuning import (
@@ -17,6 +18,7 @@ from bert_keras.modeling.pretraining import (
 )
 
 __all__ = [
+    "BARE",
     "BertEncoder",
     "BertForMaskedLM",
     "BertForMultipleChoice",
@@ -26,6 +28,7 @@ __all__ = [
     "BertForSentenceEmbedding",
     "BertForSequenceClassification",
     "BertForTokenClassification",
+    "Decision",
     "Layout",
     "Mask",
     "packed_layout",

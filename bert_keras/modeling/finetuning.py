@@ -11,9 +11,10 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
-from bert_keras.modeling.headed import ClassifierModel, HeadedModel
+from bert_keras.modeling.headed import HeadedModel
 from bert_keras.modeling.heads import Classifier
 from bert_keras.modeling.inputs import as_batch, merged_rows
+from bert_keras.modeling.labelling import LabellingModel, label_names
 from bert_keras.objectives import (
     IGNORED_LABEL,
     Batch,
@@ -27,18 +28,6 @@ from bert_keras.objectives import (
 
 PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
 FUNCTIONS = ("none", "sigmoid", "softmax")
-
-
-def label_names(labels: int | Sequence[str]) -> tuple[str, ...]:
-    """The names of labels; a number gives ``LABEL_0`` and so on, that many.
-
-    Raises:
-        InputError: When there is no label or a name is repeated.
-    """
-    names = tuple(f"LABEL_{i}" for i in range(labels)) if isinstance(labels, int) else tuple(labels)
-    if not names or len(set(names)) < len(names):
-        raise InputError(f"labels must be one or more different names. Received: {labels!r}")
-    return names
 
 
 def resolve_problem(problem_type: str | None, function: str | None, count: int) -> tuple[str, str]:
@@ -67,38 +56,8 @@ def resolve_problem(problem_type: str | None, function: str | None, count: int) 
     return "regression", function or default
 
 
-class _LabellingModel(ClassifierModel):
-    """The base of the models whose head gives every label a score.
-
-    Args:
-        config: The architecture.
-        seed: Fixes the initial weights and the dropout masks.
-        packed: Whether the layers work on the real tokens only.
-        labels: The labels' names in the order of their numbers, or how many there are.
-        classifier_dropout: The share of the head's input that is dropped in training; ``None``
-            takes ``hidden_dropout_prob``.
-        **kwargs: Arguments of ``keras.Model``.
-    """
-
-    def __init__(
-        self,
-        config: BertConfig,
-        seed: int | None = 0,
-        packed: bool = False,
-        labels: int | Sequence[str] = 2,
-        classifier_dropout: float | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self.labels = label_names(labels)
-        super().__init__(config, seed, packed, classifier_dropout, **kwargs)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return super().get_config() | {"labels": list(self.labels)}
-
-
 @keras.saving.register_keras_serializable(package="bert_keras")
-class BertForSequenceClassification(_LabellingModel):
+class BertForSequenceClassification(LabellingModel):
     """BERT with a label for the whole text, from the pooled output.
 
     Returns ``logits`` [B, labels]. The batch's ``labels`` are, by ``problem_type``:
@@ -111,6 +70,8 @@ class BertForSequenceClassification(_LabellingModel):
     ``function_to_apply`` is the function from logits to scores, by the name in transformers'
     pipeline: ``"none"``, ``"sigmoid"`` or ``"softmax"``. ``None`` is that of the problem type; a
     ``config.json`` without ``problem_type`` means the sigmoid where there is one label.
+
+    Its ``decision`` (see ``Decision``) makes probabilities and labels of the logits.
 
     Where ``input_ids``, ``attention_mask`` and ``token_type_ids`` are [B, W, L], each long text has
     W windows; the logits are means over the windows that are not padding alone.
@@ -181,7 +142,7 @@ class BertForSequenceClassification(_LabellingModel):
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
-class BertForTokenClassification(_LabellingModel):
+class BertForTokenClassification(LabellingModel):
     """BERT with a label for every token; returns ``logits`` [B, L, labels].
 
     The batch's ``labels`` are int32 [B, L]; -100 is ignored. The logits at padding are

@@ -133,6 +133,9 @@ class BertModel(Configured, keras.Model):
         positions = self.config.max_position_embeddings
         return positions if limit is None else min(limit, positions)
 
+    def drop_decision(self) -> None:
+        """Drop what was fitted to the weights, before they change; of most models nothing was."""
+
     def dropout_counter(self) -> DropoutSeeds:
         """The model's only counter of training calls.
 

@@ -82,11 +82,12 @@ class BertForMultipleChoice(ClassifierModel):
     def check_numbers(self, x: Batch, y: Mapping[str, Any]) -> None:
         """Raise for ids and places that there are not, and for a right choice that is missing."""
         super().check_numbers(x, y)
-        mask = x.get("attention_mask")
-        if np.ndim(mask if _is_known(mask) else 0) != 3 or self.label_count(x) is None:
+        mask: Any = x.get("attention_mask")
+        if not _is_known(mask) or np.ndim(mask) != 3 or self.label_count(x) is None:
             return
         is_there = np.max(mask, axis=-1) > 0
-        for name, labels in (("labels", x.get("labels")), ("y", y.get("labels"))):
+        given: dict[str, Any] = {"labels": x.get("labels"), "y": y.get("labels")}
+        for name, labels in given.items():
             places = np.ravel(labels if _is_known(labels) else [])
             if len(places) != len(is_there) or places.dtype.kind not in "iuf":  # or one-hot
                 continue

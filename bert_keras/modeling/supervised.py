@@ -153,6 +153,7 @@ class SupervisedModel(Labelled, BertModel):
             given["validation_data"] = self.labelled(
                 *keras.utils.unpack_x_y_sample_weight(given["validation_data"])
             )
+        self.drop_decision()
         return super().fit(x, y, sample_weight=sample_weight, **given)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -175,6 +176,7 @@ class SupervisedModel(Labelled, BertModel):
     ) -> Any:
         """As ``keras.Model.train_on_batch``; raises as ``fit`` does."""
         x, y, sample_weight = self.labelled(x, y, sample_weight, class_weight)
+        self.drop_decision()
         return super().train_on_batch(x, y, sample_weight, return_dict=return_dict)
 
     def test_on_batch(

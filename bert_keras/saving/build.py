@@ -1,17 +1,21 @@
 """A model from what is stored: every weight in its place, or a clear refusal."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling import (
+    BARE,
     BertEncoder,
     BertForQuestionAnswering,
     BertForSentenceEmbedding,
+    Decision,
 )
+from bert_keras.modeling.finetuning import resolve_problem
 from bert_keras.modeling.headed import ClassifierModel
+from bert_keras.modeling.labelling import LabellingModel, label_names
 from bert_keras.modeling.model import FROZEN, BertModel
 from bert_keras.saving.config_json import LABELLING, foreign_keys, keeps_score
 from bert_keras.saving.families import all_heads, family_of_model
@@ -59,6 +63,8 @@ def build(
     model = plan.model_class(stored.config, **given)
     fill(model, found, stored.weights, report, on_progress)
     model.freeze(frozen)
+    if isinstance(model, LabellingModel) and "decision" not in arguments:
+        _check_head(model, stored)
     model.report = report
     model.tokenizer = tokenizer
     if tokenizer is not None and getattr(model, "do_lower_case", False):
@@ -114,6 +120,8 @@ def _plan(stored: StoredModel, asked: type[BertModel] | None, arguments: dict[st
     ignored: set[str] = set()
     superfluous = set() if getattr(model_class, "with_pooler", True) else {"pooler"}
     if model_class is own:
+        in_file.pop("decision", None)
+        in_file |= _fitted(stored, arguments)
         count = count_labels(in_file.get("labels", 2))
         if issubclass(own, LABELLING) and count_labels(arguments.get("labels", count)) != count:
             optional, ignored = {"classifier"}, _LABEL_HEADS
@@ -132,7 +140,51 @@ def _plan(stored: StoredModel, asked: type[BertModel] | None, arguments: dict[st
     if issubclass(model_class, (BertEncoder, BertForSentenceEmbedding)):
         found = components_in(stored.weights, stored.family, stored.config)
         arguments = {"with_pooler": "pooler" in found} | arguments
+    if "decision" in stored.arguments and "decision" not in arguments:
+        _logger.warning(
+            "%s: its decision is left out, as it was fitted to another head: %s",
+            stored.path,
+            stored.arguments["decision"],
+        )
     return Plan(model_class, dict(arguments), optional, superfluous, ignored)
+
+
+def _fitted(stored: StoredModel, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The file's decision as an argument of the model; none where the head is to be another.
+
+    Raises:
+        InputError: When it is damaged.
+    """
+    in_file = stored.arguments
+    if "decision" not in in_file or _head(in_file) != _head({**in_file, **given}):
+        return {}
+    try:
+        return {"decision": Decision.from_values(in_file["decision"], _head(in_file)[0])}
+    except InputError as error:
+        raise InputError(f"{stored.path}: the model's decision is damaged: {error}") from None
+
+
+def _check_head(model: LabellingModel, stored: StoredModel) -> None:
+    """Drop a decision where the head is not the one that it was saved with; warn of it.
+
+    Another program may have trained the model on and kept the keys of its config.
+    """
+    if model.decision == BARE:
+        return
+    of = stored.arguments["decision"].get("head")
+    if of is not None and of != model.head_digest():
+        _logger.warning(
+            "%s: its decision is left out, as the head was changed after it was fitted: %s",
+            stored.path,
+            model.decision,
+        )
+        model.decision = BARE
+
+
+def _head(values: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
+    """The labels of a model and their kind, by the arguments of its constructor."""
+    labels, function = label_names(values.get("labels", 2)), values.get("function_to_apply")
+    return labels, resolve_problem(values.get("problem_type"), function, len(labels))[0]
 
 
 def _counterpart(stored: StoredModel, asked: type[BertModel]) -> type[BertModel]:

@@ -16,6 +16,8 @@ LABELLING = (BertForSequenceClassification, BertForTokenClassification)
 # What we write is float32 and tied, whatever was read.
 _FILE_KEYS = ("dtype", "torch_dtype", "tie_word_embeddings")
 _LABEL_KEYS = ("id2label", "label2id", "num_labels", "problem_type", "classifier_dropout")
+# A key of ours that others ignore: what probabilities and labels are made by.
+DECISION = "bert_keras_decision"
 # Where releases of sentence-transformers keep the function from a cross-encoder's logit to a score.
 _SENTENCE_TRANSFORMERS = "sentence_transformers"
 _OLD_ACTIVATION = "sbert_ce_default_activation_function"
@@ -71,6 +73,8 @@ def head_arguments(
         if values.get("problem_type") is None and function is None:
             function = "sigmoid" if count_labels(labels) == 1 else "softmax"  # as transformers
         arguments |= {"problem_type": values.get("problem_type"), "function_to_apply": function}
+    if DECISION in values:
+        arguments["decision"] = values[DECISION]
     return arguments
 
 
@@ -114,6 +118,8 @@ def values_besides_architecture(model: BertModel) -> dict[str, Any]:
         values["label2id"] = {name: number for number, name in enumerate(model.labels)}
     if isinstance(model, ClassifierModel):
         values["classifier_dropout"] = model.classifier_dropout
+        if kept := model.decision_to_keep():
+            values[DECISION] = kept
     if isinstance(model, BertForSequenceClassification):
         given = model.as_given
         if given["problem_type"] is not None or given["function_to_apply"] is None:
@@ -123,7 +129,7 @@ def values_besides_architecture(model: BertModel) -> dict[str, Any]:
 
 def foreign_keys(model: BertModel, values: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of a config that are not the model's own; they are kept and written back."""
-    own = [*model.config.to_dict(), *_FILE_KEYS]
+    own = [*model.config.to_dict(), *_FILE_KEYS, DECISION]
     own += _LABEL_KEYS if isinstance(model, LABELLING) else ()
     own += ("classifier_dropout",) if isinstance(model, ClassifierModel) else ()
     if not (isinstance(model, BertForSequenceClassification) and keeps_score(model)):

@@ -3,7 +3,9 @@
 import bert_keras.backend  # noqa: F401 - before Keras is imported
 from bert_keras.tasks.answer_files import numbered, write_answers
 from bert_keras.tasks.answering import AnsweringTask, Confusion, Mistake
+from bert_keras.tasks.calibrate import calibrate
 from bert_keras.tasks.classification import Classification
+from bert_keras.tasks.deciding import DecidingTask
 from bert_keras.tasks.evaluate import (
     Evaluation,
     answer,
@@ -28,6 +30,7 @@ __all__ = [
     "Candidate",
     "Classification",
     "Confusion",
+    "DecidingTask",
     "Evaluation",
     "Feature",
     "MaskedLM",
@@ -42,6 +45,7 @@ __all__ = [
     "answer",
     "answer_rows",
     "answering",
+    "calibrate",
     "evaluate",
     "fill_mask",
     "finetune",

@@ -1,7 +1,7 @@
 """A task that gives an answer to each text: how it is computed, decoded, scored and shown."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -142,7 +142,16 @@ class AnsweringTask(Task):
         batch_size: int = 32,
     ) -> tuple[dict[str, float], list[Prediction]]:
         """The model's losses and metrics on labelled examples, and its answers to them."""
-        outputs, means = run_model(model, features, batch_size)
+        return self.judge(examples, features, *run_model(model, features, batch_size))
+
+    def judge(
+        self,
+        examples: Sequence[Any],
+        features: Sequence[Feature],
+        outputs: Sequence[Outputs],
+        means: Mapping[str, float],
+    ) -> tuple[dict[str, float], list[Prediction]]:
+        """The losses and metrics by a model's outputs, and the answers; see ``run_model``."""
         predictions = self.decode(examples, features, outputs)
         losses = {name: value for name, value in means.items() if name.endswith(LOSS)}
         return losses | self.score(examples, predictions), predictions

@@ -9,7 +9,9 @@ from scipy.special import softmax
 from sklearn.metrics import confusion_matrix
 
 from bert_keras.errors import InputError
-from bert_keras.tasks.answering import Confusion, Mistake
+from bert_keras.tasks.answering import Confusion, Mistake, Outputs
+from bert_keras.tasks.deciding import Choices, DecidingTask
+from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.metrics import accuracy, label_f1, macro_f1, matthews_correlation
 from bert_keras.tasks.reading import TextExample
 from bert_keras.tasks.registry import register
@@ -19,7 +21,7 @@ from bert_keras.tasks.texts import Examples, TextTask, in_order, label_of, shown
 
 @register
 @dataclass(frozen=True, kw_only=True)
-class Classification(TextTask):
+class Classification(TextTask, DecidingTask):
     """One of several labels; answers are ``{"label", "score", "scores"}``.
 
     Attributes:
@@ -45,7 +47,7 @@ class Classification(TextTask):
     problem_type = "single_label_classification"
     label_kind = "one"
     remembers = (*TextTask.remembers, "positive_label")
-    not_in_recipes = ("label_columns", "label_separator", "trained_on")
+    not_in_recipes = ("label_columns", "label_separator", "trained_on", "decision")
     has_one_label = True
 
     def labels_of(self, examples: Examples) -> tuple[str, ...]:
@@ -91,7 +93,7 @@ class Classification(TextTask):
 
     def answers(self, logits: np.ndarray) -> list[Prediction]:
         """The likeliest label, and the probability of each."""
-        rows = softmax(logits, axis=-1)
+        rows = softmax(self.decision.scaled(logits), axis=-1)
         return [
             {
                 "label": self.labels[int(row.argmax())],
@@ -100,6 +102,10 @@ class Classification(TextTask):
             }
             for row in rows
         ]
+
+    def choices(self, features: Sequence[Feature], outputs: Sequence[Outputs]) -> Choices:
+        """Each text's choice between the labels."""
+        return Choices.of_texts(features, outputs)
 
     def score(self, examples: Examples, predictions: Predictions) -> dict[str, float]:
         """Accuracy, F1 and Matthews' correlation."""

@@ -1,15 +1,25 @@
 """A model's answers and their scores."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from bert_keras.config.checks import at_least
 from bert_keras.errors import InputError, several_texts
+from bert_keras.modeling import BARE, Decision
 from bert_keras.modeling.model import BertModel
-from bert_keras.tasks.answering import Advance, AnsweringTask, Confusion, Mistake, run_model
+from bert_keras.tasks.answering import (
+    Advance,
+    AnsweringTask,
+    Confusion,
+    Mistake,
+    Outputs,
+    run_model,
+)
+from bert_keras.tasks.deciding import Choices, DecidingTask, LabelScore
 from bert_keras.tasks.feature import Feature
+from bert_keras.tasks.metrics import Reliability, negative_log_likelihood, reliability
 from bert_keras.tasks.reading import and_more
 from bert_keras.tasks.registry import task_of
 from bert_keras.tasks.summary import long_texts, warn_of_unknown
@@ -23,11 +33,17 @@ class Evaluation:
     """The scores of a model's answers to labelled examples.
 
     Attributes:
-        metrics: Losses and metrics by name; shares are fractions.
+        metrics: Losses and metrics by name; shares are fractions. Of a model with a decision (see
+            ``Decision``) the ``negative_log_likelihood`` and the ``expected_calibration_error`` of
+            its probabilities are among them; losses are of the bare logits.
         confusion: The confusion matrix, where the task has one.
         mistakes: The wrong answers, the most confident first.
         confidence: What the mistakes are ordered by, highest first.
         predictions: The answers, in the order of the examples.
+        decision: What probabilities and labels were made by.
+        before: The same by the bare logits, where the decision makes others of them; else None.
+        reliability: Answers by how sure they are; None where the task gives no probabilities.
+        label_scores: Of tasks with several labels for a text, the F1 of each.
     """
 
     metrics: dict[str, float]
@@ -35,6 +51,18 @@ class Evaluation:
     mistakes: list[Mistake]
     predictions: list[Prediction]
     confidence: str = "confidence"
+    decision: Decision = BARE
+    before: "Evaluation | None" = None
+    reliability: Reliability | None = None
+    label_scores: dict[str, LabelScore] = field(default_factory=dict)
+
+
+class Labelled(NamedTuple):
+    """Labelled examples as a model reads them."""
+
+    task: Task
+    examples: list[Any]
+    features: list[Feature]
 
 
 def evaluate(model: BertModel, source: str, batch_size: int = 32, **settings: Any) -> Evaluation:
@@ -60,14 +88,66 @@ def evaluate(model: BertModel, source: str, batch_size: int = 32, **settings: An
     """
     at_least("batch_size", batch_size, 1)
     task = task_of(model, **settings)
+    labelled = read_labelled(model, task, source)
+    if not isinstance(task, AnsweringTask):
+        metrics, _ = task.measure(model, labelled.examples, labelled.features, batch_size)
+        return Evaluation(metrics, None, [], [])
+    return judged(labelled, *run_model(model, labelled.features, batch_size))
+
+
+def read_labelled(model: BertModel, task: Task, source: str) -> Labelled:
+    """The labelled examples of a file or data set.
+
+    Raises:
+        InputError: When they cannot be read, or there is none; names the row.
+    """
     examples = task.read(source)
     if not examples:
         raise InputError(f"{source} has no examples")
     task.labels_of(examples)  # so that one without a label shows before the model has run
-    features = _features(model, task, examples)
-    metrics, predictions = task.measure(model, examples, features, batch_size)
-    if not isinstance(task, AnsweringTask):
-        return Evaluation(metrics, None, [], [])
+    return Labelled(task, examples, _features(model, task, examples))
+
+
+def judged(
+    labelled: Labelled, outputs: Sequence[Outputs], means: Mapping[str, float]
+) -> Evaluation:
+    """The evaluation of a model's outputs; see ``run_model``."""
+    task, examples, features = labelled
+    if not isinstance(task, DecidingTask):
+        return _scored(labelled, outputs, means)
+    choices = task.choices(features, outputs)
+    result = _scored(labelled, outputs, means)
+    result = replace(
+        result,
+        decision=task.decision,
+        reliability=reliability(*choices.at(task.decision)),
+        label_scores=task.label_scores(examples, result.predictions),
+    )
+    if task.decision == BARE:
+        return result
+    bare = judged(labelled._replace(task=replace(task, decision=BARE)), outputs, means)
+    both = [
+        replace(each, metrics=each.metrics | calibration_scores(choices.at(each.decision)))
+        for each in (result, bare)
+    ]
+    return replace(both[0], before=both[1])
+
+
+def calibration_scores(choices: Choices) -> dict[str, float]:
+    """How likely the right labels are, and how far confidence is from accuracy."""
+    return {
+        "negative_log_likelihood": negative_log_likelihood(*choices),
+        "expected_calibration_error": reliability(*choices).error,
+    }
+
+
+def _scored(
+    labelled: Labelled, outputs: Sequence[Outputs], means: Mapping[str, float]
+) -> Evaluation:
+    """The evaluation without what is only of tasks that decide."""
+    task, examples, features = labelled
+    assert isinstance(task, AnsweringTask)
+    metrics, predictions = task.judge(examples, features, outputs, means)
     wrong = (task.mistake(e, p) for e, p in zip(examples, predictions, strict=True))
     mistakes = sorted((m for m in wrong if m is not None), key=lambda m: -m.confidence)
     confusion = task.confusion(examples, predictions)

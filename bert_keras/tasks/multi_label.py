@@ -8,19 +8,19 @@ import numpy as np
 from scipy.special import expit
 
 from bert_keras.errors import InputError
-from bert_keras.tasks.answering import Mistake
+from bert_keras.tasks.answering import Mistake, Outputs
+from bert_keras.tasks.deciding import Choices, DecidingTask
+from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.metrics import multi_label_scores
 from bert_keras.tasks.reading import LABEL_SEPARATOR, TextExample
 from bert_keras.tasks.registry import register
 from bert_keras.tasks.task import Prediction, Predictions
 from bert_keras.tasks.texts import Examples, TextTask, in_order, label_of, shown
 
-THRESHOLD = 0.5  # the least probability of a label that is given
-
 
 @register
 @dataclass(frozen=True, kw_only=True)
-class MultiLabel(TextTask):
+class MultiLabel(TextTask, DecidingTask):
     """Any number of labels, even none; answers are ``{"labels", "scores"}``.
 
     Example:
@@ -36,7 +36,8 @@ class MultiLabel(TextTask):
     best_metric = "micro_f1"
     problem_type = "multi_label_classification"
     label_kind = "several"
-    not_in_recipes = ("trained_on",)
+    not_in_recipes = ("trained_on", "decision")
+    many = True
 
     def labels_of(self, examples: Examples) -> tuple[str, ...]:
         """The single labels found, numbers by value and names by the alphabet."""
@@ -58,20 +59,29 @@ class MultiLabel(TextTask):
         return [int(number in numbers) for number in range(len(self.labels))]
 
     def answers(self, logits: np.ndarray) -> list[Prediction]:
-        """The labels that are likelier than not, and the probability of each."""
+        """The labels whose probability reaches their threshold, and the probability of each."""
+        rows = expit(self.decision.scaled(logits))
         return [
             {
-                "labels": [
-                    name for name, value in zip(self.labels, row, strict=True) if value >= THRESHOLD
-                ],
+                "labels": [name for name, is_so in zip(self.labels, given, strict=True) if is_so],
                 "scores": dict(zip(self.labels, map(float, row), strict=True)),
             }
-            for row in expit(logits)
+            for row, given in zip(rows, self.decision.is_given(rows), strict=True)
         ]
+
+    def choices(self, features: Sequence[Feature], outputs: Sequence[Outputs]) -> Choices:
+        """Each label of each text by itself, texts first."""
+        logits, right = Choices.of_texts(features, outputs)
+        pairs = np.stack([logits, np.zeros_like(logits)], axis=-1)
+        return Choices(pairs.reshape(-1, 2), 1 - right.reshape(-1))
+
+    def label_table(self, examples: Examples) -> np.ndarray:
+        """The labels of each text."""
+        return np.array([self.target(example) for example in examples])
 
     def score(self, examples: Examples, predictions: Predictions) -> dict[str, float]:
         """F1 over all labels, the mean of the labels' F1, and the share of sets that are right."""
-        expected = np.array([self.target(example) for example in examples])
+        expected = self.label_table(examples)
         given = np.array([[int(name in p["labels"]) for name in self.labels] for p in predictions])
         return multi_label_scores(expected, given)
 

@@ -90,7 +90,11 @@ def task_of(model: BertModel, **settings: Any) -> Task:
         if name not in possible:
             raise InputError(f"{kind.name} has no {name}; {nearest(name, possible)}")
     # What a task has of its model by the same name.
-    names = [n for n in ("labels", "function_to_apply") if n in possible and hasattr(model, n)]
+    names = [
+        n
+        for n in ("labels", "function_to_apply", "decision")
+        if n in possible and hasattr(model, n)
+    ]
     of_model = {"max_seq_length": kind.default_length(model)}
     of_model |= {name: getattr(model, name) for name in names} | _remembered(kind, model)
     task = kind(**(of_model | settings))

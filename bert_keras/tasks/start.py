@@ -31,6 +31,7 @@ def start_model(config: FinetuneConfig, task: Task) -> BertModel:
     if settings.classifier_dropout is not None and issubclass(task.model_class, ClassifierModel):
         arguments["classifier_dropout"] = settings.classifier_dropout
     model = task.open_model(settings.init, **arguments)
+    model.drop_decision()
     if model.tokenizer is None:
         raise InputError(f"{settings.init} has no vocab.txt, without which no text can be read")
     longest = model.config.max_position_embeddings

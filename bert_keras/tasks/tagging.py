@@ -7,13 +7,13 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-from scipy.special import softmax
 from sklearn.metrics import confusion_matrix
 
 from bert_keras.config.checks import one_of
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForTokenClassification
-from bert_keras.tasks.answering import AnsweringTask, Confusion, Mistake, Outputs
+from bert_keras.tasks.answering import Confusion, Mistake, Outputs
+from bert_keras.tasks.deciding import Choices, DecidingTask
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.metrics import entity_scores, label_scores
 from bert_keras.tasks.reading import (
@@ -34,6 +34,7 @@ from bert_keras.tasks.recognition import (
 from bert_keras.tasks.registry import register
 from bert_keras.tasks.schemes import OUTSIDE, SCHEMES, Scheme, is_typed, type_of
 from bert_keras.tasks.tagging_sentences import (
+    part_labels,
     sentence_answer,
     sentence_features,
     shown_answer,
@@ -48,7 +49,7 @@ _logger = logging.getLogger("bert_keras")
 
 @register
 @dataclass(frozen=True, kw_only=True)
-class Tagging(AnsweringTask):
+class Tagging(DecidingTask):
     """A tag for each word, and with them entities where the tags mark some.
 
     Answers are ``{"entities": [{"label", "start", "end", "text", "score"}], "words", "tags",
@@ -98,7 +99,7 @@ class Tagging(AnsweringTask):
     curves = ("accuracy", "f1", "macro_f1")
     model_class = BertForTokenClassification
     remembers = ("max_seq_length", "tag_scheme", "strict_entities")
-    not_in_recipes = (*Task.not_in_recipes, "one_window")
+    not_in_recipes = (*Task.not_in_recipes, "one_window", "decision")
 
     def __post_init__(self) -> None:
         if self.tag_scheme:
@@ -224,19 +225,16 @@ class Tagging(AnsweringTask):
         """The tags and entities; a word without a piece continues the entity around it."""
         if self.scheme.name == "IO" and not self.tag_scheme:
             _logger.info("the labels have no letters; a run of the same label is read as an entity")
-        counts = [sum(map(len, example.parts)) for example in examples]
-        best = [np.full(count, -1) for count in counts]
-        scores = [np.zeros(count) for count in counts]
-        for feature, output in zip(features, outputs, strict=True):
-            parts, positions = feature.origin
-            rows = softmax(output["logits"][positions].astype(np.float64), axis=-1)
-            best[feature.example][parts] = rows.argmax(axis=-1)
-            scores[feature.example][parts] = rows.max(axis=-1)
+        best, scores = part_labels(examples, features, outputs, self.decision)
         tags = [[self.labels[n] if n >= 0 else None for n in numbers] for numbers in best]
         return [
             sentence_answer(example, self.scheme, *answer)
             for example, answer in zip(examples, zip(tags, scores, strict=True), strict=True)
         ]
+
+    def choices(self, features: Sequence[Feature], outputs: Sequence[Outputs]) -> Choices:
+        """The choice between the tags for each part of a word, at its first piece."""
+        return Choices.of_tokens(features, outputs)
 
     def score(self, examples: Examples, predictions: Predictions) -> dict[str, float]:
         """Precision, recall and F1 of the entities, and the accuracy of the tags.

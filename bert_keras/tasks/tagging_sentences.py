@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 
+from bert_keras.modeling import Decision
 from bert_keras.objectives import IGNORED_LABEL
-from bert_keras.tasks.answering import Mistake
+from bert_keras.tasks.answering import Mistake, Outputs
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import TaggedExample
 from bert_keras.tasks.schemes import OUTSIDE, UNNAMED, Scheme, Span
@@ -87,6 +89,28 @@ def _first_pieces(parts: Ranges, offsets: Ranges) -> np.ndarray:
     pieces = np.searchsorted(starts, part_starts)
     found = starts[np.minimum(pieces, len(starts) - 1)]
     return np.where((pieces < len(starts)) & (found < part_ends), pieces, -1)
+
+
+def part_labels(
+    examples: Sequence[TaggedExample],
+    features: Sequence[Feature],
+    outputs: Sequence[Outputs],
+    decision: Decision,
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The likeliest label of each part of the words, and its probability, for each sentence.
+
+    The label of a part without a piece is -1, and its probability 0.
+    """
+    counts = [sum(map(len, example.parts)) for example in examples]
+    best = [np.full(count, -1) for count in counts]
+    scores = [np.zeros(count) for count in counts]
+    for feature, output in zip(features, outputs, strict=True):
+        parts, positions = feature.origin
+        logits = output["logits"][positions].astype(np.float64)
+        rows = softmax(decision.scaled(logits), axis=-1)
+        best[feature.example][parts] = rows.argmax(axis=-1)
+        scores[feature.example][parts] = rows.max(axis=-1)
+    return best, scores
 
 
 def sentence_answer(

@@ -12,9 +12,12 @@ class Answer(val start: Int, val end: Int, val score: Double)
 /** The number of the highest value. */
 fun highest(values: FloatArray): Int = values.indices.maxByOrNull { values[it] }!!
 
-/** The labels of a multi-label model that are likelier than not. */
-fun given(probabilities: FloatArray, labels: List<String>, threshold: Float = 0.5f): List<String> =
-    labels.filterIndexed { number, _ -> probabilities[number] >= threshold }
+/** The labels of a multi-label model, each from its line of thresholds.txt on, without it 0.5. */
+fun given(
+    probabilities: FloatArray, labels: List<String>, thresholds: List<Float> = emptyList(),
+): List<String> = labels.filterIndexed { number, _ ->
+    probabilities[number] >= (thresholds.getOrNull(number) ?: 0.5f)
+}
 
 /** The likeness of two embeddings, from -1 to 1. */
 fun cosine(first: FloatArray, second: FloatArray): Double {

@@ -14,9 +14,11 @@ where Values.Element == Float, Values.Index == Int {
     values.indices.max { values[$0] < values[$1] }! - values.startIndex
 }
 
-/// The labels of a multi-label model that are likelier than not.
-func given(_ probabilities: [Float], _ labels: [String], threshold: Float = 0.5) -> [String] {
-    zip(labels, probabilities).filter { $1 >= threshold }.map { $0.0 }
+/// The labels of a multi-label model, each from its line of thresholds.txt on, without it 0.5.
+func given(_ probabilities: [Float], _ labels: [String], thresholds: [Float] = []) -> [String] {
+    labels.indices.filter { number in
+        probabilities[number] >= (number < thresholds.count ? thresholds[number] : 0.5)
+    }.map { labels[$0] }
 }
 
 /// The likeness of two embeddings, from -1 to 1.

@@ -31,8 +31,12 @@ SMALLER = {
     "runs/sentiment/model": "run/model",
 }
 SYSTEM_PAGES = (
-    "guides/phones.md", "tutorials/serve.md", "tutorials/phone.md", "zh/tutorial.md", "multiple_choice.md",
-)  # fmt: skip
+    "guides/phones.md",
+    "tutorials/serve.md",
+    "tutorials/phone.md",
+    "zh/tutorial.md",
+    "multiple_choice.md",
+)
 RUN = [
     name
     for name in pages(REPOSITORY)

@@ -123,6 +123,10 @@ COMMANDS = [
         "evaluate", "evaluate tuned --data rows.tsv --json", ("tuned", "rows.tsv"), prints=True
     ),
     Command(
+        "calibrate", "evaluate tuned --data mixed.tsv --calibrate --out out/model",
+        ("tuned", "mixed.tsv"),
+    ),
+    Command(
         "predict",
         "predict tuned --input rows.tsv --out out/answers.jsonl --json",
         ("tuned", "rows.tsv"),
@@ -173,5 +177,9 @@ def write_texts(folder: Path) -> None:
         paragraphs = "\n\n".join(f"{' '.join(lines[k:])} Number {number}." for k in range(6))
         (folder / "modules" / f"{number}.py").write_text(f'"""{paragraphs}\n"""\n')
     (folder / "rows.tsv").write_text("\n".join(ROWS * 3) + "\n")
+    # Each text both good and bad, so that not all answers are right, and once more as it is.
+    mixed = [f"{text}\t{label}" for row in ROWS for text in [row.partition("\t")[0]]
+             for label in ("good", "bad")]  # fmt: skip
+    (folder / "mixed.tsv").write_text("\n".join([*mixed, *ROWS * 2]) + "\n")
     (folder / "pretrain.toml").write_text(PRETRAIN)
     (folder / "finetune.toml").write_text(FINETUNE)

@@ -195,6 +195,27 @@ def test_new_head_opens_in_transformers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("do_lower_case", [True, False])
+def test_a_decision_is_passed_over_and_dropped_once_the_head_was_trained_on(
+    batch: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    _bert("BertForSequenceClassification", num_labels=3).save_pretrained(tmp_path / "theirs")
+    model = bert_keras.load(tmp_path / "theirs")
+    model.decision = bert_keras.Decision(2.0)
+    bert_keras.save(model, tmp_path / "ours")
+    back, info = transformers.AutoModelForSequenceClassification.from_pretrained(
+        tmp_path / "ours", output_loading_info=True
+    )
+    assert not any(info.values()), info
+    logits = _run(back.eval(), batch)["logits"].numpy()
+    np.testing.assert_allclose(model(batch)["logits"], logits, atol=1e-5)  # bare
+    back.save_pretrained(tmp_path / "again")
+    assert bert_keras.load(tmp_path / "again").decision == bert_keras.Decision(2.0)
+    with torch.no_grad():
+        back.classifier.weight += 0.01 * torch.randn(back.classifier.weight.shape)
+    back.save_pretrained(tmp_path / "trained")
+    assert bert_keras.load(tmp_path / "trained").decision == bert_keras.Decision()
+
+
 def test_tokenizer_that_transformers_wrote_gives_the_same_ids(
     do_lower_case: bool, shared_data: Path, tmp_path: Path
 ) -> None:

@@ -25,9 +25,9 @@ from bert_keras.export.outputs import (
 )
 from bert_keras.export.sequences import within_limit
 from bert_keras.modeling import BertForNextSentencePrediction
+from bert_keras.modeling.decision import THRESHOLD
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import Classification, MultiLabel, Regression, predict, task_of
-from bert_keras.tasks.multi_label import THRESHOLD
 from bert_keras.tasks.windows import overlapping
 
 
@@ -108,7 +108,7 @@ class ClassificationAnswers(_TextAnswers):
 
     def from_logits(self, logits: tf.Tensor) -> Tensors:
         """The likeliest label and the probability of each."""
-        return _likeliest(self.model.labels, logits)
+        return _likeliest(self.model.labels, self.model.decision.scaled(logits))
 
 
 @served.register(MultiLabel)
@@ -118,10 +118,11 @@ class MultiLabelAnswers(_TextAnswers):
     outputs = (GIVEN_LABELS, PROBABILITIES, CLASSES)
 
     def from_logits(self, logits: tf.Tensor) -> Tensors:
-        """The labels that are likelier than not, and the probability of each."""
-        probabilities = tf.sigmoid(logits)
+        """The labels whose probability reaches their threshold, and the probability of each."""
+        decision = self.model.decision
+        probabilities = tf.sigmoid(decision.scaled(logits))
         classes = repeated(self.model.labels, probabilities)
-        is_given = probabilities >= THRESHOLD
+        is_given = decision.is_given(probabilities)
         # Stable, so that the given ones come first in their order.
         order = tf.argsort(tf.cast(~is_given, tf.int32), axis=-1, stable=True)
         labels = tf.where(is_given, classes, "")
@@ -130,6 +131,17 @@ class MultiLabelAnswers(_TextAnswers):
             "probabilities": probabilities,
             "classes": classes,
         }
+
+    def is_other(self, name: str, given: Arrays, expected: Arrays, tolerance: float) -> np.ndarray:
+        """As ever, but for labels whose probability is their threshold, within the tolerance."""
+        other = super().is_other(name, given, expected, tolerance)
+        if name != "labels":
+            return other
+        shares, names = expected["probabilities"], expected["classes"]
+        is_far = np.abs(shares - (self.model.decision.thresholds or THRESHOLD)) > tolerance
+        has = [(side[name][:, None] == names[:, :, None]).any(axis=2) for side in (given, expected)]
+        is_wrong = (is_far & (has[0] != has[1])).any(axis=1)
+        return np.asarray(other & is_wrong[:, None])
 
 
 @served.register(Regression)

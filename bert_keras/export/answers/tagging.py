@@ -53,7 +53,7 @@ class TaggingAnswers(Answers):
         """The probabilities of each token's tags."""
         logits = tf.cast(self.model(batch, training=False)["logits"], tf.float32)
         return {
-            "probabilities": tf.nn.softmax(logits),
+            "probabilities": tf.nn.softmax(self.model.decision.scaled(logits)),
             "classes": repeated(self.model.labels, logits),
         }
 
@@ -114,7 +114,7 @@ class TaggingAnswers(Answers):
         flat = tf.concat(
             [flat, tf.zeros_like(flat[:1]), tf.zeros([1, flat.shape[1]], flat.dtype)], 0
         )
-        probabilities = tf.nn.softmax(tf.gather(flat, cell))
+        probabilities = tf.nn.softmax(self.model.decision.scaled(tf.gather(flat, cell)))
         best = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
         return tf.where(found, best, -1), tf.reduce_max(probabilities, axis=-1)
 
@@ -154,10 +154,10 @@ class TaggingAnswers(Answers):
         return {"max_windows": self.config.max_windows}
 
     def expected_from_ids(self, model: BertModel, texts: Texts) -> Arrays:
-        """The softmax of the model's own outputs."""
+        """The softmax of the model's own outputs, at its temperature."""
         logits = np.asarray(model.forward(self.host_batch(texts))["logits"], np.float64)
         return {
-            "probabilities": softmax(logits, axis=-1),
+            "probabilities": softmax(model.decision.scaled(logits), axis=-1),
             "classes": np.tile(np.array(self.model.labels, object), (len(logits), 1)),
         }
 

@@ -25,9 +25,11 @@ from bert_keras.export.outputs import (
 )
 from bert_keras.export.registry import Registry
 from bert_keras.modeling import (
+    BARE,
     BertEncoder,
     BertForNextSentencePrediction,
     BertForSentenceEmbedding,
+    Decision,
 )
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import (
@@ -39,7 +41,6 @@ from bert_keras.tasks import (
     Span,
     Tagging,
 )
-from bert_keras.tasks.multi_label import THRESHOLD
 
 _logger = logging.getLogger("bert_keras")
 
@@ -58,12 +59,14 @@ class IdAnswers(ABC):
     Attributes:
         outputs: The answers.
         labels: The names along the output's last axis, where it has names.
+        decision: What probabilities and labels are made by.
     """
 
     outputs: tuple[Output, ...]
 
     def __init__(self, model: BertModel) -> None:
         self.labels: tuple[str, ...] = tuple(getattr(model, "labels", ()))
+        self.decision: Decision = getattr(model, "decision", BARE)
 
     @property
     def token_outputs(self) -> tuple[str, ...]:
@@ -98,12 +101,14 @@ class ProbabilityAnswers(IdAnswers):
     outputs = (PROBABILITIES,)
 
     def from_ids(self, model: BertModel, batch: Tensors) -> Tensors:
-        """The softmax of the model's logits."""
-        return {"probabilities": tf.nn.softmax(model(batch, training=False)[self.output])}
+        """The softmax of the model's logits, at its temperature."""
+        logits = model(batch, training=False)[self.output]
+        return {"probabilities": tf.nn.softmax(self.decision.scaled(logits))}
 
     def logits(self, row: Arrays) -> Arrays:
         """The logarithm: logits up to a constant."""
-        return {"logits": np.log(np.maximum(row["probabilities"], _TINY))}
+        logits = np.log(np.maximum(row["probabilities"], _TINY))
+        return {"logits": self.decision.unscaled(logits)}
 
     def decisions(self, rows: Sequence[Arrays]) -> list[np.ndarray]:
         """The likeliest label."""
@@ -135,16 +140,17 @@ class MultiLabelAnswers(IdAnswers):
     outputs = (PROBABILITIES,)
 
     def from_ids(self, model: BertModel, batch: Tensors) -> Tensors:
-        """The sigmoid of the model's logits."""
-        return {"probabilities": tf.sigmoid(model(batch, training=False)["logits"])}
+        """The sigmoid of the model's logits, at its temperature."""
+        logits = model(batch, training=False)["logits"]
+        return {"probabilities": tf.sigmoid(self.decision.scaled(logits))}
 
     def logits(self, row: Arrays) -> Arrays:
         """The inverse of the sigmoid."""
-        return {"logits": _logits_of(row["probabilities"])}
+        return {"logits": self.decision.unscaled(_logits_of(row["probabilities"]))}
 
     def decisions(self, rows: Sequence[Arrays]) -> list[np.ndarray]:
         """The given labels, as 0 or 1 for each."""
-        return [(row["probabilities"] >= THRESHOLD).astype(int) for row in rows]
+        return [self.decision.is_given(row["probabilities"]).astype(int) for row in rows]
 
 
 @on_phones.register(Regression)

@@ -11,7 +11,7 @@ from bert_keras.config.export import TFLiteConfig
 from bert_keras.errors import InputError
 from bert_keras.export.comparison import TOLERANCE
 from bert_keras.export.registry import with_pair, with_settings
-from bert_keras.export.report import Report
+from bert_keras.export.report import Report, decision_of
 from bert_keras.export.samples import SENTENCES
 from bert_keras.export.tflite.answers import Arrays, IdAnswers, id_answers_of
 from bert_keras.export.tflite.convert import CUSTOM_OPERATIONS, Converter, operations_of
@@ -24,7 +24,7 @@ from bert_keras.export.tflite.examples import (
 )
 from bert_keras.export.tflite.guard import check_accuracy, check_examples, truncation_note
 from bert_keras.export.tflite.measure import Judge, Measurement, agreement_of, batches_of
-from bert_keras.export.tflite.metadata import unlike_mediapipe, with_metadata
+from bert_keras.export.tflite.metadata import unlike_mediapipe, with_metadata, with_thresholds
 from bert_keras.export.tflite.prune import pruned
 from bert_keras.files import refuse_existing, write_bytes_atomic
 from bert_keras.modeling.model import BertModel
@@ -142,6 +142,7 @@ class _Trial:
         if self.text_input is not None:
             labels = judge.answers.labels
             text_report, content = self.text_input.measured_in_front_of(content, labels)
+        content = with_thresholds(content, judge.answers.decision.thresholds)
         return content, self._described() | {
             "ranges": self._ranges(len(calibration)) if config.quantize == "int8" else None,
             "metric": judge.metric,
@@ -168,7 +169,7 @@ class _Trial:
             "own_length": own_length(self.whole),
             "length": self.length,
             "cut": sequences.cut,
-        }
+        } | decision_of(self.model)
 
     def _converted(self, calibration: Sequence[Arrays]) -> list[tuple[Measurement, bytes]]:
         """The float32 file and the one that is asked for, with what was measured of them."""

@@ -8,7 +8,7 @@ plain install can do it; the tests let MediaPipe read them.
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import flatbuffers
 import numpy as np
@@ -18,7 +18,7 @@ from bert_keras.errors import InputError
 from bert_keras.export.sequences import NAMES
 from bert_keras.tokenization import WordPieceTokenizer
 
-VOCABULARY_FILE, LABELS_FILE = "vocab.txt", "labels.txt"
+VOCABULARY_FILE, LABELS_FILE, THRESHOLDS_FILE = "vocab.txt", "labels.txt", "thresholds.txt"
 METADATA = b"TFLITE_METADATA"  # the name under which readers look for it
 _IDENTIFIER = b"M001"
 _PARSER_VERSION = "1.1.0"  # the first that knows BERT's tokenizer
@@ -117,10 +117,21 @@ class _AlignedBuffer(schema.BufferT):
 
 def with_files(data: bytes, vocabulary: Sequence[str], labels: Sequence[str]) -> bytes:
     """A TFLite file with its vocabulary and its labels packed after it."""
-    files = {VOCABULARY_FILE: vocabulary} | ({LABELS_FILE: labels} if labels else {})
+    return _with_lines(data, {VOCABULARY_FILE: vocabulary, LABELS_FILE: labels})
+
+
+def with_thresholds(data: bytes, thresholds: Sequence[float]) -> bytes:
+    """A file of ``with_files`` with a label's threshold a line, if there are any."""
+    return _with_lines(data, {THRESHOLDS_FILE: list(map(repr, thresholds))})
+
+
+def _with_lines(data: bytes, files: Mapping[str, Sequence[str]]) -> bytes:
+    """A TFLite file with text files packed after it, those that have a line."""
     target = io.BytesIO(data)
     with zipfile.ZipFile(target, "a", zipfile.ZIP_STORED) as archive:
         for name, lines in files.items():
+            if not lines:
+                continue
             # Of a fixed date, so that the same model is the same file.
             info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             archive.writestr(info, "".join(f"{line}\n" for line in lines))

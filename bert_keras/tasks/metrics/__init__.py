@@ -8,9 +8,16 @@ from bert_keras.tasks.metrics.answers import (
     exact_match,
     normalize_answer,
 )
+from bert_keras.tasks.metrics.calibration import (
+    Reliability,
+    best_temperature,
+    negative_log_likelihood,
+    reliability,
+)
 from bert_keras.tasks.metrics.entities import entity_scores, label_scores
 from bert_keras.tasks.metrics.labels import (
     accuracy,
+    best_f1_threshold,
     label_f1,
     macro_f1,
     matthews_correlation,
@@ -20,9 +27,12 @@ from bert_keras.tasks.metrics.labels import (
 )
 
 __all__ = [
+    "Reliability",
     "Threshold",
     "accuracy",
     "answer_f1",
+    "best_f1_threshold",
+    "best_temperature",
     "best_threshold",
     "counts_characters",
     "entity_scores",
@@ -32,7 +42,9 @@ __all__ = [
     "macro_f1",
     "matthews_correlation",
     "multi_label_scores",
+    "negative_log_likelihood",
     "normalize_answer",
     "pearson",
+    "reliability",
     "spearman",
 ]

@@ -71,6 +71,33 @@ def multi_label_scores(expected: np.ndarray, predicted: np.ndarray) -> dict[str,
     return {"micro_f1": micro, "macro_f1": macro, "subset_accuracy": right}
 
 
+def best_f1_threshold(probabilities: np.ndarray, is_right: np.ndarray) -> float:
+    """The threshold from which on giving a label has the highest F1.
+
+    It lies halfway between two of the probabilities, so that rounding moves none across it. Of
+    several with one F1 it is the nearest to 0.5, of two as near the higher one; 0.5 itself stays
+    where it is as good as any, and where no example has the label.
+
+    Args:
+        probabilities: Those of the label, float64 [rows].
+        is_right: Whether each row has it, bool [rows].
+    """
+    if not np.any(is_right):
+        return 0.5
+    order = np.argsort(-probabilities, kind="stable")
+    upper, right = probabilities[order], np.asarray(is_right)[order]
+    lower = np.append(upper[1:], 0.0)  # of the ones that are not given any more
+    f1 = 2 * np.cumsum(right) / (np.arange(1, len(right) + 1) + right.sum())
+    # Rows of equal probabilities can only be given together.
+    is_cut = np.append(upper[:-1] > upper[1:], True)
+    is_best = is_cut & (f1 == f1[is_cut].max())
+    lower, upper = lower[is_best], upper[is_best]
+    between = (lower + upper) / 2
+    between = np.where(between > lower, between, upper)  # no number lies between them
+    thresholds = np.where((lower < 0.5) & (upper >= 0.5), 0.5, between)
+    return float(thresholds[np.argmin(np.abs(thresholds - 0.5))])
+
+
 def _correlation(function: object, expected: Sequence[float], predicted: Sequence[float]) -> float:
     assert callable(function)
     if len(expected) < 2:

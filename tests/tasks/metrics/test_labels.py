@@ -2,9 +2,11 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from bert_keras.tasks.metrics import (
     accuracy,
+    best_f1_threshold,
     label_f1,
     macro_f1,
     matthews_correlation,
@@ -82,3 +84,47 @@ def test_what_is_undefined_is_zero_and_warns_of_nothing():
     for shape in ((2, 3), (2, 1)):
         scores = multi_label_scores(np.zeros(shape), np.zeros(shape))
         assert scores == nothing | {"subset_accuracy": 1.0}
+
+
+class TestBestF1Threshold:
+    @staticmethod
+    def by_sklearn(probabilities, is_right):
+        """The highest F1 of all thresholds, each tried."""
+        tried = [0.0, *np.nextafter(probabilities, 2), *probabilities]
+        return max(f1_score(is_right, probabilities >= t, zero_division=0.0) for t in tried)
+
+    @pytest.mark.parametrize("decimals", [1, 2, 17])  # with many equal ones, some, none
+    @pytest.mark.parametrize("seed", range(5))
+    def test_no_other_has_a_higher_f1(self, seed, decimals):
+        draw = np.random.default_rng(seed)
+        probabilities = draw.beta(0.5, 2, size=60).round(decimals)
+        is_right = draw.random(60) < 0.7 * probabilities + 0.05
+        found = best_f1_threshold(probabilities, is_right)
+        given = probabilities >= found
+        assert f1_score(is_right, given) == self.by_sklearn(probabilities, is_right)
+
+    def test_it_lies_halfway_between_two_probabilities(self):
+        probabilities = np.array([0.1, 0.2, 0.3, 0.4])
+        assert best_f1_threshold(probabilities, np.array([0, 0, 1, 1], bool)) == 0.25
+        assert best_f1_threshold(probabilities, np.array([1, 1, 1, 1], bool)) == 0.05
+
+    def test_one_half_stays_where_it_is_as_good_as_any(self):
+        probabilities = np.array([0.1, 0.45, 0.9])
+        assert best_f1_threshold(probabilities, np.array([0, 0, 1], bool)) == 0.5
+        assert best_f1_threshold(probabilities, np.array([0, 0, 0], bool)) == 0.5
+        assert best_f1_threshold(np.array([0.5]), np.array([True])) == 0.5
+
+    def test_of_equal_ones_it_is_the_nearest_to_one_half(self):
+        # F1 2/3 from 0.75 on, with one of the two, and from 0.15 on, with both and two more.
+        probabilities = np.array([0.8, 0.7, 0.6, 0.2, 0.1])
+        is_right = np.array([1, 0, 0, 1, 0], bool)
+        assert best_f1_threshold(probabilities, is_right) == pytest.approx(0.75)
+
+    def test_equal_probabilities_are_not_parted(self):
+        probabilities = np.array([0.3, 0.3, 0.3, 0.1])
+        assert best_f1_threshold(probabilities, np.array([1, 0, 0, 0], bool)) == pytest.approx(0.2)
+
+    def test_neighbouring_floats_are_parted(self):
+        above = np.nextafter(0.9, 1)
+        found = best_f1_threshold(np.array([0.9, above]), np.array([False, True]))
+        assert found == above
