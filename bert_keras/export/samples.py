@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import cycle
 
-from bert_keras.tokenization import Tokenizer
+from bert_keras.tokenization import Tokenizer, added_texts
 
 SENTENCES = (
     "The ferry to the island was late again, so we ate our sandwiches on the pier.",
@@ -186,12 +186,14 @@ Not every door has a key.
 
 PROSE = tuple(" ".join(paragraph.split()) for paragraph in _PROSE.strip().split("\n\n"))
 _PARAGRAPHS = 12  # of prose that are compared, besides the sentences
+_ADDED_TOKENS = 8  # of those, how many are in a text
 
 
 def comparison_texts(tokenizer: Tokenizer, tokens: int) -> list[str]:
-    """Texts to compare: sentences, prose, and one text of about ``tokens`` tokens."""
+    """Texts to compare: sentences, prose, added tokens, one text of about ``tokens`` tokens."""
     paragraphs = PROSE[:_PARAGRAPHS]
-    return [*SENTENCES, *paragraphs, _of_length(paragraphs, tokenizer, tokens)]
+    added = added_texts(tokenizer, _ADDED_TOKENS)
+    return [*SENTENCES, *paragraphs, *added, _of_length(paragraphs, tokenizer, tokens)]
 
 
 def texts_of_length(tokenizer: Tokenizer, count: int, tokens: int) -> list[str]:

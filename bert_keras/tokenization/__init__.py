@@ -10,7 +10,12 @@ from bert_keras.tokenization.losses import (
     measure_each,
     warn_of_casing,
 )
-from bert_keras.tokenization.reading import check_reading, refuse_added, require_wordpiece
+from bert_keras.tokenization.reading import (
+    added_texts,
+    check_reading,
+    refuse_added,
+    require_wordpiece,
+)
 from bert_keras.tokenization.template import SequenceTemplate
 from bert_keras.tokenization.tokenizer import Encoding, Tokenizer, laid_out
 from bert_keras.tokenization.vocabulary import (
@@ -36,6 +41,7 @@ __all__ = [
     "SequenceTemplate",
     "Tokenizer",
     "WordPieceTokenizer",
+    "added_texts",
     "check_reading",
     "laid_out",
     "learn_vocabulary",

@@ -8,6 +8,7 @@ import tokenizers
 
 from bert_keras.errors import InputError
 from bert_keras.tokenization.casing import Casing
+from bert_keras.tokenization.vocabulary import SPECIAL_TOKENS
 
 FLAGS = ("lstrip", "rstrip", "single_word", "normalized", "special")
 
@@ -20,7 +21,7 @@ class AddedToken:
         content: Its text.
         id: Its id: that of a word piece of the same text, or one behind the vocabulary's last.
         special: Whether ``decode`` leaves it out.
-        normalized: Whether it is looked for in the normalised text, normalised too.
+        normalized: Whether it is looked for in the normalized text, normalized too.
         lstrip: Whether it takes the spaces before it.
         rstrip: Whether it takes the spaces behind it.
         single_word: Whether it is found only where no letter or digit is beside it.
@@ -43,6 +44,12 @@ class AddedToken:
         """The attributes as a dictionary."""
         return asdict(self)
 
+    def sought(self, casing: Casing) -> str:
+        """What is looked for: its text, or the normal form of it."""
+        if not self.normalized:
+            return self.content
+        return str(casing.normalizer().normalize_str(self.content))
+
     def for_library(self) -> tokenizers.AddedToken:
         """The same of the ``tokenizers`` library."""
         flags = {name: getattr(self, name) for name in FLAGS}
@@ -52,6 +59,17 @@ class AddedToken:
 def default_special(content: str, number: int) -> AddedToken:
     """One of BERT's own special tokens, as every BERT has it."""
     return AddedToken(content, number, special=True, normalized=False)
+
+
+def tokens_of(pieces: Sequence[str], added: Iterable[AddedToken]) -> list[AddedToken]:
+    """All tokens that are found in the text before words are: BERT's own special ones and others.
+
+    Args:
+        pieces: The vocabulary.
+        added: The others, and BERT's own where they have other flags than usual.
+    """
+    tokens = {token: default_special(token, pieces.index(token)) for token in SPECIAL_TOKENS}
+    return [*(tokens | {token.content: token for token in added}).values()]
 
 
 def with_added(pieces: Sequence[str], added: Iterable[AddedToken]) -> list[str]:
@@ -86,15 +104,34 @@ def check_id(
     raise InputError(f"{source} gives the added token {content!r} the id {number}, but {why}")
 
 
-def check_distinct(added: Iterable[AddedToken], casing: Casing, source: str) -> None:
-    """Refuse tokens that are the same in normalised text: the library finds either, by chance."""
+def check_findable(added: Iterable[AddedToken], casing: Casing, source: str) -> None:
+    """Refuse tokens that the library cannot look for, or not tell apart.
+
+    Two that are the same in normalized text it finds by chance; at one that is empty there, or at
+    spaces that two tokens take, it ends the process's call with an error of its own.
+    """
     found: dict[str, str] = {}
-    for token in added:
+    taking: dict[bool, str] = {}
+    tokens = list(added)
+    for token in tokens:
+        if token.rstrip:
+            taking[token.normalized] = token.content
+    for token in tokens:
+        text = token.sought(casing)
+        if not text:
+            raise InputError(
+                f"{source}: the added token {token.content!r} is empty in normalized text; leave "
+                "it out, or set its normalized to false"
+            )
+        if token.normalized and text in found:
+            raise InputError(
+                f"{source}: the added tokens {found[text]!r} and {token.content!r} are the "
+                "same in normalized text; leave one out, or set its normalized to false"
+            )
         if token.normalized:
-            text = casing.normalizer().normalize_str(token.content)
-            if text in found:
-                raise InputError(
-                    f"{source}: the added tokens {found[text]!r} and {token.content!r} are the "
-                    "same in normalised text; leave one out, or set its normalized to false"
-                )
             found[text] = token.content
+        if not text.strip() and token.lstrip and token.normalized in taking:
+            raise InputError(
+                f"{source}: the added token {token.content!r} is of spaces with lstrip, and "
+                f"{taking[token.normalized]!r} takes spaces with rstrip; unset either"
+            )

@@ -17,6 +17,7 @@ STANDARD = (
     *("bos_token", "eos_token"),
 )
 _EXTRA = ("extra_special_tokens", "additional_special_tokens")  # the latter is older
+_MODELS_OWN = "model_specific_special_tokens"
 _SURROGATE = re.compile("[\ud800-\udfff]")  # no text has one
 
 
@@ -91,6 +92,7 @@ def declared_tokens(
         for value in pipeline or ()
     ]
     config, specials = _lists_that_count(config, specials)
+    config = _that_count(own, config)
     named = _named(own, config, is_special=False)
     if DECODER in config:
         with_ids = [
@@ -110,12 +112,48 @@ def declared_tokens(
     for token in named:
         if token.content not in found:
             _put(others, token)
-    always = {_content(values.get(key)) for key in STANDARD for values in (config, specials)}
+    always = {
+        _content(value)
+        for values in (config, specials)
+        for key, value in values.items()
+        if key.endswith("_token")
+    }
     always |= {*SPECIAL_TOKENS} if is_berts else set()
     return [
         replace(token, flags={**token.flags, "special": True}) if token.content in always else token
         for token in (*found.values(), *others.values())
     ]
+
+
+def _that_count(file: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """``tokenizer_config.json`` with the tokens of the model's own that transformers reads.
+
+    Those of ``model_specific_special_tokens`` count only where no other is given as a text or
+    named in ``extra_special_tokens``.
+
+    Raises:
+        InputError: When one is an object that transformers does not take for a token.
+    """
+    others = {
+        key: value
+        for key, value in config.items()
+        if key.endswith("_token") and key not in STANDARD and _content(value) is not None
+    }
+    for key, value in others.items():
+        if isinstance(value, dict) and value.get("__type") != "AddedToken":
+            raise InputError(
+                f'{file}: {key} must be a text, or an object with "__type": "AddedToken", for '
+                f"transformers to read it. Received: {value!r:.80}"
+            )
+    extra = config.get(_EXTRA[0]) or []
+    if isinstance(extra, dict):
+        others |= extra
+    elif not any(isinstance(value, str) for value in others.values()):
+        others |= _mapping(file, _MODELS_OWN, config.get(_MODELS_OWN) or {})
+    kept = {key: config[key] for key in (*STANDARD, *_EXTRA, DECODER) if key in config}
+    kept |= {_EXTRA[0]: []} if isinstance(extra, dict) else {}
+    named = {key if key.endswith("_token") else f"{key}_token": others[key] for key in others}
+    return kept | {key: value for key, value in named.items() if key not in STANDARD}
 
 
 def _lists_that_count(
@@ -202,7 +240,7 @@ def _declared(
 
 def _mapping(file: Path, key: str, value: Any) -> Mapping[Any, Any]:
     if not isinstance(value, dict):
-        raise InputError(f"{file}: {key} must be an object of tokens by id. Received: {value!r}")
+        raise InputError(f"{file}: {key} must be an object of tokens. Received: {value!r:.80}")
     return value
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from bert_keras.errors import InputError
 from bert_keras.files import read_json_object, write_bytes_atomic, write_text_atomic
 from bert_keras.tokenization import vocabulary
-from bert_keras.tokenization.added import AddedToken, check_distinct, default_special
+from bert_keras.tokenization.added import AddedToken, check_findable, tokens_of
 from bert_keras.tokenization.casing import Casing, guess_casing, log_casing
 from bert_keras.tokenization.declared import DECODER, declared_tokens, numbered
 from bert_keras.tokenization.pipeline import check_pipeline, make_pipeline, pipeline_casing
@@ -81,7 +81,7 @@ def read_directory(directory: Path, casing: Casing | None) -> Parts:
     vocab = _read_vocabulary(directory, values, is_berts=is_berts)
     found = casing or _casing(directory, config, vocab, values, is_berts=is_berts)
     added = _read_added(directory, config, vocab, values, is_berts=is_berts)
-    check_distinct(added, found, str(directory))
+    check_findable(added, found, str(directory))
     companions = {
         name: (directory / name).read_bytes() for name in COMPANIONS if (directory / name).exists()
     }
@@ -102,6 +102,7 @@ def read_directory(directory: Path, casing: Casing | None) -> Parts:
         _logger.info("%s: %d added tokens: %s%s", directory, len(added), shown, more)
     read = (*found.to_dict(), *TOKENS, *_OF_ITS_PLACE, "tokenizer_class")
     kept = {key: value for key, value in config.items() if key not in read}
+    kept |= _names_of(_read_unless_decoder(directory / _SPECIALS_FILE, config))
     return Parts(vocab, found, TokenizerFiles(kept, companions), added)
 
 
@@ -135,6 +136,19 @@ def write_directory(
     write_text_atomic(directory / CONFIG_FILE, json.dumps(config, indent=2) + "\n", replace=replace)
     for name, data in companions.items():
         write_bytes_atomic(directory / name, data, replace=replace)
+
+
+def _names_of(specials: Mapping[str, Any]) -> dict[str, Any]:
+    """The names of tokens in ``special_tokens_map.json``, for ``tokenizer_config.json``.
+
+    With the ``added_tokens_decoder`` that is written there, transformers reads no such file.
+    """
+    texts = {
+        key: value.get("content") if isinstance(value, dict) else value
+        for key, value in specials.items()
+        if key.endswith("_token") and key not in TOKENS
+    }
+    return {key: value for key, value in texts.items() if isinstance(value, str)}
 
 
 def _read_config(file: Path) -> dict[str, Any]:
@@ -226,10 +240,8 @@ def _read_added(
 ) -> tuple[AddedToken, ...]:
     """The added tokens of all files."""
     check_named(directory / CONFIG_FILE, config)
-    specials, legacy = (
-        read_json_object(file) if DECODER not in config and file.exists() else {}
-        for file in (directory / _SPECIALS_FILE, directory / _ADDED_FILE)
-    )
+    specials = _read_unless_decoder(directory / _SPECIALS_FILE, config)
+    legacy = _read_unless_decoder(directory / _ADDED_FILE, config)
     check_named(directory / _SPECIALS_FILE, specials)
     pipeline = None if values is None else values.get("added_tokens") or []
     if not isinstance(pipeline, list | None):
@@ -247,15 +259,18 @@ def _read_added(
     return numbered(declared, vocab, directory / source)
 
 
+def _read_unless_decoder(file: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """A file that transformers reads where there is no ``added_tokens_decoder``; else empty."""
+    return read_json_object(file) if DECODER not in config and file.exists() else {}
+
+
 def _difference(
     values: dict[str, Any], casing: Casing, added: Sequence[AddedToken], vocab: Sequence[str]
 ) -> str:
     """What ``tokenizer.json`` would read otherwise: ``"another casing"``; empty for nothing."""
     if pipeline_casing(values["normalizer"]) != casing:
         return "another casing"
-    ours = {token.content: token for token in added}
-    for token in vocabulary.SPECIAL_TOKENS:
-        ours.setdefault(token, default_special(token, vocab.index(token)))
+    ours = {token.content: token for token in tokens_of(vocab, added)}
     try:
         theirs = {each["content"]: AddedToken(**each) for each in values.get("added_tokens") or []}
     except TypeError:

@@ -10,7 +10,7 @@ from tokenizers import decoders, models, pre_tokenizers, processors
 
 from bert_keras.errors import InputError
 from bert_keras.tokenization import vocabulary
-from bert_keras.tokenization.added import AddedToken, check_distinct, default_special
+from bert_keras.tokenization.added import AddedToken, check_findable, tokens_of
 from bert_keras.tokenization.casing import Casing
 
 _INSTEAD = "bert-keras has BERT's own alone; without tokenizer.json, vocab.txt is read by its rules"
@@ -24,10 +24,9 @@ def make_pipeline(
     """BERT's pipeline: word pieces, special tokens around them, added tokens left whole.
 
     Raises:
-        InputError: When the library gives an added token another id than its own, or cannot tell
-            two apart.
+        InputError: When the library cannot look for an added token, or gives it another id.
     """
-    check_distinct(added, casing, "the tokenizer")
+    check_findable(added, casing, "the tokenizer")
     ids = {piece: number for number, piece in enumerate(pieces)}
     longest = vocabulary.MAX_CHARACTERS_PER_WORD
     pipeline = tokenizers.Tokenizer(
@@ -41,10 +40,9 @@ def make_pipeline(
         pair=f"{vocabulary.CLS}:0 $A:0 {vocabulary.SEP}:0 $B:1 {vocabulary.SEP}:1",
         special_tokens=[(token, ids[token]) for token in (vocabulary.CLS, vocabulary.SEP)],
     )
-    tokens = {token: default_special(token, ids[token]) for token in vocabulary.SPECIAL_TOKENS}
-    tokens |= {token.content: token for token in added}
-    pipeline.add_tokens([token.for_library() for token in tokens.values()])
-    for token in tokens.values():
+    tokens = tokens_of(pieces, added)
+    pipeline.add_tokens([token.for_library() for token in tokens])
+    for token in tokens:
         number = pipeline.token_to_id(token.content)
         if number != token.id:
             raise InputError(
@@ -58,7 +56,7 @@ def check_pipeline(file: Path, values: dict[str, Any], *, is_berts: bool) -> Non
     """Refuse a ``tokenizer.json`` whose parts are not BERT's.
 
     All are compared as the ``tokenizers`` library reads them, so that no key is passed over; the
-    normaliser's casing, the vocabulary, added tokens, truncation and padding are others' to judge.
+    normalizer's casing, the vocabulary, added tokens, truncation and padding are others' to judge.
 
     Args:
         file: The file.

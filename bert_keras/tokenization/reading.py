@@ -27,6 +27,13 @@ def refuse_added(tokenizer: WordPieceTokenizer, what: str, instead: str) -> None
         raise InputError(f"{what} knows no added tokens ({shown}{more}): {instead}")
 
 
+def added_texts(tokenizer: Tokenizer, most: int | None = None) -> list[str]:
+    """Texts of a tokenizer's added tokens, of ``most`` of them; none where it has none."""
+    added = tokenizer.added if isinstance(tokenizer, WordPieceTokenizer) else ()
+    contents = [token.content for token in added][:most]
+    return [between.join(contents) for between in (" ", "", "x")] if contents else []
+
+
 def check_reading(tokenizer: Tokenizer, texts: Sequence[str]) -> None:
     """Compare with the ``tokenizers`` library, by the ``tokenizer.json`` that came with it.
 
@@ -48,8 +55,7 @@ def check_reading(tokenizer: Tokenizer, texts: Sequence[str]) -> None:
     library = tokenizers.Tokenizer.from_buffer(data)
     library.no_truncation()
     library.no_padding()
-    added = [token.content for token in tokenizer.added]
-    texts = [*texts, "the [MASK] [mask].", " ".join(added), "".join(added), "x".join(added)]
+    texts = [*texts, "the [MASK] [mask].", *added_texts(tokenizer)]
     for text, encoding in zip(texts, tokenizer.encode_batch(texts), strict=True):
         expected = library.encode(text, add_special_tokens=False).ids
         if [*tokenizer.template.inner(encoding.input_ids)] != expected:

@@ -22,12 +22,17 @@ TOKENS = {
     "sep_token": vocabulary.SEP,
     "mask_token": vocabulary.MASK,
 }
-# Classes with the rules of BertTokenizer, and the models that transformers opens it for.
+# Classes with the rules of BertTokenizer, and the models that transformers (5.24) opens it for.
 _BERTS_CLASSES = tuple(
     f"{name}Tokenizer"
     for name in ("Bert", "DistilBert", "Electra", "LayoutLM", "Lxmert", "MobileBert", "SqueezeBert")
 )
-_BERTS_MODELS = ("bert", "distilbert")
+_BERTS_MODELS = (
+    *("align", "bark", "bert", "blip", "bros", "chinese_clip", "convbert", "distilbert", "electra"),
+    *("ernie", "flava", "git", "grounding-dino", "layoutlm", "megatron-bert", "mm-grounding-dino"),
+    *("nezha", "nomic_bert", "qdqbert", "realm", "retribert", "squeezebert", "tvp", "vilt"),
+    "visual_bert",
+)
 # Settings that would change what text becomes, and the values that leave it as it is.
 _NEEDED: dict[str, Any] = {
     "do_basic_tokenize": True,

@@ -10,6 +10,7 @@ import bert_keras
 from bert_keras import export_saved_model, export_tflite
 from bert_keras.errors import InputError
 from bert_keras.export.samples import SENTENCES
+from bert_keras.export.session import ServingSession
 from bert_keras.tokenization import BertTokenizer, Casing, check_reading
 from bert_keras.tokenization.pipeline import make_pipeline
 from tests.support.tokenizer_files import NEXT, SLOT, added, write_files
@@ -22,14 +23,26 @@ def model(make_model):
     return bert_keras.add_tokens(make_model("classification"), ["<e1>"])
 
 
-def test_text_in_a_graph_is_refused_with_the_way_out(model, tmp_path):
-    with pytest.raises(InputError, match=WAY_OUT):
-        export_saved_model(model, None, tmp_path / "served")
+def test_text_on_a_phone_is_refused_with_the_way_out(model, tmp_path):
     with pytest.raises(InputError, match=WAY_OUT):
         export_tflite(model, None, tmp_path / "m.tflite", input="text", length=16)
     (tmp_path / "words.txt").write_text("a film\n")
     with pytest.raises(InputError, match="prune_vocab knows no added tokens"):
         export_tflite(model, None, tmp_path / "m.tflite", prune_vocab=str(tmp_path / "words.txt"))
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("kind", ["classification", "tagging"])
+def test_text_with_added_tokens_is_served_as_keras_answers_it(kind, make_model, tmp_path):
+    model = bert_keras.add_tokens(make_model(kind), ["<e1>", "</e1>"], special=True)
+    model = bert_keras.add_tokens(model, ["Covid-19", "新冠"])
+    report = export_saved_model(model, None, tmp_path / "served")
+    assert [*report["tokenizer"]["added_tokens"]] == ["<e1>", "</e1>", "Covid-19", "新冠"]
+    texts = ["a <e1>film</e1> of COVID-19", "新冠film", "plain"]
+    with ServingSession(tmp_path / "served") as session:
+        served = session.run("tokenize", {"text": np.array(texts, object)})
+    for row, encoding in zip(served["input_ids"], model.tokenizer.encode_batch(texts), strict=True):
+        assert row[: len(encoding.input_ids)].tolist() == encoding.input_ids
 
 
 def test_file_of_ids_names_mediapipe_no_tokenizer(model, tmp_path, caplog):

@@ -125,6 +125,16 @@ DIRECTORIES: dict[str, dict[str, Any]] = {
     "extra_special_tokens": {_CONFIG: {"extra_special_tokens": ["covid", _TYPED]}},
     "extra_special_tokens, named": {_CONFIG: {"extra_special_tokens": {"x_token": "<e2>"}}},
     "a key of its own": {_CONFIG: {"entity_token": "<e1>", "bos_token": "<e2>"}},
+    "model_specific_special_tokens": {
+        _CONFIG: {"model_specific_special_tokens": {"entity_token": "<e2>"}},
+    },
+    "model_specific_special_tokens beside a key of its own": {
+        _CONFIG: {
+            "model_specific_special_tokens": {"entity_token": "<e2>"},
+            "image_token": {"__type": "AddedToken", "content": "covid", "special": False},
+        },
+        "added_tokens.json": {"covid": NEXT},
+    },
     "special_tokens_map.json": {
         _CONFIG: {},
         _MAP: {"additional_special_tokens": ["<e2>"], "mask_token": _STRIPPED},
@@ -141,6 +151,10 @@ DIRECTORIES: dict[str, dict[str, Any]] = {
         "tokenizer.json": {"tokens": _SLOTS, "lowercase": False},
     },
     "tokenizer.json of another casing": {"tokenizer.json": {"tokens": _SLOTS, "lowercase": False}},
+    "tokenizer.json of another casing, of a model with BERT's tokenizer": {
+        "config.json": {"model_type": "electra"},
+        "tokenizer.json": {"tokens": _SLOTS, "lowercase": False},
+    },
     "tokenizer.json of another casing, named": {
         _CONFIG: {"do_lower_case": False, "strip_accents": True},
         "tokenizer.json": {},

@@ -138,7 +138,7 @@ _SETTINGS = "tokenizer_config.json"
             {_SETTINGS: {"added_tokens_decoder": {str(NEXT + 7): {"content": "<e2>"}}}},
             "ids must have no gap",
         ),
-        ({_SETTINGS: {"added_tokens_decoder": ["<e2>"]}}, "must be an object of tokens by id"),
+        ({_SETTINGS: {"added_tokens_decoder": ["<e2>"]}}, "must be an object of tokens. Received"),
         (
             {_SETTINGS: {"added_tokens_decoder": {str(NEXT): {"content": "<e2>", "regex": True}}}},
             "'<e2>' is not understood",
@@ -148,8 +148,26 @@ _SETTINGS = "tokenizer_config.json"
         ({"special_tokens_map.json": {"sep_token": "</s>"}}, r"sep_token must be \[SEP\]"),
         ({"tokenizer.json": {"tokens": (added("<e2>", NEXT + 3),)}}, "no gap"),
         (
+            {_SETTINGS: {"image_token": {"content": "<e2>"}}},
+            'image_token must be a text, or an object with "__type": "AddedToken"',
+        ),
+        ({_SETTINGS: {"model_specific_special_tokens": ["<e2>"]}}, "must be an object of tokens"),
+        ({"added_tokens.json": {"\u0301": NEXT}}, "is empty in normalized text; leave it out"),
+        ({"added_tokens.json": {"\u200b": NEXT}}, "is empty in normalized text; leave it out"),
+        (
+            {
+                _SETTINGS: {
+                    "added_tokens_decoder": {
+                        str(NEXT): {"content": " ", "lstrip": True},
+                        str(NEXT + 1): {"content": "<e2>", "rstrip": True},
+                    }
+                }
+            },
+            "the added token ' ' is of spaces with lstrip, and '<e2>' takes spaces with rstrip",
+        ),
+        (
             {"added_tokens.json": {"<e2>": NEXT, "<E2>": NEXT + 1}},
-            "'<e2>' and '<E2>' are the same in normalised text",
+            "'<e2>' and '<E2>' are the same in normalized text",
         ),
     ],
 )
@@ -163,13 +181,40 @@ def test_tokens_that_cannot_have_their_ids_are_refused(
     assert "\n" not in str(error.value)
 
 
+def test_names_of_tokens_are_kept_where_their_file_is_not_read_again(tmp_path: Path) -> None:
+    files = {
+        _SETTINGS: {},
+        "special_tokens_map.json": {"bos_token": "<e2>", "x_token": {"content": "<e1>"}},
+    }
+    tokenizer = WordPieceTokenizer.from_pretrained(write_files(tmp_path / "theirs", files))
+    (tmp_path / "ours").mkdir()
+    tokenizer.save(tmp_path / "ours")
+    written = json.loads((tmp_path / "ours" / _SETTINGS).read_text())
+    assert "added_tokens_decoder" in written
+    assert (written["bos_token"], written["x_token"]) == ("<e2>", "<e1>")
+
+
+def test_tokens_of_the_models_own_are_read_where_transformers_reads_them(tmp_path: Path) -> None:
+    own = {"model_specific_special_tokens": {"x": "<e2>"}}
+
+    def read(name: str, files: dict[str, Any]) -> WordPieceTokenizer:
+        return WordPieceTokenizer.from_pretrained(write_files(tmp_path / name, files))
+
+    assert read("alone", {_SETTINGS: own}).vocab[NEXT:] == ["<e2>"]
+    assert read("beside", {_SETTINGS: own | {"image_token": "<e1>"}}).vocab == PIECES
+    (token,) = read(
+        "named", {_SETTINGS: {"image_token": "covid"}, "added_tokens.json": {"covid": NEXT}}
+    ).added
+    assert token.special
+
+
 @pytest.mark.parametrize("token", [AddedToken("x1", NEXT + 1), AddedToken("x1", SLOT)])
 def test_constructor_refuses_ids_that_are_taken_or_leave_a_gap(token: AddedToken) -> None:
     with pytest.raises(InputError, match=f"'x1' the id {token.id}, but"):
         WordPieceTokenizer(PIECES, added=[token])
 
 
-def test_tokens_that_differ_in_normalised_text_are_none_to_refuse(tmp_path: Path) -> None:
+def test_tokens_that_differ_in_normalized_text_are_none_to_refuse(tmp_path: Path) -> None:
     files = {_SETTINGS: {"do_lower_case": False}, "added_tokens.json": {"<e2>": NEXT, "<E2>": 151}}
     tokenizer = WordPieceTokenizer.from_pretrained(write_files(tmp_path, files))
     assert tokenizer.tokenize("<E2><e2>") == ["<E2>", "<e2>"]

@@ -60,7 +60,8 @@ class Alphabet:
 
     Args:
         vocab: The word pieces, by id.
-        casing: How letters are normalised.
+        casing: How letters are normalized.
+        is_normal: Whether texts are in normal form already.
 
     Attributes:
         forms: What becomes of the code points that do not stay as they are.
@@ -70,12 +71,16 @@ class Alphabet:
         begins: Whether each piece begins a word, bool [V].
     """
 
-    def __init__(self, vocab: Sequence[str], casing: Casing) -> None:
+    def __init__(self, vocab: Sequence[str], casing: Casing, *, is_normal: bool = False) -> None:
         self._known = {c for piece in vocab for c in piece.removeprefix(CONTINUATION)}
         self._stand_ins: dict[str, str] = {}
         self._free: Iterator[int] = chain(range(0xE010, 0xF900), range(0xF0000, 0xFFFFE))
         self._graph_kinds, kinds = graph_kinds(), host_kinds()
-        forms = {c: _characters(form, kinds) for c, form in normal_forms(casing).items()}
+        normal = normal_forms(casing)
+        if is_normal:
+            made = set("".join(normal.values()))
+            normal = {c: "" for c in normal if chr(c) not in made}  # no text has those
+        forms = {c: _characters(form, kinds) for c, form in normal.items()}
         stays = np.ones(0x110000, bool)
         stays[list(forms)] = False
         # What each character can be in a normal form; nearly all can be one thing only.

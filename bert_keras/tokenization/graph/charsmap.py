@@ -52,17 +52,23 @@ def build_charsmap(strings: Mapping[int, str], ill_formed: str | None = None) ->
     return _flatbuffer(values, bad, bytes(pool))
 
 
-def one_byte_each(but: str = "") -> bytes:
-    """The model that maps every character, and every ill-formed run, to "x".
+def one_of_each(but: str = "", to: str = "x") -> bytes:
+    """The model that maps every character, and every ill-formed run, to another.
 
     With it the operation tells where the characters of a text start.
 
     Args:
-        but: Characters that stay as they are.
+        but: Characters that stay as they are; U+FFFD stands for ill-formed runs too.
+        to: What the others become: a character that is none of these.
     """
-    values = np.full(0x110000, _DIFFERS | 1, np.int64)
+    data = to.encode("utf-8")
+    values = np.full(0x110000, _DIFFERS | len(data), np.int64)
     values[[ord(character) for character in but]] = _ABSENT
-    return _flatbuffer(values, _DIFFERS | 1, b"x")
+    if "\ufffd" not in but:
+        return _flatbuffer(values, _DIFFERS | len(data), data)
+    unknown = "\ufffd".encode()
+    bad = _DIFFERS | len(data) << _LENGTH_BITS | len(unknown)
+    return _flatbuffer(values, bad, data + unknown)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ newer than the ``tokenizers`` library's Unicode), and two of them can stand in t
 That is very rare, and the one thing that a table by code points cannot do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -19,24 +19,27 @@ _KEY = 256  # more than there are combining classes
 
 
 class MarkOrder:
-    """Puts the kept marks of texts in order, as the normaliser of a casing does.
+    """Puts the kept marks of texts in order, as the normalizer of a casing does.
 
     Args:
-        casing: How letters are normalised.
+        casing: How letters are normalized.
+        dividing: Characters between which marks are put in order: stand-ins for tokens.
 
     Attributes:
         pattern: A regular expression for one character; texts without such need no order. Empty
             when no text does.
     """
 
-    def __init__(self, casing: Casing) -> None:
+    def __init__(
+        self, casing: Casing, dividing: Iterable[str] = (*SPECIAL_STAND_INS.values(), END)
+    ) -> None:
         ranks, composed = dict(mark_ranks(casing)), composed_marks(casing)
-        for stand_in in (*SPECIAL_STAND_INS.values(), END):
-            ranks.pop(ord(stand_in), None)  # a special token divides the text
+        for stand_in in dividing:
+            ranks.pop(ord(stand_in), None)
         kept = "".join(map(chr, sorted({*kept_marks(casing), *composed})))
         self.pattern = f"[{kept}]" if kept else ""
-        self._ranks = _Table(ranks)
-        self._numbers = _Table({c: n for n, c in enumerate(composed)})
+        self._ranks = Table(ranks)
+        self._numbers = Table({c: n for n, c in enumerate(composed)})
         parts = list(composed.values())
         self._part_counts = np.array([len(part) for part in parts], np.int32)
         self._parts = np.zeros((len(parts), max(map(len, parts), default=1)), np.int32)
@@ -91,7 +94,7 @@ class MarkOrder:
         return tf.where(numbers < 0, tf.gather(points, sources), parts), sources, part > 0
 
 
-class _Table:
+class Table:
     """Values by code point, kept as runs of equal ones."""
 
     def __init__(self, values: Mapping[int, int]) -> None:

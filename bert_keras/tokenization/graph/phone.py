@@ -18,7 +18,7 @@ from tensorflow_text.core.pybinds import pywrap_fast_wordpiece_tokenizer_model_b
 
 from bert_keras.tokenization.casing import Casing
 from bert_keras.tokenization.graph.alphabet import END, SPECIAL_STAND_INS, Alphabet
-from bert_keras.tokenization.graph.charsmap import build_charsmap, one_byte_each
+from bert_keras.tokenization.graph.charsmap import build_charsmap, one_of_each
 from bert_keras.tokenization.graph.rules import kept_marks, mark_ranks
 from bert_keras.tokenization.reading import refuse_added
 from bert_keras.tokenization.template import tokens_from_head, truncated_lengths
@@ -90,7 +90,7 @@ class PhoneTokenizer(tf.Module):
             alphabet.pieces, alphabet.pieces[self._unknown], _MAX_BYTES_PER_WORD, splits=True
         )
         self._widths, self._begins = alphabet.widths, alphabet.begins.astype(np.int32)
-        self._marked = _buffer(one_byte_each(but=_SPECIAL_LETTERS))
+        self._marked = _buffer(one_of_each(but=_SPECIAL_LETTERS))
         found = [*SPECIAL_TOKENS, *_SPECIAL_LETTERS, "x"]
         both = [form for piece in found for form in (piece, CONTINUATION + piece)]
         self._finder = _wordpiece_model([*both, _NEVER], _NEVER, _MAX_BYTES_PER_TEXT, splits=False)

@@ -1,17 +1,19 @@
 """The host's rules, code point by code point, as the ``tokenizers`` library itself applies them.
 
-Normalising and splitting by BERT's rules depend on one code point at a time, so a table that the
+Normalizing and splitting by BERT's rules depend on one code point at a time, so a table that the
 library fills for each of them is complete. What depends on several is the order of combining marks
-(here: ``mark_ranks``), the length of words and special tokens.
+(here: ``mark_ranks``), the length of words, special tokens and added ones.
 """
 
 from collections.abc import Callable, Sequence
 from functools import cmp_to_key, lru_cache
 
 import numpy as np
-from tokenizers import normalizers, pre_tokenizers
+import tokenizers
+from tokenizers import models, normalizers, pre_tokenizers
 
 from bert_keras.tokenization.casing import Casing
+from bert_keras.tokenization.vocabulary import UNK
 
 # Planes 4 to 13 are unassigned: their code points are letters that stay as they are.
 CODE_POINTS = [
@@ -25,6 +27,7 @@ _MARK_PLANES = [c for c in CODE_POINTS if c < 0x20000 or 0xE0000 <= c < 0xF0000]
 _SEPARATOR = "|"  # stays as it is and is part of nothing else's normal form
 _CHUNK = 1_000  # the library's time for a text grows faster than its length
 _HIGHEST_MARK = "\u0345"  # no mark is ordered behind it
+_FOUND = "\x01"  # a token; neither a letter nor a space
 
 # What a character is to the splitting of words: part of a word, a word of its own, between words.
 LETTER, SINGLE, SPACE = range(3)
@@ -34,7 +37,7 @@ Spans = Callable[[str], tuple[np.ndarray, np.ndarray]]
 
 @lru_cache(maxsize=4)
 def normal_forms(casing: Casing) -> dict[int, str]:
-    """The form that the library's normaliser gives every code point that it changes.
+    """The form that the library's normalizer gives every code point that it changes.
 
     Spaces that it puts around a character are kept.
     """
@@ -76,9 +79,37 @@ def ask_kinds(spans: Spans, width: Callable[[str], int]) -> np.ndarray:
     return kinds
 
 
+@lru_cache(maxsize=1)
+def word_characters() -> list[int]:
+    """The code points beside which a token of single words is not found."""
+    finder, kept = _finder(single_word=True), []
+    for first in range(0, len(CODE_POINTS), _CHUNK):
+        asked = CODE_POINTS[first : first + _CHUNK]
+        found = finder.encode("".join(f"{chr(c)}{_FOUND}\n" for c in asked))
+        starts = {start for n, (start, _) in zip(found.ids, found.offsets, strict=True) if n}
+        kept += [c for n, c in enumerate(asked) if 3 * n + 1 not in starts]
+    return kept
+
+
+@lru_cache(maxsize=1)
+def space_characters() -> list[int]:
+    """The code points that a token may take from before and behind it."""
+    finder = _finder(lstrip=True)
+    asked = [c for c in CODE_POINTS if chr(c).isspace()]  # the library's are among them
+    starts = [finder.encode(f"a{chr(c)}{_FOUND}").offsets[-1][0] for c in asked]
+    return [c for c, start in zip(asked, starts, strict=True) if start == 1]
+
+
+def _finder(**flags: bool) -> tokenizers.Tokenizer:
+    """A tokenizer that finds one token, of id 1, and knows nothing else."""
+    finder = tokenizers.Tokenizer(models.WordPiece({UNK: 0}, unk_token=UNK))
+    finder.add_tokens([tokenizers.AddedToken(_FOUND, normalized=False, **flags)])
+    return finder
+
+
 @lru_cache(maxsize=4)
 def mark_ranks(casing: Casing) -> dict[int, int]:
-    """The order of combining marks where the normaliser decomposes text and so orders them.
+    """The order of combining marks where the normalizer decomposes text and so orders them.
 
     Returns:
         For code points that do not end a run of marks: 0 where they are deleted before the marks
@@ -116,7 +147,7 @@ def _compare_marks(first: int, second: int) -> int:
 
 
 def kept_marks(casing: Casing) -> set[int]:
-    """The combining marks that the normaliser keeps."""
+    """The combining marks that the normalizer keeps."""
     forms = normal_forms(casing)
     return {c for c, rank in mark_ranks(casing).items() if rank and forms.get(c) != ""}
 

@@ -2,16 +2,14 @@
 
 import tensorflow as tf
 
-from bert_keras.tokenization.graph.pieces import PieceGraph, Pieces
+from bert_keras.tokenization.graph.added import AddedPieceGraph
+from bert_keras.tokenization.graph.cutting import Pieces
+from bert_keras.tokenization.graph.pieces import PieceGraph
 from bert_keras.tokenization.graph.template import place_texts
-from bert_keras.tokenization.reading import refuse_added, require_wordpiece
+from bert_keras.tokenization.reading import require_wordpiece
 from bert_keras.tokenization.template import tokens_from_head, truncated_lengths
 from bert_keras.tokenization.tokenizer import Tokenizer
-from bert_keras.tokenization.vocabulary import MAX_CHARACTERS_PER_WORD
 
-# Where a text is cut, its last word is another: a piece for each of its characters at most. A
-# special token cut in two adds a bracket and five letters.
-_UNSURE_PIECES = MAX_CHARACTERS_PER_WORD + 6
 _BYTES_PER_PIECE = 16  # most text has fewer
 
 
@@ -29,8 +27,8 @@ class GraphTokenizer(tf.Module):
             ``"head"``, a text is read to its end, however long it is.
 
     Raises:
-        InputError: When the tokenizer is of another kind or has added tokens, or ``max_length``
-            has no room for the special tokens.
+        InputError: When the tokenizer is of another kind or has an added token that cannot be found
+            exactly in a graph, or ``max_length`` has no room for the special tokens.
     """
 
     def __init__(self, tokenizer: Tokenizer, max_length: int, truncation: str = "head") -> None:
@@ -39,11 +37,15 @@ class GraphTokenizer(tf.Module):
         self.truncation = truncation
         what, instead = "text in a graph", "take ids: --input tokens"
         wordpiece = require_wordpiece(tokenizer, what, instead)
-        refuse_added(wordpiece, what, instead)
         self.template = tokenizer.template
         self.template.room(max_length, 1)
         self._pad_id = tokenizer.pad_id
-        self._pieces = PieceGraph(wordpiece.vocab, wordpiece.casing)
+        self._pieces: PieceGraph | AddedPieceGraph
+        if wordpiece.added:
+            added = wordpiece.added
+            self._pieces = AddedPieceGraph(wordpiece.pieces, wordpiece.casing, added)
+        else:
+            self._pieces = PieceGraph(wordpiece.pieces, wordpiece.casing)
 
     def encode(self, text: tf.Tensor, text_pair: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         """Texts or pairs as ``Tokenizer.encode`` gives them, padded to the longest.
@@ -78,12 +80,11 @@ class GraphTokenizer(tf.Module):
             text, -1 for added tokens and padding. Words lie between spaces and punctuation.
         """
         texts = self._texts(text, text_pair)
-        pieces, spans = self._pieces.pieces_with_spans(texts)
+        pieces, spans, words = self._pieces.pieces_with_spans(texts)
         outputs, index = self._assembled(pieces, 1 if text_pair is None else 2)
         for name, values in zip(spans._fields, spans, strict=True):
             outputs[name] = tf.gather(tf.concat([values, [0]], axis=0), index)
-        words = tf.concat([self._pieces.words(pieces), [-1]], axis=0)
-        outputs["word_ids"] = tf.gather(words, index)
+        outputs["word_ids"] = tf.gather(tf.concat([words, [-1]], axis=0), index)
         return outputs
 
     def beginning(self, text: tf.Tensor) -> tf.Tensor:
@@ -132,7 +133,9 @@ class GraphTokenizer(tf.Module):
         return outputs, index
 
 
-def _beginnings(graph: PieceGraph, columns: list[tf.Tensor], room: int) -> list[tf.Tensor]:
+def _beginnings(
+    graph: PieceGraph | AddedPieceGraph, columns: list[tf.Tensor], room: int
+) -> list[tf.Tensor]:
     """The beginnings of texts or pairs, as much as decides which of their tokens are kept.
 
     So a long text costs bounded time. A text is cut only where its beginning is seen to have enough
@@ -147,7 +150,7 @@ def _beginnings(graph: PieceGraph, columns: list[tf.Tensor], room: int) -> list[
         The texts, string [B] each, some of them cut.
     """
     # One more than the room, so that a pair that does not fit is still seen not to.
-    needed = room + 1 + _UNSURE_PIECES
+    needed = room + 1 + graph.unsure_pieces
     longest = _BYTES_PER_PIECE * needed
 
     sizes = [tf.strings.length(column) for column in columns]

@@ -6,7 +6,7 @@ from functools import cache
 
 import tensorflow as tf
 
-from bert_keras.tokenization import SPECIAL_TOKENS, BertTokenizer, Casing
+from bert_keras.tokenization import SPECIAL_TOKENS, AddedToken, BertTokenizer, Casing
 from bert_keras.tokenization.graph import GraphTokenizer
 
 CASINGS = {
@@ -80,7 +80,17 @@ def hostile_texts(seed: int, count: int) -> Iterator[bytes]:
 
 
 class Pair:
-    """The host's tokenizer and the graph's, as functions that a SavedModel would hold."""
+    """The host's tokenizer and the graph's, as functions that a SavedModel would hold.
+
+    Args:
+        casing: How letters are normalized.
+        max_length: The largest number of tokens.
+        vocab: The word pieces.
+        truncation: Which part of a longer text stays.
+        added: Added tokens.
+        is_traced: Whether graphs are made; else the operations run one by one, without the seconds
+            that it takes to make a graph.
+    """
 
     def __init__(
         self,
@@ -88,10 +98,16 @@ class Pair:
         max_length: int,
         vocab: list[str] = VOCABULARY,
         truncation: str = "head",
+        added: Sequence[AddedToken] = (),
+        is_traced: bool = True,
     ) -> None:
-        self.host = BertTokenizer(vocab, casing)
+        self.host = BertTokenizer(vocab, casing, added=added)
         self.graph = GraphTokenizer(self.host, max_length, truncation)
         self.max_length, self.truncation = max_length, truncation
+        if not is_traced:
+            self.single = self.pair = self.graph.encode
+            self.single_offsets = self.pair_offsets = self.graph.encode_with_offsets
+            return
         strings = tf.TensorSpec([None], tf.string)
         self.single = tf.function(self.graph.encode, input_signature=[strings])
         self.pair = tf.function(self.graph.encode, input_signature=[strings, strings])

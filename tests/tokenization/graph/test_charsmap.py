@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from bert_keras.tokenization.graph.charsmap import build_charsmap, one_byte_each
+from bert_keras.tokenization.graph.charsmap import build_charsmap, one_of_each
 
 CODE_POINTS = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 
@@ -39,13 +39,13 @@ def test_ill_formed_bytes_are_replaced_as_python_replaces_them():
     found = _normalizer(build_charsmap({}, "\ufffd")).normalize(tf.constant(texts)).numpy()
     assert found.tolist() == [text.decode("utf-8", "replace").encode() for text in texts]
     # And one byte for each: where characters start.
-    counted = _normalizer(one_byte_each()).normalize(tf.constant(texts)).numpy()
+    counted = _normalizer(one_of_each()).normalize(tf.constant(texts)).numpy()
     assert [len(text) for text in counted] == [len(t.decode("utf-8", "replace")) for t in texts]
 
 
 def test_one_byte_stands_for_every_code_point():
     texts = [chr(c) for c in CODE_POINTS]
-    found = _normalizer(one_byte_each()).normalize(tf.constant(texts)).numpy()
+    found = _normalizer(one_of_each()).normalize(tf.constant(texts)).numpy()
     assert set(found.tolist()) == {b"x"}
 
 
