@@ -153,7 +153,7 @@ def test_a_token_is_one_word():
 
 
 @pytest.mark.parametrize(
-    "text", [b"<e1>" * 60_000, pytest.param(b"ab " * 90_000, marks=_SYSTEM)], ids=["one", "spaces"]
+    "text", [b"<e1>" * 20_000, pytest.param(b"ab " * 3_000, marks=_SYSTEM)], ids=["one", "spaces"]
 )
 def test_a_long_text_of_tokens_has_an_answer(text):
     pair = _pair("flags", max_length=8, truncation="tail")
