@@ -191,7 +191,7 @@ def task_settings(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def decision_line(values: dict[str, Any]) -> str:
-    """What a model decides by, for people; ``values`` as ``Decision.to_values`` gives them."""
+    """A line on what a model decides by; ``values`` as ``Decision.to_values`` gives them."""
     count = len(values.get("thresholds", {}))
     thresholds = f", thresholds of {count} label{'s' if count > 1 else ''}" if count else ""
     return f"temperature {values['temperature']:.6g}{thresholds}"

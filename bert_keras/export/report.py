@@ -72,7 +72,7 @@ def describe(
 
 
 def decision_of(model: BertModel) -> Report:
-    """What the probabilities and labels of an export are made by, where the model has its own."""
+    """The decision that probabilities and labels of an export are made by, where there is one."""
     own = getattr(model, "own_decision", None)
     return {"decision": own} if own else {}
 

@@ -1,4 +1,4 @@
-"""What a model decides by besides its logits: a temperature, and thresholds of its labels."""
+"""The temperature and the thresholds that a model decides by, besides its logits."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,10 +13,10 @@ THRESHOLD = 0.5  # the least probability of a label that is given, where the mod
 
 @dataclass(frozen=True)
 class Decision:
-    """What a model decides by: a temperature and, of several labels at once, their thresholds.
+    """A temperature and, of several labels at once, their thresholds: what a model decides by.
 
     A model of labels has one as its ``decision``, which is saved with it. ``calibrate`` finds it on
-    labelled examples. It changes no logits: what makes probabilities or labels of logits
+    labeled examples. It changes no logits: what makes probabilities or labels of logits
     (``predict``, ``evaluate`` and exports) goes by it.
 
     Args:

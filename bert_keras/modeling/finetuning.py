@@ -14,7 +14,7 @@ from bert_keras.errors import InputError
 from bert_keras.modeling.headed import HeadedModel
 from bert_keras.modeling.heads import Classifier
 from bert_keras.modeling.inputs import as_batch, merged_rows
-from bert_keras.modeling.labelling import LabellingModel, label_names
+from bert_keras.modeling.labeling import LabelingModel, label_names
 from bert_keras.objectives import (
     IGNORED_LABEL,
     Batch,
@@ -57,7 +57,7 @@ def resolve_problem(problem_type: str | None, function: str | None, count: int) 
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
-class BertForSequenceClassification(LabellingModel):
+class BertForSequenceClassification(LabelingModel):
     """BERT with a label for the whole text, from the pooled output.
 
     Returns ``logits`` [B, labels]. The batch's ``labels`` are, by ``problem_type``:
@@ -142,7 +142,7 @@ class BertForSequenceClassification(LabellingModel):
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
-class BertForTokenClassification(LabellingModel):
+class BertForTokenClassification(LabelingModel):
     """BERT with a label for every token; returns ``logits`` [B, L, labels].
 
     The batch's ``labels`` are int32 [B, L]; -100 is ignored. The logits at padding are

@@ -15,7 +15,7 @@ from bert_keras.modeling import (
 )
 from bert_keras.modeling.finetuning import resolve_problem
 from bert_keras.modeling.headed import ClassifierModel
-from bert_keras.modeling.labelling import LabellingModel, label_names
+from bert_keras.modeling.labeling import LabelingModel, label_names
 from bert_keras.modeling.model import FROZEN, BertModel
 from bert_keras.saving.config_json import LABELLING, foreign_keys, keeps_score
 from bert_keras.saving.families import all_heads, family_of_model
@@ -63,7 +63,7 @@ def build(
     model = plan.model_class(stored.config, **given)
     fill(model, found, stored.weights, report, on_progress)
     model.freeze(frozen)
-    if isinstance(model, LabellingModel) and "decision" not in arguments:
+    if isinstance(model, LabelingModel) and "decision" not in arguments:
         _check_head(model, stored)
     model.report = report
     model.tokenizer = tokenizer
@@ -164,7 +164,7 @@ def _fitted(stored: StoredModel, given: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(f"{stored.path}: the model's decision is damaged: {error}") from None
 
 
-def _check_head(model: LabellingModel, stored: StoredModel) -> None:
+def _check_head(model: LabelingModel, stored: StoredModel) -> None:
     """Drop a decision where the head is not the one that it was saved with; warn of it.
 
     Another program may have trained the model on and kept the keys of its config.

@@ -1,4 +1,4 @@
-"""A model's temperature and thresholds, found on labelled examples that it has not learned."""
+"""A model's temperature and thresholds, found on labeled examples that it has not learned."""
 
 import logging
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from bert_keras.modeling import Decision
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks.answering import Outputs, run_model
 from bert_keras.tasks.deciding import DecidingTask
-from bert_keras.tasks.evaluate import Evaluation, Labelled, judged, read_labelled
+from bert_keras.tasks.evaluate import Evaluation, Labeled, judged, read_labeled
 from bert_keras.tasks.metrics import best_f1_threshold, best_temperature
 from bert_keras.tasks.registry import TASKS, task_of
 from bert_keras.tasks.task import Task
@@ -29,7 +29,7 @@ def calibrate(
     thresholds: bool = False,
     **settings: Any,
 ) -> Evaluation:
-    """Find what a model decides by on labelled examples, and set it as its ``decision``.
+    """Find what a model decides by on labeled examples, and set it as its ``decision``.
 
     The temperature is the one number that the logits are divided by (Guo et al. 2017, "On
     Calibration of Modern Neural Networks", section 4.2) at which the labels of the examples are the
@@ -72,16 +72,16 @@ def calibrate(
     task = _checked(task_of(model, **settings), thresholds)
     if not (temperature or thresholds):
         raise InputError("calibrate finds a temperature or thresholds; ask for one of them")
-    labelled = read_labelled(model, task, source)
-    outputs, means = run_model(model, labelled.features, batch_size)
+    labeled = read_labeled(model, task, source)
+    outputs, means = run_model(model, labeled.features, batch_size)
     decision = task.decision
     _note_on_former(decision, temperature, thresholds)
     if temperature:
-        choices = task.choices(labelled.features, outputs)
+        choices = task.choices(labeled.features, outputs)
         decision = decision.at_temperature(best_temperature(*choices))
     if thresholds:
-        decision = replace(decision, thresholds=_thresholds(labelled, outputs, decision))
-    found = labelled._replace(task=replace(task, decision=decision))
+        decision = replace(decision, thresholds=_thresholds(labeled, outputs, decision))
+    found = labeled._replace(task=replace(task, decision=decision))
     model.decision = decision
     return judged(found, outputs, means)
 
@@ -126,10 +126,10 @@ def _note_on_former(decision: Decision, temperature: bool, thresholds: bool) -> 
 
 
 def _thresholds(
-    labelled: Labelled, outputs: Sequence[Outputs], decision: Decision
+    labeled: Labeled, outputs: Sequence[Outputs], decision: Decision
 ) -> tuple[float, ...]:
     """The best threshold of each label, by the probabilities at a temperature."""
-    task, examples, features = labelled
+    task, examples, features = labeled
     assert isinstance(task, DecidingTask)
     answers = replace(task, decision=decision).decode(examples, features, outputs)
     shares = np.array([[answer["scores"][name] for name in task.labels] for answer in answers])

@@ -30,7 +30,7 @@ _logger = logging.getLogger("bert_keras")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The scores of a model's answers to labelled examples.
+    """The scores of a model's answers to labeled examples.
 
     Attributes:
         metrics: Losses and metrics by name; shares are fractions. Of a model with a decision (see
@@ -57,8 +57,8 @@ class Evaluation:
     label_scores: dict[str, LabelScore] = field(default_factory=dict)
 
 
-class Labelled(NamedTuple):
-    """Labelled examples as a model reads them."""
+class Labeled(NamedTuple):
+    """Labeled examples as a model reads them."""
 
     task: Task
     examples: list[Any]
@@ -66,7 +66,7 @@ class Labelled(NamedTuple):
 
 
 def evaluate(model: BertModel, source: str, batch_size: int = 32, **settings: Any) -> Evaluation:
-    """Score a model on labelled examples.
+    """Score a model on labeled examples.
 
     Args:
         model: A model with a task's head, and its tokenizer.
@@ -88,15 +88,15 @@ def evaluate(model: BertModel, source: str, batch_size: int = 32, **settings: An
     """
     at_least("batch_size", batch_size, 1)
     task = task_of(model, **settings)
-    labelled = read_labelled(model, task, source)
+    labeled = read_labeled(model, task, source)
     if not isinstance(task, AnsweringTask):
-        metrics, _ = task.measure(model, labelled.examples, labelled.features, batch_size)
+        metrics, _ = task.measure(model, labeled.examples, labeled.features, batch_size)
         return Evaluation(metrics, None, [], [])
-    return judged(labelled, *run_model(model, labelled.features, batch_size))
+    return judged(labeled, *run_model(model, labeled.features, batch_size))
 
 
-def read_labelled(model: BertModel, task: Task, source: str) -> Labelled:
-    """The labelled examples of a file or data set.
+def read_labeled(model: BertModel, task: Task, source: str) -> Labeled:
+    """The labeled examples of a file or data set.
 
     Raises:
         InputError: When they cannot be read, or there is none; names the row.
@@ -105,18 +105,16 @@ def read_labelled(model: BertModel, task: Task, source: str) -> Labelled:
     if not examples:
         raise InputError(f"{source} has no examples")
     task.labels_of(examples)  # so that one without a label shows before the model has run
-    return Labelled(task, examples, _features(model, task, examples))
+    return Labeled(task, examples, _features(model, task, examples))
 
 
-def judged(
-    labelled: Labelled, outputs: Sequence[Outputs], means: Mapping[str, float]
-) -> Evaluation:
+def judged(labeled: Labeled, outputs: Sequence[Outputs], means: Mapping[str, float]) -> Evaluation:
     """The evaluation of a model's outputs; see ``run_model``."""
-    task, examples, features = labelled
+    task, examples, features = labeled
     if not isinstance(task, DecidingTask):
-        return _scored(labelled, outputs, means)
+        return _scored(labeled, outputs, means)
     choices = task.choices(features, outputs)
-    result = _scored(labelled, outputs, means)
+    result = _scored(labeled, outputs, means)
     result = replace(
         result,
         decision=task.decision,
@@ -125,7 +123,7 @@ def judged(
     )
     if task.decision == BARE:
         return result
-    bare = judged(labelled._replace(task=replace(task, decision=BARE)), outputs, means)
+    bare = judged(labeled._replace(task=replace(task, decision=BARE)), outputs, means)
     both = [
         replace(each, metrics=each.metrics | calibration_scores(choices.at(each.decision)))
         for each in (result, bare)
@@ -141,11 +139,9 @@ def calibration_scores(choices: Choices) -> dict[str, float]:
     }
 
 
-def _scored(
-    labelled: Labelled, outputs: Sequence[Outputs], means: Mapping[str, float]
-) -> Evaluation:
+def _scored(labeled: Labeled, outputs: Sequence[Outputs], means: Mapping[str, float]) -> Evaluation:
     """The evaluation without what is only of tasks that decide."""
-    task, examples, features = labelled
+    task, examples, features = labeled
     assert isinstance(task, AnsweringTask)
     metrics, predictions = task.judge(examples, features, outputs, means)
     wrong = (task.mistake(e, p) for e, p in zip(examples, predictions, strict=True))

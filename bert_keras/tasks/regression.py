@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import expit
 
 from bert_keras.errors import InputError
-from bert_keras.modeling.labelling import label_names
+from bert_keras.modeling.labeling import label_names
 from bert_keras.tasks.answering import Mistake
 from bert_keras.tasks.metrics import pearson, spearman
 from bert_keras.tasks.reading import LABEL_SEPARATOR, TextExample

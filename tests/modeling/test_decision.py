@@ -103,7 +103,7 @@ def test_a_decision_that_does_not_suit_the_labels_is_refused(plain_config, sever
     single.decision = Decision(2.0)
 
 
-def test_copies_and_keras_serialisation_keep_it(several):
+def test_copies_and_keras_serialization_keep_it(several):
     assert several.decision == DECISION
     assert several.copy(packed=True).decision == DECISION
     assert type(several).from_config(several.get_config()).decision == DECISION

@@ -1,4 +1,4 @@
-"""What the models share whose head gives every label a score: names of labels, and a decision."""
+"""The base of the models whose head gives every label a score: names of labels, a decision."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ def label_names(labels: int | Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-class LabellingModel(ClassifierModel):
+class LabelingModel(ClassifierModel):
     """The base of the models whose head gives every label a score.
 
     Args:
