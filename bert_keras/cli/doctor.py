@@ -1,16 +1,27 @@
-"""``bert-keras doctor``: what this machine has, and what it lacks."""
+"""``bert-keras doctor``: what this machine has, what is wrong with it, and what mends it."""
 
 import argparse
 import importlib.metadata
 import importlib.util
 import os
 import platform
-from typing import Any
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from bert_keras import __version__
+from bert_keras import __version__, devices
 from bert_keras.cli.arguments import add_command
-from bert_keras.cli.console import console, cpu_has_bfloat16, start_tensorflow, table
-from bert_keras.errors import install_command
+from bert_keras.cli.console import (
+    console,
+    cpu_has_bfloat16,
+    start_tensorflow,
+    table,
+    without_notes,
+)
+from bert_keras.errors import InputError, install_command
+
+if TYPE_CHECKING:
+    from bert_keras.cli.diagnosis import Problem
 
 # Packages of the optional features, each with the extra that brings it.
 OPTIONAL = {
@@ -22,40 +33,201 @@ OPTIONAL = {
     "transformers": "parity",
     "torch": "parity",
 }
-REQUIRED = ("tensorflow", "keras", "numpy", "tokenizers", "safetensors", "rich", "matplotlib")
+SHOWN = (
+    "tensorflow-text", "libtpu", "keras", "numpy", "tokenizers", "safetensors", "rich", "matplotlib",
+)  # fmt: skip
+SIZE = 1024  # rows and columns of the matrices
+PRECISIONS = ("float32", "bfloat16")
 
 
 def add_parser(subparsers: Any) -> None:
     """Add the command."""
-    add_command(
+    parser = add_command(
         subparsers,
         "doctor",
         run,
-        "show versions, devices and what is missing, with the command that installs it",
+        "show versions and devices, time a product on each, and say what is wrong and how to mend "
+        "it",
         "  bert-keras doctor",
+    )
+    parser.epilog = (
+        "It looks for packages that are missing, of the wrong version or in each other's way; for\n"
+        "a TPU or a GPU that the machine has and TensorFlow does not see; for a GPU that is newer\n"
+        "than TensorFlow's wheel; and for a device that computes nothing, or wrong numbers. The\n"
+        f"exit code is 0 where nothing is wrong, else 1.\n\n{parser.epilog}"
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print what was found."""
-    rows = [("bert-keras", __version__), ("Python", platform.python_version())]
-    rows += [(name, importlib.metadata.version(name)) for name in REQUIRED]
-    rows += [
-        ("system", platform.platform(terse=True)),
-        ("cores", str(os.cpu_count())),
-        ("bfloat16 on the CPU", "yes" if cpu_has_bfloat16() else "no: train in float32 there"),
-        ("devices", ", ".join(_devices())),
-    ]
-    console.print(table("", ["", ""], rows))
+    """Print what was found.
+
+    Raises:
+        InputError: When something is wrong.
+    """
+    from bert_keras.cli.diagnosis import package_problems
+
+    installed = installed_packages()
+    console.print(table("", ["", ""], _facts(installed)))
+    problems = package_problems(_requirements("bert-keras"), installed)
+    start_tensorflow()
+    with without_notes():
+        products, found = examine_devices(installed)
+    problems += found
+    console.print(table("", ["device", "product", "time", "speed"], products))
     for package, extra in OPTIONAL.items():
         if importlib.util.find_spec(package) is None:
             line = f"{package} is not installed (optional): {install_command(extra)}"
             console.print(line, markup=False, soft_wrap=True)
+    if not problems:
+        console.print("nothing is wrong")
+        return
+    for problem in problems:
+        console.print(f"wrong: {problem.what}\n  mend: {problem.remedy}")
+    count = len(problems)
+    raise InputError(f"{count} thing{'s are' if count > 1 else ' is'} wrong here, see above")
 
 
-def _devices() -> list[str]:
-    start_tensorflow()
+def installed_packages() -> dict[str, str]:
+    """The version of each installed distribution, by its normalised name."""
+    from packaging.utils import canonicalize_name
+
+    return {
+        canonicalize_name(distribution.name): distribution.version
+        for distribution in importlib.metadata.distributions()
+        if distribution.name
+    }
+
+
+def examine_devices(
+    installed: dict[str, str], root: Path = Path("/")
+) -> tuple[list[list[str]], list["Problem"]]:
+    """Compute a product on each device that TensorFlow sees.
+
+    Args:
+        installed: From ``installed_packages``.
+        root: The folder in which the operating system shows the machine's devices.
+
+    Returns:
+        A row for each product, and what is wrong with the devices.
+    """
     import tensorflow as tf
 
-    devices = tf.config.list_physical_devices()
-    return [f"{device.device_type} {device.name.rsplit(':', 1)[-1]}" for device in devices]
+    from bert_keras.cli import diagnosis
+
+    chips = devices.tpu_chips(root)
+    reason = start_tpu() if chips else ""
+    problems = diagnosis.tpu_problems(chips, devices.tpu_files(root), installed, reason)
+    build = tf.sysconfig.get_build_info()
+    gpus = tf.config.list_physical_devices("GPU")
+    problems += diagnosis.gpu_problems(
+        devices.nvidia_gpus(root),
+        len(gpus),
+        tf.__version__,
+        build["is_cuda_build"],
+        _requirements("tensorflow", "and-cuda"),
+        installed,
+    )
+    for gpu in gpus:
+        details = tf.config.experimental.get_device_details(gpu)
+        problems += diagnosis.capability_problems(
+            details.get("device_name", gpu.name),
+            details.get("compute_capability"),
+            build.get("cuda_compute_capabilities", ()),
+            tf.__version__,
+        )
+    rows = []
+    for device in tf.config.list_logical_devices():
+        name = f"{device.device_type} {device.name.rsplit(':', 1)[-1]}"
+        if device.device_type not in ("CPU", "GPU", "TPU"):
+            continue
+        for precision in PRECISIONS:
+            try:
+                seconds = time_product(device.name, precision)
+            except (tf.errors.OpError, ArithmeticError) as error:
+                problems += diagnosis.product_problems(name, _first_line(error))
+                continue
+            speed = f"{2 * SIZE**3 / seconds / 1e9:,.0f} GFLOP/s"
+            product = f"{SIZE} x {SIZE}, {precision}"
+            rows.append([name, product, f"{seconds * 1000:.2f} ms", speed])
+    return rows, problems
+
+
+def start_tpu() -> str:
+    """Connect to the TPU of this machine.
+
+    Returns:
+        Why that failed; an empty text where it did not.
+    """
+    from bert_keras.config import DistributionConfig
+    from bert_keras.training.strategy import make_strategy
+
+    try:
+        make_strategy(DistributionConfig(strategy="tpu", tpu="local"))
+    except InputError as error:
+        return str(error).partition(";")[0]
+    return ""
+
+
+def time_product(device: str, precision: str, repeats: int = 5) -> float:
+    """Multiply two matrices of normal numbers on a device.
+
+    Args:
+        device: Its name in TensorFlow.
+        precision: The type of the matrices and of their product.
+        repeats: How often, after a first time that loads what the device runs.
+
+    Returns:
+        The seconds of the fastest product.
+
+    Raises:
+        ArithmeticError: When the numbers are wrong, or another device computed them.
+        tf.errors.OpError: When the device fails.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    random = np.random.default_rng(0)
+    left, right = (random.standard_normal((SIZE, SIZE), np.float32) for _ in range(2))
+    times = []
+    with tf.device(device):
+        a, b = (tf.cast(tf.constant(matrix), precision) for matrix in (left, right))
+        result = tf.matmul(a, b)
+        if not result.device.endswith(device.rpartition("/")[2]):
+            raise ArithmeticError(f"it was computed on {result.device}")
+        # Entries are of the size of the root of SIZE; bfloat16 has 8 bits of each factor.
+        error = np.max(np.abs(result.numpy().astype(np.float32) - left @ right)) / SIZE**0.5
+        if not error < 0.1:
+            raise ArithmeticError(f"wrong numbers in {precision}: off by {error:.2g}")
+        for _ in range(repeats):
+            start = time.perf_counter()
+            tf.matmul(a, b)[0, 0].numpy()
+            times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def _facts(installed: dict[str, str]) -> list[tuple[str, str]]:
+    from bert_keras.cli.diagnosis import TENSORFLOWS
+
+    rows = [("bert-keras", __version__), ("Python", platform.python_version())]
+    rows += [(name, installed[name]) for name in (*TENSORFLOWS, *SHOWN) if name in installed]
+    return [
+        *rows,
+        ("system", platform.platform(terse=True)),
+        ("cores", str(os.cpu_count())),
+        ("bfloat16 on the CPU", "yes" if cpu_has_bfloat16() else "no: train in float32 there"),
+        ("GPUs of the machine", ", ".join(devices.nvidia_gpus()) or "none of NVIDIA's"),
+        ("TPU chips of the machine", ", ".join(devices.tpu_chips()) or "none"),
+    ]
+
+
+def _requirements(name: str, extra: str = "") -> list[str]:
+    """The requirements of an installed distribution; with ``extra`` those of the extra alone."""
+    try:
+        texts = importlib.metadata.requires(name) or []
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
+        return []
+    return [text for text in texts if not extra or f'extra == "{extra}"' in text]
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0][:200]

@@ -4,11 +4,13 @@ import json
 import logging
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from bert_keras.config import ArithmeticConfig, DistributionConfig
+from bert_keras.devices import nvidia_gpus, tpu_chips
 from bert_keras.errors import InputError
 from bert_keras.signals import ending_at_once
 
@@ -24,7 +26,10 @@ def make_strategy(settings: DistributionConfig) -> tf.distribute.Strategy:
     Raises:
         InputError: When the devices of the strategy are not there.
     """
-    name = find_strategy(settings) if settings.strategy == "auto" else settings.strategy
+    name = settings.strategy
+    if name == "auto":
+        name = find_strategy(settings)
+        warn_of_unseen_devices(name)
     if name == "multi_worker":
         return _multi_worker()
     if name == "tpu":
@@ -41,6 +46,27 @@ def find_strategy(settings: DistributionConfig) -> str:
     if settings.tpu or "TPU_NAME" in os.environ or tf.config.list_physical_devices("TPU"):
         return "tpu"
     return "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "one_device"
+
+
+def warn_of_unseen_devices(name: str, root: Path = Path("/")) -> None:
+    """Warn of the accelerators of this machine that a strategy found by ``"auto"`` leaves idle.
+
+    A run would otherwise take the CPU for hours, without a word.
+
+    Args:
+        name: The strategy's.
+        root: The folder in which the operating system shows the machine's devices.
+    """
+    unseen = [] if name == "tpu" else tpu_chips(root)
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")  # on purpose
+    if not hidden and not tf.config.list_physical_devices("GPU"):
+        unseen += nvidia_gpus(root)
+    if unseen:
+        _logger.warning(
+            "this machine has %s, and TensorFlow does not see it; the run goes without. "
+            "`bert-keras doctor` says how to mend that",
+            ", ".join(sorted(set(unseen))),
+        )
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:

@@ -168,13 +168,6 @@ def test_plot_draws_the_curves(made, capsys):
     assert capsys.readouterr().out.strip().endswith("curves.png")
 
 
-def test_doctor_names_versions_and_devices(capsys):
-    assert main(["doctor"]) == 0
-    out = capsys.readouterr().out
-    assert "tensorflow" in out
-    assert "CPU 0" in out
-
-
 class TestBadInput:
     def test_no_such_file(self, made, tmp_path, capsys):
         arguments = ["--vocab", made / "vocab.txt", "--out", tmp_path / "corpus"]

@@ -11,7 +11,13 @@ from bert_keras.config import ArithmeticConfig, DistributionConfig, dump_toml
 from bert_keras.corpus import Corpus
 from bert_keras.errors import InputError
 from bert_keras.training.phases import pretraining_phases
-from bert_keras.training.strategy import check_batches, find_strategy, make_strategy
+from bert_keras.training.strategy import (
+    check_batches,
+    find_strategy,
+    make_strategy,
+    warn_of_unseen_devices,
+)
+from tests.support.machines import gpu_machine, tpu_machine
 
 # The devices must be split before TensorFlow starts, hence a process of its own.
 RUN = """
@@ -178,3 +184,17 @@ def test_the_hosts_rows_together_are_the_global_batches(recipe, corpus_path):
             for name, rows in batch.items():
                 np.testing.assert_array_equal(rows, np.concatenate([s[name] for s in shares]))
     assert parts[0].evaluation.constants == whole.evaluation.constants
+
+
+def test_auto_warns_of_accelerators_that_tensorflow_does_not_see(tmp_path, caplog, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    warn_of_unseen_devices("one_device", tmp_path)
+    assert caplog.messages == []
+    gpu_machine(tpu_machine(tmp_path))
+    warn_of_unseen_devices("one_device", tmp_path)
+    assert "this machine has NVIDIA L4, TPU v5e, and TensorFlow does not see it" in caplog.text
+    caplog.clear()
+    warn_of_unseen_devices("tpu", tmp_path)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    warn_of_unseen_devices("tpu", tmp_path)
+    assert len(caplog.messages) == 1, "of the GPU, until it is hidden on purpose"
