@@ -34,7 +34,8 @@ OPTIONAL = {
     "torch": "parity",
 }
 SHOWN = (
-    "tensorflow-text", "libtpu", "keras", "numpy", "tokenizers", "safetensors", "rich", "matplotlib",
+    "tensorflow-text", "libtpu", "keras", "numpy", "tokenizers", "safetensors", "rich",
+    "matplotlib",
 )  # fmt: skip
 SIZE = 1024  # rows and columns of the matrices
 PRECISIONS = ("float32", "bfloat16")

@@ -73,8 +73,9 @@ def run(options: argparse.Namespace) -> None:
     _fill_masks(workdir)
     console.print(
         f"\nThis is what {config.train.steps:,} steps of a tiny model give: words that are\n"
-        "frequent where the mask stands. Next sentences take longer to learn. The\n"
-        "published BERT-base took four days on 16 TPU chips.\n"
+        "frequent where the mask stands. Next sentences are learned from the last, longest\n"
+        "texts alone: in short ones nearly every pair is a random one. The published\n"
+        "BERT-base took four days on 16 TPU chips.\n"
         f"Curves: {workdir / 'curves.png'}    model: {workdir / 'model'}\n"
         f"Go on with:  bert-keras fill-mask {workdir} 'Return the [MASK] of the list.'"
     )
@@ -163,10 +164,14 @@ def _train(config: "PretrainConfig", workdir: Path, corpus: Path) -> None:
 def _fill_masks(workdir: Path) -> None:
     from bert_keras.saving import load
     from bert_keras.tasks import fill_mask
+    from bert_keras.training.curves import FilledMask, plot_curves, write_filled_masks
 
     model = load(workdir / "model")
-    rows = []
+    rows, masks = [], []
     for sentence in SENTENCES:
         (candidates,) = fill_mask(model, sentence, top=3)
         rows.append([sentence, "  ".join(f"{c.token} {c.score:.2f}" for c in candidates)])
+        masks.append(FilledMask(sentence, [(c.token, c.score) for c in candidates]))
+    write_filled_masks(workdir, masks)
+    plot_curves(workdir)
     console.print(table("", ["sentence", "likeliest words"], rows))

@@ -1,6 +1,7 @@
 """The learning curves of a run, compared with guessing."""
 
 import itertools
+import json
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -10,17 +11,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bert_keras.errors import InputError
-from bert_keras.files import atomic_file
+from bert_keras.files import atomic_file, write_text_atomic
 from bert_keras.objectives.means import LOSS
 from bert_keras.saving.mark import read_mark
 from bert_keras.training.metrics import METRICS_FILE, read_metrics
 
 CURVES_FILE = "curves.png"
+MASKS_FILE = "filled_masks.json"
+_LEAST_LINES = 12  # of the panel of filled masks
 
 
 class _Description(NamedTuple):
     title: str
     unit: str
+
+
+class FilledMask(NamedTuple):
+    """A text with [MASK] and its likeliest words, each with its probability."""
+
+    text: str
+    candidates: list[tuple[str, float]]
 
 
 # By the prefix of the names of a loss and an accuracy, in the order of their panels; and the
@@ -49,7 +59,8 @@ def plot_curves(workdir: str | Path) -> Path:
     """Draw ``curves.png`` from ``metrics.jsonl``.
 
     A thin vertical line marks a change of the sequence length, with which the held-out examples and
-    the accuracy of guessing change too.
+    the accuracy of guessing change too. Where the run has a ``filled_masks.json``, a further column
+    shows the lengths and the filled masks.
 
     Args:
         workdir: The run's work directory.
@@ -58,7 +69,8 @@ def plot_curves(workdir: str | Path) -> Path:
         The path of the picture.
 
     Raises:
-        InputError: When the run has logged nothing yet, or a ``curves.png`` is not of a run.
+        InputError: When the run has logged nothing yet, a ``curves.png`` is not of a run, or a
+            ``filled_masks.json`` is not of ``write_filled_masks``.
 
     Example:
         >>> plot_curves("run").as_posix()
@@ -70,22 +82,66 @@ def plot_curves(workdir: str | Path) -> Path:
         raise InputError(
             f"{workdir} has no {METRICS_FILE} with a finished step; is it a work directory?"
         )
-    figure = Figure(figsize=(10, 7), layout="constrained")
+    masks = read_filled_masks(workdir)
     logged = dict.fromkeys(name for line in lines for name in line)
     found = [name.removesuffix(LOSS) for name in logged if name.endswith(LOSS)]
-    panels = figure.subplots(2, max(1, len(found)), squeeze=False)
+    columns = max(1, len(found))
+    figure = Figure(figsize=(10 if not masks else 5 * columns + 5, 7), layout="constrained")
+    panels = figure.subplots(2, columns + bool(masks), squeeze=False, sharex="all")
+    for panel in panels[0]:
+        panel.tick_params(labelbottom=True)
     for column, name in enumerate(found):
         title, unit = _DESCRIBED.get(name, _Description(name.replace("_", " "), "its unit"))
         baseline = f"{name}_baseline_accuracy"
         _panel(panels[0][column], lines, f"{name}{LOSS}", f"{title}: loss ({unit})", None)
         _panel(panels[1][column], lines, f"{name}_accuracy", f"{title}: accuracy", baseline)
     _metrics(panels[1][0], lines)
+    if masks:
+        _lengths(panels[0][-1], lines)
+        _masks(panels[1][-1], masks)
     path = workdir / CURVES_FILE
     if path.exists() and read_mark(workdir) is None:
         raise InputError(f"{path} is not of a run, and stays as it is; move it, then plot again")
     with atomic_file(path, replace=True) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
     return path
+
+
+def write_filled_masks(workdir: Path, masks: Sequence[FilledMask]) -> None:
+    """Write ``filled_masks.json``, which ``plot_curves`` draws.
+
+    Args:
+        workdir: The run's work directory.
+        masks: What was filled in, in the order of the picture.
+
+    Raises:
+        InputError: When there is such a file that is not of this function.
+    """
+    read_filled_masks(workdir)
+    rows = [mask._asdict() for mask in masks]
+    text = json.dumps({"filled_masks": rows}, indent=1, ensure_ascii=False) + "\n"
+    write_text_atomic(workdir / MASKS_FILE, text, replace=True)
+
+
+def read_filled_masks(workdir: Path) -> list[FilledMask]:
+    """The rows of ``filled_masks.json``; none where there is no such file.
+
+    Raises:
+        InputError: When it is not of ``write_filled_masks``.
+    """
+    path = workdir / MASKS_FILE
+    if not path.exists():
+        return []
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["filled_masks"]
+        return [
+            FilledMask(str(row["text"]), [(str(word), float(p)) for word, p in row["candidates"]])
+            for row in rows
+        ]
+    except (ValueError, TypeError, KeyError):
+        raise InputError(
+            f"{path} is not a list of filled masks, and stays as it is; move it, then plot again"
+        ) from None
 
 
 def _length_changes(lines: list[dict[str, Any]]) -> list[int]:
@@ -119,6 +175,32 @@ def _panel(
     axes.set_xlabel("step")
     axes.grid(alpha=0.3)
     _legend(axes)
+
+
+def _lengths(axes: Axes, lines: list[dict[str, Any]]) -> None:
+    """The tokens of the training examples."""
+    train = [line for line in lines if line["split"] == "train" and "max_seq_length" in line]
+    steps, lengths = ([line[name] for line in train] for name in ("step", "max_seq_length"))
+    axes.step([0, *steps], [*lengths[:1], *lengths], where="pre")
+    axes.set_title("Length of the examples (tokens)")
+    axes.set_xlabel("step")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+
+
+def _masks(axes: Axes, masks: Sequence[FilledMask]) -> None:
+    """Texts with their masks, each above its likeliest words."""
+    axes.set_title("Masked words, filled in")
+    axes.axis("off")
+    height = 1 / max(_LEAST_LINES, 2 * len(masks))
+    for number, mask in enumerate(masks):
+        words = ", ".join(f"{word} {probability:.2f}" for word, probability in mask.candidates)
+        # Words are anything, of any script; a dollar is no formula.
+        for line, (text, style) in enumerate([(mask.text, {}), (f"    {words}", {"color": "C0"})]):
+            shown = text.encode("latin-1", "backslashreplace").decode("latin-1")
+            y = 1 - height * (2 * number + line + 0.5)
+            where = {"transform": axes.transAxes, "va": "center", "fontsize": 9}
+            axes.text(0, y, shown, parse_math=False, **where, **style)
 
 
 def _metrics(axes: Axes, lines: list[dict[str, Any]]) -> None:

@@ -148,7 +148,7 @@ COMMANDS = [
     ),
     Command(
         "quickstart", "quickstart --workdir out/run --minutes 0.01",
-        ("pretrain.toml", "modules"), {}, _of_run(*RUN, ".quickstart"),
+        ("pretrain.toml", "modules"), {}, _of_run(*RUN, ".quickstart", "filled_masks.json"),
         (*_TRAINED, "run/texts/*", "run/vocab.txt", "run/corpus/*"), _LOOSE,
         patches={
             "bert_keras.cli.quickstart.RECIPE": "pretrain.toml",
