@@ -1,20 +1,19 @@
 """The notebooks of colab/, each executed from top to bottom on the CPU with small settings."""
 
-import json
-import os
-import subprocess
-import sys
+import tomllib
+from pathlib import Path
 
 import nbclient
 import nbformat
 import pytest
 
+from bert_keras.config import FinetuneConfig, PretrainConfig, from_tables
 from bert_keras.modeling import BertEncoder
 from bert_keras.saving import load, save
 from bert_keras.tokenization import BertTokenizer, Casing, learn_vocabulary
 from tests.support.models import small_config
 
-NAMES = ("pretrain_on_tpu", "finetune")
+NAMES = ("pretrain_on_tpu", "finetune", "fit_on_labels")
 ROWS = ["a fine film\tgood", "lovely and warm\tgood", "a dull film\tbad", "cold and slow\tbad"] * 8
 
 
@@ -53,60 +52,38 @@ def test_no_outputs_are_kept_in_git(name, notebook):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_says_first_that_no_tpu_was_at_hand(name, notebook):
-    assert "**No TPU was at hand" in notebook(name).cells[0].source
+def test_a_notebook_says_first_on_what_it_was_not_run(name, notebook):
+    device = "GPU" if name == "fit_on_labels" else "TPU"
+    assert f"**No {device} was at hand" in notebook(name).cells[0].source
 
 
-@pytest.fixture(params=[*NAMES, "export"])
-def install(request, notebook, tmp_path):
-    """Runs settings and installation where bert_keras is not installed.
-
-    Returns what pip would have been given, and the process.
-    """
-    cells = [c.source for c in notebook(request.param).cells if c.cell_type == "code"]
-    code = "import json, subprocess\nsubprocess.run = lambda c, **_: print(json.dumps(c))\n"
-    code += "\n\n".join(cells[:2])
-
-    def run(folder, **settings):
-        environment = os.environ | {f"BERT_KERAS_{key}": value for key, value in settings.items()}
-        done = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", code],  # -S: as in an empty environment
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-        return [json.loads(line)[-1] for line in done.stdout.splitlines()], done
-
-    return run
+@pytest.mark.parametrize("name", ["pretrain_on_tpu", "finetune"])
+def test_a_recipe_asks_for_the_tpu_that_is_there_and_never_for_a_cpu_in_its_place(name, notebook):
+    (source,) = [c.source for c in notebook(name).cells if "recipe = f" in c.source]
+    source = source.partition('(WORK / "recipe.toml")')[0].replace("WORK.mkdir", "len")
+    source = source.replace("len(parents=True, exist_ok=True)", "")
+    settings = [c.source for c in notebook(name).cells if "def setting(" in c.source]
+    kind = PretrainConfig if name == "pretrain_on_tpu" else FinetuneConfig
+    for has_tpu, strategy, steps, precision in (
+        (True, "tpu", 100, "mixed_bfloat16"),
+        (False, "auto", 1, "float32"),
+    ):
+        names = {"HAS_TPU": has_tpu}
+        exec("\n".join([*settings, source]), names)  # noqa: S102 - a notebook's own cells
+        config = from_tables(kind, tomllib.loads(names["recipe"]))
+        assert config.distribution.strategy == strategy
+        assert config.train.steps_per_call == steps
+        assert config.train.precision == precision
 
 
-def test_a_notebook_installs_from_the_checkout_that_it_lies_in(install, repository):
-    found, done = install(repository / "colab")
-    assert done.returncode == 0, done.stderr
-    assert [source.partition("[")[0] for source in found] == [str(repository)]
-
-
-def test_a_notebook_installs_from_a_given_folder_or_address(install, tmp_path):
-    (tmp_path / "bert-keras").mkdir()  # pip would look for the bare name on the index
-    address = "bert-keras[tfds] @ git+https://example.org/it"
-    for given, taken in {
-        "bert-keras": str(tmp_path / "bert-keras"),
-        "bert-keras[tfds]": f"{tmp_path / 'bert-keras'}[tfds]",
-        address: address,
-    }.items():
-        found, done = install(tmp_path, SOURCE=given)
-        assert (found, done.returncode) == ([taken], 0), done.stderr
-
-
-@pytest.mark.parametrize("given", ["", "bert-keras", "bert-keras[tfds]"])
-def test_a_notebook_never_installs_from_the_index(install, tmp_path, given):
-    (tmp_path / "bert_keras").mkdir()  # a folder of that name is no package
-    found, done = install(tmp_path, SOURCE=given)
-    assert (found, done.returncode) == ([], 1)
-    (line,) = done.stderr.splitlines()
-    assert "set SOURCE to a folder or an address that pip takes" in line
-    assert line.endswith(f"Received: {given!r}")
+@pytest.mark.parametrize("name", NAMES)
+def test_drive_is_for_colab_alone(name, notebook):
+    (source,) = [c.source for c in notebook(name).cells if "google.colab" in c.source]
+    names = {"DRIVE": "", "WORK": Path("mine"), "Path": Path}
+    exec(source, names)  # noqa: S102 - a notebook's own cell
+    assert names["WORK"] == Path("mine")
+    with pytest.raises(SystemExit, match="DRIVE is for Google Colab"):
+        exec(source, names | {"DRIVE": "bert"})  # noqa: S102
 
 
 @pytest.mark.slow
@@ -150,3 +127,24 @@ def test_the_finetuning_notebook_runs_from_top_to_bottom(execute, tmp_path):
     assert pictures == 1
     assert load(tmp_path / "finetuning" / "run" / "model").labels == ("bad", "good")
     assert "accuracy" in text
+
+
+@pytest.mark.slow
+def test_the_notebook_of_fit_runs_from_top_to_bottom(execute, tmp_path):
+    text, pictures = execute("fit_on_labels", SENTENCES=80, EPOCHS=1)
+    assert pictures == 4
+    model = load(tmp_path / "fitting" / "model")
+    assert model.labels == ("keras", "matplotlib", "numpy", "scipy", "sklearn")
+    assert len((tmp_path / "fitting" / "train.tsv").read_text().splitlines()) == 1 + 320
+    assert "'accuracy'" in text
+
+
+@pytest.mark.slow
+def test_the_notebook_of_fit_takes_a_model_and_texts_of_ones_own(execute, tmp_path):
+    tokenizer = BertTokenizer(learn_vocabulary(ROWS, 80, Casing()))
+    config = small_config(tokenizer.vocab_size, max_position_embeddings=32, initializer_range=0.1)
+    save(BertEncoder(config), tmp_path / "encoder", tokenizer)
+    (tmp_path / "mine.tsv").write_text("\n".join(ROWS) + "\n")
+    mine = {"TRAIN": "mine.tsv", "DEV": "mine.tsv", "MODEL": "encoder"}
+    execute("fit_on_labels", **mine, EPOCHS=1, BATCH_SIZE=8, MAX_LENGTH=16, TEXT="a fine film")
+    assert load(tmp_path / "fitting" / "model").labels == ("bad", "good")
