@@ -1,9 +1,28 @@
 """The cost of a pre-training run, by arithmetic."""
+"""What a pre-training run costs, by arithmetic.
+
+    python benchmarks/cost.py
+
+prints the table of configs/pretrain/COST.md.
+"""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from bert_keras.config import PretrainConfig, load_toml
 from bert_keras.config.model import BertConfig
-from bert_keras.config.pretrain import PretrainConfig
+
+RECIPES = Path(__file__).parents[1] / "configs" / "pretrain"
+NAMES = ("base-128", "base-512", "base-tpu", "large-lamb-128", "large-lamb-512")
+VOCAB_SIZE = 30522
+UTILISATION = 0.4  # assumed
+# Dense bfloat16 (float16) operations per second, from the devices' data sheets.
+PEAKS = {
+    "one TPU v5e chip": 197e12,
+    "TPU v4-8 (4 chips)": 4 * 275e12,
+    "8 A100": 8 * 312e12,
+    "8 H100 SXM": 8 * 989e12,
+}
 
 
 @dataclass(frozen=True)
@@ -60,3 +79,27 @@ def forward_flops(model: BertConfig, length: int, predictions: int) -> tuple[int
     masked = predictions * (hidden * hidden + hidden * model.vocab_size)
     pooled = hidden * hidden + 2 * hidden
     return layers, 2 * (masked + pooled)
+
+
+def row(name: str) -> list[str]:
+    """A recipe's row of the table."""
+    cost = pretraining_cost(load_toml(PretrainConfig, RECIPES / f"{name}.toml"), VOCAB_SIZE)
+    return [
+        f"`{name}.toml`",
+        f"{cost.sequences / 1e6:,.0f}",
+        f"{cost.tokens / 1e9:,.1f}",
+        f"{cost.flops / 1e18:,.1f}",
+        *(f"{cost.hours(peak, UTILISATION):,.1f}" for peak in PEAKS.values()),
+    ]
+
+
+def table() -> str:
+    """The table of all recipes and devices, as Markdown."""
+    header = ["recipe", "million sequences", "billion tokens", "10^18 operations"]
+    header += [f"hours on {device}" for device in PEAKS]
+    rows = [header, ["---"] * len(header), *map(row, NAMES)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+
+
+if __name__ == "__main__":
+    print(table())
