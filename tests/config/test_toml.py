@@ -151,3 +151,10 @@ def test_a_byte_order_mark_is_no_part_of_a_recipe(tmp_path):
     path = tmp_path / "recipe.toml"
     path.write_text("[train]\nsteps = 7\n", encoding="utf-8-sig")
     assert load_toml(PretrainConfig, path).train.steps == 7
+
+
+def test_the_quickstart_has_no_sentence_task_before_64_tokens(repository):
+    path = repository / "configs" / "pretrain" / "tiny-quickstart.toml"
+    phases = [data for data, _, _ in load_toml(PretrainConfig, path).phases()]
+    tasks = {data.max_seq_length: data.next_sentence for data in phases}
+    assert tasks == {10: "none", 16: "none", 32: "none", 64: "nsp"}
