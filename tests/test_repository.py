@@ -57,7 +57,7 @@ def test_nothing_installs_our_name_from_an_index_that_is_not_ours(repository):
         assert INSTALLS.search(f"pip install {wrong}"), wrong
     listed = subprocess.run(["git", "ls-files"], cwd=repository, capture_output=True, text=True)
     assert listed.returncode == 0, listed.stderr
-    shown_here = {"tests/test_repository.py", "tests/test_notebooks.py"}
+    shown_here = {"tests/test_repository.py", "tests/test_colab_install.py"}
     found = []
     for path in sorted(set(listed.stdout.splitlines()) - shown_here):
         own = path == "pyproject.toml"  # its extras name each other: pip takes them from there

@@ -53,13 +53,13 @@ def package_problems(requirements: Sequence[str], installed: Mapping[str, str]) 
             continue
         name = canonicalize_name(requirement.name)
         versions = list(present.values()) if name == "tensorflow" else [installed.get(name, "")]
-        if not any(version and requirement.specifier.contains(version) for version in versions):
-            found = ", ".join(versions) or "none"
+        if not any(v and requirement.specifier.contains(v, prereleases=True) for v in versions):
+            found = ", ".join(filter(None, versions)) or "none"
             wanted = f"{requirement.name}{requirement.specifier}"
             remedy = f"{INSTALL} '{wanted}'"
             if name == "tensorflow" and "tensorflow-tpu" in present:
                 remedy = TPU_INSTALL
-            problems.append(Problem(f"{wanted} is needed, found: {found or 'none'}", remedy))
+            problems.append(Problem(f"{wanted} is needed, found: {found}", remedy))
     return problems + _text_problems(present, installed)
 
 

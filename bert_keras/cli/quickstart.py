@@ -164,14 +164,20 @@ def _train(config: "PretrainConfig", workdir: Path, corpus: Path) -> None:
 def _fill_masks(workdir: Path) -> None:
     from bert_keras.saving import load
     from bert_keras.tasks import fill_mask
-    from bert_keras.training.curves import FilledMask, plot_curves, write_filled_masks
+    from bert_keras.training.curves import (
+        FilledMask,
+        plot_curves,
+        read_filled_masks,
+        write_filled_masks,
+    )
 
     model = load(workdir / "model")
     rows, masks = [], []
     for sentence in SENTENCES:
         (candidates,) = fill_mask(model, sentence, top=3)
         rows.append([sentence, "  ".join(f"{c.token} {c.score:.2f}" for c in candidates)])
-        masks.append(FilledMask(sentence, [(c.token, c.score) for c in candidates]))
-    write_filled_masks(workdir, masks)
-    plot_curves(workdir)
+        masks.append(FilledMask(sentence, [(c.token, float(c.score)) for c in candidates]))
+    if read_filled_masks(workdir) != masks:  # else all was drawn before
+        plot_curves(workdir, masks)
+        write_filled_masks(workdir, masks)
     console.print(table("", ["sentence", "likeliest words"], rows))

@@ -55,15 +55,16 @@ def describe_curves(
     _METRICS.update(metrics)
 
 
-def plot_curves(workdir: str | Path) -> Path:
+def plot_curves(workdir: str | Path, masks: Sequence[FilledMask] = ()) -> Path:
     """Draw ``curves.png`` from ``metrics.jsonl``.
 
     A thin vertical line marks a change of the sequence length, with which the held-out examples and
-    the accuracy of guessing change too. Where the run has a ``filled_masks.json``, a further column
-    shows the lengths and the filled masks.
+    the accuracy of guessing change too. Where there are filled masks, a further column shows the
+    lengths and them.
 
     Args:
         workdir: The run's work directory.
+        masks: What was filled in; by default the rows of ``filled_masks.json``.
 
     Returns:
         The path of the picture.
@@ -82,7 +83,7 @@ def plot_curves(workdir: str | Path) -> Path:
         raise InputError(
             f"{workdir} has no {METRICS_FILE} with a finished step; is it a work directory?"
         )
-    masks = read_filled_masks(workdir)
+    masks = masks or read_filled_masks(workdir)
     logged = dict.fromkeys(name for line in lines for name in line)
     found = [name.removesuffix(LOSS) for name in logged if name.endswith(LOSS)]
     columns = max(1, len(found))

@@ -30,7 +30,7 @@ from bert_keras.saving.run_state import (
     steps_in,
 )
 from bert_keras.training.circumstances import other_circumstances
-from bert_keras.training.curves import CURVES_FILE, plot_curves
+from bert_keras.training.curves import CURVES_FILE, MASKS_FILE, plot_curves
 from bert_keras.training.metrics import LOGS_FOLDER, METRICS_FILE, read_metrics
 
 _logger = logging.getLogger("bert_keras")
@@ -39,7 +39,7 @@ LOCK_FILE = ".lock"
 # What a run writes besides its config; without the mark these files are not a run's.
 _RUN_FILES = (
     CHECKPOINTS_FOLDER, METRICS_FILE, LOGS_FOLDER, CURVES_FILE, BEST_FOLDER, BEST_STEP_FILE,
-    MODEL_FOLDER, MARK_FILE, LOCK_FILE,
+    MODEL_FOLDER, MARK_FILE, MASKS_FILE, LOCK_FILE,
 )  # fmt: skip
 
 # Data and models are compared by content, not by path.

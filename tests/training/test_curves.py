@@ -51,6 +51,7 @@ def test_filled_masks_are_a_panel_beside_the_lengths(tmp_path, monkeypatch):
     for step, length in enumerate([10, 10, 64], start=1):
         values = {"mlm_loss": 6.0, "mlm_accuracy": 0.1, "nsp_loss": 0.7, "nsp_accuracy": 0.5}
         log.write(step, "train", values | {"max_seq_length": length})
+    plot_curves(tmp_path, MASKS).unlink()
     write_filled_masks(tmp_path, MASKS)
     write_filled_masks(tmp_path, MASKS)  # a second quickstart in its folder
     assert read_filled_masks(tmp_path) == MASKS
