@@ -80,6 +80,24 @@ def _text_problems(present: Mapping[str, str], installed: Mapping[str, str]) -> 
     ]
 
 
+def import_problems(error: str, installed: Mapping[str, str]) -> list[Problem]:
+    """TensorFlow or Keras that cannot be imported.
+
+    Args:
+        error: What the import raised.
+        installed: As in ``package_problems``.
+    """
+    names = [name for name in TENSORFLOWS if name in installed] or ["tensorflow"]
+    wanted = " ".join(f"{n}=={installed[n]}" if n in installed else n for n in names[-1:])
+    first = f"{UNINSTALL} {' '.join(names)} && " if len(names) > 1 else ""
+    return [
+        Problem(
+            f"TensorFlow and Keras cannot be imported ({error})",
+            f"{first}{INSTALL} --force-reinstall --no-deps {wanted}",
+        )
+    ]
+
+
 def tpu_problems(
     chips: Sequence[str], files: Sequence[str], installed: Mapping[str, str], reason: str
 ) -> list[Problem]:

@@ -70,9 +70,7 @@ def run(options: argparse.Namespace) -> None:
     installed = installed_packages()
     console.print(table("", ["", ""], _facts(installed)))
     problems = package_problems(_requirements("bert-keras"), installed)
-    start_tensorflow()
-    with without_notes():
-        products, found = examine_devices(installed)
+    products, found = _products(installed)
     problems += found
     console.print(table("", ["device", "product", "time", "speed"], products))
     for package, extra in OPTIONAL.items():
@@ -86,6 +84,20 @@ def run(options: argparse.Namespace) -> None:
         console.print(f"wrong: {problem.what}\n  mend: {problem.remedy}")
     count = len(problems)
     raise InputError(f"{count} thing{'s are' if count > 1 else ' is'} wrong here, see above")
+
+
+def _products(installed: dict[str, str]) -> tuple[list[list[str]], list["Problem"]]:
+    """What ``examine_devices`` gives; without TensorFlow why there is none."""
+    from bert_keras.cli.diagnosis import import_problems
+
+    try:
+        start_tensorflow()
+    except InputError:
+        raise
+    except Exception as error:  # whatever a damaged installation raises
+        return [], import_problems(f"{type(error).__name__}: {_first_line(error)}", installed)
+    with without_notes():
+        return examine_devices(installed)
 
 
 def installed_packages() -> dict[str, str]:
@@ -222,12 +234,12 @@ def _facts(installed: dict[str, str]) -> list[tuple[str, str]]:
 
 
 def _requirements(name: str, extra: str = "") -> list[str]:
-    """The requirements of an installed distribution; with ``extra`` those of the extra alone."""
+    """The requirements of an installed distribution, or those of one of its extras alone."""
     try:
         texts = importlib.metadata.requires(name) or []
     except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
         return []
-    return [text for text in texts if not extra or f'extra == "{extra}"' in text]
+    return [text for text in texts if not extra or extra in text.partition(";")[2]]
 
 
 def _first_line(error: BaseException) -> str:

@@ -182,7 +182,8 @@ def _lengths(axes: Axes, lines: list[dict[str, Any]]) -> None:
     """The tokens of the training examples."""
     train = [line for line in lines if line["split"] == "train" and "max_seq_length" in line]
     steps, lengths = ([line[name] for line in train] for name in ("step", "max_seq_length"))
-    axes.step([0, *steps], [*lengths[:1], *lengths], where="pre")
+    if steps:
+        axes.step([0, *steps], [lengths[0], *lengths], where="pre")
     axes.set_title("Length of the examples (tokens)")
     axes.set_xlabel("step")
     axes.set_ylim(bottom=0)
@@ -196,12 +197,19 @@ def _masks(axes: Axes, masks: Sequence[FilledMask]) -> None:
     height = 1 / max(_LEAST_LINES, 2 * len(masks))
     for number, mask in enumerate(masks):
         words = ", ".join(f"{word} {probability:.2f}" for word, probability in mask.candidates)
-        # Words are anything, of any script; a dollar is no formula.
-        for line, (text, style) in enumerate([(mask.text, {}), (f"    {words}", {"color": "C0"})]):
+        for line, (text, color) in enumerate([(mask.text, "black"), (f"    {words}", "C0")]):
+            # Words are of any script, and a dollar is no formula.
             shown = text.encode("latin-1", "backslashreplace").decode("latin-1")
-            y = 1 - height * (2 * number + line + 0.5)
-            where = {"transform": axes.transAxes, "va": "center", "fontsize": 9}
-            axes.text(0, y, shown, parse_math=False, **where, **style)
+            axes.text(
+                0,
+                1 - height * (2 * number + line + 0.5),
+                shown,
+                transform=axes.transAxes,
+                va="center",
+                fontsize=9,
+                color=color,
+                parse_math=False,
+            )
 
 
 def _metrics(axes: Axes, lines: list[dict[str, Any]]) -> None:

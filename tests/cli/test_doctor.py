@@ -1,5 +1,9 @@
 """What is wrong with machines that were made up: their device files, packages and GPUs."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from bert_keras.__main__ import run as main
@@ -153,3 +157,20 @@ def test_made_up_machines_are_examined_by_the_tensorflow_that_is_here(tmp_path):
 
 def test_a_tpu_that_is_not_there_cannot_be_started():
     assert start_tpu().startswith("no TPU 'local' can be reached")
+
+
+@pytest.mark.system
+def test_a_tensorflow_that_cannot_be_imported_is_what_is_wrong(repository, tmp_path):
+    (tmp_path / "tensorflow").mkdir()
+    (tmp_path / "tensorflow" / "__init__.py").write_text("raise ImportError('half a wheel')\n")
+    path = os.pathsep.join([str(tmp_path), str(repository)])
+    done = subprocess.run(
+        [sys.executable, "-m", "bert_keras", "doctor"],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "cannot be imported (ImportError: half a wheel)" in done.stdout
+    assert "--force-reinstall --no-deps tensorflow==" in done.stdout
+    assert done.stderr.splitlines()[-1].endswith("wrong here, see above")
