@@ -33,6 +33,9 @@ tokenizer = bert_keras.BertTokenizer(bert_keras.learn_vocabulary(TEXTS, size=80)
 config = bert_keras.BertConfig.from_preset("tiny", vocab_size=tokenizer.vocab_size)
 model = FocalBert(config, labels=["bad", "good"])
 model.compile(bert_keras.AdamW(1e-3, bias_correction=True))
-ids = tf.constant([encoding.input_ids for encoding in tokenizer.encode_batch(TEXTS)])
-history = model.fit(ids, tf.constant(LABELS), batch_size=16, epochs=12, verbose=2).history
-print("accuracy", history["classification_accuracy"][-1])
+ids = tf.constant(
+    [encoding.input_ids for encoding in tokenizer.encode_batch(TEXTS)]
+)  # of one length
+batch, labels = {"input_ids": ids, "attention_mask": tf.ones_like(ids)}, tf.constant(LABELS)
+model.fit(batch, labels, batch_size=16, epochs=25, verbose=2)
+print(model.evaluate(batch, labels, verbose=0, return_dict=True))
