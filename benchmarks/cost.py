@@ -1,5 +1,4 @@
-"""The cost of a pre-training run, by arithmetic."""
-"""What a pre-training run costs, by arithmetic.
+"""The cost of a pre-training run, by arithmetic.
 
     python benchmarks/cost.py
 
@@ -15,7 +14,7 @@ from bert_keras.config.model import BertConfig
 RECIPES = Path(__file__).parents[1] / "configs" / "pretrain"
 NAMES = ("base-128", "base-512", "base-tpu", "large-lamb-128", "large-lamb-512")
 VOCAB_SIZE = 30522
-UTILISATION = 0.4  # assumed
+UTILIZATION = 0.4  # assumed
 # Dense bfloat16 (float16) operations per second, from the devices' data sheets.
 PEAKS = {
     "one TPU v5e chip": 197e12,
@@ -89,7 +88,7 @@ def row(name: str) -> list[str]:
         f"{cost.sequences / 1e6:,.0f}",
         f"{cost.tokens / 1e9:,.1f}",
         f"{cost.flops / 1e18:,.1f}",
-        *(f"{cost.hours(peak, UTILISATION):,.1f}" for peak in PEAKS.values()),
+        *(f"{cost.hours(peak, UTILIZATION):,.1f}" for peak in PEAKS.values()),
     ]
 
 

@@ -33,9 +33,7 @@ tokenizer = bert_keras.BertTokenizer(bert_keras.learn_vocabulary(TEXTS, size=80)
 config = bert_keras.BertConfig.from_preset("tiny", vocab_size=tokenizer.vocab_size)
 model = FocalBert(config, labels=["bad", "good"])
 model.compile(bert_keras.AdamW(1e-3, bias_correction=True))
-ids = tf.constant(
-    [encoding.input_ids for encoding in tokenizer.encode_batch(TEXTS)]
-)  # of one length
+ids = tf.constant([encoding.input_ids for encoding in tokenizer.encode_batch(TEXTS)])
 batch, labels = {"input_ids": ids, "attention_mask": tf.ones_like(ids)}, tf.constant(LABELS)
 model.fit(batch, labels, batch_size=16, epochs=25, verbose=2)
 print(model.evaluate(batch, labels, verbose=0, return_dict=True))

@@ -1,4 +1,4 @@
-"""What can be wrong with a machine's packages and devices, and how to mend it.
+"""Problems of a machine's packages and devices, each with its remedy.
 
 Every function is given what was found, and touches neither files nor TensorFlow.
 """
@@ -35,7 +35,7 @@ def package_problems(requirements: Sequence[str], installed: Mapping[str, str]) 
 
     Args:
         requirements: Those of bert-keras; those of its extras are passed over.
-        installed: The version of each distribution, by its normalised name.
+        installed: The version of each distribution, by its normalized name.
     """
     problems = []
     present = {name: installed[name] for name in TENSORFLOWS if name in installed}
@@ -101,7 +101,7 @@ def import_problems(error: str, installed: Mapping[str, str]) -> list[Problem]:
 def tpu_problems(
     chips: Sequence[str], files: Sequence[str], installed: Mapping[str, str], reason: str
 ) -> list[Problem]:
-    """Why TensorFlow does not see the TPU of this machine.
+    """The reason why TensorFlow does not see the TPU of this machine.
 
     Args:
         chips: From ``devices.tpu_chips``.
@@ -142,7 +142,7 @@ def gpu_problems(
     cuda_requirements: Sequence[str],
     installed: Mapping[str, str],
 ) -> list[Problem]:
-    """Why TensorFlow does not see all GPUs of this machine.
+    """The reason why TensorFlow does not see all GPUs of this machine.
 
     Args:
         models: From ``devices.nvidia_gpus``.

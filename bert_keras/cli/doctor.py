@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _products(installed: dict[str, str]) -> tuple[list[list[str]], list["Problem"]]:
-    """What ``examine_devices`` gives; without TensorFlow why there is none."""
+    """The results of ``examine_devices``; without TensorFlow the reason why there are none."""
     from bert_keras.cli.diagnosis import import_problems
 
     try:
@@ -101,7 +101,7 @@ def _products(installed: dict[str, str]) -> tuple[list[list[str]], list["Problem
 
 
 def installed_packages() -> dict[str, str]:
-    """The version of each installed distribution, by its normalised name."""
+    """The version of each installed distribution, by its normalized name."""
     from packaging.utils import canonicalize_name
 
     return {
