@@ -80,7 +80,7 @@ def pip(command, *arguments):
 
 
 def find_source(given, folder):
-    """What pip installs: what was given, else the checkout above or beside this notebook.
+    """The thing that pip installs: what was given, else the checkout above or beside this notebook.
 
     Never a mere name: bert-keras is on no index, where anybody could register it.
     """

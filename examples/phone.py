@@ -21,7 +21,8 @@ model = bert_keras.BertForSequenceClassification(config, labels=["bad", "good"])
 model.tokenizer = tokenizer
 model.compile(bert_keras.AdamW(1e-3, bias_correction=True))
 ids = np.array([encoding.input_ids for encoding in tokenizer.encode_batch(TEXTS)])
-model.fit(ids, np.array(LABELS), batch_size=16, epochs=12, verbose=2)
+batch = {"input_ids": ids, "attention_mask": np.ones_like(ids)}  # the texts are of one length
+model.fit(batch, np.array(LABELS), batch_size=16, epochs=25, verbose=2)
 
 with tempfile.TemporaryDirectory() as name:
     path = Path(name) / "films.tflite"

@@ -174,7 +174,7 @@ def test_our_own_requirements_can_be_met_on_a_tpu(cell):
 TENSORFLOW = """
 import os
 import importlib.metadata as metadata
-FLAVOR = {flavor!r}
+WHEEL_NAME = {wheel!r}
 class _Any:
     def __getattr__(self, name): return self
     def __call__(self, *arguments): return self
@@ -207,7 +207,7 @@ def index(tmp_path):
     folder = tmp_path / "wheels"
     folder.mkdir()
     for name, version in (("tensorflow", "2.21.0"), ("tensorflow-tpu", "2.20.0")):
-        text = TENSORFLOW.format(flavor=name)
+        text = TENSORFLOW.format(wheel=name)
         needs = ["libtpu~=0.0.14", "packaging"] if name.endswith("tpu") else []
         _wheel(folder, name, version, needs, {"tensorflow/__init__.py": text})
     _wheel(folder, "tensorflow-text", "2.20.1", ["tensorflow"])
@@ -234,7 +234,7 @@ def test_pip_itself_brings_tensorflow_for_the_tpu_by_the_recipe_that_finds_it(
     script = (
         "import importlib.metadata, os\nfrom pathlib import Path\nimport install\n"
         f"print(install.install({str(wheel)!r}, Path({str(tmp_path / 'root')!r})))\n"
-        "import tensorflow\nprint(tensorflow.FLAVOR, os.environ['PJRT_DEVICE'])\n"
+        "import tensorflow\nprint(tensorflow.WHEEL_NAME, os.environ['PJRT_DEVICE'])\n"
         "print(install.installed('tensorflow', 'libtpu', 'keras', 'tensorflow-text'))\n"
     )
     environment = {

@@ -19,7 +19,6 @@ NOT_YET = (
     "bert_keras/saving/config_json.py",
     "bert_keras/tasks/",
     "bert_keras/tokenization/",
-    "colab/",
     "tests/modeling/test_supervised.py",
     "tests/tasks/",
 )

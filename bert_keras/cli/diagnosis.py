@@ -1,4 +1,4 @@
-"""The faults of a machine's packages and devices, and how to mend them.
+"""Problems of a machine's packages and devices, each with its remedy.
 
 Every function is given what was found, and touches neither files nor TensorFlow.
 """

@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _products(installed: dict[str, str]) -> tuple[list[list[str]], list["Problem"]]:
-    """The result of ``examine_devices``; without TensorFlow the reason why there is none."""
+    """The results of ``examine_devices``; without TensorFlow the reason why there are none."""
     from bert_keras.cli.diagnosis import import_problems
 
     try:
