@@ -51,11 +51,12 @@ def add_parser(subparsers: Any) -> None:
         "it",
         "  bert-keras doctor",
     )
-    parser.epilog = (
+    parser.description = (
+        f"{parser.description}\n\n"
         "It looks for packages that are missing, of the wrong version or in each other's way; for\n"
         "a TPU or a GPU that the machine has and TensorFlow does not see; for a GPU that is newer\n"
         "than TensorFlow's wheel; and for a device that computes nothing, or wrong numbers. The\n"
-        f"exit code is 0 where nothing is wrong, else 1.\n\n{parser.epilog}"
+        "exit code is 0 where nothing is wrong, else 1."
     )
 
 

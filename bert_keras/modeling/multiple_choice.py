@@ -42,7 +42,7 @@ class BertForMultipleChoice(ClassifierModel):
         >>> logits.shape, tf.nn.softmax(logits)[1].numpy().tolist()
         (TensorShape([2, 2]), [1.0, 0.0])
         >>> model.compile()
-        >>> history = model.fit({"input_ids": ids[:1]}, np.array([1]))
+        >>> history = model.fit({"input_ids": ids[:1]}, np.array([1]), verbose=0)
     """
 
     needs_pairs = True

@@ -116,10 +116,10 @@ def values_besides_architecture(model: BertModel) -> dict[str, Any]:
     if isinstance(model, LABELLING):
         values["id2label"] = {str(number): name for number, name in enumerate(model.labels)}
         values["label2id"] = {name: number for number, name in enumerate(model.labels)}
-    if isinstance(model, ClassifierModel):
-        values["classifier_dropout"] = model.classifier_dropout
         if kept := model.decision_to_keep():
             values[DECISION] = kept
+    if isinstance(model, ClassifierModel):
+        values["classifier_dropout"] = model.classifier_dropout
     if isinstance(model, BertForSequenceClassification):
         given = model.as_given
         if given["problem_type"] is not None or given["function_to_apply"] is None:

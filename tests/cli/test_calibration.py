@@ -5,7 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from bert_keras import BertForQuestionAnswering, BertForSequenceClassification, load, save
+from bert_keras import (
+    BertForQuestionAnswering,
+    BertForSequenceClassification,
+    load,
+    predict,
+    save,
+)
 from bert_keras.tokenization import BertTokenizer, Casing, learn_vocabulary
 from tests.support.commands import output, refused, run
 from tests.support.models import NO_DROPOUT, make_model, small_config
@@ -24,14 +30,20 @@ def made(tmp_path_factory):
         "one": {"labels": ["bad", "good"]},
         "many": {"labels": TOPICS, "problem_type": "multi_label_classification"},
     }
+    texts = [" ".join(draw.choice(WORDS, 3)) for _ in range(60)]
+    scores = {}
     for name, arguments in kinds.items():
         model = make_model(BertForSequenceClassification, 1, config, **arguments)
         save(model, folder / name, tokenizer)
+        scores[name] = [answer["scores"] for answer in predict(load(folder / name), texts)]
     save(BertForQuestionAnswering(config), folder / "span", tokenizer)
-    texts = [" ".join(draw.choice(WORDS, 3)) for _ in range(60)]
+
+    def right_mostly(score):
+        return (score > 0.5) == (draw.random() < 0.75)
+
     labels = {
-        "one": [draw.choice(["bad", "good"]) for _ in texts],
-        "many": ["|".join(t for t in TOPICS[:2] if draw.random() < 0.4) for _ in texts],
+        "one": ["good" if right_mostly(of["good"]) else "bad" for of in scores["one"]],
+        "many": ["|".join(t for t in TOPICS[:2] if right_mostly(of[t])) for of in scores["many"]],
     }
     for name, column in labels.items():
         lines = ["text\tlabel", *map("\t".join, zip(texts, column, strict=True))]

@@ -104,7 +104,7 @@ def test_a_loss_and_metrics_of_keras_get_probabilities_as_they_would_there(
     how = {
         "loss": "sparse_categorical_crossentropy",
         "metrics": ["accuracy"],
-        "weighted_metrics": ["crossentropy"],
+        "weighted_metrics": ["sparse_categorical_crossentropy"],
     }
     for each in (model, plain):
         each.compile(_sgd(), **how)
@@ -114,7 +114,7 @@ def test_a_loss_and_metrics_of_keras_get_probabilities_as_they_would_there(
         each.evaluate(inputs, Y, sample_weight=WEIGHTS, return_dict=True, verbose=0)
         for each in (model, plain)
     )
-    for name in ("loss", "accuracy"):
+    for name in ("loss", "accuracy", "sparse_categorical_crossentropy"):
         assert ours[name] == pytest.approx(theirs[name], rel=1e-4)
 
 

@@ -71,8 +71,8 @@ def test_class_that_is_none_of_ours_is_refused(model_class: Any, saved: Path) ->
 
 def test_encoder_under_a_head_that_we_lack_opens_where_the_class_is_given(tmp_path: Path) -> None:
     bert_keras.save(make_model(BertForSequenceClassification), tmp_path / "model")
-    edit_json(tmp_path / "model" / "config.json", architectures=["BertForMultipleChoice"])
-    assert "'BertForMultipleChoice'" in refusal(tmp_path / "model")
+    edit_json(tmp_path / "model" / "config.json", architectures=["BertLMHeadModel"])
+    assert "'BertLMHeadModel'" in refusal(tmp_path / "model")
     model = bert_keras.load(tmp_path / "model", BertForSequenceClassification)
     assert model.report.new == ["classifier/output/kernel", "classifier/output/bias"]
     encoder = bert_keras.load(tmp_path / "model", BertEncoder)
