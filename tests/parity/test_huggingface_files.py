@@ -194,7 +194,6 @@ def test_new_head_opens_in_transformers(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("do_lower_case", [True, False])
 def test_a_decision_is_passed_over_and_dropped_once_the_head_was_trained_on(
     batch: dict[str, np.ndarray], tmp_path: Path
 ) -> None:
@@ -216,6 +215,7 @@ def test_a_decision_is_passed_over_and_dropped_once_the_head_was_trained_on(
     assert bert_keras.load(tmp_path / "trained").decision == bert_keras.Decision()
 
 
+@pytest.mark.parametrize("do_lower_case", [True, False])
 def test_tokenizer_that_transformers_wrote_gives_the_same_ids(
     do_lower_case: bool, shared_data: Path, tmp_path: Path
 ) -> None:

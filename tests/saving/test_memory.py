@@ -35,7 +35,7 @@ def _write_keras_hub(path: Path) -> None:
     with h5py.File(path / "model.weights.h5", "w") as file:
         for path_of_ours, shape in bert_variables(CONFIG):
             weight = NAMES.weight(path_of_ours, shape, CONFIG)
-            if not weight.part.endswith("_head"):
+            if not weight.component.endswith("_head"):
                 for name in weight.names:
                     file[name] = np.zeros(weight.shape, "float32")
 
