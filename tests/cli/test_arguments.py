@@ -10,7 +10,8 @@ from bert_keras.cli.arguments import name_of_data
 # Options that take text, a number, a choice or a setting; every other argument names a file.
 NO_FILES = {
     "text", "texts", "pair", "set", "text_column", "text_pair_column", "label_column",
-    "word_column", "tag_column", "label_separator", "ignore_labels", "ignore_columns", "beam", "beam_options",
+    "word_column", "tag_column", "label_separator", "ignore_labels", "ignore_columns",
+    "beam", "beam_options",
     "max_accuracy_drop", "no_answer_threshold", "casing", "minutes",
 }  # fmt: skip
 
