@@ -43,4 +43,4 @@ def test_every_example_is_short_says_what_it_shows_and_how_it_is_run(repository)
         text = path.read_text(encoding="utf-8")
         assert len(text.splitlines()) <= 40, path.name
         documentation = ast.get_docstring(ast.parse(text))
-        assert f"    python examples/{path.name}" in documentation.splitlines()
+        assert f"python examples/{path.name}" in map(str.strip, documentation.splitlines())
