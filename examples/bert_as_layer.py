@@ -1,6 +1,6 @@
 """Put a BERT into a Keras model of your own: the price of a thing by its name and its age.
 
-    python examples/bert_as_layer.py
+python examples/bert_as_layer.py
 """
 
 import keras

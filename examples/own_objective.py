@@ -1,6 +1,6 @@
 """Train a model on a loss of your own: here the focal loss, in which easy examples count less.
 
-    python examples/own_objective.py
+python examples/own_objective.py
 """
 
 import tensorflow as tf

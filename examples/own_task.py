@@ -1,6 +1,6 @@
 """Add a task of your own, stars from 1 to 5, which recipes, ``evaluate`` and ``predict`` know.
 
-    python examples/own_task.py
+python examples/own_task.py
 """
 
 import tempfile

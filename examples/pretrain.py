@@ -1,6 +1,6 @@
 """Pre-train a BERT on text of your own by Keras's ``fit``, and let it fill in a masked word.
 
-    python examples/pretrain.py
+python examples/pretrain.py
 """
 
 import tempfile

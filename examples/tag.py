@@ -1,6 +1,6 @@
 """Train a tagger of names by Keras's ``fit``, and find the names in a text.
 
-    python examples/tag.py
+python examples/tag.py
 """
 
 import tempfile
