@@ -14,7 +14,7 @@ EXAMPLES = {
     "classify": r"a lovely song: good$",
     "own_objective": r".*'classification_accuracy': 1\.0.*",
     "own_task": r"a good book: 4\.0$",
-    "phone": r"\{'probabilities': \[\[0\.\d+, 0\.\d+\]\]\}$",
+    "phone": r"\{'probabilities': \[\[[01]\.\d+, [01]\.\d+\]\]\}$",
     "pretrain": r"The cat sees the \.\.\. \['\w+', '\w+', '\w+'\]$",
     "serve": r"\[b'good', b'bad'\] ",
     "tag": r"\[\('Mary', 'PER'\), \('Turin', 'LOC'\)\]$",

@@ -70,7 +70,7 @@ def test_what_the_context_says_is_learned(made, capsys):
     metrics = json.loads(text)
     assert metrics.keys() == {"accuracy", "choice_loss"}
     assert metrics["accuracy"] > 0.9
-    log = [json.loads(line) for line in (made / "run" / "metrics.jsonl").open()]
+    log = [json.loads(line) for line in (made / "run" / "metrics.jsonl").read_text().splitlines()]
     losses = [line["choice_loss"] for line in log if line["split"] == "train"]
     assert losses[-1] < losses[0] / 4
 

@@ -39,7 +39,7 @@ def test_text_with_added_tokens_is_served_as_keras_answers_it(kind, make_model, 
     report = export_saved_model(model, None, tmp_path / "served")
     assert [*report["tokenizer"]["added_tokens"]] == ["<e1>", "</e1>", "Covid-19", "新冠"]
     texts = ["a <e1>film</e1> of COVID-19", "新冠film", "plain"]
-    with ServingSession(tmp_path / "served") as session:
+    with ServingSession(tmp_path / "served" / "1") as session:
         served = session.run("tokenize", {"text": np.array(texts, object)})
     for row, encoding in zip(served["input_ids"], model.tokenizer.encode_batch(texts), strict=True):
         assert row[: len(encoding.input_ids)].tolist() == encoding.input_ids
