@@ -82,5 +82,5 @@ def test_only_two_operations_are_not_tensorflows_own(saved):
 
 def test_the_tables_are_stored_once(saved):
     pieces = pair_of().graph._pieces
-    tables = len(pieces._wordpiece.numpy()) + len(pieces._normal._model.numpy())
+    tables = len(pieces._cut._wordpiece.numpy()) + len(pieces._normal._model.numpy())
     assert (saved / "saved_model.pb").stat().st_size < 2 * tables + 500_000
