@@ -114,29 +114,32 @@ def judged(labeled: Labeled, outputs: Sequence[Outputs], means: Mapping[str, flo
     if not isinstance(task, DecidingTask):
         return _scored(labeled, outputs, means)
     choices = task.choices(features, outputs)
-    result = _scored(labeled, outputs, means)
-    result = replace(
-        result,
-        decision=task.decision,
-        reliability=reliability(*choices.at(task.decision)),
-        label_scores=task.label_scores(examples, result.predictions),
-    )
+
+    def by(decision: Decision) -> Evaluation:
+        decided = labeled._replace(task=replace(task, decision=decision))
+        result = _scored(decided, outputs, means)
+        return replace(
+            result,
+            decision=decision,
+            reliability=reliability(*choices.at(decision)),
+            label_scores=task.label_scores(examples, result.predictions),
+        )
+
+    result = by(task.decision)
     if task.decision == BARE:
         return result
-    bare = judged(labeled._replace(task=replace(task, decision=BARE)), outputs, means)
-    both = [
-        replace(each, metrics=each.metrics | calibration_scores(choices.at(each.decision)))
-        for each in (result, bare)
-    ]
-    return replace(both[0], before=both[1])
+    found, bare = (_with_calibration(each, choices) for each in (result, by(BARE)))
+    return replace(found, before=bare)
 
 
-def calibration_scores(choices: Choices) -> dict[str, float]:
-    """How likely the right labels are, and how far confidence is from accuracy."""
-    return {
-        "negative_log_likelihood": negative_log_likelihood(*choices),
-        "expected_calibration_error": reliability(*choices).error,
+def _with_calibration(result: Evaluation, choices: Choices) -> Evaluation:
+    """The evaluation with how likely the right labels are, how far confidence is from accuracy."""
+    assert result.reliability is not None
+    scores = {
+        "negative_log_likelihood": negative_log_likelihood(*choices.at(result.decision)),
+        "expected_calibration_error": result.reliability.error,
     }
+    return replace(result, metrics=result.metrics | scores)
 
 
 def _scored(labeled: Labeled, outputs: Sequence[Outputs], means: Mapping[str, float]) -> Evaluation:
