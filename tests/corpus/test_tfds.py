@@ -101,5 +101,7 @@ def test_the_command_says_it_too_and_writes_nothing(tmp_path, capsys):
 
 def test_without_tfds_the_package_to_install_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(InputError, match=r"install 'tensorflow-datasets>=\S+ importlib_resources$"):
+    with pytest.raises(
+        InputError, match=r"pip install 'tensorflow-datasets>=[\d.]+' 'importlib_resources>=\d+'$"
+    ):
         list(read_documents(["tfds:anything"]))
