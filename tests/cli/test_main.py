@@ -129,6 +129,7 @@ def test_the_same_pretrain_command_again_is_done_at_once(made, capsys):
     assert str(made / "run" / "model") in capsys.readouterr().out
 
 
+@pytest.mark.system
 def test_training_without_held_out_text_says_so(made, texts, tmp_path, capsys):
     one = [str(texts / "00.txt"), "--vocab", str(made / "vocab.txt"), "--out", str(tmp_path / "c")]
     assert main(["prepare", *one]) == 0

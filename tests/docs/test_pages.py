@@ -31,6 +31,11 @@ SMALLER = {
     "runs/sentiment/model": "run/model",
 }
 SYSTEM_PAGES = (
+    "docs/keras.md",
+    "guides/python.md",
+    "guides/from_transformers.md",
+    "tutorials/fit.md",
+    "tutorials/pretrain.md",
     "guides/phones.md",
     "tutorials/serve.md",
     "tutorials/phone.md",

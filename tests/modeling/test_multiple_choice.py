@@ -78,8 +78,8 @@ def test_every_choice_is_scored_by_itself(
     "arguments",
     [
         {},
-        {"sample_weight": WEIGHTS},
-        {"validation_split": 0.5},
+        pytest.param({"sample_weight": WEIGHTS}, marks=pytest.mark.system),
+        pytest.param({"validation_split": 0.5}, marks=pytest.mark.system),
     ],
     ids=["x, y", "sample_weight", "validation_split"],
 )
@@ -97,6 +97,7 @@ def test_fit_trains_as_keras_does(
     assert {"choice_loss", "choice_accuracy"} <= ours.keys()
 
 
+@pytest.mark.system
 def test_a_loss_and_metrics_of_keras_get_probabilities_as_they_would_there(
     model: BertForMultipleChoice, inputs: Data
 ) -> None:

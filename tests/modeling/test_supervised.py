@@ -27,8 +27,12 @@ from tests.support.by_hand import (
         {},
         {"sample_weight": WEIGHTS},
         {"class_weight": CLASS_WEIGHTS},
-        {"validation_split": 0.34, "sample_weight": WEIGHTS},
-        {"validation_split": 0.34, "class_weight": CLASS_WEIGHTS},
+        pytest.param(
+            {"validation_split": 0.34, "sample_weight": WEIGHTS}, marks=pytest.mark.system
+        ),
+        pytest.param(
+            {"validation_split": 0.34, "class_weight": CLASS_WEIGHTS}, marks=pytest.mark.system
+        ),
     ],
     ids=["x, y", "sample_weight", "class_weight", "split and weighed", "split, classes weighed"],
 )
@@ -42,7 +46,15 @@ def test_fit_on_arrays_trains_as_keras_does(
     assert "classification_accuracy" in history
 
 
-@pytest.mark.parametrize("labelled", ["x, y", "x, y, w", "labels in x", "labels in x, weighed"])
+@pytest.mark.parametrize(
+    "labelled",
+    [
+        "x, y",
+        "x, y, w",
+        pytest.param("labels in x", marks=pytest.mark.system),
+        pytest.param("labels in x, weighed", marks=pytest.mark.system),
+    ],
+)
 def test_fit_on_data_sets_trains_as_keras_does(
     classifier: BertForSequenceClassification, inputs: Data, labelled: str
 ) -> None:

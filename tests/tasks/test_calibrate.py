@@ -134,6 +134,7 @@ def test_a_temperature_is_fitted_anew_to_bare_logits_and_said(classifier, rows, 
     assert "it is fitted anew, to the bare logits" in caplog.text
 
 
+@pytest.mark.system
 def test_sigmoids_share_one_temperature(several, rows):
     source = str(rows / "many.tsv")
     lines = (rows / "many.tsv").read_text().splitlines()[1:]
@@ -268,6 +269,7 @@ def test_windows_are_calibrated_by_their_mean_logits(classifier, tmp_path):
     assert classifier.decision.temperature == pytest.approx(best, rel=1e-4)
 
 
+@pytest.mark.system
 def test_finetuning_a_calibrated_model_drops_what_was_fitted_and_says_so(
     classifier, rows, tmp_path, caplog
 ):

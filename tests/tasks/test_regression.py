@@ -104,6 +104,7 @@ class TestSeveralNumbers:
         metrics = evaluate(model, str(tmp_path / "dev.tsv")).metrics
         assert metrics[f"spearman_{task_of(model).labels[2]}"] == pytest.approx(1.0)
 
+    @pytest.mark.system
     def test_a_run_learns_as_many_numbers_as_its_data_have(self, encoder_path, tmp_path):
         train, dev = tmp_path / "train.csv", tmp_path / "dev.jsonl"
         train.write_text("text,label\na fine film,0.5|2\na dull film,1|-1\n")

@@ -102,6 +102,7 @@ def test_first_ten_steps_equal_fits(finished, recipe, corpus_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.system
 def test_training_learns_more_than_the_most_frequent_word(tmp_path, recipe, corpus_path):
     config = replace(
         recipe,

@@ -54,7 +54,7 @@ def test_a_bad_loss_stops_the_run_and_names_its_step(factor, word, tmp_path):
     assert [line["step"] for line in read_metrics(tmp_path)] == [10, 20, 30, 40]
 
 
-@pytest.mark.parametrize("factor", [np.nan, 1e4])
+@pytest.mark.parametrize("factor", [pytest.param(np.nan, marks=pytest.mark.system), 1e4])
 def test_a_roll_back_skips_the_data_of_the_bad_step_and_of_those_before_it(
     factor, tmp_path, caplog
 ):
@@ -72,7 +72,11 @@ def test_a_roll_back_skips_the_data_of_the_bad_step_and_of_those_before_it(
 
 @pytest.mark.parametrize(
     ("step", "time"),
-    [(38, 1), (40, 2), *(pytest.param(step, 1, marks=pytest.mark.system) for step in (44, 50))],
+    [
+        (38, 1),
+        pytest.param(40, 2, marks=pytest.mark.system),
+        *(pytest.param(step, 1, marks=pytest.mark.system) for step in (44, 50)),
+    ],
 )
 def test_a_run_killed_around_its_roll_back_ends_the_same(step, time, tmp_path):
     """Before it, on the way there again, after it and before or after the next checkpoint."""
@@ -84,6 +88,7 @@ def test_a_run_killed_around_its_roll_back_ends_the_same(step, time, tmp_path):
     assert weights.tobytes() == expected.tobytes()
 
 
+@pytest.mark.system
 def test_a_stopped_run_goes_on_when_told_to_roll_back(tmp_path):
     with pytest.raises(Diverged):
         train(tmp_path / "run", spoilt(np.nan))
@@ -92,12 +97,14 @@ def test_a_stopped_run_goes_on_when_told_to_roll_back(tmp_path):
     assert weights.tobytes() == expected.tobytes()
 
 
+@pytest.mark.system
 def test_the_first_steps_can_be_rolled_back_too(tmp_path):
     weights = train(tmp_path / "run", spoilt(np.nan, bad=2), on_divergence="roll_back")
     expected = train(tmp_path / "expected", without(0, 1, 2))
     assert weights.tobytes() == expected.tobytes()
 
 
+@pytest.mark.system
 def test_several_bad_places_are_all_skipped_and_the_number_of_roll_backs_is_bounded(tmp_path):
     """The second roll-back goes to a checkpoint that knows nothing of the first."""
 
@@ -137,6 +144,7 @@ def test_weights_that_overflow_at_the_last_step_are_not_taken_for_a_model(tmp_pa
         train(tmp_path, callbacks=[overflow_at(STEPS)])
 
 
+@pytest.mark.system
 def test_weights_that_overflow_before_an_evaluation_are_rolled_back_and_never_evaluated(tmp_path):
     phase = Phase(STEPS, points, lambda run: {"sum": float(run.model.dense.kernel.numpy().sum())})
     settings = {"on_divergence": "roll_back", "skip_steps": 1, "train": {"eval_every_steps": 20}}

@@ -58,6 +58,7 @@ def test_a_line_is_a_text_whatever_other_signs_of_a_line_it_holds(scripts, file)
     assert given == [{"text": "a fine film"}, {"text": "late\u2028again"}]
 
 
+@pytest.mark.system
 def test_models_of_several_inputs_are_asked_for_rows(run, tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps({"text_a": "a", "text_b": "b"}))

@@ -101,6 +101,7 @@ def in_order(text):
 @pytest.mark.parametrize(
     "truncation", [pytest.param("tail", marks=pytest.mark.system), "head_tail"]
 )
+@pytest.mark.system
 def test_the_kept_part_of_long_texts_is_the_hosts(phone_of, plain_vocabulary, truncation):
     phone = phone_of(max_length=12, vocab=plain_vocabulary, truncation=truncation)
     texts = list(hostile_texts(14, 150))
