@@ -121,11 +121,14 @@ def listening() -> Iterator[StopRequest]:
 def held() -> Iterator[None]:
     """A block that no signal interrupts; one that comes meanwhile raises at its end.
 
+    Signals raise in the main thread alone, so in another this does nothing.
+
     Raises:
         Stopped: When a signal has come that would have raised.
     """
     request = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
-    if not isinstance(request, StopRequest) or request.is_noted:
+    is_main = threading.current_thread() is threading.main_thread()
+    if not isinstance(request, StopRequest) or request.is_noted or not is_main:
         yield
         return
     request.is_noted = True

@@ -168,6 +168,25 @@ def test_what_is_held_ends_before_a_signal_breaks_off():
     assert done
 
 
+def test_what_is_held_in_another_thread_holds_no_signal_of_the_main_one():
+    may_end = threading.Event()
+    is_held = threading.Event()
+
+    def hold():
+        with held():
+            is_held.set()
+            may_end.wait()
+
+    thread = threading.Thread(target=hold, daemon=True)
+    with listening():
+        thread.start()
+        is_held.wait()
+        with pytest.raises(Stopped):
+            signal.raise_signal(signal.SIGTERM)
+    may_end.set()
+    thread.join()
+
+
 @pytest.mark.parametrize("thread", ["any", "another"])
 def test_who_waits_for_a_library_hears_a_signal_whichever_thread_it_reaches(thread):
     """The call itself goes on, which is what nobody can help."""

@@ -3,6 +3,8 @@
 They are read like any other file, by the table: no code in a file is run, and every weight must
 find its place. (``keras.saving.load_model`` opens them too, and ignores weights that the model
 lacks.)
+
+A signal waits while h5py works: what is raised in its midst it prints or loses.
 """
 
 import inspect
@@ -28,6 +30,7 @@ from bert_keras.saving.families import Family, all_models, family_of_model
 from bert_keras.saving.names import Names, Shape, numbered_after_the_first
 from bert_keras.saving.stored import StoredModel, StoredWeights, stored_weights
 from bert_keras.saving.weights import weights_to_save
+from bert_keras.signals import held
 from bert_keras.tokenization import Tokenizer
 
 CONFIG_FILE, WEIGHTS_FILE, ASSETS_FOLDER = "config.json", "model.weights.h5", "assets"
@@ -154,7 +157,7 @@ def _weights(path: Path, file: Path) -> StoredWeights:
 
 def read_array(file: Path, name: str) -> np.ndarray:
     """One array of an HDF5 file."""
-    with h5py.File(file, "r") as handle:
+    with held(), h5py.File(file, "r") as handle:
         return np.asarray(handle[name])
 
 
@@ -183,7 +186,7 @@ def read_shapes(name: Path, file: Path) -> dict[str, Shape]:
             found[key] = item.shape
 
     try:
-        with h5py.File(file, "r") as handle:
+        with held(), h5py.File(file, "r") as handle:
             handle.visititems(note)
     except (OSError, RuntimeError) as error:
         raise InputError(f"{name} is damaged or not an HDF5 file: {error}") from None
@@ -218,7 +221,7 @@ def save_keras(model: BertModel, path: str | Path, tokenizer: Tokenizer | None =
     if family is not None:
         weights_to_save(model, family, NAMES)  # refuses a model that could not be opened again
     target = atomic_file(path, replace=_holds_model(path), suffix=".keras")
-    with target as temporary, _private_temporary_folder():
+    with target as temporary, _private_temporary_folder(), held():
         model.save(temporary)
 
 
