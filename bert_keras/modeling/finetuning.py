@@ -168,7 +168,7 @@ class BertForTokenClassification(LabelingModel):
         return {"logits": layout.to_sequences(self.classifier(tokens, seed))}
 
     def supervised_objective(self) -> SupervisedObjective:
-        """Loss in nats and accuracy over the labelled tokens."""
+        """Loss in nats and accuracy over the labeled tokens."""
         return SoftmaxCrossEntropy("tagging", arithmetic=self.arithmetic)
 
 

@@ -23,7 +23,7 @@ from bert_keras.modeling.inputs import (
 from bert_keras.objectives import IGNORED_LABEL, Batch, SigmoidCrossEntropy, SupervisedObjective
 
 
-class Labelled:
+class Labeled:
     """What a model says of its labels, and how they reach its objective.
 
     Attributes:
@@ -55,7 +55,7 @@ class Labelled:
         by_key = self._by_key("sample_weight", weights)
         return {output: by_key[key] for output, key in self.label_keys.items()}
 
-    def labelled_batch(self, x: Any, y: Any) -> Batch:
+    def labeled_batch(self, x: Any, y: Any) -> Batch:
         """The batch with its labels under their keys."""
         batch = as_batch(x, self.config.vocab_size)
         if y is None:
@@ -117,7 +117,7 @@ class Labelled:
         """Whether each token has a label."""
         return bool(self.token_outputs) and hasattr(self, "labels")
 
-    def labelled(
+    def labeled(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None
     ) -> tuple[Any, Any, Any]:
         """Data, labels and weights of each as Keras takes them, class weights among the latter."""
@@ -128,7 +128,7 @@ class Labelled:
         if class_weight is not None and sample_weight is not None:
             raise InputError("sample_weight and class_weight: Keras takes one of them; multiply")
         if is_data_source(x):
-            return self._labelled_source(x, y, sample_weight, class_weight)
+            return self._labeled_source(x, y, sample_weight, class_weight)
         x = {name: as_array(name, values) for name, values in as_mapping(x).items()}
         if y is not None:
             y = {key: as_array("y", values) for key, values in self._by_key("y", y).items()}
@@ -143,10 +143,10 @@ class Labelled:
             weights = self._sample_weights(sample_weight, y)
         return x, self._as_keras_takes(y), self._as_keras_takes(weights)
 
-    def _labelled_source(
+    def _labeled_source(
         self, x: Any, y: Any, sample_weight: Any, class_weight: Any
     ) -> tuple[Any, Any, Any]:
-        """As ``labelled`` of what hands out batches itself."""
+        """As ``labeled`` of what hands out batches itself."""
         if isinstance(x, tf.data.Dataset):
             if sample_weight is not None:
                 raise InputError("sample_weight: a data set brings its own: (x, y, sample_weight)")
@@ -218,7 +218,7 @@ class Labelled:
 
     def _split(self, x: Any) -> tuple[Batch, Batch]:
         """The batch without its labels, and the labels by their keys."""
-        batch = self.labelled_batch(x, None)
+        batch = self.labeled_batch(x, None)
         keys = self.label_keys.values()
         rest = {key: values for key, values in batch.items() if key not in keys}
         return rest, {key: batch[key] for key in keys}

@@ -1,4 +1,4 @@
-"""A model that ``fit`` trains: Keras's own arguments, honoured as Keras honours them."""
+"""A model that ``fit`` trains: Keras's own arguments, honored as Keras honors them."""
 
 import inspect
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
-from bert_keras.modeling.labels import Labelled
+from bert_keras.modeling.labels import Labeled
 from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.outputs import Outputs, is_given
 from bert_keras.objectives import (
@@ -26,7 +26,7 @@ _FIT = inspect.signature(keras.Model.fit)
 _EVALUATE = inspect.signature(keras.Model.evaluate)
 
 
-class SupervisedModel(Labelled, BertModel):
+class SupervisedModel(Labeled, BertModel):
     """A model with an objective of its own, by which ``fit`` trains.
 
     Labels come in the batch, under the keys that the model's class names, or as Keras hands them
@@ -134,13 +134,13 @@ class SupervisedModel(Labelled, BertModel):
 
         Raises:
             InputError: When the labels are missing, given twice or of another kind, or an
-                argument cannot be honoured.
+                argument cannot be honored.
         """
         given = _FIT.bind(self, x, y, *args, **kwargs).arguments
         given.pop("self")
         class_weight = given.pop("class_weight", None)
         weights = given.pop("sample_weight", None), class_weight
-        x, y, sample_weight = self.labelled(given.pop("x"), given.pop("y"), *weights)
+        x, y, sample_weight = self.labeled(given.pop("x"), given.pop("y"), *weights)
         share = given.get("validation_split") or 0.0
         splits = share > 0 and given.get("validation_data") is None
         if splits and class_weight is not None and sample_weight is not None:
@@ -150,7 +150,7 @@ class SupervisedModel(Labelled, BertModel):
         if given.get("shuffle") is None:
             given["shuffle"] = not isinstance(x, tf.data.Dataset)
         if isinstance(given.get("validation_data"), tuple | list | Mapping):
-            given["validation_data"] = self.labelled(
+            given["validation_data"] = self.labeled(
                 *keras.utils.unpack_x_y_sample_weight(given["validation_data"])
             )
         self.drop_decision()
@@ -162,7 +162,7 @@ class SupervisedModel(Labelled, BertModel):
         given.pop("self")
         further = given.pop("kwargs", {})
         if not further.get("_use_cached_eval_dataset"):  # Keras's, within ``fit``
-            x, y, sample_weight = self.labelled(x, y, given.get("sample_weight"))
+            x, y, sample_weight = self.labeled(x, y, given.get("sample_weight"))
             given |= {"x": x, "y": y, "sample_weight": sample_weight}
         return super().evaluate(**given, **further)
 
@@ -175,7 +175,7 @@ class SupervisedModel(Labelled, BertModel):
         return_dict: bool = False,
     ) -> Any:
         """As ``keras.Model.train_on_batch``; raises as ``fit`` does."""
-        x, y, sample_weight = self.labelled(x, y, sample_weight, class_weight)
+        x, y, sample_weight = self.labeled(x, y, sample_weight, class_weight)
         self.drop_decision()
         return super().train_on_batch(x, y, sample_weight, return_dict=return_dict)
 
@@ -183,7 +183,7 @@ class SupervisedModel(Labelled, BertModel):
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """As ``keras.Model.test_on_batch``; raises as ``fit`` does."""
-        x, y, sample_weight = self.labelled(x, y, sample_weight)
+        x, y, sample_weight = self.labeled(x, y, sample_weight)
         return super().test_on_batch(x, y, sample_weight, return_dict=return_dict)
 
     def compute_loss(
@@ -195,7 +195,7 @@ class SupervisedModel(Labelled, BertModel):
         training: bool = True,
     ) -> tf.Tensor:
         """The loss of a batch, this replica's share; updates the objective's means."""
-        batch = self.labelled_batch(x, y)
+        batch = self.labeled_batch(x, y)
         if self.loss is not None:
             targets, logits = self.targets(batch), self._logits(y_pred)
             weights = self.weights_by_output(sample_weight)
@@ -216,7 +216,7 @@ class SupervisedModel(Labelled, BertModel):
 
         ``compute_loss`` has updated the means; one of labels that the batch lacks is left out.
         """
-        batch = self.labelled_batch(x, y)
+        batch = self.labeled_batch(x, y)
         missing = set(self.means)
         if self.loss is None:
             missing -= self.objective.weights(batch).keys()

@@ -17,7 +17,7 @@ from bert_keras.modeling.finetuning import resolve_problem
 from bert_keras.modeling.headed import ClassifierModel
 from bert_keras.modeling.labeling import LabelingModel, label_names
 from bert_keras.modeling.model import FROZEN, BertModel
-from bert_keras.saving.config_json import LABELLING, foreign_keys, keeps_score
+from bert_keras.saving.config_json import LABELING, foreign_keys, keeps_score
 from bert_keras.saving.families import all_heads, family_of_model
 from bert_keras.saving.stored import StoredModel, components_in
 from bert_keras.saving.weights import Plan, Report, check, count_labels, fill
@@ -123,7 +123,7 @@ def _plan(stored: StoredModel, asked: type[BertModel] | None, arguments: dict[st
         in_file.pop("decision", None)
         in_file |= _fitted(stored, arguments)
         count = count_labels(in_file.get("labels", 2))
-        if issubclass(own, LABELLING) and count_labels(arguments.get("labels", count)) != count:
+        if issubclass(own, LABELING) and count_labels(arguments.get("labels", count)) != count:
             optional, ignored = {"classifier"}, _LABEL_HEADS
             del in_file["labels"]
             in_file.pop("problem_type", None)

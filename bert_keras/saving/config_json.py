@@ -12,7 +12,7 @@ from bert_keras.modeling.model import BertModel
 from bert_keras.saving.families import all_models, family_of_model
 from bert_keras.saving.weights import count_labels
 
-LABELLING = (BertForSequenceClassification, BertForTokenClassification)
+LABELING = (BertForSequenceClassification, BertForTokenClassification)
 # What we write is float32 and tied, whatever was read.
 _FILE_KEYS = ("dtype", "torch_dtype", "tie_word_embeddings")
 _LABEL_KEYS = ("id2label", "label2id", "num_labels", "problem_type", "classifier_dropout")
@@ -53,7 +53,7 @@ def head_arguments(
     if model_class is None or not issubclass(model_class, ClassifierModel):
         return {}
     dropout = {"classifier_dropout": values.get("classifier_dropout")}
-    if not issubclass(model_class, LABELLING):
+    if not issubclass(model_class, LABELING):
         return dropout
     labels: int | list[str] = values.get("num_labels", 2)
     names = values.get("id2label")
@@ -113,7 +113,7 @@ def config_values(model: BertModel) -> dict[str, Any]:
 def values_besides_architecture(model: BertModel) -> dict[str, Any]:
     """The values of ``config.json`` besides the architecture: labels, problem type, other keys."""
     values = dict(model.other_config)
-    if isinstance(model, LABELLING):
+    if isinstance(model, LABELING):
         values["id2label"] = {str(number): name for number, name in enumerate(model.labels)}
         values["label2id"] = {name: number for number, name in enumerate(model.labels)}
         if kept := model.decision_to_keep():
@@ -130,7 +130,7 @@ def values_besides_architecture(model: BertModel) -> dict[str, Any]:
 def foreign_keys(model: BertModel, values: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of a config that are not the model's own; they are kept and written back."""
     own = [*model.config.to_dict(), *_FILE_KEYS, DECISION]
-    own += _LABEL_KEYS if isinstance(model, LABELLING) else ()
+    own += _LABEL_KEYS if isinstance(model, LABELING) else ()
     own += ("classifier_dropout",) if isinstance(model, ClassifierModel) else ()
     if not (isinstance(model, BertForSequenceClassification) and keeps_score(model)):
         own += _SCORE_KEYS  # of a head that is gone

@@ -115,15 +115,15 @@ class AnsweringTask(Task):
         return None
 
     @abstractmethod
-    def is_labelled(self, example: Any) -> bool:
+    def is_labeled(self, example: Any) -> bool:
         """Tell whether an example has the labels that answers are scored by."""
 
-    def counted(self, examples: Sequence[Any], labelled: bool) -> tuple[int, str]:
+    def counted(self, examples: Sequence[Any], labeled: bool) -> tuple[int, str]:
         """The number of answers that a metric counts, and what they are called.
 
         Args:
             examples: The examples.
-            labelled: Whether they have labels.
+            labeled: Whether they have labels.
         """
         return len(examples), "texts"
 
@@ -141,7 +141,7 @@ class AnsweringTask(Task):
         features: Sequence[Feature],
         batch_size: int = 32,
     ) -> tuple[dict[str, float], list[Prediction]]:
-        """The model's losses and metrics on labelled examples, and its answers to them."""
+        """The model's losses and metrics on labeled examples, and its answers to them."""
         return self.judge(examples, features, *run_model(model, features, batch_size))
 
     def judge(

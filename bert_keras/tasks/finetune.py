@@ -1,4 +1,4 @@
-"""Fine-tuning: from a model, labelled examples and a recipe to a model for the task."""
+"""Fine-tuning: from a model, labeled examples and a recipe to a model for the task."""
 
 import json
 from collections import Counter
@@ -45,7 +45,7 @@ def finetune(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     on_data: Callable[[str], None] | None = None,
 ) -> Path:
-    """Fine-tune a model on labelled examples (Devlin et al. 2019, section 3.2).
+    """Fine-tune a model on labeled examples (Devlin et al. 2019, section 3.2).
 
     The same call on the same work directory resumes from the newest checkpoint; for a finished
     run it returns at once.

@@ -85,7 +85,7 @@ class MultipleChoice(AnsweringTask):
 
     def read_texts(self, source: str) -> list[ChoiceExample]:
         """The examples without their labels."""
-        return read_choice_examples(source, labelled=False, ignored=self.ignore_columns)
+        return read_choice_examples(source, labeled=False, ignored=self.ignore_columns)
 
     def key(self, example: ChoiceExample) -> str:
         """The context, so that all examples on it are held out together."""
@@ -125,9 +125,9 @@ class MultipleChoice(AnsweringTask):
                 self.truncation,
             )
         )
-        is_labelled = all(map(self.is_labelled, examples))
+        is_labeled = all(map(self.is_labeled, examples))
         return [
-            _feature(number, example, [next(encodings) for _ in example.choices], is_labelled)
+            _feature(number, example, [next(encodings) for _ in example.choices], is_labeled)
             for number, example in enumerate(examples)
         ]
 
@@ -150,7 +150,7 @@ class MultipleChoice(AnsweringTask):
         start = {"start": example.start} if example.start else {}
         return {"context": example.context} | start
 
-    def is_labelled(self, example: ChoiceExample) -> bool:
+    def is_labeled(self, example: ChoiceExample) -> bool:
         """Tell whether the example says which choice is right."""
         return example.label is not None
 
@@ -178,7 +178,7 @@ def _seconds(example: ChoiceExample) -> list[str]:
 
 
 def _feature(
-    number: int, example: ChoiceExample, encodings: Sequence[Encoding], is_labelled: bool
+    number: int, example: ChoiceExample, encodings: Sequence[Encoding], is_labeled: bool
 ) -> Feature:
     """The sequences of an example's choices, one after another."""
     left_out = sum(encoding.left_out for encoding in encodings)
@@ -191,7 +191,7 @@ def _feature(
         number,
         [*chain.from_iterable(encoding.input_ids for encoding in encodings)],
         [*chain.from_iterable(encoding.token_type_ids for encoding in encodings)],
-        targets={"labels": example.label} if is_labelled else {},
+        targets={"labels": example.label} if is_labeled else {},
         window_ends=tuple(accumulate(len(encoding.input_ids) for encoding in encodings)),
         lengths=tuple(chain.from_iterable(lengths)),
         tokens=sum(sum(encoding.lengths) for encoding in encodings) + left_out,

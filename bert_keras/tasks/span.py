@@ -115,7 +115,7 @@ class Span(AnsweringTask):
 
     def read_texts(self, source: str) -> list[QuestionExample]:
         """The questions of a file or data set, without their answers."""
-        return read_question_examples(source, labelled=False)
+        return read_question_examples(source, labeled=False)
 
     def adapted_to(self, examples: Examples) -> Self:
         """The task that finds a threshold where questions have no answer and none was given."""
@@ -163,17 +163,17 @@ class Span(AnsweringTask):
         questions = tokenizer.encode_batch([example.question for example in examples])
         contexts = list(dict.fromkeys(example.context for example in examples))
         texts = dict(zip(contexts, tokenizer.encode_batch(contexts), strict=True))
-        is_labelled = all(example.answers or example.is_impossible for example in examples)
+        is_labeled = all(example.answers or example.is_impossible for example in examples)
         features: list[Feature] = []
         lost = []
         for number, (example, question) in enumerate(zip(examples, questions, strict=True)):
-            answer = _find_answer(example) if is_labelled else None
-            if is_labelled and answer is None and not example.is_impossible:
+            answer = _find_answer(example) if is_labeled else None
+            if is_labeled and answer is None and not example.is_impossible:
                 lost.append(example)
             text = texts[example.context]
             for feature, place in self._windows(number, question, text, tokenizer.template, answer):
                 targets = {}
-                if is_labelled:
+                if is_labeled:
                     start, end = _NO_ANSWER if example.is_impossible else place
                     targets = {"start_positions": start, "end_positions": end}
                 features.append(replace(feature, targets=targets))
@@ -251,7 +251,7 @@ class Span(AnsweringTask):
         """The question; its text stands in the data, once for many questions."""
         return {"question": example.question}
 
-    def is_labelled(self, example: QuestionExample) -> bool:
+    def is_labeled(self, example: QuestionExample) -> bool:
         """Tell whether the question has an answer, or is said to have none."""
         return bool(example.answers or example.is_impossible)
 

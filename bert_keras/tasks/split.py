@@ -1,4 +1,4 @@
-"""The split of labelled examples into training and dev examples."""
+"""The split of labeled examples into training and dev examples."""
 
 import logging
 import zlib

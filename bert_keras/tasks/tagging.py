@@ -167,12 +167,12 @@ class Tagging(DecidingTask):
     def read_texts(self, source: str) -> list[TaggedExample]:
         """Raw texts, one a line or row, or the words of a source that has them split."""
         if not self.text_column and has_words(source, self.word_column):
-            return read_tagged_examples(source, self.word_column, labelled=False)
+            return read_tagged_examples(source, self.word_column, labeled=False)
         _logger.info(
             "%s: raw text, whose words are split at spaces and punctuation", shown_name(source)
         )
         texts = read_text_examples(
-            source, self.text_column, header=self.header, labels=None, labelled=False
+            source, self.text_column, header=self.header, labels=None, labeled=False
         )
         return [TaggedExample.from_text(example.text, example.where) for example in texts]
 
@@ -192,10 +192,10 @@ class Tagging(DecidingTask):
             [example.text for example in examples],
             max_length=self.max_seq_length if self.one_window else None,
         )
-        is_labelled = all(example.tags is not None for example in examples)
+        is_labeled = all(example.tags is not None for example in examples)
         features = []
         for index, (example, encoding) in enumerate(zip(examples, encodings, strict=True)):
-            targets = self._targets(example) if is_labelled else None
+            targets = self._targets(example) if is_labeled else None
             parts = [part for word in example.parts for part in word]
             features += sentence_features(
                 index, parts, encoding, tokenizer.template, self.max_seq_length, targets
@@ -265,13 +265,13 @@ class Tagging(DecidingTask):
         """The text, or the words joined by spaces."""
         return {"text": example.text}
 
-    def is_labelled(self, example: TaggedExample) -> bool:
+    def is_labeled(self, example: TaggedExample) -> bool:
         """Tell whether the words have tags."""
         return example.tags is not None
 
-    def counted(self, examples: Examples, labelled: bool) -> tuple[int, str]:
+    def counted(self, examples: Examples, labeled: bool) -> tuple[int, str]:
         """The entities that the tags mark, else the words."""
-        if labelled and self.scheme.has_entities:
+        if labeled and self.scheme.has_entities:
             return sum(len(self.scheme.spans(_tags(example))) for example in examples), "entities"
         return sum(len(example.words) for example in examples), "words"
 

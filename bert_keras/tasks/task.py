@@ -209,7 +209,7 @@ class Task(ABC):
         features: Sequence[Feature],
         batch_size: int = 32,
     ) -> tuple[dict[str, float], list[Prediction]]:
-        """The model's losses and metrics on labelled examples, and its answers to them, if any."""
+        """The model's losses and metrics on labeled examples, and its answers to them, if any."""
 
     def no_answers(self) -> InputError:
         """The error for a task whose models give no answers."""

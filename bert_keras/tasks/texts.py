@@ -48,13 +48,13 @@ class TextReader(Task):
 
     def read(self, source: str) -> list[TextExample]:
         """The rows of a table or data set, without labels; see ``read_text_examples``."""
-        return self._read(source, None, labelled=True)
+        return self._read(source, None, labeled=True)
 
     def _read(
         self,
         source: str,
         labels: LabelRules | None,
-        labelled: bool,
+        labeled: bool,
         label_columns: tuple[str, ...] = (),
     ) -> list[TextExample]:
         return read_text_examples(
@@ -65,7 +65,7 @@ class TextReader(Task):
             label_columns,
             self.header,
             labels,
-            labelled,
+            labeled,
         )
 
     def key(self, example: TextExample) -> str:
@@ -166,13 +166,13 @@ class TextTask(TextReader, AnsweringTask):
             separator=self.label_separator,
             ignored=self.ignore_labels,
         )
-        return self._read(source, rules, labelled=True, label_columns=self.label_columns)
+        return self._read(source, rules, labeled=True, label_columns=self.label_columns)
 
     def read_texts(self, source: str) -> list[TextExample]:
         """The rows without their labels."""
-        return self._read(source, None, labelled=False, label_columns=self.label_columns)
+        return self._read(source, None, labeled=False, label_columns=self.label_columns)
 
-    def is_labelled(self, example: TextExample) -> bool:
+    def is_labeled(self, example: TextExample) -> bool:
         """Tell whether the text has a label."""
         return example.label is not None
 
@@ -231,7 +231,7 @@ class TextTask(TextReader, AnsweringTask):
 
     @abstractmethod
     def target(self, example: TextExample) -> Any:
-        """The target of a labelled example."""
+        """The target of a labeled example."""
 
     def decode(
         self, examples: Examples, features: Sequence[Feature], outputs: Sequence[Outputs]

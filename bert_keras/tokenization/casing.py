@@ -1,4 +1,4 @@
-"""The normalisation of letters before words are looked up: part of every model and corpus."""
+"""The normalization of letters before words are looked up: part of every model and corpus."""
 
 import dataclasses
 import logging
@@ -21,7 +21,7 @@ _CASED_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Casing:
-    """How text is normalised; the names are those of ``tokenizer_config.json``.
+    """How text is normalized; the names are those of ``tokenizer_config.json``.
 
     Attributes:
         do_lower_case: Whether words are lower-cased (an "uncased" model).
@@ -67,7 +67,7 @@ class Casing:
         return self.do_lower_case if self.strip_accents is None else self.strip_accents
 
     def normalizer(self) -> normalizers.Normalizer:
-        """The normaliser of the ``tokenizers`` library that does this."""
+        """The normalizer of the ``tokenizers`` library that does this."""
         return normalizers.BertNormalizer(
             clean_text=True,
             handle_chinese_chars=self.tokenize_chinese_chars,

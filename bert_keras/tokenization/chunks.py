@@ -24,7 +24,7 @@ Measure = Callable[[list[str], np.ndarray, np.ndarray], np.ndarray]
 class ChunkTable:
     """The ids of the chunks seen so far, as arrays that are read at many places in one step.
 
-    A chunk is a piece of text whose ids do not depend on its neighbours: what lies between two
+    A chunk is a piece of text whose ids do not depend on its neighbors: what lies between two
     spaces, say.
 
     Args:

@@ -31,7 +31,7 @@ def learn_vocabulary(
     casing: Casing = Casing(),
     progress: Callable[[int], None] | None = None,
 ) -> list[str]:
-    """Word pieces learned from text: characters, then merges of the most frequent neighbours.
+    """Word pieces learned from text: characters, then merges of the most frequent neighbors.
 
     The same text gives the same vocabulary on every machine, with any number of threads and in any
     order of the texts. It is shorter than ``size`` when no more pairs occur twice. A warning tells
@@ -40,7 +40,7 @@ def learn_vocabulary(
     Args:
         texts: The text, in pieces that begin and end at white space (lines, say).
         size: How many pieces to learn, the five special tokens among them.
-        casing: How the text is normalised before.
+        casing: How the text is normalized before.
         progress: Called after each text with the number of characters read so far.
 
     Returns:
@@ -103,11 +103,11 @@ def count_words(
     losses: Losses,
     progress: Callable[[int], None] | None = None,
 ) -> Counter[str]:
-    """The count of each normalised word; words over 100 characters are left out.
+    """The count of each normalized word; words over 100 characters are left out.
 
     Args:
         texts: The texts.
-        casing: How they are normalised.
+        casing: How they are normalized.
         losses: Gets the words that are left out, and the marks.
         progress: As in ``learn_vocabulary``.
     """
@@ -115,8 +115,8 @@ def count_words(
     words: Counter[str] = Counter()
 
     def fold(chunks: Counter[str]) -> None:
-        # The words of a chunk between spaces do not depend on its neighbours, so each distinct one
-        # is normalised once.
+        # The words of a chunk between spaces do not depend on its neighbors, so each distinct one
+        # is normalized once.
         for chunk, count in chunks.items():
             losses.characters += len(chunk) * count
             if casing.drops_marks and not chunk.isascii():

@@ -39,7 +39,7 @@ class WordPieceTokenizer:
 
     Args:
         vocab: The word pieces, by id.
-        casing: How letters are normalised.
+        casing: How letters are normalized.
         files: The other settings of its directory, which ``save`` writes back.
         added: Tokens that stay whole in the text beside the special ones, and special ones with
             other flags than usual. The ids of those that are no word pieces follow the last.
@@ -230,7 +230,7 @@ class WordPieceTokenizer:
     def encode_sentences(self, texts: list[str]) -> list[list[int]]:
         """The ids of many texts, without special tokens; the quick way for much text.
 
-        The ids of a chunk between spaces do not depend on its neighbours, so each distinct chunk
+        The ids of a chunk between spaces do not depend on its neighbors, so each distinct chunk
         goes through the library once and is then remembered. Added tokens may reach across spaces:
         with them every text goes through whole.
         """

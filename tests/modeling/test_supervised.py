@@ -47,7 +47,7 @@ def test_fit_on_arrays_trains_as_keras_does(
 
 
 @pytest.mark.parametrize(
-    "labelled",
+    "labeled",
     [
         "x, y",
         "x, y, w",
@@ -56,17 +56,17 @@ def test_fit_on_arrays_trains_as_keras_does(
     ],
 )
 def test_fit_on_data_sets_trains_as_keras_does(
-    classifier: BertForSequenceClassification, inputs: Data, labelled: str
+    classifier: BertForSequenceClassification, inputs: Data, labeled: str
 ) -> None:
     plain = by_hand(classifier)
     plain.compile(sgd(), CROSSENTROPY(from_logits=True))
     classifier.compile(sgd())
-    data: Any = (inputs, Y, WEIGHTS) if labelled == "x, y, w" else (inputs, Y)
+    data: Any = (inputs, Y, WEIGHTS) if labeled == "x, y, w" else (inputs, Y)
     theirs = tf.data.Dataset.from_tensor_slices(data).batch(4)
     ours = theirs
-    if "labels" in labelled:
+    if "labels" in labeled:
         ours = tf.data.Dataset.from_tensor_slices(inputs | {"labels": Y}).batch(4)
-    weigh = {"class_weight": CLASS_WEIGHTS} if labelled == "labels in x, weighed" else {}
+    weigh = {"class_weight": CLASS_WEIGHTS} if labeled == "labels in x, weighed" else {}
     history = classifier.fit(ours, verbose=0, **weigh).history
     expected = plain.fit(theirs, shuffle=False, verbose=0, **weigh).history
     np.testing.assert_allclose(history["loss"], expected["loss"], rtol=2e-5)

@@ -123,7 +123,7 @@ def test_what_does_not_fit_is_said_in_one_line(changes, message, tmp_path, encod
 
 
 @pytest.mark.system
-def test_micro_batches_calls_of_several_steps_and_rematerialisation_change_no_loss(
+def test_micro_batches_calls_of_several_steps_and_rematerialization_change_no_loss(
     tmp_path, encoder_path, reviews
 ):
     """On batches of all lengths, without padding, with a layer frozen."""

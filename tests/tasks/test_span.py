@@ -125,7 +125,7 @@ def test_a_wrong_offset_is_mended_and_an_answer_that_is_nowhere_passed_over(toke
     )
 
 
-def test_questions_without_an_answer_go_to_cls_and_unlabelled_ones_have_no_targets(tokenizer):
+def test_questions_without_an_answer_go_to_cls_and_unlabeled_ones_have_no_targets(tokenizer):
     examples = [_example("a b", is_impossible=True), _example("a b", "b")]
     task = Span(no_answer_threshold=0.0)
     features = task.features(examples, tokenizer)

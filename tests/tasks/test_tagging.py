@@ -56,7 +56,7 @@ WILD = [
 ]  # fmt: skip
 
 
-def test_the_first_piece_of_each_part_of_a_word_is_labelled_and_no_other(tokenizer):
+def test_the_first_piece_of_each_part_of_a_word_is_labeled_and_no_other(tokenizer):
     words = WILD * 3
     task = Tagging(labels=tuple(map(str, range(len(words)))), max_seq_length=10_000)
     example = _example(words, map(str, range(len(words))))
@@ -106,8 +106,8 @@ def test_long_sentences_are_answered_word_for_word(tokenizer, max_seq_length):
     _, prediction = _answered(task, examples, features, numbers)
     given = zip(tags, prediction["tags"], has_piece, strict=True)
     assert all(tag == other for tag, other, has in given if has)
-    labelled = [sum(n >= 0 for n in f.token_targets["labels"]) for f in features]
-    assert sum(labelled) == sum(part_has_piece) + 1
+    labeled = [sum(n >= 0 for n in f.token_targets["labels"]) for f in features]
+    assert sum(labeled) == sum(part_has_piece) + 1
 
 
 def test_a_word_is_answered_where_it_has_the_most_context():

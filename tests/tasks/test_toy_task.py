@@ -98,7 +98,7 @@ class Stars(AnsweringTask):
         return read_text_examples(source, labels=LabelRules(kind="number"))
 
     def read_texts(self, source):
-        return read_text_examples(source, labels=None, labelled=False)
+        return read_text_examples(source, labels=None, labeled=False)
 
     def key(self, example):
         return example.text
@@ -127,7 +127,7 @@ class Stars(AnsweringTask):
         right = [float(e.label) == p["stars"] for e, p in pairs]
         return {"exact": float(np.mean(right)) if right else 0.0}
 
-    def is_labelled(self, example):
+    def is_labeled(self, example):
         return example.label is not None
 
     def decisions(self, prediction):

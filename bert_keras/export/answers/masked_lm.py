@@ -107,7 +107,7 @@ class MaskedLMAnswers(Answers):
     def is_other(self, name: str, given: Arrays, expected: Arrays, tolerance: float) -> np.ndarray:
         """Tell where another token stands that is not as likely, by the tolerance.
 
-        Far down a long list neighbours are nearer to each other than rounding is small, so what
+        Far down a long list neighbors are nearer to each other than rounding is small, so what
         counts is whether each token is as likely as Keras finds it. The logarithms are compared,
         as logits would be: among a thousand candidates most probabilities are below the tolerance.
         """

@@ -105,7 +105,7 @@ def read_examples(model: BertModel, data: str | None) -> Examples:
         measured, rest = _split([(row.text, row.text_pair) for row in rows])
         return Examples(model, measured, rest, data)
     measured, rest = _split(rows)
-    return Examples(model, measured, rest, data, all(map(answering(task).is_labelled, rows)))
+    return Examples(model, measured, rest, data, all(map(answering(task).is_labeled, rows)))
 
 
 def own_length(model: BertModel) -> int:

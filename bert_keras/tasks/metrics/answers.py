@@ -59,7 +59,7 @@ def normalize_answer(text: str) -> str:
 
 
 def exact_match(answers: Sequence[str], predicted: str, by_characters: bool = False) -> float:
-    """1.0 when the prediction equals one of the answers after normalisation, else 0.0.
+    """1.0 when the prediction equals one of the answers after normalization, else 0.0.
 
     Args:
         answers: The right answers; none where there is none.

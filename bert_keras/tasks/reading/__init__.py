@@ -1,4 +1,4 @@
-"""Labelled data as examples, each with the row it comes from. Imports no TensorFlow."""
+"""Labeled data as examples, each with the row it comes from. Imports no TensorFlow."""
 
 from bert_keras.tasks.reading.choices import ChoiceExample, read_choice_examples
 from bert_keras.tasks.reading.labels import LABEL_SEPARATOR, LabelRules

@@ -79,19 +79,19 @@ class _Fields:
     label: str
     others: tuple[str, ...]
 
-    def describe(self, is_labelled: bool) -> str:
+    def describe(self, is_labeled: bool) -> str:
         """The roles for the log."""
         roles = {"context": self.context, "start": self.start}
-        roles |= {"label": self.label} if is_labelled else {}
+        roles |= {"label": self.label} if is_labeled else {}
         parts = [f"{role} = {shortened([name])}" for role, name in roles.items() if name]
         parts.append(f"choices = {shortened(self.choices)}")
-        others = [*filter(None, self.others), *filter(None, [self.label] * (not is_labelled))]
+        others = [*filter(None, self.others), *filter(None, [self.label] * (not is_labeled))]
         passed = f"; passed over: {shortened(others)}" if others else ""
         return ", ".join(parts) + passed
 
 
 def read_choice_examples(
-    source: str, labelled: bool = True, ignored: tuple[str, ...] = ()
+    source: str, labeled: bool = True, ignored: tuple[str, ...] = ()
 ) -> list[ChoiceExample]:
     """The examples of a source, in order. What was read as what is logged, with an example.
 
@@ -104,7 +104,7 @@ def read_choice_examples(
     Args:
         source: ``.csv`` or ``.tsv`` with a header, or ``.jsonl``, each also with ``.gz`` or
             ``.zst``; ``-``, JSON lines on standard input; or ``tfds:NAME[/CONFIG][:SPLIT]``.
-        labelled: Whether they are to be learned from or scored. Else labels are not read, and a
+        labeled: Whether they are to be learned from or scored. Else labels are not read, and a
             text may be empty.
         ignored: The names of further columns or fields, which are passed over.
 
@@ -116,9 +116,9 @@ def read_choice_examples(
     left_out: set[str] = set()
     for where, fields, values in _rows(source, ignored):
         left_out.update(fields.others)
-        examples.append(_example(values, fields, where, labelled))
+        examples.append(_example(values, fields, where, labeled))
         if len(examples) == 1:
-            _describe(source, fields, examples[0], labelled)
+            _describe(source, fields, examples[0], labeled)
     if not examples:
         raise InputError(f"{shown_name(source)} holds no examples")
     absent = [name for name in ignored if name not in left_out]
@@ -127,10 +127,10 @@ def read_choice_examples(
     return examples
 
 
-def _describe(source: str, fields: _Fields, example: ChoiceExample, is_labelled: bool) -> None:
+def _describe(source: str, fields: _Fields, example: ChoiceExample, is_labeled: bool) -> None:
     texts = " + ".join(map(quoted, filter(None, (example.context, example.start))))
     chosen = "" if example.label is None else f" -> {quoted(example.choices[example.label])}"
-    roles = fields.describe(is_labelled)
+    roles = fields.describe(is_labeled)
     _logger.info("%s: %s; %s%s", shown_name(source), roles, texts, chosen)
 
 
@@ -244,19 +244,19 @@ def _one_of(plain: Mapping[str, str], role: Sequence[str], where: str) -> str:
 
 
 def _example(
-    values: Mapping[str, Any], fields: _Fields, where: Place, labelled: bool
+    values: Mapping[str, Any], fields: _Fields, where: Place, labeled: bool
 ) -> ChoiceExample:
     context, start = (
         "" if not name or values[name] is None else string_of(values[name], name, where)
         for name in (fields.context, fields.start)
     )
     choices = _choices(values, fields, where)
-    if labelled:
+    if labeled:
         empty = [] if context.strip() else [fields.context]
         empty += [f"choice {n}" for n, choice in enumerate(choices) if not choice.strip()]
         if empty:
             raise InputError(f"{where}: {listed(empty, 1)} is empty")
-    label = _label(values[fields.label], len(choices), where) if labelled and fields.label else None
+    label = _label(values[fields.label], len(choices), where) if labeled and fields.label else None
     return ChoiceExample(context, start, choices, label, where)
 
 

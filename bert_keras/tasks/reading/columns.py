@@ -98,18 +98,18 @@ class Columns:
         """A column's name for a message."""
         return f"column {name}" if self.are_numbers else f"column {json.dumps(name)}"
 
-    def describe(self, is_labelled: bool) -> str:
+    def describe(self, is_labeled: bool) -> str:
         """The roles of the columns for a message: ``text = column "review", label = …``."""
         roles = {"text": self.text, "second text": self.text_pair}
         others = self.others
-        if is_labelled:
+        if is_labeled:
             roles |= {"label": self.label}
         else:
             others = tuple(filter(None, (self.label, *self.labels, *others)))
         parts = [f"{role} = {self.title(name)}" for role, name in roles.items() if name]
-        if is_labelled and self.labels:
+        if is_labeled and self.labels:
             parts.append(f"a label each = columns {shortened(self.labels)}")
-        elif is_labelled and not self.label:
+        elif is_labeled and not self.label:
             parts.append("no label")
         if self.are_numbers and self.names == ("1",) and not others:
             return "a text a line"

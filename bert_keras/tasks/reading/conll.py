@@ -38,14 +38,14 @@ class Columns:
     description: str
 
 
-def read_columns(source: str, lines: Sequence[str], given: GivenColumns, labelled: bool) -> Columns:
+def read_columns(source: str, lines: Sequence[str], given: GivenColumns, labeled: bool) -> Columns:
     """The sentences of a file of columns.
 
     Args:
         source: Its name, for messages.
         lines: Its lines.
         given: The columns that the user named.
-        labelled: Whether the tags are read.
+        labeled: Whether the tags are read.
 
     Raises:
         InputError: When a row has another number of columns than the first, or a column has to be
@@ -68,7 +68,7 @@ def read_columns(source: str, lines: Sequence[str], given: GivenColumns, labelle
     if not (given.word and given.tag):
         finder.check_widths()
     word = finder.word()
-    tag, key = finder.tag(word) if labelled else (None, "")
+    tag, key = finder.tag(word) if labeled else (None, "")
     return Columns(
         sentences, word, tag, key, is_conllu, finder.describe(word, tag, key) + passed_over
     )

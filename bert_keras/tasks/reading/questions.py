@@ -42,7 +42,7 @@ class QuestionExample:
     where: str
 
 
-def read_question_examples(source: str, labelled: bool = True) -> list[QuestionExample]:
+def read_question_examples(source: str, labeled: bool = True) -> list[QuestionExample]:
     """The questions of a source, in order.
 
     Offsets of answers are not checked against the context: published files have some that are
@@ -53,7 +53,7 @@ def read_question_examples(source: str, labelled: bool = True) -> list[QuestionE
             with ``question``, ``context`` and, as in the datasets library, ``answers``
             (``{"text": [...], "answer_start": [...]}``); or, by any other name, SQuAD's JSON,
             version 1.1 or 2.0. ``-`` is standard input.
-        labelled: Whether they are to be learned from or scored. Else answers are not read, and a
+        labeled: Whether they are to be learned from or scored. Else answers are not read, and a
             question or text may be empty or null.
 
     Raises:
@@ -61,30 +61,30 @@ def read_question_examples(source: str, labelled: bool = True) -> list[QuestionE
             not UTF-8 text in its format; names the question or the row.
     """
     if is_tfds(source):
-        examples = list(_data_set(source, labelled))
+        examples = list(_data_set(source, labeled))
     elif is_json_lines(source):
         records = read_objects(source, "with the fields 'question' and 'context'")
         examples = [
-            _example(record, record, where, str(number), labelled)
+            _example(record, record, where, str(number), labeled)
             for number, (where, record) in enumerate(records, start=1)
         ]
     else:
-        examples = list(_squad(source, labelled))
+        examples = list(_squad(source, labeled))
     if not examples:
         raise InputError(f"{source} holds no questions")
     return examples
 
 
-def _data_set(source: str, labelled: bool) -> Iterator[QuestionExample]:
+def _data_set(source: str, labeled: bool) -> Iterator[QuestionExample]:
     data_set = DataSet(source)
     fields = [data_set.first_of(name) for name in ("question", "context")]
-    fields += [data_set.first_of("answers")] if labelled else []
+    fields += [data_set.first_of("answers")] if labeled else []
     fields += [name for name in ("id", "is_impossible") if name in data_set.fields]
     for number, (where, record) in enumerate(data_set.read(fields), start=1):
-        yield _example(record, record, where, str(number), labelled)
+        yield _example(record, record, where, str(number), labeled)
 
 
-def _squad(source: str, labelled: bool) -> Iterator[QuestionExample]:
+def _squad(source: str, labeled: bool) -> Iterator[QuestionExample]:
     with open_source(source) as file:
         text = file.read()
     try:
@@ -108,7 +108,7 @@ def _squad(source: str, labelled: bool) -> Iterator[QuestionExample]:
                     raise InputError(f"{source}, question {number} must be a JSON object")
                 name = f"{source}, question {question.get('id', number)}"
                 where = place(name, number, question, "id")
-                yield _example(question, paragraph, where, str(number), labelled)
+                yield _example(question, paragraph, where, str(number), labeled)
 
 
 def _list(record: Any, name: str, where: str) -> list[Any]:
@@ -119,12 +119,12 @@ def _list(record: Any, name: str, where: str) -> list[Any]:
 
 
 def _example(
-    record: dict[str, Any], paragraph: dict[str, Any], where: Place, number: str, labelled: bool
+    record: dict[str, Any], paragraph: dict[str, Any], where: Place, number: str, labeled: bool
 ) -> QuestionExample:
-    question = _text(record, "question", where, labelled)
-    context = _text(paragraph, "context", where, labelled)
+    question = _text(record, "question", where, labeled)
+    context = _text(paragraph, "context", where, labeled)
     name = str(record.get("id", number))
-    if not labelled:
+    if not labeled:
         return QuestionExample(name, question, context, (), False, where)
     answers = _answers(record.get("answers") or [], where)
     is_impossible = record.get("is_impossible", "answers" in record and not answers)
@@ -134,12 +134,12 @@ def _example(
     return QuestionExample(name, question, context, answers, is_impossible, where)
 
 
-def _text(record: dict[str, Any], name: str, where: str, labelled: bool) -> str:
+def _text(record: dict[str, Any], name: str, where: str, labeled: bool) -> str:
     value = record.get(name)
-    if value is None and name in record and not labelled:
+    if value is None and name in record and not labeled:
         return ""
     text = string_of(value, name, where)
-    if labelled and not text.strip():
+    if labeled and not text.strip():
         raise InputError(f"{where}: the {name} is empty")
     return text
 

@@ -1,4 +1,4 @@
-"""The sources of labelled data: lines, JSON objects and TFDS examples."""
+"""The sources of labeled data: lines, JSON objects and TFDS examples."""
 
 import io
 import json

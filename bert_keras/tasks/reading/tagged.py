@@ -103,7 +103,7 @@ def has_words(source: str, word_column: str = "") -> bool:
 
 
 def read_tagged_examples(
-    source: str, word_column: str = "", tag_column: str = "", labelled: bool = True
+    source: str, word_column: str = "", tag_column: str = "", labeled: bool = True
 ) -> list[TaggedExample]:
     """The sentences of a source, in order.
 
@@ -112,11 +112,11 @@ def read_tagged_examples(
             ``words``, and ``tags`` or ``ner_tags``; or a file of columns as in CoNLL, separated
             by tabs or spaces, with a blank line after each sentence, CoNLL-U among them; ``-`` is
             standard input. ``-DOCSTART-`` lines and comments (``# ...`` before a sentence) are
-            skipped. With one column the words are unlabelled.
+            skipped. With one column the words are unlabeled.
         word_column: The column of the words: its number from 1 or its name, in JSON lines and data
             sets the field; by default FORM, or the first that does not number the words.
         tag_column: That of the tags; by default UPOS, or the last.
-        labelled: Whether they are to be learned from or scored. Else tags are ignored, and a
+        labeled: Whether they are to be learned from or scored. Else tags are ignored, and a
             sentence of JSON lines may have no words, or empty ones.
 
     Raises:
@@ -125,9 +125,9 @@ def read_tagged_examples(
     """
     given = GivenColumns(word_column, tag_column)
     if is_tfds(source) or is_json_lines(source):
-        examples = list(_records(source, given, labelled))
+        examples = list(_records(source, given, labeled))
     elif has_words(source, word_column):
-        examples = list(_rows(source, given, labelled))
+        examples = list(_rows(source, given, labeled))
     else:
         raise InputError(
             f"{shown_name(source)} is read as raw text, which has no tags; columns of words and "
@@ -136,7 +136,7 @@ def read_tagged_examples(
         )
     if not examples:
         raise InputError(f"{shown_name(source)} holds no words")
-    if labelled:
+    if labeled:
         _check_distinct(source, examples)
     return examples
 
@@ -172,15 +172,15 @@ def _difference(where: str, words: Sequence[str], raw: Sequence[str]) -> str:
     return f"{where}: {' '.join(words[at : at + 2])!r:.40}, raw {' '.join(raw[at : at + 2])!r:.40}"
 
 
-def _records(source: str, given: GivenColumns, labelled: bool) -> Iterator[TaggedExample]:
+def _records(source: str, given: GivenColumns, labeled: bool) -> Iterator[TaggedExample]:
     """The examples of JSON lines or of a data set."""
     if is_tfds(source):
         data_set = DataSet(source)
         fields = [
             data_set.first_of(*([name] if name else usual))
-            for name, usual in ((given.word, _WORDS), (given.tag, _TAGS))[: 1 + labelled]
+            for name, usual in ((given.word, _WORDS), (given.tag, _TAGS))[: 1 + labeled]
         ]
-        if not labelled:
+        if not labeled:
             fields.append(id_column(data_set.fields))
         records = data_set.read([name for name in fields if name])
     else:
@@ -190,26 +190,26 @@ def _records(source: str, given: GivenColumns, labelled: bool) -> Iterator[Tagge
         if not word:
             word = given.word or next((n for n in _WORDS if n in record), _WORDS[0])
             tag = given.tag or next((n for n in _TAGS if record.get(n) is not None), "")
-            if given.tag and labelled and tag not in record:
+            if given.tag and labeled and tag not in record:
                 raise InputError(f"{where} has no field {tag!r}; its fields: {', '.join(record)}")
-            example = _from_record(record, where, word, tag, labelled)
+            example = _from_record(record, where, word, tag, labeled)
             words = f" ({example.words[0]!r:.40})" if example.words else ""
             tags = f", tag = {tag!r} ({example.tags[0]!r:.40})" if example.tags else ""
             _logger.info("%s: word = %r%s%s", source, word, words, tags)
-        yield _from_record(record, where, word, tag, labelled)
+        yield _from_record(record, where, word, tag, labeled)
 
 
 def _from_record(
-    record: dict[str, Any], where: str, word: str, tag: str, labelled: bool
+    record: dict[str, Any], where: str, word: str, tag: str, labeled: bool
 ) -> TaggedExample:
     words = _strings(record, word, where)
-    if words is None and not labelled and word in record:
+    if words is None and not labeled and word in record:
         words = ()  # null
     if words is None:
         raise InputError(
             f"{where} has no field {word!r}; its fields: {', '.join(record) or 'none'}"
         )
-    if not labelled:
+    if not labeled:
         return TaggedExample(words, None, where)
     tags = _strings(record, tag, where)
     if not words or not all(map(str.strip, words)):
@@ -234,9 +234,9 @@ def _strings(record: dict[str, Any], name: str, where: str) -> tuple[str, ...] |
     return tuple(map(replace_bad, values))
 
 
-def _rows(source: str, given: GivenColumns, labelled: bool) -> Iterator[TaggedExample]:
+def _rows(source: str, given: GivenColumns, labeled: bool) -> Iterator[TaggedExample]:
     """The examples of a file of columns."""
-    columns = read_columns(source, list(read_source_lines(source)), given, labelled)
+    columns = read_columns(source, list(read_source_lines(source)), given, labeled)
     count = len(columns.sentences)
     plural = "" if count == 1 else "s"
     _logger.info("%s: %d sentence%s, %s", shown_name(source), count, plural, columns.description)

@@ -64,7 +64,7 @@ def read_text_examples(
     label_columns: tuple[str, ...] = (),
     header: bool | None = None,
     labels: LabelRules | None = LabelRules(),  # noqa: B008 - it is frozen
-    labelled: bool = True,
+    labeled: bool = True,
 ) -> list[TextExample]:
     """The examples of a source, in order. The columns are logged, with an example.
 
@@ -84,7 +84,7 @@ def read_text_examples(
         label_columns: The columns of a table that has one of 0 and 1 for each label.
         header: Whether a table's first row is its header; None means that it is found out.
         labels: How labels are read; None ignores them.
-        labelled: Whether they are to be learned from or scored. Else labels are not read, and a
+        labeled: Whether they are to be learned from or scored. Else labels are not read, and a
             row without text is an example too.
 
     Raises:
@@ -95,9 +95,9 @@ def read_text_examples(
     given = Columns(
         text=text_column, text_pair=text_pair_column, label=label_column, labels=label_columns
     )
-    labels = labels if labelled else None
+    labels = labels if labeled else None
     per_column = labels.names if labels and labels.kind == "several" else ()
-    columns, rows = _collect(source, TableSettings(given, header, per_column), labels, labelled)
+    columns, rows = _collect(source, TableSettings(given, header, per_column), labels, labeled)
     check_columns(shown_name(source), columns, rows, given, header, labels)
     found: list[str | None] = [None] * len(rows)
     if labels:
@@ -112,7 +112,7 @@ def read_text_examples(
 
 
 def _collect(
-    source: str, settings: TableSettings, labels: LabelRules | None, labelled: bool
+    source: str, settings: TableSettings, labels: LabelRules | None, labeled: bool
 ) -> tuple[Columns, list[tuple[str, str, str | None, Any]]]:
     """The columns, and the place, the text, its partner and the label's cell of every row."""
     columns = Columns()
@@ -131,7 +131,7 @@ def _collect(
         cell = columns.label_of(values) if labels or columns.are_numbers else None
         if labels and labels.ignores(cell):
             ignored += 1
-        elif not labelled or all(part.strip() for part in (text, *pair)):
+        elif not labeled or all(part.strip() for part in (text, *pair)):
             rows.append((where, text, pair[0] if pair else None, cell))
         else:
             empty.append(where)
@@ -145,20 +145,20 @@ def _collect(
     return columns, rows
 
 
-def _described(source: str, columns: Columns, example: TextExample, is_labelled: bool) -> str:
+def _described(source: str, columns: Columns, example: TextExample, is_labeled: bool) -> str:
     """A line on the columns and the first example of a source, for the log."""
     text = " + ".join(map(quoted, filter(None, (example.text, example.text_pair))))
     label = "" if example.label is None else f" -> {quoted(example.label)}"
     where = example.where.removeprefix(f"{source}, ").removeprefix("standard input, ")
-    return f"{shown_name(source)}: {columns.describe(is_labelled)}; {where}: {text}{label}"
+    return f"{shown_name(source)}: {columns.describe(is_labeled)}; {where}: {text}{label}"
 
 
-def _rows(source: str, settings: TableSettings, is_labelled: bool) -> Iterator[Row]:
+def _rows(source: str, settings: TableSettings, is_labeled: bool) -> Iterator[Row]:
     """The place, the columns and the values of every row."""
     if is_tfds(source):
         data_set = DataSet(source)
         columns = require_columns(data_set.fields, source, settings)
-        names = columns.names if is_labelled else (*columns.texts, id_column(data_set.fields))
+        names = columns.names if is_labeled else (*columns.texts, id_column(data_set.fields))
         for where, values in data_set.read([name for name in names if name]):
             yield where, columns, values
     elif is_json_lines(source):

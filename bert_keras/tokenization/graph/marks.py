@@ -65,7 +65,7 @@ class MarkOrder:
         values, sources, added = self._decomposed(points.values[stays])
         rows = tf.gather(rows[stays], sources)
         order = self._order(values, rows)
-        # An added part counts as its neighbour before.
+        # An added part counts as its neighbor before.
         places = tf.cumsum(1 - tf.cast(tf.gather(added, order), tf.int32)) - 1
         splits = tf.cumsum(tf.math.bincount(rows, minlength=tf.size(texts)))
         splits = tf.concat([[0], splits], axis=0)

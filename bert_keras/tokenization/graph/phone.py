@@ -4,7 +4,7 @@ TFLite's builtin operations know nothing of text, and of tensorflow-text's those
 take strings through a table: FastBertNormalize and FastWordpieceTokenize. So the special tokens
 are found without regular expressions: a second, tiny table leaves the letters of "[MASK]" and
 makes "x" of all else, and a vocabulary of single characters and special tokens then finds each
-as one piece. Brackets are words of their own, so the neighbours of a special token are read as if
+as one piece. Brackets are words of their own, so the neighbors of a special token are read as if
 the token were text; its pieces are then replaced by the token's id, by where they stand.
 """
 

@@ -23,7 +23,7 @@ from bert_keras.tasks.metrics import (
         ("故宫，北京", "故宫，北京"),
     ],
 )
-def test_answers_are_normalised_by_the_official_rules(text, normalized):
+def test_answers_are_normalized_by_the_official_rules(text, normalized):
     assert normalize_answer(text) == normalized
 
 

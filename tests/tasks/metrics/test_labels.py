@@ -124,7 +124,7 @@ class TestBestF1Threshold:
         probabilities = np.array([0.3, 0.3, 0.3, 0.1])
         assert best_f1_threshold(probabilities, np.array([1, 0, 0, 0], bool)) == pytest.approx(0.2)
 
-    def test_neighbouring_floats_are_parted(self):
+    def test_neighboring_floats_are_parted(self):
         above = np.nextafter(0.9, 1)
         found = best_f1_threshold(np.array([0.9, above]), np.array([False, True]))
         assert found == above

@@ -29,7 +29,7 @@ def test_swags_own_file_is_read_as_it_is(tmp_path):
 
 def test_its_test_file_has_no_labels_and_is_answered(tmp_path):
     rows = [line.rpartition(",")[0] for line in SWAG.splitlines()]
-    (example, _) = read(tmp_path, "test.csv", "\n".join(rows), labelled=False)
+    (example, _) = read(tmp_path, "test.csv", "\n".join(rows), labeled=False)
     assert example.label is None
     assert len(example.choices) == 4
 
@@ -155,8 +155,8 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
         read(tmp_path, "a.txt", "x\n")
 
 
-def test_unlabelled_rows_may_have_empty_texts_and_any_label(tmp_path):
+def test_unlabeled_rows_may_have_empty_texts_and_any_label(tmp_path):
     rows = [GOOD | {"context": "", "label": "?"}, GOOD | {"choices": ["a", ""]}]
-    examples = read(tmp_path, "a.jsonl", *rows, labelled=False)
+    examples = read(tmp_path, "a.jsonl", *rows, labeled=False)
     assert [example.label for example in examples] == [None, None]
     assert examples[1].choices == ("a", "")

@@ -248,15 +248,15 @@ def test_the_separator_that_excel_writes_into_the_first_line_is_read(tmp_path, c
 def test_a_table_by_another_separator_names_the_way_out(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=message):
-        read_text_examples(str(tmp_path / name), labelled=False)
+        read_text_examples(str(tmp_path / name), labeled=False)
 
 
 def test_lines_of_columns_that_are_read_as_texts_are_warned_of(tmp_path, caplog):
     (tmp_path / "a.txt").write_text("fine film\tgood\nbad film\tbad\nno film\tbad\n")
-    assert len(read_text_examples(str(tmp_path / "a.txt"), labelled=False)) == 3
+    assert len(read_text_examples(str(tmp_path / "a.txt"), labeled=False)) == 3
     assert "each row has 1 '\\t'; data.text_column = '1'" in caplog.text
     caplog.clear()
-    read_text_examples(str(tmp_path / "a.txt"), "1", labelled=False)
+    read_text_examples(str(tmp_path / "a.txt"), "1", labeled=False)
     assert not caplog.text
 
 

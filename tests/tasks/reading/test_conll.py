@@ -197,7 +197,7 @@ def test_texts_to_be_answered_need_no_tags(tmp_path):
         CONLLU.replace("AUX", "_"),
         "a B-x N\nb O V\n",
     ):
-        (first, *_) = _read(tmp_path, text, labelled=False)
+        (first, *_) = _read(tmp_path, text, labeled=False)
         assert {tag for _, tag in first} == {None}
 
 

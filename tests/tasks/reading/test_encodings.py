@@ -1,4 +1,4 @@
-"""Labelled files in other encodings: as labels, letters that are lost would merge."""
+"""Labeled files in other encodings: as labels, letters that are lost would merge."""
 
 import io
 import json

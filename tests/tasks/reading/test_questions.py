@@ -5,7 +5,7 @@ import pytest
 from bert_keras.errors import InputError
 from bert_keras.tasks.reading import QuestionExample, read_question_examples
 
-CONTEXT = "The tower is 324 metres tall."
+CONTEXT = "The tower is 324 meters tall."
 
 
 def _squad(*questions, context=CONTEXT):
@@ -19,13 +19,13 @@ def _read(folder, data, name="a.json"):
 
 
 def test_both_versions_of_squad_are_read(tmp_path):
-    answers = [{"text": "324 metres", "answer_start": 13}, {"text": "324", "answer_start": 13}]
+    answers = [{"text": "324 meters", "answer_start": 13}, {"text": "324", "answer_start": 13}]
     one = {"id": "q1", "question": "How tall?", "answers": answers}
     two = {"id": "q2", "question": "How old?", "answers": [], "is_impossible": True,
            "plausible_answers": answers}  # fmt: skip
     three = {"id": "q3", "question": "Whose?"}
     where = f"{tmp_path}/a.json, question"
-    expected = (("324 metres", 13), ("324", 13))
+    expected = (("324 meters", 13), ("324", 13))
     assert _read(tmp_path, _squad(one, two, three)) == [
         QuestionExample("q1", "How tall?", CONTEXT, expected, False, f"{where} q1"),
         QuestionExample("q2", "How old?", CONTEXT, (), True, f"{where} q2"),

@@ -103,10 +103,10 @@ def test_carriage_returns_in_lines_are_counted(tmp_path, caplog):
 def test_standard_input_and_files_have_the_same_rows(tmp_path, monkeypatch):
     data = "good\rfilm\r\nbad\x85film\n\nfine\u2028film"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data.encode())))
-    rows = [e.text for e in read_text_examples("-", labelled=False)]
+    rows = [e.text for e in read_text_examples("-", labeled=False)]
     assert rows == ["good\rfilm", "bad\x85film", "", "fine\u2028film"]
     path = write_file(tmp_path, "a.txt", data)
-    assert [e.text for e in read_text_examples(path, labelled=False)] == rows
+    assert [e.text for e in read_text_examples(path, labeled=False)] == rows
 
 
 @pytest.mark.parametrize(
@@ -126,14 +126,14 @@ def test_standard_input_and_files_have_the_same_rows(tmp_path, monkeypatch):
     ],
 )
 def test_rows_without_text_stay_where_they_are_to_be_answered(tmp_path, name, text, expected):
-    examples = read_text_examples(write_file(tmp_path, name, text), labelled=False)
+    examples = read_text_examples(write_file(tmp_path, name, text), labeled=False)
     assert [(e.text, e.where.number) for e in examples] == expected
     assert {e.label for e in examples} == {None}
 
 
 def test_a_pair_keeps_its_empty_half(tmp_path):
     path = write_file(tmp_path, "a.csv", "text_a,text_b\na,\n,b\n")
-    examples = read_text_examples(path, labelled=False)
+    examples = read_text_examples(path, labeled=False)
     assert [(e.text, e.text_pair) for e in examples] == [("a", ""), ("", "b")]
     assert len(read_text_examples(write_file(tmp_path, "b.csv", "text_a,text_b\na,\na,b\n"))) == 1
 
@@ -150,7 +150,7 @@ def test_a_pair_keeps_its_empty_half(tmp_path):
     ],
 )
 def test_an_example_knows_the_id_that_the_data_give_it(tmp_path, name, text, expected):
-    (example,) = read_text_examples(write_file(tmp_path, name, text), labelled=False)
+    (example,) = read_text_examples(write_file(tmp_path, name, text), labeled=False)
     assert example.where.id == expected
 
 
@@ -193,7 +193,7 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path, name, text, message):
     assert "\n" not in str(caught.value)
 
 
-def test_labelled_rows_without_text_are_passed_over_with_a_warning(tmp_path, caplog):
+def test_labeled_rows_without_text_are_passed_over_with_a_warning(tmp_path, caplog):
     path = write_file(tmp_path, "a.csv", "label,review\n1,good\n0,\n1, \n0,bad\n")
     assert [e.text for e in read_text_examples(path)] == ["good", "bad"]
     (record,) = caplog.records
