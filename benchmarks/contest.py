@@ -43,7 +43,7 @@ class Timed:
 
 
 class ProcessEnded(SystemExit):
-    """A contestant was killed, mostly for want of memory; a measurement without it ends here."""
+    """The end of a killed contestant, mostly for want of memory; it ends the measurement."""
 
 
 class Contestant:
@@ -154,7 +154,7 @@ def _serve(
     arguments: dict[str, Any],
     environment: dict[str, str],
 ) -> None:
-    """The process: makes what answers, then does what it is asked for."""
+    """Make, in the contestant's process, what answers; then do what it is asked for."""
     os.environ.update(environment)
     try:
         answer = make(**arguments)

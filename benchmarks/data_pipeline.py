@@ -189,7 +189,7 @@ def measure_prepare(directory: Path, text: str, rounds: int) -> tuple[Rates, dic
 
 
 def main() -> None:
-    """Measures, prints and keeps the results."""
+    """Measure, print and keep the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tokens", type=int, default=20_000_000, help="of the made-up corpus")
     parser.add_argument("--length", type=int, default=128, help="tokens per example")

@@ -57,7 +57,7 @@ def files(train: str, dev: str) -> Split:
 
 
 def last_fifth(name: str) -> Split:
-    """The last fifth of a file's examples is dev."""
+    """A split of a file's examples: the last fifth is dev."""
 
     def split(task: Any, data: Path) -> tuple[list[Any], list[Any]]:
         examples = task.read(str(data / name))
@@ -68,7 +68,7 @@ def last_fifth(name: str) -> Split:
 
 
 def every_fifth(name: str) -> Split:
-    """The first of every five examples of a file is dev."""
+    """A split of a file's examples: the first of every five is dev."""
 
     def split(task: Any, data: Path) -> tuple[list[Any], list[Any]]:
         examples = task.read(str(data / name))
@@ -78,7 +78,7 @@ def every_fifth(name: str) -> Split:
 
 
 def first_articles(name: str, count: int) -> Split:
-    """The first articles of a SQuAD file are train, the others dev."""
+    """A split of a SQuAD file: the first articles are train, the others dev."""
 
     def split(task: Any, data: Path) -> tuple[list[Any], list[Any]]:
         articles = json.loads((data / name).read_text(encoding="utf-8"))["data"]
@@ -174,7 +174,7 @@ def main() -> None:
 
 
 def compare(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Both sides, seed after seed; the results so far after each."""
+    """Train both sides, seed after seed; yield the results so far after each."""
     row = ROWS[options.row]
     changes = [PRECISION, *row.settings, *options.set]
     config = load_toml(FinetuneConfig, RECIPES / row.recipe, changes)

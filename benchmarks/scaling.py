@@ -110,7 +110,7 @@ def plot(what: str, rows: dict[str, Any], path: Path) -> None:
 
 
 def main() -> None:
-    """Measures, prints and plots."""
+    """Measure, print and plot."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("length", "batch", "devices", "corpus"))
     parser.add_argument("--rounds", type=int, default=5)

@@ -17,7 +17,7 @@ _REFUSALS = tuple(
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used.
+    """An error in what the user gave, which cannot be used.
 
     The message is a single line that says what is wrong, what was received and what to do. The
     commands print it to standard error without a traceback and exit with code 1; in Python it is
@@ -130,7 +130,7 @@ def texts_and_pairs(texts: Any, text_pairs: Any) -> tuple[list[str], list[str | 
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error
-    """The run was asked to stop; its state is saved.
+    """The end of a run that was asked to stop; its state is saved.
 
     Args:
         step: The step whose state is saved.
@@ -153,7 +153,7 @@ class Interrupted(Exception):  # noqa: N818 - not an error
 
 
 class Diverged(Exception):  # noqa: N818 - as Interrupted, an end of a run
-    """The loss is not finite any more, or has blown up.
+    """The end of a run whose loss is not finite any more, or has blown up.
 
     Args:
         step: The first step with such a loss.
@@ -176,7 +176,7 @@ class Diverged(Exception):  # noqa: N818 - as Interrupted, an end of a run
 
 
 class WorkerLost(Exception):  # noqa: N818 - not an error of this process
-    """Another worker of the same run is gone.
+    """The loss of another worker of the same run.
 
     Example:
         >>> try:

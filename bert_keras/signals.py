@@ -19,7 +19,7 @@ _REPEATS_WITHIN = 1.0  # seconds
 
 
 class Stopped(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM has come. As a ``KeyboardInterrupt`` it is not an ``Exception``.
+    """The arrival of Ctrl-C or SIGTERM. As a ``KeyboardInterrupt`` it is not an ``Exception``.
 
     Attributes:
         signal_number: The signal.

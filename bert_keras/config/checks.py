@@ -14,7 +14,7 @@ LEAST_LENGTH = 5
 
 
 def nearest(word: str, possible: list[str] | tuple[str, ...]) -> str:
-    """A hint for a misspelt ``word``: the nearest of ``possible``, else all of them."""
+    """A hint for a misspelled ``word``: the nearest of ``possible``, else all of them."""
     close = difflib.get_close_matches(word, possible, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else f"possible are {', '.join(possible)}"
 

@@ -211,7 +211,7 @@ def _convert(value: Any, hint: Any, name: str) -> Any:
 
 
 def _without_none(value: Any) -> Any:
-    """TOML has no null: what is ``None`` is left out."""
+    """A value without the parts that are ``None``, as TOML has no null."""
     if isinstance(value, dict):
         return {key: _without_none(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):

@@ -131,7 +131,7 @@ def _run(
 
 
 class _Tokenize(beam.DoFn):
-    """(number, source) to a file with its ids, and a line of the manifest about it."""
+    """A step from (number, source) to a file with its ids, and the manifest's line about it."""
 
     def __init__(self, tokenizer: Tokenizer, settings: dict[str, Any], folder: str) -> None:
         self.tokenizer = tokenizer

@@ -203,7 +203,7 @@ class TextFile:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines, each with its end, and last what comes after the last end."""
+    """The lines, each with its end; last of all the text after the last end."""
     *lines, rest = text.split("\n")
     return [*(f"{line}\n" for line in lines), rest]
 

@@ -185,7 +185,7 @@ def make_masking(tokenizer: Tokenizer, config: DataConfig) -> Masking:
 
 
 def _options() -> tf.data.Options:
-    """Each host already gives its own rows: a distribution strategy must not shard them again."""
+    """The options of a data set whose rows are this host's own: no strategy shards them again."""
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return options

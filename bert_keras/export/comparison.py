@@ -225,12 +225,12 @@ def _other_tokens(
 ) -> str:
     if given.shape != expected.shape:
         return (
-            f"the graph tokenizes otherwise than the host: {name} of shape {given.shape}, not "
+            f"the graph's tokens differ from the host's: {name} of shape {given.shape}, not "
             f"{expected.shape}; nothing was written"
         )
     row = int(np.flatnonzero((given != expected).any(axis=1))[0])
     text = " | ".join(column[row] for column in texts)
-    return f"the graph tokenizes otherwise than the host: {text!r:.80}; nothing was written"
+    return f"the graph's tokens differ from the host's: {text!r:.80}; nothing was written"
 
 
 def _decoded(outputs: Arrays) -> Arrays:

@@ -48,7 +48,7 @@ def resolve_problem(problem_type: str | None, function: str | None, count: int) 
         several |= problem_type is None and function == "sigmoid"
         return PROBLEM_TYPES[1 + several], "sigmoid" if several else "softmax"
     if function == "softmax":
-        raise InputError("function_to_apply: the softmax of one label, or of numbers, says nothing")
+        raise InputError("function_to_apply: a softmax of one label, or of numbers, has no meaning")
     if problem_type == "multi_label_classification":
         return problem_type, "sigmoid"
     # For a single label transformers' pipeline applies the sigmoid, but not for a regression.

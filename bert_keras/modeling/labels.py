@@ -24,7 +24,7 @@ from bert_keras.objectives import IGNORED_LABEL, Batch, SigmoidCrossEntropy, Sup
 
 
 class Labeled:
-    """What a model says of its labels, and how they reach its objective.
+    """A model's labels, and the way from Keras's arguments to its objective.
 
     Attributes:
         label_keys: The batch's keys of the labels, by the output that they are for; empty where
@@ -40,7 +40,7 @@ class Labeled:
 
     @property
     def score_function(self) -> str:
-        """What makes probabilities of logits: ``"softmax"``, ``"sigmoid"`` or ``"none"``."""
+        """The function from logits to probabilities: ``"softmax"``, ``"sigmoid"`` or ``"none"``."""
         return "softmax"
 
     def targets(self, batch: Batch) -> Any:
@@ -90,13 +90,13 @@ class Labeled:
         by_key = {self.label_keys.get(name, name): values for name, values in given.items()}
         if by_key.keys() != set(keys):
             raise InputError(
-                f"{argument}: {type(self).__name__} takes {listed(keys)}. Received {len(given)} of "
-                "other names or another number"
+                f"{argument}: {type(self).__name__} takes {listed(keys)}. Received: {len(given)} "
+                "with other names, or another number of them"
             )
         return {key: by_key[key] for key in keys}
 
     def _are_several(self, given: Any) -> bool:
-        """Whether these are arrays, one for each output, and not the rows of one."""
+        """Tell whether these are arrays, one for each output, and not the rows of one."""
         if not isinstance(given, tuple | list):
             return False
         if any(tf.is_tensor(each) or len(getattr(each, "shape", ())) for each in given):
@@ -114,7 +114,7 @@ class Labeled:
 
     @property
     def _labels_tokens(self) -> bool:
-        """Whether each token has a label."""
+        """Tell whether each token has a label."""
         return bool(self.token_outputs) and hasattr(self, "labels")
 
     def labeled(
@@ -126,7 +126,9 @@ class Labeled:
             if value is not None:
                 self.refuse_without_labels(name)
         if class_weight is not None and sample_weight is not None:
-            raise InputError("sample_weight and class_weight: Keras takes one of them; multiply")
+            raise InputError(
+                "sample_weight and class_weight: give one of them, multiplied by the other"
+            )
         if is_data_source(x):
             return self._labeled_source(x, y, sample_weight, class_weight)
         x = {name: as_array(name, values) for name, values in as_mapping(x).items()}
@@ -146,7 +148,7 @@ class Labeled:
     def _labeled_source(
         self, x: Any, y: Any, sample_weight: Any, class_weight: Any
     ) -> tuple[Any, Any, Any]:
-        """As ``labeled`` of what hands out batches itself."""
+        """The same as ``labeled``, of a source that hands out batches itself."""
         if isinstance(x, tf.data.Dataset):
             if sample_weight is not None:
                 raise InputError("sample_weight: a data set brings its own: (x, y, sample_weight)")
@@ -245,8 +247,8 @@ class Labeled:
         names = list(getattr(self, "labels", ()))
         if self.score_function != "softmax" or not names:
             raise InputError(
-                f"class_weight: this {type(self).__name__} does not tell one label of several for "
-                "each example; give sample_weight, one weight for each"
+                f"class_weight: this {type(self).__name__} does not choose one of several labels "
+                "for each example; give sample_weight, one weight for each"
             )
         if not isinstance(class_weight, Mapping):
             raise InputError(
@@ -263,7 +265,7 @@ class Labeled:
                 )
             if int(number) in found:
                 raise InputError(
-                    f"class_weight: {names[int(number)]!r} has two, by name and number"
+                    f"class_weight: {names[int(number)]!r} has two weights, by name and by number"
                 )
             if not isinstance(weight, Real) or not np.isfinite(float(weight)):
                 raise InputError(f"class_weight: that of {key!r} must be a number, not {weight!r}")

@@ -1,4 +1,4 @@
-"""Keras's losses and metrics, each fed with what it wants of a model's logits."""
+"""Keras's losses and metrics, each fed with logits or scores as it wants them."""
 
 import inspect
 from typing import Any
@@ -13,7 +13,7 @@ _SCORES = {"softmax": tf.nn.softmax, "sigmoid": tf.sigmoid, "none": tf.identity}
 
 
 class _Adapted:
-    """What a loss and a metric share: how they are fed.
+    """The base of a loss and of a metric: the way they are fed.
 
     - What is Keras's own gets scores: the softmax or sigmoid of the logits. Made with
       ``from_logits=True`` it gets the logits.
@@ -155,7 +155,7 @@ _METRICS = _LOSSES | {"accuracy": accuracy, "acc": accuracy}
 
 
 def _known(given: Any, by_shapes: dict[str, Any], keras_names: Any) -> Any:
-    """What is meant: by the shapes, or one of Keras's losses or metrics, by its rules.
+    """The loss or metric of a name: by the shapes, or one of Keras's, by its rules.
 
     Raises:
         InputError: When Keras does not know it.
@@ -187,7 +187,7 @@ def _kind(labels: tf.Tensor, scores: tf.Tensor) -> str:
 
 
 def _wants_scores(inner: Any) -> bool:
-    """Whether it is one of Keras's that was not told of logits."""
+    """Tell whether it is one of Keras's that was not told of logits."""
     function = getattr(inner, "fn", None) or getattr(inner, "_fn", None)
     if function is None:
         is_loss = isinstance(inner, keras.losses.Loss)

@@ -82,7 +82,7 @@ class BertModel(Configured, keras.Model):
         self.other_files: dict[str, Any] = {}
 
     def export(self, filepath: str | Path, *args: Any, **kwargs: Any) -> None:
-        """As ``keras.Model.export``: a SavedModel of ids, of any batch size and length.
+        """Export as ``keras.Model.export`` does: a SavedModel of ids, of any batch size and length.
 
         ``export_saved_model`` writes one that takes text.
         """
@@ -93,7 +93,7 @@ class BertModel(Configured, keras.Model):
         super().export(filepath, *args, **kwargs)
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """As ``keras.Model.predict``, of whatever a model may be called with.
+        """Predict as ``keras.Model.predict`` does, from whatever a model may be called with.
 
         ``bert_keras.predict`` answers texts.
         """
@@ -102,7 +102,7 @@ class BertModel(Configured, keras.Model):
         return super().predict(x, *args, **kwargs)
 
     def quantize(self, *args: Any, **kwargs: Any) -> None:
-        """Refused: Keras quantizes its own layers alone, and would leave these as they are.
+        """Refuse: Keras quantizes its own layers alone, and would leave these as they are.
 
         Raises:
             InputError: It names what writes weights of 8 bits.

@@ -57,7 +57,7 @@ class SupervisedModel(Labeled, BertModel):
         self.means = {name: keras.metrics.Mean(name) for name in self.objective.names}
 
     def supervised_objective(self) -> SupervisedObjective:
-        """What the model is trained on unless told otherwise."""
+        """The objective that the model is trained on unless another is given."""
         raise NotImplementedError(f"{type(self).__name__} has no objective of its own")
 
     def compile(
@@ -71,7 +71,7 @@ class SupervisedModel(Labeled, BertModel):
         jit_compile: Any = None,
         **kwargs: Any,
     ) -> None:
-        """As ``keras.Model.compile``, with defaults that suit BERT.
+        """Compile as ``keras.Model.compile`` does, with defaults that suit BERT.
 
         Args:
             optimizer: ``None`` takes BERT's AdamW at a constant 1e-4.
@@ -85,9 +85,9 @@ class SupervisedModel(Labeled, BertModel):
             **kwargs: Passed on to ``keras.Model.compile``.
 
         Raises:
-            InputError: When a loss or metric is given and the model's labels are its own, Keras
-                does not know it or its name is taken; an output is named that the model has not;
-                or ``loss_weights`` come without ``loss``.
+            InputError: When a loss or metric is given and the model draws its labels itself, Keras
+                does not know it, or its name is taken; when the model has no output of a name; or
+                when ``loss_weights`` come without ``loss``.
         """
         given = {
             "loss": loss,
@@ -127,7 +127,7 @@ class SupervisedModel(Labeled, BertModel):
         self.optimizer.build(self.trainable_variables)
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """As ``keras.Model.fit``; see the class for what its arguments mean here.
+        """Train as ``keras.Model.fit`` does; see the class for what its arguments mean here.
 
         ``shuffle=None`` leaves a data set in its order, unwarned. The keys of ``class_weight``
         are numbers or names of labels; a label that it lacks weighs 1.
@@ -157,7 +157,7 @@ class SupervisedModel(Labeled, BertModel):
         return super().fit(x, y, sample_weight=sample_weight, **given)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """As ``keras.Model.evaluate``; raises as ``fit`` does."""
+        """Evaluate as ``keras.Model.evaluate`` does; raises as ``fit`` does."""
         given = _EVALUATE.bind(self, x, y, *args, **kwargs).arguments
         given.pop("self")
         further = given.pop("kwargs", {})
@@ -174,7 +174,7 @@ class SupervisedModel(Labeled, BertModel):
         class_weight: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """As ``keras.Model.train_on_batch``; raises as ``fit`` does."""
+        """Train as ``keras.Model.train_on_batch`` does; raises as ``fit`` does."""
         x, y, sample_weight = self.labeled(x, y, sample_weight, class_weight)
         self.drop_decision()
         return super().train_on_batch(x, y, sample_weight, return_dict=return_dict)
@@ -182,7 +182,7 @@ class SupervisedModel(Labeled, BertModel):
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
-        """As ``keras.Model.test_on_batch``; raises as ``fit`` does."""
+        """Evaluate as ``keras.Model.test_on_batch`` does; raises as ``fit`` does."""
         x, y, sample_weight = self.labeled(x, y, sample_weight)
         return super().test_on_batch(x, y, sample_weight, return_dict=return_dict)
 

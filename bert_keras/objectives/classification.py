@@ -240,7 +240,7 @@ class SumOf(SupervisedObjective):
 
 
 def sequence_length(batch: Batch) -> tf.Tensor:
-    """L of a batch, int32."""
+    """The sequence length L of a batch, int32."""
     return tf.shape(batch["input_ids" if "input_ids" in batch else "inputs_embeds"])[1]
 
 

@@ -100,7 +100,7 @@ def check_vocabulary_size(tokenizer: Tokenizer, config: BertConfig, path: Any) -
     if spare >= 128 or (spare and config.vocab_size % 8):
         _logger.warning(
             "%s: the word embeddings have %d rows, the vocabulary %d tokens: the %d rows behind "
-            "are kept, but no text has them and no answer names them",
+            "are kept; no text uses them and no answer names them",
             path,
             config.vocab_size,
             tokenizer.vocab_size,

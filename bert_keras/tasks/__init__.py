@@ -1,4 +1,4 @@
-"""What a trained model is used for: fine-tuning on a task, its score, its answers."""
+"""The uses of a trained model: fine-tuning on a task, its score, its answers."""
 
 import bert_keras.backend  # noqa: F401 - before Keras is imported
 from bert_keras.tasks.answer_files import numbered, write_answers

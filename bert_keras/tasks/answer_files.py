@@ -43,10 +43,10 @@ def check_is_new(path: Path) -> None:
     """Refuse a path that exists already, or whose suffix is not that of a format of answers.
 
     Raises:
-        InputError: When it is one.
+        InputError: When the path exists, or the suffix is another.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{path}: answers are written as {', '.join(SUFFIXES)}; name it so")
+        raise InputError(f"{path}: answers are written as {', '.join(SUFFIXES)}; choose one")
     refuse_existing(path)
 
 
@@ -54,7 +54,7 @@ def check_fits(path: Path, task: AnsweringTask) -> None:
     """Refuse SQuAD's format for a task that does not answer questions.
 
     Raises:
-        InputError: When the task does not and the format is.
+        InputError: When the format is SQuAD's and the task answers no questions.
     """
     if path.suffix.lower() == _SQUAD and not task.answers_questions:
         raise InputError(
@@ -113,8 +113,8 @@ def write_by_question(path: Path, examples: Sequence[Any], values: Sequence[Any]
         name = example.id or str(number)
         if name in result:
             raise InputError(
-                f"{example.where}: another question has the id {name!r}, by which {path} would "
-                "tell them apart; write a .jsonl"
+                f"{example.where}: another question has the id {name!r}, and {path} tells "
+                "questions apart by their ids; write a .jsonl"
             )
         result[name] = value
     write_text_atomic(path, json.dumps(result, ensure_ascii=False, indent=1) + "\n")
@@ -160,5 +160,5 @@ def _table(rows: Sequence[dict[str, Any]], suffix: str) -> str:
         changed += plain != cells
         file.write("\t".join(plain) + "\n")
     if changed:
-        _logger.info("%s rows had tabs or line ends in a cell: a space stands for them", changed)
+        _logger.info("%s rows had tabs or line ends in a cell: each became a space", changed)
     return file.getvalue()

@@ -32,7 +32,7 @@ class Mistake(NamedTuple):
 
 
 class Confusion(NamedTuple):
-    """How often each label (rows) was given each label (columns); ``counts`` [n, n]."""
+    """A confusion matrix: ``counts`` [n, n] of right labels (rows) and given ones (columns)."""
 
     labels: tuple[str, ...]
     counts: np.ndarray

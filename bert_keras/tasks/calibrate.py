@@ -95,8 +95,8 @@ def deciding(task: Task) -> DecidingTask:
     if not isinstance(task, DecidingTask):
         names = [name for name, kind in TASKS.items() if issubclass(kind, DecidingTask)]
         raise InputError(
-            f"a model of the task {task.name} gives no probabilities of labels, which are what is "
-            f"calibrated; those of {listed(names)} do"
+            f"a model of the task {task.name} gives no probabilities of labels, so nothing can be "
+            f"calibrated; models of {listed(names)} give them"
         )
     return task
 
@@ -106,7 +106,7 @@ def _checked(task: Task, thresholds: bool) -> DecidingTask:
     checked = deciding(task)
     if thresholds and not checked.many:
         raise InputError(
-            f"thresholds are of models that give several labels. Received: one of the task "
+            f"thresholds are for models that give several labels. Received: one of the task "
             f"{task.name}, which gives the likeliest label whatever its probability"
         )
     return checked

@@ -19,7 +19,7 @@ class Choices(NamedTuple):
     """Choices between labels, each with a right one.
 
     Attributes:
-        logits: The bare logits between which is chosen, float64 [choices, labels].
+        logits: The bare logits of the labels, float64 [choices, labels].
         right: The numbers of the right ones, int [choices].
     """
 
@@ -28,13 +28,13 @@ class Choices(NamedTuple):
 
     @classmethod
     def of_texts(cls, features: Sequence[Feature], outputs: Sequence[Outputs]) -> Self:
-        """Those of texts with one feature each: its logits, and its target as it is."""
+        """The choices of texts with one feature each: its logits and its target."""
         logits = np.array([output["logits"] for output in outputs], np.float64)
         return cls(logits, np.array([feature.targets["labels"] for feature in features]))
 
     @classmethod
     def of_tokens(cls, features: Sequence[Feature], outputs: Sequence[Outputs]) -> Self:
-        """Those of the tokens that have a label."""
+        """The choices of the tokens that have a label."""
         right = [np.array(feature.token_targets["labels"]) for feature in features]
         logits = [
             output["logits"][labels != IGNORED_LABEL]
@@ -44,12 +44,12 @@ class Choices(NamedTuple):
         return cls(np.concatenate(logits).astype(np.float64), numbers[numbers != IGNORED_LABEL])
 
     def at(self, decision: Decision) -> Self:
-        """The same with the logits by a decision's temperature."""
+        """The choices with their logits divided by a decision's temperature."""
         return self._replace(logits=decision.scaled(self.logits))
 
 
 class LabelScore(NamedTuple):
-    """How many examples have a label, and the F1 with which it is given."""
+    """The number of examples that have a label, and the F1 of giving it."""
 
     examples: int
     f1: float
@@ -60,7 +60,7 @@ class DecidingTask(AnsweringTask):
     """A task whose models give labels probabilities, by a softmax or by sigmoids.
 
     Attributes:
-        decision: What probabilities and labels are made by; that of the model.
+        decision: The model's: its temperature and thresholds.
         many: Whether a text may have several labels, so that each has a threshold.
     """
 

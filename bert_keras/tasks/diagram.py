@@ -1,4 +1,4 @@
-"""The reliability diagram: how often answers are right that a model is so sure of."""
+"""The reliability diagram: the share of right answers by how sure the model is of them."""
 
 from pathlib import Path
 
@@ -19,8 +19,8 @@ def plot_reliability(evaluation: Evaluation, path: str | Path) -> Path:
     """Draw a reliability diagram (Guo et al. 2017, figure 1) as a new file.
 
     Bars are the shares of right answers by confidence, dots the mean confidences; where both are
-    the same, on the diagonal, the model is calibrated. Wide bars have many answers. Of a model with
-    a decision the bare logits are drawn beside.
+    the same, on the diagonal, the model is calibrated. Wide bars have many answers. For a model
+    with a decision the bare logits are drawn beside it.
 
     Args:
         evaluation: What ``evaluate`` or ``calibrate`` gave.

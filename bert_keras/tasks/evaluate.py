@@ -133,7 +133,7 @@ def judged(labeled: Labeled, outputs: Sequence[Outputs], means: Mapping[str, flo
 
 
 def _with_calibration(result: Evaluation, choices: Choices) -> Evaluation:
-    """The evaluation with how likely the right labels are, how far confidence is from accuracy."""
+    """The evaluation with the likelihood of the right labels and the calibration error."""
     assert result.reliability is not None
     scores = {
         "negative_log_likelihood": negative_log_likelihood(*choices.at(result.decision)),
@@ -143,7 +143,7 @@ def _with_calibration(result: Evaluation, choices: Choices) -> Evaluation:
 
 
 def _scored(labeled: Labeled, outputs: Sequence[Outputs], means: Mapping[str, float]) -> Evaluation:
-    """The evaluation without what is only of tasks that decide."""
+    """The evaluation without the parts that only deciding tasks have."""
     task, examples, features = labeled
     assert isinstance(task, AnsweringTask)
     metrics, predictions = task.judge(examples, features, outputs, means)
@@ -196,7 +196,7 @@ def predict(
     pairs = [text_pairs] if isinstance(text_pairs, str) else text_pairs
     pairs = None if pairs is None else several_texts("text_pairs", pairs)
     if pairs is not None and len(pairs) != len(texts):
-        raise InputError(f"{len(texts)} texts need as many partners. Received: {len(pairs)}")
+        raise InputError(f"{len(texts)} texts need as many second ones. Received: {len(pairs)}")
     task = answering(task_of(model, **settings))
     if not texts:
         return []

@@ -86,7 +86,7 @@ class MultiLabel(TextTask, DecidingTask):
         return multi_label_scores(expected, given)
 
     def decisions(self, prediction: Prediction) -> list[Any]:
-        """Whether each label is given."""
+        """The decision on each label: given or not."""
         return [label in prediction["labels"] for label in prediction["scores"]]
 
     def row(self, example: TextExample, prediction: Prediction) -> list[str]:

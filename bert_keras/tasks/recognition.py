@@ -131,7 +131,7 @@ def _check_form(examples: Sequence[TaggedExample], inner: dict[str, int]) -> Non
             tag = min(inner)
             raise InputError(
                 f"{_place(examples, tag)}: write the tag {tag!r:.80} as {right}, with the letter "
-                f"first, large and before a hyphen{_ONLY_LABELS}"
+                f"first, in upper case, and a hyphen after it{_ONLY_LABELS}"
             )
 
 
@@ -179,10 +179,11 @@ def in_scheme(
     if found.has_entities != scheme.has_entities:
         raise InputError(
             f"{source}: the tags are {found.name}, without entities (such as "
-            f"{next(iter(wrong[0].tags or ()))!r:.40}); wanted are {scheme.name}"
+            f"{next(iter(wrong[0].tags or ()))!r:.40}); they must be {scheme.name}"
         )
     if found is not scheme and found.letters == scheme.letters and not is_certain:
-        _logger.info("%s: the tags are %s, which the labels may be, too", source, found.name)
+        kept = "the model's may be too, so none is converted"
+        _logger.info("%s: the tags are %s; %s", source, found.name, kept)
         return examples
     if found is scheme:
         note_on_breaches(found, examples)

@@ -110,7 +110,7 @@ class Regression(TextTask):
         return [shown(example), self._line(_given(prediction), ".3f")]
 
     def mistake(self, example: TextExample, prediction: Prediction) -> Mistake | None:
-        """Every answer is more or less wrong: by how much stands for the confidence."""
+        """The answer as a mistake: its distance from the right number stands for the confidence."""
         expected, given = _numbers(example), _given(prediction)
         furthest = float(np.abs(np.subtract(expected, given)).max())
         lines = self._line(expected, "g"), self._line(given, ".3f")

@@ -107,7 +107,7 @@ class Span(AnsweringTask):
         by_characters = sum(counts_characters(example.context) for example in examples)
         if by_characters:
             _logger.info(
-                "%s: %s of %s questions are on texts that do not write words apart: their answers "
+                "%s: %s of %s questions are on texts without spaces between words: their answers "
                 "are compared by characters, as CMRC 2018's scorer does",
                 source, f"{by_characters:,}", f"{len(examples):,}",
             )  # fmt: skip
@@ -180,7 +180,7 @@ class Span(AnsweringTask):
         if lost:
             more = f", nor {len(lost) - 1} more like it" if len(lost) > 1 else ""
             _logger.warning(
-                "%s: the answer %.80r does not stand in the text; it is not trained on%s",
+                "%s: the answer %.80r is not in the text; it is not trained on%s",
                 lost[0].where, lost[0].answers[0][0], more,
             )  # fmt: skip
         return features

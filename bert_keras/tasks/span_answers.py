@@ -21,7 +21,7 @@ _AT_A_TIME = 256  # windows, about, whose answers are ranked together
 
 
 class Origin(NamedTuple):
-    """Where the tokens of a window stand in the text.
+    """The places of a window's tokens in the text.
 
     Attributes:
         first: The place of the window's first token in the sequence.

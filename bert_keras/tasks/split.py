@@ -47,7 +47,7 @@ def hold_out(
     kept = _keep_one_of_each(hashes, labels, held_out)
     if kept:
         _logger.info(
-            "kept to learn from, since no other example has their label: %s", listed(kept, _SHOWN)
+            "kept for training, as no other example has their label: %s", listed(kept, _SHOWN)
         )
     train = [e for e, number in zip(examples, hashes, strict=True) if number not in held_out]
     dev = [e for e, number in zip(examples, hashes, strict=True) if number in held_out]

@@ -121,8 +121,8 @@ class TextTask(TextReader, AnsweringTask):
         require("data.label_separator must not be empty", self.label_separator != "", "")
         if self.windows and self.truncation != "head":
             raise InputError(
-                f"windows read the whole of a long text, truncation = {self.truncation!r} cuts it: "
-                "choose one"
+                "data.windows = true reads the whole of a long text, and data.truncation = "
+                f"{self.truncation!r} cuts it: choose one of them"
             )
         for name in ("labels", "label_columns"):
             values = getattr(self, name)
@@ -275,7 +275,7 @@ def label_of(example: TextExample) -> str:
             f"{example.where} has no label, which training and scoring need: data.label_column "
             "(--label-column) names the column, data.label_columns those of a table with one for "
             "each label; data.ignore_labels = ['null', 'NaN'] (--ignore-label) leaves out rows of "
-            "JSON without"
+            "JSON without a label"
         )
     return example.label
 

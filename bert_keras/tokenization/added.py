@@ -45,13 +45,13 @@ class AddedToken:
         return asdict(self)
 
     def sought(self, casing: Casing) -> str:
-        """What is looked for: its text, or the normal form of it."""
+        """The text that is looked for: the token's own, or its normal form."""
         if not self.normalized:
             return self.content
         return str(casing.normalizer().normalize_str(self.content))
 
     def for_library(self) -> tokenizers.AddedToken:
-        """The same of the ``tokenizers`` library."""
+        """The same token as an object of the ``tokenizers`` library."""
         flags = {name: getattr(self, name) for name in FLAGS}
         return tokenizers.AddedToken(self.content, **flags)
 
@@ -98,17 +98,19 @@ def check_id(
     if content in ids:
         why = f"it is number {expected} of the vocabulary"
     elif 0 <= number < len(vocab):
-        why = f"that is the id of {vocab[number]!r}; rename that one in the vocabulary, or leave it"
+        why = (
+            f"that is the id of {vocab[number]!r}; rename it to the token's text in the vocabulary"
+        )
     else:
         why = f"the next free one is {expected}: ids must have no gap"
     raise InputError(f"{source} gives the added token {content!r} the id {number}, but {why}")
 
 
 def check_findable(added: Iterable[AddedToken], casing: Casing, source: str) -> None:
-    """Refuse tokens that the library cannot look for, or not tell apart.
+    """Refuse tokens that the library cannot look for, or cannot tell apart.
 
-    Two that are the same in normalized text it finds by chance; at one that is empty there, or at
-    spaces that two tokens take, it ends the process's call with an error of its own.
+    Of two tokens that are the same in normalized text the library finds either, by chance. A token
+    that is empty there, and spaces that two tokens take, end its call with an error of its own.
     """
     found: dict[str, str] = {}
     taking: dict[bool, str] = {}

@@ -21,7 +21,7 @@ _CASED_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Casing:
-    """How text is normalized; the names are those of ``tokenizer_config.json``.
+    """The rules that normalize text, under the names of ``tokenizer_config.json``.
 
     Attributes:
         do_lower_case: Whether words are lower-cased (an "uncased" model).
@@ -63,11 +63,11 @@ class Casing:
 
     @property
     def drops_marks(self) -> bool:
-        """Whether combining marks are dropped."""
+        """Tell whether combining marks are dropped."""
         return self.do_lower_case if self.strip_accents is None else self.strip_accents
 
     def normalizer(self) -> normalizers.Normalizer:
-        """The normalizer of the ``tokenizers`` library that does this."""
+        """The normalizer of the ``tokenizers`` library that has these rules."""
         return normalizers.BertNormalizer(
             clean_text=True,
             handle_chinese_chars=self.tokenize_chinese_chars,

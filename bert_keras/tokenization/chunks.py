@@ -114,7 +114,7 @@ def in_blocks(
 
 
 class _Numbers(dict[str, int]):
-    """Numbers keys from 0, in the order in which they are first asked for."""
+    """Numbers of keys, from 0 on, in the order in which keys are first asked for."""
 
     def __missing__(self, key: str) -> int:
         self[key] = number = len(self)

@@ -213,7 +213,7 @@ def _named(file: Path, values: Mapping[str, Any], *, is_special: bool) -> list[D
 
 
 def _listed(values: Mapping[str, Any], keys: Sequence[str]) -> list[Any]:
-    """What stands under keys, or in lists there."""
+    """The values under keys; of a list its items."""
     found = [values.get(key) for key in keys]
     return [each for value in found for each in (value if isinstance(value, list) else [value])]
 

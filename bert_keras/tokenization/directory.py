@@ -62,7 +62,7 @@ class TokenizerFiles:
 
 
 class Parts(NamedTuple):
-    """What a tokenizer is made from; see ``WordPieceTokenizer``."""
+    """The parts that a tokenizer is made from; see ``WordPieceTokenizer``."""
 
     pieces: list[str]
     casing: Casing
@@ -91,7 +91,7 @@ def read_directory(directory: Path, casing: Casing | None) -> Parts:
             companions = {}
             if casing is None:
                 _logger.warning(
-                    "%s: tokenizer.json has %s than tokenizer_config.json, which counts for "
+                    "%s: tokenizer.json has %s than tokenizer_config.json; the latter counts for "
                     "BERT's own class, as in transformers",
                     directory,
                     difference,
@@ -196,7 +196,7 @@ def _read_vocabulary(
     vocabulary.check_vocabulary(pieces, str(pipeline))
     if file.exists() and vocabulary.read_vocabulary(file) != pieces:
         _logger.warning(
-            "%s is another vocabulary than that of %s, which counts, as in transformers",
+            "%s and %s have different vocabularies; the latter counts, as in transformers",
             file,
             PIPELINE_FILE,
         )
@@ -267,7 +267,7 @@ def _read_unless_decoder(file: Path, config: Mapping[str, Any]) -> dict[str, Any
 def _difference(
     values: dict[str, Any], casing: Casing, added: Sequence[AddedToken], vocab: Sequence[str]
 ) -> str:
-    """What ``tokenizer.json`` would read otherwise: ``"another casing"``; empty for nothing."""
+    """The part in which ``tokenizer.json`` differs: ``"another casing"``, say; empty for none."""
     if pipeline_casing(values["normalizer"]) != casing:
         return "another casing"
     ours = {token.content: token for token in tokens_of(vocab, added)}

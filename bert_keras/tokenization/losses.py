@@ -171,8 +171,8 @@ def warn_of_casing(vocab: Iterable[str], casing: Casing) -> None:
     ]
     if len(never) > _MANY_ENTRIES * len(entries):
         _logger.warning(
-            "%s of the vocabulary's %s entries can never occur, such as %s: it is cased text that "
-            "they come from, and this is uncased; add --cased, or learn a vocabulary without it",
+            "%s of the vocabulary's %s entries can never occur, such as %s: they come from cased "
+            "text, and this is uncased; add --cased, or learn a vocabulary without it",
             f"{len(never):,}",
             f"{len(entries):,}",
             ", ".join(map(repr, never[-_SHOWN:])),

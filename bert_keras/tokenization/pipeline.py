@@ -13,7 +13,7 @@ from bert_keras.tokenization import vocabulary
 from bert_keras.tokenization.added import AddedToken, check_findable, tokens_of
 from bert_keras.tokenization.casing import Casing
 
-_INSTEAD = "bert-keras has BERT's own alone; without tokenizer.json, vocab.txt is read by its rules"
+_INSTEAD = "bert-keras has BERT's rules alone; without tokenizer.json, vocab.txt is read by them"
 # The parts that transformers puts in itself, for BERT's own class, where the file has none.
 _PUT_IN = ("post_processor", "decoder")
 

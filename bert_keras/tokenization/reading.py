@@ -1,4 +1,4 @@
-"""What is checked of a tokenizer where others are to read as it does."""
+"""Checks of a tokenizer for places where other code is to read text as it does."""
 
 from collections.abc import Sequence
 
@@ -60,6 +60,6 @@ def check_reading(tokenizer: Tokenizer, texts: Sequence[str]) -> None:
         expected = library.encode(text, add_special_tokens=False).ids
         if [*tokenizer.template.inner(encoding.input_ids)] != expected:
             raise InputError(
-                f"the tokenizer reads {text!r:.80} otherwise than the tokenizers library by its "
-                f"{PIPELINE_FILE}; nothing was written"
+                f"the tokenizer's ids of {text!r:.80} differ from those that the tokenizers "
+                f"library gives by its {PIPELINE_FILE}; nothing was written"
             )

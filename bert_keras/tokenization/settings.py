@@ -1,4 +1,4 @@
-"""Settings by which a directory would have text read otherwise than by BERT's rules."""
+"""Settings of a directory by which text would be read by other rules than BERT's."""
 
 import json
 import logging
@@ -47,7 +47,7 @@ _NEEDED: dict[str, Any] = {
 
 
 def has_berts_class(directory: Path, config: dict[str, Any], has_pipeline: bool) -> bool:
-    """Whether transformers opens the directory by BERT's own class, or by its tokenizer.json.
+    """Tell whether transformers opens the directory by BERT's own class, or by its tokenizer.json.
 
     Raises:
         InputError: When it does neither.
@@ -73,7 +73,7 @@ def has_berts_class(directory: Path, config: dict[str, Any], has_pipeline: bool)
 
 
 def check_settings(file: Path, config: dict[str, Any]) -> None:
-    """Refuse settings of ``tokenizer_config.json`` by which text would be read otherwise."""
+    """Refuse settings of ``tokenizer_config.json`` by which other rules than BERT's would apply."""
     for key, needed in _NEEDED.items():
         if config.get(key) not in (None, needed):
             raise InputError(

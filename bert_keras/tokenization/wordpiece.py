@@ -159,16 +159,16 @@ class WordPieceTokenizer:
 
     @property
     def drops_marks(self) -> bool:
-        """Whether combining marks go with the accents."""
+        """Tell whether combining marks are dropped with the accents."""
         return self.casing.drops_marks
 
     @cached_property
     def starts_word(self) -> np.ndarray:
-        """Whether a piece begins a word and so lacks the "##", bool [V]."""
+        """A mask of the pieces that begin a word and so lack the "##", bool [V]."""
         return np.array([not piece.startswith(vocabulary.CONTINUATION) for piece in self.vocab])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """What another process makes it from: the library's pipeline is built anew there."""
+        """The arguments for another process, which builds the library's pipeline anew."""
         return type(self), self._parts
 
     def tokenize(self, text: str) -> list[str]:

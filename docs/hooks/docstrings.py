@@ -13,7 +13,7 @@ _SECTION = r"(?ms)^{}:\n(.*?)(?=^\S|\Z)"
 
 
 class Docstrings(griffe.Extension):
-    """Changes docstrings before they are parsed."""
+    """An extension that changes docstrings before they are parsed."""
 
     def on_object(self, *, obj: griffe.Object, **_: object) -> None:
         """Rename the section of examples."""

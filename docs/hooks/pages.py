@@ -134,7 +134,7 @@ def on_files(files: "Files", config: "MkDocsConfig") -> "Files":
 
 
 def on_page_markdown(markdown: str, page: "Page", **_: object) -> str:
-    """The page as ``on_files`` made it; beside one that is a tab by itself stands no list."""
+    """The page as ``on_files`` made it; one that is a tab by itself has no list beside it."""
     if page.parent is None:
         page.meta["hide"] = ["navigation"]
     return _texts[page.file.src_uri]

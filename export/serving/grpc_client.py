@@ -135,7 +135,7 @@ class GrpcClient:
 
 
 def _tensor(rows: list[Any]) -> Any:
-    """Texts go as UTF-8, bytes as they are, ids as int32."""
+    """The tensor of a column: texts go as UTF-8, bytes as they are, ids as int32."""
     if isinstance(rows[0], list):
         return tf.make_tensor_proto(np.array(rows, np.int32))
     texts = [row.encode() if isinstance(row, str) else row for row in rows]

@@ -146,7 +146,7 @@ class RestClient:
 
 
 def _base64(text: bytes) -> dict[str, str]:
-    """JSON takes Unicode alone: bytes go as base64."""
+    """The form of bytes in JSON, which takes Unicode alone: base64."""
     return {"b64": base64.b64encode(text).decode()}
 
 

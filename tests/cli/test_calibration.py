@@ -125,7 +125,7 @@ def test_what_is_not_asked_rightly_is_refused_and_writes_nothing(made, tmp_path,
         ([*one, "--calibrate", "--out", tmp_path / "there"], "already exists"),
         ([*one, "--calibrate", "--out", tmp_path / "m.keras"], "--out is a folder"),
         ([*one, "--diagram", tmp_path / "a.pdf"], "a diagram is a .png or a .svg"),
-        ([*one, "--thresholds"], "thresholds are of models that give several labels"),
+        ([*one, "--thresholds"], "thresholds are for models that give several labels"),
         ([*span, "--calibrate"], "the task span gives no probabilities of labels"),
         ([*span, "--diagram", tmp_path / "a.png"], "the task span gives no probabilities"),
     ):

@@ -226,7 +226,7 @@ class TestBadInput:
         )  # fmt: skip
         assert "train.steps = 4 there, 5 here" in line
 
-    def test_a_misspelt_key(self, made, tmp_path, capsys):
+    def test_a_misspelled_key(self, made, tmp_path, capsys):
         line = refused(
             capsys, "pretrain", made / "pretrain.toml", "--workdir", tmp_path / "run",
             "--corpus", made / "corpus", "--set", "train.step=5",

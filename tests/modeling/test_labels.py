@@ -129,7 +129,7 @@ def test_pretraining_refuses_labels_from_outside(
     [
         ({"class_weight": {"perhaps": 2.0}}, "no label 'perhaps'"),
         ({"class_weight": {3: 2.0}}, "no label 3"),
-        ({"class_weight": {"no": 1.0, 0: 2.0}}, "'no' has two, by name and number"),
+        ({"class_weight": {"no": 1.0, 0: 2.0}}, "'no' has two weights, by name and by number"),
         ({"class_weight": {"no": None}}, "that of 'no' must be a number, not None"),
         ({"class_weight": {"no": np.nan}}, "that of 'no' must be a number, not nan"),
         ({"class_weight": [1.0, 2.0, 3.0]}, "class_weight: a dictionary from labels to weights"),
@@ -142,7 +142,7 @@ def test_pretraining_refuses_labels_from_outside(
         ({"x": {"labels": Y}, "y": None, "sample_weight": [[1.0], []]}, "different lengths"),
         ({"y": None}, "trained on 'labels', which the data lack"),
         ({"y": (Y, Y)}, "takes 'labels'. Received 2"),
-        ({"y": {"label": Y}}, "takes 'labels'. Received 1 of other names"),
+        ({"y": {"label": Y}}, "takes 'labels'. Received: 1 with other names"),
         ({"y": ["no"] * 6}, r"y must be numbers \(labels are numbered as in model.labels\)"),
         ({"y": Y + 0.5}, "y: 0.5 is not a whole number"),
         ({"y": Y * np.nan}, "y: nan is not a finite number"),

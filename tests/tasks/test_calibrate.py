@@ -238,12 +238,12 @@ def test_tasks_without_probabilities_are_refused_by_name(encoder_path, rows):
 def test_what_cannot_be_found_is_refused_and_leaves_the_model_as_it_was(classifier, rows, tmp_path):
     classifier.decision = Decision(2.0)
     source = str(rows / "one.tsv")
-    with pytest.raises(InputError, match="thresholds are of models that give several labels"):
+    with pytest.raises(InputError, match="thresholds are for models that give several labels"):
         calibrate(classifier, source, thresholds=True)
     with pytest.raises(InputError, match="ask for one of them"):
         calibrate(classifier, source, temperature=False)
     (answer,) = predict(classifier, ["a fine film"])
-    for name, message in (("right", "all 1 answers are right"), ("wrong", "says nothing")):
+    for name, message in (("right", "all 1 answers are right"), ("wrong", "better than guessing")):
         labels = (
             [answer["label"]]
             if name == "right"

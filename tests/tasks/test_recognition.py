@@ -133,7 +133,7 @@ def test_few_tags_that_follow_the_scheme_stay_as_they_are(caplog):
 
 
 def test_labels_and_entities_are_not_mixed():
-    with pytest.raises(InputError, match=r"dev: the tags are plain, .*'NOUN'.*wanted are IOB2"):
+    with pytest.raises(InputError, match=r"dev: the tags are plain, .*'NOUN'.*they must be IOB2"):
         in_scheme(SCHEMES["IOB2"], _examples("NOUN VERB"), "dev", is_certain=True)
     plain = _examples("PER O")
     assert in_scheme(SCHEMES["IO"], plain, "dev", is_certain=True) is plain

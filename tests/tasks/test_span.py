@@ -120,7 +120,7 @@ def test_a_wrong_offset_is_mended_and_an_answer_that_is_nowhere_passed_over(toke
     assert _places(features) == [(-1, -1), (3, 4), (-1, -1)]
     (record,) = caplog.records
     assert record.getMessage() == (
-        "a.json, question 1: the answer 'xy' does not stand in the text; it is not trained on, "
+        "a.json, question 1: the answer 'xy' is not in the text; it is not trained on, "
         "nor 1 more like it"
     )
 

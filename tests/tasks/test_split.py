@@ -42,7 +42,7 @@ def test_the_only_example_of_a_label_stays_in_training(caplog):
     train, dev = hold_out(Classification(), rows, 0.1)
     assert rows[rare] in train
     assert dev == [r for r in rows if lies_under(r.text, 0.1) and r is not rows[rare]]
-    assert "kept to learn from, since no other example has their label: 'neutral'" in caplog.text
+    assert "kept for training, as no other example has their label: 'neutral'" in caplog.text
     task = Classification(labels=("a", "b", "neutral"))
     check_labels(task, train, dev)
     assert "no dev example has 'neutral', 1 of the 3 labels" in caplog.text

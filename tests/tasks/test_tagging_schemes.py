@@ -120,7 +120,7 @@ def test_dev_data_in_another_scheme_are_scored_in_the_models(tmp_path, caplog):
     assert dev.tags == train[0].tags
     assert "dev.conll: the tags are IOB2; converted to BIOES" in caplog.text
     assert "the tags are BIOES; types of entities: x" in caplog.text
-    with pytest.raises(InputError, match=r"pos.conll: the tags are plain, .*wanted are BIOES"):
+    with pytest.raises(InputError, match=r"pos.conll: the tags are plain, .*they must be BIOES"):
         task.read(str(tmp_path / "pos.conll"))
 
 

@@ -237,5 +237,5 @@ def test_files_that_contradict_each_other_are_named(
     name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     tokenizer = WordPieceTokenizer.from_pretrained(write_files(tmp_path, DIRECTORIES[name]))
-    assert "than tokenizer_config.json, which counts for BERT's own class" in caplog.text
+    assert "than tokenizer_config.json; the latter counts for BERT's own class" in caplog.text
     assert "tokenizer.json" not in tokenizer.files.companions

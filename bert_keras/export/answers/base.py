@@ -158,7 +158,7 @@ class Answers(ABC):
         return self.expected(model, texts)
 
     def is_other(self, name: str, given: Arrays, expected: Arrays, tolerance: float) -> np.ndarray:
-        """Tell where an output of words or whole numbers differs from Keras's, bool in its shape.
+        """Tell where an output of words or whole numbers differs from Keras's, bool of its shape.
 
         Args:
             name: The output.

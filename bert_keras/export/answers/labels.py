@@ -133,7 +133,10 @@ class MultiLabelAnswers(_TextAnswers):
         }
 
     def is_other(self, name: str, given: Arrays, expected: Arrays, tolerance: float) -> np.ndarray:
-        """As ever, but for labels whose probability is their threshold, within the tolerance."""
+        """Tell as for all kinds; labels whose probability is their threshold may differ.
+
+        Is it the threshold within the tolerance, rounding decides whether the label is given.
+        """
         other = super().is_other(name, given, expected, tolerance)
         if name != "labels":
             return other
@@ -163,7 +166,7 @@ class RegressionAnswers(_TextAnswers):
 
 @served.register(BertForNextSentencePrediction)
 class NextSentenceAnswers(Answers):
-    """Whether one text follows another (Devlin et al. 2019, section 3.1, task 2).
+    """An answer to whether one text follows another (Devlin et al. 2019, section 3.1, task 2).
 
     ``"next"`` or ``"random"``.
     """

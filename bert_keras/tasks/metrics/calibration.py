@@ -1,4 +1,4 @@
-"""How far probabilities are from the shares of right answers, and the temperature that mends it.
+"""The gap between probabilities and shares of right answers, and the temperature that closes it.
 
 Guo et al. 2017, "On Calibration of Modern Neural Networks". Logits are float64 [N, K], a row for
 each choice between K labels; ``right`` has the numbers of the right ones, int [N].
@@ -40,7 +40,7 @@ class Reliability(NamedTuple):
 def reliability(logits: np.ndarray, right: np.ndarray, bins: int = BINS) -> Reliability:
     """The reliability of the likeliest labels' probabilities.
 
-    A bin has its upper edge and not its lower one, as in the paper (section 2).
+    A bin includes its upper edge but not its lower one, as in the paper (section 2).
     """
     probabilities = softmax(logits, axis=-1)
     confidence = probabilities.max(axis=-1)
@@ -78,13 +78,13 @@ def best_temperature(logits: np.ndarray, right: np.ndarray) -> float:
     none = "no temperature is best on these examples"
     if not (over_right > 0).any():
         raise InputError(
-            f"{none}: all {len(right):,} answers are right, and the lower it is the surer they "
-            "are; give examples that the model has not learned, and more of them"
+            f"{none}: all {len(right):,} answers are right, so that a lower one is always "
+            "better; give more examples, which the model has not learned"
         )
     if slope(-_FARTHEST) >= 0:
         raise InputError(
             f"{none}: the right labels' logits are not above the others' in the mean of "
-            f"{len(right):,} answers; the model says nothing on them"
+            f"{len(right):,} answers; the model does no better than guessing"
         )
     low, high = -1.0, 1.0
     while slope(low) >= 0:

@@ -72,11 +72,11 @@ def multi_label_scores(expected: np.ndarray, predicted: np.ndarray) -> dict[str,
 
 
 def best_f1_threshold(probabilities: np.ndarray, is_right: np.ndarray) -> float:
-    """The threshold from which on giving a label has the highest F1.
+    """The threshold at which giving a label has the highest F1.
 
     It lies halfway between two of the probabilities, so that rounding moves none across it. Of
-    several with one F1 it is the nearest to 0.5, of two as near the higher one; 0.5 itself stays
-    where it is as good as any, and where no example has the label.
+    several with the same F1 it is the nearest to 0.5, and of two that are as near the higher one.
+    It is 0.5 where that is as good as any other, and where no example has the label.
 
     Args:
         probabilities: Those of the label, float64 [rows].

@@ -204,7 +204,7 @@ def _fields_of(names: Sequence[str], where: str, ignored: Collection[str]) -> _F
     found = [choices] * bool(choices) + [name for _, name in numbered]
     if not context:
         raise InputError(
-            f"{where} has no {listed(_CONTEXTS, 1)}, nor a 'question' without one; it has "
+            f"{where} has no {listed(_CONTEXTS, 1)}, and no 'question' in its place; it has "
             f"{listed(names)}"
         )
     if not found:

@@ -235,7 +235,7 @@ def _check_separators(labels: Sequence[tuple[str, str]], rules: LabelRules) -> N
         sure = [n for n in joined if all(part.strip() in singles for part in n.split(sign))]
         if rules.kind == "several" and sure:
             raise InputError(
-                f"{places[sure[0]]}: the label {sure[0]!r} is others joined by {sign!r}; "
+                f"{places[sure[0]]}: the label {sure[0]!r} is made of others joined by {sign!r}; "
                 f"data.label_separator = {sign!r} reads it as several"
             )
         if rules.kind == "several" and joined:

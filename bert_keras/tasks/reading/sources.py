@@ -25,17 +25,17 @@ _IDS = ("id", "_id", "idx", "index", "guid", "uid", "uuid", "qid", "pairid", "pa
 
 
 def is_tfds(source: str) -> bool:
-    """Whether a source is a TFDS data set."""
+    """Tell whether a source is a TFDS data set."""
     return source.startswith(TFDS_PREFIX)
 
 
 def is_json_lines(source: str) -> bool:
-    """Whether a source is a file of JSON lines by its name."""
+    """Tell by a source's name whether it is a file of JSON lines."""
     return suffix_of(source) in JSON_LINES_SUFFIXES
 
 
 def is_json_object(line: str) -> bool:
-    """Whether a line is a JSON object, as no text is."""
+    """Tell whether a line is a JSON object, as no text is."""
     try:
         return line.lstrip().startswith("{") and isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
@@ -201,7 +201,8 @@ class DataSet:
         self._name, self._split, field = parse_spec(source)
         if field is not None:
             raise InputError(
-                f"expected tfds:NAME[/CONFIG][:SPLIT]; columns are named apart. Received: {source}"
+                "expected tfds:NAME[/CONFIG][:SPLIT]; name a column by its own option or setting. "
+                f"Received: {source}"
             )
         self._builder = find_builder(self._name)
         self._features: dict[str, Any] = dict(sorted(self._builder.info.features.items()))

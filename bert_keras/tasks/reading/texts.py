@@ -178,7 +178,7 @@ def _rows(source: str, settings: TableSettings, is_labeled: bool) -> Iterator[Ro
 
 
 def _line_rows(source: str, settings: TableSettings) -> Iterator[Row]:
-    """Every line is a text, unless the first is a header."""
+    """The rows of lines: each is a text, unless the first is a header."""
     lines = list(read_source_lines(source))
     names = [cell.strip() for cell in lines[0].split("\t")] if lines else []
     if lines and is_json_object(lines[0]):

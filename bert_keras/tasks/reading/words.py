@@ -59,7 +59,7 @@ def is_mark(character: str) -> bool:
 
 
 def parts_of(word: str) -> list[tuple[int, int]]:
-    """How raw text would split a word with CJK characters, as ranges of its characters.
+    """Split a word with CJK characters as raw text would be, into ranges of its characters.
 
     The ranges are half-open; words of other scripts are whole.
     """

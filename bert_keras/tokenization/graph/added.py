@@ -40,7 +40,7 @@ class AddedPieceGraph(tf.Module):
         added: The added tokens.
 
     Attributes:
-        unsure_pieces: How many pieces can be others where a text is cut.
+        unsure_pieces: The most pieces that can differ where a text is cut.
 
     Raises:
         InputError: Names a token that cannot be found exactly in a graph.
@@ -199,7 +199,7 @@ class _InnerTokens(tf.Module):
 def _unsure_pieces(
     plain: Sequence[AddedToken], normalized: Sequence[AddedToken], casing: Casing
 ) -> int:
-    """How many pieces can be others where a text is cut: the last token, or word, is another.
+    """The most pieces that can differ where a text is cut, through its last token or word.
 
     Whether a token is found depends on as many characters as the longest has, and on the one
     behind it. A character has three in normal form at most, and a word a piece for each.
@@ -218,6 +218,6 @@ def in_place_of(chosen: tf.Tensor, values: tf.Tensor, others: tf.Tensor) -> tf.T
 
 
 def starts_of(starts: tf.RaggedTensor, rows: tf.Tensor, characters: tf.Tensor) -> tf.Tensor:
-    """Where characters of rows start, int32 [M]."""
+    """The places where characters of rows start, int32 [M]."""
     base = tf.gather(starts.row_starts(), rows)
     return tf.cast(tf.gather(starts.values, base + tf.cast(characters, tf.int64)), tf.int32)

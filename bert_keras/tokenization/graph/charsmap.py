@@ -90,7 +90,7 @@ def _trie(values: np.ndarray, ill_formed: int) -> _Node:
     known: dict[bytes, _Node | None] = {}
 
     def node(first: int, size: int) -> _Node | None:
-        """What follows the leading bytes of the code points from ``first`` on."""
+        """The node behind the leading bytes of the code points from ``first`` on."""
         if size == 1:
             return leaf(int(values[first]))
         key = values[first : first + size].tobytes()

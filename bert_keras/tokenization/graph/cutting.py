@@ -88,7 +88,7 @@ class WordPieces(tf.Module):
 
 
 def _tokenized(model: tf.Tensor, normal: tf.Tensor) -> Pieces:
-    """What FastWordpieceTokenizeWithOffsets gives."""
+    """The outputs of FastWordpieceTokenizeWithOffsets."""
     tokenizer = tf_text.FastWordpieceTokenizer(model_buffer=model, token_out_type=tf.int32)
     ids, starts, ends = tokenizer.tokenize_with_offsets(normal)
     return Pieces(ids.values, tf.cast(ids.row_splits, tf.int32), starts.values, ends.values)

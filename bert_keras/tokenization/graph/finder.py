@@ -182,8 +182,8 @@ def _check(tokens: Sequence[AddedToken], sought: Sequence[str]) -> None:
     taking = [token for token in tokens if token.rstrip]
     if leading and taking:
         raise InputError(
-            f"text in a graph cannot tell whose the spaces are between {taking[0].content!r} "
-            f"(rstrip) and {leading[0].content!r}: unset rstrip, or take ids: --input tokens"
+            f"in a graph, spaces between {taking[0].content!r} (rstrip) and {leading[0].content!r} "
+            "may be taken by either: unset rstrip, or take ids: --input tokens"
         )
     for token, text in zip(tokens, sought, strict=True):
         if len(text.encode("utf-8")) > _LONGEST_TOKEN:

@@ -19,7 +19,7 @@ _KEY = 256  # more than there are combining classes
 
 
 class MarkOrder:
-    """Puts the kept marks of texts in order, as the normalizer of a casing does.
+    """The order of texts' kept marks, made as the normalizer of a casing makes it.
 
     Args:
         casing: How letters are normalized.

@@ -149,7 +149,7 @@ class PhoneTokenizer(tf.Module):
         return tf.concat([values[:head], values[tf.size(values) - (length - head) :]], axis=0)
 
     def padded(self, batch: dict[str, tf.Tensor], length: int) -> dict[str, tf.Tensor]:
-        """What ``encode`` gives, padded to a number of tokens."""
+        """The entries of ``encode``, padded to a number of tokens."""
         fill = {"input_ids": self._pad_id, "word_ids": -1}
         missing = length - tf.shape(batch["input_ids"])[1]
         padding = tf.zeros([1, missing], tf.int32)
@@ -190,7 +190,7 @@ class PhoneTokenizer(tf.Module):
         return PhonePieces(ids, starts, ends, tf.cumsum(begins) - 1)
 
     def _special_at(self, marked: tf.Tensor, bytes_of: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Where special tokens stand in a text.
+        """The places of special tokens in a text.
 
         Returns:
             Of each byte, the number of the special token that starts there, from 1, or 0; whether
@@ -225,7 +225,7 @@ def unordered_marks(vocab: Sequence[str], casing: Casing) -> list[str]:
 
 
 def _character_ends(starts: tf.Tensor) -> tf.Tensor:
-    """Of each byte of a text, the end of its character, int32 [bytes].
+    """The end of the character that each byte of a text is in, int32 [bytes].
 
     Args:
         starts: Where the characters start, and where the last ends, int32 [characters + 1].
@@ -241,7 +241,7 @@ def _scattered(places: tf.Tensor, values: tf.Tensor, size: tf.Tensor) -> tf.Tens
 
 
 def _normalized(model: tf.Tensor, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """What FastBertNormalize gives.
+    """The outputs of FastBertNormalize.
 
     Returns:
         A string [1]; the byte of the text that each of its bytes, and its end, came from, int32.
@@ -251,7 +251,7 @@ def _normalized(model: tf.Tensor, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
 
 
 def _tokenized(model: tf.Tensor, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """What FastWordpieceTokenizeWithOffsets gives: ids, starts and ends, int32 [T]."""
+    """The outputs of FastWordpieceTokenizeWithOffsets: ids, starts and ends, int32 [T]."""
     tokenizer = tf_text.FastWordpieceTokenizer(model_buffer=model, token_out_type=tf.int32)
     ids, starts, ends = tokenizer.tokenize_with_offsets(text)
     return ids.values, tf.cast(starts.values, tf.int32), tf.cast(ends.values, tf.int32)

@@ -17,7 +17,7 @@ _SPECIAL_TOKEN = "|".join(rf"\[{token.strip('[]')}\]" for token in SPECIAL_STAND
 
 
 class Spans(NamedTuple):
-    """Where T pieces stand in their texts as sent; half-open, int32 [T]."""
+    """The places of T pieces in their texts as sent; half-open, int32 [T]."""
 
     byte_starts: tf.Tensor
     byte_ends: tf.Tensor
@@ -26,14 +26,18 @@ class Spans(NamedTuple):
 
 
 class CharacterStarts(tf.Module):
-    """Where the characters of texts start, and their lengths, int64 [N, (characters + 1)]."""
+    """A search for the first byte of every character of texts."""
 
     def __init__(self) -> None:
         super().__init__()
         self._one_of_each = normalizer_of(one_of_each())
 
     def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """For texts, string [N]; a run of bytes that are not UTF-8 is one character."""
+        """The bytes at which characters start and, last, the length, int64 [N, (characters + 1)].
+
+        Args:
+            texts: string [N]; a run of bytes that are not UTF-8 is one character.
+        """
         return self._one_of_each.normalize_with_offsets(texts)[1]
 
 
@@ -45,11 +49,11 @@ class PieceGraph(tf.Module):
         casing: How letters are normalized.
 
     Attributes:
-        unsure_pieces: How many pieces can be others where a text is cut.
+        unsure_pieces: The most pieces that can differ where a text is cut.
     """
 
-    # The last word is another there: a piece for each of its characters at most. A special token
-    # cut in two adds a bracket and five letters.
+    # The last word differs there: it has a piece for each character at most. A special token that
+    # is cut in two adds a bracket and five letters.
     unsure_pieces = MAX_CHARACTERS_PER_WORD + 6
 
     def __init__(self, vocab: Sequence[str], casing: Casing) -> None:
@@ -130,7 +134,7 @@ def spans_of(
     characters: tf.Tensor,
     whole: tf.RaggedTensor,
 ) -> Spans:
-    """Where pieces stand in their texts as sent.
+    """The places of pieces in their texts as sent.
 
     Args:
         pieces: The pieces of the normal forms.
@@ -169,7 +173,7 @@ def _marked(texts: tf.Tensor) -> tf.Tensor:
 
 
 def any_match(texts: tf.Tensor, pattern: str) -> tf.Tensor:
-    """Whether a regular expression, of the whole text, fits any of the texts."""
+    """Tell whether a regular expression fits the whole of any of the texts."""
     return tf.reduce_any(tf.strings.regex_full_match(texts, pattern))
 
 
@@ -181,7 +185,7 @@ def places_of(rows: tf.RaggedTensor) -> tf.Tensor:
 
 
 def character_at(starts: tf.RaggedTensor, rows: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-    """Which value of ``starts`` is the character of a row that a byte belongs to, int32 [T]."""
+    """The place in ``starts`` of the character that a byte of a row belongs to, int32 [T]."""
     # Rows follow one another with their ends between, so that one search does for all.
     lengths = tf.gather(starts.values, starts.row_limits() - 1)
     bases = tf.cumsum(lengths + 1, exclusive=True)

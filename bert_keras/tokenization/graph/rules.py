@@ -48,7 +48,7 @@ def normal_forms(casing: Casing) -> dict[int, str]:
 
 @lru_cache(maxsize=1)
 def host_kinds() -> np.ndarray:
-    """The kind of each code point to the library's pre-tokeniser, uint8 [0x110000]."""
+    """The kind of each code point to the library's pre-tokenizer, uint8 [0x110000]."""
     split = pre_tokenizers.BertPreTokenizer().pre_tokenize_str
 
     def spans(text: str) -> tuple[np.ndarray, np.ndarray]:
@@ -139,7 +139,7 @@ def _marks() -> list[int]:
 
 
 def _compare_marks(first: int, second: int) -> int:
-    """Whether the library puts one mark before (-1) or behind (1) another, or neither (0)."""
+    """Compare marks: -1 if the library puts one before another, 1 behind it, 0 for neither."""
     order = normalizers.NFD().normalize_str
     first, second = (ord(order(chr(mark))[0]) for mark in (first, second))
     kept, swapped = f"a{chr(first)}{chr(second)}", f"a{chr(second)}{chr(first)}"

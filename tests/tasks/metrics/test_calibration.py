@@ -85,7 +85,7 @@ def test_one_barely_wrong_answer_is_enough_for_a_temperature():
 
 def test_where_the_logits_say_nothing_no_temperature_is_best():
     logits, right = np.array([[2.0, 0.0], [0.0, 2.0]]), np.array([1, 1])
-    with pytest.raises(InputError, match=r"no temperature is best.*says nothing"):
+    with pytest.raises(InputError, match=r"no temperature is best.*no better than guessing"):
         best_temperature(logits, right)
     with pytest.raises(InputError, match="all 1 answers are right"):  # and equally wrong
         best_temperature(np.zeros([1, 3]), np.array([1]))

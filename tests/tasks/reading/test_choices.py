@@ -134,7 +134,7 @@ def test_a_row_that_cannot_be_read_is_named(tmp_path, change, message):
         ("", "holds no examples"),
         ("context,ending0,ending1,label\n", "holds no examples"),
         ("context,start\na,b\n", "has no choices: a list 'choices' or 'endings' or, in a table"),
-        ("start,ending0,ending1\na,b,c\n", "has no 'context'.*, nor a 'question' without one"),
+        ("start,ending0,ending1\na,b,c\n", "has no 'context'.*, and no 'question' in its place"),
         ("context,ending1,ending2\na,b,c\n", "numbered from 0 on, each once, as labels are"),
         ("context,ending0,ending0\na,b,c\n", "has several columns 'ending0'"),
         (f"context,ending0,ending{'9' * 5000}\na,b,c\n", "which multiple choice does not know"),

@@ -124,7 +124,7 @@ def test_choices_are_read():
         (read_text_examples, "tfds:nothing", "no TFDS data set nothing"),
         (read_text_examples, "tfds:conll", "no column with one of the names"),
         (read_text_examples, "tfds:glue/sst2:test", "no split 'test'.*its splits: dev, train"),
-        (read_text_examples, "tfds:glue/sst2:dev:sentence", "columns are named apart"),
+        (read_text_examples, "tfds:glue/sst2:dev:sentence", "name a column by its own option"),
         (read_tagged_examples, "tfds:glue/sst2", "no field 'tokens' or 'words'; its fields: 'idx'"),
         (read_question_examples, "tfds:glue/sst2", "no field 'question'"),
     ],
