@@ -18,7 +18,7 @@ class _Adapted:
     - What is Keras's own gets scores: the softmax or sigmoid of the logits. Made with
       ``from_logits=True`` it gets the logits.
     - A function, loss or metric of the user's own gets the logits, which are what a model returns.
-    - Labels of -100 count nowhere.
+    - Labels of -100 are ignored.
     """
 
     given: Any

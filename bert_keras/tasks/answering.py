@@ -43,7 +43,7 @@ class AnsweringTask(Task):
     """A task whose model answers texts: what ``predict`` and exports need of it.
 
     Attributes:
-        confidence: The name of what the mistakes are ordered by.
+        confidence: The name of the value that orders the mistakes.
         answers_questions: Whether an answer belongs to a question, by whose id SQuAD's official
             scorers read it.
     """

@@ -21,7 +21,7 @@ class KeepBest(SaveBest):
     Args:
         workdir: The run's work directory.
         metric: The metric that is compared; higher is better.
-        patience: The run stops after this many evaluations without a better one; 0 never.
+        patience: The run stops after this many evaluations without a better one; 0 never stops it.
     """
 
     def __init__(self, workdir: Path, metric: str, patience: int = 0) -> None:

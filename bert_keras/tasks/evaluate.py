@@ -38,10 +38,10 @@ class Evaluation:
             its probabilities are among them; losses are of the bare logits.
         confusion: The confusion matrix, where the task has one.
         mistakes: The wrong answers, the most confident first.
-        confidence: What the mistakes are ordered by, highest first.
+        confidence: The name of the value that orders the mistakes, highest first.
         predictions: The answers, in the order of the examples.
-        decision: What probabilities and labels were made by.
-        before: The same by the bare logits, where the decision makes others of them; else None.
+        decision: The temperature and thresholds that made probabilities and labels.
+        before: The evaluation by the bare logits, where the decision changes it; else None.
         reliability: Answers by how sure they are; None where the task gives no probabilities.
         label_scores: Of tasks with several labels for a text, the F1 of each.
     """

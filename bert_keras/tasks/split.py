@@ -27,8 +27,8 @@ def hold_out(
         task: Says what an example's text and labels are.
         examples: All examples.
         fraction: The share that is held out.
-        stratify: Whether it is held out of each label's examples: those of the lowest hashes, no
-            more than the share. A text is counted under the label of its first example.
+        stratify: Whether that share of each label's examples is held out, and no more: those of
+            the lowest hashes. A text is counted under the label of its first example.
 
     Raises:
         InputError: When none would be left to learn from.

@@ -32,7 +32,7 @@ class ChunkTable:
         describe: Gives a uint8 for each chunk, which is kept with its ids; without it 0.
         measure: Gives numbers for each chunk, int32 [n, m], from the chunks, their ids and their
             lengths.
-        measures: How many numbers that are: m.
+        measures: The number of those numbers, m.
 
     Attributes:
         measured: Their sums over all that was looked up, int64 [m].

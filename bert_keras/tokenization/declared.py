@@ -73,7 +73,7 @@ def declared_tokens(
     """The added tokens of a directory, in transformers' order of files and of adding.
 
     ``added_tokens_decoder`` in ``tokenizer_config.json`` replaces what the other files declare;
-    to a class that takes ``tokenizer.json`` as it is, it is added.
+    a class that takes ``tokenizer.json`` as it is gets the tokens of both.
 
     Args:
         folder: The directory, for messages.
@@ -171,7 +171,7 @@ def _lists_that_count(
 def _legacy_tokens(
     file: Path, legacy: Mapping[str, Any], config: Mapping[str, Any], specials: Mapping[str, Any]
 ) -> list[Declared]:
-    """The tokens of ``added_tokens.json``; those are special that others name as special.
+    """The tokens of ``added_tokens.json``; those that other files name as special are special.
 
     As in transformers, neither a token of ``config`` with flags of its own nor the list of
     ``specials`` by its older name does so.

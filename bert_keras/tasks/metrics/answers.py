@@ -77,15 +77,15 @@ def exact_match(answers: Sequence[str], predicted: str, by_characters: bool = Fa
 def answer_f1(answers: Sequence[str], predicted: str, by_characters: bool = False) -> float:
     """The F1 of what a prediction shares with an answer, the best over all answers.
 
-    By words it is their number, in any order. By characters it is the length of the longest run of
-    parts that both have; a part is a character of a script that does not write words apart, else a
-    word. Without a part on one side it is 1.0 when the other has none either, else 0.0.
+    By words, both share the words that they have in common, in any order. By characters, they share
+    the longest run of parts that both have; a part is a character of a script that does not write
+    words apart, else a word. Where one has no part, the F1 is 1.0 if the other has none, else 0.0.
 
     Args:
         answers: The right answers; none where there is none.
         predicted: The answer that was given.
-        by_characters: Whether the rules are those of CMRC 2018. Unlike there, not Chinese
-            characters alone count one by one.
+        by_characters: Whether the rules are those of CMRC 2018. Unlike there, the
+            characters of all scripts without spaces count one by one, not those of Chinese alone.
     """
     if by_characters:
         parts = _parts(predicted)
