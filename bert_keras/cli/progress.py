@@ -1,5 +1,6 @@
 """The progress of training: a bar, and a line for every evaluation."""
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
 
 import keras
@@ -22,7 +23,7 @@ _COLUMNS = (
 )
 
 
-class TrainingProgress(keras.callbacks.Callback):
+class TrainingProgress(keras.callbacks.Callback, ABC):
     """Steps, tokens per second and time left, and the results of each evaluation.
 
     A context manager: at its end the bar goes, whatever happened.
@@ -71,13 +72,13 @@ class TrainingProgress(keras.callbacks.Callback):
             self.bar.console.print(self.header(logs), soft_wrap=True)
         self.bar.console.print(self.row(logs), soft_wrap=True)
 
+    @abstractmethod
     def header(self, logs: dict[str, float]) -> str:
         """The line above the rows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def row(self, logs: dict[str, float]) -> str:
         """The results of an evaluation."""
-        raise NotImplementedError
 
 
 class PretrainingProgress(TrainingProgress):

@@ -5,7 +5,7 @@ to be normalized, in the normal form of what is left. What was found becomes a s
 word of its own; so the n-th stand-in among the pieces is the n-th token that was found.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -162,23 +162,13 @@ class _InnerTokens(tf.Module):
 
     def __call__(self, normal: tf.Tensor) -> tuple[Pieces, Located]:
         """The pieces, with stand-ins, of normal forms, string [N]; and the tokens for them."""
-        found = self._finder.find(normal)
-        replaced, tokens = tf.cond(
-            tf.size(found.rows) > 0,
-            lambda: self._replaced(normal, self._starts(normal), found),
-            lambda: (normal, no_tokens()),
-        )
+        replaced, tokens = self._found(normal, lambda: self._starts(normal))
         return self._cut(self._spelled.normalize(replaced)), tokens
 
     def with_places(self, normal: tf.Tensor) -> tuple[Pieces, Located]:
         """The same, and where the pieces begin and end in the normal forms."""
-        found = self._finder.find(normal)
         whole = self._starts(normal)
-        replaced, tokens = tf.cond(
-            tf.size(found.rows) > 0,
-            lambda: self._replaced(normal, whole, found),
-            lambda: (normal, no_tokens()),
-        )
+        replaced, tokens = self._found(normal, lambda: whole)
         spelled, bytes_of = self._spelled.normalize_with_offsets(replaced)
         pieces = self._cut(spelled)
         starts = self._starts(replaced)
@@ -187,6 +177,22 @@ class _InnerTokens(tf.Module):
         ends = in_place_of(is_token, spans.byte_ends, starts_of(whole, tokens.rows, tokens.ends))
         places = tf.cast(spans.byte_starts, tf.int64), tf.cast(ends, tf.int64)
         return pieces._replace(starts=places[0], ends=places[1]), tokens
+
+    def _found(
+        self, normal: tf.Tensor, starts: Callable[[], tf.RaggedTensor]
+    ) -> tuple[tf.Tensor, Located]:
+        """The normal forms with stand-ins for tokens, and the tokens.
+
+        Args:
+            normal: string [N].
+            starts: Where their characters start; asked for only where there is a token.
+        """
+        found = self._finder.find(normal)
+        return tf.cond(
+            tf.size(found.rows) > 0,
+            lambda: self._replaced(normal, starts(), found),
+            lambda: (normal, no_tokens()),
+        )
 
     def _replaced(
         self, normal: tf.Tensor, whole: tf.RaggedTensor, found: Matches
