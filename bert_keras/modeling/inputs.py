@@ -63,6 +63,7 @@ def as_batch(inputs: Any, vocab_size: int) -> Batch:
     rank = np.ndim(ids) if shape is None else tf.TensorShape(shape).rank
     if ids is not None and rank is not None and rank < 2:
         raise InputError(f"input_ids: a row for each text, [B, L]. Received: {rank} dimensions")
+    check_range("input_ids", ids, vocab_size)
     if isinstance(ids, tf.RaggedTensor):
         mask = tf.ones_like(ids, tf.int32).to_tensor()
         dense = {
@@ -70,7 +71,6 @@ def as_batch(inputs: Any, vocab_size: int) -> Batch:
             for name, value in inputs.items()
         }
         return {"attention_mask": mask} | dense
-    check_range("input_ids", ids, vocab_size)
     return dict(inputs)
 
 
@@ -184,14 +184,14 @@ def as_array(name: str, values: Any) -> Any:
 
 def check_finite(name: str, values: Any) -> None:
     """Raise for what is not a finite number, where the numbers are known."""
-    known = _known(values)
+    known = known_numbers(values)
     if known is not None and not np.isfinite(known).all():
         raise InputError(f"{name}: {known[~np.isfinite(known)].flat[0]} is not a finite number")
 
 
 def check_share(name: str, values: Any) -> None:
     """Raise for what is not from 0 to 1, where the numbers are known."""
-    known = _known(values)
+    known = known_numbers(values)
     if known is not None and ((known < 0) | (known > 1)).any():
         wrong = known[(known < 0) | (known > 1)].flat[0]
         raise InputError(f"{name}: {wrong} is not from 0 to 1, as each of several labels is")
@@ -199,20 +199,26 @@ def check_share(name: str, values: Any) -> None:
 
 def check_whole(name: str, values: Any) -> None:
     """Raise for what is not a whole number, where the numbers are known."""
-    known = _known(values)
+    known = known_numbers(values)
     if known is not None and known.dtype.kind == "f" and (known != np.floor(known)).any():
         raise InputError(f"{name}: {known[known != np.floor(known)].flat[0]} is not a whole number")
 
 
-def _known(values: Any) -> np.ndarray | None:
-    """Numbers that are known before anything is computed: not while a graph is traced."""
+def known_numbers(values: Any) -> np.ndarray | None:
+    """Numbers, or truth values, that are known before anything is computed.
+
+    Args:
+        values: Lists, an array or a tensor.
+
+    Returns:
+        ``None`` for a tensor of a graph, a ragged one, and for what is not numbers.
+    """
     if isinstance(values, list | tuple):
         values = np.asarray(values)
     if tf.is_tensor(values) and hasattr(values, "numpy"):
         values = values.numpy()
-    if not isinstance(values, np.ndarray) or not values.size or values.dtype.kind not in "iuf":
-        return None
-    return values
+    is_array = isinstance(values, np.ndarray) and values.dtype.kind in "biuf"
+    return values if is_array else None
 
 
 def _is_text(ids: Any) -> bool:
@@ -229,7 +235,9 @@ def check_range(name: str, values: Any, count: int, ignored: int | None = None) 
     Raises:
         InputError: It names the number.
     """
-    known = _known(values)
+    if isinstance(values, tf.RaggedTensor):
+        values = values.flat_values
+    known = known_numbers(values)
     if known is None:
         return
     wrong = known[((known < 0) | (known >= count)) & (known != ignored)]

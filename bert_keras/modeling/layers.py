@@ -8,8 +8,14 @@ import tensorflow as tf
 
 from bert_keras.arithmetic import PLAIN, Arithmetic
 from bert_keras.config import BertConfig
+from bert_keras.errors import InputError
 from bert_keras.modeling.layout import Layout, lookup
 from bert_keras.modeling.random import dropout, fold_in, kernel_initializer
+
+NO_QUANTIZATION = (
+    "Keras does not quantize these layers; export_tflite with quantize='dynamic' or 'int8' writes "
+    "weights of 8 bits"
+)
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -51,6 +57,9 @@ class Configured:
         initialize: Whether initial weights were drawn; not part of what is saved. Else they are
             zeros, for a model whose weights are all read from a file: drawing those of a BERT-base
             takes longer than reading them.
+
+    Raises:
+        InputError: When the dtype policy is one of quantized weights.
     """
 
     dtype_policy: Any
@@ -65,6 +74,8 @@ class Configured:
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if self.dtype_policy.quantization_mode:
+            raise InputError(f"dtype={self.dtype_policy.name!r}: {NO_QUANTIZATION}")
         self.config = config
         if seed is None:
             seed = int(keras.random.randint((), 0, 2**31 - 1))

@@ -1,13 +1,19 @@
 """Keras's losses and metrics, each fed with logits or scores as it wants them."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from bert_keras.errors import InputError
-from bert_keras.objectives import IGNORED_LABEL, spread_weights
+from bert_keras.objectives import (
+    IGNORED_LABEL,
+    spread_weights,
+    sum_over_replicas,
+    with_whole_value,
+)
 
 _SCORES = {"softmax": tf.nn.softmax, "sigmoid": tf.sigmoid, "none": tf.identity}
 
@@ -54,6 +60,27 @@ class _Adapted:
         """Make it from what ``get_config`` gave."""
         inner = keras.saving.deserialize_keras_object(config["inner"])
         return cls(inner, config["function"])  # type: ignore[call-arg]
+
+
+class ObjectiveMean(keras.metrics.Mean):
+    """A mean that ``compute_loss`` measures; NaN where it has measured none."""
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Add the mean of a batch.
+
+        Raises:
+            InputError: When it is given labels and predictions, as the metrics of ``compile`` are.
+        """
+        if isinstance(sample_weight, Mapping):
+            raise InputError(
+                f"{self.name} is updated by compute_loss, not from labels and predictions; let "
+                "train_step return self.compute_metrics(x, y, y_pred, sample_weight)"
+            )
+        super().update_state(values, sample_weight)
+
+    def result(self) -> Any:
+        """The mean so far."""
+        return tf.where(tf.cast(self.count, tf.bool), super().result(), float("nan"))
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -122,11 +149,21 @@ class AdaptedLoss(_Adapted, keras.losses.Loss):
         self.given, self.inner, self.function = inner, loss, function
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """The loss of a batch, reduced as the loss says, over the labels that count."""
+        """The loss of a batch, reduced as the loss says, over the labels that count.
+
+        Of several replicas it is this one's part; the parts of all add up to the loss.
+        """
         labels, predictions, weights, count = self.feed(y_true, y_pred, sample_weight)
-        if count is not None and self.inner.reduction in ("sum_over_batch_size", "mean"):
-            weights *= tf.math.divide_no_nan(tf.cast(tf.size(labels), tf.float32), count)
-        return self.inner(labels, predictions, sample_weight=weights)
+        loss = self.inner(labels, predictions, sample_weight=weights)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        is_mean = self.inner.reduction in ("sum_over_batch_size", "mean")
+        if is_mean and (count is not None or replicas > 1):
+            # Keras has divided by this replica's labels, ignored ones too, and by the replicas.
+            divided_by = tf.size(labels) if count is not None else tf.shape(labels)[0]
+            divided_by = tf.cast(divided_by, tf.float32)
+            whole = sum_over_replicas(divided_by if count is None else count)
+            loss *= tf.cast(tf.math.divide_no_nan(divided_by * replicas, whole), loss.dtype)
+        return with_whole_value(loss)
 
 
 class _FunctionLoss(keras.losses.Loss):

@@ -11,8 +11,14 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
-from bert_keras.modeling.inputs import SEQUENCES, as_array, as_mapping, is_data_source
-from bert_keras.modeling.layers import Configured
+from bert_keras.modeling.inputs import (
+    SEQUENCES,
+    as_array,
+    as_mapping,
+    check_range,
+    is_data_source,
+)
+from bert_keras.modeling.layers import NO_QUANTIZATION, Configured
 from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.objectives import Batch
 
@@ -96,9 +102,13 @@ class BertModel(Configured, keras.Model):
         """Predict as ``keras.Model.predict`` does, from whatever a model may be called with.
 
         ``bert_keras.predict`` answers texts.
+
+        Raises:
+            InputError: When the batch is none, or has ids in arrays that are not in the vocabulary.
         """
         if not is_data_source(x):
             x = {name: as_array(name, values) for name, values in as_mapping(x).items()}
+            check_range("input_ids", x.get("input_ids"), self.config.vocab_size)
         return super().predict(x, *args, **kwargs)
 
     def quantize(self, *args: Any, **kwargs: Any) -> None:
@@ -107,10 +117,7 @@ class BertModel(Configured, keras.Model):
         Raises:
             InputError: It names what writes weights of 8 bits.
         """
-        raise InputError(
-            "Keras does not quantize these layers; export_tflite with quantize='dynamic' or 'int8' "
-            "writes weights of 8 bits"
-        )
+        raise InputError(NO_QUANTIZATION)
 
     def tokenizer_or(self, given: "Tokenizer | None" = None) -> "Tokenizer":
         """The given tokenizer, else the model's own.

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from bert_keras.errors import InputError
 from bert_keras.modeling.headed import ClassifierModel
-from bert_keras.modeling.inputs import EMBEDDINGS, as_batch, merged_rows
+from bert_keras.modeling.inputs import EMBEDDINGS, as_batch, known_numbers, merged_rows
 from bert_keras.objectives import IGNORED_LABEL, Batch, SoftmaxCrossEntropy, SupervisedObjective
 
 _WORDS = ("input_ids", EMBEDDINGS)
@@ -76,22 +76,25 @@ class BertForMultipleChoice(ClassifierModel):
 
     def label_count(self, x: Batch) -> int | None:
         """The choices of each example of a batch."""
-        shapes = [np.shape(x[name]) for name in _WORDS if _is_known(x.get(name))]
-        return shapes[0][1] if shapes and len(shapes[0]) > 2 else None
+        given = (known_numbers(x.get(name)) for name in _WORDS)
+        words = next((values for values in given if values is not None), None)
+        return None if words is None or words.ndim < 3 else words.shape[1]
 
     def check_numbers(self, x: Batch, y: Mapping[str, Any]) -> None:
         """Raise for ids and places that there are not, and for a right choice that is missing."""
+        if isinstance(x.get("input_ids"), tf.RaggedTensor):
+            x = as_batch(x, self.config.vocab_size)  # which says what is missing
         super().check_numbers(x, y)
-        mask: Any = x.get("attention_mask")
-        if not _is_known(mask) or np.ndim(mask) != 3 or self.label_count(x) is None:
+        mask = known_numbers(x.get("attention_mask"))
+        if mask is None or mask.ndim != 3 or self.label_count(x) is None:
             return
         is_there = np.max(mask, axis=-1) > 0
         given: dict[str, Any] = {"labels": x.get("labels"), "y": y.get("labels")}
         for name, labels in given.items():
-            places = np.ravel(labels if _is_known(labels) else [])
-            if len(places) != len(is_there) or places.dtype.kind not in "iuf":  # or one-hot
+            known = known_numbers(labels)
+            places = np.ravel([] if known is None else known).astype(np.int64)
+            if len(places) != len(is_there):  # unknown, or one-hot
                 continue
-            places = places.astype(np.int64)
             is_label = places != IGNORED_LABEL
             chosen = is_there[np.arange(len(places)), np.where(is_label, places, 0)]
             missing = np.flatnonzero(is_label & ~chosen)
@@ -115,10 +118,3 @@ class BertForMultipleChoice(ClassifierModel):
     def supervised_objective(self) -> SupervisedObjective:
         """The loss in nats and the share of right choices."""
         return SoftmaxCrossEntropy("choice", arithmetic=self.arithmetic)
-
-
-def _is_known(values: Any) -> bool:
-    """Tell whether values are there, and are numbers already, not those of a graph."""
-    if isinstance(values, tf.RaggedTensor):
-        return False
-    return isinstance(values, np.ndarray | list | tuple) or hasattr(values, "numpy")

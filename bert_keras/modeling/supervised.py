@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.modeling.labels import Labeled
+from bert_keras.modeling.measures import ObjectiveMean
 from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.outputs import Outputs, is_given
 from bert_keras.objectives import (
@@ -18,8 +19,10 @@ from bert_keras.objectives import (
     Means,
     SupervisedObjective,
     WeightedMean,
+    is_tpu,
     spread_weights,
     total_loss,
+    with_whole_value,
 )
 
 _FIT = inspect.signature(keras.Model.fit)
@@ -54,7 +57,7 @@ class SupervisedModel(Labeled, BertModel):
     ) -> None:
         super().__init__(config, seed, packed, **kwargs)
         self.objective = self.supervised_objective()
-        self.means = {name: keras.metrics.Mean(name) for name in self.objective.names}
+        self.means = {name: ObjectiveMean(name) for name in self.objective.names}
 
     def supervised_objective(self) -> SupervisedObjective:
         """The objective that the model is trained on unless another is given."""
@@ -80,8 +83,9 @@ class SupervisedModel(Labeled, BertModel):
             loss_weights: Of the losses of ``loss``, as Keras's.
             metrics: Reported beside the objective's measures.
             weighted_metrics: As ``metrics``, weighted as the loss is.
-            jit_compile: ``None`` compiles with XLA where there is a GPU or TPU; on a CPU the
-                plain graph is the faster one.
+            jit_compile: ``None`` compiles with XLA where there is one GPU, or a TPU; on a CPU the
+                plain graph is the faster one, and of several devices Keras makes one program,
+                which XLA cannot reduce over.
             **kwargs: Passed on to ``keras.Model.compile``.
 
         Raises:
@@ -98,28 +102,35 @@ class SupervisedModel(Labeled, BertModel):
         for name, value in given.items():
             if is_given(value):
                 self.refuse_without_labels(name)
-        outputs = Outputs(type(self).__name__, tuple(self.label_keys), self.score_function)
-        losses = outputs.losses(loss)
-        taken = {"loss", *(self.means if losses is None else ())}
-        measures: dict[str, Any] = {
-            "loss": losses,
-            "loss_weights": outputs.loss_weights(loss_weights, losses),
-            "metrics": outputs.metrics(metrics, "metrics", taken),
-            "weighted_metrics": outputs.metrics(weighted_metrics, "weighted_metrics", taken),
-        }
-        if optimizer is None:
-            from bert_keras.optimizers import AdamW  # here alone, for the default
+        with self.distribute_strategy.scope():  # metrics and the optimizer belong to it
+            outputs = Outputs(type(self).__name__, tuple(self.label_keys), self.score_function)
+            losses = outputs.losses(loss)
+            taken = {"loss", *(self.means if losses is None else ())}
+            measures: dict[str, Any] = {
+                "loss": losses,
+                "loss_weights": outputs.loss_weights(loss_weights, losses),
+                "metrics": outputs.metrics(metrics, "metrics", taken),
+                "weighted_metrics": outputs.metrics(weighted_metrics, "weighted_metrics", taken),
+            }
+            if optimizer is None:
+                from bert_keras.optimizers import AdamW  # here alone, for the default
 
-            optimizer = AdamW(1e-4)
-        if getattr(optimizer, "loss_scaling", False):
-            # Wrapped by Keras too, gradients would be unscaled twice.
-            kwargs.setdefault("auto_scale_loss", False)
-        if jit_compile is None:
-            kinds = {device.device_type for device in tf.config.list_logical_devices()}
-            jit_compile = "auto" if kinds & {"GPU", "TPU"} else False
+                optimizer = AdamW(1e-4)
+            if getattr(optimizer, "loss_scaling", False):
+                # Wrapped by Keras too, gradients would be unscaled twice.
+                kwargs.setdefault("auto_scale_loss", False)
+            if jit_compile is None:
+                jit_compile = "auto" if self._suits_xla() else False
         # Keras leaves those of a former call where none are given.
         self.loss = self._compile_loss = self._compile_metrics = None
         super().compile(optimizer, jit_compile=jit_compile, **measures, **kwargs)
+
+    def _suits_xla(self) -> bool:
+        """Tell whether XLA is the default: see ``compile``."""
+        strategy = self.distribute_strategy
+        kinds = {device.device_type for device in tf.config.list_logical_devices()}
+        is_split = strategy.num_replicas_in_sync > 1 and not is_tpu(strategy)
+        return bool(kinds & {"GPU", "TPU"}) and not is_split
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile a loaded model as it was compiled when it was saved."""
@@ -207,7 +218,7 @@ class SupervisedModel(Labeled, BertModel):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         for further in self.losses:  # of ``add_loss`` and of regularizers
             loss += tf.reduce_sum(tf.cast(further, loss.dtype)) / replicas
-        return loss
+        return with_whole_value(loss)
 
     def compute_metrics(
         self, x: Any, y: Any = None, y_pred: Any = None, sample_weight: Any = None
@@ -217,9 +228,9 @@ class SupervisedModel(Labeled, BertModel):
         ``compute_loss`` has updated the means; one of labels that the batch lacks is left out.
         """
         batch = self.labeled_batch(x, y)
-        missing = set(self.means)
+        missing: set[str] = set()
         if self.loss is None:
-            missing -= self.objective.weights(batch).keys()
+            missing = set(self.means) - self.objective.weights(batch).keys()
         if self.label_keys:
             results = super().compute_metrics(
                 x,
@@ -230,6 +241,39 @@ class SupervisedModel(Labeled, BertModel):
         else:
             results = self.get_metrics_result()
         return {name: value for name, value in results.items() if name not in missing}
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """The values so far, without the means that ``compute_loss`` had no labels for.
+
+        Where these names are not those of the last step, Keras reports what that step returned:
+        the mean over the replicas of what each of them knows.
+        """
+        results = super().get_metrics_result()
+        measured: set[str] = set()
+        if self.loss is None:
+            is_in_replica = tf.distribute.has_strategy() and tf.distribute.get_replica_context()
+            if tf.inside_function() or is_in_replica:
+                return results  # ``compute_metrics`` leaves them out
+            measured = {name for name, mean in self.means.items() if float(mean.count)}
+            if not measured:  # it was not called: a step of the user's own
+                return results
+        return {
+            name: value
+            for name, value in results.items()
+            if name not in self.means or name in measured
+        }
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Build what a step needs from one replica's part of the first batch.
+
+        Keras takes the mean of all parts, for which they must be of one size.
+        """
+        if iterator is not None and self._distribute_strategy is not None:
+            _, _, batches = next(iter(iterator))
+            parts = self.distribute_strategy.experimental_local_results
+            data_batch = keras.tree.map_structure(lambda each: parts(each)[0], next(batches))
+            iterator = None
+        super()._maybe_symbolic_build(iterator, data_batch)
 
     def _means(self, batch: Batch, outputs: Any, sample_weight: Any) -> Means:
         """The objective's means; the loss weighted, but divided by the labels alone, as Keras's."""

@@ -18,7 +18,9 @@ from bert_keras.objectives.means import (
     divided,
     mean_values,
     perplexity,
+    sum_over_replicas,
     total_loss,
+    with_whole_value,
 )
 from bert_keras.objectives.steps import (
     Batch,
@@ -26,6 +28,7 @@ from bert_keras.objectives.steps import (
     Objective,
     SupervisedObjective,
     TrainStep,
+    is_tpu,
     make_eval_step,
 )
 
@@ -45,10 +48,13 @@ __all__ = [
     "TrainStep",
     "WeightedMean",
     "divided",
+    "is_tpu",
     "make_eval_step",
     "mean_values",
     "perplexity",
     "sequence_length",
     "spread_weights",
+    "sum_over_replicas",
     "total_loss",
+    "with_whole_value",
 ]

@@ -63,6 +63,21 @@ def sum_over_replicas(value: tf.Tensor) -> tf.Tensor:
     return value
 
 
+def with_whole_value(share: tf.Tensor) -> tf.Tensor:
+    """A replica's part of a loss, of which it keeps the gradient, with the value of an equal part.
+
+    Keras multiplies the value by the replicas and averages it over their examples: what it reports
+    is the loss of the batch only where every replica has the same value.
+
+    Args:
+        share: float32 scalar; the parts of all replicas add up to the loss.
+    """
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if replicas == 1:
+        return share
+    return share + tf.stop_gradient(sum_over_replicas(share) / replicas - share)
+
+
 def mean_values(means: Sequence[Means]) -> dict[str, float]:
     """The means over all batches, summed in float64; one over nothing is left out.
 

@@ -219,12 +219,26 @@ def test_ids_and_labels_that_do_not_exist_are_refused_before_anything_is_compute
         model.evaluate(batch | {"labels": np.array([0, 1, 7, 0])})
 
 
+def test_ragged_ids_that_do_not_exist_are_refused(model: BertForSequenceClassification) -> None:
+    ids = tf.ragged.constant([[2, 7, 9], [2, 50]])
+    model.compile()
+    for refused in (model, model.predict, lambda ids: model.fit(ids, Y[:2])):
+        with pytest.raises(InputError, match="input_ids: 50 is not from 0 to 49"):
+            refused(ids)
+
+
 @pytest.mark.parametrize("how", [{"mode": "int8"}, {"mode": "float8", "type_check": False}])
 def test_quantization_by_keras_is_refused_as_it_changes_nothing(
     model: BertForSequenceClassification, how: dict[str, Any]
 ) -> None:
     with pytest.raises(InputError, match="export_tflite with quantize='dynamic' or 'int8'"):
         model.quantize(**how)
+
+
+@pytest.mark.parametrize("policy", ["int8_from_float32", "float8_from_mixed_bfloat16"])
+def test_policies_of_quantized_weights_are_refused(plain_config: BertConfig, policy: str) -> None:
+    with pytest.raises(InputError, match=f"dtype='{policy}': Keras does not quantize these"):
+        BertForSequenceClassification(plain_config, dtype=policy)
 
 
 def test_no_seed_is_one_of_keras(plain_config: BertConfig) -> None:

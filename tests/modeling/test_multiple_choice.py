@@ -217,6 +217,20 @@ def test_a_place_that_there_is_not_is_refused(model: BertForMultipleChoice, inpu
     model.test_on_batch(_without(inputs, 1, 2), np.array([0, -100, 1, 1]))
 
 
+def test_a_missing_choice_is_found_in_whatever_says_so(
+    model: BertForMultipleChoice, inputs: Data
+) -> None:
+    model.compile(_sgd())
+    mask = _without(inputs, 1, 2)["attention_mask"].astype(bool)
+    with pytest.raises(InputError, match="y: example 1 has no choice 2; its attention_mask is 0"):
+        model.fit(inputs | {"attention_mask": mask}, Y)
+    ragged = tf.ragged.constant([[[2, 7, 3], [2, 8, 9, 3]], [[2, 5, 3]]])
+    with pytest.raises(InputError, match="y: example 1 has no choice 1"):
+        model.fit(ragged, np.array([1, 1]))
+    with pytest.raises(InputError, match="y: 2 is not from 0 to 1"):
+        model.fit(ragged, np.array([1, 2]))
+
+
 def test_class_weights_are_refused_since_a_place_is_no_class(
     model: BertForMultipleChoice, inputs: Data
 ) -> None:
