@@ -254,14 +254,12 @@ class SupervisedModel(Labeled, BertModel):
             is_in_replica = tf.distribute.has_strategy() and tf.distribute.get_replica_context()
             if tf.inside_function() or is_in_replica:
                 return results  # ``compute_metrics`` leaves them out
-            measured = {name for name, mean in self.means.items() if float(mean.count)}
+            means = self.means.items()
+            measured = {name for name, mean in means if tf.convert_to_tensor(mean.count) > 0}
             if not measured:  # it was not called: a step of the user's own
                 return results
-        return {
-            name: value
-            for name, value in results.items()
-            if name not in self.means or name in measured
-        }
+        unmeasured = self.means.keys() - measured
+        return {name: value for name, value in results.items() if name not in unmeasured}
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Build what a step needs from one replica's part of the first batch.

@@ -103,7 +103,7 @@ def test_what_is_given_of_the_problem_is_kept_and_what_is_not_follows(
 
 
 def test_softmax_of_one_label_is_refused(config: BertConfig) -> None:
-    with pytest.raises(InputError, match="the softmax of one label"):
+    with pytest.raises(InputError, match="a softmax of one label"):
         BertForSequenceClassification(config, labels=1, function_to_apply="softmax")
 
 
