@@ -10,6 +10,8 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import NoReturn
 
 from bert_keras._version import __version__
 from bert_keras.signals import Stopped, listening
@@ -23,7 +25,18 @@ def main() -> int:
         The exit code.
     """
     temporary_files = TemporaryFiles()
+    errors = -1
+    with suppress(OSError):  # standard error may be closed
+        errors = os.dup(2)  # while TensorFlow is imported, nobody sees what goes to 2
+
+    def leave(signal_number: int) -> NoReturn:
+        temporary_files.remove()
+        with suppress(OSError):
+            os.write(errors, b"bert-keras: interrupted\n")
+        os._exit(128 + signal_number)
+
     with listening() as request:
+        request.leave = leave
         try:
             with request.heeded():
                 code = run()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 Result = TypeVar("Result")
 
@@ -40,16 +40,20 @@ class StopRequest:
         is_noted: Whether a signal is only noted, because the state must be saved first; the code
             that sets this checks ``signal_number``. Else a signal raises ``Stopped``.
         is_raised: Whether a signal has raised and the exception is not handled yet.
+        leave: What ends the process at once, called with the signal's number instead of raising
+            while a module is imported: an exception in the midst of a library's C++ that is being
+            set up aborts the process. ``None`` raises there too.
     """
 
     def __init__(self) -> None:
         self.signal_number = 0
         self.is_noted = False
         self.is_raised = False
+        self.leave: Callable[[int], NoReturn] | None = None
         self._came_at = 0.0
 
     def receive(self, signal_number: int, frame: FrameType | None) -> None:
-        """Note the signal or raise; a second signal ends the process at once."""
+        """Note the signal, raise, or leave; a second signal ends the process at once."""
         if self.signal_number:
             if time.monotonic() - self._came_at > _REPEATS_WITHIN:
                 signal.signal(signal_number, signal.SIG_DFL)
@@ -57,6 +61,8 @@ class StopRequest:
             return
         self.signal_number, self._came_at = signal_number, time.monotonic()
         if not self.is_noted:
+            if self.leave and _is_importing(frame):
+                self.leave(signal_number)
             self.is_raised = True
             raise Stopped(signal_number)
 
@@ -89,6 +95,13 @@ class StopRequest:
                 yield
         finally:
             self.is_noted, self.is_raised = before, False  # a later error is not the signal's
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Tell whether a frame, or one that has called it, belongs to the import of a module."""
+    while frame and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
 
 
 @contextmanager

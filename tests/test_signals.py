@@ -238,6 +238,33 @@ def test_a_program_that_leaves_a_call_to_itself_clears_away_what_others_asked_it
     assert (tmp_path / "cleared").exists()
 
 
+IMPORTS = """
+import os, signal, sys, tempfile, threading
+from bert_keras.__main__ import main
+
+def tell(event, arguments):
+    if event == "import" and arguments[0] == "tensorflow":
+        tempfile.mkdtemp()
+        threading.Timer({seconds}, os.kill, (os.getpid(), signal.SIGTERM)).start()
+
+sys.addaudithook(tell)
+sys.exit(main())
+"""
+
+
+# In TensorFlow's C++, where an exception of Python aborts the process without a word; and behind.
+@pytest.mark.parametrize("seconds", [0.2, pytest.param(1.0, marks=pytest.mark.system)])
+def test_a_command_that_is_signaled_while_it_imports_tensorflow_is_interrupted(seconds, tmp_path):
+    command = [sys.executable, "-c", IMPORTS.format(seconds=seconds), "convert", tmp_path, "--to"]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    ended = subprocess.run(
+        [*command, "keras", tmp_path / "out.keras"],
+        capture_output=True, text=True, timeout=60, env=environment, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (143, "bert-keras: interrupted\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_call_that_gives_way_answers_and_fails_as_any():
     assert give_way(max, 1, 2) == 2
     with pytest.raises(ZeroDivisionError):
