@@ -45,7 +45,7 @@ def test_its_vocabulary_wins_over_vocab_txt_and_that_is_said(
     _write(tmp_path)
     write_vocabulary(tmp_path / "vocab.txt", VOCAB[:-1])
     assert BertTokenizer.from_pretrained(tmp_path).vocab == VOCAB
-    assert "vocab.txt is another vocabulary than that of tokenizer.json" in caplog.text
+    assert "vocab.txt and tokenizer.json have different vocabularies" in caplog.text
 
 
 def _set(values: Any, *path_and_value: Any) -> None:
