@@ -23,6 +23,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 from bert_keras.errors import InputError, errors_naming
+from bert_keras.signals import staying
 
 # In a directory that may be replaced: the hash of each file of it.
 WRITTEN_FILE = ".bert_keras.json"
@@ -131,7 +132,7 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
         temporary.mkdir()
     mode = S_IMODE(temporary.stat().st_mode)
     try:
-        with _held(temporary):  # until it is renamed; else another process would remove it
+        with staying(), _held(temporary):  # until it is renamed; else another would remove it
             with errors_naming(path, temporary):
                 yield temporary
                 if replace:
@@ -189,7 +190,7 @@ def atomic_file(path: str | Path, *, replace: bool = False, suffix: str = "") ->
         temporary.touch(exist_ok=False)
         mode = S_IMODE(temporary.stat().st_mode)
         try:
-            with _held(temporary):
+            with staying(), _held(temporary):
                 yield temporary
                 temporary.chmod(mode)  # some libraries make it readable for its owner alone
                 _sync(temporary)

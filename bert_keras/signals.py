@@ -42,7 +42,8 @@ class StopRequest:
         is_raised: Whether a signal has raised and the exception is not handled yet.
         leave: What ends the process at once, called with the signal's number instead of raising
             while a module is imported: an exception in the midst of a library's C++ that is being
-            set up aborts the process. ``None`` raises there too.
+            set up aborts the process. ``None`` raises there too, and so does ``staying``.
+        blocks_that_stay: How many blocks of ``staying`` are under way.
     """
 
     def __init__(self) -> None:
@@ -50,6 +51,7 @@ class StopRequest:
         self.is_noted = False
         self.is_raised = False
         self.leave: Callable[[int], NoReturn] | None = None
+        self.blocks_that_stay = 0
         self._came_at = 0.0
 
     def receive(self, signal_number: int, frame: FrameType | None) -> None:
@@ -61,7 +63,7 @@ class StopRequest:
             return
         self.signal_number, self._came_at = signal_number, time.monotonic()
         if not self.is_noted:
-            if self.leave and _is_importing(frame):
+            if self.leave and not self.blocks_that_stay and _is_importing(frame):
                 self.leave(signal_number)
             self.is_raised = True
             raise Stopped(signal_number)
@@ -91,7 +93,7 @@ class StopRequest:
         try:
             if self.signal_number:
                 raise Stopped(self.signal_number)
-            with self.heeded():
+            with self.heeded(), staying():
                 yield
         finally:
             self.is_noted, self.is_raised = before, False  # a later error is not the signal's
@@ -128,6 +130,20 @@ def listening() -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def staying() -> Iterator[None]:
+    """A block that has something to save or to clear away: a signal raises, it never leaves."""
+    request = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    if not isinstance(request, StopRequest):
+        yield
+        return
+    request.blocks_that_stay += 1
+    try:
+        yield
+    finally:
+        request.blocks_that_stay -= 1
 
 
 @contextmanager

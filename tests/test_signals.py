@@ -1,5 +1,6 @@
 """What a signal does: break off, wait until what is done is saved, or end the process."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from contextlib import suppress
 
 import pytest
 
-from bert_keras.signals import Stopped, ending_at_once, give_way, held, listening
+from bert_keras.signals import Stopped, ending_at_once, give_way, held, listening, staying
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -263,6 +264,23 @@ def test_a_command_that_is_signaled_while_it_imports_tensorflow_is_interrupted(s
     )  # fmt: skip
     assert (ended.returncode, ended.stderr) == (143, "bert-keras: interrupted\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_has_something_to_save_is_left_by_an_exception_even_in_an_import(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "signaled.py").write_text("import signal; signal.raise_signal(signal.SIGTERM)")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    left = []
+    with listening() as request:
+        request.leave = left.append
+        with pytest.raises(Stopped), staying():
+            importlib.import_module("signaled")
+        assert left == []
+        request.signal_number = 0
+        with pytest.raises(Stopped):  # as this ``leave`` comes back
+            importlib.import_module("signaled")
+    assert left == [signal.SIGTERM]
 
 
 def test_a_call_that_gives_way_answers_and_fails_as_any():

@@ -1,8 +1,9 @@
 """The temperature and the thresholds that a model decides by, besides its logits."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Self
 
 from bert_keras.errors import InputError, listed
@@ -47,10 +48,16 @@ class Decision:
             raise InputError(
                 f"a temperature must lie between 1e-6 and 1e6. Received: {self.temperature!r}"
             )
+        object.__setattr__(self, "temperature", float(self.temperature))
+        if not isinstance(self.thresholds, Iterable) or isinstance(self.thresholds, str):
+            raise InputError(
+                f"thresholds are one for each label, in order. Received: {self.thresholds!r:.60}"
+            )
         object.__setattr__(self, "thresholds", tuple(self.thresholds))
         for threshold in self.thresholds:
             if not (_is_number(threshold) and 0 <= threshold <= 1):
                 raise InputError(f"a threshold must lie in [0, 1]. Received: {threshold!r}")
+        object.__setattr__(self, "thresholds", tuple(map(float, self.thresholds)))
 
     def scaled(self, logits: Any) -> Any:
         """Logits by the temperature, of which softmax or sigmoid makes probabilities.
@@ -109,7 +116,7 @@ class Decision:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _moved(threshold: float, factor: float) -> float:

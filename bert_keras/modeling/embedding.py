@@ -111,7 +111,7 @@ class BertForSentenceEmbedding(BertModel):
 
         Where the batch has a ``pooling_mask``, int32 [B, L], the tokens with a 1 alone are pooled.
         """
-        inputs = as_batch(inputs, self.config.vocab_size)
+        inputs = as_batch(inputs, self.config)
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         sequences = tf.cast(layout.to_sequences(tokens), tf.float32)

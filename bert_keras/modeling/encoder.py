@@ -231,7 +231,7 @@ class BertEncoder(BertModel):
         collect: Collection[str] = (),
     ) -> dict[str, Any]:
         """The outputs for a batch; see the class."""
-        inputs = as_batch(inputs, self.config.vocab_size)
+        inputs = as_batch(inputs, self.config)
         seed = self.dropout_seeds.for_call(training, dropout_seed)
         tokens, layout, collected = self.encode(inputs, seed, collect)
         outputs = {"sequence_output": layout.without_padding(layout.to_sequences(tokens))}

@@ -106,7 +106,7 @@ class BertForSequenceClassification(LabelingModel):
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
         """The logits of the texts or pairs."""
-        inputs = as_batch(inputs, self.config.vocab_size)
+        inputs = as_batch(inputs, self.config)
         has_windows = "input_ids" in inputs and inputs["input_ids"].shape.rank == 3
         if has_windows:
             inputs, shape = merged_rows(inputs)
@@ -162,7 +162,7 @@ class BertForTokenClassification(LabelingModel):
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
         """The logits of the tokens."""
-        inputs = as_batch(inputs, self.config.vocab_size)
+        inputs = as_batch(inputs, self.config)
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         return {"logits": layout.to_sequences(self.classifier(tokens, seed))}
@@ -198,7 +198,7 @@ class BertForQuestionAnswering(HeadedModel):
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
         """The logits of every token as start and as end."""
-        inputs = as_batch(inputs, self.config.vocab_size)
+        inputs = as_batch(inputs, self.config)
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         logits = layout.to_sequences(self.span_head(tokens, seed))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.objectives import Batch
 
@@ -37,17 +38,17 @@ _TEXT = (
 )
 
 
-def as_batch(inputs: Any, vocab_size: int) -> Batch:
+def as_batch(inputs: Any, config: BertConfig) -> Batch:
     """The batch's dictionary.
 
     Args:
         inputs: The dictionary; or ``input_ids`` alone, a tensor or array [B, L]. Ragged ids are
             padded, and the padding is masked.
-        vocab_size: The ids, where they are known before anything is computed, must be below it.
+        config: Says which ids there are.
 
     Raises:
         InputError: When a key is another library's name for one of ours or has no place here, or
-            an id is not in the vocabulary.
+            there is no such id, see ``check_ids``.
     """
     inputs = as_mapping(inputs)
     for name in inputs:
@@ -63,7 +64,7 @@ def as_batch(inputs: Any, vocab_size: int) -> Batch:
     rank = np.ndim(ids) if shape is None else tf.TensorShape(shape).rank
     if ids is not None and rank is not None and rank < 2:
         raise InputError(f"input_ids: a row for each text, [B, L]. Received: {rank} dimensions")
-    check_range("input_ids", ids, vocab_size)
+    check_ids(inputs, config)
     if isinstance(ids, tf.RaggedTensor):
         mask = tf.ones_like(ids, tf.int32).to_tensor()
         dense = {
@@ -225,6 +226,16 @@ def _is_text(ids: Any) -> bool:
     return isinstance(ids, str) or (
         isinstance(ids, list | tuple) and any(isinstance(each, str) for each in ids)
     )
+
+
+def check_ids(inputs: Mapping[str, Any], config: BertConfig) -> None:
+    """Raise for ids of tokens or token types that the model does not have.
+
+    Raises:
+        InputError: Where they are known before anything is computed.
+    """
+    check_range("input_ids", inputs.get("input_ids"), config.vocab_size)
+    check_range("token_type_ids", inputs.get("token_type_ids"), config.type_vocab_size)
 
 
 def check_range(name: str, values: Any, count: int, ignored: int | None = None) -> None:

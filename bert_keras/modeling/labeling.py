@@ -75,6 +75,8 @@ class LabelingModel(ClassifierModel):
         Raises:
             InputError: When it does not suit the labels.
         """
+        if not isinstance(decision, Decision):
+            raise InputError(f"decision: a Decision is needed. Received: {decision!r:.60}")
         count, problem = len(decision.thresholds), self.problem_type
         if count and problem != "multi_label_classification":
             raise InputError(f"thresholds are of multi-label models. Received: one of {problem}")

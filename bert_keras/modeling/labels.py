@@ -15,6 +15,7 @@ from bert_keras.modeling.inputs import (
     as_batch,
     as_mapping,
     check_finite,
+    check_ids,
     check_range,
     check_share,
     check_whole,
@@ -57,7 +58,7 @@ class Labeled:
 
     def labeled_batch(self, x: Any, y: Any) -> Batch:
         """The batch with its labels under their keys."""
-        batch = as_batch(x, self.config.vocab_size)
+        batch = as_batch(x, self.config)
         if y is None:
             missing = [key for key in self.label_keys.values() if key not in batch]
             if missing:
@@ -190,7 +191,7 @@ class Labeled:
             x: The batch, which may have labels.
             y: Labels given apart, by their keys.
         """
-        check_range("input_ids", x.get("input_ids"), self.config.vocab_size)
+        check_ids(x, self.config)
         given = [(key, x[key]) for key in self.label_keys.values() if key in x]
         for name, values in [*given, *(("y", values) for values in y.values())]:
             check_finite(name, values)

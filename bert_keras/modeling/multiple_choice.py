@@ -53,7 +53,7 @@ class BertForMultipleChoice(ClassifierModel):
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
         """The logits of the choices."""
-        inputs = as_batch(inputs, self.config.vocab_size)
+        inputs = as_batch(inputs, self.config)
         self._check_axes(inputs)
         rows, shape = merged_rows(inputs)
         seed = self.dropout_counter().for_call(training, dropout_seed)
@@ -83,7 +83,7 @@ class BertForMultipleChoice(ClassifierModel):
     def check_numbers(self, x: Batch, y: Mapping[str, Any]) -> None:
         """Raise for ids and places that there are not, and for a right choice that is missing."""
         if isinstance(x.get("input_ids"), tf.RaggedTensor):
-            x = as_batch(x, self.config.vocab_size)  # which says what is missing
+            x = as_batch(x, self.config)  # which says what is missing
         super().check_numbers(x, y)
         mask = known_numbers(x.get("attention_mask"))
         if mask is None or mask.ndim != 3 or self.label_count(x) is None:

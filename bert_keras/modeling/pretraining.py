@@ -69,7 +69,7 @@ class BertForPreTraining(_PretrainingModel):
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
         """The logits of the masked words and of the sentence pair."""
-        inputs = as_batch(inputs, self.config.vocab_size)
+        inputs = as_batch(inputs, self.config)
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         pooled = self.encoder.pool(tokens, layout)
@@ -105,7 +105,7 @@ class BertForMaskedLM(_PretrainingModel):
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
         """The logits of the masked words."""
-        inputs = as_batch(inputs, self.config.vocab_size)
+        inputs = as_batch(inputs, self.config)
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         return {"masked_lm_logits": self.masked_lm_logits(inputs, tokens, layout)}
@@ -132,7 +132,7 @@ class BertForNextSentencePrediction(_PretrainingModel):
         self, inputs: Batch, training: bool = False, dropout_seed: tf.Tensor | None = None
     ) -> Batch:
         """The logits of the sentence pair."""
-        inputs = as_batch(inputs, self.config.vocab_size)
+        inputs = as_batch(inputs, self.config)
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         return {"next_sentence_logits": self.next_sentence_head(self.encoder.pool(tokens, layout))}

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
+from bert_keras.errors import InputError
 from bert_keras.modeling.labels import Labeled
 from bert_keras.modeling.measures import ObjectiveMean
 from bert_keras.modeling.model import BertModel
@@ -19,7 +20,6 @@ from bert_keras.objectives import (
     Means,
     SupervisedObjective,
     WeightedMean,
-    is_tpu,
     spread_weights,
     total_loss,
     with_whole_value,
@@ -83,15 +83,16 @@ class SupervisedModel(Labeled, BertModel):
             loss_weights: Of the losses of ``loss``, as Keras's.
             metrics: Reported beside the objective's measures.
             weighted_metrics: As ``metrics``, weighted as the loss is.
-            jit_compile: ``None`` compiles with XLA where there is one GPU, or a TPU; on a CPU the
-                plain graph is the faster one, and of several devices Keras makes one program,
-                which XLA cannot reduce over.
+            jit_compile: ``None`` compiles with XLA where there is one GPU, or a TPU. Not where the
+                model is packed, whose shapes go by the batch; nor on a CPU, whose plain graph is
+                the faster one; nor for several GPUs, of which Keras makes one program that XLA
+                cannot reduce over.
             **kwargs: Passed on to ``keras.Model.compile``.
 
         Raises:
             InputError: When a loss or metric is given and the model draws its labels itself, Keras
                 does not know it, or its name is taken; when the model has no output of a name; or
-                when ``loss_weights`` come without ``loss``.
+                when ``loss_weights`` come without ``loss``; for XLA where the model is packed.
         """
         given = {
             "loss": loss,
@@ -119,18 +120,9 @@ class SupervisedModel(Labeled, BertModel):
             if getattr(optimizer, "loss_scaling", False):
                 # Wrapped by Keras too, gradients would be unscaled twice.
                 kwargs.setdefault("auto_scale_loss", False)
-            if jit_compile is None:
-                jit_compile = "auto" if self._suits_xla() else False
         # Keras leaves those of a former call where none are given.
         self.loss = self._compile_loss = self._compile_metrics = None
-        super().compile(optimizer, jit_compile=jit_compile, **measures, **kwargs)
-
-    def _suits_xla(self) -> bool:
-        """Tell whether XLA is the default: see ``compile``."""
-        strategy = self.distribute_strategy
-        kinds = {device.device_type for device in tf.config.list_logical_devices()}
-        is_split = strategy.num_replicas_in_sync > 1 and not is_tpu(strategy)
-        return bool(kinds & {"GPU", "TPU"}) and not is_split
+        super().compile(optimizer, jit_compile=self.uses_xla(jit_compile), **measures, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile a loaded model as it was compiled when it was saved."""
@@ -208,6 +200,11 @@ class SupervisedModel(Labeled, BertModel):
         """The loss of a batch, this replica's share; updates the objective's means."""
         batch = self.labeled_batch(x, y)
         if self.loss is not None:
+            if EXAMPLE_WEIGHTS in batch:
+                raise InputError(
+                    f"{EXAMPLE_WEIGHTS} of a batch are for the model's own objective; "
+                    "compile(loss=...) takes sample_weight"
+                )
             targets, logits = self.targets(batch), self._logits(y_pred)
             weights = self.weights_by_output(sample_weight)
             return super().compute_loss(x, targets, logits, weights, training)

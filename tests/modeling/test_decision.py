@@ -51,6 +51,18 @@ def test_a_threshold_that_is_no_probability_is_refused(threshold):
         Decision(1.0, (0.5, threshold))
 
 
+@pytest.mark.parametrize("thresholds", [0.5, None, "0.5"])
+def test_thresholds_are_as_many_as_labels(thresholds):
+    with pytest.raises(InputError, match="thresholds are one for each label"):
+        Decision(1.0, thresholds)
+
+
+def test_numbers_of_numpy_are_numbers():
+    decision = Decision(np.float32(2), np.array([0.25, 1], np.float32))
+    assert decision == Decision(2.0, (0.25, 1.0))
+    assert {type(n) for n in (decision.temperature, *decision.thresholds)} == {float}
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -95,6 +107,7 @@ def test_a_decision_that_does_not_suit_the_labels_is_refused(plain_config, sever
         (BertForTokenClassification(plain_config, labels=LABELS), DECISION, "of multi-label"),
         (several, Decision(1.0, (0.5,)), "for each of 3 labels. Received: 1"),
         (number, Decision(2.0), "which a regression does not give"),
+        (single, None, "a Decision is needed. Received: None"),
     ):
         before = model.decision
         with pytest.raises(InputError, match=message):

@@ -15,7 +15,7 @@ from contextlib import nullcontext
 import keras, numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from bert_keras import BertForSequenceClassification
+from bert_keras import BertForSequenceClassification, InputError
 from tests.support.batches import sequences
 from tests.support.by_hand import CLASS_WEIGHTS, LABELS, WEIGHTS, Y, sgd
 from tests.support.models import NO_DROPOUT, small_config
@@ -39,6 +39,10 @@ CASES = {
     "class_weight": ({"metrics": ["accuracy"]}, Y, {"class_weight": CLASS_WEIGHTS}),
     "loss": (KERAS, SOME, {"sample_weight": WEIGHTS}),
     "several labels": ({"loss": "binary_crossentropy"}, SEVERAL, {}),
+    "weights divide": (
+        {"loss": keras.losses.SparseCategoricalCrossentropy(reduction="mean_with_sample_weight")},
+        SOME, {"sample_weight": WEIGHTS},
+    ),
 }
 
 
@@ -63,11 +67,19 @@ def trained(strategy, compiled, labels, arguments):
     }
 
 
+def one_number(labels, logits):
+    return tf.reduce_mean(tf.square(logits - labels))
+
+
+try:
+    trained(TWO, {"loss": one_number}, SEVERAL, {})
+except InputError as error:
+    print("REFUSED", error)
 for name in sys.argv[1:]:
     both = [trained(strategy, *CASES[name]) for strategy in (None, TWO)]
     print("FOUND", json.dumps(both))
 """
-CASES = ("sample_weight", "class_weight", "loss", "several labels")
+CASES = ("sample_weight", "class_weight", "loss", "several labels", "weights divide")
 
 
 @pytest.mark.system
@@ -76,6 +88,9 @@ def test_two_devices_train_and_report_as_one_does() -> None:
         [sys.executable, "-c", SCRIPT, *CASES], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+    refused = [line for line in done.stdout.splitlines() if line.startswith("REFUSED ")]
+    assert len(refused) == 1
+    assert "one_number gives one number for a whole batch" in refused[0]
     lines = [line for line in done.stdout.splitlines() if line.startswith("FOUND ")]
     assert len(lines) == len(CASES)
     for case, line in zip(CASES, lines, strict=True):

@@ -141,6 +141,8 @@ def test_pretraining_refuses_labels_from_outside(
         ({"x": {"labels": Y}}, "in the batch and in y"),
         ({"x": {"labels": Y}, "y": None, "sample_weight": [[1.0], []]}, "different lengths"),
         ({"y": None}, "trained on 'labels', which the data lack"),
+        ({"x": {"example_weights": WEIGHTS}, "loss": "crossentropy"}, "takes sample_weight"),
+        ({"x": {"token_type_ids": np.full((6, 12), 2)}}, "token_type_ids: 2 is not from 0 to 1"),
         ({"y": (Y, Y)}, "takes 'labels'. Received: 2"),
         ({"y": {"label": Y}}, "takes 'labels'. Received: 1 with other names"),
         ({"y": ["no"] * 6}, r"y must be numbers \(labels are numbered as in model.labels\)"),
@@ -155,9 +157,9 @@ def test_what_cannot_be_honored_is_refused(
     arguments: dict[str, Any],
     message: str,
 ) -> None:
-    classifier.compile(run_eagerly="None, 12" not in message)
+    classifier.compile(loss=arguments.get("loss"), run_eagerly="None, 12" not in message)
     given = {"x": inputs | arguments.get("x", {}), "y": Y}
-    given |= {name: value for name, value in arguments.items() if name != "x"}
+    given |= {name: value for name, value in arguments.items() if name not in ("x", "loss")}
     with pytest.raises(InputError, match=message):
         classifier.fit(**given, verbose=0)
 

@@ -15,6 +15,7 @@ from bert_keras import (
     BertForPreTraining,
 )
 from bert_keras.arithmetic import FewPasses, OneDNN
+from bert_keras.errors import InputError
 from bert_keras.tokenization import SPECIAL_TOKENS, BertTokenizer
 
 Batch = dict[str, Any]
@@ -74,6 +75,19 @@ def test_compile_keeps_what_it_is_given(config: BertConfig) -> None:
     model.compile(keras.optimizers.SGD(0.5), jit_compile=True, run_eagerly=False)
     assert type(model.optimizer) is keras.optimizers.SGD
     assert model.jit_compile is True
+
+
+@pytest.mark.parametrize("kind", ["CPU", "GPU"])
+def test_xla_is_the_default_on_a_gpu_unless_the_model_is_packed(
+    kind: str, config: BertConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices = [tf.config.LogicalDevice(f"{kind}:0", kind)]
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda: devices)
+    assert BertForPreTraining(config).uses_xla(None) == ("auto" if kind == "GPU" else False)
+    packed = BertForPreTraining(config, packed=True)
+    assert packed.uses_xla(None) is False
+    with pytest.raises(InputError, match=r"jit_compile: .* packed=False"):
+        packed.compile(jit_compile=True)
 
 
 @pytest.mark.system

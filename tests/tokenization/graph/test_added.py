@@ -164,7 +164,10 @@ def test_a_long_text_of_tokens_has_an_answer(text):
     ("tokens", "message"),
     [
         (_tokens(("x" * 257,)), "at most 256 bytes. Received: 'xxx"),
-        (_tokens((" a",), ("<e1>", "rstrip")), r"between '<e1>' \(rstrip\) and ' a' .*: unset rstrip"),
+        (
+            _tokens((" a",), ("<e1>", "rstrip")),
+            r"between '<e1>' \(rstrip\) and ' a' .*: unset rstrip",
+        ),
     ],
     ids=["too long", "spaces of two"],
 )
