@@ -22,7 +22,7 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# In five minutes on two cores: everything small, and one whole run, kill, export or command of each kind.
+# In five to ten minutes on two cores: everything small, and one whole run, kill, export or command of each kind.
 test: setup
 	$(PYTEST)
 
