@@ -1,6 +1,5 @@
 """What every test may use."""
 
-import gc
 import os
 from pathlib import Path
 
@@ -8,10 +7,6 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-
-# Few of the many objects of TensorFlow graphs are garbage. To look for it after every 700 new ones
-# took 6 % of the time of tests/modeling/test_labels.py, and 12 % of that of tests/cli/test_main.py.
-gc.set_threshold(50_000)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
