@@ -1,5 +1,6 @@
 """The accelerators of this machine, by what its operating system shows and without TensorFlow."""
 
+from itertools import takewhile
 from pathlib import Path
 
 # Google's chips on the PCI bus, as JAX tells them (jax/_src/hardware_utils.py); Google's network
@@ -42,3 +43,23 @@ def nvidia_gpus(root: Path = Path("/")) -> list[str]:
         names = [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]
         models += names or ["NVIDIA GPU"]
     return models or ["NVIDIA GPU" for _ in (root / "dev").glob("nvidia[0-9]*")]
+
+
+def asked_gpus(count: int, setting: str | None) -> int:
+    """Count the GPUs of a machine that ``CUDA_VISIBLE_DEVICES`` asks for; the rest are hidden.
+
+    CUDA shows the GPUs that it lists, up to the first entry that names none (CUDA Programming
+    Guide, environment variables). An empty entry, a negative one and Slurm's ``NoDevFiles`` are
+    written to end the list. Another that names no GPU is a mistake, and counts: it asks for one.
+
+    Args:
+        count: The GPUs of the machine.
+        setting: The variable's value; ``None`` where it is not set.
+    """
+    if setting is None:
+        return count
+    entries = (entry.strip() for entry in setting.split(","))
+    asked = list(takewhile(lambda name: name not in ("", "NoDevFiles") and name[0] != "-", entries))
+    if any(name.startswith("MIG-") for name in asked):
+        return min(1, count)  # a process is shown one part of a divided GPU, and nothing else
+    return min(len(asked), count)

@@ -1,6 +1,6 @@
 import pytest
 
-from bert_keras.devices import nvidia_gpus, tpu_chips, tpu_files
+from bert_keras.devices import asked_gpus, nvidia_gpus, tpu_chips, tpu_files
 from tests.support.machines import GOOGLE, NVIDIA, add_file, add_pci, gpu_machine, tpu_machine
 
 
@@ -34,6 +34,30 @@ def test_gpus_are_named_by_their_driver_or_counted_by_their_files(tmp_path):
     add_file(tmp_path, "b/dev/nvidia0")
     add_file(tmp_path, "b/dev/nvidiactl")
     assert nvidia_gpus(tmp_path / "b") == ["NVIDIA GPU"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "asked"),
+    [
+        (None, 4),
+        ("", 0),
+        (" ", 0),
+        ("-1", 0),
+        ("NoDevFiles", 0),
+        ("2", 1),
+        ("2, 0", 2),
+        ("0,2,-1,1", 2),
+        ("GPU-8932f937,GPU-1", 2),
+        ("MIG-GPU-8932f937/1/2,MIG-GPU-8932f937/1/3", 1),
+        ("0,1,2,3,4,5,6,7", 4),
+        ("9", 1),
+        ("all", 1),
+    ],
+)
+def test_gpus_are_asked_for_up_to_the_entry_that_ends_the_list(setting, asked):
+    """By the CUDA Programming Guide, whose own example is "0,2,-1,1"."""
+    assert asked_gpus(4, setting) == asked
+    assert asked_gpus(0, setting) == 0
 
 
 def test_a_machine_without_any_of_it_has_none(tmp_path):

@@ -11,8 +11,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from bert_keras.devices import asked_gpus
+
 # The distributions that bring the package tensorflow, all into the same folder.
 TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-tpu", "tf-nightly")
+TEXT = "tensorflow-text"
 INSTALL = "python -m pip install"
 UNINSTALL = "python -m pip uninstall --yes"
 TPU_INSTALL = f"{INSTALL} 'tensorflow-tpu==2.20.*' && {INSTALL} --no-deps 'tensorflow-text==2.20.*'"
@@ -47,37 +50,89 @@ def package_problems(requirements: Sequence[str], installed: Mapping[str, str]) 
                 f"{UNINSTALL} {' '.join(present)}, then install the one that this machine needs",
             )
         )
-    for text in requirements:
-        requirement = Requirement(text)
-        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
-            continue
-        name = canonicalize_name(requirement.name)
-        versions = list(present.values()) if name == "tensorflow" else [installed.get(name, "")]
-        if not any(v and requirement.specifier.contains(v, prereleases=True) for v in versions):
-            found = ", ".join(filter(None, versions)) or "none"
-            wanted = f"{requirement.name}{requirement.specifier}"
-            remedy = f"{INSTALL} '{wanted}'"
-            if name == "tensorflow" and "tensorflow-tpu" in present:
-                remedy = TPU_INSTALL
-            problems.append(Problem(f"{wanted} is needed, found: {found}", remedy))
-    return problems + _text_problems(present, installed)
-
-
-def _text_problems(present: Mapping[str, str], installed: Mapping[str, str]) -> list[Problem]:
-    """tensorflow-text of another version than TensorFlow, whose libraries it links."""
-    text = installed.get("tensorflow-text")
-    if not text or len(present) != 1 or "tf-nightly" in present:
-        return []
-    (version,) = present.values()
-    series = ".".join(version.split(".")[:2])
-    if Version(text).release[:2] == Version(version).release[:2]:
-        return []
-    return [
-        Problem(
-            f"tensorflow-text {text} does not go with TensorFlow {version}",
-            f"{INSTALL} --no-deps 'tensorflow-text=={series}.*'",
-        )
+    here = [
+        requirement
+        for requirement in map(Requirement, requirements)
+        if not requirement.marker or requirement.marker.evaluate({"extra": ""})
     ]
+    needed: dict[str, Requirement] = {canonicalize_name(each.name): each for each in here}
+    series = _series(present, needed.get("tensorflow"))
+    for name, requirement in needed.items():
+        versions = list(present.values()) if name == "tensorflow" else [installed.get(name, "")]
+        if not _fits(requirement, versions):
+            found = ", ".join(filter(None, versions)) or "none"
+            what = f"{requirement.name}{requirement.specifier} is needed, found: {found}"
+            problems.append(Problem(what, _remedy(name, requirement, present, series)))
+    if TEXT in installed and (TEXT not in needed or _fits(needed[TEXT], [installed[TEXT]])):
+        problems += _text_problems(installed[TEXT], present, series)
+    return problems
+
+
+def _fits(requirement: Requirement, versions: Sequence[str]) -> bool:
+    return any(v and requirement.specifier.contains(v, prereleases=True) for v in versions)
+
+
+def _series(present: Mapping[str, str], requirement: Requirement | None) -> str:
+    """The series, such as 2.20, of the one TensorFlow that is there and may stay; else empty."""
+    versions = list(present.values())
+    if len(versions) != 1 or (requirement and not _fits(requirement, versions)):
+        return ""
+    return _series_of(versions[0])
+
+
+def _series_of(version: str) -> str:
+    return f"{Version(version).major}.{Version(version).minor}"
+
+
+def _remedy(name: str, requirement: Requirement, present: Mapping[str, str], series: str) -> str:
+    """What installs a package that is missing or of the wrong version.
+
+    Args:
+        name: Its normalized name.
+        requirement: The one of it.
+        present: The versions of the distributions that bring TensorFlow.
+        series: From ``_series``.
+    """
+    if name == TEXT and series:
+        return _text_install(series)
+    if name == TEXT and present:
+        return "mend TensorFlow first: then this command names the version that goes with it"
+    if name == "tensorflow" and "tensorflow-tpu" in present:
+        return TPU_INSTALL
+    if name == "tensorflow" and list(present) == ["tensorflow-cpu"]:
+        return f"{INSTALL} 'tensorflow-cpu{requirement.specifier}'"
+    install = f"{INSTALL} '{requirement.name}{requirement.specifier}'"
+    if name == "tensorflow" and list(present) == ["tf-nightly"]:
+        return f"{UNINSTALL} tf-nightly && {install}"
+    return install
+
+
+def _text_install(series: str) -> str:
+    """The command for the tensorflow-text of a series.
+
+    With its dependencies it would bring plain tensorflow, over tensorflow-tpu or tensorflow-cpu.
+    """
+    return f"{INSTALL} --no-deps '{TEXT}=={series}.*'"
+
+
+def _text_problems(version: str, present: Mapping[str, str], series: str) -> list[Problem]:
+    """tensorflow-text of another version than TensorFlow, whose libraries it links."""
+    if not series or _series_of(version) == series or "tf-nightly" in present:
+        return []
+    (tensorflow,) = present.values()
+    return [
+        Problem(f"{TEXT} {version} does not go with TensorFlow {tensorflow}", _text_install(series))
+    ]
+
+
+def backend_problems(error: str) -> list[Problem]:
+    """Keras that is set to another backend.
+
+    Args:
+        error: The message of ``bert_keras.backend``, whose last part is the remedy.
+    """
+    what, _, remedy = error.rpartition(": ")
+    return [Problem(what, remedy)]
 
 
 def import_problems(error: str, installed: Mapping[str, str]) -> list[Problem]:
@@ -141,8 +196,9 @@ def gpu_problems(
     is_cuda_build: bool,
     cuda_requirements: Sequence[str],
     installed: Mapping[str, str],
+    setting: str | None,
 ) -> list[Problem]:
-    """The reason why TensorFlow does not see all GPUs of this machine.
+    """The reason why TensorFlow does not see all GPUs that it is asked to see.
 
     Args:
         models: From ``devices.nvidia_gpus``.
@@ -151,14 +207,19 @@ def gpu_problems(
         is_cuda_build: Whether it was compiled for CUDA.
         cuda_requirements: What its extra ``and-cuda`` asks for.
         installed: As in ``package_problems``.
+        setting: The value of ``CUDA_VISIBLE_DEVICES``; ``None`` where it is not set.
     """
-    if len(models) <= seen:
+    asked = asked_gpus(len(models), setting)
+    if asked <= seen:
         return []
-    what = f"{len(models)} x {models[0]} in this machine, and {seen or 'none'} in TensorFlow"
+    what = f"{len(models)} x {models[0]} in this machine, "
+    if setting is not None:
+        what += f"{asked} asked for by CUDA_VISIBLE_DEVICES={setting!r}, "
+    what += f"and {seen or 'none'} in TensorFlow"
     names = [canonicalize_name(Requirement(text).name) for text in cuda_requirements]
     missing = [name for name in names if name not in installed]
     if seen:
-        remedy = "see CUDA_VISIBLE_DEVICES, which hides GPUs, and what `nvidia-smi` says"
+        remedy = "see what `nvidia-smi` says of each of them"
     elif not is_cuda_build:
         here = [name for name in TENSORFLOWS if name in installed]
         what += f" {tensorflow}, which was built without CUDA"
@@ -167,11 +228,28 @@ def gpu_problems(
         what += f": CUDA's libraries are not installed ({', '.join(missing)})"
         remedy = f"{INSTALL} 'tensorflow[and-cuda]=={tensorflow}'"
     else:
-        remedy = (
-            "run `nvidia-smi`: where it fails, the driver has to be installed or updated; see "
-            "CUDA_VISIBLE_DEVICES too, which hides GPUs"
+        remedy = "run `nvidia-smi`: where it fails, the driver has to be installed or updated"
+    if setting is not None and (seen or (is_cuda_build and not missing)):
+        remedy += (
+            "; CUDA_VISIBLE_DEVICES must name GPUs that `nvidia-smi -L` lists, each once: a wrong "
+            "name hides what follows it"
         )
     return [Problem(what, remedy)]
+
+
+def hidden_gpus(count: int, setting: str | None) -> str:
+    """The note on GPUs that a user or a scheduler has hidden; empty where there are none.
+
+    Args:
+        count: The GPUs of this machine.
+        setting: As in ``gpu_problems``.
+    """
+    hidden = count - asked_gpus(count, setting)
+    if not hidden:
+        return ""
+    return (
+        f"CUDA_VISIBLE_DEVICES={setting!r} hides {hidden} of {count} GPUs, on purpose: no problem"
+    )
 
 
 def capability_problems(

@@ -74,10 +74,8 @@ def run(options: argparse.Namespace) -> None:
     products, found = _products(installed)
     problems += found
     console.print(table("", ["device", "product", "time", "speed"], products))
-    for package, extra in OPTIONAL.items():
-        if importlib.util.find_spec(package) is None:
-            line = f"{package} is not installed (optional): {install_command(extra)}"
-            console.print(line, markup=False, soft_wrap=True)
+    for line in notes():
+        console.print(line)
     if not problems:
         console.print("nothing is wrong")
         return
@@ -87,27 +85,61 @@ def run(options: argparse.Namespace) -> None:
     raise InputError(f"{count} thing{'s are' if count > 1 else ' is'} wrong here, see above")
 
 
+def notes(root: Path = Path("/")) -> list[str]:
+    """Lines on what is not there and need not be: hidden GPUs, and optional packages.
+
+    Args:
+        root: The folder in which the operating system shows the machine's devices.
+    """
+    from bert_keras.cli.diagnosis import hidden_gpus
+
+    hidden = hidden_gpus(len(devices.nvidia_gpus(root)), os.environ.get("CUDA_VISIBLE_DEVICES"))
+    return [hidden] * bool(hidden) + [
+        f"{package} is not installed (optional): {install_command(extra)}"
+        for package, extra in OPTIONAL.items()
+        if importlib.util.find_spec(package) is None
+    ]
+
+
 def _products(installed: dict[str, str]) -> tuple[list[list[str]], list["Problem"]]:
-    """The results of ``examine_devices``; without TensorFlow the reason why there are none."""
+    """The results of ``examine_devices``, and what is wrong with Keras and TensorFlow before."""
     from bert_keras.cli.diagnosis import import_problems
 
+    problems = _mended_backend()
     try:
         start_tensorflow()
-    except InputError:
-        raise
+    except InputError:  # Keras was imported, with the other backend, before this command began
+        return [], problems
     except Exception as error:  # whatever a damaged installation raises
-        return [], import_problems(f"{type(error).__name__}: {_first_line(error)}", installed)
+        reason = f"{type(error).__name__}: {_first_line(error)}"
+        return [], problems + import_problems(reason, installed)
     with without_notes():
-        return examine_devices(installed)
+        rows, found = examine_devices(installed)
+    return rows, problems + found
+
+
+def _mended_backend() -> list["Problem"]:
+    """The problem of another backend, which this process then leaves, to examine the devices."""
+    from bert_keras.cli.diagnosis import backend_problems
+
+    try:
+        import bert_keras.backend  # noqa: F401 - checks Keras's settings
+    except InputError as error:
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+        return backend_problems(str(error))
+    return []
 
 
 def installed_packages() -> dict[str, str]:
-    """The version of each installed distribution, by its normalized name."""
+    """The version of each installed distribution, by its normalized name.
+
+    Of one that is installed in several folders it is the first on the path, which Python imports.
+    """
     from packaging.utils import canonicalize_name
 
     return {
         canonicalize_name(distribution.name): distribution.version
-        for distribution in importlib.metadata.distributions()
+        for distribution in reversed(list(importlib.metadata.distributions()))
         if distribution.name
     }
 
@@ -140,6 +172,7 @@ def examine_devices(
         build["is_cuda_build"],
         _requirements("tensorflow", "and-cuda"),
         installed,
+        os.environ.get("CUDA_VISIBLE_DEVICES"),
     )
     for gpu in gpus:
         details = tf.config.experimental.get_device_details(gpu)

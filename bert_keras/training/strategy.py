@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from bert_keras.config import ArithmeticConfig, DistributionConfig
-from bert_keras.devices import nvidia_gpus, tpu_chips
+from bert_keras.devices import asked_gpus, nvidia_gpus, tpu_chips
 from bert_keras.errors import InputError
 from bert_keras.signals import ending_at_once
 
@@ -58,9 +58,10 @@ def warn_of_unseen_devices(name: str, root: Path = Path("/")) -> None:
         root: The folder in which the operating system shows the machine's devices.
     """
     unseen = [] if name == "tpu" else tpu_chips(root)
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")  # on purpose
-    if not hidden and not tf.config.list_physical_devices("GPU"):
-        unseen += nvidia_gpus(root)
+    gpus = nvidia_gpus(root)
+    is_asked = asked_gpus(len(gpus), os.environ.get("CUDA_VISIBLE_DEVICES")) > 0
+    if is_asked and not tf.config.list_physical_devices("GPU"):
+        unseen += gpus
     if unseen:
         _logger.warning(
             "this machine has %s, and TensorFlow does not see it; the run goes without. "

@@ -195,6 +195,12 @@ def test_auto_warns_of_accelerators_that_tensorflow_does_not_see(tmp_path, caplo
     assert "this machine has NVIDIA L4, TPU v5e, and TensorFlow does not see it" in caplog.text
     caplog.clear()
     warn_of_unseen_devices("tpu", tmp_path)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert len(caplog.messages) == 1, "of the GPU"
+    caplog.clear()
+    for setting in ("-1", "", "-1,0", "NoDevFiles"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", setting)
+        warn_of_unseen_devices("tpu", tmp_path)
+    assert caplog.messages == [], "hidden on purpose"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     warn_of_unseen_devices("tpu", tmp_path)
-    assert len(caplog.messages) == 1, "of the GPU, until it is hidden on purpose"
+    assert len(caplog.messages) == 1, "one is asked for"
