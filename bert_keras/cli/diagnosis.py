@@ -85,7 +85,7 @@ def _series_of(version: str) -> str:
 
 
 def _remedy(name: str, requirement: Requirement, present: Mapping[str, str], series: str) -> str:
-    """What installs a package that is missing or of the wrong version.
+    """The command that installs a package that is missing or of the wrong version.
 
     Args:
         name: Its normalized name.
