@@ -26,10 +26,11 @@ def elsewhere(request, tmp_path):
     return request.param, [{"KERAS_BACKEND": request.param}, {"KERAS_HOME": str(tmp_path)}]
 
 
-def test_a_command_ends_in_one_line(elsewhere):
+def test_a_command_ends_in_one_line(elsewhere, tmp_path):
     name, environments = elsewhere
+    command = ["quickstart", "--workdir", str(tmp_path / "quickstart")]
     for environment in environments:
-        done = run(["-m", "bert_keras", "doctor"], **environment)
+        done = run(["-m", "bert_keras", *command], **environment)
         assert done.returncode == 1
         (line,) = done.stderr.splitlines()
         assert f"not on {name!r}" in line
