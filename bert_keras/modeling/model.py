@@ -20,7 +20,7 @@ from bert_keras.modeling.inputs import (
 )
 from bert_keras.modeling.layers import NO_QUANTIZATION, Configured
 from bert_keras.modeling.random import DropoutSeeds
-from bert_keras.objectives import Batch, is_tpu
+from bert_keras.objectives import Batch
 
 if TYPE_CHECKING:  # a model is given its tokenizer; the encoder is a model itself
     from bert_keras.modeling.encoder import BertEncoder
@@ -84,6 +84,9 @@ class BertModel(Configured, keras.Model):
     ) -> None:
         super().__init__(config, seed, **kwargs)
         self.packed = packed
+        # By this Keras decides where it may choose XLA, for a model around this one too; XLA needs
+        # fixed shapes, and packed ones go by the batch.
+        self.supports_jit = not packed
         self.other_config: dict[str, Any] = {}
         self.other_files: dict[str, Any] = {}
 
@@ -104,30 +107,12 @@ class BertModel(Configured, keras.Model):
         ``bert_keras.predict`` answers texts.
 
         Raises:
-            InputError: When the batch is none, or has ids in arrays that are not in the vocabulary.
+            InputError: When the batch is none, or has ids in arrays that the model does not have.
         """
         if not is_data_source(x):
             x = {name: as_array(name, values) for name, values in as_mapping(x).items()}
             check_ids(x, self.config)
         return super().predict(x, *args, **kwargs)
-
-    def uses_xla(self, jit_compile: Any) -> Any:
-        """The ``jit_compile`` for Keras: a given one, for ``None`` what suits devices and model.
-
-        Raises:
-            InputError: When XLA is asked for and the model is packed.
-        """
-        if jit_compile and self.packed:
-            raise InputError(
-                "jit_compile: XLA needs fixed shapes, and a packed model's go by the batch; "
-                "leave it out, or make the model with packed=False"
-            )
-        if jit_compile is not None:
-            return jit_compile
-        strategy = self.distribute_strategy
-        kinds = {device.device_type for device in tf.config.list_logical_devices()}
-        is_split = strategy.num_replicas_in_sync > 1 and not is_tpu(strategy)
-        return "auto" if kinds & {"GPU", "TPU"} and not is_split and not self.packed else False
 
     def quantize(self, *args: Any, **kwargs: Any) -> None:
         """Refuse: Keras quantizes its own layers alone, and would leave these as they are.

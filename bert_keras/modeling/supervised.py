@@ -83,10 +83,8 @@ class SupervisedModel(Labeled, BertModel):
             loss_weights: Of the losses of ``loss``, as Keras's.
             metrics: Reported beside the objective's measures.
             weighted_metrics: As ``metrics``, weighted as the loss is.
-            jit_compile: ``None`` compiles with XLA where there is one GPU, or a TPU. Not where the
-                model is packed, whose shapes go by the batch; nor on a CPU, whose plain graph is
-                the faster one; nor for several GPUs, of which Keras makes one program that XLA
-                cannot reduce over.
+            jit_compile: ``None`` is Keras's ``"auto"``: XLA on a GPU, but not for a packed model,
+                whose shapes go by the batch, and not under a distribution strategy; none on a CPU.
             **kwargs: Passed on to ``keras.Model.compile``.
 
         Raises:
@@ -103,6 +101,11 @@ class SupervisedModel(Labeled, BertModel):
         for name, value in given.items():
             if is_given(value):
                 self.refuse_without_labels(name)
+        if jit_compile is True and self.packed:
+            raise InputError(
+                "jit_compile: XLA needs fixed shapes, and a packed model's go by the batch; "
+                "leave it out, or make the model with packed=False"
+            )
         with self.distribute_strategy.scope():  # metrics and the optimizer belong to it
             outputs = Outputs(type(self).__name__, tuple(self.label_keys), self.score_function)
             losses = outputs.losses(loss)
@@ -122,7 +125,8 @@ class SupervisedModel(Labeled, BertModel):
                 kwargs.setdefault("auto_scale_loss", False)
         # Keras leaves those of a former call where none are given.
         self.loss = self._compile_loss = self._compile_metrics = None
-        super().compile(optimizer, jit_compile=self.uses_xla(jit_compile), **measures, **kwargs)
+        jit_compile = "auto" if jit_compile is None else jit_compile
+        super().compile(optimizer, jit_compile=jit_compile, **measures, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile a loaded model as it was compiled when it was saved."""

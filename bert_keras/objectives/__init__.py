@@ -28,7 +28,6 @@ from bert_keras.objectives.steps import (
     Objective,
     SupervisedObjective,
     TrainStep,
-    is_tpu,
     make_eval_step,
 )
 
@@ -48,7 +47,6 @@ __all__ = [
     "TrainStep",
     "WeightedMean",
     "divided",
-    "is_tpu",
     "make_eval_step",
     "mean_values",
     "perplexity",

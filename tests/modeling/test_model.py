@@ -81,13 +81,18 @@ def test_compile_keeps_what_it_is_given(config: BertConfig) -> None:
 def test_xla_is_the_default_on_a_gpu_unless_the_model_is_packed(
     kind: str, config: BertConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    devices = [tf.config.LogicalDevice(f"{kind}:0", kind)]
-    monkeypatch.setattr(tf.config, "list_logical_devices", lambda: devices)
-    assert BertForPreTraining(config).uses_xla(None) == ("auto" if kind == "GPU" else False)
-    packed = BertForPreTraining(config, packed=True)
-    assert packed.uses_xla(None) is False
+    """Keras chooses by the devices, which are made up here, and by what each layer supports."""
+    device = tf.config.PhysicalDevice(f"{kind}:0", kind)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda *_: [device])
+    for packed in (False, True):
+        model, encoder = (make(config, packed=packed) for make in (BertForPreTraining, BertEncoder))
+        model.compile()
+        ids = keras.Input([None], dtype="int32")
+        around = keras.Model(ids, encoder({"input_ids": ids})["pooled_output"])
+        uses_xla = kind == "GPU" and not packed
+        assert [each.jit_compile for each in (model, encoder, around)] == [uses_xla] * 3
     with pytest.raises(InputError, match=r"jit_compile: .* packed=False"):
-        packed.compile(jit_compile=True)
+        model.compile(jit_compile=True)
 
 
 @pytest.mark.system
