@@ -106,6 +106,12 @@ def _is_importing(frame: FrameType | None) -> bool:
     return frame is not None
 
 
+def _listener() -> StopRequest | None:
+    """The request of the ``listening`` block that is under way; None outside."""
+    listener = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    return listener if isinstance(listener, StopRequest) else None
+
+
 @contextmanager
 def listening() -> Iterator[StopRequest]:
     """A block in which signals go to a ``StopRequest``.
@@ -113,8 +119,8 @@ def listening() -> Iterator[StopRequest]:
     In a nested block it is the same request. Outside the main thread Python cannot set handlers,
     and signals keep their effect.
     """
-    listener = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
-    if isinstance(listener, StopRequest):
+    listener = _listener()
+    if listener:
         try:
             yield listener
         finally:
@@ -135,8 +141,8 @@ def listening() -> Iterator[StopRequest]:
 @contextmanager
 def staying() -> Iterator[None]:
     """A block that has something to save or to clear away: a signal raises, it never leaves."""
-    request = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
-    if not isinstance(request, StopRequest):
+    request = _listener()
+    if not request:
         yield
         return
     request.blocks_that_stay += 1
@@ -155,9 +161,9 @@ def held() -> Iterator[None]:
     Raises:
         Stopped: When a signal has come that would have raised.
     """
-    request = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    request = _listener()
     is_main = threading.current_thread() is threading.main_thread()
-    if not isinstance(request, StopRequest) or request.is_noted or not is_main:
+    if not request or request.is_noted or not is_main:
         yield
         return
     request.is_noted = True
@@ -177,7 +183,7 @@ def ending_at_once() -> Iterator[None]:
     It is for a library that lets no Python run meanwhile, so that ``give_way`` cannot help, or that
     may set handlers of its own. Nothing may be half written then.
     """
-    if not isinstance(getattr(signal.getsignal(signal.SIGTERM), "__self__", None), StopRequest):
+    if not _listener():
         yield
         return
     before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}

@@ -53,11 +53,11 @@ class Decision:
             raise InputError(
                 f"thresholds are one for each label, in order. Received: {self.thresholds!r:.60}"
             )
-        object.__setattr__(self, "thresholds", tuple(self.thresholds))
-        for threshold in self.thresholds:
+        thresholds = tuple(self.thresholds)  # an iterator has them once
+        for threshold in thresholds:
             if not (_is_number(threshold) and 0 <= threshold <= 1):
                 raise InputError(f"a threshold must lie in [0, 1]. Received: {threshold!r}")
-        object.__setattr__(self, "thresholds", tuple(map(float, self.thresholds)))
+        object.__setattr__(self, "thresholds", tuple(map(float, thresholds)))
 
     def scaled(self, logits: Any) -> Any:
         """Logits by the temperature, of which softmax or sigmoid makes probabilities.

@@ -156,23 +156,21 @@ class AdaptedLoss(_Adapted, keras.losses.Loss):
         labels, predictions, weights, count = self.feed(y_true, y_pred, sample_weight)
         loss = self.inner(labels, predictions, sample_weight=weights)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        reduction = self.inner.reduction
         if replicas > 1 and not self.inner.call(labels, predictions).shape.rank:
             raise InputError(
                 f"compile: {self.name} gives one number for a whole batch, of which each device "
                 "has a part; return one for each example"
             )
-        if reduction == "mean_with_sample_weight" and weights is not None:
-            divided_by, whole = (tf.reduce_sum(tf.cast(weights, tf.float32)),) * 2
-        elif reduction in ("sum_over_batch_size", "mean", "mean_with_sample_weight"):
-            # Keras has divided by this replica's labels, ignored ones too, and by the replicas.
-            divided_by = tf.size(labels) if count is not None else tf.shape(labels)[0]
-            divided_by = tf.cast(divided_by, tf.float32)
-            whole = divided_by if count is None else count
-        else:
-            return with_whole_value(loss)
-        if count is not None or replicas > 1:
-            factor = tf.math.divide_no_nan(divided_by * replicas, sum_over_replicas(whole))
+        is_mean = self.inner.reduction in ("sum_over_batch_size", "mean", "mean_with_sample_weight")
+        if is_mean and (count is not None or replicas > 1):
+            # Keras has divided by what this replica has, ignored labels too, and by the replicas.
+            if self.inner.reduction == "mean_with_sample_weight" and weights is not None:
+                own = counted = tf.reduce_sum(tf.cast(weights, tf.float32))
+            else:
+                own = tf.size(labels) if count is not None else tf.shape(labels)[0]
+                own = tf.cast(own, tf.float32)
+                counted = own if count is None else count
+            factor = tf.math.divide_no_nan(own * replicas, sum_over_replicas(counted))
             loss *= tf.cast(factor, loss.dtype)
         return with_whole_value(loss)
 

@@ -133,9 +133,9 @@ class MultiLabelAnswers(_TextAnswers):
         }
 
     def is_other(self, name: str, given: Arrays, expected: Arrays, tolerance: float) -> np.ndarray:
-        """Tell as for all kinds; labels whose probability is their threshold may differ.
+        """Tell where an output differs, but not where rounding decides whether a label is given.
 
-        Is it the threshold within the tolerance, rounding decides whether the label is given.
+        It does where the label's probability is its threshold, within the tolerance.
         """
         other = super().is_other(name, given, expected, tolerance)
         if name != "labels":
