@@ -26,13 +26,16 @@ lint: setup
 test: setup
 	$(PYTEST)
 
-# The others of each kind.
+# The others of each kind. PART=0 PARTS=3 runs those of every third file.
+PARTS ?= 1
+PART ?= 0
+FILES = $$(find tests -name 'test_*.py' | LC_ALL=C sort | awk 'NR % $(PARTS) == $(PART)')
 test-system: setup
-	$(PYTEST) -m "system and not slow"
+	$(PYTEST) -m "system and not slow" $(FILES)
 
 # Only the tests that read real data (BERT_KERAS_TEST_DATA, tests/conftest.py); without it all skip.
 test-data: setup
-	$(PYTEST) -m "shared_data and not slow and not parity and not parity_garden"
+	$(PYTEST) -m "shared_data and not slow and not parity and not parity_garden" $(FILES)
 
 # With the lowest versions that pyproject.toml allows.
 .PHONY: test-oldest
