@@ -19,7 +19,7 @@ DOCUMENTS = {
     "people": "Ada and Charles had fun. Who had fun? Ada had, and Charles watched a film.",
     "words": "Fine work is a joy. Slow work is a pain. Warm, lovely films are great fun.",
 }
-SYSTEM = ("export_saved_model", "export_tflite", "pretrain")  # seconds each
+SYSTEM = ("SaveBest", "export_saved_model", "export_tflite", "finetune", "pretrain")  # seconds each
 GOOD = ["a fine film", "great fun", "lovely and warm", "a joy to watch", "brilliant work"]
 BAD = ["a dull film", "no fun", "cold and slow", "a pain to watch", "sloppy work"]
 TINY = {

@@ -134,6 +134,7 @@ def test_finetuning_from_a_checkpoint_that_is_gone_since_goes_on(made, stopped, 
     assert_same_arrays(cut / last, whole / last)
 
 
+@pytest.mark.system
 def test_a_stopped_finetuning_run_is_its_best_model_so_far(made, tuned, tmp_path, capsys):
     stopped = tmp_path / "run"
     shutil.copytree(tuned, stopped, ignore=shutil.ignore_patterns("model", ".lock"))

@@ -282,6 +282,7 @@ def test_a_word_that_no_room_is_left_for_leaves_a_text_unmasked():
         np.testing.assert_array_equal(masked["input_ids"], batch.ids)
 
 
+@pytest.mark.system
 @BOTH
 def test_it_compiles_under_xla_with_static_shapes_to_the_same_numbers(cls):
     batch = texts([5, 30, 60, 64])

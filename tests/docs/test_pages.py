@@ -41,6 +41,7 @@ SYSTEM_PAGES = (
     "tutorials/phone.md",
     "zh/tutorial.md",
     "multiple_choice.md",
+    "README.zh-CN.md",
 )
 RUN = [
     name

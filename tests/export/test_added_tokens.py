@@ -45,6 +45,7 @@ def test_text_with_added_tokens_is_served_as_keras_answers_it(kind, make_model, 
         assert row[: len(encoding.input_ids)].tolist() == encoding.input_ids
 
 
+@pytest.mark.system
 def test_file_of_ids_names_mediapipe_no_tokenizer(model, tmp_path, caplog):
     report = export_tflite(model, None, tmp_path / "m.tflite", length=16)
     assert report["unlike_mediapipe"] == (
@@ -71,6 +72,7 @@ def test_reading_is_compared_with_the_library_by_the_files_own_tokenizer_json(re
             check_reading(BertTokenizer(read.pieces, read.casing, read.files, tokens), ["a covid1"])
 
 
+@pytest.mark.system
 def test_export_with_a_wrong_reading_of_tokenizer_json_is_refused(make_model, tmp_path):
     model = make_model("classification").copy()
     bert_keras.save(model, tmp_path / "model")

@@ -5,7 +5,7 @@ import pytest
 from tests.golden.compare import TOLERANCE, check, differences
 from tests.golden.write import GROUPS, stored
 
-SYSTEM = ("tasks", "pretraining")  # of training, "runs" alone belongs to the fast tests
+SYSTEM = ("tasks", "pretraining", "runs")  # what trains
 EXPORTS = ("serving", "mobile", "quantized")  # in a file of their own: the other half of the time
 
 

@@ -252,6 +252,7 @@ def test_no_seed_is_one_of_keras(plain_config: BertConfig) -> None:
     assert not np.array_equal(drawn[0], drawn[2])
 
 
+@pytest.mark.system
 def test_a_trained_model_is_exported_by_keras(
     model: BertForSequenceClassification, batch: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -98,6 +98,7 @@ def test_the_encoders_differ_and_follow_from_the_seed(config: BertConfig) -> Non
     assert len(sites) == 2
 
 
+@pytest.mark.system
 def test_both_encoders_train_by_the_trainers_step(matcher: Matcher, batch: Batch) -> None:
     model = matcher.copy(arithmetic=FewPasses())
     optimizer = AdamW(1e-2)

@@ -132,6 +132,7 @@ def test_dropout_steps_are_counted_once_for_each_micro_batch():
     assert int(model.encoder.dropout_seeds.step.numpy()) == 2 * STEPS
 
 
+@pytest.mark.system
 def test_each_micro_batch_has_the_dropout_of_a_step_of_its_own():
     accumulating, model = make_step(dropout=0.5, accumulation_steps=2)[0], make_step(dropout=0.5)[1]
     batch, half = next(iter(batches())), BATCH // 2
@@ -155,7 +156,7 @@ def test_each_micro_batch_has_the_dropout_of_a_step_of_its_own():
     [
         pytest.param({"jit_compile": True}, marks=pytest.mark.slow),
         pytest.param({"precision": "mixed_bfloat16"}, marks=pytest.mark.slow),
-        {"precision": "mixed_float16"},
+        pytest.param({"precision": "mixed_float16"}, marks=pytest.mark.system),
         pytest.param({"precision": "mixed_bfloat16", **ALL_TOGETHER}, marks=pytest.mark.slow),
         pytest.param({"precision": "mixed_float16", **ALL_TOGETHER}, marks=pytest.mark.slow),
         pytest.param(
@@ -218,6 +219,7 @@ def test_what_compares_the_examples_of_a_batch_is_not_split():
         TrainStep(tf.distribute.get_strategy(), model, optimizer, InBatchNegatives(), settings)
 
 
+@pytest.mark.system
 def test_the_step_makes_no_variable():
     step, _, _ = make_step(precision="mixed_float16", **ALL_TOGETHER)
     made = []

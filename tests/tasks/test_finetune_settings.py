@@ -33,6 +33,7 @@ def test_early_stopping_ends_a_run_that_no_longer_betters_and_stays_ended(
     assert all(later > earlier for earlier, later in pairwise(values[:-1]))
 
 
+@pytest.mark.system
 def test_frozen_layers_keep_their_weights(tmp_path, encoder_path, reviews):
     config = recipe(model={"frozen_layers": 1}, train={"steps": 3})
     finetune(config, tmp_path / "run", encoder_path, str(reviews / "train.tsv"))
@@ -45,6 +46,7 @@ def test_frozen_layers_keep_their_weights(tmp_path, encoder_path, reviews):
     assert {n for n in before if n.startswith(("embeddings/", "layer_0/"))} <= same
 
 
+@pytest.mark.system
 def test_lower_layers_learn_more_slowly_under_layer_decay(tmp_path, encoder_path, reviews):
     config = recipe(optimizer={"layer_decay": 0.01}, train={"steps": 1, "batch_size": 16})
     config = config.replace(

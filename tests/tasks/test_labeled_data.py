@@ -14,6 +14,7 @@ def recipe(**data):
     )
 
 
+@pytest.mark.system
 def test_a_label_with_one_example_is_learned_from(tmp_path, encoder_path):
     rows = [f"text {n}\t{'ab'[n % 2]}\n" for n in range(20)]
     (tmp_path / "rare.tsv").write_text("text\tlabel\n" + "".join(rows) + "odd one\trare\n")
@@ -23,6 +24,7 @@ def test_a_label_with_one_example_is_learned_from(tmp_path, encoder_path):
     assert model.labels == ("a", "b", "rare")
 
 
+@pytest.mark.system
 def test_lists_of_0_and_1_names_and_columns_score_alike(tmp_path, encoder_path):
     vectors = [{"text": f"text {n}", "labels": [float(n % 2), 1.0]} for n in range(8)]
     lines = "".join(json.dumps(row) + "\n" for row in vectors)

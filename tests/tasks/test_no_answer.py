@@ -60,6 +60,7 @@ def _kept(model):
     return json.loads((model / "config.json").read_text())["span_task"].get("no_answer_threshold")
 
 
+@pytest.mark.system
 def test_the_best_threshold_of_the_best_step_is_kept(found):
     lines = {line["step"]: line for line in read_metrics(found.parent) if line["split"] == "eval"}
     best = lines[int((found.parent / "best_step").read_text())]

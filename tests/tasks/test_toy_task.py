@@ -177,6 +177,7 @@ def run(reviews, encoder_path, tmp_path_factory):
     return folder / "run"
 
 
+@pytest.mark.system
 def test_a_recipe_with_a_key_of_its_own_is_trained_by_and_kept(run):
     lines = read_metrics(run)
     assert any("stars_loss" in line for line in lines if line["split"] == "train")

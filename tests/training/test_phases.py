@@ -122,6 +122,7 @@ def test_what_a_checkpoint_keeps_of_the_plan_does_not_depend_on_how_far_it_was_p
     assert len(kept[0]) == 2
 
 
+@pytest.mark.system
 def test_batches_are_skipped_across_epochs(recipe, corpus_path):
     """Two streams of one phase, each with epochs of its own to plan."""
     recipe = replace(recipe, data=replace(recipe.data, phases=()))

@@ -17,7 +17,8 @@ from bert_keras.training.workdir import locked
 from tests.training.line import At, Kill, kill
 
 
-@pytest.mark.parametrize("step", [3, pytest.param(8, marks=pytest.mark.system)])
+@pytest.mark.system
+@pytest.mark.parametrize("step", [3, 8])
 def test_a_killed_run_ends_with_the_same_bytes(step, finished, recipe, corpus_path, tmp_path):
     with pytest.raises(Kill):
         pretrain(recipe, tmp_path / "run", corpus_path, callbacks=[At(step, kill)])

@@ -173,6 +173,7 @@ def test_each_replica_gets_its_rows_and_batches_that_leave_some_over_are_refused
     assert "REFUSED a batch of 7 cannot be shared evenly by 2 device(s)" in done.stdout
 
 
+@pytest.mark.system
 def test_the_hosts_rows_together_are_the_global_batches(recipe, corpus_path):
     corpus = Corpus.open(corpus_path)
     recipe = replace(recipe, data=replace(recipe.data, phases=()))

@@ -155,6 +155,7 @@ def test_weights_that_overflow_before_an_evaluation_are_rolled_back_and_never_ev
     assert all(line["sum"] is not None for line in lines)
 
 
+@pytest.mark.system
 def test_a_run_that_waits_for_its_data_says_so_once(tmp_path, caplog):
     def slow(step):
         def wait(number):

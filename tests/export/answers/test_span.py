@@ -23,9 +23,8 @@ def check(given, expected):
         np.testing.assert_allclose(given[name], expected[name], atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "threshold", [None, *(pytest.param(t, marks=pytest.mark.system) for t in (0.5, -1.0))]
-)
+@pytest.mark.system
+@pytest.mark.parametrize("threshold", [None, 0.5, -1.0])
 def test_answers_are_those_of_predict(threshold, config, tokenizer, make_answers):
     model = BertForQuestionAnswering(config)
     model.tokenizer = tokenizer

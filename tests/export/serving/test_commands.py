@@ -7,6 +7,8 @@ import grpc
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.system
+
 TEXTS = ["the ferry was late", "电影很好 😀", ""]
 CLIENTS = ["rest_client", "grpc_client"]
 

@@ -33,6 +33,7 @@ def expected(served):
     return model.run("serving_default", {"text": np.array([t.encode() for t in TEXTS], object)})
 
 
+@pytest.mark.system
 def test_the_limit_is_read_from_the_refusal_and_kept(scripts, served, expected):
     batchers = served.models["classification"].batchers
     with clients(scripts, served, "classification") as both:
@@ -47,6 +48,7 @@ def test_the_limit_is_read_from_the_refusal_and_kept(scripts, served, expected):
             assert client.batch_size == 4
 
 
+@pytest.mark.system
 def test_a_batch_size_that_is_given_is_kept_to(scripts, served):
     sizes = served.models["classification"].batchers["serving_default"].sizes
     with clients(scripts, served, "classification", batch_size=3) as both:
@@ -57,6 +59,7 @@ def test_a_batch_size_that_is_given_is_kept_to(scripts, served):
             assert client.batch_size == 3
 
 
+@pytest.mark.system
 def test_answers_come_a_request_at_a_time(scripts, served):
     sizes = served.models["classification"].batchers["serving_default"].sizes
     with clients(scripts, served, "classification", batch_size=4) as both:
@@ -149,6 +152,7 @@ def test_answers_to_another_number_of_rows_are_refused(scripts):
                 )
 
 
+@pytest.mark.system
 def test_messages_too_large_for_grpc_are_sent_in_parts(scripts, served, monkeypatch, expected):
     """gRPC's own refusal, on the way there and on the way back."""
     script = scripts["grpc_client"]

@@ -149,6 +149,7 @@ def test_special_tokens_are_whole_and_only_they(phone_of):
         phone.assert_equal(text.encode())
 
 
+@pytest.mark.system
 def test_lengths_of_words_are_counted_in_characters(phone_of):
     phone = phone_of(max_length=500)
     for letter in ("a", "é", "世", "𝒜", "ж", "E\u0301"):

@@ -88,7 +88,8 @@ def test_ids_are_the_hosts_on_code_points_of_every_block(casing):
     pair_of(casing).assert_equal([f"a{chr(c)}e {chr(c)} {chr(c)}e".encode() for c in code_points])
 
 
-@pytest.mark.parametrize("casing", ["uncased", pytest.param("cased", marks=pytest.mark.system)])
+@pytest.mark.system
+@pytest.mark.parametrize("casing", ["uncased", "cased"])
 def test_marks_that_stay_are_put_in_order(casing):
     marks = (
         "\u1b44\U0001d165\U0001d16d\u302e\u08d4\U0001e94a\u0301\u0345\u0344\x01\ue000\u200d\u0903"
@@ -119,6 +120,7 @@ def test_pairs_are_cut_as_the_host_cuts_them(max_length):
     pair_of(max_length=max_length).assert_equal(*columns, with_offsets=True)
 
 
+@pytest.mark.system
 def test_word_ids_number_the_words_of_each_text():
     pair = pair_of()
     texts = ["unaffable ables, de世界t", "", "in-tens 𝒜ab"]
