@@ -167,14 +167,16 @@ def _fitted(stored: StoredModel, given: Mapping[str, Any]) -> dict[str, Any]:
 def _check_head(model: LabelingModel, stored: StoredModel) -> None:
     """Drop a decision where the head is not the one that it was saved with; warn of it.
 
-    Another program may have trained the model on and kept the keys of its config.
+    Another program may have trained the model on and kept the keys of its config, or have rounded
+    the weights to float16, of which bfloat16's hash cannot be told.
     """
     if model.decision == BARE:
         return
     of = stored.arguments["decision"].get("head")
     if of is not None and of != model.head_digest():
         _logger.warning(
-            "%s: its decision is left out, as the head was changed after it was fitted: %s",
+            "%s: its decision is left out, as it was fitted to other weights of the head, which was "
+            "trained since or rounded to float16: %s",
             stored.path,
             model.decision,
         )
