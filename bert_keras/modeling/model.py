@@ -114,6 +114,37 @@ class BertModel(Configured, keras.Model):
             check_ids(x, self.config)
         return super().predict(x, *args, **kwargs)
 
+    def check_strategy(self, method: str) -> None:
+        """Refuse, for a method, the scope of a strategy that the model was not made in.
+
+        Raises:
+            InputError: When its weights lie elsewhere than the strategy takes them to.
+        """
+        here = tf.distribute.get_strategy()
+        one = isinstance(here, tf.distribute.OneDeviceStrategy) or not tf.distribute.has_strategy()
+        if not (one or here is self._distribute_strategy):
+            raise InputError(f"{method}: make the model, or load it, in this strategy's scope too")
+
+    def check_compiled(self, jit_compile: Any, steps_per_execution: int = 1) -> None:
+        """Refuse what Keras cannot do for the model where it lies.
+
+        Raises:
+            InputError: It names the argument of ``compile``.
+        """
+        mirrored = isinstance(self.distribute_strategy, tf.distribute.MirroredStrategy)
+        several = mirrored and self.distribute_strategy.num_replicas_in_sync > 1
+        if jit_compile is True and self.packed:
+            raise InputError(
+                "jit_compile: XLA needs fixed shapes, and a packed model's go by the batch; "
+                "leave it out, or make the model with packed=False"
+            )
+        for name, is_set in (  # keras-team/keras#19246; tensorflow.org/xla/known_issues
+            ("steps_per_execution", steps_per_execution != 1),
+            ("jit_compile", jit_compile is True),
+        ):
+            if several and is_set:
+                raise InputError(f"{name}: Keras fails with it on several devices; leave it out")
+
     def quantize(self, *args: Any, **kwargs: Any) -> None:
         """Refuse: Keras quantizes its own layers alone, and would leave these as they are.
 

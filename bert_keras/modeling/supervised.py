@@ -90,7 +90,9 @@ class SupervisedModel(Labeled, BertModel):
         Raises:
             InputError: When a loss or metric is given and the model draws its labels itself, Keras
                 does not know it, or its name is taken; when the model has no output of a name; or
-                when ``loss_weights`` come without ``loss``; for XLA where the model is packed.
+                when ``loss_weights`` come without ``loss``; for XLA where the model is packed or
+                lies on several devices, for several steps at once there; and in the scope of a
+                strategy in which the model was not made.
         """
         given = {
             "loss": loss,
@@ -101,11 +103,8 @@ class SupervisedModel(Labeled, BertModel):
         for name, value in given.items():
             if is_given(value):
                 self.refuse_without_labels(name)
-        if jit_compile is True and self.packed:
-            raise InputError(
-                "jit_compile: XLA needs fixed shapes, and a packed model's go by the batch; "
-                "leave it out, or make the model with packed=False"
-            )
+        self.check_strategy("compile")
+        self.check_compiled(jit_compile, kwargs.get("steps_per_execution", 1))
         with self.distribute_strategy.scope():  # metrics and the optimizer belong to it
             outputs = Outputs(type(self).__name__, tuple(self.label_keys), self.score_function)
             losses = outputs.losses(loss)
@@ -143,6 +142,7 @@ class SupervisedModel(Labeled, BertModel):
             InputError: When the labels are missing, given twice or of another kind, or an
                 argument cannot be honored.
         """
+        self.check_strategy("fit")
         given = _FIT.bind(self, x, y, *args, **kwargs).arguments
         given.pop("self")
         class_weight = given.pop("class_weight", None)
