@@ -51,5 +51,6 @@ def trained(config, tokenizer):
     encodings = tokenizer.encode_batch(texts[200:])
     batch = collate([Feature(0, e.input_ids, e.token_type_ids) for e in encodings], 0)
     model.compile(optimizer=keras.optimizers.Adam(1e-3))
-    model.fit({**batch, "labels": np.array(labels[200:])}, epochs=6, batch_size=50, shuffle=False, verbose=0)
+    given = {**batch, "labels": np.array(labels[200:])}
+    model.fit(given, epochs=6, batch_size=50, shuffle=False, verbose=0)
     return model, texts[:200], np.array(labels[:200])
