@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # The tiers a caught fault may be caught by; real data are not everywhere.
 MARKS = "not slow and not parity and not parity_garden and not shared_data"
 TESTS_FAILED = 1  # pytest's exit code: tests ran, and some failed
-LIMIT = 600.0  # seconds that a run of pytest may take
+LIMIT = 600.0  # seconds that the tests of one fault may take
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 
 
@@ -47,13 +47,15 @@ class Copy:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
 
-    def run(self, tests: Iterable[str], *options: str) -> tuple[int | None, str]:
-        """Pytest's exit code, None where it took too long, and what it wrote."""
+    def run(
+        self, tests: Iterable[str], *options: str, limit: float | None = None
+    ) -> tuple[int | None, str]:
+        """Pytest's exit code, None where it took longer than ``limit`` seconds, and its output."""
         options = ("-q", "--tb=short", "-rfE", "-p", "no:cacheprovider", "-m", MARKS, *options)
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "pytest", *options, *tests],
-                cwd=self.folder, env=os.environ | {"PYTHONPATH": str(self.folder)}, timeout=LIMIT,
+                cwd=self.folder, env=os.environ | {"PYTHONPATH": str(self.folder)}, timeout=limit,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
             )  # fmt: skip
         except subprocess.TimeoutExpired:
@@ -66,7 +68,7 @@ class Copy:
         text = file.read_text(encoding="utf-8")
         self._write(file, fault.planted(text))
         try:
-            code, output = self.run(fault.tests, "-x")
+            code, output = self.run(fault.tests, "-x", limit=LIMIT)
         finally:
             self._write(file, text)
         failed = _FAILED.search(output)
