@@ -156,11 +156,9 @@ class AdaptedLoss(_Adapted, keras.losses.Loss):
         labels, predictions, weights, count = self.feed(y_true, y_pred, sample_weight)
         loss = self.inner(labels, predictions, sample_weight=weights)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        if replicas > 1 and not self.inner.call(labels, predictions).shape.rank:
-            raise InputError(
-                f"compile: {self.name} gives one number for a whole batch, of which each device "
-                "has a part; return one for each example"
-            )
+        may_be_cut = replicas > 1 or count is not None
+        if may_be_cut and not self.inner.call(labels, predictions).shape.rank:
+            self._check_whole(replicas, tf.size(labels), count)
         is_mean = self.inner.reduction in ("sum_over_batch_size", "mean", "mean_with_sample_weight")
         if is_mean and (count is not None or replicas > 1):
             # Keras has divided by what this replica has, ignored labels too, and by the replicas.
@@ -173,6 +171,17 @@ class AdaptedLoss(_Adapted, keras.losses.Loss):
             factor = tf.math.divide_no_nan(own * replicas, sum_over_replicas(counted))
             loss *= tf.cast(factor, loss.dtype)
         return with_whole_value(loss)
+
+    def _check_whole(self, replicas: int, size: Any, count: Any) -> None:
+        """Refuse parts of a batch to a loss that gives one number for the whole."""
+        says = f"compile: {self.name} gives one number for a whole batch, "
+        if replicas > 1:
+            raise InputError(f"{says}of which each device has a part; return one for each example")
+        tf.debugging.assert_equal(
+            count,
+            tf.cast(size, count.dtype),
+            f"{says}in which labels of {IGNORED_LABEL} would count; return one for each label",
+        )
 
 
 class _FunctionLoss(keras.losses.Loss):

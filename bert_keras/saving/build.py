@@ -175,8 +175,8 @@ def _check_head(model: LabelingModel, stored: StoredModel) -> None:
     of = stored.arguments["decision"].get("head")
     if of is not None and of != model.head_digest():
         _logger.warning(
-            "%s: its decision is left out, as it was fitted to other weights of the head, which was "
-            "trained since or rounded to float16: %s",
+            "%s: its decision is left out, as it was fitted to other weights of the head, which "
+            "was trained since or rounded to float16: %s",
             stored.path,
             model.decision,
         )

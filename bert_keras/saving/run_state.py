@@ -97,6 +97,9 @@ def read_state(path: Path) -> tuple[Arrays, str]:
         raise ValueError("it has no position of a run")
     if digest_of(arrays, entry["state"]) != entry["sha256"]:
         raise ValueError("its content does not match its hash")
+    named, step = _NAME.fullmatch(path.name), json.loads(entry["state"]).get("step")
+    if named and step not in (None, int(named[1])):
+        raise ValueError(f"its content is the checkpoint of step {step:,}")
     return arrays, entry["state"]
 
 

@@ -5,10 +5,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from bert_keras.errors import InputError
 from bert_keras.files import check_replaceable, write_text_atomic
 from bert_keras.saving import SaveBest
 from bert_keras.saving.run_state import BEST_FOLDER, BEST_STEP_FILE, read_best_step
 from bert_keras.training import read_metrics
+from bert_keras.training.metrics import METRICS_FILE
 
 
 class KeepBest(SaveBest):
@@ -29,9 +31,20 @@ class KeepBest(SaveBest):
         self.workdir, self.patience = workdir, patience
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Stop at once where the run had stopped already; refuse a damaged ``best_step``."""
-        self._kept_step()
-        self._stop_if_waiting(self._scores())
+        """Stop at once where the run had stopped already.
+
+        Raises:
+            InputError: When ``best_step`` is damaged, or the log lacks the evaluation of that step,
+                though the run is past it: the next model would replace a better one.
+        """
+        scores, kept = self._scores(), self._kept_step()
+        if 0 <= kept < self.params["initial_step"] and kept not in scores and self.path.exists():
+            raise InputError(
+                f"{self.path} is the model of step {kept:,}, whose evaluation is missing in "
+                f"{self.workdir / METRICS_FILE}; put the line back, or remove {self.path} and "
+                f"{self.workdir / BEST_STEP_FILE}, and the next evaluated model is kept"
+            )
+        self._stop_if_waiting(scores)
 
     def on_test_end(self, logs: Any = None) -> None:
         """Keep the model if the evaluation that was just logged is the best."""

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,26 @@ class MetricsLog:
             for name, value in values.items():
                 tf.summary.scalar(name, value)
         self._writers[split].flush()
+
+
+def set_log_aside(workdir: Path, step: int) -> None:
+    """Rename the log of a run whose checkpoints are gone, and warn, so that nothing of it is lost.
+
+    Args:
+        workdir: The run's work directory.
+        step: The step at which the first checkpoint was due; a log that ends there or before is
+            that of a run that was killed before it, which logs the same lines again.
+    """
+    path = workdir / METRICS_FILE
+    if not any(line["step"] > step for line in read_metrics(workdir)):
+        return
+    others = (path.with_name(f"{METRICS_FILE}.{number}") for number in count(1))
+    kept = next(other for other in others if not os.path.lexists(other))
+    path.rename(kept)
+    _logger.warning(
+        "%s: the run's checkpoints are gone, so it begins anew; its earlier log is now %s",
+        workdir, kept.name,
+    )  # fmt: skip
 
 
 def read_metrics(workdir: Path) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from bert_keras.saving.run_state import BEST_FOLDER, CHECKPOINTS_FOLDER, MODEL_F
 from bert_keras.tokenization import Tokenizer
 from bert_keras.training.circumstances import circumstances
 from bert_keras.training.curves import plot_curves
+from bert_keras.training.metrics import read_metrics
 from bert_keras.training.strategy import is_chief, make_strategy
 from bert_keras.training.workdir import (
     begun_run,
@@ -177,7 +178,8 @@ class Run:
     @contextmanager
     def finishing(self) -> Iterator[Path]:
         """A block that writes the model to the path it is given, and so finishes the run."""
-        plot_curves(self.workdir)
+        if read_metrics(self.workdir):
+            plot_curves(self.workdir)
         with model_written(self.workdir) as path:
             yield path
 

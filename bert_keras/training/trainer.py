@@ -18,7 +18,7 @@ from bert_keras.objectives import Means, Objective, TrainStep, make_eval_step
 from bert_keras.saving.run_state import CHECKPOINTS_FOLDER
 from bert_keras.signals import Stopped, give_way, listening
 from bert_keras.training.checkpoint import Checkpoints, check_finite
-from bert_keras.training.metrics import InputWatch, LossWatch, MetricsLog, Window
+from bert_keras.training.metrics import InputWatch, LossWatch, MetricsLog, Window, set_log_aside
 from bert_keras.training.phases import Phase
 from bert_keras.training.state import RunState
 from bert_keras.training.strategy import distribute, is_chief
@@ -118,6 +118,9 @@ class Trainer:
         check_same_step(self.strategy, self.state.step)
         self.phases[self.state.phase].resume(self.state.epoch_offsets)
         self._losses = LossWatch(self.watch, self.state.losses)
+        first_due = self.checkpoint_settings.every_steps
+        if state is None and until is None and first_due and self.checkpoints.is_writer:
+            set_log_aside(self.workdir, first_due)
         # After a roll-back the step was evaluated before.
         is_evaluated = until is not None or not self.state.evaluation_is_due
         self.log = MetricsLog(self.workdir, self.state.step, is_evaluated)

@@ -107,6 +107,20 @@ def test_a_function_of_ones_own_gets_the_logits(
     assert found["largest"] == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_loss_of_one_number_is_that_of_all_labels_or_is_refused(
+    classifier: BertForSequenceClassification, inputs: Data
+) -> None:
+    def one_number(labels: Any, logits: Any) -> Any:
+        return tf.reduce_mean(logits[:, 0])
+
+    classifier.compile(sgd(), loss=one_number)
+    expected = classifier(inputs)["logits"].numpy()[:, 0].mean()
+    assert classifier.evaluate(inputs, Y, verbose=0) == pytest.approx(expected, rel=1e-5)
+    ignored = np.where(np.arange(6) == 1, -100, Y)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="in which labels of -100 would count"):
+        classifier.evaluate(inputs, ignored, verbose=0)
+
+
 def test_a_compiled_model_opens_with_its_loss_and_metrics(
     classifier: BertForSequenceClassification, inputs: Data, tmp_path: Path
 ) -> None:

@@ -23,6 +23,7 @@ class Run:
         self.log = MetricsLog(self.workdir, step)
         self.best = KeepBest(self.workdir, "accuracy")
         self.best.set_model(self.model)
+        self.best.set_params({"initial_step": step})
         self.best.on_train_begin()
 
     def evaluate(self, step, score):
@@ -100,3 +101,20 @@ def test_what_is_not_as_it_was_saved_becomes_no_model_of_the_run(run, damage):
         run.best.move_to(model)
     assert best.is_dir()
     assert not model.exists()
+
+
+def test_a_best_model_whose_line_somebody_took_out_of_the_log_is_not_replaced(run):
+    run.evaluate(20, 0.80)
+    run.evaluate(40, 0.75)
+    log = run.workdir / "metrics.jsonl"
+    log.write_text(log.read_text().splitlines(keepends=True)[1])
+    with pytest.raises(InputError, match="the model of step 20, whose evaluation is missing"):
+        run.go_on_from(40)
+    assert run.kept() == pytest.approx(0.80)
+    shutil.rmtree(run.workdir / "best")  # as the message says
+    (run.workdir / "best_step").unlink()
+    run.go_on_from(40)
+    run.evaluate(60, 0.70)
+    assert not (run.workdir / "best").exists()  # step 40's was better, and is not kept
+    run.evaluate(80, 0.76)
+    assert run.kept() == pytest.approx(0.76)

@@ -1,5 +1,6 @@
 import logging
 import resource
+import shutil
 import signal
 from dataclasses import dataclass, replace
 
@@ -131,6 +132,16 @@ def test_where_all_are_damaged_the_run_stops_and_leaves_them(two):
         with pytest.raises(InputError, match="are damaged; to start again remove that folder"):
             checkpoints.restore_latest(model, optimizer)
     assert sorted((p.name, p.read_bytes()) for p in checkpoints.directory.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", [2, 7])
+def test_a_checkpoint_by_the_name_of_another_step_is_passed_over_with_a_word(two, name, caplog):
+    checkpoints, model, optimizer = two
+    older, newer = (checkpoints.directory / f"step-{step:09d}.safetensors" for step in (1, name))
+    shutil.copyfile(older, newer)
+    assert checkpoints.restore_latest(model, optimizer).step == (1 if name == 2 else 2)
+    assert f"{newer} is skipped: its content is the checkpoint of step 1" in caplog.text
+    assert newer.with_suffix(".damaged").exists()
 
 
 @pytest.mark.parametrize(("until", "step"), [(3, 2), (2, 2), (1, 1)])

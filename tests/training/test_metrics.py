@@ -9,7 +9,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from bert_keras.config import WatchConfig
 from bert_keras.errors import Diverged, InputError
 from bert_keras.objectives import WeightedMean
-from bert_keras.training.metrics import InputWatch, LossWatch, MetricsLog, Window, read_metrics
+from bert_keras.training.metrics import (
+    InputWatch,
+    LossWatch,
+    MetricsLog,
+    Window,
+    read_metrics,
+    set_log_aside,
+)
 
 
 def test_lines_after_the_step_a_run_goes_on_from_are_dropped(tmp_path):
@@ -18,6 +25,20 @@ def test_lines_after_the_step_a_run_goes_on_from_are_dropped(tmp_path):
         log.write(step, "train", {"mlm_loss": float(step)})
     MetricsLog(tmp_path, step=2).write(3, "train", {"mlm_loss": 9.0})
     assert [line["mlm_loss"] for line in read_metrics(tmp_path)] == [1.0, 2.0, 9.0]
+
+
+def test_the_log_of_a_run_whose_checkpoints_are_gone_is_set_aside(tmp_path, caplog):
+    for step in (10, 11):  # the first checkpoint is due at 10
+        MetricsLog(tmp_path).write(step, "train", {"mlm_loss": float(step)})
+        before = (tmp_path / "metrics.jsonl").read_text()
+        set_log_aside(tmp_path, 10)
+    assert [path.name for path in tmp_path.glob("metrics*")] == ["metrics.jsonl.1"]
+    assert (tmp_path / "metrics.jsonl.1").read_text() == before
+    assert caplog.text.count("its earlier log is now metrics.jsonl.1") == 1
+    MetricsLog(tmp_path).write(12, "train", {})
+    set_log_aside(tmp_path, 10)
+    assert (tmp_path / "metrics.jsonl.1").read_text() == before
+    assert (tmp_path / "metrics.jsonl.2").exists()
 
 
 def test_a_line_that_a_kill_cut_short_is_passed_over(tmp_path):
