@@ -16,6 +16,7 @@ from bert_keras.modeling.supervised import SupervisedModel
 from bert_keras.tasks.answering import AnsweringTask, Outputs
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import LABEL_SEPARATOR, LabelRules, TextExample, read_text_examples
+from bert_keras.tasks.reading.texts import check_pairs
 from bert_keras.tasks.task import Prediction, Task
 from bert_keras.tasks.windows import cut_windows, overlapping
 from bert_keras.tokenization import Tokenizer
@@ -177,7 +178,8 @@ class TextTask(TextReader, AnsweringTask):
         return example.label is not None
 
     def features(self, examples: Examples, tokenizer: Tokenizer) -> list[Feature]:
-        """One sequence each, or the windows of each."""
+        """One sequence each, or the windows of each; pairs if it was trained on pairs."""
+        check_pairs(examples, self.trained_on)
         features = self._windows(examples, tokenizer) if self.windows else None
         features = features or self._sequences(examples, tokenizer)
         if any(example.label is None for example in examples):

@@ -180,3 +180,16 @@ def test_predict_says_how_much_of_long_texts_it_does_not_read(classifier, caplog
     with caplog.at_level("INFO", "bert_keras"):
         predict(model, texts(model.tokenizer, [3, 28]))
     assert "1 of 2 texts are too long" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["texts", "pairs"])
+def test_a_model_reads_what_it_was_trained_on(tokenizer, kind):
+    pair = {"texts": None, "pairs": "cold tea"}
+    read = [example("warm tea", "good", pair[kind])]
+    task = Classification(labels=LABELS, max_seq_length=10).adapted_to(read)
+    assert len(task.features(read, tokenizer)) == 1
+    (other,) = {"texts", "pairs"} - {kind}
+    with pytest.raises(InputError, match=r"train.tsv, row 1 is a .*, and the model was trained on"):
+        task.features([*read, example("warm tea", "good", pair[other])], tokenizer)
+    both = task.adapted_to([*read, example("warm tea", "good", pair[other])])
+    assert len(both.features(read, tokenizer)) == 1

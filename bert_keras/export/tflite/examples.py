@@ -11,6 +11,7 @@ from bert_keras.export.samples import PROSE, SENTENCES
 from bert_keras.modeling.model import BertModel
 from bert_keras.tasks import AnsweringTask, Feature, answering, task_of
 from bert_keras.tasks.reading import TextExample, read_text_examples
+from bert_keras.tasks.reading.texts import check_pairs
 from bert_keras.tasks.registry import has_task
 from bert_keras.tokenization import Tokenizer
 
@@ -18,7 +19,6 @@ BUILT_IN = "built-in text"
 _MOST = 2000  # examples that are measured
 _CALIBRATION = 200  # sequences that give the ranges
 _QUESTION = "What is said about it?"
-_OTHER = {"texts": "a pair of texts", "pairs": "a single text"}
 _NO_PIECE = -1  # where the sequence is cut before its [MASK]
 
 
@@ -161,16 +161,7 @@ def _sequences(examples: Examples, tokenizer: Tokenizer, length: int, **settings
 
 def _check_pairs(model: BertModel, rows: Sequence[Any]) -> None:
     """Raise ``InputError`` when rows are pairs and the model reads single texts, or reversed."""
-    kind = trained_on(model)
-    for row in rows:
-        if not isinstance(row, TextExample):
-            return
-        is_pair = row.text_pair is not None
-        if (kind, is_pair) in (("texts", True), ("pairs", False)):
-            raise InputError(
-                f"{row.where} is {_OTHER[kind]}, and the model was trained on "
-                f"{'single texts' if kind == 'texts' else 'pairs'}"
-            )
+    check_pairs([row for row in rows if isinstance(row, TextExample)], trained_on(model))
 
 
 def _is_masked(model: BertModel) -> bool:

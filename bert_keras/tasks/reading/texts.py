@@ -1,7 +1,7 @@
 """Texts and pairs of texts with a label: tables, JSON lines, lines of text, TFDS."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,27 @@ class TextExample:
     text_pair: str | None
     label: str | None
     where: str
+
+
+def check_pairs(examples: Sequence[TextExample], trained_on: str) -> None:
+    """Refuse pairs where a model was trained on single texts, and single texts where on pairs.
+
+    Args:
+        examples: What the model is to read.
+        trained_on: ``"texts"`` or ``"pairs"``; anything else takes both.
+
+    Raises:
+        InputError: It names the first example of the other kind.
+    """
+    for example in examples:
+        if (trained_on, example.text_pair is None) == ("texts", False):
+            raise InputError(
+                f"{example.where} is a pair of texts, and the model was trained on single texts"
+            )
+        if (trained_on, example.text_pair is None) == ("pairs", True):
+            raise InputError(
+                f"{example.where} is a single text, and the model was trained on pairs"
+            )
 
 
 def read_text_examples(
