@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 _REFUSALS = tuple(
     number
@@ -185,6 +185,14 @@ class WorkerLost(Exception):  # noqa: N818 - not an error of this process
         ...     print(lost)
         worker 1 of 2 is gone
     """
+
+
+def refuse_unreadable(error: OSError) -> NoReturn:
+    """Refuse a folder that cannot be read, as ``onerror`` of ``os.walk``, which passes over it."""
+    raise InputError(
+        f"the folder {Path(error.filename)} cannot be read: {error.strerror}; make it readable, "
+        "or move it away"
+    ) from None
 
 
 @contextmanager

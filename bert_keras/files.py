@@ -22,7 +22,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-from bert_keras.errors import InputError, errors_naming
+from bert_keras.errors import InputError, errors_naming, refuse_unreadable
 from bert_keras.signals import staying
 
 # In a directory that may be replaced: the hash of each file of it.
@@ -72,7 +72,7 @@ def check_replaceable(path: Path, *, whole: bool = False) -> None:
 
     Raises:
         InputError: When it is not a directory, or has a file that bert_keras did not write or that
-            has changed since; with ``whole`` also when one is missing.
+            has changed, or an unreadable folder; with ``whole`` also when one is missing.
     """
     if not os.path.lexists(path):
         return
@@ -82,7 +82,7 @@ def check_replaceable(path: Path, *, whole: bool = False) -> None:
         written = dict(json.loads((path / WRITTEN_FILE).read_text(encoding="utf-8"))["written"])
     except (OSError, ValueError, TypeError, KeyError):
         written = {}
-    for folder, folders, files in os.walk(path):
+    for folder, folders, files in os.walk(path, onerror=refuse_unreadable):
         links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
         for file in (Path(folder, name) for name in sorted((*files, *links))):
             own = written.get(file.relative_to(path).as_posix())  # first, as hashing takes long

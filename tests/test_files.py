@@ -152,6 +152,28 @@ def test_a_directory_that_lost_a_file_or_was_copied_is_still_the_programs_own(tm
         assert names(tmp_path / name) == ["new"]
 
 
+def test_a_directory_with_a_folder_that_cannot_be_read_stays(tmp_path, monkeypatch):
+    for words in ("first", "second"):
+        with atomic_directory(tmp_path / "out", replace=True) as directory:
+            (directory / "below").mkdir()
+            (directory / "below" / "file").write_text(words)
+    scandir, below = os.scandir, str(tmp_path / "out" / "below")
+
+    def scan(path="."):  # the tests' user may be root, who may read every folder
+        if os.fspath(path) == below:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), below)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    with (
+        pytest.raises(InputError, match=re.escape(f"the folder {below} cannot be read: Perm")),
+        atomic_directory(tmp_path / "out", replace=True),
+    ):
+        pytest.fail("it begins to write")
+    assert (tmp_path / "out" / "below" / "file").read_text() == "second"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_a_file_that_is_there_stays_unless_replaced(tmp_path):
     target = tmp_path / "file"
     write_text_atomic(target, "old")

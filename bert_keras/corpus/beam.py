@@ -31,19 +31,14 @@ except ImportError as error:
 
 from bert_keras.corpus.decoding import ReadCounts
 from bert_keras.corpus.formats import TEXT_COLUMN
+from bert_keras.corpus.inputs import PYDOCS, resolve_inputs
 from bert_keras.corpus.prepare import (
     CorpusReport,
     describe_source,
     read_tokenizer,
     write_corpus,
 )
-from bert_keras.corpus.sources import (
-    PYDOCS,
-    check_split,
-    read_source,
-    recognize_sources,
-    resolve_inputs,
-)
+from bert_keras.corpus.sources import check_split, read_source, recognize_sources
 from bert_keras.corpus.tfds import TFDS_PREFIX
 from bert_keras.corpus.tokenizing import tokenize_batches
 from bert_keras.corpus.writer import TokenizedBatch

@@ -1,26 +1,13 @@
-"""The sources of text: files, folders, globs, TFDS, the documentation of installed packages."""
+"""Documents as a stream, of files, of TFDS and of the documentation of installed packages."""
 
-import functools
-import glob
-import itertools
 import logging
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bert_keras.corpus.decoding import ReadCounts
-from bert_keras.corpus.decompress import PACKED_SUFFIXES
-from bert_keras.corpus.formats import (
-    FOLDER_SUFFIXES,
-    NO_TEXT,
-    TEXT,
-    TEXT_COLUMN,
-    Recognized,
-    is_text_by_name,
-    log_formats,
-    suffix_of,
-)
+from bert_keras.corpus.formats import NO_TEXT, TEXT, TEXT_COLUMN, Recognized, log_formats
+from bert_keras.corpus.inputs import resolve_inputs
 from bert_keras.corpus.pydocs import pydocs_documents
 from bert_keras.corpus.textfiles import (
     Advance,
@@ -31,47 +18,12 @@ from bert_keras.corpus.textfiles import (
 )
 from bert_keras.corpus.tfds import TFDS_PREFIX, tfds_texts
 from bert_keras.errors import InputError
-from bert_keras.files import WRITTEN_FILE
 
 _logger = logging.getLogger("bert_keras")
 
-PYDOCS = "pydocs"
 SPLITS = ("file", "blank-line")
 
 Progress = Callable[[int, int | None], None]
-
-
-# A file in each kind of folder that the program writes, and what stands in it: corpora, runs,
-# models, exports and the folder of quickstart. A model of another program is not text either.
-_SIGNS = {
-    "corpus.json": '"format_version"',
-    "run.json": '"bert_keras_run"',
-    WRITTEN_FILE: '"written"',
-    "export_report.json": '"bert_keras"',
-    ".quickstart": "bert-keras",
-}
-_MODEL = {"config.json", "model.safetensors"}
-
-
-def resolve_inputs(inputs: Sequence[str | Path]) -> list[Path | str]:
-    """The files that inputs name, in order, each once; ``"pydocs"`` and ``"tfds:..."`` stay.
-
-    Of a folder these are its ``.txt``, ``.text``, ``.md``, ``.rst``, ``.jsonl`` and ``.ndjson``
-    files and WikiExtractor's (``wiki_00``), packed or not, those in folders below it too, sorted;
-    a note counts the others. Of a glob they are the files it matches, sorted.
-
-    Raises:
-        InputError: When an input names nothing.
-    """
-    found: dict[Path | str, None] = {}
-    for name in inputs:
-        if str(name) == PYDOCS or str(name).startswith(TFDS_PREFIX):
-            found[str(name)] = None
-        else:
-            found.update(dict.fromkeys(_files(str(name))))
-    if not found:
-        raise InputError("no input: name a file, a folder, a glob, tfds:NAME or pydocs")
-    return list(found)
 
 
 def recognize_sources(
@@ -204,81 +156,3 @@ def read_lines(
     """
     for paragraph in read_documents(inputs, on_progress=on_progress, text_column=text_column):
         yield from paragraph or ()
-
-
-def _files(name: str) -> list[Path]:
-    if not name.strip():
-        raise InputError("an input is an empty name; is a shell variable unset?")
-    path = Path(name)
-    if path.is_dir():
-        return _files_below(path)
-    if path.exists():
-        return [path]
-    if glob.has_magic(name):
-        files = sorted(Path(match) for match in glob.glob(name, recursive=True))
-        start = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
-        is_own = functools.cache(_is_own)
-        files = [
-            file
-            for file in files
-            if file.is_file()
-            and not any(start in folder.parents and is_own(folder) for folder in file.parents)
-        ]
-        if not files:
-            raise InputError(f"no file matches {name}")
-        return files
-    raise InputError(f"no such file or folder: {name}")
-
-
-def _files_below(folder: Path) -> list[Path]:
-    """The files of a folder that hold text by their names; what is skipped is logged."""
-    files: list[Path] = []
-    others: Counter[str] = Counter()
-    for path in sorted(_walk(folder)):
-        if not path.is_file():
-            others["(a link to a folder)" if path.is_dir() else "(no file)"] += 1
-        elif is_text_by_name(path):
-            files.append(path)
-        else:
-            others[suffix_of(path) or "without a suffix"] += 1
-    skipped = ", ".join(f"{count:,} {suffix}" for suffix, count in others.most_common())
-    if not files:
-        suffixes = ", ".join(sorted(FOLDER_SUFFIXES))
-        packed = " or ".join(sorted(PACKED_SUFFIXES))
-        raise InputError(
-            f"the folder {folder} holds no text files ({suffixes}, or these with {packed})"
-            + (f"; it holds {skipped}: name those to read, or a glob" if others else "")
-        )
-    if others:
-        _logger.info("%s: skipped %s; name those that are text, or a glob", folder, skipped)
-    return files
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    """The files below a folder, without hidden ones and those in folders of the program."""
-    for name, folders, files in os.walk(folder):
-        if Path(name) != folder and _is_own(Path(name)):
-            folders.clear()
-            continue
-        folders[:] = [child for child in folders if not child.startswith(".")]
-        links = [child for child in folders if os.path.islink(Path(name, child))]
-        yield from (Path(name, file) for file in (*files, *links) if not file.startswith("."))
-
-
-def _is_own(folder: Path) -> bool:
-    """Tell whether the program made a folder, or it is a model's, and log what it holds."""
-    found = [name for name, sign in _SIGNS.items() if _begins(folder / name, sign)]
-    if not found and all((folder / name).is_file() for name in _MODEL):
-        found = sorted(_MODEL)
-    if found:
-        _logger.warning("left out %s: it is not text, it holds %s", folder, " and ".join(found))
-    return bool(found)
-
-
-def _begins(path: Path, sign: str) -> bool:
-    """Tell whether a file has a sign in its first characters."""
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return sign in file.read(1 << 12)
-    except OSError:
-        return False

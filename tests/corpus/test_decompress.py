@@ -6,7 +6,8 @@ import tracemalloc
 
 import pytest
 
-from bert_keras.corpus.sources import read_documents, resolve_inputs
+from bert_keras.corpus.inputs import resolve_inputs
+from bert_keras.corpus.sources import read_documents
 from bert_keras.errors import InputError
 
 # Long enough for several blocks, and not so even that it packs to nothing.

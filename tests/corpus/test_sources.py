@@ -5,7 +5,8 @@ import tracemalloc
 
 import pytest
 
-from bert_keras.corpus.sources import ReadCounts, read_documents, read_lines, resolve_inputs
+from bert_keras.corpus.inputs import resolve_inputs
+from bert_keras.corpus.sources import ReadCounts, read_documents, read_lines
 from bert_keras.errors import InputError
 
 
@@ -28,18 +29,6 @@ def test_split_blank_line_makes_each_block_a_document(tmp_path):
 
 def test_an_empty_file_is_an_empty_document(tmp_path):
     assert list(read_documents([_write(tmp_path / "a.txt", "\n \n")])) == [None]
-
-
-def test_folders_are_searched_below_and_sorted(tmp_path):
-    for name in ("b.txt", "sub/a.md", "sub/deep/c.TXT", "image.png", ".hidden/x.txt", "z.rst"):
-        _write(tmp_path / name, "x")
-    names = [str(path.relative_to(tmp_path)) for path in resolve_inputs([tmp_path])]
-    assert names == ["b.txt", "sub/a.md", "sub/deep/c.TXT", "z.rst"]
-
-
-def test_globs_are_sorted_and_files_come_once(tmp_path):
-    b, a = _write(tmp_path / "b.log", "x"), _write(tmp_path / "a.log", "x")
-    assert resolve_inputs([str(b), f"{tmp_path}/*.log"]) == [b, a]
 
 
 def test_bad_bytes_are_replaced_and_counted(tmp_path):
@@ -123,19 +112,6 @@ def test_a_large_file_is_streamed_whether_in_lines_or_not(tmp_path, text):
     assert peak < 5_000_000
 
 
-def test_a_folder_says_what_it_passes_over(tmp_path, caplog):
-    caplog.set_level(logging.INFO)
-    for name in ("a.txt", "b.csv", "c.csv.gz", "d/e.json", "LICENSE", ".hidden"):
-        _write(tmp_path / name, "x")
-    assert resolve_inputs([tmp_path]) == [tmp_path / "a.txt"]
-    assert caplog.messages == [
-        f"{tmp_path}: skipped 2 .csv, 1 without a suffix, 1 .json; name those that are text, "
-        "or a glob"
-    ]
-    with pytest.raises(InputError, match=r"holds no text files .*; it holds 1 .json: name"):
-        resolve_inputs([tmp_path / "d"])
-
-
 def test_what_was_read_is_said_before_the_first_paragraph(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     a, b = _write(tmp_path / "a.txt", "x"), _write(tmp_path / "b.jsonl", '{"text": "One."}')
@@ -154,38 +130,6 @@ def test_a_vocabulary_among_the_inputs_is_left_out_with_a_note(tmp_path, caplog)
         caplog.clear()
     with pytest.raises(InputError, match=r"no input is left: .*vocab\.txt is a vocabulary"):
         list(read_lines([vocab]))
-
-
-MADE = {
-    "corpus": {"corpus.json": '{\n  "format_version": 1,\n  "vocab_hash": "ab"'},
-    "run": {"run.json": '{\n  "bert_keras_run": 1,\n  "command": "pretrain"'},
-    "saved": {".bert_keras.json": '{\n  "written": {}\n}'},
-    "export": {"export_report.json": '{\n  "version": "1",\n  "bert_keras": "0.1"'},
-    "quickstart": {".quickstart": "The folder of bert-keras quickstart; it may be removed."},
-    "model": {"config.json": "{}", "model.safetensors": ""},
-}
-
-
-@pytest.mark.parametrize("what", list(MADE))
-def test_what_the_program_made_below_a_folder_is_left_out_with_a_note(tmp_path, caplog, what):
-    a = _write(tmp_path / "a.txt", "some words")
-    for name, text in (MADE[what] | {"below/notes.txt": "words", "more.txt": "words"}).items():
-        _write(tmp_path / "made" / name, text)
-    for inputs in (tmp_path, f"{tmp_path}/**/*.txt"):
-        assert resolve_inputs([inputs]) == [a]
-        said = f"left out {tmp_path / 'made'}: it is not text, it holds {min(MADE[what])}"
-        assert [m.startswith(said) for m in caplog.messages if "left out" in m] == [True]
-        caplog.clear()
-    # Named itself, a folder is read: somebody keeps texts in it.
-    texts = [tmp_path / "made" / name for name in ("below/notes.txt", "more.txt")]
-    assert resolve_inputs([tmp_path / "made"]) == texts
-    assert resolve_inputs([f"{tmp_path / 'made'}/**/*.txt"]) == texts
-
-
-@pytest.mark.parametrize("names", [("corpus.json", "tokens.npy"), ("run.json", "config.toml")])
-def test_a_folder_that_only_resembles_the_programs_own_is_read(tmp_path, names):
-    texts = [_write(tmp_path / "mine" / name, "{}") for name in (*names, "a.txt")][-1:]
-    assert resolve_inputs([tmp_path]) == texts
 
 
 METRICS = '{"step": 1, "split": "train", "mlm_loss": 4.5}\n'
@@ -235,16 +179,6 @@ def test_the_commands_other_files_are_left_out_whatever_they_are_called(tmp_path
     documents = list(read_documents([tmp_path / "texts"], others=[other, tmp_path / "none"]))
     assert documents == [["some words"], None]
     assert f"left out, as it is given to the command as something else, too: {path}" in caplog.text
-
-
-def test_links_to_folders_and_links_that_lead_nowhere_are_counted(tmp_path, caplog):
-    caplog.set_level(logging.INFO)
-    a = _write(tmp_path / "texts" / "a.txt", "some words")
-    _write(tmp_path / "elsewhere" / "b.txt", "more words")
-    (tmp_path / "texts" / "more").symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "texts" / "lost.txt").symlink_to(tmp_path / "nowhere.txt")
-    assert resolve_inputs([tmp_path / "texts"]) == [a]
-    assert "skipped 1 (no file), 1 (a link to a folder); name those" in caplog.text
 
 
 def test_a_column_that_no_input_has_is_refused(tmp_path):
