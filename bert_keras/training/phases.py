@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from bert_keras.training.trainer import Trainer
 
 _logger = logging.getLogger("bert_keras")
+
+# Above both this multiple of data.eval_fraction and this share of the tokens there is a warning.
+_MUCH_MORE, _MUCH_HELD_OUT = 3, 0.2
 
 
 @dataclass
@@ -151,6 +154,37 @@ def log_epochs(phases: Sequence[PretrainingPhase]) -> None:
         _logger.info("%s%s", until, summary.describe())
         for line in summary.warnings() if phase is phases[-1] else ():
             _logger.warning("%s", line)
+
+
+def log_held_out(corpus: Corpus, learned: np.ndarray, eval_fraction: float) -> None:
+    """Log what is held out; warn where it is far more of the tokens than of the documents.
+
+    The split counts documents, so that a few of unequal length may leave little to learn from.
+
+    Args:
+        corpus: All of it.
+        learned: The ``documents`` of the side of ``Corpus.split`` that is learned from.
+        eval_fraction: What it was split by.
+    """
+    documents = len(corpus.documents) - len(learned)
+    if not documents:
+        if eval_fraction > 0:
+            _logger.info("nothing is held out for evaluation: the corpus is a single document")
+        return
+    share = 1 - replace(corpus, documents=learned).num_tokens / corpus.num_tokens
+    line = (
+        f"{documents:,} of {len(corpus.documents):,} documents are held out for evaluation, "
+        f"{share:.1%} of the tokens"
+    )
+    if share <= max(_MUCH_MORE * eval_fraction, _MUCH_HELD_OUT):
+        _logger.info("%s", line)
+        return
+    _logger.warning(
+        "%s, though data.eval_fraction is %s: nothing is learned from them. Prepare documents of "
+        "like size (prepare --split blank-line), or set a smaller data.eval_fraction, or 0 to hold "
+        "out nothing",
+        line, eval_fraction,
+    )  # fmt: skip
 
 
 def _evaluation(

@@ -20,7 +20,7 @@ from bert_keras.saving import load, save
 from bert_keras.saving.vocabulary import carry_over
 from bert_keras.tokenization import Tokenizer
 from bert_keras.training.curves import describe_curves
-from bert_keras.training.phases import log_epochs, pretraining_phases
+from bert_keras.training.phases import log_epochs, log_held_out, pretraining_phases
 from bert_keras.training.run import Run, make_optimizer
 from bert_keras.training.strategy import check_batches, host_of, is_chief
 from bert_keras.training.trainer import Trainer
@@ -88,6 +88,7 @@ def _train(
     run.begin(config, model, corpus.tokenizer)
     phases = pretraining_phases(config, corpus, host_of(run.strategy))
     if is_chief(run.strategy):
+        log_held_out(corpus, phases[0].batches.corpus.documents, config.data.eval_fraction)
         log_epochs(phases)
     trainer = Trainer(
         model, optimizer, model.objective, config, run.strategy, run.workdir, callbacks

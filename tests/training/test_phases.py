@@ -1,3 +1,4 @@
+import json
 import logging
 from dataclasses import replace
 
@@ -5,10 +6,11 @@ import numpy as np
 import pytest
 
 from bert_keras.config import PhaseConfig
-from bert_keras.corpus import Corpus
+from bert_keras.corpus import Corpus, prepare_corpus
 from bert_keras.data import coverage
 from bert_keras.data.sampling import plan_pairs
-from bert_keras.training.phases import log_epochs, pretraining_phases
+from bert_keras.tokenization import SPECIAL_TOKENS, write_vocabulary
+from bert_keras.training.phases import log_epochs, log_held_out, pretraining_phases
 from bert_keras.training.state import RunState
 
 
@@ -138,6 +140,37 @@ def test_batches_are_skipped_across_epochs(recipe, corpus_path):
     (fresh,) = pretraining_phases(recipe, Corpus.open(corpus_path))
     batches(fresh, 0, 130)
     assert phase.epoch_offsets(130) == fresh.epoch_offsets(130)
+
+
+def lengths_of(tmp_path, *counts):
+    """A corpus of documents of as many sentences, of three tokens each."""
+    texts = ["\n".join(f"{'abcdefgh'[n]} b c." for _ in range(k)) for n, k in enumerate(counts)]
+    (tmp_path / "texts.jsonl").write_text(
+        "".join(json.dumps({"text": text}) + "\n" for text in texts)
+    )
+    write_vocabulary(tmp_path / "vocab.txt", [*SPECIAL_TOKENS, *"abcdefgh."])
+    prepare_corpus([tmp_path / "texts.jsonl"], tmp_path / "vocab.txt", tmp_path / "corpus")
+    return Corpus.open(tmp_path / "corpus")
+
+
+def test_it_is_said_what_is_held_out_and_warned_where_it_is_much(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    corpus = lengths_of(tmp_path, 1, 1, 1, 17)
+    caplog.clear()
+    short, long = (corpus.documents[numbers] for numbers in ([1, 2, 3], [0, 1, 2]))
+    for learned, fraction in ((short, 0.05), (short, 0.0), (long, 0.3), (long, 0.05)):
+        log_held_out(corpus, learned, fraction)
+    log_held_out(corpus, corpus.documents, 0.0)
+    few, _, much, warning = caplog.records
+    assert few.getMessage() == ("1 of 4 documents are held out for evaluation, 5.0% of the tokens")
+    assert much.getMessage().endswith("85.0% of the tokens")
+    assert (few.levelno, much.levelno, warning.levelno) == (20, 20, 30)
+    assert "85.0% of the tokens, though data.eval_fraction is 0.05: " in warning.getMessage()
+    caplog.clear()
+    log_held_out(replace(corpus, documents=long[:1]), long[:1], 0.05)
+    assert caplog.messages == [
+        "nothing is held out for evaluation: the corpus is a single document"
+    ]
 
 
 def test_it_is_said_of_each_phase_what_an_epoch_is_and_of_the_last_what_teaches_nothing(
