@@ -21,7 +21,7 @@ from bert_keras.saving.run_state import CHECKPOINTS_FOLDER, steps_in
 from bert_keras.tasks.best import KeepBest
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.registry import TASKS, make_task, with_every_key
-from bert_keras.tasks.split import check_labels, hold_out
+from bert_keras.tasks.split import check_labels, hold_out, warn_of_shared
 from bert_keras.tasks.start import layer_rates, start_model
 from bert_keras.tasks.summary import summarize, warn_of_unknown
 from bert_keras.tasks.task import Task
@@ -124,6 +124,7 @@ def _read(config: FinetuneConfig, task: Task) -> _Data:
     task = task.with_labels(task.labels or found)
     if data.dev:
         train, dev = examples, task.read(data.dev)
+        warn_of_shared(task, train, dev)
     else:
         train, dev = hold_out(task, examples, data.dev_fraction, data.stratify)
     check_labels(task, train, dev)

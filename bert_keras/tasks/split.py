@@ -86,6 +86,24 @@ def check_labels(task: Task, train: Sequence[Any], dev: Sequence[Any]) -> None:
             )  # fmt: skip
 
 
+def warn_of_shared(task: Task, train: Sequence[Any], dev: Sequence[Any]) -> None:
+    """Warn of dev examples that have the text of a training example.
+
+    Args:
+        task: Says what an example's text is: that by whose hash ``hold_out`` splits.
+        train: The training examples.
+        dev: The dev examples, of a file of their own.
+    """
+    learned = {task.key(example) for example in train}
+    shared = [e for e in dev if task.key(e).strip() and task.key(e) in learned]
+    if shared:
+        _logger.warning(
+            "%s of the %s dev examples have the text of a training example, first %s: their scores "
+            "say nothing about other texts",
+            f"{len(shared):,}", f"{len(dev):,}", shared[0].where,
+        )  # fmt: skip
+
+
 def _stratified(
     hashes: Sequence[int], labels: Sequence[tuple[str, ...]], fraction: float
 ) -> set[int]:

@@ -1,12 +1,13 @@
 import logging
 import zlib
+from dataclasses import replace
 
 import pytest
 
 from bert_keras.errors import InputError
 from bert_keras.tasks import Classification, MultiLabel, Regression, Tagging
 from bert_keras.tasks.reading import TaggedExample, TextExample
-from bert_keras.tasks.split import check_labels, hold_out
+from bert_keras.tasks.split import check_labels, hold_out, warn_of_shared
 
 
 def examples(labels, texts=None):
@@ -107,6 +108,21 @@ def test_a_dev_label_that_training_lacks_names_its_row():
         check_labels(task, examples(["a", "b"]), dev)
     with pytest.raises(InputError, match=r"row 1 has no label"):
         check_labels(task, examples(["a", "b"]), examples([None]))
+
+
+def test_dev_examples_that_are_training_examples_too_are_counted(caplog):
+    train = examples("abab", ["one", "two", "three", " "])
+    warn_of_shared(Classification(), train, examples("abab", ["four", "One", "three.", " "]))
+    assert not caplog.records
+    warn_of_shared(Classification(), train, examples("bbaa", ["four", "two", "one", "two"]))
+    assert caplog.messages == [
+        "3 of the 4 dev examples have the text of a training example, first a.tsv, row 2: their "
+        "scores say nothing about other texts"
+    ]
+    caplog.clear()
+    pairs = [replace(example, text_pair="x") for example in train]
+    warn_of_shared(Classification(), train, pairs)
+    assert not caplog.records, "another pair"
 
 
 def test_given_labels_without_an_example_are_named(caplog):
