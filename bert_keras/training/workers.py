@@ -13,11 +13,21 @@ import tensorflow as tf
 
 from bert_keras.config import flat
 from bert_keras.errors import InputError, WorkerLost
-from bert_keras.saving.run_state import CHECKPOINTS_FOLDER, MODEL_FOLDER
+from bert_keras.saving.mark import MARK_FILE
+from bert_keras.saving.run_state import (
+    BEST_STEP_FILE,
+    CHECKPOINTS_FOLDER,
+    CONFIG_FILE,
+    MODEL_FOLDER,
+)
 from bert_keras.training.circumstances import versions
+from bert_keras.training.curves import CURVES_FILE, MASKS_FILE
+from bert_keras.training.metrics import METRICS_FILE
 from bert_keras.training.strategy import host_of, is_chief
 from bert_keras.training.workdir import MOVABLE, locked
 
+# The files of a work directory that a run reads, or asks for, besides those in its folders.
+_READ = (MARK_FILE, CONFIG_FILE, METRICS_FILE, BEST_STEP_FILE, MASKS_FILE, CURVES_FILE)
 _WIDTH = 24  # characters of a value that a message shows
 # TensorFlow's errors when another process of the cluster does not answer.
 _LOST = (
@@ -34,7 +44,8 @@ def writable_workdir(strategy: tf.distribute.Strategy, workdir: Path) -> Iterato
     """The directory that this process may write to.
 
     The chief's is the work directory itself, locked. Another worker's is temporary, with copies of
-    the files and links to the folders, so that it resumes from the same checkpoint.
+    the files that a run reads and links to the folders, so that it resumes from the same
+    checkpoint.
 
     Raises:
         InputError: When another process is training there.
@@ -45,9 +56,10 @@ def writable_workdir(strategy: tf.distribute.Strategy, workdir: Path) -> Iterato
         return
     with tempfile.TemporaryDirectory(prefix="bert-keras-worker-") as name:
         own = Path(name)
-        for file in workdir.glob("*"):
-            if file.is_file():
-                shutil.copyfile(file, own / file.name)
+        for file in _READ:
+            if (workdir / file).is_file():
+                with suppress(FileNotFoundError):  # another process has just removed it
+                    shutil.copyfile(workdir / file, own / file)
         (own / CHECKPOINTS_FOLDER).symlink_to((workdir / CHECKPOINTS_FOLDER).absolute())
         if (workdir / MODEL_FOLDER).exists():
             (own / MODEL_FOLDER).symlink_to((workdir / MODEL_FOLDER).absolute())

@@ -1,12 +1,14 @@
 """What the workers of a run agree on before they begin."""
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
 
 from bert_keras.config import dump_toml
 from bert_keras.errors import InputError
+from bert_keras.training import workers
 from bert_keras.training.strategy import is_chief
 from bert_keras.training.workers import (
     agreement,
@@ -41,6 +43,30 @@ def test_a_single_process_is_the_chief_and_agrees_with_itself(tmp_path):
             writable_workdir(strategy, own),
         ):
             pass
+
+
+def test_a_worker_copies_what_a_run_reads_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "is_chief", lambda strategy: False)
+    read = {
+        "run.json", "config.toml", "metrics.jsonl", "best_step", "filled_masks.json", "curves.png",
+    }  # fmt: skip
+    (tmp_path / "checkpoints").mkdir()
+    for name in (*read, "archive.tar", ".metrics.jsonl.01234567.bert_keras.tmp", ".lock"):
+        (tmp_path / name).write_text(name)
+    copied = []
+
+    def copy(source, target):
+        copied.append(source.name)
+        if source.name == "best_step":
+            source.unlink()  # as another process may
+        return shutil.copyfile(source, target)
+
+    monkeypatch.setattr(workers, "shutil", SimpleNamespace(copyfile=copy))
+    with writable_workdir(tf.distribute.get_strategy(), tmp_path) as own:
+        assert {path.name for path in own.iterdir()} == read - {"best_step"} | {"checkpoints"}
+        assert (own / "run.json").read_text() == "run.json"
+        assert (own / "checkpoints").resolve() == (tmp_path / "checkpoints").resolve()
+    assert set(copied) == read
 
 
 def test_what_tensorflow_says_of_one_process_is_left_as_it_is():
