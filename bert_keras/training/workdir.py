@@ -68,7 +68,7 @@ def check_folder(workdir: Path, *inputs: str | Path | None) -> None:
         )
     for given in [given for given in inputs if given]:
         check_utf8(given, f"as the names in a run's {CONFIG_FILE} have to be")
-        if Path(given).resolve() == workdir.resolve():
+        if os.path.realpath(given) == os.path.realpath(workdir):  # takes links in a circle, too
             raise InputError(f"{workdir} is what the run reads; choose another --workdir")
     for name in _RUN_FILES if read_mark(workdir) is None else ():
         path = workdir / name

@@ -13,12 +13,14 @@ from bert_keras.config import (
     TaskDataConfig,
     TrainConfig,
     WatchConfig,
+    dump_toml,
     load_toml,
     to_tables,
 )
 from bert_keras.errors import InputError
 from bert_keras.saving.mark import RunMark, read_mark
 from bert_keras.training.workdir import check_folder, is_finished, model_written, write_mark
+from tests.support.commands import refused
 
 BASE = {"config.json": "1", "vocab.txt": "2"}
 
@@ -99,6 +101,26 @@ def test_files_by_a_runs_names_are_somebody_elses_without_its_mark(name, tmp_pat
     with pytest.raises(InputError, match=r"is not of a run that began in .*another --workdir"):
         check_folder(tmp_path / "run")
     assert [p for p in (tmp_path / "run").rglob("*") if p.is_file()] == [path]
+
+
+def test_a_link_in_a_circle_is_refused_in_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "recipe.toml").write_text(dump_toml(PretrainConfig()))
+    (tmp_path / "task.toml").write_text("[data]\ntask = 'classification'\n")
+    pretraining, tuning = ["pretrain", "recipe.toml"], ["finetune", "task.toml"]
+    for command, words in (
+        ([*pretraining, "--corpus", "loop", "--workdir", "run"], "loop is not a corpus"),
+        ([*pretraining, "--corpus", "none", "--workdir", "loop"], "none is not a corpus"),
+        ([*tuning, "--model", "none", "--train", "loop", "--workdir", "run"], "none"),
+    ):
+        assert words in refused(capsys, *command)
+    check_folder(tmp_path / "run", tmp_path / "loop")
+    with pytest.raises(InputError, match="is what the run reads"):
+        check_folder(tmp_path / "loop", tmp_path / "loop")
+    (tmp_path / "link").symlink_to("data")
+    with pytest.raises(InputError, match="is what the run reads"):
+        check_folder(tmp_path / "link", tmp_path / "data")
 
 
 @pytest.mark.parametrize("name", ["model", "checkpoints", "metrics.jsonl", "run.json", ".lock"])
