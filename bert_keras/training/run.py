@@ -23,14 +23,13 @@ from bert_keras.saving.run_state import BEST_FOLDER, CHECKPOINTS_FOLDER, MODEL_F
 from bert_keras.tokenization import Tokenizer
 from bert_keras.training.circumstances import circumstances
 from bert_keras.training.curves import plot_curves
+from bert_keras.training.ending import is_finished, model_written
 from bert_keras.training.metrics import read_metrics
 from bert_keras.training.strategy import is_chief, make_strategy
 from bert_keras.training.workdir import (
     begun_run,
     check_folder,
     check_owner,
-    is_finished,
-    model_written,
     write_mark,
 )
 from bert_keras.training.workers import (

@@ -1,0 +1,96 @@
+"""The end of a run: what is taken for its model, and what is not."""
+
+from dataclasses import replace
+
+import pytest
+
+from bert_keras.config import PretrainConfig, TrainConfig, to_tables
+from bert_keras.errors import InputError
+from bert_keras.saving.mark import RunMark, read_mark
+from bert_keras.training.ending import is_finished, model_written
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """A work directory with a checkpoint."""
+    config = to_tables(PretrainConfig(train=TrainConfig(steps=10)))
+    RunMark(command="pretrain", config=config, data={}).write(tmp_path)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "step-000000001.safetensors").touch()
+    return tmp_path
+
+
+class TestTheModelOfARun:
+    def test_is_done_when_it_is_as_it_was_written(self, begun):
+        assert not is_finished(begun)
+        with model_written(begun) as model:
+            (model / "1_Pooling").mkdir(parents=True)
+            (model / "weights").write_text("1 2 3")
+            (model / "1_Pooling" / "config.json").write_text("{}")
+        assert is_finished(begun)
+
+    @pytest.mark.parametrize(
+        ("damage", "message"),
+        [
+            (lambda model: (model / "weights").write_text("1 2"), "weights differs"),
+            (lambda model: (model / "weights").unlink(), "weights is gone"),
+            (lambda model: (model / "more").touch(), "more is new"),
+        ],
+    )
+    def test_is_named_when_it_is_not(self, begun, damage, message):
+        with model_written(begun) as model:
+            model.mkdir()
+            for name in ("weights", "config"):
+                (model / name).write_text("1 2 3")
+        damage(model)
+        says = rf"not as the run wrote it \({message}\); put it back, or move it away, and the same"
+        with pytest.raises(InputError, match=says):
+            is_finished(begun)
+
+    def test_is_not_said_to_be_made_again_where_the_best_steps_checkpoint_is_gone(self, begun):
+        with model_written(begun) as model:
+            model.mkdir()
+            (model / "weights").write_text("1 2 3")
+        (begun / "best_step").write_text("1000\n")
+        (model / "weights").write_text("1 2")
+        with pytest.raises(InputError, match=r"put it back, or move it away$"):
+            is_finished(begun)
+
+    def test_that_is_a_link_to_nowhere_stays(self, begun):
+        with model_written(begun) as model:
+            model.mkdir()
+            (model / "weights").write_text("1 2 3")
+        (model / "weights").unlink()
+        (model / "link").symlink_to("nowhere")
+        with pytest.raises(InputError, match="weights is gone"):
+            is_finished(begun)
+        assert (model / "link").is_symlink()
+
+    def test_is_made_again_when_it_was_removed_or_emptied(self, begun):
+        with model_written(begun) as model:
+            model.mkdir()
+            (model / "weights").write_text("1 2 3")
+        (model / "weights").unlink()
+        assert not is_finished(begun)
+        model.rmdir()
+        assert not is_finished(begun)
+
+    def test_is_not_taken_for_the_runs_that_has_none(self, begun):
+        (begun / "model").mkdir()
+        (begun / "model" / "weights").write_text("mine")
+        with pytest.raises(InputError, match=r"is not of the run in .*; move it"):
+            is_finished(begun)
+        assert (begun / "model" / "weights").read_text() == "mine"
+
+    def test_is_known_as_its_own_after_a_kill_just_before_it_was_done(self, begun):
+        with model_written(begun) as model:
+            model.mkdir()
+            (model / "weights").write_text("1 2 3")
+        replace(read_mark(begun), is_finishing=True, model_files=None).write(begun)
+        assert not is_finished(begun)  # it is made again, which gives the same
+
+    def test_leaves_the_mark_as_it_was_when_it_cannot_be_written(self, begun):
+        before = (begun / "run.json").read_bytes()
+        with pytest.raises(OSError, match="full"), model_written(begun):
+            raise OSError("full")
+        assert (begun / "run.json").read_bytes() == before
