@@ -9,10 +9,11 @@ from pathlib import Path
 
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory, hash_files
-from bert_keras.saving import load, save
+from bert_keras.saving import save
+from bert_keras.saving.build import build
 from bert_keras.saving.fingerprint import first_difference
 from bert_keras.saving.mark import MARK_FILE, read_mark
-from bert_keras.saving.run import finished_or_best
+from bert_keras.saving.run import finished_or_best, newest, read_step
 from bert_keras.saving.run_state import (
     CHECKPOINTS_FOLDER,
     MODEL_FOLDER,
@@ -54,7 +55,7 @@ def finish(workdir: str | Path) -> Path:
             best = finished_or_best(workdir)
             with model_written(workdir) as path:
                 if best is None:
-                    save(load(workdir), path)
+                    save(build(read_step(workdir, *newest(workdir))), path)
                 elif best != path:
                     # A copy: a resumed run needs the best model so far.
                     with atomic_directory(path) as directory:

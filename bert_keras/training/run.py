@@ -98,8 +98,8 @@ class Run:
             inputs: The paths that the run reads.
 
         Raises:
-            InputError: When the work directory is one of the inputs or holds files that are not a
-                run's, or the workers disagree.
+            InputError: When the work directory is one of the inputs or holds a model or files that
+                are not a run's, or the workers disagree.
             WorkerLost: When another worker is gone.
         """
         with lost_workers_named(self.strategy), agreement(self.strategy) as found:

@@ -36,6 +36,10 @@ _RUN_FILES = (
     CHECKPOINTS_FOLDER, METRICS_FILE, LOGS_FOLDER, CURVES_FILE, BEST_FOLDER, BEST_STEP_FILE,
     MODEL_FOLDER, MARK_FILE, MASKS_FILE, LOCK_FILE,
 )  # fmt: skip
+# The weights of a model whose config.json lies beside them; TensorFlow's need none (``*.index``).
+_WEIGHTS = (
+    "*.safetensors", "pytorch_model*.bin", "*.weights.h5", "tf_model*.h5", "flax_model*.msgpack",
+)  # fmt: skip
 
 # Data and models are compared by content, not by path.
 MOVABLE = ("data.corpus", "data.train", "data.dev", "model.init")
@@ -54,8 +58,8 @@ def check_folder(workdir: Path, *inputs: str | Path | None) -> None:
         inputs: The paths that the run reads.
 
     Raises:
-        InputError: When it is one of the inputs, or has files by the names of a run's own but no
-            mark of a run; when the name of an input cannot be in a config.
+        InputError: When it is one of the inputs, or has no mark of a run but files by the names
+            of a run's own, or a model; when the name of an input cannot be in a config.
     """
     if str(workdir) in ("", "."):
         raise InputError(
@@ -75,6 +79,17 @@ def check_folder(workdir: Path, *inputs: str | Path | None) -> None:
                 f"{MARK_FILE} of a run, and stays as it is; choose another --workdir (a run begun "
                 "by an earlier version of bert_keras resumes with that version)"
             )
+    if read_mark(workdir) is None and (weights := _weights_in(workdir)):
+        raise InputError(
+            f"{workdir} holds a model already ({weights.name}), and stays as it is; choose another "
+            "--workdir"
+        )
+
+
+def _weights_in(folder: Path) -> Path | None:
+    """A file of weights that makes a folder a saved model; None where it is not one."""
+    names = [*_WEIGHTS, "*.index"] if (folder / "config.json").exists() else ["*.index"]
+    return next((file for name in names for file in sorted(folder.glob(name))), None)
 
 
 def write_mark(workdir: Path, mark: RunMark, config: Any) -> None:

@@ -134,6 +134,31 @@ def test_files_of_other_names_are_no_hindrance(tmp_path):
             check_folder(type(tmp_path)(here))
 
 
+@pytest.mark.parametrize(
+    "names",
+    [("config.json", "model.safetensors"), ("config.json", "model-00001-of-00002.safetensors"),
+     ("config.json", "pytorch_model.bin"), ("config.json", "model.weights.h5"),
+     ("bert_model.ckpt.index",)],
+)  # fmt: skip
+def test_the_folder_of_a_model_is_no_work_directory_but_that_of_a_run_is(names, tmp_path):
+    for name in names:
+        (tmp_path / name).write_text("mine")
+    with pytest.raises(InputError, match=rf"holds a model already \({names[-1]}\).*--workdir$"):
+        check_folder(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+    take(tmp_path, run_config())  # a run that an earlier version began there resumes
+    check_folder(tmp_path)
+
+
+def test_data_beside_a_config_are_no_model(tmp_path):
+    for name in ("config.json", "data.bin", "rows.h5", "weights.safetensors.index.json"):
+        (tmp_path / name).touch()
+    check_folder(tmp_path)
+    (tmp_path / "config.json").rename(tmp_path / "other.json")
+    (tmp_path / "model.safetensors").touch()
+    check_folder(tmp_path)
+
+
 def test_somebodys_recipe_in_the_folder_stays_and_the_mark_has_the_config(tmp_path, caplog):
     recipe = "# mine\n[train]\nsteps = 1000000\n"
     (tmp_path / "config.toml").write_text(recipe)
