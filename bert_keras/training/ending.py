@@ -101,16 +101,25 @@ def model_written(workdir: Path) -> Iterator[Path]:
     """A block that writes a run's ``model/``, whose path it is given, and so finishes the run.
 
     After a kill within, a ``model/`` is still known to be the run's.
+
+    Raises:
+        InputError: When a ``model/`` that the run did not write has come there meanwhile.
     """
-    mark = read_mark(workdir)
+    mark, model = read_mark(workdir), workdir / MODEL_FOLDER
     assert mark is not None
-    if not has_files(workdir / MODEL_FOLDER):
-        shutil.rmtree(workdir / MODEL_FOLDER, ignore_errors=True)  # empty
+    if not has_files(model):
+        shutil.rmtree(model, ignore_errors=True)  # empty
+    elif not mark.is_finishing and (
+        mark.model_files is None or first_difference(mark.model_files, hash_files(model))
+    ):
+        raise InputError(
+            f"{model} is not of the run in {workdir}; move it, and the same command ends the run"
+        )
     dataclasses.replace(mark, is_finishing=True).write(workdir)
     try:
-        yield workdir / MODEL_FOLDER
+        yield model
     finally:
-        if not has_files(workdir / MODEL_FOLDER):
+        if not has_files(model):
             mark.write(workdir)
-    files = hash_files(workdir / MODEL_FOLDER)
+    files = hash_files(model)
     dataclasses.replace(mark, is_finishing=False, model_files=files).write(workdir)

@@ -1,13 +1,17 @@
 """The end of a run: what is taken for its model, and what is not."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
 
 from bert_keras.config import PretrainConfig, TrainConfig, to_tables
 from bert_keras.errors import InputError
+from bert_keras.saving import save
 from bert_keras.saving.mark import RunMark, read_mark
 from bert_keras.training.ending import is_finished, model_written
+from tests.support.files import content
+from tests.support.models import make_model
 
 
 @pytest.fixture
@@ -88,6 +92,30 @@ class TestTheModelOfARun:
             (model / "weights").write_text("1 2 3")
         replace(read_mark(begun), is_finishing=True, model_files=None).write(begun)
         assert not is_finished(begun)  # it is made again, which gives the same
+
+    @pytest.mark.parametrize("was_finished", [False, True])
+    def test_that_came_while_it_trained_is_neither_replaced_nor_taken(self, was_finished, begun):
+        if was_finished:  # and resumed, once its model/ was removed
+            with model_written(begun) as model:
+                model.mkdir()
+                (model / "config.json").write_text("{}")
+            shutil.rmtree(model)
+            assert not is_finished(begun)
+        save(make_model(), begun / "model")  # by our own save, which would replace it
+        before, mark = content(begun / "model"), (begun / "run.json").read_bytes()
+        with pytest.raises(InputError, match="is not of the run in .*; move it, and the same"):
+            with model_written(begun):
+                pytest.fail("it may write its model")
+        assert content(begun / "model") == before
+        assert (begun / "run.json").read_bytes() == mark
+
+    def test_that_was_put_back_while_it_trained_is_its_own(self, begun):
+        with model_written(begun) as model:
+            model.mkdir()
+            (model / "weights").write_text("1 2 3")
+        with model_written(begun) as model:
+            (model / "weights").write_text("1 2")
+        assert is_finished(begun)
 
     def test_leaves_the_mark_as_it_was_when_it_cannot_be_written(self, begun):
         before = (begun / "run.json").read_bytes()
