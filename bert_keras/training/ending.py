@@ -53,9 +53,14 @@ def finish(workdir: str | Path) -> Path:
     with locked(workdir):
         if not is_finished(workdir):
             best = finished_or_best(workdir)
-            with model_written(workdir) as path:
+            if best is None:
+                step, arrays = newest(workdir)
+            else:
+                steps = steps_in(workdir / CHECKPOINTS_FOLDER)
+                step = max(*steps, read_best_step(workdir) or 0, 0)
+            with model_written(workdir, ended_at=step) as path:
                 if best is None:
-                    save(build(read_step(workdir, *newest(workdir))), path)
+                    save(build(read_step(workdir, step, arrays)), path)
                 elif best != path:
                     # A copy: a resumed run needs the best model so far.
                     with atomic_directory(path) as directory:
@@ -83,11 +88,13 @@ def is_finished(workdir: Path) -> bool:
         raise InputError(
             f"{model} is not as the run wrote it ({changed}); put it back, or move it away{again}"
         )
-    train = mark.config["train"]
-    if steps and steps[-1] < train["steps"] and not train.get("patience"):
+    train, ended_at = mark.config["train"], mark.ended_at
+    if ended_at is None and steps and not train.get("patience"):
+        ended_at = steps[-1]
+    if ended_at is not None and ended_at < train["steps"]:
         _logger.warning(
             "the run in %s ended at step %s of %s; to resume it remove %s",
-            workdir, f"{steps[-1]:,}", f"{train['steps']:,}", model,
+            workdir, f"{ended_at:,}", f"{train['steps']:,}", model,
         )  # fmt: skip
     else:
         _logger.info("the run in %s has finished: nothing is trained", workdir)
@@ -97,10 +104,14 @@ def is_finished(workdir: Path) -> bool:
 
 
 @contextmanager
-def model_written(workdir: Path) -> Iterator[Path]:
+def model_written(workdir: Path, ended_at: int | None = None) -> Iterator[Path]:
     """A block that writes a run's ``model/``, whose path it is given, and so finishes the run.
 
     After a kill within, a ``model/`` is still known to be the run's.
+
+    Args:
+        workdir: The work directory.
+        ended_at: The step at which ``finish`` ends the run; None at the run's own end.
 
     Raises:
         InputError: When a ``model/`` that the run did not write has come there meanwhile.
@@ -115,11 +126,12 @@ def model_written(workdir: Path) -> Iterator[Path]:
         raise InputError(
             f"{model} is not of the run in {workdir}; move it, and the same command ends the run"
         )
-    dataclasses.replace(mark, is_finishing=True).write(workdir)
+    ended = dataclasses.replace(mark, is_finishing=True, ended_at=ended_at)
+    ended.write(workdir)
     try:
         yield model
     finally:
         if not has_files(model):
             mark.write(workdir)
     files = hash_files(model)
-    dataclasses.replace(mark, is_finishing=False, model_files=files).write(workdir)
+    dataclasses.replace(ended, is_finishing=False, model_files=files).write(workdir)

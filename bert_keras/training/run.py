@@ -30,6 +30,7 @@ from bert_keras.training.workdir import (
     begun_run,
     check_folder,
     check_owner,
+    left_open,
     write_mark,
 )
 from bert_keras.training.workers import (
@@ -129,6 +130,7 @@ class Run:
             data=data,
             base=_base_of_start(self.workdir, config.model.init),
             circumstances=circumstances(self.strategy),
+            left_open=left_open(config),
         )
         check_owner(self.workdir, self.mark, config)
 

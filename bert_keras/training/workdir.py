@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -113,11 +113,26 @@ def write_mark(workdir: Path, mark: RunMark, config: Any) -> None:
             change = other_circumstances(earlier.circumstances, mark.circumstances)
             if change and earlier.model_files is None:
                 _logger.warning("%s", change)
-            base = mark.base or earlier.base
-            mark = dataclasses.replace(earlier, config=mark.config, data=mark.data, base=base)
+            # Left open now, a key has followed to what was there, as ``check_owner`` saw.
+            open_keys = earlier.left_open
+            if open_keys is not None:
+                open_keys = sorted({*open_keys, *(mark.left_open or ())})
+            mark = dataclasses.replace(
+                earlier,
+                config=mark.config,
+                data=mark.data,
+                base=mark.base or earlier.base,
+                left_open=open_keys,
+            )
     mark.write(workdir)
     written = _write_config(workdir / CONFIG_FILE, dump_toml(config), mark.config_hash)
     dataclasses.replace(mark, config_hash=written or mark.config_hash).write(workdir)
+
+
+def left_open(config: Any) -> list[str]:
+    """The keys of a recipe that are 0 and so follow from its epochs and the data."""
+    values = flat(all_values(config))
+    return [name for name in DERIVED if not values[name]]
 
 
 def check_owner(workdir: Path, mark: RunMark, config: Any) -> bool:
@@ -212,8 +227,12 @@ def _difference(earlier: RunMark, now: Any) -> str:
     except InputError as error:
         return str(error)
     before, after = (flat(all_values(each)) for each in (config, now))
+    # Before its end, what follows from a key left open is compared as the run begins.
+    may_be_open: Sequence[str] = DERIVED
+    if earlier.left_open is not None and earlier.model_files is not None:
+        may_be_open = earlier.left_open
     for name, value in after.items():  # earlier versions recorded keys of other tasks too
-        is_left_open = name in DERIVED and not value
+        is_left_open = name in may_be_open and not value
         is_free = name in MOVABLE or name.partition(".")[0] in FREE_TABLES
         if not is_free and before.get(name) != value and not is_left_open:
             return f"{name} = {before.get(name)!r} there, {value!r} here"

@@ -147,6 +147,7 @@ def test_a_config_of_another_program_does_not_hide_the_run_in_whose_folder_it_li
     assert_weights(load(run.path), run.weights(4))
     assert fingerprint(run.path) == fingerprint(f"{run.path}@4")
     assert_weights(load(finish(run.path)), run.weights(4))
+    assert read_mark(run.path).ended_at == 4
     assert_weights(load(run.path), run.weights(4))
 
 

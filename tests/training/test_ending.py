@@ -5,7 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from bert_keras.config import PretrainConfig, TrainConfig, to_tables
+from bert_keras.config import (
+    FinetuneConfig,
+    FinetuneTrainConfig,
+    PretrainConfig,
+    TrainConfig,
+    to_tables,
+)
 from bert_keras.errors import InputError
 from bert_keras.saving import save
 from bert_keras.saving.mark import RunMark, read_mark
@@ -103,9 +109,9 @@ class TestTheModelOfARun:
             assert not is_finished(begun)
         save(make_model(), begun / "model")  # by our own save, which would replace it
         before, mark = content(begun / "model"), (begun / "run.json").read_bytes()
-        with pytest.raises(InputError, match="is not of the run in .*; move it, and the same"):
-            with model_written(begun):
-                pytest.fail("it may write its model")
+        says = r"is not of the run in .*; move it, and the same command ends the run$"
+        with pytest.raises(InputError, match=says), model_written(begun):
+            pytest.fail("it may write its model")
         assert content(begun / "model") == before
         assert (begun / "run.json").read_bytes() == mark
 
@@ -122,3 +128,48 @@ class TestTheModelOfARun:
         with pytest.raises(OSError, match="full"), model_written(begun):
             raise OSError("full")
         assert (begun / "run.json").read_bytes() == before
+
+
+class TestWhatIsSaidOfAnEnd:
+    """Whether the run was ended before its last step."""
+
+    @pytest.fixture(params=[0, 3])
+    def stopped(self, request, begun):
+        """A run of 10 steps with this patience and a checkpoint of step 1."""
+        train = FinetuneTrainConfig(steps=10, patience=request.param)
+        config = to_tables(FinetuneConfig(train=train))
+        RunMark(command="finetune", config=config, data={}).write(begun)
+        return begun
+
+    @pytest.mark.parametrize("is_kept", [True, False])
+    def test_by_finish(self, is_kept, stopped, caplog):
+        with model_written(stopped, ended_at=1) as model:
+            model.mkdir()
+            (model / "weights").write_text("1 2 3")
+        if not is_kept:
+            shutil.rmtree(stopped / "checkpoints")
+        assert is_finished(stopped)
+        assert f"ended at step 1 of 10; to resume it remove {model}" in caplog.text
+
+    def test_of_its_own(self, stopped, caplog):
+        """It may have been ended by ``finish`` before, and resumed."""
+        caplog.set_level("INFO", "bert_keras")
+        (stopped / "checkpoints" / "step-000000010.safetensors").touch()
+        for ended_at in (1, None):
+            with model_written(stopped, ended_at=ended_at) as model:
+                model.mkdir(exist_ok=True)
+                (model / "weights").write_text("1 2 3")
+        assert is_finished(stopped)
+        assert "has finished: nothing is trained" in caplog.text
+        assert "ended at step" not in caplog.text
+
+    def test_by_patience(self, begun, caplog):
+        train = FinetuneTrainConfig(steps=10, patience=3)
+        config = to_tables(FinetuneConfig(train=train))
+        RunMark(command="finetune", config=config, data={}).write(begun)
+        caplog.set_level("INFO", "bert_keras")
+        with model_written(begun) as model:
+            model.mkdir()
+            (model / "weights").write_text("1 2 3")
+        assert is_finished(begun)
+        assert "has finished: nothing is trained" in caplog.text
