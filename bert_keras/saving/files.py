@@ -142,12 +142,12 @@ def _read(path: Path) -> StoredModel:
     """The model of a path, by the files that are there."""
     if path.name.endswith(WEIGHTS_SUFFIX) and path.is_file():
         return read_keras_hub(path)
-    if (path / CONFIG_FILE).exists():
-        return (read_keras_hub if is_keras_hub(path) else read_huggingface)(path)
     workdir, step = named_run(path) or (None, None)
-    if workdir is not None:
+    if workdir is not None:  # whatever else lies in its folder
         folder = finished_or_best(workdir) if step is None else None
         return read_huggingface(folder) if folder else read_run(workdir, step)
+    if (path / CONFIG_FILE).exists():
+        return (read_keras_hub if is_keras_hub(path) else read_huggingface)(path)
     if is_tensorflow_file(path):
         tf_file = TensorFlowFile(path)
         return (read_garden if tf_file.is_object_based else read_google)(tf_file)

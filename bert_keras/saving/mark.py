@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from bert_keras.files import write_text_atomic
 MARK_FILE = "run.json"
 
 # A key that no other program's file has, and the version of the rest of the file.
-_KEY, _VERSION = "bert_keras_run", 1
+_KEY, _VERSION = "bert_keras_run", 2
+# What version 1 does not have.
+_SINCE_2 = {"left_open": None, "ended_at": None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,10 @@ class RunMark:
         config_hash: The hash of the ``config.toml`` that the run wrote.
         is_finishing: Whether an existing ``model/`` that is not in ``model_files`` is the run's.
         model_files: The hash of each file of its ``model/``; None before there is one.
+        left_open: The keys that a start of it left at 0, to follow from the epochs and the data;
+            None where version 1 began it, which did not record them.
+        ended_at: The step of the newest checkpoint when ``finish`` ended it; None where it ended
+            itself, has not ended, or version 1 ended it.
     """
 
     command: str
@@ -42,6 +48,8 @@ class RunMark:
     config_hash: str | None = None
     is_finishing: bool = False
     model_files: Mapping[str, str] | None = None
+    left_open: Sequence[str] | None = None
+    ended_at: int | None = None
 
     def write(self, workdir: Path) -> None:
         """Write the mark; a file with the same content stays as it is."""
@@ -64,11 +72,14 @@ def read_mark(workdir: Path) -> RunMark | None:
     if not isinstance(values, dict) or _KEY not in values:
         return None
     version = values.pop(_KEY)
+    if version == 1:
+        version, values = _VERSION, _SINCE_2 | values
     names = {field.name for field in dataclasses.fields(RunMark)}
-    is_whole = names == values.keys() and all(
-        isinstance(values[name], dict) for name in ("config", "data", "base", "circumstances")
-    )
-    if version != _VERSION or not is_whole or not isinstance(values["model_files"], dict | None):
+    kinds: dict[str, Any] = dict.fromkeys(("config", "data", "base", "circumstances"), dict) | {
+        "model_files": dict | None, "left_open": list | None, "ended_at": int | None
+    }  # fmt: skip
+    is_whole = names == values.keys() and all(isinstance(values[n], kinds[n]) for n in kinds)
+    if version != _VERSION or not is_whole:
         raise InputError(
             f"{workdir / MARK_FILE} is of another version of bert_keras, or damaged: its format is "
             f"{version!r}, this version writes {_VERSION}; resume with the version that began the "

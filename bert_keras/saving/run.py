@@ -80,7 +80,7 @@ def located(path: Path) -> Path:
     if workdir is None or step is not None:
         return path
     folder = finished_or_best(workdir)
-    return folder or Path(f"{workdir}@{_newest(workdir)[0]}")
+    return folder or Path(f"{workdir}@{newest(workdir)[0]}")
 
 
 def is_there(path: Path) -> bool:
@@ -102,7 +102,7 @@ def read_run(workdir: Path, step: int | None) -> StoredModel:
         InputError: When there is no such checkpoint, or it is damaged.
     """
     if step is None:
-        return read_step(workdir, *_newest(workdir))
+        return read_step(workdir, *newest(workdir))
     stored = read_step(workdir, step, arrays_of_step(workdir, step))
     _logger.info("%s: the checkpoint of step %s", workdir, _progress(workdir, step))
     return stored
@@ -156,8 +156,12 @@ def finished_or_best(workdir: Path) -> Path | None:
     return None
 
 
-def _newest(workdir: Path) -> tuple[int, Arrays]:
-    """The newest checkpoint that is whole: its step and its arrays."""
+def newest(workdir: Path) -> tuple[int, Arrays]:
+    """The newest checkpoint of a run that is whole, with a warning: its step and its arrays.
+
+    Raises:
+        InputError: When there is none.
+    """
     folder = workdir / CHECKPOINTS_FOLDER
     skipped: set[int] = set()
     while left := [step for step in steps_in(folder) if step not in skipped]:

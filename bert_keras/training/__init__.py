@@ -2,13 +2,13 @@
 
 import bert_keras.backend  # noqa: F401 - before Keras is imported
 from bert_keras.training.curves import plot_curves
+from bert_keras.training.ending import finish
 from bert_keras.training.metrics import read_metrics
 from bert_keras.training.phases import HeldOutMeans, Phase
 from bert_keras.training.pretrain import measure_seconds_per_step, pretrain
 from bert_keras.training.run import Run, make_optimizer
 from bert_keras.training.strategy import check_batches, host_of, rows_of_host
 from bert_keras.training.trainer import Trainer
-from bert_keras.training.workdir import finish
 
 __all__ = [
     "HeldOutMeans",

@@ -23,14 +23,14 @@ from bert_keras.saving.run_state import BEST_FOLDER, CHECKPOINTS_FOLDER, MODEL_F
 from bert_keras.tokenization import Tokenizer
 from bert_keras.training.circumstances import circumstances
 from bert_keras.training.curves import plot_curves
+from bert_keras.training.ending import is_finished, model_written
 from bert_keras.training.metrics import read_metrics
 from bert_keras.training.strategy import is_chief, make_strategy
 from bert_keras.training.workdir import (
     begun_run,
     check_folder,
     check_owner,
-    is_finished,
-    model_written,
+    left_open,
     write_mark,
 )
 from bert_keras.training.workers import (
@@ -99,8 +99,8 @@ class Run:
             inputs: The paths that the run reads.
 
         Raises:
-            InputError: When the work directory is one of the inputs or holds files that are not a
-                run's, or the workers disagree.
+            InputError: When the work directory is one of the inputs or holds a model or files that
+                are not a run's, or the workers disagree.
             WorkerLost: When another worker is gone.
         """
         with lost_workers_named(self.strategy), agreement(self.strategy) as found:
@@ -130,6 +130,7 @@ class Run:
             data=data,
             base=_base_of_start(self.workdir, config.model.init),
             circumstances=circumstances(self.strategy),
+            left_open=left_open(config),
         )
         check_owner(self.workdir, self.mark, config)
 

@@ -1,11 +1,10 @@
-"""A run's work directory: its owner, the sources of its run, and whether the run has finished."""
+"""A run's work directory: its owner and the sources of its run."""
 
 import dataclasses
 import hashlib
 import logging
 import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,24 +13,20 @@ from filelock import FileLock, Timeout
 
 from bert_keras.config import all_values, dump_toml, flat, from_tables
 from bert_keras.errors import InputError
-from bert_keras.files import atomic_directory, check_utf8, hash_files, write_text_atomic
-from bert_keras.saving import load, save
+from bert_keras.files import check_utf8, write_text_atomic
 from bert_keras.saving.fingerprint import first_difference
 from bert_keras.saving.mark import MARK_FILE, RunMark, read_mark
-from bert_keras.saving.run import finished_or_best
 from bert_keras.saving.run_state import (
     BEST_FOLDER,
     BEST_STEP_FILE,
     CHECKPOINTS_FOLDER,
     CONFIG_FILE,
     MODEL_FOLDER,
-    has_files,
-    read_best_step,
     steps_in,
 )
 from bert_keras.training.circumstances import other_circumstances
-from bert_keras.training.curves import CURVES_FILE, MASKS_FILE, plot_curves
-from bert_keras.training.metrics import LOGS_FOLDER, METRICS_FILE, read_metrics
+from bert_keras.training.curves import CURVES_FILE, MASKS_FILE
+from bert_keras.training.metrics import LOGS_FOLDER, METRICS_FILE
 
 _logger = logging.getLogger("bert_keras")
 
@@ -40,6 +35,10 @@ LOCK_FILE = ".lock"
 _RUN_FILES = (
     CHECKPOINTS_FOLDER, METRICS_FILE, LOGS_FOLDER, CURVES_FILE, BEST_FOLDER, BEST_STEP_FILE,
     MODEL_FOLDER, MARK_FILE, MASKS_FILE, LOCK_FILE,
+)  # fmt: skip
+# The weights of a model whose config.json lies beside them; TensorFlow's need none (``*.index``).
+_WEIGHTS = (
+    "*.safetensors", "pytorch_model*.bin", "*.weights.h5", "tf_model*.h5", "flax_model*.msgpack",
 )  # fmt: skip
 
 # Data and models are compared by content, not by path.
@@ -59,8 +58,8 @@ def check_folder(workdir: Path, *inputs: str | Path | None) -> None:
         inputs: The paths that the run reads.
 
     Raises:
-        InputError: When it is one of the inputs, or has files by the names of a run's own but no
-            mark of a run; when the name of an input cannot be in a config.
+        InputError: When it is one of the inputs, or has no mark of a run but files by the names
+            of a run's own, or a model; when the name of an input cannot be in a config.
     """
     if str(workdir) in ("", "."):
         raise InputError(
@@ -80,6 +79,17 @@ def check_folder(workdir: Path, *inputs: str | Path | None) -> None:
                 f"{MARK_FILE} of a run, and stays as it is; choose another --workdir (a run begun "
                 "by an earlier version of bert_keras resumes with that version)"
             )
+    if read_mark(workdir) is None and (weights := _weights_in(workdir)):
+        raise InputError(
+            f"{workdir} holds a model already ({weights.name}), and stays as it is; choose another "
+            "--workdir"
+        )
+
+
+def _weights_in(folder: Path) -> Path | None:
+    """A file of weights that makes a folder a saved model; None where it is not one."""
+    names = [*_WEIGHTS, "*.index"] if (folder / "config.json").exists() else ["*.index"]
+    return next((file for name in names for file in sorted(folder.glob(name))), None)
 
 
 def write_mark(workdir: Path, mark: RunMark, config: Any) -> None:
@@ -103,11 +113,26 @@ def write_mark(workdir: Path, mark: RunMark, config: Any) -> None:
             change = other_circumstances(earlier.circumstances, mark.circumstances)
             if change and earlier.model_files is None:
                 _logger.warning("%s", change)
-            base = mark.base or earlier.base
-            mark = dataclasses.replace(earlier, config=mark.config, data=mark.data, base=base)
+            # Left open now, a key has followed to what was there, as ``check_owner`` saw.
+            open_keys = earlier.left_open
+            if open_keys is not None:
+                open_keys = sorted({*open_keys, *(mark.left_open or ())})
+            mark = dataclasses.replace(
+                earlier,
+                config=mark.config,
+                data=mark.data,
+                base=mark.base or earlier.base,
+                left_open=open_keys,
+            )
     mark.write(workdir)
     written = _write_config(workdir / CONFIG_FILE, dump_toml(config), mark.config_hash)
     dataclasses.replace(mark, config_hash=written or mark.config_hash).write(workdir)
+
+
+def left_open(config: Any) -> list[str]:
+    """The keys of a recipe that are 0 and so follow from its epochs and the data."""
+    values = flat(all_values(config))
+    return [name for name in DERIVED if not values[name]]
 
 
 def check_owner(workdir: Path, mark: RunMark, config: Any) -> bool:
@@ -178,94 +203,6 @@ def locked(workdir: Path) -> Iterator[None]:
         lock.release()
 
 
-def finish(workdir: str | Path) -> Path:
-    """End a run early: its best model or newest checkpoint becomes its ``model/``.
-
-    The best model is that on the development set so far, if there is one; a damaged checkpoint is
-    skipped. The checkpoints stay: once ``model/`` is removed, the run can be resumed.
-
-    Args:
-        workdir: The run's work directory.
-
-    Returns:
-        The directory of the model.
-
-    Raises:
-        InputError: When there is no run, it has no checkpoint yet, or a process is training there.
-
-    Example:
-        >>> finish("run").as_posix()
-        'run/model'
-    """
-    workdir = Path(workdir)
-    if read_mark(workdir) is None:
-        raise InputError(f"{workdir} is not the work directory of a run: it has no {MARK_FILE}")
-    with locked(workdir):
-        if not is_finished(workdir):
-            best = finished_or_best(workdir)
-            with model_written(workdir) as path:
-                if best is None:
-                    save(load(workdir), path)
-                elif best != path:
-                    # A copy: a resumed run needs the best model so far.
-                    with atomic_directory(path) as directory:
-                        shutil.copytree(best, directory, dirs_exist_ok=True)
-            if read_metrics(workdir):
-                plot_curves(workdir)
-    return workdir / MODEL_FOLDER
-
-
-def is_finished(workdir: Path) -> bool:
-    """Tell whether a run has its ``model/``, as it wrote it; warn if the run ended early.
-
-    Raises:
-        InputError: When ``model/`` has changed, or is not the run's.
-    """
-    mark, model = read_mark(workdir), workdir / MODEL_FOLDER
-    steps = steps_in(workdir / CHECKPOINTS_FOLDER)
-    if mark is None or mark.is_finishing or not has_files(model):
-        return False
-    if mark.model_files is None:
-        raise InputError(f"{model} is not of the run in {workdir}, which has not finished; move it")
-    if changed := first_difference(mark.model_files, hash_files(model)):
-        best = read_best_step(workdir)
-        again = ", and the same command makes it again" if best in (None, *steps) else ""
-        raise InputError(
-            f"{model} is not as the run wrote it ({changed}); put it back, or move it away{again}"
-        )
-    train = mark.config["train"]
-    if steps and steps[-1] < train["steps"] and not train.get("patience"):
-        _logger.warning(
-            "the run in %s ended at step %s of %s; to resume it remove %s",
-            workdir, f"{steps[-1]:,}", f"{train['steps']:,}", model,
-        )  # fmt: skip
-    else:
-        _logger.info("the run in %s has finished: nothing is trained", workdir)
-    if read_metrics(workdir) and not (workdir / CURVES_FILE).exists():
-        plot_curves(workdir)
-    return True
-
-
-@contextmanager
-def model_written(workdir: Path) -> Iterator[Path]:
-    """A block that writes a run's ``model/``, whose path it is given, and so finishes the run.
-
-    After a kill within, a ``model/`` is still known to be the run's.
-    """
-    mark = read_mark(workdir)
-    assert mark is not None
-    if not has_files(workdir / MODEL_FOLDER):
-        shutil.rmtree(workdir / MODEL_FOLDER, ignore_errors=True)  # empty
-    dataclasses.replace(mark, is_finishing=True).write(workdir)
-    try:
-        yield workdir / MODEL_FOLDER
-    finally:
-        if not has_files(workdir / MODEL_FOLDER):
-            mark.write(workdir)
-    files = hash_files(workdir / MODEL_FOLDER)
-    dataclasses.replace(mark, is_finishing=False, model_files=files).write(workdir)
-
-
 def _write_config(path: Path, text: str, own_hash: str | None) -> str | None:
     """Write ``config.toml``, unless there is one that the run did not write; its hash, if written.
 
@@ -290,8 +227,12 @@ def _difference(earlier: RunMark, now: Any) -> str:
     except InputError as error:
         return str(error)
     before, after = (flat(all_values(each)) for each in (config, now))
+    # Before its end, what follows from a key left open is compared as the run begins.
+    may_be_open: Sequence[str] = DERIVED
+    if earlier.left_open is not None and earlier.model_files is not None:
+        may_be_open = earlier.left_open
     for name, value in after.items():  # earlier versions recorded keys of other tasks too
-        is_left_open = name in DERIVED and not value
+        is_left_open = name in may_be_open and not value
         is_free = name in MOVABLE or name.partition(".")[0] in FREE_TABLES
         if not is_free and before.get(name) != value and not is_left_open:
             return f"{name} = {before.get(name)!r} there, {value!r} here"

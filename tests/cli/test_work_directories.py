@@ -204,6 +204,19 @@ class TestAFinishedRun:
         assert weights.read_bytes() == cut
 
 
+def test_a_finished_trial_is_not_taken_for_the_whole_run(made, tmp_path, capsys):
+    base = made / "alone" / "model"
+    epoch = ["--set", "train.epochs=1", "--set", "train.eval_every_steps=0"]
+    whole = [*epoch, "--set", "train.steps=0"]
+    run(*finetune(made, tmp_path / "trial", base, *epoch, "--set", "train.steps=2"))
+    line = refused(capsys, *finetune(made, tmp_path / "trial", base, *whole))
+    assert "another config (train.steps = 2 there, 0 here)" in line
+    for _ in range(2):
+        run(*finetune(made, tmp_path / "whole", base, *whole))
+    assert "has finished: nothing is trained" in capsys.readouterr().err
+    assert "\nsteps = 4\n" in (tmp_path / "whole" / "config.toml").read_text()
+
+
 def test_a_best_model_that_cannot_be_made_again_is_not_replaced_by_another(made, tmp_path, capsys):
     workdir = shutil.copytree(made / "tuned", tmp_path / "run")
     shutil.rmtree(workdir / "model")

@@ -1,4 +1,5 @@
 import logging
+import shutil
 import threading
 from dataclasses import replace
 
@@ -11,9 +12,11 @@ from bert_keras.config import PretrainConfig, TrainConfig, to_tables
 from bert_keras.files import hash_files
 from bert_keras.optimizers import AdamW
 from bert_keras.saving import load, save
+from bert_keras.saving.fingerprint import fingerprint
 from bert_keras.saving.mark import RunMark, read_mark
 from bert_keras.saving.run import write_description
 from bert_keras.tokenization import BertTokenizer
+from bert_keras.training import finish
 from bert_keras.training.checkpoint import Checkpoints
 from bert_keras.training.state import RunState
 from tests.support.models import pieces_of, refusal
@@ -131,6 +134,21 @@ def test_a_finished_run_is_its_model_and_its_checkpoints_stay_open(tmp_path):
     mark.write(run.path)
     assert_weights(load(run.path), {v.path: v.numpy() for v in final.trainable_variables})
     assert_weights(load(f"{run.path}@4"), run.weights(4))
+
+
+@pytest.mark.parametrize("what", ["a model", "a file"])
+def test_a_config_of_another_program_does_not_hide_the_run_in_whose_folder_it_lies(what, tmp_path):
+    run = Run(tmp_path / "run")
+    if what == "a model":
+        save(make_model(seed=5), tmp_path / "other")
+        shutil.copytree(tmp_path / "other", run.path, dirs_exist_ok=True)
+    else:
+        (run.path / "config.json").write_text('{"model_type": "gpt2"}')
+    assert_weights(load(run.path), run.weights(4))
+    assert fingerprint(run.path) == fingerprint(f"{run.path}@4")
+    assert_weights(load(finish(run.path)), run.weights(4))
+    assert read_mark(run.path).ended_at == 4
+    assert_weights(load(run.path), run.weights(4))
 
 
 def test_a_folder_without_a_mark_is_no_run_whatever_lies_in_it(tmp_path):

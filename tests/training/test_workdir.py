@@ -8,6 +8,7 @@ from bert_keras.config import (
     CheckpointConfig,
     FinetuneConfig,
     FinetuneModelConfig,
+    FinetuneTrainConfig,
     ModelConfig,
     PretrainConfig,
     TaskDataConfig,
@@ -19,7 +20,7 @@ from bert_keras.config import (
 )
 from bert_keras.errors import InputError
 from bert_keras.saving.mark import RunMark, read_mark
-from bert_keras.training.workdir import check_folder, is_finished, model_written, write_mark
+from bert_keras.training.workdir import check_folder, check_owner, left_open, write_mark
 from tests.support.commands import refused
 
 BASE = {"config.json": "1", "vocab.txt": "2"}
@@ -156,6 +157,31 @@ def test_files_of_other_names_are_no_hindrance(tmp_path):
             check_folder(type(tmp_path)(here))
 
 
+@pytest.mark.parametrize(
+    "names",
+    [("config.json", "model.safetensors"), ("config.json", "model-00001-of-00002.safetensors"),
+     ("config.json", "pytorch_model.bin"), ("config.json", "model.weights.h5"),
+     ("bert_model.ckpt.index",)],
+)  # fmt: skip
+def test_the_folder_of_a_model_is_no_work_directory_but_that_of_a_run_is(names, tmp_path):
+    for name in names:
+        (tmp_path / name).write_text("mine")
+    with pytest.raises(InputError, match=rf"holds a model already \({names[-1]}\).*--workdir$"):
+        check_folder(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+    take(tmp_path, run_config())  # a run that an earlier version began there resumes
+    check_folder(tmp_path)
+
+
+def test_data_beside_a_config_are_no_model(tmp_path):
+    for name in ("config.json", "data.bin", "rows.h5", "weights.safetensors.index.json"):
+        (tmp_path / name).touch()
+    check_folder(tmp_path)
+    (tmp_path / "config.json").rename(tmp_path / "other.json")
+    (tmp_path / "model.safetensors").touch()
+    check_folder(tmp_path)
+
+
 def test_somebodys_recipe_in_the_folder_stays_and_the_mark_has_the_config(tmp_path, caplog):
     recipe = "# mine\n[train]\nsteps = 1000000\n"
     (tmp_path / "config.toml").write_text(recipe)
@@ -176,82 +202,6 @@ def test_comments_added_to_the_runs_own_config_stay(begun):
     assert read_mark(begun).config["checkpoint"]["keep"] == 7
 
 
-class TestTheModelOfARun:
-    def test_is_done_when_it_is_as_it_was_written(self, begun):
-        assert not is_finished(begun)
-        with model_written(begun) as model:
-            (model / "1_Pooling").mkdir(parents=True)
-            (model / "weights").write_text("1 2 3")
-            (model / "1_Pooling" / "config.json").write_text("{}")
-        assert is_finished(begun)
-
-    @pytest.mark.parametrize(
-        ("damage", "message"),
-        [
-            (lambda model: (model / "weights").write_text("1 2"), "weights differs"),
-            (lambda model: (model / "weights").unlink(), "weights is gone"),
-            (lambda model: (model / "more").touch(), "more is new"),
-        ],
-    )
-    def test_is_named_when_it_is_not(self, begun, damage, message):
-        with model_written(begun) as model:
-            model.mkdir()
-            for name in ("weights", "config"):
-                (model / name).write_text("1 2 3")
-        damage(model)
-        says = rf"not as the run wrote it \({message}\); put it back, or move it away, and the same"
-        with pytest.raises(InputError, match=says):
-            is_finished(begun)
-
-    def test_is_not_said_to_be_made_again_where_the_best_steps_checkpoint_is_gone(self, begun):
-        with model_written(begun) as model:
-            model.mkdir()
-            (model / "weights").write_text("1 2 3")
-        (begun / "best_step").write_text("1000\n")
-        (model / "weights").write_text("1 2")
-        with pytest.raises(InputError, match=r"put it back, or move it away$"):
-            is_finished(begun)
-
-    def test_that_is_a_link_to_nowhere_stays(self, begun):
-        with model_written(begun) as model:
-            model.mkdir()
-            (model / "weights").write_text("1 2 3")
-        (model / "weights").unlink()
-        (model / "link").symlink_to("nowhere")
-        with pytest.raises(InputError, match="weights is gone"):
-            is_finished(begun)
-        assert (model / "link").is_symlink()
-
-    def test_is_made_again_when_it_was_removed_or_emptied(self, begun):
-        with model_written(begun) as model:
-            model.mkdir()
-            (model / "weights").write_text("1 2 3")
-        (model / "weights").unlink()
-        assert not is_finished(begun)
-        model.rmdir()
-        assert not is_finished(begun)
-
-    def test_is_not_taken_for_the_runs_that_has_none(self, begun):
-        (begun / "model").mkdir()
-        (begun / "model" / "weights").write_text("mine")
-        with pytest.raises(InputError, match=r"is not of the run in .*; move it"):
-            is_finished(begun)
-        assert (begun / "model" / "weights").read_text() == "mine"
-
-    def test_is_known_as_its_own_after_a_kill_just_before_it_was_done(self, begun):
-        with model_written(begun) as model:
-            model.mkdir()
-            (model / "weights").write_text("1 2 3")
-        replace(read_mark(begun), is_finishing=True, model_files=None).write(begun)
-        assert not is_finished(begun)  # it is made again, which gives the same
-
-    def test_leaves_the_mark_as_it_was_when_it_cannot_be_written(self, begun):
-        before = (begun / "run.json").read_bytes()
-        with pytest.raises(OSError, match="full"), model_written(begun):
-            raise OSError("full")
-        assert (begun / "run.json").read_bytes() == before
-
-
 def test_keys_of_other_tasks_that_an_earlier_version_recorded_are_no_difference(begun):
     model = FinetuneModelConfig(init="somewhere")
     now = FinetuneConfig(
@@ -270,3 +220,72 @@ def test_keys_of_other_tasks_that_an_earlier_version_recorded_are_no_difference(
         other = FinetuneConfig(model=model, data=TaskDataConfig(task="regression", **keys))
         with pytest.raises(InputError, match=said):
             take(begun, other, data, "finetune")
+
+
+class TestKeysThatFollowFromTheEpochsAndTheData:
+    """Of 160 examples at 16 a step: 30 steps in all, and an evaluation every 10."""
+
+    @staticmethod
+    def start(workdir, is_finished=False, **train):
+        """Starts a fine-tuning run as ``Run`` does; gives its mark."""
+        train = FinetuneTrainConfig(batch_size=16, epochs=3, **train)
+        config = FinetuneConfig(model=FinetuneModelConfig(init="somewhere"), train=train)
+        resolved = config.replace(train=train.resolved(160))
+        mark = RunMark(command="finetune", config=to_tables(config), data={}, base=BASE,
+                       left_open=left_open(config))  # fmt: skip
+        check_owner(workdir, mark, config)
+        write_mark(workdir, replace(mark, config=to_tables(resolved)), resolved)
+        (workdir / "checkpoints").mkdir(exist_ok=True)
+        (workdir / "checkpoints" / "step-000000001.safetensors").touch()
+        if is_finished:
+            replace(read_mark(workdir), model_files={"config.json": "1"}).write(workdir)
+        return read_mark(workdir)
+
+    @pytest.mark.parametrize("name", ["steps", "eval_every_steps"])
+    def test_are_no_other_value_that_a_finished_run_was_given(self, name, tmp_path):
+        before = self.start(tmp_path, is_finished=True, **{name: 5})
+        with pytest.raises(InputError, match=rf"train\.{name} = 5 there, 0 here"):
+            self.start(tmp_path)
+        assert self.start(tmp_path, **{name: 5}) == before
+
+    def test_of_a_finished_run_may_be_left_open_again_or_given_as_they_were(self, tmp_path):
+        mark = self.start(tmp_path, is_finished=True)
+        assert mark.left_open == ["train.steps", "train.eval_every_steps"]
+        self.start(tmp_path)
+        self.start(tmp_path, steps=30, eval_every_steps=10)
+        with pytest.raises(InputError, match=r"train\.steps = 30 there, 5 here"):
+            self.start(tmp_path, steps=5)
+
+    def test_may_be_left_open_once_they_were_when_an_unfinished_run_resumed(self, tmp_path):
+        self.start(tmp_path, steps=30)
+        with pytest.raises(InputError, match=r"train\.eval_every_steps = 10 there, 5 here"):
+            self.start(tmp_path, eval_every_steps=5)
+        self.start(tmp_path, is_finished=True)
+        self.start(tmp_path)
+        self.start(tmp_path, steps=30)
+
+    def test_of_an_unfinished_run_are_compared_as_they_follow(self, tmp_path):
+        self.start(tmp_path, steps=5)
+        with pytest.raises(InputError, match=r"train\.steps = 5 there, 30 here"):
+            self.start(tmp_path)
+
+    def test_may_be_left_open_where_version_1_did_not_record_them(self, tmp_path):
+        self.start(tmp_path, is_finished=True, steps=5)
+        values = json.loads((tmp_path / "run.json").read_text())
+        old = {name: value for name, value in values.items()
+               if name not in ("left_open", "ended_at")}  # fmt: skip
+        (tmp_path / "run.json").write_text(json.dumps(old | {"bert_keras_run": 1}))
+        assert read_mark(tmp_path).left_open is None
+        config = FinetuneConfig(
+            model=FinetuneModelConfig(init="somewhere"),
+            train=FinetuneTrainConfig(batch_size=16, epochs=3),
+        )
+        assert check_owner(tmp_path, replace(read_mark(tmp_path), left_open=[]), config)
+
+    @pytest.mark.parametrize("bad", [{"left_open": "train.steps"}, {"ended_at": "5"}])
+    def test_of_other_types_are_damage(self, bad, tmp_path):
+        self.start(tmp_path)
+        values = json.loads((tmp_path / "run.json").read_text())
+        (tmp_path / "run.json").write_text(json.dumps(values | bad))
+        with pytest.raises(InputError, match="of another version of bert_keras, or damaged"):
+            read_mark(tmp_path)
