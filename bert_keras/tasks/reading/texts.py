@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bert_keras.errors import InputError, listed
@@ -183,7 +183,7 @@ def _rows(source: str, settings: TableSettings, is_labeled: bool) -> Iterator[Ro
         for where, values in data_set.read([name for name in names if name]):
             yield where, columns, values
     elif is_json_lines(source):
-        yield from _json_rows(source, settings)
+        yield from _json_rows(source, settings, is_labeled)
     elif suffix_of(source) == ".csv":
         yield from read_table(source, csv_rows(source), settings)
     elif suffix_of(source) == ".tsv":
@@ -217,8 +217,41 @@ def _line_rows(source: str, settings: TableSettings) -> Iterator[Row]:
         yield row(source, number), _LINE, {"1": line}
 
 
-def _json_rows(source: str, settings: TableSettings) -> Iterator[Row]:
-    columns = None
+def _json_rows(source: str, settings: TableSettings, is_labeled: bool) -> Iterator[Row]:
+    """The rows of JSON lines; the first has the columns, later ones may have further fields."""
+    columns, known = Columns(), set[str]()
     for where, values in read_objects(source, "with a text and a label"):
-        columns = columns or require_columns(list(values), where, settings)
+        new = [name for name in values if name not in known]
+        if not known:
+            columns = require_columns(new, where, settings)
+        elif new:
+            names = [*dict.fromkeys((*columns.names, *values))]
+            _check_further(where, names, new, settings, is_labeled)
+            columns = replace(columns, others=(*columns.others, *new))
+        known.update(new)
         yield where, columns, values
+
+
+def _check_further(
+    where: str, names: Sequence[str], new: Sequence[str], settings: TableSettings, is_labeled: bool
+) -> None:
+    """Refuse a row's new fields that would be read if the first row had them.
+
+    Args:
+        where: The row.
+        names: Its fields, and those that are read.
+        new: Those of its fields that no row before it has.
+        settings: The columns as the user described them.
+        is_labeled: Whether labels are read.
+
+    Raises:
+        InputError: When one of them would be a text or a label.
+    """
+    found = require_columns(names, where, settings)
+    read = [name for name in (found.names if is_labeled else found.texts) if name in new]
+    if read:
+        raise InputError(
+            f"{where} has {listed(read)}, which would be read, but the rows before it do not; give "
+            "every row the same fields, or name those that are read: data.text_column, "
+            "data.text_pair_column and data.label_column (--text-column, …)"
+        )

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import logging
 import sys
 
 import pytest
@@ -35,6 +36,44 @@ def test_json_labels_may_be_strings_numbers_and_lists(tmp_path):
     path = write_file(tmp_path, "a.jsonl", "".join(lines))
     assert [e.label for e in read_text_examples(path)] == expected
     assert read_text_examples(path)[1].where == f"{path}, row 3"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "columns", "field"),
+    [
+        ({"text": "a", "label": "x"}, {"text_pair": "b"}, {}, "text_pair"),
+        ({"sentence": "a", "label": "x"}, {"Sentence2": "b", "sentence1": "c"}, {}, "sentence1"),
+        ({"question": "a", "x": 1}, {"x": 2, "sentence": "b"}, {"labeled": False}, "sentence"),
+        ({"text": "a", "question1": "b"}, {"question1": "c", "question2": "d"}, {}, "question2"),
+        ({"text": "a", "score": 1}, {"label": "x"}, {"text_column": "text"}, "label"),
+        ({"text": "a"}, {"label": "x"}, {}, "label"),
+    ],
+)
+def test_a_field_that_would_be_read_is_in_every_row(tmp_path, first, second, columns, field):
+    text = "\n".join(map(json.dumps, (first, first, first | second)))
+    path = write_file(tmp_path, "a.jsonl", text)
+    with pytest.raises(InputError, match=rf"row 3 has .*'{field}'.*, which would be read, but"):
+        read_text_examples(path, **columns)
+
+
+@pytest.mark.parametrize(
+    ("second", "columns"),
+    [
+        ({"source": "web", "stars": 3}, {}),
+        ({"text_pair": "b", "gold_label": "y"}, {"text_column": "text", "label_column": "label"}),
+        ({"gold_label": "y", "note": None}, {"labeled": False}),
+    ],
+)
+def test_further_fields_of_later_rows_are_passed_over_by_name(tmp_path, caplog, second, columns):
+    caplog.set_level(logging.INFO, "bert_keras")
+    first = {"text": "a", "label": "x"}
+    rows = (first, first | second, first, first | second)
+    path = write_file(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows)))
+    label = "x" if columns.get("labeled", True) else None
+    assert rows_of(path, **columns) == [("a", None, label)] * 4
+    (line,) = caplog.messages
+    assert all(line.count(f'"{name}"') == 1 for name in second)
+    assert "passed over: " in line
 
 
 def test_half_a_surrogate_pair_is_replaced(tmp_path):
