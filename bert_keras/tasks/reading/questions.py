@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bert_keras.errors import InputError
+from bert_keras.tasks.reading.columns import quoted
 from bert_keras.tasks.reading.sources import (
     DataSet,
     Place,
@@ -30,7 +31,7 @@ class QuestionExample:
         answers: The right answers, each with the character of the context that it starts at, as in
             the data; empty where there is none or the data have no answers.
         is_impossible: Whether the context holds no answer (SQuAD 2.0): the data say so or have an
-            empty list of answers.
+            empty list of answers. Null in its place says nothing, as if the field were missing.
         where: The place in the data for messages: "dev.json, question 56be4db0".
     """
 
@@ -126,10 +127,17 @@ def _example(
     name = str(record.get("id", number))
     if not labeled:
         return QuestionExample(name, question, context, (), False, where)
-    answers = _answers(record.get("answers") or [], where)
-    is_impossible = record.get("is_impossible", "answers" in record and not answers)
+    given = record.get("answers")
+    answers = () if given is None else _answers(given, where)
+    is_impossible = record.get("is_impossible", given is not None and not answers)
     if not isinstance(is_impossible, bool):
         raise InputError(f"{where}: 'is_impossible' must be true or false")
+    text = next((text for text, _ in answers if text.strip()), "")
+    if is_impossible and text:
+        raise InputError(
+            f"{where}: 'is_impossible' is true, but 'answers' has {quoted(text)}; a question "
+            "without answer has an empty list there"
+        )
     answers = () if is_impossible else answers
     return QuestionExample(name, question, context, answers, is_impossible, where)
 
@@ -146,9 +154,17 @@ def _text(record: dict[str, Any], name: str, where: str, labeled: bool) -> str:
 
 def _answers(answers: Any, where: str) -> tuple[tuple[str, int], ...]:
     """The answers of SQuAD's list of objects, or of an object of lists."""
+    lists = [answers]
+    if isinstance(answers, dict):
+        lists = [answers.get("text"), answers.get("answer_start")]
+    if not all(isinstance(values, list) for values in lists):
+        raise InputError(
+            f"{where}: 'answers' must be a list, or an object with the lists 'text' and "
+            f"'answer_start'; null says nothing of the answer. Received: {answers!r:.80}"
+        )
     try:
         if isinstance(answers, dict):
-            found = list(zip(answers["text"], answers["answer_start"], strict=True))
+            found = list(zip(*lists, strict=True))
         else:
             found = [(answer["text"], answer["answer_start"]) for answer in answers]
     except (KeyError, TypeError, ValueError):

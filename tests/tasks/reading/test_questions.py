@@ -57,6 +57,30 @@ def test_json_lines_are_read_with_and_without_answers(tmp_path):
     assert examples[2].where == f"{tmp_path}/a.jsonl, row 3"
 
 
+@pytest.mark.parametrize("said", [{}, {"is_impossible": False}])
+def test_null_in_place_of_answers_says_nothing(tmp_path, said):
+    (example,) = _read(tmp_path, _squad({"question": "Q?", "answers": None, **said}))
+    assert (example.answers, example.is_impossible) == ((), False)
+
+
+def test_a_question_without_answer_may_have_an_empty_one(tmp_path):
+    answers = [{"text": "", "answer_start": -1}]
+    for given in (answers, None, []):
+        question = {"question": "Q?", "answers": given, "is_impossible": True}
+        (example,) = _read(tmp_path, _squad(question))
+        assert (example.answers, example.is_impossible) == ((), True)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    ["", "324", 0, False, {}, {"text": [], "answer_start": None},
+     {"text": "32", "answer_start": [13, 14]}, {"text": "", "answer_start": ""}],
+)  # fmt: skip
+def test_answers_are_a_list_or_an_object_of_lists(tmp_path, answers):
+    with pytest.raises(InputError, match="question 1: 'answers' must be a list, or an object"):
+        _read(tmp_path, _squad({"question": "Q?", "answers": answers}))
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -80,6 +104,17 @@ def test_json_lines_are_read_with_and_without_answers(tmp_path):
             "every answer must",
         ),
         (_squad({"id": "q", "question": "Q", "is_impossible": 1}), "'is_impossible' must be"),
+        (
+            _squad(
+                {
+                    "id": "q",
+                    "question": "Q",
+                    "is_impossible": True,
+                    "answers": [{"text": "324", "answer_start": 13}],
+                }
+            ),
+            "question q: 'is_impossible' is true, but 'answers' has \"324\"",
+        ),
         (_squad(), "holds no questions"),
     ],
 )
