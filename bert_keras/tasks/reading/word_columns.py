@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from bert_keras.errors import InputError
-from bert_keras.tasks.reading.columns import counted
+from bert_keras.tasks.reading.columns import counted, shortened
 from bert_keras.tasks.reading.sources import row
 from bert_keras.tasks.schemes import OUTSIDE, is_typed
 
@@ -87,7 +87,10 @@ class ColumnFinder:
         """The column of the tags, by default the last, and the key in it."""
         if self.given.tag:
             name, _, key = self.given.tag.partition(":")
-            return self._named(name, "data.tag_column"), key
+            column = self._named(name, "data.tag_column")
+            if key:
+                self._check_key(column, key)
+            return column, key
         if self.shown == list(CONLLU):
             upos = CONLLU.index("UPOS")
             if self._values(upos) <= _PLACEHOLDERS:
@@ -110,6 +113,17 @@ class ColumnFinder:
                 f"data.tag_column = '{marked[-1] + 1}'"
             )
         return last, ""
+
+    def _check_key(self, column: int, key: str) -> None:
+        """Refuse a key that no cell has: without it every tag would be O."""
+        parts = (part for cell in self._cells(column) for part in cell.split("|"))
+        keys = list(dict.fromkeys(part.partition("=")[0] for part in parts if "=" in part))
+        if key not in keys:
+            found = f"its keys: {shortened(keys)}" if keys else "none has a key, as in KEY=VALUE"
+            raise InputError(
+                f"{self.source}: no cell of {self._name(column)} has the key {key!r} "
+                f"(data.tag_column); {found}"
+            )
 
     def describe(self, word: int, tag: int | None, key: str) -> str:
         """A line on the columns that were found, for the log."""
