@@ -55,7 +55,8 @@ def tab_rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
 def csv_rows(source: str) -> Iterator[tuple[int, list[str]]]:
     """The cells of a file of commas and quotes, with their row's number.
 
-    Another sign separates the cells where the first line is Excel's ``sep=;``.
+    Another sign separates the cells where the first line is Excel's ``sep=;``. Spaces after it do
+    not count, unless it is a tab: a quote after them opens a quoted cell.
 
     Raises:
         InputError: When it is not valid CSV.
@@ -70,9 +71,11 @@ def csv_rows(source: str) -> Iterator[tuple[int, list[str]]]:
             number = 1
             _logger.info("%s: %r separates the cells, as the first line says", source, named[1])
         try:
+            sign = named[1] if named else ","
             table = csv.reader(
                 lines if named else chain([first], lines),
-                delimiter=named[1] if named else ",",
+                delimiter=sign,
+                skipinitialspace=sign != "\t",
                 strict=True,
             )
             for number, cells in enumerate(table, 2 if named else 1):

@@ -26,6 +26,23 @@ def test_quotes_mean_something_in_csv_and_nothing_in_tsv(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("a.csv", 'text, label\n"a fine, film", "good"\n a b ,  bad\n', ["a fine, film", "a b "]),
+        ("a.csv", 'sep=;\ntext; label\n"a, b"; "good"\n  x;bad\n', ["a, b", "x"]),
+        ("a.csv", 'text,label\n"  a",good\nb,bad\n', ["  a", "b"]),
+        ("a.csv", "sep=\t\ntext\tlabel\n  a\t good\n b\t bad\n", ["  a", " b"]),
+        ("a.tsv", 'text\tlabel\n  "a\t good\n b\tbad\n', ['  "a', " b"]),
+    ],
+)
+def test_spaces_after_a_comma_are_none_of_a_cells(tmp_path, name, text, expected):
+    rows = rows_of(write_file(tmp_path, name, text))
+    assert rows == [
+        (cell, None, label) for cell, label in zip(expected, ["good", "bad"], strict=True)
+    ]
+
+
 def test_json_labels_may_be_strings_numbers_and_lists(tmp_path):
     labels = ["pos", 3, 0.5, True, ["a", "b"], [2], [], None]
     expected = ["pos", "3", "0.5", "true", "a|b", "2", "", None]
