@@ -48,27 +48,29 @@ def read_columns(source: str, lines: Sequence[str], given: GivenColumns, labeled
         labeled: Whether the tags are read.
 
     Raises:
-        InputError: When a row has another number of columns than the first, or a column has to be
-            named; names the row or the setting.
+        InputError: When a row has another number of columns than the first, or, where both columns
+            are given by their numbers, not both of them; or a column has to be named. Names the
+            row or the setting.
     """
     sentences = _sentences(lines)
-    if not sentences:
-        raise InputError(f"{source} holds no words")
-    is_conllu = _is_conllu(sentences)
+    is_conllu = bool(sentences) and _is_conllu(sentences)
     passed_over = ""
     if is_conllu:
         sentences, passed_over = _without_ranges(sentences)
         names: Sequence[str] = CONLLU
     else:
-        names = header_of(sentences, given)
+        names = header_of(sentences, given) if sentences else ()
         if names:
             del sentences[0][0]
             sentences = [sentence for sentence in sentences if sentence]
+    if not sentences:
+        raise InputError(f"{source} holds no words")
     finder = ColumnFinder(source, sentences, names, given)
-    if not (given.word and given.tag):
+    if names or not (given.word and given.tag):
         finder.check_widths()
     word = finder.word()
     tag, key = finder.tag(word) if labeled else (None, "")
+    finder.note_widths(word, tag)
     return Columns(
         sentences, word, tag, key, is_conllu, finder.describe(word, tag, key) + passed_over
     )

@@ -1,5 +1,6 @@
 """The columns of a file that hold the words and the tags."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -7,8 +8,10 @@ from typing import NamedTuple
 
 from bert_keras.errors import InputError
 from bert_keras.tasks.reading.columns import counted, shortened
-from bert_keras.tasks.reading.sources import row
+from bert_keras.tasks.reading.sources import row, shown_name
 from bert_keras.tasks.schemes import OUTSIDE, is_typed
+
+_logger = logging.getLogger("bert_keras")
 
 CONLLU = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 _PLACEHOLDERS = {"-", "_", "*", ""}
@@ -59,7 +62,7 @@ class ColumnFinder:
         self.source, self.sentences, self.given = source, sentences, given
         self.names = [name.lower() for name in names]
         self.shown = list(names)
-        self.width = len(sentences[0][0].cells)
+        self.width = len(names) or len(sentences[0][0].cells)
 
     def check_widths(self) -> None:
         """Refuse a row with more or fewer columns than the first."""
@@ -70,6 +73,22 @@ class ColumnFinder:
                         f"{row(self.source, number)} has {counted(len(cells))}, the first row has "
                         f"{self.width}. Received: {' '.join(cells)!r:.80}"
                     )
+
+    def note_widths(self, word: int, tag: int | None) -> None:
+        """Warn where rows differ in their columns, as in CoNLL-2012, or where a word has a space.
+
+        The example shows which of the two it is.
+        """
+        widths = [len(cells) for sentence in self.sentences for _, cells in sentence]
+        if min(widths) == max(widths):
+            return
+        rows = (row for sentence in self.sentences for row in sentence)
+        number, cells = next(row for row in rows if len(row.cells) != self.width)
+        _logger.warning(
+            "%s: rows have %d to %d columns, which are counted from the left: row %d has the word "
+            "%.40r%s", shown_name(self.source), min(widths), max(widths), number, cells[word],
+            "" if tag is None else f" and the tag {cells[tag]!r:.40}",
+        )  # fmt: skip
 
     def word(self) -> int:
         """The column of the words: the first that neither numbers them nor is constant."""
@@ -147,15 +166,17 @@ class ColumnFinder:
         return self.shown[column] if self.shown else f"column {column + 1}"
 
     def _named(self, name: str, setting: str) -> int:
-        narrowest = min(len(row.cells) for sentence in self.sentences for row in sentence)
+        rows = (row for sentence in self.sentences for row in sentence)
+        number, cells = min(rows, key=lambda row: len(row.cells))
+        narrowest = len(cells)
         if name.lower() in self.names:
             return self.names.index(name.lower())
         if name.isdigit() and 1 <= int(name) <= narrowest:
             return int(name) - 1
         known = f", {', '.join(self.shown)}" if self.shown else ""
+        where = self.source if self.names else row(self.source, number)
         raise InputError(
-            f"{self.source} has no column {name!r} ({setting}); its columns: 1 to "
-            f"{narrowest}{known}"
+            f"{where} has no column {name!r} ({setting}); its columns: 1 to {narrowest}{known}"
         )
 
     def _cells(self, column: int) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """The columns of words and tags, where they are named."""
 
+import re
+
 import pytest
 
 from bert_keras.errors import InputError
@@ -29,3 +31,49 @@ def test_a_key_that_no_cell_has_is_refused(tmp_path, text, tag, message):
     with pytest.raises(InputError, match=message):
         _read(tmp_path, text, tag_column=tag)
     assert _read(tmp_path, text, tag_column=tag, labeled=False)[0].words == ("Bonn", "wins")
+
+
+WORD_AND_TAG = {"word_column": "word", "tag_column": "ner"}
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "message"),
+    [
+        ("word pos ner\nBonn NNP B-LOC\nJohn NNP\n", WORD_AND_TAG, "row 3 has 2 columns, .* has 3"),
+        ("word pos ner\nJohn NNP\n", WORD_AND_TAG, "row 2 has 2 columns, the first row has 3"),
+        ("word pos ner\nNew York NNP B-LOC\n", WORD_AND_TAG, "row 2 has 4 columns"),
+        ("word tag\nBonn NNP B-LOC\n", {}, "row 2 has 3 columns, the first row has 2"),
+        (CONLLU + "\n1\tx\n", {"word_column": "2", "tag_column": "4"}, "row 4 has 2 columns"),
+        (
+            "Bonn NNP B-LOC\nJohn NNP\n",
+            {"word_column": "1", "tag_column": "3"},
+            r"row 2 has no column '3' \(data.tag_column\); its columns: 1 to 2",
+        ),
+        ("word pos ner\n", WORD_AND_TAG, "a.conll holds no words"),
+    ],
+)
+def test_a_row_without_the_named_columns_is_named(tmp_path, text, columns, message):
+    with pytest.raises(InputError, match=message):
+        _read(tmp_path, text, **columns)
+
+
+@pytest.mark.parametrize(
+    ("text", "labeled", "said"),
+    [
+        (
+            "I PRP O\nNew York NNP B-LOC\n",
+            True,
+            "3 to 4 .* row 2 has the word 'New' and the tag 'NNP'",
+        ),
+        (
+            "I PRP O\nNew York NNP B-LOC\na DT O O\n",
+            False,
+            "3 to 4 columns.*: row 2 has the word 'New'$",
+        ),
+        ("I PRP O\nBonn NNP B-LOC\n", True, ""),
+    ],
+)
+def test_columns_by_number_of_rows_that_differ_are_warned_of(tmp_path, caplog, text, labeled, said):
+    _read(tmp_path, text, word_column="1", tag_column="3", labeled=labeled)
+    assert len(caplog.messages) == bool(said)
+    assert re.search(said, caplog.text.strip())
