@@ -243,6 +243,13 @@ def test_raw_text_in_a_column_of_any_name_is_answered_and_never_learned_from(tmp
         task.read(source)
 
 
+def test_a_column_of_words_is_refused_of_a_file_that_is_read_as_raw_text(tmp_path):
+    (tmp_path / "a.csv").write_text("word,tag\nHi,O\n")
+    for read in (Tagging(word_column="word").read_texts, Tagging(word_column="word").read):
+        with pytest.raises(InputError, match=r"a.csv is read as raw text, .* of words, 'word'"):
+            read(str(tmp_path / "a.csv"))
+
+
 @pytest.mark.parametrize(("name", "end"), [("a.txt", ""), ("a.tsv", "\tno")])
 def test_what_is_doubtful_in_raw_text_is_said_once(tmp_path, caplog, name, end):
     text = f"a fine\rfilm{end}\nyes \udcff it is{end}\n"

@@ -82,8 +82,17 @@ def has_words(source: str, word_column: str = "") -> bool:
     named, ``.txt`` files and standard input that are not columns by ``is_columns``, ``.tsv`` files
     most of whose rows have a cell of several words, and JSON lines and data sets without ``tokens``
     and ``words``.
+
+    Raises:
+        InputError: When a column of words is named in a ``.csv`` file.
     """
     if suffix_of(source) == ".csv" and not is_tfds(source):
+        if word_column:
+            raise InputError(
+                f"{source} is read as raw text, as every .csv is, and word_column names a column "
+                f"of words, {word_column!r}; write words and tags as a .conll file, with tabs, or "
+                "name a column of raw text: text_column (--text-column)"
+            )
         return False
     if word_column:
         return True
