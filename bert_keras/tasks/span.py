@@ -4,11 +4,12 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
 
-from bert_keras.config.checks import at_least
+from bert_keras.config.checks import at_least, require
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForQuestionAnswering
 from bert_keras.modeling.model import BertModel
@@ -85,6 +86,11 @@ class Span(AnsweringTask):
     def __post_init__(self) -> None:
         at_least("data.doc_stride", self.doc_stride, 1)
         at_least("data.max_answer_length", self.max_answer_length, 1)
+        threshold = self.no_answer_threshold
+        require(
+            "data.no_answer_threshold must be a number, or inf where every question has an answer",
+            isinstance(threshold, Real) and threshold > -math.inf, threshold,
+        )  # fmt: skip
 
     @classmethod
     def default_length(cls, model: BertModel) -> int:

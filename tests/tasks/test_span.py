@@ -1,4 +1,5 @@
 import json
+import math
 
 import keras
 import numpy as np
@@ -66,6 +67,12 @@ def test_long_texts_are_cut_into_windows_and_answers_outside_go_to_cls(tokenizer
         [False, False, True, True, False],
         [False, False, True, True],
     ]
+
+
+@pytest.mark.parametrize("threshold", [math.nan, -math.inf, "0"])
+def test_a_threshold_that_compares_with_nothing_is_refused(threshold):
+    with pytest.raises(InputError, match=r"data\.no_answer_threshold must be a number, or inf"):
+        Span(no_answer_threshold=threshold)
 
 
 def test_long_questions_are_cut(tokenizer):
