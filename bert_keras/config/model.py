@@ -94,8 +94,8 @@ class BertConfig:
             "max_position_embeddings",
             "type_vocab_size",
         ):
-            _require_whole_number(name, getattr(self, name), at_least=1)
-        _require_whole_number("pad_token_id", self.pad_token_id, at_least=0)
+            require_whole_number(name, getattr(self, name), at_least=1)
+        require_whole_number("pad_token_id", self.pad_token_id, at_least=0)
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             value = getattr(self, name)
             if not (_is_number(value) and 0 <= value < 1):
@@ -184,7 +184,8 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _require_whole_number(name: str, value: object, at_least: int) -> None:
+def require_whole_number(name: str, value: object, at_least: int) -> None:
+    """Raise ``InputError`` unless a value is a whole number that is large enough."""
     if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
         raise InputError(
             f"{name} must be a whole number of at least {at_least}. Received: {value!r}"

@@ -18,7 +18,7 @@ from bert_keras.modeling import (
     BertForSequenceClassification,
 )
 from bert_keras.modeling.model import BertModel
-from bert_keras.saving.config_json import config_values, head_arguments, write_json
+from bert_keras.saving.config_json import config_values, head_arguments, label_notes, write_json
 from bert_keras.saving.families import Family, family_of_config, family_of_model
 from bert_keras.saving.safetensors_files import (
     INDEX_FILE,
@@ -113,13 +113,15 @@ def read_huggingface(path: Path) -> StoredModel:
             is_embedding = settings.kind == EMBEDDING
         except InputError as error:  # the encoder may be opened all the same
             refusal, is_embedding = str(error), not is_scored
-    arguments = head_arguments(model_class, values, weights.file, settings and settings.activation)
+    arguments = head_arguments(model_class, values, str(file), settings and settings.activation)
     if is_embedding:
         model_class = family.sentence_embedding
         arguments = dict(settings.arguments) if settings else {}
         refusal = "" if settings else refusal
         if model_class is None:
             refusal = f"{path}: bert-keras has no sentence embedding of a {family.title}"
+    notes = [*settings.notes] if settings else []
+    notes += label_notes(arguments.get("labels"), values, str(file))
     names = [CONFIG_FILE, *settings_files(path)]
     names += [INDEX_FILE] if tensors.file.name == INDEX_FILE else []
     names += [file.relative_to(path).as_posix() for file in tensors.files]
@@ -136,7 +138,7 @@ def read_huggingface(path: Path) -> StoredModel:
         read_tokenizer=partial(family.read_tokenizer, path),
         foreign=foreign,
         other_files=settings.files if settings and (is_embedding or is_scored) else {},
-        notes=settings.notes if settings else (),
+        notes=notes,
         files={name: path / name for name in names},
     )
 

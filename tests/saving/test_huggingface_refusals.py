@@ -28,7 +28,19 @@ def test_decoder_that_is_not_tied_is_refused(name: str, copy: np.ndarray, saved:
     assert f"{name} differs from" in refusal(saved)
 
 
-@pytest.mark.parametrize("names", [{"0": "a", "2": "b"}, {"a": 0, "b": 1}, ["a", "b"], {}])
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"0": "a", "2": "b"},
+        {"a": 0, "b": 1},
+        ["a", "b"],
+        {},
+        {"0": "a", "01": "b"},
+        {"0": "a", "1": None},
+        {"0": 0, "1": 1},
+    ],
+    ids=str,
+)
 def test_labels_that_do_not_count_from_0_are_refused(names: Any, tmp_path: Path) -> None:
     bert_keras.save(make_model(BertForTokenClassification), tmp_path / "model")
     edit_json(tmp_path / "model" / "config.json", id2label=names)
