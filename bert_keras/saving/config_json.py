@@ -16,8 +16,9 @@ from bert_keras.saving.families import all_models, family_of_model
 from bert_keras.saving.weights import count_labels
 
 LABELING = (BertForSequenceClassification, BertForTokenClassification)
+QUANTIZATION = "quantization_config"
 # What we write is float32 and tied, whatever was read.
-_FILE_KEYS = ("dtype", "torch_dtype", "tie_word_embeddings")
+_FILE_KEYS = ("dtype", "torch_dtype", "tie_word_embeddings", QUANTIZATION)
 _LABEL_KEYS = ("id2label", "label2id", "num_labels", "problem_type", "classifier_dropout")
 # A key of ours that others ignore: what probabilities and labels are made by.
 DECISION = "bert_keras_decision"

@@ -38,6 +38,7 @@ from bert_keras.saving.weights import weights_to_save
 from bert_keras.tokenization import Tokenizer
 
 CONFIG_FILE = "config.json"
+_ADAPTER_FILE = "adapter_config.json"
 _PICKLE = ("a pickle, which can run any code, and is never read", "torch and transformers", "")
 # Each with why it is not read, what reads it, and that program's option for it.
 _OTHER_WEIGHTS = {
@@ -93,6 +94,7 @@ def save_huggingface(
 
 def read_huggingface(path: Path) -> StoredModel:
     """A model directory of a family, perhaps one of sentence-transformers."""
+    _refuse_adapter(path)
     file = path / CONFIG_FILE
     values = read_json_object(file)
     family = family_of_config(file, values)
@@ -163,6 +165,17 @@ def _weights(tensors: Tensors, family: Family) -> StoredWeights:
         return name.removeprefix(prefix) if is_bare else name
 
     return stored_weights(str(tensors.file), names, tensors.shapes, tensors.read, rename, missing)
+
+
+def _refuse_adapter(path: Path) -> None:
+    """Refuse an adapter of peft, which transformers would put on the weights beside it."""
+    file = path / _ADAPTER_FILE
+    if file.exists():
+        raise InputError(
+            f"{file} is of an adapter of peft, which is not read; merge it first, "
+            "model.merge_and_unload().save_pretrained(FOLDER), or remove the file where that "
+            "is done"
+        )
 
 
 def _refuse_other_weights(path: Path, family: Family, values: Mapping[str, Any]) -> None:

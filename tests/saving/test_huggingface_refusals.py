@@ -70,6 +70,14 @@ def test_command_against_a_pickle_takes_no_code_from_the_config(saved: Path) -> 
     assert "import AutoModel as M;" in refusal(saved)
 
 
+@pytest.mark.parametrize("beside", [True, False], ids=["beside weights", "alone"])
+def test_adapter_is_refused_with_the_way_to_merge_it(beside: bool, saved: Path) -> None:
+    (saved / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    if not beside:
+        (saved / "model.safetensors").rename(saved / "adapter_model.safetensors")
+    assert "merge_and_unload()" in refusal(saved)
+
+
 def test_unused_weight_is_named(saved: Path) -> None:
     edit_weights(saved, lambda tensors: tensors.update(stray=np.zeros(1)))
     assert "does not use: stray" in refusal(saved)
@@ -172,7 +180,13 @@ def test_roberta_is_refused_with_the_reason(saved: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", [{"position_embedding_type": "relative_key"}, {"is_decoder": True}], ids=str
+    "key",
+    [
+        {"position_embedding_type": "relative_key"},
+        {"is_decoder": True},
+        {"pruned_heads": {"0": [1]}},
+    ],
+    ids=str,
 )
 def test_berts_that_compute_otherwise_are_refused(key: dict[str, Any], saved: Path) -> None:
     edit_json(saved / "config.json", **key)
