@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import tensorflow as tf
 
 import bert_keras
 from bert_keras import (
+    BertEncoder,
     BertForPreTraining,
     BertForSequenceClassification,
     BertTokenizer,
