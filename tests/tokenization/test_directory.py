@@ -197,20 +197,26 @@ def test_class_that_config_json_names_counts_where_the_settings_name_none(tmp_pa
         BertTokenizer.from_pretrained(tmp_path)
 
 
-def test_truncation_side_that_is_not_followed_is_named(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("name", ["truncation", "padding"])
+def test_side_that_is_not_followed_is_named(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    config = {"do_lower_case": True, "truncation_side": "left"}
+    config = {"do_lower_case": True, f"{name}_side": "left"}
     BertTokenizer.from_pretrained(_write(tmp_path, SMALL, config))
-    assert "tokenizer_config.json: truncation_side 'left' is kept, but" in caplog.text
+    assert f"tokenizer_config.json: {name}_side 'left' is kept, but" in caplog.text
+    assert len(caplog.messages) == 1
     caplog.clear()
     (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": true}')
     _pipeline(tmp_path)
     pipeline = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
-    pipeline.enable_truncation(8, direction="left")
+    if name == "truncation":
+        pipeline.enable_truncation(8, direction="left")
+    else:
+        pipeline.enable_padding(direction="left")
     pipeline.save(str(tmp_path / "tokenizer.json"))
     BertTokenizer.from_pretrained(tmp_path)
-    assert "tokenizer.json: truncation_side 'left' is kept, but" in caplog.text
+    assert f"tokenizer.json: {name}_side 'left' is kept, but" in caplog.text
+    assert len(caplog.messages) == 1
 
 
 @pytest.mark.parametrize("strip_accents", [None, True, False])
