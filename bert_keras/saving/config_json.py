@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bert_keras.config.model import require_whole_number
+from bert_keras.config.model import require_dropout, require_whole_number
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSequenceClassification, BertForTokenClassification
 from bert_keras.modeling.headed import ClassifierModel
@@ -52,11 +52,14 @@ def head_arguments(
         activation: The torch class that makes the scores, where another file names it.
 
     Raises:
-        InputError: When the labels cannot be read, or the activation is unknown.
+        InputError: When the labels or the dropout cannot be read, or the activation is unknown.
     """
     if model_class is None or not issubclass(model_class, ClassifierModel):
         return {}
-    dropout = {"classifier_dropout": values.get("classifier_dropout")}
+    rate = values.get("classifier_dropout")
+    if rate is not None:
+        require_dropout(f"{file}: classifier_dropout", rate)
+    dropout = {"classifier_dropout": rate}
     if not issubclass(model_class, LABELING):
         return dropout
     labels = _labels(values, file)

@@ -1,4 +1,4 @@
-"""The keys of a ``config.json`` that say how many labels there are and what they are called."""
+"""The keys of a ``config.json`` that say how many labels there are and what they are called, and their head's dropout."""
 
 import json
 from collections.abc import Callable
@@ -34,6 +34,16 @@ def test_number_of_labels_that_is_none_is_refused(
     message = refusal(make_directory(num_labels=count))
     assert "config.json: num_labels must be a whole number of at least 1. Received: " in message
     assert repr(count) in message
+
+
+@pytest.mark.parametrize("rate", ["x", 2, 1, -0.1, [1], True, float("nan")], ids=repr)
+def test_classifier_dropout_that_is_no_share_is_refused(
+    rate: Any, make_directory: Callable[..., Path]
+) -> None:
+    message = refusal(make_directory(classifier_dropout=rate))
+    assert message.endswith(
+        f"config.json: classifier_dropout must lie in [0, 1). Received: {rate!r}"
+    )
 
 
 NAMES = {"id2label": {"0": "no", "1": "yes"}}
