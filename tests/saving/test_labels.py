@@ -1,4 +1,4 @@
-"""The keys of a ``config.json`` that say how many labels there are and what they are called, and their head's dropout."""
+"""The keys of a ``config.json`` for a classifier: its labels, their names, its dropout."""
 
 import json
 from collections.abc import Callable
