@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bert_keras.config.checks import at_least, one_of, require, share
+from bert_keras.config.checks import at_least, one_of, require
+from bert_keras.config.model import require_dropout
 from bert_keras.config.pretrain import OptimizerConfig
 from bert_keras.config.run import (
     ArithmeticConfig,
@@ -48,7 +49,7 @@ class FinetuneModelConfig:
     def __post_init__(self) -> None:
         at_least("model.frozen_layers", self.frozen_layers or 0, 0)
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
-            share(f"model.{name}", getattr(self, name) or 0.0)
+            require_dropout(f"model.{name}", getattr(self, name) or 0.0)
         stddev = self.head_initializer_range
         require(
             "model.head_initializer_range must be positive", stddev is None or stddev > 0, stddev

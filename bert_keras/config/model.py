@@ -4,7 +4,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
 
 from bert_keras.errors import InputError
 from bert_keras.files import read_json_object, write_text_atomic
@@ -94,12 +94,10 @@ class BertConfig:
             "max_position_embeddings",
             "type_vocab_size",
         ):
-            _require_whole_number(name, getattr(self, name), at_least=1)
-        _require_whole_number("pad_token_id", self.pad_token_id, at_least=0)
+            require_whole_number(name, getattr(self, name), at_least=1)
+        require_whole_number("pad_token_id", self.pad_token_id, at_least=0)
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-            value = getattr(self, name)
-            if not (_is_number(value) and 0 <= value < 1):
-                raise InputError(f"{name} must lie in [0, 1). Received: {value!r}")
+            require_dropout(name, getattr(self, name))
         for name in ("initializer_range", "layer_norm_eps"):
             value = getattr(self, name)
             if not (_is_number(value) and value > 0):
@@ -180,11 +178,18 @@ def field_names(cls: type) -> list[str]:
     return [field.name for field in dataclasses.fields(cls)]
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _require_whole_number(name: str, value: object, at_least: int) -> None:
+def require_dropout(name: str, value: object) -> None:
+    """Raise ``InputError`` unless a value is a share that can be dropped in training."""
+    if not (_is_number(value) and 0 <= value < 1):
+        raise InputError(f"{name} must lie in [0, 1). Received: {value!r}")
+
+
+def require_whole_number(name: str, value: object, at_least: int) -> None:
+    """Raise ``InputError`` unless a value is a whole number that is large enough."""
     if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
         raise InputError(
             f"{name} must be a whole number of at least {at_least}. Received: {value!r}"

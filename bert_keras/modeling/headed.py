@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import keras
 
 from bert_keras.config import BertConfig
+from bert_keras.config.model import require_dropout
 from bert_keras.modeling.encoder import BertEncoder
 from bert_keras.modeling.heads import Classifier
 from bert_keras.modeling.model import BertModel
@@ -45,6 +46,9 @@ class ClassifierModel(HeadedModel):
             takes ``hidden_dropout_prob``.
         **kwargs: Arguments of ``keras.Model``.
 
+    Raises:
+        InputError: When ``classifier_dropout`` does not lie in [0, 1).
+
     Attributes:
         fixed_units: How many scores the classifier gives; None where the labels say it.
     """
@@ -61,6 +65,8 @@ class ClassifierModel(HeadedModel):
         classifier_dropout: float | None = None,
         **kwargs: Any,
     ) -> None:
+        if classifier_dropout is not None:
+            require_dropout("classifier_dropout", classifier_dropout)
         self.classifier_dropout = classifier_dropout
         super().__init__(config, seed, packed, **kwargs)
 

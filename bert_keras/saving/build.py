@@ -17,7 +17,7 @@ from bert_keras.modeling.finetuning import resolve_problem
 from bert_keras.modeling.headed import ClassifierModel
 from bert_keras.modeling.labeling import LabelingModel, label_names
 from bert_keras.modeling.model import FROZEN, BertModel
-from bert_keras.saving.config_json import LABELING, foreign_keys, keeps_score
+from bert_keras.saving.config_json import LABELING, QUANTIZATION, foreign_keys, keeps_score
 from bert_keras.saving.families import all_heads, family_of_model
 from bert_keras.saving.stored import StoredModel, components_in
 from bert_keras.saving.weights import Plan, Report, check, count_labels, fill
@@ -70,6 +70,10 @@ def build(
     if tokenizer is not None and getattr(model, "do_lower_case", False):
         model.tokenizer = tokenizer.lowercased()
     model.other_config = foreign_keys(model, stored.foreign)
+    if stored.foreign.get(QUANTIZATION) is not None:
+        _logger.warning(
+            "%s: its %s is left out, as its weights are floats", stored.path, QUANTIZATION
+        )
     if plan.model_class is stored.model_class:
         model.other_files = dict(stored.other_files) if keeps_score(model) else {}
         for level, note in stored.notes:

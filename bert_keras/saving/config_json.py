@@ -1,20 +1,24 @@
 """The keys of a ``config.json`` besides the architecture: labels, problem type, scores."""
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bert_keras.config.model import require_dropout, require_whole_number
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSequenceClassification, BertForTokenClassification
 from bert_keras.modeling.headed import ClassifierModel
+from bert_keras.modeling.labeling import label_names
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.families import all_models, family_of_model
 from bert_keras.saving.weights import count_labels
 
 LABELING = (BertForSequenceClassification, BertForTokenClassification)
+QUANTIZATION = "quantization_config"
 # What we write is float32 and tied, whatever was read.
-_FILE_KEYS = ("dtype", "torch_dtype", "tie_word_embeddings")
+_FILE_KEYS = ("dtype", "torch_dtype", "tie_word_embeddings", QUANTIZATION)
 _LABEL_KEYS = ("id2label", "label2id", "num_labels", "problem_type", "classifier_dropout")
 # A key of ours that others ignore: what probabilities and labels are made by.
 DECISION = "bert_keras_decision"
@@ -44,29 +48,21 @@ def head_arguments(
     Args:
         model_class: The model's class.
         values: The ``config.json``.
-        file: The model's name in messages.
+        file: The file's name in messages.
         activation: The torch class that makes the scores, where another file names it.
 
     Raises:
-        InputError: When the labels cannot be read, or the activation is unknown.
+        InputError: When the labels or the dropout cannot be read, or the activation is unknown.
     """
     if model_class is None or not issubclass(model_class, ClassifierModel):
         return {}
-    dropout = {"classifier_dropout": values.get("classifier_dropout")}
+    rate = values.get("classifier_dropout")
+    if rate is not None:
+        require_dropout(f"{file}: classifier_dropout", rate)
+    dropout = {"classifier_dropout": rate}
     if not issubclass(model_class, LABELING):
         return dropout
-    labels: int | list[str] = values.get("num_labels", 2)
-    names = values.get("id2label")
-    if names is not None:
-        try:
-            labels = [str(names[key]) for key in sorted(names, key=int)]
-            whole = bool(labels) and sorted(map(int, names)) == list(range(len(names)))
-        except (AttributeError, TypeError, ValueError):
-            whole = False
-        if not whole:
-            raise InputError(
-                f"{file}: id2label must give a name to each number from 0 on. Received: {names!r}"
-            )
+    labels = _labels(values, file)
     arguments: dict[str, Any] = {"labels": labels} | dropout
     if issubclass(model_class, BertForSequenceClassification):
         function = _function(values, activation, file)
@@ -76,6 +72,54 @@ def head_arguments(
     if DECISION in values:
         arguments["decision"] = values[DECISION]
     return arguments
+
+
+def _labels(values: Mapping[str, Any], file: str) -> int | list[str]:
+    """The labels' names by ``id2label``; where it is not there, how many there are."""
+    names = values.get("id2label")
+    if names is None:
+        count = values.get("num_labels", 2)
+        require_whole_number(f"{file}: num_labels", count, at_least=1)
+        return int(count)
+    numbers = [str(number) for number in range(len(names))] if isinstance(names, dict) else []
+    if not numbers or {*names} != {*numbers} or not all(isinstance(names[n], str) for n in numbers):
+        raise InputError(
+            f'{file}: id2label must give a name to each number from 0 on, as {{"0": "no", '
+            f'"1": "yes"}} does. Received: {names!r:.200}'
+        )
+    return [names[number] for number in numbers]
+
+
+def label_notes(
+    labels: int | Sequence[str] | None, values: Mapping[str, Any], file: str
+) -> list[tuple[int, str]]:
+    """Warnings of keys that contradict the labels; ``save`` writes others in their place.
+
+    Args:
+        labels: The labels by ``head_arguments``; ``None`` for a model without.
+        values: The ``config.json``.
+        file: The file's name in messages.
+
+    Returns:
+        Level and text of each.
+    """
+    if labels is None:
+        return []
+    number, count, numbers = count_labels(labels), values.get("num_labels"), values.get("label2id")
+    notes = []
+    if not isinstance(labels, int) and count not in (None, number):
+        notes.append(
+            f"{file}: num_labels is {count!r}, but id2label has {number} names; id2label counts"
+        )
+    if numbers is not None:
+        why = "contradicts id2label"
+        if isinstance(labels, int):
+            why = "says nothing without an id2label"
+            labels = label_names(min(number, 1000))  # a false number costs no memory
+        if numbers != {name: number for number, name in enumerate(labels)}:
+            shown = ", ".join(labels[:3]) + (", ..." if number > 3 else "")
+            notes.append(f"{file}: label2id {why}; its labels are {shown}")
+    return [(logging.WARNING, note) for note in notes]
 
 
 def _function(values: Mapping[str, Any], activation: Any, file: str) -> str | None:

@@ -9,6 +9,7 @@ import os
 import re
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -23,7 +24,12 @@ from bert_keras.modeling import (
     BertForTokenClassification,
 )
 from bert_keras.modeling.model import BertModel
-from bert_keras.saving.config_json import head_arguments, values_besides_architecture, write_json
+from bert_keras.saving.config_json import (
+    head_arguments,
+    label_notes,
+    values_besides_architecture,
+    write_json,
+)
 from bert_keras.saving.families import family_of_model
 from bert_keras.saving.families.bert import BERT, class_of
 from bert_keras.saving.names import Names
@@ -87,10 +93,11 @@ def read_google(tf_file: TensorFlowFile) -> StoredModel:
     shapes = {n: shape for n, shape in tf_file.shapes.items() if not _OPTIMIZER.search(n)}
     weights = stored_weights(str(tf_file.prefix), NAMES, shapes, tf_file.read)
     model_class = class_of(components_in(weights, BERT, config))
-    arguments = {}
+    arguments: dict[str, Any] = {}
+    file = str(folder / CONFIG_FILE)
     if model_class is BertForSequenceClassification and "output_weights" in shapes:
         count = shapes["output_weights"][0]
-        arguments = head_arguments(model_class, {"num_labels": count} | values, weights.file)
+        arguments = head_arguments(model_class, {"num_labels": count} | values, file)
     return StoredModel(
         path=folder,
         layout="google",
@@ -101,6 +108,7 @@ def read_google(tf_file: TensorFlowFile) -> StoredModel:
         arguments=arguments,
         read_tokenizer=partial(BERT.read_tokenizer, folder),
         foreign=values,
+        notes=label_notes(arguments.get("labels"), values, file),
         files=tf_file.files([CONFIG_FILE], BERT.tokenizer_files),
     )
 

@@ -18,7 +18,7 @@ from bert_keras.modeling import (
     BertForSequenceClassification,
 )
 from bert_keras.modeling.model import BertModel
-from bert_keras.saving.config_json import config_values, head_arguments, write_json
+from bert_keras.saving.config_json import config_values, head_arguments, label_notes, write_json
 from bert_keras.saving.families import Family, family_of_config, family_of_model
 from bert_keras.saving.safetensors_files import (
     INDEX_FILE,
@@ -38,6 +38,7 @@ from bert_keras.saving.weights import weights_to_save
 from bert_keras.tokenization import Tokenizer
 
 CONFIG_FILE = "config.json"
+_ADAPTER_FILE = "adapter_config.json"
 _PICKLE = ("a pickle, which can run any code, and is never read", "torch and transformers", "")
 # Each with why it is not read, what reads it, and that program's option for it.
 _OTHER_WEIGHTS = {
@@ -93,6 +94,7 @@ def save_huggingface(
 
 def read_huggingface(path: Path) -> StoredModel:
     """A model directory of a family, perhaps one of sentence-transformers."""
+    _refuse_adapter(path)
     file = path / CONFIG_FILE
     values = read_json_object(file)
     family = family_of_config(file, values)
@@ -113,13 +115,15 @@ def read_huggingface(path: Path) -> StoredModel:
             is_embedding = settings.kind == EMBEDDING
         except InputError as error:  # the encoder may be opened all the same
             refusal, is_embedding = str(error), not is_scored
-    arguments = head_arguments(model_class, values, weights.file, settings and settings.activation)
+    arguments = head_arguments(model_class, values, str(file), settings and settings.activation)
     if is_embedding:
         model_class = family.sentence_embedding
         arguments = dict(settings.arguments) if settings else {}
         refusal = "" if settings else refusal
         if model_class is None:
             refusal = f"{path}: bert-keras has no sentence embedding of a {family.title}"
+    notes = [*settings.notes] if settings else []
+    notes += label_notes(arguments.get("labels"), values, str(file))
     names = [CONFIG_FILE, *settings_files(path)]
     names += [INDEX_FILE] if tensors.file.name == INDEX_FILE else []
     names += [file.relative_to(path).as_posix() for file in tensors.files]
@@ -136,7 +140,7 @@ def read_huggingface(path: Path) -> StoredModel:
         read_tokenizer=partial(family.read_tokenizer, path),
         foreign=foreign,
         other_files=settings.files if settings and (is_embedding or is_scored) else {},
-        notes=settings.notes if settings else (),
+        notes=notes,
         files={name: path / name for name in names},
     )
 
@@ -161,6 +165,17 @@ def _weights(tensors: Tensors, family: Family) -> StoredWeights:
         return name.removeprefix(prefix) if is_bare else name
 
     return stored_weights(str(tensors.file), names, tensors.shapes, tensors.read, rename, missing)
+
+
+def _refuse_adapter(path: Path) -> None:
+    """Refuse an adapter of peft, which transformers would put on the weights beside it."""
+    file = path / _ADAPTER_FILE
+    if file.exists():
+        raise InputError(
+            f"{file} is of an adapter of peft, which is not read; merge it first, "
+            "model.merge_and_unload().save_pretrained(FOLDER), or remove the file where that "
+            "is done"
+        )
 
 
 def _refuse_other_weights(path: Path, family: Family, values: Mapping[str, Any]) -> None:

@@ -5,8 +5,10 @@ tanh form, and LayerNorm with epsilon 1e-5 instead of 1e-12. The weights are rea
 head computes with them what BERT's does, so its logits differ slightly from keras-hub's.
 """
 
+import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
@@ -17,6 +19,7 @@ from bert_keras.saving.names import Names, numbered_after_the_first
 from bert_keras.saving.stored import StoredModel, StoredWeights, components_in, stored_weights
 from bert_keras.tokenization import Casing, Tokenizer, WordPieceTokenizer, read_vocabulary
 from bert_keras.tokenization.casing import guess_casing
+from bert_keras.tokenization.vocabulary import CONTINUATION, SPECIAL_TOKENS, UNK
 
 NAMES = Names(
     layers={
@@ -51,6 +54,13 @@ TOKENIZER_FILE, VOCABULARY_FILE = "tokenizer.json", "assets/tokenizer/vocabulary
 WEIGHTS_SUFFIX = ".weights.h5"
 # The beginning of the backbone's names in a file of a whole task.
 _IN_TASK = "layers/bert_backbone/"
+# The settings of its tokenizer by which text is read as BERT does; they are its defaults, too.
+_RULES = {
+    "split": True,
+    "split_on_cjk": True,
+    "suffix_indicator": CONTINUATION,
+    "oov_token": UNK,
+}
 _KEYS = {
     "vocabulary_size": "vocab_size",
     "num_layers": "num_hidden_layers",
@@ -144,9 +154,35 @@ def _read_tokenizer(path: Path, casing: Casing | None) -> Tokenizer | None:
     if not (path / VOCABULARY_FILE).exists():
         return None
     vocab = read_vocabulary(path / VOCABULARY_FILE)
-    file = path / TOKENIZER_FILE
-    settings = read_json_object(file).get("config", {}) if file.exists() else {}
+    settings = _tokenizer_settings(path / TOKENIZER_FILE)
     if casing is None and "lowercase" in settings:
         # keras-hub leaves accents on whatever the model; the published weights are of text without.
-        casing = Casing(do_lower_case=bool(settings["lowercase"]))
+        strip = settings.get("strip_accents") or None
+        casing = Casing(do_lower_case=settings["lowercase"], strip_accents=strip)
     return WordPieceTokenizer(vocab, guess_casing(vocab, path) if casing is None else casing)
+
+
+def _tokenizer_settings(file: Path) -> dict[str, Any]:
+    """The settings of a preset's tokenizer; empty where there is no such file.
+
+    Raises:
+        InputError: When they are not BERT's.
+    """
+    settings = read_json_object(file).get("config", {}) if file.exists() else {}
+    if not isinstance(settings, dict):
+        raise InputError(f"{file}: config must be an object. Received: {settings!r:.60}")
+    for key in ("lowercase", "strip_accents"):
+        if not isinstance(settings.get(key, False), bool):
+            raise InputError(f"{file}: {key} must be true or false. Received: {settings[key]!r}")
+    special = settings.get("special_tokens") or []
+    special = special if isinstance(special, list) else [special]
+    others = [token for token in special if token not in SPECIAL_TOKENS]
+    if others:
+        raise InputError(f"{file}: special_tokens has others than BERT's: {others[0]!r}")
+    for key, needed in _RULES.items():
+        if settings.get(key, needed) != needed:
+            raise InputError(
+                f"{file}: {key} must be {json.dumps(needed)}, as BERT's is. "
+                f"Received: {json.dumps(settings[key])}"
+            )
+    return settings

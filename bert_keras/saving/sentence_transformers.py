@@ -259,7 +259,10 @@ def _read_pooling(file: Path, hidden_size: int) -> dict[str, Any]:
     unknown = [key for key in config if key not in known]
     if unknown:
         raise InputError(f"{file}: not understood: {', '.join(unknown)}")
-    modes = [key for key in (*_POOLINGS, *_OTHER_POOLINGS) if config.get(key) is True]
+    modes = [key for key in (*_POOLINGS, *_OTHER_POOLINGS) if key in config]
+    for key in modes:
+        _require(isinstance(config[key], bool), file, f"{key} must be true or false", config[key])
+    modes = [key for key in modes if config[key]]
     names = [_POOLINGS.get(mode, mode) for mode in modes] or ["mean"]
     if "pooling_mode" in config:  # as the newest releases write it
         given = config["pooling_mode"]

@@ -13,7 +13,12 @@ from bert_keras.tokenization import vocabulary
 from bert_keras.tokenization.added import AddedToken, check_findable, tokens_of
 from bert_keras.tokenization.casing import Casing, guess_casing, log_casing
 from bert_keras.tokenization.declared import DECODER, declared_tokens, numbered
-from bert_keras.tokenization.pipeline import check_pipeline, make_pipeline, pipeline_casing
+from bert_keras.tokenization.pipeline import (
+    check_pipeline,
+    make_pipeline,
+    pipeline_casing,
+    wordpiece_model,
+)
 from bert_keras.tokenization.settings import (
     CONFIG_FILE,
     PIPELINE_FILE,
@@ -75,7 +80,7 @@ def read_directory(directory: Path, casing: Casing | None) -> Parts:
     config = _read_config(directory / CONFIG_FILE)
     file = directory / PIPELINE_FILE
     values = read_json_object(file) if file.exists() else None
-    _warn_of_truncation(directory, config, values)
+    _warn_of_sides(directory, config, values)
     is_berts = has_berts_class(directory, config, values is not None)
     check_settings(directory / CONFIG_FILE, config)
     vocab = _read_vocabulary(directory, values, is_berts=is_berts)
@@ -161,21 +166,23 @@ def _read_config(file: Path) -> dict[str, Any]:
     return config
 
 
-def _warn_of_truncation(
-    directory: Path, config: dict[str, Any], values: dict[str, Any] | None
-) -> None:
-    """Say that texts are not cut at their beginning; lengths of ``tokenizer.json`` are not used."""
-    cutting = (values or {}).get("truncation")
-    direction = cutting.get("direction", "Right") if isinstance(cutting, dict) else "Right"
-    sides = {CONFIG_FILE: config.get("truncation_side", "right"), PIPELINE_FILE: direction.lower()}
-    for name, side in sides.items():
-        if side != "right":
+def _warn_of_sides(directory: Path, config: dict[str, Any], values: dict[str, Any] | None) -> None:
+    """Say that texts are not cut or padded at their beginning; other settings are not used."""
+    for name, does in (("truncation", "cuts long texts"), ("padding", "pads short texts")):
+        part = (values or {}).get(name)
+        direction = part.get("direction") if isinstance(part, dict) else None
+        # The library has yet to read the file; it refuses a direction that is no text.
+        direction = direction.lower() if isinstance(direction, str) else "right"
+        sides = {CONFIG_FILE: config.get(f"{name}_side", "right"), PIPELINE_FILE: direction}
+        file = next((file for file, side in sides.items() if side != "right"), None)
+        if file is not None:
             _logger.warning(
-                "%s: truncation_side %r is kept, but bert-keras cuts long texts at their end",
-                directory / name,
-                side,
+                "%s: %s_side %r is kept, but bert-keras %s at their end",
+                directory / file,
+                name,
+                sides[file],
+                does,
             )
-            return
 
 
 def _read_vocabulary(
@@ -186,14 +193,14 @@ def _read_vocabulary(
     if values is None:
         return vocabulary.read_vocabulary(file)
     pipeline = directory / PIPELINE_FILE
-    check_pipeline(pipeline, values, is_berts=is_berts)
-    ids = values["model"].get("vocab")
+    ids = wordpiece_model(pipeline, values).get("vocab")
     if not isinstance(ids, dict):
         raise InputError(f"{pipeline}: its vocabulary must be an object. Received: {ids!r:.60}")
     if {*map(type, ids.values())} != {int} or {*ids.values()} != {*range(len(ids))}:
         raise InputError(f"{pipeline}: the ids of the vocabulary must be 0, 1, 2 and so on")
     pieces = sorted(ids, key=ids.__getitem__)
     vocabulary.check_vocabulary(pieces, str(pipeline))
+    check_pipeline(pipeline, values, is_berts=is_berts)
     if file.exists() and vocabulary.read_vocabulary(file) != pieces:
         _logger.warning(
             "%s and %s have different vocabularies; the latter counts, as in transformers",

@@ -52,11 +52,21 @@ def make_pipeline(
     return pipeline
 
 
+def wordpiece_model(file: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """The model in a ``tokenizer.json``, which must be WordPiece; nothing more of it is checked."""
+    model = values.get("model")
+    kind = model.get("type", "WordPiece") if isinstance(model, dict) else model
+    if not isinstance(model, dict) or kind != "WordPiece":
+        raise InputError(f"{file} is not BERT's tokenizer: it must be WordPiece. Received: {kind}")
+    return model
+
+
 def check_pipeline(file: Path, values: dict[str, Any], *, is_berts: bool) -> None:
     """Refuse a ``tokenizer.json`` whose parts are not BERT's.
 
     All are compared as the ``tokenizers`` library reads them, so that no key is passed over; the
-    normalizer's casing, the vocabulary, added tokens, truncation and padding are others' to judge.
+    normalizer's casing, the vocabulary, added tokens, truncation and padding are others' to judge,
+    the vocabulary before this.
 
     Args:
         file: The file.
@@ -66,10 +76,7 @@ def check_pipeline(file: Path, values: dict[str, Any], *, is_berts: bool) -> Non
     Raises:
         InputError: Names the part that differs.
     """
-    model = values.get("model")
-    kind = model.get("type", "WordPiece") if isinstance(model, dict) else model
-    if not isinstance(model, dict) or kind != "WordPiece":
-        raise InputError(f"{file} is not BERT's tokenizer: it must be WordPiece. Received: {kind}")
+    model = wordpiece_model(file, values)
     ids = {token: number for number, token in enumerate(vocabulary.SPECIAL_TOKENS)}
     small = {"version": "1.0"} | values | {"added_tokens": [], "model": model | {"vocab": ids}}
     if isinstance(small["model"].get("unk_token"), str):
@@ -79,9 +86,7 @@ def check_pipeline(file: Path, values: dict[str, Any], *, is_berts: bool) -> Non
     except Exception as error:  # the library raises Exception itself
         raise InputError(f"{file}: the tokenizers library cannot read it: {error}") from None
     ours = json.loads(make_pipeline(vocabulary.SPECIAL_TOKENS, Casing()).to_str())
-    real = model.get("vocab")
-    real_ids = real if isinstance(real, dict) else {}
-    theirs["post_processor"] = _template(theirs["post_processor"], real_ids)
+    theirs["post_processor"] = _template(theirs["post_processor"], model["vocab"])
     ours["post_processor"] = _template(ours["post_processor"], ours["model"]["vocab"])
     if is_berts and isinstance(theirs["decoder"], dict):
         theirs["decoder"]["cleanup"] = True  # as transformers has it there

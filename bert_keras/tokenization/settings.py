@@ -82,6 +82,7 @@ def check_settings(file: Path, config: dict[str, Any]) -> None:
             )
     if config.get("auto_map"):
         _logger.warning("%s: auto_map names code of its own, which is never run", file)
+    _warn_of_types(file, config)
     never = config.get("never_split") or []
     never = never if isinstance(never, list) else [never]
     others = [token for token in never if token not in vocabulary.SPECIAL_TOKENS]
@@ -89,6 +90,33 @@ def check_settings(file: Path, config: dict[str, Any]) -> None:
         raise InputError(
             f"{file}: never_split names {', '.join(map(repr, others[:3]))}, which transformers 5 "
             f"splits; make them added tokens ({DECODER}), or leave the key out"
+        )
+
+
+def _warn_of_types(file: Path, config: dict[str, Any]) -> None:
+    """Say where transformers gives the tokens of a pair's second text another type than we do.
+
+    By its tokenizers' ``model_input_names`` it makes token types or leaves them to the model, which
+    takes 0 for all. DistilBERT has none.
+    """
+    model = file.parent / _MODEL_FILE
+    values = read_json_object(model) if model.exists() else {}
+    kind = str(config.get("tokenizer_class") or values.get("tokenizer_class")).removesuffix("Fast")
+    is_distil = kind == "DistilBertTokenizer"
+    if values.get("model_type", "distilbert" if is_distil else None) == "distilbert":
+        return
+    names = config.get("model_input_names")
+    if names is None:
+        why = "tokenizer_class is DistilBertTokenizer, which makes" if is_distil else ""
+    else:
+        has_types = isinstance(names, list) and "token_type_ids" in names
+        why = "" if has_types else "model_input_names has"
+    if why:
+        _logger.warning(
+            "%s: %s no token_type_ids: transformers gives both texts of a pair type 0; bert-keras "
+            "gives them 0 and 1",
+            file,
+            why,
         )
 
 

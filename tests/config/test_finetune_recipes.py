@@ -25,6 +25,8 @@ def test_steps_follow_from_epochs_unless_they_are_set():
     ("setting", "message"),
     [
         ("train.class_weights=even", "train.class_weights cannot be 'even'"),
+        ("model.classifier_dropout=1.0", r"model.classifier_dropout must lie in \[0, 1\)"),
+        ("model.hidden_dropout_prob=1.0", r"model.hidden_dropout_prob must lie in \[0, 1\)"),
         ("optimizer.layer_decay=0", "optimizer.layer_decay must lie in"),
         ("train.epochs=0", "train.epochs must be a number above 0"),
         ("train.epochs=inf", "train.epochs must be a number above 0"),

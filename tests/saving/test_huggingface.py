@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import tensorflow as tf
 
 import bert_keras
 from bert_keras import (
+    BertEncoder,
     BertForPreTraining,
     BertForSequenceClassification,
     BertTokenizer,
@@ -112,6 +114,17 @@ def test_foreign_config_keys_are_kept_and_written_back(saved: Path, tmp_path: Pa
     assert "torch_dtype" not in written
     assert TINY.to_dict().items() <= written.items()
     assert written["architectures"] == ["BertForPreTraining"]
+
+
+@pytest.mark.parametrize("model_class", [None, BertEncoder], ids=["own", "encoder"])
+def test_quantization_that_the_weights_do_not_have_is_named_and_not_written_back(
+    model_class: Any, saved: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    edit_json(saved / "config.json", quantization_config={"quant_method": "bitsandbytes"})
+    model = bert_keras.load(saved, model_class)
+    assert f"{saved}: its quantization_config is left out, as its weights are floats" in caplog.text
+    bert_keras.save(model, tmp_path / "again")
+    assert "quantization_config" not in (tmp_path / "again" / "config.json").read_text()
 
 
 def test_tied_decoder_and_position_ids_are_passed_over(saved: Path) -> None:

@@ -28,7 +28,19 @@ def test_decoder_that_is_not_tied_is_refused(name: str, copy: np.ndarray, saved:
     assert f"{name} differs from" in refusal(saved)
 
 
-@pytest.mark.parametrize("names", [{"0": "a", "2": "b"}, {"a": 0, "b": 1}, ["a", "b"], {}])
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"0": "a", "2": "b"},
+        {"a": 0, "b": 1},
+        ["a", "b"],
+        {},
+        {"0": "a", "01": "b"},
+        {"0": "a", "1": None},
+        {"0": 0, "1": 1},
+    ],
+    ids=str,
+)
 def test_labels_that_do_not_count_from_0_are_refused(names: Any, tmp_path: Path) -> None:
     bert_keras.save(make_model(BertForTokenClassification), tmp_path / "model")
     edit_json(tmp_path / "model" / "config.json", id2label=names)
@@ -56,6 +68,14 @@ def test_command_against_a_pickle_takes_no_code_from_the_config(saved: Path) -> 
     (saved / "model.safetensors").rename(saved / "pytorch_model.bin")
     edit_json(saved / "config.json", architectures=["os; import os; os.mkdir('x')"])
     assert "import AutoModel as M;" in refusal(saved)
+
+
+@pytest.mark.parametrize("beside", [True, False], ids=["beside weights", "alone"])
+def test_adapter_is_refused_with_the_way_to_merge_it(beside: bool, saved: Path) -> None:
+    (saved / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    if not beside:
+        (saved / "model.safetensors").rename(saved / "adapter_model.safetensors")
+    assert "merge_and_unload()" in refusal(saved)
 
 
 def test_unused_weight_is_named(saved: Path) -> None:
@@ -160,7 +180,13 @@ def test_roberta_is_refused_with_the_reason(saved: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", [{"position_embedding_type": "relative_key"}, {"is_decoder": True}], ids=str
+    "key",
+    [
+        {"position_embedding_type": "relative_key"},
+        {"is_decoder": True},
+        {"pruned_heads": {"0": [1]}},
+    ],
+    ids=str,
 )
 def test_berts_that_compute_otherwise_are_refused(key: dict[str, Any], saved: Path) -> None:
     edit_json(saved / "config.json", **key)

@@ -181,3 +181,42 @@ def test_truncated_weights_and_other_backbones_are_refused(
     config = {"class_name": "RobertaBackbone", "registered_name": "keras_hub>RobertaBackbone"}
     (path / "config.json").write_text(json.dumps(config))
     assert "RobertaBackbone" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "strips"),
+    [
+        ({"lowercase": True, "strip_accents": False}, True),  # as all presets have it
+        ({"lowercase": False, "strip_accents": True}, True),
+        ({"lowercase": False, "strip_accents": False}, False),
+    ],
+    ids=str,
+)
+def test_accents_are_stripped_where_the_preset_or_bert_does(
+    settings: dict[str, bool], strips: bool, preset: tuple[Path, dict[str, np.ndarray]]
+) -> None:
+    settings |= {"split": True, "split_on_cjk": True, "suffix_indicator": "##"}
+    (preset[0] / "tokenizer.json").write_text(json.dumps({"config": settings}))
+    tokenizer = bert_keras.load(preset[0]).tokenizer
+    assert tokenizer.casing.do_lower_case == settings["lowercase"]
+    assert tokenizer.drops_marks == strips
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"lowercase": 1},
+        {"strip_accents": "yes"},
+        {"split": False},
+        {"split_on_cjk": False},
+        {"suffix_indicator": "@@"},
+        {"oov_token": "<unk>"},
+        {"special_tokens": ["[SEP]", "<e1>"]},
+    ],
+    ids=str,
+)
+def test_tokenizer_with_other_rules_is_refused_by_name(
+    setting: dict[str, Any], preset: tuple[Path, dict[str, np.ndarray]]
+) -> None:
+    (preset[0] / "tokenizer.json").write_text(json.dumps({"config": setting}))
+    assert f"tokenizer.json: {next(iter(setting))} " in refusal(preset[0])

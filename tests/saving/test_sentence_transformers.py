@@ -188,6 +188,11 @@ def test_every_key_of_the_files_is_written_back(embedding: Path, tmp_path: Path)
         ("sentence_bert_config.json", {"query_length": 9}, "query_length is not supported"),
         ("sentence_bert_config.json", {"tokenizer_args": {"a": 1}}, "tokenizer_args is not"),
         ("sentence_bert_config.json", {"do_lower_case": "yes"}, "do_lower_case must be true"),
+        (
+            "1_Pooling/config.json",
+            {"pooling_mode_cls_token": 1},
+            "pooling_mode_cls_token must be true or false. Received: 1",
+        ),
         ("1_Pooling/config.json", {"pooling_mode": ["mean", "cls"]}, "Received: mean, cls"),
         ("1_Pooling/config.json", {"pooling_mode": "lasttoken"}, "Received: lasttoken"),
         ("1_Pooling/config.json", {"weights": 1}, "not understood: weights"),

@@ -106,6 +106,38 @@ def test_what_came_with_a_tokenizer_is_written_with_it(tmp_path: Path) -> None:
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / name).read_bytes()
 
 
+NO_TYPES = {"model_input_names": ["input_ids", "attention_mask"]}
+DISTIL = {"tokenizer_class": "DistilBertTokenizerFast"}
+
+
+@pytest.mark.parametrize(
+    ("config", "model_type", "warning"),
+    [
+        (NO_TYPES, "bert", "model_input_names has no token_type_ids: "),
+        (NO_TYPES, None, "model_input_names has no token_type_ids: "),
+        (DISTIL, "bert", "DistilBertTokenizer, which makes no token_type_ids: "),
+        ({"model_input_names": ["input_ids", "token_type_ids"]} | DISTIL, "bert", ""),
+        ({}, "bert", ""),
+        (DISTIL | NO_TYPES, "distilbert", ""),
+        (DISTIL | NO_TYPES, None, ""),
+    ],
+    ids=str,
+)
+def test_pair_that_transformers_gives_one_type_is_named(
+    config: Any,
+    model_type: str | None,
+    warning: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    _write(tmp_path, SMALL, {"do_lower_case": True} | config)
+    if model_type:
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}))
+    tokenizer = BertTokenizer.from_pretrained(tmp_path)
+    assert tokenizer.encode("a", "b").token_type_ids == [0, 0, 0, 1, 1]
+    assert (warning in caplog.text) if warning else not caplog.messages
+
+
 @pytest.mark.parametrize(
     ("source", "positions", "written"),
     [(None, 512, 512), (256, 512, 256), (512, 128, 128), (1e30, 512, 512), (10**30, 64, 64)],
@@ -165,20 +197,26 @@ def test_class_that_config_json_names_counts_where_the_settings_name_none(tmp_pa
         BertTokenizer.from_pretrained(tmp_path)
 
 
-def test_truncation_side_that_is_not_followed_is_named(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("name", ["truncation", "padding"])
+def test_side_that_is_not_followed_is_named(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    config = {"do_lower_case": True, "truncation_side": "left"}
+    config = {"do_lower_case": True, f"{name}_side": "left"}
     BertTokenizer.from_pretrained(_write(tmp_path, SMALL, config))
-    assert "tokenizer_config.json: truncation_side 'left' is kept, but" in caplog.text
+    assert f"tokenizer_config.json: {name}_side 'left' is kept, but" in caplog.text
+    assert len(caplog.messages) == 1
     caplog.clear()
     (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": true}')
     _pipeline(tmp_path)
     pipeline = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
-    pipeline.enable_truncation(8, direction="left")
+    if name == "truncation":
+        pipeline.enable_truncation(8, direction="left")
+    else:
+        pipeline.enable_padding(direction="left")
     pipeline.save(str(tmp_path / "tokenizer.json"))
     BertTokenizer.from_pretrained(tmp_path)
-    assert "tokenizer.json: truncation_side 'left' is kept, but" in caplog.text
+    assert f"tokenizer.json: {name}_side 'left' is kept, but" in caplog.text
+    assert len(caplog.messages) == 1
 
 
 @pytest.mark.parametrize("strip_accents", [None, True, False])

@@ -60,6 +60,12 @@ def _set(values: Any, *path_and_value: Any) -> None:
     [
         (("model", {"type": "BPE", "vocab": {}, "merges": []}), "must be WordPiece. Received: BPE"),
         (("model", "vocab", "国", 12), "must be 0, 1, 2"),
+        (("model", "vocab", "国", 9.0), "must be 0, 1, 2"),
+        (("model", "vocab", "[SEP]", "3"), "must be 0, 1, 2"),
+        (("model", "vocab", {}), "must be 0, 1, 2"),
+        (("model", "vocab", None), "its vocabulary must be an object. Received: None"),
+        (("truncation", {"direction": None}), "the tokenizers library cannot read it"),
+        (("truncation", {"direction": 5}), "the tokenizers library cannot read it"),
         (("model", "continuing_subword_prefix", "@@"), "continuing_subword_prefix of its model"),
         (("model", "max_input_chars_per_word", 200), "max_input_chars_per_word of its model"),
         (("model", "unk_token", "[PAD]"), r"unk_token of its model must be '\[UNK\]'"),

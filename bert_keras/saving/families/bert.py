@@ -51,6 +51,7 @@ PLAIN_ENCODER = {
     "position_embedding_type": "absolute",
     "is_decoder": False,
     "add_cross_attention": False,
+    "pruned_heads": {},
 }
 
 BERT = register_family(
