@@ -1,13 +1,15 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
 from bert_keras.config import PretrainConfig, to_tables
 from bert_keras.modeling import BertEncoder
-from bert_keras.saving import save
+from bert_keras.saving import load, save
 from bert_keras.saving.mark import RunMark
+from bert_keras.tasks import task_of
 from bert_keras.tokenization import BertTokenizer, Casing, learn_vocabulary
 from tests.support.commands import output, refused, run
 from tests.support.models import small_config
@@ -37,6 +39,15 @@ def made(tmp_path_factory):
     arguments += ["--dev", folder / "train.tsv", "--workdir", folder / "run"]
     run("finetune", folder / "recipe.toml", *arguments)
     return folder
+
+
+@pytest.fixture(scope="module")
+def for_pairs(made):
+    """The run's model, as if it had been trained on pairs too."""
+    model = load(made / "run")
+    model.other_config |= replace(task_of(model), trained_on="both").remembered()
+    save(model, made / "for-pairs")
+    return made / "for-pairs"
 
 
 def test_evaluate_gives_metrics_as_one_json_object(made, capsys):
@@ -134,17 +145,17 @@ def test_predict_takes_its_options_before_and_after_the_texts(made, capsys):
     assert output(capsys, "predict", "--json", made / "run", texts[0], "--max-length", 9, texts[1])
 
 
-def test_bytes_of_a_text_that_are_not_utf8_are_replaced(made, capsys):
+def test_bytes_of_a_text_that_are_not_utf8_are_replaced(for_pairs, capsys):
     texts = ["caf\udce9 film", "--pair", "th\udce9 fun"]  # so the command line hands them on
-    shown = output(capsys, "predict", made / "run", *texts)
+    shown = output(capsys, "predict", for_pairs, *texts)
     assert "caf\ufffd film" in shown
     assert "th\ufffd fun" in shown
 
 
-def test_evaluate_shows_both_texts_of_a_pair(made, tmp_path, capsys):
+def test_evaluate_shows_both_texts_of_a_pair(for_pairs, tmp_path, capsys):
     pair = f"a dull film {'x' * 90}\tno fun at all"
     (tmp_path / "pairs.tsv").write_text(f"{pair}\tgood\n{pair}\tbad\n")
-    text = output(capsys, "evaluate", made / "run", "--data", tmp_path / "pairs.tsv")
+    text = output(capsys, "evaluate", for_pairs, "--data", tmp_path / "pairs.tsv")
     assert "a dull film" in text
     assert "no fun at all" in text
 
