@@ -160,7 +160,7 @@ class AdaptedLoss(_Adapted, keras.losses.Loss):
         if may_be_cut and not self.inner.call(labels, predictions).shape.rank:
             self._check_whole(replicas, tf.size(labels), count)
         is_mean = self.inner.reduction in ("sum_over_batch_size", "mean", "mean_with_sample_weight")
-        if is_mean and (count is not None or replicas > 1):
+        if is_mean and may_be_cut:
             # Keras has divided by what this replica has, ignored labels too, and by the replicas.
             if self.inner.reduction == "mean_with_sample_weight" and weights is not None:
                 own = counted = tf.reduce_sum(tf.cast(weights, tf.float32))

@@ -94,8 +94,8 @@ def warn_of_shared(task: Task, train: Sequence[Any], dev: Sequence[Any]) -> None
         train: The training examples.
         dev: The dev examples, of a file of their own.
     """
-    learned = {task.key(example) for example in train}
-    shared = [e for e in dev if task.key(e).strip() and task.key(e) in learned]
+    learned = {key for example in train if (key := task.key(example)).strip()}
+    shared = [example for example in dev if task.key(example) in learned]
     if shared:
         _logger.warning(
             "%s of the %s dev examples have the text of a training example, first %s: their scores "
