@@ -67,7 +67,9 @@ class MetricsLog:
 
 
 def set_log_aside(workdir: Path, step: int) -> None:
-    """Rename the log of a run whose checkpoints are gone, and warn, so that nothing of it is lost.
+    """Rename the log of a run without a checkpoint, and warn, so that nothing of it is lost.
+
+    None could be written, as on a full disk, or they are gone.
 
     Args:
         workdir: The run's work directory.
@@ -81,7 +83,8 @@ def set_log_aside(workdir: Path, step: int) -> None:
     kept = next(other for other in others if not os.path.lexists(other))
     path.rename(kept)
     _logger.warning(
-        "%s: the run's checkpoints are gone, so it begins anew; its earlier log is now %s",
+        "%s: the run's checkpoints are gone, or none could be written, so it begins anew; its "
+        "earlier log is now %s",
         workdir, kept.name,
     )  # fmt: skip
 
