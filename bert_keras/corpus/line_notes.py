@@ -16,7 +16,7 @@ _logger = logging.getLogger("bert_keras")
 def watch_lines(
     paragraphs: Iterable[Paragraph | None], sentences: str
 ) -> Iterator[Paragraph | None]:
-    """The same paragraphs; a warning, after the first lines, if ``sentences`` does not fit them.
+    """The paragraphs as given; a warning, after the first lines, if ``sentences`` does not fit.
 
     Args:
         paragraphs: Lists of lines, None after each document's last.

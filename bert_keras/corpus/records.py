@@ -57,7 +57,7 @@ def _json_values(file: TextFile) -> Iterator[Any]:
     """The values of an array, or those that follow one another, read as they are needed."""
     blocks = file.blocks()
     text, at = next(blocks, ""), 0
-    decode = json.JSONDecoder().raw_decode
+    decode = json.JSONDecoder(object_pairs_hook=_once).raw_decode
     in_array = text.lstrip()[:1] == "["
     if in_array:
         at = text.index("[") + 1
@@ -75,6 +75,8 @@ def _json_values(file: TextFile) -> Iterator[Any]:
             continue
         try:
             value, at = decode(text, at)
+        except _KeyTwiceError as error:
+            raise InputError(f"{file.path} is not clear: {error}") from None
         except (ValueError, RecursionError) as error:
             # The value may continue in what is not read yet; twice as much is read each time.
             text, at = text[at:], 0
@@ -144,7 +146,8 @@ def _csv_rows(file: TextFile) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(_MAX_CELL)  # Python's own limit is 131,072 characters
     number = 0
     try:
-        for number, cells in enumerate(csv.reader(file, strict=True), start=1):
+        rows = csv.reader(file, strict=True, skipinitialspace=True)
+        for number, cells in enumerate(rows, start=1):
             if cells:
                 yield number, cells
     except csv.Error as error:
@@ -171,12 +174,14 @@ def json_object(where: str, line: str, wanted: str) -> dict[str, Any]:
         InputError: When it is not a JSON object.
     """
     try:
-        record = json.loads(line)
+        record = json.loads(line, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
         # Its own text would call this line 1.
         raise InputError(
             f"{where} is not valid JSON: {error.msg} (character {error.colno})"
         ) from None
+    except _KeyTwiceError as error:
+        raise InputError(f"{where} is not clear: {error}") from None
     except ValueError as error:
         raise InputError(f"{where} is not valid JSON: {error}") from None
     except RecursionError:
@@ -184,6 +189,20 @@ def json_object(where: str, line: str, wanted: str) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise InputError(f"{where} must be a JSON object {wanted}. Received: {_kind(record)}")
     return record
+
+
+class _KeyTwiceError(Exception):
+    """What no more text would mend, as it may JSON that breaks off."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object in which no key comes twice; Python's own would take the last."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _KeyTwiceError(f"the key {twice!r:.40} comes twice in an object")
+    return values
 
 
 def _kind(value: Any) -> str:

@@ -50,6 +50,8 @@ def test_csv_is_read_as_the_csv_module_writes_it(tmp_path):
     assert texts_of(path) == TEXTS
     (tmp_path / "b.csv.gz").write_bytes(gzip.compress(b"\xef\xbb\xbf" + path.read_bytes()))
     assert texts_of(tmp_path / "b.csv.gz") == TEXTS
+    path.write_text('label, text\n1, "One, and a half"\n')  # as people type it
+    assert texts_of(path) == ["One, and a half"]
 
 
 def test_tsv_has_no_quotes_and_columns_go_by_name_or_number(tmp_path):
@@ -75,6 +77,8 @@ def test_the_field_of_json_lines_can_be_named(tmp_path):
         ("a.json", '[{"text": "x"}', "its array has no end"),
         ("a.json", '[{"text": "x"},\n{"text": y}]', "a.json is not valid JSON"),
         ("a.json", "prose", "a.json is not valid JSON"),
+        ("a.json", '[{"text": "x", "text": "y"}]', "not clear: the key 'text' comes twice"),
+        ("a.jsonl", '{"text": "x", "text": "y"}', "line 1 is not clear: the key 'text' comes tw"),
         (
             "a.json",
             '{"data": [{"text": "x"}], "version": 2}',

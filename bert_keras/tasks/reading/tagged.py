@@ -196,9 +196,11 @@ def _records(source: str, given: GivenColumns, labeled: bool) -> Iterator[Tagged
         records = read_objects(source, "with the fields 'tokens' and 'tags'")
     word = tag = ""
     for where, record in records:
-        if not word:
-            word = given.word or next((n for n in _WORDS if n in record), _WORDS[0])
-            tag = given.tag or next((n for n in _TAGS if record.get(n) is not None), "")
+        found = _fields_of(record, given)
+        if word:
+            _check_same(where, [word, tag][: 1 + labeled], found)
+        else:
+            word, tag = found
             if given.tag and labeled and tag not in record:
                 raise InputError(f"{where} has no field {tag!r}; its fields: {', '.join(record)}")
             example = _from_record(record, where, word, tag, labeled)
@@ -206,6 +208,25 @@ def _records(source: str, given: GivenColumns, labeled: bool) -> Iterator[Tagged
             tags = f", tag = {tag!r} ({example.tags[0]!r:.40})" if example.tags else ""
             _logger.info("%s: word = %r%s%s", source, word, words, tags)
         yield _from_record(record, where, word, tag, labeled)
+
+
+def _fields_of(record: dict[str, Any], given: GivenColumns) -> tuple[str, str]:
+    """The fields of the words and of the tags in a record; no name where it has no tags."""
+    word = given.word or next((name for name in _WORDS if name in record), _WORDS[0])
+    tag = given.tag or next((name for name in _TAGS if record.get(name) is not None), "")
+    return word, tag
+
+
+def _check_same(where: str, read: Sequence[str], fields: Sequence[str]) -> None:
+    """Refuse a row in which another field would be read if it were the first."""
+    for name, own in zip(read, fields, strict=False):
+        if own and own != name:
+            before = f"of the rows before it {name!r} is read" if name else "no row before it does"
+            raise InputError(
+                f"{where} has {own!r}, which would be read, but {before}; give every row the same "
+                "fields, or name those that are read: data.word_column and data.tag_column "
+                "(--word-column, --tag-column)"
+            )
 
 
 def _from_record(

@@ -106,6 +106,25 @@ def test_bad_json_records_are_named_by_their_row(tmp_path, record, message):
         _read(tmp_path, json.dumps(record), "a.jsonl")
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        (
+            {"tokens": ["a"], "ner": ["O"]},
+            {"tokens": ["a"], "ner": ["O"], "tags": ["B"]},
+            "row 2 has 'tags', which would be read, but of the rows before it 'ner' is read",
+        ),
+        ({"tokens": ["a"]}, {"tokens": ["a"], "tags": ["O"]}, "'tags'.* no row before it does"),
+        ({"words": ["a"]}, {"words": ["a"], "tokens": ["b"]}, "row 2 has 'tokens'"),
+    ],
+)
+def test_a_later_row_with_another_field_that_would_be_read_is_refused(
+    tmp_path, first, second, message
+):
+    with pytest.raises(InputError, match=message):
+        _read(tmp_path, f"{json.dumps(first)}\n{json.dumps(second)}\n", "a.jsonl")
+
+
 def test_words_may_stand_anywhere_in_a_text():
     example = TaggedExample(("b", "c"), None, "here", text="a b, c", starts=(2, 5))
     assert (example.text, example.starts) == ("a b, c", (2, 5))
