@@ -83,6 +83,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGPIPE
     except OSError as error:
         return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except Exception as error:
+        if not _is_out_of_memory(error):
+            raise
+        return _fail(
+            "out of memory; take fewer sequences at a time (train.batch_size, --batch-size; "
+            "train.accumulation_steps keeps the update of the whole batch) or shorter ones "
+            "(data.max_seq_length, --max-length)"
+        )
     except KeyboardInterrupt as error:
         _fail("interrupted")
         return error.exit_code if isinstance(error, Stopped) else 128 + signal.SIGINT
@@ -106,6 +114,12 @@ def build_parser() -> argparse.ArgumentParser:
     for command in COMMANDS:
         command.add_parser(subparsers)
     return parser
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    tensorflow = sys.modules.get("tensorflow")  # only what ran can have failed
+    exhausted = (tensorflow.errors.ResourceExhaustedError,) if tensorflow else ()
+    return isinstance(error, (MemoryError, *exhausted))
 
 
 def _fail(message: str) -> int:

@@ -5,10 +5,12 @@ import subprocess
 import sys
 import time
 
+import numpy
 import pytest
+import tensorflow
 
 from bert_keras.__main__ import build_parser, run as main
-from bert_keras.cli import COMMANDS
+from bert_keras.cli import COMMANDS, plot
 from bert_keras.config import PretrainConfig, to_tables
 from bert_keras.saving.mark import RunMark
 from tests.support.commands import pretrain, refused, run, write_inputs
@@ -54,6 +56,17 @@ def test_beam_options_with_an_open_quote_are_one_clear_line(texts, made, tmp_pat
     options = ["--beam", "DirectRunner", "--beam-options=--project='mine"]
     line = refused(capsys, "prepare", *arguments, *options)
     assert "--beam-options: No closing quotation. Received: --project='mine" in line
+
+
+@pytest.mark.parametrize("what", ["tensorflow", "numpy"])
+def test_out_of_memory_is_one_line_that_says_what_takes_less(what, texts, capsys, monkeypatch):
+    def too_large(_):
+        if what == "numpy":
+            numpy.ones(1 << 48)
+        tensorflow.ones(1 << 48)
+
+    monkeypatch.setattr(plot, "run", too_large)
+    assert "out of memory; take fewer sequences" in refused(capsys, "plot", texts)
 
 
 def test_help_answers_at_once_and_without_tensorflow():
