@@ -11,7 +11,12 @@ from bert_keras.modeling.model import BertModel
 from bert_keras.saving.build import build
 from bert_keras.saving.garden import read_garden
 from bert_keras.saving.google import read_google, save_google
-from bert_keras.saving.huggingface import CONFIG_FILE, read_huggingface, save_huggingface
+from bert_keras.saving.huggingface import (
+    CONFIG_FILE,
+    read_huggingface,
+    refuse_adapter,
+    save_huggingface,
+)
 from bert_keras.saving.keras_file import read_keras, save_keras
 from bert_keras.saving.keras_hub import WEIGHTS_SUFFIX, is_keras_hub, read_keras_hub
 from bert_keras.saving.mark import MARK_FILE
@@ -148,6 +153,7 @@ def _read(path: Path) -> StoredModel:
         return read_huggingface(folder) if folder else read_run(workdir, step)
     if (path / CONFIG_FILE).exists():
         return (read_keras_hub if is_keras_hub(path) else read_huggingface)(path)
+    refuse_adapter(path)
     if is_tensorflow_file(path):
         tf_file = TensorFlowFile(path)
         return (read_garden if tf_file.is_object_based else read_google)(tf_file)

@@ -94,7 +94,7 @@ def save_huggingface(
 
 def read_huggingface(path: Path) -> StoredModel:
     """A model directory of a family, perhaps one of sentence-transformers."""
-    _refuse_adapter(path)
+    refuse_adapter(path)
     file = path / CONFIG_FILE
     values = read_json_object(file)
     family = family_of_config(file, values)
@@ -167,7 +167,7 @@ def _weights(tensors: Tensors, family: Family) -> StoredWeights:
     return stored_weights(str(tensors.file), names, tensors.shapes, tensors.read, rename, missing)
 
 
-def _refuse_adapter(path: Path) -> None:
+def refuse_adapter(path: Path) -> None:
     """Refuse an adapter of peft, which transformers would put on the weights beside it."""
     file = path / _ADAPTER_FILE
     if file.exists():

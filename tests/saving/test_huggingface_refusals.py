@@ -70,11 +70,13 @@ def test_command_against_a_pickle_takes_no_code_from_the_config(saved: Path) -> 
     assert "import AutoModel as M;" in refusal(saved)
 
 
-@pytest.mark.parametrize("beside", [True, False], ids=["beside weights", "alone"])
-def test_adapter_is_refused_with_the_way_to_merge_it(beside: bool, saved: Path) -> None:
+@pytest.mark.parametrize("missing", ["nothing", "weights", "weights and config"])
+def test_adapter_is_refused_with_the_way_to_merge_it(missing: str, saved: Path) -> None:
     (saved / "adapter_config.json").write_text('{"peft_type": "LORA"}')
-    if not beside:
+    if "weights" in missing:
         (saved / "model.safetensors").rename(saved / "adapter_model.safetensors")
+    if "config" in missing:
+        (saved / "config.json").unlink()
     assert "merge_and_unload()" in refusal(saved)
 
 
