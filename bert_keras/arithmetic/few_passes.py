@@ -50,7 +50,7 @@ class FewPasses(Arithmetic):
         return _gelu_tanh(x) if x.shape.is_fully_defined() else super().gelu_tanh(x)
 
     def cross_entropy(self, logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The same without a float32 copy of the logits.
+        """The cross-entropy without a float32 copy of the logits.
 
         For a whole vocabulary the copy, its softmax and its gradient would take more memory than
         anything else in the step.

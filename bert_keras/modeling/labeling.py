@@ -112,7 +112,7 @@ class LabelingModel(ClassifierModel):
         return self.decision.to_values(self.labels) if is_own else None
 
     def decision_to_keep(self) -> dict[str, Any] | None:
-        """The same with the head's digest: what a file has of it."""
+        """The values of the decision with the head's digest, as a file has them; None as before."""
         own = self.own_decision
         return own and own | {"head": self.head_digest()}
 

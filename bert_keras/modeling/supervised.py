@@ -38,9 +38,8 @@ class SupervisedModel(Labeled, BertModel):
     which is divided by the count of labels, not by the sum of the weights; metrics of
     ``compile(metrics=...)`` are not weighted, those of ``weighted_metrics`` are. A loss or metric
     of Keras's is fed with probabilities, or with logits where it was made with
-    ``from_logits=True``; one of your own is fed with logits. Labels of -100 count nowhere.
-
-    A model of pre-training draws its labels itself; there all of these are refused.
+    ``from_logits=True``; one of your own is fed with logits. Labels of -100 count nowhere. A model
+    of pre-training draws its labels itself; there all of these are refused.
 
     Attributes:
         objective: Its losses and measures; a trainer may be given another.
@@ -89,10 +88,9 @@ class SupervisedModel(Labeled, BertModel):
 
         Raises:
             InputError: When a loss or metric is given and the model draws its labels itself, Keras
-                does not know it, or its name is taken; when the model has no output of a name; or
-                when ``loss_weights`` come without ``loss``; for XLA where the model is packed or
-                lies on several devices, for several steps at once there; and in the scope of a
-                strategy in which the model was not made.
+                does not know it, or its name is taken; when the model has no output of a name; when
+                ``loss_weights`` come without ``loss``; for XLA where the model is packed; for XLA
+                or several steps at once on several devices; in another strategy than the model's.
         """
         given = {
             "loss": loss,
@@ -116,9 +114,7 @@ class SupervisedModel(Labeled, BertModel):
                 "weighted_metrics": outputs.metrics(weighted_metrics, "weighted_metrics", taken),
             }
             if optimizer is None:
-                from bert_keras.optimizers import AdamW  # here alone, for the default
-
-                optimizer = AdamW(1e-4)
+                optimizer = _default_optimizer()
             if getattr(optimizer, "loss_scaling", False):
                 # Wrapped by Keras too, gradients would be unscaled twice.
                 kwargs.setdefault("auto_scale_loss", False)
@@ -152,8 +148,7 @@ class SupervisedModel(Labeled, BertModel):
         splits = share > 0 and given.get("validation_data") is None
         if splits and class_weight is not None and sample_weight is not None:
             # Keras weighs the classes of training alone, and validates on the last rows.
-            trained = len(sample_weight) * (1.0 - share)
-            sample_weight[floor(trained) :] = 1.0
+            sample_weight[floor(len(sample_weight) * (1.0 - share)) :] = 1.0
         if given.get("shuffle") is None:
             given["shuffle"] = not isinstance(x, tf.data.Dataset)
         if isinstance(given.get("validation_data"), tuple | list | Mapping):
@@ -296,3 +291,9 @@ class SupervisedModel(Labeled, BertModel):
     def _logits(self, outputs: Any) -> Any:
         logits = {output: outputs[output] for output in self.label_keys}
         return logits if len(logits) > 1 else next(iter(logits.values()))
+
+
+def _default_optimizer() -> keras.Optimizer:
+    from bert_keras.optimizers import AdamW  # here alone
+
+    return AdamW(1e-4)

@@ -203,7 +203,7 @@ class TrainStep:
     def _accumulated(
         self, batch: Batch, seed: tf.Tensor, weights: dict[str, tf.Tensor]
     ) -> tuple[Gradients, Means]:
-        """The same as ``_gradients_of``, one micro-batch after another."""
+        """The gradients and means of ``_gradients_of``, one micro-batch after another."""
         micro_batches = {name: _split(rows, self._micro_batches) for name, rows in batch.items()}
         without_gradient: set[int] = set()
 

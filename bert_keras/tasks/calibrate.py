@@ -69,9 +69,7 @@ def calibrate(
         True
         >>> save(model, "calibrated")
     """
-    task = _checked(task_of(model, **settings), thresholds)
-    if not (temperature or thresholds):
-        raise InputError("calibrate finds a temperature or thresholds; ask for one of them")
+    task = _checked(task_of(model, **settings), temperature, thresholds)
     labeled = read_labeled(model, task, source)
     outputs, means = run_model(model, labeled.features, batch_size)
     decision = task.decision
@@ -101,8 +99,10 @@ def deciding(task: Task) -> DecidingTask:
     return task
 
 
-def _checked(task: Task, thresholds: bool) -> DecidingTask:
+def _checked(task: Task, temperature: bool, thresholds: bool) -> DecidingTask:
     """The task, if what is asked can be found for it."""
+    if not (temperature or thresholds):
+        raise InputError("calibrate finds a temperature or thresholds; ask for one of them")
     checked = deciding(task)
     if thresholds and not checked.many:
         raise InputError(

@@ -51,7 +51,7 @@ class AddedToken:
         return str(casing.normalizer().normalize_str(self.content))
 
     def for_library(self) -> tokenizers.AddedToken:
-        """The same token as an object of the ``tokenizers`` library."""
+        """The token as an object of the ``tokenizers`` library."""
         flags = {name: getattr(self, name) for name in FLAGS}
         return tokenizers.AddedToken(self.content, **flags)
 

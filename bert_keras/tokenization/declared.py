@@ -112,17 +112,21 @@ def declared_tokens(
     for token in named:
         if token.content not in found:
             _put(others, token)
-    always = {
-        _content(value)
-        for values in (config, specials)
-        for key, value in values.items()
-        if key.endswith("_token")
-    }
-    always |= {*SPECIAL_TOKENS} if is_berts else set()
+    always = _roles(config, specials) | ({*SPECIAL_TOKENS} if is_berts else set())
     return [
         replace(token, flags={**token.flags, "special": True}) if token.content in always else token
         for token in (*found.values(), *others.values())
     ]
+
+
+def _roles(*files: Mapping[str, Any]) -> set[Any]:
+    """The contents of the tokens that have a role in one of the files, such as ``mask_token``."""
+    return {
+        _content(value)
+        for values in files
+        for key, value in values.items()
+        if key.endswith("_token")
+    }
 
 
 def _that_count(file: Path, config: Mapping[str, Any]) -> dict[str, Any]:

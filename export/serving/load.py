@@ -73,6 +73,17 @@ def run(
                     messages.setdefault(kind, said(error))
             step += 1
 
+    _run_together(client, clients)
+    elapsed = time.perf_counter() - begin
+    return _measured(sorted(latencies), elapsed) | {
+        "failed": errors.total(),
+        "errors": dict(errors),
+        "first_errors": messages,
+    }
+
+
+def _run_together(client: Callable[[int], None], clients: int) -> None:
+    """Call it once for each number in a thread of its own, and wait for all."""
     threads = [
         threading.Thread(target=client, args=(number,), daemon=True) for number in range(clients)
     ]
@@ -80,12 +91,6 @@ def run(
         thread.start()
     for thread in threads:
         thread.join()
-    elapsed = time.perf_counter() - begin
-    return _measured(sorted(latencies), elapsed) | {
-        "failed": errors.total(),
-        "errors": dict(errors),
-        "first_errors": messages,
-    }
 
 
 def _measured(latencies: list[float], elapsed: float) -> dict[str, Any]:

@@ -15,11 +15,8 @@ from bert_keras.corpus import Corpus, prepare_corpus
 from bert_keras.corpus.sentences import split_paragraph
 from bert_keras.errors import InputError
 from bert_keras.tokenization import (
-    SPECIAL_TOKENS,
-    AddedToken,
     BertTokenizer,
     Casing,
-    WordPieceTokenizer,
     learn_vocabulary,
     write_vocabulary,
 )
@@ -283,19 +280,3 @@ def test_a_vocabulary_of_another_casing_is_told_before_the_work(tmp_path, caplog
     (tmp_path / "a.txt").write_text(STORY)
     prepare_corpus([tmp_path / "a.txt"], tmp_path / "v", tmp_path / "out")
     assert "entries can never occur" in caplog.messages[0]
-
-
-def test_a_models_folder_gives_its_tokenizer_casing_and_added_tokens(tmp_path):
-    pieces = [*SPECIAL_TOKENS, "The", "cat", "the"]
-    own = WordPieceTokenizer(pieces, Casing(do_lower_case=False), added=[AddedToken("<e1>", 8)])
-    (tmp_path / "model").mkdir()
-    own.save(tmp_path / "model")
-    (tmp_path / "a.txt").write_text("The cat <e1>\n")
-    for name, casing in (("one", Casing()), ("two", own.casing)):
-        prepare_corpus([tmp_path / "a.txt"], tmp_path / "model", tmp_path / name, casing)
-        corpus = Corpus.open(tmp_path / name)
-        assert corpus.tokenizer.identity == own.identity
-        assert corpus.tokens.tolist() == [5, 6, 8]
-    other = Casing(strip_accents=False)
-    with pytest.raises(InputError, match="is cased by its own files"):
-        prepare_corpus([tmp_path / "a.txt"], tmp_path / "model", tmp_path / "three", other)

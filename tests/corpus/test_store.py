@@ -11,7 +11,6 @@ from bert_keras.corpus import Corpus, prepare_corpus
 from bert_keras.corpus.store import token_dtype
 from bert_keras.errors import InputError
 from bert_keras.tokenization import (
-    AddedToken,
     SequenceTemplate,
     WordPieceTokenizer,
     learn_vocabulary,
@@ -285,24 +284,3 @@ def test_hashing_that_takes_long_says_so_once(damaged, monkeypatch, caplog):
         Corpus.open(damaged).verify()
     (line,) = caplog.messages
     assert "hashing its files to find damage" in line
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_corpus_keeps_the_added_tokens_of_its_tokenizer(prepared, tmp_path, workers):
-    vocab = (prepared / "vocab").read_text(encoding="utf-8").split("\n")[:-1]
-    added = [AddedToken("apple house", len(vocab)), AddedToken("<e1>", len(vocab) + 1)]
-    tokenizer = WordPieceTokenizer(vocab, added=added)
-    (tmp_path / "a.txt").write_text("The apple house <e1>is here. <E1>\n\nAn apple.\n")
-    prepare_corpus([tmp_path / "a.txt"], tokenizer, tmp_path / "out", workers=workers)
-    corpus = Corpus.open(tmp_path / "out")
-    assert corpus.tokenizer.identity == tokenizer.identity
-    assert corpus.vocab_size == len(vocab) + 2
-    assert corpus.tokens.tolist().count(len(vocab)) == 1
-    assert corpus.tokens.tolist().count(len(vocab) + 1) == 2
-    with pytest.raises(InputError, match="was prepared with another tokenizer"):
-        Corpus.open(tmp_path / "out", WordPieceTokenizer(vocab))
-    description = json.loads((tmp_path / "out" / "corpus.json").read_text())
-    description["added"][0]["flag"] = 1
-    (tmp_path / "out" / "corpus.json").write_text(json.dumps(description))
-    with pytest.raises(InputError, match="damaged"):
-        Corpus.open(tmp_path / "out")

@@ -171,5 +171,5 @@ class Answers(ABC):
 
 
 def repeated(names: Sequence[str], batch: tf.Tensor) -> tf.Tensor:
-    """The same names in each row of a batch, string [B, names]."""
+    """Names, repeated for each row of a batch, string [B, names]."""
     return tf.broadcast_to(tf.constant(list(names)), [tf.shape(batch)[0], len(names)])

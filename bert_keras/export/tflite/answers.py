@@ -1,6 +1,5 @@
 """The answers of each kind of model on a phone: from ids to numbers, in builtin operations."""
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
@@ -8,27 +7,21 @@ from typing import ClassVar
 import numpy as np
 import tensorflow as tf
 
-from bert_keras.errors import InputError
 from bert_keras.export.answers.choices import logits_of_pairs
 from bert_keras.export.outputs import (
     CHOICE_LOGITS,
     NEXT_SENTENCE,
     NUMBERS,
     PIECE_LOGITS,
-    POOLED,
     PROBABILITIES,
-    SENTENCE,
     SPAN_LOGITS,
     TOKEN_PROBABILITIES,
     Output,
-    encoder_outputs,
 )
 from bert_keras.export.registry import Registry
 from bert_keras.modeling import (
     BARE,
-    BertEncoder,
     BertForNextSentencePrediction,
-    BertForSentenceEmbedding,
     Decision,
 )
 from bert_keras.modeling.model import BertModel
@@ -41,8 +34,6 @@ from bert_keras.tasks import (
     Span,
     Tagging,
 )
-
-_logger = logging.getLogger("bert_keras")
 
 Tensors = dict[str, tf.Tensor]
 Arrays = dict[str, np.ndarray]
@@ -203,60 +194,6 @@ class SpanAnswers(IdAnswers):
     def decisions(self, rows: Sequence[Arrays]) -> list[np.ndarray]:
         """The likeliest start and the likeliest end."""
         return [np.array([row[each.name].argmax() for each in SPAN_LOGITS]) for row in rows]
-
-
-class VectorAnswers(IdAnswers):
-    """Vectors, as the model gives them.
-
-    Attributes:
-        vector: The name of a text's.
-    """
-
-    vector: ClassVar[str]
-
-    def decisions(self, rows: Sequence[Arrays]) -> list[np.ndarray] | None:
-        """The other text whose vector is nearest by the cosine."""
-        if len(rows) < 3 or self.vector not in rows[0]:
-            return None
-        vectors = np.array([row[self.vector] for row in rows], np.float64)
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        likeness = vectors @ vectors.T
-        np.fill_diagonal(likeness, -np.inf)
-        return list(likeness.argmax(axis=1))
-
-
-@on_phones.register(BertForSentenceEmbedding)
-class SentenceAnswers(VectorAnswers):
-    """A vector for each text; the app puts the default prompt before texts."""
-
-    vector = SENTENCE.name
-
-    outputs = (SENTENCE,)
-
-    def __init__(self, model: BertModel) -> None:
-        super().__init__(model)
-        prompt = model.prompt()
-        if prompt and not model.include_prompt:
-            raise InputError(
-                f"the model pools without its default prompt {prompt!r}, which a file for phones "
-                "cannot; export it as a SavedModel"
-            )
-        if prompt:
-            _logger.warning(
-                "the file does not put the model's default prompt before a text: give it %r + text",
-                prompt,
-            )
-
-
-@on_phones.register(BertEncoder)
-class EncoderAnswers(VectorAnswers):
-    """Vectors of the tokens and, with a pooler, of the text."""
-
-    vector = POOLED.name
-
-    def __init__(self, model: BertModel) -> None:
-        super().__init__(model)
-        self.outputs = encoder_outputs(model)
 
 
 @on_phones.register(MaskedLM)

@@ -166,7 +166,7 @@ class _InnerTokens(tf.Module):
         return self._cut(self._spelled.normalize(replaced)), tokens
 
     def with_places(self, normal: tf.Tensor) -> tuple[Pieces, Located]:
-        """The same, and where the pieces begin and end in the normal forms."""
+        """The pieces and tokens, and where the pieces begin and end in the normal forms."""
         whole = self._starts(normal)
         replaced, tokens = self._found(normal, lambda: whole)
         spelled, bytes_of = self._spelled.normalize_with_offsets(replaced)

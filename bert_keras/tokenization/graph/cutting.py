@@ -62,7 +62,7 @@ class WordPieces(tf.Module):
         )
 
     def _cut_long_words(self, normal: tf.Tensor) -> Pieces:
-        """The same where words have many bytes, by the number of their characters."""
+        """The pieces where words have many bytes: such words are cut by their characters."""
         places, values = self._longer
         model = tf.tensor_scatter_nd_update(self._wordpiece, places, values)
         pieces = _tokenized(model, normal)

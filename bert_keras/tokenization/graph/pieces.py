@@ -101,7 +101,7 @@ class PieceGraph(tf.Module):
     def _prepared_with_origins(
         self, texts: tf.Tensor, whole: tf.RaggedTensor
     ) -> tuple[tf.Tensor, tf.RaggedTensor, tf.Tensor]:
-        """The same; where its characters start; which character of the text each comes from."""
+        """Prepared texts; where their characters start; which of the text's each comes from."""
         marked = _marked(texts)
 
         def ordered() -> tuple[tf.Tensor, tf.RaggedTensor, tf.Tensor]:
