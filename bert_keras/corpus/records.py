@@ -192,7 +192,7 @@ def json_object(where: str, line: str, wanted: str) -> dict[str, Any]:
 
 
 class _KeyTwiceError(Exception):
-    """What no more text would mend, as it may JSON that breaks off."""
+    """A fault that no more text would mend, unlike JSON that breaks off."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -149,7 +149,7 @@ class Labeled:
     def _labeled_source(
         self, x: Any, y: Any, sample_weight: Any, class_weight: Any
     ) -> tuple[Any, Any, Any]:
-        """What ``labeled`` gives, for a source that hands out batches itself."""
+        """The result of ``labeled`` for a source that hands out batches itself."""
         if isinstance(x, tf.data.Dataset):
             if sample_weight is not None:
                 raise InputError("sample_weight: a data set brings its own: (x, y, sample_weight)")

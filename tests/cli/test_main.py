@@ -58,7 +58,8 @@ def test_beam_options_with_an_open_quote_are_one_clear_line(texts, made, tmp_pat
     assert "--beam-options: No closing quotation. Received: --project='mine" in line
 
 
-@pytest.mark.parametrize("what", ["tensorflow", "numpy"])
+# TensorFlow tries again for ten seconds.
+@pytest.mark.parametrize("what", ["numpy", pytest.param("tensorflow", marks=pytest.mark.system)])
 def test_out_of_memory_is_one_line_that_says_what_takes_less(what, texts, capsys, monkeypatch):
     def too_large(_):
         if what == "numpy":

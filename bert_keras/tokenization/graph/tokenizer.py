@@ -67,7 +67,7 @@ class GraphTokenizer(tf.Module):
     def encode_with_offsets(
         self, text: tf.Tensor, text_pair: tf.Tensor | None = None
     ) -> dict[str, tf.Tensor]:
-        """What ``encode`` gives, and where the tokens stand in the texts as sent.
+        """The tensors of ``encode``, and where the tokens stand in the texts as sent.
 
         Args:
             text: The first texts, string [B].
