@@ -120,6 +120,8 @@ class TextTask(TextReader, AnsweringTask):
         one_of("data.truncation", self.truncation, TRUNCATIONS)
         at_least("data.max_windows", self.max_windows, 1)
         require("data.label_separator must not be empty", self.label_separator != "", "")
+        is_read = self.label_kind == "several" or self.label_separator == LABEL_SEPARATOR
+        require("data.label_separator is for multi_label alone", is_read, self.label_separator)
         if self.windows and self.truncation != "head":
             raise InputError(
                 "data.windows = true reads the whole of a long text, and data.truncation = "

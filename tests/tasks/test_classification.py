@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from bert_keras.errors import InputError
-from bert_keras.tasks import Classification, MultiLabel
+from bert_keras.tasks import Classification, MultiLabel, Regression
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading import TextExample
 
@@ -20,6 +20,12 @@ def feature(number):
 
 class TestClassification:
     task = Classification(labels=("bad", "good"), max_seq_length=12)
+
+    def test_a_separator_of_labels_that_nothing_would_read_is_refused(self):
+        assert MultiLabel(label_separator=";").label_separator == ";"
+        for one_label in (Classification, Regression):
+            with pytest.raises(InputError, match=r"for multi_label alone\. Received: ';'"):
+                one_label(label_separator=";")
 
     def test_labels_that_are_numbers_come_by_value_others_by_the_alphabet(self):
         numbers = [example(label=label) for label in ("10", "2", "1", "2")]
