@@ -23,6 +23,7 @@ from bert_keras.errors import Diverged, InputError
 from bert_keras.files import write_text_atomic
 from bert_keras.objectives import Means, divided
 from bert_keras.objectives.means import LOSS
+from bert_keras.saving.mark import read_mark
 
 METRICS_FILE = "metrics.jsonl"
 LOGS_FOLDER = "logs"  # TensorBoard's
@@ -74,10 +75,12 @@ def set_log_aside(workdir: Path, step: int) -> None:
     Args:
         workdir: The run's work directory.
         step: The step at which the first checkpoint was due; a log that ends there or before is
-            that of a run that was killed before it, which logs the same lines again.
+            that of a run that was killed before it, which logs the same lines again, unless the run
+            has had a model.
     """
-    path = workdir / METRICS_FILE
-    if not any(line["step"] > step for line in read_metrics(workdir)):
+    path, mark = workdir / METRICS_FILE, read_mark(workdir)
+    least = step if mark is None or mark.model_files is None else 0
+    if not any(line["step"] > least for line in read_metrics(workdir)):
         return
     others = (path.with_name(f"{METRICS_FILE}.{number}") for number in count(1))
     kept = next(other for other in others if not os.path.lexists(other))

@@ -6,9 +6,10 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from bert_keras.config import WatchConfig
+from bert_keras.config import PretrainConfig, WatchConfig, to_tables
 from bert_keras.errors import Diverged, InputError
 from bert_keras.objectives import WeightedMean
+from bert_keras.saving.mark import RunMark
 from bert_keras.training.metrics import (
     InputWatch,
     LossWatch,
@@ -39,6 +40,16 @@ def test_the_log_of_a_run_whose_checkpoints_are_gone_is_set_aside(tmp_path, capl
     set_log_aside(tmp_path, 10)
     assert (tmp_path / "metrics.jsonl.1").read_text() == before
     assert (tmp_path / "metrics.jsonl.2").exists()
+
+
+@pytest.mark.parametrize("model_files", [None, {"config.json": "a hash"}])
+def test_so_is_a_short_one_of_a_run_that_has_had_a_model(tmp_path, model_files):
+    config = to_tables(PretrainConfig())
+    mark = RunMark(command="pretrain", config=config, data={}, model_files=model_files)
+    mark.write(tmp_path)
+    MetricsLog(tmp_path).write(5, "train", {"mlm_loss": 5.0})
+    set_log_aside(tmp_path, 10)
+    assert (tmp_path / "metrics.jsonl.1").exists() == (model_files is not None)
 
 
 def test_a_line_that_a_kill_cut_short_is_passed_over(tmp_path):
