@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Spares the collector what is imported: to walk TensorFlow took a sixth of the whole time."""
+    """Spares the collector what is imported: to walk TensorFlow took a fifth of all time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

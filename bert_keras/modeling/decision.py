@@ -80,7 +80,7 @@ class Decision:
         return probabilities >= (self.thresholds or THRESHOLD)
 
     def at_temperature(self, temperature: float) -> "Decision":
-        """The same labels given at another temperature: thresholds move with the probabilities."""
+        """The decision for the same labels at another temperature: thresholds move along."""
         if not self.thresholds:
             return Decision(temperature)
         moved = (_moved(t, self.temperature / temperature) for t in self.thresholds)

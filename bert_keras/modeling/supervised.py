@@ -90,7 +90,7 @@ class SupervisedModel(Labeled, BertModel):
             InputError: When a loss or metric is given and the model draws its labels itself, Keras
                 does not know it, or its name is taken; when the model has no output of a name; when
                 ``loss_weights`` come without ``loss``; for XLA where the model is packed; for XLA
-                or several steps at once on several devices; in another strategy than the model's.
+                or several steps at once on several devices; in the scope of another strategy.
         """
         given = {
             "loss": loss,

@@ -72,13 +72,7 @@ def calibrate(
     task = _checked(task_of(model, **settings), temperature, thresholds)
     labeled = read_labeled(model, task, source)
     outputs, means = run_model(model, labeled.features, batch_size)
-    decision = task.decision
-    _note_on_former(decision, temperature, thresholds)
-    if temperature:
-        choices = task.choices(labeled.features, outputs)
-        decision = decision.at_temperature(best_temperature(*choices))
-    if thresholds:
-        decision = replace(decision, thresholds=_thresholds(labeled, outputs, decision))
+    decision = _decision(task, labeled, outputs, temperature, thresholds)
     found = labeled._replace(task=replace(task, decision=decision))
     model.decision = decision
     return judged(found, outputs, means)
@@ -110,6 +104,24 @@ def _checked(task: Task, temperature: bool, thresholds: bool) -> DecidingTask:
             f"{task.name}, which gives the likeliest label whatever its probability"
         )
     return checked
+
+
+def _decision(
+    task: DecidingTask,
+    labeled: Labeled,
+    outputs: Sequence[Outputs],
+    temperature: bool,
+    thresholds: bool,
+) -> Decision:
+    """The task's decision with what is asked for found anew: the temperature first."""
+    decision = task.decision
+    _note_on_former(decision, temperature, thresholds)
+    if temperature:
+        choices = task.choices(labeled.features, outputs)
+        decision = decision.at_temperature(best_temperature(*choices))
+    if thresholds:
+        decision = replace(decision, thresholds=_thresholds(labeled, outputs, decision))
+    return decision
 
 
 def _note_on_former(decision: Decision, temperature: bool, thresholds: bool) -> None:
