@@ -92,7 +92,7 @@ def prepare_corpus_on_beam(
     tokenizer, others = read_tokenizer(vocab, casing)
     pipeline = _pipeline(options)
     check_split(split)
-    sources = recognize_sources(list(dict.fromkeys(_sources(inputs))), text_column, others)
+    sources = recognize_sources(_sources(inputs), text_column, others)
     for name in (*sources, parts or out):
         check_utf8(name, "as Apache Beam asks")
     source = describe_source(inputs, split, text_column, sentences, drop_duplicates)
@@ -167,21 +167,20 @@ def _pass(size: int) -> None:
     """Ignore the progress, which nobody looks at in a worker."""
 
 
-def _sources(inputs: Sequence[str | Path]) -> Iterator[Path | str]:
+def _sources(inputs: Sequence[str | Path]) -> list[Path | str]:
     """Each file of the inputs, in the order in which a single machine reads them."""
-    if not inputs:
-        resolve_inputs(inputs)  # says so
-    for name in map(str, inputs):
-        if name == PYDOCS:
-            raise InputError("pydocs is this machine's own text; write it to files for Beam")
-        if "://" not in name:
-            yield from resolve_inputs([name])
-            continue
-        _check_file_system(name)
-        (match,) = FileSystems.match([name])
-        if not match.metadata_list:
-            raise InputError(f"no file matches {name}")
-        yield from sorted(found.path for found in match.metadata_list)
+    if PYDOCS in map(str, inputs):
+        raise InputError("pydocs is this machine's own text; write it to files for Beam")
+    return resolve_inputs(inputs, _remote_files)
+
+
+def _remote_files(name: str) -> list[str]:
+    """The files that a URL names, sorted."""
+    _check_file_system(name)
+    (match,) = FileSystems.match([name])
+    if not match.metadata_list:
+        raise InputError(f"no file matches {name}")
+    return sorted(found.path for found in match.metadata_list)
 
 
 def _check_file_system(path: str) -> None:

@@ -32,7 +32,9 @@ _SIGNS = {
 _MODEL = {"config.json", "model.safetensors"}
 
 
-def resolve_inputs(inputs: Sequence[str | Path]) -> list[Path | str]:
+def resolve_inputs(
+    inputs: Sequence[str | Path], remote_files: Callable[[str], list[str]] | None = None
+) -> list[Path | str]:
     """The files that inputs name, in order, each once; ``"pydocs"`` and ``"tfds:..."`` stay.
 
     A link is the file that it leads to.
@@ -40,6 +42,11 @@ def resolve_inputs(inputs: Sequence[str | Path]) -> list[Path | str]:
     Of a folder these are its ``.txt``, ``.text``, ``.md``, ``.rst``, ``.jsonl`` and ``.ndjson``
     files and WikiExtractor's (``wiki_00``), packed or not, those in folders below it too, sorted;
     a note counts the others. Of a glob they are the files it matches, sorted.
+
+    Args:
+        inputs: The names.
+        remote_files: A function from a URL to the files that it names; without it a URL is the
+            name of a file here.
 
     Raises:
         InputError: When an input names nothing, or a folder cannot be read.
@@ -49,6 +56,9 @@ def resolve_inputs(inputs: Sequence[str | Path]) -> list[Path | str]:
     for name in map(str, inputs):
         if name == PYDOCS or name.startswith(TFDS_PREFIX):
             found[name] = name
+            continue
+        if remote_files and "://" in name:
+            found |= {file: file for file in remote_files(name)}
             continue
         for file in _files(name):
             if found.setdefault(os.path.realpath(file), file) != file:

@@ -48,6 +48,14 @@ def texts(tmp_path):
     return folder
 
 
+def test_a_file_with_several_names_is_read_once_as_on_a_single_machine(texts, vocab, tmp_path):
+    (tmp_path / "link.txt").symlink_to(texts / "00.txt")
+    inputs = [tmp_path / "link.txt", texts]
+    prepare_corpus(inputs, vocab, tmp_path / "one")
+    prepare_corpus_on_beam(inputs, vocab, tmp_path / "beam", options=DIRECT)
+    assert bytes_of(tmp_path / "beam") == bytes_of(tmp_path / "one")
+
+
 def bytes_of(directory):
     return {file.name: file.read_bytes() for file in sorted(directory.iterdir())}
 
