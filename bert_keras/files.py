@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_IMODE
-from typing import Any
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+from bert_keras.contents import hash_file, hash_files, paths_below
 from bert_keras.errors import InputError, errors_naming, refuse_unreadable
 from bert_keras.signals import staying
 
@@ -56,17 +56,6 @@ def check_utf8(name: str | Path, why: str) -> None:
         raise InputError(f"{name} is not UTF-8, {why}; rename it, or give a link to it (ln -s)")
 
 
-def read_json_object(path: str | Path) -> dict[str, Any]:
-    """The object in a JSON file; ``InputError`` where it holds another value or is not JSON."""
-    try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise InputError(f"{path} must hold a JSON object. Received: {type(values).__name__}")
-    return values
-
-
 def check_replaceable(path: Path, *, whole: bool = False) -> None:
     """Check that a directory may be replaced: it holds nothing but files that bert_keras wrote.
 
@@ -86,7 +75,7 @@ def check_replaceable(path: Path, *, whole: bool = False) -> None:
         links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
         for file in (Path(folder, name) for name in sorted((*files, *links))):
             own = written.get(file.relative_to(path).as_posix())  # first, as hashing takes long
-            is_own = own is not None and not file.is_symlink() and own == _hash(file)
+            is_own = own is not None and not file.is_symlink() and own == hash_file(file)
             if not is_own and file != path / WRITTEN_FILE:
                 raise InputError(
                     f"{file} is not what bert_keras wrote there and stays as it is; move it, or "
@@ -95,17 +84,6 @@ def check_replaceable(path: Path, *, whole: bool = False) -> None:
     gone = [name for name in written or [WRITTEN_FILE] if not (path / name).exists()]
     if whole and gone:
         raise InputError(f"{path} is not as bert_keras wrote it: {gone[0]} is gone; move it away")
-
-
-def hash_files(folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file in a folder and the folders in it, by its name there."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    return {path.relative_to(folder).as_posix(): _hash(path) for path in files}
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
@@ -215,7 +193,7 @@ def _stem(path: Path) -> str:
 
 def _settle(directory: Path, mode: int) -> None:
     """Set the modes of all in a new directory by the umask, and sync it to the disk."""
-    for path in (directory, *directory.rglob("*")):
+    for path in (directory, *paths_below(directory)):
         if path.is_dir() and not path.is_symlink():
             path.chmod(mode)
         elif path.is_file() and not path.is_symlink():

@@ -9,14 +9,13 @@ from stat import S_IMODE
 import pytest
 
 from bert_keras import files
+from bert_keras.contents import hash_files
 from bert_keras.errors import InputError
 from bert_keras.files import (
     WRITTEN_FILE,
     atomic_directory,
     atomic_file,
     check_replaceable,
-    hash_files,
-    read_json_object,
     write_text_atomic,
 )
 
@@ -24,23 +23,6 @@ from bert_keras.files import (
 def _write_half(directory):
     (directory / "half").write_text("half")
     directory.write_text("fails, as it is a directory")
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("[1]", "must hold a JSON object. Received: list"),
-        ("{", "not valid"),
-        ("[" * 99999, "not valid"),
-    ],
-    ids=["list", "cut", "deep"],
-)
-def test_what_is_not_a_json_object_is_refused_in_a_line_that_names_the_file(tmp_path, text, words):
-    (tmp_path / "a.json").write_text(text)
-    with pytest.raises(InputError, match=re.escape(words)) as error:
-        read_json_object(tmp_path / "a.json")
-    assert str(error.value).startswith(f"{tmp_path / 'a.json'} ")
-    assert "\n" not in str(error.value)
 
 
 def test_a_directory_appears_whole_or_not_at_all(tmp_path):
@@ -128,7 +110,7 @@ def test_what_is_told_by_its_name_is_not_read(tmp_path, monkeypatch):
     """A home directory, say, given by mistake."""
     (tmp_path / "out").mkdir()
     _change(tmp_path / "out")
-    monkeypatch.setattr(files, "_hash", None)
+    monkeypatch.setattr(files, "hash_file", None)
     with pytest.raises(InputError, match="old is not what bert_keras wrote there"):
         check_replaceable(tmp_path / "out")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bert_keras.cli.arguments import MODEL_HELP, add_command, open_model
 from bert_keras.cli.console import console, errors
+from bert_keras.contents import paths_below
 from bert_keras.files import refuse_existing
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _other_files(source: Path, out: Path, model: "BertModel") -> tuple[list[str]
     for path in sorted(source.iterdir()):
         if path.name.startswith(".") or any(path.match(pattern) for pattern in converted):
             continue
-        files = sum(file.is_file() for file in path.rglob("*")) if path.is_dir() else 0
+        files = sum(file.is_file() for file in paths_below(path)) if path.is_dir() else 0
         shown = f"{path.name}/ ({files} {'file' if files == 1 else 'files'})"
         (kept if path.name in written else left).append(shown if path.is_dir() else path.name)
     return kept, left

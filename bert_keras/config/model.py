@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeGuard
 
+from bert_keras.contents import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.files import read_json_object, write_text_atomic
+from bert_keras.files import write_text_atomic
 
 # The published sizes, as layers / hidden size: Devlin et al. 2019, section 3 (base, large) and
 # Turc et al. 2019, table 1 (tiny to medium). Heads are hidden / 64, the inner layer 4 x hidden.

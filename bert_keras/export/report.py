@@ -1,6 +1,5 @@
 """``export_report.json``: a description of an export and of its checks."""
 
-import hashlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from bert_keras._version import __version__
+from bert_keras.contents import hash_file, paths_below
 from bert_keras.export.answers import Answers
 from bert_keras.export.comparison import TOLERANCE, Comparison
 from bert_keras.export.operations import packages_needed
@@ -63,9 +63,9 @@ def describe(
         "files": {
             str(path.relative_to(folder)): {
                 "bytes": path.stat().st_size,
-                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+                "sha256": hash_file(path),
             }
-            for path in sorted(folder.rglob("*"))
+            for path in sorted(paths_below(folder))
             if path.is_file()
         },
     }

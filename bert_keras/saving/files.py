@@ -1,5 +1,6 @@
 """``load`` and ``save``, for all layouts."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +21,13 @@ from bert_keras.saving.huggingface import (
 from bert_keras.saving.keras_file import read_keras, save_keras
 from bert_keras.saving.keras_hub import WEIGHTS_SUFFIX, is_keras_hub, read_keras_hub
 from bert_keras.saving.mark import MARK_FILE
-from bert_keras.saving.run import finished_or_best, named_run, read_run
+from bert_keras.saving.run import finished_or_best, named_run, read_run, version_of_best
 from bert_keras.saving.sentence_transformers import MODULES_FILE
 from bert_keras.saving.stored import StoredModel
 from bert_keras.saving.tensorflow_file import TensorFlowFile, is_tensorflow_file
 from bert_keras.tokenization import Casing, Tokenizer
+
+_logger = logging.getLogger("bert_keras")
 
 FORMATS = {"huggingface": save_huggingface, "google": save_google, "keras": save_keras}
 
@@ -118,8 +121,20 @@ def load(
     is_model = isinstance(model_class, type) and issubclass(model_class, BertModel)
     if model_class is not None and not is_model:
         raise InputError(f"model_class must be a class of bert_keras. Received: {model_class!r}")
-    with read(path) as stored:
-        return build(stored, model_class, casing=casing, on_progress=on_progress, **arguments)
+    while True:
+        version = version_of_best(Path(path))
+        try:
+            with read(path) as stored:
+                model = build(
+                    stored, model_class, casing=casing, on_progress=on_progress, **arguments
+                )
+        except (InputError, OSError):
+            if version_of_best(Path(path)) == version:
+                raise
+        else:
+            if version_of_best(Path(path)) == version:
+                return model
+        _logger.info("%s: its best model was replaced while it was read; it is read again", path)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bert_keras.contents import hash_file
 from bert_keras.saving.files import read
 from bert_keras.saving.run import arrays_of_step, located, named_run, read_step
 from bert_keras.saving.run_state import digest_of
@@ -69,5 +70,4 @@ def _hash(file: Path) -> str:
             return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
         except (ValueError, RecursionError):  # refused where it is read
             pass
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return hash_file(file)

@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from bert_keras.config import BertConfig
+from bert_keras.contents import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.files import read_json_object
 from bert_keras.saving.families.bert import BERT, class_of
 from bert_keras.saving.names import Names
 from bert_keras.saving.stored import StoredModel, StoredWeights, components_in, stored_weights

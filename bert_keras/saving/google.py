@@ -15,8 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
+from bert_keras.contents import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.files import atomic_directory, read_json_object
+from bert_keras.files import atomic_directory
 from bert_keras.modeling import (
     BertForMultipleChoice,
     BertForSentenceEmbedding,

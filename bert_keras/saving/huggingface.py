@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
+from bert_keras.contents import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.files import atomic_directory, read_json_object
+from bert_keras.files import atomic_directory
 from bert_keras.modeling import (
     BertForMaskedLM,
     BertForPreTraining,

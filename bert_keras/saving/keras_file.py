@@ -22,8 +22,9 @@ import h5py
 import keras
 import numpy as np
 
+from bert_keras.contents import read_json_object
 from bert_keras.errors import InputError, errors_naming
-from bert_keras.files import atomic_file, read_json_object
+from bert_keras.files import atomic_file
 from bert_keras.modeling.model import FROZEN, BertModel
 from bert_keras.saving.config_json import write_json
 from bert_keras.saving.families import Family, all_models, family_of_model

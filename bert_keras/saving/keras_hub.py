@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bert_keras.config import BertConfig
+from bert_keras.contents import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.files import read_json_object
 from bert_keras.saving.families.bert import BERT, class_of
 from bert_keras.saving.keras_file import read_array, read_shapes
 from bert_keras.saving.names import Names, numbered_after_the_first

@@ -1,21 +1,29 @@
 """The mark of a run: the file that distinguishes its work directory from any other folder."""
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bert_keras.config import flat
 from bert_keras.errors import InputError
 from bert_keras.files import write_text_atomic
 
 MARK_FILE = "run.json"
 
 # A key that no other program's file has, and the version of the rest of the file.
-_KEY, _VERSION = "bert_keras_run", 2
-# What version 1 does not have.
-_SINCE_2 = {"left_open": None, "ended_at": None}
+_KEY, _VERSION = "bert_keras_run", 3
+# What a version added to those before it, with the values that stand for it in their files.
+_ADDED: dict[int, dict[str, Any]] = {2: {"left_open": None, "ended_at": None}, 3: {"run_id": ""}}
+
+# Data and models are compared by content, not by path.
+MOVABLE = ("data.corpus", "data.train", "data.dev", "model.init")
+# These may change between two starts of a run: its weights do not depend on the first, and the
+# effects of the second are in the checkpoints.
+FREE_TABLES = ("checkpoint", "watch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +46,8 @@ class RunMark:
             None where version 1 began it, which did not record them.
         ended_at: The step of the newest checkpoint when ``finish`` ended it; None where it ended
             itself, has not ended, or version 1 ended it.
+        run_id: ``content_id`` when the run began, which each of its checkpoints bears; empty where
+            version 1 or 2 began it.
     """
 
     command: str
@@ -50,6 +60,20 @@ class RunMark:
     model_files: Mapping[str, str] | None = None
     left_open: Sequence[str] | None = None
     ended_at: int | None = None
+    run_id: str = ""
+
+    def content_id(self) -> str:
+        """The hash of what the run is made from: command, config, data and base model.
+
+        Two runs that would write the same checkpoints have the same, wherever their files lie.
+        """
+        config = {
+            name: value
+            for name, value in flat(self.config).items()
+            if name not in MOVABLE and name.partition(".")[0] not in FREE_TABLES
+        }
+        content = [self.command, config, self.data, self.base]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def write(self, workdir: Path) -> None:
         """Write the mark; a file with the same content stays as it is."""
@@ -72,11 +96,13 @@ def read_mark(workdir: Path) -> RunMark | None:
     if not isinstance(values, dict) or _KEY not in values:
         return None
     version = values.pop(_KEY)
-    if version == 1:
-        version, values = _VERSION, _SINCE_2 | values
+    for added_in, added in _ADDED.items():
+        if version in range(1, added_in):
+            version, values = added_in, added | values
     names = {field.name for field in dataclasses.fields(RunMark)}
     kinds: dict[str, Any] = dict.fromkeys(("config", "data", "base", "circumstances"), dict) | {
-        "model_files": dict | None, "left_open": list | None, "ended_at": int | None
+        "model_files": dict | None, "left_open": list | None, "ended_at": int | None,
+        "run_id": str,
     }  # fmt: skip
     is_whole = names == values.keys() and all(isinstance(values[n], kinds[n]) for n in kinds)
     if version != _VERSION or not is_whole:

@@ -8,8 +8,9 @@ import logging
 from functools import partial
 from pathlib import Path
 
+from bert_keras.contents import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.files import read_json_object, write_text_atomic
+from bert_keras.files import write_text_atomic
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.config_json import config_values, head_arguments
 from bert_keras.saving.families import family_of_config
@@ -21,6 +22,7 @@ from bert_keras.saving.run_state import (
     MODEL_FOLDER,
     MODEL_VARIABLES,
     Arrays,
+    check_run,
     read_best_step,
     read_state,
     state_file,
@@ -156,11 +158,25 @@ def finished_or_best(workdir: Path) -> Path | None:
     return None
 
 
+def version_of_best(path: Path) -> tuple[int, int] | None:
+    """The version of a run's best model, which training may replace by the next at any time.
+
+    Args:
+        path: A run's work directory or its ``best/``; of any other path nothing is told.
+    """
+    folder = path if path.name == BEST_FOLDER else path / BEST_FOLDER
+    try:
+        status = folder.stat() if read_mark(folder.parent) else None
+    except (FileNotFoundError, InputError):  # another version's run
+        return None
+    return (status.st_ino, status.st_mtime_ns) if status else None
+
+
 def newest(workdir: Path) -> tuple[int, Arrays]:
     """The newest checkpoint of a run that is whole, with a warning: its step and its arrays.
 
     Raises:
-        InputError: When there is none.
+        InputError: When there is none, or another run wrote it.
     """
     folder = workdir / CHECKPOINTS_FOLDER
     skipped: set[int] = set()
@@ -168,14 +184,15 @@ def newest(workdir: Path) -> tuple[int, Arrays]:
         path = state_file(folder, left[-1])
         skipped.add(left[-1])
         try:
-            arrays, _ = read_state(path)
+            found = read_state(path)
         except FileNotFoundError:  # the run is training and has replaced it by newer ones
             continue
         except ValueError as error:
             _logger.warning("%s is passed over: %s", path, error)
             continue
+        check_run(path, found.state, _mark(workdir).run_id)
         _warn_unfinished(workdir, "its newest checkpoint", left[-1])
-        return left[-1], arrays
+        return left[-1], found.arrays
     raise InputError(
         f"the run in {workdir} has not finished, and all its checkpoints are damaged"
         if skipped
@@ -188,18 +205,19 @@ def arrays_of_step(workdir: Path, step: int) -> Arrays:
     """The variables in a checkpoint of a run, by name.
 
     Raises:
-        InputError: When there is no such checkpoint, or it is damaged.
+        InputError: When there is no such checkpoint, it is damaged, or another run wrote it.
     """
     path = state_file(workdir / CHECKPOINTS_FOLDER, step)
     try:
-        arrays, _ = read_state(path)
+        found = read_state(path)
     except FileNotFoundError:
         raise InputError(
             f"the run in {workdir} has no checkpoint of step {step:,}; {_available_steps(workdir)}"
         ) from None
     except ValueError as error:
         raise InputError(f"{path} is damaged: {error}; {_available_steps(workdir)}") from None
-    return arrays
+    check_run(path, found.state, _mark(workdir).run_id)
+    return found.arrays
 
 
 def _available_steps(workdir: Path) -> str:

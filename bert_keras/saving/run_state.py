@@ -5,13 +5,16 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import safetensors
 import safetensors.numpy
 
+from bert_keras.contents import paths_below
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_file
+from bert_keras.saving.mark import MARK_FILE
 
 # The files and folders of a run's work directory.
 CONFIG_FILE = "config.toml"
@@ -25,6 +28,20 @@ OPTIMIZER_VARIABLES = "optimizer/"
 _NAME = re.compile(r"step-(\d+)\.safetensors")
 
 Arrays = dict[str, np.ndarray]
+
+
+class Checkpoint(NamedTuple):
+    """The contents of a checkpoint's file.
+
+    Attributes:
+        arrays: The variables by name.
+        state: The run's position, as text.
+        sha256: ``digest_of`` both.
+    """
+
+    arrays: Arrays
+    state: str
+    sha256: str
 
 
 def state_file(folder: Path, step: int) -> Path:
@@ -79,8 +96,8 @@ def write_state(path: Path, arrays: Arrays, state: str) -> None:
         safetensors.numpy.save_file(arrays, temporary, {"run": entry})
 
 
-def read_state(path: Path) -> tuple[Arrays, str]:
-    """The contents of a checkpoint: the variables, and the position as text.
+def read_state(path: Path) -> Checkpoint:
+    """The contents of a checkpoint.
 
     Raises:
         ValueError: When it is damaged.
@@ -100,7 +117,25 @@ def read_state(path: Path) -> tuple[Arrays, str]:
     named, step = _NAME.fullmatch(path.name), json.loads(entry["state"]).get("step")
     if named and step not in (None, int(named[1])):
         raise ValueError(f"its content is the checkpoint of step {step:,}")
-    return arrays, entry["state"]
+    return Checkpoint(arrays, entry["state"], entry["sha256"])
+
+
+def check_run(path: Path, state: str, run_id: str) -> None:
+    """Refuse a checkpoint that another run wrote.
+
+    Args:
+        path: The checkpoint, for messages.
+        state: Its position, as text.
+        run_id: The run's; see ``RunMark``.
+
+    Raises:
+        InputError: When the checkpoint bears another.
+    """
+    if json.loads(state).get("run_id", "") != run_id:
+        raise InputError(
+            f"{path} is not of the run that {path.parent.parent / MARK_FILE} describes, but of one "
+            "with another recipe, data or base model; move it away"
+        )
 
 
 def digest_of(arrays: Arrays, state: str = "") -> str:
@@ -114,8 +149,11 @@ def digest_of(arrays: Arrays, state: str = "") -> str:
 
 
 def has_files(folder: Path) -> bool:
-    """Tell whether a folder holds more than empty folders; a broken link counts as a file."""
-    return any(
-        os.path.lexists(path) and (path.is_symlink() or not path.is_dir())
-        for path in (folder, *folder.rglob("*"))
-    )
+    """Tell whether a folder holds more than empty folders; a broken link counts as a file.
+
+    Raises:
+        InputError: When a folder in it cannot be read.
+    """
+    if folder.is_dir():
+        return any(path.is_symlink() or not path.is_dir() for path in paths_below(folder))
+    return os.path.lexists(folder)

@@ -9,8 +9,8 @@ import ml_dtypes
 import numpy as np
 import safetensors
 
+from bert_keras.contents import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.files import read_json_object
 
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"

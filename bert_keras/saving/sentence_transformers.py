@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bert_keras.contents import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.files import read_json_object
 from bert_keras.modeling import BertForSentenceEmbedding
 from bert_keras.saving.config_json import write_json
 

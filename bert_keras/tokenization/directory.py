@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bert_keras.contents import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.files import read_json_object, write_bytes_atomic, write_text_atomic
+from bert_keras.files import write_bytes_atomic, write_text_atomic
 from bert_keras.tokenization import vocabulary
 from bert_keras.tokenization.added import AddedToken, check_findable, tokens_of
 from bert_keras.tokenization.casing import Casing, guess_casing, log_casing

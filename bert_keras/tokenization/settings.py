@@ -5,8 +5,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from bert_keras.contents import read_json_object
 from bert_keras.errors import InputError
-from bert_keras.files import read_json_object
 from bert_keras.tokenization import vocabulary
 from bert_keras.tokenization.declared import DECODER
 

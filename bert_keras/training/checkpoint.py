@@ -16,6 +16,7 @@ from bert_keras.objectives import Model
 from bert_keras.saving.run_state import (
     MODEL_VARIABLES,
     OPTIMIZER_VARIABLES,
+    check_run,
     read_state,
     state_file,
     steps_in,
@@ -44,6 +45,7 @@ class Checkpoints:
         self.directory = directory
         self.keep = keep
         self.is_writer = is_writer
+        self.restored_sha256 = ""
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
 
@@ -106,7 +108,7 @@ class Checkpoints:
         self,
         model: Model,
         optimizer: keras.optimizers.Optimizer,
-        seed: int = 0,
+        beginning: RunState | None = None,
         until: int | None = None,
     ) -> RunState | None:
         """Read the newest checkpoint that is not damaged into the variables.
@@ -116,15 +118,17 @@ class Checkpoints:
         Args:
             model: A built model.
             optimizer: A built optimizer.
-            seed: The run's seed.
+            beginning: The state that the run begins with, whose seed and ``run_id`` its
+                checkpoints have; by default an empty one.
             until: The last step allowed; by default any.
 
         Returns:
-            The run's position; None if there is no checkpoint.
+            The run's position; None if there is no checkpoint. ``restored_sha256`` is then the
+            hash of what was read.
 
         Raises:
-            InputError: When the checkpoint is of another model, seed or version of bert_keras, or
-                all are damaged.
+            InputError: When the checkpoint is of another run, model, seed or version of
+                bert_keras, or all are damaged.
             OSError: When a checkpoint, which may be whole, cannot be read; it is not renamed.
         """
         if self.is_writer:
@@ -136,7 +140,7 @@ class Checkpoints:
                 continue
             path = self._path(step)
             try:
-                arrays, text = read_state(path)
+                arrays, text, self.restored_sha256 = read_state(path)
             except FileNotFoundError:
                 if self.is_writer:
                     raise
@@ -149,7 +153,8 @@ class Checkpoints:
                 for other in damaged:
                     other.replace(other.with_suffix(".damaged"))
             state = RunState.from_json(text)
-            _check(path, arrays, state, variables, seed)
+            _check(path, arrays, state, variables, beginning or RunState())
+            check_run(path, text, (beginning or RunState()).run_id)
             for name, variable in variables.items():
                 variable.assign(arrays[name])
             return state
@@ -211,16 +216,16 @@ def _check(
     arrays: dict[str, np.ndarray],
     state: RunState,
     variables: dict[str, Any],
-    seed: int,
+    beginning: RunState,
 ) -> None:
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
     odd = shapes.items() ^ {(name, array.shape) for name, array in arrays.items()}
     if odd:
         raise InputError(f"{path} is of another model: {min(odd)[0]} is not the same in both")
-    if state.seed != seed:
+    if state.seed != beginning.seed:
         raise InputError(
-            f"{path} is of a run with train.seed = {state.seed}, this one has {seed}; choose "
-            "another --workdir"
+            f"{path} is of a run with train.seed = {state.seed}, this one has {beginning.seed}; "
+            "choose another --workdir"
         )
 
 

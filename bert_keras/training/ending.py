@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bert_keras.contents import hash_files
 from bert_keras.errors import InputError
-from bert_keras.files import atomic_directory, hash_files
+from bert_keras.files import atomic_directory
 from bert_keras.saving import save
 from bert_keras.saving.build import build
 from bert_keras.saving.fingerprint import first_difference

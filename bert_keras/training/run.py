@@ -18,7 +18,7 @@ from bert_keras.modeling.model import BertModel
 from bert_keras.optimizers import LAMB, AdamW, WarmupLinearDecay
 from bert_keras.saving.fingerprint import fingerprint
 from bert_keras.saving.mark import RunMark
-from bert_keras.saving.run import is_there, located, write_description
+from bert_keras.saving.run import is_there, located, version_of_best, write_description
 from bert_keras.saving.run_state import BEST_FOLDER, CHECKPOINTS_FOLDER, MODEL_FOLDER, steps_in
 from bert_keras.tokenization import Tokenizer
 from bert_keras.training.circumstances import circumstances
@@ -162,7 +162,8 @@ class Run:
         """
         init = self.config.model.init
         own = steps_in(self.workdir / CHECKPOINTS_FOLDER)
-        return init if not own or is_there(Path(init)) else f"{self.workdir}@{own[-1]}"
+        is_gone = bool(init) and not self.mark.base
+        return f"{self.workdir}@{own[-1]}" if own and is_gone else init
 
     def begin(self, config: Config, model: BertModel, tokenizer: Tokenizer | None = None) -> None:
         """Write the run's mark, ``config.toml`` and the files by which its checkpoints are loaded.
@@ -232,15 +233,25 @@ def _start_of_run(workdir: Path, given: str) -> str:
 def _base_of_start(workdir: Path, init: str) -> dict[str, str]:
     """The hashes of the model that a run starts from; empty for random weights or a model gone.
 
+    The best model of another run is gone too where that run has replaced it by a better one.
+
     Raises:
         OSError: When the model is gone, and no run that began from it can be resumed.
     """
     if not init:
         return {}
-    if not is_there(Path(init)) and init == _recorded_start(workdir):
-        _logger.info("%s is gone; the run in %s resumes from its own checkpoint", init, workdir)
-        return {}
-    return fingerprint(Path(init))
+    begun = begun_run(workdir)
+    resumes = begun is not None and init == _recorded_start(workdir)
+    if resumes and not is_there(Path(init)):
+        change = "is gone"
+    else:
+        found = fingerprint(Path(init))
+        is_best = version_of_best(Path(init)) is not None
+        if not (begun and resumes and is_best and found != begun.base):
+            return found
+        change = "has been replaced by a better model"
+    _logger.info("%s %s; the run in %s resumes from its own checkpoint", init, change, workdir)
+    return {}
 
 
 def _recorded_start(workdir: Path) -> str:

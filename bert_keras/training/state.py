@@ -16,6 +16,7 @@ class RunState:
 
     Attributes:
         seed: ``train.seed``.
+        run_id: The run's; see ``RunMark``.
         step: Updates done.
         phase: The number of the phase that ``epoch_offsets`` are of.
         epoch_offsets: The first example of each of the phase's epochs, as far as they were
@@ -30,6 +31,7 @@ class RunState:
     """
 
     seed: int = 0
+    run_id: str = ""
     step: int = 0
     phase: int = 0
     epoch_offsets: list[int] = field(default_factory=list)
@@ -53,7 +55,8 @@ class RunState:
         """
         values = json.loads(text)
         names = {field.name for field in dataclasses.fields(cls)}
-        odd = names.symmetric_difference(values) if isinstance(values, dict) else names
+        is_state = isinstance(values, dict)
+        odd = names.symmetric_difference({"run_id", *values}) if is_state else names
         if odd:
             fields = ", ".join(sorted(odd))
             raise InputError(

@@ -15,6 +15,7 @@ from bert_keras.config import FinetuneConfig, PretrainConfig
 from bert_keras.errors import Diverged, Interrupted
 from bert_keras.modeling.model import BertModel
 from bert_keras.objectives import Means, Objective, TrainStep, make_eval_step
+from bert_keras.saving.mark import read_mark
 from bert_keras.saving.run_state import CHECKPOINTS_FOLDER
 from bert_keras.signals import Stopped, give_way, listening
 from bert_keras.training.checkpoint import Checkpoints, check_finite
@@ -111,11 +112,11 @@ class Trainer:
         with self.strategy.scope():
             if not self.optimizer.built:
                 self.optimizer.build(self.model.trainable_variables)
-            state = self.checkpoints.restore_latest(
-                self.model, self.optimizer, self.train.seed, until
-            )
-        self.state = state or RunState(self.train.seed)
-        check_same_step(self.strategy, self.state.step)
+            mark = read_mark(self.workdir)
+            beginning = RunState(self.train.seed, mark.run_id if mark else "")
+            state = self.checkpoints.restore_latest(self.model, self.optimizer, beginning, until)
+        self.state = state or beginning
+        check_same_step(self.strategy, self.state.step, self.checkpoints.restored_sha256)
         self.phases[self.state.phase].resume(self.state.epoch_offsets)
         self._losses = LossWatch(self.watch, self.state.losses)
         first_due = self.checkpoint_settings.every_steps

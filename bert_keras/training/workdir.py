@@ -15,7 +15,7 @@ from bert_keras.config import all_values, dump_toml, flat, from_tables
 from bert_keras.errors import InputError
 from bert_keras.files import check_utf8, write_text_atomic
 from bert_keras.saving.fingerprint import first_difference
-from bert_keras.saving.mark import MARK_FILE, RunMark, read_mark
+from bert_keras.saving.mark import FREE_TABLES, MARK_FILE, MOVABLE, RunMark, read_mark
 from bert_keras.saving.run_state import (
     BEST_FOLDER,
     BEST_STEP_FILE,
@@ -41,13 +41,8 @@ _WEIGHTS = (
     "*.safetensors", "pytorch_model*.bin", "*.weights.h5", "tf_model*.h5", "flax_model*.msgpack",
 )  # fmt: skip
 
-# Data and models are compared by content, not by path.
-MOVABLE = ("data.corpus", "data.train", "data.dev", "model.init")
 # If 0, they follow from the epochs and the data, which are compared.
 DERIVED = ("train.steps", "train.eval_every_steps")
-# These may change between two starts of a run: its weights do not depend on the first, and the
-# effects of the second are in the checkpoints.
-FREE_TABLES = ("checkpoint", "watch")
 
 
 def check_folder(workdir: Path, *inputs: str | Path | None) -> None:
@@ -107,6 +102,7 @@ def write_mark(workdir: Path, mark: RunMark, config: Any) -> None:
     """
     has_begun = check_owner(workdir, mark, config)
     earlier = read_mark(workdir)
+    mark = dataclasses.replace(mark, run_id=mark.content_id())
     if earlier is not None:
         mark = dataclasses.replace(mark, config_hash=earlier.config_hash)
         if has_begun:  # the rest is in the earlier mark alone

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from bert_keras.config import flat
 from bert_keras.errors import InputError, WorkerLost
-from bert_keras.saving.mark import MARK_FILE
+from bert_keras.saving.mark import MARK_FILE, MOVABLE
 from bert_keras.saving.run_state import (
     BEST_STEP_FILE,
     CHECKPOINTS_FOLDER,
@@ -24,7 +24,7 @@ from bert_keras.training.circumstances import versions
 from bert_keras.training.curves import CURVES_FILE, MASKS_FILE
 from bert_keras.training.metrics import METRICS_FILE
 from bert_keras.training.strategy import host_of, is_chief
-from bert_keras.training.workdir import MOVABLE, locked
+from bert_keras.training.workdir import locked
 
 # The files of a work directory that a run reads, or asks for, besides those in its folders.
 _READ = (MARK_FILE, CONFIG_FILE, METRICS_FILE, BEST_STEP_FILE, MASKS_FILE, CURVES_FILE)
@@ -153,14 +153,20 @@ def disagreement(found: Sequence[Mapping[str, Any]], remedy: str) -> str:
     return ""
 
 
-def check_same_step(strategy: tf.distribute.Strategy, step: int) -> None:
-    """Check that all workers resume from the same step.
+def check_same_step(strategy: tf.distribute.Strategy, step: int, sha256: str = "") -> None:
+    """Check that all workers resume from the same step, and from files of the same content.
+
+    Args:
+        strategy: The workers'.
+        step: The checkpoint's.
+        sha256: The checkpoint's, where one was read.
 
     Raises:
         InputError: When they do not.
     """
     remedy = "--workdir must lie on a file system that all of them share"
-    agree(strategy, {"the newest checkpoint's step": step}, remedy)
+    found = {"the newest checkpoint's step": step, "the newest checkpoint's content": sha256}
+    agree(strategy, found, remedy)
 
 
 def _short(value: Any) -> str:

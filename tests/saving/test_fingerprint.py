@@ -17,8 +17,8 @@ from safetensors.numpy import load_file, save_file
 import bert_keras
 from bert_keras import BertEncoder, BertTokenizer
 from bert_keras.config import PretrainConfig, to_tables
+from bert_keras.contents import hash_files
 from bert_keras.errors import InputError
-from bert_keras.files import hash_files
 from bert_keras.optimizers import AdamW
 from bert_keras.saving.fingerprint import fingerprint, first_difference
 from bert_keras.saving.mark import RunMark, read_mark

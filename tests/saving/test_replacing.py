@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import bert_keras
+from bert_keras.contents import hash_files
 from bert_keras.errors import InputError
-from bert_keras.files import WRITTEN_FILE, hash_files
+from bert_keras.files import WRITTEN_FILE
 from tests.support.models import make_model
 
 FOLDERS = ["huggingface", "google"]

@@ -9,9 +9,9 @@ from safetensors.numpy import load_file
 
 import bert_keras
 from bert_keras.config import PretrainConfig, TrainConfig, to_tables
-from bert_keras.files import hash_files
+from bert_keras.contents import hash_files
 from bert_keras.optimizers import AdamW
-from bert_keras.saving import load, save
+from bert_keras.saving import files, load, save
 from bert_keras.saving.fingerprint import fingerprint
 from bert_keras.saving.mark import RunMark, read_mark
 from bert_keras.saving.run import write_description
@@ -57,7 +57,9 @@ class Run:
         self.path, self.model = path, make_model(kind, **more)
         config = to_tables(PretrainConfig(train=TrainConfig(steps=total)))
         path.mkdir()
-        RunMark(command="pretrain", config=config, data={}).write(path)
+        mark = RunMark(command="pretrain", config=config, data={})
+        self.run_id = mark.content_id()
+        replace(mark, run_id=self.run_id).write(path)
         self.optimizer = AdamW(1e-3)
         self.optimizer.build(self.model.trainable_variables)
         self.checkpoints = Checkpoints(path / "checkpoints", keep)
@@ -70,7 +72,8 @@ class Run:
         for number, variable in enumerate(self.model.trainable_variables):
             draws = np.random.default_rng([step, number]).normal(size=variable.shape)
             variable.assign(draws.astype(np.float32))
-        self.checkpoints.save(RunState(step=step), self.model, self.optimizer)
+        state = RunState(step=step, run_id=self.run_id)
+        self.checkpoints.save(state, self.model, self.optimizer)
         self.checkpoints.wait()
 
     def file(self, step):
@@ -188,6 +191,41 @@ def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before_and_stays(tmp_p
     run.file(2).write_bytes(b"")
     run.file(4).write_bytes(b"")
     assert "all its checkpoints are damaged" in refusal(run.path)
+
+
+def test_a_checkpoint_of_another_run_is_refused_by_name(tmp_path):
+    run, other = (Run(tmp_path / name, total=total) for name, total in (("a", 10), ("b", 20)))
+    other.save(6)
+    shutil.copy(other.file(6), run.file(6))
+    for path in (run.path, f"{run.path}@6"):
+        assert f"{run.file(6)} is not of the run that {run.path / 'run.json'}" in refusal(path)
+    assert_weights(load(f"{run.path}@4"), run.weights(4))
+
+
+def test_a_best_model_that_is_replaced_while_it_is_read_is_read_again(
+    tmp_path, monkeypatch, caplog
+):
+    """Else a model has the weights of one and the thresholds of the next."""
+    caplog.set_level(logging.INFO, "bert_keras")
+    run, real_build = Run(tmp_path / "run", "BertForTokenClassification"), files.build
+    first, second = (make_model("BertForTokenClassification", seed=seed) for seed in (5, 6))
+    for path in (run.path, run.path / "best"):
+        save(first, run.path / "best")
+        (run.path / "best_step").write_text("3\n")
+        builds = []
+
+        def build(stored, *args, builds=builds, **kwargs):
+            if not builds:
+                save(second, run.path / "best")
+            builds.append(real_build(stored, *args, **kwargs))
+            return builds[-1]
+
+        monkeypatch.setattr(files, "build", build)
+        model = load(path)
+        assert_weights(model, {v.path: v.numpy() for v in second.trainable_variables})
+        assert len(builds) == 2
+        assert "its best model was replaced while it was read" in caplog.text
+        caplog.clear()
 
 
 def test_a_run_without_a_checkpoint_says_so(tmp_path):

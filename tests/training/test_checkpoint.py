@@ -57,7 +57,7 @@ def test_every_variable_and_the_position_come_back_bit_for_bit(tmp_path):
     checkpoints.save(state, model, optimizer)
     checkpoints.wait()
     other, other_optimizer = make_state(seed=1)
-    assert checkpoints.restore_latest(other, other_optimizer, seed=3) == state
+    assert checkpoints.restore_latest(other, other_optimizer, RunState(seed=3)) == state
     before = [*model.weights, *optimizer.variables]
     after = [*other.weights, *other_optimizer.variables]
     for variable, restored in zip(before, after, strict=True):
@@ -223,7 +223,29 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
 def test_a_checkpoint_of_another_seed_is_refused(two):
     checkpoints, model, optimizer = two
     with pytest.raises(InputError, match=r"train.seed = 0, this one has 1"):
-        checkpoints.restore_latest(model, optimizer, seed=1)
+        checkpoints.restore_latest(model, optimizer, RunState(seed=1))
+
+
+def test_a_checkpoint_of_another_run_is_refused_and_stays(two):
+    checkpoints, model, optimizer = two
+    theirs = replace(RunState(step=3), run_id="theirs")
+    checkpoints.save(theirs, model, optimizer)
+    checkpoints.wait()
+    for beginning in (RunState(run_id="ours"), RunState()):
+        with pytest.raises(InputError, match=r"step-000000003\.safetensors is not of the run that"):
+            checkpoints.restore_latest(model, optimizer, beginning)
+    assert checkpoints.steps()[-1] == 3
+    assert checkpoints.restore_latest(model, optimizer, RunState(run_id="theirs")) == theirs
+
+
+def test_the_content_of_what_was_read_is_told_by_its_hash(two):
+    checkpoints, model, optimizer = two
+    assert checkpoints.restored_sha256 == ""
+    hashes = []
+    for until in (1, 2, 2):
+        checkpoints.restore_latest(model, optimizer, until=until)
+        hashes.append(checkpoints.restored_sha256)
+    assert hashes[0] != hashes[1] == hashes[2]
 
 
 def test_weights_that_are_no_numbers_are_not_written(two):

@@ -1,10 +1,13 @@
 """A run from its sources to its model, without the training in between."""
 
+import json
+
 import numpy as np
 import pytest
 
 from bert_keras import BertConfig, BertForMaskedLM, save
 from bert_keras.config import (
+    CheckpointConfig,
     DistributionConfig,
     ModelConfig,
     OptimizerConfig,
@@ -18,6 +21,7 @@ from bert_keras.saving.mark import RunMark, read_mark
 from bert_keras.saving.run_state import state_file, write_state
 from bert_keras.training import Run, make_optimizer
 from bert_keras.training.metrics import MetricsLog
+from bert_keras.training.workdir import write_mark
 
 DATA = {"arrays_hash": "0"}
 CONFIG = BertConfig(
@@ -35,6 +39,12 @@ def model():
     return BertForMaskedLM(CONFIG)
 
 
+def write(folder, step, arrays):
+    """Writes a checkpoint of the run that has begun in a folder."""
+    state = json.dumps({"run_id": read_mark(folder).run_id})
+    write_state(state_file(folder / "checkpoints", step), arrays, state)
+
+
 def begun(folder, model=None, init=""):
     """A run that has read its sources and, with a model, begun and written a checkpoint."""
     run = Run("pretrain", folder, DistributionConfig(strategy="one_device"))
@@ -45,7 +55,7 @@ def begun(folder, model=None, init=""):
     if model:
         with run.locked():
             run.begin(config, model)
-            write_state(state_file(folder / "checkpoints", 4), {"x": np.zeros(1)}, "{}")
+            write(folder, 4, {"x": np.zeros(1)})
             MetricsLog(folder).write(4, "train", {"mlm_loss": 1.0})
     return run
 
@@ -116,10 +126,53 @@ def test_a_run_from_another_keeps_the_model_that_was_found_first(model, tmp_path
     RunMark(command="pretrain", config=to_tables(run.config), data=DATA, base=run.mark.base).write(
         tmp_path / "run"
     )
-    write_state(state_file(tmp_path / "run" / "checkpoints", 1), {"x": np.zeros(1)}, "{}")
-    write_state(state_file(other / "checkpoints", 8), {"x": np.ones(1)}, "{}")
+    write(tmp_path / "run", 1, {"x": np.zeros(1)})
+    write(other, 8, {"x": np.ones(1)})
     assert begun(tmp_path / "run", init=other).config.model.init == f"{other}@4"
     assert begun(tmp_path / "third", init=other).config.model.init == f"{other}@8"
+
+
+def test_a_run_from_the_best_model_of_another_resumes_when_that_has_a_better_one(
+    model, tmp_path, caplog
+):
+    other = tmp_path / "other"
+    begun(other, model)
+    save(model, other / "best")
+    (other / "best_step").write_text("4\n")
+    run = begun(tmp_path / "run", model, init=other)
+    assert run.start() == str(other / "best")
+    earlier = read_mark(tmp_path / "run")
+    save(BertForMaskedLM(CONFIG, seed=1), other / "best")
+    caplog.set_level("INFO", "bert_keras")
+    run = begun(tmp_path / "run", model, init=other)
+    assert run.start() == f"{tmp_path / 'run'}@4"
+    assert f"{other / 'best'} has been replaced by a better model" in caplog.text
+    assert read_mark(tmp_path / "run") == earlier
+    assert begun(tmp_path / "new", init=other).mark.base != earlier.base
+
+
+def test_runs_of_the_same_content_have_the_same_id(model, tmp_path):
+    """Wherever their files lie, and however often they save."""
+
+    def run_id(name, data="0", base="0", command="pretrain", **changes):
+        tables = to_tables(PretrainConfig(**changes))
+        mark = RunMark(command=command, config=tables, data={"hash": data}, base={"file": base})
+        write_mark(tmp_path / name, mark, PretrainConfig(**changes))
+        return read_mark(tmp_path / name).run_id
+
+    same = {
+        run_id("a"),
+        run_id("b", model=ModelConfig(init="elsewhere")),
+        run_id("c", checkpoint=CheckpointConfig(every_steps=7)),
+    }
+    assert len(same) == 1
+    others = {
+        run_id("d", data="1"),
+        run_id("e", base="1"),
+        run_id("f", command="finetune"),
+        run_id("g", optimizer=OptimizerConfig(learning_rate=0.5)),
+    }
+    assert len(others | same) == 5
 
 
 @pytest.mark.parametrize(("name", "kind"), [("adamw", AdamW), ("lamb", LAMB)])

@@ -273,14 +273,24 @@ class TestKeysThatFollowFromTheEpochsAndTheData:
         self.start(tmp_path, is_finished=True, steps=5)
         values = json.loads((tmp_path / "run.json").read_text())
         old = {name: value for name, value in values.items()
-               if name not in ("left_open", "ended_at")}  # fmt: skip
+               if name not in ("left_open", "ended_at", "run_id")}  # fmt: skip
         (tmp_path / "run.json").write_text(json.dumps(old | {"bert_keras_run": 1}))
         assert read_mark(tmp_path).left_open is None
+        assert read_mark(tmp_path).run_id == ""
         config = FinetuneConfig(
             model=FinetuneModelConfig(init="somewhere"),
             train=FinetuneTrainConfig(batch_size=16, epochs=3),
         )
         assert check_owner(tmp_path, replace(read_mark(tmp_path), left_open=[]), config)
+
+    def test_a_run_that_version_2_began_has_no_id_and_gets_none(self, tmp_path):
+        """Its checkpoints bear none."""
+        mark = self.start(tmp_path)
+        values = json.loads((tmp_path / "run.json").read_text())
+        assert values.pop("run_id") == mark.run_id != ""
+        (tmp_path / "run.json").write_text(json.dumps(values | {"bert_keras_run": 2}))
+        assert read_mark(tmp_path) == replace(mark, run_id="")
+        assert self.start(tmp_path).run_id == ""
 
     @pytest.mark.parametrize("bad", [{"left_open": "train.steps"}, {"ended_at": "5"}])
     def test_of_other_types_are_damage(self, bad, tmp_path):

@@ -1,6 +1,7 @@
 """What the workers of a run agree on before they begin."""
 
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +9,8 @@ import tensorflow as tf
 
 from bert_keras.config import dump_toml
 from bert_keras.errors import InputError
-from bert_keras.training import workers
+from bert_keras.saving.run_state import read_state, state_file, write_state
+from bert_keras.training import pretrain, workers
 from bert_keras.training.strategy import is_chief
 from bert_keras.training.workers import (
     agreement,
@@ -35,7 +37,7 @@ def refusals(commands, folder):
 def test_a_single_process_is_the_chief_and_agrees_with_itself(tmp_path):
     strategy = tf.distribute.get_strategy()
     assert is_chief(strategy)
-    check_same_step(strategy, 7)
+    check_same_step(strategy, 7, "hash")
     with writable_workdir(strategy, tmp_path / "run") as own:
         assert own == tmp_path / "run"
         with (
@@ -118,6 +120,26 @@ def test_workers_on_another_corpus_or_a_damaged_one_all_end(
     one, two = refusals([[*command, corpus_path], [*command, tmp_path / "none"]], tmp_path)
     assert two.startswith(f"{tmp_path / 'none'} is not a corpus")
     assert one == f"worker 1 cannot begin: {two}"
+
+
+@pytest.mark.slow
+def test_workers_whose_checkpoints_of_one_step_differ_all_end(recipe, corpus_path, tmp_path):
+    """Each has a disk of its own, as on machines without a shared file system."""
+    steps = replace(recipe.train, steps=8)
+    (tmp_path / "recipe.toml").write_text(dump_toml(replace(recipe, train=steps)))
+    command = ["pretrain", tmp_path / "recipe.toml", "--corpus", corpus_path, "--workdir"]
+    pretrain(replace(recipe, train=steps), tmp_path / "run", corpus_path)
+    shutil.copytree(tmp_path / "run", tmp_path / "other")
+    path = state_file(tmp_path / "other" / "checkpoints", 8)
+    arrays, state, _ = read_state(path)
+    name = min(name for name in arrays if name.endswith("/kernel"))
+    write_state(path, arrays | {name: arrays[name] + 1}, state)
+    for folder in ("run", "other"):
+        shutil.rmtree(tmp_path / folder / "model")
+    one, two = refusals([[*command, tmp_path / "run"], [*command, tmp_path / "other"]], tmp_path)
+    assert one == two
+    assert "worker 1 has the newest checkpoint's content = " in one
+    assert "--workdir must lie on a file system that all of them share" in one
 
 
 @pytest.mark.slow
