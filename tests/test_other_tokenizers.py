@@ -202,10 +202,7 @@ KINDS = {
 
 @pytest.mark.parametrize(
     "kind",
-    [
-        pytest.param(kind, marks=[] if kind in ("tagging", "masked_lm") else pytest.mark.system)
-        for kind in KINDS
-    ],
+    [pytest.param(kind, marks=[] if kind == "tagging" else pytest.mark.system) for kind in KINDS],
 )
 def test_a_model_trains_a_step_and_answers(kind, tokenizer):
     name, arguments, examples, text = KINDS[kind]

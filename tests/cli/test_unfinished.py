@@ -171,6 +171,7 @@ def test_finish_makes_the_newest_checkpoint_the_model_and_the_run_can_go_on_with
     assert "ended at step" not in capsys.readouterr().err
 
 
+@pytest.mark.system
 def test_finish_keeps_the_best_model_also_for_a_run_that_goes_on(made, tuned, tmp_path):
     stopped = tmp_path / "run"
     shutil.copytree(tuned, stopped, ignore=shutil.ignore_patterns("model", ".lock"))

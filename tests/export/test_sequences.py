@@ -81,7 +81,9 @@ def test_a_megabyte_is_cut_and_answered(run):
     np.testing.assert_allclose(answers[:1], short, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["classification", "pairs"])
+@pytest.mark.parametrize(
+    "kind", ["classification", pytest.param("pairs", marks=pytest.mark.system)]
+)
 def test_no_text_at_all_has_no_answer(kind, session):
     serving = session(kind)
     names = list(serving.signatures["serving_default"].inputs)

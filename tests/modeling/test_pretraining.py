@@ -168,6 +168,7 @@ def test_metrics_weigh_each_masked_word_the_same(plain_config: BertConfig) -> No
         assert evaluated[name] == pytest.approx(float(mean.value()), rel=1e-5)
 
 
+@pytest.mark.system
 def test_runs_of_one_seed_are_equal_bit_for_bit(config: BertConfig, batch: Batch) -> None:
     """Dropout is on: the masks are a part of the run."""
     config = replace(config, num_hidden_layers=1)

@@ -25,8 +25,8 @@ from tests.support.by_hand import (
     "arguments",
     [
         {},
-        {"sample_weight": WEIGHTS},
         {"class_weight": CLASS_WEIGHTS},
+        pytest.param({"sample_weight": WEIGHTS}, marks=pytest.mark.system),
         pytest.param(
             {"validation_split": 0.34, "sample_weight": WEIGHTS}, marks=pytest.mark.system
         ),
@@ -34,7 +34,7 @@ from tests.support.by_hand import (
             {"validation_split": 0.34, "class_weight": CLASS_WEIGHTS}, marks=pytest.mark.system
         ),
     ],
-    ids=["x, y", "sample_weight", "class_weight", "split and weighed", "split, classes weighed"],
+    ids=["x, y", "class_weight", "sample_weight", "split and weighed", "split, classes weighed"],
 )
 def test_fit_on_arrays_trains_as_keras_does(
     classifier: BertForSequenceClassification, inputs: Data, arguments: dict[str, Any]
@@ -49,8 +49,8 @@ def test_fit_on_arrays_trains_as_keras_does(
 @pytest.mark.parametrize(
     "labeled",
     [
-        "x, y",
         "x, y, w",
+        pytest.param("x, y", marks=pytest.mark.system),
         pytest.param("labels in x", marks=pytest.mark.system),
         pytest.param("labels in x, weighed", marks=pytest.mark.system),
     ],

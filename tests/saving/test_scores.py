@@ -45,7 +45,7 @@ def system(*case: Any) -> Any:
 @pytest.mark.parametrize(
     ("keys", "is_sigmoid"),
     [
-        ({}, True),
+        system({}, True),
         system({"problem_type": None}, True),
         system({"problem_type": "regression"}, False),
         ({NEW: {"activation_fn": IDENTITY, "version": "4.1.0"}}, False),

@@ -64,7 +64,7 @@ def test_no_more_windows_than_allowed_are_read_and_the_rest_is_counted(tokenizer
     assert feature.left_out == 23 - 14
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("packed", [pytest.param(False, marks=pytest.mark.system), True])
 def test_an_answer_is_the_softmax_of_the_mean_logits_of_the_windows(classifier, packed):
     model, task = classifier(packed, windows=True)
     some = texts(model.tokenizer, [3, 23, 0, 9, 40, 8])
