@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from bert_keras.contents import KeyTwiceError, json_object, once
 from bert_keras.corpus.decoding import TextFile
 from bert_keras.corpus.formats import CSV
 from bert_keras.errors import InputError
@@ -57,7 +58,7 @@ def _json_values(file: TextFile) -> Iterator[Any]:
     """The values of an array, or those that follow one another, read as they are needed."""
     blocks = file.blocks()
     text, at = next(blocks, ""), 0
-    decode = json.JSONDecoder(object_pairs_hook=_once).raw_decode
+    decode = json.JSONDecoder(object_pairs_hook=once).raw_decode
     in_array = text.lstrip()[:1] == "["
     if in_array:
         at = text.index("[") + 1
@@ -75,7 +76,7 @@ def _json_values(file: TextFile) -> Iterator[Any]:
             continue
         try:
             value, at = decode(text, at)
-        except _KeyTwiceError as error:
+        except KeyTwiceError as error:
             raise InputError(f"{file.path} is not clear: {error}") from None
         except (ValueError, RecursionError) as error:
             # The value may continue in what is not read yet; twice as much is read each time.
@@ -160,49 +161,6 @@ def _tab_rows(file: TextFile) -> Iterator[tuple[int, list[str]]]:
     for number, line in enumerate(file, start=1):
         if line.strip():
             yield number, line.rstrip("\r\n").split("\t")
-
-
-def json_object(where: str, line: str, wanted: str) -> dict[str, Any]:
-    """The JSON object that a line holds.
-
-    Args:
-        where: The line's place, for messages.
-        line: The line.
-        wanted: What the object must have, for messages: "with the field 'text'".
-
-    Raises:
-        InputError: When it is not a JSON object.
-    """
-    try:
-        record = json.loads(line, object_pairs_hook=_once)
-    except json.JSONDecodeError as error:
-        # Its own text would call this line 1.
-        raise InputError(
-            f"{where} is not valid JSON: {error.msg} (character {error.colno})"
-        ) from None
-    except _KeyTwiceError as error:
-        raise InputError(f"{where} is not clear: {error}") from None
-    except ValueError as error:
-        raise InputError(f"{where} is not valid JSON: {error}") from None
-    except RecursionError:
-        raise InputError(f"{where} is not valid JSON: too deeply nested") from None
-    if not isinstance(record, dict):
-        raise InputError(f"{where} must be a JSON object {wanted}. Received: {_kind(record)}")
-    return record
-
-
-class _KeyTwiceError(Exception):
-    """A fault that no more text would mend, unlike JSON that breaks off."""
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object in which no key comes twice; Python's own would take the last."""
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise _KeyTwiceError(f"the key {twice!r:.40} comes twice in an object")
-    return values
 
 
 def _kind(value: Any) -> str:

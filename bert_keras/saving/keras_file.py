@@ -87,8 +87,9 @@ def _read(path: Path, folder: Path) -> StoredModel:
     """The model of an unpacked file."""
     try:
         values = read_json_object(folder / CONFIG_FILE)
-    except InputError:
-        raise InputError(f"{path} is damaged: its {CONFIG_FILE} is not a JSON object") from None
+    except InputError as error:
+        what = str(error).removeprefix(f"{folder / CONFIG_FILE} ")
+        raise InputError(f"{path} is damaged: its {CONFIG_FILE} {what}") from None
     model_class, family, arguments = _read_class(path, values)
     config = arguments.pop("config")
     assets = folder / ASSETS_FOLDER

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bert_keras.contents import read_json_object
+from bert_keras.contents import read_json, read_json_object
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSentenceEmbedding
 from bert_keras.saving.config_json import write_json
@@ -204,13 +204,13 @@ def _require(is_right: bool, file: Path, what: str, received: Any) -> None:
 
 def _read_modules(file: Path, kind: str) -> list[dict[str, Any]]:
     """The modules, which must be supported, each in its folder."""
+    modules = read_json(file)
     try:
-        modules = json.loads(file.read_text(encoding="utf-8"))
         types = [str(module["type"]) for module in modules]
         folders = [module["path"] for module in modules]
         more = sorted({key for module in modules for key in module})
         kwargs = [module["kwargs"] for module in modules if module.get("kwargs")]
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (TypeError, KeyError, AttributeError):
         raise InputError(f"{file} is damaged: it must list modules with type and path") from None
     kinds = [name.rsplit(".", 1)[-1] if name.startswith(_PACKAGE) else name for name in types]
     if kinds not in _MODULES[kind]:

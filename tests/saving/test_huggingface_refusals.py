@@ -201,6 +201,14 @@ def test_config_that_is_no_json_is_refused(text: str, saved: Path) -> None:
     assert "config.json is not valid JSON" in refusal(saved)
 
 
+def test_a_key_that_comes_twice_is_named_with_its_file(saved: Path) -> None:
+    text = (saved / "config.json").read_text()
+    (saved / "config.json").write_text(text.replace("{", '{"hidden_size": 4,', 1))
+    assert refusal(saved).startswith(
+        f"{saved / 'config.json'} is not clear: the key 'hidden_size' comes twice in an object"
+    )
+
+
 def test_unknown_architecture_is_refused(saved: Path) -> None:
     edit_json(saved / "config.json", architectures=["GPT2LMHeadModel"])
     assert "'GPT2LMHeadModel'" in refusal(saved)

@@ -1,10 +1,10 @@
 """Questions on texts: SQuAD's JSON, JSON lines, TFDS."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bert_keras.contents import json_object
 from bert_keras.errors import InputError
 from bert_keras.tasks.reading.columns import quoted
 from bert_keras.tasks.reading.sources import (
@@ -88,16 +88,7 @@ def _data_set(source: str, labeled: bool) -> Iterator[QuestionExample]:
 def _squad(source: str, labeled: bool) -> Iterator[QuestionExample]:
     with open_source(source) as file:
         text = file.read()
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        reason = error if isinstance(error, ValueError) else "too deeply nested"
-        raise InputError(f"{source} is not valid JSON: {reason}") from None
-    if not isinstance(data, dict):
-        raise InputError(
-            f"{source} must be a JSON object with the field 'data', as SQuAD has it. Received: "
-            f"{type(data).__name__}"
-        )
+    data = json_object(source, text, "with the field 'data', as SQuAD has it")
     number = 0
     for a, article in enumerate(_list(data, "data", source)):
         here = f"{source}, article {a + 1}"

@@ -10,9 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from bert_keras.contents import json_object
 from bert_keras.corpus.decoding import SAMPLE_BYTES, ReadCounts, TextFile, open_text
 from bert_keras.corpus.formats import JSON_LINES_SUFFIXES, suffix_of as suffix_of
-from bert_keras.corpus.records import json_object
 from bert_keras.corpus.tfds import TFDS_PREFIX, find_builder, parse_spec, read_examples
 from bert_keras.errors import InputError
 

@@ -87,6 +87,7 @@ def test_answers_are_a_list_or_an_object_of_lists(tmp_path, answers):
         ("{", "a.json is not valid JSON"),
         ("[" * 100_000, "a.json is not valid JSON"),
         ("[]", "must be a JSON object with the field 'data'.* Received: list"),
+        ('{"data": [], "data": []}', "a.json is not clear: the key 'data' comes twice"),
         ({"data": 5}, "has no list 'data'"),
         ({"data": [{"title": "x"}]}, "article 1 has no list 'paragraphs'"),
         (
