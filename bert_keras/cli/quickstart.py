@@ -1,7 +1,10 @@
 """``bert-keras quickstart``: from text to a model in a few minutes, on any machine."""
 
 import argparse
+import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,16 +59,7 @@ def run(options: argparse.Namespace) -> None:
 
     workdir: Path = options.workdir
     _check_folder(workdir)
-    texts, vocabulary, corpus = (workdir / name for name in ("texts", "vocab.txt", "corpus"))
-    console.print("1. Text: the documentation of the Python packages installed here", style="bold")
-    if not texts.exists():
-        _write_texts(texts)
-    console.print("2. A vocabulary of word pieces", style="bold")
-    if not vocabulary.exists():
-        vocab.learn([str(texts)], vocabulary, VOCAB_SIZE, cased=False)
-    console.print("3. A corpus: documents, sentences, word-piece ids", style="bold")
-    if not corpus.exists():
-        _prepare(texts, vocabulary, corpus)
+    corpus = make_corpus(workdir)
     console.print("4. Pre-training: masked words and next sentences", style="bold")
     config = _config(workdir, corpus, options.minutes)
     _train(config, workdir, corpus)
@@ -98,6 +92,41 @@ def _check_folder(workdir: Path) -> None:
             f"{workdir} is not empty and not the folder of a quickstart; choose another --workdir"
         )
     write_text_atomic(mark, "The folder of bert-keras quickstart; it may be removed as a whole.\n")
+
+
+def make_corpus(workdir: Path) -> Path:
+    """Make text, vocabulary and corpus, as far as they are not there; the corpus's directory."""
+    texts, vocabulary, corpus = (workdir / name for name in ("texts", "vocab.txt", "corpus"))
+    console.print("1. Text: the documentation of the Python packages installed here", style="bold")
+    if not texts.exists():
+        _write_texts(texts)
+    with _nothing_twice():  # the same texts are read twice
+        console.print("2. A vocabulary of word pieces", style="bold")
+        if not vocabulary.exists():
+            vocab.learn([str(texts)], vocabulary, VOCAB_SIZE, cased=False)
+        console.print("3. A corpus: documents, sentences, word-piece ids", style="bold")
+        if not corpus.exists():
+            _prepare(texts, vocabulary, corpus)
+    return corpus
+
+
+@contextmanager
+def _nothing_twice() -> Iterator[None]:
+    """A block in which the library logs no line a second time."""
+    said: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        line = record.getMessage()
+        is_first = line not in said
+        said.add(line)
+        return is_first
+
+    logger = logging.getLogger("bert_keras")
+    logger.addFilter(is_new)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_new)
 
 
 def _write_texts(texts: Path) -> None:

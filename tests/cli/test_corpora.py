@@ -3,6 +3,8 @@
 import pytest
 
 from bert_keras.__main__ import run as main
+from bert_keras.cli.quickstart import make_corpus
+from bert_keras.corpus import Corpus
 
 SENTENCES = ["The cat sees the river.", "A dog likes a small house."]
 
@@ -51,3 +53,15 @@ def test_another_encoding_is_one_line_and_leaves_nothing(tmp_path, texts, capsys
     assert captured.out == ""
     assert "iconv -f LATIN1 -t UTF-8" in captured.err.splitlines()[-1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "texts", "v"]
+
+
+def test_the_quickstart_says_once_what_its_text_has_lost(tmp_path, texts, caplog):
+    (texts / "0.txt").write_text("A lost \ufffd character.", encoding="utf-8")
+    with caplog.at_level("INFO", logger="bert_keras"):
+        corpus = make_corpus(tmp_path)
+    assert len(Corpus.open(corpus).documents) == 4
+    assert [line for line in caplog.messages if "U+FFFD" in line] == [
+        "1 character is U+FFFD, which stands for what an earlier conversion lost, the first in "
+        f"{texts / '0.txt'}, line 1"
+    ]
+    assert caplog.messages.count("reading 4 files as text") == 1
