@@ -34,6 +34,7 @@ from bert_keras.tokenization import Tokenizer
 _logger = logging.getLogger("bert_keras")
 
 MODEL_CONFIG_FILE = "config.json"
+_MODEL_GONE = f"its {MODEL_FOLDER}/ is gone or not whole"
 
 
 def write_description(model: BertModel, workdir: Path, tokenizer: Tokenizer | None = None) -> None:
@@ -193,6 +194,12 @@ def newest(workdir: Path) -> tuple[int, Arrays]:
         check_run(path, found.state, _mark(workdir).run_id)
         _warn_unfinished(workdir, "its newest checkpoint", left[-1])
         return left[-1], found.arrays
+    if _mark(workdir).model_files is not None:
+        lost = "all its checkpoints are damaged" if skipped else "it has no checkpoint either"
+        raise InputError(
+            f"the run in {workdir} has finished, but {_MODEL_GONE}, and {lost}; put "
+            f"{workdir / MODEL_FOLDER} back, or train the run again"
+        )
     raise InputError(
         f"the run in {workdir} has not finished, and all its checkpoints are damaged"
         if skipped
@@ -226,9 +233,14 @@ def _available_steps(workdir: Path) -> str:
 
 
 def _warn_unfinished(workdir: Path, what: str, step: int) -> None:
+    mark = _mark(workdir)
+    state, way_out = "has not finished", ""
+    if mark.model_files is not None and mark.ended_at is None:  # else it may go on by now
+        state = f"has finished, but {_MODEL_GONE}"
+        way_out = "; the command that trained it makes the model again"
     _logger.warning(
-        "the run in %s has not finished: %s is used, of step %s",
-        workdir, what, _progress(workdir, step),
+        "the run in %s %s: %s is used, of step %s%s",
+        workdir, state, what, _progress(workdir, step), way_out,
     )  # fmt: skip
 
 

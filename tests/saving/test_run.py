@@ -234,6 +234,32 @@ def test_a_run_without_a_checkpoint_says_so(tmp_path):
     assert "checkpoint.every_steps" in line
 
 
+def test_a_finished_run_that_lost_its_model_is_told_as_finished(tmp_path, caplog):
+    run = Run(tmp_path / "run", steps=(10,))
+    ended = replace(read_mark(run.path), model_files={"config.json": "0" * 64})
+    ended.write(run.path)
+    assert_weights(load(run.path), run.weights(10))
+    assert caplog.messages == [
+        f"the run in {run.path} has finished, but its model/ is gone or not whole: its newest "
+        "checkpoint is used, of step 10 of 10; the command that trained it makes the model again"
+    ]
+    way_out = f"; put {run.path / 'model'} back, or train the run again"
+    run.file(10).write_bytes(b"")
+    lost = "its model/ is gone or not whole, and all its checkpoints are damaged"
+    assert refusal(run.path).endswith(f"has finished, but {lost}{way_out}")
+    shutil.rmtree(run.path / "checkpoints")
+    lost = "its model/ is gone or not whole, and it has no checkpoint either"
+    assert refusal(run.path).endswith(f"has finished, but {lost}{way_out}")
+
+
+def test_a_run_that_was_ended_and_goes_on_without_its_model_has_not_finished(tmp_path, caplog):
+    run = Run(tmp_path / "run")
+    mark = read_mark(run.path)
+    replace(mark, model_files={"config.json": "0" * 64}, ended_at=2).write(run.path)
+    assert_weights(load(run.path), run.weights(4))
+    assert "has not finished: its newest checkpoint is used, of step 4 of 10" in caplog.text
+
+
 def test_another_class_takes_the_encoder_of_a_checkpoint_under_a_new_head(tmp_path):
     run = Run(tmp_path / "run")
     model = load(run.path, bert_keras.BertForSequenceClassification, labels=["no", "yes"])
