@@ -6,7 +6,7 @@ import logging
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -37,6 +37,10 @@ class LabelRules:
             is read by it.
         separator: The sign between several labels in a cell.
         ignored: Labels whose rows are left out; ``null`` and ``NaN`` are JSON's.
+
+    The numbers 1 and 1.0 of JSON and of data sets are one label, as they are equal to Python and
+    numpy: by the name in ``names``, else as a whole number where the data have one. Of texts, as a
+    table's cells are, "1" and "1.0" are two.
     """
 
     kind: Literal["one", "several", "number"] = "several"
@@ -72,7 +76,8 @@ def read_labels(cells: Sequence[Any], places: Sequence[str], rules: LabelRules) 
             for value, place in zip(values, places, strict=True)
         ]
         _logger.info("%s: lists of 0 and 1 are read as %s", places[0], shortened(rules.names))
-    labels = [_label(*pair, rules) for pair in zip(values, places, strict=True)]
+    known = {*(rules.names or _whole_numbers(values))} if rules.kind != "number" else set()
+    labels = [_label(*pair, rules, known) for pair in zip(values, places, strict=True)]
     if rules.kind != "number":
         written = [
             (label, place)
@@ -87,14 +92,19 @@ def read_labels(cells: Sequence[Any], places: Sequence[str], rules: LabelRules) 
 
 def _names_in(cell: Any, rules: LabelRules) -> list[str]:
     """The labels in a cell, for a comparison."""
-    if isinstance(cell, LabelCells):
-        return [_written(item) for item in cell.values()]
-    items = _as_list(cell)
+    items = list(cell.values()) if isinstance(cell, LabelCells) else _as_list(cell)
     if items is not None:
-        return [_written(item) for item in items]
-    text = _written(cell)
-    parts = text.split(rules.separator) if rules.kind == "several" else []
-    return [text, *map(str.strip, parts)]
+        return [name for item in items for name in _spellings(item)]
+    parts = _written(cell).split(rules.separator) if rules.kind == "several" else []
+    return [*_spellings(cell), *map(str.strip, parts)]
+
+
+def _spellings(value: Any) -> list[str]:
+    """A value as it is written; a whole number of JSON in its other spelling, too: 1 and 1.0."""
+    name = _written(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return [name]
+    return [name, name.removesuffix(".0") if "." in name else f"{name}.0"]
 
 
 def _written(value: Any) -> str:
@@ -189,8 +199,18 @@ def _from_multi_hot(numbers: list[Any], place: str, names: Sequence[str]) -> lis
     return [name for name, item in zip(names, numbers, strict=True) if item]
 
 
-def _label(value: Any, place: str, rules: LabelRules) -> str | None:
-    """The label as a string; JSON and TFDS have numbers and lists too."""
+def _whole_numbers(values: Sequence[Any]) -> Iterator[str]:
+    """The whole numbers among the values, and in their lists, as they are written."""
+    for value in values:
+        items = value if isinstance(value, list) else [value]
+        yield from (str(item) for item in items if type(item) is int)
+
+
+def _label(value: Any, place: str, rules: LabelRules, known: AbstractSet[str]) -> str | None:
+    """The label as a string; JSON and TFDS have numbers and lists too.
+
+    Of a number's spellings it is the one in ``known``, else its own.
+    """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, str):
@@ -199,7 +219,8 @@ def _label(value: Any, place: str, rules: LabelRules) -> str | None:
             return label
         value = [part for part in label.split(rules.separator) if part.strip()]
     if isinstance(value, bool | int | float):
-        return str(value).lower()
+        own, *others = _spellings(value)
+        return next((name for name in (own, *others) if name in known), own)
     if not isinstance(value, list):
         raise InputError(
             f"{place}: a label must be a string, a number or a list. Received: "
@@ -210,7 +231,7 @@ def _label(value: Any, place: str, rules: LabelRules) -> str | None:
             f"{place}: a list of {len(value)} labels where one is needed: data.task = "
             f"'multi_label' learns several. Received: {value!r:.100}"
         )
-    labels = [None if isinstance(item, list) else _label(item, place, _ONE) for item in value]
+    labels = [None if isinstance(item, list) else _label(item, place, _ONE, known) for item in value]
     if any(label is None or not label or LABEL_SEPARATOR in label for label in labels):
         raise InputError(
             f"{place}: the labels of a list must be strings or numbers without "

@@ -195,3 +195,27 @@ def test_labels_that_the_task_knows_or_refuses_itself_are_not_doubted(tmp_path, 
 
 def test_json_without_a_label_has_none(tmp_path):
     assert labels_of(jsonl(tmp_path, ["a", None, float("nan")]), ONE) == ["a", None, None]
+
+
+@pytest.mark.parametrize(
+    ("values", "rules", "expected"),
+    [
+        ([1.0, 1, 0, 0.5], ONE, ["1", "1", "0", "0.5"]),
+        ([1.0, 0.0, 0.5], ONE, ["1.0", "0.0", "0.5"]),
+        ([1, 0.0], replace(ONE, names=("0.0", "1.0")), ["1.0", "0.0"]),
+        ([1.0, 0], replace(ONE, names=("0", "1")), ["1", "0"]),
+        ([[1.0], [1], 1.0, 1], ONE, ["1", "1", "1", "1"]),
+        ([[3], 3.0, 4.0], SEVERAL, ["3", "3", "4.0"]),
+        ([True, 1, 1.0], ONE, ["true", "1", "1"]),
+        ([1, 1.0], LabelRules(kind="number"), ["1", "1.0"]),
+        (["1", "1.0"], ONE, ["1", "1.0"]),
+        ([1, -1.0, -1], replace(ONE, ignored=("-1",)), ["1"]),
+    ],
+)
+def test_equal_numbers_of_json_are_one_label(tmp_path, values, rules, expected):
+    assert labels_of(jsonl(tmp_path, values), rules) == expected
+
+
+def test_numbers_of_json_make_as_many_classes_as_numpy_finds(tmp_path):
+    values = [1, 1.0, 2.0, 2, 10, 0.0, 3.5]
+    assert len(set(labels_of(jsonl(tmp_path, values), ONE))) == len(np.unique(values))
