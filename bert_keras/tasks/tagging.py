@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
-from bert_keras.config.checks import one_of
+from bert_keras.config.checks import one_of, require
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForTokenClassification
 from bert_keras.tasks.answering import Confusion, Mistake, Outputs
@@ -104,6 +104,9 @@ class Tagging(DecidingTask):
     def __post_init__(self) -> None:
         if self.tag_scheme:
             one_of("data.tag_scheme", self.tag_scheme, tuple(SCHEMES))
+        columns = self.text_column, self.word_column
+        rule = "data.text_column names raw text and data.word_column words: only one may be given"
+        require(rule, not all(columns), columns)
 
     @cached_property
     def scheme(self) -> Scheme:

@@ -1,4 +1,5 @@
 import json
+import logging
 
 import keras
 import numpy as np
@@ -248,6 +249,32 @@ def test_a_column_of_words_is_refused_of_a_file_that_is_read_as_raw_text(tmp_pat
     for read in (Tagging(word_column="word").read_texts, Tagging(word_column="word").read):
         with pytest.raises(InputError, match=r"a.csv is read as raw text, .* of words, 'word'"):
             read(str(tmp_path / "a.csv"))
+
+
+def test_a_column_of_text_and_one_of_words_are_refused_together():
+    with pytest.raises(InputError, match=r"only one may be given. Received: \('remark', 'word'\)"):
+        Tagging(text_column="remark", word_column="word")
+
+
+def test_text_beside_the_words_that_are_answered_is_named(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "bert_keras")
+    source = tmp_path / "a.jsonl"
+    source.write_text('{"text": "Hi, you.", "tokens": ["Hi,", "you."], "tags": ["O", "O"]}\n')
+    (example,) = Tagging().read_texts(str(source))
+    assert example.words == ("Hi,", "you.")
+    assert caplog.messages == [f"{source}: word = 'tokens' ('Hi,'); passed over: \"text\", \"tags\""]
+    caplog.clear()
+    (example,) = Tagging(text_column="text").read_texts(str(source))
+    assert example.words == ("Hi", ",", "you", ".")
+    assert 'text = column "text"; passed over: "tokens", "tags"' in caplog.text
+
+
+def test_words_in_a_row_after_raw_text_are_refused(tmp_path):
+    source = tmp_path / "a.jsonl"
+    source.write_text('{"text": "Hi"}\n{"text": "Hi, you.", "tokens": ["Hi,", "you."]}\n')
+    with pytest.raises(InputError, match="row 2 has the words 'tokens', but the rows before it are"):
+        Tagging().read_texts(str(source))
+    assert len(Tagging(text_column="text").read_texts(str(source))) == 2
 
 
 @pytest.mark.parametrize(("name", "end"), [("a.txt", ""), ("a.tsv", "\tno")])

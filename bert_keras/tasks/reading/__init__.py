@@ -2,11 +2,11 @@
 
 from bert_keras.tasks.reading.choices import ChoiceExample, read_choice_examples
 from bert_keras.tasks.reading.labels import LABEL_SEPARATOR, LabelRules
+from bert_keras.tasks.reading.conll import has_words
 from bert_keras.tasks.reading.questions import QuestionExample, read_question_examples
 from bert_keras.tasks.reading.sources import Place, and_more, place, shown_name
 from bert_keras.tasks.reading.tagged import (
     TaggedExample,
-    has_words,
     note_on_raw_text,
     read_tagged_examples,
 )

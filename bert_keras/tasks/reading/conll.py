@@ -1,13 +1,23 @@
-"""Files of columns as in the CoNLL shared tasks, a word and its tag a line; CoNLL-U."""
+"""Files of columns as in the CoNLL shared tasks, a word and its tag a line; CoNLL-U; raw text."""
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bert_keras.errors import InputError
+from bert_keras.tasks.reading.sources import (
+    STANDARD_INPUT,
+    DataSet,
+    is_json_lines,
+    is_tfds,
+    read_objects,
+    read_source_lines,
+    suffix_of,
+)
 from bert_keras.tasks.reading.word_columns import CONLLU, ColumnFinder, GivenColumns, Row, header_of
 from bert_keras.tasks.schemes import OUTSIDE, is_typed
 
+WORDS = ("tokens", "words")  # the fields of words in JSON lines and data sets
 NOTHING = "_"  # an empty cell of CoNLL-U
 _DOCUMENT_START = "-DOCSTART-"
 _DOCUMENT_EDGE = re.compile("#(begin|end) document")
@@ -36,6 +46,59 @@ class Columns:
     key: str
     is_conllu: bool
     description: str
+
+
+def has_words(source: str, word_column: str = "") -> bool:
+    """Tell whether a source has its words split, and so is not raw text.
+
+    All commands follow this rule. Raw are ``.csv`` files and, unless the column of the words is
+    named, ``.txt`` files and standard input that are not columns by ``is_columns``, ``.tsv`` files
+    most of whose rows have a cell of several words, and JSON lines and data sets without ``tokens``
+    and ``words``.
+
+    Raises:
+        InputError: When a column of words is named in a ``.csv`` file, or a row of JSON lines has
+            words and the rows before it do not.
+    """
+    if suffix_of(source) == ".csv" and not is_tfds(source):
+        if word_column:
+            raise InputError(
+                f"{source} is read as raw text, as every .csv is, and word_column names a column "
+                f"of words, {word_column!r}; write words and tags as a .conll file, with tabs, or "
+                "name a column of raw text: text_column (--text-column)"
+            )
+        return False
+    if word_column:
+        return True
+    if is_tfds(source):
+        return any(name in DataSet(source).fields for name in WORDS)
+    if is_json_lines(source):
+        return _objects_have_words(source)
+    if suffix_of(source) == ".txt" or source == STANDARD_INPUT:
+        return is_columns(list(read_source_lines(source, warn=False)))
+    if suffix_of(source) == ".tsv":
+        lines = read_source_lines(source, warn=False)
+        rows = [line.split("\t") for line in lines if "\t" in line.strip()]
+        of_texts = sum(any(" " in cell.strip() for cell in cells) for cells in rows)
+        return 2 * of_texts <= len(rows)
+    return True
+
+
+def _objects_have_words(source: str) -> bool:
+    """Tell by the first of its rows whether JSON lines have words."""
+    is_raw = False
+    for where, record in read_objects(source, "with a text or tokens", warn=False):
+        found = next((name for name in WORDS if name in record), None)
+        if found and is_raw:
+            raise InputError(
+                f"{where} has the words {found!r}, but the rows before it are raw text; give every "
+                "row the same fields, or name the one that is read: data.text_column or "
+                "data.word_column (--text-column, --word-column)"
+            )
+        if found:
+            return True
+        is_raw = True
+    return False
 
 
 def read_columns(source: str, lines: Sequence[str], given: GivenColumns, labeled: bool) -> Columns:

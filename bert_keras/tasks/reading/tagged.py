@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from bert_keras.errors import InputError
-from bert_keras.tasks.reading.conll import NOTHING, is_columns, read_columns
+from bert_keras.tasks.reading.columns import shortened
+from bert_keras.tasks.reading.conll import NOTHING, WORDS, has_words, read_columns
 from bert_keras.tasks.reading.sources import (
-    STANDARD_INPUT,
     DataSet,
     id_column,
     is_json_lines,
@@ -18,14 +18,12 @@ from bert_keras.tasks.reading.sources import (
     replace_bad,
     row,
     shown_name,
-    suffix_of,
 )
 from bert_keras.tasks.reading.word_columns import GivenColumns, tag_of
 from bert_keras.tasks.reading.words import as_written, join_words, parts_of, split_words
 
 _logger = logging.getLogger("bert_keras")
 
-_WORDS = ("tokens", "words")
 _MOST_COMPARED = 10_000  # sentences
 _MANY_DIFFERENT = 0.2  # of the sentences
 _FEW = 20  # so few different tags are always accepted
@@ -73,42 +71,6 @@ class TaggedExample:
         spans = split_words(text)
         words = tuple(text[start:end] for start, end in spans)
         return cls(words, None, where, text, tuple(start for start, _ in spans))
-
-
-def has_words(source: str, word_column: str = "") -> bool:
-    """Tell whether a source has its words split, and so is not raw text.
-
-    All commands follow this rule. Raw are ``.csv`` files and, unless the column of the words is
-    named, ``.txt`` files and standard input that are not columns by ``is_columns``, ``.tsv`` files
-    most of whose rows have a cell of several words, and JSON lines and data sets without ``tokens``
-    and ``words``.
-
-    Raises:
-        InputError: When a column of words is named in a ``.csv`` file.
-    """
-    if suffix_of(source) == ".csv" and not is_tfds(source):
-        if word_column:
-            raise InputError(
-                f"{source} is read as raw text, as every .csv is, and word_column names a column "
-                f"of words, {word_column!r}; write words and tags as a .conll file, with tabs, or "
-                "name a column of raw text: text_column (--text-column)"
-            )
-        return False
-    if word_column:
-        return True
-    if is_tfds(source):
-        return any(name in DataSet(source).fields for name in _WORDS)
-    if is_json_lines(source):
-        _, record = next(read_objects(source, "with a text or tokens", warn=False), ("", {}))
-        return any(name in record for name in _WORDS)
-    if suffix_of(source) == ".txt" or source == STANDARD_INPUT:
-        return is_columns(list(read_source_lines(source, warn=False)))
-    if suffix_of(source) == ".tsv":
-        lines = read_source_lines(source, warn=False)
-        rows = [line.split("\t") for line in lines if "\t" in line.strip()]
-        of_texts = sum(any(" " in cell.strip() for cell in cells) for cells in rows)
-        return 2 * of_texts <= len(rows)
-    return True
 
 
 def read_tagged_examples(
@@ -183,11 +145,13 @@ def _difference(where: str, words: Sequence[str], raw: Sequence[str]) -> str:
 
 def _records(source: str, given: GivenColumns, labeled: bool) -> Iterator[TaggedExample]:
     """The examples of JSON lines or of a data set."""
+    names: Sequence[str] = ()
     if is_tfds(source):
         data_set = DataSet(source)
+        names = data_set.fields
         fields = [
             data_set.first_of(*([name] if name else usual))
-            for name, usual in ((given.word, _WORDS), (given.tag, _TAGS))[: 1 + labeled]
+            for name, usual in ((given.word, WORDS), (given.tag, _TAGS))[: 1 + labeled]
         ]
         if not labeled:
             fields.append(id_column(data_set.fields))
@@ -206,13 +170,16 @@ def _records(source: str, given: GivenColumns, labeled: bool) -> Iterator[Tagged
             example = _from_record(record, where, word, tag, labeled)
             words = f" ({example.words[0]!r:.40})" if example.words else ""
             tags = f", tag = {tag!r} ({example.tags[0]!r:.40})" if example.tags else ""
+            read = (word, tag) if labeled else (word,)
+            others = [name for name in names or record if name not in read]
+            tags += f"; passed over: {shortened(others)}" if others else ""
             _logger.info("%s: word = %r%s%s", source, word, words, tags)
         yield _from_record(record, where, word, tag, labeled)
 
 
 def _fields_of(record: dict[str, Any], given: GivenColumns) -> tuple[str, str]:
     """The fields of the words and of the tags in a record; no name where it has no tags."""
-    word = given.word or next((name for name in _WORDS if name in record), _WORDS[0])
+    word = given.word or next((name for name in WORDS if name in record), WORDS[0])
     tag = given.tag or next((name for name in _TAGS if record.get(name) is not None), "")
     return word, tag
 
