@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import safetensors.numpy
 
 import bert_keras
@@ -30,7 +31,7 @@ def _distilbert() -> dict[str, np.ndarray]:
 
 
 def test_a_distilbert_opens_as_a_bert_without_token_types_and_is_saved_as_one(
-    tmp_path: Path,
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "theirs").mkdir()
     keys = {"vocab_size": 8, "dim": 4, "n_layers": 2, "n_heads": 2, "hidden_dim": 6}
@@ -41,6 +42,11 @@ def test_a_distilbert_opens_as_a_bert_without_token_types_and_is_saved_as_one(
     tied = arrays["distilbert.embeddings.word_embeddings.weight"].copy()
     file = tmp_path / "theirs" / "model.safetensors"
     safetensors.numpy.save_file(arrays | {"vocab_projector.weight": tied}, file)
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "##b"]
+    (tmp_path / "theirs" / "vocab.txt").write_text("\n".join(pieces))
+    settings = {"model_input_names": ["input_ids", "attention_mask"], "padding_side": "right"}
+    settings |= {"do_lower_case": True, "tokenizer_class": "DistilBertTokenizer"}
+    (tmp_path / "theirs" / "tokenizer_config.json").write_text(json.dumps(settings))
     model = bert_keras.load(tmp_path / "theirs")
     assert type(model) is bert_keras.BertForMaskedLM
     assert (model.config.hidden_dropout_prob, model.config.type_vocab_size) == (0.2, 2)
@@ -53,6 +59,13 @@ def test_a_distilbert_opens_as_a_bert_without_token_types_and_is_saved_as_one(
     written = json.loads((tmp_path / "ours" / "config.json").read_text())
     assert written["architectures"] == ["BertForMaskedLM"]
     assert (written["model_type"], written["tie_weights_"]) == ("bert", True)
+    written = json.loads((tmp_path / "ours" / "tokenizer_config.json").read_text())
+    # As transformers writes a BERT's: by names without token types a pair would have type 0 alone.
+    assert "model_input_names" not in written
+    assert (written["tokenizer_class"], written["padding_side"]) == ("BertTokenizer", "right")
+    caplog.clear()
+    bert_keras.load(tmp_path / "ours")
+    assert "token_type_ids" not in caplog.text
     encoder = bert_keras.load(tmp_path / "theirs", BertEncoder)
     assert "vocab_transform.weight" in encoder.report.left_out
     headed = bert_keras.load(tmp_path / "theirs", bert_keras.BertForPreTraining)

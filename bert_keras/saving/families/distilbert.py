@@ -1,5 +1,8 @@
 """DistilBERT (Sanh et al. 2019): BERT without token types and pooler, under names of its own."""
 
+from dataclasses import replace
+from pathlib import Path
+
 from bert_keras.modeling import (
     BertEncoder,
     BertForMaskedLM,
@@ -8,8 +11,9 @@ from bert_keras.modeling import (
     BertForTokenClassification,
 )
 from bert_keras.saving.families.bert import PLAIN_ENCODER
-from bert_keras.saving.families.family import Family, register_family
+from bert_keras.saving.families.family import Family, read_word_pieces, register_family
 from bert_keras.saving.names import Names
+from bert_keras.tokenization import Casing, Tokenizer, WordPieceTokenizer
 
 NAMES = Names(
     layers={
@@ -41,6 +45,22 @@ _OTHER_CLASSIFIER = (
     "whose classifier reads a layer with ReLU where BERT's reads the pooler, with tanh"
 )
 
+
+def read_tokenizer(folder: Path, casing: Casing | None) -> Tokenizer | None:
+    """The tokenizer of a directory without DistilBERT's ``model_input_names``; ``None`` without one.
+
+    The model is saved as a BERT. By these names, which lack the token types, transformers would
+    give both texts of a pair type 0, and the model may have learned to tell them apart.
+    """
+    tokenizer = read_word_pieces(folder, casing)
+    if not isinstance(tokenizer, WordPieceTokenizer):
+        return tokenizer
+    files = tokenizer.files
+    config = {key: value for key, value in files.config.items() if key != "model_input_names"}
+    files = replace(files, config=config)
+    return WordPieceTokenizer(tokenizer.pieces, tokenizer.casing, files, tokenizer.added)
+
+
 register_family(
     Family(
         model_type="distilbert",
@@ -65,6 +85,7 @@ register_family(
         },
         config_values={"type_vocab_size": 2, "layer_norm_eps": 1e-12},
         required=PLAIN_ENCODER,
+        read_tokenizer=read_tokenizer,
         unsupported={
             "DistilBertForSequenceClassification": _OTHER_CLASSIFIER,
             "DistilBertForMultipleChoice": _OTHER_CLASSIFIER,
