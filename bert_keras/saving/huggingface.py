@@ -172,10 +172,12 @@ def refuse_adapter(path: Path) -> None:
     """Refuse an adapter of peft, which transformers would put on the weights beside it."""
     file = path / _ADAPTER_FILE
     if file.exists():
+        weights = (WEIGHTS_FILE, INDEX_FILE, *_OTHER_WEIGHTS)
+        may_be_merged = any((path / name).exists() for name in weights)
         raise InputError(
             f"{file} is of an adapter of peft, which is not read; merge it first, "
-            "model.merge_and_unload().save_pretrained(FOLDER), or remove the file where that "
-            "is done"
+            "model.merge_and_unload().save_pretrained(FOLDER)"
+            + (", or remove the file where that is done" if may_be_merged else "")
         )
 
 

@@ -77,7 +77,9 @@ def test_adapter_is_refused_with_the_way_to_merge_it(missing: str, saved: Path) 
         (saved / "model.safetensors").rename(saved / "adapter_model.safetensors")
     if "config" in missing:
         (saved / "config.json").unlink()
-    assert "merge_and_unload()" in refusal(saved)
+    message = refusal(saved)
+    assert "merge_and_unload()" in message
+    assert ("remove the file" in message) == (missing == "nothing")  # else nothing would be left
 
 
 def test_unused_weight_is_named(saved: Path) -> None:
