@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile
 
 .PHONY: setup lint test test-system test-data test-random test-all golden test-beam parity parity-garden quickstart bench-training \
-	bench-data bench-finetuning bench-time-to-quality bench-scaling bench-serving bench-mobile bench-stop
+	bench-data bench-finetuning bench-time-to-quality bench-scaling bench-serving bench-mobile bench-stop bench-predict
 
 setup: $(VENV)/.installed
 
@@ -216,6 +216,5 @@ bench-mobile: setup
 bench-stop: setup
 	$(BIN)/python benchmarks/time_to_stop.py
 
-.PHONY: bench-predict
 bench-predict: setup
 	$(BIN)/python benchmarks/predict_one.py

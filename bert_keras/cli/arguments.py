@@ -42,21 +42,29 @@ class CommandParser(argparse.ArgumentParser):
     argparse alone refuses ``predict MODEL --json TEXT``: it takes the texts to be none as soon as
     an option follows the model.
 
-    It refuses an empty name of a file (type ``Path`` or ``name_of_data``), which argparse would
+    What it does not know it refuses with its own usage. It refuses an empty name of a file (type ``Path`` or ``name_of_data``), which argparse would
     take for the current folder.
     """
 
     _is_inside = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse as ``argparse`` does, which calls this again from within."""
-        if self._is_inside or self._subparsers is not None:
+        """Parse as ``argparse`` does, which calls this again from within, but refuse what is unknown.
+
+        ``argparse`` leaves that to the parser of the whole program, whose usage does not help.
+        """
+        if self._is_inside:
             return super().parse_known_args(args, namespace)
         self._is_inside = True
+        has_own = self._subparsers is not None  # which ``argparse`` does not parse intermixed
+        parse = super().parse_known_args if has_own else self.parse_known_intermixed_args
         try:
-            return self.parse_known_intermixed_args(args, namespace)
+            namespace, unknown = parse(args, namespace)
         finally:
             self._is_inside = False
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return namespace, unknown
 
     def _get_value(self, action: argparse.Action, text: str) -> Any:
         if action.type in (Path, name_of_data) and not text.strip():

@@ -103,6 +103,26 @@ def test_wrong_usage_exits_with_2(arguments, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "usage", "message"),
+    [
+        (["fill-mask", "run", "a [MASK]", "--tpo", "3"], "fill-mask", "arguments: --tpo 3"),
+        (["fill-mask", "run", "a", "b"], "fill-mask", "unrecognized arguments: b"),
+        (["fill-mask", "run"], "fill-mask", "are required: text"),
+        (["vocab", "x", "--out", "y", "--size", "many"], "vocab", "argument --size: invalid whole"),
+        (["export", "saved-model", "a", "b", "--pairs"], "export saved-model", "arguments: --pairs"),
+        (["export", "--pairs", "saved-model", "a", "b"], "export", "unrecognized arguments: --pairs"),
+        (["--pairs", "vocab", "x", "--out", "y"], "", "unrecognized arguments: --pairs"),
+    ],
+)
+def test_wrong_usage_shows_the_usage_of_the_command(arguments, usage, message, capsys):
+    with pytest.raises(SystemExit):
+        main(arguments)
+    error = capsys.readouterr().err
+    assert error.startswith(f"usage: bert-keras {usage} [-h]".replace("  ", " "))
+    assert message in error
+
+
 def test_fill_mask_prints_a_table(made, capsys):
     assert main(["fill-mask", str(made / "run"), "The cat [MASK] the river.", "--top", "3"]) == 0
     assert "probability" in capsys.readouterr().out
