@@ -76,7 +76,7 @@ def check_hashes(directory: Path, names: Sequence[str], description: Mapping[str
     # One prepared before there was a hash of each file does not say which it is.
     kept = dict(description.get("hashes", {}))
     odd = [name for name in hashes if kept.get(name) != hashes[name]]
-    name = odd[0] if kept and odd else " or ".join(odd) or "corpus.json"
+    name = odd[0] if kept else " or ".join(odd)
     raise damaged(directory / name, "it does not hold what was prepared")
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from bert_keras.corpus.hashes import check_hashes, damaged
+from bert_keras.corpus.hashes import check_hashes, damaged, hash_of_all
 from bert_keras.errors import InputError
 from bert_keras.tokenization import (
     AddedToken,
@@ -210,7 +210,11 @@ def _read_description(path: Path) -> dict[str, Any]:
             whole_numbers = [description["counts"][name] for name in _COUNTS]
             if not all(isinstance(number, int) for number in whole_numbers):
                 raise ValueError("the counts are not whole numbers")
-            dict(description.get("hashes", {})), _identity(description)
+            _identity(description)
+            hashes = description.get("hashes", {})
+            own = {name: hashes[name] for name in ARRAYS if name in hashes}
+            if hashes and hash_of_all(own) != description["arrays_hash"]:
+                raise ValueError("arrays_hash is not that of hashes")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise damaged(path / DESCRIPTION_FILE, repr(error)) from None
     if version not in _VERSIONS:

@@ -71,6 +71,12 @@ def finish(workdir: str | Path) -> Path:
     return workdir / MODEL_FOLDER
 
 
+def has_model(workdir: Path) -> bool:
+    """Tell whether a run has its ``model/``; ``is_finished`` also compares what is in it."""
+    mark = read_mark(workdir)
+    return mark is not None and not mark.is_finishing and has_files(workdir / MODEL_FOLDER)
+
+
 def is_finished(workdir: Path) -> bool:
     """Tell whether a run has its ``model/``, as it wrote it; warn if the run ended early.
 
@@ -79,7 +85,7 @@ def is_finished(workdir: Path) -> bool:
     """
     mark, model = read_mark(workdir), workdir / MODEL_FOLDER
     steps = steps_in(workdir / CHECKPOINTS_FOLDER)
-    if mark is None or mark.is_finishing or not has_files(model):
+    if mark is None or not has_model(workdir):
         return False
     if mark.model_files is None:
         raise InputError(f"{model} is not of the run in {workdir}, which has not finished; move it")

@@ -71,7 +71,8 @@ def pretrain(
         config = run.with_start(config, init)
         texts = Corpus.open(path)
         run.set_sources(config, json.loads(texts.identity))
-        texts.verify()
+        if not run.has_model():  # else nothing is trained on them
+            texts.verify()
     with run.locked():
         if not run.is_finished():
             _train(run, config, texts, callbacks)

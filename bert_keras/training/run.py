@@ -23,7 +23,7 @@ from bert_keras.saving.run_state import BEST_FOLDER, CHECKPOINTS_FOLDER, MODEL_F
 from bert_keras.tokenization import Tokenizer
 from bert_keras.training.circumstances import circumstances
 from bert_keras.training.curves import plot_curves
-from bert_keras.training.ending import is_finished, model_written
+from bert_keras.training.ending import has_model, is_finished, model_written
 from bert_keras.training.metrics import read_metrics
 from bert_keras.training.strategy import is_chief, make_strategy
 from bert_keras.training.workdir import (
@@ -149,6 +149,10 @@ class Run:
             self.workdir = own
             check_owner(own, self.mark, self.config)
             yield
+
+    def has_model(self) -> bool:
+        """Tell whether the run's ``model/`` is there, so that it need not train."""
+        return has_model(self.workdir)
 
     def is_finished(self) -> bool:
         """Tell whether the run has its model, as it wrote it."""

@@ -14,6 +14,7 @@ from bert_keras.objectives import make_eval_step
 from bert_keras.training import pretrain, trainer
 from bert_keras.training.metrics import read_metrics
 from bert_keras.training.workdir import locked
+from tests.support.files import flip
 from tests.training.line import At, Kill, kill
 
 
@@ -145,6 +146,30 @@ def test_a_finished_run_returns_at_once_and_changes_nothing(finished, recipe, co
     before = {p: p.stat().st_mtime_ns for p in finished.rglob("[!.]*") if p.is_file()}
     assert pretrain(recipe, finished, corpus_path) == finished / "model"
     assert {p: p.stat().st_mtime_ns for p in finished.rglob("[!.]*") if p.is_file()} == before
+
+
+def test_a_finished_run_is_not_kept_waiting_by_its_corpus(finished, recipe, corpus_path, tmp_path):
+    """Nothing is trained on it, so that damage in the ids, found by hashing all of it, is passed."""
+    run = shutil.copytree(finished, tmp_path / "run")
+    corpus = shutil.copytree(corpus_path, tmp_path / "corpus")
+    flip(corpus / "tokens.npy")
+    assert pretrain(recipe, run, corpus) == run / "model"
+    shutil.rmtree(run / "model")
+    with pytest.raises(InputError, match=r"tokens.npy is damaged \(it does not hold what was prep"):
+        pretrain(recipe, run, corpus)
+
+
+def test_a_damaged_description_is_told_as_damage_and_not_as_another_corpus(
+    finished, recipe, corpus_path, tmp_path
+):
+    corpus = shutil.copytree(corpus_path, tmp_path / "corpus")
+    text = (corpus / "corpus.json").read_text()
+    digit = text.index('"arrays_hash": "') + len('"arrays_hash": "')
+    (corpus / "corpus.json").write_text(
+        text[:digit] + ("1" if text[digit] == "0" else "0") + text[digit + 1 :]
+    )
+    with pytest.raises(InputError, match=r"corpus.json is damaged \(.*; prepare the corpus again"):
+        pretrain(recipe, finished, corpus)
 
 
 def test_a_work_directory_of_another_config_is_refused(finished, recipe, corpus_path):
