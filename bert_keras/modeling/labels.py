@@ -46,8 +46,11 @@ class Labeled:
 
     def targets(self, batch: Batch) -> Any:
         """The labels as Keras's losses take them: one array, or a dictionary by output."""
-        labels = {output: batch[key] for output, key in self.label_keys.items()}
-        return labels if len(labels) > 1 else next(iter(labels.values()))
+        return self._as_keras_takes({out: batch[key] for out, key in self.label_keys.items()})
+
+    def labeled_outputs(self, outputs: Mapping[str, Any]) -> Any:
+        """The outputs that have labels, as ``targets`` gives these."""
+        return self._as_keras_takes({name: outputs[name] for name in self.label_keys})
 
     def weights_by_output(self, weights: Any) -> Any:
         """Sample weights as Keras's losses take them: one array, or a dictionary by output."""
@@ -226,11 +229,11 @@ class Labeled:
         rest = {key: values for key, values in batch.items() if key not in keys}
         return rest, {key: batch[key] for key in keys}
 
-    def _as_keras_takes(self, by_key: dict[str, Any] | None) -> Any:
-        """Labels or weights by their keys; the array itself of the only one."""
-        if by_key is None or len(self.label_keys) > 1:
-            return by_key
-        return next(iter(by_key.values()))
+    def _as_keras_takes(self, by_name: dict[str, Any] | None) -> Any:
+        """Labels, logits or weights by name; the array itself of the only one."""
+        if by_name is None or len(self.label_keys) > 1:
+            return by_name
+        return next(iter(by_name.values()))
 
     def _weighted(self, data: tuple[Any, ...], table: tf.Tensor) -> tuple[Any, Any, Any]:
         """An element of a data set with the weights of its labels."""

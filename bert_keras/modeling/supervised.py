@@ -204,7 +204,7 @@ class SupervisedModel(Labeled, BertModel):
                     f"{EXAMPLE_WEIGHTS} of a batch are for the model's own objective; "
                     "compile(loss=...) takes sample_weight"
                 )
-            targets, logits = self.targets(batch), self._logits(y_pred)
+            targets, logits = self.targets(batch), self.labeled_outputs(y_pred)
             weights = self.weights_by_output(sample_weight)
             return super().compute_loss(x, targets, logits, weights, training)
         means = self._means(batch, y_pred, sample_weight)
@@ -231,7 +231,7 @@ class SupervisedModel(Labeled, BertModel):
             results = super().compute_metrics(
                 x,
                 self.targets(batch),
-                self._logits(y_pred),
+                self.labeled_outputs(y_pred),
                 self.weights_by_output(sample_weight),
             )
         else:
@@ -287,10 +287,6 @@ class SupervisedModel(Labeled, BertModel):
         means = self.objective.measure(batch | {EXAMPLE_WEIGHTS: weights}, outputs)
         counts = self.objective.weights(batch)
         return {name: WeightedMean(mean.total, counts[name]) for name, mean in means.items()}
-
-    def _logits(self, outputs: Any) -> Any:
-        logits = {output: outputs[output] for output in self.label_keys}
-        return logits if len(logits) > 1 else next(iter(logits.values()))
 
 
 def _default_optimizer() -> keras.Optimizer:
