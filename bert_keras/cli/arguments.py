@@ -42,17 +42,15 @@ class CommandParser(argparse.ArgumentParser):
     argparse alone refuses ``predict MODEL --json TEXT``: it takes the texts to be none as soon as
     an option follows the model.
 
-    What it does not know it refuses with its own usage. It refuses an empty name of a file (type ``Path`` or ``name_of_data``), which argparse would
-    take for the current folder.
+    It refuses what it does not know with its own usage; argparse leaves that to the parser of the
+    whole program. It refuses an empty name of a file (type ``Path`` or ``name_of_data``), which
+    argparse would take for the current folder.
     """
 
     _is_inside = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse as ``argparse`` does, which calls this again from within, but refuse what is unknown.
-
-        ``argparse`` leaves that to the parser of the whole program, whose usage does not help.
-        """
+        """Parse as ``argparse`` does, which calls this again from within."""
         if self._is_inside:
             return super().parse_known_args(args, namespace)
         self._is_inside = True

@@ -110,8 +110,8 @@ def test_wrong_usage_exits_with_2(arguments, capsys):
         (["fill-mask", "run", "a", "b"], "fill-mask", "unrecognized arguments: b"),
         (["fill-mask", "run"], "fill-mask", "are required: text"),
         (["vocab", "x", "--out", "y", "--size", "many"], "vocab", "argument --size: invalid whole"),
-        (["export", "saved-model", "a", "b", "--pairs"], "export saved-model", "arguments: --pairs"),
-        (["export", "--pairs", "saved-model", "a", "b"], "export", "unrecognized arguments: --pairs"),
+        (["export", "saved-model", "a", "b", "--pairs"], "export saved-model", ": --pairs"),
+        (["export", "--pairs", "saved-model", "a", "b"], "export", "arguments: --pairs"),
         (["--pairs", "vocab", "x", "--out", "y"], "", "unrecognized arguments: --pairs"),
     ],
 )

@@ -191,7 +191,7 @@ def test_a_corpus_of_before_the_hash_opens_and_is_told_by_its_description(damage
         ({"counts": None}, "damaged"),
         ({"casing": {"do_lower_case": 3}}, "true or false"),
         ({"vocab_hash": ""}, "not the vocabulary"),
-        ({"arrays_hash": "0" * 64}, r"corpus.json is damaged \(.*arrays_hash is not that of hashes"),
+        ({"arrays_hash": "0" * 64}, r"corpus.json is damaged \(.*arrays_hash is not that of"),
         ({"hashes": {"tokens.npy": "0" * 64}}, r"corpus.json is damaged"),
         ({"hashes": {"tokens.npy": "x"}}, r"corpus.json is damaged"),
     ],

@@ -149,7 +149,7 @@ def test_a_finished_run_returns_at_once_and_changes_nothing(finished, recipe, co
 
 
 def test_a_finished_run_is_not_kept_waiting_by_its_corpus(finished, recipe, corpus_path, tmp_path):
-    """Nothing is trained on it, so that damage in the ids, found by hashing all of it, is passed."""
+    """Nothing is trained on it, so damage in the ids, found by hashing all, is passed over."""
     run = shutil.copytree(finished, tmp_path / "run")
     corpus = shutil.copytree(corpus_path, tmp_path / "corpus")
     flip(corpus / "tokens.npy", -2)

@@ -47,10 +47,10 @@ _OTHER_CLASSIFIER = (
 
 
 def read_tokenizer(folder: Path, casing: Casing | None) -> Tokenizer | None:
-    """The tokenizer of a directory without DistilBERT's ``model_input_names``; ``None`` without one.
+    """The tokenizer of a directory, ``None`` without one; DistilBERT's input names are left out.
 
-    The model is saved as a BERT. By these names, which lack the token types, transformers would
-    give both texts of a pair type 0, and the model may have learned to tell them apart.
+    The model is saved as a BERT. By DistilBERT's ``model_input_names``, which lack the token types,
+    transformers would give both texts of a pair type 0; the model may have learned 0 and 1.
     """
     tokenizer = read_word_pieces(folder, casing)
     if not isinstance(tokenizer, WordPieceTokenizer):

@@ -1,8 +1,8 @@
 """Labeled data as examples, each with the row it comes from. Imports no TensorFlow."""
 
 from bert_keras.tasks.reading.choices import ChoiceExample, read_choice_examples
-from bert_keras.tasks.reading.labels import LABEL_SEPARATOR, LabelRules
 from bert_keras.tasks.reading.conll import has_words
+from bert_keras.tasks.reading.labels import LABEL_SEPARATOR, LabelRules
 from bert_keras.tasks.reading.questions import QuestionExample, read_question_examples
 from bert_keras.tasks.reading.sources import Place, and_more, place, shown_name
 from bert_keras.tasks.reading.tagged import (

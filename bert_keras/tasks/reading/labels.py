@@ -231,7 +231,9 @@ def _label(value: Any, place: str, rules: LabelRules, known: AbstractSet[str]) -
             f"{place}: a list of {len(value)} labels where one is needed: data.task = "
             f"'multi_label' learns several. Received: {value!r:.100}"
         )
-    labels = [None if isinstance(item, list) else _label(item, place, _ONE, known) for item in value]
+    labels = [
+        None if isinstance(item, list) else _label(item, place, _ONE, known) for item in value
+    ]
     if any(label is None or not label or LABEL_SEPARATOR in label for label in labels):
         raise InputError(
             f"{place}: the labels of a list must be strings or numbers without "
