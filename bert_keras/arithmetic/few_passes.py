@@ -14,15 +14,16 @@ from bert_keras.arithmetic.plain import PLAIN, Arithmetic
 Function = Callable[[tf.Tensor], tf.Tensor]
 
 
-def for_training(jit_compile: bool, rematerialize: bool = False) -> Arithmetic:
+def for_training(jit_compile: bool | str, rematerialize: bool = False) -> Arithmetic:
     """The arithmetic for training on the devices that TensorFlow sees.
 
     Args:
-        jit_compile: Whether XLA compiles the whole step, and so these loops too.
+        jit_compile: As ``train.jit_compile``. Where XLA compiles the whole step, it makes these
+            loops too; by ``"auto"`` it does so on other devices than CPUs alone.
         rematerialize: See ``Arithmetic``.
     """
     has_others = any(map(tf.config.list_logical_devices, ("GPU", "TPU")))
-    kind = Arithmetic if jit_compile or has_others else FewPasses
+    kind = Arithmetic if jit_compile is True or has_others else FewPasses
     return kind(rematerialize=rematerialize)
 
 

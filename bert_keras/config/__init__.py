@@ -20,6 +20,7 @@ from bert_keras.config.pretrain import (
     TrainConfig,
 )
 from bert_keras.config.run import (
+    AUTO,
     ArithmeticConfig,
     CheckpointConfig,
     DistributionConfig,
@@ -36,6 +37,7 @@ from bert_keras.config.toml import (
 )
 
 __all__ = [
+    "AUTO",
     "MASKINGS",
     "ArithmeticConfig",
     "BertConfig",

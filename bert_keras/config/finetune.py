@@ -134,7 +134,7 @@ class FinetuneOptimizerConfig(OptimizerConfig):
 class FinetuneTrainConfig(ArithmeticConfig):
     """``[train]``: length, batch and, as in ``ArithmeticConfig``, arithmetic of the run.
 
-    Where ``jit_compile`` is set, every batch has the full length.
+    Where XLA compiles the step, every batch has the full length.
 
     Attributes:
         epochs: How often every example is seen; may be a fraction.

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from bert_keras.config.checks import at_least, one_of, require, share
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
+AUTO = "auto"
+STRATEGIES = (AUTO, "one_device", "mirrored", "multi_worker", "tpu")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +17,8 @@ class ArithmeticConfig:
     Attributes:
         precision: ``"float32"``; ``"mixed_bfloat16"``; or ``"mixed_float16"``, whose gradients
             are scaled so that small ones do not vanish, by a factor that adapts itself.
-        jit_compile: Whether XLA compiles the step; shapes must then be the same in every step.
+        jit_compile: Whether XLA compiles the step, whose shapes are then static; ``"auto"``: on
+            GPUs and TPUs, not on CPUs. A TPU computes nothing else, whatever is set.
         steps_per_call: Steps that the device computes in one call from Python. Fewer where a line
             of the log, an evaluation or a checkpoint is due before.
         accumulation_steps: Micro-batches that a batch is computed in, one after another, to save
@@ -26,13 +28,16 @@ class ArithmeticConfig:
     """
 
     precision: str = "float32"
-    jit_compile: bool = False
+    jit_compile: bool | str = AUTO
     steps_per_call: int = 1
     accumulation_steps: int = 1
     rematerialize: bool = False
 
     def __post_init__(self) -> None:
         one_of("train.precision", self.precision, PRECISIONS)
+        compiles = self.jit_compile
+        is_known = isinstance(compiles, bool) or compiles == AUTO
+        require('train.jit_compile must be true, false or "auto"', is_known, compiles)
         at_least("train.steps_per_call", self.steps_per_call, 1)
         at_least("train.accumulation_steps", self.accumulation_steps, 1)
 
@@ -49,14 +54,14 @@ class DistributionConfig:
             the environment variable ``TPU_NAME``, else ``"local"``.
     """
 
-    strategy: str = "auto"
+    strategy: str = AUTO
     tpu: str = ""
 
     def __post_init__(self) -> None:
         one_of("distribution.strategy", self.strategy, STRATEGIES)
         require(
             "distribution.tpu is for distribution.strategy = 'tpu' or 'auto'",
-            not self.tpu or self.strategy in ("tpu", "auto"),
+            not self.tpu or self.strategy in ("tpu", AUTO),
             self.strategy,
         )
 

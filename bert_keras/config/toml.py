@@ -190,8 +190,10 @@ def _convert(value: Any, hint: Any, name: str) -> Any:
 
     A whole number serves where a float is meant, and where a name is: a column's or a label's.
     """
-    if isinstance(hint, types.UnionType):  # X | None
-        hint = next(kind for kind in hint.__args__ if kind is not types.NoneType)
+    if isinstance(hint, types.UnionType):  # X | None; or several kinds, which the class checks
+        hint, *others = (kind for kind in hint.__args__ if kind is not types.NoneType)
+        if others:
+            return value
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
             raise InputError(f"{name} must be a table. Received: {value!r}")

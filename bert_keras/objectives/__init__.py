@@ -12,6 +12,7 @@ from bert_keras.objectives.classification import (
     sequence_length,
     spread_weights,
 )
+from bert_keras.objectives.compilation import device_kind, is_compiled, is_tpu
 from bert_keras.objectives.means import (
     Means,
     WeightedMean,
@@ -46,7 +47,10 @@ __all__ = [
     "SupervisedObjective",
     "TrainStep",
     "WeightedMean",
+    "device_kind",
     "divided",
+    "is_compiled",
+    "is_tpu",
     "make_eval_step",
     "mean_values",
     "perplexity",

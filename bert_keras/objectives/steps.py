@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from bert_keras.config import ArithmeticConfig
 from bert_keras.errors import InputError
+from bert_keras.objectives.compilation import is_compiled, is_tpu
 from bert_keras.objectives.means import Means, WeightedMean, sum_over_replicas, total_loss
 
 Batch = dict[str, tf.Tensor]
@@ -133,7 +134,8 @@ class TrainStep:
         _check_may_split(objective, strategy.num_replicas_in_sync, self._micro_batches)
         self._gradients = self._accumulated if self._micro_batches > 1 else self._gradients_of
         self.update: Any = self._update
-        compiles = settings.jit_compile and not is_tpu(strategy)  # which compiles by itself
+        compiles = is_compiled(settings.jit_compile, strategy)
+        compiles = compiles and not is_tpu(strategy)  # which compiles by itself
         # XLA cannot compile the reductions over replicas on every device, so with several it
         # compiles the passes between them. (TensorFlow would make one XLA program of all replicas,
         # and on logical CPUs not find the variables of any but the first.)
@@ -234,14 +236,14 @@ class TrainStep:
 
 
 def make_eval_step(
-    strategy: tf.distribute.Strategy, model: Model, objective: Objective, jit_compile: bool
+    strategy: tf.distribute.Strategy, model: Model, objective: Objective, jit_compile: bool | str
 ) -> Callable[[Any], Means]:
     """A function from a global batch to its means, dropout off."""
 
     def replica_step(batch: Batch) -> Means:
         return objective(model, batch, training=False)
 
-    compiles = jit_compile and not is_tpu(strategy)
+    compiles = is_compiled(jit_compile, strategy) and not is_tpu(strategy)
     compiled = tf.function(replica_step, jit_compile=True) if compiles else replica_step
 
     @tf.function  # a graph for each shape: one for all would round differently
@@ -259,11 +261,6 @@ def _check_may_split(objective: Objective, replicas: int, micro_batches: int) ->
             "must not be split: train it on one device, with train.accumulation_steps = 1. "
             f"Received: {replicas} devices, accumulation_steps = {micro_batches}"
         )
-
-
-def is_tpu(strategy: tf.distribute.Strategy) -> bool:
-    """Tell whether the strategy's devices are those of a TPU."""
-    return isinstance(strategy, tf.distribute.TPUStrategy)
 
 
 def _sum_over(strategy: tf.distribute.Strategy, means: Means) -> Means:

@@ -16,6 +16,7 @@ from bert_keras.config import FinetuneConfig, FinetuneTrainConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.random import fold_in
+from bert_keras.objectives import is_compiled
 from bert_keras.saving import load, save
 from bert_keras.saving.run_state import CHECKPOINTS_FOLDER, steps_in
 from bert_keras.tasks.best import KeepBest
@@ -199,7 +200,7 @@ def _batches(
     """A function from a step to this host's batches from there on."""
     train, host, tokenizer = config.train, host_of(run.strategy), model.tokenizer_or()
     seed = fold_in(train.seed, "order")
-    length = task.max_seq_length if train.jit_compile else None
+    length = task.max_seq_length if is_compiled(train.jit_compile, run.strategy) else None
     return lambda step: rows_of_host(
         task.batches(features, tokenizer, train.batch_size, seed, step, length), host
     )

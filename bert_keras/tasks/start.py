@@ -2,19 +2,23 @@
 
 from dataclasses import replace
 
+import tensorflow as tf
+
 from bert_keras.arithmetic import for_training
 from bert_keras.config import FinetuneConfig, FinetuneModelConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.headed import ClassifierModel
 from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.random import fold_in, kernel_initializer
+from bert_keras.objectives import is_compiled
 from bert_keras.tasks.task import Task
 
 
 def start_model(config: FinetuneConfig, task: Task) -> BertModel:
     """The model of ``model.init`` with a new head for the task.
 
-    Packed, so that nothing is computed for padding, unless XLA is to compile the step.
+    Packed, so that nothing is computed for padding, unless XLA compiles the step: on the devices
+    of the strategy in whose scope this is called.
 
     Raises:
         InputError: When it cannot be opened, reads shorter sequences than the task's, or has no
@@ -22,11 +26,12 @@ def start_model(config: FinetuneConfig, task: Task) -> BertModel:
     """
     settings = config.model
     train = config.train
+    compiles = is_compiled(train.jit_compile, tf.distribute.get_strategy())
     arguments = task.model_arguments() | {
         "seed": train.seed,
         "dtype": train.precision,
-        "packed": not train.jit_compile,
-        "arithmetic": for_training(train.jit_compile, train.rematerialize),
+        "packed": not compiles,
+        "arithmetic": for_training(compiles, train.rematerialize),
     }
     if settings.classifier_dropout is not None and issubclass(task.model_class, ClassifierModel):
         arguments["classifier_dropout"] = settings.classifier_dropout

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras._version import __version__
+from bert_keras.objectives import device_kind
 
 # Newest first: oneDNN and Eigen choose kernels by the newest that a processor has.
 _INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "avx512_vnni", "avx512f", "avx2", "avx")
@@ -81,11 +82,10 @@ def usable_cores() -> int:
 
 def _devices(strategy: tf.distribute.Strategy) -> str:
     """The number and kind of the devices that share a step, over all workers."""
-    kind, gpus = "CPU", tf.config.get_visible_devices("GPU")
-    if isinstance(strategy, tf.distribute.TPUStrategy):
-        kind = "TPU"
-    elif gpus:
-        kind = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+    kind = device_kind(strategy)
+    if kind == "GPU":
+        first = tf.config.get_visible_devices("GPU")[0]
+        kind = tf.config.experimental.get_device_details(first).get("device_name", "GPU")
     return f"{strategy.num_replicas_in_sync} x {kind}"
 
 

@@ -14,7 +14,7 @@ from bert_keras.config import PretrainConfig
 from bert_keras.corpus import Corpus
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForPreTraining
-from bert_keras.objectives import TrainStep
+from bert_keras.objectives import TrainStep, is_compiled
 from bert_keras.optimizers import AdamW
 from bert_keras.saving import load, save
 from bert_keras.saving.vocabulary import carry_over
@@ -132,11 +132,12 @@ def _make_model(
 ) -> tuple[BertForPreTraining, AdamW]:
     bert_config = config.model.bert_config(corpus.vocab_size)
     train = config.train
+    compiles = is_compiled(train.jit_compile, tf.distribute.get_strategy())
     model = BertForPreTraining(
         bert_config,
         seed=train.seed,
         dtype=train.precision,
-        arithmetic=for_training(train.jit_compile, train.rematerialize),
+        arithmetic=for_training(compiles, train.rematerialize),
         initialize=not init,
     )
     if init:

@@ -1,6 +1,7 @@
 """A run, from its sources to its model, as every command that trains goes through it."""
 
 import dataclasses
+import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from bert_keras.config import (
     to_tables,
 )
 from bert_keras.modeling.model import BertModel
+from bert_keras.objectives import is_compiled
 from bert_keras.optimizers import LAMB, AdamW, WarmupLinearDecay
 from bert_keras.saving.fingerprint import fingerprint
 from bert_keras.saving.mark import RunMark
@@ -132,7 +134,7 @@ class Run:
             circumstances=circumstances(self.strategy),
             left_open=left_open(config),
         )
-        check_owner(self.workdir, self.mark, config)
+        check_owner(self.workdir, self.mark, config, self.strategy)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -147,7 +149,7 @@ class Run:
             writable_workdir(self.strategy, self._shared) as own,
         ):
             self.workdir = own
-            check_owner(own, self.mark, self.config)
+            check_owner(own, self.mark, self.config, self.strategy)
             yield
 
     def has_model(self) -> bool:
@@ -177,9 +179,20 @@ class Run:
             model: The model to be trained.
             tokenizer: By default the model's own.
         """
-        write_mark(self.workdir, dataclasses.replace(self.mark, config=to_tables(config)), config)
+        mark = dataclasses.replace(self.mark, config=to_tables(config))
+        write_mark(self.workdir, mark, config, self.strategy)
         if is_chief(self.strategy):
+            self._log_devices(config.train.jit_compile)
             write_description(model, self.workdir, tokenizer)
+
+    def _log_devices(self, jit_compile: bool | str) -> None:
+        """Say on what the run trains, and whether XLA compiles its steps."""
+        _logger.info(
+            "training on %s, %s by XLA (train.jit_compile = %s)",
+            self.mark.circumstances["devices"],
+            "compiled" if is_compiled(jit_compile, self.strategy) else "not compiled",
+            json.dumps(jit_compile),
+        )
 
     @contextmanager
     def finishing(self) -> Iterator[Path]:

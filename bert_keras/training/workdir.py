@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
 from filelock import FileLock, Timeout
 
 from bert_keras.config import all_values, dump_toml, flat, from_tables
 from bert_keras.errors import InputError
 from bert_keras.files import check_utf8, write_text_atomic
+from bert_keras.objectives import is_compiled
 from bert_keras.saving.fingerprint import first_difference
 from bert_keras.saving.mark import FREE_TABLES, MARK_FILE, MOVABLE, RunMark, read_mark
 from bert_keras.saving.run_state import (
@@ -43,6 +45,8 @@ _WEIGHTS = (
 
 # If 0, they follow from the epochs and the data, which are compared.
 DERIVED = ("train.steps", "train.eval_every_steps")
+# What it stands for depends on the devices, and that is compared.
+BY_DEVICES = "train.jit_compile"
 
 
 def check_folder(workdir: Path, *inputs: str | Path | None) -> None:
@@ -87,7 +91,7 @@ def _weights_in(folder: Path) -> Path | None:
     return next((file for name in names for file in sorted(folder.glob(name))), None)
 
 
-def write_mark(workdir: Path, mark: RunMark, config: Any) -> None:
+def write_mark(workdir: Path, mark: RunMark, config: Any, strategy: tf.distribute.Strategy) -> None:
     """Write a run's mark and ``config.toml``.
 
     Where a run has no checkpoint yet, another may replace it.
@@ -96,11 +100,12 @@ def write_mark(workdir: Path, mark: RunMark, config: Any) -> None:
         workdir: The work directory.
         mark: The sources of the run.
         config: The recipe.
+        strategy: Which devices share a step.
 
     Raises:
         InputError: When another run has begun in the directory; see ``check_owner``.
     """
-    has_begun = check_owner(workdir, mark, config)
+    has_begun = check_owner(workdir, mark, config, strategy)
     earlier = read_mark(workdir)
     mark = dataclasses.replace(mark, run_id=mark.content_id())
     if earlier is not None:
@@ -131,8 +136,10 @@ def left_open(config: Any) -> list[str]:
     return [name for name in DERIVED if not values[name]]
 
 
-def check_owner(workdir: Path, mark: RunMark, config: Any) -> bool:
-    """Tell whether this run has begun in a work directory.
+def check_owner(
+    workdir: Path, mark: RunMark, config: Any, strategy: tf.distribute.Strategy
+) -> bool:
+    """Tell whether this run has begun in a work directory; see ``write_mark``.
 
     Raises:
         InputError: When a run of other sources has begun there; names the difference.
@@ -145,7 +152,7 @@ def check_owner(workdir: Path, mark: RunMark, config: Any) -> bool:
             f"{workdir} belongs to a run of {earlier.command}, not of {mark.command}; choose "
             "another --workdir"
         )
-    difference = _difference(earlier, config)
+    difference = _difference(earlier, config, strategy)
     if difference:
         raise InputError(
             f"{workdir} belongs to a run with another config ({difference}); choose another "
@@ -216,13 +223,16 @@ def _write_config(path: Path, text: str, own_hash: str | None) -> str | None:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _difference(earlier: RunMark, now: Any) -> str:
+def _difference(earlier: RunMark, now: Any, strategy: tf.distribute.Strategy) -> str:
     """The first key in which a run's config differs, with both values; paths may differ."""
     try:
         config = from_tables(type(now), dict(earlier.config))
     except InputError as error:
         return str(error)
     before, after = (flat(all_values(each)) for each in (config, now))
+    if before[BY_DEVICES] != after[BY_DEVICES]:
+        for values in (before, after):
+            values[BY_DEVICES] = is_compiled(values[BY_DEVICES], strategy)
     # Before its end, what follows from a key left open is compared as the run begins.
     may_be_open: Sequence[str] = DERIVED
     if earlier.left_open is not None and earlier.model_files is not None:

@@ -19,10 +19,14 @@ from tests.training.line import At, Kill, kill
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("step", [3, 8])
-def test_a_killed_run_ends_with_the_same_bytes(step, finished, recipe, corpus_path, tmp_path):
+@pytest.mark.parametrize(("step", "jit_compile"), [(3, "auto"), (8, False)])
+def test_a_killed_run_ends_with_the_same_bytes(
+    step, jit_compile, finished, recipe, corpus_path, tmp_path
+):
+    """Also where an earlier version began it, whose default for ``jit_compile`` was false."""
+    begun = replace(recipe, train=replace(recipe.train, jit_compile=jit_compile))
     with pytest.raises(Kill):
-        pretrain(recipe, tmp_path / "run", corpus_path, callbacks=[At(step, kill)])
+        pretrain(begun, tmp_path / "run", corpus_path, callbacks=[At(step, kill)])
     pretrain(recipe, tmp_path / "run", corpus_path)
     for file in ("model/model.safetensors", "checkpoints/step-000000012.safetensors"):
         assert (tmp_path / "run" / file).read_bytes() == (finished / file).read_bytes()

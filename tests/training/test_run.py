@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from bert_keras import BertConfig, BertForMaskedLM, save
 from bert_keras.config import (
@@ -24,6 +25,7 @@ from bert_keras.training.metrics import MetricsLog
 from bert_keras.training.workdir import write_mark
 
 DATA = {"arrays_hash": "0"}
+HERE = tf.distribute.get_strategy()
 CONFIG = BertConfig(
     vocab_size=20,
     hidden_size=8,
@@ -86,6 +88,15 @@ def test_a_run_records_its_config_and_its_sources(model, tmp_path):
     assert (mark.command, mark.config, mark.data) == ("pretrain", to_tables(config), DATA)
     assert "cores" in mark.circumstances
     assert (tmp_path / "run" / "checkpoints" / "config.json").exists()
+
+
+def test_a_run_says_on_what_it_trains_and_whether_xla_compiles_its_steps(
+    model, tmp_path, caplog, monkeypatch
+):
+    caplog.set_level("INFO", "bert_keras")
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [])
+    begun(tmp_path / "run", model)
+    assert 'training on 1 x CPU, not compiled by XLA (train.jit_compile = "auto")' in caplog.text
 
 
 def test_another_run_is_refused_before_the_lock_and_within(model, tmp_path):
@@ -157,7 +168,7 @@ def test_runs_of_the_same_content_have_the_same_id(model, tmp_path):
     def run_id(name, data="0", base="0", command="pretrain", **changes):
         tables = to_tables(PretrainConfig(**changes))
         mark = RunMark(command=command, config=tables, data={"hash": data}, base={"file": base})
-        write_mark(tmp_path / name, mark, PretrainConfig(**changes))
+        write_mark(tmp_path / name, mark, PretrainConfig(**changes), HERE)
         return read_mark(tmp_path / name).run_id
 
     same = {

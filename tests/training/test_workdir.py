@@ -3,6 +3,7 @@ import math
 from dataclasses import replace
 
 import pytest
+import tensorflow as tf
 
 from bert_keras.config import (
     CheckpointConfig,
@@ -22,15 +23,17 @@ from bert_keras.errors import InputError
 from bert_keras.saving.mark import RunMark, read_mark
 from bert_keras.training.workdir import check_folder, check_owner, left_open, write_mark
 from tests.support.commands import refused
+from tests.support.tpu import BelievedTPU
 
 BASE = {"config.json": "1", "vocab.txt": "2"}
+HERE = tf.distribute.get_strategy()
 
 
-def take(workdir, config, data=None, command="pretrain", base=BASE):
+def take(workdir, config, data=None, command="pretrain", base=BASE, strategy=HERE):
     """Claims a work directory for a run that is made from these."""
     data = data or {"arrays_hash": "0"}
     mark = RunMark(command=command, config=to_tables(config), data=data, base=base)
-    write_mark(workdir, mark, config)
+    write_mark(workdir, mark, config, strategy)
 
 
 def run_config(**train):
@@ -222,6 +225,47 @@ def test_keys_of_other_tasks_that_an_earlier_version_recorded_are_no_difference(
             take(begun, other, data, "finetune")
 
 
+class TestWhatXlaCompiles:
+    """``train.jit_compile``, recorded by an earlier start of a run, and as it is given now."""
+
+    @staticmethod
+    def go_on(folder, before, now, strategy=HERE):
+        take(folder, run_config(jit_compile=before), strategy=strategy)
+        (folder / "checkpoints").mkdir()
+        (folder / "checkpoints" / "step-000000001.safetensors").touch()
+        take(folder, run_config(jit_compile=now), strategy=strategy)
+        assert read_mark(folder).config["train"]["jit_compile"] == now
+
+    @pytest.mark.parametrize(("before", "now"), [(False, "auto"), ("auto", False)])
+    def test_is_nothing_on_a_cpu_by_auto_and_by_false(self, before, now, tmp_path):
+        self.go_on(tmp_path, before, now)
+
+    @pytest.mark.parametrize(("before", "now"), [(True, "auto"), ("auto", True), (False, True)])
+    def test_is_the_step_on_a_cpu_by_true_alone(self, before, now, tmp_path):
+        here = now is True
+        said = rf"train\.jit_compile = {not here} there, {here} here"
+        with pytest.raises(InputError, match=said):
+            self.go_on(tmp_path, before, now)
+
+    def test_is_the_step_on_a_gpu_by_auto_and_by_true(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
+        for number, before in enumerate((True, "auto", False)):
+            (folder := tmp_path / str(number)).mkdir()
+            if before is False:  # the default of earlier versions
+                with pytest.raises(InputError, match=r"jit_compile = False there, True here"):
+                    self.go_on(folder, before, "auto")
+            else:
+                self.go_on(folder, before, "auto")
+
+    @pytest.mark.parametrize("before", [True, False])
+    def test_is_everything_on_a_tpu(self, before, tmp_path):
+        self.go_on(tmp_path, before, "auto", BelievedTPU())
+
+    def test_follows_the_run_to_other_devices_by_auto(self, begun, monkeypatch):
+        monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
+        take(begun, run_config())
+
+
 class TestKeysThatFollowFromTheEpochsAndTheData:
     """Of 160 examples at 16 a step: 30 steps in all, and an evaluation every 10."""
 
@@ -233,8 +277,8 @@ class TestKeysThatFollowFromTheEpochsAndTheData:
         resolved = config.replace(train=train.resolved(160))
         mark = RunMark(command="finetune", config=to_tables(config), data={}, base=BASE,
                        left_open=left_open(config))  # fmt: skip
-        check_owner(workdir, mark, config)
-        write_mark(workdir, replace(mark, config=to_tables(resolved)), resolved)
+        check_owner(workdir, mark, config, HERE)
+        write_mark(workdir, replace(mark, config=to_tables(resolved)), resolved, HERE)
         (workdir / "checkpoints").mkdir(exist_ok=True)
         (workdir / "checkpoints" / "step-000000001.safetensors").touch()
         if is_finished:
@@ -281,7 +325,7 @@ class TestKeysThatFollowFromTheEpochsAndTheData:
             model=FinetuneModelConfig(init="somewhere"),
             train=FinetuneTrainConfig(batch_size=16, epochs=3),
         )
-        assert check_owner(tmp_path, replace(read_mark(tmp_path), left_open=[]), config)
+        assert check_owner(tmp_path, replace(read_mark(tmp_path), left_open=[]), config, HERE)
 
     def test_a_run_that_version_2_began_has_no_id_and_gets_none(self, tmp_path):
         """Its checkpoints bear none."""
