@@ -1,6 +1,5 @@
 """The base of all BERT models: construction, serialization and copies."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
+from bert_keras.modeling.forward import Forward
 from bert_keras.modeling.inputs import (
     SEQUENCES,
     as_array,
@@ -184,20 +184,13 @@ class BertModel(Configured, keras.Model):
         """
         return self.encoder.dropout_seeds
 
-    def forward(self, batch: Batch) -> Batch:
-        """The outputs for a batch, dropout off, computed by a graph.
-
-        There is one graph for sequences [B, L] and one for windows [B, W, L]; TensorFlow would
-        merge both to one of unknown rank.
-        """
-        return self._graphs[len(batch["input_ids"].shape)](batch)
+    def forward(self, batch: Batch, rows: int = 0) -> Batch:
+        """The outputs for a batch, dropout off, computed by a graph; see ``Forward``."""
+        return self._forward(batch, rows)
 
     @cached_property
-    def _graphs(self) -> defaultdict[int, Any]:
-        def graph() -> Any:
-            return tf.function(lambda batch: self(batch, training=False), reduce_retracing=True)
-
-        return defaultdict(graph)
+    def _forward(self) -> Forward:
+        return Forward(self)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.errors import InputError
+from bert_keras.modeling.forward import lies_on_tpu
 from bert_keras.modeling.model import BertModel
 from bert_keras.objectives import Means, mean_values
 from bert_keras.objectives.means import LOSS
@@ -20,6 +21,7 @@ Advance = Callable[[int, int], None]
 Outputs = dict[str, np.ndarray]
 
 _LOWER_IS_BETTER = ("_error", "_threshold")  # or neither is
+_LENGTH_STEP = 64  # a TPU reads lengths that are its multiples
 
 
 class Mistake(NamedTuple):
@@ -173,12 +175,13 @@ def run_model(
         return [], {}
     most = max(len(feature.window_ends) for feature in features)  # sequences in a row
     batch_size = max(1, batch_size // max(1, most))
-    batches, order = ordered_batches(features, batch_size, model.tokenizer_or().pad_id)
+    shape = _static_shape(model, features) if lies_on_tpu(model) else ()
+    batches, order = ordered_batches(features, batch_size, model.tokenizer_or().pad_id, *shape)
     rows: list[Outputs] = []
     means: list[Means] = []
     has_targets = bool(features[0].targets or features[0].token_targets)
     for batch in batches:
-        outputs = model.forward(batch)
+        outputs = model.forward(batch, batch_size)
         if has_targets:
             means.append(model.objective.measure(batch, outputs))
         lengths = batch["attention_mask"].sum(axis=1).tolist()
@@ -189,6 +192,17 @@ def run_model(
     for number, row in zip(order, rows, strict=True):
         in_order[number] = row
     return in_order, mean_values(means)
+
+
+def _static_shape(model: BertModel, features: Sequence[Feature]) -> tuple[int, int | None]:
+    """The length and, where there are windows, their number, for all batches of the features.
+
+    Lengths are a few, so that as few programs serve all calls.
+    """
+    most = max(len(feature.window_ends) for feature in features)
+    longest = max(len(each.input_ids) for feature in features for each in feature.windows())
+    steps = -(-longest // _LENGTH_STEP)
+    return min(steps * _LENGTH_STEP, model.config.max_position_embeddings), most or None
 
 
 def _rows(

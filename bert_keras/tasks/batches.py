@@ -70,7 +70,11 @@ def training_batches(
 
 
 def ordered_batches(
-    features: Sequence[Feature], batch_size: int, pad_id: int = 0, length: int | None = None
+    features: Sequence[Feature],
+    batch_size: int,
+    pad_id: int = 0,
+    length: int | None = None,
+    windows: int | None = None,
 ) -> tuple[Iterator[Batch], np.ndarray]:
     """The features once, longest first; the last batch may be smaller.
 
@@ -80,7 +84,8 @@ def ordered_batches(
         features: With targets or without.
         batch_size: Most sequences in a batch.
         pad_id: The id of [PAD].
-        length: As in ``training_batches``.
+        length: As in ``collate``.
+        windows: Likewise.
 
     Returns:
         The batches, and the feature's number of each of their rows, one after another.
@@ -90,7 +95,8 @@ def ordered_batches(
 
     starts = range(0, len(order), batch_size)
     groups = (order[start : start + batch_size] for start in starts)
-    return (collate([features[row] for row in rows], pad_id, length) for rows in groups), order
+    batches = (collate([features[row] for row in rows], pad_id, length, windows) for rows in groups)
+    return batches, order
 
 
 def collate(

@@ -111,7 +111,8 @@ class MaskedLM(TextReader):
         plain = training_batches(
             features, batch_size, tokenizer.pad_id, seed, start_step, self.max_seq_length
         )
-        mask = _Mask(self._masking(tokenizer), tokenizer, batch_size, fold_in(seed, "masks"))
+        masking, own_seed = self._masking(tokenizer), fold_in(seed, "masks")
+        mask = _Mask(masking, tokenizer, batch_size, own_seed, batch_size if length else None)
         steps = tf.data.Dataset.counter(start_step)
         return tf.data.Dataset.zip(steps, plain).map(mask).prefetch(tf.data.AUTOTUNE)
 
@@ -128,7 +129,7 @@ class MaskedLM(TextReader):
         mask = tf.function(_Mask(self._masking(tokenizer), tokenizer, batch_size, seed=0))
         batches = (mask(tf.constant(n, tf.int64), batch) for n, batch in enumerate(plain))
         measure = model.objective.measure
-        means = mean_values([measure(batch, model.forward(batch)) for batch in batches])
+        means = mean_values([measure(batch, model.forward(batch, batch_size)) for batch in batches])
         if "mlm_loss" in means:
             means["mlm_perplexity"] = perplexity(means["mlm_loss"])
         return means, []
@@ -149,17 +150,33 @@ class MaskedLM(TextReader):
 
 
 class _Mask:
-    """The masking of a step's batch."""
+    """The masking of a step's batch.
 
-    def __init__(self, masking: Masking, tokenizer: Tokenizer, batch_size: int, seed: int) -> None:
-        self.masking, self.batch_size, self.seed = masking, batch_size, seed
+    Args:
+        masking: How to mask.
+        tokenizer: Says which tokens begin a word.
+        batch_size: The rows that are drawn for.
+        seed: Fixes the masks.
+        rows: The rows of every batch, for static shapes; by default those that it happens to have,
+            as the last batch of the dev texts may be smaller.
+    """
+
+    def __init__(
+        self,
+        masking: Masking,
+        tokenizer: Tokenizer,
+        batch_size: int,
+        seed: int,
+        rows: int | None = None,
+    ) -> None:
+        self.masking, self.batch_size, self.seed, self.rows = masking, batch_size, seed, rows
         self.starts = tokenizer.starts_word
 
     def __call__(self, step: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         ids = batch["input_ids"]
-        # The last batch of the dev texts may be smaller.
+        rows = self.rows or tf.shape(ids)[0]
         draws = tf.nest.map_structure(
-            lambda values: values[: tf.shape(ids)[0]],
+            lambda values: values[:rows],
             self.masking.draw(self.batch_size, self.seed, step),
         )
         starts = tf.gather(tf.constant(self.starts), ids)
