@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile
 
 .PHONY: setup lint test test-system test-data test-random test-all golden test-beam parity parity-garden quickstart bench-training \
-	bench-data bench-finetuning bench-time-to-quality bench-scaling bench-serving bench-mobile bench-stop bench-predict
+	bench-data bench-finetuning bench-time-to-quality bench-scaling bench-serving bench-mobile bench-stop bench-predict bench-tpu
 
 setup: $(VENV)/.installed
 
@@ -215,6 +215,17 @@ bench-mobile: setup
 
 bench-stop: setup
 	$(BIN)/python benchmarks/time_to_stop.py
+
+# The compiler of a TPU, on any Linux machine; pinned, as its way in is internal to JAX. TPU_ARGS="--only base-128
+# --keep-hlo DIR --chips v5e v6e" compiles one step for two chips and keeps its HLO.
+TPU = .venv-tpu
+$(TPU)/.installed: Makefile
+	$(PYTHON) -m venv $(TPU)
+	$(TPU)/bin/pip install --quiet jax==0.10.2 libtpu==0.0.52
+	touch $@
+
+bench-tpu: setup $(TPU)/.installed
+	$(BIN)/python benchmarks/tpu.py --compiler $(TPU)/bin/python $(TPU_ARGS)
 
 bench-predict: setup
 	$(BIN)/python benchmarks/predict_one.py
