@@ -32,7 +32,9 @@ FREE = frozenset({
     "partition-id", "replica-id", "copy-start", "copy-done", "slice-start", "slice-done",
     "async-start", "async-update", "async-done", "all-reduce-done", "opt-barrier",
 })  # fmt: skip
-LARGE = 1024  # elements from which an operation without cycles is named
+# Custom calls that only name what is there.
+NAMES = ("ConcatBitcast", "AssumeGatherIndicesInBound", "X64Combine", "X64SplitHigh", "X64SplitLow")
+LARGE = 4096  # bytes of the result from which an operation without cycles is named
 # The kind of an operation: the first whose pattern is found in TensorFlow's name of it, which
 # begins with the layers it stands in. A fusion has the name of its last operation.
 KINDS = {
@@ -83,10 +85,19 @@ class Operation:
         return found[1] if found else ""
 
     @property
-    def elements(self) -> int:
-        """Those of the largest part of its result."""
-        sizes = re.findall(r"\[([\d,]*)\]", self.shape)
-        return max((prod(int(n) for n in size.split(",") if n) for size in sizes), default=1)
+    def is_free(self) -> bool:
+        """Tell whether it takes no time of its own."""
+        called = re.search(r'custom_call_target="([^"]*)"', self.line)
+        return self.opcode in FREE or bool(called and called[1] in NAMES)
+
+    @property
+    def bytes(self) -> int:
+        """Those of its result."""
+        parts = re.findall(r"(pred|[a-z]+(\d+))\[([\d,]*)\]", self.shape)
+        sizes = (prod(map(int, filter(None, size.split(",")))) for *_, size in parts)
+        return sum(
+            n * max(int(bits or 8) // 8, 1) for n, (_, bits, _) in zip(sizes, parts, strict=True)
+        )
 
     @property
     def called(self) -> list[str]:
@@ -104,14 +115,15 @@ class Program:
         computations: The operations of each, by name.
         entry: The name of the one that is run.
         costs: The cycles and the operation of everything that has cycles, with its times.
-        without: The times of each large operation that the compiler gives no cycles.
+        without: Of each large operation that the compiler gives no cycles, how often it is run and
+            the bytes that it writes then, in all.
         loops: The trips of each loop, by the name of its body.
     """
 
     computations: dict[str, list[Operation]]
     entry: str
     costs: list[tuple[int, Operation]] = field(default_factory=list)
-    without: Counter[str] = field(default_factory=Counter)
+    without: dict[str, tuple[int, int]] = field(default_factory=dict)
     loops: dict[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -145,9 +157,12 @@ class Program:
                     self.count(called, times)
             elif operation.cycles is not None:
                 self.costs.append((times * operation.cycles, operation))
-            elif operation.opcode not in FREE and operation.elements > LARGE:
-                shape = operation.shape.split("{")[0]
-                self.without[f"{operation.opcode} {shape} {operation.name}"] += times
+            elif not operation.is_free and operation.bytes >= LARGE:
+                shape = re.sub(r"\{[^}]*\}", "", operation.shape)
+                name = re.sub(r"_?\d+", "", operation.name.split(";")[0].split("/")[-1])
+                name = f"{operation.opcode} {shape} {name}".strip()
+                before = self.without.get(name, (0, 0))
+                self.without[name] = (before[0] + times, before[1] + times * operation.bytes)
 
     def trips(self, loop: Operation, condition: str) -> int:
         """How often a loop runs: what the compiler notes, else its condition's one constant."""
@@ -255,7 +270,7 @@ def prediction(chip: str, serialized: bytes, text: str | None = None) -> Mapping
         "cycles": sum(cycles for cycles, _ in program.costs),
         "kinds": program.kinds(),
         "loops": program.loops,
-        "without": dict(program.without.most_common()),
+        "without": dict(sorted(program.without.items(), key=lambda item: -item[1][1])),
     }
 
 
