@@ -99,7 +99,7 @@ def lowered(step: Step) -> bytes:
     import tensorflow as tf
     from tensorflow.compiler.xla.service import hlo_pb2
 
-    from bert_keras.arithmetic import for_training
+    from bert_keras.arithmetic import TPU
     from bert_keras.config import ArithmeticConfig, OptimizerConfig
     from bert_keras.modeling import BertForPreTraining, BertForSequenceClassification
     from bert_keras.objectives import TrainStep
@@ -111,7 +111,7 @@ def lowered(step: Step) -> bytes:
     model = (BertForPreTraining if step.predictions else BertForSequenceClassification)(
         step.config(),
         dtype=train.precision,
-        arithmetic=for_training(train.jit_compile, train.rematerialize),
+        arithmetic=TPU(rematerialize=train.rematerialize),
         initialize=False,
     )
     optimizer = make_optimizer(OptimizerConfig(), 1_000_000)

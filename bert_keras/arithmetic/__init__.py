@@ -4,10 +4,12 @@ import bert_keras.backend  # noqa: F401 - before Keras is imported
 from bert_keras.arithmetic.few_passes import FewPasses, for_training
 from bert_keras.arithmetic.inference import XNNPACK, Inference, OneDNN
 from bert_keras.arithmetic.plain import MASKED_SCORE, PLAIN, Arithmetic
+from bert_keras.arithmetic.tpu import TPU
 
 __all__ = [
     "MASKED_SCORE",
     "PLAIN",
+    "TPU",
     "XNNPACK",
     "Arithmetic",
     "FewPasses",

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from bert_keras.arithmetic.plain import PLAIN, Arithmetic
+from bert_keras.arithmetic.tpu import TPU
 
 Function = Callable[[tf.Tensor], tf.Tensor]
 
@@ -22,8 +23,11 @@ def for_training(jit_compile: bool | str, rematerialize: bool = False) -> Arithm
             loops too; by ``"auto"`` it does so on other devices than CPUs alone.
         rematerialize: See ``Arithmetic``.
     """
-    has_others = any(map(tf.config.list_logical_devices, ("GPU", "TPU")))
-    kind = Arithmetic if jit_compile is True or has_others else FewPasses
+    kind: type[Arithmetic] = FewPasses
+    if tf.config.list_logical_devices("TPU"):
+        kind = TPU
+    elif jit_compile is True or tf.config.list_logical_devices("GPU"):
+        kind = Arithmetic
     return kind(rematerialize=rematerialize)
 
 

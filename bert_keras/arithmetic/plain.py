@@ -70,6 +70,25 @@ class Arithmetic:
         split = tf.reshape(products, [*shape, count, heads, products.shape[-1] // (count * heads)])
         return tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]), axis=0)
 
+    def random_integers(self, like: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Integers that are all equally likely, for dropout.
+
+        Args:
+            like: A tensor of the shape that the result shall have.
+            seed: int64 [2], (step, site and replica); the result follows from it and the shape.
+
+        Returns:
+            Signed integers of at least 16 bits, over their whole range. Here int16, by Philox
+            (Salmon et al. 2011): the same on every device, with XLA and without.
+        """
+        # XLA draws integers as the plain graph does, and floats otherwise. Each gives two of 16
+        # bits, as drawing is the cost of dropout.
+        count = tf.size(like)
+        draws = tf.random.stateless_uniform(
+            [(count + 1) // 2], seed, minval=None, maxval=None, dtype=tf.int32, alg="philox"
+        )
+        return tf.reshape(tf.reshape(tf.bitcast(draws, tf.int16), [-1])[:count], tf.shape(like))
+
     def cross_entropy(self, logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The loss of a softmax over classes.
 

@@ -17,7 +17,7 @@ from bert_keras.modeling.inputs import as_batch, read_sequences
 from bert_keras.modeling.layers import BertEmbeddings, BertLayer, FeedForward
 from bert_keras.modeling.layout import Layout, Mask, lookup, packed_layout, padded_layout
 from bert_keras.modeling.model import BertModel
-from bert_keras.modeling.random import DropoutSeeds, dropout
+from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.objectives import Batch
 
 COLLECTED = ("hidden_states", "attentions")
@@ -125,7 +125,8 @@ class Attention(BertLayer):
         weights = tf.cast(tf.nn.softmax(tf.cast(scores, tf.float32) + bias), value.dtype)
         # As the original, which drops connections between tokens.
         rate = self.config.attention_probs_dropout_prob
-        return tf.matmul(dropout(weights, rate, dropout_seed, self.dropout_site), value), weights
+        kept = self.dropout(weights, rate, dropout_seed, self.dropout_site)
+        return tf.matmul(kept, value), weights
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -162,10 +163,10 @@ class TransformerLayer(BertLayer):
         attention = self.attention(
             tokens, layout, attention_mask=attention_mask, dropout_seed=dropout_seed
         )
-        attended = dropout(attention.tokens, rate, dropout_seed, self.attention_site)
+        attended = self.dropout(attention.tokens, rate, dropout_seed, self.attention_site)
         tokens = self.attention_norm(tokens + attended)
         transformed = self.feed_forward(tokens)
-        transformed = dropout(transformed, rate, dropout_seed, self.feed_forward_site)
+        transformed = self.dropout(transformed, rate, dropout_seed, self.feed_forward_site)
         tokens = self.feed_forward_norm(tokens + transformed)
         return (tokens, attention.weights) if return_weights else tokens
 

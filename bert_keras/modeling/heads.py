@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.modeling.layers import BertLayer
-from bert_keras.modeling.random import dropout
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -99,7 +98,7 @@ class Classifier(BertLayer):
 
     def call(self, features: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
         """[T, H] to logits [T, units]; ``dropout_seed`` is int64 [2], ``None`` drops nothing."""
-        kept = dropout(features, self.dropout_rate, dropout_seed, self.dropout_site)
+        kept = self.dropout(features, self.dropout_rate, dropout_seed, self.dropout_site)
         return self.output_dense(kept)
 
     def get_config(self) -> dict[str, Any]:

@@ -135,6 +135,12 @@ class BertLayer(Configured, keras.layers.Layer):
             name=name,
         )
 
+    def dropout(
+        self, x: tf.Tensor, rate: float, dropout_seed: tf.Tensor | None, site: int
+    ) -> tf.Tensor:
+        """``x`` after dropout, drawn by this layer's arithmetic; see ``random.dropout``."""
+        return dropout(x, rate, dropout_seed, site, self.arithmetic)
+
     def activation(self) -> Callable[[tf.Tensor], tf.Tensor]:
         """The function that ``hidden_act`` names."""
         form = self.config.activation
@@ -207,9 +213,8 @@ class BertEmbeddings(BertLayer):
             + lookup(self.position_embeddings, layout.to_tokens(positions))
             + lookup(self.token_type_embeddings, layout.to_tokens(token_type_ids))
         )
-        return dropout(
-            self.norm(summed), self.config.hidden_dropout_prob, dropout_seed, self.dropout_site
-        )
+        rate = self.config.hidden_dropout_prob
+        return self.dropout(self.norm(summed), rate, dropout_seed, self.dropout_site)
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")

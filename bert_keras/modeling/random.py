@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from bert_keras.arithmetic import PLAIN, Arithmetic
+
 
 def fold_in(seed: int, name: str) -> int:
     """A seed in [0, 2**31) for the purpose ``name`` under ``seed``; the same on every machine."""
@@ -18,7 +20,13 @@ def kernel_initializer(stddev: float, seed: int) -> keras.initializers.Initializ
     return keras.initializers.TruncatedNormal(stddev=stddev, seed=seed)
 
 
-def dropout(x: tf.Tensor, rate: float, dropout_seed: tf.Tensor | None, site: int) -> tf.Tensor:
+def dropout(
+    x: tf.Tensor,
+    rate: float,
+    dropout_seed: tf.Tensor | None,
+    site: int,
+    arithmetic: Arithmetic = PLAIN,
+) -> tf.Tensor:
     """``x`` with a share ``rate`` set to 0 and the rest scaled, as the original's dropout.
 
     Args:
@@ -26,19 +34,15 @@ def dropout(x: tf.Tensor, rate: float, dropout_seed: tf.Tensor | None, site: int
         rate: The share to drop, in [0, 1); rounded to a multiple of 2**-16.
         dropout_seed: int64 [2], (step, replica); ``None`` outside training, drops nothing.
         site: ``fold_in`` of the model's seed and the layer, so that no two layers share a mask.
+        arithmetic: Draws the random numbers.
     """
     if dropout_seed is None or rate == 0:
         return x
     # (step, site + replica) names each draw; the replica stays below the 32 bits left for it.
     seed = dropout_seed + tf.constant([0, site << 32], tf.int64)
-    # Integers, which XLA draws as the plain graph does; its floats differ. Each integer makes two
-    # decisions of 16 bits, as drawing is the cost of dropout.
-    count = tf.size(x)
-    draws = tf.random.stateless_uniform(
-        [(count + 1) // 2], seed, minval=None, maxval=None, dtype=tf.int32, alg="philox"
-    )
-    halves = tf.reshape(tf.bitcast(draws, tf.int16), [-1])[:count]
-    keep = tf.reshape(halves, tf.shape(x)) >= tf.int16.min + round(rate * 2**16)
+    draws = arithmetic.random_integers(x, seed)
+    dropped = round(rate * 2**16) * 2 ** (8 * draws.dtype.size - 16)  # of the range of the draws
+    keep = draws >= draws.dtype.min + dropped
     return tf.where(keep, x * tf.cast(1.0 / (1.0 - rate), x.dtype), tf.zeros((), x.dtype))
 
 

@@ -1,11 +1,13 @@
 """Training on a CPU beside Keras's and TensorFlow's own, in double precision where bits are few."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_keras.arithmetic import PLAIN, Arithmetic, FewPasses, for_training
+from bert_keras.arithmetic import PLAIN, TPU, Arithmetic, FewPasses, for_training
 from bert_keras.arithmetic.few_passes import in_one_pass
 from bert_keras.modeling.layers import LayerNorm
 
@@ -78,8 +80,10 @@ def test_training_takes_few_passes_unless_xla_compiles_all_or_there_is_another_d
     assert for_training(False, rematerialize=True) == FewPasses(rematerialize=True)
     assert for_training(True, rematerialize=True) == Arithmetic(rematerialize=True)
     assert Arithmetic() != FewPasses()
-    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind] * (kind == "TPU"))
-    assert for_training(False) == PLAIN
+    for kind, arithmetic in (("GPU", PLAIN), ("TPU", TPU())):
+        found = partial(lambda name, kind: [kind] * (name == kind), kind=kind)
+        monkeypatch.setattr(tf.config, "list_logical_devices", found)
+        assert for_training(False) == arithmetic
 
 
 def norm(dtype, arithmetic):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from bert_keras.arithmetic import PLAIN, TPU, Arithmetic
 from bert_keras.modeling.random import (
     DropoutSeeds,
     dropout,
@@ -13,13 +14,18 @@ ONES = tf.ones([200, 500])
 SEED = tf.constant([7, 1], tf.int64)
 
 
-def _mask(seed: object = SEED, site: int = 3) -> np.ndarray:
-    return dropout(ONES, 0.1, tf.constant(seed, tf.int64), site).numpy() > 0
+# Drawn by Philox from 16 bits, and as on a TPU (which a CPU does by Philox too) from 32.
+GENERATORS = pytest.mark.parametrize("arithmetic", [PLAIN, TPU()], ids=["plain", "tpu"])
 
 
+def _mask(arithmetic: Arithmetic, seed: object = SEED, site: int = 3) -> np.ndarray:
+    return dropout(ONES, 0.1, tf.constant(seed, tf.int64), site, arithmetic).numpy() > 0
+
+
+@GENERATORS
 @pytest.mark.parametrize("rate", [0.1, 0.5])
-def test_dropout_drops_its_share_and_scales_the_rest(rate: float) -> None:
-    dropped = dropout(ONES, rate, SEED, 3).numpy()
+def test_dropout_drops_its_share_and_scales_the_rest(rate: float, arithmetic: Arithmetic) -> None:
+    dropped = dropout(ONES, rate, SEED, 3, arithmetic).numpy()
     share = (dropped == 0).mean()
     assert abs(share - rate) < 5 * (rate * (1 - rate) / dropped.size) ** 0.5
     np.testing.assert_allclose(dropped[dropped != 0], 1 / (1 - rate), rtol=1e-6)
@@ -30,25 +36,33 @@ def test_dropout_without_a_seed_or_rate_drops_nothing() -> None:
     np.testing.assert_array_equal(dropout(ONES, 0.0, SEED, 3), ONES)
 
 
-def test_same_step_replica_and_site_draw_the_same_mask_in_eager_and_graph() -> None:
-    graph = tf.function(lambda seed: dropout(ONES, 0.1, seed, 3))
-    np.testing.assert_array_equal(_mask(), _mask())
-    np.testing.assert_array_equal(_mask(), graph(SEED).numpy() > 0)
+@GENERATORS
+def test_same_step_replica_and_site_draw_the_same_mask_in_eager_and_graph(
+    arithmetic: Arithmetic,
+) -> None:
+    graph = tf.function(lambda seed: dropout(ONES, 0.1, seed, 3, arithmetic))
+    np.testing.assert_array_equal(_mask(arithmetic), _mask(arithmetic))
+    np.testing.assert_array_equal(_mask(arithmetic), graph(SEED).numpy() > 0)
 
 
-def test_xla_draws_the_same_mask() -> None:
-    compiled = tf.function(lambda seed: dropout(ONES, 0.1, seed, 3), jit_compile=True)
-    np.testing.assert_array_equal(_mask(), compiled(SEED).numpy() > 0)
+@GENERATORS
+def test_xla_draws_the_same_mask(arithmetic: Arithmetic) -> None:
+    compiled = tf.function(lambda seed: dropout(ONES, 0.1, seed, 3, arithmetic), jit_compile=True)
+    np.testing.assert_array_equal(_mask(arithmetic), compiled(SEED).numpy() > 0)
 
 
+@GENERATORS
 @pytest.mark.parametrize(
     ("seed", "site"), [((8, 1), 3), ((7, 2), 3), ((7, 1), 4)], ids=["step", "replica", "site"]
 )
 def test_another_step_replica_or_site_draws_an_unrelated_mask(
-    seed: tuple[int, int], site: int
+    seed: tuple[int, int], site: int, arithmetic: Arithmetic
 ) -> None:
     # Two independent masks agree on 0.9 * 0.9 + 0.1 * 0.1 of their places.
-    assert abs((_mask() == _mask(seed, site)).mean() - 0.82) < 0.01
+    first, second = _mask(arithmetic), _mask(arithmetic, seed, site)
+    assert abs((first == second).mean() - 0.82) < 0.01
+    # Nor is one the other's continuation.
+    assert abs((first.ravel()[4:] == second.ravel()[:-4]).mean() - 0.82) < 0.01
 
 
 def test_dropout_keeps_the_dtype() -> None:
@@ -59,7 +73,7 @@ def test_gradient_flows_through_the_kept_places_only() -> None:
     with tf.GradientTape() as tape:
         tape.watch(ONES)
         dropped = dropout(ONES, 0.1, SEED, 3)
-    np.testing.assert_allclose(tape.gradient(dropped, ONES), _mask() / 0.9, rtol=1e-6)
+    np.testing.assert_allclose(tape.gradient(dropped, ONES), _mask(PLAIN) / 0.9, rtol=1e-6)
 
 
 def test_dropout_seeds_count_the_calls() -> None:
