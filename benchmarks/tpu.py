@@ -9,6 +9,7 @@ environment of its own (``tpu_compiler.py``), adds what follows by arithmetic, k
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -61,7 +62,7 @@ CHIPS = {
 
 
 def derived(step: Step, chip: Chip, found: Row) -> Row:
-    """What follows from the compiler's cycles."""
+    """The numbers that follow from the compiler's cycles."""
     cycles = found["cycles"]
     return {
         "sequences_per_second": round(step.batch * chip.clock / cycles, 1),
@@ -74,12 +75,17 @@ def derived(step: Step, chip: Chip, found: Row) -> Row:
     }
 
 
+def chosen(options: argparse.Namespace) -> list[str]:
+    """The names of the steps that are asked for; ``tiny`` is for the test alone."""
+    return options.only or [name for name in STEPS if name != "tiny"]
+
+
 def predict(options: argparse.Namespace) -> None:
     """Add each step that is asked for to the results, as soon as it is there."""
     if options.keep_hlo:
         options.keep_hlo.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        for name in options.only or [name for name in STEPS if name != "tiny"]:
+        for name in chosen(options):
             hlo = (options.keep_hlo or Path(folder)) / f"{name}.hlo"
             command = [sys.executable, str(HERE / "tpu_step.py"), name, str(hlo)]
             subprocess.run(command, check=True)  # noqa: S603
@@ -192,7 +198,8 @@ def plot(results: Row, path: Path) -> None:
     from matplotlib import pyplot
 
     found = dict(reversed(profiles(results).items()))
-    figure, axes = pyplot.subplots(figsize=(9, 1.2 + 0.5 * len(found)), layout="constrained")
+    size = (9, max(3.6, 1.2 + 0.5 * len(found)))
+    figure, axes = pyplot.subplots(figsize=size, layout="constrained")
     colors = pyplot.get_cmap("tab20")
     lefts = dict.fromkeys(found, 0.0)
     for number, kind in enumerate(next(iter(found.values()))):
@@ -235,8 +242,11 @@ def main() -> None:
     parser.add_argument("--render", action="store_true", help="only render the last results")
     options = parser.parse_args()
     if not options.render:
-        if not options.compiler:
-            parser.error("--compiler is needed")
+        if not options.compiler or not shutil.which(options.compiler):
+            parser.error("--compiler is needed: a Python that has jax and libtpu")
+        kept = [options.keep_hlo / f"{name}.hlo" for name in chosen(options) if options.keep_hlo]
+        if there := ", ".join(str(path) for path in kept if path.exists()):
+            parser.error(f"{there} exists: remove it, or name another folder")
         predict(options)
     if options.json == HERE / "tpu.json":
         render(json.loads(options.json.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""The compiler of a TPU on a machine without one: what it makes of a program, and predicts.
+"""The compiler of a TPU on a machine without one: its program, and its prediction.
 
     .venv-tpu/bin/python benchmarks/tpu_compiler.py step.hlo --chip v5e
 
@@ -165,7 +165,7 @@ class Program:
                 self.without[name] = (before[0] + times, before[1] + times * operation.bytes)
 
     def trips(self, loop: Operation, condition: str) -> int:
-        """How often a loop runs: what the compiler notes, else its condition's one constant."""
+        """The runs of a loop: as the compiler notes, else its condition's one constant."""
         noted = re.search(r'"known_trip_count":\{"n":"(\d+)"\}', loop.line)
         if noted:
             return int(noted[1])
@@ -206,7 +206,7 @@ class Program:
         return dict(sums.most_common())
 
     def parts(self, operation: Operation) -> list[Operation]:
-        """What a fusion computes; of another operation itself."""
+        """The operations of a fusion; another operation itself."""
         return [o for name in operation.called for o in self.inside(name)] or [operation]
 
 
@@ -244,7 +244,7 @@ def compiled_for(chip: str, serialized: bytes) -> tuple[Any, float]:
 
 
 def prediction(chip: str, serialized: bytes, text: str | None = None) -> Mapping[str, Any]:
-    """What the compiler says of a program: see the keys."""
+    """The compiler's answer on a program, by the names that ``tpu.py`` reads."""
     found: dict[str, Any] = {"versions": {name: version(name) for name in ("jax", "libtpu")}}
     try:
         executable, seconds = compiled_for(chip, serialized)
