@@ -154,13 +154,10 @@ class AdaptedLoss(_Adapted, keras.losses.Loss):
         Of several replicas it is this one's part; the parts of all add up to the loss.
         """
         labels, predictions, weights, count = self.feed(y_true, y_pred, sample_weight)
-        inner = self.inner
-        if type(inner).__call__ is keras.losses.Loss.__call__:
-            inner = _Ranked(inner)
-        loss = inner(labels, predictions, sample_weight=weights)
+        loss = self.inner(labels, predictions, sample_weight=weights)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         may_be_cut = replicas > 1 or count is not None
-        if may_be_cut and not _rank_of(inner, labels, predictions):
+        if may_be_cut and not self.inner.call(labels, predictions).shape.rank:
             self._check_whole(replicas, tf.size(labels), count)
         is_mean = self.inner.reduction in ("sum_over_batch_size", "mean", "mean_with_sample_weight")
         if is_mean and may_be_cut:
@@ -185,28 +182,6 @@ class AdaptedLoss(_Adapted, keras.losses.Loss):
             tf.cast(size, count.dtype),
             f"{says}in which labels of {IGNORED_LABEL} would count; return one for each label",
         )
-
-
-class _Ranked(keras.losses.Loss):
-    """A loss that is called once, with the rank of what it gave before Keras reduced that."""
-
-    rank: int | None = None
-
-    def __init__(self, loss: keras.losses.Loss) -> None:
-        super().__init__(loss.name, loss.reduction, loss.dtype)
-        self.loss = loss
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        values = self.loss.call(y_true, y_pred)
-        self.rank = tf.convert_to_tensor(values).shape.rank
-        return values
-
-
-def _rank_of(loss: keras.losses.Loss, labels: tf.Tensor, predictions: tf.Tensor) -> int | None:
-    """The rank of what a loss gives before it is reduced; ``None`` where that is not known."""
-    if isinstance(loss, _Ranked):
-        return loss.rank
-    return tf.convert_to_tensor(loss.call(labels, predictions)).shape.rank
 
 
 class _FunctionLoss(keras.losses.Loss):

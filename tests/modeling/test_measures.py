@@ -186,33 +186,3 @@ def test_a_metric_without_weights_is_given_the_labels_that_count(
     classifier.compile(sgd(), weighted_metrics=[_Unweighted()], run_eagerly=True)
     with pytest.raises(InputError, match="weighted_metrics: seen takes no sample_weight"):
         classifier.evaluate(inputs, Y, sample_weight=WEIGHTS, verbose=0)
-
-
-class _OwnCall(keras.losses.Loss):
-    """A loss with a ``__call__`` that does more than Keras's."""
-
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        return 2.0 * super().__call__(y_true, y_pred, sample_weight)
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        return keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
-
-
-def test_a_loss_of_your_own_is_called_once_for_each_batch(
-    classifier: BertForSequenceClassification, inputs: Data
-) -> None:
-    calls = []
-
-    def own(y_true: Any, y_pred: Any) -> Any:
-        calls.append(y_true.shape)
-        return keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
-
-    classifier.compile(sgd(), own, run_eagerly=True)
-    found = classifier.evaluate(inputs, Y, batch_size=3, return_dict=True, verbose=0)
-    assert [*map(tuple, calls)] == [(3,), (3,)]
-    classifier.compile(sgd(), CROSSENTROPY(from_logits=True), run_eagerly=True)
-    theirs = classifier.evaluate(inputs, Y, batch_size=3, return_dict=True, verbose=0)
-    assert found["loss"] == theirs["loss"]
-    classifier.compile(sgd(), _OwnCall(), run_eagerly=True)
-    twice = classifier.evaluate(inputs, Y, batch_size=3, return_dict=True, verbose=0)
-    assert twice["loss"] == pytest.approx(2 * found["loss"], rel=1e-6)

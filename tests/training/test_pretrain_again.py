@@ -156,7 +156,7 @@ def test_a_finished_run_is_not_kept_waiting_by_its_corpus(finished, recipe, corp
     """Nothing is trained on it, so damage in the ids, found by hashing all, is passed over."""
     run = shutil.copytree(finished, tmp_path / "run")
     corpus = shutil.copytree(corpus_path, tmp_path / "corpus")
-    flip(corpus / "tokens.npy", -2)
+    flip(corpus / "tokens.npy")
     assert pretrain(recipe, run, corpus) == run / "model"
     shutil.rmtree(run / "model")
     with pytest.raises(InputError, match=r"tokens.npy is damaged \(it does not hold what was prep"):
