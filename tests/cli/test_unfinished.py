@@ -2,11 +2,13 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import tensorflow as tf
 
 import bert_keras
+from bert_keras.saving.mark import read_mark
 from tests.support.commands import finetune, pretrain, refused, run, write_inputs
 from tests.support.files import assert_same_arrays
 
@@ -46,8 +48,14 @@ def made(tmp_path_factory):
     write_inputs(folder, pretrain=PRETRAIN, finetune=FINETUNE)
     finished = folder / "finished"
     run(*pretrain(folder, finished))
-    shutil.copytree(finished, folder / "stopped", ignore=shutil.ignore_patterns("model", ".lock"))
+    copy_unfinished(finished, folder / "stopped")
     return folder
+
+
+def copy_unfinished(run, path):
+    """Copies a finished run as it was before it had its model."""
+    shutil.copytree(run, path, ignore=shutil.ignore_patterns("model", ".lock"))
+    replace(read_mark(path), model_files=None).write(path)
 
 
 @pytest.fixture
@@ -137,7 +145,7 @@ def test_finetuning_from_a_checkpoint_that_is_gone_since_goes_on(made, stopped, 
 @pytest.mark.system
 def test_a_stopped_finetuning_run_is_its_best_model_so_far(made, tuned, tmp_path, capsys):
     stopped = tmp_path / "run"
-    shutil.copytree(tuned, stopped, ignore=shutil.ignore_patterns("model", ".lock"))
+    copy_unfinished(tuned, stopped)
     shutil.copytree(tuned / "model", stopped / "best")
     best = (stopped / "best_step").read_text().strip()
     capsys.readouterr()
@@ -174,7 +182,7 @@ def test_finish_makes_the_newest_checkpoint_the_model_and_the_run_can_go_on_with
 @pytest.mark.system
 def test_finish_keeps_the_best_model_also_for_a_run_that_goes_on(made, tuned, tmp_path):
     stopped = tmp_path / "run"
-    shutil.copytree(tuned, stopped, ignore=shutil.ignore_patterns("model", ".lock"))
+    copy_unfinished(tuned, stopped)
     shutil.copytree(tuned / "model", stopped / "best")
     run("finish", stopped)
     assert_same_arrays(stopped / "model", tuned / "model")
@@ -191,7 +199,7 @@ def test_a_damaged_best_step_is_named_and_without_it_the_newest_checkpoint_count
     made, tuned, tmp_path, capsys
 ):
     stopped = tmp_path / "run"
-    shutil.copytree(tuned, stopped, ignore=shutil.ignore_patterns("model", ".lock"))
+    copy_unfinished(tuned, stopped)
     shutil.copytree(tuned / "model", stopped / "best")
     for damaged in (b"", b"4v\n", b"\xff"):
         (stopped / "best_step").write_bytes(damaged)
@@ -211,7 +219,7 @@ def test_what_is_no_run_cannot_be_finished(made, tmp_path, capsys):
     assert "is not the work directory of a run" in refused(capsys, "finish", made / "corpus")
     (tmp_path / "config.toml").touch()
     assert "it has no run.json" in refused(capsys, "finish", tmp_path)
-    shutil.copy(made / "finished" / "run.json", tmp_path)
+    shutil.copy(made / "stopped" / "run.json", tmp_path)
     assert "has no checkpoint yet" in refused(capsys, "finish", tmp_path)
     assert not (tmp_path / "model").exists()
 
