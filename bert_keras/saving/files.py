@@ -121,18 +121,28 @@ def load(
     is_model = isinstance(model_class, type) and issubclass(model_class, BertModel)
     if model_class is not None and not is_model:
         raise InputError(f"model_class must be a class of bert_keras. Received: {model_class!r}")
+
+    def opened() -> BertModel:
+        with read(path) as stored:
+            return build(stored, model_class, casing=casing, on_progress=on_progress, **arguments)
+
+    return _of_one_version(Path(path), opened)
+
+
+def _of_one_version(path: Path, opened: Callable[[], BertModel]) -> BertModel:
+    """The model that ``opened`` gives; opened again where a run replaced its best model meanwhile.
+
+    Else it might have the weights of one and the thresholds of the next.
+    """
     while True:
-        version = version_of_best(Path(path))
+        version = version_of_best(path)
         try:
-            with read(path) as stored:
-                model = build(
-                    stored, model_class, casing=casing, on_progress=on_progress, **arguments
-                )
+            model = opened()
         except (InputError, OSError):
-            if version_of_best(Path(path)) == version:
+            if version_of_best(path) == version:
                 raise
         else:
-            if version_of_best(Path(path)) == version:
+            if version_of_best(path) == version:
                 return model
         _logger.info("%s: its best model was replaced while it was read; it is read again", path)
 

@@ -5,92 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 import bert_keras
-from bert_keras.config import PretrainConfig, TrainConfig, to_tables
 from bert_keras.contents import hash_files
-from bert_keras.optimizers import AdamW
-from bert_keras.saving import files, load, save
+from bert_keras.saving import load, save
 from bert_keras.saving.fingerprint import fingerprint
-from bert_keras.saving.mark import RunMark, read_mark
+from bert_keras.saving.mark import read_mark
 from bert_keras.saving.run import write_description
-from bert_keras.tokenization import BertTokenizer
 from bert_keras.training import finish
-from bert_keras.training.checkpoint import Checkpoints
-from bert_keras.training.state import RunState
-from tests.support.models import pieces_of, refusal
-
-VOCABULARY = pieces_of("abcdefghijklmnopqrstuvwxyz.")
-KINDS = {
-    "BertForPreTraining": {},
-    "BertForMaskedLM": {},
-    "BertForSequenceClassification": {
-        "labels": ["calm", "loud", "old"],
-        "problem_type": "multi_label_classification",
-        "classifier_dropout": 0.3,
-    },
-    "BertForTokenClassification": {"labels": ["O", "B-PER", "I-PER"]},
-    "BertForQuestionAnswering": {},
-}
-
-
-def make_model(kind="BertForPreTraining", seed=0, **arguments):
-    config = bert_keras.BertConfig(
-        vocab_size=len(VOCABULARY),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=24,
-        max_position_embeddings=32,
-        initializer_range=0.2,
-    )
-    model = getattr(bert_keras, kind)(config, seed=seed, **(KINDS[kind] | arguments))
-    model.tokenizer = BertTokenizer(VOCABULARY)
-    return model
-
-
-class Run:
-    """A work directory with checkpoints that hold other weights at every step, and no model/."""
-
-    def __init__(self, path, kind="BertForPreTraining", steps=(2, 4), total=10, keep=3, **more):
-        self.path, self.model = path, make_model(kind, **more)
-        config = to_tables(PretrainConfig(train=TrainConfig(steps=total)))
-        path.mkdir()
-        mark = RunMark(command="pretrain", config=config, data={})
-        self.run_id = mark.content_id()
-        replace(mark, run_id=self.run_id).write(path)
-        self.optimizer = AdamW(1e-3)
-        self.optimizer.build(self.model.trainable_variables)
-        self.checkpoints = Checkpoints(path / "checkpoints", keep)
-        write_description(self.model, path)
-        for step in steps:
-            self.save(step)
-
-    def save(self, step):
-        """The weights of this step, which follow from it."""
-        for number, variable in enumerate(self.model.trainable_variables):
-            draws = np.random.default_rng([step, number]).normal(size=variable.shape)
-            variable.assign(draws.astype(np.float32))
-        state = RunState(step=step, run_id=self.run_id)
-        self.checkpoints.save(state, self.model, self.optimizer)
-        self.checkpoints.wait()
-
-    def file(self, step):
-        return self.path / "checkpoints" / f"step-{step:09d}.safetensors"
-
-    def weights(self, step):
-        """The arrays in a checkpoint's file, by the variables' paths."""
-        arrays = load_file(self.file(step))
-        paths = (variable.path for variable in self.model.trainable_variables)
-        return {path: arrays[f"model/{path}"] for path in paths}
-
-
-def assert_weights(model, expected):
-    found = {variable.path: variable.numpy() for variable in model.trainable_variables}
-    assert found.keys() == expected.keys()
-    for path, array in found.items():
-        np.testing.assert_array_equal(array, expected[path], path)
+from tests.support.begun_run import KINDS, VOCABULARY, Run, assert_weights, make_model
+from tests.support.models import refusal
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -163,101 +87,6 @@ def test_a_folder_without_a_mark_is_no_run_whatever_lies_in_it(tmp_path):
         assert "is not a model" in refusal(run.path)
     (run.path / "run.json").write_text('{"bert_keras_run": 99}')
     assert "of another version of bert_keras" in refusal(run.path)
-
-
-def test_the_best_model_so_far_is_preferred_to_the_newest_checkpoint(tmp_path, caplog):
-    run = Run(tmp_path / "run", "BertForTokenClassification")
-    best = make_model("BertForTokenClassification", seed=5)
-    save(best, run.path / "best")
-    (run.path / "best_step").write_text("3\n")
-    model = load(run.path)
-    assert_weights(model, {v.path: v.numpy() for v in best.trainable_variables})
-    assert "its best model so far is used, of step 3 of 10" in caplog.text
-
-
-def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before_and_stays(tmp_path, caplog):
-    run = Run(tmp_path / "run")
-    for damage in (lambda b: b[:-9], lambda b: b[:-1] + bytes([b[-1] ^ 1]), lambda b: b""):
-        caplog.clear()
-        whole = run.file(4).read_bytes()
-        run.file(4).write_bytes(damage(whole))
-        before = sorted(run.path.rglob("*"))
-        assert_weights(load(run.path), run.weights(2))
-        assert f"{run.file(4)} is passed over" in caplog.messages[0]
-        assert "step 2 of 10" in caplog.messages[1]
-        assert sorted(run.path.rglob("*")) == before  # only a run itself sets one aside
-        assert "is damaged" in refusal(f"{run.path}@4")
-        run.file(4).write_bytes(whole)
-    run.file(2).write_bytes(b"")
-    run.file(4).write_bytes(b"")
-    assert "all its checkpoints are damaged" in refusal(run.path)
-
-
-def test_a_checkpoint_of_another_run_is_refused_by_name(tmp_path):
-    run, other = (Run(tmp_path / name, total=total) for name, total in (("a", 10), ("b", 20)))
-    other.save(6)
-    shutil.copy(other.file(6), run.file(6))
-    for path in (run.path, f"{run.path}@6"):
-        assert f"{run.file(6)} is not of the run that {run.path / 'run.json'}" in refusal(path)
-    assert_weights(load(f"{run.path}@4"), run.weights(4))
-
-
-def test_a_best_model_that_is_replaced_while_it_is_read_is_read_again(
-    tmp_path, monkeypatch, caplog
-):
-    """Else a model has the weights of one and the thresholds of the next."""
-    caplog.set_level(logging.INFO, "bert_keras")
-    run, real_build = Run(tmp_path / "run", "BertForTokenClassification"), files.build
-    first, second = (make_model("BertForTokenClassification", seed=seed) for seed in (5, 6))
-    for path in (run.path, run.path / "best"):
-        save(first, run.path / "best")
-        (run.path / "best_step").write_text("3\n")
-        builds = []
-
-        def build(stored, *args, builds=builds, **kwargs):
-            if not builds:
-                save(second, run.path / "best")
-            builds.append(real_build(stored, *args, **kwargs))
-            return builds[-1]
-
-        monkeypatch.setattr(files, "build", build)
-        model = load(path)
-        assert_weights(model, {v.path: v.numpy() for v in second.trainable_variables})
-        assert len(builds) == 2
-        assert "its best model was replaced while it was read" in caplog.text
-        caplog.clear()
-
-
-def test_a_run_without_a_checkpoint_says_so(tmp_path):
-    line = refusal(Run(tmp_path / "run", steps=()).path)
-    assert "has not finished and has no checkpoint yet" in line
-    assert "checkpoint.every_steps" in line
-
-
-def test_a_finished_run_that_lost_its_model_is_told_as_finished(tmp_path, caplog):
-    run = Run(tmp_path / "run", steps=(10,))
-    ended = replace(read_mark(run.path), model_files={"config.json": "0" * 64})
-    ended.write(run.path)
-    assert_weights(load(run.path), run.weights(10))
-    assert caplog.messages == [
-        f"the run in {run.path} has finished, but its model/ is gone or not whole: its newest "
-        "checkpoint is used, of step 10 of 10; the command that trained it makes the model again"
-    ]
-    way_out = f"; put {run.path / 'model'} back, or train the run again"
-    run.file(10).write_bytes(b"")
-    lost = "its model/ is gone or not whole, and all its checkpoints are damaged"
-    assert refusal(run.path).endswith(f"has finished, but {lost}{way_out}")
-    shutil.rmtree(run.path / "checkpoints")
-    lost = "its model/ is gone or not whole, and it has no checkpoint either"
-    assert refusal(run.path).endswith(f"has finished, but {lost}{way_out}")
-
-
-def test_a_run_that_was_ended_and_goes_on_without_its_model_has_not_finished(tmp_path, caplog):
-    run = Run(tmp_path / "run")
-    mark = read_mark(run.path)
-    replace(mark, model_files={"config.json": "0" * 64}, ended_at=2).write(run.path)
-    assert_weights(load(run.path), run.weights(4))
-    assert "has not finished: its newest checkpoint is used, of step 4 of 10" in caplog.text
 
 
 def test_another_class_takes_the_encoder_of_a_checkpoint_under_a_new_head(tmp_path):

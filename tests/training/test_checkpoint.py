@@ -228,24 +228,21 @@ def test_a_checkpoint_of_another_seed_is_refused(two):
 
 def test_a_checkpoint_of_another_run_is_refused_and_stays(two):
     checkpoints, model, optimizer = two
-    theirs = replace(RunState(step=3), run_id="theirs")
-    checkpoints.save(theirs, model, optimizer)
+    checkpoints.save(RunState(step=3, run_id="theirs"), model, optimizer)
     checkpoints.wait()
     for beginning in (RunState(run_id="ours"), RunState()):
         with pytest.raises(InputError, match=r"step-000000003\.safetensors is not of the run that"):
             checkpoints.restore_latest(model, optimizer, beginning)
-    assert checkpoints.steps()[-1] == 3
-    assert checkpoints.restore_latest(model, optimizer, RunState(run_id="theirs")) == theirs
+    assert checkpoints.restore_latest(model, optimizer, RunState(run_id="theirs")).step == 3
 
 
 def test_the_content_of_what_was_read_is_told_by_its_hash(two):
     checkpoints, model, optimizer = two
-    assert checkpoints.restored_sha256 == ""
     hashes = []
-    for until in (1, 2, 2):
+    for until in (0, 1, 2, 2):
         checkpoints.restore_latest(model, optimizer, until=until)
         hashes.append(checkpoints.restored_sha256)
-    assert hashes[0] != hashes[1] == hashes[2]
+    assert "" == hashes[0] != hashes[1] != hashes[2] == hashes[3]
 
 
 def test_weights_that_are_no_numbers_are_not_written(two):
