@@ -104,11 +104,22 @@ def read_mark(workdir: Path) -> RunMark | None:
         "model_files": dict | None, "left_open": list | None, "ended_at": int | None,
         "run_id": str,
     }  # fmt: skip
-    is_whole = names == values.keys() and all(isinstance(values[n], kinds[n]) for n in kinds)
-    if version != _VERSION or not is_whole:
+    odd = sorted(names ^ values.keys())
+    odd = odd or [name for name, kind in kinds.items() if not isinstance(values[name], kind)]
+    if not odd and not _has_steps(values["config"]):
+        odd = ["config.train.steps"]
+    if version != _VERSION or odd:
+        fault = f"its format is {version!r}, this version writes {_VERSION}"
+        if version == _VERSION:
+            fault = f"{odd[0]} is not as this version writes it"
         raise InputError(
-            f"{workdir / MARK_FILE} is of another version of bert_keras, or damaged: its format is "
-            f"{version!r}, this version writes {_VERSION}; resume with the version that began the "
-            "run, or choose another --workdir"
+            f"{workdir / MARK_FILE} is of another version of bert_keras, or damaged: {fault}; "
+            "resume with the version that began the run, or choose another --workdir"
         )
     return RunMark(**values)
+
+
+def _has_steps(config: Mapping[str, Any]) -> bool:
+    """Tell whether a recorded recipe says how many steps the run has, as every one does."""
+    train = config.get("train")
+    return isinstance(train, dict) and isinstance(train.get("steps"), int)

@@ -237,7 +237,7 @@ def _warn_unfinished(workdir: Path, what: str, step: int) -> None:
     state, way_out = "has not finished", ""
     if mark.model_files is not None and mark.ended_at is None:  # else it may go on by now
         state = f"has finished, but {_MODEL_GONE}"
-        way_out = "; the command that trained it makes the model again"
+        way_out = "; the command that trained it makes the model again, if that checkpoint is kept"
     _logger.warning(
         "the run in %s %s: %s is used, of step %s%s",
         workdir, state, what, _progress(workdir, step), way_out,

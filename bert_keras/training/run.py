@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -242,7 +243,7 @@ def _start_of_run(workdir: Path, given: str) -> str:
     recorded = _recorded_start(workdir)
     of_run = recorded.rpartition("@")[0] or str(Path(recorded).parent)
     is_found = "@" in recorded or Path(recorded).name in (BEST_FOLDER, MODEL_FOLDER)
-    if given and is_found and Path(of_run) == Path(given):
+    if given and is_found and os.path.realpath(of_run) == os.path.realpath(given):
         return recorded
     return given and str(located(Path(given)))
 

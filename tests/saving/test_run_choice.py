@@ -4,6 +4,8 @@ import logging
 import shutil
 from dataclasses import replace
 
+import pytest
+
 from bert_keras.saving import files, load, save
 from bert_keras.saving.mark import read_mark
 from tests.support.begun_run import Run, assert_weights, make_model
@@ -73,6 +75,13 @@ def test_a_best_model_that_is_replaced_while_it_is_read_is_read_again(
         caplog.clear()
 
 
+@pytest.mark.parametrize("train", [{}, {"steps": "six"}])
+def test_a_mark_that_lost_its_steps_is_told_as_damaged(train, tmp_path):
+    run = Run(tmp_path / "run")
+    replace(read_mark(run.path), config={"train": train}).write(run.path)
+    assert "or damaged: config.train.steps is not as this version writes it" in refusal(run.path)
+
+
 def test_a_run_without_a_checkpoint_says_so(tmp_path):
     line = refusal(Run(tmp_path / "run", steps=()).path)
     assert "has not finished and has no checkpoint yet" in line
@@ -86,7 +95,8 @@ def test_a_finished_run_that_lost_its_model_is_told_as_finished(tmp_path, caplog
     assert_weights(load(run.path), run.weights(10))
     assert caplog.messages == [
         f"the run in {run.path} has finished, but its model/ is gone or not whole: its newest "
-        "checkpoint is used, of step 10 of 10; the command that trained it makes the model again"
+        "checkpoint is used, of step 10 of 10; the command that trained it makes the model again, "
+        "if that checkpoint is kept"
     ]
     way_out = f"; put {run.path / 'model'} back, or train the run again"
     run.file(10).write_bytes(b"")

@@ -8,9 +8,7 @@ import sys
 import pytest
 
 import bert_keras
-from bert_keras.config import (
-    dump_toml,
-)
+from bert_keras.config import dump_toml, to_tables
 from bert_keras.errors import InputError
 from bert_keras.saving.mark import RunMark
 from bert_keras.tasks import evaluate, finetune, predict
@@ -65,8 +63,8 @@ def test_the_best_model_of_a_run_that_was_given_up_is_not_another_runs(
     tmp_path, encoder_path, reviews
 ):
     bert_keras.save(bert_keras.load(encoder_path), tmp_path / "run" / "best")
-    RunMark(command="finetune", config={}, data={}).write(tmp_path / "run")
     config, train = recipe(train={"steps": 2}), str(reviews / "train.tsv")
+    RunMark(command="finetune", config=to_tables(config), data={}).write(tmp_path / "run")
     finetune(config, tmp_path / "run", encoder_path, train)
     finetune(config, tmp_path / "other", encoder_path, train)
     ours, other = (

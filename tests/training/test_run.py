@@ -144,7 +144,7 @@ def test_a_run_from_another_keeps_the_model_that_was_found_first(model, tmp_path
 
 
 def test_a_run_from_the_best_model_of_another_resumes_when_that_has_a_better_one(
-    model, tmp_path, caplog
+    model, tmp_path, caplog, monkeypatch
 ):
     other = tmp_path / "other"
     begun(other, model)
@@ -155,7 +155,8 @@ def test_a_run_from_the_best_model_of_another_resumes_when_that_has_a_better_one
     earlier = read_mark(tmp_path / "run")
     save(BertForMaskedLM(CONFIG, seed=1), other / "best")
     caplog.set_level("INFO", "bert_keras")
-    run = begun(tmp_path / "run", model, init=other)
+    monkeypatch.chdir(tmp_path)
+    run = begun(tmp_path / "run", model, init="other")  # the same one by another name
     assert run.start() == f"{tmp_path / 'run'}@4"
     assert f"{other / 'best'} has been replaced by a better model" in caplog.text
     assert read_mark(tmp_path / "run") == earlier
