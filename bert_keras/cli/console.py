@@ -128,7 +128,7 @@ def start_tensorflow() -> None:
 
     if "keras" in sys.modules:
         return
-    # The garbage collector would walk all that is imported again and again: a sixth of the time.
+    # The garbage collector would walk all that is imported again and again: a third of the time.
     gc.disable()
     try:
         with without_notes():

@@ -21,9 +21,13 @@ _ADDED: dict[int, dict[str, Any]] = {2: {"left_open": None, "ended_at": None}, 3
 
 # Data and models are compared by content, not by path.
 MOVABLE = ("data.corpus", "data.train", "data.dev", "model.init")
-# These may change between two starts of a run: its weights do not depend on the first, and the
-# effects of the second are in the checkpoints.
-FREE_TABLES = ("checkpoint", "watch")
+# The weights do not depend on the first, and the effects of the second are in the checkpoints.
+_FREE_TABLES = ("checkpoint", "watch")
+
+
+def may_change(key: str) -> bool:
+    """Tell whether a key of the recipe may change between two starts of a run."""
+    return key in MOVABLE or key.partition(".")[0] in _FREE_TABLES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +71,7 @@ class RunMark:
 
         Two runs that would write the same checkpoints have the same, wherever their files lie.
         """
-        config = {
-            name: value
-            for name, value in flat(self.config).items()
-            if name not in MOVABLE and name.partition(".")[0] not in FREE_TABLES
-        }
+        config = {key: value for key, value in flat(self.config).items() if not may_change(key)}
         content = [self.command, config, self.data, self.base]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

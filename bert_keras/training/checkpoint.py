@@ -123,8 +123,7 @@ class Checkpoints:
             until: The last step allowed; by default any.
 
         Returns:
-            The run's position; None if there is no checkpoint. ``restored_sha256`` is then the
-            hash of what was read.
+            The run's position, whose hash is ``restored_sha256``; None if there is no checkpoint.
 
         Raises:
             InputError: When the checkpoint is of another run, model, seed or version of
@@ -133,6 +132,7 @@ class Checkpoints:
         """
         if self.is_writer:
             clear_left_behind(self._path(0), "step-*")
+        beginning = beginning or RunState()
         variables = _variables(model, optimizer)
         damaged: list[Path] = []
         for step in reversed(self.steps()):
@@ -153,8 +153,8 @@ class Checkpoints:
                 for other in damaged:
                     other.replace(other.with_suffix(".damaged"))
             state = RunState.from_json(text)
-            _check(path, arrays, state, variables, beginning or RunState())
-            check_run(path, text, (beginning or RunState()).run_id)
+            _check(path, arrays, state, variables, beginning)
+            check_run(path, text, beginning.run_id)
             for name, variable in variables.items():
                 variable.assign(arrays[name])
             return state

@@ -17,7 +17,7 @@ from bert_keras.errors import InputError
 from bert_keras.files import check_utf8, write_text_atomic
 from bert_keras.objectives import is_compiled
 from bert_keras.saving.fingerprint import first_difference
-from bert_keras.saving.mark import FREE_TABLES, MARK_FILE, MOVABLE, RunMark, read_mark
+from bert_keras.saving.mark import MARK_FILE, RunMark, may_change, read_mark
 from bert_keras.saving.run_state import (
     BEST_FOLDER,
     BEST_STEP_FILE,
@@ -239,7 +239,6 @@ def _difference(earlier: RunMark, now: Any, strategy: tf.distribute.Strategy) ->
         may_be_open = earlier.left_open
     for name, value in after.items():  # earlier versions recorded keys of other tasks too
         is_left_open = name in may_be_open and not value
-        is_free = name in MOVABLE or name.partition(".")[0] in FREE_TABLES
-        if not is_free and before.get(name) != value and not is_left_open:
+        if not may_change(name) and before.get(name) != value and not is_left_open:
             return f"{name} = {before.get(name)!r} there, {value!r} here"
     return ""

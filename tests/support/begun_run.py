@@ -13,7 +13,7 @@ from bert_keras.saving.run import write_description
 from bert_keras.tokenization import BertTokenizer
 from bert_keras.training.checkpoint import Checkpoints
 from bert_keras.training.state import RunState
-from tests.support.models import pieces_of
+from tests.support.models import pieces_of, small_config
 
 VOCABULARY = pieces_of("abcdefghijklmnopqrstuvwxyz.")
 KINDS = {
@@ -30,11 +30,10 @@ KINDS = {
 
 
 def make_model(kind="BertForPreTraining", seed=0, **arguments):
-    config = bert_keras.BertConfig(
-        vocab_size=len(VOCABULARY),
+    config = small_config(
+        len(VOCABULARY),
         hidden_size=16,
         num_hidden_layers=2,
-        num_attention_heads=2,
         intermediate_size=24,
         max_position_embeddings=32,
         initializer_range=0.2,

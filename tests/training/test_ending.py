@@ -18,6 +18,7 @@ from bert_keras.saving.mark import RunMark, read_mark
 from bert_keras.training.ending import is_finished, model_written
 from tests.support.files import content
 from tests.support.models import make_model
+from tests.support.runs import touch_checkpoint
 
 
 @pytest.fixture
@@ -25,8 +26,7 @@ def begun(tmp_path):
     """A work directory with a checkpoint."""
     config = to_tables(PretrainConfig(train=TrainConfig(steps=10)))
     RunMark(command="pretrain", config=config, data={}).write(tmp_path)
-    (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "step-000000001.safetensors").touch()
+    touch_checkpoint(tmp_path)
     return tmp_path
 
 

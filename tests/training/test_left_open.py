@@ -15,6 +15,7 @@ from bert_keras.config import (
 from bert_keras.errors import InputError
 from bert_keras.saving.mark import RunMark, read_mark
 from bert_keras.training.workdir import check_owner, left_open, write_mark
+from tests.support.runs import touch_checkpoint
 
 BASE = {"config.json": "1", "vocab.txt": "2"}
 HERE = tf.distribute.get_strategy()
@@ -33,8 +34,7 @@ class TestKeysThatFollowFromTheEpochsAndTheData:
                        left_open=left_open(config))  # fmt: skip
         check_owner(workdir, mark, config, HERE)
         write_mark(workdir, replace(mark, config=to_tables(resolved)), resolved, HERE)
-        (workdir / "checkpoints").mkdir(exist_ok=True)
-        (workdir / "checkpoints" / "step-000000001.safetensors").touch()
+        touch_checkpoint(workdir)
         if is_finished:
             replace(read_mark(workdir), model_files={"config.json": "1"}).write(workdir)
         return read_mark(workdir)

@@ -22,6 +22,7 @@ from bert_keras.errors import InputError
 from bert_keras.saving.mark import RunMark, read_mark
 from bert_keras.training.workdir import check_folder, write_mark
 from tests.support.commands import refused
+from tests.support.runs import touch_checkpoint
 from tests.support.tpu import BelievedTPU
 
 BASE = {"config.json": "1", "vocab.txt": "2"}
@@ -43,8 +44,7 @@ def run_config(**train):
 def begun(tmp_path):
     """A work directory with a checkpoint."""
     take(tmp_path, run_config())
-    (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "step-000000001.safetensors").touch()
+    touch_checkpoint(tmp_path)
     return tmp_path
 
 
@@ -230,8 +230,7 @@ class TestWhatXlaCompiles:
     @staticmethod
     def go_on(folder, before, now, strategy=HERE):
         take(folder, run_config(jit_compile=before), strategy=strategy)
-        (folder / "checkpoints").mkdir()
-        (folder / "checkpoints" / "step-000000001.safetensors").touch()
+        touch_checkpoint(folder)
         take(folder, run_config(jit_compile=now), strategy=strategy)
         assert read_mark(folder).config["train"]["jit_compile"] == now
 
