@@ -195,6 +195,7 @@ def test_finish_keeps_the_best_model_also_for_a_run_that_goes_on(made, tuned, tm
     assert_same_arrays(stopped / "model", tmp_path / "best")
 
 
+@pytest.mark.system
 def test_a_damaged_best_step_is_named_and_without_it_the_newest_checkpoint_counts(
     made, tuned, tmp_path, capsys
 ):

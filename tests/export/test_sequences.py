@@ -150,6 +150,7 @@ def test_ids_that_cannot_be_read_are_one_clear_error(batch, message, run):
         run("tokens", batch)
 
 
+@pytest.mark.system
 def test_half_a_pair_is_an_error(session, strings):
     inputs = {"text_a": strings(["a", "b"]), "text_b": strings(["c"])}
     with pytest.raises(InvalidArgument, match="both texts of every pair"):

@@ -5,7 +5,7 @@ import pytest
 from tests.golden.compare import TOLERANCE, check, differences
 from tests.golden.write import GROUPS, stored
 
-SYSTEM = ("tasks", "pretraining", "runs")  # what trains
+SYSTEM = ("sampling", "tasks", "pretraining", "runs")  # what trains or takes long
 EXPORTS = ("serving", "mobile", "quantized")  # in a file of their own: the other half of the time
 
 

@@ -201,7 +201,17 @@ def test_labels_of_another_shape_are_refused(
             model.fit(data, verbose=0)
 
 
-@pytest.mark.parametrize("form", ["ids", "lists of ids", "lists", "tensors", "ragged", "data set"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "lists",
+        "data set",
+        *(
+            pytest.param(form, marks=pytest.mark.system)
+            for form in ("ids", "lists of ids", "tensors", "ragged")
+        ),
+    ],
+)
 def test_whatever_a_model_is_called_with_is_data(
     classifier: BertForSequenceClassification, inputs: Data, form: str
 ) -> None:
