@@ -42,7 +42,7 @@ KINDS = {
     "normalization": r"layer_norm",
     "GELU": r"Gelu",
     "softmax": r"Softmax$",
-    "loss and accuracy": r"SparseSoftmax|ArgMax|^(?:Equal|Cast_\d+|Sum_\d+)$",
+    "loss and accuracy": r"cross_entropy/|SparseSoftmax|ArgMax|^(?:Equal|Cast_\d+|Sum_\d+)$",
     "dropout": r"(?:SelectV2|GreaterEqual|Bitcast|zeros_like)(?:_\d+)?$",
     "bias": r"BiasAdd|^MatMul",
     "gathers and their gradients": r"Gather|SegmentSum",

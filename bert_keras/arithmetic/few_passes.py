@@ -9,26 +9,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from bert_keras.arithmetic.plain import PLAIN, Arithmetic
-from bert_keras.arithmetic.tpu import TPU
-
-Function = Callable[[tf.Tensor], tf.Tensor]
-
-
-def for_training(jit_compile: bool | str, rematerialize: bool = False) -> Arithmetic:
-    """The arithmetic for training on the devices that TensorFlow sees.
-
-    Args:
-        jit_compile: As ``train.jit_compile``. Where XLA compiles the whole step, it makes these
-            loops too; by ``"auto"`` it does so on other devices than CPUs alone.
-        rematerialize: See ``Arithmetic``.
-    """
-    kind: type[Arithmetic] = FewPasses
-    if tf.config.list_logical_devices("TPU"):
-        kind = TPU
-    elif jit_compile is True or tf.config.list_logical_devices("GPU"):
-        kind = Arithmetic
-    return kind(rematerialize=rematerialize)
+from bert_keras.arithmetic.plain import PLAIN, Arithmetic, Function
 
 
 class FewPasses(Arithmetic):
@@ -44,7 +25,7 @@ class FewPasses(Arithmetic):
         if not x.shape.is_fully_defined():
             return super().layer_norm(layer, x)
         gamma, beta = (tf.convert_to_tensor(weight) for weight in (layer.gamma, layer.beta))
-        return _layer_norm(x, gamma, beta, layer.epsilon)
+        return layer_norm(x, gamma, beta, layer.epsilon, _layer_norm_forward, _layer_norm_backward)
 
     def gelu(self, x: tf.Tensor) -> tf.Tensor:
         """One loop forward, one back."""
@@ -62,7 +43,8 @@ class FewPasses(Arithmetic):
         """
         if not logits.shape.is_fully_defined():
             return super().cross_entropy(logits, labels)
-        return _cross_entropy(logits, labels), tf.argmax(logits, axis=-1, output_type=tf.int32)
+        best = tf.argmax(logits, axis=-1, output_type=tf.int32)
+        return _cross_entropy(logits, labels), best == labels
 
 
 def in_one_pass(function: Function) -> Function:
@@ -96,29 +78,45 @@ def in_one_pass(function: Function) -> Function:
 _gelu, _gelu_tanh = in_one_pass(PLAIN.gelu), in_one_pass(PLAIN.gelu_tanh)
 
 
-def _layer_norm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tf.Tensor:
-    """LayerNorm that keeps its input alone for the gradient."""
+def layer_norm(
+    x: tf.Tensor,
+    gamma: tf.Tensor,
+    beta: tf.Tensor,
+    epsilon: float,
+    forward: Callable,
+    backward: Callable,
+) -> tf.Tensor:
+    """LayerNorm that keeps its input alone for the gradient.
+
+    Args:
+        x: [T, H].
+        gamma: [H].
+        beta: [H].
+        epsilon: Added to the variance.
+        forward: ``layer_norm_forward``, compiled or not.
+        backward: ``layer_norm_backward``, likewise.
+    """
 
     @tf.custom_gradient
     def normalize(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            return _layer_norm_backward(x, gamma, upstream, epsilon)
+            with tf.name_scope("layer_norm"):  # which a profile tells it by
+                return backward(x, gamma, upstream, epsilon)
 
-        return _layer_norm_forward(x, gamma, beta, epsilon), gradient
+        return forward(x, gamma, beta, epsilon), gradient
 
     return normalize(x, gamma, beta)
 
 
-@tf.function(jit_compile=True)
-def _layer_norm_forward(
+def layer_norm_forward(
     x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
 ) -> tf.Tensor:
+    """LayerNorm of each row [H], computed in float32."""
     standardized, _ = _standardized(x, epsilon)
     return tf.cast(standardized * gamma + beta, x.dtype)
 
 
-@tf.function(jit_compile=True)
-def _layer_norm_backward(
+def layer_norm_backward(
     x: tf.Tensor, gamma: tf.Tensor, upstream: tf.Tensor, epsilon: float
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """The gradients of the input, gamma and beta."""
@@ -130,6 +128,10 @@ def _layer_norm_backward(
     of_x = scale * (inner - mean - slope * standardized)
     of_gamma = tf.reduce_sum(upstream * standardized, axis=0)
     return tf.cast(of_x, x.dtype), of_gamma, tf.reduce_sum(upstream, axis=0)
+
+
+_layer_norm_forward = tf.function(layer_norm_forward, jit_compile=True)
+_layer_norm_backward = tf.function(layer_norm_backward, jit_compile=True)
 
 
 def _standardized(x: tf.Tensor, epsilon: float) -> tuple[tf.Tensor, tf.Tensor]:
@@ -147,7 +149,7 @@ def _cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, Cal
     of_labels = tf.gather(logits, labels, batch_dims=labels.shape.rank)
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
-        return _cross_entropy_backward(logits, labels, log_sums, upstream), None
+        return _softmax_less_labels(logits, labels, log_sums, upstream), None
 
     return log_sums - tf.cast(of_labels, tf.float32), gradient
 
@@ -158,8 +160,7 @@ def _log_sums(logits: tf.Tensor) -> tf.Tensor:
     return tf.reduce_logsumexp(tf.cast(logits, tf.float32), axis=-1)
 
 
-@tf.function(jit_compile=True)
-def _cross_entropy_backward(
+def cross_entropy_backward(
     logits: tf.Tensor, labels: tf.Tensor, log_sums: tf.Tensor, upstream: tf.Tensor
 ) -> tf.Tensor:
     """The softmax less the labels, times the upstream gradient; [..., classes] like the logits."""
@@ -167,3 +168,6 @@ def _cross_entropy_backward(
     is_label = tf.range(logits.shape[-1]) == labels[..., tf.newaxis]
     difference = softmax - tf.cast(is_label, tf.float32)
     return tf.cast(difference * upstream[..., tf.newaxis], logits.dtype)
+
+
+_softmax_less_labels = tf.function(cross_entropy_backward, jit_compile=True)

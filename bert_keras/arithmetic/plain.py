@@ -2,13 +2,33 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import keras
 import tensorflow as tf
 
 # The original's: far below any score, so that the softmax gives padding exactly 0.
 MASKED_SCORE = -10000.0
+Function = Callable[[tf.Tensor], tf.Tensor]
 Shape = tuple[int | tf.Tensor, int | tf.Tensor]  # numbers where they are static
+
+
+class Layout(Protocol):
+    """The part of ``modeling.layout.Layout`` that the heads of attention need."""
+
+    @property
+    def shape(self) -> Shape:
+        """B and L."""
+
+    @property
+    def is_packed(self) -> bool:
+        """Tell whether there are no rows for padding."""
+
+    def to_tokens(self, sequences: tf.Tensor) -> tf.Tensor:
+        """[B, L, ...] to [T, ...]."""
+
+    def to_sequences(self, tokens: tf.Tensor) -> tf.Tensor:
+        """[T, H] to [B, L, H]."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +73,48 @@ class Arithmetic:
             return _add_bias(tokens, bias)
         return tf.nn.bias_add(tokens, bias)
 
+    def project_heads(
+        self,
+        dense: keras.layers.Dense,
+        tokens: tf.Tensor,
+        layout: Layout,
+        heads: int,
+        columns: slice | None = None,
+    ) -> list[tf.Tensor]:
+        """Projections of tokens for attention, split into heads.
+
+        Args:
+            dense: Its kernel [H, 3 * H] is those of queries, keys and values, side by side.
+            tokens: [T, H].
+            layout: Of the tokens.
+            heads: N.
+            columns: Those of the kernel that are wanted; ``None`` for all.
+
+        Returns:
+            Each of the projections, [B, N, L, K].
+        """
+        if columns is None:
+            products = dense(tokens)
+        else:
+            kernel, bias = (tf.convert_to_tensor(weight) for weight in (dense.kernel, dense.bias))
+            products = self.add_bias(tf.matmul(tokens, kernel[:, columns]), bias[columns])
+        count = products.shape[-1] // tokens.shape[-1]
+        return self.split_heads(layout.to_sequences(products), layout.shape, count, heads)
+
+    def join_heads(
+        self, dense: keras.layers.Dense, context: tf.Tensor, layout: Layout
+    ) -> tf.Tensor:
+        """The output of attention, [T, H].
+
+        Args:
+            dense: The layer over the heads, side by side.
+            context: [B, N, L, K], of each head.
+            layout: Of the tokens.
+        """
+        context_BxLxNxK = tf.transpose(context, [0, 2, 1, 3])
+        width = context.shape[1] * context.shape[3]
+        return dense(layout.to_tokens(tf.reshape(context_BxLxNxK, [*layout.shape, width])))
+
     def split_heads(
         self, products: tf.Tensor, shape: Shape, count: int, heads: int
     ) -> list[tf.Tensor]:
@@ -69,6 +131,10 @@ class Arithmetic:
         """
         split = tf.reshape(products, [*shape, count, heads, products.shape[-1] // (count * heads)])
         return tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]), axis=0)
+
+    def attention_weights(self, scores: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+        """The softmax of scores [B, N, L, S] plus a bias, in float32; the scores' dtype again."""
+        return tf.cast(tf.nn.softmax(tf.cast(scores, tf.float32) + bias), scores.dtype)
 
     def random_integers(self, like: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Integers that are all equally likely, for dropout.
@@ -97,11 +163,12 @@ class Arithmetic:
             labels: int32 [...].
 
         Returns:
-            The losses in nats, float32 [...], and the most likely classes, int32 [...].
+            The losses in nats, float32 [...], and whether the label is the most likely class,
+            bool [...]; of several that are, the first counts.
         """
         logits = tf.cast(logits, tf.float32)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        return losses, tf.argmax(logits, axis=-1, output_type=tf.int32)
+        return losses, tf.argmax(logits, axis=-1, output_type=tf.int32) == labels
 
 
 PLAIN = Arithmetic()

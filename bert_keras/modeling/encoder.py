@@ -92,24 +92,14 @@ class Attention(BertLayer):
         context_BxNxLxK, weights_BxNxLxS = self._attend(
             query_BxNxLxK, key_BxNxSxK, value_BxNxSxK, mask, dropout_seed
         )
-        context_BxLxNxK = tf.transpose(context_BxNxLxK, [0, 2, 1, 3])
-        context_BxLxH = tf.reshape(context_BxLxNxK, [*layout.shape, self.config.hidden_size])
-        tokens = self.output_dense(layout.to_tokens(context_BxLxH))
+        tokens = self.arithmetic.join_heads(self.output_dense, context_BxNxLxK, layout)
         return Attended(tokens, weights_BxNxLxS, (key_BxNxSxK, value_BxNxSxK))
 
     def _project(self, tokens: tf.Tensor, layout: Layout, first: int, end: int) -> list[tf.Tensor]:
         """Queries, keys and values, numbers ``first`` to ``end`` of the three: [B, N, L, K]."""
-        dense, hidden, count = self.query_key_value, self.config.hidden_size, end - first
-        if count == 3:
-            products = dense(tokens)
-        else:
-            columns = slice(first * hidden, end * hidden)
-            kernel, bias = (tf.convert_to_tensor(weight) for weight in (dense.kernel, dense.bias))
-            products = tf.matmul(tokens, kernel[:, columns])
-            products = self.arithmetic.add_bias(products, bias[columns])
-        sequences = layout.to_sequences(products)
-        heads = self.config.num_attention_heads
-        return self.arithmetic.split_heads(sequences, layout.shape, count, heads)
+        hidden, heads = self.config.hidden_size, self.config.num_attention_heads
+        columns = slice(first * hidden, end * hidden) if (first, end) != (0, 3) else None
+        return self.arithmetic.project_heads(self.query_key_value, tokens, layout, heads, columns)
 
     def _attend(
         self,
@@ -122,7 +112,7 @@ class Attention(BertLayer):
         """softmax(Q Kᵀ / √d_k + mask) V (Vaswani et al. 2017, equation 1), and the softmax."""
         scores = tf.matmul(query * query.shape[-1] ** -0.5, key, transpose_b=True)
         bias = mask.bias(scores, self.arithmetic.masked_score)
-        weights = tf.cast(tf.nn.softmax(tf.cast(scores, tf.float32) + bias), value.dtype)
+        weights = self.arithmetic.attention_weights(scores, bias)
         # As the original, which drops connections between tokens.
         rate = self.config.attention_probs_dropout_prob
         kept = self.dropout(weights, rate, dropout_seed, self.dropout_site)

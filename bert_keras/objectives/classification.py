@@ -54,8 +54,8 @@ class SoftmaxCrossEntropy(SupervisedObjective):
                 f"Received {labels.shape}; one-hot labels need compile(loss=...), such as "
                 "keras.losses.CategoricalCrossentropy(from_logits=True)"
             )
-        losses, best = self.arithmetic.cross_entropy(logits, labels)
-        is_right = tf.cast(best == labels, tf.float32)
+        losses, is_best = self.arithmetic.cross_entropy(logits, labels)
+        is_right = tf.cast(is_best, tf.float32)
         loss, accuracy = self.names
         return {
             loss: WeightedMean(tf.reduce_sum(losses * loss_weights), tf.reduce_sum(loss_weights)),
@@ -171,9 +171,9 @@ class SpanCrossEntropy(SupervisedObjective):
         weights *= example_weights(batch, weights)
         for logits, positions in ((outputs["start_logits"], starts), (outputs["end_logits"], ends)):
             positions = tf.where(is_inside, positions, 0)
-            found, best = self.arithmetic.cross_entropy(logits, positions)
+            found, is_best = self.arithmetic.cross_entropy(logits, positions)
             losses.append(tf.reduce_sum(found * weights))
-            is_right &= best == positions
+            is_right &= is_best
         right = tf.reduce_sum(tf.cast(is_right, tf.float32))
         return _means(self.weights(batch), (sum(losses) / 2.0, right))
 

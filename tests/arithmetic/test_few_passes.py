@@ -1,4 +1,7 @@
-"""Training on a CPU beside Keras's and TensorFlow's own, in double precision where bits are few."""
+"""Training on CPUs and TPUs beside Keras's and TensorFlow's own operations.
+
+In double precision where bits are few.
+"""
 
 from functools import partial
 
@@ -12,6 +15,7 @@ from bert_keras.arithmetic.few_passes import in_one_pass
 from bert_keras.modeling.layers import LayerNorm
 
 FEW = FewPasses()
+BOTH = pytest.mark.parametrize("arithmetic", [FEW, TPU()], ids=["few passes", "tpu"])
 
 
 def values_and_gradients(function, x, upstream=None):
@@ -21,10 +25,11 @@ def values_and_gradients(function, x, upstream=None):
     return y, tape.gradient(y, x, tf.ones_like(y) if upstream is None else upstream)
 
 
+@BOTH
 @pytest.mark.parametrize("name", ["gelu", "gelu_tanh"])
-def test_gelu_and_its_gradient_are_keras_own(name):
+def test_gelu_and_its_gradient_are_keras_own(arithmetic, name):
     x = tf.reshape(tf.linspace(-9.0, 9.0, 600), [20, 30])
-    found = values_and_gradients(getattr(FEW, name), x)
+    found = values_and_gradients(getattr(arithmetic, name), x)
     expected = values_and_gradients(
         lambda x: keras.activations.gelu(x, approximate=name == "gelu_tanh"), x
     )
@@ -32,9 +37,10 @@ def test_gelu_and_its_gradient_are_keras_own(name):
         np.testing.assert_allclose(ours, theirs, atol=5e-6)
 
 
-def test_gelu_in_16_bits_is_rounded_at_the_end_alone():
+@BOTH
+def test_gelu_in_16_bits_is_rounded_at_the_end_alone(arithmetic):
     x = tf.cast(tf.reshape(tf.linspace(-9.0, 9.0, 600), [20, 30]), tf.bfloat16)
-    found = values_and_gradients(FEW.gelu, x)
+    found = values_and_gradients(arithmetic.gelu, x)
     exact = values_and_gradients(PLAIN.gelu, tf.cast(x, tf.float64))
     for ours, theirs in zip(found, exact, strict=True):
         assert ours.dtype == tf.bfloat16
@@ -108,17 +114,19 @@ class TestLayerNorm:
     x = tf.random.stateless_normal([40, 24], [1, 2], 3.0, 2.0)
     upstream = tf.random.stateless_normal([40, 24], [3, 4])
 
-    def test_values_and_gradients_are_keras_own(self):
-        few, keras_own = (
-            self.results(norm("float32", arithmetic), self.x, self.upstream)
-            for arithmetic in (FEW, PLAIN)
+    @BOTH
+    def test_values_and_gradients_are_keras_own(self, arithmetic):
+        found, keras_own = (
+            self.results(norm("float32", each), self.x, self.upstream)
+            for each in (arithmetic, PLAIN)
         )
-        for ours, theirs in zip(few, keras_own, strict=True):
+        for ours, theirs in zip(found, keras_own, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-5)
 
-    def test_in_16_bits_only_the_end_is_rounded(self):
+    @BOTH
+    def test_in_16_bits_only_the_end_is_rounded(self, arithmetic):
         x, upstream = (tf.cast(t, tf.bfloat16) for t in (self.x, self.upstream))
-        found = self.results(norm("mixed_bfloat16", FEW), x, upstream)
+        found = self.results(norm("mixed_bfloat16", arithmetic), x, upstream)
         double = keras.layers.LayerNormalization(epsilon=1e-12, dtype="float64")
         double.build((None, 24))
         double.set_weights([w.astype("float64") for w in norm("float32", PLAIN).get_weights()])
@@ -142,11 +150,12 @@ class TestCrossEntropy:
     def exact(self, logits):
         return tf.nn.sparse_softmax_cross_entropy_with_logits(self.labels, logits)
 
+    @BOTH
     @pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16, tf.float16])
-    def test_losses_and_their_gradient_are_tensorflows_in_double_precision(self, dtype):
+    def test_losses_and_their_gradient_are_tensorflows_in_double_precision(self, arithmetic, dtype):
         logits = tf.cast(self.logits, dtype)
         losses, gradient = self.losses_and_gradient(
-            logits, lambda x: FEW.cross_entropy(x, self.labels)[0]
+            logits, lambda x: arithmetic.cross_entropy(x, self.labels)[0]
         )
         expected = self.losses_and_gradient(tf.cast(logits, tf.float64), self.exact)
         assert losses.dtype == tf.float32
@@ -158,18 +167,21 @@ class TestCrossEntropy:
             tf.cast(gradient, tf.float64), expected[1], rtol=max(float(unit), 1e-5), atol=1e-6
         )
 
-    @pytest.mark.parametrize("arithmetic", [PLAIN, FEW], ids=["plain", "few passes"])
+    @pytest.mark.parametrize("arithmetic", [PLAIN, FEW, TPU()], ids=["plain", "few passes", "tpu"])
     def test_the_most_likely_class_is_that_of_the_largest_logit(self, arithmetic):
-        _, best = arithmetic.cross_entropy(tf.cast(self.logits, tf.bfloat16), self.labels)
-        assert best.dtype == tf.int32
-        rounded = tf.cast(tf.cast(self.logits, tf.bfloat16), tf.float32).numpy()
-        np.testing.assert_array_equal(best, rounded.argmax(-1))
+        rounded = tf.cast(self.logits, tf.bfloat16)
+        best = tf.cast(rounded, tf.float32).numpy().argmax(-1)
+        labels = np.where(np.arange(5) % 2, best, self.labels)
+        _, is_best = arithmetic.cross_entropy(rounded, tf.constant(labels, tf.int32))
+        np.testing.assert_array_equal(is_best, labels == best)
+        assert 0 < np.mean(is_best) < 1
 
     def test_the_plain_one_is_float32_of_any_logits(self):
         losses, _ = PLAIN.cross_entropy(tf.cast(self.logits, tf.bfloat16), self.labels)
         assert losses.dtype == tf.float32
 
-    def test_certain_and_hopeless_logits_stay_finite(self):
+    @BOTH
+    def test_certain_and_hopeless_logits_stay_finite(self, arithmetic):
         logits = tf.constant([[1e30, 0.0, -1e30], [-1e30, 0.0, 1e30]])
-        losses, _ = FEW.cross_entropy(logits, tf.constant([0, 0]))
+        losses, _ = arithmetic.cross_entropy(logits, tf.constant([0, 0]))
         np.testing.assert_allclose(losses, [0.0, 2e30])
