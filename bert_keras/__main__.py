@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from bert_keras._version import __version__
 from bert_keras.signals import Stopped, listening
-from bert_keras.temporary import TemporaryFiles
+from bert_keras.temporary import TemporaryFiles, choose_folder
 
 
 def main() -> int:
@@ -39,6 +39,7 @@ def main() -> int:
         request.leave = leave
         try:
             with request.heeded():
+                choose_folder()
                 code = run()
         except Stopped as stopped:
             print("bert-keras: interrupted", file=sys.stderr)

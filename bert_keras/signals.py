@@ -1,10 +1,12 @@
 """Ctrl-C and SIGTERM: a command saves its state and ends within a batch."""
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
@@ -16,6 +18,7 @@ _LOOK_EVERY = 0.2  # seconds
 # A terminal signals all of its processes, and a program such as timeout forwards what it gets: a
 # second signal so soon is the same request.
 _REPEATS_WITHIN = 1.0  # seconds
+_AGAIN_AFTER = 0.01  # seconds
 
 
 class Stopped(KeyboardInterrupt):
@@ -67,6 +70,30 @@ class StopRequest:
                 self.leave(signal_number)
             self.is_raised = True
             raise Stopped(signal_number)
+
+    def come_again(self, otherwise: Callable[[Any], Any], ignored: Any) -> None:
+        """Let the signal come a second time if it raised where Python ignores exceptions.
+
+        Destructors and callbacks of weak references are such places.
+
+        Args:
+            otherwise: What is called with any other exception that was ignored.
+            ignored: As ``sys.unraisablehook`` gets it.
+        """
+        if not isinstance(ignored.exc_value, Stopped):
+            otherwise(ignored)
+            return
+        number, self.signal_number, self.is_raised = self.signal_number, 0, False
+        main = threading.main_thread().ident
+
+        def send() -> None:
+            if _listener() is self and main is not None:
+                signal.pthread_kill(main, number)
+
+        # Not here: the destructor would be interrupted again.
+        timer = threading.Timer(_AGAIN_AFTER, send)
+        timer.daemon = True
+        timer.start()
 
     @contextmanager
     def heeded(self) -> Iterator[None]:
@@ -131,9 +158,13 @@ def listening() -> Iterator[StopRequest]:
         before = {number: signal.signal(number, request.receive) for number in SIGNALS}
     except ValueError:
         before = {}
+    hook = sys.unraisablehook
+    if before:
+        sys.unraisablehook = partial(request.come_again, hook)
     try:
         yield request
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
 

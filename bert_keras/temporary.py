@@ -3,9 +3,12 @@
 import os
 import shutil
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from typing import Any
+
+from bert_keras.signals import held
 
 _EVENTS = ("tempfile.mkstemp", "tempfile.mkdtemp")
 _UNDER_WAY = 0.1  # seconds for a thread to finish the file that it is making
@@ -39,3 +42,12 @@ class TemporaryFiles:
             if self._is_over:
                 raise RuntimeError("the program ends, and makes no more temporary files")
             self._paths.append(os.path.abspath(arguments[0]))
+
+
+def choose_folder() -> None:
+    """Let ``tempfile`` choose its folder, where it writes and removes a file of no event.
+
+    Chosen later, a signal could leave that file there.
+    """
+    with held(), suppress(OSError):  # without a folder, what needs one says so
+        tempfile.gettempdir()
