@@ -4,6 +4,7 @@ CONTRIBUTING.md lists what an example finds in its folder and among its names.
 """
 
 import doctest
+import inspect
 import itertools
 import shutil
 from pathlib import Path
@@ -111,8 +112,8 @@ def made(tmp_path_factory) -> tuple[Path, dict[str, Any]]:
 )
 def test_example_runs(name, made, tmp_path, monkeypatch):
     folder, names = made
-    text = getattr(bert_keras, name).__doc__
-    _, _, example = text.partition("\n    Example:\n")
+    text = inspect.cleandoc(getattr(bert_keras, name).__doc__)
+    _, _, example = text.partition("\nExample:\n")
     assert ">>>" in example, f"the docstring of {name} ends with an Example:"
     assert "+SKIP" not in example
     shutil.copytree(folder, tmp_path / "copy")
