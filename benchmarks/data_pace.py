@@ -2,10 +2,10 @@
 
     python benchmarks/data_pace.py
 
-reads ``pretraining_dataset`` alone, nothing being trained: BERT-Base's shapes, masking by token, on
-the made-up corpus of data_pipeline.py. The measured rates go to data_pace.json. What a chip takes
-comes from tpu.json, the prediction of ``make bench-tpu``; several chips are counted as that many
-times one, as if nothing passed between them.
+reads ``pretraining_dataset`` alone, nothing being trained: the shapes of tpu_step.py's steps,
+masking by token, on the made-up corpus of data_pipeline.py. The measured rates go to
+data_pace.json. What a chip takes comes from tpu.json, the prediction of ``make bench-tpu``; several
+chips are counted as that many times one, as if nothing passed between them.
 """
 
 import argparse
@@ -14,16 +14,16 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from data_pipeline import rates, settings
+from data_pipeline import in_turns, settings
 from machine import environment
 from synthetic_corpus import SyntheticCorpus
 from tables import conditions, markdown, replace_block
+from tpu_step import STEPS
 
 from bert_keras.data.pretraining import pretraining_dataset
 
@@ -32,47 +32,28 @@ FILE = HERE / "data_pace.json"
 CHIP = "v5e"
 
 
-@dataclass(frozen=True)
-class Feed:
-    """Batches for chips that share them.
-
-    Attributes:
-        step: What each chip computes, a step of ``tpu_step.py``.
-        length: Tokens of a sequence, with padding.
-        batch: Sequences, for all chips.
-        chips: How many share them.
-    """
-
-    step: str
-    length: int
-    batch: int
-    chips: int
+# What each chip computes, and how many share the batches.
+FEEDS = (("notebook", 1), ("base-128", 1), ("base-128", 8), ("base-512", 1))
 
 
-FEEDS = (
-    Feed("notebook", 128, 256, 1),
-    Feed("base-128", 128, 128, 1),
-    Feed("base-128", 128, 1024, 8),
-    Feed("base-512", 512, 32, 1),
-)
-
-
-def measure(corpus: SyntheticCorpus, feed: Feed, seconds: float, rounds: int) -> dict[str, int]:
-    """Sequences a second of the whole pipeline: median, least, most of the rounds."""
-    config = settings(feed.length)["token"]
-    batches = iter(pretraining_dataset(corpus, config, feed.batch, seed=0))
+def measure(
+    corpus: SyntheticCorpus, name: str, chips: int, seconds: float, rounds: int
+) -> dict[str, Any]:
+    """A feed, and the pipeline's sequences a second: median, least, most of the rounds."""
+    length, batch = STEPS[name].length, chips * STEPS[name].batch
+    batches = iter(pretraining_dataset(corpus, settings(length)["token"], batch, seed=0))
     next(batches)
     start, count = time.perf_counter(), 0
-    while time.perf_counter() - start < seconds:  # what was made ahead is used up, too
+    while time.perf_counter() - start < seconds:
         next(batches)
         count += 1
-    taken = []
-    for _ in range(rounds):
-        start = time.perf_counter()
+
+    def read() -> None:
         for _ in range(count):
             next(batches)
-        taken.append(time.perf_counter() - start)
-    return rates(count * feed.batch, taken)
+
+    feed = {"step": name, "length": length, "batch": batch, "chips": chips}
+    return feed | in_turns({name: read}, count * batch, rounds)[name]
 
 
 def table(result: Mapping[str, Any], predictions: Mapping[str, Any]) -> str:
@@ -105,8 +86,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             corpus = SyntheticCorpus.make(Path(name), options.tokens)
             feeds = [
-                vars(feed) | measure(corpus, feed, options.seconds, options.rounds)
-                for feed in FEEDS
+                measure(corpus, step, chips, options.seconds, options.rounds)
+                for step, chips in FEEDS
             ]
         result = {"machine": environment(), "feeds": feeds}
         FILE.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

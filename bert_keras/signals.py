@@ -164,7 +164,8 @@ def listening() -> Iterator[StopRequest]:
     try:
         yield request
     finally:
-        sys.unraisablehook = hook
+        if before:  # another thread must not take it from the one that listens
+            sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -149,7 +149,7 @@ def _cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, Cal
     of_labels = tf.gather(logits, labels, batch_dims=labels.shape.rank)
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
-        return _softmax_less_labels(logits, labels, log_sums, upstream), None
+        return _cross_entropy_backward(logits, labels, log_sums, upstream), None
 
     return log_sums - tf.cast(of_labels, tf.float32), gradient
 
@@ -170,4 +170,4 @@ def cross_entropy_backward(
     return tf.cast(difference * upstream[..., tf.newaxis], logits.dtype)
 
 
-_softmax_less_labels = tf.function(cross_entropy_backward, jit_compile=True)
+_cross_entropy_backward = tf.function(cross_entropy_backward, jit_compile=True)
