@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any, NoReturn, TypeVar
 
 Result = TypeVar("Result")
@@ -95,6 +95,24 @@ class StopRequest:
         timer.daemon = True
         timer.start()
 
+    def print_error(
+        self,
+        otherwise: Callable[..., Any],
+        kind: type[BaseException],
+        error: BaseException,
+        trace: TracebackType | None,
+    ) -> None:
+        """Print an error that a library's C++ does not pass on, unless the signal has caused it.
+
+        Args:
+            otherwise: What prints any other.
+            kind: As ``sys.excepthook`` gets it, and so the rest.
+            error: Likewise.
+            trace: Likewise.
+        """
+        if not self.is_raised:
+            otherwise(kind, error, trace)
+
     @contextmanager
     def heeded(self) -> Iterator[None]:
         """A block in which ``Stopped`` is raised again if a library turned it into another error.
@@ -158,14 +176,15 @@ def listening() -> Iterator[StopRequest]:
         before = {number: signal.signal(number, request.receive) for number in SIGNALS}
     except ValueError:
         before = {}
-    hook = sys.unraisablehook
+    hooks = sys.unraisablehook, sys.excepthook
     if before:
-        sys.unraisablehook = partial(request.come_again, hook)
+        sys.unraisablehook = partial(request.come_again, hooks[0])
+        sys.excepthook = partial(request.print_error, hooks[1])
     try:
         yield request
     finally:
-        if before:  # another thread must not take it from the one that listens
-            sys.unraisablehook = hook
+        if before:  # another thread must not take them from the one that listens
+            sys.unraisablehook, sys.excepthook = hooks
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -116,49 +116,6 @@ def test_a_signal_that_is_told_twice_does_not_disturb_the_clearing_away():
     assert cleared
 
 
-class Dying:
-    """What a library may free at any moment: Python ignores what is raised in a destructor."""
-
-    def __init__(self, raises):
-        self.raises = raises
-
-    def __del__(self):
-        self.raises()
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_that_python_ignored_in_a_destructor_comes_again(number, capsys):
-    before = sys.unraisablehook
-
-    def live_on():
-        Dying(lambda: signal.raise_signal(number))
-        time.sleep(10)
-        pytest.fail("it was lost")
-
-    with pytest.raises(Stopped) as stopped, listening():
-        live_on()
-    assert (stopped.value.signal_number, sys.unraisablehook) == (number, before)
-    assert not capsys.readouterr().err
-
-
-def test_a_signal_that_came_again_may_still_only_be_noted():
-    with listening() as request:
-        Dying(lambda: signal.raise_signal(signal.SIGTERM))
-        assert not request.signal_number
-        request.is_noted = True
-        for timer in [t for t in threading.enumerate() if isinstance(t, threading.Timer)]:
-            timer.join()
-        assert request.signal_number == signal.SIGTERM
-
-
-def test_another_exception_of_a_destructor_is_told_as_ever(monkeypatch):
-    told = []
-    monkeypatch.setattr(sys, "unraisablehook", told.append)
-    with listening():
-        Dying(lambda: 1 / 0)
-    assert [type(each.exc_value) for each in told] == [ZeroDivisionError]
-
-
 def test_a_second_signal_ends_the_process_at_once():
     script = """
 import signal
