@@ -147,13 +147,15 @@ def write_bytes_atomic(path: str | Path, data: bytes, *, replace: bool = False) 
 
 
 @contextmanager
-def atomic_file(path: str | Path, *, replace: bool = False, suffix: str = "") -> Iterator[Path]:
-    """A block that writes a temporary file, which is renamed to ``path`` at its end.
+def atomic_file(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
+    """A block that writes a file in a temporary folder, which is moved to ``path`` at its end.
+
+    A library may itself write under another name first and rename: a killed process leaves what is
+    in the folder alone.
 
     Args:
-        path: The final name. Its parents are made.
+        path: The final name, which the file has in the folder, too. Its parents are made.
         replace: Whether to replace a file of that name; of a link, its target.
-        suffix: The end of the temporary name, for libraries that ask for one.
 
     Raises:
         InputError: When ``path`` exists and ``replace`` is false; it stays.
@@ -164,11 +166,13 @@ def atomic_file(path: str | Path, *, replace: bool = False, suffix: str = "") ->
         if not replace:
             refuse_existing(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _temporary(path, suffix)
-        temporary.touch(exist_ok=False)
-        mode = S_IMODE(temporary.stat().st_mode)
+        folder = _temporary(path)
+        folder.mkdir()
         try:
-            with staying(), _held(temporary):
+            with staying(), _held(folder):
+                temporary = folder / path.name
+                temporary.touch(exist_ok=False)
+                mode = S_IMODE(temporary.stat().st_mode)
                 yield temporary
                 temporary.chmod(mode)  # some libraries make it readable for its owner alone
                 _sync(temporary)
@@ -178,12 +182,12 @@ def atomic_file(path: str | Path, *, replace: bool = False, suffix: str = "") ->
                     _link_to_new(temporary, path)
             _sync(path.parent)
         finally:
-            temporary.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _temporary(path: Path, suffix: str = "") -> Path:
+def _temporary(path: Path) -> Path:
     """An unused hidden name in the folder of ``path``."""
-    return path.with_name(f".{_stem(path)}.{secrets.token_hex(4)}.bert_keras.tmp{suffix}")
+    return path.with_name(f".{_stem(path)}.{secrets.token_hex(4)}.bert_keras.tmp")
 
 
 def _stem(path: Path) -> str:

@@ -71,6 +71,32 @@ def test_what_a_killed_process_left_goes_with_the_next_and_what_is_being_written
     assert sorted(os.listdir(tmp_path)) == [other.name, "out"]
 
 
+def test_what_a_library_leaves_when_it_is_killed_goes_with_the_next(tmp_path):
+    """safetensors writes a file of another name, and renames it itself."""
+    target = tmp_path / "weights"
+
+    def is_own(name):
+        return name.startswith(".tmp")
+
+    script = """
+import sys
+import numpy as np, safetensors.numpy
+from bert_keras.files import atomic_file
+arrays = {"a": np.zeros(20_000_000)}
+while True:
+    with atomic_file(sys.argv[1], replace=True) as temporary:
+        safetensors.numpy.save_file(arrays, temporary)
+"""
+    running = subprocess.Popen([sys.executable, "-c", script, str(target)])
+    while not (found := [d for d, _, names in os.walk(tmp_path) if any(map(is_own, names))]):
+        assert running.poll() is None
+    running.kill()
+    running.wait()
+    assert Path(found[0]).parent == tmp_path, "it lies in a folder of ours"
+    clear_left_behind(target)
+    assert os.listdir(tmp_path) in ([], ["weights"])
+
+
 @pytest.mark.parametrize("at", ["sync", "rename"])
 @pytest.mark.parametrize("what", ["directory", "file"])
 def test_what_another_process_made_by_the_end_stays_as_it_is(tmp_path, monkeypatch, at, what):

@@ -222,7 +222,7 @@ def save_keras(model: BertModel, path: str | Path, tokenizer: Tokenizer | None =
     family = family_of_model(type(model))
     if family is not None:
         weights_to_save(model, family, NAMES)  # refuses a model that could not be opened again
-    target = atomic_file(path, replace=_holds_model(path), suffix=".keras")
+    target = atomic_file(path, replace=_holds_model(path))
     with target as temporary, _private_temporary_folder(), held():
         model.save(temporary)
 
