@@ -57,6 +57,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py comp
         AdamW as AdamW,
         WarmupLinearDecay as WarmupLinearDecay,
     )
+    from bert_keras.retrieval.search import search as search, similarity as similarity
     from bert_keras.saving import (
         SaveBest as SaveBest,
         add_tokens as add_tokens,
@@ -146,6 +147,8 @@ _HOMES = {
     "pretrain": "training.pretrain",
     "pretraining_dataset": "data.pretraining",
     "save": "saving",
+    "search": "retrieval.search",
+    "similarity": "retrieval.search",
     "write_vocabulary": "tokenization",
 }
 

@@ -256,6 +256,18 @@ def clear_left_behind(path: Path, stem: str | None = None) -> None:
                 left.unlink(missing_ok=True)
 
 
+def remove_directory(directory: Path, path: Path) -> None:
+    """Remove a directory of the caller's own; after a kill ``clear_left_behind`` removes the rest.
+
+    Args:
+        directory: The directory, beside ``path``.
+        path: The file that it was needed for.
+    """
+    temporary = _temporary(path)
+    directory.rename(temporary)
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
 @contextmanager
 def _held(path: Path) -> Iterator[bool]:
     """A lock on a file or directory; False if another process has it or there are no locks."""

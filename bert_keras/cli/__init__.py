@@ -6,6 +6,7 @@ None of these modules imports TensorFlow before its command runs.
 from bert_keras.cli import (
     convert,
     doctor,
+    embed,
     evaluate,
     export,
     fill_mask,
@@ -16,6 +17,7 @@ from bert_keras.cli import (
     prepare,
     pretrain,
     quickstart,
+    search,
     vocab,
 )
 
@@ -28,6 +30,8 @@ COMMANDS = (
     finetune,
     evaluate,
     predict,
+    embed,
+    search,
     convert,
     export,
     finish,

@@ -140,6 +140,7 @@ HOMES = {
     "tokenizers": ("tokenization",),
     "corpora": ("corpus", "data"),
     "tasks": ("tasks",),
+    "search": ("retrieval",),
     "training": ("training", "optimizers"),
     "exports": ("export",),
     "settings": ("config",),

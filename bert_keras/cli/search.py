@@ -1,0 +1,203 @@
+"""``bert-keras search``: the documents that are most like a query."""
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from bert_keras.cli.arguments import (
+    add_command,
+    add_model,
+    at_least,
+    existing_model,
+    name_of_data,
+    utf8_text,
+)
+from bert_keras.cli.console import console, progress, short, start_tensorflow, table
+from bert_keras.cli.encoding import TEXTS_HELP, add_reading, open_encoder, passages
+from bert_keras.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from bert_keras.tasks.reading.beir import Passage
+
+_TOP = 10
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command."""
+    parser = add_command(
+        subparsers,
+        "search",
+        run,
+        "find the documents that are most like a query, by a sentence encoder",
+        "  bert-keras search all-MiniLM-L6-v2 --documents texts.txt --query 'who has a cat?'\n"
+        "  bert-keras search all-MiniLM-L6-v2 --documents texts.csv --queries asked.txt --top 3 "
+        "--json\n"
+        "  bert-keras search all-MiniLM-L6-v2 --documents scifact/corpus.jsonl \\\n"
+        "      --queries scifact/queries.jsonl --judgements scifact/qrels/test.tsv",
+    )
+    add_model(parser)
+    parser.add_argument(
+        "--documents", type=name_of_data, required=True, metavar="FILE", help=TEXTS_HELP
+    )
+    parser.add_argument(
+        "--query",
+        action="append",
+        type=utf8_text,
+        metavar="TEXT",
+        help="what to look for; may be repeated",
+    )
+    parser.add_argument(
+        "--queries", type=name_of_data, metavar="FILE", help=f"{TEXTS_HELP}; '-' reads lines"
+    )
+    parser.add_argument(
+        "--top", type=at_least(1), metavar="N", help=f"documents for each query (default: {_TOP})"
+    )
+    parser.add_argument(
+        "--judgements",
+        type=name_of_data,
+        metavar="FILE",
+        help="print the measures of the search instead: recall, MRR, nDCG and MAP. A table as "
+        "BEIR's qrels/test.tsv, with the columns query-id, corpus-id and score; documents and "
+        "queries need ids",
+    )
+    add_reading(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Search and print what was found, or how good it is."""
+    if bool(options.query) == bool(options.queries):
+        raise InputError("search takes --query TEXT or --queries FILE; give one of the two")
+    if options.judgements and (options.query or options.top):
+        raise InputError(
+            "--judgements goes with --queries FILE, and looks at the first 100 documents: leave "
+            "out --query and --top"
+        )
+    directory = existing_model(options.model)
+    start_tensorflow()
+    from bert_keras.retrieval.measures import DEPTH
+
+    documents = passages(options.documents, options)
+    queries = _queries(options)
+    judgements = _judgements(options, queries, documents)
+    if judgements:
+        queries = [query for query in queries if str(query.where.id) in judgements]
+    top = DEPTH if judgements else options.top or _TOP
+    scores, numbers = _search(directory, documents, queries, top, options.batch_size)
+    if judgements:
+        _print_measures(judgements, documents, queries, numbers, options.json)
+    elif options.json:
+        _print_json(documents, queries, scores, numbers)
+    else:
+        for query, row, found in zip(queries, scores, numbers, strict=True):
+            rows = [
+                [f"{score:.4f}", _name(documents[number]), short(documents[number].text)]
+                for score, number in zip(row, found, strict=True)
+            ]
+            console.print(table(query.text, ["score", "document", "text"], rows))
+
+
+def _queries(options: argparse.Namespace) -> "list[Passage]":
+    """The queries of the file or of the options."""
+    from bert_keras.tasks.reading import place
+    from bert_keras.tasks.reading.beir import Passage
+
+    if options.queries:
+        return passages(options.queries, options)
+    return [
+        Passage(text, place(f"query {number}", number, {}))
+        for number, text in enumerate(options.query, start=1)
+    ]
+
+
+def _judgements(
+    options: argparse.Namespace, queries: "list[Passage]", documents: "list[Passage]"
+) -> dict[str, dict[str, int]]:
+    """The judgements, if they were asked for."""
+    from bert_keras.tasks.reading.beir import ids_of, read_judgements
+
+    if not options.judgements:
+        return {}
+    return read_judgements(options.judgements, set(ids_of(queries)), set(ids_of(documents)))
+
+
+def _search(
+    directory: Any,
+    documents: "list[Passage]",
+    queries: "list[Passage]",
+    top: int,
+    batch_size: int,
+) -> "tuple[np.ndarray, np.ndarray]":
+    """The scores and the numbers of the documents for each query."""
+    from bert_keras.retrieval.exact import top_k
+    from bert_keras.retrieval.search import embed_documents, embed_queries, measure_of
+
+    model = open_encoder(directory)
+    measure = measure_of(model)
+    asked = embed_queries(model, [query.text for query in queries], batch_size)
+    texts = [document.text for document in documents]
+    with progress("embedding", "steps") as advance:
+        vectors = embed_documents(model, texts, batch_size, advance)
+    with progress("searching", "steps") as advance:
+        return top_k(asked, vectors, top, measure, advance)
+
+
+def _name(passage: "Passage") -> str:
+    """The id of a document or, without one, its row."""
+    return str(passage.where.number if passage.where.id is None else passage.where.id)
+
+
+def _numbered(passage: "Passage") -> dict[str, Any]:
+    where = passage.where
+    return {"row": where.number} | ({} if where.id is None else {"id": where.id})
+
+
+def _print_json(
+    documents: "list[Passage]",
+    queries: "list[Passage]",
+    scores: "np.ndarray",
+    numbers: "np.ndarray",
+) -> None:
+    """Print what was found, as the rows and ids of the files."""
+    results = [
+        _numbered(query)
+        | {
+            "query": query.text,
+            "found": [
+                _numbered(documents[number])
+                | {"score": float(score), "text": documents[number].text}
+                for score, number in zip(row, found, strict=True)
+            ],
+        }
+        for query, row, found in zip(queries, scores, numbers, strict=True)
+    ]
+    # Readable where the characters can be written; escaped by JSON's own rules elsewhere.
+    is_utf8 = (sys.stdout.encoding or "utf-8").lower() in ("utf-8", "utf8")
+    print(json.dumps({"results": results}, ensure_ascii=not is_utf8))
+
+
+def _print_measures(
+    judgements: dict[str, dict[str, int]],
+    documents: "list[Passage]",
+    queries: "list[Passage]",
+    numbers: "np.ndarray",
+    as_json: bool,
+) -> None:
+    """Print the measures of the rankings."""
+    from bert_keras.retrieval.measures import measure_rankings
+
+    rankings = {
+        str(query.where.id): [str(documents[number].where.id) for number in found]
+        for query, found in zip(queries, numbers, strict=True)
+    }
+    measures = measure_rankings(rankings, judgements)
+    if as_json:
+        counts = {"queries": len(queries), "documents": len(documents)}
+        print(json.dumps({"measures": measures} | counts))
+        return
+    title = f"{len(queries):,} queries with judgements, {len(documents):,} documents"
+    rows = [[name, f"{value:.4f}"] for name, value in measures.items()]
+    console.print(table(title, ["measure", "mean"], rows))

@@ -1,0 +1,187 @@
+"""Exact search: the best documents of each query by one product of their vectors, in blocks."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+
+from bert_keras.errors import InputError
+
+Measure = Literal["cosine", "dot"]
+Advance = Callable[[int, int], None]
+
+_SCORES = 1 << 22  # of a block of queries with a block of documents: 16 MiB
+_DOCUMENTS = 1 << 14  # of a block, at most
+_QUERIES = 512  # of a block, at most
+_FIRST = 1 << 11  # documents of the first block; all of its scores are looked at
+_SHORT = 1e-15  # a length whose square float32 holds with few digits
+
+
+@np.errstate(over="ignore", invalid="ignore")  # _check_finite looks at the results
+def top_k(
+    queries: np.ndarray,
+    documents: np.ndarray,
+    k: int,
+    measure: Measure = "cosine",
+    on_progress: Advance | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The ``k`` documents with the highest scores for each query.
+
+    Every score is computed, in float32. Besides the arguments and the result this takes memory for
+    one block of documents and one of scores, some 50 MiB at 384 dimensions.
+
+    Args:
+        queries: float32 or float16 [Q, H].
+        documents: float32 or float16 [N, H], also an ``np.memmap``, which is read in blocks.
+        k: How many documents; N where there are not as many.
+        measure: ``"cosine"``, or ``"dot"`` for the product. The cosine with a vector of zeros is 0.
+        on_progress: Called with the products done so far, and their number.
+
+    Returns:
+        The scores float32 [Q, k] in falling order, and the numbers of their documents int64
+        [Q, k], from 0. Of equal scores the lower number is first. (The product of one document may
+        differ in its last bit with its place in a block, so that its copies may have other scores.)
+
+    Raises:
+        InputError: When the vectors are not of these shapes and types, or not finite.
+    """
+    check_vectors("queries", queries)
+    check_vectors("documents", documents)
+    if queries.shape[1] != documents.shape[1]:
+        raise InputError(
+            f"the queries have {queries.shape[1]} dimensions, the documents {documents.shape[1]}: "
+            "one model must make both"
+        )
+    if measure not in ("cosine", "dot"):
+        raise InputError(f"measure must be cosine or dot. Received: {measure!r}")
+    if k < 1:
+        raise InputError(f"k must be at least 1. Received: {k}")
+    k, total = min(k, len(documents)), len(queries) * len(documents)
+    scores = np.empty((len(queries), k), np.float32)
+    numbers = np.empty((len(queries), k), np.int64)
+    for start in range(0, len(queries), _QUERIES):
+        rows = slice(start, start + _QUERIES)
+
+        def advance(done: int, start: int = start, rows: slice = rows) -> None:
+            if on_progress:
+                on_progress(start * len(documents) + done * len(queries[rows]), total)
+
+        found = _search(_prepared(queries[rows], measure), documents, k, measure, advance)
+        scores[rows], numbers[rows] = found
+    return scores, numbers
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def similarity_matrix(
+    first: np.ndarray, second: np.ndarray, measure: Measure = "cosine"
+) -> np.ndarray:
+    """The score of every vector with every other: float32 [N, M] of [N, H] and [M, H].
+
+    Raises:
+        InputError: As ``top_k``.
+    """
+    check_vectors("first", first)
+    check_vectors("second", second)
+    if first.shape[1] != second.shape[1]:
+        raise InputError(f"vectors of {first.shape[1]} and of {second.shape[1]} dimensions")
+    product: np.ndarray = _prepared(first, measure) @ _prepared(second, measure).T
+    _check_finite(product)
+    return product
+
+
+def check_vectors(name: str, vectors: Any) -> None:
+    """Refuse what is no array of vectors in float32 or float16.
+
+    Args:
+        name: What the message calls them.
+        vectors: Anything.
+
+    Raises:
+        InputError: When it has no two axes of at least 1, or other numbers.
+    """
+    shape, dtype = getattr(vectors, "shape", ()), getattr(vectors, "dtype", None)
+    if len(shape) != 2 or 0 in shape or dtype not in (np.float32, np.float16):
+        what = f"an array {list(shape)} of {dtype}" if dtype else f"a {type(vectors).__name__}"
+        raise InputError(
+            f"{name} must be vectors, [number, dimensions] in float32 or float16. Received: {what}"
+        )
+
+
+def _search(
+    queries: np.ndarray,
+    documents: np.ndarray,
+    k: int,
+    measure: Measure,
+    advance: Callable[[int], None],
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best of all documents for a block of queries.
+
+    A score must be above the k-th best so far, so that after the first blocks few are left to be
+    sorted. An equal one loses: its document has a higher number.
+    """
+    best_QxK = np.full((len(queries), k), -np.inf, np.float32)
+    numbers_QxK = np.full((len(queries), k), -1, np.int64)
+    most = min(_DOCUMENTS, max(_SCORES // len(queries), 1))
+    start, size = 0, min(max(_FIRST, k), most)
+    while start < len(documents):
+        block = np.asarray(documents[start : start + size]).astype(np.float32, copy=False)
+        scores_QxD = queries @ block.T
+        if measure == "cosine":
+            scores_QxD *= _inverse_lengths(block)
+        _check_finite(scores_QxD)
+        is_better = scores_QxD > best_QxK[:, -1:]
+        if np.count_nonzero(is_better) > 4 * k * len(queries) and k < len(block):
+            # The k-th best of the block alone; those equal to it stay, whose order is by number.
+            kth = np.partition(scores_QxD, len(block) - k, axis=1)[:, len(block) - k]
+            is_better &= scores_QxD >= kth[:, None]
+        rows, columns = np.nonzero(is_better)
+        if len(rows):
+            found = scores_QxD[rows, columns], columns + start
+            _merge(best_QxK, numbers_QxK, rows, *found)
+        start += len(block)
+        size = min(2 * size, most)
+        advance(start)
+    return best_QxK, numbers_QxK
+
+
+def _merge(
+    best: np.ndarray,
+    best_numbers: np.ndarray,
+    rows: np.ndarray,
+    scores: np.ndarray,
+    numbers: np.ndarray,
+) -> None:
+    """Put better scores of some queries into their best ones, which are changed in place."""
+    changed = np.unique(rows)
+    k = best.shape[1]
+    rows = np.concatenate([np.repeat(changed, k), rows])
+    scores = np.concatenate([best[changed].ravel(), scores])
+    numbers = np.concatenate([best_numbers[changed].ravel(), numbers])
+    order = np.lexsort((numbers, -scores, rows))
+    starts = np.searchsorted(rows[order], changed)
+    kept = order[starts[:, None] + np.arange(k)]
+    best[changed], best_numbers[changed] = scores[kept], numbers[kept]
+
+
+def _prepared(vectors: np.ndarray, measure: Measure) -> np.ndarray:
+    """The vectors in float32, for cosines of length 1."""
+    plain: np.ndarray = np.asarray(vectors).astype(np.float32, copy=False)
+    return plain * _inverse_lengths(plain)[:, None] if measure == "cosine" else plain
+
+
+def _inverse_lengths(vectors: np.ndarray) -> np.ndarray:
+    """1 / the length of each vector; 0 for a vector of zeros."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    is_odd = ~((lengths > _SHORT) & (lengths < np.inf))
+    if is_odd.any():  # the squares are too small or too large for float32
+        lengths[is_odd] = np.linalg.norm(vectors[is_odd].astype(np.float64), axis=1)
+    return np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+
+
+def _check_finite(scores: np.ndarray) -> None:
+    """Refuse scores that are not finite; a vector that is not finite has no finite score."""
+    if not np.isfinite(scores.sum()) and not np.isfinite(scores).all():
+        raise InputError(
+            "the vectors are not finite numbers, or too large for float32: the model's training "
+            "went wrong, or the file is damaged"
+        )

@@ -1,0 +1,207 @@
+"""Search with a sentence encoder: the documents whose vectors are most like a query's."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from bert_keras.config.checks import at_least
+from bert_keras.errors import InputError, several_texts
+from bert_keras.modeling import BertForSentenceEmbedding
+from bert_keras.modeling.model import BertModel
+from bert_keras.retrieval.exact import Measure, check_vectors, similarity_matrix, top_k
+
+_logger = logging.getLogger("bert_keras")
+
+Advance = Callable[[int, int], None]
+
+# The names under which models have their prompts, the first one found counts, as in the
+# ``encode_query`` and ``encode_document`` of sentence-transformers 6.
+_QUERY_PROMPTS = ("query",)
+_DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+_SETTINGS_FILE = "config_sentence_transformers.json"
+_MEASURES: dict[Any, Measure] = {None: "cosine", "cosine": "cosine", "dot": "dot"}
+_PIECE = 1024  # texts that are embedded between two reports of the progress
+
+
+def search(
+    model: BertModel,
+    documents: Sequence[str] | np.ndarray,
+    queries: str | Sequence[str],
+    top: int = 10,
+    batch_size: int = 32,
+) -> list[Any]:
+    """The documents whose vectors are most like those of queries.
+
+    Exact: every document is compared, by the cosine or, where the directory of
+    sentence-transformers says so, the product. Queries are read after the model's prompt ``query``,
+    documents after ``document``, ``passage`` or ``corpus``, where it has one of that name, as by
+    sentence-transformers' ``encode_query`` and ``encode_document``; else after its default prompt.
+
+    Args:
+        model: A ``BertForSentenceEmbedding``.
+        documents: The texts; or their vectors, float32 or float16 [N, H], also an ``np.memmap``, as
+            ``np.load(path, mmap_mode="r")`` opens one, so that each search needs no new ones.
+        queries: One text or any number.
+        top: How many documents are given for each query, if there are as many.
+        batch_size: How many texts are embedded at once.
+
+    Returns:
+        For each query a list of ``{"document": number, "score": float, "text": str}``, the best
+        first; of equal scores the lower number, which counts from 0. Of vectors there is no
+        ``text``. For one query that list alone.
+
+    Raises:
+        InputError: When the model is no sentence encoder or has no tokenizer, there are no
+            documents, or vectors have other dimensions than the model's or are not finite.
+
+    Example:
+        >>> model = load("model", BertForSentenceEmbedding)
+        >>> films = ["a fine film", "a pain to watch", "no fun"]
+        >>> best, _ = search(model, films, "a fine film", top=2)
+        >>> best["document"], best["text"], round(best["score"], 3)
+        (0, 'a fine film', 1.0)
+        >>> vectors = model.embed(films)
+        >>> [len(found) for found in search(model, vectors, ["fun", "a film"])]
+        [3, 3]
+    """
+    encoder = as_encoder(model)
+    at_least("top", top, 1)
+    is_one = isinstance(queries, str)
+    asked = [queries] if isinstance(queries, str) else several_texts("queries", queries)
+    if not asked:
+        return []
+    texts = None
+    if isinstance(documents, np.ndarray) and documents.dtype.kind not in "OUT":  # not of texts
+        vectors = documents
+        check_vectors("documents", vectors)
+    else:
+        texts = several_texts("documents", documents)
+        if not texts:
+            raise InputError("documents holds no text to search")
+        vectors = embed_documents(encoder, texts, batch_size)
+    query_vectors = embed_queries(encoder, asked, batch_size)
+    scores, numbers = top_k(query_vectors, vectors, top, measure_of(encoder))
+    found = [
+        [
+            {"document": int(number), "score": float(score)}
+            | ({} if texts is None else {"text": texts[number]})
+            for score, number in zip(row, numbers_of_row, strict=True)
+        ]
+        for row, numbers_of_row in zip(scores, numbers, strict=True)
+    ]
+    return found[0] if is_one else found
+
+
+def similarity(
+    model: BertModel,
+    first: str | Sequence[str],
+    second: str | Sequence[str],
+    batch_size: int = 32,
+) -> np.ndarray:
+    """The similarity of every text with every other.
+
+    It is the cosine of their vectors, or the product where the directory of sentence-transformers
+    says so, as in ``similarity`` there; the diagonal is its ``similarity_pairwise``. Texts are read
+    after the model's default prompt, as by ``embed``.
+
+    Args:
+        model: A ``BertForSentenceEmbedding``.
+        first: One text or any number, N.
+        second: One text or any number, M.
+        batch_size: How many texts are embedded at once.
+
+    Returns:
+        float32 [N, M]; a single text has no axis, two of them have a number.
+
+    Raises:
+        InputError: When the model is no sentence encoder or has no tokenizer, there is no text, or
+            vectors are not finite.
+
+    Example:
+        >>> model = load("model", BertForSentenceEmbedding)
+        >>> scores = similarity(model, ["a fine film", "no fun"], ["a fine film", "a joy", "fun"])
+        >>> scores.shape, round(float(scores[0, 0]), 3)
+        ((2, 3), 1.0)
+    """
+    encoder = as_encoder(model)
+    sides = [
+        [given] if isinstance(given, str) else several_texts(name, given)
+        for name, given in (("first", first), ("second", second))
+    ]
+    for name, side in zip(("first", "second"), sides, strict=True):
+        if not side:
+            raise InputError(f"{name} holds no text")
+    vectors, others = (encoder.embed(side, batch_size) for side in sides)
+    scores = similarity_matrix(vectors, others, measure_of(encoder))
+    is_one = [isinstance(given, str) for given in (first, second)]
+    result: np.ndarray = scores[tuple(0 if one else slice(None) for one in is_one)]
+    return result
+
+
+def as_encoder(model: BertModel) -> BertForSentenceEmbedding:
+    """The model, if it gives vectors for texts.
+
+    Raises:
+        InputError: When it does not.
+    """
+    if not isinstance(model, BertForSentenceEmbedding):
+        raise InputError(
+            f"a {type(model).__name__} gives no vectors for texts; take a directory of "
+            "sentence-transformers, or open an encoder with "
+            "bert_keras.load(path, BertForSentenceEmbedding) and save it"
+        )
+    return model
+
+
+def measure_of(model: BertForSentenceEmbedding) -> Measure:
+    """How the model's vectors are compared, by its ``similarity_fn_name``.
+
+    Raises:
+        InputError: When it is another measure than cosine and dot.
+    """
+    name = model.other_files.get(_SETTINGS_FILE, {}).get("similarity_fn_name")
+    if name not in _MEASURES:
+        raise InputError(
+            f"the model's {_SETTINGS_FILE} compares vectors by similarity_fn_name {name!r}; only "
+            "cosine and dot are known"
+        )
+    return _MEASURES[name]
+
+
+def embed_queries(
+    model: BertForSentenceEmbedding, texts: Sequence[str], batch_size: int = 32
+) -> np.ndarray:
+    """The vectors of queries, float32 [Q, H], read after the prompt for queries."""
+    return _embed(model, texts, batch_size, "queries", _QUERY_PROMPTS, None)
+
+
+def embed_documents(
+    model: BertForSentenceEmbedding,
+    texts: Sequence[str],
+    batch_size: int = 32,
+    on_progress: Advance | None = None,
+) -> np.ndarray:
+    """The vectors of documents, float32 [N, H], read after the prompt for documents."""
+    return _embed(model, texts, batch_size, "documents", _DOCUMENT_PROMPTS, on_progress)
+
+
+def _embed(
+    model: BertForSentenceEmbedding,
+    texts: Sequence[str],
+    batch_size: int,
+    what: str,
+    prompts: Sequence[str],
+    on_progress: Advance | None,
+) -> np.ndarray:
+    name = next((name for name in prompts if name in model.prompts), None)
+    if prompt := model.prompt(name):
+        _logger.info("the %s are read after the model's prompt %r", what, prompt)
+    vectors = np.empty((len(texts), model.config.hidden_size), np.float32)
+    for start in range(0, len(texts), _PIECE):
+        piece = texts[start : start + _PIECE]
+        vectors[start : start + len(piece)] = model.embed(piece, batch_size, prompt_name=name)
+        if on_progress:
+            on_progress(start + len(piece), len(texts))
+    return vectors

@@ -1,0 +1,186 @@
+"""Passages and judgements for retrieval: BEIR's three files, and texts in any format of ours.
+
+Thakur et al. 2021, "BEIR: A Heterogenous Benchmark for Zero-shot Evaluation of Information
+Retrieval Models": ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/test.tsv``.
+"""
+
+import logging
+from collections.abc import Container
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bert_keras.errors import InputError, listed
+from bert_keras.tasks.reading.sources import (
+    Place,
+    and_more,
+    is_json_lines,
+    place,
+    read_objects,
+    read_source_lines,
+    row,
+    shown_name,
+    string_of,
+)
+from bert_keras.tasks.reading.texts import read_text_examples
+
+_logger = logging.getLogger("bert_keras")
+
+_ID, _TITLE, _TEXT = "_id", "title", "text"
+_HEADER = ("query-id", "corpus-id", "score")
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A document or a query.
+
+    Attributes:
+        text: What is embedded: of BEIR's files the title, a space and the text.
+        where: The place in the data; its ``number`` is the row, its ``id`` the id, if it has one.
+    """
+
+    text: str
+    where: Place
+
+
+def read_passages(source: str, text_column: str = "", header: bool | None = None) -> list[Passage]:
+    """The documents or queries of a source, in order.
+
+    Args:
+        source: JSON lines whose first object has an ``_id``, as BEIR's; or any source of
+            ``read_text_examples``.
+        text_column: The column of the text; by default one with a usual name.
+        header: Whether a table's first row is its header; None means that it is found out.
+
+    Raises:
+        InputError: When there is none, the source cannot be read, or has two texts a row; of
+            BEIR's files also when an id comes twice or is not a text, or a text is empty.
+    """
+    if is_json_lines(source) and not text_column and _is_beir(source):
+        return _read_beir(source)
+    passages = []
+    empty = []
+    for example in read_text_examples(source, text_column, header=header, labeled=False):
+        if example.text_pair is not None:
+            raise InputError(
+                f"{example.where} has two texts; name the column of the one to read: --text-column"
+            )
+        assert isinstance(example.where, Place)
+        passages.append(Passage(example.text, example.where))
+        if not example.text.strip():
+            empty.append(example.where)
+    if empty:
+        _logger.warning(
+            "%s: the text is empty; its vector is that of no words%s",
+            empty[0],
+            and_more(len(empty) - 1),
+        )
+    return passages
+
+
+def read_judgements(
+    source: str, queries: Container[str], documents: Container[str]
+) -> dict[str, dict[str, int]]:
+    """The judgements of a file as BEIR's ``qrels/test.tsv``: by query, then by document.
+
+    Args:
+        source: A table of tabs with the header ``query-id``, ``corpus-id``, ``score``.
+        queries: The ids of the queries.
+        documents: The ids of the documents.
+
+    Raises:
+        InputError: When it holds no judgement, a row has other cells, names an unknown query or
+            document, or judges once more, or a score is not a whole number.
+    """
+    judgements: dict[str, dict[str, int]] = {}
+    is_first = True
+    for number, line in enumerate(read_source_lines(source), start=1):
+        where = row(source, number)
+        cells = line.split("\t")
+        if is_first:
+            if tuple(cell.strip() for cell in cells) != _HEADER:
+                raise InputError(
+                    f"{where} must be the header of judgements, with tabs: {' '.join(_HEADER)}. "
+                    f"Received: {line!r:.60}"
+                )
+            is_first = False
+        elif line.strip():
+            query, document, score = _judgement(where, cells)
+            if query not in queries:
+                raise InputError(f"{where} judges for a query that is not there: {query!r:.60}")
+            if document not in documents:
+                raise InputError(f"{where} judges a document that is not there: {document!r:.60}")
+            judged = judgements.setdefault(query, {})
+            if document in judged:
+                raise InputError(
+                    f"{where} judges {document!r:.60} for {query!r:.60} a second time; keep one"
+                )
+            judged[document] = score
+    if not judgements:
+        raise InputError(f"{shown_name(source)} holds no judgement for any query")
+    return judgements
+
+
+def _judgement(where: Place, cells: list[str]) -> tuple[str, str, int]:
+    if len(cells) != len(_HEADER):
+        raise InputError(
+            f"{where} must have {len(_HEADER)} cells with tabs between them. Received: {len(cells)}"
+        )
+    query, document, score = (cell.strip() for cell in cells)
+    digits = score.removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 10):
+        raise InputError(f"{where}: the score must be a whole number. Received: {score!r:.40}")
+    return query, document, int(score)
+
+
+def ids_of(passages: list[Passage]) -> list[str]:
+    """The ids of passages, by which judgements name them.
+
+    Raises:
+        InputError: When one has none, or one comes twice.
+    """
+    seen: dict[str, Place] = {}
+    for passage in passages:
+        where = passage.where
+        if where.id is None:
+            raise InputError(f"{where} has no id, by which judgements could name it: {_ID!r}")
+        if str(where.id) in seen:
+            raise InputError(
+                f"{where} has the id {where.id!r} of {seen[str(where.id)]}; give each its own"
+            )
+        seen[str(where.id)] = where
+    return list(seen)
+
+
+def _is_beir(source: str) -> bool:
+    """Tell whether the first object of JSON lines has BEIR's id."""
+    if not Path(source).is_file():  # a pipe can be read once
+        return False
+    return any(_ID in values for _, values in _first(source))
+
+
+def _first(source: str) -> list[tuple[Place, dict[str, Any]]]:
+    rows = read_objects(source, f"with {_ID!r} and {_TEXT!r}", warn=False)
+    first = next(rows, None)
+    return [first] if first else []
+
+
+def _read_beir(source: str) -> list[Passage]:
+    passages: list[Passage] = []
+    for where, values in read_objects(source, f"with {_ID!r} and {_TEXT!r}"):
+        missing = [name for name in (_ID, _TEXT) if name not in values]
+        if missing:
+            raise InputError(
+                f"{where} has no field {missing[0]!r}; its fields: {listed(list(values))}"
+            )
+        identity = string_of(values[_ID], _ID, where)
+        title = "" if values.get(_TITLE) is None else string_of(values[_TITLE], _TITLE, where)
+        text = string_of(values[_TEXT], _TEXT, where)
+        if not identity.strip():
+            raise InputError(f"{where}: the field {_ID!r} is empty")
+        if not (title.strip() or text.strip()):
+            raise InputError(f"{where} has an empty text (_id {identity!r:.60}); leave it out")
+        named = place(str(where), where.number, {_ID: identity}, _ID)
+        passages.append(Passage(f"{title} {text}".strip(), named))
+    ids_of(passages)
+    return passages
