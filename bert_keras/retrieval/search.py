@@ -16,8 +16,7 @@ _logger = logging.getLogger("bert_keras")
 
 Advance = Callable[[int, int], None]
 
-# The names under which models have their prompts, the first one found counts, as in the
-# ``encode_query`` and ``encode_document`` of sentence-transformers 6.
+# The names under which models have their prompts; the first one with a text counts.
 _QUERY_PROMPTS = ("query",)
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 _SETTINGS_FILE = "config_sentence_transformers.json"
@@ -36,8 +35,10 @@ def search(
 
     Exact: every document is compared, by the cosine or, where the directory of
     sentence-transformers says so, the product. Queries are read after the model's prompt ``query``,
-    documents after ``document``, ``passage`` or ``corpus``, where it has one of that name, as by
-    sentence-transformers' ``encode_query`` and ``encode_document``; else after its default prompt.
+    documents after ``document``, ``passage`` or ``corpus``, as by sentence-transformers'
+    ``encode_query`` and ``encode_document``; where it has none of that name, after no prompt, also
+    not after its default one. (sentence-transformers 6 adds an empty ``document`` to every model,
+    and so leaves ``passage`` unused.)
 
     Args:
         model: A ``BertForSentenceEmbedding``.
@@ -195,13 +196,13 @@ def _embed(
     prompts: Sequence[str],
     on_progress: Advance | None,
 ) -> np.ndarray:
-    name = next((name for name in prompts if name in model.prompts), None)
-    if prompt := model.prompt(name):
+    prompt = next((text for name in prompts if (text := model.prompts.get(name))), "")
+    if prompt:
         _logger.info("the %s are read after the model's prompt %r", what, prompt)
     vectors = np.empty((len(texts), model.config.hidden_size), np.float32)
     for start in range(0, len(texts), _PIECE):
         piece = texts[start : start + _PIECE]
-        vectors[start : start + len(piece)] = model.embed(piece, batch_size, prompt_name=name)
+        vectors[start : start + len(piece)] = model.embed(piece, batch_size, prompt=prompt)
         if on_progress:
             on_progress(start + len(piece), len(texts))
     return vectors

@@ -33,6 +33,7 @@ SMALLER = {
 SYSTEM_PAGES = (
     "docs/keras.md",
     "guides/python.md",
+    "guides/search.md",
     "guides/from_transformers.md",
     "tutorials/fit.md",
     "tutorials/pretrain.md",

@@ -62,7 +62,7 @@ def test_arrays_of_texts_are_texts(model):
 
 @pytest.mark.parametrize("name", ["document", "passage", "corpus"])
 def test_queries_and_documents_are_read_after_their_prompts(name, model, caplog):
-    model.prompts = {"query": "a a ", name: "b ", "other": "ac "}
+    model.prompts = {"query": "a a ", "document": "", name: "b ", "other": "ac "}
     model.default_prompt_name = "other"
     expected = model.embed(["ac"], prompt="a a ") @ model.embed(DOCUMENTS, prompt="b ").T
     with caplog.at_level("INFO", "bert_keras"):
@@ -73,9 +73,8 @@ def test_queries_and_documents_are_read_after_their_prompts(name, model, caplog)
     assert "the documents are read after the model's prompt 'b '" in caplog.text
 
 
-def test_an_empty_prompt_of_that_name_is_one(model, caplog):
-    """As sentence-transformers saves it: the default prompt is not used in its place."""
-    model.prompts = {"query": "", "document": "", "other": "ac "}
+def test_the_default_prompt_is_not_read_in_their_place(model, caplog):
+    model.prompts = {"query": "", "other": "ac "}
     model.default_prompt_name = "other"
     expected = model.embed(["ac"], prompt="") @ model.embed(DOCUMENTS, prompt="").T
     with caplog.at_level("INFO", "bert_keras"):
