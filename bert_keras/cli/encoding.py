@@ -1,4 +1,4 @@
-"""What the commands with a sentence encoder share: its opening, and the texts that it reads."""
+"""The opening of a sentence encoder, and of the texts that it reads, for several commands."""
 
 import argparse
 from pathlib import Path

@@ -157,7 +157,7 @@ def as_encoder(model: BertModel) -> BertForSentenceEmbedding:
 
 
 def measure_of(model: BertForSentenceEmbedding) -> Measure:
-    """How the model's vectors are compared, by its ``similarity_fn_name``.
+    """The measure by which the model's vectors are compared: its ``similarity_fn_name``.
 
     Raises:
         InputError: When it is another measure than cosine and dot.

@@ -131,6 +131,11 @@ COMMANDS = [
         "predict tuned --input rows.tsv --out out/answers.jsonl --json",
         ("tuned", "rows.tsv"),
     ),
+    Command(
+        "embed",
+        "embed encoder --input lines.txt --out out/vectors.npy --precision int8",
+        ("encoder", "lines.txt"),
+    ),
     Command("convert", "convert tuned out/model", ("tuned",)),
     Command("convert-google", "convert pre out/model --to google", ("pre",)),
     Command("convert-keras", "convert tuned out/model.keras --to keras", ("tuned",), exact=()),
@@ -176,6 +181,8 @@ def write_texts(folder: Path) -> None:
         (folder / "texts" / f"{number:02d}.txt").write_text("\n".join(lines) + "\n")
         paragraphs = "\n\n".join(f"{' '.join(lines[k:])} Number {number}." for k in range(6))
         (folder / "modules" / f"{number}.py").write_text(f'"""{paragraphs}\n"""\n')
+    lines = [f"{sentence} {number}\n" for number in range(400) for sentence in SENTENCES]
+    (folder / "lines.txt").write_text("".join(lines))  # two whole pieces, and a part of one
     (folder / "rows.tsv").write_text("\n".join(ROWS * 3) + "\n")
     # Each text both good and bad, so that not all answers are right, and once more as it is.
     mixed = [f"{text}\t{label}" for row in ROWS for text in [row.partition("\t")[0]]

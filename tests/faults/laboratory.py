@@ -2,6 +2,8 @@
 
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,12 @@ _MADE = {
         ("pre",),
     ),
 }
+# No command makes it: a sentence encoder of the pre-trained model.
+_ENCODER = """
+import bert_keras
+model = bert_keras.load("pre", bert_keras.BertForSentenceEmbedding)
+bert_keras.save(model, "encoder")
+"""
 # The same runs, killed when they had saved a step.
 _HALVES = {"pre-half": "pre", "tuned-half": "tuned"}
 _HALF_STEP = 12
@@ -121,6 +129,10 @@ class Laboratory:
         """Makes a prepared file, or folder, that is not there yet, and first what it is made of."""
         made = self._prepared / name
         if made.exists():
+            return
+        if name == "encoder":
+            self._make("pre")
+            subprocess.run([sys.executable, "-c", _ENCODER], cwd=self._prepared, check=True)
             return
         arguments, needed = _MADE[_HALVES.get(name, name)]
         for other in needed:
