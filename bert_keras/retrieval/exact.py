@@ -10,10 +10,13 @@ from bert_keras.errors import InputError
 Measure = Literal["cosine", "dot"]
 Advance = Callable[[int, int], None]
 
-_SCORES = 1 << 22  # of a block of queries with a block of documents: 16 MiB
-_DOCUMENTS = 1 << 14  # of a block, at most
-_QUERIES = 512  # of a block, at most
-_FIRST = 1 << 11  # documents of the first block; all of its scores are looked at
+QUERIES, DOCUMENTS = 512, 1 << 12  # of a block, at most
+_FIRST = 1 << 10  # documents of the first block; all of its scores are looked at
+_NOT_FINITE = (
+    "the vectors are not finite numbers, or too large for float32: the model's training went "
+    "wrong, or the file is damaged"
+)
+_UNIT = 1e-6  # vectors whose length is so near to 1 are of length 1, but for rounding
 _SHORT = 1e-15  # a length whose square float32 holds with few digits
 
 
@@ -59,8 +62,8 @@ def top_k(
     k, total = min(k, len(documents)), len(queries) * len(documents)
     scores = np.empty((len(queries), k), np.float32)
     numbers = np.empty((len(queries), k), np.int64)
-    for start in range(0, len(queries), _QUERIES):
-        rows = slice(start, start + _QUERIES)
+    for start in range(0, len(queries), QUERIES):
+        rows = slice(start, start + QUERIES)
 
         def advance(done: int, start: int = start, rows: slice = rows) -> None:
             if on_progress:
@@ -121,27 +124,50 @@ def _search(
     """
     best_QxK = np.full((len(queries), k), -np.inf, np.float32)
     numbers_QxK = np.full((len(queries), k), -1, np.int64)
-    most = min(_DOCUMENTS, max(_SCORES // len(queries), 1))
-    start, size = 0, min(max(_FIRST, k), most)
+    start, size = 0, min(max(_FIRST, k), DOCUMENTS)
+    # The product of zeros and a vector is 0, or not a number where the vector is not finite.
+    with_zeros = np.concatenate([queries, np.zeros_like(queries[:1])])
     while start < len(documents):
         block = np.asarray(documents[start : start + size]).astype(np.float32, copy=False)
-        scores_QxD = queries @ block.T
-        if measure == "cosine":
-            scores_QxD *= _inverse_lengths(block)
-        _check_finite(scores_QxD)
-        is_better = scores_QxD > best_QxK[:, -1:]
-        if np.count_nonzero(is_better) > 4 * k * len(queries) and k < len(block):
-            # The k-th best of the block alone; those equal to it stay, whose order is by number.
-            kth = np.partition(scores_QxD, len(block) - k, axis=1)[:, len(block) - k]
-            is_better &= scores_QxD >= kth[:, None]
-        rows, columns = np.nonzero(is_better)
+        scores_QxD = _scores(with_zeros, block, measure)
+        rows = np.flatnonzero(scores_QxD.max(axis=1) > best_QxK[:, -1])
         if len(rows):
-            found = scores_QxD[rows, columns], columns + start
-            _merge(best_QxK, numbers_QxK, rows, *found)
+            better = scores_QxD[rows]
+            found = _candidates(better, best_QxK[rows, -1:], k)
+            _merge(best_QxK, numbers_QxK, rows[found[0]], better[found], found[1] + start)
         start += len(block)
-        size = min(2 * size, most)
+        size = min(2 * size, DOCUMENTS)
         advance(start)
+    if not (np.abs(best_QxK) < np.inf).all():
+        raise InputError(_NOT_FINITE)
     return best_QxK, numbers_QxK
+
+
+def _scores(with_zeros: np.ndarray, block: np.ndarray, measure: Measure) -> np.ndarray:
+    """The scores of a block [Q, D]; the last of the Q + 1 queries is zeros."""
+    if len(with_zeros) == 2:  # of one query the product is faster alone, and its check cheap
+        scores = with_zeros[:1] @ block.T
+        _check_finite(scores)
+    else:
+        scores = with_zeros @ block.T
+        _check_finite(scores[-1])
+        scores = scores[:-1]
+    if measure == "cosine":
+        inverse = _inverse_lengths(block)
+        if np.abs(inverse - 1).max() > _UNIT:
+            scores *= inverse
+    return scores
+
+
+def _candidates(scores: np.ndarray, above: np.ndarray, k: int) -> tuple[np.ndarray, ...]:
+    """The rows and columns of the scores above a bound that may be among the best ``k``."""
+    is_better = scores > above
+    rows, number = scores.shape
+    if k < number and np.count_nonzero(is_better) > 4 * k * rows:
+        # The k-th best of the block alone; those equal to it stay, whose order is by number.
+        kth = np.partition(scores, number - k, axis=1)[:, number - k]
+        is_better &= scores >= kth[:, None]
+    return np.divmod(np.flatnonzero(is_better), number)
 
 
 def _merge(
@@ -171,17 +197,15 @@ def _prepared(vectors: np.ndarray, measure: Measure) -> np.ndarray:
 
 def _inverse_lengths(vectors: np.ndarray) -> np.ndarray:
     """1 / the length of each vector; 0 for a vector of zeros."""
-    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    lengths = np.sqrt(np.vecdot(vectors, vectors))
     is_odd = ~((lengths > _SHORT) & (lengths < np.inf))
     if is_odd.any():  # the squares are too small or too large for float32
         lengths[is_odd] = np.linalg.norm(vectors[is_odd].astype(np.float64), axis=1)
+        _check_finite(lengths)
     return np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
 
 
-def _check_finite(scores: np.ndarray) -> None:
-    """Refuse scores that are not finite; a vector that is not finite has no finite score."""
-    if not np.isfinite(scores.sum()) and not np.isfinite(scores).all():
-        raise InputError(
-            "the vectors are not finite numbers, or too large for float32: the model's training "
-            "went wrong, or the file is damaged"
-        )
+def _check_finite(numbers: np.ndarray) -> None:
+    """Refuse numbers that are not finite; a vector that is not finite has no finite product."""
+    if not np.isfinite(numbers.sum()) and not np.isfinite(numbers).all():
+        raise InputError(_NOT_FINITE)

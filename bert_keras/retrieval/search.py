@@ -74,6 +74,7 @@ def search(
     if not asked:
         return []
     texts = None
+    measure = measure_of(encoder)
     if isinstance(documents, np.ndarray) and documents.dtype.kind not in "OUT":  # not of texts
         vectors = documents
         check_vectors("documents", vectors)
@@ -82,8 +83,10 @@ def search(
         if not texts:
             raise InputError("documents holds no text to search")
         vectors = embed_documents(encoder, texts, batch_size)
+        if encoder.normalize:  # so the cosine is the product
+            measure = "dot"
     query_vectors = embed_queries(encoder, asked, batch_size)
-    scores, numbers = top_k(query_vectors, vectors, top, measure_of(encoder))
+    scores, numbers = top_k(query_vectors, vectors, top, measure)
     found = [
         [
             {"document": int(number), "score": float(score)}

@@ -125,7 +125,7 @@ def _check_own(unfinished: Path, about: Mapping[str, Any]) -> bool:
         there = json.loads((unfinished / _ABOUT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         there = None
-    if not isinstance(there, dict) or there.get(_KEY) != _VERSION:
+    if not isinstance(there, dict) or there.get(_KEY) != _VERSION or unfinished.is_symlink():
         raise InputError(
             f"{unfinished} is not what this version of bert_keras leaves unfinished, and stays as "
             "it is; move it away, or choose another name"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bert_keras import BertForSentenceEmbedding, load, save
 from bert_keras.__main__ import run as main
 from tests.support.commands import finetune, pretrain, write_inputs
 
@@ -56,11 +57,12 @@ def run(*arguments):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Texts, rows, recipes, a vocabulary, a corpus and two runs, by plain names."""
+    """Texts, rows, recipes, a vocabulary, a corpus, two runs, a sentence encoder: plain names."""
     folder = tmp_path_factory.mktemp("made")
     write_inputs(folder, pretrain=PRETRAIN, finetune=FINETUNE)
     assert run(*pretrain(folder, folder / "first")) == 0
     assert run(*finetune(folder, folder / "tuned", folder / "first")) == 0
+    save(load(folder / "first", BertForSentenceEmbedding), folder / "sentences")
     assert run("convert", folder / "first", folder / "google", "--to", "google") == 0
     assert run("convert", folder / "first", folder / "model.keras", "--to", "keras") == 0
     return folder
@@ -109,6 +111,9 @@ def commands(folder, name, made):
                  f"data.dev={rows}", "--workdir", out / "s" / name], out / "s" / name / "model"),
         ("evaluate", ["evaluate", folder / "tuned", "--data", rows], None),
         ("predict", ["predict", folder / "tuned", "--input", rows, "--out", answers], answers),
+        ("embed", ["embed", folder / "sentences", "--input", rows, "--out", f"{new}.npy"],
+         f"{new}.npy"),
+        ("search", ["search", folder / "sentences", "--documents", rows, "--queries", rows], None),
         ("fill-mask", ["fill-mask", folder / "first", "a [MASK]"], None),
         ("fill-mask at", ["fill-mask", f"{folder / 'first'}@2", "a [MASK]"], None),
         ("convert", ["convert", folder / "first", out / "c" / name], out / "c" / name),
@@ -174,6 +179,8 @@ def test_a_name_that_is_too_long_is_one_line(made, tmp_path, capsys):
         ["pretrain", made / "pretrain.toml", "--corpus", made / "corpus", "--workdir", name],
         ["fill-mask", name, "a [MASK]"],
         ["predict", made / "tuned", "x", "--out", f"{name}.jsonl"],
+        ["embed", made / "sentences", "x", "--out", f"{name}.npy"],
+        ["search", made / "sentences", "--documents", name, "--query", "x"],
         ["convert", made / "first", name],
         ["plot", name],
     ):

@@ -145,6 +145,15 @@ def test_a_folder_of_somebody_else_stays(about, tmp_path):
     assert content(tmp_path) == before
 
 
+def test_a_link_to_such_a_folder_stays(tmp_path):
+    break_off(tmp_path / "v.npy")
+    link = tmp_path / "w.npy.unfinished"
+    link.symlink_to("v.npy.unfinished")
+    with pytest.raises(InputError, match="not what this version"):
+        write_vectors(tmp_path / "w.npy", TEXTS, embed, 12)
+    assert link.is_symlink()
+
+
 def test_a_file_that_somebody_put_into_the_folder_stays(tmp_path):
     break_off(tmp_path / "v.npy")
     mine = tmp_path / "v.npy.unfinished" / "mine.txt"
