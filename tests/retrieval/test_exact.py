@@ -78,6 +78,12 @@ def test_the_cosine_does_not_depend_on_the_lengths(scale):
     np.testing.assert_allclose(scores, [[1, 0.70710678, -0.4472136]], rtol=1e-6)
 
 
+def test_a_length_that_is_nearly_1_counts():
+    documents = np.array([[1.01, 0], [0.6, 0.8]], np.float32)
+    scores, _ = top_k(np.array([[0.8, 0.6]], np.float32), documents, 2)
+    np.testing.assert_allclose(scores, [[0.96, 0.8]], rtol=1e-6)
+
+
 def test_the_cosine_with_zeros_is_zero():
     documents = np.array([[-1, 0], [0, 0], [1, 0]], np.float32)
     scores, numbers = top_k(np.array([[2, 0], [0, 0]], np.float32), documents, 3)

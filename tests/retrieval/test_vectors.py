@@ -66,15 +66,15 @@ def test_a_file_has_a_row_for_each_text(precision, tmp_path):
 def test_what_was_broken_off_goes_on_to_the_same_bytes(precision, torn, tmp_path, caplog):
     whole = write_vectors(tmp_path / "whole.npy", TEXTS, embed, 12, precision)
     path = tmp_path / "v.npy"
-    break_off(path, precision=precision)
+    break_off(path, at=2, precision=precision)
     assert not path.exists()
     with (tmp_path / "v.npy.unfinished" / "rows").open("ab") as file:
         file.write(b"x" * torn)  # what a kill in the midst of a piece leaves
     rest = Broken()
     with caplog.at_level("INFO", "bert_keras"):
         write_vectors(path, TEXTS, rest, 12, precision)
-    assert rest.texts == 3  # the first two pieces of four are not computed again
-    assert "is continued at text 9" in caplog.text
+    assert rest.texts == 7  # the first piece of four is not computed again
+    assert "is continued at text 5" in caplog.text
     assert path.read_bytes() == whole.read_bytes()
     assert not (tmp_path / "v.npy.unfinished").exists()
 
