@@ -13,6 +13,8 @@ from bert_keras.objectives.classification import (
     spread_weights,
 )
 from bert_keras.objectives.compilation import device_kind, is_compiled, is_tpu
+from bert_keras.objectives.contrastive import InBatchNegatives, Triplet
+from bert_keras.objectives.embedding import CoSENT, CosineSquaredError, Matryoshka
 from bert_keras.objectives.means import (
     Means,
     WeightedMean,
@@ -36,6 +38,10 @@ __all__ = [
     "EXAMPLE_WEIGHTS",
     "IGNORED_LABEL",
     "Batch",
+    "CoSENT",
+    "CosineSquaredError",
+    "InBatchNegatives",
+    "Matryoshka",
     "Means",
     "Model",
     "Objective",
@@ -46,6 +52,7 @@ __all__ = [
     "SumOf",
     "SupervisedObjective",
     "TrainStep",
+    "Triplet",
     "WeightedMean",
     "device_kind",
     "divided",
