@@ -167,7 +167,10 @@ def _one_after_another(texts: tf.Tensor) -> tf.Tensor:
 
 
 def _is_related(batch: Batch) -> tf.Tensor:
-    """Tell which texts the batch itself says are no negatives of an anchor.
+    """Tell which texts the batch itself shows to be no negatives of an anchor.
+
+    Texts are the same where the product of their ids' bits, as 1 and -1, is the number of bits;
+    float32 holds it exactly. Comparing id by id would take the memory of all pairs times L.
 
     Returns:
         bool [B, (T - 1) * B], for each anchor the texts that are none; [1, 1] without ids.
@@ -177,26 +180,12 @@ def _is_related(batch: Batch) -> tf.Tensor:
     ids = tf.cast(batch["input_ids"], tf.int32) + 1
     if "attention_mask" in batch:
         ids *= tf.cast(batch["attention_mask"], tf.int32)
-    count = tf.shape(ids)[0]
-    turned = tf.transpose(ids, [1, 0, 2])
-    texts = tf.reshape(turned, [-1, tf.shape(ids)[2]])
-    anchors = _are_equal(texts[:count], texts)
-    positives = _are_equal(texts[count : 2 * count], texts[count:])
-    is_shared = tf.pad(anchors[:, :count], [[0, 0], [0, tf.shape(texts)[0] - 2 * count]])
-    return anchors[:, count:] | positives | is_shared
-
-
-def _are_equal(texts: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
-    """Compare every text [M, L] with every other [N, L]; bool [M, N].
-
-    The bits of the ids become 1 and -1, and texts are equal where their product is the number of
-    bits, which float32 holds exactly. To compare id by id would take L times the memory.
-    """
-    product = tf.matmul(_signs(texts), _signs(others), transpose_b=True)
-    return product == tf.cast(_ID_BITS * tf.shape(texts)[1], tf.float32)
-
-
-def _signs(ids: tf.Tensor) -> tf.Tensor:
-    """The bits of ids [N, L] as 1 and -1, float32 [N, L * 31]."""
-    bits = tf.bitwise.right_shift(ids[..., tf.newaxis], tf.range(_ID_BITS)) & 1
-    return tf.reshape(tf.cast(2 * bits - 1, tf.float32), [tf.shape(ids)[0], -1])
+    count, texts, length = tf.unstack(tf.shape(ids))
+    ids = tf.transpose(ids, [1, 0, 2])[..., tf.newaxis]
+    bits = tf.bitwise.right_shift(ids, tf.range(_ID_BITS)) & 1
+    signs = tf.reshape(tf.cast(2 * bits - 1, tf.float32), [texts * count, length * _ID_BITS])
+    product = tf.matmul(signs[: 2 * count], signs, transpose_b=True)
+    is_same = product == tf.cast(length * _ID_BITS, tf.float32)
+    anchors, positives = is_same[:count], is_same[count:]
+    is_shared = tf.pad(anchors[:, :count], [[0, 0], [0, (texts - 2) * count]])
+    return anchors[:, count:] | positives[:, count:] | is_shared
