@@ -35,7 +35,8 @@ def train_ours(
     train = config.train
     model = start_model(config, task)
     optimizer = make_optimizer(config.optimizer, train.steps)
-    step = TrainStep(tf.distribute.get_strategy(), model, optimizer, model.objective, train)
+    objective = task.training_objective(model)
+    step = TrainStep(tf.distribute.get_strategy(), model, optimizer, objective, train)
     batches = iter(task.batches(features, model.tokenizer, train.batch_size, train.seed))
     optimizer.build(model.trainable_variables)
     # Two lengths are enough to trace the step for all; what they do is undone.
@@ -129,10 +130,12 @@ def answers_of(model: Any, task: Any, examples: list[Any], features: list[Any]) 
 
 
 def _cut(feature: Any, length: int) -> Any:
-    """A feature of exactly ``length`` tokens, for tracing."""
+    """A feature of exactly ``length`` tokens, or as many for each of its texts, for tracing."""
+    texts = len(feature.window_ends)
 
     def fit(values: Any) -> list[int]:
-        return (list(values) * length)[:length]
+        count = length * max(1, texts)
+        return (list(values) * count)[:count]
 
     tokens = {name: fit(values) for name, values in feature.token_targets.items()}
     return replace(
@@ -140,4 +143,5 @@ def _cut(feature: Any, length: int) -> Any:
         input_ids=fit(feature.input_ids),
         token_type_ids=fit(feature.token_type_ids),
         token_targets=tokens,
+        window_ends=tuple(length * number for number in range(1, texts + 1)),
     )

@@ -66,10 +66,12 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py comp
     )
     from bert_keras.tasks import (
         Classification as Classification,
+        Contrastive as Contrastive,
         MaskedLM as MaskedLM,
         MultiLabel as MultiLabel,
         MultipleChoice as MultipleChoice,
         Regression as Regression,
+        Similarity as Similarity,
         Span as Span,
         Tagging as Tagging,
         predict as predict,
@@ -107,6 +109,7 @@ _HOMES = {
     "BertTokenizer": "tokenization",
     "Casing": "tokenization",
     "Classification": "tasks",
+    "Contrastive": "tasks",
     "Corpus": "corpus",
     "DataConfig": "config",
     "Decision": "modeling",
@@ -122,6 +125,7 @@ _HOMES = {
     "Regression": "tasks",
     "SaveBest": "saving",
     "SavedModelConfig": "config",
+    "Similarity": "tasks",
     "Span": "tasks",
     "TFLiteConfig": "config",
     "Tagging": "tasks",

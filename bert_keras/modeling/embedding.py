@@ -1,6 +1,7 @@
 """Sentence embeddings: a vector for each text, as in sentence-transformers.
 
-The tokens' outputs are pooled: Reimers and Gurevych 2019, "Sentence-BERT", section 3.
+The tokens' outputs are pooled, and texts that mean the same are trained to have vectors that are
+close: Reimers and Gurevych 2019, "Sentence-BERT", section 3.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,9 +15,9 @@ from bert_keras.config import BertConfig
 from bert_keras.config.checks import at_least
 from bert_keras.errors import InputError, one_text, several_texts
 from bert_keras.modeling.headed import make_encoders
-from bert_keras.modeling.inputs import as_batch
-from bert_keras.modeling.model import BertModel
-from bert_keras.objectives import Batch
+from bert_keras.modeling.inputs import EMBEDDINGS, as_batch, merged_rows
+from bert_keras.modeling.supervised import SupervisedModel
+from bert_keras.objectives import Batch, InBatchNegatives, SupervisedObjective
 
 POOLINGS = ("mean", "cls", "max")
 # In sentence-transformers every model has these; by default they are empty.
@@ -24,8 +25,14 @@ _EMPTY_PROMPTS = {"query": "", "document": ""}
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
-class BertForSentenceEmbedding(BertModel):
+class BertForSentenceEmbedding(SupervisedModel):
     """An encoder whose outputs are pooled to one vector; returns ``sentence_embedding`` [B, H].
+
+    To train it, give it several texts for each example: ``input_ids``, ``attention_mask`` and
+    ``token_type_ids`` [B, T, L] have ``sentence_embedding`` [B, T, H]. By its own objective the
+    first is an anchor, the second its positive, and any others are hard negatives; see
+    ``InBatchNegatives``. A text that an example lacks is padding alone. Set ``objective`` before
+    ``compile`` to train on another, whose labels come in the batch.
 
     Args:
         config: The architecture.
@@ -50,6 +57,10 @@ class BertForSentenceEmbedding(BertModel):
         >>> model = load("model", BertForSentenceEmbedding, pooling="cls")
         >>> model.embed(["a fine film", "no fun"]).shape
         (2, 16)
+        >>> import numpy as np
+        >>> model.compile()
+        >>> pairs = {"input_ids": np.array([[[2, 7, 3], [2, 8, 3]], [[2, 9, 3], [2, 10, 3]]])}
+        >>> history = model.fit(pairs, verbose=0)
     """
 
     takes_pairs = False
@@ -109,10 +120,22 @@ class BertForSentenceEmbedding(BertModel):
     ) -> Batch:
         """The pooled output of the encoder; float32 under any dtype policy.
 
-        Where the batch has a ``pooling_mask``, int32 [B, L], the tokens with a 1 alone are pooled.
+        Where the batch has a ``pooling_mask``, of the ids' shape, the tokens with a 1 alone are
+        pooled.
         """
         inputs = as_batch(inputs, self.config)
-        seed = self.dropout_counter().for_call(training, dropout_seed)
+        rows, shape = _one_text_a_row(inputs) if _has_several(inputs) else (inputs, [])
+        vectors = self._pooled(rows, self.dropout_counter().for_call(training, dropout_seed))
+        if shape:
+            vectors = tf.reshape(vectors, [*shape, vectors.shape[-1]])
+        return {"sentence_embedding": vectors}
+
+    def supervised_objective(self) -> SupervisedObjective:
+        """The choice of an anchor's positive among all of the batch."""
+        return InBatchNegatives()
+
+    def _pooled(self, inputs: Batch, seed: tf.Tensor | None) -> tf.Tensor:
+        """The vectors of sequences [B, L], float32 [B, H]."""
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         sequences = tf.cast(layout.to_sequences(tokens), tf.float32)
         mask = inputs.get("pooling_mask")
@@ -131,7 +154,7 @@ class BertForSentenceEmbedding(BertModel):
                 vectors = tf.reduce_max(sequences - 1e9 * (1 - is_real), axis=1)
         if self.normalize:
             vectors = tf.math.l2_normalize(vectors, axis=-1, epsilon=1e-24)
-        return {"sentence_embedding": vectors}
+        return vectors
 
     def embed(
         self,
@@ -213,3 +236,19 @@ class BertForSentenceEmbedding(BertModel):
             "include_prompt": self.include_prompt,
             "do_lower_case": self.do_lower_case,
         }
+
+
+def _has_several(inputs: Batch) -> bool:
+    """Tell whether each row of a batch has several texts."""
+    ranks = {name: inputs[name].shape.rank for name in ("input_ids", EMBEDDINGS) if name in inputs}
+    return ranks in ({"input_ids": 3}, {EMBEDDINGS: 4})
+
+
+def _one_text_a_row(inputs: Batch) -> tuple[Batch, list[Any]]:
+    """The texts of a batch, one a row, as ``merged_rows`` gives them; with their pooling mask."""
+    rows, shape = merged_rows(inputs)
+    if "pooling_mask" in inputs:
+        rows["pooling_mask"] = tf.reshape(
+            inputs["pooling_mask"], [-1, inputs["pooling_mask"].shape[-1]]
+        )
+    return rows, shape

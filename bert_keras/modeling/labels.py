@@ -291,6 +291,7 @@ class Labeled:
         if not self.label_keys:
             raise InputError(
                 f"{argument}: {type(self).__name__} takes none; it is trained on its own "
-                "objective, with what its batches hold for it (masked words, next sentences). "
+                "objective, with what its batches hold for it (masked words, next sentences, or "
+                "the scores of pairs under 'labels'). "
                 "Leave it out, or override supervised_objective() in a class of your own"
             )

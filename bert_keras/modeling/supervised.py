@@ -42,7 +42,8 @@ class SupervisedModel(Labeled, BertModel):
     of pre-training draws its labels itself; there all of these are refused.
 
     Attributes:
-        objective: Its losses and measures; a trainer may be given another.
+        objective: Its losses and measures; another may be set before ``compile``, and a trainer
+            may be given another.
         means: Keras's metrics, by the names of the objective.
 
     Example:
@@ -55,8 +56,25 @@ class SupervisedModel(Labeled, BertModel):
         self, config: BertConfig, seed: int | None = 0, packed: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(config, seed, packed, **kwargs)
+        self.means: dict[str, ObjectiveMean] = {}
         self.objective = self.supervised_objective()
-        self.means = {name: ObjectiveMean(name) for name in self.objective.names}
+
+    @property
+    def objective(self) -> SupervisedObjective:
+        """The objective that ``fit`` minimizes where ``compile`` is given no ``loss``."""
+        return self._objective
+
+    @objective.setter
+    def objective(self, objective: SupervisedObjective) -> None:
+        """Set it, and the metrics that report it; before ``compile``."""
+        self._objective = objective
+        tracker = self._tracker  # Keras's, which a built layer locks; its own layers do the same
+        is_locked = tracker.locked
+        tracker.unlock()
+        self.means.clear()
+        self.means.update({name: ObjectiveMean(name) for name in objective.names})
+        if is_locked:
+            tracker.lock()
 
     def supervised_objective(self) -> SupervisedObjective:
         """The objective that the model is trained on unless another is given."""
@@ -89,7 +107,8 @@ class SupervisedModel(Labeled, BertModel):
         Raises:
             InputError: When a loss or metric is given and the model draws its labels itself, Keras
                 does not know it, or its name is taken; when the model has no output of a name; when
-                ``loss_weights`` come without ``loss``; for XLA where the model is packed; for XLA
+                ``loss_weights`` come without ``loss``; for an objective that compares the examples
+                of a batch on several devices; for XLA where the model is packed; for XLA
                 or several steps at once on several devices; in the scope of another strategy.
         """
         given = {
@@ -102,6 +121,12 @@ class SupervisedModel(Labeled, BertModel):
             if is_given(value):
                 self.refuse_without_labels(name)
         self.check_strategy("compile")
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if not is_given(loss) and replicas > 1 and not self.objective.is_additive:
+            raise InputError(
+                f"{type(self.objective).__name__} compares all examples of a batch with each other, "
+                f"which several devices would split: train on one. Received: {replicas} devices"
+            )
         self.check_compiled(jit_compile, kwargs.get("steps_per_execution", 1))
         with self.distribute_strategy.scope():  # metrics and the optimizer belong to it
             outputs = Outputs(type(self).__name__, tuple(self.label_keys), self.score_function)

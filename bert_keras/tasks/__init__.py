@@ -5,6 +5,7 @@ from bert_keras.tasks.answer_files import numbered, write_answers
 from bert_keras.tasks.answering import AnsweringTask, Confusion, Mistake
 from bert_keras.tasks.calibrate import calibrate
 from bert_keras.tasks.classification import Classification
+from bert_keras.tasks.contrastive import Contrastive
 from bert_keras.tasks.deciding import DecidingTask
 from bert_keras.tasks.evaluate import (
     Evaluation,
@@ -21,6 +22,7 @@ from bert_keras.tasks.multi_label import MultiLabel
 from bert_keras.tasks.multiple_choice import MultipleChoice
 from bert_keras.tasks.registry import register, task_of
 from bert_keras.tasks.regression import Regression
+from bert_keras.tasks.sentences import SentenceTask, Similarity
 from bert_keras.tasks.span import Span
 from bert_keras.tasks.tagging import Tagging
 from bert_keras.tasks.task import Prediction, Task
@@ -30,6 +32,7 @@ __all__ = [
     "Candidate",
     "Classification",
     "Confusion",
+    "Contrastive",
     "DecidingTask",
     "Evaluation",
     "Feature",
@@ -39,6 +42,8 @@ __all__ = [
     "MultipleChoice",
     "Prediction",
     "Regression",
+    "SentenceTask",
+    "Similarity",
     "Span",
     "Tagging",
     "Task",

@@ -159,7 +159,7 @@ def _train(
     trainer = Trainer(
         model,
         _optimizer(run, config, model),
-        model.objective,
+        task.training_objective(model),
         config,
         run.strategy,
         run.workdir,

@@ -104,8 +104,8 @@ def task_of(model: BertModel, **settings: Any) -> Task:
 
 
 def has_task(model: BertModel) -> bool:
-    """Tell whether a model has a head for a task."""
-    return any(kind.is_of(model) for kind in TASKS.values())
+    """Tell whether a model has a head that gives a task's answers."""
+    return any(kind.has_head and kind.is_of(model) for kind in TASKS.values())
 
 
 def _kind_of(model: BertModel) -> type[Task]:

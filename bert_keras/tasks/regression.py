@@ -144,6 +144,18 @@ def _numbers(example: TextExample) -> list[float]:
     return values
 
 
+def number_of(example: TextExample) -> float:
+    """The one number that stands as label.
+
+    Raises:
+        InputError: When there is none, several, or it is not finite.
+    """
+    numbers = _numbers(example)
+    if len(numbers) > 1:
+        raise InputError(f"{example.where}: one score is needed. Received: {example.label!r}")
+    return numbers[0]
+
+
 def _given(prediction: Prediction) -> list[float]:
     return list(prediction["scores"].values() if "scores" in prediction else [prediction["score"]])
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from bert_keras.errors import InputError
 from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.supervised import SupervisedModel
+from bert_keras.objectives import Objective
 from bert_keras.saving import load
 from bert_keras.tasks.batches import training_batches
 from bert_keras.tasks.feature import Feature
@@ -43,8 +44,9 @@ class Task(ABC):
         not_in_recipes: The fields that a recipe does not set.
         has_one_label: Whether an example has one of the labels, so that a share of each label's
             may be held out, and labels may be weighted.
-        reads_choices: Whether an example is a choice between texts, and its feature has a sequence
-            for each.
+        reads_choices: Whether an example is several texts, such as choices, and its feature has a
+            sequence for each.
+        has_head: Whether its models have a head that gives answers; a sentence encoder has none.
     """
 
     labels: tuple[str, ...] = ()
@@ -61,6 +63,7 @@ class Task(ABC):
     not_in_recipes: ClassVar[tuple[str, ...]] = ("labels",)
     has_one_label: ClassVar[bool] = False
     reads_choices: ClassVar[bool] = False
+    has_head: ClassVar[bool] = True
 
     @classmethod
     def recipe_keys(cls) -> list[str]:
@@ -156,6 +159,10 @@ class Task(ABC):
         model = load(path, self.model_class, **(self.model_arguments() | arguments))
         model.other_config |= self.remembered()
         return model
+
+    def training_objective(self, model: SupervisedModel) -> Objective:
+        """The objective that training minimizes; by default the model's own."""
+        return model.objective
 
     @abstractmethod
     def features(self, examples: Sequence[Any], tokenizer: Tokenizer) -> list[Feature]:

@@ -34,6 +34,7 @@ SYSTEM_PAGES = (
     "docs/keras.md",
     "guides/python.md",
     "guides/search.md",
+    "guides/sentence_encoders.md",
     "guides/from_transformers.md",
     "tutorials/fit.md",
     "tutorials/pretrain.md",

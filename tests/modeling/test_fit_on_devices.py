@@ -15,7 +15,7 @@ from contextlib import nullcontext
 import keras, numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from bert_keras import BertForSequenceClassification, InputError
+from bert_keras import BertForSentenceEmbedding, BertForSequenceClassification, InputError
 from tests.support.batches import sequences
 from tests.support.by_hand import CLASS_WEIGHTS, LABELS, WEIGHTS, Y, sgd
 from tests.support.models import NO_DROPOUT, small_config
@@ -79,12 +79,18 @@ def outside(compiled):
         model.fit(X, Y, verbose=0)
 
 
+def compared_in_halves():
+    with TWO.scope():
+        BertForSentenceEmbedding(CONFIG).compile()
+
+
 for attempt in (
     lambda: trained(TWO, {"loss": one_number}, SEVERAL, {}),
     lambda: trained(TWO, {"steps_per_execution": 2}, Y, {}),
     lambda: trained(TWO, {"jit_compile": True}, Y, {}),
     lambda: outside(compiled=True),
     lambda: outside(compiled=False),
+    compared_in_halves,
 ):
     try:
         attempt()
@@ -102,6 +108,7 @@ REFUSED = (
     "jit_compile: Keras fails with it on several devices",
     "compile: make the model, or load it, in this strategy's scope too",
     "fit: make the model, or load it, in this strategy's scope too",
+    "InBatchNegatives compares all examples of a batch with each other",
 )
 
 

@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from bert_keras.modeling.inputs import SEQUENCES
 from bert_keras.modeling.model import BertModel
 from bert_keras.objectives import IGNORED_LABEL, SupervisedObjective, WeightedMean
 from bert_keras.objectives.means import Means
+from bert_keras.objectives.vectors import OfTexts
 
 Batch = dict[str, Any]
 
@@ -55,7 +57,12 @@ class _Labels(dict):
 
 
 def labeled(model: BertModel, batch: Batch) -> Batch:
-    """A batch with the labels that a model's objective reads, for each real token or each row."""
+    """A batch with the labels that a model's objective reads, for each real token or each row.
+
+    Where it compares the texts of an example with each other, rows become examples of two texts.
+    """
+    if isinstance(objective_of(model), OfTexts):
+        batch = {name: batch[name].reshape(-1, 2, batch[name].shape[-1]) for name in SEQUENCES}
     labels = _Labels(batch)
     labels.made = np.zeros(len(batch["input_ids"]), "int32")
     if "logits" in getattr(model, "token_outputs", ()):

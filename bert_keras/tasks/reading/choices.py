@@ -7,22 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bert_keras.errors import InputError, listed
-from bert_keras.tasks.reading.columns import counted, quoted, shortened
-from bert_keras.tasks.reading.sources import (
-    STANDARD_INPUT,
-    DataSet,
-    Place,
-    id_column,
-    is_json_lines,
-    is_tfds,
-    read_objects,
-    read_source_lines,
-    row,
-    shown_name,
-    string_of,
-    suffix_of,
-)
-from bert_keras.tasks.reading.tables import csv_rows, tab_rows
+from bert_keras.tasks.reading.columns import quoted, shortened
+from bert_keras.tasks.reading.named import named_rows
+from bert_keras.tasks.reading.sources import Place, id_column, shown_name, string_of
 
 _logger = logging.getLogger("bert_keras")
 
@@ -136,52 +123,12 @@ def _describe(source: str, fields: _Fields, example: ChoiceExample, is_labeled: 
 
 def _rows(source: str, ignored: Collection[str]) -> Iterator[tuple[Place, _Fields, dict[str, Any]]]:
     """The place, the fields and the values of every row."""
-    if is_tfds(source):
-        data_set = DataSet(source)
-        fields = _fields_of(data_set.fields, source, ignored)
-        roles = (fields.context, fields.start, *fields.choices, fields.label)
-        for where, values in data_set.read([name for name in roles if name]):
-            yield where, fields, values
-        return
-    if is_json_lines(source) or source == STANDARD_INPUT:
-        rows = read_objects(source, "with 'context', 'choices' and 'label'")
-    elif suffix_of(source) == ".csv":
-        rows = _table(source, csv_rows(source))
-    elif suffix_of(source) == ".tsv":
-        rows = _table(source, tab_rows(read_source_lines(source)))
-    else:
-        raise InputError(
-            f"{source} must be a .jsonl, .csv or .tsv file, packed as .gz or .zst or not, - or "
-            "tfds:NAME"
-        )
-    known: dict[tuple[str, ...], _Fields] = {}
-    for where, values in rows:
-        names = tuple(values)
-        if names not in known:
-            known[names] = _fields_of(names, where, ignored)
-        yield where, known[names], values
-
-
-def _table(
-    source: str, rows: Iterator[tuple[int, list[str]]]
-) -> Iterator[tuple[Place, dict[str, str]]]:
-    """The rows of a table by the names in its first row."""
-    filled = (pair for pair in rows if any(cell.strip() for cell in pair[1]))
-    first = next(filled, None)
-    if first is None:
-        return
-    names = [cell.strip() for cell in first[1]]
-    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
-    if twice:
-        raise InputError(f"{source} has several columns {listed(twice)}; rename all but one")
-    id_name = id_column(names)
-    for number, cells in filled:
-        if len(cells) != len(names):
-            raise InputError(
-                f"{row(source, number)} has {counted(len(cells))}, the first row has {len(names)}"
-            )
-        values = dict(zip(names, cells, strict=True))
-        yield row(source, number, values, id_name), values
+    return named_rows(
+        source,
+        "with 'context', 'choices' and 'label'",
+        lambda names, where: _fields_of(names, where, ignored),
+        lambda fields: (fields.context, fields.start, *fields.choices, fields.label),
+    )
 
 
 def _fields_of(names: Sequence[str], where: str, ignored: Collection[str]) -> _Fields:

@@ -1,0 +1,83 @@
+"""A sentence encoder that is given several texts for each example, and trained on them."""
+
+import numpy as np
+import pytest
+
+from bert_keras.errors import InputError
+from bert_keras.modeling import BertForSentenceEmbedding
+from bert_keras.objectives import CoSENT
+from tests.support.models import NO_DROPOUT, make_model, small_config
+
+CONFIG = small_config(60, hidden_size=16, **NO_DROPOUT)
+
+
+def texts(rows=4, count=3, length=6, seed=0):
+    """A batch of several texts each, of different lengths; the last row lacks its last text."""
+    draw = np.random.default_rng(seed)
+    lengths = draw.integers(2, length + 1, size=(rows, count))
+    lengths[-1, -1] = 0
+    mask = (np.arange(length) < lengths[..., None]).astype(np.int32)
+    return {"input_ids": draw.integers(5, 60, mask.shape) * mask, "attention_mask": mask}
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_several_texts_have_the_vectors_that_each_has_alone(pooling, packed):
+    model = make_model(BertForSentenceEmbedding, config=CONFIG, pooling=pooling, packed=packed)
+    batch = texts()
+    vectors = model(batch)["sentence_embedding"].numpy()
+    assert vectors.shape == (4, 3, 16)
+    for place in range(2):
+        alone = model({name: rows[:, place] for name, rows in batch.items()})
+        np.testing.assert_allclose(vectors[:, place], alone["sentence_embedding"], atol=2e-6)
+
+
+def test_a_missing_text_changes_no_other_and_its_vector_is_finite():
+    model = make_model(BertForSentenceEmbedding, config=CONFIG)
+    batch = texts()
+    vectors = model(batch)["sentence_embedding"].numpy()
+    assert np.isfinite(vectors).all()
+    shorter = model({name: rows[:, :2] for name, rows in batch.items()})
+    np.testing.assert_allclose(vectors[:, :2], shorter["sentence_embedding"], atol=2e-6)
+
+
+def test_tokens_that_are_not_pooled_are_left_out_of_several_texts_too():
+    model = make_model(BertForSentenceEmbedding, config=CONFIG)
+    batch = texts()
+    pooled = batch["attention_mask"] * (np.arange(6) > 0)
+    batch["pooling_mask"] = pooled.astype(np.int32)
+    vectors = model(batch)["sentence_embedding"].numpy()
+    alone = model({name: rows[:, 1] for name, rows in batch.items()})["sentence_embedding"]
+    np.testing.assert_allclose(vectors[:, 1], alone, atol=2e-6)
+    plain = model({name: rows[:, 1] for name, rows in batch.items() if name != "pooling_mask"})
+    assert np.abs(alone - plain["sentence_embedding"]).max() > 0.01
+
+
+def test_fit_brings_an_anchor_to_its_positive():
+    model = BertForSentenceEmbedding(CONFIG)
+    draw = np.random.default_rng(0)
+    words = draw.permutation(np.arange(5, 57)).reshape(13, 2, 2)  # no two texts share a word
+    batch = {"input_ids": np.concatenate([words, np.full((13, 2, 1), 3)], axis=2)}
+    model.compile()
+    history = model.fit(batch, epochs=60, batch_size=13, verbose=0).history
+    assert history["contrastive_accuracy"][0] < 0.5
+    assert history["contrastive_accuracy"][-1] == 1.0
+    assert history["contrastive_loss"][-1] < 0.1 * history["contrastive_loss"][0]
+
+
+def test_another_objective_takes_its_labels_from_the_batch_and_reports_under_its_name():
+    model = BertForSentenceEmbedding(CONFIG)
+    model.objective = CoSENT()
+    model.compile()
+    batch = {name: rows[:, :2] for name, rows in texts(rows=8).items()}
+    batch["labels"] = np.arange(8, dtype=np.float32)
+    history = model.fit(batch, epochs=30, batch_size=8, verbose=0).history
+    assert set(history) == {"loss", "similarity_loss"}
+    assert history["similarity_loss"][-1] < 0.5 * history["similarity_loss"][0]
+
+
+def test_labels_apart_from_the_batch_are_refused():
+    model = BertForSentenceEmbedding(CONFIG)
+    model.compile()
+    with pytest.raises(InputError, match="y: BertForSentenceEmbedding takes none"):
+        model.fit(texts(), np.zeros(4), verbose=0)

@@ -1,0 +1,225 @@
+"""The tasks of sentence encoders: what they read, train on, measure and leave."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bert_keras.config import FinetuneModelConfig
+from bert_keras.errors import InputError
+from bert_keras.modeling import BertForSentenceEmbedding
+from bert_keras.objectives import CosineSquaredError, Matryoshka
+from bert_keras.saving import load, save
+from bert_keras.tasks import Contrastive, Similarity, evaluate, finetune, predict
+from bert_keras.tasks.reading import TextExample
+from bert_keras.tasks.reading.groups import GroupExample
+from bert_keras.tasks.start import start_model
+from tests.tasks.conftest import BAD, FILLERS, GOOD
+from tests.tasks.recipes import recipe
+
+
+def pair(first="a fine film", second="a joy to watch", label="4.5", where="train.tsv, row 1"):
+    return TextExample(first, second, label, where)
+
+
+def write_scores(path, count, seed):
+    """Pairs of reviews: 5 where both are good or both bad, 0 where they differ."""
+    draw, rows = random.Random(seed), []
+    for _ in range(count):
+        sides = draw.choice([GOOD, BAD]), draw.choice([GOOD, BAD])
+        texts = (f"{draw.choice(side)} {draw.choice(FILLERS)}" for side in sides)
+        rows.append("\t".join([*texts, "5.0" if sides[0] is sides[1] else "0.0"]))
+    path.write_text("\n".join(rows) + "\n")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def scores(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scores")
+    return write_scores(folder / "train.tsv", 96, 0), write_scores(folder / "dev.tsv", 40, 1)
+
+
+@pytest.fixture(scope="module")
+def run(encoder_path, scores, tmp_path_factory):
+    """The work directory of a run of similarity."""
+    workdir = tmp_path_factory.mktemp("runs") / "similarity"
+    finetune(recipe(data={"task": "similarity"}), workdir, encoder_path, *scores)
+    return workdir
+
+
+def test_both_texts_of_a_pair_are_sequences_of_their_own(tokenizer):
+    (feature,) = Similarity().features([pair()], tokenizer)
+    first, second = feature.windows()
+    assert first.input_ids == list(tokenizer.encode("a fine film").input_ids)
+    assert second.input_ids == list(tokenizer.encode("a joy to watch").input_ids)
+    assert set(second.token_type_ids) == {0}
+    assert feature.targets == {"labels": 4.5}
+
+
+def test_a_long_text_is_cut_and_counted(tokenizer):
+    (feature,) = Similarity(max_seq_length=6).features([pair("a b c d e f g h", "a")], tokenizer)
+    assert [len(window.input_ids) for window in feature.windows()] == [6, 3]
+    assert (feature.tokens, feature.left_out) == (9, 4)
+
+
+def test_a_run_learns_the_order_of_the_scores(run, encoder_path, scores):
+    before = evaluate(load(encoder_path, BertForSentenceEmbedding), scores[1]).metrics["spearman"]
+    after = evaluate(load(run), scores[1]).metrics["spearman"]
+    assert after > max(0.8, before + 0.3)
+
+
+def test_the_measures_are_correlations_of_the_cosines_of_embed(run, scores):
+    model = load(run)
+    rows = [line.split("\t") for line in Path(scores[1]).read_text().splitlines()]
+    first, second = (model.embed([row[side] for row in rows]) for side in (0, 1))
+    cosines = (first * second).sum(axis=1)
+    expected = [float(row[2]) for row in rows]
+    metrics = evaluate(model, scores[1]).metrics
+    assert metrics["spearman"] == pytest.approx(stats.spearmanr(expected, cosines)[0], abs=1e-6)
+    assert metrics["pearson"] == pytest.approx(stats.pearsonr(expected, cosines)[0], abs=1e-6)
+
+
+def test_what_a_run_leaves_reads_texts_as_they_were_read_in_training(run):
+    model = load(run)
+    assert isinstance(model, BertForSentenceEmbedding)
+    assert (model.max_length, model.default_length) == (40, 40)
+    assert (run / "model" / "modules.json").exists()  # of sentence-transformers
+
+
+def test_a_sentence_encoder_gives_no_labels(run):
+    with pytest.raises(InputError, match="use bert-keras embed or bert-keras search"):
+        predict(load(run), ["a fine film"])
+
+
+def test_the_cosine_is_to_be_the_score_scaled_by_the_range_of_the_data(tokenizer):
+    examples = [pair(label=label) for label in ("1", "2", "5")]
+    task = Similarity(loss="cosine").adapted_to(examples)
+    assert isinstance(task.loss_of(), CosineSquaredError)
+    targets = [feature.targets["labels"] for feature in task.features(examples, tokenizer)]
+    assert targets == [0.0, 0.25, 1.0]
+    given = Similarity(loss="cosine", lowest=0.0, highest=5.0).adapted_to(examples)
+    assert given.targets(examples[0]) == {"labels": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("settings", "example", "message"),
+    [
+        ({}, pair(label="good"), "train.tsv, row 1: a regression's label must be a number"),
+        ({}, pair(label=None), "train.tsv, row 1 has no label"),
+        ({}, pair(label="1|2"), "train.tsv, row 1: one score is needed"),
+        ({}, pair(second=None), "row 1 is a single text, and similarity is of two"),
+        ({"lowest": 0.0, "highest": 1.0}, pair(), "row 1: the score 4.5 is not from 0 to 1"),
+    ],
+)
+def test_an_example_that_cannot_be_learned_from_names_its_row(settings, example, message):
+    with pytest.raises(InputError, match=message):
+        Similarity(**settings).labels_of([example])
+
+
+def test_scores_that_are_all_the_same_have_no_range():
+    with pytest.raises(InputError, match=r"all 2 scores are the same: data\.lowest"):
+        Similarity(loss="cosine").adapted_to([pair(), pair()])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"loss": "cosemt"}, r"data\.loss cannot be 'cosemt'; did you mean 'cosent'"),
+        ({"pooling": "sum"}, r"data\.pooling cannot be 'sum'"),
+        ({"temperature": 0.0}, r"data\.temperature must be positive"),
+        ({"lowest": 2.0, "highest": 1.0}, r"data\.lowest must be below data\.highest"),
+    ],
+)
+def test_a_setting_that_means_nothing_is_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        Similarity(**settings)
+
+
+def test_a_model_that_puts_a_prompt_before_texts_is_refused(tmp_path, tokenizer, encoder_path):
+    config = load(encoder_path).config
+    prompts = {"prompts": {"query": "a "}, "default_prompt_name": "query"}
+    save(BertForSentenceEmbedding(config, **prompts), tmp_path / "model", tokenizer)
+    with pytest.raises(InputError, match="puts the prompt 'a ' before every text"):
+        Similarity().open_model(tmp_path / "model")
+
+
+@pytest.mark.parametrize(("given", "expected"), [("", "max"), ("cls", "cls")])
+def test_a_model_keeps_its_pooling_unless_the_recipe_names_one(
+    given, expected, tmp_path, tokenizer, encoder_path
+):
+    config = load(encoder_path).config
+    save(BertForSentenceEmbedding(config, pooling="max"), tmp_path / "model", tokenizer)
+    settings = recipe(data={"task": "similarity"}).replace(
+        model=FinetuneModelConfig(init=str(tmp_path / "model"))
+    )
+    assert start_model(settings, Similarity(pooling=given, max_seq_length=40)).pooling == expected
+
+
+def test_shorter_vectors_are_trained_beside_the_whole_ones(encoder_path):
+    model = load(encoder_path, BertForSentenceEmbedding)
+    objective = Similarity(matryoshka=(8, 16)).training_objective(model)
+    assert isinstance(objective, Matryoshka)
+    with pytest.raises(InputError, match=r"data\.matryoshka must be numbers from 1 to 32"):
+        Similarity(matryoshka=(64,)).training_objective(model)
+
+
+def group(anchor, positive, *negatives, row=1):
+    return GroupExample(anchor, positive, negatives, f"train.jsonl, row {row}")
+
+
+def test_a_contrastive_run_finds_its_positives(encoder_path, tmp_path):
+    def rows(seed):
+        draw = random.Random(seed)
+        texts = [*GOOD, *BAD]
+        draw.shuffle(texts)
+        return "anchor\tpositive\n" + "".join(
+            f"{text} {draw.choice(FILLERS)}\t{draw.choice(FILLERS)} {text}\n" for text in texts * 2
+        )
+
+    for name, seed in (("train.tsv", 0), ("dev.tsv", 1)):
+        (tmp_path / name).write_text(rows(seed))
+    data = str(tmp_path / "train.tsv"), str(tmp_path / "dev.tsv")
+    before = Contrastive()
+    examples = before.read(data[1])
+    model = before.open_model(encoder_path)
+    features = before.features(examples, model.tokenizer)
+    scores, _ = before.measure(model, examples, features)
+    settings = recipe(data={"task": "contrastive"}, train={"steps": 30, "batch_size": 10})
+    finetune(settings, tmp_path / "run", encoder_path, *data)
+    after = evaluate(load(tmp_path / "run"), data[1]).metrics
+    assert after["mrr@10"] > scores["mrr@10"] + 0.1
+    assert set(after) == set(before.metrics())
+
+
+def test_the_measures_are_those_of_a_ranking_worked_by_hand():
+    examples = [group("a", "b", "c"), group("d", "e"), group("a", "f")]
+    unit = np.eye(4, dtype=np.float32)
+    # The anchor a is nearest c, then f, then b, e; the anchor d is nearest e.
+    a = np.array([1.0, 4.0, 0.5, 2.0], np.float32)
+    vectors = [
+        np.stack([a, unit[0], unit[1]]),
+        np.stack([unit[2], unit[2]]),
+        np.stack([a, unit[3]]),
+    ]
+    scores = Contrastive().score_vectors(examples, vectors)
+    assert scores["mrr@10"] == pytest.approx((1 / 2 + 1) / 2)  # of two different anchors
+    assert scores["recall@1"] == pytest.approx((0 + 1) / 2)
+    assert scores["map@100"] == pytest.approx(((1 / 2 + 2 / 3) / 2 + 1) / 2)
+
+
+def test_dev_texts_that_are_their_own_positives_measure_nothing():
+    with pytest.raises(InputError, match="every dev text is its own positive"):
+        Contrastive().metric("", [group("a", "a")])
+    assert Contrastive().metric("", [group("a", "a"), group("b", "c")]) == "mrr@10"
+
+
+def test_a_triplet_needs_a_negative_in_its_own_row():
+    task = Contrastive(loss="triplet")
+    task.labels_of([group("a", "b", "c")])
+    with pytest.raises(InputError, match=r"row 2 has no negative, which data\.loss = 'triplet'"):
+        task.labels_of([group("a", "b", "c"), group("a", "b", row=2)])
+    with pytest.raises(InputError, match=r"data\.symmetric is for data\.loss = 'in_batch'"):
+        replace(task, symmetric=True)
