@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 from bert_keras.__main__ import run as main
-from bert_keras.modeling import BertForPreTraining, BertForSequenceClassification
+from bert_keras.modeling import (
+    BertForPreTraining,
+    BertForSentenceEmbedding,
+    BertForSequenceClassification,
+)
 from bert_keras.saving import save
 from bert_keras.tokenization import BertTokenizer
 from tests.support.models import small_config
@@ -60,6 +64,7 @@ def made(tmp_path_factory):
     labeled = BertForSequenceClassification(config, labels=("a", "b"))
     save(labeled, folder / "labeled", tokenizer)
     save(BertForPreTraining(config), folder / "base", tokenizer)
+    save(BertForSentenceEmbedding(config), folder / "sentences", tokenizer)
     return folder
 
 
@@ -105,6 +110,7 @@ def stop(made, out, spoiled, command, number=signal.SIGTERM):
 APPEND = ("bert_keras.corpus.writer:CorpusWriter", "append", "1", "after")
 ALPHABET = ("bert_keras.tokenization.learning", "_alphabet", "1", "after")
 ROWS = ("bert_keras.tasks.answering", "_rows", "2", "before")
+EMBED = ("bert_keras.modeling.embedding:BertForSentenceEmbedding", "embed")
 QUICK = [
     ("vocab", ALPHABET, "vocab {texts} --out {out}/v"),
     ("prepare", APPEND, "prepare {texts} --vocab {made}/vocab.txt --out {out}/c"),
@@ -120,6 +126,10 @@ SLOW = [
     ("tflite", ("bert_keras.export.tflite.convert", "give_way", "1", "before"),
      "export tflite {made}/labeled {out}/a.tflite"),
     ("convert", ("bert_keras.files", "_sync", "1", "before"), "convert {made}/base {out}/model"),
+    ("embed", (*EMBED, "1", "after"),
+     "embed {made}/sentences --input {made}/rows.tsv --out {out}/v.npy"),
+    ("search", (*EMBED, "2", "before"),
+     "search {made}/sentences --documents {made}/rows.tsv --query cat"),
     ("fill-mask", ("bert_keras.tokenization:WordPieceTokenizer", "encode", "1", "before"),
      "fill-mask {made}/base [MASK]"),
 ]  # fmt: skip
