@@ -130,7 +130,9 @@ def _search(
     while start < len(documents):
         block = np.asarray(documents[start : start + size]).astype(np.float32, copy=False)
         scores_QxD = _scores(with_zeros, block, measure)
-        rows = np.flatnonzero(scores_QxD.max(axis=1) > best_QxK[:, -1])
+        highest = scores_QxD.max(axis=1)
+        _check_finite(highest)
+        rows = np.flatnonzero(highest > best_QxK[:, -1])
         if len(rows):
             better = scores_QxD[rows]
             found = _candidates(better, best_QxK[rows, -1:], k)

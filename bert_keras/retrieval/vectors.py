@@ -258,7 +258,7 @@ def _holds(
         there = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return False
-    if there.shape != shape or there.dtype != dtype:
+    if not isinstance(there, np.ndarray) or (there.shape, there.dtype) != (shape, dtype):
         return False
     start = 0
     for piece in pieces:

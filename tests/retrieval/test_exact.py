@@ -104,6 +104,15 @@ def test_vectors_that_are_not_finite_are_refused(measure, value, where):
         similarity_matrix(arrays["documents"], arrays["queries"], measure)
 
 
+@pytest.mark.parametrize("many", [1, 9])
+def test_products_that_are_too_large_are_refused(many):
+    """The last document's score is no number, though it is finite; others have one."""
+    queries = np.full((many, 2), 1e30, np.float32)
+    documents = np.array([[1, 1], [2, 1], [1e30, -1e30]], np.float32)
+    with pytest.raises(InputError, match="too large for float32"):
+        top_k(queries, documents, 1, "dot")
+
+
 @pytest.mark.parametrize(
     ("queries", "documents", "message"),
     [

@@ -1,6 +1,7 @@
 """Files of vectors: what they hold, that they are continued, and what they never replace."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -93,16 +94,21 @@ def test_a_kill_between_the_file_and_the_end_is_made_good(precision, tmp_path, m
     assert not [file.name for file in tmp_path.iterdir() if "v.npy." in file.name]
 
 
-def test_a_file_that_appeared_meanwhile_stays(tmp_path):
-    path = tmp_path / "v.npy"
+@pytest.mark.parametrize("kind", ["text", "npz", "npy"])
+def test_a_file_that_appeared_meanwhile_stays(kind, tmp_path):
+    path, mine = tmp_path / "v.npy", tmp_path / "mine"
+    mine.write_text("mine")
+    if kind != "text":
+        with mine.open("wb") as file:
+            (np.savez if kind == "npz" else np.save)(file, np.zeros((11, 12), np.float32))
 
     def embed_slowly(texts):
-        path.write_text("mine")
+        shutil.copy(mine, path)
         return embed(texts)
 
     with pytest.raises(InputError, match=r"v\.npy already exists"):
         write_vectors(path, TEXTS, embed_slowly, 12)
-    assert path.read_text() == "mine"
+    assert path.read_bytes() == mine.read_bytes()
     path.unlink()
     rest = Broken()
     write_vectors(path, TEXTS, rest, 12)
