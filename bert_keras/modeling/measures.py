@@ -10,12 +10,18 @@ import tensorflow as tf
 from bert_keras.errors import InputError
 from bert_keras.objectives import (
     IGNORED_LABEL,
+    SupervisedObjective,
     spread_weights,
     sum_over_replicas,
     with_whole_value,
 )
 
 _SCORES = {"softmax": tf.nn.softmax, "sigmoid": tf.sigmoid, "none": tf.identity}
+
+
+def is_given(value: Any) -> bool:
+    """Tell whether an argument of ``compile`` is more than ``None`` or empty."""
+    return value is not None and not (isinstance(value, list | tuple | dict) and not value)
 
 
 class _Adapted:
@@ -81,6 +87,44 @@ class ObjectiveMean(keras.metrics.Mean):
     def result(self) -> Any:
         """The mean so far."""
         return tf.where(tf.cast(self.count, tf.bool), super().result(), float("nan"))
+
+
+class Measured:
+    """A model's objective, and the metrics that report it, ``means``."""
+
+    means: dict[str, ObjectiveMean]
+    distribute_strategy: tf.distribute.Strategy  # Keras's
+    _tracker: Any  # Keras's
+
+    @property
+    def objective(self) -> SupervisedObjective:
+        """The objective that ``fit`` minimizes where ``compile`` is given no ``loss``."""
+        return self._objective
+
+    @objective.setter
+    def objective(self, objective: SupervisedObjective) -> None:
+        """Set it, and the metrics that report it; before ``compile``."""
+        self._objective = objective
+        tracker = self._tracker  # a built layer locks it, and Keras's own layers unlock it so
+        is_locked = tracker.locked
+        tracker.unlock()
+        self.means.clear()
+        self.means.update({name: ObjectiveMean(name) for name in objective.names})
+        if is_locked:
+            tracker.lock()
+
+    def check_splits(self, loss: Any) -> None:
+        """Refuse several devices where the objective, in place of ``loss``, needs whole batches.
+
+        Raises:
+            InputError: When it compares the examples of a batch with each other.
+        """
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if not is_given(loss) and replicas > 1 and not self.objective.is_additive:
+            raise InputError(
+                f"{type(self.objective).__name__} compares all examples of a batch with each "
+                f"other, which several devices would split: train on one. Received: {replicas}"
+            )
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")

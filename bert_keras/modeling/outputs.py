@@ -7,12 +7,7 @@ from typing import Any
 import keras
 
 from bert_keras.errors import InputError, listed
-from bert_keras.modeling.measures import AdaptedLoss, AdaptedMetric
-
-
-def is_given(value: Any) -> bool:
-    """Tell whether an argument of ``compile`` is more than ``None`` or empty."""
-    return value is not None and not (isinstance(value, list | tuple | dict) and not value)
+from bert_keras.modeling.measures import AdaptedLoss, AdaptedMetric, is_given
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import tensorflow as tf
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.labels import Labeled
-from bert_keras.modeling.measures import ObjectiveMean
+from bert_keras.modeling.measures import Measured, is_given
 from bert_keras.modeling.model import BertModel
-from bert_keras.modeling.outputs import Outputs, is_given
+from bert_keras.modeling.outputs import Outputs
 from bert_keras.objectives import (
     EXAMPLE_WEIGHTS,
     Batch,
@@ -29,7 +29,7 @@ _FIT = inspect.signature(keras.Model.fit)
 _EVALUATE = inspect.signature(keras.Model.evaluate)
 
 
-class SupervisedModel(Labeled, BertModel):
+class SupervisedModel(Measured, Labeled, BertModel):
     """A model with an objective of its own, by which ``fit`` trains.
 
     Labels come in the batch, under the keys that the model's class names, or as Keras hands them
@@ -56,25 +56,8 @@ class SupervisedModel(Labeled, BertModel):
         self, config: BertConfig, seed: int | None = 0, packed: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(config, seed, packed, **kwargs)
-        self.means: dict[str, ObjectiveMean] = {}
+        self.means = {}
         self.objective = self.supervised_objective()
-
-    @property
-    def objective(self) -> SupervisedObjective:
-        """The objective that ``fit`` minimizes where ``compile`` is given no ``loss``."""
-        return self._objective
-
-    @objective.setter
-    def objective(self, objective: SupervisedObjective) -> None:
-        """Set it, and the metrics that report it; before ``compile``."""
-        self._objective = objective
-        tracker = self._tracker  # Keras's, which a built layer locks; its own layers do the same
-        is_locked = tracker.locked
-        tracker.unlock()
-        self.means.clear()
-        self.means.update({name: ObjectiveMean(name) for name in objective.names})
-        if is_locked:
-            tracker.lock()
 
     def supervised_objective(self) -> SupervisedObjective:
         """The objective that the model is trained on unless another is given."""
@@ -107,9 +90,8 @@ class SupervisedModel(Labeled, BertModel):
         Raises:
             InputError: When a loss or metric is given and the model draws its labels itself, Keras
                 does not know it, or its name is taken; when the model has no output of a name; when
-                ``loss_weights`` come without ``loss``; for an objective that compares the examples
-                of a batch on several devices; for XLA where the model is packed; for XLA
-                or several steps at once on several devices; in the scope of another strategy.
+                ``loss_weights`` come without ``loss``; where ``check_splits`` raises; for XLA of a
+                packed model, or on several devices; in the scope of another strategy.
         """
         given = {
             "loss": loss,
@@ -121,12 +103,7 @@ class SupervisedModel(Labeled, BertModel):
             if is_given(value):
                 self.refuse_without_labels(name)
         self.check_strategy("compile")
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        if not is_given(loss) and replicas > 1 and not self.objective.is_additive:
-            raise InputError(
-                f"{type(self.objective).__name__} compares all examples of a batch with each other, "
-                f"which several devices would split: train on one. Received: {replicas} devices"
-            )
+        self.check_splits(loss)
         self.check_compiled(jit_compile, kwargs.get("steps_per_execution", 1))
         with self.distribute_strategy.scope():  # metrics and the optimizer belong to it
             outputs = Outputs(type(self).__name__, tuple(self.label_keys), self.score_function)

@@ -86,16 +86,22 @@ def search(
         if encoder.normalize:  # so the cosine is the product
             measure = "dot"
     query_vectors = embed_queries(encoder, asked, batch_size)
-    scores, numbers = top_k(query_vectors, vectors, top, measure)
-    found = [
+    found = _found(*top_k(query_vectors, vectors, top, measure), texts)
+    return found[0] if is_one else found
+
+
+def _found(
+    scores: np.ndarray, numbers: np.ndarray, texts: Sequence[str] | None
+) -> list[list[dict[str, Any]]]:
+    """What ``search`` returns for each query."""
+    return [
         [
             {"document": int(number), "score": float(score)}
             | ({} if texts is None else {"text": texts[number]})
-            for score, number in zip(row, numbers_of_row, strict=True)
+            for score, number in zip(*row, strict=True)
         ]
-        for row, numbers_of_row in zip(scores, numbers, strict=True)
+        for row in zip(scores, numbers, strict=True)
     ]
-    return found[0] if is_one else found
 
 
 def similarity(

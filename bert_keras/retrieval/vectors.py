@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from filelock import FileLock, Timeout
 
+from bert_keras.config.checks import one_of
 from bert_keras.errors import InputError, errors_naming
 from bert_keras.files import (
     atomic_directory,
@@ -67,14 +68,7 @@ def write_vectors(
             process writes there, or what is unfinished there is not ours or of other texts, another
             model or other settings.
     """
-    if path.suffix != ".npy":
-        raise InputError(f"{path}: vectors are written as .npy; give the name that end")
-    if precision not in PRECISIONS:
-        raise InputError(
-            f"precision must be one of {', '.join(PRECISIONS)}. Received: {precision!r}"
-        )
-    if not texts:
-        raise InputError("there is no text to embed")
+    _check_arguments(path, texts, precision)
     about = {
         _KEY: _VERSION,
         "made_with": dict(made_with or {}) | {"precision": precision, "dimensions": dimensions},
@@ -99,6 +93,15 @@ def write_vectors(
             if is_finished or not _size(unfinished / _ROWS):  # nothing is done, or all
                 _clear(unfinished, path)
     return path
+
+
+def _check_arguments(path: Path, texts: Sequence[str], precision: str) -> None:
+    """Refuse what cannot be written."""
+    if path.suffix != ".npy":
+        raise InputError(f"{path}: vectors are written as .npy; give the name that end")
+    one_of("precision", precision, PRECISIONS)
+    if not texts:
+        raise InputError("there is no text to embed")
 
 
 def ranges_file(path: Path) -> Path:

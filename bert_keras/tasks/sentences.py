@@ -133,7 +133,7 @@ class SentenceTask(Task):
         return features
 
     def targets(self, example: Any) -> dict[str, Any]:
-        """The values that the loss compares the vectors with; none where it compares texts alone."""
+        """The values that the vectors are compared with; none where texts are with each other."""
         return {}
 
     def measure(
