@@ -78,8 +78,8 @@ class SupervisedModel(Measured, Labeled, BertModel):
 
         Args:
             optimizer: ``None`` takes BERT's AdamW at a constant 1e-4.
-            loss: In place of the model's own objective, whose measures are then not reported.
-                For a model with several outputs one for all, or a dictionary by output.
+            loss: In place of the model's own objective, whose measures are then not reported; of
+                several outputs one for all, or by output.
             loss_weights: Of the losses of ``loss``, as Keras's.
             metrics: Reported beside the objective's measures.
             weighted_metrics: As ``metrics``, weighted as the loss is.

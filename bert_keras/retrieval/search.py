@@ -63,8 +63,7 @@ def search(
         >>> best, _ = search(model, films, "a fine film", top=2)
         >>> best["document"], best["text"], round(best["score"], 3)
         (0, 'a fine film', 1.0)
-        >>> vectors = model.embed(films)
-        >>> [len(found) for found in search(model, vectors, ["fun", "a film"])]
+        >>> [len(found) for found in search(model, model.embed(films), ["fun", "a film"])]
         [3, 3]
     """
     encoder = as_encoder(model)
@@ -73,18 +72,15 @@ def search(
     asked = [queries] if isinstance(queries, str) else several_texts("queries", queries)
     if not asked:
         return []
-    texts = None
-    measure = measure_of(encoder)
+    texts, measure = None, measure_of(encoder)
     if isinstance(documents, np.ndarray) and documents.dtype.kind not in "OUT":  # not of texts
         vectors = documents
         check_vectors("documents", vectors)
-    else:
-        texts = several_texts("documents", documents)
-        if not texts:
-            raise InputError("documents holds no text to search")
+    elif texts := several_texts("documents", documents):
         vectors = embed_documents(encoder, texts, batch_size)
-        if encoder.normalize:  # so the cosine is the product
-            measure = "dot"
+        measure = "dot" if encoder.normalize else measure  # so the cosine is the product
+    else:
+        raise InputError("documents holds no text to search")
     query_vectors = embed_queries(encoder, asked, batch_size)
     found = _found(*top_k(query_vectors, vectors, top, measure), texts)
     return found[0] if is_one else found
@@ -93,7 +89,7 @@ def search(
 def _found(
     scores: np.ndarray, numbers: np.ndarray, texts: Sequence[str] | None
 ) -> list[list[dict[str, Any]]]:
-    """What ``search`` returns for each query."""
+    """The result of ``search`` for each query."""
     return [
         [
             {"document": int(number), "score": float(score)}
