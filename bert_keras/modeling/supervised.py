@@ -115,8 +115,7 @@ class SupervisedModel(Measured, Labeled, BertModel):
                 "metrics": outputs.metrics(metrics, "metrics", taken),
                 "weighted_metrics": outputs.metrics(weighted_metrics, "weighted_metrics", taken),
             }
-            if optimizer is None:
-                optimizer = _default_optimizer()
+            optimizer = _default_optimizer() if optimizer is None else optimizer
             if getattr(optimizer, "loss_scaling", False):
                 # Wrapped by Keras too, gradients would be unscaled twice.
                 kwargs.setdefault("auto_scale_loss", False)
