@@ -43,8 +43,9 @@ def product(queries: np.ndarray, documents: np.ndarray) -> None:
     """The products of the blocks that the search multiplies."""
     for row in range(0, len(queries), exact.QUERIES):
         block = queries[row : row + exact.QUERIES]
-        for start in range(0, len(documents), exact.DOCUMENTS):
-            block @ documents[start : start + exact.DOCUMENTS].T
+        step = exact.block_size(len(block))
+        for start in range(0, len(documents), step):
+            block @ documents[start : start + step].T
 
 
 def seconds(call: Callable[[], object]) -> float:

@@ -10,7 +10,8 @@ from bert_keras.errors import InputError
 Measure = Literal["cosine", "dot"]
 Advance = Callable[[int, int], None]
 
-QUERIES, DOCUMENTS = 512, 1 << 12  # of a block, at most
+QUERIES, DOCUMENTS = 512, 1 << 14  # of a block, at most
+_SCORES = 1 << 22  # of a block, at most: 16 MiB
 _FIRST = 1 << 10  # documents of the first block; all of its scores are looked at
 _NOT_FINITE = (
     "the vectors are not finite numbers, or too large for float32: the model's training went "
@@ -92,6 +93,11 @@ def similarity_matrix(
     return product
 
 
+def block_size(queries: int) -> int:
+    """The most documents that are multiplied at once with a number of queries."""
+    return max(1, min(DOCUMENTS, _SCORES // queries))
+
+
 def check_vectors(name: str, vectors: Any) -> None:
     """Refuse what is no array of vectors in float32 or float16.
 
@@ -124,7 +130,8 @@ def _search(
     """
     best_QxK = np.full((len(queries), k), -np.inf, np.float32)
     numbers_QxK = np.full((len(queries), k), -1, np.int64)
-    start, size = 0, min(max(_FIRST, k), DOCUMENTS)
+    most = block_size(len(queries))
+    start, size = 0, min(max(_FIRST, k), most)
     # The product of zeros and a vector is 0, or not a number where the vector is not finite.
     with_zeros = np.concatenate([queries, np.zeros_like(queries[:1])])
     while start < len(documents):
@@ -138,7 +145,7 @@ def _search(
             found = _candidates(better, best_QxK[rows, -1:], k)
             _merge(best_QxK, numbers_QxK, rows[found[0]], better[found], found[1] + start)
         start += len(block)
-        size = min(2 * size, DOCUMENTS)
+        size = min(2 * size, most)
         advance(start)
     if not (np.abs(best_QxK) < np.inf).all():
         raise InputError(_NOT_FINITE)

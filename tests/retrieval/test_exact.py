@@ -16,7 +16,7 @@ from bert_keras.retrieval.exact import similarity_matrix, top_k
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of a few rows, so that small arrays have many."""
-    for name, value in (("DOCUMENTS", 10), ("QUERIES", 4), ("_FIRST", 2)):
+    for name, value in (("DOCUMENTS", 10), ("QUERIES", 4), ("_FIRST", 2), ("_SCORES", 40)):
         monkeypatch.setattr(exact, name, value)
 
 
