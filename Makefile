@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile
 
 .PHONY: setup lint test test-system test-data test-random test-all golden test-beam parity parity-garden quickstart bench-training \
-	bench-data bench-data-pace bench-finetuning bench-time-to-quality bench-scaling bench-serving bench-mobile bench-stop bench-predict bench-search bench-tpu
+	bench-data bench-data-pace bench-finetuning bench-time-to-quality bench-scaling bench-serving bench-mobile bench-stop bench-predict bench-tpu
 
 setup: $(VENV)/.installed
 
@@ -128,9 +128,6 @@ bench-scaling: $(BENCH)/.installed
 bench-data: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/data_pipeline.py --json benchmarks/data_pipeline.json
 	$(BENCH)/bin/python benchmarks/tables.py
-
-bench-search: setup
-	$(BIN)/python benchmarks/search.py
 
 bench-data-pace: setup
 	$(BIN)/python benchmarks/data_pace.py
