@@ -12,7 +12,7 @@ from bert_keras.cli.arguments import (
     name_of_data,
     utf8_text,
 )
-from bert_keras.cli.console import errors, progress, start_tensorflow
+from bert_keras.cli.console import console, progress, start_tensorflow
 from bert_keras.cli.encoding import TEXTS_HELP, add_reading, open_encoder, passages
 from bert_keras.errors import InputError
 
@@ -106,5 +106,4 @@ def run(options: argparse.Namespace) -> None:
         values = {"texts": len(texts), "dimensions": dimensions, "precision": options.precision}
         print(json.dumps({"vectors": str(options.out)} | values))
     else:
-        line = f"{len(texts):,} vectors of {dimensions} dimensions: {options.out}"
-        errors.print(line, soft_wrap=True)
+        console.print(f"{len(texts):,} vectors of {dimensions} dimensions: {options.out}")
