@@ -1,7 +1,6 @@
 """Keras's losses and metrics, each fed with logits or scores as it wants them."""
 
 import inspect
-from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -10,7 +9,6 @@ import tensorflow as tf
 from bert_keras.errors import InputError
 from bert_keras.objectives import (
     IGNORED_LABEL,
-    SupervisedObjective,
     spread_weights,
     sum_over_replicas,
     with_whole_value,
@@ -66,65 +64,6 @@ class _Adapted:
         """Make it from what ``get_config`` gave."""
         inner = keras.saving.deserialize_keras_object(config["inner"])
         return cls(inner, config["function"])  # type: ignore[call-arg]
-
-
-class ObjectiveMean(keras.metrics.Mean):
-    """A mean that ``compute_loss`` measures; NaN where it has measured none."""
-
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Add the mean of a batch.
-
-        Raises:
-            InputError: When it is given labels and predictions, as the metrics of ``compile`` are.
-        """
-        if isinstance(sample_weight, Mapping):
-            raise InputError(
-                f"{self.name} is updated by compute_loss, not from labels and predictions; let "
-                "train_step return self.compute_metrics(x, y, y_pred, sample_weight)"
-            )
-        super().update_state(values, sample_weight)
-
-    def result(self) -> Any:
-        """The mean so far."""
-        return tf.where(tf.cast(self.count, tf.bool), super().result(), float("nan"))
-
-
-class Measured:
-    """A model's objective, and the metrics that report it, ``means``."""
-
-    means: dict[str, ObjectiveMean]
-    distribute_strategy: tf.distribute.Strategy  # Keras's
-    _tracker: Any  # Keras's
-
-    @property
-    def objective(self) -> SupervisedObjective:
-        """The objective that ``fit`` minimizes where ``compile`` is given no ``loss``."""
-        return self._objective
-
-    @objective.setter
-    def objective(self, objective: SupervisedObjective) -> None:
-        """Set it, and the metrics that report it; before ``compile``."""
-        self._objective = objective
-        tracker = self._tracker  # a built layer locks it, and Keras's own layers unlock it so
-        is_locked = tracker.locked
-        tracker.unlock()
-        self.means.clear()
-        self.means.update({name: ObjectiveMean(name) for name in objective.names})
-        if is_locked:
-            tracker.lock()
-
-    def check_splits(self, loss: Any) -> None:
-        """Refuse several devices where the objective, in place of ``loss``, needs whole batches.
-
-        Raises:
-            InputError: When it compares the examples of a batch with each other.
-        """
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        if not is_given(loss) and replicas > 1 and not self.objective.is_additive:
-            raise InputError(
-                f"{type(self.objective).__name__} compares all examples of a batch with each "
-                f"other, which several devices would split: train on one. Received: {replicas}"
-            )
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")

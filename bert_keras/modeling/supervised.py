@@ -11,7 +11,8 @@ import tensorflow as tf
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.labels import Labeled
-from bert_keras.modeling.measures import Measured, is_given
+from bert_keras.modeling.measured import Measured
+from bert_keras.modeling.measures import is_given
 from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.outputs import Outputs
 from bert_keras.objectives import (
@@ -57,7 +58,7 @@ class SupervisedModel(Measured, Labeled, BertModel):
     ) -> None:
         super().__init__(config, seed, packed, **kwargs)
         self.means = {}
-        self.objective = self.supervised_objective()
+        self.objective = self._own_objective = self.supervised_objective()
 
     def supervised_objective(self) -> SupervisedObjective:
         """The objective that the model is trained on unless another is given."""
@@ -123,11 +124,6 @@ class SupervisedModel(Measured, Labeled, BertModel):
         self.loss = self._compile_loss = self._compile_metrics = None
         jit_compile = "auto" if jit_compile is None else jit_compile
         super().compile(optimizer, jit_compile=jit_compile, **measures, **kwargs)
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile a loaded model as it was compiled when it was saved."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Train as ``keras.Model.fit`` does; see the class for what its arguments mean here.

@@ -81,11 +81,16 @@ class SentenceTask(Task):
     def open_model(self, path: Any, **arguments: Any) -> BertModel:
         """The sentence encoder of a directory, or one that pools the encoder that is there.
 
+        ``fit`` trains it on the task's loss.
+
         Raises:
-            InputError: When it cannot be opened, or puts a prompt before every text.
+            InputError: When it cannot be opened, puts a prompt before every text, or is too narrow
+                for ``matryoshka``.
         """
         model = super().open_model(path, **arguments)
-        if isinstance(model, BertForSentenceEmbedding) and model.prompt():
+        assert isinstance(model, BertForSentenceEmbedding)
+        model.objective = self.training_objective(model)
+        if model.prompt():
             raise InputError(
                 f"{path} puts the prompt {model.prompt()!r} before every text, which training does "
                 "not: give it texts that begin with it, and a model without default_prompt_name"

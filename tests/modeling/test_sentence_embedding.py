@@ -1,11 +1,12 @@
 """A sentence encoder that is given several texts for each example, and trained on them."""
 
+import keras
 import numpy as np
 import pytest
 
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSentenceEmbedding
-from bert_keras.objectives import CoSENT
+from bert_keras.objectives import CoSENT, InBatchNegatives
 from tests.support.models import NO_DROPOUT, make_model, small_config
 
 CONFIG = small_config(60, hidden_size=16, **NO_DROPOUT)
@@ -74,6 +75,23 @@ def test_another_objective_takes_its_labels_from_the_batch_and_reports_under_its
     history = model.fit(batch, epochs=30, batch_size=8, verbose=0).history
     assert set(history) == {"loss", "similarity_loss"}
     assert history["similarity_loss"][-1] < 0.5 * history["similarity_loss"][0]
+
+
+def test_a_file_that_cannot_keep_the_objective_says_so_when_it_is_loaded(tmp_path, caplog):
+    batch = {name: rows[:, :2] for name, rows in texts().items()}
+    for number, objective in enumerate([None, CoSENT(), InBatchNegatives(temperature=1.0)]):
+        model = BertForSentenceEmbedding(CONFIG)
+        if objective:
+            model.objective = objective
+        model.compile()
+        model.optimizer.build(model.trainable_variables)
+        model.save(tmp_path / f"{number}.keras")
+        caplog.clear()
+        keras.saving.load_model(tmp_path / f"{number}.keras").evaluate(
+            {"labels": np.arange(4.0)} | batch, verbose=0
+        )
+        said = f"trained on {type(objective).__name__}, which its file does not keep"
+        assert (said in caplog.text) == (objective is not None)
 
 
 def test_labels_apart_from_the_batch_are_refused():

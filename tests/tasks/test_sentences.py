@@ -158,6 +158,16 @@ def test_a_model_keeps_its_pooling_unless_the_recipe_names_one(
     assert start_model(settings, Similarity(pooling=given, max_seq_length=40)).pooling == expected
 
 
+def test_fit_on_the_batches_of_a_task_trains_on_its_loss(encoder_path, tokenizer):
+    task = Similarity(max_seq_length=16)
+    model = task.open_model(encoder_path, packed=True)
+    features = task.features([pair(label=label) for label in ("1", "2", "5", "3")], tokenizer)
+    model.compile()
+    batches = task.batches(features, tokenizer, batch_size=4)
+    history = model.fit(batches, steps_per_epoch=1, verbose=0).history
+    assert set(history) == {"loss", "similarity_loss"}
+
+
 def test_shorter_vectors_are_trained_beside_the_whole_ones(encoder_path):
     model = load(encoder_path, BertForSentenceEmbedding)
     objective = Similarity(matryoshka=(8, 16)).training_objective(model)

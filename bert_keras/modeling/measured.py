@@ -1,0 +1,103 @@
+"""A model's own objective, and the metrics that report it."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from bert_keras.errors import InputError
+from bert_keras.modeling.measures import is_given
+from bert_keras.objectives import SupervisedObjective
+
+_logger = logging.getLogger("bert_keras")
+_OTHER = "other_objective"  # in the config of ``compile``
+
+
+class ObjectiveMean(keras.metrics.Mean):
+    """A mean that ``compute_loss`` measures; NaN where it has measured none."""
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Add the mean of a batch.
+
+        Raises:
+            InputError: When it is given labels and predictions, as the metrics of ``compile`` are.
+        """
+        if isinstance(sample_weight, Mapping):
+            raise InputError(
+                f"{self.name} is updated by compute_loss, not from labels and predictions; let "
+                "train_step return self.compute_metrics(x, y, y_pred, sample_weight)"
+            )
+        super().update_state(values, sample_weight)
+
+    def result(self) -> Any:
+        """The mean so far."""
+        return tf.where(tf.cast(self.count, tf.bool), super().result(), float("nan"))
+
+
+class Measured:
+    """A model's objective, and the metrics that report it, ``means``."""
+
+    means: dict[str, ObjectiveMean]
+    compile: Any  # Keras's, and the rest
+    optimizer: Any
+    trainable_variables: list[Any]
+    loss: Any
+    _own_objective: SupervisedObjective
+    distribute_strategy: tf.distribute.Strategy
+    _tracker: Any
+
+    @property
+    def objective(self) -> SupervisedObjective:
+        """The objective that ``fit`` minimizes where ``compile`` is given no ``loss``."""
+        return self._objective
+
+    @objective.setter
+    def objective(self, objective: SupervisedObjective) -> None:
+        """Set it, and the metrics that report it; before ``compile``."""
+        self._objective = objective
+        tracker = self._tracker  # a built layer locks it, and Keras's own layers unlock it so
+        is_locked = tracker.locked
+        tracker.unlock()
+        self.means.clear()
+        self.means.update({name: ObjectiveMean(name) for name in objective.names})
+        if is_locked:
+            tracker.lock()
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """The arguments of ``compile``, and the name of an objective other than the model's own."""
+        config: dict[str, Any] | None = super().get_compile_config()  # type: ignore[misc]
+        if config is None or self.loss is not None or self.objective is self._own_objective:
+            return config
+        return config | {_OTHER: type(self.objective).__name__}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile a loaded model as it was compiled when it was saved.
+
+        Warn where it had another objective than its own, which no file keeps.
+        """
+        arguments = keras.saving.deserialize_keras_object(config)
+        name = arguments.pop(_OTHER, None)
+        if name:
+            _logger.warning(
+                "the model was trained on %s, which its file does not keep: set model.objective to "
+                "it before fit, which trains on %s otherwise",
+                name,
+                type(self.objective).__name__,
+            )
+        self.compile(**arguments)
+        self.optimizer.build(self.trainable_variables)
+
+    def check_splits(self, loss: Any) -> None:
+        """Refuse several devices where the objective, in place of ``loss``, needs whole batches.
+
+        Raises:
+            InputError: When it compares the examples of a batch with each other.
+        """
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if not is_given(loss) and replicas > 1 and not self.objective.is_additive:
+            raise InputError(
+                f"{type(self.objective).__name__} compares all examples of a batch with each "
+                f"other, which several devices would split: train on one. Received: {replicas}"
+            )
