@@ -57,6 +57,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--prompt-name",
+        type=utf8_text,
         metavar="NAME",
         help="which of the model's prompts to read before each text, such as document (default: "
         "its default prompt)",

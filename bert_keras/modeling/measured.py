@@ -44,6 +44,7 @@ class Measured:
     optimizer: Any
     trainable_variables: list[Any]
     loss: Any
+    compiled: bool
     _own_objective: SupervisedObjective
     distribute_strategy: tf.distribute.Strategy
     _tracker: Any
@@ -55,8 +56,9 @@ class Measured:
 
     @objective.setter
     def objective(self, objective: SupervisedObjective) -> None:
-        """Set it, and the metrics that report it; before ``compile``."""
+        """Set it, and the metrics that report it; ``compile`` must follow, which traces anew."""
         self._objective = objective
+        self.compiled = False
         tracker = self._tracker  # a built layer locks it, and Keras's own layers unlock it so
         is_locked = tracker.locked
         tracker.unlock()

@@ -77,6 +77,14 @@ def test_another_objective_takes_its_labels_from_the_batch_and_reports_under_its
     assert history["similarity_loss"][-1] < 0.5 * history["similarity_loss"][0]
 
 
+def test_a_model_is_compiled_anew_for_another_objective():
+    model = BertForSentenceEmbedding(CONFIG)
+    model.compile()
+    model.objective = CoSENT()
+    with pytest.raises(ValueError, match="must call `compile"):
+        model.fit(texts(), verbose=0)
+
+
 def test_a_file_that_cannot_keep_the_objective_says_so_when_it_is_loaded(tmp_path, caplog):
     batch = {name: rows[:, :2] for name, rows in texts().items()}
     for number, objective in enumerate([None, CoSENT(), InBatchNegatives(temperature=1.0)]):
