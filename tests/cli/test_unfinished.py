@@ -80,6 +80,7 @@ def note(capsys):
     return line
 
 
+@pytest.mark.system
 def test_the_newest_checkpoint_of_a_stopped_run_is_the_model_of_one_that_ends_there(made, capsys):
     run("convert", made / "stopped", made / "converted")
     assert "its newest checkpoint is used, of step 6 of 6" in note(capsys)

@@ -59,6 +59,7 @@ def test_metrics_stand_beside_the_models_own_objective(
     assert found["crossentropy"] == pytest.approx(found["loss"], rel=1e-5)
 
 
+@pytest.mark.system
 def test_one_hot_labels_work_with_a_loss_that_takes_them(
     classifier: BertForSequenceClassification, inputs: Data
 ) -> None:

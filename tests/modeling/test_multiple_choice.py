@@ -119,6 +119,7 @@ def test_a_loss_and_metrics_of_keras_get_probabilities_as_they_would_there(
         assert ours[name] == pytest.approx(theirs[name], rel=1e-4)
 
 
+@pytest.mark.system
 def test_one_hot_labels_go_with_a_loss_that_takes_them(
     model: BertForMultipleChoice, inputs: Data
 ) -> None:

@@ -101,7 +101,7 @@ def test_a_loss_with_ours_in_it_reports_its_measures(
     assert history["loss"][0] == pytest.approx(2 * history["classification_loss"][0])
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.system)])
 def test_a_model_around_ours_may_ask_it_for_its_loss(
     plain_config: BertConfig, inputs: Data, compiled: bool
 ) -> None:

@@ -143,6 +143,7 @@ def test_plain_compile_and_fit_lower_the_loss(
     np.testing.assert_allclose(history["loss"], losses, rtol=1e-5)
 
 
+@pytest.mark.system
 def test_fit_on_packed_tokens_trains_as_on_padded_ones(plain_config: BertConfig) -> None:
     """Two batches, of 25 and of 20 tokens."""
     batches = _stack([pretraining_batch((12, 1, 5, 7), 1), pretraining_batch((3, 3, 2, 12), 2)])

@@ -66,6 +66,7 @@ def test_fit_brings_an_anchor_to_its_positive():
     assert history["contrastive_loss"][-1] < 0.1 * history["contrastive_loss"][0]
 
 
+@pytest.mark.system
 def test_another_objective_takes_its_labels_from_the_batch_and_reports_under_its_name():
     model = BertForSentenceEmbedding(CONFIG)
     model.objective = CoSENT()

@@ -112,6 +112,7 @@ def test_both_encoders_train_by_the_trainers_step(matcher: Matcher, batch: Batch
         assert not np.array_equal(before, after)
 
 
+@pytest.mark.system
 def test_a_keras_file_brings_both_encoders_back_with_the_optimizer(
     matcher: Matcher, batch: Batch, tmp_path: Path
 ) -> None:

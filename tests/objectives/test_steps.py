@@ -233,6 +233,7 @@ def test_the_step_makes_no_variable():
     assert made == []
 
 
+@pytest.mark.system
 def test_heads_without_labels_stay_as_they_are_over_micro_batches():
     step, model, _ = make_step(accumulation_steps=2)
     before = {v.path: v.numpy() for v in model.trainable_variables}

@@ -154,6 +154,7 @@ def test_sigmoids_share_one_temperature(several, rows):
     ]
 
 
+@pytest.mark.system
 def test_thresholds_have_the_best_f1_by_the_calibrated_probabilities(several, rows, caplog):
     source = str(rows / "many.tsv")
     lines = (rows / "many.tsv").read_text().splitlines()[1:]

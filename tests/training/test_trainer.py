@@ -59,7 +59,8 @@ def test_a_stop_at_the_last_evaluation_is_no_end_of_the_run(tmp_path):
     assert line["step"] == 60
 
 
-@pytest.mark.parametrize("phase", [0, pytest.param(1, marks=pytest.mark.system)])
+@pytest.mark.system
+@pytest.mark.parametrize("phase", [0, 1])
 def test_the_first_step_of_a_phase_is_not_waited_for(phase, tmp_path):
     """All before it is saved, so it has nothing to lose; here its batch would never come."""
     told, never = [], threading.Event()

@@ -75,6 +75,7 @@ def test_a_roll_back_skips_the_data_of_the_bad_step_and_of_those_before_it(
     assert len(lines[0]) == STEPS / 10
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("step", "time"),
     [

@@ -132,6 +132,7 @@ def test_words_behind_the_sequence_are_in_no_entity(make_model, make_data):
     assert judge.keras.accuracy < 0.9
 
 
+@pytest.mark.system
 def test_an_answer_behind_the_sequence_is_not_found(make_model, make_data):
     model = make_model("span")
     _, judge = judges(model, make_data("span"), 16)

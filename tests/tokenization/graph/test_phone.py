@@ -110,6 +110,7 @@ def test_the_kept_part_of_long_texts_is_the_hosts(phone_of, plain_vocabulary, tr
         phone.assert_equal(first, second, with_offsets=in_order(first + second))
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("casing", ["uncased", pytest.param("cased", marks=pytest.mark.system)])
 def test_ids_and_places_are_the_hosts_on_hostile_strings(phone_of, plain_vocabulary, casing):
     phone = phone_of(casing, vocab=plain_vocabulary)
