@@ -71,6 +71,8 @@ def run(options: argparse.Namespace) -> None:
     """Search and print what was found, or how good it is."""
     if bool(options.query) == bool(options.queries):
         raise InputError("search takes --query TEXT or --queries FILE; give one of the two")
+    if any(not query.strip() for query in options.query or ()):
+        raise InputError("--query is blank: nothing is like it")
     if options.judgements and (options.query or options.top):
         raise InputError(
             "--judgements goes with --queries FILE, and looks at the first 100 documents: leave "

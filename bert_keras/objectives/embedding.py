@@ -77,6 +77,9 @@ class CoSENT(OfTexts):
         terms = tf.where(is_above, excess, -math.inf)
         # The 0 is the logarithm of the 1.
         loss = tf.reduce_logsumexp(tf.concat([[0.0], tf.reshape(terms, [-1])], axis=0))
+        # A score that is no number is above none: the loss shows it.
+        is_known = tf.reduce_all(tf.math.is_finite(scores) | ~is_pair)
+        loss = tf.where(is_known, loss, math.nan)
         return means_of(self.names, (loss,), (tf.cast(is_pair, tf.float32),))
 
 
@@ -210,6 +213,8 @@ class Matryoshka(SupervisedObjective):
 
 def _scores(batch: Batch, vectors: tf.Tensor) -> tf.Tensor:
     """The labels, float32 [B]."""
+    if "labels" not in batch:
+        raise InputError("the batch has no 'labels', a score for each pair")
     scores = tf.cast(batch["labels"], tf.float32)
     if not (scores.shape.rank == 1 and scores.shape.is_compatible_with(vectors.shape[:1])):
         raise InputError(

@@ -95,12 +95,17 @@ def measure_rankings(
         ``recall@1``, ``recall@10``, ``recall@100``, ``mrr@10``, ``ndcg@10`` and ``map@100``.
 
     Raises:
-        InputError: When no query has judgements, one with judgements has no ranking, or a ranking
-            has a document twice.
+        InputError: When no query has a relevant document, one with judgements has no ranking, or a
+            ranking has a document twice.
     """
     judgements = {query: judged for query, judged in judgements.items() if judged}
     if not judgements:
         raise InputError("no query has a judgement, so there is nothing to measure")
+    if not any(map(_relevant, judgements.values())):
+        raise InputError(
+            "no judgement is 1 or more, so no document is relevant to any query: every measure "
+            "would be 0"
+        )
     totals: dict[str, list[float]] = {}
     for query, judged in judgements.items():
         if query not in rankings:

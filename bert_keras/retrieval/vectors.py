@@ -98,7 +98,7 @@ def write_vectors(
 def _check_arguments(path: Path, texts: Sequence[str], precision: str) -> None:
     """Refuse what cannot be written."""
     if path.suffix != ".npy":
-        raise InputError(f"{path}: vectors are written as .npy; give the name that end")
+        raise InputError(f"{path}: vectors are written as .npy: end the name so")
     one_of("precision", precision, PRECISIONS)
     if not texts:
         raise InputError("there is no text to embed")

@@ -22,7 +22,8 @@ from bert_keras.tasks.multi_label import MultiLabel
 from bert_keras.tasks.multiple_choice import MultipleChoice
 from bert_keras.tasks.registry import register, task_of
 from bert_keras.tasks.regression import Regression
-from bert_keras.tasks.sentences import SentenceTask, Similarity
+from bert_keras.tasks.sentences import SentenceTask
+from bert_keras.tasks.similarity import Similarity
 from bert_keras.tasks.span import Span
 from bert_keras.tasks.tagging import Tagging
 from bert_keras.tasks.task import Prediction, Task

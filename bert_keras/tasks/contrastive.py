@@ -3,8 +3,10 @@
 Gao et al. 2021, "SimCSE", section 2; Karpukhin et al. 2020, "Dense Passage Retrieval", section 3.
 """
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -15,10 +17,11 @@ from bert_keras.retrieval.exact import top_k
 from bert_keras.retrieval.measures import DEPTH, measure_rankings
 from bert_keras.tasks.reading.groups import GroupExample, read_group_examples
 from bert_keras.tasks.registry import register
-from bert_keras.tasks.sentences import SentenceTask
+from bert_keras.tasks.sentences import TEMPERATURE, SentenceTask
 from bert_keras.training.curves import describe_curves
 
 LOSSES = ("in_batch", "triplet")
+MARGIN = 0.5
 describe_curves("triplet", "Nearer text", "1 - cosine")
 
 
@@ -38,7 +41,7 @@ class Contrastive(SentenceTask):
             batch, so that a larger ``train.batch_size`` is a harder question. ``"triplet"``: it is
             to be nearer than each negative of its own row, by ``margin``.
         symmetric: Whether anchors are to be chosen for positives, too; of ``"in_batch"``.
-        margin: By how much it is to be nearer, as 1 - cosine; of ``"triplet"``.
+        margin: By how much it is to be nearer, as 1 - cosine; of ``"triplet"``. Left out, 0.5.
         ignore_columns: Columns or fields of the data that are passed over; any other that is not
             read is refused by its name.
 
@@ -50,7 +53,7 @@ class Contrastive(SentenceTask):
 
     loss: str = "in_batch"
     symmetric: bool = False
-    margin: float = 0.5
+    margin: float | None = None
     ignore_columns: tuple[str, ...] = ()
 
     name = "contrastive"
@@ -62,9 +65,18 @@ class Contrastive(SentenceTask):
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of("data.loss", self.loss, LOSSES)
-        require("data.margin must be positive", self.margin > 0, self.margin)
-        is_read = self.loss == "in_batch" or not self.symmetric
-        require("data.symmetric is for data.loss = 'in_batch'", is_read, self.symmetric)
+        margin = MARGIN if self.margin is None else self.margin
+        require("data.margin must be a number above 0", 0 < margin < math.inf, margin)
+        unread = {
+            "symmetric": ("in_batch", self.symmetric),
+            "temperature": ("in_batch", self.temperature is not None),
+            "margin": ("triplet", self.margin is not None),
+        }
+        for name, (loss, is_given) in unread.items():
+            if is_given and self.loss != loss:
+                raise InputError(
+                    f"data.{name} is for data.loss = {loss!r}. Received: {self.loss!r}"
+                )
 
     def metrics(self) -> list[str]:
         """The measures of the rankings."""
@@ -87,15 +99,24 @@ class Contrastive(SentenceTask):
         """The examples of a file or data set; see ``read_group_examples``."""
         return read_group_examples(source, self.ignore_columns)
 
-    def labels_of(self, examples: Sequence[GroupExample]) -> tuple[str, ...]:
-        """None; an example without a negative is refused where the loss needs one."""
+    def adapted_to(self, examples: Sequence[GroupExample]) -> Self:
+        """The task, if the loss can learn from these examples.
+
+        Raises:
+            InputError: When a triplet has no negative, or there is nothing to choose from.
+        """
         for example in examples:
             if self.loss == "triplet" and not example.negatives:
                 raise InputError(
                     f"{example.where} has no negative, which data.loss = 'triplet' needs; "
                     "'in_batch' takes the positives of other rows"
                 )
-        return ()
+        if len({text for example in examples for text in example.texts[1:]}) < 2:
+            raise InputError(
+                f"{examples[0].where}: no other text is there to choose the positive among: give "
+                "more rows, or negatives"
+            )
+        return self
 
     def key(self, example: GroupExample) -> str:
         """The anchor, so that all its positives are held out together."""
@@ -108,8 +129,8 @@ class Contrastive(SentenceTask):
     def loss_of(self) -> SupervisedObjective:
         """The choice among the batch, or the distances within a row."""
         if self.loss == "triplet":
-            return Triplet(self.margin, "cosine")
-        return InBatchNegatives(self.temperature, self.symmetric)
+            return Triplet(self.margin or MARGIN, "cosine")
+        return InBatchNegatives(self.temperature or TEMPERATURE, self.symmetric)
 
     def score_vectors(
         self, examples: Sequence[GroupExample], vectors: Sequence[np.ndarray]

@@ -111,7 +111,6 @@ def test_the_cosine_is_to_be_the_score_scaled_by_the_range_of_the_data(tokenizer
         ({}, pair(label=None), "train.tsv, row 1 has no label"),
         ({}, pair(label="1|2"), "train.tsv, row 1: one score is needed"),
         ({}, pair(second=None), "row 1 is a single text, and similarity is of two"),
-        ({"lowest": 0.0, "highest": 1.0}, pair(), "row 1: the score 4.5 is not from 0 to 1"),
     ],
 )
 def test_an_example_that_cannot_be_learned_from_names_its_row(settings, example, message):
@@ -119,9 +118,18 @@ def test_an_example_that_cannot_be_learned_from_names_its_row(settings, example,
         Similarity(**settings).labels_of([example])
 
 
-def test_scores_that_are_all_the_same_have_no_range():
-    with pytest.raises(InputError, match=r"all 2 scores are the same: data\.lowest"):
-        Similarity(loss="cosine").adapted_to([pair(), pair()])
+@pytest.mark.parametrize("loss", ["cosent", "cosine"])
+def test_scores_that_are_all_the_same_teach_and_measure_nothing(loss):
+    with pytest.raises(InputError, match="all 2 scores are the same"):
+        Similarity(loss=loss).adapted_to([pair(), pair()])
+    with pytest.raises(InputError, match="all 2 dev scores are the same"):
+        Similarity(loss=loss).metric("", [pair(), pair()])
+
+
+def test_a_score_outside_the_range_that_was_given_names_its_row():
+    task = Similarity(loss="cosine", lowest=0.0, highest=1.0)
+    with pytest.raises(InputError, match=r"row 1: the score 4\.5 is not from 0 to 1"):
+        task.adapted_to([pair(), pair(label="0.5")])
 
 
 @pytest.mark.parametrize(
@@ -129,8 +137,14 @@ def test_scores_that_are_all_the_same_have_no_range():
     [
         ({"loss": "cosemt"}, r"data\.loss cannot be 'cosemt'; did you mean 'cosent'"),
         ({"pooling": "sum"}, r"data\.pooling cannot be 'sum'"),
-        ({"temperature": 0.0}, r"data\.temperature must be positive"),
-        ({"lowest": 2.0, "highest": 1.0}, r"data\.lowest must be below data\.highest"),
+        ({"temperature": 0.0}, r"data\.temperature must be a number above 0"),
+        ({"temperature": float("inf")}, r"data\.temperature must be a number above 0"),
+        ({"loss": "cosine", "temperature": 0.1}, r"data\.temperature is for data\.loss = 'cosent'"),
+        ({"lowest": 0.0, "highest": 5.0}, r"data\.lowest is for data\.loss = 'cosine'"),
+        ({"loss": "cosine", "lowest": 0.0}, r"data\.lowest and data\.highest go together"),
+        ({"loss": "cosine", "lowest": 2.0, "highest": 1.0}, r"data\.lowest must be below"),
+        ({"matryoshka": (8, 8)}, r"data\.matryoshka must be different numbers from 1 on"),
+        ({"matryoshka": (0,)}, r"data\.matryoshka must be different numbers from 1 on"),
     ],
 )
 def test_a_setting_that_means_nothing_is_refused(settings, message):
@@ -229,8 +243,17 @@ def test_dev_texts_that_are_their_own_positives_measure_nothing():
 
 def test_a_triplet_needs_a_negative_in_its_own_row():
     task = Contrastive(loss="triplet")
-    task.labels_of([group("a", "b", "c")])
+    task.adapted_to([group("a", "b", "c")])
+    task.labels_of([group("a", "b")])  # a dev example needs none
     with pytest.raises(InputError, match=r"row 2 has no negative, which data\.loss = 'triplet'"):
-        task.labels_of([group("a", "b", "c"), group("a", "b", row=2)])
+        task.adapted_to([group("a", "b", "c"), group("a", "b", row=2)])
     with pytest.raises(InputError, match=r"data\.symmetric is for data\.loss = 'in_batch'"):
         replace(task, symmetric=True)
+    with pytest.raises(InputError, match=r"data\.margin is for data\.loss = 'triplet'"):
+        replace(task, loss="in_batch", margin=0.2)
+
+
+def test_one_text_alone_is_nothing_to_choose_from():
+    with pytest.raises(InputError, match="row 1: no other text is there to choose the positive"):
+        Contrastive().adapted_to([group("a", "b")])
+    assert Contrastive().adapted_to([group("a", "b"), group("c", "d")]) == Contrastive()

@@ -204,6 +204,8 @@ def _example(values: Mapping[str, Any], fields: _Fields, where: Place) -> GroupE
     empty = [name for name, text in named.items() if not text.strip()]
     if empty:
         raise InputError(f"{where}: {listed(empty, 1)} is empty")
+    if positive in negatives:
+        raise InputError(f"{where}: {quoted(positive)} is the positive and a negative, too")
     return GroupExample(anchor, positive, negatives, where)
 
 

@@ -64,6 +64,7 @@ def test_what_was_read_as_what_is_said(tmp_path, caplog):
         ({"anchor": "a", "positive": " "}, "row 1: 'positive' is empty"),
         ({"anchor": "a", "positive": "b", "negatives": ["c", ""]}, "row 1: 'negative 1' is empty"),
         ({"anchor": "a", "positive": "b", "negatives": "c", "negative": "d"}, "negatives twice"),
+        ({"anchor": "a", "positive": "b", "negatives": ["b"]}, "the positive and a negative, too"),
         ({"anchor": "a", "positive": ["b"]}, "'positive' must be a string"),
         ({"anchor": "a", "positive": "b", "score": 1}, "'score', which contrastive training"),
     ],

@@ -1,0 +1,162 @@
+"""Pairs of texts with a score of how near they are, for a sentence encoder.
+
+Reimers and Gurevych 2019, "Sentence-BERT", section 3.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from bert_keras.config.checks import one_of, require
+from bert_keras.errors import InputError
+from bert_keras.objectives import CoSENT, CosineSquaredError, SupervisedObjective
+from bert_keras.tasks.metrics import pearson, spearman
+from bert_keras.tasks.reading import LabelRules, TextExample
+from bert_keras.tasks.registry import register
+from bert_keras.tasks.regression import number_of
+from bert_keras.tasks.sentences import TEMPERATURE, SentenceTask
+from bert_keras.tasks.texts import TextReader
+
+LOSSES = ("cosent", "cosine")
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Similarity(SentenceTask, TextReader):
+    """Pairs of texts with a score of how near they are, as in STS-B.
+
+    The data are those of ``Regression`` on pairs. The measure is the correlation of the cosines
+    with the scores.
+
+    Attributes:
+        loss: ``"cosent"``: a pair with a higher score has a higher cosine than one with a lower,
+            whatever the scores' range. ``"cosine"``: the cosine is the score, which is scaled to
+            0 to 1 from ``lowest`` to ``highest`` (Reimers and Gurevych 2019, section 3).
+        lowest: The score that means 0, of ``"cosine"``; left out with ``highest``, the lowest of
+            the training data.
+        highest: The score that means 1.
+
+    Example:
+        >>> task = Similarity(text_pair_column="text")
+        >>> task.name, task.best_metric
+        ('similarity', 'spearman')
+    """
+
+    loss: str = "cosent"
+    lowest: float | None = None
+    highest: float | None = None
+
+    name = "similarity"
+    title = "Similarity"
+    objective = "similarity"
+    unit = "nats, or squared error"
+    curves = ("spearman", "pearson")
+    best_metric = "spearman"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("data.loss", self.loss, LOSSES)
+        unread = [("temperature", "cosent"), ("lowest", "cosine"), ("highest", "cosine")]
+        for name, loss in unread:
+            if getattr(self, name) is not None and self.loss != loss:
+                raise InputError(
+                    f"data.{name} is for data.loss = {loss!r}. Received: {self.loss!r}"
+                )
+        low, high = self.lowest, self.highest
+        if low is not None and high is not None:
+            require("data.lowest must be below data.highest", low < high, (low, high))
+        elif (low is None) != (high is None):
+            raise InputError("data.lowest and data.highest go together; give both, or neither")
+
+    def metrics(self) -> list[str]:
+        """Both correlations."""
+        return list(self.curves)
+
+    def read(self, source: str) -> list[TextExample]:
+        """The pairs of a table or data set, with their scores; see ``read_text_examples``."""
+        return self._read(source, LabelRules(kind="number"), labeled=True)
+
+    def metric(self, name: str, dev: Sequence[TextExample]) -> str:
+        """The metric that chooses the best model.
+
+        Raises:
+            InputError: When there is no such metric, or all dev scores are the same.
+        """
+        if dev:
+            _check_differ(dev, "dev scores")
+        return super().metric(name, dev)
+
+    def adapted_to(self, examples: Sequence[TextExample]) -> Self:
+        """The task with the range of the scores.
+
+        Raises:
+            InputError: When all are the same, or one is out of the range that was given.
+        """
+        scores = _check_differ(examples, "scores")
+        if self.loss != "cosine":
+            return self
+        if self.lowest is None or self.highest is None:
+            return replace(self, lowest=min(scores), highest=max(scores))
+        for example, score in zip(examples, scores, strict=True):
+            if not self.lowest <= score <= self.highest:
+                raise InputError(
+                    f"{example.where}: the score {score:g} is not from {self.lowest:g} to "
+                    f"{self.highest:g}, which data.lowest and data.highest say"
+                )
+        return self
+
+    def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
+        """None; an example that is no pair, or has no score, is refused."""
+        for example in examples:
+            self.texts_of(example)
+            number_of(example)
+        return ()
+
+    def texts_of(self, example: TextExample) -> tuple[str, ...]:
+        """Both texts."""
+        if example.text_pair is None:
+            raise InputError(
+                f"{example.where} is a single text, and similarity is of two: "
+                "data.text_pair_column (--text-pair-column) names the column of the second"
+            )
+        return example.text, example.text_pair
+
+    def targets(self, example: TextExample) -> dict[str, float]:
+        """The score; from 0 to 1 where the cosine is to be it."""
+        score = number_of(example)
+        if self.lowest is not None and self.highest is not None:
+            score = (score - self.lowest) / (self.highest - self.lowest)
+        return {"labels": score}
+
+    def loss_of(self) -> SupervisedObjective:
+        """CoSENT, or the squared error of the cosine."""
+        if self.loss == "cosine":
+            return CosineSquaredError()
+        return CoSENT(self.temperature or TEMPERATURE)
+
+    def score_vectors(
+        self, examples: Sequence[TextExample], vectors: Sequence[np.ndarray]
+    ) -> dict[str, float]:
+        """The correlations of the cosines with the scores."""
+        scores = [number_of(example) for example in examples]
+        pairs = np.array(vectors, np.float64)
+        lengths = np.maximum(np.linalg.norm(pairs, axis=-1), 1e-12)
+        cosines = np.einsum("nh,nh->n", pairs[:, 0], pairs[:, 1]) / lengths.prod(axis=1)
+        return {"spearman": spearman(scores, cosines), "pearson": pearson(scores, cosines)}
+
+
+def _check_differ(examples: Sequence[TextExample], what: str) -> list[float]:
+    """The scores of examples, of which not all are the same.
+
+    Raises:
+        InputError: When they are, so that there is no order to learn or to measure.
+    """
+    scores = [number_of(example) for example in examples]
+    if len(set(scores)) < 2:
+        raise InputError(
+            f"all {len(scores)} {what} are the same, so there is no order of them: give pairs with "
+            f"different scores. The first is {examples[0].where}"
+        )
+    return scores
