@@ -12,6 +12,7 @@ import numpy as np
 
 from bert_keras.config.checks import one_of, require
 from bert_keras.errors import InputError
+from bert_keras.modeling.model import BertModel
 from bert_keras.objectives import InBatchNegatives, SupervisedObjective, Triplet
 from bert_keras.retrieval.exact import top_k
 from bert_keras.retrieval.measures import DEPTH, measure_rankings
@@ -77,6 +78,11 @@ class Contrastive(SentenceTask):
                 raise InputError(
                     f"data.{name} is for data.loss = {loss!r}. Received: {self.loss!r}"
                 )
+
+    @classmethod
+    def is_of(cls, model: BertModel) -> bool:
+        """Tell whether a model was trained so; any other sentence encoder is for ``Similarity``."""
+        return super().is_of(model) and cls.remembered_key() in model.other_config
 
     def metrics(self) -> list[str]:
         """The measures of the rankings."""
