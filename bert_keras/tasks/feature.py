@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import accumulate, chain, pairwise
 from typing import Any, Self
 
 from bert_keras.tokenization import Encoding
@@ -48,6 +48,27 @@ class Feature:
             lengths=encoding.lengths,
             tokens=sum(encoding.lengths) + encoding.left_out,
             left_out=encoding.left_out,
+        )
+
+    @classmethod
+    def of_several(
+        cls,
+        example: int,
+        encodings: Sequence[Encoding],
+        lengths: tuple[int, ...],
+        targets: dict[str, Any],
+    ) -> Self:
+        """The sequences of an example, one after another, that get one answer or loss together."""
+        left_out = sum(encoding.left_out for encoding in encodings)
+        return cls(
+            example,
+            [*chain.from_iterable(encoding.input_ids for encoding in encodings)],
+            [*chain.from_iterable(encoding.token_type_ids for encoding in encodings)],
+            targets=targets,
+            window_ends=tuple(accumulate(len(encoding.input_ids) for encoding in encodings)),
+            lengths=lengths,
+            tokens=sum(sum(encoding.lengths) for encoding in encodings) + left_out,
+            left_out=left_out,
         )
 
     def windows(self) -> list["Feature"]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, chain
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -181,22 +181,13 @@ def _feature(
     number: int, example: ChoiceExample, encodings: Sequence[Encoding], is_labeled: bool
 ) -> Feature:
     """The sequences of an example's choices, one after another."""
-    left_out = sum(encoding.left_out for encoding in encodings)
     # One that is blank is without text even where something stands before it.
     lengths = [
         (encoding.lengths[0], encoding.lengths[1] if choice.strip() else 0)
         for encoding, choice in zip(encodings, example.choices, strict=True)
     ]
-    return Feature(
-        number,
-        [*chain.from_iterable(encoding.input_ids for encoding in encodings)],
-        [*chain.from_iterable(encoding.token_type_ids for encoding in encodings)],
-        targets={"labels": example.label} if is_labeled else {},
-        window_ends=tuple(accumulate(len(encoding.input_ids) for encoding in encodings)),
-        lengths=tuple(chain.from_iterable(lengths)),
-        tokens=sum(sum(encoding.lengths) for encoding in encodings) + left_out,
-        left_out=left_out,
-    )
+    targets = {"labels": example.label} if is_labeled else {}
+    return Feature.of_several(number, encodings, tuple(chain.from_iterable(lengths)), targets)
 
 
 def _answer(example: ChoiceExample, logits: Sequence[float]) -> Prediction:

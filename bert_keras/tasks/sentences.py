@@ -7,7 +7,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, chain
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -122,18 +122,8 @@ class SentenceTask(Task):
         features = []
         for number, (example, group) in enumerate(zip(examples, texts, strict=True)):
             found = [next(encodings) for _ in group]
-            features.append(
-                Feature(
-                    number,
-                    [*chain.from_iterable(each.input_ids for each in found)],
-                    [*chain.from_iterable(each.token_type_ids for each in found)],
-                    targets=self.targets(example),
-                    window_ends=tuple(accumulate(len(each.input_ids) for each in found)),
-                    lengths=tuple(each.lengths[0] for each in found),
-                    tokens=sum(sum(each.lengths) + each.left_out for each in found),
-                    left_out=sum(each.left_out for each in found),
-                )
-            )
+            lengths = tuple(each.lengths[0] for each in found)
+            features.append(Feature.of_several(number, found, lengths, self.targets(example)))
         return features
 
     def targets(self, example: Any) -> dict[str, Any]:
