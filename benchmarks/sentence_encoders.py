@@ -3,10 +3,12 @@ r"""Training a sentence encoder on STS-B, beside sentence-transformers.
     python benchmarks/sentence_encoders.py --data DATA --model MODEL --out FILE.json
 
 Both sides start from the same directory, read the same pairs with the same loss (CoSENT), batch
-size, schedule, clipping and decay, in bfloat16 where the processor has it, and are scored by the
-Spearman correlation of the test pairs' cosines. The other side is its own trainer, as its
-documentation has it. The seeds alternate between the two, in one process. The times are of training
-alone, by the clock and in processor time, without evaluation; ours is without tracing.
+size, schedule, clipping and decay, and are scored by the Spearman correlation of the test pairs'
+cosines. Each computes in the precision in which it is the faster here. The other side is its own
+trainer, with BERT's schedule: its own one decays from the end of the warmup, not from the first
+step, so that its rates are higher by up to warmup_ratio. The seeds alternate between the two, in
+one process. The times are of training alone, by the clock and in processor time, without
+evaluation; ours is without tracing.
 
 DATA is a folder with sts-train.csv and sts-test.csv, the files as their makers published them.
 """
@@ -14,6 +16,7 @@ DATA is a folder with sts-train.csv and sts-test.csv, the files as their makers 
 import argparse
 import json
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,9 +28,11 @@ from scipy.stats import spearmanr
 
 import bert_keras
 from bert_keras.config import FinetuneConfig, load_toml
+from bert_keras.optimizers import WarmupLinearDecay
 from bert_keras.tasks.reading import TextExample
 from bert_keras.tasks.registry import make_task
 
+_TRIED = 30  # steps in each precision
 RECIPE = Path(__file__).parents[1] / "configs" / "finetune" / "similarity.toml"
 
 
@@ -42,6 +47,7 @@ def read(path: Path) -> list[TextExample]:
 
 def theirs(config: FinetuneConfig, examples: list[TextExample]) -> tuple[Any, Times]:
     """The model of sentence-transformers after its trainer, and the seconds it took."""
+    import torch
     from datasets import Dataset
     from sentence_transformers import (
         SentenceTransformer,
@@ -51,6 +57,18 @@ def theirs(config: FinetuneConfig, examples: list[TextExample]) -> tuple[Any, Ti
     )
 
     train, settings = config.train, config.optimizer
+    peak, warmup = settings.learning_rate, round(settings.warmup_ratio * train.steps)
+    rate = WarmupLinearDecay(peak, warmup, train.steps)
+    factors = [float(rate(step)) / peak for step in range(train.steps + 1)]
+
+    class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
+        """Its trainer with BERT's schedule."""
+
+        def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+            chosen = self.optimizer if optimizer is None else optimizer
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(chosen, factors.__getitem__)
+            return self.lr_scheduler
+
     model = SentenceTransformer(config.model.init, device="cpu")
     model.max_seq_length = config.data.settings["max_seq_length"]
     columns = {
@@ -63,8 +81,7 @@ def theirs(config: FinetuneConfig, examples: list[TextExample]) -> tuple[Any, Ti
             output_dir=folder,
             max_steps=train.steps,
             per_device_train_batch_size=train.batch_size,
-            learning_rate=settings.learning_rate,
-            warmup_steps=round(settings.warmup_ratio * train.steps),
+            learning_rate=peak,
             weight_decay=settings.weight_decay,
             max_grad_norm=settings.clip_norm,
             adam_epsilon=settings.epsilon,
@@ -76,7 +93,7 @@ def theirs(config: FinetuneConfig, examples: list[TextExample]) -> tuple[Any, Ti
             report_to="none",
             disable_tqdm=True,
         )
-        trainer = SentenceTransformerTrainer(
+        trainer = Trainer(
             model=model,
             args=arguments,
             train_dataset=Dataset.from_dict(columns),
@@ -95,6 +112,19 @@ def spearman(vectors: np.ndarray, examples: list[TextExample]) -> float:
     return round(float(spearmanr((first * second).sum(axis=1), scores)[0]), 4)
 
 
+def faster(
+    config: FinetuneConfig, train_side: Callable[[FinetuneConfig], tuple[Any, Times]]
+) -> FinetuneConfig:
+    """The config in the precision in which a side trains its first steps in less time."""
+    timed = []
+    for precision in ("float32", "mixed_bfloat16"):
+        steps = min(_TRIED, config.train.steps)
+        short = replace(config.train, precision=precision, steps=steps)
+        _, times = train_side(config.replace(train=short))
+        timed.append((times["seconds"], precision))
+    return config.replace(train=replace(config.train, precision=min(timed)[1]))
+
+
 def main() -> None:
     """Train both sides, seed after seed, and write the results so far after each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -104,8 +134,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], help="settings of the recipe")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    changes = ["train.precision=mixed_bfloat16", *options.set]
-    config = load_toml(FinetuneConfig, RECIPE, changes)
+    config = load_toml(FinetuneConfig, RECIPE, options.set)
     config = config.replace(model=replace(config.model, init=options.model))
     task: Any = make_task(config.data)
     train, test = (read(options.data / f"sts-{name}.csv") for name in ("train", "test"))
@@ -116,23 +145,36 @@ def main() -> None:
     found = {
         "machine": environment(),
         "recipe": RECIPE.name,
-        "set": changes,
+        "set": options.set,
         "train_examples": len(train),
         "test_examples": len(test),
         "untrained": spearman(before.embed(texts), test),
         **results,
     }
+    sides: dict[str, Callable[[FinetuneConfig], tuple[Any, Times]]] = {
+        "bert_keras": lambda config: train_ours(config, task, features, lambda *_: None),
+        "sentence_transformers": lambda config: theirs(config, train),
+    }
+    config = config.replace(train=config.train.resolved(len(features)))
+    configs = {name: faster(config, train_side) for name, train_side in sides.items()}
+    found["steps"] = config.train.steps
+    found["precisions"] = {name: each.train.precision for name, each in configs.items()}
     for seed in range(options.seeds):
-        settings = replace(config.train, seed=seed).resolved(len(features))
-        seeded = config.replace(train=settings)
-        model, times = train_ours(seeded, task, features, lambda *_: None)
-        results["bert_keras"].append({"spearman": spearman(model.embed(texts), test)} | times)
-        model, times = theirs(seeded, train)
-        vectors = model.encode(texts, show_progress_bar=False)
-        results["sentence_transformers"].append({"spearman": spearman(vectors, test)} | times)
+        for name, train_side in sides.items():
+            seeded = replace(configs[name].train, seed=seed)
+            model, times = train_side(configs[name].replace(train=seeded))
+            results[name].append({"spearman": spearman(_vectors(model, texts), test)} | times)
         print(seed, {name: values[-1] for name, values in results.items()}, flush=True)
         if options.out:
-            options.out.write_text(json.dumps(found | {"steps": settings.steps}, indent=2) + "\n")
+            options.out.write_text(json.dumps(found, indent=2) + "\n")
+
+
+def _vectors(model: Any, texts: list[str]) -> np.ndarray:
+    """The vectors of texts by the model of either side."""
+    if isinstance(model, bert_keras.BertForSentenceEmbedding):
+        return model.embed(texts)
+    vectors: np.ndarray = model.encode(texts, show_progress_bar=False)
+    return vectors
 
 
 if __name__ == "__main__":
