@@ -70,6 +70,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py comp
         MaskedLM as MaskedLM,
         MultiLabel as MultiLabel,
         MultipleChoice as MultipleChoice,
+        Ranking as Ranking,
         Regression as Regression,
         Similarity as Similarity,
         Span as Span,
@@ -81,6 +82,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py comp
     from bert_keras.tasks.evaluate import evaluate as evaluate
     from bert_keras.tasks.finetune import finetune as finetune
     from bert_keras.tasks.masked_lm import fill_mask as fill_mask
+    from bert_keras.tasks.rank import rank as rank
     from bert_keras.tokenization import (
         BertTokenizer as BertTokenizer,
         Casing as Casing,
@@ -122,6 +124,7 @@ _HOMES = {
     "MultiLabel": "tasks",
     "MultipleChoice": "tasks",
     "PretrainConfig": "config",
+    "Ranking": "tasks",
     "Regression": "tasks",
     "SaveBest": "saving",
     "SavedModelConfig": "config",
@@ -150,6 +153,7 @@ _HOMES = {
     "prepare_corpus": "corpus",
     "pretrain": "training.pretrain",
     "pretraining_dataset": "data.pretraining",
+    "rank": "tasks.rank",
     "save": "saving",
     "search": "retrieval.search",
     "similarity": "retrieval.search",

@@ -25,6 +25,7 @@ from bert_keras.objectives.means import (
     total_loss,
     with_whole_value,
 )
+from bert_keras.objectives.ranking import ListNet
 from bert_keras.objectives.steps import (
     Batch,
     Model,
@@ -41,6 +42,7 @@ __all__ = [
     "CoSENT",
     "CosineSquaredError",
     "InBatchNegatives",
+    "ListNet",
     "Matryoshka",
     "Means",
     "Model",

@@ -2,8 +2,8 @@
 
 A ranking is a sequence of documents, the best first. Of documents with equal scores whoever ranks
 them decides: ``exact.top_k`` puts the lower number first, trec_eval the id that sorts last. A
-judgement is a whole number: 1 and more are relevant, the more the better; 0, less, and no judgement
-are not relevant.
+judgement is a number, in files a whole one: those above 0 are relevant, the more the better; 0,
+less, and no judgement are not relevant.
 """
 
 import math
@@ -13,7 +13,7 @@ from typing import Any
 from bert_keras.errors import InputError
 
 Ranking = Sequence[Any]  # of ids or numbers
-Judged = Mapping[Any, int]
+Judged = Mapping[Any, float]
 
 DEPTH = 100  # documents of a ranking that are looked at
 
@@ -127,5 +127,5 @@ def _relevant(judged: Judged) -> set[Any]:
     return {document for document, score in judged.items() if score > 0}
 
 
-def _discounted(gains: Sequence[int]) -> float:
+def _discounted(gains: Sequence[float]) -> float:
     return math.fsum(max(gain, 0) / math.log2(rank + 1) for rank, gain in enumerate(gains, 1))

@@ -20,6 +20,7 @@ from bert_keras.tasks.finetune import finetune
 from bert_keras.tasks.masked_lm import Candidate, MaskedLM, fill_mask
 from bert_keras.tasks.multi_label import MultiLabel
 from bert_keras.tasks.multiple_choice import MultipleChoice
+from bert_keras.tasks.ranking import Ranking
 from bert_keras.tasks.registry import register, task_of
 from bert_keras.tasks.regression import Regression
 from bert_keras.tasks.sentences import SentenceTask
@@ -42,6 +43,7 @@ __all__ = [
     "MultiLabel",
     "MultipleChoice",
     "Prediction",
+    "Ranking",
     "Regression",
     "SentenceTask",
     "Similarity",

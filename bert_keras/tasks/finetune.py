@@ -149,6 +149,7 @@ def _train(
     warn_of_unknown(task, data.train, features, tokenizer)
     if on_data:
         on_data(summarize(task, data.train, data.dev, features))
+    features = task.training_features(data.train, features)
     if config.train.class_weights == "balanced":
         features = _balanced(features, task)
     settings = config.train.resolved(len(features))

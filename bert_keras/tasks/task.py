@@ -172,6 +172,17 @@ class Task(ABC):
             InputError: When a label is not one of the task's; names the row.
         """
 
+    def training_features(
+        self, examples: Sequence[Any], features: Sequence[Feature]
+    ) -> list[Feature]:
+        """The rows of training's batches, by default the features; see ``Ranking``.
+
+        Args:
+            examples: The training examples.
+            features: What ``features`` gives for them.
+        """
+        return list(features)
+
     def found(self, scores: dict[str, float]) -> dict[str, Any]:
         """The settings that an evaluation of the dev examples determines; the model keeps them."""
         return {}

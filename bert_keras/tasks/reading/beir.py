@@ -27,7 +27,7 @@ from bert_keras.tasks.reading.texts import read_text_examples
 _logger = logging.getLogger("bert_keras")
 
 _ID, _TITLE, _TEXT = "_id", "title", "text"
-_HEADER = ("query-id", "corpus-id", "score")
+HEADER = ("query-id", "corpus-id", "score")
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,9 @@ def read_judgements(
         where = row(source, number)
         cells = line.split("\t")
         if is_first:
-            if tuple(cell.strip() for cell in cells) != _HEADER:
+            if tuple(cell.strip() for cell in cells) != HEADER:
                 raise InputError(
-                    f"{where} must be the header of judgements, with tabs: {' '.join(_HEADER)}. "
+                    f"{where} must be the header of judgements, with tabs: {' '.join(HEADER)}. "
                     f"Received: {line!r:.60}"
                 )
             is_first = False
@@ -122,9 +122,9 @@ def read_judgements(
 
 
 def _judgement(where: Place, cells: list[str]) -> tuple[str, str, int]:
-    if len(cells) != len(_HEADER):
+    if len(cells) != len(HEADER):
         raise InputError(
-            f"{where} must have {len(_HEADER)} cells with tabs between them. Received: {len(cells)}"
+            f"{where} must have {len(HEADER)} cells with tabs between them. Received: {len(cells)}"
         )
     query, document, score = (cell.strip() for cell in cells)
     digits = score.removeprefix("-")

@@ -18,6 +18,8 @@ PAIRS = (
     ("question", "sentence"),
     ("text1", "text2"),
     ("sentence_a", "sentence_b"),
+    ("query", "document"),
+    ("query", "passage"),
     ("text", "text_pair"),
 )
 _USUAL = ("text", "sentence", "review", "content", "comment", "tweet", "document", "question")

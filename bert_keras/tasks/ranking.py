@@ -1,0 +1,269 @@
+"""Ranking: a score for a query and a document that are read together, by a cross-encoder.
+
+Nogueira and Cho 2019, "Passage Re-ranking with BERT", section 3.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, Self
+
+import numpy as np
+
+from bert_keras.config.checks import one_of
+from bert_keras.errors import InputError
+from bert_keras.modeling.model import BertModel
+from bert_keras.modeling.supervised import SupervisedModel
+from bert_keras.objectives import ListNet, SigmoidCrossEntropy, SquaredError, SupervisedObjective
+from bert_keras.objectives.means import mean_values
+from bert_keras.retrieval.measures import measure_rankings
+from bert_keras.tasks.answering import Mistake, Outputs
+from bert_keras.tasks.feature import Feature
+from bert_keras.tasks.reading.rankings import by_query, read_lists
+from bert_keras.tasks.registry import register
+from bert_keras.tasks.regression import Regression, number_of
+from bert_keras.tasks.task import Prediction, Predictions
+from bert_keras.tasks.texts import Examples, shown
+from bert_keras.tokenization import Tokenizer
+
+# The function from the model's logit to its score, by the loss.
+LOSSES = {"binary": "sigmoid", "squared": "none", "listwise": "none"}
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Ranking(Regression):
+    """A score for each document of a query; answers are ``{"score"}``, the higher, the better.
+
+    The model is a regression's, with one score for a pair of query and document, so that
+    sentence-transformers opens it as a ``CrossEncoder``. The measures rank the documents that the
+    data have for each query. Of documents with equal scores the less relevant one counts as first.
+
+    Data have a query, a document and a label in each row, as ``Regression`` reads pairs; or what
+    ``read_lists`` takes: ``query``, ``documents`` and ``labels``, or ``query``, ``positive`` and
+    negatives, or BEIR's judgements.
+
+    Attributes:
+        loss: ``"binary"``: the score is the probability that a document is relevant; labels are 0
+            to 1. ``"squared"``: the score is the label. ``"listwise"``: the documents of a query
+            compete (``ListNet``); a row of a batch is a query with all its documents.
+        ignore_columns: Fields of lists that are passed over; any other that is not read is refused
+            by its name.
+
+    Example:
+        >>> task = Ranking(loss="listwise")
+        >>> task.name, task.best_metric
+        ('ranking', 'ndcg@10')
+    """
+
+    loss: str = "binary"
+    ignore_columns: tuple[str, ...] = ()
+    trained_on: str = "pairs"
+
+    name = "ranking"
+    title = "Ranking"
+    objective = "ranking"
+    unit = "nats"
+    curves = ("ndcg@10", "mrr@10")
+    best_metric = "ndcg@10"
+    remembers = (*Regression.remembers, "loss")
+    not_in_recipes = (*Regression.not_in_recipes, "windows", "max_windows")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("data.loss", self.loss, tuple(LOSSES))
+
+    @classmethod
+    def is_of(cls, model: BertModel) -> bool:
+        """Tell whether a model was trained so; any other of one score is for ``Regression``."""
+        return super().is_of(model) and cls.remembered_key() in model.other_config
+
+    def metrics(self) -> list[str]:
+        """The measures of the rankings."""
+        return ["ndcg@10", "mrr@10", "map@100", "recall@1", "recall@10", "recall@100"]
+
+    def metric(self, name: str, dev: Examples) -> str:
+        """The metric that chooses the best model.
+
+        Raises:
+            InputError: When there is no such metric, or no dev query has anything to rank.
+        """
+        if dev and not any(len({float(*t) for t in targets}) > 1 for targets in self._targets(dev)):
+            raise InputError(
+                "no dev query has documents with different labels, so that any order is as good: "
+                "pass --dev a file with relevant and other documents of each query"
+            )
+        return super().metric(name, dev)
+
+    def read(self, source: str) -> list[Any]:
+        """The pairs of query and document with their labels, each query's together."""
+        lists = read_lists(source, self.ignore_columns)
+        return by_query(super().read(source) if lists is None else lists)
+
+    def read_texts(self, source: str) -> list[Any]:
+        """The pairs in the order of the rows, and of the documents of a row."""
+        lists = read_lists(source, self.ignore_columns)
+        return super().read_texts(source) if lists is None else lists
+
+    def adapted_to(self, examples: Examples) -> Self:
+        """The task, if it can learn from these examples.
+
+        Raises:
+            InputError: When all labels are the same, or of ``"listwise"`` those of each query.
+        """
+        self.labels_of(examples)
+        groups = [[label for (label,) in targets] for targets in self._targets(examples)]
+        if self.loss == "listwise" and not any(len(set(group)) > 1 for group in groups):
+            raise InputError(
+                "no query has documents with different labels, which data.loss = 'listwise' needs; "
+                "'binary' and 'squared' learn from single pairs"
+            )
+        labels = {*chain.from_iterable(groups)}
+        if len(labels) == 1:
+            raise InputError(
+                f"every label is {labels.pop():g}, so that there is nothing to tell apart: add "
+                "documents that do not answer their query, with a lower label"
+            )
+        return replace(self, function_to_apply=LOSSES[self.loss])
+
+    def labels_of(self, examples: Examples) -> tuple[str, ...]:
+        """The one score; an example without a label is refused."""
+        for example in examples:
+            self.target(example)
+        return self.labels
+
+    def key(self, example: Any) -> str:
+        """The query, so that all its documents are held out together."""
+        return str(example.text)
+
+    def target(self, example: Any) -> list[float]:
+        """The label, as the one value of the model's logits.
+
+        Raises:
+            InputError: When it is not a number, or of ``"binary"`` not one from 0 to 1.
+        """
+        label = number_of(example)
+        if self.loss == "binary" and not 0 <= label <= 1:
+            raise InputError(
+                f"{example.where}: a label of data.loss = 'binary' must be 0 to 1. Received: "
+                f"{label:g}; 'squared' and 'listwise' take any number"
+            )
+        return [label]
+
+    def cut_by(self, pairs: bool = False) -> str:
+        """The length, and how longer texts are read."""
+        return super().cut_by(pairs=True)
+
+    def model_arguments(self) -> dict[str, Any]:
+        """A regression's, and the function that makes the score."""
+        return super().model_arguments() | {"function_to_apply": LOSSES[self.loss]}
+
+    def open_model(self, path: Any, **arguments: Any) -> BertModel:
+        """The cross-encoder of a directory, or one with a new head; ``fit`` trains it on the loss.
+
+        Raises:
+            InputError: When it cannot be opened.
+        """
+        model = super().open_model(path, **arguments)
+        assert isinstance(model, SupervisedModel)
+        model.objective = self.loss_of()
+        return model
+
+    def training_objective(self, model: SupervisedModel) -> SupervisedObjective:
+        """The task's loss."""
+        return self.loss_of()
+
+    def loss_of(self) -> SupervisedObjective:
+        """The loss of a batch of pairs, or of lists."""
+        if self.loss == "listwise":
+            return ListNet()
+        return SigmoidCrossEntropy("ranking") if self.loss == "binary" else SquaredError("ranking")
+
+    def features(self, examples: Examples, tokenizer: Tokenizer) -> list[Feature]:
+        """One pair each; the loss of answers is that of ``judge``."""
+        return [replace(f, targets={}) for f in super().features(examples, tokenizer)]
+
+    def training_features(self, examples: Examples, features: Sequence[Feature]) -> list[Feature]:
+        """The pairs with their labels; of ``"listwise"`` the list of each query."""
+        pairs = [
+            replace(feature, targets={"labels": self.target(example)})
+            for example, feature in zip(examples, features, strict=True)
+        ]
+        if self.loss != "listwise":
+            return pairs
+        most = max(map(len, _lists(examples)))
+        return [_list([pairs[n] for n in numbers], most) for numbers in _lists(examples)]
+
+    def judge(
+        self,
+        examples: Examples,
+        features: Sequence[Feature],
+        outputs: Sequence[Outputs],
+        means: Mapping[str, float],
+    ) -> tuple[dict[str, float], list[Prediction]]:
+        """The loss of training, the measures, and the answers."""
+        logits = np.array([output["logits"] for output in outputs], np.float32)
+        labels = np.array([self.target(example) for example in examples], np.float32)
+        batch, given = {"labels": labels}, logits
+        if self.loss == "listwise":
+            batch, given = _as_lists(_lists(examples), labels, logits)
+        found = mean_values([self.loss_of().measure(batch, {"logits": given})])
+        return super().judge(examples, features, outputs, found)
+
+    def score(self, examples: Examples, predictions: Predictions) -> dict[str, float]:
+        """The measures of the ranking of each query's documents, those above 0 being relevant."""
+        rankings, judged = {}, {}
+        for numbers in _lists(examples):
+            labels = {number: number_of(examples[number]) for number in numbers}
+            query = examples[numbers[0]].text
+            rankings[query] = sorted(numbers, key=lambda n: (-predictions[n]["score"], labels[n]))
+            judged[query] = labels
+        measures = measure_rankings(rankings, judged)
+        return {name: measures[name] for name in self.metrics()}
+
+    def mistake(self, example: Any, prediction: Prediction) -> Mistake | None:
+        """The score on the wrong side of a half, where it is a probability."""
+        label, score = number_of(example), prediction["score"]
+        if self.loss != "binary" or (label > 0.5) == (score > 0.5):
+            return None
+        return Mistake(abs(label - score), f"{label:g}", f"{score:.3f}", shown(example))
+
+    def _targets(self, examples: Examples) -> list[list[list[float]]]:
+        """The targets of each query's documents."""
+        return [[self.target(examples[n]) for n in numbers] for numbers in _lists(examples)]
+
+
+def _lists(examples: Examples) -> list[list[int]]:
+    """The numbers of each query's examples."""
+    found: dict[str, list[int]] = {}
+    for number, example in enumerate(examples):
+        found.setdefault(example.text, []).append(number)
+    return [*found.values()]
+
+
+def _list(pairs: Sequence[Feature], most: int) -> Feature:
+    """The pairs of a query as one feature, with labels of 0 for the documents that are missing."""
+    labels = [feature.targets["labels"][0] for feature in pairs]
+    return Feature(
+        pairs[0].example,
+        [*chain.from_iterable(feature.input_ids for feature in pairs)],
+        [*chain.from_iterable(feature.token_type_ids for feature in pairs)],
+        {"labels": labels + [0.0] * (most - len(labels))},
+        window_ends=tuple(np.cumsum([len(feature.input_ids) for feature in pairs]).tolist()),
+        lengths=tuple(chain.from_iterable(feature.lengths for feature in pairs)),
+        tokens=sum(feature.tokens for feature in pairs),
+        left_out=sum(feature.left_out for feature in pairs),
+    )
+
+
+def _as_lists(
+    lists: Sequence[Sequence[int]], labels: np.ndarray, logits: np.ndarray
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The batch and the logits [queries, documents] of pairs, [pairs, 1]."""
+    shape = len(lists), max(map(len, lists))
+    mask, label_rows, logit_rows = (np.zeros(shape, np.float32) for _ in range(3))
+    for row, numbers in enumerate(lists):
+        mask[row, : len(numbers)] = 1
+        label_rows[row, : len(numbers)] = labels[numbers, 0]
+        logit_rows[row, : len(numbers)] = logits[numbers, 0]
+    return {"labels": label_rows, "attention_mask": mask[..., None]}, logit_rows

@@ -1,0 +1,223 @@
+"""Queries, each with several documents and their labels, as one pair for each document."""
+
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bert_keras.errors import InputError, listed
+from bert_keras.tasks.reading.beir import HEADER, read_judgements, read_passages
+from bert_keras.tasks.reading.columns import LABELS, quoted, shortened
+from bert_keras.tasks.reading.groups import read_group_examples
+from bert_keras.tasks.reading.named import named_rows
+from bert_keras.tasks.reading.sources import (
+    Place,
+    and_more,
+    id_column,
+    is_json_lines,
+    is_tfds,
+    place,
+    shown_name,
+    string_of,
+    suffix_of,
+)
+from bert_keras.tasks.reading.texts import TextExample
+
+_logger = logging.getLogger("bert_keras")
+
+QUERIES = ("query", "question", "anchor")
+DOCUMENTS = ("documents", "docs", "passages")
+_LABELS = ("labels", "scores", *LABELS)
+_POSITIVES = ("positive", "pos")
+_CORPUS, _QUERIES = "corpus.jsonl", "queries.jsonl"
+
+
+def read_lists(source: str, ignored: tuple[str, ...] = ()) -> list[TextExample] | None:
+    """The pairs of a source whose rows are no pairs; None where they are.
+
+    Three kinds of rows are known. ``query``, ``documents`` and ``labels``: lists of one length, in
+    JSON lines. ``anchor`` or ``query``, ``positive`` and negatives, as ``read_group_examples``
+    reads them: labels 1 and 0. BEIR's judgements, ``qrels/train.tsv`` or the like: their texts are
+    those of ``corpus.jsonl`` and ``queries.jsonl`` in the same folder or the one above.
+
+    Args:
+        source: A file ``.jsonl``, ``.csv`` or ``.tsv``, packed or not.
+        ignored: Further columns or fields, which are passed over.
+
+    Raises:
+        InputError: When a name is unknown, missing or there twice, lists differ in length, or a
+            text is empty; names the row.
+    """
+    names = {name.strip().lower() for name in _first_names(source)}
+    if names == set(HEADER):
+        return _judged(source)
+    if names.intersection(_POSITIVES):
+        return [
+            TextExample(group.anchor, text, label, group.where)
+            for group in read_group_examples(source, ignored)
+            for text, label in zip(group.texts[1:], "1" + "0" * len(group.negatives), strict=True)
+        ]
+    if names.intersection(DOCUMENTS) and is_json_lines(source):
+        return _lists(source, ignored)
+    return None
+
+
+def by_query(examples: Sequence[TextExample]) -> list[TextExample]:
+    """The pairs in the order of their queries' first ones, each pair once; a warning counts others.
+
+    Raises:
+        InputError: When a pair has two labels, or there is no document; names the row.
+    """
+    lists: dict[str, dict[str, TextExample]] = {}
+    again = []
+    for example in examples:
+        if example.text_pair is None:
+            raise InputError(
+                f"{example.where} has one text; a ranker reads two, such as the columns 'query' and "
+                "'document'"
+            )
+        first = lists.setdefault(example.text, {}).setdefault(example.text_pair, example)
+        if first is example:
+            continue
+        again.append(example.where)
+        if _differ(first.label, example.label):
+            raise InputError(
+                f"{example.where} gives {quoted(example.text_pair)} the label {example.label} for "
+                f"the query {quoted(example.text)}, and {first.where} gives it {first.label}; "
+                "leave one out"
+            )
+    if again:
+        _logger.warning(
+            "%s: the pair was there before; it is read once%s", again[0], and_more(len(again) - 1)
+        )
+    return [example for documents in lists.values() for example in documents.values()]
+
+
+def _differ(label: str | None, other: str | None) -> bool:
+    """Tell whether labels differ; 1 and 1.0 do not."""
+    try:
+        return float(label or "") != float(other or "")
+    except ValueError:
+        return label != other
+
+
+def _first_names(source: str) -> Collection[str]:
+    """The names in the first row of a file; none where it has no names, or cannot be read."""
+    known = is_json_lines(source) or suffix_of(source) in (".csv", ".tsv")
+    if is_tfds(source) or not known or not Path(source).is_file():  # a pipe can be read once
+        return ()
+    rows = named_rows(source, "", lambda names, where: names, lambda names: names)
+    try:
+        return next((names for _, names, _ in rows), ())
+    except InputError:  # the reader of pairs says what is wrong
+        return ()
+
+
+@dataclass(frozen=True)
+class _Fields:
+    """The fields of a row by their roles, and those that are not read."""
+
+    query: str
+    documents: str
+    labels: str
+    others: tuple[str, ...]
+
+
+def _lists(source: str, ignored: tuple[str, ...]) -> list[TextExample]:
+    """The pairs of rows with lists."""
+    examples: list[TextExample] = []
+    left_out: set[str] = set()
+    rows = named_rows(
+        source,
+        "with 'query', 'documents' and 'labels'",
+        lambda names, where: _fields_of(names, where, ignored),
+        lambda fields: (fields.query, fields.documents, fields.labels),
+    )
+    for where, fields, values in rows:
+        if not left_out and not examples:
+            passed = f"; passed over: {shortened(fields.others)}" if fields.others else ""
+            _logger.info(
+                "%s: query = %s, documents = %s, labels = %s%s",
+                shown_name(source), *map(quoted, (fields.query, fields.documents, fields.labels)),
+                passed,
+            )  # fmt: skip
+        left_out.update(fields.others)
+        examples += _pairs(values, fields, where)
+    absent = [name for name in ignored if name not in left_out]
+    if absent:
+        raise InputError(f"{shown_name(source)} has no {listed(absent)} to leave out")
+    return examples
+
+
+def _fields_of(names: Sequence[str], where: str, ignored: Collection[str]) -> _Fields:
+    plain = {name.strip().lower(): name for name in names if name not in ignored}
+    found = []
+    for role in (QUERIES, DOCUMENTS, _LABELS):
+        given = [plain[name] for name in dict.fromkeys(role) if name in plain]
+        if len(given) > 1:
+            raise InputError(f"{where} has {listed(given)}, which say the same; leave one out")
+        if not given:
+            raise InputError(f"{where} has no field {role[0]!r}; its fields: {listed(list(names))}")
+        found += given
+    others = tuple(name for name in names if name not in found)
+    unknown = [name for name in others if not (name in ignored or id_column([name]))]
+    if unknown:
+        raise InputError(
+            f"{where} has {listed(unknown)}, which a ranking does not know; leave it out by "
+            f"data.ignore_columns = [{quoted(unknown[0])}] (--ignore-column)"
+        )
+    return _Fields(*found, others)
+
+
+def _pairs(values: dict[str, Any], fields: _Fields, where: Place) -> list[TextExample]:
+    """The pairs of a row."""
+    query = string_of(values[fields.query], fields.query, where)
+    documents, labels = values[fields.documents], values[fields.labels]
+    for name, value in ((fields.documents, documents), (fields.labels, labels)):
+        if not isinstance(value, list):
+            raise InputError(
+                f"{where}: the field {name!r} must be a list. Received: {type(value).__name__}"
+            )
+    if len(documents) != len(labels) or not documents:
+        raise InputError(
+            f"{where} must have a label for each document, and a document. Received: "
+            f"{len(documents)} documents, {len(labels)} labels"
+        )
+    pairs = []
+    for number, (document, label) in enumerate(zip(documents, labels, strict=True)):
+        text = string_of(document, f"{fields.documents}[{number}]", where)
+        if not (text.strip() and query.strip()):
+            raise InputError(f"{where}: the query or {fields.documents}[{number}] is empty")
+        if isinstance(label, bool) or not isinstance(label, int | float):
+            raise InputError(
+                f"{where}: {fields.labels}[{number}] must be a number. Received: {label!r:.60}"
+            )
+        pairs.append(TextExample(query, text, str(label), where))
+    return pairs
+
+
+def _judged(source: str) -> list[TextExample]:
+    """The pairs that BEIR's judgements name."""
+    here = Path(source).resolve().parent
+    folder = next((each for each in (here, here.parent) if (each / _CORPUS).is_file()), None)
+    if folder is None:
+        raise InputError(
+            f"{source} names texts of BEIR's {_CORPUS} and {_QUERIES} by their ids, which must lie "
+            f"in {here} or {here.parent}"
+        )
+    documents, queries = (
+        {str(passage.where.id): passage.text for passage in read_passages(str(folder / name))}
+        for name in (_CORPUS, _QUERIES)
+    )
+    judgements = read_judgements(source, queries, documents)
+    return [
+        TextExample(
+            queries[query],
+            documents[document],
+            str(score),
+            place(f"{source}, query {query!r}, document {document!r}", 0, {}),
+        )
+        for query, judged in judgements.items()
+        for document, score in judged.items()
+    ]
