@@ -15,6 +15,7 @@ from bert_keras.cli.arguments import (
 )
 from bert_keras.cli.console import console, progress, short, start_tensorflow, table
 from bert_keras.cli.encoding import TEXTS_HELP, add_reading, open_encoder, passages
+from bert_keras.cli.reranking import add_reranking, candidates_of, open_ranker, rerank
 from bert_keras.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def add_parser(subparsers: Any) -> None:
         "  bert-keras search all-MiniLM-L6-v2 --documents texts.csv --queries asked.txt --top 3 "
         "--json\n"
         "  bert-keras search all-MiniLM-L6-v2 --documents scifact/corpus.jsonl \\\n"
-        "      --queries scifact/queries.jsonl --judgements scifact/qrels/test.tsv",
+        "      --queries scifact/queries.jsonl --judgements scifact/qrels/test.tsv\n"
+        "  bert-keras search all-MiniLM-L6-v2 --documents texts.txt --query 'who has a cat?' \\\n"
+        "      --rerank ms-marco-MiniLM-L6-v2",
     )
     add_model(parser)
     parser.add_argument(
@@ -63,6 +66,7 @@ def add_parser(subparsers: Any) -> None:
         "BEIR's qrels/test.tsv, with the columns query-id, corpus-id and score; documents and "
         "queries need ids",
     )
+    add_reranking(parser)
     add_reading(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -78,7 +82,10 @@ def run(options: argparse.Namespace) -> None:
             "--judgements goes with --queries FILE, and looks at the first 100 documents: leave "
             "out --query and --top"
         )
+    candidates_of(options, options.top or _TOP)
     directory = existing_model(options.model)
+    if options.rerank:
+        existing_model(options.rerank)
     start_tensorflow()
     from bert_keras.retrieval.measures import DEPTH
 
@@ -88,9 +95,16 @@ def run(options: argparse.Namespace) -> None:
     if judgements:
         queries = [query for query in queries if str(query.where.id) in judgements]
     top = DEPTH if judgements else options.top or _TOP
-    scores, numbers = _search(directory, documents, queries, top, options.batch_size)
+    ranker = open_ranker(options.rerank) if options.rerank else None
+    count = candidates_of(options, top)
+    scores, numbers = _search(directory, documents, queries, count, options.batch_size)
+    rankings = [numbers]
+    if ranker:
+        scores, numbers = rerank(ranker, queries, documents, numbers, options)
+        rankings.append(numbers)
+        scores, numbers = scores[:, :top], numbers[:, :top]
     if judgements:
-        _print_measures(judgements, documents, queries, numbers, options.json)
+        _print_measures(judgements, documents, queries, rankings, options.json)
     elif options.json:
         _print_json(documents, queries, scores, numbers)
     else:
@@ -185,21 +199,29 @@ def _print_measures(
     judgements: dict[str, dict[str, int]],
     documents: "list[Passage]",
     queries: "list[Passage]",
-    numbers: "np.ndarray",
+    rankings: "list[np.ndarray]",
     as_json: bool,
 ) -> None:
-    """Print the measures of the rankings."""
+    """Print the measures of the rankings: the search's and, where there is one, the ranker's."""
     from bert_keras.retrieval.measures import measure_rankings
 
-    rankings = {
-        str(query.where.id): [str(documents[number].where.id) for number in found]
-        for query, found in zip(queries, numbers, strict=True)
-    }
-    measures = measure_rankings(rankings, judgements)
+    ids = [str(document.where.id) for document in documents]
+    measures = [
+        measure_rankings(
+            {
+                str(query.where.id): [ids[number] for number in found]
+                for query, found in zip(queries, numbers, strict=True)
+            },
+            judgements,
+        )
+        for numbers in rankings
+    ]
     if as_json:
         counts = {"queries": len(queries), "documents": len(documents)}
-        print(json.dumps({"measures": measures} | counts))
+        before = {"before": measures[0]} if len(measures) > 1 else {}
+        print(json.dumps({"measures": measures[-1]} | before | counts))
         return
     title = f"{len(queries):,} queries with judgements, {len(documents):,} documents"
-    rows = [[name, f"{value:.4f}"] for name, value in measures.items()]
-    console.print(table(title, ["measure", "mean"], rows))
+    rows = [[name, *(f"{each[name]:.4f}" for each in measures)] for name in measures[0]]
+    header = ["measure", "mean"] if len(measures) == 1 else ["measure", "before", "after"]
+    console.print(table(title, header, rows))

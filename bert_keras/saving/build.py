@@ -69,13 +69,14 @@ def build(
     model.tokenizer = tokenizer
     if tokenizer is not None and getattr(model, "do_lower_case", False):
         model.tokenizer = tokenizer.lowercased()
-    model.other_config = foreign_keys(model, stored.foreign)
+    model.other_config = foreign_keys(model, stored.foreign, stored.arguments)
     if stored.foreign.get(QUANTIZATION) is not None:
         _logger.warning(
             "%s: its %s is left out, as its weights are floats", stored.path, QUANTIZATION
         )
     if plan.model_class is stored.model_class:
-        model.other_files = dict(stored.other_files) if keeps_score(model) else {}
+        keeps = keeps_score(model, stored.arguments)
+        model.other_files = dict(stored.other_files) if keeps else {}
         for level, note in stored.notes:
             _logger.log(level, note)
     if report.new:

@@ -9,6 +9,7 @@ from typing import Any
 from bert_keras.config.model import require_dropout, require_whole_number
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSequenceClassification, BertForTokenClassification
+from bert_keras.modeling.finetuning import resolve_problem
 from bert_keras.modeling.headed import ClassifierModel
 from bert_keras.modeling.labeling import label_names
 from bert_keras.modeling.model import BertModel
@@ -168,24 +169,62 @@ def values_besides_architecture(model: BertModel) -> dict[str, Any]:
         given = model.as_given
         if given["problem_type"] is not None or given["function_to_apply"] is None:
             values["problem_type"] = given["problem_type"] or model.problem_type
+        values |= _score_keys(model, values)
     return values
 
 
-def foreign_keys(model: BertModel, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of a config that are not the model's own; they are kept and written back."""
+def _score_keys(model: BertForSequenceClassification, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The key that makes others give a model's one score by its own function, where they would not.
+
+    sentence-transformers takes the sigmoid where no file names a function, whatever the problem.
+
+    Args:
+        model: The model.
+        values: The ``config.json`` as it is without.
+    """
+    if len(model.labels) > 1:
+        return {}
+    # The file of sentence-transformers that was read with the model names its own function.
+    settings = model.other_files.get("config_sentence_transformers.json", {})
+    read = head_arguments(type(model), values, "config.json", settings.get("activation_fn"))
+    function = read["function_to_apply"]
+    ours = resolve_problem(read["problem_type"], function, 1)[1]
+    if ours == (function or "sigmoid") == model.function_to_apply:
+        return {}
+    kept = values.get(_SENTENCE_TRANSFORMERS)
+    name = next(n for n, f in _TORCH_FUNCTIONS.items() if f == model.function_to_apply)
+    return {_SENTENCE_TRANSFORMERS: {**(kept or {}), "activation_fn": name}}
+
+
+def foreign_keys(
+    model: BertModel, values: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The keys of a config that are not the model's own; they are kept and written back.
+
+    Args:
+        model: The model.
+        values: The keys.
+        arguments: The constructor's arguments by the file.
+    """
     own = [*model.config.to_dict(), *_FILE_KEYS, DECISION]
     own += _LABEL_KEYS if isinstance(model, LABELING) else ()
     own += ("classifier_dropout",) if isinstance(model, ClassifierModel) else ()
-    if not (isinstance(model, BertForSequenceClassification) and keeps_score(model)):
+    if not (isinstance(model, BertForSequenceClassification) and keeps_score(model, arguments)):
         own += _SCORE_KEYS  # of a head that is gone
     return {key: value for key, value in values.items() if key not in own}
 
 
-def keeps_score(model: BertModel) -> bool:
-    """Tell whether a classifier makes scores as its file says; true for other models."""
-    return not isinstance(model, BertForSequenceClassification) or bool(
-        model.as_given["function_to_apply"]
-    )
+def keeps_score(model: BertModel, arguments: Mapping[str, Any]) -> bool:
+    """Tell whether a classifier makes scores as its file says; true for other models.
+
+    Args:
+        model: The model.
+        arguments: The constructor's arguments by the file.
+    """
+    if not isinstance(model, BertForSequenceClassification):
+        return True
+    given = model.as_given["function_to_apply"]
+    return bool(given) and given == arguments.get("function_to_apply")
 
 
 def write_json(files: Mapping[str, Any], directory: Path) -> None:

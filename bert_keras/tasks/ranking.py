@@ -24,7 +24,7 @@ from bert_keras.tasks.registry import register
 from bert_keras.tasks.regression import Regression, number_of
 from bert_keras.tasks.task import Prediction, Predictions
 from bert_keras.tasks.texts import Examples, shown
-from bert_keras.tokenization import Tokenizer
+from bert_keras.tokenization import Tokenizer, WordPieceTokenizer
 
 # The function from the model's logit to its score, by the loss.
 LOSSES = {"binary": "sigmoid", "squared": "none", "listwise": "none"}
@@ -161,12 +161,16 @@ class Ranking(Regression):
     def open_model(self, path: Any, **arguments: Any) -> BertModel:
         """The cross-encoder of a directory, or one with a new head; ``fit`` trains it on the loss.
 
+        Its files say the longest sequence, so that other programs cut texts where it does.
+
         Raises:
             InputError: When it cannot be opened.
         """
         model = super().open_model(path, **arguments)
         assert isinstance(model, SupervisedModel)
         model.objective = self.loss_of()
+        if isinstance(model.tokenizer, WordPieceTokenizer):
+            model.tokenizer = _of_length(model.tokenizer, self.max_seq_length)
         return model
 
     def training_objective(self, model: SupervisedModel) -> SupervisedObjective:
@@ -231,6 +235,13 @@ class Ranking(Regression):
     def _targets(self, examples: Examples) -> list[list[list[float]]]:
         """The targets of each query's documents."""
         return [[self.target(examples[n]) for n in numbers] for numbers in _lists(examples)]
+
+
+def _of_length(tokenizer: WordPieceTokenizer, length: int) -> WordPieceTokenizer:
+    """The tokenizer of a model that reads so many tokens."""
+    config = {**tokenizer.files.config, "model_max_length": length}
+    files = replace(tokenizer.files, config=config)
+    return type(tokenizer)(tokenizer.pieces, tokenizer.casing, files, tokenizer.added)
 
 
 def _lists(examples: Examples) -> list[list[int]]:

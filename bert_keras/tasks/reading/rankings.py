@@ -74,8 +74,8 @@ def by_query(examples: Sequence[TextExample]) -> list[TextExample]:
     for example in examples:
         if example.text_pair is None:
             raise InputError(
-                f"{example.where} has one text; a ranker reads two, such as the columns 'query' and "
-                "'document'"
+                f"{example.where} has one text; a ranker reads two, such as the columns 'query' "
+                "and 'document'"
             )
         first = lists.setdefault(example.text, {}).setdefault(example.text_pair, example)
         if first is example:
@@ -160,6 +160,7 @@ def _fields_of(names: Sequence[str], where: str, ignored: Collection[str]) -> _F
         if not given:
             raise InputError(f"{where} has no field {role[0]!r}; its fields: {listed(list(names))}")
         found += given
+    query, documents, labels = found
     others = tuple(name for name in names if name not in found)
     unknown = [name for name in others if not (name in ignored or id_column([name]))]
     if unknown:
@@ -167,7 +168,7 @@ def _fields_of(names: Sequence[str], where: str, ignored: Collection[str]) -> _F
             f"{where} has {listed(unknown)}, which a ranking does not know; leave it out by "
             f"data.ignore_columns = [{quoted(unknown[0])}] (--ignore-column)"
         )
-    return _Fields(*found, others)
+    return _Fields(query, documents, labels, others)
 
 
 def _pairs(values: dict[str, Any], fields: _Fields, where: Place) -> list[TextExample]:
