@@ -70,13 +70,14 @@ def as_ranker(model: BertModel) -> BertForSequenceClassification:
     Raises:
         InputError: When it does not, or was trained on single texts.
     """
-    is_one = isinstance(model, BertForSequenceClassification) and len(model.labels) == 1
-    if not (is_one and model.problem_type == "regression"):
-        what = "no score" if not is_one else "a label"
+    is_classifier = isinstance(model, BertForSequenceClassification)
+    if not (is_classifier and len(model.labels) == 1 and model.problem_type == "regression"):
+        kind = f"a {type(model).__name__}"
+        if is_classifier:
+            kind += f" of {len(model.labels)} labels ({model.problem_type})"
         raise InputError(
-            f"a {type(model).__name__} of this kind gives {what} for a query and a document; take "
-            "a cross-encoder with one score, or train one: bert-keras finetune "
-            "configs/finetune/ranking.toml"
+            f"{kind} gives no score for a query and a document; take a cross-encoder with one "
+            "score, or train one: bert-keras finetune configs/finetune/ranking.toml"
         )
     assert isinstance(model, BertForSequenceClassification)
     task: Any = task_of(model)

@@ -27,6 +27,7 @@ def make_directory(tmp_path: Path) -> Callable[..., Path]:
         bert_keras.save(model, path, BertTokenizer(VOCAB))
         values = json.loads((path / "config.json").read_text())
         del values["problem_type"]
+        values.pop(NEW, None)
         (path / "config.json").write_text(json.dumps(values | keys))
         return path
 
@@ -88,10 +89,23 @@ def test_other_activations_are_refused_by_name_and_never_imported(
     assert f"Received: {name!r}" in refusal(make_directory(**keys))
 
 
+def test_a_function_that_is_given_takes_the_place_of_the_files(
+    make_directory: Callable[..., Path], tmp_path: Path
+) -> None:
+    source = make_directory(**{NEW: {"activation_fn": IDENTITY, "version": "4.1.0"}})
+    given = {"problem_type": "regression", "function_to_apply": "sigmoid"}
+    model = bert_keras.load(source, BertForSequenceClassification, **given)
+    bert_keras.save(model, tmp_path / "ours")
+    assert _config(tmp_path / "ours")[NEW] == {"activation_fn": SIGMOID}
+    again = bert_keras.load(tmp_path / "ours")
+    assert isinstance(again, BertForSequenceClassification)
+    assert again.function_to_apply == "sigmoid"
+
+
 def test_new_head_does_not_inherit_the_old_ones_score(
     make_directory: Callable[..., Path], tmp_path: Path
 ) -> None:
-    source = make_directory(**{NEW: {"activation_fn": IDENTITY}})
+    source = make_directory(**{NEW: {"activation_fn": SIGMOID}, OLD: SIGMOID})
     for number, arguments in enumerate(
         ({"labels": 3}, {"labels": ["score"], "problem_type": "regression"})
     ):
@@ -99,5 +113,7 @@ def test_new_head_does_not_inherit_the_old_ones_score(
         assert model.as_given["function_to_apply"] is None
         bert_keras.save(model, tmp_path / str(number))
         written = _config(tmp_path / str(number))
-        assert NEW not in written
+        # A regression's own one says that sentence-transformers is to take no sigmoid.
+        own = {NEW: {"activation_fn": IDENTITY}} if len(model.labels) == 1 else {}
+        assert {key: value for key, value in written.items() if key in (NEW, OLD)} == own
         assert written["problem_type"] == model.problem_type
