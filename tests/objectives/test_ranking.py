@@ -44,7 +44,9 @@ def test_the_loss_is_the_papers_over_the_documents_that_are_there():
     means = ListNet().measure(batch, {"logits": logits})
     assert float(means["ranking_loss"].value()) == pytest.approx(np.mean(by_hand(logits)), abs=1e-6)
     best = [logits[row, :count].argmax() for row, count in enumerate(COUNTS) if count]
-    right = [LABELS[row, place] == LABELS[row, : COUNTS[row]].max() for row, place in enumerate(best)]
+    right = [
+        LABELS[row, place] == LABELS[row, : COUNTS[row]].max() for row, place in enumerate(best)
+    ]
     assert float(means["ranking_accuracy"].value()) == pytest.approx(np.mean(right))
     weights = ListNet().weights(batch)
     assert {name: float(value) for name, value in weights.items()} == {
