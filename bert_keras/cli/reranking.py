@@ -35,7 +35,7 @@ def add_reranking(parser: argparse.ArgumentParser) -> None:
 
 
 def candidates_of(options: argparse.Namespace, top: int) -> int:
-    """How many documents are to be found first.
+    """The number of documents that are to be found first.
 
     Raises:
         InputError: When the options do not go together.

@@ -27,12 +27,14 @@ SMALLER = {
     "steps_per_epoch=200": "steps_per_epoch=1",
     "steps_per_epoch=steps": "steps_per_epoch=2",
     "path/to/all-MiniLM-L6-v2": "sentences",
+    "path/to/ms-marco-MiniLM-L6-v2": "ranker",
     "runs/sst2/model": "run/model",
     "runs/sentiment/model": "run/model",
 }
 SYSTEM_PAGES = (
     "docs/keras.md",
     "guides/python.md",
+    "guides/rankers.md",
     "guides/search.md",
     "guides/sentence_encoders.md",
     "guides/from_transformers.md",
@@ -92,6 +94,8 @@ def _add_names_of_pages() -> None:
         Path(f"{name}.csv").write_text(f"review,label\n{cells}\n")
     encoder = bert_keras.load("model", bert_keras.BertForSentenceEmbedding)
     bert_keras.save(encoder, "sentences")
+    ranker = bert_keras.load("model", bert_keras.BertForSequenceClassification, labels=1)
+    bert_keras.save(ranker, "ranker")
 
 
 def _run_block(block: Block, names: dict[str, Any], name: str) -> str:
