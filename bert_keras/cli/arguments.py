@@ -167,7 +167,8 @@ def add_task_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         dest="ignore_columns",
         metavar="NAME",
-        help="multiple choice: leave out this column or field, which is not known; may be repeated",
+        help="multiple choice, contrastive, ranking: leave out this column or field, which is not "
+        "known; may be repeated",
     )
 
 

@@ -29,8 +29,8 @@ def register(kind: Kind) -> Kind:
     Example:
         >>> @register  # doctest: +SKIP
         ... @dataclass(frozen=True, kw_only=True)
-        ... class Ranking(AnsweringTask):
-        ...     name = "ranking"
+        ... class Coherence(AnsweringTask):
+        ...     name = "coherence"
     """
     TASKS[kind.name] = kind
     describe_curves(kind.objective, kind.title, kind.unit, kind.curves)
