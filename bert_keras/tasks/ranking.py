@@ -88,11 +88,8 @@ class Ranking(Regression):
         Raises:
             InputError: When there is no such metric, or no dev query has anything to rank.
         """
-        if dev and not any(len({float(*t) for t in targets}) > 1 for targets in self._targets(dev)):
-            raise InputError(
-                "no dev query has documents with different labels, so that any order is as good: "
-                "pass --dev a file with relevant and other documents of each query"
-            )
+        if dev:
+            self._require_order(dev)
         return super().metric(name, dev)
 
     def read(self, source: str) -> list[Any]:
@@ -102,7 +99,7 @@ class Ranking(Regression):
 
     def read_texts(self, source: str) -> list[Any]:
         """The pairs in the order of the rows, and of the documents of a row."""
-        lists = read_lists(source, self.ignore_columns)
+        lists = read_lists(source, self.ignore_columns, labeled=False)
         return super().read_texts(source) if lists is None else lists
 
     def adapted_to(self, examples: Examples) -> Self:
@@ -112,7 +109,7 @@ class Ranking(Regression):
             InputError: When all labels are the same, or of ``"listwise"`` those of each query.
         """
         self.labels_of(examples)
-        groups = [[label for (label,) in targets] for targets in self._targets(examples)]
+        groups = self._labels(examples)
         if self.loss == "listwise" and not any(len(set(group)) > 1 for group in groups):
             raise InputError(
                 "no query has documents with different labels, which data.loss = 'listwise' needs; "
@@ -215,7 +212,12 @@ class Ranking(Regression):
         return super().judge(examples, features, outputs, found)
 
     def score(self, examples: Examples, predictions: Predictions) -> dict[str, float]:
-        """The measures of the ranking of each query's documents, those above 0 being relevant."""
+        """The measures of the ranking of each query's documents, those above 0 being relevant.
+
+        Raises:
+            InputError: When no query has anything to rank.
+        """
+        self._require_order(examples)
         rankings, judged = {}, {}
         for numbers in _lists(examples):
             labels = {number: number_of(examples[number]) for number in numbers}
@@ -232,9 +234,16 @@ class Ranking(Regression):
             return None
         return Mistake(abs(label - score), f"{label:g}", f"{score:.3f}", shown(example))
 
-    def _targets(self, examples: Examples) -> list[list[list[float]]]:
-        """The targets of each query's documents."""
-        return [[self.target(examples[n]) for n in numbers] for numbers in _lists(examples)]
+    def _labels(self, examples: Examples) -> list[list[float]]:
+        """The labels of each query's documents."""
+        return [[self.target(examples[n])[0] for n in numbers] for numbers in _lists(examples)]
+
+    def _require_order(self, examples: Examples) -> None:
+        if not any(len(set(labels)) > 1 for labels in self._labels(examples)):
+            raise InputError(
+                "no query to score has documents with different labels, so that any order is as "
+                "good: give relevant and other documents of each query"
+            )
 
 
 def _of_length(tokenizer: WordPieceTokenizer, length: int) -> WordPieceTokenizer:

@@ -68,6 +68,7 @@ def test_a_run_learns_to_rank_from_pairs(loss, encoder_path, data, tmp_path):
     assert loss == "squared" or 0 < answer["score"] < 1
 
 
+@pytest.mark.system
 def test_a_run_learns_to_rank_from_lists(encoder_path, data, tmp_path):
     before, after = learned(encoder_path, data, tmp_path / "run", loss="listwise")
     assert after["ndcg@10"] > max(0.9, before["ndcg@10"] + 0.1)
@@ -158,8 +159,11 @@ def test_what_cannot_be_learned_is_refused(settings, examples, message):
 
 
 def test_dev_examples_without_an_order_are_refused():
-    with pytest.raises(InputError, match="no dev query has documents with different labels"):
-        Ranking().metric("", [pair("q", "a", "1"), pair("p", "b", "0")])
+    alike = [pair("q", "a", "1"), pair("p", "b", "0")]
+    with pytest.raises(InputError, match="no query to score has documents with different labels"):
+        Ranking().metric("", alike)
+    with pytest.raises(InputError, match="no query to score has documents with different labels"):
+        Ranking().score(alike, [{"score": 0.5}] * 2)
     assert Ranking().metric("", LISTS) == "ndcg@10"
     assert Ranking().metric("mrr@10", []) == "mrr@10"
     with pytest.raises(InputError, match="possible are binary, squared, listwise"):

@@ -33,7 +33,9 @@ _POSITIVES = ("positive", "pos")
 _CORPUS, _QUERIES = "corpus.jsonl", "queries.jsonl"
 
 
-def read_lists(source: str, ignored: tuple[str, ...] = ()) -> list[TextExample] | None:
+def read_lists(
+    source: str, ignored: tuple[str, ...] = (), labeled: bool = True
+) -> list[TextExample] | None:
     """The pairs of a source whose rows are no pairs; None where they are.
 
     Three kinds of rows are known. ``query``, ``documents`` and ``labels``: lists of one length, in
@@ -44,6 +46,7 @@ def read_lists(source: str, ignored: tuple[str, ...] = ()) -> list[TextExample] 
     Args:
         source: A file ``.jsonl``, ``.csv`` or ``.tsv``, packed or not.
         ignored: Further columns or fields, which are passed over.
+        labeled: Whether lists must have ``labels``.
 
     Raises:
         InputError: When a name is unknown, missing or there twice, lists differ in length, or a
@@ -59,7 +62,7 @@ def read_lists(source: str, ignored: tuple[str, ...] = ()) -> list[TextExample] 
             for text, label in zip(group.texts[1:], "1" + "0" * len(group.negatives), strict=True)
         ]
     if names.intersection(DOCUMENTS) and is_json_lines(source):
-        return _lists(source, ignored)
+        return _lists(source, ignored, labeled)
     return None
 
 
@@ -116,32 +119,33 @@ def _first_names(source: str) -> Collection[str]:
 
 @dataclass(frozen=True)
 class _Fields:
-    """The fields of a row by their roles, and those that are not read."""
+    """The fields of a row by their roles, ``labels`` perhaps empty; and those not read."""
 
     query: str
     documents: str
     labels: str
     others: tuple[str, ...]
 
+    def describe(self) -> str:
+        """The roles for the log."""
+        roles = {"query": self.query, "documents": self.documents, "labels": self.labels}
+        return ", ".join(f"{role} = {quoted(name)}" for role, name in roles.items() if name)
 
-def _lists(source: str, ignored: tuple[str, ...]) -> list[TextExample]:
+
+def _lists(source: str, ignored: tuple[str, ...], labeled: bool) -> list[TextExample]:
     """The pairs of rows with lists."""
     examples: list[TextExample] = []
     left_out: set[str] = set()
     rows = named_rows(
         source,
         "with 'query', 'documents' and 'labels'",
-        lambda names, where: _fields_of(names, where, ignored),
+        lambda names, where: _fields_of(names, where, ignored, labeled),
         lambda fields: (fields.query, fields.documents, fields.labels),
     )
     for where, fields, values in rows:
-        if not left_out and not examples:
+        if not examples:
             passed = f"; passed over: {shortened(fields.others)}" if fields.others else ""
-            _logger.info(
-                "%s: query = %s, documents = %s, labels = %s%s",
-                shown_name(source), *map(quoted, (fields.query, fields.documents, fields.labels)),
-                passed,
-            )  # fmt: skip
+            _logger.info("%s: %s%s", shown_name(source), fields.describe(), passed)
         left_out.update(fields.others)
         examples += _pairs(values, fields, where)
     absent = [name for name in ignored if name not in left_out]
@@ -150,16 +154,18 @@ def _lists(source: str, ignored: tuple[str, ...]) -> list[TextExample]:
     return examples
 
 
-def _fields_of(names: Sequence[str], where: str, ignored: Collection[str]) -> _Fields:
+def _fields_of(
+    names: Sequence[str], where: str, ignored: Collection[str], labeled: bool
+) -> _Fields:
     plain = {name.strip().lower(): name for name in names if name not in ignored}
     found = []
     for role in (QUERIES, DOCUMENTS, _LABELS):
         given = [plain[name] for name in dict.fromkeys(role) if name in plain]
         if len(given) > 1:
             raise InputError(f"{where} has {listed(given)}, which say the same; leave one out")
-        if not given:
+        if not given and (labeled or role is not _LABELS):
             raise InputError(f"{where} has no field {role[0]!r}; its fields: {listed(list(names))}")
-        found += given
+        found += given or [""]
     query, documents, labels = found
     others = tuple(name for name in names if name not in found)
     unknown = [name for name in others if not (name in ignored or id_column([name]))]
@@ -174,12 +180,14 @@ def _fields_of(names: Sequence[str], where: str, ignored: Collection[str]) -> _F
 def _pairs(values: dict[str, Any], fields: _Fields, where: Place) -> list[TextExample]:
     """The pairs of a row."""
     query = string_of(values[fields.query], fields.query, where)
-    documents, labels = values[fields.documents], values[fields.labels]
+    documents = values[fields.documents]
+    labels = values[fields.labels] if fields.labels else None
     for name, value in ((fields.documents, documents), (fields.labels, labels)):
-        if not isinstance(value, list):
+        if name and not isinstance(value, list):
             raise InputError(
                 f"{where}: the field {name!r} must be a list. Received: {type(value).__name__}"
             )
+    labels = [None] * len(documents) if labels is None else labels
     if len(documents) != len(labels) or not documents:
         raise InputError(
             f"{where} must have a label for each document, and a document. Received: "
@@ -190,11 +198,11 @@ def _pairs(values: dict[str, Any], fields: _Fields, where: Place) -> list[TextEx
         text = string_of(document, f"{fields.documents}[{number}]", where)
         if not (text.strip() and query.strip()):
             raise InputError(f"{where}: the query or {fields.documents}[{number}] is empty")
-        if isinstance(label, bool) or not isinstance(label, int | float):
+        if fields.labels and (isinstance(label, bool) or not isinstance(label, int | float)):
             raise InputError(
                 f"{where}: {fields.labels}[{number}] must be a number. Received: {label!r:.60}"
             )
-        pairs.append(TextExample(query, text, str(label), where))
+        pairs.append(TextExample(query, text, str(label) if fields.labels else None, where))
     return pairs
 
 

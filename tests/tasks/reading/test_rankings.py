@@ -31,6 +31,11 @@ def test_lists_are_a_pair_for_each_document(tmp_path):
     assert contents(read_lists(source)) == [("q", "a", "3")]
 
 
+def test_lists_to_be_answered_need_no_labels(tmp_path):
+    source = write(tmp_path / "asked.jsonl", {"query": "q", "documents": ["a", "b"]})
+    assert contents(read_lists(source, labeled=False)) == [("q", "a", None), ("q", "b", None)]
+
+
 def test_a_positive_has_the_label_1_and_its_negatives_0(tmp_path):
     rows = {"query": "q", "positive": "a", "negatives": ["b", "c"]}, {"query": "p", "positive": "d"}
     examples = read_lists(write(tmp_path / "train.jsonl", *rows))
