@@ -7,9 +7,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from bert_keras.config import ArithmeticConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.measures import is_given
-from bert_keras.objectives import SupervisedObjective
+from bert_keras.objectives import SupervisedObjective, check_may_split
 
 _logger = logging.getLogger("bert_keras")
 _OTHER = "other_objective"  # in the config of ``compile``
@@ -95,11 +96,7 @@ class Measured:
         """Refuse several devices where the objective, in place of ``loss``, needs whole batches.
 
         Raises:
-            InputError: When it compares the examples of a batch with each other.
+            InputError: See ``check_may_split``.
         """
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        if not is_given(loss) and replicas > 1 and not self.objective.is_additive:
-            raise InputError(
-                f"{type(self.objective).__name__} compares all examples of a batch with each "
-                f"other, which several devices would split: train on one. Received: {replicas}"
-            )
+        if not is_given(loss):
+            check_may_split(self.objective, self.distribute_strategy, ArithmeticConfig())

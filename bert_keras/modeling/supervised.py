@@ -269,7 +269,7 @@ class SupervisedModel(Measured, Labeled, BertModel):
     def _means(self, batch: Batch, outputs: Any, sample_weight: Any) -> Means:
         """The objective's means; the loss weighted, but divided by the labels alone, as Keras's."""
         if sample_weight is None:
-            return self.objective.measure(batch, outputs)
+            return self.objective.measure_together(batch, outputs)
         self.refuse_without_labels("sample_weight")
         # Keras repeats the weights for each output.
         sample_weight, *others = keras.tree.flatten(sample_weight)
@@ -281,7 +281,7 @@ class SupervisedModel(Measured, Labeled, BertModel):
         if EXAMPLE_WEIGHTS in batch:
             own = tf.cast(batch[EXAMPLE_WEIGHTS], tf.float32)
             weights = spread_weights(weights, own) * own
-        means = self.objective.measure(batch | {EXAMPLE_WEIGHTS: weights}, outputs)
+        means = self.objective.measure_together(batch | {EXAMPLE_WEIGHTS: weights}, outputs)
         counts = self.objective.weights(batch)
         return {name: WeightedMean(mean.total, counts[name]) for name, mean in means.items()}
 

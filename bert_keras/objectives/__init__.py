@@ -32,6 +32,7 @@ from bert_keras.objectives.steps import (
     Objective,
     SupervisedObjective,
     TrainStep,
+    check_may_split,
     make_eval_step,
 )
 
@@ -56,6 +57,7 @@ __all__ = [
     "TrainStep",
     "Triplet",
     "WeightedMean",
+    "check_may_split",
     "device_kind",
     "divided",
     "is_compiled",

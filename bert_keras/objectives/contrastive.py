@@ -9,6 +9,7 @@ from bert_keras.objectives.classification import example_weights
 from bert_keras.objectives.means import Means
 from bert_keras.objectives.steps import Batch
 from bert_keras.objectives.vectors import (
+    VECTORS,
     OfTexts,
     above_zero,
     cosines,
@@ -62,7 +63,7 @@ class InBatchNegatives(OfTexts):
         1.0
     """
 
-    is_additive = False
+    is_additive, compares = False, VECTORS
     names = ("contrastive_loss", "contrastive_accuracy")
     most = None
 

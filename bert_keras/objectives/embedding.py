@@ -51,7 +51,7 @@ class CoSENT(OfTexts):
         0.1269
     """
 
-    is_additive = False
+    is_additive, compares = False, VECTORS
     names = ("similarity_loss",)
 
     def __init__(self, temperature: float = 0.05) -> None:
@@ -173,7 +173,7 @@ class Matryoshka(SupervisedObjective):
         )
         self.objective, self.dimensions = objective, dimensions
         self.factors = [above_zero("each of weights", factor) for factor in factors]
-        self.is_additive = objective.is_additive
+        self.is_additive, self.compares = objective.is_additive, objective.compares
         self.names = (*objective.names, *self._names(objective.names))
 
     def weights(self, batch: Batch) -> dict[str, tf.Tensor]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -53,6 +53,44 @@ def total_loss(means: Means, weights: dict[str, tf.Tensor] | None = None) -> tf.
             whole = weights[name] if weights else sum_over_replicas(mean.weight)
             shares.append(tf.math.divide_no_nan(mean.total, whole))
     return tf.add_n(shares)
+
+
+def count_replicas() -> int:
+    """The number of replicas; 1 outside of any."""
+    context = tf.distribute.get_replica_context()
+    return int(context.num_replicas_in_sync) if context else 1
+
+
+def of_all_replicas(rows: Any) -> Any:
+    """The rows of all replicas, in their order; to be called within a replica.
+
+    The gradient by a replica's own rows is that by the same rows of the result, multiplied by the
+    number of replicas: whoever computes one loss on each replica takes 1 / replicas of it there.
+
+    Args:
+        rows: Tensors [B, ...] in any structure; B may differ by replica, but not on a TPU.
+    """
+    context = tf.distribute.get_replica_context()
+    rows = tf.nest.map_structure(_without_booleans, rows)
+    counts = context.all_gather(tf.shape(tf.nest.flatten(rows)[0])[:1], axis=0)
+    before = tf.reduce_sum(counts[: context.replica_id_in_sync_group])
+    after = tf.reduce_sum(counts) - before - counts[context.replica_id_in_sync_group]
+    found = context.all_gather(rows, axis=0)
+
+    def with_gradient(whole: tf.Tensor, own: tf.Tensor) -> tf.Tensor:
+        whole = tf.stop_gradient(whole)
+        if not own.dtype.is_floating:
+            return whole
+        nothing = (own - tf.stop_gradient(own)) * context.num_replicas_in_sync  # but a gradient
+        return whole + tf.pad(nothing, [[before, after], *[[0, 0]] * (own.shape.rank - 1)])
+
+    return tf.nest.map_structure(with_gradient, found, rows)
+
+
+def _without_booleans(values: Any) -> tf.Tensor:
+    """Values as a tensor that devices can send each other."""
+    values = tf.convert_to_tensor(values)
+    return tf.cast(values, tf.int32) if values.dtype == tf.bool else values
 
 
 def sum_over_replicas(value: tf.Tensor) -> tf.Tensor:

@@ -10,10 +10,15 @@ import tensorflow as tf
 from bert_keras.config import ArithmeticConfig
 from bert_keras.errors import InputError
 from bert_keras.objectives.compilation import is_compiled, is_tpu
-from bert_keras.objectives.means import Means, WeightedMean, sum_over_replicas, total_loss
-
-Batch = dict[str, tf.Tensor]
-Gradients = list[tf.Tensor | None]
+from bert_keras.objectives.means import (
+    Means,
+    WeightedMean,
+    count_replicas,
+    of_all_replicas,
+    sum_over_replicas,
+    total_loss,
+)
+from bert_keras.objectives.micro_batches import Batch, CachedGradients, Gradients, MicroBatches
 
 
 class Model(Protocol):
@@ -76,9 +81,13 @@ class SupervisedObjective(ABC):
 
     Attributes:
         names: What ``measure`` may return, in order.
+        compares: Where it is not additive, the name of the model's output, float32 with a row for
+            each example, that is all that it reads of the model. A batch may then be split all the
+            same: the model computes the parts, and the objective is given the rows of all of them.
     """
 
     is_additive = True
+    compares: str = ""
     names: tuple[str, ...] = ()
 
     @abstractmethod
@@ -98,7 +107,25 @@ class SupervisedObjective(ABC):
         self, model: Model, batch: Batch, *, training: bool, dropout_seed: tf.Tensor | None = None
     ) -> Means:
         """The losses and measures of a batch; see ``Objective``."""
-        return self.measure(batch, model(batch, training=training, dropout_seed=dropout_seed))
+        outputs = model(batch, training=training, dropout_seed=dropout_seed)
+        return self.measure_together(batch, outputs)
+
+    def measure_together(self, batch: Batch, outputs: Batch) -> Means:
+        """This replica's part of the means over the examples of all replicas.
+
+        Where examples are compared, each replica measures all of them, and its part is an equal
+        share of that. The gradients by each replica's own outputs add up to that of the whole.
+
+        Args:
+            batch: This replica's inputs and labels.
+            outputs: The model's, for these inputs.
+        """
+        replicas = count_replicas()
+        if self.is_additive or replicas == 1:
+            return self.measure(batch, outputs)
+        rows = {self.compares: outputs[self.compares]}
+        means = self.measure(*of_all_replicas((dict(batch), rows)))
+        return tf.nest.map_structure(lambda value: value / replicas, means)
 
 
 class TrainStep:
@@ -117,7 +144,7 @@ class TrainStep:
             all of it.
 
     Raises:
-        InputError: When the objective is not additive and batches would be split.
+        InputError: When batches would be split and the objective does not allow it.
     """
 
     def __init__(
@@ -130,18 +157,26 @@ class TrainStep:
     ) -> None:
         self._strategy = strategy
         self._model, self._optimizer, self._objective = model, optimizer, objective
+        check_may_split(objective, strategy, settings)
         self._micro_batches = settings.accumulation_steps
-        _check_may_split(objective, strategy.num_replicas_in_sync, self._micro_batches)
-        self._gradients = self._accumulated if self._micro_batches > 1 else self._gradients_of
-        self.update: Any = self._update
         compiles = is_compiled(settings.jit_compile, strategy)
         compiles = compiles and not is_tpu(strategy)  # which compiles by itself
         # XLA cannot compile the reductions over replicas on every device, so with several it
         # compiles the passes between them. (TensorFlow would make one XLA program of all replicas,
         # and on logical CPUs not find the variables of any but the first.)
         self._meets_outside = compiles and strategy.num_replicas_in_sync > 1
-        if self._meets_outside:
+        self._called: Any = model
+        self.update: Any = self._update
+        self._gradients: Any = self._gradients_of
+        if self._micro_batches > 1 and objective.is_additive:
+            self._gradients = self._accumulated
+        elif self._micro_batches > 1:
+            counts = self._micro_batches, self._meets_outside
+            self._gradients = CachedGradients(model, optimizer, objective, *counts)
+        if self._meets_outside and objective.is_additive:
             self._gradients = tf.function(self._gradients, jit_compile=True)
+        elif self._meets_outside:  # where replicas compare examples, inside the passes
+            self._called = tf.function(model.__call__, jit_compile=True)
         elif compiles:
             self.update = tf.function(self._update, jit_compile=True)
         self._one = tf.function(self._over_replicas, reduce_retracing=True)
@@ -198,7 +233,7 @@ class TrainStep:
     ) -> tuple[Gradients, Means]:
         """This replica's part of the gradients, ``None`` for a head without labels; the means."""
         with tf.GradientTape() as tape:
-            means = self._objective(self._model, batch, training=True, dropout_seed=seed)
+            means = self._objective(self._called, batch, training=True, dropout_seed=seed)
             loss = self._optimizer.scale_loss(total_loss(means, weights))
         return tape.gradient(loss, self._model.trainable_variables), means
 
@@ -206,33 +241,11 @@ class TrainStep:
         self, batch: Batch, seed: tf.Tensor, weights: dict[str, tf.Tensor]
     ) -> tuple[Gradients, Means]:
         """The gradients and means of ``_gradients_of``, one micro-batch after another."""
-        micro_batches = {name: _split(rows, self._micro_batches) for name, rows in batch.items()}
-        without_gradient: set[int] = set()
-
-        def add(number: tf.Tensor, sums: Gradients, means: Means) -> tuple:
-            micro_batch = {name: rows[number] for name, rows in micro_batches.items()}
-            own_seed = seed + tf.stack([tf.cast(number, tf.int64), 0])
-            gradients, found = self._gradients_of(micro_batch, own_seed, weights)
-            without_gradient.update(i for i, g in enumerate(gradients) if g is None)
-            sums = [
-                total if gradient is None else total + gradient
-                for total, gradient in zip(sums, gradients, strict=True)
-            ]
-            return number + 1, sums, tf.nest.map_structure(tf.add, means, found)
-
-        start = (
-            tf.constant(0),
-            [tf.zeros(v.shape, v.dtype) for v in self._model.trainable_variables],
-            {name: WeightedMean(tf.zeros(()), tf.zeros(())) for name in weights},
+        return MicroBatches(batch, self._micro_batches, seed).gradients(
+            lambda part, own_seed: self._gradients_of(part, own_seed, weights),
+            self._model.trainable_variables,
+            weights,
         )
-        _, sums, means = tf.while_loop(
-            lambda number, *_: number < self._micro_batches,
-            add,
-            start,
-            parallel_iterations=1,
-            maximum_iterations=self._micro_batches,
-        )
-        return [None if i in without_gradient else g for i, g in enumerate(sums)], means
 
 
 def make_eval_step(
@@ -244,6 +257,8 @@ def make_eval_step(
         return objective(model, batch, training=False)
 
     compiles = is_compiled(jit_compile, strategy) and not is_tpu(strategy)
+    # XLA cannot compile it where replicas compare their examples; see ``TrainStep``.
+    compiles &= objective.is_additive or strategy.num_replicas_in_sync == 1
     compiled = tf.function(replica_step, jit_compile=True) if compiles else replica_step
 
     @tf.function  # a graph for each shape: one for all would round differently
@@ -254,8 +269,17 @@ def make_eval_step(
     return step
 
 
-def _check_may_split(objective: Objective, replicas: int, micro_batches: int) -> None:
-    if not objective.is_additive and (replicas > 1 or micro_batches > 1):
+def check_may_split(
+    objective: Objective, strategy: tf.distribute.Strategy, settings: ArithmeticConfig
+) -> None:
+    """Check that an objective allows its batches to be split as a run splits them.
+
+    Raises:
+        InputError: When it compares examples, and not by an output of the model alone.
+    """
+    replicas, micro_batches = strategy.num_replicas_in_sync, settings.accumulation_steps
+    may_split = objective.is_additive or bool(getattr(objective, "compares", False))
+    if not may_split and (replicas > 1 or micro_batches > 1):
         raise InputError(
             f"{type(objective).__name__} compares the examples of a batch with each other, which "
             "must not be split: train it on one device, with train.accumulation_steps = 1. "
@@ -268,14 +292,6 @@ def _sum_over(strategy: tf.distribute.Strategy, means: Means) -> Means:
     return tf.nest.map_structure(
         lambda value: strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None), means
     )
-
-
-def _split(rows: tf.Tensor, parts: int) -> tf.Tensor:
-    """[B, ...] to [parts, B / parts, ...]."""
-    dynamic = tf.shape(rows)
-    rest = [size or dynamic[axis] for axis, size in enumerate(rows.shape) if axis]
-    size = rows.shape[0] // parts if rows.shape[0] else dynamic[0] // parts
-    return tf.reshape(rows, [parts, size, *rest])
 
 
 def _real_tokens(batch: Batch) -> WeightedMean:

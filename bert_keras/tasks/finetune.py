@@ -16,7 +16,7 @@ from bert_keras.config import FinetuneConfig, FinetuneTrainConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.random import fold_in
-from bert_keras.objectives import is_compiled
+from bert_keras.objectives import check_may_split, is_compiled
 from bert_keras.saving import load, save
 from bert_keras.saving.run_state import CHECKPOINTS_FOLDER, steps_in
 from bert_keras.tasks.best import KeepBest
@@ -143,6 +143,8 @@ def _train(
     check_batches(run.strategy, config.train, [config.train.batch_size])
     best_metric = task.metric(config.train.best_metric, data.dev)
     model = _start_model(run, config, task)
+    objective = task.training_objective(model)
+    check_may_split(objective, run.strategy, config.train)
     tokenizer = model.tokenizer_or()
     features = task.features(data.train, tokenizer)
     dev_features = task.features(data.dev, tokenizer)
@@ -160,7 +162,7 @@ def _train(
     trainer = Trainer(
         model,
         _optimizer(run, config, model),
-        task.training_objective(model),
+        objective,
         config,
         run.strategy,
         run.workdir,

@@ -8,7 +8,8 @@ import pytest
 
 import bert_keras
 from bert_keras.errors import InputError
-from bert_keras.tasks import evaluate, finetune
+from bert_keras.objectives import CoSENT
+from bert_keras.tasks import Similarity, evaluate, finetune
 from bert_keras.training import read_metrics
 from tests.tasks.recipes import recipe
 
@@ -17,6 +18,20 @@ def test_a_dev_fraction_that_leaves_nothing_is_named(tmp_path, encoder_path, rev
     config = recipe(data={"dev_fraction": 0.9999999})
     with pytest.raises(InputError, match=r"data.dev_fraction = 0.9999999 holds out all .*\(64\)"):
         finetune(config, tmp_path / "run", encoder_path, str(reviews / "train.tsv"))
+
+
+def test_an_objective_that_cannot_be_split_is_refused_before_any_text_is_read_into_ids(
+    tmp_path, encoder_path, monkeypatch
+):
+    class OfMoreThanVectors(CoSENT):
+        compares = ""
+
+    (tmp_path / "pairs.tsv").write_text("a\tb\t1\na\tc\t2\n")
+    monkeypatch.setattr(Similarity, "loss_of", lambda task: OfMoreThanVectors())
+    monkeypatch.setattr(Similarity, "features", lambda *_: pytest.fail("texts were read"))
+    config = recipe(data={"task": "similarity"}, train={"accumulation_steps": 2})
+    with pytest.raises(InputError, match=r"OfMoreThanVectors compares .*accumulation_steps = 2"):
+        finetune(config, tmp_path / "run", encoder_path, str(tmp_path / "pairs.tsv"))
 
 
 @pytest.mark.system
