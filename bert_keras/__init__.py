@@ -67,6 +67,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py comp
     from bert_keras.tasks import (
         Classification as Classification,
         Contrastive as Contrastive,
+        Distillation as Distillation,
         MaskedLM as MaskedLM,
         MultiLabel as MultiLabel,
         MultipleChoice as MultipleChoice,
@@ -115,6 +116,7 @@ _HOMES = {
     "Corpus": "corpus",
     "DataConfig": "config",
     "Decision": "modeling",
+    "Distillation": "tasks",
     "Diverged": "errors",
     "FinetuneConfig": "config",
     "InputError": "errors",

@@ -41,6 +41,7 @@ class Measured:
     """A model's objective, and the metrics that report it, ``means``."""
 
     means: dict[str, ObjectiveMean]
+    _objective: SupervisedObjective
     compile: Any  # Keras's, and the rest
     optimizer: Any
     trainable_variables: list[Any]
@@ -67,6 +68,31 @@ class Measured:
         self.means.update({name: ObjectiveMean(name) for name in objective.names})
         if is_locked:
             tracker.lock()
+
+    @property
+    def variables(self) -> list[Any]:
+        """All variables; with those of the objective's layer, which Keras does not know of.
+
+        So an optimizer updates them and a checkpoint has them, but no file of the model.
+        """
+        return [*super().variables, *self._of_head()]  # type: ignore[misc]
+
+    @property
+    def weights(self) -> list[Any]:
+        """The variables that are no state of metrics or random draws; see ``variables``."""
+        return [*super().weights, *self._of_head()]  # type: ignore[misc]
+
+    def weight_values(self) -> dict[str, tf.Tensor]:
+        """The values of the weights by path, without those of the objective's layer."""
+        values: dict[str, tf.Tensor] = super().weight_values()  # type: ignore[misc]
+        for weight in self._of_head():
+            del values[weight.path]
+        return values
+
+    def _of_head(self) -> list[Any]:
+        """The weights of the objective's layer; none before there is an objective."""
+        head = getattr(self.__dict__.get("_objective"), "head", None)
+        return head.weights if head else []
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """The arguments of ``compile``, and the name of an objective other than the model's own."""

@@ -14,6 +14,7 @@ from bert_keras.objectives.classification import (
 )
 from bert_keras.objectives.compilation import device_kind, is_compiled, is_tpu
 from bert_keras.objectives.contrastive import InBatchNegatives, Triplet
+from bert_keras.objectives.distillation import TeacherCosines, TeacherVectors
 from bert_keras.objectives.embedding import CoSENT, CosineSquaredError, Matryoshka
 from bert_keras.objectives.means import (
     Means,
@@ -25,7 +26,7 @@ from bert_keras.objectives.means import (
     total_loss,
     with_whole_value,
 )
-from bert_keras.objectives.ranking import ListNet
+from bert_keras.objectives.pair_classes import PairSoftmax
 from bert_keras.objectives.steps import (
     Batch,
     Model,
@@ -48,12 +49,15 @@ __all__ = [
     "Means",
     "Model",
     "Objective",
+    "PairSoftmax",
     "SigmoidCrossEntropy",
     "SoftmaxCrossEntropy",
     "SpanCrossEntropy",
     "SquaredError",
     "SumOf",
     "SupervisedObjective",
+    "TeacherCosines",
+    "TeacherVectors",
     "TrainStep",
     "Triplet",
     "WeightedMean",

@@ -136,8 +136,8 @@ class Matryoshka(SupervisedObjective):
 
     Raises:
         InputError: When the dimensions are not whole numbers from 1 on, each once; when there are
-            not as many weights, or one is not above 0; from ``measure`` when a dimension is above
-            the size of the vectors.
+            not as many weights, or one is not above 0; when the objective has a ``head``; from
+            ``measure`` when a dimension is above the size of the vectors.
 
     Example:
         >>> ids = np.array([[[2, 5, 3], [2, 6, 3]]])
@@ -171,6 +171,8 @@ class Matryoshka(SupervisedObjective):
             len(factors) == len(dimensions),
             weights,
         )
+        if objective.head:
+            raise InputError(f"{type(objective).__name__} reads vectors of one size alone")
         self.objective, self.dimensions = objective, dimensions
         self.factors = [above_zero("each of weights", factor) for factor in factors]
         self.is_additive, self.compares = objective.is_additive, objective.compares

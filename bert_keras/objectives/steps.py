@@ -81,13 +81,15 @@ class SupervisedObjective(ABC):
 
     Attributes:
         names: What ``measure`` may return, in order.
-        compares: Where it is not additive, the name of the model's output, float32 with a row for
-            each example, that is all that it reads of the model. A batch may then be split all the
-            same: the model computes the parts, and the objective is given the rows of all of them.
+        compares: Where it is not additive, the name of a model's output, float32 with a row for
+            each example, if it reads no other. Then a batch may be split all the same: the model
+            computes the parts, and the objective is given the rows of all of them.
+        head: A layer that is trained with the model, and is no part of the model that is saved.
     """
 
     is_additive = True
     compares: str = ""
+    head: keras.layers.Layer | None = None
     names: tuple[str, ...] = ()
 
     @abstractmethod
@@ -115,10 +117,7 @@ class SupervisedObjective(ABC):
 
         Where examples are compared, each replica measures all of them, and its part is an equal
         share of that. The gradients by each replica's own outputs add up to that of the whole.
-
-        Args:
-            batch: This replica's inputs and labels.
-            outputs: The model's, for these inputs.
+        Batch and outputs are this replica's own.
         """
         replicas = count_replicas()
         if self.is_additive or replicas == 1:

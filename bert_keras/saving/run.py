@@ -12,6 +12,7 @@ from bert_keras.contents import read_json_object
 from bert_keras.errors import InputError
 from bert_keras.files import write_text_atomic
 from bert_keras.modeling.model import BertModel
+from bert_keras.objectives.pair_classes import CLASSIFIER
 from bert_keras.saving.config_json import config_values, head_arguments
 from bert_keras.saving.families import family_of_config
 from bert_keras.saving.mark import RunMark, read_mark
@@ -119,7 +120,12 @@ def read_step(workdir: Path, step: int, arrays: Arrays) -> StoredModel:
     family = family_of_config(config_file, values)
     config, foreign = family.read_config(values)
     model_class, refusal = family.named_class(config_file, values)
-    shapes = {n: array.shape for n, array in arrays.items() if n.startswith(MODEL_VARIABLES)}
+    of_loss = f"{MODEL_VARIABLES}{CLASSIFIER}/"  # trained along, and no part of the model
+    shapes = {
+        name: array.shape
+        for name, array in arrays.items()
+        if name.startswith(MODEL_VARIABLES) and not name.startswith(of_loss)
+    }
     return StoredModel(
         path=folder,
         layout="checkpoint",

@@ -7,6 +7,7 @@ from bert_keras.tasks.calibrate import calibrate
 from bert_keras.tasks.classification import Classification
 from bert_keras.tasks.contrastive import Contrastive
 from bert_keras.tasks.deciding import DecidingTask
+from bert_keras.tasks.distillation import Distillation
 from bert_keras.tasks.evaluate import (
     Evaluation,
     answer,
@@ -36,6 +37,7 @@ __all__ = [
     "Confusion",
     "Contrastive",
     "DecidingTask",
+    "Distillation",
     "Evaluation",
     "Feature",
     "MaskedLM",

@@ -16,6 +16,7 @@ from bert_keras.modeling.model import BertModel
 from bert_keras.objectives import InBatchNegatives, SupervisedObjective, Triplet
 from bert_keras.retrieval.exact import top_k
 from bert_keras.retrieval.measures import DEPTH, measure_rankings
+from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.reading.groups import GroupExample, read_group_examples
 from bert_keras.tasks.registry import register
 from bert_keras.tasks.sentences import TEMPERATURE, SentenceTask
@@ -132,14 +133,17 @@ class Contrastive(SentenceTask):
         """The anchor, the positive, the negatives."""
         return example.texts
 
-    def loss_of(self) -> SupervisedObjective:
+    def loss_of(self, model: BertModel) -> SupervisedObjective:
         """The choice among the batch, or the distances within a row."""
         if self.loss == "triplet":
             return Triplet(self.margin or MARGIN, "cosine")
         return InBatchNegatives(self.temperature or TEMPERATURE, self.symmetric)
 
     def score_vectors(
-        self, examples: Sequence[GroupExample], vectors: Sequence[np.ndarray]
+        self,
+        examples: Sequence[GroupExample],
+        vectors: Sequence[np.ndarray],
+        features: Sequence[Feature] = (),
     ) -> dict[str, float]:
         """The measures of the ranking of all texts but the anchors, for each different anchor."""
         queries: dict[str, np.ndarray] = {}

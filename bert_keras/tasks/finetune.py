@@ -143,7 +143,8 @@ def _train(
     check_batches(run.strategy, config.train, [config.train.batch_size])
     best_metric = task.metric(config.train.best_metric, data.dev)
     model = _start_model(run, config, task)
-    objective = task.training_objective(model)
+    with run.strategy.scope():  # it may have weights
+        objective = task.training_objective(model)
     check_may_split(objective, run.strategy, config.train)
     tokenizer = model.tokenizer_or()
     features = task.features(data.train, tokenizer)

@@ -33,6 +33,8 @@ class SentenceTask(Task):
     Attributes:
         pooling: ``"mean"``, ``"cls"`` or ``"max"``; left out, what the model has already, and the
             mean where it has none.
+        normalize: Whether vectors are scaled to length 1; left out, what the model has already, and
+            true where it has none.
         temperature: What cosines are divided by in the loss; the lower, the more the loss is about
             the hardest texts. sentence-transformers' ``scale`` is its inverse. Left out, 0.05 for
             the losses that have one.
@@ -41,6 +43,7 @@ class SentenceTask(Task):
     """
 
     pooling: str = ""
+    normalize: bool | None = None
     temperature: float | None = None
     matryoshka: tuple[int, ...] = ()
 
@@ -64,18 +67,18 @@ class SentenceTask(Task):
         """The texts of an example, in the order in which the model is given them."""
 
     @abstractmethod
-    def loss_of(self) -> SupervisedObjective:
-        """The loss of the vectors at their full width."""
+    def loss_of(self, model: BertModel) -> SupervisedObjective:
+        """The loss of the model's vectors at their full width."""
 
     def labels_of(self, examples: Sequence[Any]) -> tuple[str, ...]:
         """None: the texts themselves say what is close."""
         return ()
 
     def model_arguments(self) -> dict[str, Any]:
-        """The length that it reads, and its pooling where the task says it."""
-        return {"max_length": self.max_seq_length} | (
-            {"pooling": self.pooling} if self.pooling else {}
-        )
+        """The length that it reads; its pooling and scaling where the task says them."""
+        given = {"pooling": self.pooling or None, "normalize": self.normalize}
+        said = {name: value for name, value in given.items() if value is not None}
+        return {"max_length": self.max_seq_length} | said
 
     def open_model(self, path: Any, **arguments: Any) -> BertModel:
         """The sentence encoder of a directory, or one that pools the encoder that is there.
@@ -88,7 +91,7 @@ class SentenceTask(Task):
         """
         model = super().open_model(path, **arguments)
         assert isinstance(model, BertForSentenceEmbedding)
-        model.objective = self.training_objective(model)
+        self.training_objective(model)
         if model.prompt():
             raise InputError(
                 f"{path} puts the prompt {model.prompt()!r} before every text, which training does "
@@ -97,21 +100,23 @@ class SentenceTask(Task):
         return model
 
     def training_objective(self, model: BertModel) -> SupervisedObjective:
-        """The task's loss; with those of its shorter vectors where it has some.
+        """The task's loss, which the model is given; with those of shorter vectors, if any.
 
         Raises:
             InputError: When the vectors are too short for ``matryoshka``.
         """
+        assert isinstance(model, BertForSentenceEmbedding)
         width = model.config.hidden_size
-        loss = self.loss_of()
-        if not self.matryoshka:
-            return loss
-        if max(self.matryoshka) > width:
+        if self.matryoshka and max(self.matryoshka) > width:
             raise InputError(
                 f"data.matryoshka must be numbers from 1 to {width}, the width of the model. "
                 f"Received: {list(self.matryoshka)}"
             )
-        return Matryoshka(loss, tuple(dict.fromkeys((width, *self.matryoshka))))
+        loss = self.loss_of(model)
+        if self.matryoshka:
+            loss = Matryoshka(loss, tuple(dict.fromkeys((width, *self.matryoshka))))
+        model.objective = loss
+        return loss
 
     def features(self, examples: Sequence[Any], tokenizer: Tokenizer) -> list[Feature]:
         """One feature each, with a sequence for every text."""
@@ -142,17 +147,21 @@ class SentenceTask(Task):
         outputs, _ = run_model(model, texts, batch_size)
         vectors = np.array([output["sentence_embedding"] for output in outputs], np.float32)
         ends = np.cumsum([len(feature.window_ends) for feature in features])
-        return self.score_vectors(examples, np.split(vectors, ends[:-1])), []
+        return self.score_vectors(examples, np.split(vectors, ends[:-1]), features), []
 
     @abstractmethod
     def score_vectors(
-        self, examples: Sequence[Any], vectors: Sequence[np.ndarray]
+        self,
+        examples: Sequence[Any],
+        vectors: Sequence[np.ndarray],
+        features: Sequence[Feature] = (),
     ) -> dict[str, float]:
         """The measures.
 
         Args:
             examples: The examples.
             vectors: The vectors of the texts of each, [T, H].
+            features: Their features, whose targets may be what the vectors are compared with.
         """
 
     def no_answers(self) -> InputError:

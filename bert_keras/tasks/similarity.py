@@ -1,8 +1,9 @@
-"""Pairs of texts with a score of how near they are, for a sentence encoder.
+"""Pairs of texts with a score of how near they are, or with a class, for a sentence encoder.
 
 Reimers and Gurevych 2019, "Sentence-BERT", section 3.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
@@ -10,16 +11,22 @@ from typing import Self
 import numpy as np
 
 from bert_keras.config.checks import one_of, require
-from bert_keras.errors import InputError
-from bert_keras.objectives import CoSENT, CosineSquaredError, SupervisedObjective
+from bert_keras.errors import InputError, listed
+from bert_keras.modeling.model import BertModel
+from bert_keras.modeling.random import fold_in
+from bert_keras.objectives import CoSENT, CosineSquaredError, PairSoftmax, SupervisedObjective
+from bert_keras.objectives.pair_classes import CLASSIFIER
+from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.metrics import pearson, spearman
 from bert_keras.tasks.reading import LabelRules, TextExample
 from bert_keras.tasks.registry import register
 from bert_keras.tasks.regression import number_of
 from bert_keras.tasks.sentences import TEMPERATURE, SentenceTask
-from bert_keras.tasks.texts import TextReader
+from bert_keras.tasks.texts import TextReader, in_order, label_of
 
-LOSSES = ("cosent", "cosine")
+LOSSES = ("cosent", "cosine", "softmax")
+_SHOWN = 10  # classes in a message
+_logger = logging.getLogger("bert_keras")
 
 
 @register
@@ -28,15 +35,20 @@ class Similarity(SentenceTask, TextReader):
     """Pairs of texts with a score of how near they are, as in STS-B.
 
     The data are those of ``Regression`` on pairs. The measure is the correlation of the cosines
-    with the scores.
+    with the scores. Training examples may have a class instead, as in natural language inference;
+    the dev examples have scores then, too, as what is trained are vectors, not a classifier.
 
     Attributes:
         loss: ``"cosent"``: a pair with a higher score has a higher cosine than one with a lower,
             whatever the scores' range. ``"cosine"``: the cosine is the score, which is scaled to
             0 to 1 from ``lowest`` to ``highest`` (Reimers and Gurevych 2019, section 3).
+            ``"softmax"``: the label is a class, which a linear classifier tells from both vectors
+            and their difference; it is trained along and then dropped.
         lowest: The score that means 0, of ``"cosine"``; left out with ``highest``, the lowest of
             the training data.
         highest: The score that means 1.
+        ignore_labels: Classes whose rows are left out, of ``"softmax"``: ``["-"]`` for SNLI.
+        classes: Those of the training examples, in order, of ``"softmax"``.
 
     Example:
         >>> task = Similarity(text_pair_column="text")
@@ -47,6 +59,8 @@ class Similarity(SentenceTask, TextReader):
     loss: str = "cosent"
     lowest: float | None = None
     highest: float | None = None
+    ignore_labels: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
     name = "similarity"
     title = "Similarity"
@@ -54,16 +68,23 @@ class Similarity(SentenceTask, TextReader):
     unit = "nats, or squared error"
     curves = ("spearman", "pearson")
     best_metric = "spearman"
+    not_in_recipes = (*SentenceTask.not_in_recipes, "classes")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of("data.loss", self.loss, LOSSES)
-        unread = [("temperature", "cosent"), ("lowest", "cosine"), ("highest", "cosine")]
+        unread = [("temperature", "cosent"), ("lowest", "cosine"), ("highest", "cosine"),
+                  ("ignore_labels", "softmax")]  # fmt: skip
         for name, loss in unread:
-            if getattr(self, name) is not None and self.loss != loss:
+            if getattr(self, name) not in (None, ()) and self.loss != loss:
                 raise InputError(
                     f"data.{name} is for data.loss = {loss!r}. Received: {self.loss!r}"
                 )
+        if self.matryoshka and self.loss == "softmax":
+            raise InputError(
+                "data.matryoshka is for losses that compare vectors, and the classifier of "
+                "data.loss = 'softmax' reads vectors of one size"
+            )
         low, high = self.lowest, self.highest
         if low is not None and high is not None:
             require("data.lowest must be below data.highest", low < high, (low, high))
@@ -75,25 +96,45 @@ class Similarity(SentenceTask, TextReader):
         return list(self.curves)
 
     def read(self, source: str) -> list[TextExample]:
-        """The pairs of a table or data set, with their scores; see ``read_text_examples``."""
-        return self._read(source, LabelRules(kind="number"), labeled=True)
+        """The pairs of a table or data set with their scores, or with classes to learn from.
+
+        See ``read_text_examples``.
+        """
+        has_classes = self.loss == "softmax" and not self.classes  # else these are known already
+        rules = LabelRules(kind="one", ignored=self.ignore_labels)
+        return self._read(source, rules if has_classes else LabelRules(kind="number"), labeled=True)
 
     def metric(self, name: str, dev: Sequence[TextExample]) -> str:
         """The metric that chooses the best model.
 
         Raises:
-            InputError: When there is no such metric, or all dev scores are the same.
+            InputError: When there is no such metric, or all dev scores are the same or classes.
         """
+        if dev and self.classes and all(example.label in self.classes for example in dev):
+            raise InputError(
+                "the dev examples have the classes of the training examples, and vectors are "
+                "measured by scores: pass --dev a file of pairs with scores, or leave "
+                "data.dev_fraction at 0"
+            )
         if dev:
             _check_differ(dev, "dev scores")
         return super().metric(name, dev)
 
     def adapted_to(self, examples: Sequence[TextExample]) -> Self:
-        """The task with the range of the scores.
+        """The task with the range of the scores, or with the classes.
 
         Raises:
             InputError: When all are the same, or one is out of the range that was given.
         """
+        if self.loss == "softmax":
+            classes = in_order([label_of(example) for example in examples])
+            if len(classes) < 2:
+                raise InputError(
+                    f"data.loss = 'softmax' needs pairs of two classes at least. Received: "
+                    f"{classes[0]!r} alone"
+                )
+            _logger.info("%s classes: %s", len(classes), listed(classes, _SHOWN))
+            return replace(self, classes=classes)
         scores = _check_differ(examples, "scores")
         if self.loss != "cosine":
             return self
@@ -111,7 +152,8 @@ class Similarity(SentenceTask, TextReader):
         """None; an example that is no pair, or has no score, is refused."""
         for example in examples:
             self.texts_of(example)
-            number_of(example)
+            if example.label not in self.classes:
+                number_of(example)
         return ()
 
     def texts_of(self, example: TextExample) -> tuple[str, ...]:
@@ -124,20 +166,29 @@ class Similarity(SentenceTask, TextReader):
         return example.text, example.text_pair
 
     def targets(self, example: TextExample) -> dict[str, float]:
-        """The score; from 0 to 1 where the cosine is to be it."""
+        """The score; from 0 to 1 where the cosine is to be it. Or the number of the class."""
+        if self.loss == "softmax":  # a dev example has a score, which nothing is trained on
+            known = example.label in self.classes
+            return {"labels": self.classes.index(label_of(example))} if known else {}
         score = number_of(example)
         if self.lowest is not None and self.highest is not None:
             score = (score - self.lowest) / (self.highest - self.lowest)
         return {"labels": score}
 
-    def loss_of(self) -> SupervisedObjective:
-        """CoSENT, or the squared error of the cosine."""
+    def loss_of(self, model: BertModel) -> SupervisedObjective:
+        """CoSENT, the squared error of the cosine, or the cross-entropy of the class."""
+        if self.loss == "softmax":
+            seed = fold_in(model.seed or 0, CLASSIFIER)
+            return PairSoftmax(len(self.classes), model.config.hidden_size, seed)
         if self.loss == "cosine":
             return CosineSquaredError()
         return CoSENT(self.temperature or TEMPERATURE)
 
     def score_vectors(
-        self, examples: Sequence[TextExample], vectors: Sequence[np.ndarray]
+        self,
+        examples: Sequence[TextExample],
+        vectors: Sequence[np.ndarray],
+        features: Sequence[Feature] = (),
     ) -> dict[str, float]:
         """The correlations of the cosines with the scores."""
         scores = [number_of(example) for example in examples]

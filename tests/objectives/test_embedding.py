@@ -13,6 +13,9 @@ from bert_keras.objectives import (
     CosineSquaredError,
     InBatchNegatives,
     Matryoshka,
+    PairSoftmax,
+    TeacherCosines,
+    TeacherVectors,
     Triplet,
     total_loss,
 )
@@ -107,13 +110,14 @@ def test_xla_computes_the_same_for_any_number_of_examples_and_texts(data):
                     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
-ADDITIVE = ["squared", "euclidean", "cosine", "matryoshka-triplet"]
+COMPARING = ["in-batch", "in-batch-warm", "symmetric", "cosent", "cosent-warm", "matryoshka"]
 
 
 @case
 def test_parts_of_a_batch_add_up_where_the_objective_says_so(name):
     objective, (batch, vectors), _ = CASES[name]
-    assert objective.is_additive == (name in ADDITIVE)
+    assert objective.is_additive == (name not in COMPARING)
+    assert bool(objective.compares) == (name in COMPARING)
     whole = objective.measure(batch, {"sentence_embedding": vectors})
     parts = [
         objective.measure(
@@ -166,6 +170,8 @@ def test_cosent_refuses_weights_of_examples():
         (Triplet(), 2, "Triplet compares 3 or more texts"),
         (CoSENT(), 3, "CoSENT compares 2 texts"),
         (CosineSquaredError(), 1, "CosineSquaredError compares 2 texts"),
+        (PairSoftmax(3, H), 1, "PairSoftmax compares 2 texts"),
+        (PairSoftmax(3, H - 1), 2, "made for vectors of 7 values. Received: 8"),
         (Matryoshka(Triplet(), [H]), 2, "Triplet compares 3 or more texts"),
         (Matryoshka(InBatchNegatives(), [4, H + 1]), 2, rf"not be above .*, {H}. .*\(4, {H + 1}\)"),
     ],
@@ -174,6 +180,26 @@ def test_another_number_of_texts_or_of_values_is_refused(objective, texts, messa
     batch, vectors = made(3, texts, labels=np.zeros(3, np.float32))
     with pytest.raises(InputError, match=message):
         objective.measure(batch, {"sentence_embedding": vectors})
+
+
+def test_vectors_of_a_teacher_that_are_missing_or_of_another_shape_are_refused():
+    batch, vectors = made(3, 2)
+    outputs = {"sentence_embedding": vectors}
+    with pytest.raises(InputError, match="the batch has no 'teacher_embedding'"):
+        TeacherCosines().measure(batch, outputs)
+    with pytest.raises(InputError, match=r"a vector for each text, .*Received: \(3, 1, 8\)"):
+        TeacherCosines().measure(batch | {"teacher_embedding": vectors[:, :1]}, outputs)
+    with pytest.raises(InputError, match=r"size 5, the model of size 8: TeacherCosines"):
+        TeacherVectors().measure(batch | {"teacher_embedding": vectors[..., :5]}, outputs)
+
+
+def test_labels_of_pairs_with_classes_are_a_number_each():
+    batch, vectors = made(3, 2)
+    with pytest.raises(InputError, match="no 'labels', the number of a class"):
+        PairSoftmax(3, H).measure(batch, {"sentence_embedding": vectors})
+    batch["labels"] = np.eye(3, dtype=np.int32)
+    with pytest.raises(InputError, match=r"of the shape \(3,\). Received: \(3, 3\)"):
+        PairSoftmax(3, H).measure(batch, {"sentence_embedding": vectors})
 
 
 def test_texts_without_their_axis_vectors_of_other_texts_and_labels_of_another_shape_are_refused():
@@ -197,6 +223,8 @@ def test_texts_without_their_axis_vectors_of_other_texts_and_labels_of_another_s
         (lambda: CoSENT("0.05"), "temperature must be a number above 0. Received: '0.05'"),
         (lambda: Triplet(-1.0), "margin must be a number above 0. Received: -1.0"),
         (lambda: Triplet(distance="euclid"), "distance cannot be 'euclid'; did you mean 'euclid"),
+        (lambda: PairSoftmax(1, H), "classes must be at least 2"),
+        (lambda: Matryoshka(PairSoftmax(3, H), [4]), "PairSoftmax reads vectors of one size"),
         (lambda: Matryoshka(CoSENT(), []), r"each once. Received: \(\)"),
         (lambda: Matryoshka(CoSENT(), [8, 4, 8]), r"each once. Received: \(8, 4, 8\)"),
         (lambda: Matryoshka(CoSENT(), [8, 0]), "whole numbers from 1 on"),
@@ -211,7 +239,7 @@ def test_settings_that_mean_nothing_are_refused(make, message):
         make()
 
 
-@pytest.mark.parametrize("module", ["embedding", "contrastive"])
+@pytest.mark.parametrize("module", ["embedding", "contrastive", "pair_classes", "distillation"])
 def test_the_examples_of_the_docstrings_run(module):
     module = importlib.import_module(f"bert_keras.objectives.{module}")
     names = vars(module) | {"np": np}
@@ -219,5 +247,5 @@ def test_the_examples_of_the_docstrings_run(module):
     said = []
     runner = doctest.DocTestRunner(verbose=False)
     failed = sum(runner.run(test, out=said.append).failed for test in tests)
-    assert sum(bool(test.examples) for test in tests) >= 2
+    assert sum(bool(test.examples) for test in tests) >= (1 if "pair" in module.__name__ else 2)
     assert not failed, "".join(said)

@@ -4,13 +4,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from bert_keras.objectives import (
     CoSENT,
     CosineSquaredError,
     InBatchNegatives,
     Matryoshka,
+    PairSoftmax,
     SupervisedObjective,
+    TeacherCosines,
+    TeacherVectors,
     Triplet,
 )
 from tests.support.vectors import H, loss_and_gradient, made
@@ -51,6 +55,8 @@ CASES: dict[str, tuple[SupervisedObjective, str, dict[str, Any], int]] = {
 
 class Given(torch.nn.Module):
     """A model that answers with vectors that it is given."""
+
+    device = torch.device("cpu")
 
     def forward(self, features: dict[str, Any]) -> dict[str, Any]:
         return {"sentence_embedding": features["vectors"]}
@@ -97,6 +103,64 @@ def test_loss_and_gradient_are_equal(name: str, count: int) -> None:
     np.testing.assert_allclose(its_gradient, gradient, atol=1e-5, rtol=1e-5)
     if count > 2:
         assert np.abs(gradient).max() > 1e-3
+
+
+def test_softmax_has_their_loss_and_gradients_the_classifiers_too(count: int) -> None:
+    from sentence_transformers.sentence_transformer.losses import SoftmaxLoss
+
+    ours, loss = PairSoftmax(3, H, seed=1), SoftmaxLoss(Given(), H, num_labels=3)
+    kernel, bias = (weight.numpy() for weight in ours.head.weights)
+    with torch.no_grad():
+        loss.classifier.weight.copy_(torch.tensor(kernel.T))
+        loss.classifier.bias.copy_(torch.tensor(bias))
+    batch, vectors = made(count, 2, labels=np.arange(count) % 3)
+    value, gradient = theirs(loss, batch, vectors)
+    with tf.GradientTape() as tape:
+        found, its_gradient = loss_and_gradient(ours, batch, vectors)
+    assert float(found) == pytest.approx(value, rel=1e-5)
+    np.testing.assert_allclose(its_gradient, gradient, atol=1e-5, rtol=1e-5)
+    of_kernel, of_bias = tape.gradient(found, ours.head.weights)
+    expected = loss.classifier.weight.grad.numpy().T
+    np.testing.assert_allclose(of_kernel, expected, atol=1e-5, rtol=1e-5)
+    np.testing.assert_allclose(of_bias, loss.classifier.bias.grad.numpy(), atol=1e-5, rtol=1e-5)
+
+
+def test_their_classifier_is_drawn_from_the_same_range() -> None:
+    from sentence_transformers.sentence_transformer.losses import SoftmaxLoss
+
+    limit = (3 * 100) ** -0.5
+    for values in (
+        PairSoftmax(3, 100).head.kernel.numpy(),
+        SoftmaxLoss(Given(), 100, num_labels=3).classifier.weight.detach().numpy(),
+    ):
+        assert 0.95 * limit < np.abs(values).max() <= limit
+        assert values.std() == pytest.approx(limit / 3**0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("texts", [1, 3])
+def test_the_error_of_a_teachers_vectors_is_theirs(count: int, texts: int) -> None:
+    batch, vectors = made(count, texts)
+    teacher = np.random.default_rng(2).normal(size=vectors.shape).astype(np.float32)
+    loss = their_loss("MSELoss", {}, Given())
+    value, gradient = theirs(loss, {"labels": teacher}, vectors)
+    found, its_gradient = loss_and_gradient(
+        TeacherVectors(), batch | {"teacher_embedding": teacher}, vectors
+    )
+    assert float(found) == pytest.approx(value, rel=1e-5)
+    np.testing.assert_allclose(its_gradient, gradient, atol=1e-5, rtol=1e-5)
+
+
+def test_the_error_of_a_teachers_cosines_is_that_of_theirs_as_labels(count: int) -> None:
+    batch, vectors = made(count, 2)
+    teacher = np.random.default_rng(3).normal(size=(count, 2, 5)).astype(np.float32)
+    cosines = torch.nn.functional.cosine_similarity(*torch.tensor(teacher).unbind(1)).numpy()
+    loss = their_loss("CosineSimilarityLoss", {}, Given())
+    value, gradient = theirs(loss, {"labels": cosines}, vectors)
+    found, its_gradient = loss_and_gradient(
+        TeacherCosines(), batch | {"teacher_embedding": teacher}, vectors
+    )
+    assert float(found) == pytest.approx(value, rel=1e-5)
+    np.testing.assert_allclose(its_gradient, gradient, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("weights", [None, [1.0, 0.25, 2.0]], ids=["equal", "weighted"])

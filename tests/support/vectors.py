@@ -10,6 +10,9 @@ from bert_keras.objectives import (
     CosineSquaredError,
     InBatchNegatives,
     Matryoshka,
+    PairSoftmax,
+    TeacherCosines,
+    TeacherVectors,
     Triplet,
     total_loss,
 )
@@ -156,6 +159,57 @@ def nested_hinge(batch, vectors):
     }
 
 
+def classified():
+    """Pairs with classes, one of them with a missing text."""
+    batch, vectors = made(6, 2, labels=np.array([2, 0, 1, 1, 0, 2], np.int32))
+    batch["attention_mask"][4, 1] = 0
+    return batch, vectors
+
+
+def taught(texts, size):
+    """Texts with a teacher's vectors of a size, one of them missing."""
+    batch, vectors = made(5, texts)
+    batch["teacher_embedding"] = DRAW.normal(size=(5, texts, size)).astype(np.float32)
+    batch["attention_mask"][3, 1] = 0
+    return batch, vectors
+
+
+def softmax(batch, vectors):
+    kernel, bias = (weight.numpy() for weight in SOFTMAX.head.weights)
+    losses, are_right = [], []
+    for i, row in enumerate(texts_of(batch)):
+        if all(row):
+            u, v = vectors[i]
+            logits = np.concatenate([u, v, np.abs(u - v)]) @ kernel + bias
+            own = logits[batch["labels"][i]]
+            losses.append(math.log(sum(math.exp(each - own) for each in logits)))
+            are_right.append(own == logits.max())
+    return {"similarity_loss": np.mean(losses), "similarity_accuracy": np.mean(are_right)}
+
+
+def errors_of_vectors(batch, vectors):
+    pairs = [
+        (vectors[i, t], batch["teacher_embedding"][i, t])
+        for i, row in enumerate(texts_of(batch))
+        for t, text in enumerate(row)
+        if text
+    ]
+    return {
+        "distillation_loss": np.mean([np.mean((a - b) ** 2) for a, b in pairs]),
+        "distillation_cosine": np.mean([cosine(*pair) for pair in pairs]),
+    }
+
+
+def errors_of_cosines(batch, vectors):
+    pairs = [i for i, row in enumerate(texts_of(batch)) if all(row)]
+    sides = vectors, batch["teacher_embedding"]
+    errors = [np.subtract(*(cosine(*side[i]) for side in sides)) ** 2 for i in pairs]
+    return {"distillation_loss": np.mean(errors)}
+
+
+SOFTMAX = PairSoftmax(3, H, seed=1)
+SOFTMAX.head.bias.assign([0.5, -0.5, 0.25])
+CLASSES, TAUGHT, TAUGHT_PAIRS = classified(), taught(3, H), taught(2, 5)
 TUPLES, PAIRS = with_duplicates(), scored()
 # Of each objective: itself, a batch and a model's vectors, what the paper says.
 CASES = {
@@ -169,6 +223,9 @@ CASES = {
     "cosine": (
         Triplet(0.3, "cosine"), TUPLES, hinge(*TUPLES, 0.3, lambda a, b: 1 - cosine(a, b))
     ),
+    "softmax": (SOFTMAX, CLASSES, softmax(*CLASSES)),
+    "teacher-vectors": (TeacherVectors(), TAUGHT, errors_of_vectors(*TAUGHT)),
+    "teacher-cosines": (TeacherCosines(), TAUGHT_PAIRS, errors_of_cosines(*TAUGHT_PAIRS)),
     "matryoshka": (Matryoshka(InBatchNegatives(), [3, H], [2, 0.5]), TUPLES, nested(*TUPLES)),
     "matryoshka-triplet": (Matryoshka(Triplet(0.3), [2, 5]), TUPLES, nested_hinge(*TUPLES)),
 }  # fmt: skip

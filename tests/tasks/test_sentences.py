@@ -97,7 +97,7 @@ def test_a_sentence_encoder_gives_no_labels(run):
 def test_the_cosine_is_to_be_the_score_scaled_by_the_range_of_the_data(tokenizer):
     examples = [pair(label=label) for label in ("1", "2", "5")]
     task = Similarity(loss="cosine").adapted_to(examples)
-    assert isinstance(task.loss_of(), CosineSquaredError)
+    assert isinstance(task.loss_of(None), CosineSquaredError)
     targets = [feature.targets["labels"] for feature in task.features(examples, tokenizer)]
     assert targets == [0.0, 0.25, 1.0]
     given = Similarity(loss="cosine", lowest=0.0, highest=5.0).adapted_to(examples)

@@ -1,0 +1,183 @@
+"""Distillation of a sentence encoder: its vectors are to be those of a teacher.
+
+Reimers and Gurevych 2020, "Making Monolingual Sentence Embeddings Multilingual using Knowledge
+Distillation", section 2.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from bert_keras.config.checks import one_of
+from bert_keras.errors import InputError
+from bert_keras.modeling import BertForSentenceEmbedding
+from bert_keras.modeling.model import BertModel
+from bert_keras.objectives import SupervisedObjective, TeacherCosines, TeacherVectors
+from bert_keras.objectives.distillation import TEACHER
+from bert_keras.saving import load
+from bert_keras.saving.files import read
+from bert_keras.tasks.feature import Feature
+from bert_keras.tasks.metrics import spearman
+from bert_keras.tasks.reading import TextExample
+from bert_keras.tasks.registry import register
+from bert_keras.tasks.sentences import SentenceTask
+from bert_keras.tasks.texts import TextReader
+from bert_keras.tokenization import Tokenizer
+
+LOSSES = ("vectors", "cosines")
+_logger = logging.getLogger("bert_keras")
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Distillation(SentenceTask, TextReader):
+    """Texts or pairs without labels, for which a teacher gives the vectors.
+
+    The teacher's vectors are computed once, before training, as ``embed`` computes them.
+
+    Attributes:
+        teacher: A sentence encoder, as ``bert_keras.load`` takes it.
+        loss: ``"vectors"``: the vectors are the teacher's, which have the same width. The measure
+            is their mean cosine. ``"cosines"``: the cosines of pairs are those of the teacher's
+            vectors, which may be of any width. The measure is the correlation of both.
+
+    Example:
+        >>> task = Distillation(teacher="teachers/all-mpnet-base-v2")
+        >>> task.name, task.best_metric
+        ('distillation', 'teacher_cosine')
+    """
+
+    teacher: str = ""
+    loss: str = "vectors"
+
+    name = "distillation"
+    title = "Distillation"
+    objective = "distillation"
+    unit = "squared error"
+    curves = ("teacher_cosine", "spearman")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("data.loss", self.loss, LOSSES)
+        if self.temperature is not None:
+            raise InputError("data.temperature is for losses that have one, not for distillation")
+        if self.matryoshka and self.loss == "vectors":
+            raise InputError(
+                "data.matryoshka: the teacher has no shorter vectors; take data.loss = 'cosines'"
+            )
+
+    @classmethod
+    def is_of(cls, model: BertModel) -> bool:
+        """No: a model that was trained so is for ``Similarity``, without its teacher."""
+        return False
+
+    @property
+    def best_metric(self) -> str:
+        """The metric that chooses the best model."""
+        return "teacher_cosine" if self.loss == "vectors" else "spearman"
+
+    def adapted_to(self, examples: Sequence[TextExample]) -> Self:
+        """The task, if there is a teacher, and examples of one kind.
+
+        Raises:
+            InputError: When there is none, or single texts are among pairs.
+        """
+        if not self.teacher:
+            raise InputError("no teacher: set data.teacher to a sentence encoder")
+        kinds = {example.text_pair is None: example for example in reversed(examples)}
+        if len(kinds) > 1:
+            raise InputError(
+                f"{kinds[True].where} is a single text and {kinds[False].where} a pair: give texts "
+                "of one kind"
+            )
+        return self
+
+    def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
+        """None; a single text has no cosine, and is refused where these are learned."""
+        for example in examples:
+            if self.loss == "cosines" and example.text_pair is None:
+                raise InputError(
+                    f"{example.where} is a single text, and data.loss = 'cosines' is of two: "
+                    "data.text_pair_column (--text-pair-column) names the column of the second; "
+                    "'vectors' takes single texts"
+                )
+        return ()
+
+    def texts_of(self, example: TextExample) -> tuple[str, ...]:
+        """The text, or both."""
+        return (example.text,) if example.text_pair is None else (example.text, example.text_pair)
+
+    def loss_of(self, model: BertModel) -> SupervisedObjective:
+        """The squared error of the vectors, or of the cosines.
+
+        Raises:
+            InputError: When the teacher is no sentence encoder, or its vectors have another width
+                than the model's, which are to be equal to them.
+        """
+        if self.loss == "cosines":
+            return TeacherCosines()
+        width = self._width_of_teacher() if self.teacher else model.config.hidden_size
+        if width != model.config.hidden_size:
+            raise InputError(
+                f"the vectors of the teacher {self.teacher} have {width} values, those of the "
+                f"model {model.config.hidden_size}: take a teacher of the model's width, or "
+                "data.loss = 'cosines', which takes pairs"
+            )
+        return TeacherVectors()
+
+    def features(self, examples: Sequence[Any], tokenizer: Tokenizer) -> list[Feature]:
+        """One feature each, with a sequence and a vector of the teacher's for every text."""
+        features = super().features(examples, tokenizer)
+        if not examples:
+            return features
+        self._width_of_teacher()  # checks its class
+        groups = [self.texts_of(example) for example in examples]
+        texts = list(dict.fromkeys(text for group in groups for text in group))
+        _logger.info("computing the vectors of %s texts by %s", f"{len(texts):,}", self.teacher)
+        teacher = load(self.teacher)
+        assert isinstance(teacher, BertForSentenceEmbedding)
+        vectors = teacher.embed(texts)
+        numbers = {text: number for number, text in enumerate(texts)}
+        return [
+            replace(feature, targets={TEACHER: vectors[[numbers[text] for text in group]]})
+            for feature, group in zip(features, groups, strict=True)
+        ]
+
+    def score_vectors(
+        self,
+        examples: Sequence[TextExample],
+        vectors: Sequence[np.ndarray],
+        features: Sequence[Feature] = (),
+    ) -> dict[str, float]:
+        """The mean cosine with the teacher's vectors, or the correlation with its cosines."""
+        wanted = [feature.targets[TEACHER] for feature in features]
+        if self.loss == "vectors":
+            pairs = zip(vectors, wanted, strict=True)
+            found = np.concatenate([_cosines(ours, theirs) for ours, theirs in pairs])
+            return {"teacher_cosine": float(found.mean())}
+        ours, theirs = ([float(_cosines(*pair)) for pair in side] for side in (vectors, wanted))
+        return {"spearman": spearman(theirs, ours)}
+
+    def _width_of_teacher(self) -> int:
+        """The size of the teacher's vectors, read from its files.
+
+        Raises:
+            InputError: When it is no sentence encoder.
+        """
+        with read(self.teacher) as stored:
+            if stored.model_class is not BertForSentenceEmbedding:
+                raise InputError(
+                    f"data.teacher: {self.teacher} is no sentence encoder; give a directory of "
+                    "sentence-transformers, or a run of similarity or contrastive"
+                )
+            return stored.config.hidden_size
+
+
+def _cosines(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The cosines of vectors [..., H] with others, float64; 0 with one of zeros."""
+    vectors, others = (np.asarray(each, np.float64) for each in (vectors, others))
+    lengths = np.linalg.norm(vectors, axis=-1) * np.linalg.norm(others, axis=-1)
+    return np.sum(vectors * others, axis=-1) / np.maximum(lengths, 1e-12)

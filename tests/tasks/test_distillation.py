@@ -1,0 +1,126 @@
+"""Distillation of a sentence encoder: its teacher, what it is trained on and measured by."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bert_keras.errors import InputError
+from bert_keras.modeling import BertForSentenceEmbedding
+from bert_keras.saving import load, save
+from bert_keras.tasks import Distillation, Similarity, finetune, task_of
+from bert_keras.tasks.reading import TextExample
+from tests.support.models import NO_DROPOUT, small_config
+from tests.tasks.conftest import BAD, FILLERS, GOOD
+from tests.tasks.recipes import recipe
+
+TEXTS = [f"{text} {filler}" for text in (*GOOD, *BAD) for filler in FILLERS]
+
+
+def make_teacher(folder, tokenizer, width):
+    config = small_config(tokenizer.vocab_size, width, initializer_range=0.2, **NO_DROPOUT)
+    save(BertForSentenceEmbedding(config, seed=5), folder, tokenizer)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory, tokenizer):
+    """A teacher of the student's width."""
+    return make_teacher(tmp_path_factory.mktemp("teachers") / "32", tokenizer, 32)
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory, tokenizer):
+    """A teacher of another width."""
+    return make_teacher(tmp_path_factory.mktemp("teachers") / "16", tokenizer, 16)
+
+
+def text(first, second=None, where="texts.txt, line 1"):
+    return TextExample(first, second, None, where)
+
+
+def similarity_to(model, teacher, texts):
+    """The mean cosine of a model's vectors with the teacher's."""
+    return float((model.embed(texts) * teacher.embed(texts)).sum(axis=1).mean())
+
+
+def test_a_run_on_plain_texts_comes_near_its_teacher(teacher, encoder_path, tmp_path):
+    (tmp_path / "train.txt").write_text("\n".join(TEXTS[::2]) + "\n")
+    (tmp_path / "dev.txt").write_text("\n".join(TEXTS[1::2]) + "\n")
+    settings = recipe(data={"task": "distillation", "teacher": teacher}, train={"steps": 40})
+    data = str(tmp_path / "train.txt"), str(tmp_path / "dev.txt")
+    finetune(settings, tmp_path / "run", encoder_path, *data)
+    before = load(encoder_path, BertForSentenceEmbedding)
+    model, taught_by = load(tmp_path / "run"), load(teacher)
+    after = similarity_to(model, taught_by, TEXTS[1::2])
+    assert after > similarity_to(before, taught_by, TEXTS[1::2]) + 0.3
+    assert isinstance(task_of(model), Similarity)
+
+
+def test_the_cosines_of_pairs_are_learned_from_a_teacher_of_another_width(
+    narrow, encoder_path, tmp_path
+):
+    rows = list(zip(TEXTS, TEXTS[7:], strict=False))
+    path = tmp_path / "pairs.tsv"
+    path.write_text("\n".join(["text\ttext_pair", *map("\t".join, rows)]) + "\n")
+    settings = recipe(
+        data={"task": "distillation", "teacher": narrow, "loss": "cosines"}, train={"steps": 30}
+    )
+    finetune(settings, tmp_path / "run", encoder_path, str(path), str(path))
+
+    def correlation(model):
+        ours, theirs = (
+            (each.embed([a for a, _ in rows]) * each.embed([b for _, b in rows])).sum(axis=1)
+            for each in (model, load(narrow))
+        )
+        return stats.spearmanr(ours, theirs)[0]
+
+    before = load(encoder_path, BertForSentenceEmbedding)
+    assert correlation(load(tmp_path / "run")) > correlation(before) + 0.2
+
+
+def test_the_targets_are_the_vectors_that_the_teacher_embeds(teacher, tokenizer):
+    task = Distillation(teacher=teacher)
+    features = task.features([text("a fine film", "no fun"), text("no fun", "cold")], tokenizer)
+    expected = load(teacher).embed(["a fine film", "no fun", "cold"])
+    np.testing.assert_array_equal(features[0].targets["teacher_embedding"], expected[:2])
+    np.testing.assert_array_equal(features[1].targets["teacher_embedding"], expected[1:])
+
+
+def test_the_measures_are_the_mean_cosine_and_the_correlation_of_cosines():
+    draw = np.random.default_rng(0)
+    ours, theirs = draw.normal(size=(5, 2, 8)), draw.normal(size=(5, 2, 8))
+    features = [type("Taught", (), {"targets": {"teacher_embedding": each}}) for each in theirs]
+
+    def cosine(a, b):
+        return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+
+    examples = [text("a", "b")] * 5
+    found = Distillation().score_vectors(examples, list(ours), features)
+    pairs = zip(ours.reshape(10, 8), theirs.reshape(10, 8), strict=True)
+    assert found == {"teacher_cosine": pytest.approx(np.mean([cosine(*p) for p in pairs]))}
+    found = Distillation(loss="cosines").score_vectors(examples, list(ours), features)
+    cosines = [[cosine(*pair) for pair in side] for side in (ours, theirs)]
+    assert found == {"spearman": pytest.approx(stats.spearmanr(*cosines)[0])}
+
+
+def test_a_teacher_of_another_width_or_without_vectors_is_refused(narrow, encoder_path):
+    with pytest.raises(InputError, match=r"have 16 values, those of the model 32: take a teacher"):
+        Distillation(teacher=narrow).open_model(encoder_path)
+    with pytest.raises(InputError, match="is no sentence encoder"):
+        Distillation(teacher=str(encoder_path)).open_model(encoder_path)
+    with pytest.raises(InputError, match=r"set data\.teacher to a sentence encoder"):
+        Distillation().adapted_to([text("a")])
+
+
+def test_data_and_settings_that_do_not_fit_are_refused():
+    task = Distillation(teacher="teacher")
+    pair = text("a", "b", where="line 2")
+    with pytest.raises(InputError, match="line 1 is a single text and line 2 a pair"):
+        task.adapted_to([text("a", where="line 1"), pair])
+    assert task.adapted_to([pair]) == task
+    with pytest.raises(InputError, match=r"data\.loss = 'cosines' is of two"):
+        Distillation(loss="cosines").labels_of([text("a")])
+    with pytest.raises(InputError, match=r"data\.matryoshka: the teacher has no shorter"):
+        Distillation(matryoshka=(8,))
+    with pytest.raises(InputError, match=r"data\.temperature is for losses that have one"):
+        Distillation(temperature=0.1)

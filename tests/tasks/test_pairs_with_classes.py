@@ -1,0 +1,129 @@
+"""Sentence encoders from pairs with a class: what is read, trained, measured and left."""
+
+import random
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+from bert_keras.errors import InputError
+from bert_keras.modeling import BertForSentenceEmbedding
+from bert_keras.objectives import PairSoftmax
+from bert_keras.saving import load
+from bert_keras.tasks import Similarity, evaluate, finetune
+from bert_keras.tasks.reading import TextExample
+from tests.tasks.conftest import BAD, FILLERS, GOOD
+from tests.tasks.recipes import recipe
+
+SOFTMAX = Similarity(loss="softmax", max_seq_length=16)
+
+
+def pair(label, first="a fine film", second="a joy to watch", where="train.tsv, row 1"):
+    return TextExample(first, second, label, where)
+
+
+PAIRS = [pair("neutral"), pair("entailment"), pair("contradiction"), pair("neutral")]
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """Pairs of which both are good or both bad, or not: with classes, and with scores."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for name, seed, labels in (
+        ("train.tsv", 0, ("same", "other")), ("dev.tsv", 1, ("5.0", "0.5")),
+    ):  # fmt: skip
+        draw, rows = random.Random(seed), []
+        for _ in range(80):
+            sides = draw.choice([GOOD, BAD]), draw.choice([GOOD, BAD])
+            texts = (f"{draw.choice(side)} {draw.choice(FILLERS)}" for side in sides)
+            rows.append("\t".join([*texts, labels[sides[0] is not sides[1]]]))
+        (folder / name).write_text("\n".join(rows) + "\n")
+    return str(folder / "train.tsv"), str(folder / "dev.tsv")
+
+
+def test_classes_are_numbered_in_order_and_a_dev_example_has_a_score(tokenizer):
+    task = SOFTMAX.adapted_to(PAIRS)
+    assert task.classes == ("contradiction", "entailment", "neutral")
+    assert task.labels_of([*PAIRS, pair("3.5")]) == ()
+    assert [f.targets for f in task.features(PAIRS[:2], tokenizer)] == [
+        {"labels": 2}, {"labels": 1},
+    ]  # fmt: skip
+    assert task.features([pair("3.5")], tokenizer)[0].targets == {}
+    assert task.metric("", [pair("3.5"), pair("1")]) == "spearman"
+
+
+def test_a_run_from_classes_is_chosen_and_measured_by_scores_and_leaves_no_classifier(
+    pairs, encoder_path, tmp_path
+):
+    settings = recipe(
+        data={"task": "similarity", "loss": "softmax", "normalize": False},
+        train={"steps": 60, "eval_every_steps": 30},
+    )
+    finetune(settings, tmp_path / "run", encoder_path, *pairs)
+    model = load(tmp_path / "run")
+    before = load(encoder_path, BertForSentenceEmbedding)
+    assert len(model.weights) == len(before.weights)
+    assert not model.normalize
+    found = evaluate(model, pairs[1]).metrics["spearman"]
+    assert found > evaluate(before, pairs[1]).metrics["spearman"] + 0.2
+    # A checkpoint has the classifier and its moments, and opens as a model without it.
+    (newest, *_) = sorted((tmp_path / "run" / "checkpoints").glob("*.safetensors"), reverse=True)
+    with safe_open(newest, "numpy") as file:
+        names = [name for name in file.keys() if "pair_classifier" in name]  # noqa: SIM118
+    assert len(names) == 6
+    again = load(f"{tmp_path / 'run'}@60", BertForSentenceEmbedding)
+    assert len(again.weights) == len(before.weights)
+
+
+def test_the_classifier_is_trained_by_fit_and_dropped_with_its_objective(encoder_path, tokenizer):
+    task = SOFTMAX.adapted_to(PAIRS)
+    model = task.open_model(encoder_path, packed=True)
+    assert isinstance(model.objective, PairSoftmax)
+    own = len(model.weights) - 2
+    before = model.objective.head.kernel.numpy()
+    model.compile()
+    batches = task.batches(task.features(PAIRS, tokenizer), tokenizer, batch_size=4)
+    history = model.fit(batches, steps_per_epoch=1, verbose=0).history
+    assert set(history) == {"loss", "similarity_loss", "similarity_accuracy"}
+    assert np.abs(model.objective.head.kernel.numpy() - before).max() > 0
+    assert len(model.copy().weights) == own
+    model.objective = Similarity().loss_of(model)
+    assert len(model.weights) == own
+
+
+def test_a_model_file_of_keras_lacks_the_classifier_and_opens(encoder_path, tmp_path, caplog):
+    model = SOFTMAX.adapted_to(PAIRS).open_model(encoder_path)
+    model.compile()
+    model.save(tmp_path / "model.keras")
+    again = load(tmp_path / "model.keras")
+    assert len(again.weights) == len(model.weights) - 2
+
+
+def test_dev_examples_with_classes_are_refused():
+    task = SOFTMAX.adapted_to(PAIRS)
+    with pytest.raises(InputError, match="vectors are measured by scores: pass --dev"):
+        task.metric("", PAIRS[:2])
+    with pytest.raises(InputError, match="row 1: a regression's label must be a number"):
+        task.labels_of([pair("paraphrase")])
+
+
+def test_pairs_that_teach_nothing_are_refused():
+    with pytest.raises(InputError, match=r"two classes at least\. Received: 'neutral' alone"):
+        SOFTMAX.adapted_to([PAIRS[0], PAIRS[3]])
+    with pytest.raises(InputError, match="row 1 has no label"):
+        SOFTMAX.adapted_to([pair(None)])
+    single = TextExample("a", None, "neutral", "row 2")
+    with pytest.raises(InputError, match="row 2 is a single text"):
+        SOFTMAX.adapted_to(PAIRS).labels_of([single])
+
+
+def test_settings_of_other_losses_are_refused():
+    with pytest.raises(InputError, match=r"data\.matryoshka is for losses that compare vectors"):
+        Similarity(loss="softmax", matryoshka=(8,))
+    with pytest.raises(InputError, match=r"data\.ignore_labels is for data\.loss = 'softmax'"):
+        Similarity(ignore_labels=("-",))
+
+
+def test_rows_of_a_class_may_be_left_out(pairs):
+    examples = Similarity(loss="softmax", ignore_labels=("other",)).read(pairs[0])
+    assert {example.label for example in examples} == {"same"}
