@@ -71,7 +71,7 @@ def of_all_replicas(rows: Any) -> Any:
         rows: Tensors [B, ...] in any structure; B may differ by replica, but not on a TPU.
     """
     context = tf.distribute.get_replica_context()
-    rows = tf.nest.map_structure(_without_booleans, rows)
+    rows = tf.nest.map_structure(_to_send, rows)
     counts = context.all_gather(tf.shape(tf.nest.flatten(rows)[0])[:1], axis=0)
     before = tf.reduce_sum(counts[: context.replica_id_in_sync_group])
     after = tf.reduce_sum(counts) - before - counts[context.replica_id_in_sync_group]
@@ -87,10 +87,11 @@ def of_all_replicas(rows: Any) -> Any:
     return tf.nest.map_structure(with_gradient, found, rows)
 
 
-def _without_booleans(values: Any) -> tf.Tensor:
-    """Values as a tensor that devices can send each other."""
+def _to_send(values: Any) -> tf.Tensor:
+    """Values as a tensor that devices can send each other: no booleans, and on this device."""
     values = tf.convert_to_tensor(values)
-    return tf.cast(values, tf.int32) if values.dtype == tf.bool else values
+    # A graph's own input is on none, which a worker of a single device refuses.
+    return tf.cast(values, tf.int32) if values.dtype == tf.bool else tf.identity(values)
 
 
 def sum_over_replicas(value: tf.Tensor) -> tf.Tensor:
