@@ -86,10 +86,12 @@ def assert_same(found, expected):
     np.testing.assert_allclose(found[1], expected[1], atol=1e-5)
 
 
-FURTHER = [pytest.param(name, marks=pytest.mark.system) for name in ("triplet", "matryoshka")]
+FURTHER = [
+    pytest.param(name, marks=pytest.mark.system) for name in ("cosent", "triplet", "matryoshka")
+]
 
 
-@pytest.mark.parametrize("name", ["in-batch", "cosent", *FURTHER])
+@pytest.mark.parametrize("name", ["in-batch", *FURTHER])
 def test_the_gradients_over_micro_batches_are_those_of_the_whole_batch(name):
     assert_same(gradients(name, accumulation_steps=4), gradients(name))
 

@@ -56,6 +56,7 @@ def test_a_run_on_plain_texts_comes_near_its_teacher(teacher, encoder_path, tmp_
     assert isinstance(task_of(model), Similarity)
 
 
+@pytest.mark.system
 def test_the_cosines_of_pairs_are_learned_from_a_teacher_of_another_width(
     narrow, encoder_path, tmp_path
 ):

@@ -1,17 +1,21 @@
 """Sentence encoders from pairs with a class: what is read, trained, measured and left."""
 
+import os
 import random
+import signal
 
+import keras
 import numpy as np
 import pytest
 from safetensors import safe_open
 
-from bert_keras.errors import InputError
+from bert_keras.errors import InputError, Interrupted
 from bert_keras.modeling import BertForSentenceEmbedding
 from bert_keras.objectives import PairSoftmax
 from bert_keras.saving import load
 from bert_keras.tasks import Similarity, evaluate, finetune
 from bert_keras.tasks.reading import TextExample
+from tests.support.models import assert_same_weights
 from tests.tasks.conftest import BAD, FILLERS, GOOD
 from tests.tasks.recipes import recipe
 
@@ -73,6 +77,24 @@ def test_a_run_from_classes_is_chosen_and_measured_by_scores_and_leaves_no_class
     assert len(names) == 6
     again = load(f"{tmp_path / 'run'}@60", BertForSentenceEmbedding)
     assert len(again.weights) == len(before.weights)
+
+
+class StopAt(keras.callbacks.Callback):
+    """SIGTERM after a step."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.system
+def test_a_run_that_was_stopped_resumes_with_its_classifier(pairs, encoder_path, tmp_path):
+    settings = recipe(data={"task": "similarity", "loss": "softmax"}, train={"steps": 10})
+    finetune(settings, tmp_path / "whole", encoder_path, pairs[0])
+    with pytest.raises(Interrupted):
+        finetune(settings, tmp_path / "run", encoder_path, pairs[0], callbacks=[StopAt()])
+    finetune(settings, tmp_path / "run", encoder_path, pairs[0])
+    assert_same_weights(load(tmp_path / "run"), load(tmp_path / "whole"))
 
 
 def test_the_classifier_is_trained_by_fit_and_dropped_with_its_objective(encoder_path, tokenizer):
