@@ -19,6 +19,7 @@ from bert_keras.objectives import SupervisedObjective, TeacherCosines, TeacherVe
 from bert_keras.objectives.distillation import TEACHER
 from bert_keras.saving import load
 from bert_keras.saving.files import read
+from bert_keras.saving.fingerprint import fingerprint
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.metrics import spearman
 from bert_keras.tasks.reading import TextExample
@@ -94,6 +95,10 @@ class Distillation(SentenceTask, TextReader):
                 "of one kind"
             )
         return self
+
+    def sources(self) -> dict[str, Any]:
+        """The hashes of the teacher's files."""
+        return {"teacher": fingerprint(self.teacher)}
 
     def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
         """None; a single text has no cosine, and is refused where these are learned."""

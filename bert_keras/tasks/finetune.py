@@ -104,12 +104,12 @@ class _Data:
 
     @cached_property
     def description(self) -> dict[str, Any]:
-        """The identity of the examples, whatever file they are from."""
+        """The identity of the examples, whatever file they are from, and of a teacher."""
         sides = {
             name: {"examples": len(examples), "sha256": _digest(examples)}
             for name, examples in (("train", self.train), ("dev", self.dev))
         }
-        return sides | {"labels": list(self.task.labels)}
+        return sides | {"labels": list(self.task.labels)} | self.task.sources()
 
 
 def _read(config: FinetuneConfig, task: Task) -> _Data:

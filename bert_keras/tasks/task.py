@@ -93,6 +93,10 @@ class Task(ABC):
         """The task with the settings that follow from the data it learns from."""
         return self
 
+    def sources(self) -> dict[str, Any]:
+        """The identity of what the task reads besides the examples; a run resumes on the same."""
+        return {}
+
     def with_labels(self, labels: Sequence[str]) -> Self:
         """The task over these labels.
 

@@ -1,5 +1,7 @@
 """Distillation of a sentence encoder: its teacher, what it is trained on and measured by."""
 
+import shutil
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -54,6 +56,19 @@ def test_a_run_on_plain_texts_comes_near_its_teacher(teacher, encoder_path, tmp_
     after = similarity_to(model, taught_by, TEXTS[1::2])
     assert after > similarity_to(before, taught_by, TEXTS[1::2]) + 0.3
     assert isinstance(task_of(model), Similarity)
+
+
+@pytest.mark.system
+def test_a_run_does_not_resume_with_another_teacher(teacher, encoder_path, tokenizer, tmp_path):
+    shutil.copytree(teacher, tmp_path / "teacher")
+    (tmp_path / "train.txt").write_text("\n".join(TEXTS) + "\n")
+    data = {"task": "distillation", "teacher": str(tmp_path / "teacher")}
+    arguments = tmp_path / "run", encoder_path, str(tmp_path / "train.txt")
+    finetune(recipe(data=data, train={"steps": 2}), *arguments)
+    shutil.rmtree(tmp_path / "teacher")
+    make_teacher(tmp_path / "teacher", tokenizer, 16)
+    with pytest.raises(InputError, match=r"a run on other data \(teacher differs\)"):
+        finetune(recipe(data=data, train={"steps": 2}), *arguments)
 
 
 @pytest.mark.system
