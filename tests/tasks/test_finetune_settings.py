@@ -27,7 +27,7 @@ def test_an_objective_that_cannot_be_split_is_refused_before_any_text_is_read_in
         compares = ""
 
     (tmp_path / "pairs.tsv").write_text("a\tb\t1\na\tc\t2\n")
-    monkeypatch.setattr(Similarity, "loss_of", lambda task: OfMoreThanVectors())
+    monkeypatch.setattr(Similarity, "loss_of", lambda *_: OfMoreThanVectors())
     monkeypatch.setattr(Similarity, "features", lambda *_: pytest.fail("texts were read"))
     config = recipe(data={"task": "similarity"}, train={"accumulation_steps": 2})
     with pytest.raises(InputError, match=r"OfMoreThanVectors compares .*accumulation_steps = 2"):
