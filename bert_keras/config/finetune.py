@@ -62,7 +62,7 @@ class TaskDataConfig:
 
     Those are the fields of the task's class, which reads and documents them: ``Classification``,
     ``MultiLabel``, ``Regression``, ``Tagging``, ``Span``, ``MultipleChoice``, ``Similarity``,
-    ``Contrastive``, ``Distillation`` and ``MaskedLM`` in ``bert_keras.tasks``.
+    ``Contrastive``, ``Distillation``, ``Ranking`` and ``MaskedLM`` in ``bert_keras.tasks``.
 
     Attributes:
         task: ``"classification"``, one of several labels for a text or pair; ``"multi_label"``,
@@ -70,8 +70,8 @@ class TaskDataConfig:
             each word; ``"span"``, the answer to a question in a text; ``"multiple_choice"``, one of
             several texts for a context; ``"similarity"``, vectors of pairs with a score or class;
             ``"contrastive"``, vectors of texts that belong together; ``"distillation"``, vectors
-            as a teacher's; ``"masked_lm"``, more
-            pre-training on the texts of a domain; or the name of another that is registered.
+            as a teacher's; ``"ranking"``, a score for a query and a document; ``"masked_lm"``,
+            more pre-training on the texts of a domain; or the name of another that is registered.
         train: The training examples; ``--train`` wins over it.
         dev: The examples that choose the best model; ``--dev`` wins over it.
         dev_fraction: Without ``dev``, the share of the training examples held out in its place,

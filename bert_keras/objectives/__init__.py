@@ -27,6 +27,7 @@ from bert_keras.objectives.means import (
     with_whole_value,
 )
 from bert_keras.objectives.pair_classes import PairSoftmax
+from bert_keras.objectives.ranking import ListNet
 from bert_keras.objectives.steps import (
     Batch,
     Model,
