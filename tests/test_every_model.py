@@ -183,6 +183,7 @@ MADE = [
     (BertForSequenceClassification, LABELS | {"problem_type": "multi_label_classification"}),
     (BertForTokenClassification, LABELS | {"classifier_dropout": 0.25}),
     (BertForSentenceEmbedding, {"pooling": "cls", "normalize": False}),
+    (BertForSentenceEmbedding, {"dense_units": 3, "dense_bias": False, "truncate_dim": 2}),
 ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from bert_keras.cli.arguments import (
     add_command,
     add_model,
+    at_least,
     existing_model,
     name_of_data,
     utf8_text,
@@ -65,6 +66,13 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--prompt", type=utf8_text, metavar="TEXT", help="the prompt itself; '' for none"
     )
+    parser.add_argument(
+        "--dimensions",
+        type=at_least(1),
+        metavar="N",
+        help="how many of each vector's dimensions, the first ones, for a model that was trained "
+        "for it (default: the model's own)",
+    )
     add_reading(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -75,9 +83,14 @@ def run(options: argparse.Namespace) -> None:
         raise InputError("embed takes texts, or --input FILE; give one of the two")
     if options.prompt is not None and options.prompt_name is not None:
         raise InputError("give --prompt or --prompt-name, not both")
+    for number, text in enumerate(options.texts, start=1):
+        if not text.strip():
+            raise InputError(f"text {number} is blank: a text needs words to have a vector")
     directory = existing_model(options.model)
+    from bert_keras.retrieval.vectors import check_new, write_vectors
+
+    check_new(options.out, options.precision)
     start_tensorflow()
-    from bert_keras.retrieval.vectors import write_vectors
     from bert_keras.saving.fingerprint import fingerprint
 
     texts = options.texts
@@ -92,12 +105,15 @@ def run(options: argparse.Namespace) -> None:
         "prompt": prompt,
         "batch_size": options.batch_size,
     }
-    dimensions = model.config.hidden_size
+    dimensions = options.dimensions or model.dimensions
+    model.check_dimensions(dimensions)
     with progress("embedding", "steps") as advance:
         write_vectors(
             options.out,
             texts,
-            lambda piece: model.embed(piece, options.batch_size, prompt=prompt),
+            lambda piece: model.embed(
+                piece, options.batch_size, prompt=prompt, dimensions=dimensions
+            ),
             dimensions,
             options.precision,
             made_with,

@@ -12,24 +12,30 @@ import numpy as np
 import tensorflow as tf
 
 from bert_keras.config import BertConfig
-from bert_keras.config.checks import at_least
+from bert_keras.config.checks import at_least, one_of, require
+from bert_keras.config.model import require_whole_number
 from bert_keras.errors import InputError, one_text, several_texts
 from bert_keras.modeling.headed import make_encoders
-from bert_keras.modeling.inputs import EMBEDDINGS, as_batch, merged_rows
+from bert_keras.modeling.heads import Projection
+from bert_keras.modeling.inputs import as_batch, has_several, one_text_a_row
 from bert_keras.modeling.supervised import SupervisedModel
 from bert_keras.objectives import Batch, InBatchNegatives, SupervisedObjective
 
 POOLINGS = ("mean", "cls", "max")
+DENSE_ACTIVATIONS = ("tanh", "linear", "relu", "sigmoid")
+PROJECTION = "projection"  # the component of the dense layer's weights
 # In sentence-transformers every model has these; by default they are empty.
 _EMPTY_PROMPTS = {"query": "", "document": ""}
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class BertForSentenceEmbedding(SupervisedModel):
-    """An encoder whose outputs are pooled to one vector; returns ``sentence_embedding`` [B, H].
+    """An encoder whose outputs are pooled to one vector; returns ``sentence_embedding`` [B, D].
+
+    D is ``width``: ``dense_units`` where it has a dense layer, else ``hidden_size``.
 
     To train it, give it several texts for each example: ``input_ids``, ``attention_mask`` and
-    ``token_type_ids`` [B, T, L] have ``sentence_embedding`` [B, T, H]. By its own objective the
+    ``token_type_ids`` [B, T, L] have ``sentence_embedding`` [B, T, D]. By its own objective the
     first is an anchor, the second its positive, and any others are hard negatives; see
     ``InBatchNegatives``. A text that an example lacks is padding alone. Set ``objective`` before
     ``compile`` to train on another, whose labels come in the batch.
@@ -48,10 +54,18 @@ class BertForSentenceEmbedding(SupervisedModel):
         default_prompt_name: The prompt that it uses by default.
         include_prompt: Whether the prompt's tokens are pooled too.
         do_lower_case: Whether text is lower-cased first, though the tokenizer is cased.
+        dense_units: The outputs of a dense layer on the pooled vector, before it is normalized:
+            ``Dense`` of sentence-transformers; ``None`` for no such layer.
+        dense_activation: That layer's, one of ``"tanh"``, ``"linear"``, ``"relu"``, ``"sigmoid"``.
+        dense_bias: Whether that layer has a bias.
+        truncate_dim: How many dimensions of a vector ``embed``, measures and exports keep, the
+            first ones, not normalized again, as in sentence-transformers; ``None`` for all.
+            Training and calls of the model have all.
         **kwargs: Arguments of ``keras.Model``.
 
     Raises:
-        InputError: When the pooling is unknown, or the default prompt is not among the prompts.
+        InputError: When the pooling or the activation is unknown, a number is not at least 1, or
+            the default prompt is not among the prompts.
 
     Example:
         >>> model = load("model", BertForSentenceEmbedding, pooling="cls")
@@ -78,11 +92,19 @@ class BertForSentenceEmbedding(SupervisedModel):
         default_prompt_name: str | None = None,
         include_prompt: bool = True,
         do_lower_case: bool = False,
+        dense_units: int | None = None,
+        dense_activation: str = "tanh",
+        dense_bias: bool = True,
+        truncate_dim: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(config, seed, packed, **kwargs)
         if pooling not in POOLINGS:
             raise InputError(f"pooling must be one of {', '.join(POOLINGS)}. Received: {pooling!r}")
+        one_of("dense_activation", dense_activation, DENSE_ACTIVATIONS)
+        for name, value in (("dense_units", dense_units), ("truncate_dim", truncate_dim)):
+            if value is not None:
+                require_whole_number(name, value, at_least=1)
         self.pooling = pooling
         self.normalize = normalize
         self.max_length = max_length
@@ -90,9 +112,32 @@ class BertForSentenceEmbedding(SupervisedModel):
         self.default_prompt_name = default_prompt_name
         self.include_prompt = include_prompt
         self.do_lower_case = do_lower_case
+        self.dense_units = dense_units
+        self.dense_activation = dense_activation
+        self.dense_bias = dense_bias
+        self.truncate_dim = truncate_dim
         self.prompt()  # checks the default
         (self.encoder,) = make_encoders(self, "encoder", with_pooler=with_pooler)
+        self.projection = None
+        if dense_units is not None:
+            dense = {"units": dense_units, "activation": dense_activation, "use_bias": dense_bias}
+            self.projection = self.sublayer(Projection, PROJECTION, **dense)
+            self.projection.build()
         self.build()
+
+    @property
+    def width(self) -> int:
+        """The dimensions of the vectors that the model computes and is trained on."""
+        return self.dense_units or self.config.hidden_size
+
+    @property
+    def dimensions(self) -> int:
+        """The dimensions of the vectors that ``embed`` gives: ``truncate_dim``, else ``width``."""
+        return min(self.truncate_dim or self.width, self.width)
+
+    def truncated(self, vectors: Any) -> Any:
+        """The vectors [B, width], an array or a tensor, cut to ``dimensions``."""
+        return vectors if self.dimensions == self.width else vectors[..., : self.dimensions]
 
     @property
     def default_length(self) -> int:
@@ -124,7 +169,7 @@ class BertForSentenceEmbedding(SupervisedModel):
         pooled.
         """
         inputs = as_batch(inputs, self.config)
-        rows, shape = _one_text_a_row(inputs) if _has_several(inputs) else (inputs, [])
+        rows, shape = one_text_a_row(inputs) if has_several(inputs) else (inputs, [])
         vectors = self._pooled(rows, self.dropout_counter().for_call(training, dropout_seed))
         if shape:
             vectors = tf.reshape(vectors, [*shape, vectors.shape[-1]])
@@ -135,7 +180,7 @@ class BertForSentenceEmbedding(SupervisedModel):
         return InBatchNegatives()
 
     def _pooled(self, inputs: Batch, seed: tf.Tensor | None) -> tf.Tensor:
-        """The vectors of sequences [B, L], float32 [B, H]."""
+        """The vectors of sequences [B, L], float32 [B, D]."""
         tokens, layout, _ = self.encoder.encode(inputs, seed)
         sequences = tf.cast(layout.to_sequences(tokens), tf.float32)
         mask = inputs.get("pooling_mask")
@@ -152,6 +197,8 @@ class BertForSentenceEmbedding(SupervisedModel):
                 vectors = tf.reduce_sum(sequences * is_real, axis=1) / count
             else:
                 vectors = tf.reduce_max(sequences - 1e9 * (1 - is_real), axis=1)
+        if self.projection is not None:
+            vectors = tf.cast(self.projection(vectors), tf.float32)
         if self.normalize:
             vectors = tf.math.l2_normalize(vectors, axis=-1, epsilon=1e-24)
         return vectors
@@ -163,30 +210,35 @@ class BertForSentenceEmbedding(SupervisedModel):
         *,
         prompt_name: str | None = None,
         prompt: str | None = None,
+        dimensions: int | None = None,
     ) -> np.ndarray:
         """The vectors of texts.
 
         Args:
             texts: One text or any number; longer ones are cut to ``max_length``.
             batch_size: How many are computed at once; texts of like length go together.
-            prompt_name: The one of ``prompts`` to put before every text; ``None`` for
-                ``default_prompt_name``.
+            prompt_name: The one of ``prompts`` to put before each; ``None`` for the default.
             prompt: The prompt itself; ``""`` for none.
+            dimensions: How many of each vector, the first ones, not normalized again; ``None`` for
+                the model's ``dimensions``.
 
         Returns:
-            float32 [number of texts, H], in the order of the texts; of one text [H].
+            float32 [number of texts, dimensions], in the order of the texts; of one text
+            [dimensions].
 
         Raises:
-            InputError: When the model has no tokenizer or no such prompt, both kinds are given, or
-                a row is not one text.
+            InputError: When the model has no tokenizer, no such prompt or not as many dimensions,
+                both kinds of prompt are given, or a row is not one text.
         """
         if isinstance(texts, str):
-            one = self.embed([texts], batch_size, prompt_name=prompt_name, prompt=prompt)
-            return one[0]
+            kinds = {"prompt_name": prompt_name, "prompt": prompt}
+            return self.embed([texts], batch_size, **kinds, dimensions=dimensions)[0]
         texts = several_texts("texts", texts)
         at_least("batch_size", batch_size, 1)
-        for name, value in (("prompt", prompt), ("prompt_name", prompt_name)):
-            one_text(name, value or "")
+        dimensions = self.dimensions if dimensions is None else dimensions
+        self.check_dimensions(dimensions)
+        one_text("prompt", prompt or "")
+        one_text("prompt_name", prompt_name or "")
         tokenizer = self.tokenizer_or()
         if prompt is not None and prompt_name is not None:
             raise InputError("give a prompt or a prompt_name, not both")
@@ -195,7 +247,7 @@ class BertForSentenceEmbedding(SupervisedModel):
         rows = [tokenizer.encode(prompt + text, max_length=most).input_ids for text in texts]
         unpooled = self.unpooled_tokens(prompt)
         order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
-        vectors = np.zeros((len(rows), self.config.hidden_size), np.float32)
+        vectors = np.zeros((len(rows), dimensions), np.float32)
         for start in range(0, len(order), batch_size):
             numbers = order[start : start + batch_size]
             longest = len(rows[numbers[-1]])
@@ -207,8 +259,15 @@ class BertForSentenceEmbedding(SupervisedModel):
             batch = {"input_ids": ids, "attention_mask": mask}
             if unpooled:
                 batch["pooling_mask"] = mask * (np.arange(longest) >= unpooled).astype(np.int32)
-            vectors[numbers] = self(batch, training=False)["sentence_embedding"].numpy()
+            found = self(batch, training=False)["sentence_embedding"].numpy()
+            vectors[numbers] = found[:, :dimensions]
         return vectors
+
+    def check_dimensions(self, dimensions: int) -> None:
+        """Raise ``InputError`` unless ``embed`` can give so many dimensions."""
+        is_right = type(dimensions) is int and 1 <= dimensions <= self.width
+        rule = f"dimensions must be from 1 to {self.width}, which the model's vectors have"
+        require(rule, is_right, dimensions)
 
     def unpooled_tokens(self, prompt: str) -> int:
         """The number of tokens that are not pooled: [CLS] and the prompt's, or none."""
@@ -235,20 +294,8 @@ class BertForSentenceEmbedding(SupervisedModel):
             "default_prompt_name": self.default_prompt_name,
             "include_prompt": self.include_prompt,
             "do_lower_case": self.do_lower_case,
+            "dense_units": self.dense_units,
+            "dense_activation": self.dense_activation,
+            "dense_bias": self.dense_bias,
+            "truncate_dim": self.truncate_dim,
         }
-
-
-def _has_several(inputs: Batch) -> bool:
-    """Tell whether each row of a batch has several texts."""
-    ranks = {name: inputs[name].shape.rank for name in ("input_ids", EMBEDDINGS) if name in inputs}
-    return ranks in ({"input_ids": 3}, {EMBEDDINGS: 4})
-
-
-def _one_text_a_row(inputs: Batch) -> tuple[Batch, list[Any]]:
-    """The texts of a batch, one a row, as ``merged_rows`` gives them; with their pooling mask."""
-    rows, shape = merged_rows(inputs)
-    if "pooling_mask" in inputs:
-        rows["pooling_mask"] = tf.reshape(
-            inputs["pooling_mask"], [-1, inputs["pooling_mask"].shape[-1]]
-        )
-    return rows, shape

@@ -23,6 +23,47 @@ class Pooler(BertLayer):
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
+class Projection(BertLayer):
+    """A dense layer over the pooled vector of a text: ``Dense`` of sentence-transformers.
+
+    Args:
+        config: The architecture.
+        seed: Fixes the initial weights.
+        units: The dimensions of its output.
+        activation: As Keras names it, such as ``"tanh"``; ``"linear"`` for none.
+        use_bias: Whether a bias is added.
+        **kwargs: Arguments of ``keras.layers.Layer``.
+    """
+
+    def __init__(
+        self,
+        config: BertConfig,
+        seed: int = 0,
+        units: int = 2,
+        activation: str = "tanh",
+        use_bias: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(config, seed, **kwargs)
+        self.units = units
+        self.activation_name = activation
+        self.use_bias = use_bias
+        self.output_dense = self.dense(units, "output", activation, use_bias)
+
+    def call(self, vectors: tf.Tensor) -> tf.Tensor:
+        """[B, H] to [B, units]."""
+        return self.output_dense(vectors)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return super().get_config() | {
+            "units": self.units,
+            "activation": self.activation_name,
+            "use_bias": self.use_bias,
+        }
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
 class MaskedLMHead(BertLayer):
     """Scores of every word of the vocabulary at the masked positions.
 

@@ -254,3 +254,19 @@ def check_range(name: str, values: Any, count: int, ignored: int | None = None) 
     wrong = known[((known < 0) | (known >= count)) & (known != ignored)]
     if wrong.size:
         raise InputError(f"{name}: {wrong.flat[0]} is not from 0 to {count - 1}")
+
+
+def has_several(inputs: Batch) -> bool:
+    """Tell whether each row of a batch has several texts."""
+    ranks = {name: inputs[name].shape.rank for name in ("input_ids", EMBEDDINGS) if name in inputs}
+    return ranks in ({"input_ids": 3}, {EMBEDDINGS: 4})
+
+
+def one_text_a_row(inputs: Batch) -> tuple[Batch, list[Any]]:
+    """The texts of a batch, one a row, as ``merged_rows`` gives them; with their pooling mask."""
+    rows, shape = merged_rows(inputs)
+    if "pooling_mask" in inputs:
+        rows["pooling_mask"] = tf.reshape(
+            inputs["pooling_mask"], [-1, inputs["pooling_mask"].shape[-1]]
+        )
+    return rows, shape

@@ -41,8 +41,9 @@ class Dense(keras.layers.Dense):
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """[T, in] to [T, units]."""
-        products = tf.matmul(inputs, self.kernel)
-        outputs = self.arithmetic.add_bias(products, tf.convert_to_tensor(self.bias))
+        outputs = tf.matmul(inputs, self.kernel)
+        if self.use_bias:
+            outputs = self.arithmetic.add_bias(outputs, tf.convert_to_tensor(self.bias))
         return outputs if self.activation is None else self.activation(outputs)
 
 
@@ -115,11 +116,12 @@ class BertLayer(Configured, keras.layers.Layer):
             return keras.initializers.Zeros()
         return kernel_initializer(self.config.initializer_range, self.sub_seed(name))
 
-    def dense(self, units: int, name: str, activation: Any = None) -> Dense:
+    def dense(self, units: int, name: str, activation: Any = None, use_bias: bool = True) -> Dense:
         """A dense sublayer with BERT's initializer."""
         return Dense(
             units,
             activation=activation,
+            use_bias=use_bias,
             kernel_initializer=self.initializer(name),
             arithmetic=self.arithmetic,
             dtype=self.dtype_policy,

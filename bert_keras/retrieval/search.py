@@ -78,7 +78,8 @@ def search(
         check_vectors("documents", vectors)
     elif texts := several_texts("documents", documents):
         vectors = embed_documents(encoder, texts, batch_size)
-        measure = "dot" if encoder.normalize else measure  # so the cosine is the product
+        is_unit = encoder.normalize and encoder.dimensions == encoder.width
+        measure = "dot" if is_unit else measure  # so the cosine is the product
     else:
         raise InputError("documents holds no text to search")
     query_vectors = embed_queries(encoder, asked, batch_size)
@@ -204,7 +205,7 @@ def _embed(
     prompt = next((text for name in prompts if (text := model.prompts.get(name))), "")
     if prompt:
         _logger.info("the %s are read after the model's prompt %r", what, prompt)
-    vectors = np.empty((len(texts), model.config.hidden_size), np.float32)
+    vectors = np.empty((len(texts), model.dimensions), np.float32)
     for start in range(0, len(texts), _PIECE):
         piece = texts[start : start + _PIECE]
         vectors[start : start + len(piece)] = model.embed(piece, batch_size, prompt=prompt)

@@ -68,17 +68,19 @@ def write_vectors(
             process writes there, or what is unfinished there is not ours or of other texts, another
             model or other settings.
     """
-    _check_arguments(path, texts, precision)
+    _check_name(path)
+    one_of("precision", precision, PRECISIONS)
+    if not texts:
+        raise InputError("there is no text to embed")
     about = {
         _KEY: _VERSION,
         "made_with": dict(made_with or {}) | {"precision": precision, "dimensions": dimensions},
         "texts": {"number": len(texts), "sha256": _hash_texts(texts)},
     }
-    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished = _unfinished(path)
     is_begun = _check_own(unfinished, about)
     if _size(unfinished / _ROWS) < len(texts) * dimensions * 4:  # else a kill may have left them
-        for file in (path, ranges_file(path))[: 2 if precision == "int8" else 1]:
-            refuse_existing(file)
+        _refuse_there(path, precision)
     if not is_begun:
         with atomic_directory(unfinished) as folder:
             (folder / _ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
@@ -95,13 +97,30 @@ def write_vectors(
     return path
 
 
-def _check_arguments(path: Path, texts: Sequence[str], precision: str) -> None:
-    """Refuse what cannot be written."""
+def check_new(path: Path, precision: str = "float32") -> None:
+    """Refuse at once, before a model is opened, a file that ``write_vectors`` will not write.
+
+    Raises:
+        InputError: When the name does not end in ``.npy``, or the file exists and no unfinished
+            work is beside it.
+    """
+    _check_name(path)
+    if not _unfinished(path).exists():
+        _refuse_there(path, precision)
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f"{path.name}.unfinished")
+
+
+def _refuse_there(path: Path, precision: str) -> None:
+    for file in (path, ranges_file(path))[: 2 if precision == "int8" else 1]:
+        refuse_existing(file)
+
+
+def _check_name(path: Path) -> None:
     if path.suffix != ".npy":
         raise InputError(f"{path}: vectors are written as .npy: end the name so")
-    one_of("precision", precision, PRECISIONS)
-    if not texts:
-        raise InputError("there is no text to embed")
 
 
 def ranges_file(path: Path) -> Path:

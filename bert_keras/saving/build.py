@@ -13,6 +13,7 @@ from bert_keras.modeling import (
     BertForSentenceEmbedding,
     Decision,
 )
+from bert_keras.modeling.embedding import PROJECTION
 from bert_keras.modeling.finetuning import resolve_problem
 from bert_keras.modeling.headed import ClassifierModel
 from bert_keras.modeling.labeling import LabelingModel, label_names
@@ -142,6 +143,8 @@ def _plan(stored: StoredModel, asked: type[BertModel] | None, arguments: dict[st
             ignored = _LABEL_HEADS  # of the same name, but trained for something else
     if issubclass(model_class, BertForSentenceEmbedding):
         superfluous = all_heads() - {"pooler"}  # as sentence-transformers ignores them
+        if _dense(arguments) != _dense(in_file):
+            optional, ignored = optional | {PROJECTION}, ignored | {PROJECTION}
     if issubclass(model_class, (BertEncoder, BertForSentenceEmbedding)):
         found = components_in(stored.weights, stored.family, stored.config)
         arguments = {"with_pooler": "pooler" in found} | arguments
@@ -152,6 +155,12 @@ def _plan(stored: StoredModel, asked: type[BertModel] | None, arguments: dict[st
             stored.arguments["decision"],
         )
     return Plan(model_class, dict(arguments), optional, superfluous, ignored)
+
+
+def _dense(arguments: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The shape and function of a sentence encoder's dense layer; another one is new."""
+    defaults = {"dense_units": None, "dense_activation": "tanh", "dense_bias": True}
+    return tuple(arguments.get(name, default) for name, default in defaults.items())
 
 
 def _fitted(stored: StoredModel, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from bert_keras.modeling import (
 )
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.config_json import config_values, head_arguments, label_notes, write_json
+from bert_keras.saving.embedding_modules import DENSE_WEIGHTS, add_dense
 from bert_keras.saving.families import Family, family_of_config, family_of_model
 from bert_keras.saving.safetensors_files import (
     INDEX_FILE,
@@ -30,9 +31,10 @@ from bert_keras.saving.safetensors_files import (
 from bert_keras.saving.sentence_transformers import (
     EMBEDDING,
     MODULES_FILE,
+    Settings,
     read_settings,
     settings_files,
-    write_modules,
+    write_settings,
 )
 from bert_keras.saving.stored import StoredModel, StoredWeights, components_in, stored_weights
 from bert_keras.saving.weights import weights_to_save
@@ -80,6 +82,7 @@ def save_huggingface(
     for weight, variable in weights_to_save(model, family, family.names):
         for name, array in weight.to_file(variable.numpy()).items():
             tensors[name.removeprefix(prefix)] = array
+    dense = {name: tensors.pop(name) for name in DENSE_WEIGHTS if name in tensors}
     with atomic_directory(path, replace=True) as directory:
         write_json({CONFIG_FILE: config}, directory)
         # transformers needs a framework in the metadata.
@@ -88,7 +91,7 @@ def save_huggingface(
         if tokenizer is not None:
             tokenizer.save(directory, model.config.max_position_embeddings)
         if isinstance(model, BertForSentenceEmbedding):
-            write_modules(model, directory)
+            write_settings(model, dense, directory)
         else:
             write_json(model.other_files, directory)
 
@@ -101,21 +104,17 @@ def read_huggingface(path: Path) -> StoredModel:
     family = family_of_config(file, values)
     _refuse_other_weights(path, family, values)
     tensors = open_tensors(path)
-    weights = _weights(tensors, family)
     config, foreign = family.read_config(values)
+    settings, wrong = _settings(path, tensors, config.hidden_size)
+    weights = _weights(tensors, family)
     model_class, refusal = family.named_class(file, values)
     # The files that Google published hold more than their config says.
     found = components_in(weights, family, config)
     if model_class is BertForMaskedLM and "next_sentence_head" in found:
         model_class = BertForPreTraining
     is_scored = model_class is not None and issubclass(model_class, BertForSequenceClassification)
-    settings, is_embedding = None, False
-    if (path / MODULES_FILE).exists():
-        try:
-            settings = read_settings(path, config.hidden_size)
-            is_embedding = settings.kind == EMBEDDING
-        except InputError as error:  # the encoder may be opened all the same
-            refusal, is_embedding = str(error), not is_scored
+    is_embedding = settings.kind == EMBEDDING if settings else bool(wrong) and not is_scored
+    refusal = wrong or refusal
     arguments = head_arguments(model_class, values, str(file), settings and settings.activation)
     if is_embedding:
         model_class = family.sentence_embedding
@@ -144,6 +143,24 @@ def read_huggingface(path: Path) -> StoredModel:
         notes=notes,
         files={name: path / name for name in names},
     )
+
+
+def _settings(path: Path, tensors: Tensors, hidden_size: int) -> tuple[Settings | None, str]:
+    """The settings of sentence-transformers in a directory, whose tensors get those of its Dense.
+
+    Returns:
+        None where there are none; and why they are not supported, so that the encoder may be
+        opened all the same.
+    """
+    if not (path / MODULES_FILE).exists():
+        return None, ""
+    try:
+        settings = read_settings(path, hidden_size)
+        if settings.dense is not None:
+            add_dense(tensors, settings.dense, hidden_size, settings.arguments)
+    except InputError as error:
+        return None, str(error)
+    return settings, ""
 
 
 def _weights(tensors: Tensors, family: Family) -> StoredWeights:

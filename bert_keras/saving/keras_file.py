@@ -57,6 +57,7 @@ NAMES = Names(
         "next_sentence_head/output": "layers/next_sentence_head/output_dense",
         "classifier/output": "classifier/output_dense",
         "span_head/output": "layers/classifier/output_dense",
+        "projection/output": "layers/projection/output_dense",
     },
     ends={"kernel": "/vars/0", "bias": "/vars/1", "gamma": "/vars/0", "beta": "/vars/1"},
     number=numbered_after_the_first,

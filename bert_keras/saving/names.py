@@ -15,11 +15,13 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bert_keras.config import BertConfig
+from bert_keras.modeling.embedding import PROJECTION
 
 Shape = tuple[int, ...]
 _SEVERAL = re.compile(r"\((.*)\)")
@@ -170,6 +172,21 @@ def bert_variables(config: BertConfig, labels: int = 2) -> Iterator[tuple[str, S
     yield from _dense("next_sentence_head/output", hidden, 2)
     yield from _dense("classifier/output", hidden, labels)
     yield from _dense("span_head/output", hidden, 2)
+
+
+def projection_variables(
+    config: BertConfig, arguments: Mapping[str, Any]
+) -> Iterator[tuple[str, Shape]]:
+    """The path and shape of every weight of a sentence encoder's dense layer, if it has one.
+
+    Args:
+        config: The architecture.
+        arguments: Of the model's constructor.
+    """
+    units = arguments.get("dense_units")
+    if units is not None:
+        weights = _dense(f"{PROJECTION}/output", config.hidden_size, units)
+        yield from islice(weights, 2 if arguments.get("dense_bias", True) else 1)
 
 
 def _dense(layer: str, inputs: int, units: int) -> Iterator[tuple[str, Shape]]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from bert_keras.contents import read_json_object
 from bert_keras.errors import InputError
 from bert_keras.files import write_text_atomic
-from bert_keras.modeling.model import BertModel
-from bert_keras.objectives.pair_classes import CLASSIFIER
+from bert_keras.modeling import BertForSentenceEmbedding
+from bert_keras.modeling.model import FROZEN, BertModel
 from bert_keras.saving.config_json import config_values, head_arguments
 from bert_keras.saving.families import family_of_config
 from bert_keras.saving.mark import RunMark, read_mark
@@ -35,6 +35,9 @@ from bert_keras.tokenization import Tokenizer
 _logger = logging.getLogger("bert_keras")
 
 MODEL_CONFIG_FILE = "config.json"
+# What makes a checkpoint's encoder a sentence encoder, as modules.json does that of a model.
+_SENTENCE_EMBEDDING = "bert_keras_sentence_embedding"
+_NOT_KEPT = ("name", "trainable", "dtype", "config", "seed", "packed", FROZEN)
 _MODEL_GONE = f"its {MODEL_FOLDER}/ is gone or not whole"
 
 
@@ -47,7 +50,11 @@ def write_description(model: BertModel, workdir: Path, tokenizer: Tokenizer | No
         tokenizer: By default the one that the model was loaded with.
     """
     folder = workdir / CHECKPOINTS_FOLDER
-    text = json.dumps(config_values(model), indent=2) + "\n"
+    values = config_values(model)
+    if isinstance(model, BertForSentenceEmbedding):
+        given = {n: v for n, v in model.get_config().items() if n not in _NOT_KEPT}
+        values[_SENTENCE_EMBEDDING] = {"arguments": given, "files": model.other_files}
+    text = json.dumps(values, indent=2) + "\n"
     write_text_atomic(folder / MODEL_CONFIG_FILE, text, replace=True)
     tokenizer = tokenizer or model.tokenizer
     if tokenizer is not None:
@@ -120,12 +127,11 @@ def read_step(workdir: Path, step: int, arrays: Arrays) -> StoredModel:
     family = family_of_config(config_file, values)
     config, foreign = family.read_config(values)
     model_class, refusal = family.named_class(config_file, values)
-    of_loss = f"{MODEL_VARIABLES}{CLASSIFIER}/"  # trained along, and no part of the model
-    shapes = {
-        name: array.shape
-        for name, array in arrays.items()
-        if name.startswith(MODEL_VARIABLES) and not name.startswith(of_loss)
-    }
+    arguments = head_arguments(model_class, values, str(path))
+    of_sentences = foreign.pop(_SENTENCE_EMBEDDING, None)
+    if of_sentences and family.sentence_embedding:
+        model_class, arguments = family.sentence_embedding, of_sentences["arguments"]
+    shapes = {n: array.shape for n, array in arrays.items() if n.startswith(MODEL_VARIABLES)}
     return StoredModel(
         path=folder,
         layout="checkpoint",
@@ -134,7 +140,8 @@ def read_step(workdir: Path, step: int, arrays: Arrays) -> StoredModel:
         weights=stored_weights(str(path), _OWN_NAMES, shapes, arrays.__getitem__),
         model_class=model_class,
         refusal=refusal,
-        arguments=head_arguments(model_class, values, str(path)),
+        arguments=arguments,
+        other_files=of_sentences["files"] if of_sentences else {},
         read_tokenizer=partial(family.read_tokenizer, folder),
         foreign=foreign,
         files={name: folder / name for name in (MODEL_CONFIG_FILE, *family.tokenizer_files)},

@@ -5,14 +5,24 @@ Every key of their files is applied, kept to be written back, or refused.
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from bert_keras.contents import read_json, read_json_object
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSentenceEmbedding
 from bert_keras.saving.config_json import write_json
+from bert_keras.saving.embedding_modules import (
+    check_normalize,
+    read_dense,
+    read_pooling,
+    require,
+    write_modules,
+)
 
 MODULES_FILE = "modules.json"
 CONFIG_FILE = "config_sentence_transformers.json"
@@ -23,20 +33,13 @@ ENCODER_FILE = _ENCODER_FILES[0]
 EMBEDDING, CROSS_ENCODER = "SentenceTransformer", "CrossEncoder"
 _PACKAGE = "sentence_transformers."
 _MODULES = {
-    EMBEDDING: (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]),
-    CROSS_ENCODER: (["Transformer"],),
+    EMBEDDING: [
+        ["Transformer", "Pooling", *dense, *normalize]
+        for dense in ([], ["Dense"])
+        for normalize in ([], ["Normalize"])
+    ],
+    CROSS_ENCODER: [["Transformer"]],
 }
-_POOLINGS = {
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-}
-_OTHER_POOLINGS = (
-    "pooling_mode_mean_sqrt_len_tokens",
-    "pooling_mode_weightedmean_tokens",
-    "pooling_mode_lasttoken",
-)
-_DIMENSIONS = ("word_embedding_dimension", "embedding_dimension")
 # What the encoder's file may say of its outputs; null or absent means the same.
 _TASKS = {
     EMBEDDING: ("feature-extraction", "last_hidden_state", "token_embeddings"),
@@ -56,7 +59,7 @@ _KEPT = ("model_args", "model_kwargs", "config_args", "config_kwargs")
 _KNOWN = {
     CONFIG_FILE: {
         *("__version__", "model_type", "prompts", "default_prompt_name", "similarity_fn_name"),
-        *("requirements", "activation_fn", "keep_in_fp32_modules"),
+        *("requirements", "activation_fn", "keep_in_fp32_modules", "truncate_dim"),
     },
     ENCODER_FILE: {
         *("max_seq_length", "do_lower_case", "transformer_task", "modality_config"),
@@ -74,12 +77,14 @@ class Settings:
         arguments: The arguments of ``BertForSentenceEmbedding``; empty for a cross-encoder.
         files: The JSON of the files that are written back, by name.
         notes: Messages to log: level and text.
+        dense: The folder of its ``Dense``; None without one.
     """
 
     kind: str
     arguments: dict[str, Any]
     files: dict[str, Any]
     notes: list[tuple[int, str]]
+    dense: Path | None = None
 
     @property
     def activation(self) -> Any:
@@ -110,7 +115,7 @@ def read_settings(path: Path, hidden_size: int) -> Settings:
                 notes.append((logging.WARNING, text))
     config, encoder = files.get(CONFIG_FILE, {}), files.get(ENCODER_FILE, {})
     kind = config.get("model_type", EMBEDDING)
-    _require(
+    require(
         kind in list(_MODULES), config_file, f"model_type must be {' or '.join(_MODULES)}", kind
     )
     modules = _read_modules(path / MODULES_FILE, kind)
@@ -124,27 +129,34 @@ def read_settings(path: Path, hidden_size: int) -> Settings:
     prompt = prompts["prompts"].get(name, "")
     if kind == CROSS_ENCODER:
         what = "a cross-encoder with a default prompt is not supported"
-        _require(not prompt, config_file, what, name)
+        require(not prompt, config_file, what, name)
         for key in ("max_seq_length", "do_lower_case"):
             what = f"{key} of a cross-encoder is not supported; tokenizer_config.json says it"
-            _require(not encoder.get(key), encoder_file, what, encoder.get(key))
+            require(not encoder.get(key), encoder_file, what, encoder.get(key))
         # Its one module keeps the name that its release gave it.
         return Settings(kind, {}, {MODULES_FILE: modules, **files}, notes)
-    if len(modules) == 3:
-        _check_normalize(path / str(modules[2]["path"]) / "config.json")
+    folders = {str(m["type"]).rsplit(".", 1)[-1]: path / str(m["path"]) for m in modules}
+    arguments = read_pooling(folders["Pooling"], hidden_size) | prompts
+    if "Dense" in folders:
+        arguments |= read_dense(folders["Dense"], hidden_size)
+    if "Normalize" in folders:
+        check_normalize(folders["Normalize"])
     length = encoder.get("max_seq_length")
     is_length = length is None or (type(length) is int and length > 0)
-    _require(is_length, encoder_file, "max_seq_length must be a whole number", length)
-    arguments = _read_pooling(path / modules[1]["path"] / "config.json", hidden_size) | prompts
+    require(is_length, encoder_file, "max_seq_length must be a whole number", length)
+    dimensions = config.get("truncate_dim")
+    is_number = dimensions is None or (type(dimensions) is int and dimensions > 0)
+    require(is_number, config_file, "truncate_dim must be a whole number", dimensions)
     arguments |= {
-        "normalize": len(modules) == 3,
+        "normalize": "Normalize" in folders,
+        "truncate_dim": dimensions,
         "max_length": length,
         "do_lower_case": bool(encoder.get("do_lower_case")),
     }
     if name:
         text = f"{path}: texts are read after the default prompt {prompt!r} ({name})"
         notes.append((logging.INFO, text))
-    return Settings(kind, arguments, files, notes)
+    return Settings(kind, arguments, files, notes, folders.get("Dense"))
 
 
 def settings_files(path: Path) -> list[str]:
@@ -165,9 +177,17 @@ def _encoder_file(path: Path) -> Path:
     return there[0] if there else path / ENCODER_FILE
 
 
-def write_modules(model: BertForSentenceEmbedding, directory: Path) -> None:
-    """Write the files that sentence-transformers reads besides the encoder's."""
-    names = ["Transformer", "Pooling"] + (["Normalize"] if model.normalize else [])
+def write_settings(
+    model: BertForSentenceEmbedding, weights: Mapping[str, np.ndarray], directory: Path
+) -> None:
+    """Write the files that sentence-transformers reads besides the encoder's.
+
+    Args:
+        model: The model.
+        weights: The arrays of its ``Dense``, by their names there.
+        directory: Where they are written.
+    """
+    names = write_modules(model, weights, directory)
     modules = [
         {
             "idx": number,
@@ -177,29 +197,19 @@ def write_modules(model: BertForSentenceEmbedding, directory: Path) -> None:
         }
         for number, name in enumerate(names)
     ]
-    pooling: dict[str, Any] = {"word_embedding_dimension": model.config.hidden_size}
-    pooling |= {key: name == model.pooling for key, name in _POOLINGS.items()}
-    pooling |= {} if model.include_prompt else {"include_prompt": False}
     encoder = {"max_seq_length": model.default_length, "do_lower_case": model.do_lower_case}
     files = {
         MODULES_FILE: modules,
         ENCODER_FILE: model.other_files.get(ENCODER_FILE, {}) | encoder,
     }
     config = dict(model.other_files.get(CONFIG_FILE, {}))
-    if config or model.prompts:
-        prompts = {"prompts": model.prompts, "default_prompt_name": model.default_prompt_name}
-        config |= {key: value for key, value in prompts.items() if value or key in config}
-        files[CONFIG_FILE] = config
-    write_json(files, directory)
-    (directory / "1_Pooling").mkdir()
-    write_json({"config.json": pooling}, directory / "1_Pooling")
-    if model.normalize:
-        (directory / "2_Normalize").mkdir()
-
-
-def _require(is_right: bool, file: Path, what: str, received: Any) -> None:
-    if not is_right:
-        raise InputError(f"{file}: {what}. Received: {received!r}")
+    own = {
+        "prompts": model.prompts,
+        "default_prompt_name": model.default_prompt_name,
+        "truncate_dim": model.truncate_dim,
+    }
+    config |= {key: value for key, value in own.items() if value or key in config}
+    write_json(files | ({CONFIG_FILE: config} if config else {}), directory)
 
 
 def _read_modules(file: Path, kind: str) -> list[dict[str, Any]]:
@@ -214,14 +224,15 @@ def _read_modules(file: Path, kind: str) -> list[dict[str, Any]]:
         raise InputError(f"{file} is damaged: it must list modules with type and path") from None
     kinds = [name.rsplit(".", 1)[-1] if name.startswith(_PACKAGE) else name for name in types]
     if kinds not in _MODULES[kind]:
-        expected = " and perhaps ".join(_MODULES[kind][-1]).replace(" and perhaps ", ", ", 1)
+        expected = {EMBEDDING: "Transformer, Pooling and perhaps Dense and Normalize"}
         raise InputError(
-            f"{file}: the modules of a {kind} must be {expected}. Received: {', '.join(kinds)}"
+            f"{file}: the modules of a {kind} must be {expected.get(kind, 'Transformer')}. "
+            f"Received: {', '.join(kinds)}"
         )
     for number, folder in enumerate(folders):
         is_below = isinstance(folder, str) and folder == Path(folder).name
         is_right = folder == "" if number == 0 else is_below and folder not in ("", "..")
-        _require(is_right, file, "the modules must lie in this folder and one below", folders)
+        require(is_right, file, "the modules must lie in this folder and one below", folders)
     unknown = [key for key in more if key not in ("idx", "name", "path", "type", "kwargs")]
     if unknown or kwargs:
         raise InputError(f"{file}: not understood: {', '.join(unknown) or f'kwargs {kwargs[0]!r}'}")
@@ -238,47 +249,11 @@ def _check_encoder(file: Path, kind: str, values: dict[str, Any]) -> None:
     }
     for key, value in needed.items():
         is_right = values.get(key) in (None, value)
-        _require(is_right, file, f"{key} must be {json.dumps(value)}", values.get(key))
+        require(is_right, file, f"{key} must be {json.dumps(value)}", values.get(key))
     for key in _REFUSED_UNLESS_EMPTY:
-        _require(not values.get(key), file, f"{key} is not supported", values.get(key))
+        require(not values.get(key), file, f"{key} is not supported", values.get(key))
     lower = values.get("do_lower_case", False)
-    _require(isinstance(lower, bool), file, "do_lower_case must be true or false", lower)
-
-
-def _check_normalize(file: Path) -> None:
-    """Refuse a normalization of anything but the vector."""
-    for key, value in (read_json_object(file) if file.exists() else {}).items():
-        is_right = value == "sentence_embedding" and key.startswith("module_")
-        _require(is_right, file, f'{key} must be "sentence_embedding"', value)
-
-
-def _read_pooling(file: Path, hidden_size: int) -> dict[str, Any]:
-    """The pooling, and whether the prompt's tokens are pooled too."""
-    config = read_json_object(file)
-    known = (*_POOLINGS, *_OTHER_POOLINGS, *_DIMENSIONS, "pooling_mode", "include_prompt")
-    unknown = [key for key in config if key not in known]
-    if unknown:
-        raise InputError(f"{file}: not understood: {', '.join(unknown)}")
-    modes = [key for key in (*_POOLINGS, *_OTHER_POOLINGS) if key in config]
-    for key in modes:
-        _require(isinstance(config[key], bool), file, f"{key} must be true or false", config[key])
-    modes = [key for key in modes if config[key]]
-    names = [_POOLINGS.get(mode, mode) for mode in modes] or ["mean"]
-    if "pooling_mode" in config:  # as the newest releases write it
-        given = config["pooling_mode"]
-        names = given if isinstance(given, list) else [given]
-    if len(names) != 1 or names[0] not in _POOLINGS.values():
-        raise InputError(
-            f"{file}: the pooling must be one of {', '.join(_POOLINGS.values())}. "
-            f"Received: {', '.join(map(str, names))}"
-        )
-    for key in _DIMENSIONS:
-        size = config.get(key, hidden_size)
-        what = f"{key} must be the encoder's hidden_size {hidden_size}"
-        _require(size == hidden_size, file, what, size)
-    include = config.get("include_prompt", True)
-    _require(isinstance(include, bool), file, "include_prompt must be true or false", include)
-    return {"pooling": names[0], "include_prompt": include}
+    require(isinstance(lower, bool), file, "do_lower_case must be true or false", lower)
 
 
 def _read_prompts(file: Path, config: dict[str, Any]) -> dict[str, Any]:
@@ -287,8 +262,8 @@ def _read_prompts(file: Path, config: dict[str, Any]) -> dict[str, Any]:
     is_right = isinstance(prompts, dict) and all(
         isinstance(text, str | None) for text in prompts.values()
     )
-    _require(is_right, file, "prompts must give a text to each name", prompts)
-    _require(isinstance(default, str | None), file, "default_prompt_name must be a name", default)
+    require(is_right, file, "prompts must give a text to each name", prompts)
+    require(isinstance(default, str | None), file, "default_prompt_name must be a name", default)
     return {
         "prompts": {name: text or "" for name, text in prompts.items()},
         "default_prompt_name": default,

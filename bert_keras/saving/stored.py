@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.families import Family
-from bert_keras.saving.names import Names, Shape, component_of
+from bert_keras.saving.names import Names, Shape, component_of, projection_variables
 from bert_keras.tokenization import Casing, Tokenizer
 
 
@@ -74,7 +75,8 @@ class StoredModel:
 def names_by_component(names: Names, family: Family, config: BertConfig) -> dict[str, set[str]]:
     """The names of a layout by component of the model; of the layers only the first's."""
     result: dict[str, set[str]] = {"masked_lm_head": set(names.tied)}
-    for path, _ in family.variables(replace(config, num_hidden_layers=1), 2):
+    variables = family.variables(replace(config, num_hidden_layers=1), 2)
+    for path, _ in chain(variables, projection_variables(config, {"dense_units": 1})):
         result.setdefault(component_of(path), set()).update(names.of(path))
     return result
 

@@ -14,7 +14,7 @@ from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.families import Family, all_heads
-from bert_keras.saving.names import Names, Shape, Weight, component_of
+from bert_keras.saving.names import Names, Shape, Weight, component_of, projection_variables
 from bert_keras.saving.stored import StoredModel, StoredWeights, names_by_component
 
 _LAYER = re.compile(r".*?layer_\d+(?=/)")
@@ -66,6 +66,7 @@ def weights_to_save(model: BertModel, family: Family, names: Names) -> list[tupl
     values = model.weight_values()
     has_pooler = "pooler/output/kernel" in values
     given = {"labels": getattr(model, "labels", 2), "with_pooler": has_pooler}
+    given |= {name: getattr(model, name, None) for name in ("dense_units", "dense_bias")}
     table = []
     for path, shape in _variables(family, type(model), model.config, given):
         weight = names.weight(path, shape, model.config)
@@ -87,6 +88,7 @@ def _variables(
     for path, shape in family.variables(config, units):
         if component_of(path) not in absent:
             yield path, shape
+    yield from projection_variables(config, arguments)
 
 
 def _table(stored: StoredModel, plan: Plan) -> list[Weight]:

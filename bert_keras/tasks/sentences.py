@@ -106,8 +106,11 @@ class SentenceTask(Task):
             InputError: When the vectors are too short for ``matryoshka``.
         """
         assert isinstance(model, BertForSentenceEmbedding)
-        width = model.config.hidden_size
-        if self.matryoshka and max(self.matryoshka) > width:
+        width = model.width
+        loss = self.loss_of()
+        if not self.matryoshka:
+            return loss
+        if max(self.matryoshka) > width:
             raise InputError(
                 f"data.matryoshka must be numbers from 1 to {width}, the width of the model. "
                 f"Received: {list(self.matryoshka)}"
@@ -145,7 +148,9 @@ class SentenceTask(Task):
         """The measures of the examples' vectors; no loss, which depends on what shares a batch."""
         texts = [replace(each, targets={}) for feature in features for each in feature.windows()]
         outputs, _ = run_model(model, texts, batch_size)
+        assert isinstance(model, BertForSentenceEmbedding)
         vectors = np.array([output["sentence_embedding"] for output in outputs], np.float32)
+        vectors = model.truncated(vectors)
         ends = np.cumsum([len(feature.window_ends) for feature in features])
         return self.score_vectors(examples, np.split(vectors, ends[:-1]), features), []
 

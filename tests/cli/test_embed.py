@@ -87,6 +87,12 @@ def test_json_is_one_object_and_says_what_was_written(model, tmp_path, capsys):
     assert np.load(tmp_path / "v.ranges.npy").shape == (2, 32)
 
 
+def test_the_first_dimensions_are_those_of_the_whole_vectors(model, tmp_path):
+    run("embed", model, *TEXTS, "--out", tmp_path / "v.npy", "--dimensions", "5")
+    expected = bert_keras.load(model).embed(TEXTS)[:, :5]
+    np.testing.assert_allclose(np.load(tmp_path / "v.npy"), expected, atol=1e-6)
+
+
 def test_an_empty_row_keeps_its_place_and_is_named(model, tmp_path, capsys):
     (tmp_path / "texts.txt").write_text("bee\n\ncab\n")
     run("embed", model, "--input", tmp_path / "texts.txt", "--out", tmp_path / "v.npy")
@@ -103,6 +109,8 @@ def test_what_cannot_be_embedded_is_one_line(model, tmp_path, capsys):
     assert "give one of the two" in line(model, "a", "--input", "x.txt", *out)
     assert "not both" in line(model, "a", "--prompt", "b", "--prompt-name", "query", *out)
     assert "has no prompt 'answer'" in line(model, "a", "--prompt-name", "answer", *out)
+    assert "text 2 is blank" in line(model, "a", " ", *out)
+    assert "dimensions must be from 1 to 32" in line(model, "a", "--dimensions", "33", *out)
     assert "written as .npy" in line(model, "a", "--out", tmp_path / "v.txt")
     assert "no such model directory" in line(tmp_path / "none", "a", *out)
     assert "nowhere.txt" in line(model, "--input", "nowhere.txt", *out)
@@ -110,7 +118,8 @@ def test_what_cannot_be_embedded_is_one_line(model, tmp_path, capsys):
     bert_keras.save(bert_keras.BertEncoder(config), tmp_path / "bert", BertTokenizer(VOCAB))
     assert "a BertEncoder gives no vectors" in line(tmp_path / "bert", "a", *out)
     (tmp_path / "v.npy").write_text("mine")
-    assert "v.npy already exists" in line(model, "a", *out)
+    # Told before a model is opened.
+    assert "v.npy already exists" in line(tmp_path / "bert", "a", *out)
     assert (tmp_path / "v.npy").read_text() == "mine"
 
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from bert_keras.errors import InputError
-from bert_keras.export import export_tflite
+from bert_keras.export import export_saved_model, export_tflite
 from bert_keras.export.samples import SENTENCES
 from bert_keras.export.tflite.interpreter import TFLiteModel
 from bert_keras.modeling import BertForSentenceEmbedding
@@ -64,3 +65,24 @@ def test_file_for_phones_says_that_the_prompt_is_the_apps(
     model.tokenizer = tokenizer
     export_tflite(model, None, tmp_path / "m.tflite", length=16)
     assert "give it 'q: ' + text" in caplog.text
+
+
+@pytest.mark.system
+def test_vectors_are_of_the_dense_layer_and_cut_as_embed_cuts_them(
+    config, tokenizer, strings, tmp_path
+):
+    dense = {"dense_units": 7, "dense_bias": False}
+    model = BertForSentenceEmbedding(config, max_length=32, truncate_dim=5, **dense)
+    model.tokenizer = tokenizer
+    expected = model.embed(TEXTS)
+    assert expected.shape == (len(TEXTS), 5)
+    export_saved_model(model, None, tmp_path / "served")
+    served = tf.saved_model.load(tmp_path / "served" / "1").signatures["serving_default"]
+    given = served(text=tf.constant(strings(TEXTS)))["sentence_embedding"]
+    np.testing.assert_allclose(given, expected, atol=1e-5)
+    export_tflite(model, None, tmp_path / "m.tflite", length=32)
+    phone = TFLiteModel((tmp_path / "m.tflite").read_bytes())
+    for text, vector in zip(TEXTS[:5], expected, strict=False):
+        encoding = tokenizer.encode(text, max_length=32)
+        batch = collate([Feature(0, encoding.input_ids, encoding.token_type_ids)], 0, 32)
+        np.testing.assert_allclose(phone.run(batch)["sentence_embedding"][0], vector, atol=1e-4)

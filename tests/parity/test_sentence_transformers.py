@@ -123,6 +123,36 @@ def test_prompts_are_applied_and_kept(
     assert again.prompts == model.prompts | {"document": ""}
 
 
+@pytest.mark.parametrize(
+    ("activation", "bias", "dimensions"),
+    [("Tanh", True, None), ("Identity", False, 5), ("ReLU", True, 40), ("Sigmoid", False, None)],
+)
+def test_dense_layer_and_number_of_dimensions_are_applied_and_kept(
+    activation: str, bias: bool, dimensions: int | None, tmp_path: Path
+) -> None:
+    theirs, between, ours = tmp_path / "theirs", tmp_path / "between.keras", tmp_path / "ours"
+    model = _sentence_model(tmp_path, {"pooling_mode": "max"})
+    *encoder, normalize = model._modules.values()
+    function = getattr(torch.nn, activation)()
+    dense = sentence_transformers.base.modules.Dense(32, 12, bias, activation_function=function)
+    model = sentence_transformers.SentenceTransformer(
+        modules=[*encoder, dense, *([normalize] if bias else [])],
+        truncate_dim=dimensions,
+        device="cpu",
+    )
+    model.save(str(theirs))
+    assert main(["convert", str(theirs), str(between), "--to", "keras"]) == 0
+    assert main(["convert", str(between), str(ours)]) == 0
+    vectors = _assert_same_vectors(theirs, ours)
+    assert vectors.shape[1] == bert_keras.load(ours).dimensions == min(dimensions or 12, 12)
+    assert _open(ours).truncate_dim == dimensions
+    fewer = bert_keras.load(ours).embed(TEXTS, dimensions=3)
+    np.testing.assert_allclose(fewer, _open(theirs).encode(TEXTS, truncate_dim=3), atol=1e-5)
+    written = json.loads((ours / "2_Dense" / "config.json").read_text())
+    kept = json.loads((theirs / "2_Dense" / "config.json").read_text())
+    assert written.items() <= kept.items()
+
+
 def test_lower_casing_of_a_cased_tokenizer_is_applied_and_kept(tmp_path: Path) -> None:
     theirs, ours = tmp_path / "theirs", tmp_path / "ours"
     _sentence_model(tmp_path, {}).save(str(theirs))

@@ -6,7 +6,7 @@ import pytest
 from bert_keras import BertConfig
 from bert_keras.saving import garden, google, keras_file, keras_hub
 from bert_keras.saving.families import bert, distilbert
-from bert_keras.saving.names import Names, Weight, bert_variables
+from bert_keras.saving.names import Names, Weight, bert_variables, projection_variables
 from tests.support.models import registered_models
 
 CONFIG = BertConfig(
@@ -59,9 +59,10 @@ def test_every_weight_and_its_shape_are_known_before_the_model_is_made(model_cla
 @pytest.mark.parametrize("layout", TABLES)
 def test_no_two_weights_have_one_name_and_every_row_of_a_table_is_of_a_weight(layout: str) -> None:
     table = TABLES[layout]
-    names = [name for path, _ in bert_variables(CONFIG) for name in table.of(path)]
+    variables = [*bert_variables(CONFIG), *projection_variables(CONFIG, {"dense_units": 3})]
+    names = [name for path, _ in variables for name in table.of(path)]
     assert len(set(names)) == len(names)
-    ours = {re.sub(r"layer_\d+", "layer_#", path) for path, _ in bert_variables(CONFIG)}
+    ours = {re.sub(r"layer_\d+", "layer_#", path) for path, _ in variables}
     assert table.layers.keys() <= ours | {path.rpartition("/")[0] for path in ours}
 
 

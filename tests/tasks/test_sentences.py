@@ -257,3 +257,27 @@ def test_one_text_alone_is_nothing_to_choose_from():
     with pytest.raises(InputError, match="row 1: no other text is there to choose the positive"):
         Contrastive().adapted_to([group("a", "b")])
     assert Contrastive().adapted_to([group("a", "b"), group("c", "d")]) == Contrastive()
+
+
+def test_a_checkpoint_is_the_sentence_encoder_that_the_run_trains(encoder_path, scores, tmp_path):
+    config = load(encoder_path).config
+    before = BertForSentenceEmbedding(
+        config, pooling="max", dense_units=12, dense_activation="linear", truncate_dim=8
+    )
+    save(before, tmp_path / "model", load(encoder_path).tokenizer)
+    settings = recipe(data={"task": "similarity", "matryoshka": (4,)}, train={"steps": 8})
+    path = finetune(settings, tmp_path / "run", tmp_path / "model", *scores)
+    model, checkpoint = load(path), load(f"{tmp_path / 'run'}@8")
+    assert checkpoint.get_config() | {"name": model.name} == model.get_config()
+    assert (checkpoint.pooling, checkpoint.width, checkpoint.dimensions) == ("max", 12, 8)
+    vectors = model.embed(["a fine film", "no fun"])
+    np.testing.assert_allclose(checkpoint.embed(["a fine film", "no fun"]), vectors, atol=1e-6)
+    kernels = (each.projection.output_dense.kernel.numpy() for each in (before, model))
+    assert np.abs(np.subtract(*kernels)).max() > 1e-3  # it was trained
+    # What is measured is what ``embed`` gives.
+    rows = [line.split("\t") for line in Path(scores[1]).read_text().splitlines()]
+    first, second = (model.embed([row[side] for row in rows]) for side in (0, 1))
+    first, second = (side / np.linalg.norm(side, axis=1, keepdims=True) for side in (first, second))
+    cosines = (first * second).sum(axis=1)
+    expected = stats.spearmanr([float(row[2]) for row in rows], cosines)[0]
+    assert evaluate(model, scores[1]).metrics["spearman"] == pytest.approx(expected, abs=1e-6)

@@ -55,8 +55,9 @@ class SentenceAnswers(Answers):
     outputs = (SENTENCE,)
 
     def from_ids(self, batch: Tensors) -> Tensors:
-        """The vectors."""
-        return super().from_ids(self._pooled(batch))
+        """The vectors, cut to the model's ``dimensions``."""
+        vectors = super().from_ids(self._pooled(batch))["sentence_embedding"]
+        return {"sentence_embedding": self.model.truncated(vectors)}
 
     def encode(self, *texts: tf.Tensor) -> Tensors:
         """The sequences of texts, the prompt before each."""
@@ -73,7 +74,7 @@ class SentenceAnswers(Answers):
     def expected(self, model: BertModel, texts: Texts) -> Arrays:
         """The model's own output."""
         vectors = model(self._pooled(self.host_batch(texts)), training=False)["sentence_embedding"]
-        return {"sentence_embedding": vectors.numpy()}
+        return {"sentence_embedding": self.model.truncated(vectors.numpy())}
 
     def _pooled(self, batch: Any) -> Any:
         """The batch with a mask that leaves out the prompt, where the model pools without it."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from bert_keras.errors import InputError
 from bert_keras.export.outputs import POOLED, SENTENCE, encoder_outputs
-from bert_keras.export.tflite.answers import Arrays, IdAnswers, on_phones
+from bert_keras.export.tflite.answers import Arrays, IdAnswers, Tensors, on_phones
 from bert_keras.modeling import BertEncoder, BertForSentenceEmbedding
 from bert_keras.modeling.model import BertModel
 
@@ -42,6 +42,11 @@ class SentenceAnswers(VectorAnswers):
     vector = SENTENCE.name
 
     outputs = (SENTENCE,)
+
+    def from_ids(self, model: BertModel, batch: Tensors) -> Tensors:
+        """The vectors, cut to the model's ``dimensions``."""
+        vectors = model(batch, training=False)[SENTENCE.name]
+        return {SENTENCE.name: model.truncated(vectors)}
 
     def __init__(self, model: BertModel) -> None:
         super().__init__(model)

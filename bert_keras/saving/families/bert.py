@@ -38,6 +38,7 @@ NAMES = Names(
         "next_sentence_head/output": "cls.seq_relationship",
         "classifier/output": "classifier",
         "span_head/output": "qa_outputs",
+        "projection/output": "linear",
     },
     ends={"kernel": ".weight", "bias": ".bias", "gamma": ".weight", "beta": ".bias"},
     transposed=("/kernel",),

@@ -31,6 +31,7 @@ NAMES = Names(
         "masked_lm_head/output_bias": "vocab_projector.bias",
         "classifier/output": "classifier",
         "span_head/output": "qa_outputs",
+        "projection/output": "linear",
     },
     ends={"kernel": ".weight", "bias": ".bias", "gamma": ".weight", "beta": ".bias"},
     transposed=("/kernel",),

@@ -10,6 +10,7 @@ from typing import Any
 from bert_keras.config import BertConfig
 from bert_keras.config.model import field_names
 from bert_keras.errors import InputError
+from bert_keras.modeling.embedding import PROJECTION
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.names import Names, Shape, bert_variables
 from bert_keras.tokenization import Casing, Tokenizer, WordPieceTokenizer
@@ -214,5 +215,6 @@ def all_models() -> list[type[BertModel]]:
 
 
 def all_heads() -> set[str]:
-    """The names of the heads that some class has, and of the pooler."""
-    return {"pooler", *(head for cls in all_models() for head in getattr(cls, "heads", ()))}
+    """The names of the heads that some class has, and of a pooler and a projection."""
+    heads = (head for cls in all_models() for head in getattr(cls, "heads", ()))
+    return {"pooler", PROJECTION, *heads}
