@@ -46,7 +46,8 @@ class BertModel(Configured, keras.Model):
     """A Keras model made from a ``BertConfig``; the constructor makes its weights.
 
     Saved with it are its ``tokenizer``; ``other_config``, what its ``config.json`` had besides the
-    architecture; and ``other_files``, the JSON of further files of its directory, by name.
+    architecture; and ``other_files``, the JSON of further files of its directory, by name. ``save``
+    also writes its ``card``, where it has one, as the ``README.md`` of a Hugging Face directory.
 
     Args:
         config: The architecture.
@@ -89,6 +90,7 @@ class BertModel(Configured, keras.Model):
         self.supports_jit = not packed
         self.other_config: dict[str, Any] = {}
         self.other_files: dict[str, Any] = {}
+        self.card = ""
 
     def export(self, filepath: str | Path, *args: Any, **kwargs: Any) -> None:
         """Export as ``keras.Model.export`` does: a SavedModel of ids, of any batch size and length.

@@ -40,7 +40,7 @@ from bert_keras.saving.stored import StoredModel, StoredWeights, components_in, 
 from bert_keras.saving.weights import weights_to_save
 from bert_keras.tokenization import Tokenizer
 
-CONFIG_FILE = "config.json"
+CONFIG_FILE, CARD_FILE = "config.json", "README.md"
 _ADAPTER_FILE = "adapter_config.json"
 _PICKLE = ("a pickle, which can run any code, and is never read", "torch and transformers", "")
 # Each with why it is not read, what reads it, and that program's option for it.
@@ -94,6 +94,8 @@ def save_huggingface(
             write_settings(model, dense, directory)
         else:
             write_json(model.other_files, directory)
+        if model.card:
+            (directory / CARD_FILE).write_text(model.card, encoding="utf-8")
 
 
 def read_huggingface(path: Path) -> StoredModel:

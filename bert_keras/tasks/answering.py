@@ -136,6 +136,13 @@ class AnsweringTask(Task):
         An example has the same number of them whichever model answers it.
         """
 
+    def usage(self, is_pair: bool) -> str:
+        """An answer to a text, a pair or a question."""
+        first, more = '["A text."]', ', ["Another text."]' if is_pair else ""
+        if self.answers_questions:
+            first, more = '["A question?"]', ', ["A text with the answer."]'
+        return f"print(bert_keras.predict(model, {first}{more}))"
+
     def measure(
         self,
         model: BertModel,

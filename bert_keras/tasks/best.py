@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,18 @@ class KeepBest(SaveBest):
         workdir: The run's work directory.
         metric: The metric that is compared; higher is better.
         patience: The run stops after this many evaluations without a better one; 0 never stops it.
+        card: Gives the card of the model of a step with these scores.
     """
 
-    def __init__(self, workdir: Path, metric: str, patience: int = 0) -> None:
+    def __init__(
+        self,
+        workdir: Path,
+        metric: str,
+        patience: int = 0,
+        card: Callable[[int, Mapping[str, float]], str] | None = None,
+    ) -> None:
         super().__init__(workdir / BEST_FOLDER, metric, mode="max")
-        self.workdir, self.patience = workdir, patience
+        self.workdir, self.patience, self.card = workdir, patience, card
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Stop at once where the run had stopped already.
@@ -57,6 +65,8 @@ class KeepBest(SaveBest):
             # Before the model: after a kill in between, the log lacks this step, and the model is
             # replaced.
             write_text_atomic(self.workdir / BEST_STEP_FILE, f"{step}\n", replace=True)
+            if self.card:
+                self.model.card = self.card(step, eval_scores(self.workdir, step))
         self.save_if_better(scores[step])
         self._stop_if_waiting(scores)
 
@@ -96,3 +106,12 @@ class KeepBest(SaveBest):
         lines = [line for line in read_metrics(self.workdir) if line["split"] == "eval"]
         values = {line["step"]: line.get(self.monitor) for line in lines}
         return {step: -math.inf if value is None else value for step, value in values.items()}
+
+
+def eval_scores(workdir: Path, step: int) -> dict[str, float]:
+    """The scores of a run's evaluation at a step; empty without one."""
+    for line in reversed(read_metrics(workdir)):
+        if line["split"] == "eval" and line["step"] == step:
+            scores = {name: v for name, v in line.items() if name not in ("step", "split")}
+            return {name: value for name, value in scores.items() if isinstance(value, float)}
+    return {}

@@ -41,6 +41,7 @@ class Classification(TextTask, DecidingTask):
 
     name = "classification"
     title = "Classification"
+    pipeline_tag = "text-classification"
     curves = ("accuracy", "f1_*", "macro_f1")
     columns = ("text", "label", "score")
     best_metric = "accuracy"

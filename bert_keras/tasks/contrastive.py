@@ -139,6 +139,10 @@ class Contrastive(SentenceTask):
             return Triplet(self.margin or MARGIN, "cosine")
         return InBatchNegatives(self.temperature or TEMPERATURE, self.symmetric)
 
+    def usage(self, is_pair: bool) -> str:
+        """A search."""
+        return 'print(bert_keras.search(model, ["A text.", "Another text."], "A query?", top=1))'
+
     def score_vectors(
         self,
         examples: Sequence[GroupExample],

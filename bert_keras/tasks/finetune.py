@@ -18,8 +18,10 @@ from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.random import fold_in
 from bert_keras.objectives import check_may_split, is_compiled
 from bert_keras.saving import load, save
+from bert_keras.saving.mark import read_mark
 from bert_keras.saving.run_state import CHECKPOINTS_FOLDER, steps_in
-from bert_keras.tasks.best import KeepBest
+from bert_keras.tasks.best import KeepBest, eval_scores
+from bert_keras.tasks.card import CardWriter
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.registry import TASKS, make_task, with_every_key
 from bert_keras.tasks.split import check_labels, hold_out, warn_of_shared
@@ -159,7 +161,17 @@ def _train(
     config = config.replace(train=settings)
     run.begin(config, model)
     scores = _DevScores(task, data.dev, dev_features, settings) if data.dev else None
-    best = KeepBest(run.workdir, best_metric, settings.patience) if data.dev else None
+    objective = task.training_objective(model)
+    writer = CardWriter(
+        task=task,
+        config=config,
+        mark=read_mark(run.workdir) or run.mark,  # that of its beginning
+        objective=objective,
+        is_pair=getattr(data.train[0], "text_pair", None) is not None,
+    )
+    best = None
+    if data.dev:
+        best = KeepBest(run.workdir, best_metric, settings.patience, writer.card)
     trainer = Trainer(
         model,
         _optimizer(run, config, model),
@@ -173,8 +185,11 @@ def _train(
     with run.finishing() as path:
         lost = best.move_to(path) if best else None
         if lost and scores:
-            save(_scored_again(run.workdir, lost, scores), path)
+            again = _scored_again(run.workdir, lost, scores)
+            again.card = writer.card(lost, eval_scores(run.workdir, lost))
+            save(again, path)
         elif not path.exists():
+            model.card = writer.card(settings.steps, {})
             save(model, path)
 
 

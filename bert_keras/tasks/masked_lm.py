@@ -53,6 +53,7 @@ class MaskedLM(TextReader):
 
     name = "masked_lm"
     title = "Masked words"
+    pipeline_tag = "fill-mask"
     objective = "mlm"
     model_class = BertForMaskedLM
     best_metric = "mlm_accuracy"
@@ -67,6 +68,10 @@ class MaskedLM(TextReader):
     def is_of(cls, model: BertModel) -> bool:
         """Tell whether a model has the masked-LM head."""
         return isinstance(model, (BertForMaskedLM, BertForPreTraining))
+
+    def usage(self, is_pair: bool) -> str:
+        """The words for a mask."""
+        return 'print(bert_keras.fill_mask(model, "A [MASK] text."))'
 
     def labels_of(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
         """None: the words are the labels."""

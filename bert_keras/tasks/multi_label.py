@@ -31,6 +31,7 @@ class MultiLabel(TextTask, DecidingTask):
 
     name = "multi_label"
     title = "Classification"
+    pipeline_tag = "text-classification"
     curves = ("micro_f1", "macro_f1")
     columns = ("text", "labels")
     best_metric = "micro_f1"

@@ -60,6 +60,7 @@ class MultipleChoice(AnsweringTask):
 
     name = "multiple_choice"
     title = "Choices"
+    pipeline_tag = "multiple-choice"
     objective = "choice"
     curves = ("accuracy",)
     model_class = BertForMultipleChoice
@@ -74,6 +75,10 @@ class MultipleChoice(AnsweringTask):
     def from_text(self, text: str, text_pair: str | None = None) -> ChoiceExample:
         """A context and what stands before its choices, if anything; the choices are to follow."""
         return ChoiceExample(text, text_pair or "", (), None, "the text")
+
+    def usage(self, is_pair: bool) -> str:
+        """The choice for a text."""
+        return 'print(bert_keras.predict(model, "A text.", choices=["One end.", "Another end."]))'
 
     def with_choices(self, example: ChoiceExample, choices: Sequence[str]) -> ChoiceExample:
         """The example with these choices."""

@@ -42,6 +42,7 @@ class Regression(TextTask):
 
     name = "regression"
     title = "Regression"
+    pipeline_tag = "text-classification"
     objective = "regression"
     unit = "squared error"
     curves = ("spearman", "pearson")

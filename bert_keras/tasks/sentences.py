@@ -50,6 +50,8 @@ class SentenceTask(Task):
     model_class = BertForSentenceEmbedding
     reads_choices = True
     has_head = False
+    pipeline_tag = "sentence-similarity"
+    is_for_sentence_transformers = True
 
     def __post_init__(self) -> None:
         one_of("data.pooling", self.pooling or POOLINGS[0], POOLINGS)
@@ -168,6 +170,13 @@ class SentenceTask(Task):
             vectors: The vectors of the texts of each, [T, H].
             features: Their features, whose targets may be what the vectors are compared with.
         """
+
+    def usage(self, is_pair: bool) -> str:
+        """The vectors of texts, and how alike they are."""
+        return (
+            'vectors = model.embed(["A text.", "Another text."])\n'
+            'print(bert_keras.similarity(model, "A text.", "Another text."))'
+        )
 
     def no_answers(self) -> InputError:
         """The error that names the commands for vectors."""

@@ -72,6 +72,7 @@ class Span(AnsweringTask):
 
     name = "span"
     title = "Answers"
+    pipeline_tag = "question-answering"
     objective = "span"
     curves = ("f1", "best_f1", "exact_match")
     model_class = BertForQuestionAnswering

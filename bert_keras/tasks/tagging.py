@@ -95,6 +95,7 @@ class Tagging(DecidingTask):
 
     name = "tagging"
     title = "Tagging"
+    pipeline_tag = "token-classification"
     objective = "tagging"
     curves = ("accuracy", "f1", "macro_f1")
     model_class = BertForTokenClassification

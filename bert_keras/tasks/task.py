@@ -47,6 +47,8 @@ class Task(ABC):
         reads_choices: Whether an example is several texts, such as choices, and its feature has a
             sequence for each.
         has_head: Whether its models have a head that gives answers; a sentence encoder has none.
+        pipeline_tag: The name of the task on Hugging Face's hub; empty where it has none.
+        is_for_sentence_transformers: Whether its models are opened by sentence-transformers.
     """
 
     labels: tuple[str, ...] = ()
@@ -64,6 +66,8 @@ class Task(ABC):
     has_one_label: ClassVar[bool] = False
     reads_choices: ClassVar[bool] = False
     has_head: ClassVar[bool] = True
+    pipeline_tag: ClassVar[str] = ""
+    is_for_sentence_transformers: ClassVar[bool] = False
 
     @classmethod
     def recipe_keys(cls) -> list[str]:
@@ -232,6 +236,14 @@ class Task(ABC):
         batch_size: int = 32,
     ) -> tuple[dict[str, float], list[Prediction]]:
         """The model's losses and metrics on labeled examples, and its answers to them, if any."""
+
+    def usage(self, is_pair: bool) -> str:
+        """Lines of Python that use ``model``, a model of the task, for its card.
+
+        Args:
+            is_pair: Whether the task was learned from pairs of texts.
+        """
+        return ""
 
     def no_answers(self) -> InputError:
         """The error for a task whose models give no answers."""

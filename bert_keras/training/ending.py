@@ -13,6 +13,7 @@ from bert_keras.files import atomic_directory
 from bert_keras.saving import save
 from bert_keras.saving.build import build
 from bert_keras.saving.fingerprint import first_difference
+from bert_keras.saving.huggingface import CARD_FILE
 from bert_keras.saving.mark import MARK_FILE, read_mark
 from bert_keras.saving.run import finished_or_best, newest, read_step
 from bert_keras.saving.run_state import (
@@ -89,7 +90,7 @@ def is_finished(workdir: Path) -> bool:
         return False
     if mark.model_files is None:
         raise InputError(f"{model} is not of the run in {workdir}, which has not finished; move it")
-    if changed := first_difference(mark.model_files, hash_files(model)):
+    if changed := first_difference(mark.model_files, _model_files(model)):
         best = read_best_step(workdir)
         again = ", and the same command makes it again" if best in (None, *steps) else ""
         raise InputError(
@@ -128,7 +129,7 @@ def model_written(workdir: Path, ended_at: int | None = None) -> Iterator[Path]:
     if not has_files(model):
         shutil.rmtree(model, ignore_errors=True)  # empty
     elif not mark.is_finishing and (
-        mark.model_files is None or first_difference(mark.model_files, hash_files(model))
+        mark.model_files is None or first_difference(mark.model_files, _model_files(model))
     ):
         raise InputError(
             f"{model} is not of the run in {workdir}; move it, and the same command ends the run"
@@ -140,5 +141,10 @@ def model_written(workdir: Path, ended_at: int | None = None) -> Iterator[Path]:
     finally:
         if not has_files(model):
             mark.write(workdir)
-    files = hash_files(model)
+    files = _model_files(model)
     dataclasses.replace(ended, is_finishing=False, model_files=files).write(workdir)
+
+
+def _model_files(model: Path) -> dict[str, str]:
+    """The hash of each file of a ``model/`` but its card, which a user may go on writing."""
+    return {name: value for name, value in hash_files(model).items() if name != CARD_FILE}
