@@ -21,7 +21,13 @@ from bert_keras.modeling.inputs import (
     check_whole,
     is_data_source,
 )
-from bert_keras.objectives import IGNORED_LABEL, Batch, SigmoidCrossEntropy, SupervisedObjective
+from bert_keras.objectives import (
+    EXAMPLE_WEIGHTS,
+    IGNORED_LABEL,
+    Batch,
+    SigmoidCrossEntropy,
+    SupervisedObjective,
+)
 
 
 class Labeled:
@@ -289,9 +295,10 @@ class Labeled:
     def refuse_without_labels(self, argument: str) -> None:
         """Raise where the model has no labels that Keras could hand over."""
         if not self.label_keys:
+            keys = {"y": "labels", "sample_weight": EXAMPLE_WEIGHTS}
+            hint = f", as {keys[argument]!r}, if it reads any" if argument in keys else ""
             raise InputError(
-                f"{argument}: {type(self).__name__} takes none; it is trained on its own "
-                "objective, with what its batches hold for it (masked words, next sentences, or "
-                "the scores of pairs under 'labels'). "
+                f"{argument}: {type(self).__name__} takes none; its objective, "
+                f"{type(self.objective).__name__}, finds in the batch x what it needs{hint}. "
                 "Leave it out, or override supervised_objective() in a class of your own"
             )

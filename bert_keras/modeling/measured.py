@@ -110,10 +110,12 @@ class Measured:
         name = arguments.pop(_OTHER, None)
         if name:
             _logger.warning(
-                "the model was trained on %s, which its file does not keep: set model.objective to "
-                "it before fit, which trains on %s otherwise",
+                "the model was trained on %s, which its file does not keep, and is compiled on %s; "
+                "to go on with it: model.objective = bert_keras.objectives.%s(...), then "
+                "model.compile(...)",
                 name,
                 type(self.objective).__name__,
+                name,
             )
         self.compile(**arguments)
         self.optimizer.build(self.trainable_variables)

@@ -156,9 +156,7 @@ class CardWriter:
 
     def _recipe(self) -> dict[str, Any]:
         """The tables of the recipe, with names in the place of paths."""
-        data = replace(
-            self.config.data, train=self._source("train"), dev=self._source("dev")
-        )
+        data = replace(self.config.data, train=self._source("train"), dev=self._source("dev"))
         model = replace(self.config.model, init=self._base())
         tables = to_tables(self.config.replace(data=data, model=model))
         return {name: _without_paths(tables[name]) for name in _TABLES}

@@ -3,6 +3,7 @@
 Reimers and Gurevych 2019, "Sentence-BERT", section 3.
 """
 
+import logging
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from bert_keras.tasks.task import Prediction, Task
 from bert_keras.tokenization import Tokenizer
 
 TEMPERATURE = 0.05
+_logger = logging.getLogger("bert_keras")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,15 +79,13 @@ class SentenceTask(Task):
         return ()
 
     def model_arguments(self) -> dict[str, Any]:
-        """The length that it reads; its pooling and scaling where the task says them."""
-        given = {"pooling": self.pooling or None, "normalize": self.normalize}
-        said = {name: value for name, value in given.items() if value is not None}
-        return {"max_length": self.max_seq_length} | said
+        """Its pooling, where the task says it."""
+        return {"pooling": self.pooling} if self.pooling else {}
 
     def open_model(self, path: Any, **arguments: Any) -> BertModel:
         """The sentence encoder of a directory, or one that pools the encoder that is there.
 
-        ``fit`` trains it on the task's loss.
+        ``fit`` trains it on the task's loss; it reads texts up to ``max_seq_length``.
 
         Raises:
             InputError: When it cannot be opened, puts a prompt before every text, or is too narrow
@@ -99,6 +99,17 @@ class SentenceTask(Task):
                 f"{path} puts the prompt {model.prompt()!r} before every text, which training does "
                 "not: give it texts that begin with it, and a model without default_prompt_name"
             )
+        if model.max_length not in (None, self.max_seq_length):
+            _logger.info(
+                "%s cuts texts at %d tokens; it is trained, and from then on cuts, at "
+                "data.max_seq_length = %d", path, model.max_length, self.max_seq_length,
+            )  # fmt: skip
+        model.max_length = self.max_seq_length
+        if prompts := [name for name, text in model.prompts.items() if text]:
+            _logger.info(
+                "%s has the prompts %s, which are kept; training puts none before a text",
+                path, ", ".join(prompts),
+            )  # fmt: skip
         return model
 
     def training_objective(self, model: BertModel) -> SupervisedObjective:

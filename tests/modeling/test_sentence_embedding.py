@@ -101,10 +101,18 @@ def test_a_file_that_cannot_keep_the_objective_says_so_when_it_is_loaded(tmp_pat
         )
         said = f"trained on {type(objective).__name__}, which its file does not keep"
         assert (said in caplog.text) == (objective is not None)
+        if objective:
+            name = type(objective).__name__
+            assert f"model.objective = bert_keras.objectives.{name}(...), then" in caplog.text
 
 
 def test_labels_apart_from_the_batch_are_refused():
     model = BertForSentenceEmbedding(CONFIG)
     model.compile()
-    with pytest.raises(InputError, match="y: BertForSentenceEmbedding takes none"):
+    takes = (
+        "BertForSentenceEmbedding takes none; its objective, InBatchNegatives, finds in the batch"
+    )
+    with pytest.raises(InputError, match=f"y: {takes} x what it needs, as 'labels'"):
         model.fit(texts(), np.zeros(4), verbose=0)
+    with pytest.raises(InputError, match=f"sample_weight: {takes} .* as 'example_weights'"):
+        model.fit(texts(), sample_weight=np.ones(4), verbose=0)

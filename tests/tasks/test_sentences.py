@@ -281,3 +281,22 @@ def test_a_checkpoint_is_the_sentence_encoder_that_the_run_trains(encoder_path, 
     cosines = (first * second).sum(axis=1)
     expected = stats.spearmanr([float(row[2]) for row in rows], cosines)[0]
     assert evaluate(model, scores[1]).metrics["spearman"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_another_length_and_prompts_that_training_leaves_out_are_said(
+    encoder_path, tmp_path, caplog
+):
+    caplog.set_level("INFO", "bert_keras")
+    encoder = load(encoder_path)
+    prompts = {"query": "q: ", "document": ""}
+    before = BertForSentenceEmbedding(encoder.config, max_length=60, prompts=prompts)
+    save(before, tmp_path / "model", encoder.tokenizer)
+    model = Similarity(max_seq_length=40).open_model(tmp_path / "model")
+    assert (model.max_length, model.prompts) == (40, prompts)
+    assert "cuts texts at 60 tokens; it is trained, and from then on cuts, at " in caplog.text
+    assert "data.max_seq_length = 40" in caplog.text
+    assert "has the prompts query, which are kept; training puts none" in caplog.text
+    caplog.clear()
+    Similarity(max_seq_length=40).open_model(encoder_path)
+    assert "cuts texts" not in caplog.text
+    assert "prompts" not in caplog.text

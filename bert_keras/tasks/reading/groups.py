@@ -198,9 +198,9 @@ def _example(values: Mapping[str, Any], fields: _Fields, where: Place) -> GroupE
     anchor, positive = (
         string_of(values[name], name, where) for name in (fields.anchor, fields.positive)
     )
-    negatives = _negatives(values, fields.negatives, where)
-    named = {fields.anchor: anchor, fields.positive: positive}
-    named |= {f"negative {number}": text for number, text in enumerate(negatives)}
+    of_name = _negatives(values, fields.negatives, where)
+    negatives = tuple(of_name.values())
+    named = {fields.anchor: anchor, fields.positive: positive, **of_name}
     empty = [name for name, text in named.items() if not text.strip()]
     if empty:
         raise InputError(f"{where}: {listed(empty, 1)} is empty")
@@ -209,14 +209,13 @@ def _example(values: Mapping[str, Any], fields: _Fields, where: Place) -> GroupE
     return GroupExample(anchor, positive, negatives, where)
 
 
-def _negatives(values: Mapping[str, Any], names: Sequence[str], where: Place) -> tuple[str, ...]:
-    """The negatives of a row; without the empty cells at the end of a table's."""
-    if not names:
-        return ()
-    first = values[names[0]]
-    if len(names) == 1 and isinstance(first, list):
-        return tuple(string_of(text, f"{names[0]}[{n}]", where) for n, text in enumerate(first))
-    texts = ["" if values[name] is None else string_of(values[name], name, where) for name in names]
-    while texts and not texts[-1].strip():
-        del texts[-1]
-    return tuple(texts)
+def _negatives(values: Mapping[str, Any], names: Sequence[str], where: Place) -> dict[str, str]:
+    """The negatives of a row by their names; without the empty cells at the end of a table's."""
+    found = {name: "" if values[name] is None else values[name] for name in names}
+    if len(names) == 1 and isinstance(values[names[0]], list):
+        found = {f"{names[0]} {n}": text for n, text in enumerate(values[names[0]], start=1)}
+        return {name: string_of(text, name, where) for name, text in found.items()}
+    texts = {name: string_of(text, name, where) for name, text in found.items()}
+    while texts and not texts[name := next(reversed(texts))].strip():
+        del texts[name]
+    return texts

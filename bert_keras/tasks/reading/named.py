@@ -48,11 +48,11 @@ def named_rows(
             yield where, fields, values
         return
     if is_json_lines(source) or source == STANDARD_INPUT:
-        rows = read_objects(source, needed)
+        header, rows = "", read_objects(source, needed)
     elif suffix_of(source) == ".csv":
-        rows = _table(source, csv_rows(source))
+        header, rows = _table(source, csv_rows(source))
     elif suffix_of(source) == ".tsv":
-        rows = _table(source, tab_rows(read_source_lines(source)))
+        header, rows = _table(source, tab_rows(read_source_lines(source)))
     else:
         raise InputError(
             f"{source} must be a .jsonl, .csv or .tsv file, packed as .gz or .zst or not, - or "
@@ -62,24 +62,32 @@ def named_rows(
     for where, values in rows:
         names = tuple(values)
         if names not in known:
-            known[names] = fields_of(names, where)
+            known[names] = fields_of(names, header or where)
         yield where, known[names], values
 
 
 def _table(
     source: str, rows: Iterator[tuple[int, list[str]]]
-) -> Iterator[tuple[Place, dict[str, str]]]:
-    """The rows of a table by the names in its first row."""
+) -> tuple[str, Iterator[tuple[Place, dict[str, str]]]]:
+    """The place of a table's header, for messages, and its rows by the names there."""
     filled = (pair for pair in rows if any(cell.strip() for cell in pair[1]))
     first = next(filled, None)
     if first is None:
-        return
+        return "", iter(())
     names = [cell.strip() for cell in first[1]]
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if twice:
         raise InputError(f"{source} has several columns {listed(twice)}; rename all but one")
+    where = f"{row(source, first[0])}, its header,"
+    return where, _rows_below(source, names, filled)
+
+
+def _rows_below(
+    source: str, names: list[str], rows: Iterator[tuple[int, list[str]]]
+) -> Iterator[tuple[Place, dict[str, str]]]:
+    """The rows below a header, by its names."""
     id_name = id_column(names)
-    for number, cells in filled:
+    for number, cells in rows:
         if len(cells) != len(names):
             raise InputError(
                 f"{row(source, number)} has {counted(len(cells))}, the first row has {len(names)}"

@@ -62,7 +62,8 @@ def test_what_was_read_as_what_is_said(tmp_path, caplog):
         ({"positive": "a"}, "row 1 has no anchor"),
         ({"anchor": "a", "query": "b", "positive": "c"}, "'anchor', 'query', which say the same"),
         ({"anchor": "a", "positive": " "}, "row 1: 'positive' is empty"),
-        ({"anchor": "a", "positive": "b", "negatives": ["c", ""]}, "row 1: 'negative 1' is empty"),
+        ({"anchor": "a", "positive": "b", "negatives": ["c", ""]}, "row 1: 'negatives 2' is empty"),
+        ({"anchor": "a", "positive": "b", "negatives": [1]}, "'negatives 1' must be a string"),
         ({"anchor": "a", "positive": "b", "negatives": "c", "negative": "d"}, "negatives twice"),
         ({"anchor": "a", "positive": "b", "negatives": ["b"]}, "the positive and a negative, too"),
         ({"anchor": "a", "positive": ["b"]}, "'positive' must be a string"),
@@ -72,6 +73,16 @@ def test_what_was_read_as_what_is_said(tmp_path, caplog):
 def test_a_row_that_is_not_understood_is_named(row, message, tmp_path):
     with pytest.raises(InputError, match=message):
         read(tmp_path, "train.jsonl", row)
+
+
+def test_a_table_is_told_by_its_header_and_an_empty_cell_by_its_column(tmp_path):
+    with pytest.raises(
+        InputError, match=r"train.csv, row 1, its header, has no anchor .* 'a', 'b'"
+    ):
+        read(tmp_path, "train.csv", "a,b\nc,d\n")
+    table = "anchor,positive,negative_1,negative_2\na,b,,d\n"
+    with pytest.raises(InputError, match=r"row 2: 'negative_1' is empty"):
+        read(tmp_path, "train.csv", table)
 
 
 def test_columns_that_the_user_names_are_passed_over_and_must_be_there(tmp_path):
