@@ -31,8 +31,8 @@ class InBatchNegatives(OfTexts):
     negatives; [B, T, L] with T of 2 or more. The logits of an anchor are its cosines with the
     positives and the hard negatives of all examples, divided by the temperature. See Henderson et
     al. 2017, "Efficient Natural Language Response Suggestion for Smart Reply", section 4.4; and
-    Gao et al. 2021, "SimCSE", equation 5. The values are those of sentence-transformers'
-    ``MultipleNegativesRankingLoss``, where ``scale`` is 1 / temperature.
+    Gao et al. 2021, "SimCSE", the supervised objective. The values are those of
+    sentence-transformers' ``MultipleNegativesRankingLoss``, where ``scale`` is 1 / temperature.
 
     A text is left out of an anchor's negatives where the batch shows that it is none: it is the
     same text as the anchor or as the anchor's positive, or it is the positive of another example

@@ -126,7 +126,7 @@ class Matryoshka(SupervisedObjective):
     is the weighted sum of the objective's losses for each d; all other measures are those of whole
     vectors of length 1. Each of these losses is also measured by itself, unweighted, under a name
     of its own: ``contrastive_loss_64``. See Kusupati et al. 2022, "Matryoshka Representation
-    Learning", section 3. The values are those of sentence-transformers' ``MatryoshkaLoss``.
+    Learning". The values are those of sentence-transformers' ``MatryoshkaLoss``.
 
     Args:
         objective: An objective that reads ``sentence_embedding``.

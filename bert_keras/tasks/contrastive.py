@@ -1,6 +1,6 @@
 """Contrastive training of a sentence encoder: what belongs together is near, all else is far.
 
-Gao et al. 2021, "SimCSE", section 2; Karpukhin et al. 2020, "Dense Passage Retrieval", section 3.
+Gao et al. 2021, "SimCSE"; Karpukhin et al. 2020, "Dense Passage Retrieval", in-batch negatives.
 """
 
 import math

@@ -94,7 +94,7 @@ def read_group_examples(source: str, ignored: tuple[str, ...] = ()) -> list[Grou
     A row has ``anchor`` or ``query``, ``positive``, and ``negatives``, a list, or in a table
     ``negative``, or ``negative_1``, ``negative_2`` and so on; rows may have different numbers of
     them, or none. In a ``.txt`` every line is a text and its own positive: the two differ by
-    dropout alone (Gao et al. 2021, "SimCSE", section 3).
+    dropout alone (Gao et al. 2021, "SimCSE", unsupervised).
 
     Args:
         source: A ``.txt``, or what ``named_rows`` takes.
