@@ -29,7 +29,7 @@ _CONVERTED = (
     "metadata.json",
     "assets",
 )
-_POOLING = ("sentence_*_config.json", "?_Pooling", "?_Normalize")
+_POOLING = ("sentence_*_config.json", "?_Pooling", "?_Dense", "?_Normalize")
 
 
 def add_parser(subparsers: Any) -> None:

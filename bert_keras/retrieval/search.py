@@ -76,6 +76,7 @@ def search(
     if isinstance(documents, np.ndarray) and documents.dtype.kind not in "OUT":  # not of texts
         vectors = documents
         check_vectors("documents", vectors)
+        _check_dimensions(vectors.shape[1], encoder)
     elif texts := several_texts("documents", documents):
         vectors = embed_documents(encoder, texts, batch_size)
         is_unit = encoder.normalize and encoder.dimensions == encoder.width
@@ -85,6 +86,18 @@ def search(
     query_vectors = embed_queries(encoder, asked, batch_size)
     found = _found(*top_k(query_vectors, vectors, top, measure), texts)
     return found[0] if is_one else found
+
+
+def _check_dimensions(given: int, encoder: BertForSentenceEmbedding) -> None:
+    """Refuse vectors of documents that have other dimensions than those of the queries."""
+    if given != encoder.dimensions:
+        cut = f"; open it by load(path, truncate_dim={given}) if they were cut" * (
+            given < encoder.width
+        )
+        raise InputError(
+            f"the documents have {given} dimensions, the model's vectors {encoder.dimensions}: one "
+            f"model must make both{cut}"
+        )
 
 
 def _found(

@@ -52,7 +52,7 @@ class CardWriter:
         """
         train = self.config.train
         facts = {
-            "base model": f"`{self._base()}`, weights {_hash(self._base_hash())}",
+            "base model": ", ".join([f"`{self._base()}`", *self._base_weights()]),
             "task": f"`{self.task.name}`",
             "labels": ", ".join(f"`{label}`" for label in self.task.labels),
             "training examples": self._data("train"),
@@ -62,7 +62,9 @@ class CardWriter:
             "optimizer": f"{self.config.optimizer.name}, learning rate "
             f"{self.config.optimizer.learning_rate:g}",
             "made with": ", ".join(
-                f"{name} {self.mark.circumstances[name]}" for name in _LIBRARIES
+                f"{name} {self.mark.circumstances[name]}"
+                for name in _LIBRARIES
+                if name in self.mark.circumstances
             ),
         }
         parts = [
@@ -135,10 +137,13 @@ class CardWriter:
         is_of_run = path.name in (MODEL_FOLDER, BEST_FOLDER) and path.parent.name
         return path.parent.name if is_of_run else path.name
 
-    def _base_hash(self) -> str:
-        """The hash of the base model's weights; empty where it is gone."""
-        weights = (n for n in self.mark.base if n.endswith((".safetensors", ".h5", ".npz")))
-        return self.mark.base.get(next(weights, ""), "")
+    def _base_weights(self) -> list[str]:
+        """The files of the base model's weights with their hashes."""
+        return [
+            f"`{name}` {_hash(value)}"
+            for name, value in self.mark.base.items()
+            if Path(name).suffix not in (".json", ".txt", ".yaml")
+        ]
 
     def _source(self, side: str) -> str:
         """The name of the file of a side's examples; a TFDS name as it is."""
@@ -187,12 +192,15 @@ def _shown(objective: Any) -> str:
 
 def _hash(value: str) -> str:
     """The beginning of a SHA-256."""
-    return f"SHA-256 `{value[:16]}`" if value else "of unknown hash"
+    return f"SHA-256 `{value[:16]}`"
 
 
 def _table(rows: Mapping[str, str]) -> str:
-    cells = [f"| {name} | {value.replace('|', chr(92) + '|')} |" for name, value in rows.items()]
-    return "\n".join(["| | |", "| --- | --- |", *cells])
+    lines = ["| | |", "| --- | --- |"]
+    for name, value in rows.items():
+        text = " ".join(value.split()).replace("|", "\\|")
+        lines.append(f"| {name} | {text} |")
+    return "\n".join(lines)
 
 
 def _code(language: str, text: str) -> str:

@@ -110,7 +110,7 @@ def test_what_cannot_be_searched_is_refused(model):
     for documents, query, message in (
         ([], "a", "documents holds no text"),
         ("a b", "a", "documents must be a list of texts"),
-        (np.ones((3, 5), np.float32), "a", "queries have 32 dimensions, the documents 5"),
+        (np.ones((3, 5), np.float32), "a", "documents have 5 dimensions, the model's vectors 32"),
         (np.ones((3, 4), np.int8), "a", "documents must be vectors"),
         (DOCUMENTS, 3, "queries must be a list"),
     ):

@@ -12,6 +12,7 @@ import bert_keras
 from bert_keras import BertEncoder, BertForSentenceEmbedding, BertTokenizer
 from bert_keras.errors import InputError
 from bert_keras.saving.fingerprint import fingerprint
+from tests.support.commands import output
 from tests.support.files import edit_json
 from tests.support.models import VOCAB, assert_same_weights, make_model, refusal
 
@@ -122,6 +123,11 @@ def test_a_vector_is_cut_behind_its_normalization_and_not_normalized_again(
     # Cut vectors are not of length 1: their cosine is not their product.
     found = bert_keras.search(model, TEXTS, "b", top=3)
     np.testing.assert_allclose(found[0]["score"], 1, atol=1e-6)
+    documents = model.embed(TEXTS, dimensions=1)
+    with pytest.raises(InputError, match=r"1 dimensions, .* 2: .* load\(path, truncate_dim=1\)"):
+        bert_keras.search(model, documents, "b")
+    shorter = bert_keras.load(directory, truncate_dim=1)
+    assert len(bert_keras.search(shorter, documents, "b")) == 3
     bert_keras.save(bert_keras.load(directory, truncate_dim=None), tmp_path / "whole")
     assert bert_keras.load(tmp_path / "whole").dimensions == 3
 
@@ -144,6 +150,14 @@ def test_a_new_dense_layer_is_drawn_and_one_that_is_not_wanted_is_left_out(
         caplog.clear()
         bert_keras.load(directory, **arguments)
         assert "left out: linear.bias, linear.weight" in caplog.text
+
+
+def test_the_command_that_converts_a_model_says_what_became_of_the_dense_layer(
+    directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = output(capsys, "convert", directory, tmp_path / "m.keras", "--to", "keras")
+    assert "linear.weight" in text
+    assert "left behind" not in text
 
 
 def test_the_identity_of_a_model_has_its_dense_layer(directory: Path) -> None:

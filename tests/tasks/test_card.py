@@ -44,7 +44,8 @@ def test_it_says_what_the_run_did(card, work, reviews, encoder_path):
     assert "64, `train.tsv`; as they were read: SHA-256" in train
     assert f"`{mark.data['train']['sha256'][:16]}`" in train
     assert "| dev examples | 40, `dev.tsv`" in card
-    assert f"`encoder`, weights SHA-256 `{mark.base['model.safetensors'][:16]}`" in card
+    weights = mark.base["model.safetensors"][:16]
+    assert f"| base model | `encoder`, `model.safetensors` SHA-256 `{weights}` |" in card
     assert "| labels | `bad`, `good` |" in card
     assert "| objective | `SoftmaxCrossEntropy(" in card
     best = int((work / "best_step").read_text())
