@@ -99,10 +99,11 @@ class SentenceTask(Task):
                 f"{path} puts the prompt {model.prompt()!r} before every text, which training does "
                 "not: give it texts that begin with it, and a model without default_prompt_name"
             )
-        if model.max_length not in (None, self.max_seq_length):
+        is_of_sentences = bool(model.max_length or model.other_files)
+        if is_of_sentences and model.default_length != self.max_seq_length:
             _logger.info(
                 "%s cuts texts at %d tokens; it is trained, and from then on cuts, at "
-                "data.max_seq_length = %d", path, model.max_length, self.max_seq_length,
+                "data.max_seq_length = %d", path, model.default_length, self.max_seq_length,
             )  # fmt: skip
         model.max_length = self.max_seq_length
         if prompts := [name for name, text in model.prompts.items() if text]:

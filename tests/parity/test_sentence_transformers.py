@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import string
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 
 import bert_keras
 from bert_keras.__main__ import run as main
+from bert_keras.tasks import finetune
+from tests.tasks.recipes import recipe
 
 safetensors = pytest.importorskip("safetensors.torch")
 torch = pytest.importorskip("torch")
@@ -151,6 +154,27 @@ def test_dense_layer_and_number_of_dimensions_are_applied_and_kept(
     written = json.loads((ours / "2_Dense" / "config.json").read_text())
     kept = json.loads((theirs / "2_Dense" / "config.json").read_text())
     assert written.items() <= kept.items()
+
+
+def test_what_is_fine_tuned_here_opens_there_as_its_card_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = bert_keras.load(
+        _encoder(tmp_path / "encoder"), bert_keras.BertForSentenceEmbedding, dense_units=12
+    )
+    bert_keras.save(start, tmp_path / "start")
+    rows = [f"{text} one\t{text} two\t{number}" for number, text in enumerate(TEXTS)]
+    (tmp_path / "train.tsv").write_text("\n".join(rows) + "\n")
+    settings = recipe(data={"task": "similarity"}, train={"steps": 2, "batch_size": 4})
+    path = finetune(settings, tmp_path / "run", tmp_path / "start", str(tmp_path / "train.tsv"))
+    np.testing.assert_allclose(
+        _open(path).encode(TEXTS), bert_keras.load(path).embed(TEXTS), atol=1e-5
+    )
+    _, theirs = re.findall(r"```python\n(.*?)```", (path / "README.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path / "run")
+    names: dict[str, Any] = {}
+    exec(theirs, names)  # noqa: S102 - what the card shows
+    assert names["vectors"].shape == (2, 12)
 
 
 def test_lower_casing_of_a_cased_tokenizer_is_applied_and_kept(tmp_path: Path) -> None:

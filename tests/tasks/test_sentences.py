@@ -296,6 +296,9 @@ def test_another_length_and_prompts_that_training_leaves_out_are_said(
     assert "cuts texts at 60 tokens; it is trained, and from then on cuts, at " in caplog.text
     assert "data.max_seq_length = 40" in caplog.text
     assert "has the prompts query, which are kept; training puts none" in caplog.text
+    (tmp_path / "model" / "sentence_bert_config.json").write_text("{}")  # as release 6 has it
+    Similarity(max_seq_length=40).open_model(tmp_path / "model")
+    assert "cuts texts at 64 tokens" in caplog.text  # the tokenizer's
     caplog.clear()
     Similarity(max_seq_length=40).open_model(encoder_path)
     assert "cuts texts" not in caplog.text
