@@ -105,8 +105,7 @@ def run(options: argparse.Namespace) -> None:
         "prompt": prompt,
         "batch_size": options.batch_size,
     }
-    dimensions = options.dimensions or model.dimensions
-    model.check_dimensions(dimensions)
+    dimensions = model.checked_dimensions(options.dimensions)
     with progress("embedding", "steps") as advance:
         write_vectors(
             options.out,

@@ -99,12 +99,10 @@ class BertForSentenceEmbedding(SupervisedModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(config, seed, packed, **kwargs)
-        if pooling not in POOLINGS:
-            raise InputError(f"pooling must be one of {', '.join(POOLINGS)}. Received: {pooling!r}")
+        one_of("pooling", pooling, POOLINGS)
         one_of("dense_activation", dense_activation, DENSE_ACTIVATIONS)
-        for name, value in (("dense_units", dense_units), ("truncate_dim", truncate_dim)):
-            if value is not None:
-                require_whole_number(name, value, at_least=1)
+        require_whole_number("dense_units", 1 if dense_units is None else dense_units, 1)
+        require_whole_number("truncate_dim", 1 if truncate_dim is None else truncate_dim, 1)
         self.pooling = pooling
         self.normalize = normalize
         self.max_length = max_length
@@ -235,8 +233,7 @@ class BertForSentenceEmbedding(SupervisedModel):
             return self.embed([texts], batch_size, **kinds, dimensions=dimensions)[0]
         texts = several_texts("texts", texts)
         at_least("batch_size", batch_size, 1)
-        dimensions = self.dimensions if dimensions is None else dimensions
-        self.check_dimensions(dimensions)
+        dimensions = self.checked_dimensions(dimensions)
         one_text("prompt", prompt or "")
         one_text("prompt_name", prompt_name or "")
         tokenizer = self.tokenizer_or()
@@ -263,11 +260,13 @@ class BertForSentenceEmbedding(SupervisedModel):
             vectors[numbers] = found[:, :dimensions]
         return vectors
 
-    def check_dimensions(self, dimensions: int) -> None:
-        """Raise ``InputError`` unless ``embed`` can give so many dimensions."""
-        is_right = type(dimensions) is int and 1 <= dimensions <= self.width
+    def checked_dimensions(self, dimensions: int | None) -> int:
+        """The dimensions, by default the model's; ``InputError`` where vectors have fewer."""
+        if dimensions is None:
+            return self.dimensions
         rule = f"dimensions must be from 1 to {self.width}, which the model's vectors have"
-        require(rule, is_right, dimensions)
+        require(rule, type(dimensions) is int and 1 <= dimensions <= self.width, dimensions)
+        return dimensions
 
     def unpooled_tokens(self, prompt: str) -> int:
         """The number of tokens that are not pooled: [CLS] and the prompt's, or none."""

@@ -21,13 +21,7 @@ from bert_keras.modeling.inputs import (
     check_whole,
     is_data_source,
 )
-from bert_keras.objectives import (
-    EXAMPLE_WEIGHTS,
-    IGNORED_LABEL,
-    Batch,
-    SigmoidCrossEntropy,
-    SupervisedObjective,
-)
+from bert_keras.objectives import IGNORED_LABEL, Batch, SigmoidCrossEntropy, SupervisedObjective
 
 
 class Labeled:
@@ -295,7 +289,7 @@ class Labeled:
     def refuse_without_labels(self, argument: str) -> None:
         """Raise where the model has no labels that Keras could hand over."""
         if not self.label_keys:
-            keys = {"y": "labels", "sample_weight": EXAMPLE_WEIGHTS}
+            keys = {"y": "labels", "sample_weight": "example_weights"}
             hint = f", as {keys[argument]!r}, if it reads any" if argument in keys else ""
             raise InputError(
                 f"{argument}: {type(self).__name__} takes none; its objective, "
