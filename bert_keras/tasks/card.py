@@ -87,7 +87,7 @@ class CardWriter:
 
     def _front_matter(self, scores: Mapping[str, float]) -> dict[str, Any]:
         """The keys that the hub reads."""
-        library = "sentence-transformers" if self.task.is_for_sentence_transformers else ""
+        library = "sentence-transformers" if self.task.usage_in_sentence_transformers() else ""
         tag = self.task.pipeline_tag
         values: dict[str, Any] = {
             "library_name": library or "transformers",
@@ -121,15 +121,8 @@ class CardWriter:
 
     def _elsewhere(self) -> list[str]:
         """The same in sentence-transformers, for its models."""
-        if self.task.pipeline_tag != "sentence-similarity":
-            return []
-        lines = [
-            "from sentence_transformers import SentenceTransformer",
-            "",
-            f'model = SentenceTransformer("{MODEL_FOLDER}")',
-            'vectors = model.encode(["A text.", "Another text."])',
-        ]
-        return ["In sentence-transformers:", _code("python", "\n".join(lines))]
+        lines = self.task.usage_in_sentence_transformers()
+        return ["In sentence-transformers:", _code("python", lines)] if lines else []
 
     def _base(self) -> str:
         """The name of the base model's folder, or of the run that it is from."""

@@ -124,11 +124,12 @@ class Distillation(SentenceTask, TextReader):
         """
         if self.loss == "cosines":
             return TeacherCosines()
-        width = self._width_of_teacher() if self.teacher else model.config.hidden_size
-        if width != model.config.hidden_size:
+        assert isinstance(model, BertForSentenceEmbedding)
+        width = self._width_of_teacher() if self.teacher else model.width
+        if width != model.width:
             raise InputError(
                 f"the vectors of the teacher {self.teacher} have {width} values, those of the "
-                f"model {model.config.hidden_size}: take a teacher of the model's width, or "
+                f"model {model.width}: take a teacher of the model's width, or "
                 "data.loss = 'cosines', which takes pairs"
             )
         return TeacherVectors()
@@ -178,7 +179,9 @@ class Distillation(SentenceTask, TextReader):
                     f"data.teacher: {self.teacher} is no sentence encoder; give a directory of "
                     "sentence-transformers, or a run of similarity or contrastive"
                 )
-            return stored.config.hidden_size
+            given = stored.arguments
+            width = given.get("truncate_dim") or given.get("dense_units")
+            return int(width or stored.config.hidden_size)
 
 
 def _cosines(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:

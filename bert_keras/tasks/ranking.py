@@ -17,9 +17,10 @@ from bert_keras.modeling.supervised import SupervisedModel
 from bert_keras.objectives import ListNet, SigmoidCrossEntropy, SquaredError, SupervisedObjective
 from bert_keras.objectives.means import mean_values
 from bert_keras.retrieval.measures import measure_rankings
+from bert_keras.saving.run_state import MODEL_FOLDER
 from bert_keras.tasks.answering import Mistake, Outputs
 from bert_keras.tasks.feature import Feature
-from bert_keras.tasks.reading.rankings import by_query, read_lists
+from bert_keras.tasks.reading.rankings import by_query, numbers_by_query, read_lists
 from bert_keras.tasks.registry import register
 from bert_keras.tasks.regression import Regression, number_of
 from bert_keras.tasks.task import Prediction, Predictions
@@ -66,6 +67,7 @@ class Ranking(Regression):
     unit = "nats"
     curves = ("ndcg@10", "mrr@10")
     best_metric = "ndcg@10"
+    pipeline_tag = "text-ranking"
     remembers = (*Regression.remembers, "loss")
     not_in_recipes = (*Regression.not_in_recipes, "windows", "max_windows")
 
@@ -192,8 +194,8 @@ class Ranking(Regression):
         ]
         if self.loss != "listwise":
             return pairs
-        most = max(map(len, _lists(examples)))
-        return [_list([pairs[n] for n in numbers], most) for numbers in _lists(examples)]
+        most = max(map(len, numbers_by_query(examples)))
+        return [_list([pairs[n] for n in numbers], most) for numbers in numbers_by_query(examples)]
 
     def judge(
         self,
@@ -207,7 +209,7 @@ class Ranking(Regression):
         labels = np.array([self.target(example) for example in examples], np.float32)
         batch, given = {"labels": labels}, logits
         if self.loss == "listwise":
-            batch, given = _as_lists(_lists(examples), labels, logits)
+            batch, given = _as_lists(numbers_by_query(examples), labels, logits)
         found = mean_values([self.loss_of().measure(batch, {"logits": given})])
         return super().judge(examples, features, outputs, found)
 
@@ -219,7 +221,7 @@ class Ranking(Regression):
         """
         self._require_order(examples)
         rankings, judged = {}, {}
-        for numbers in _lists(examples):
+        for numbers in numbers_by_query(examples):
             labels = {number: number_of(examples[number]) for number in numbers}
             query = examples[numbers[0]].text
             rankings[query] = sorted(numbers, key=lambda n: (-predictions[n]["score"], labels[n]))
@@ -234,9 +236,22 @@ class Ranking(Regression):
             return None
         return Mistake(abs(label - score), f"{label:g}", f"{score:.3f}", shown(example))
 
+    def usage(self, is_pair: bool) -> str:
+        """Documents in the order in which they answer a query."""
+        return 'print(bert_keras.rank(model, "A query?", ["A document.", "Another one."]))'
+
+    def usage_in_sentence_transformers(self) -> str:
+        """The same."""
+        return (
+            "from sentence_transformers import CrossEncoder\n\n"
+            f'model = CrossEncoder("{MODEL_FOLDER}")\n'
+            'print(model.rank("A query?", ["A document.", "Another one."]))'
+        )
+
     def _labels(self, examples: Examples) -> list[list[float]]:
         """The labels of each query's documents."""
-        return [[self.target(examples[n])[0] for n in numbers] for numbers in _lists(examples)]
+        lists = numbers_by_query(examples)
+        return [[self.target(examples[n])[0] for n in numbers] for numbers in lists]
 
     def _require_order(self, examples: Examples) -> None:
         if not any(len(set(labels)) > 1 for labels in self._labels(examples)):
@@ -251,14 +266,6 @@ def _of_length(tokenizer: WordPieceTokenizer, length: int) -> WordPieceTokenizer
     config = {**tokenizer.files.config, "model_max_length": length}
     files = replace(tokenizer.files, config=config)
     return type(tokenizer)(tokenizer.pieces, tokenizer.casing, files, tokenizer.added)
-
-
-def _lists(examples: Examples) -> list[list[int]]:
-    """The numbers of each query's examples."""
-    found: dict[str, list[int]] = {}
-    for number, example in enumerate(examples):
-        found.setdefault(example.text, []).append(number)
-    return [*found.values()]
 
 
 def _list(pairs: Sequence[Feature], most: int) -> Feature:

@@ -19,6 +19,7 @@ from bert_keras.modeling import BertForSentenceEmbedding
 from bert_keras.modeling.embedding import POOLINGS
 from bert_keras.modeling.model import BertModel
 from bert_keras.objectives import Matryoshka, SupervisedObjective
+from bert_keras.saving.run_state import MODEL_FOLDER
 from bert_keras.tasks.answering import run_model
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.task import Prediction, Task
@@ -53,7 +54,6 @@ class SentenceTask(Task):
     reads_choices = True
     has_head = False
     pipeline_tag = "sentence-similarity"
-    is_for_sentence_transformers = True
 
     def __post_init__(self) -> None:
         one_of("data.pooling", self.pooling or POOLINGS[0], POOLINGS)
@@ -79,8 +79,9 @@ class SentenceTask(Task):
         return ()
 
     def model_arguments(self) -> dict[str, Any]:
-        """Its pooling, where the task says it."""
-        return {"pooling": self.pooling} if self.pooling else {}
+        """Its pooling and scaling, where the task says them."""
+        given = {"pooling": self.pooling or None, "normalize": self.normalize}
+        return {name: value for name, value in given.items() if value is not None}
 
     def open_model(self, path: Any, **arguments: Any) -> BertModel:
         """The sentence encoder of a directory, or one that pools the encoder that is there.
@@ -121,10 +122,7 @@ class SentenceTask(Task):
         """
         assert isinstance(model, BertForSentenceEmbedding)
         width = model.width
-        loss = self.loss_of()
-        if not self.matryoshka:
-            return loss
-        if max(self.matryoshka) > width:
+        if self.matryoshka and max(self.matryoshka) > width:
             raise InputError(
                 f"data.matryoshka must be numbers from 1 to {width}, the width of the model. "
                 f"Received: {list(self.matryoshka)}"
@@ -188,6 +186,14 @@ class SentenceTask(Task):
         return (
             'vectors = model.embed(["A text.", "Another text."])\n'
             'print(bert_keras.similarity(model, "A text.", "Another text."))'
+        )
+
+    def usage_in_sentence_transformers(self) -> str:
+        """The vectors of texts."""
+        return (
+            "from sentence_transformers import SentenceTransformer\n\n"
+            f'model = SentenceTransformer("{MODEL_FOLDER}")\n'
+            'vectors = model.encode(["A text.", "Another text."])'
         )
 
     def no_answers(self) -> InputError:

@@ -179,7 +179,7 @@ class Similarity(SentenceTask, TextReader):
         """CoSENT, the squared error of the cosine, or the cross-entropy of the class."""
         if self.loss == "softmax":
             seed = fold_in(model.seed or 0, CLASSIFIER)
-            return PairSoftmax(len(self.classes), model.config.hidden_size, seed)
+            return PairSoftmax(len(self.classes), model.width, seed)
         if self.loss == "cosine":
             return CosineSquaredError()
         return CoSENT(self.temperature or TEMPERATURE)

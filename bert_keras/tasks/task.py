@@ -48,7 +48,6 @@ class Task(ABC):
             sequence for each.
         has_head: Whether its models have a head that gives answers; a sentence encoder has none.
         pipeline_tag: The name of the task on Hugging Face's hub; empty where it has none.
-        is_for_sentence_transformers: Whether its models are opened by sentence-transformers.
     """
 
     labels: tuple[str, ...] = ()
@@ -67,7 +66,6 @@ class Task(ABC):
     reads_choices: ClassVar[bool] = False
     has_head: ClassVar[bool] = True
     pipeline_tag: ClassVar[str] = ""
-    is_for_sentence_transformers: ClassVar[bool] = False
 
     @classmethod
     def recipe_keys(cls) -> list[str]:
@@ -243,6 +241,10 @@ class Task(ABC):
         Args:
             is_pair: Whether the task was learned from pairs of texts.
         """
+        return ""
+
+    def usage_in_sentence_transformers(self) -> str:
+        """Such lines for sentence-transformers; empty where that is not what opens its models."""
         return ""
 
     def no_answers(self) -> InputError:

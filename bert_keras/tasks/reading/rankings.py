@@ -97,6 +97,14 @@ def by_query(examples: Sequence[TextExample]) -> list[TextExample]:
     return [example for documents in lists.values() for example in documents.values()]
 
 
+def numbers_by_query(examples: Sequence[TextExample]) -> list[list[int]]:
+    """The numbers of each query's examples."""
+    found: dict[str, list[int]] = {}
+    for number, example in enumerate(examples):
+        found.setdefault(example.text, []).append(number)
+    return [*found.values()]
+
+
 def _differ(label: str | None, other: str | None) -> bool:
     """Tell whether labels differ; 1 and 1.0 do not."""
     try:
