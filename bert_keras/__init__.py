@@ -57,6 +57,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py comp
         AdamW as AdamW,
         WarmupLinearDecay as WarmupLinearDecay,
     )
+    from bert_keras.retrieval.mine import mine_negatives as mine_negatives
     from bert_keras.retrieval.search import search as search, similarity as similarity
     from bert_keras.saving import (
         SaveBest as SaveBest,
@@ -149,6 +150,7 @@ _HOMES = {
     "learn_vocabulary": "tokenization",
     "load": "saving",
     "load_toml": "config",
+    "mine_negatives": "retrieval.mine",
     "plot_curves": "training",
     "plot_reliability": "tasks.diagram",
     "predict": "tasks",

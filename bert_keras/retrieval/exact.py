@@ -116,6 +116,20 @@ def check_vectors(name: str, vectors: Any) -> None:
         )
 
 
+def inverse_lengths(vectors: np.ndarray) -> np.ndarray:
+    """1 / the length of each vector [N] of float32 [N, H]; 0 for a vector of zeros.
+
+    Raises:
+        InputError: When a length is not finite.
+    """
+    lengths = np.sqrt(np.vecdot(vectors, vectors))
+    is_odd = ~((lengths > _SHORT) & (lengths < np.inf))
+    if is_odd.any():  # the squares are too small or too large for float32
+        lengths[is_odd] = np.linalg.norm(vectors[is_odd].astype(np.float64), axis=1)
+        _check_finite(lengths)
+    return np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+
+
 def _search(
     queries: np.ndarray,
     documents: np.ndarray,
@@ -162,7 +176,7 @@ def _scores(with_zeros: np.ndarray, block: np.ndarray, measure: Measure) -> np.n
         _check_finite(scores[-1])
         scores = scores[:-1]
     if measure == "cosine":
-        inverse = _inverse_lengths(block)
+        inverse = inverse_lengths(block)
         if np.abs(inverse - 1).max() > _UNIT:
             scores *= inverse
     return scores
@@ -201,17 +215,7 @@ def _merge(
 def _prepared(vectors: np.ndarray, measure: Measure) -> np.ndarray:
     """The vectors in float32, for cosines of length 1."""
     plain: np.ndarray = np.asarray(vectors).astype(np.float32, copy=False)
-    return plain * _inverse_lengths(plain)[:, None] if measure == "cosine" else plain
-
-
-def _inverse_lengths(vectors: np.ndarray) -> np.ndarray:
-    """1 / the length of each vector; 0 for a vector of zeros."""
-    lengths = np.sqrt(np.vecdot(vectors, vectors))
-    is_odd = ~((lengths > _SHORT) & (lengths < np.inf))
-    if is_odd.any():  # the squares are too small or too large for float32
-        lengths[is_odd] = np.linalg.norm(vectors[is_odd].astype(np.float64), axis=1)
-        _check_finite(lengths)
-    return np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    return plain * inverse_lengths(plain)[:, None] if measure == "cosine" else plain
 
 
 def _check_finite(numbers: np.ndarray) -> None:

@@ -191,10 +191,13 @@ def measure_of(model: BertForSentenceEmbedding) -> Measure:
 
 
 def embed_queries(
-    model: BertForSentenceEmbedding, texts: Sequence[str], batch_size: int = 32
+    model: BertForSentenceEmbedding,
+    texts: Sequence[str],
+    batch_size: int = 32,
+    on_progress: Advance | None = None,
 ) -> np.ndarray:
     """The vectors of queries, float32 [Q, H], read after the prompt for queries."""
-    return _embed(model, texts, batch_size, "queries", _QUERY_PROMPTS, None)
+    return _embed(model, texts, batch_size, "queries", _QUERY_PROMPTS, on_progress)
 
 
 def embed_documents(

@@ -60,6 +60,8 @@ def made(tmp_path_factory):
     """Texts, rows, recipes, a vocabulary, a corpus, two runs, a sentence encoder: plain names."""
     folder = tmp_path_factory.mktemp("made")
     write_inputs(folder, pretrain=PRETRAIN, finetune=FINETUNE)
+    rows = ({"anchor": text, "positive": "a cat"} for text in ("a dog", "the moon"))
+    (folder / "pairs.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     assert run(*pretrain(folder, folder / "first")) == 0
     assert run(*finetune(folder, folder / "tuned", folder / "first")) == 0
     save(load(folder / "first", BertForSentenceEmbedding), folder / "sentences")
@@ -114,6 +116,8 @@ def commands(folder, name, made):
         ("embed", ["embed", folder / "sentences", "--input", rows, "--out", f"{new}.npy"],
          f"{new}.npy"),
         ("search", ["search", folder / "sentences", "--documents", rows, "--queries", rows], None),
+        ("mine", ["mine", folder / "sentences", "--pairs", folder / f"{name}.jsonl",
+                  "--documents", rows, "--out", f"{new}.hard.jsonl"], f"{new}.hard.jsonl"),
         ("fill-mask", ["fill-mask", folder / "first", "a [MASK]"], None),
         ("fill-mask at", ["fill-mask", f"{folder / 'first'}@2", "a [MASK]"], None),
         ("convert", ["convert", folder / "first", out / "c" / name], out / "c" / name),

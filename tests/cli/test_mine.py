@@ -1,0 +1,101 @@
+"""``bert-keras mine``, as a user gives it."""
+
+import json
+
+import pytest
+
+import bert_keras
+from bert_keras import mine_negatives
+from bert_keras.tasks.reading.groups import read_group_examples
+from tests.cli.test_embed import save_model
+from tests.support.commands import output, refused, run
+
+PAIRS = [("bad bees", "a bad bee"), ("had a cab", "he had a cab"), ("food", "feed the bag")]
+DOCUMENTS = ["dead", "a bad cab had a bee", "he had a cab"]
+CONTRASTIVE = """
+[data]
+task = "contrastive"
+loss = "triplet"
+max_seq_length = 16
+[train]
+steps = 1
+batch_size = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return save_model(tmp_path_factory.mktemp("made") / "model")
+
+
+@pytest.fixture
+def files(tmp_path):
+    """The options of a file of pairs and one of documents."""
+    rows = [json.dumps(dict(zip(("query", "positive"), pair, strict=True))) for pair in PAIRS]
+    (tmp_path / "pairs.jsonl").write_text("\n".join(rows))
+    (tmp_path / "texts.txt").write_text("\n".join(DOCUMENTS))
+    return ["--pairs", tmp_path / "pairs.jsonl", "--documents", tmp_path / "texts.txt"]
+
+
+def test_what_is_mined_is_what_contrastive_training_reads(model, files, tmp_path, capsys):
+    out = tmp_path / "hard.jsonl"
+    printed = json.loads(output(
+        capsys, "mine", model, *files, "--negatives", "2", "--out", out, "--json"
+    ))  # fmt: skip
+    expected = mine_negatives(bert_keras.load(model), PAIRS, DOCUMENTS, negatives=2)
+    examples = read_group_examples(str(out))
+    assert [example.texts[:2] for example in examples] == PAIRS
+    texts = [tuple(hit["text"] for hit in found) for found in expected]
+    assert [example.negatives for example in examples] == texts
+    assert (printed["pairs"], printed["documents"], printed["negatives"]) == (3, 5, 6)
+    scores = [hit["score"] for found in expected for hit in found]
+    assert printed["mean_score"]["negatives"] == pytest.approx(sum(scores) / 6, abs=1e-5)
+    assert printed["fewer"] == {"anchors": 0, "none": 0, "left_out": {"from_rank": 0}}
+    (tmp_path / "recipe.toml").write_text(CONTRASTIVE)
+    run("finetune", tmp_path / "recipe.toml", "--model", model, "--train", out,
+        "--workdir", tmp_path / "run")  # fmt: skip
+
+
+def test_anchors_with_fewer_are_counted_with_the_reason(model, files, tmp_path, capsys):
+    few = ["--max-score", "-0.9", "--to-rank", "3"]
+    text = output(capsys, "mine", model, *files, *few, "--out", tmp_path / "a.jsonl")
+    assert "3 anchors have fewer than 3 negatives (3 have none): of the 4 nearest documents" in text
+    assert "--max-score -0.9 left out" in text
+    assert "raise --to-rank" in text
+    assert all(not example.negatives for example in read_group_examples(str(tmp_path / "a.jsonl")))
+    out = ["--out", tmp_path / "b.jsonl", "--only-found"]
+    assert "loosen the rules" in refused(capsys, "mine", model, *files, *few, *out)
+    assert not (tmp_path / "b.jsonl").exists()
+
+
+def test_negatives_that_pairs_have_are_documents_and_pairs_without_are_left_out(
+    model, tmp_path, capsys
+):
+    rows = [{"anchor": a, "positive": p, "negatives": ["dead"]} for a, p in PAIRS]
+    (tmp_path / "pairs.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    files = ["--pairs", tmp_path / "pairs.jsonl"]
+    encoder = bert_keras.load(model)
+    scores = [hit["score"] for found in mine_negatives(encoder, PAIRS, ["dead"]) for hit in found]
+    most = sorted(scores)[1]  # two of all pass
+    out = tmp_path / "hard.jsonl"
+    run("mine", model, *files, "--max-score", most + 1e-4, "--only-found", "--out", out)
+    found = read_group_examples(str(out))
+    assert all(example.negatives for example in found)
+    assert sum(len(example.negatives) for example in found) == 2
+
+
+def test_what_cannot_be_mined_is_one_line_before_anything_is_loaded(
+    model, files, tmp_path, capsys, monkeypatch
+):
+    out = ["--out", tmp_path / "hard.jsonl"]
+    monkeypatch.setattr("bert_keras.cli.mine.open_encoder", None)
+    assert "written as .jsonl" in refused(
+        capsys, "mine", model, *files, "--out", tmp_path / "hard.csv"
+    )
+    assert "no such model directory" in refused(capsys, "mine", "nowhere", *files, *out)
+    assert "margin must be 0 or more" in refused(
+        capsys, "mine", model, *files, *out, "--margin", "-1"
+    )
+    (tmp_path / "hard.jsonl").write_text("mine")
+    assert "already exists" in refused(capsys, "mine", "nowhere", *files, *out)
+    assert (tmp_path / "hard.jsonl").read_text() == "mine"
