@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile
 
 .PHONY: setup lint test test-system test-data test-random test-all golden test-beam parity parity-garden quickstart bench-training \
-	bench-data bench-data-pace bench-finetuning bench-time-to-quality bench-scaling bench-serving bench-mobile bench-stop bench-predict bench-tpu
+	bench-data bench-data-pace bench-finetuning bench-time-to-quality bench-scaling bench-serving bench-mobile bench-stop bench-predict bench-search bench-tpu
 
 setup: $(VENV)/.installed
 
@@ -229,6 +229,9 @@ $(TPU)/.installed: Makefile
 
 bench-tpu: setup $(TPU)/.installed
 	$(BIN)/python benchmarks/tpu.py --compiler $(TPU)/bin/python $(TPU_ARGS)
+
+bench-search: setup
+	$(BIN)/python benchmarks/search.py
 
 bench-predict: setup
 	$(BIN)/python benchmarks/predict_one.py

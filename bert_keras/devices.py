@@ -1,5 +1,6 @@
-"""The accelerators of this machine, by what its operating system shows and without TensorFlow."""
+"""The accelerators and cores that the operating system shows, without TensorFlow."""
 
+import os
 from itertools import takewhile
 from pathlib import Path
 
@@ -14,6 +15,13 @@ TPUS = {
     "0x006f": "TPU v6e",
     "0x0076": "TPU7x",
 }
+
+
+def usable_cores() -> int:
+    """The number of cores that this process may use, as within taskset and cpusets."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def tpu_chips(root: Path = Path("/")) -> list[str]:

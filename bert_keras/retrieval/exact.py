@@ -1,18 +1,25 @@
 """Exact search: the best documents of each query by one product of their vectors, in blocks."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
+from bert_keras.devices import usable_cores
 from bert_keras.errors import InputError
 
 Measure = Literal["cosine", "dot"]
 Advance = Callable[[int, int], None]
 
-QUERIES, DOCUMENTS = 512, 1 << 14  # of a block, at most
-_SCORES = 1 << 22  # of a block, at most: 16 MiB
-_FIRST = 1 << 10  # documents of the first block; all of its scores are looked at
+_QUERIES = 512  # that are searched for at once, at most
+_DOCUMENTS = 1 << 14  # of a core between two merges, at most; with few queries 4 times as many
+_FIRST = 1 << 10  # documents before the first merge; all of their scores are looked at
+_TILE = 512  # documents that stay in a core's own cache
+_SCORES = 1 << 16  # the same of scores
+_FEW = 4  # so few queries are faster multiplied one by one
 _NOT_FINITE = (
     "the vectors are not finite numbers, or too large for float32: the model's training went "
     "wrong, or the file is damaged"
@@ -31,8 +38,8 @@ def top_k(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The ``k`` documents with the highest scores for each query.
 
-    Every score is computed, in float32. Besides the arguments and the result this takes memory for
-    one block of documents and one of scores, some 50 MiB at 384 dimensions.
+    Every score is computed, in float32, on all cores. Besides the arguments and the result this
+    takes a few MiB for each core.
 
     Args:
         queries: float32 or float16 [Q, H].
@@ -44,7 +51,7 @@ def top_k(
     Returns:
         The scores float32 [Q, k] in falling order, and the numbers of their documents int64
         [Q, k], from 0. Of equal scores the lower number is first. (The product of one document may
-        differ in its last bit with its place in a block, so that its copies may have other scores.)
+        differ in its last bit with its place among them, so that its copies may have other scores.)
 
     Raises:
         InputError: When the vectors are not of these shapes and types, or not finite.
@@ -63,15 +70,17 @@ def top_k(
     k, total = min(k, len(documents)), len(queries) * len(documents)
     scores = np.empty((len(queries), k), np.float32)
     numbers = np.empty((len(queries), k), np.int64)
-    for start in range(0, len(queries), QUERIES):
-        rows = slice(start, start + QUERIES)
+    # Each core multiplies by itself, so that a document is fetched from memory once.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(usable_cores()) as pool:
+        for start in range(0, len(queries), _QUERIES):
+            rows = slice(start, start + _QUERIES)
 
-        def advance(done: int, start: int = start, rows: slice = rows) -> None:
-            if on_progress:
-                on_progress(start * len(documents) + done * len(queries[rows]), total)
+            def advance(done: int, start: int = start, rows: slice = rows) -> None:
+                if on_progress:
+                    on_progress(start * len(documents) + done * len(queries[rows]), total)
 
-        found = _search(_prepared(queries[rows], measure), documents, k, measure, advance)
-        scores[rows], numbers[rows] = found
+            part = _prepared(queries[rows], measure)
+            scores[rows], numbers[rows] = _search(part, documents, k, measure, pool, advance)
     return scores, numbers
 
 
@@ -91,11 +100,6 @@ def similarity_matrix(
     product: np.ndarray = _prepared(first, measure) @ _prepared(second, measure).T
     _check_finite(product)
     return product
-
-
-def block_size(queries: int) -> int:
-    """The most documents that are multiplied at once with a number of queries."""
-    return max(1, min(DOCUMENTS, _SCORES // queries))
 
 
 def check_vectors(name: str, vectors: Any) -> None:
@@ -122,7 +126,11 @@ def inverse_lengths(vectors: np.ndarray) -> np.ndarray:
     Raises:
         InputError: When a length is not finite.
     """
-    lengths = np.sqrt(np.vecdot(vectors, vectors))
+    return _inverse(np.sqrt(np.vecdot(vectors, vectors)), vectors)
+
+
+def _inverse(lengths: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """1 / the lengths, which are computed once more where they are out of float32's range."""
     is_odd = ~((lengths > _SHORT) & (lengths < np.inf))
     if is_odd.any():  # the squares are too small or too large for float32
         lengths[is_odd] = np.linalg.norm(vectors[is_odd].astype(np.float64), axis=1)
@@ -135,62 +143,106 @@ def _search(
     documents: np.ndarray,
     k: int,
     measure: Measure,
+    pool: ThreadPoolExecutor,
     advance: Callable[[int], None],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The best of all documents for a block of queries.
+    """The best of all documents for up to ``_QUERIES`` queries.
 
-    A score must be above the k-th best so far, so that after the first blocks few are left to be
-    sorted. An equal one loses: its document has a higher number.
+    A score must be above the k-th best so far, so that after the first documents few are left to
+    be sorted. An equal one loses: its document has a higher number.
     """
     best_QxK = np.full((len(queries), k), -np.inf, np.float32)
     numbers_QxK = np.full((len(queries), k), -1, np.int64)
-    most = block_size(len(queries))
-    start, size = 0, min(max(_FIRST, k), most)
-    # The product of zeros and a vector is 0, or not a number where the vector is not finite.
-    with_zeros = np.concatenate([queries, np.zeros_like(queries[:1])])
+    cores = usable_cores()
+    most = cores * _DOCUMENTS * (4 if len(queries) <= _FEW else 1)
+    start, size = 0, max(_FIRST, k)
     while start < len(documents):
-        block = np.asarray(documents[start : start + size]).astype(np.float32, copy=False)
-        scores_QxD = _scores(with_zeros, block, measure)
-        highest = scores_QxD.max(axis=1)
-        _check_finite(highest)
-        rows = np.flatnonzero(highest > best_QxK[:, -1])
-        if len(rows):
-            better = scores_QxD[rows]
-            found = _candidates(better, best_QxK[rows, -1:], k)
-            _merge(best_QxK, numbers_QxK, rows[found[0]], better[found], found[1] + start)
-        start += len(block)
-        size = min(2 * size, most)
+        stop = min(start + size, len(documents))
+        step = -(-(stop - start) // cores)
+        parts = [slice(at, min(at + step, stop)) for at in range(start, stop, step)]
+        better = partial(_better, queries, documents, best_QxK[:, -1], k, measure)
+        found = [piece for pieces in pool.map(better, parts) for piece in pieces]
+        if found:
+            _merge(best_QxK, numbers_QxK, *map(np.concatenate, zip(*found, strict=True)))
+        start, size = stop, min(2 * size, most)
         advance(start)
     if not (np.abs(best_QxK) < np.inf).all():
         raise InputError(_NOT_FINITE)
     return best_QxK, numbers_QxK
 
 
-def _scores(with_zeros: np.ndarray, block: np.ndarray, measure: Measure) -> np.ndarray:
-    """The scores of a block [Q, D]; the last of the Q + 1 queries is zeros."""
-    if len(with_zeros) == 2:  # of one query the product is faster alone, and its check cheap
-        scores = with_zeros[:1] @ block.T
-        _check_finite(scores)
-    else:
-        scores = with_zeros @ block.T
-        _check_finite(scores[-1])
-        scores = scores[:-1]
-    if measure == "cosine":
-        inverse = inverse_lengths(block)
-        if np.abs(inverse - 1).max() > _UNIT:
-            scores *= inverse
-    return scores
+Found = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _candidates(scores: np.ndarray, above: np.ndarray, k: int) -> tuple[np.ndarray, ...]:
-    """The rows and columns of the scores above a bound that may be among the best ``k``."""
+@np.errstate(over="ignore", invalid="ignore")  # each thread has its own
+def _better(
+    queries: np.ndarray,
+    documents: np.ndarray,
+    bound: np.ndarray,
+    k: int,
+    measure: Measure,
+    part: slice,
+) -> list[Found]:
+    """The scores of a part of the documents that are above the bounds of their queries.
+
+    Args:
+        queries: float32 [Q, H].
+        documents: [N, H].
+        bound: [Q].
+        k: As of ``top_k``.
+        measure: As of ``top_k``.
+        part: The documents that are looked at.
+
+    Returns:
+        Their queries, the scores, and the numbers of their documents, in pieces.
+    """
+    pieces = []
+    size = max(_TILE, _SCORES // len(queries) // _TILE * _TILE)
+    scores_DxQ = np.empty((min(size, part.stop - part.start), len(queries)), np.float32)
+    for start in range(part.start, part.stop, size):
+        block = documents[start : min(start + size, part.stop)]
+        scores = scores_DxQ[: len(block)]
+        inverse = _multiply(queries, block, scores, measure)
+        _check_finite(scores[:, 0])  # a document that is not finite has no finite product
+        if inverse is not None and np.abs(inverse - 1).max() > _UNIT:
+            scores *= inverse[:, None]
+        highest = scores.max(axis=0)
+        _check_finite(highest)
+        rows = np.flatnonzero(highest > bound)
+        if len(rows):
+            columns, found, values = _candidates(scores[:, rows], bound[rows], k)
+            pieces.append((rows[found], values, columns + start))
+    return pieces
+
+
+def _multiply(
+    queries: np.ndarray, documents: np.ndarray, scores: np.ndarray, measure: Measure
+) -> np.ndarray | None:
+    """Write the products [D, Q], tile by tile; for cosines give 1 / the documents' lengths."""
+    lengths = np.empty(len(documents), np.float32)
+    for start in range(0, len(documents), _TILE):
+        part = slice(start, start + _TILE)
+        tile = np.asarray(documents[part]).astype(np.float32, copy=False)
+        if measure == "cosine":
+            np.vecdot(tile, tile, out=lengths[part])
+        if len(queries) > _FEW:
+            np.matmul(tile, queries.T, out=scores[part])
+        else:
+            for column, query in enumerate(queries):
+                np.vecdot(tile, query, out=scores[part, column])
+    return _inverse(np.sqrt(lengths), documents) if measure == "cosine" else None
+
+
+def _candidates(scores: np.ndarray, above: np.ndarray, k: int) -> Found:
+    """The scores [D, Q] above a bound that may be among the best ``k``, by document and query."""
     is_better = scores > above
-    rows, number = scores.shape
+    number, rows = scores.shape
     if k < number and np.count_nonzero(is_better) > 4 * k * rows:
-        # The k-th best of the block alone; those equal to it stay, whose order is by number.
-        kth = np.partition(scores, number - k, axis=1)[:, number - k]
-        is_better &= scores >= kth[:, None]
-    return np.divmod(np.flatnonzero(is_better), number)
+        # The k-th best of these alone; those equal to it stay, whose order is by number.
+        kth = np.partition(scores, number - k, axis=0)[number - k]
+        is_better &= scores >= kth
+    columns, found = np.nonzero(is_better)
+    return columns, found, scores[columns, found]
 
 
 def _merge(

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bert_keras import devices
 from bert_keras._version import __version__
 from bert_keras.objectives import device_kind
 
@@ -75,9 +76,7 @@ def usable_cores() -> int:
     wanted = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
     if wanted.isdigit() and int(wanted):
         return int(wanted)
-    if hasattr(os, "sched_getaffinity"):  # as TensorFlow counts, within taskset and cpusets
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return devices.usable_cores()
 
 
 def _devices(strategy: tf.distribute.Strategy) -> str:

@@ -13,10 +13,11 @@ from bert_keras.retrieval import exact
 from bert_keras.retrieval.exact import similarity_matrix, top_k
 
 
-@pytest.fixture
-def small_blocks(monkeypatch):
-    """Blocks of a few rows, so that small arrays have many."""
-    for name, value in (("DOCUMENTS", 10), ("QUERIES", 4), ("_FIRST", 2), ("_SCORES", 40)):
+@pytest.fixture(params=[0, 4])
+def small_blocks(request, monkeypatch):
+    """Blocks of a few rows, so that small arrays have many, by either kind of product."""
+    sizes = {"_DOCUMENTS": 5, "_QUERIES": 4, "_FIRST": 2, "_SCORES": 20, "_TILE": 3}
+    for name, value in (sizes | {"_FEW": request.param}).items():
         monkeypatch.setattr(exact, name, value)
 
 
