@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bert_keras.cli.arguments import (
@@ -21,6 +23,9 @@ from bert_keras.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
+    from bert_keras.modeling import BertForSentenceEmbedding
+    from bert_keras.retrieval.exact import Measure
+    from bert_keras.retrieval.index import Index
     from bert_keras.tasks.reading.beir import Passage
 
 _TOP = 10
@@ -39,7 +44,9 @@ def add_parser(subparsers: Any) -> None:
         "  bert-keras search all-MiniLM-L6-v2 --documents scifact/corpus.jsonl \\\n"
         "      --queries scifact/queries.jsonl --judgements scifact/qrels/test.tsv\n"
         "  bert-keras search all-MiniLM-L6-v2 --documents texts.txt --query 'who has a cat?' \\\n"
-        "      --rerank ms-marco-MiniLM-L6-v2",
+        "      --rerank ms-marco-MiniLM-L6-v2\n"
+        "  bert-keras search all-MiniLM-L6-v2 --documents millions.txt --index millions.index \\\n"
+        "      --queries asked.txt",
     )
     add_model(parser)
     parser.add_argument(
@@ -67,6 +74,13 @@ def add_parser(subparsers: Any) -> None:
         "queries need ids",
     )
     add_reranking(parser)
+    parser.add_argument(
+        "--index",
+        type=Path,
+        metavar="DIR",
+        help="for millions of documents: keep their vectors in an index, which the first search "
+        "makes and later ones use; a few of the best documents may be missed. Needs faiss",
+    )
     add_reading(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -87,7 +101,11 @@ def run(options: argparse.Namespace) -> None:
     if options.rerank:
         existing_model(options.rerank)
     start_tensorflow()
+    from bert_keras.retrieval.index import check_installed
     from bert_keras.retrieval.measures import DEPTH
+
+    if options.index:
+        check_installed()
 
     documents = passages(options.documents, options)
     queries = _queries(options)
@@ -97,7 +115,7 @@ def run(options: argparse.Namespace) -> None:
     top = DEPTH if judgements else options.top or _TOP
     ranker = open_ranker(options.rerank) if options.rerank else None
     count = candidates_of(options, top)
-    scores, numbers = _search(directory, documents, queries, count, options.batch_size)
+    scores, numbers = _search(directory, documents, queries, count, options)
     rankings = [numbers]
     if ranker:
         scores, numbers = rerank(ranker, queries, documents, numbers, options)
@@ -145,7 +163,7 @@ def _search(
     documents: "list[Passage]",
     queries: "list[Passage]",
     top: int,
-    batch_size: int,
+    options: argparse.Namespace,
 ) -> "tuple[np.ndarray, np.ndarray]":
     """The scores and the numbers of the documents for each query."""
     from bert_keras.retrieval.exact import top_k
@@ -153,12 +171,37 @@ def _search(
 
     model = open_encoder(directory)
     measure = measure_of(model)
+    batch_size = options.batch_size
     asked = embed_queries(model, [query.text for query in queries], batch_size)
     texts = [document.text for document in documents]
+    if options.index:
+        return _index(directory, model, texts, measure, options).top_k(asked, top)
     with progress("embedding", "steps") as advance:
         vectors = embed_documents(model, texts, batch_size, advance)
     with progress("searching", "steps") as advance:
         return top_k(asked, vectors, top, measure, advance)
+
+
+def _index(
+    directory: Path,
+    model: "BertForSentenceEmbedding",
+    texts: list[str],
+    measure: "Measure",
+    options: argparse.Namespace,
+) -> "Index":
+    """The index of the documents, which is made if it is not there."""
+    from bert_keras.retrieval.index import open_index, write_index
+    from bert_keras.retrieval.search import embed_documents
+    from bert_keras.retrieval.vectors import hash_texts
+    from bert_keras.saving.fingerprint import fingerprint
+
+    made_from = {"model": fingerprint(directory), "documents": hash_texts(texts)}
+    if os.path.lexists(options.index):
+        return open_index(options.index, measure, made_from)
+    with progress("embedding", "steps") as advance:
+        vectors = embed_documents(model, texts, options.batch_size, advance)
+    with progress("indexing", "steps") as advance:
+        return write_index(options.index, vectors, measure, made_from, advance)
 
 
 def _name(passage: "Passage") -> str:

@@ -75,7 +75,7 @@ def write_vectors(
     about = {
         _KEY: _VERSION,
         "made_with": dict(made_with or {}) | {"precision": precision, "dimensions": dimensions},
-        "texts": {"number": len(texts), "sha256": _hash_texts(texts)},
+        "texts": {"number": len(texts), "sha256": hash_texts(texts)},
     }
     unfinished = _unfinished(path)
     is_begun = _check_own(unfinished, about)
@@ -133,7 +133,7 @@ def _size(file: Path) -> int:
     return file.stat().st_size if file.is_file() else 0
 
 
-def _hash_texts(texts: Sequence[str]) -> str:
+def hash_texts(texts: Sequence[str]) -> str:
     """The SHA-256 of the texts, each behind its length."""
     digest = hashlib.sha256()
     for text in texts:

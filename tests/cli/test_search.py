@@ -102,3 +102,21 @@ def test_what_cannot_be_searched_is_one_line(model, beir, capsys):
     assert "test.tsv, row 5 judges for a query" in line(*documents, *queries, *judgements)
     (beir / "empty.txt").write_text("")
     assert "holds no examples" in line("--documents", beir / "empty.txt", "--query", "a")
+
+
+def test_an_index_is_made_once_and_used_for_the_same_documents_alone(model, beir, capsys):
+    pytest.importorskip("faiss")
+    files = ["--documents", beir / "corpus.jsonl", "--queries", beir / "queries.jsonl"]
+    expected = json.loads(output(capsys, "search", model, *files, "--json"))["results"]
+    for _ in range(2):
+        options = [*files, "--index", beir / "index", "--json"]
+        for row, there in zip(
+            json.loads(output(capsys, "search", model, *options))["results"], expected, strict=True
+        ):
+            assert [hit["id"] for hit in row["found"]] == [hit["id"] for hit in there["found"]]
+            scores = [hit["score"] for hit in there["found"]]
+            assert [hit["score"] for hit in row["found"]] == pytest.approx(scores, abs=1e-5)
+    (beir / "other.txt").write_text("dead\nbee\n")
+    line = refused(capsys, "search", model, "--documents", beir / "other.txt",
+                   "--query", "bee", "--index", beir / "index")  # fmt: skip
+    assert "is an index of other documents" in line
