@@ -19,7 +19,7 @@ from bert_keras.signals import give_way
 
 Advance = Callable[[int, int], None]
 
-FEW = 20_000  # documents that are all compared
+FEW = 100_000  # documents that are all compared
 _LINKS = 32  # of a document
 _BREADTH = 100, 128  # documents that are kept in view: when one is added, when one is sought
 _PIECE = 1 << 12  # documents that are added at once

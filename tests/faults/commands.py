@@ -1,5 +1,6 @@
 """The commands that are disturbed, and the small inputs that they run on."""
 
+import importlib.util
 import itertools
 import json
 from dataclasses import dataclass, field
@@ -143,6 +144,13 @@ COMMANDS = [
         "mine encoder --pairs pairs.jsonl --documents lines.txt --out out/hard.jsonl",
         ("encoder", "pairs.jsonl", "lines.txt"),
     ),
+    *[
+        Command(
+            "index",
+            "search encoder --documents lines.txt --query cat --index out/index",
+            ("encoder", "lines.txt"),
+        )
+    ] * (importlib.util.find_spec("faiss") is not None),
     Command("convert", "convert tuned out/model", ("tuned",)),
     Command("convert-google", "convert pre out/model --to google", ("pre",)),
     Command("convert-keras", "convert tuned out/model.keras --to keras", ("tuned",), exact=()),

@@ -66,6 +66,8 @@ def test_every_document_that_was_left_out_is_counted_once_by_its_rule():
 def test_neither_a_positive_nor_the_anchor_is_taken_whatever_its_white_space():
     found, _ = mine([("q1", "p8"), ("n7", "p5")], [" p8\t", "n9", "n9 ", "n7", "\n", ""])
     assert found == ["n9", "n7", "p5"]
+    found, _ = mine([("n7", "p8")], ["n4", "n7 ", "n9"])
+    assert found == ["n9", "n4"]
     texts = texts_of([("a  b", "c"), ("d", "c"), ("a  b", "c")], ["a b", "c ", "x", " "])
     assert texts.documents == ["a b", "c ", "x"]
     assert (texts.positives, texts.known) == ([[1], [1]], [[1, 0], [1]])
