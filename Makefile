@@ -6,7 +6,8 @@ BIN = $(VENV)/bin
 PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile
 
 .PHONY: setup lint test test-system test-data test-random test-all golden test-beam parity parity-garden quickstart bench-training \
-	bench-data bench-data-pace bench-finetuning bench-time-to-quality bench-scaling bench-serving bench-mobile bench-stop bench-predict bench-search bench-tpu
+	bench-data bench-data-pace bench-finetuning bench-time-to-quality bench-scaling bench-sentence-encoders bench-serving bench-mobile \
+	bench-stop bench-predict bench-search bench-tpu
 
 setup: $(VENV)/.installed
 
@@ -151,6 +152,12 @@ bench-time-to-quality: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/time_to_quality.py $(TIME_TO_QUALITY)/corpus \
 		--json benchmarks/time_to_quality.json
 	$(BENCH)/bin/python benchmarks/tables.py
+
+# DATA is the folder of stsb/ and xquad/.
+bench-sentence-encoders: $(BENCH)/.installed
+	for row in similarity retrieval ranking; do \
+		$(BENCH)/bin/python benchmarks/sentence_encoders.py $$row --model $(MINILM) \
+			--data $(or $(DATA),$(error DATA is needed: the folder of stsb/ and xquad/)) || exit 1; done
 
 # The sentences: `make bench-serving TEXTS=sst2/dev.tsv`.
 bench-serving: $(BENCH)/.installed
