@@ -161,7 +161,6 @@ def _train(
     config = config.replace(train=settings)
     run.begin(config, model)
     scores = _DevScores(task, data.dev, dev_features, settings) if data.dev else None
-    objective = task.training_objective(model)
     writer = CardWriter(
         task=task,
         config=config,

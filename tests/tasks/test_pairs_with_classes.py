@@ -3,18 +3,23 @@
 import os
 import random
 import signal
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 from safetensors import safe_open
+from safetensors.numpy import load_file
 
+from bert_keras.config import FinetuneConfig, load_toml
 from bert_keras.errors import InputError, Interrupted
 from bert_keras.modeling import BertForSentenceEmbedding
 from bert_keras.objectives import PairSoftmax
 from bert_keras.saving import load
 from bert_keras.tasks import Similarity, evaluate, finetune
 from bert_keras.tasks.reading import TextExample
+from bert_keras.training import read_metrics
 from tests.support.models import assert_same_weights
 from tests.tasks.conftest import BAD, FILLERS, GOOD
 from tests.tasks.recipes import recipe
@@ -95,6 +100,51 @@ def test_a_run_that_was_stopped_resumes_with_its_classifier(pairs, encoder_path,
         finetune(settings, tmp_path / "run", encoder_path, pairs[0], callbacks=[StopAt()])
     finetune(settings, tmp_path / "run", encoder_path, pairs[0])
     assert_same_weights(load(tmp_path / "run"), load(tmp_path / "whole"))
+
+
+# The devices must be split before TensorFlow starts, hence a process of its own.
+TWO_DEVICES = """
+import sys
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from bert_keras.config import FinetuneConfig, load_toml
+from bert_keras.tasks import finetune
+settings = load_toml(FinetuneConfig, sys.argv[1], ["distribution.strategy=mirrored"])
+assert len(tf.config.list_logical_devices("CPU")) == 2
+finetune(settings, *sys.argv[2:])
+"""
+RECIPE = """
+[data]
+task = "similarity"
+loss = "softmax"
+max_seq_length = 16
+[train]
+steps = 3
+batch_size = 8
+log_every_steps = 1
+"""
+
+
+@pytest.mark.system
+def test_two_devices_train_the_encoder_and_its_classifier_as_one(pairs, encoder_path, tmp_path):
+    file = tmp_path / "recipe.toml"
+    file.write_text(RECIPE)
+    finetune(load_toml(FinetuneConfig, file), tmp_path / "one", encoder_path, pairs[0])
+    arguments = [str(path) for path in (file, tmp_path / "two", encoder_path, pairs[0])]
+    command = [sys.executable, "-c", TWO_DEVICES, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    for name in ("similarity_loss", "similarity_accuracy"):
+        one, two = ([line[name] for line in read_metrics(tmp_path / run)] for run in ("one", "two"))
+        np.testing.assert_allclose(two, one, rtol=1e-4)
+    arrays = [
+        load_file(tmp_path / run / "checkpoints" / "step-000000003.safetensors")
+        for run in ("one", "two")
+    ]
+    assert any("pair_classifier" in name for name in arrays[0])
+    for name, values in arrays[0].items():
+        np.testing.assert_allclose(arrays[1][name], values, atol=2e-5, err_msg=name)
 
 
 def test_the_classifier_is_trained_by_fit_and_dropped_with_its_objective(encoder_path, tokenizer):
