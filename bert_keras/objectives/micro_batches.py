@@ -138,12 +138,17 @@ class CachedGradients:
             weights: The means' weights over all replicas.
         """
         outputs = self._outputs(batch, seed)
+        head = self._objective.head.trainable_variables if self._objective.head else []
         with tf.GradientTape() as tape:
             tape.watch(outputs)
             means = self._objective.measure_together(batch, {self._objective.compares: outputs})
             loss = self._optimizer.scale_loss(total_loss(means, weights))
-        upstream = tape.gradient(loss, outputs)
-        return self._gradients(batch | {_UPSTREAM: upstream}, seed), means
+        upstream, *of_head = tape.gradient(loss, [outputs, *head])
+        gradients = self._gradients(batch | {_UPSTREAM: upstream}, seed)
+        # The second pass does not reach the head, which reads the outputs.
+        known = {id(variable): found for variable, found in zip(head, of_head, strict=True)}
+        variables = zip(self._model.trainable_variables, gradients, strict=True)
+        return [known.get(id(variable), found) for variable, found in variables], means
 
     def _forward(self, batch: Batch, seed: tf.Tensor) -> tf.Tensor:
         """The outputs that the objective compares."""

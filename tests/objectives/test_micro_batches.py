@@ -24,11 +24,28 @@ from bert_keras.training.strategy import distribute
 from tests.support.models import small_config
 
 BATCH, TEXTS, LENGTH = 8, 3, 6
+
+
+class Projected(InBatchNegatives):
+    """Negatives of the batch, compared after a layer that is trained along."""
+
+    def __init__(self):
+        super().__init__(0.5)
+        initializer = keras.initializers.GlorotUniform(seed=2)
+        self.head = keras.layers.Dense(8, kernel_initializer=initializer)
+        self.head.build((None, 16))
+
+    def measure(self, batch, outputs):
+        vectors = self.head(outputs["sentence_embedding"])
+        return super().measure(batch, {"sentence_embedding": vectors})
+
+
 OBJECTIVES = {
     "in-batch": lambda: InBatchNegatives(0.5, symmetric=True),
     "cosent": lambda: CoSENT(0.5),
     "triplet": lambda: Triplet(0.5),
     "matryoshka": lambda: Matryoshka(InBatchNegatives(0.5), [8, 16]),
+    "head": Projected,
 }
 
 
@@ -67,10 +84,11 @@ def gradients(name, strategy=None, dropout=0.0, rows=BATCH, **settings):
     settings = ArithmeticConfig(**({"jit_compile": False} | settings))
     with strategy.scope():
         model = make_model(dropout, settings.jit_compile, settings.rematerialize)
+        model.objective = OBJECTIVES[name]()
         optimizer = keras.optimizers.SGD(1.0)
         optimizer.build(model.trainable_variables)
     before = [variable.numpy() for variable in model.trainable_variables]
-    step = TrainStep(strategy, model, optimizer, OBJECTIVES[name](), settings)
+    step = TrainStep(strategy, model, optimizer, model.objective, settings)
     dataset = tf.data.Dataset.from_tensors(batch_of(name, rows))
     means = step(next(iter(distribute(strategy, dataset))))
     after = [variable.numpy() for variable in model.trainable_variables]
@@ -91,7 +109,7 @@ FURTHER = [
 ]
 
 
-@pytest.mark.parametrize("name", ["in-batch", *FURTHER])
+@pytest.mark.parametrize("name", ["in-batch", "head", *FURTHER])
 def test_the_gradients_over_micro_batches_are_those_of_the_whole_batch(name):
     assert_same(gradients(name, accumulation_steps=4), gradients(name))
 
@@ -173,7 +191,8 @@ def test_two_devices_compare_the_examples_of_both():
 @pytest.mark.system
 def test_two_devices_compare_all_examples_by_each_kind_of_step():
     kinds = {"jit_compile": True}, {"jit_compile": True, "accumulation_steps": 2}, {"by": "fitted"}
-    on_two_devices(*(["matryoshka", kind] for kind in kinds), ["cosent", {"by": "fitted"}])
+    others = ["cosent", {"by": "fitted"}], ["head", {"accumulation_steps": 2}]
+    on_two_devices(*(["matryoshka", kind] for kind in kinds), *others)
 
 
 PEAK = """
