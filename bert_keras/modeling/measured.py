@@ -75,21 +75,22 @@ class Measured:
 
         So an optimizer updates them and a checkpoint has them, but no file of the model.
         """
-        return [*super().variables, *self._of_head()]  # type: ignore[misc]
+        return [*super().variables, *self.head_weights]  # type: ignore[misc]
 
     @property
     def weights(self) -> list[Any]:
         """The variables that are no state of metrics or random draws; see ``variables``."""
-        return [*super().weights, *self._of_head()]  # type: ignore[misc]
+        return [*super().weights, *self.head_weights]  # type: ignore[misc]
 
     def weight_values(self) -> dict[str, tf.Tensor]:
         """The values of the weights by path, without those of the objective's layer."""
         values: dict[str, tf.Tensor] = super().weight_values()  # type: ignore[misc]
-        for weight in self._of_head():
+        for weight in self.head_weights:
             del values[weight.path]
         return values
 
-    def _of_head(self) -> list[Any]:
+    @property
+    def head_weights(self) -> list[Any]:
         """The weights of the objective's layer; none before there is an objective."""
         head = getattr(self.__dict__.get("_objective"), "head", None)
         return head.weights if head else []

@@ -13,7 +13,6 @@ from bert_keras.errors import InputError
 from bert_keras.files import write_text_atomic
 from bert_keras.modeling import BertForSentenceEmbedding
 from bert_keras.modeling.model import FROZEN, BertModel
-from bert_keras.objectives.pair_classes import CLASSIFIER
 from bert_keras.saving.config_json import config_values, head_arguments
 from bert_keras.saving.families import family_of_config
 from bert_keras.saving.mark import RunMark, read_mark
@@ -132,11 +131,8 @@ def read_step(workdir: Path, step: int, arrays: Arrays) -> StoredModel:
     of_sentences = foreign.pop(_SENTENCE_EMBEDDING, None)
     if of_sentences and family.sentence_embedding:
         model_class, arguments = family.sentence_embedding, of_sentences["arguments"]
-    of_loss = f"{MODEL_VARIABLES}{CLASSIFIER}/"  # trained along, and no part of the model
     shapes = {
-        name: array.shape
-        for name, array in arrays.items()
-        if name.startswith(MODEL_VARIABLES) and not name.startswith(of_loss)
+        name: array.shape for name, array in arrays.items() if name.startswith(MODEL_VARIABLES)
     }
     return StoredModel(
         path=folder,

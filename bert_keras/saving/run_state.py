@@ -24,6 +24,7 @@ BEST_STEP_FILE = "best_step"
 MODEL_FOLDER = "model"  # of a run that has finished
 
 MODEL_VARIABLES = "model/"  # the beginning of the names of the model's variables
+OBJECTIVE_VARIABLES = "objective/"  # of its layer, which is no part of the model
 OPTIMIZER_VARIABLES = "optimizer/"
 _NAME = re.compile(r"step-(\d+)\.safetensors")
 

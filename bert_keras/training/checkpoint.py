@@ -15,6 +15,7 @@ from bert_keras.files import clear_left_behind
 from bert_keras.objectives import Model
 from bert_keras.saving.run_state import (
     MODEL_VARIABLES,
+    OBJECTIVE_VARIABLES,
     OPTIMIZER_VARIABLES,
     check_run,
     read_state,
@@ -205,7 +206,12 @@ def check_finite(step: int, model: Model, optimizer: keras.optimizers.Optimizer)
 
 def _variables(model: Model, optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
     """All variables by name: weights, moments and counters."""
-    named = {MODEL_VARIABLES + variable.path: variable for variable in model.weights}
+    of_head = {id(variable) for variable in getattr(model, "head_weights", ())}
+    named = {
+        (OBJECTIVE_VARIABLES if id(variable) in of_head else MODEL_VARIABLES)
+        + variable.path: variable
+        for variable in model.weights
+    }
     named |= {OPTIMIZER_VARIABLES + variable.path: variable for variable in optimizer.variables}
     assert len(named) == len(model.weights) + len(optimizer.variables), "names must be unique"
     return named

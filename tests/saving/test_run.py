@@ -3,8 +3,10 @@ import shutil
 import threading
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 import bert_keras
 from bert_keras.contents import hash_files
@@ -13,6 +15,7 @@ from bert_keras.saving.fingerprint import fingerprint
 from bert_keras.saving.mark import read_mark
 from bert_keras.saving.run import write_description
 from bert_keras.training import finish
+from bert_keras.training.state import RunState
 from tests.support.begun_run import KINDS, VOCABULARY, Run, assert_weights, make_model
 from tests.support.models import refusal
 
@@ -26,6 +29,18 @@ def test_the_newest_checkpoint_opens_with_the_very_weights_of_its_step(kind, tmp
     assert_weights(model, run.weights(4))
     (line,) = caplog.messages
     assert "has not finished: its newest checkpoint is used, of step 4 of 10" in line
+
+
+def test_a_checkpoint_opens_without_the_layer_of_its_objective_whatever_its_name(tmp_path):
+    run = Run(tmp_path / "run")
+    expected = run.weights(4)
+    head = run.model.objective.head = keras.layers.Dense(2, name="anything")
+    head.build((None, 3))
+    run.checkpoints.save(RunState(step=6, run_id=run.run_id), run.model, run.optimizer)
+    run.checkpoints.wait()
+    arrays = load_file(run.file(6))
+    np.testing.assert_array_equal(arrays["objective/anything/kernel"], head.kernel.numpy())
+    assert_weights(load(f"{run.path}@6"), expected)
 
 
 def test_what_the_model_is_beside_its_weights_comes_from_the_run(tmp_path):

@@ -80,6 +80,7 @@ def test_a_run_from_classes_is_chosen_and_measured_by_scores_and_leaves_no_class
     with safe_open(newest, "numpy") as file:
         names = [name for name in file.keys() if "pair_classifier" in name]  # noqa: SIM118
     assert len(names) == 6
+    assert len([name for name in names if name.startswith("objective/")]) == 2
     again = load(f"{tmp_path / 'run'}@60", BertForSentenceEmbedding)
     assert len(again.weights) == len(before.weights)
 
