@@ -28,6 +28,14 @@ PROJECTION = "projection"  # the component of the dense layer's weights
 _EMPTY_PROMPTS = {"query": "", "document": ""}
 
 
+def dimensions_of(
+    hidden_size: int, dense_units: int | None = None, truncate_dim: int | None = None
+) -> int:
+    """The dimensions of the vectors of a ``BertForSentenceEmbedding``, by its arguments."""
+    width = dense_units or hidden_size
+    return min(truncate_dim or width, width)
+
+
 @keras.saving.register_keras_serializable(package="bert_keras")
 class BertForSentenceEmbedding(SupervisedModel):
     """An encoder whose outputs are pooled to one vector; returns ``sentence_embedding`` [B, D].
@@ -126,12 +134,12 @@ class BertForSentenceEmbedding(SupervisedModel):
     @property
     def width(self) -> int:
         """The dimensions of the vectors that the model computes and is trained on."""
-        return self.dense_units or self.config.hidden_size
+        return dimensions_of(self.config.hidden_size, self.dense_units)
 
     @property
     def dimensions(self) -> int:
         """The dimensions of the vectors that ``embed`` gives: ``truncate_dim``, else ``width``."""
-        return min(self.truncate_dim or self.width, self.width)
+        return dimensions_of(self.config.hidden_size, self.dense_units, self.truncate_dim)
 
     def truncated(self, vectors: Any) -> Any:
         """The vectors [B, width], an array or a tensor, cut to ``dimensions``."""

@@ -7,6 +7,7 @@ Distillation", section 2.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from bert_keras.config.checks import one_of
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSentenceEmbedding
+from bert_keras.modeling.embedding import dimensions_of
 from bert_keras.modeling.model import BertModel
 from bert_keras.objectives import SupervisedObjective, TeacherCosines, TeacherVectors
 from bert_keras.objectives.distillation import TEACHER
@@ -24,7 +26,7 @@ from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.metrics import spearman
 from bert_keras.tasks.reading import TextExample
 from bert_keras.tasks.registry import register
-from bert_keras.tasks.sentences import SentenceTask
+from bert_keras.tasks.sentences import SentenceTask, cosines
 from bert_keras.tasks.texts import TextReader
 from bert_keras.tokenization import Tokenizer
 
@@ -125,7 +127,7 @@ class Distillation(SentenceTask, TextReader):
         if self.loss == "cosines":
             return TeacherCosines()
         assert isinstance(model, BertForSentenceEmbedding)
-        width = self._width_of_teacher() if self.teacher else model.width
+        width = self._width_of_teacher if self.teacher else model.width
         if width != model.width:
             raise InputError(
                 f"the vectors of the teacher {self.teacher} have {width} values, those of the "
@@ -139,10 +141,12 @@ class Distillation(SentenceTask, TextReader):
         features = super().features(examples, tokenizer)
         if not examples:
             return features
-        self._width_of_teacher()  # checks its class
         groups = [self.texts_of(example) for example in examples]
         texts = list(dict.fromkeys(text for group in groups for text in group))
-        _logger.info("computing the vectors of %s texts by %s", f"{len(texts):,}", self.teacher)
+        _logger.info(
+            "computing the vectors of %s texts by %s, of %d values each",
+            f"{len(texts):,}", self.teacher, self._width_of_teacher,
+        )  # fmt: skip
         teacher = load(self.teacher)
         assert isinstance(teacher, BertForSentenceEmbedding)
         vectors = teacher.embed(texts)
@@ -158,15 +162,21 @@ class Distillation(SentenceTask, TextReader):
         vectors: Sequence[np.ndarray],
         features: Sequence[Feature] = (),
     ) -> dict[str, float]:
-        """The mean cosine with the teacher's vectors, or the correlation with its cosines."""
+        """The mean cosine with the teacher's vectors, or the correlation with its cosines.
+
+        Vectors that the model cuts (``truncate_dim``) are compared with the teacher's first values.
+        """
         wanted = [feature.targets[TEACHER] for feature in features]
         if self.loss == "vectors":
             pairs = zip(vectors, wanted, strict=True)
-            found = np.concatenate([_cosines(ours, theirs) for ours, theirs in pairs])
+            found = np.concatenate(
+                [cosines(ours, theirs[:, : ours.shape[1]]) for ours, theirs in pairs]
+            )
             return {"teacher_cosine": float(found.mean())}
-        ours, theirs = ([float(_cosines(*pair)) for pair in side] for side in (vectors, wanted))
+        ours, theirs = ([float(cosines(*pair)) for pair in side] for side in (vectors, wanted))
         return {"spearman": spearman(theirs, ours)}
 
+    @cached_property
     def _width_of_teacher(self) -> int:
         """The size of the teacher's vectors, read from its files.
 
@@ -180,12 +190,5 @@ class Distillation(SentenceTask, TextReader):
                     "sentence-transformers, or a run of similarity or contrastive"
                 )
             given = stored.arguments
-            width = given.get("truncate_dim") or given.get("dense_units")
-            return int(width or stored.config.hidden_size)
-
-
-def _cosines(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """The cosines of vectors [..., H] with others, float64; 0 with one of zeros."""
-    vectors, others = (np.asarray(each, np.float64) for each in (vectors, others))
-    lengths = np.linalg.norm(vectors, axis=-1) * np.linalg.norm(others, axis=-1)
-    return np.sum(vectors * others, axis=-1) / np.maximum(lengths, 1e-12)
+            cut = given.get("dense_units"), given.get("truncate_dim")
+            return dimensions_of(stored.config.hidden_size, *cut)

@@ -201,3 +201,10 @@ class SentenceTask(Task):
         return InputError(
             "a sentence encoder gives vectors, no labels: use bert-keras embed or bert-keras search"
         )
+
+
+def cosines(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The cosines of vectors [..., H] with others, float64; 0 with one of zeros."""
+    vectors, others = (np.asarray(each, np.float64) for each in (vectors, others))
+    lengths = np.linalg.norm(vectors, axis=-1) * np.linalg.norm(others, axis=-1)
+    return np.sum(vectors * others, axis=-1) / np.maximum(lengths, 1e-12)

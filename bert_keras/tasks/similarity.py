@@ -21,7 +21,7 @@ from bert_keras.tasks.metrics import pearson, spearman
 from bert_keras.tasks.reading import LabelRules, TextExample
 from bert_keras.tasks.registry import register
 from bert_keras.tasks.regression import number_of
-from bert_keras.tasks.sentences import TEMPERATURE, SentenceTask
+from bert_keras.tasks.sentences import TEMPERATURE, SentenceTask, cosines
 from bert_keras.tasks.texts import TextReader, in_order, label_of
 
 LOSSES = ("cosent", "cosine", "softmax")
@@ -192,10 +192,9 @@ class Similarity(SentenceTask, TextReader):
     ) -> dict[str, float]:
         """The correlations of the cosines with the scores."""
         scores = [number_of(example) for example in examples]
-        pairs = np.array(vectors, np.float64)
-        lengths = np.maximum(np.linalg.norm(pairs, axis=-1), 1e-12)
-        cosines = np.einsum("nh,nh->n", pairs[:, 0], pairs[:, 1]) / lengths.prod(axis=1)
-        return {"spearman": spearman(scores, cosines), "pearson": pearson(scores, cosines)}
+        pairs = np.array(vectors)
+        found = cosines(pairs[:, 0], pairs[:, 1]).tolist()
+        return {"spearman": spearman(scores, found), "pearson": pearson(scores, found)}
 
 
 def _check_differ(examples: Sequence[TextExample], what: str) -> list[float]:

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.spatial import distance
 
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSentenceEmbedding
@@ -18,9 +19,9 @@ from tests.tasks.recipes import recipe
 TEXTS = [f"{text} {filler}" for text in (*GOOD, *BAD) for filler in FILLERS]
 
 
-def make_teacher(folder, tokenizer, width):
+def make_teacher(folder, tokenizer, width, **arguments):
     config = small_config(tokenizer.vocab_size, width, initializer_range=0.2, **NO_DROPOUT)
-    save(BertForSentenceEmbedding(config, seed=5), folder, tokenizer)
+    save(BertForSentenceEmbedding(config, seed=5, **arguments), folder, tokenizer)
     return str(folder)
 
 
@@ -117,6 +118,27 @@ def test_the_measures_are_the_mean_cosine_and_the_correlation_of_cosines():
     found = Distillation(loss="cosines").score_vectors(examples, list(ours), features)
     cosines = [[cosine(*pair) for pair in side] for side in (ours, theirs)]
     assert found == {"spearman": pytest.approx(stats.spearmanr(*cosines)[0])}
+
+
+def test_vectors_that_the_student_cuts_are_measured_by_the_teachers_first_values(
+    teacher, encoder_path, tokenizer
+):
+    task = Distillation(teacher=teacher)
+    student = task.open_model(encoder_path, truncate_dim=8)
+    examples = [text(each) for each in TEXTS[:6]]
+    scores, _ = task.measure(student, examples, task.features(examples, tokenizer))
+    ours, theirs = student.embed(TEXTS[:6]), load(teacher).embed(TEXTS[:6])[:, :8]
+    expected = [1 - distance.cosine(*pair) for pair in zip(ours, theirs, strict=True)]
+    assert scores == {"teacher_cosine": pytest.approx(np.mean(expected), abs=1e-5)}
+
+
+def test_a_teacher_has_the_width_that_embed_gives(encoder_path, tokenizer, tmp_path):
+    """Its ``truncate_dim``, where that is below the width of its vectors."""
+    wide = make_teacher(tmp_path / "wide", tokenizer, 32, truncate_dim=64)
+    Distillation(teacher=wide).open_model(encoder_path)
+    cut = make_teacher(tmp_path / "cut", tokenizer, 32, dense_units=24, truncate_dim=16)
+    with pytest.raises(InputError, match="have 16 values, those of the model 32"):
+        Distillation(teacher=cut).open_model(encoder_path)
 
 
 def test_a_teacher_of_another_width_or_without_vectors_is_refused(narrow, encoder_path):
