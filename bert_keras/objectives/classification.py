@@ -33,7 +33,7 @@ class SoftmaxCrossEntropy(SupervisedObjective):
         weights: str | None = None,
         arithmetic: Arithmetic = PLAIN,
     ) -> None:
-        self.names = (f"{name}_loss", f"{name}_accuracy")
+        self.name, self.names = name, (f"{name}_loss", f"{name}_accuracy")
         self.output, self.labels_key = output, labels
         self.weights_key = weights
         self.arithmetic = arithmetic
@@ -82,7 +82,7 @@ class SigmoidCrossEntropy(SupervisedObjective):
     """
 
     def __init__(self, name: str) -> None:
-        self.names = (f"{name}_loss", f"{name}_accuracy")
+        self.name, self.names = name, (f"{name}_loss", f"{name}_accuracy")
 
     def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
         """The number of answers; of the loss their weights."""
@@ -116,7 +116,7 @@ class SquaredError(SupervisedObjective):
     """
 
     def __init__(self, name: str) -> None:
-        self.names = (f"{name}_loss",)
+        self.name, self.names = name, (f"{name}_loss",)
 
     def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
         """The count of numbers, or the sum of their weights."""

@@ -53,7 +53,7 @@ class PairSoftmax(OfTexts):
     def __init__(self, classes: int, size: int, seed: int = 0) -> None:
         at_least("classes", classes, 2)
         at_least("size", size, 1)
-        self.size = size
+        self.classes, self.size = classes, size
         self.head = keras.layers.Dense(
             classes,
             name=CLASSIFIER,

@@ -22,6 +22,7 @@ from bert_keras.saving.run_state import BEST_FOLDER, MODEL_FOLDER
 from bert_keras.tasks.task import Task
 
 _TABLES = ("model", "data", "optimizer", "train")  # those that the weights depend on
+_STEP = re.compile(r"@\d+$")  # behind the path of a run
 _LIBRARIES = ("bert_keras", "tensorflow", "keras", "numpy")
 
 
@@ -52,11 +53,12 @@ class CardWriter:
         """
         train = self.config.train
         facts = {
-            "base model": ", ".join([f"`{self._base()}`", *self._base_weights()]),
+            "base model": ", ".join([f"`{self._base()}`", *_weights(self.mark.base)]),
             "task": f"`{self.task.name}`",
             "labels": ", ".join(f"`{label}`" for label in self.task.labels),
             "training examples": self._data("train"),
             "dev examples": self._data("dev"),
+            **self._other_models(),
             "objective": f"`{_shown(self.objective)}`",
             "steps": f"{step:,} of {train.steps:,}, of {train.batch_size} examples each",
             "optimizer": f"{self.config.optimizer.name}, learning rate "
@@ -125,18 +127,16 @@ class CardWriter:
         return ["In sentence-transformers:", _code("python", lines)] if lines else []
 
     def _base(self) -> str:
-        """The name of the base model's folder, or of the run that it is from."""
-        path = Path(re.sub(r"@\d+$", "", self.config.model.init))
-        is_of_run = path.name in (MODEL_FOLDER, BEST_FOLDER) and path.parent.name
-        return path.parent.name if is_of_run else path.name
+        return _name_of(self.config.model.init)
 
-    def _base_weights(self) -> list[str]:
-        """The files of the base model's weights with their hashes."""
-        return [
-            f"`{name}` {_hash(value)}"
-            for name, value in self.mark.base.items()
-            if Path(name).suffix not in (".json", ".txt", ".yaml")
-        ]
+    def _other_models(self) -> dict[str, str]:
+        """The further models that a run learns from, as a teacher, by their keys of ``[data]``."""
+        given = self.config.data.settings
+        return {
+            name: ", ".join([f"`{_name_of(str(given[name]))}`", *_weights(files)])
+            for name, files in self.mark.data.items()
+            if name not in ("train", "dev", "labels")  # which every run has
+        }
 
     def _source(self, side: str) -> str:
         """The name of the file of a side's examples; a TFDS name as it is."""
@@ -160,16 +160,34 @@ class CardWriter:
         return {name: _without_paths(tables[name]) for name in _TABLES}
 
 
+def _name_of(path: str) -> str:
+    """The name of a file, of a model's folder, or of the run that the model is from."""
+    plain = Path(_STEP.sub("", path))
+    is_of_run = plain.name in (MODEL_FOLDER, BEST_FOLDER) and plain.parent.name
+    return plain.parent.name if is_of_run else plain.name
+
+
+def _weights(files: Mapping[str, str]) -> list[str]:
+    """The files of a model's weights with their hashes."""
+    return [
+        f"`{name}` {_hash(value)}"
+        for name, value in files.items()
+        if Path(name).suffix not in (".json", ".txt", ".yaml")
+    ]
+
+
 def _without_paths(value: Any) -> Any:
-    """Values with the names of files in the place of their paths."""
+    """Values with the names of files and models in the place of their paths."""
     if isinstance(value, dict):
         return {name: _without_paths(each) for name, each in value.items()}
-    is_path = isinstance(value, str) and os.sep in value and os.path.exists(value)
-    return Path(value).name if is_path else value
+    if isinstance(value, list | tuple):
+        return [_without_paths(each) for each in value]
+    is_path = isinstance(value, str) and os.sep in value and os.path.exists(_STEP.sub("", value))
+    return _name_of(value) if is_path else value
 
 
 def _shown(objective: Any) -> str:
-    """An objective and its settings, as it is made."""
+    """An objective and the settings that it keeps under the names of its arguments."""
     values = {
         name: getattr(objective, name)
         for name in inspect.signature(type(objective)).parameters
@@ -202,4 +220,6 @@ def _code(language: str, text: str) -> str:
 
 def _yaml(values: Mapping[str, Any]) -> str:
     """Values as YAML, of which JSON is a part."""
-    return "".join(f"{name}: {json.dumps(value)}\n" for name, value in values.items())
+    # YAML does not join the two escapes that JSON has for a character above U+FFFF.
+    texts = {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}
+    return "".join(f"{name}: {text}\n" for name, text in texts.items())

@@ -1,6 +1,7 @@
 """The card of a fine-tuned model: what it says, that it is read, and whose it is."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -8,6 +9,13 @@ import yaml
 import bert_keras
 from bert_keras.config import load_toml
 from bert_keras.errors import InputError
+from bert_keras.objectives import (
+    InBatchNegatives,
+    Matryoshka,
+    PairSoftmax,
+    SigmoidCrossEntropy,
+    SquaredError,
+)
 from bert_keras.saving.mark import read_mark
 from bert_keras.tasks import evaluate, finetune
 from bert_keras.tasks.card import CardWriter
@@ -102,6 +110,50 @@ def test_its_python_runs_for_every_task(name, encoder_path, work, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     exec(block(card, "python"), {})  # noqa: S102 - what the card shows
     assert capsys.readouterr().out.strip()
+
+
+def test_a_teacher_is_named_with_its_hash_and_no_place_of_it_is_told(work, tmp_path):
+    teacher = tmp_path / "taught" / "model"
+    teacher.mkdir(parents=True)
+    mark, data = read_mark(work), {"task": "distillation", "teacher": f"{teacher}@100"}
+    mark = replace(mark, data=mark.data | {"teacher": {"config.json": "b", "checkpoint": "a" * 64}})
+    writer = CardWriter(
+        task=TASKS["distillation"](teacher=data["teacher"]),
+        config=recipe(data=data | {"columns": [str(teacher)]}, train={"steps": 3}),
+        mark=mark,
+        objective=PairSoftmax(classes=3, size=8),
+        is_pair=False,
+    )
+    card = writer.card(3, {})
+    assert f"| teacher | `taught`, `checkpoint` SHA-256 `{'a' * 16}` |" in card
+    assert 'teacher = "taught"' in card
+    assert str(tmp_path) not in card
+    assert "`PairSoftmax(classes=3, size=8)`" in card
+
+
+@pytest.mark.parametrize(
+    ("objective", "shown"),
+    [
+        (SigmoidCrossEntropy("ranking"), "SigmoidCrossEntropy(name='ranking')"),
+        (SquaredError("ranking"), "SquaredError(name='ranking')"),
+        (
+            Matryoshka(InBatchNegatives(0.1), [8, 4]),
+            "Matryoshka(objective=InBatchNegatives(temperature=0.1, symmetric=False), "
+            "dimensions=(8, 4))",
+        ),
+    ],
+)
+def test_an_objective_is_shown_with_its_settings(objective, shown, work):
+    task, settings = TASKS["ranking"](), recipe(data={"task": "ranking"}, train={"steps": 3})
+    facts = {"task": task, "config": settings, "mark": read_mark(work), "is_pair": True}
+    assert f"| objective | `{shown}` |" in CardWriter(objective=objective, **facts).card(3, {})
+
+
+def test_a_file_whose_name_is_not_ascii_stands_in_the_front_matter_as_it_is(work):
+    settings = recipe(data={"task": "ranking", "dev": "dev 😀.tsv"}, train={"steps": 3})
+    facts = {"task": TASKS["ranking"](), "config": settings, "mark": read_mark(work)}
+    card = CardWriter(objective=SquaredError("x"), is_pair=True, **facts).card(3, {"ndcg@10": 0.5})
+    assert front_matter(card)["model-index"][0]["results"][0]["dataset"]["name"] == "dev 😀.tsv"
 
 
 def test_a_card_that_a_user_wrote_stays(work, encoder_path, reviews):
