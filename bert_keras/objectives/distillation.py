@@ -5,7 +5,7 @@ import tensorflow as tf
 from bert_keras.errors import InputError
 from bert_keras.objectives.classification import example_weights
 from bert_keras.objectives.means import Means
-from bert_keras.objectives.micro_batches import Batch
+from bert_keras.objectives.steps import Batch
 from bert_keras.objectives.vectors import (
     OfTexts,
     cosines,
@@ -100,7 +100,10 @@ class TeacherCosines(OfTexts):
 def _of_teacher(batch: Batch, vectors: tf.Tensor) -> tf.Tensor:
     """The teacher's vectors, float32, one for each of the model's."""
     if TEACHER not in batch:
-        raise InputError(f"the batch has no {TEACHER!r}, a vector for each text")
+        raise InputError(
+            f"the batch has no {TEACHER!r}: add a vector of the teacher's for each text, float32 "
+            "[batch, texts, size]"
+        )
     teacher = tf.cast(batch[TEACHER], tf.float32)
     if not (teacher.shape.rank == 3 and teacher.shape[:2].is_compatible_with(vectors.shape[:2])):
         raise InputError(

@@ -172,7 +172,10 @@ class Matryoshka(SupervisedObjective):
             weights,
         )
         if objective.head:
-            raise InputError(f"{type(objective).__name__} reads vectors of one size alone")
+            raise InputError(
+                f"{type(objective).__name__} has a layer that reads vectors of one size: train on "
+                "it without Matryoshka"
+            )
         self.objective, self.dimensions = objective, dimensions
         self.factors = [above_zero("each of weights", factor) for factor in factors]
         self.is_additive, self.compares = objective.is_additive, objective.compares

@@ -6,7 +6,7 @@ import tensorflow as tf
 from bert_keras.config.checks import at_least
 from bert_keras.errors import InputError
 from bert_keras.objectives.means import Means
-from bert_keras.objectives.micro_batches import Batch
+from bert_keras.objectives.steps import Batch
 from bert_keras.objectives.vectors import OfTexts, means_of, sums_of, weights_of_pairs
 
 CLASSIFIER = "pair_classifier"  # the beginning of the paths of its weights

@@ -66,7 +66,10 @@ class Distillation(SentenceTask, TextReader):
         super().__post_init__()
         one_of("data.loss", self.loss, LOSSES)
         if self.temperature is not None:
-            raise InputError("data.temperature is for losses that have one, not for distillation")
+            raise InputError(
+                "data.temperature: no loss of distillation has one; leave it out. Received: "
+                f"{self.temperature}"
+            )
         if self.matryoshka and self.loss == "vectors":
             raise InputError(
                 "data.matryoshka: the teacher has no shorter vectors; take data.loss = 'cosines'"

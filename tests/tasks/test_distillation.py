@@ -160,5 +160,5 @@ def test_data_and_settings_that_do_not_fit_are_refused():
         Distillation(loss="cosines").labels_of([text("a")])
     with pytest.raises(InputError, match=r"data\.matryoshka: the teacher has no shorter"):
         Distillation(matryoshka=(8,))
-    with pytest.raises(InputError, match=r"data\.temperature is for losses that have one"):
+    with pytest.raises(InputError, match=r"leave it out\. Received: 0\.1"):
         Distillation(temperature=0.1)
