@@ -124,9 +124,16 @@ class Similarity(SentenceTask, TextReader):
         """The task with the range of the scores, or with the classes.
 
         Raises:
-            InputError: When all are the same, or one is out of the range that was given.
+            InputError: When all are the same, a class is empty, or a score is out of the range
+                that was given.
         """
         if self.loss == "softmax":
+            for example in examples:
+                if not label_of(example).strip():
+                    raise InputError(
+                        f"{example.where} has no class: give it one, or leave out the rows without "
+                        "by data.ignore_labels = ['']"
+                    )
             classes = in_order([label_of(example) for example in examples])
             if len(classes) < 2:
                 raise InputError(

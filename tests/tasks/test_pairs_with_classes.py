@@ -197,6 +197,15 @@ def test_settings_of_other_losses_are_refused():
         Similarity(ignore_labels=("-",))
 
 
+def test_a_row_without_a_class_is_refused_or_left_out(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("a film\ta play\tsame\na film\ta bus\tother\na film\ta joke\t\n")
+    with pytest.raises(InputError, match=r"row 3 has no class: .* data\.ignore_labels = \[''\]"):
+        SOFTMAX.adapted_to(SOFTMAX.read(str(path)))
+    task = Similarity(loss="softmax", ignore_labels=("",))
+    assert task.adapted_to(task.read(str(path))).classes == ("other", "same")
+
+
 def test_rows_of_a_class_may_be_left_out(pairs):
     examples = Similarity(loss="softmax", ignore_labels=("other",)).read(pairs[0])
     assert {example.label for example in examples} == {"same"}
