@@ -1,5 +1,7 @@
 """The loss of pairs of texts with a class, as of natural language inference."""
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -22,7 +24,8 @@ class PairSoftmax(OfTexts):
 
     A model whose ``objective`` it is trains the classifier, too; a run's checkpoints have it, but
     no saved model does. An example with a missing text does not count. Where the batch has
-    ``example_weights``, [B], the loss is their weighted mean.
+    ``example_weights``, [B], the loss is their weighted mean. With a label that is no class's
+    number the loss is NaN.
 
     Args:
         classes: The number of classes.
@@ -34,7 +37,7 @@ class PairSoftmax(OfTexts):
 
     Raises:
         InputError: When there are fewer than two classes; from ``measure`` when labels are missing
-            or the vectors have another size.
+            or no whole numbers, or the vectors have another size.
 
     Example:
         >>> ids = np.array([[[2, 5, 3], [2, 6, 3]], [[2, 7, 3], [2, 8, 3]]])
@@ -70,22 +73,31 @@ class PairSoftmax(OfTexts):
     def measure(self, batch: Batch, outputs: Batch) -> Means:
         """The mean loss, and the share of pairs whose class is the likeliest."""
         vectors, is_there = self.read(batch, outputs)
-        if "labels" not in batch:
-            raise InputError("the batch has no 'labels', the number of a class for each pair")
-        labels = tf.cast(batch["labels"], tf.int32)
-        if not (labels.shape.rank == 1 and labels.shape.is_compatible_with(vectors.shape[:1])):
-            raise InputError(
-                f"labels: the number of a class for each pair, of the shape {vectors.shape[:1]}. "
-                f"Received: {labels.shape}"
-            )
         if vectors.shape[-1] not in (None, self.size):
             raise InputError(
                 f"PairSoftmax was made for vectors of {self.size} values. Received: "
                 f"{vectors.shape[-1]}"
             )
+        if "labels" not in batch:
+            raise InputError("the batch has no 'labels', the number of a class for each pair")
+        labels = tf.convert_to_tensor(batch["labels"])
+        if not labels.dtype.is_integer:
+            raise InputError(
+                f"labels: the number of a class for each pair, int32. Received: {labels.dtype.name}"
+            )
+        labels = tf.cast(labels, tf.int32)
+        if not (labels.shape.rank == 1 and labels.shape.is_compatible_with(vectors.shape[:1])):
+            raise InputError(
+                f"labels: the number of a class for each pair, of the shape {vectors.shape[:1]}. "
+                f"Received: {labels.shape}"
+            )
         first, second = vectors[:, 0], vectors[:, 1]
         logits = self.head(tf.concat([first, second, tf.abs(first - second)], axis=1))
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        is_class = (labels >= 0) & (labels < self.classes)
+        known = tf.where(is_class, labels, 0)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(known, logits)
+        is_pair = is_there[:, 0] & is_there[:, 1]
+        losses = tf.where(is_class | ~is_pair, losses, math.nan)
         is_right = tf.argmax(logits, axis=1, output_type=tf.int32) == labels
         values = losses, tf.cast(is_right, tf.float32)
         return means_of(self.names, values, weights_of_pairs(batch, is_there))

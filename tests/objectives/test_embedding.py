@@ -197,9 +197,22 @@ def test_labels_of_pairs_with_classes_are_a_number_each():
     batch, vectors = made(3, 2)
     with pytest.raises(InputError, match="no 'labels', the number of a class"):
         PairSoftmax(3, H).measure(batch, {"sentence_embedding": vectors})
+    batch["labels"] = np.array([0, 1.5, 2], np.float32)
+    with pytest.raises(InputError, match=r"labels: the number of a class.* Received: float32"):
+        PairSoftmax(3, H).measure(batch, {"sentence_embedding": vectors})
     batch["labels"] = np.eye(3, dtype=np.int32)
     with pytest.raises(InputError, match=r"of the shape \(3,\). Received: \(3, 3\)"):
         PairSoftmax(3, H).measure(batch, {"sentence_embedding": vectors})
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_the_loss_of_a_label_that_is_no_class_is_nan_and_of_a_missing_pair_does_not_count(label):
+    batch, vectors = made(3, 2, labels=np.array([0, label, 2]))
+    outputs = {"sentence_embedding": vectors}
+    objective = PairSoftmax(3, H)
+    assert np.isnan(objective.measure(batch, outputs)["similarity_loss"].value())
+    batch["attention_mask"][1, 1] = 0
+    assert np.isfinite(objective.measure(batch, outputs)["similarity_loss"].value())
 
 
 def test_texts_without_their_axis_vectors_of_other_texts_and_labels_of_another_shape_are_refused():
