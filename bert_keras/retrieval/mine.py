@@ -28,8 +28,7 @@ class Rules:
     Attributes:
         negatives: How many each anchor gets at most: those with the highest scores.
         margin: By how much a negative's score must be below that of every positive of the anchor.
-        relative_margin: The same as a share of the positive's score: 0.05 leaves out those above
-            95 % of it.
+        relative_margin: The same as a share: 0.05 leaves out those above 95 % of that score.
         max_score: The highest score of a negative.
         min_score: The lowest.
         from_rank: How many of the nearest that pass are left out, too, as they may be right.
@@ -51,12 +50,11 @@ class Rules:
         at_least("from_rank", self.from_rank, 0)
         for name in ("margin", "relative_margin", "max_score", "min_score"):
             value = getattr(self, name)
-            least = 0 if "margin" in name else -1
-            if value is not None:
-                most = math.inf if least == 0 else 1
-                what = "0 or more" if least == 0 else "a cosine, from -1 to 1"
-                is_right = math.isfinite(value) and least <= value <= most
-                require(f"{name} must be {what}", is_right, value)
+            is_margin = "margin" in name
+            what = "0 or more" if is_margin else "a cosine, from -1 to 1"
+            least, most = (0, math.inf) if is_margin else (-1, 1)
+            is_right = value is None or (math.isfinite(value) and least <= value <= most)
+            require(f"{name} must be {what}", is_right, value)
         if self.min_score is not None and self.max_score is not None:
             is_right = self.min_score < self.max_score
             require("min_score must be below max_score", is_right, self.min_score)
@@ -79,9 +77,8 @@ class Texts:
     """The different anchors and documents of pairs, in their order.
 
     Attributes:
-        anchors: The anchors.
-        documents: The documents, among them all positives. Texts that differ in white space alone
-            are one, the first of them.
+        anchors: The anchors. Texts that differ in white space alone are one, the first of them.
+        documents: The documents, among them all positives; likewise.
         positives: For each anchor the numbers of its positives.
         known: The same and, where the anchor itself is a document, its number.
         anchor_of: For each pair the number of its anchor.
@@ -111,26 +108,32 @@ def texts_of(pairs: Sequence[tuple[str, str]], documents: Sequence[str] = ()) ->
     for number, pair in enumerate(pairs):
         if not all(text.strip() for text in pair):
             raise InputError(f"pairs[{number}] has a blank text: {pair!r:.80}")
-    given = [*documents, *(positive for _, positive in pairs)]
-    first = {key: text for text in reversed(given) if (key := _key(text))}
-    numbers = {key: n for n, key in enumerate(dict.fromkeys(filter(None, map(_key, given))))}
-    anchors = {text: n for n, text in enumerate(dict.fromkeys(anchor for anchor, _ in pairs))}
+    anchors = _first([anchor for anchor, _ in pairs])
+    given = _first([*documents, *(positive for _, positive in pairs)])
+    row_of = {key: row for row, key in enumerate(anchors)}
+    numbers = {key: number for number, key in enumerate(given)}
+    anchor_of = [row_of[_key(anchor)] for anchor, _ in pairs]
     positives: list[dict[int, None]] = [{} for _ in anchors]
-    for anchor, positive in pairs:
-        positives[anchors[anchor]][numbers[_key(positive)]] = None
-    own = [numbers.get(_key(anchor)) for anchor in anchors]
-    anchor_of = [anchors[anchor] for anchor, _ in pairs]
+    for row, (_, positive) in zip(anchor_of, pairs, strict=True):
+        positives[row][numbers[_key(positive)]] = None
+    own = [{numbers[key]: None} if key in numbers else {} for key in anchors]
     return Texts(
-        anchors=[*anchors],
-        documents=[first[key] for key in numbers],
+        anchors=[*anchors.values()],
+        documents=[*given.values()],
         positives=[[*row] for row in positives],
-        known=[
-            [*row] if number is None else [*row | {number: None}]
-            for row, number in zip(positives, own, strict=True)
-        ],
+        known=[[*row | itself] for row, itself in zip(positives, own, strict=True)],
         anchor_of=anchor_of,
         most_positives=int(np.bincount(anchor_of).max()),
     )
+
+
+def _first(texts: Iterable[str]) -> dict[str, str]:
+    """The first of the texts with each key, in order; without blank ones."""
+    found: dict[str, str] = {}
+    for text in texts:
+        if key := _key(text):
+            found.setdefault(key, text)
+    return found
 
 
 def _key(text: str) -> str:
@@ -146,8 +149,7 @@ class Mined:
         numbers: For each anchor the numbers of its documents.
         scores: Their scores.
         positive_scores: The scores of the positives of all anchors, float32.
-        left_out: For each reason the documents that were looked at and not taken, by anchor:
-            int [anchors].
+        left_out: For each rule the number of documents that it left out, int [anchors].
         depth: The number of documents that were looked at for each anchor.
     """
 

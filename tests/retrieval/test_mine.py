@@ -74,6 +74,13 @@ def test_neither_a_positive_nor_the_anchor_is_taken_whatever_its_white_space():
     assert (texts.anchor_of, texts.most_positives) == ([0, 1, 0], 2)
 
 
+def test_two_spellings_of_an_anchor_are_one_with_the_positives_of_both():
+    """Else the positive of one would be a negative of the other."""
+    texts = texts_of([("a  b", "c"), ("d", "e"), (" a b", "f")])
+    assert (texts.anchors, texts.anchor_of) == (["a  b", "d"], [0, 1, 0])
+    assert (texts.positives, texts.most_positives) == ([[0, 2], [1]], 2)
+
+
 @pytest.fixture(scope="module")
 def model():
     vocab = pieces_of("abcdefgh")
