@@ -101,11 +101,13 @@ def run(options: argparse.Namespace) -> None:
     if options.rerank:
         existing_model(options.rerank)
     start_tensorflow()
-    from bert_keras.retrieval.index import check_installed
+    from bert_keras.retrieval.index import check_installed, check_new
     from bert_keras.retrieval.measures import DEPTH
 
     if options.index:
         check_installed()
+        if not os.path.lexists(options.index):
+            check_new(options.index)
 
     documents = passages(options.documents, options)
     queries = _queries(options)
@@ -172,10 +174,12 @@ def _search(
     model = open_encoder(directory)
     measure = measure_of(model)
     batch_size = options.batch_size
-    asked = embed_queries(model, [query.text for query in queries], batch_size)
     texts = [document.text for document in documents]
-    if options.index:
-        return _index(directory, model, texts, measure, options).top_k(asked, top)
+    # First, so that one of something else is refused before anything is embedded.
+    index = _index(directory, model, texts, measure, options) if options.index else None
+    asked = embed_queries(model, [query.text for query in queries], batch_size)
+    if index:
+        return index.top_k(asked, top)
     with progress("embedding", "steps") as advance:
         vectors = embed_documents(model, texts, batch_size, advance)
     with progress("searching", "steps") as advance:

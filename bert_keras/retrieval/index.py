@@ -5,7 +5,9 @@ Hierarchical Navigable Small World Graphs": each document knows some that are ne
 from one to the next. Of few documents all are compared.
 """
 
+import errno
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bert_keras.errors import InputError, install_command
-from bert_keras.files import atomic_directory, check_utf8
+from bert_keras.files import atomic_directory, check_utf8, refuse_existing
 from bert_keras.retrieval.exact import Measure, check_vectors, inverse_lengths
 from bert_keras.signals import give_way
 
@@ -85,6 +87,22 @@ def check_installed() -> Any:
     return faiss
 
 
+def check_new(path: Path) -> None:
+    """Refuse at once, before documents are embedded, a directory that cannot be made.
+
+    Raises:
+        InputError: When it exists, or its name is not UTF-8.
+        OSError: When the folder that it is to be in cannot be written to.
+    """
+    check_utf8(path, "as faiss needs it")
+    refuse_existing(path)
+    folder = next(each for each in path.absolute().parents if each.exists())
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
 def write_index(
     path: Path,
     vectors: np.ndarray,
@@ -106,7 +124,7 @@ def write_index(
     """
     faiss = check_installed()
     check_vectors("documents", vectors)
-    check_utf8(path, "as faiss needs it")
+    check_new(path)
     number, dimensions = vectors.shape
     kind = "Flat" if number < FEW else f"HNSW{_LINKS},Flat"
     with atomic_directory(path) as folder:

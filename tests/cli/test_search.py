@@ -104,7 +104,9 @@ def test_what_cannot_be_searched_is_one_line(model, beir, capsys):
     assert "holds no examples" in line("--documents", beir / "empty.txt", "--query", "a")
 
 
-def test_an_index_is_made_once_and_used_for_the_same_documents_alone(model, beir, capsys):
+def test_an_index_is_made_once_and_used_for_the_same_documents_alone(
+    model, beir, capsys, monkeypatch
+):
     pytest.importorskip("faiss")
     files = ["--documents", beir / "corpus.jsonl", "--queries", beir / "queries.jsonl"]
     expected = json.loads(output(capsys, "search", model, *files, "--json"))["results"]
@@ -117,6 +119,23 @@ def test_an_index_is_made_once_and_used_for_the_same_documents_alone(model, beir
             scores = [hit["score"] for hit in there["found"]]
             assert [hit["score"] for hit in row["found"]] == pytest.approx(scores, abs=1e-5)
     (beir / "other.txt").write_text("dead\nbee\n")
+    monkeypatch.setattr("bert_keras.retrieval.search.embed_queries", None)  # it comes later
     line = refused(capsys, "search", model, "--documents", beir / "other.txt",
                    "--query", "bee", "--index", beir / "index")  # fmt: skip
     assert "is an index of other documents" in line
+
+
+def test_an_index_that_cannot_be_written_is_refused_before_anything_is_embedded(
+    model, beir, capsys, monkeypatch
+):
+    pytest.importorskip("faiss")
+    monkeypatch.setattr("bert_keras.cli.search.open_encoder", None)
+    files = ["--documents", beir / "corpus.jsonl", "--query", "bee", "--index"]
+    line = refused(capsys, "search", model, *files, beir / "test.tsv" / "index")
+    assert "test.tsv/index" in line
+    assert "Not a directory" in line
+    assert "is not UTF-8" in refused(capsys, "search", model, *files, beir / "caf\udce9")
+    (beir / "closed").mkdir(mode=0o500)
+    monkeypatch.setattr("os.access", lambda path, mode: path.name != "closed")  # root may write
+    line = refused(capsys, "search", model, *files, beir / "closed" / "index")
+    assert "Permission denied" in line
