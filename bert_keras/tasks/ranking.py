@@ -3,6 +3,7 @@
 Nogueira and Cho 2019, "Passage Re-ranking with BERT", section 3.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -27,6 +28,8 @@ from bert_keras.tasks.task import Prediction, Predictions
 from bert_keras.tasks.texts import Examples, shown
 from bert_keras.tokenization import Tokenizer, WordPieceTokenizer
 
+_logger = logging.getLogger("bert_keras")
+
 # The function from the model's logit to its score, by the loss.
 LOSSES = {"binary": "sigmoid", "squared": "none", "listwise": "none"}
 
@@ -48,8 +51,7 @@ class Ranking(Regression):
         loss: ``"binary"``: the score is the probability that a document is relevant; labels are 0
             to 1. ``"squared"``: the score is the label. ``"listwise"``: the documents of a query
             compete (``ListNet``); a row of a batch is a query with all its documents.
-        ignore_columns: Fields of lists that are passed over; any other that is not read is refused
-            by its name.
+        ignore_columns: Fields of lists that are passed over; others that are not read are refused.
 
     Example:
         >>> task = Ranking(loss="listwise")
@@ -158,9 +160,10 @@ class Ranking(Regression):
         return super().model_arguments() | {"function_to_apply": LOSSES[self.loss]}
 
     def open_model(self, path: Any, **arguments: Any) -> BertModel:
-        """The cross-encoder of a directory, or one with a new head; ``fit`` trains it on the loss.
+        """The cross-encoder of a directory, or one with a new head, which is given the loss.
 
-        Its files say the longest sequence, so that other programs cut texts where it does.
+        ``fit`` trains it on the pairs of ``features``, not on lists (``ListNet``). If it reads
+        WordPiece, its files will say the longest sequence, so that other programs cut texts there.
 
         Raises:
             InputError: When it cannot be opened.
@@ -170,6 +173,9 @@ class Ranking(Regression):
         model.objective = self.loss_of()
         if isinstance(model.tokenizer, WordPieceTokenizer):
             model.tokenizer = _of_length(model.tokenizer, self.max_seq_length)
+        elif model.default_length != self.max_seq_length:
+            _logger.warning("%s: its tokenizer's files will not say data.max_seq_length = %d, at "
+                            "which other programs must cut", path, self.max_seq_length)  # fmt: skip
         return model
 
     def training_objective(self, model: SupervisedModel) -> SupervisedObjective:
@@ -183,19 +189,20 @@ class Ranking(Regression):
         return SigmoidCrossEntropy("ranking") if self.loss == "binary" else SquaredError("ranking")
 
     def features(self, examples: Examples, tokenizer: Tokenizer) -> list[Feature]:
-        """One pair each; the loss of answers is that of ``judge``."""
-        return [replace(f, targets={}) for f in super().features(examples, tokenizer)]
+        """One pair each; of ``"listwise"`` without labels, which ``training_features`` adds."""
+        pairs = super().features(examples, tokenizer)
+        return [replace(f, targets={}) for f in pairs] if self.loss == "listwise" else pairs
 
     def training_features(self, examples: Examples, features: Sequence[Feature]) -> list[Feature]:
-        """The pairs with their labels; of ``"listwise"`` the list of each query."""
-        pairs = [
-            replace(feature, targets={"labels": self.target(example)})
-            for example, feature in zip(examples, features, strict=True)
-        ]
+        """The pairs; of ``"listwise"`` the list of each query, with its labels."""
         if self.loss != "listwise":
-            return pairs
-        most = max(map(len, numbers_by_query(examples)))
-        return [_list([pairs[n] for n in numbers], most) for numbers in numbers_by_query(examples)]
+            return list(features)
+        lists, labels = numbers_by_query(examples), self._labels(examples)
+        most = max(map(len, lists))
+        return [
+            _list([features[n] for n in numbers], row + [0.0] * (most - len(row)))
+            for numbers, row in zip(lists, labels, strict=True)
+        ]
 
     def judge(
         self,
@@ -250,8 +257,7 @@ class Ranking(Regression):
 
     def _labels(self, examples: Examples) -> list[list[float]]:
         """The labels of each query's documents."""
-        lists = numbers_by_query(examples)
-        return [[self.target(examples[n])[0] for n in numbers] for numbers in lists]
+        return [[self.target(examples[n])[0] for n in row] for row in numbers_by_query(examples)]
 
     def _require_order(self, examples: Examples) -> None:
         if not any(len(set(labels)) > 1 for labels in self._labels(examples)):
@@ -263,19 +269,17 @@ class Ranking(Regression):
 
 def _of_length(tokenizer: WordPieceTokenizer, length: int) -> WordPieceTokenizer:
     """The tokenizer of a model that reads so many tokens."""
-    config = {**tokenizer.files.config, "model_max_length": length}
-    files = replace(tokenizer.files, config=config)
+    files = replace(tokenizer.files, config={**tokenizer.files.config, "model_max_length": length})
     return type(tokenizer)(tokenizer.pieces, tokenizer.casing, files, tokenizer.added)
 
 
-def _list(pairs: Sequence[Feature], most: int) -> Feature:
-    """The pairs of a query as one feature, with labels of 0 for the documents that are missing."""
-    labels = [feature.targets["labels"][0] for feature in pairs]
+def _list(pairs: Sequence[Feature], labels: list[float]) -> Feature:
+    """The pairs of a query as one feature, with its labels, 0 for documents that are missing."""
     return Feature(
         pairs[0].example,
         [*chain.from_iterable(feature.input_ids for feature in pairs)],
         [*chain.from_iterable(feature.token_type_ids for feature in pairs)],
-        {"labels": labels + [0.0] * (most - len(labels))},
+        {"labels": labels},
         window_ends=tuple(np.cumsum([len(feature.input_ids) for feature in pairs]).tolist()),
         lengths=tuple(chain.from_iterable(feature.lengths for feature in pairs)),
         tokens=sum(feature.tokens for feature in pairs),
