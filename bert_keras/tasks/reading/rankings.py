@@ -12,6 +12,8 @@ from bert_keras.tasks.reading.columns import LABELS, quoted, shortened
 from bert_keras.tasks.reading.groups import read_group_examples
 from bert_keras.tasks.reading.named import named_rows
 from bert_keras.tasks.reading.sources import (
+    STANDARD_INPUT,
+    DataSet,
     Place,
     and_more,
     id_column,
@@ -30,7 +32,7 @@ QUERIES = ("query", "question", "anchor")
 DOCUMENTS = ("documents", "docs", "passages")
 _LABELS = ("labels", "scores", *LABELS)
 _POSITIVES = ("positive", "pos")
-_CORPUS, _QUERIES = "corpus.jsonl", "queries.jsonl"
+_CORPUS, _QUERIES_FILE = "corpus.jsonl", "queries.jsonl"
 
 
 def read_lists(
@@ -44,13 +46,13 @@ def read_lists(
     those of ``corpus.jsonl`` and ``queries.jsonl`` in the same folder or the one above.
 
     Args:
-        source: A file ``.jsonl``, ``.csv`` or ``.tsv``, packed or not.
+        source: What ``named_rows`` takes. The rows of a pipe with a name are pairs.
         ignored: Further columns or fields, which are passed over.
         labeled: Whether lists must have ``labels``.
 
     Raises:
         InputError: When a name is unknown, missing or there twice, lists differ in length, or a
-            text is empty; names the row.
+            text is empty; names the row. When pairs are given ``ignored``.
     """
     names = {name.strip().lower() for name in _first_names(source)}
     if names == set(HEADER):
@@ -61,8 +63,14 @@ def read_lists(
             for group in read_group_examples(source, ignored)
             for text, label in zip(group.texts[1:], "1" + "0" * len(group.negatives), strict=True)
         ]
-    if names.intersection(DOCUMENTS) and is_json_lines(source):
+    has_lists = is_json_lines(source) or is_tfds(source) or source == STANDARD_INPUT
+    if names.intersection(DOCUMENTS) and has_lists:
         return _lists(source, ignored, labeled)
+    if ignored:
+        raise InputError(
+            f"{shown_name(source)} has pairs, whose other columns are passed over: leave out "
+            f"data.ignore_columns (--ignore-column). Received: {listed(ignored)}"
+        )
     return None
 
 
@@ -114,9 +122,12 @@ def _differ(label: str | None, other: str | None) -> bool:
 
 
 def _first_names(source: str) -> Collection[str]:
-    """The names in the first row of a file; none where it has no names, or cannot be read."""
+    """The names in a source's first row; none where it has no names, or cannot be read."""
+    if is_tfds(source):
+        return DataSet(source).fields
     known = is_json_lines(source) or suffix_of(source) in (".csv", ".tsv")
-    if is_tfds(source) or not known or not Path(source).is_file():  # a pipe can be read once
+    is_file = known and Path(source).is_file()  # a pipe can be read once
+    if not (is_file or source == STANDARD_INPUT):
         return ()
     rows = named_rows(source, "", lambda names, where: names, lambda names: names)
     try:
@@ -220,12 +231,12 @@ def _judged(source: str) -> list[TextExample]:
     folder = next((each for each in (here, here.parent) if (each / _CORPUS).is_file()), None)
     if folder is None:
         raise InputError(
-            f"{source} names texts of BEIR's {_CORPUS} and {_QUERIES} by their ids, which must lie "
-            f"in {here} or {here.parent}"
+            f"{source} names texts of BEIR's {_CORPUS} and {_QUERIES_FILE} by their ids, which "
+            f"must lie in {here} or {here.parent}"
         )
     documents, queries = (
         {str(passage.where.id): passage.text for passage in read_passages(str(folder / name))}
-        for name in (_CORPUS, _QUERIES)
+        for name in (_CORPUS, _QUERIES_FILE)
     )
     judgements = read_judgements(source, queries, documents)
     return [

@@ -1,5 +1,6 @@
 """Lists of documents as pairs: fields of rows, positives and negatives, BEIR's judgements."""
 
+import io
 import json
 
 import pytest
@@ -44,6 +45,20 @@ def test_a_positive_has_the_label_1_and_its_negatives_0(tmp_path):
     (tmp_path / "train.csv").write_text("anchor,positive,negative_1,more\nq,a,b,x\n")
     found = read_lists(str(tmp_path / "train.csv"), ignored=("more",))
     assert contents(found) == [("q", "a", "1"), ("q", "b", "0")]
+
+
+def test_lists_come_by_standard_input_too(monkeypatch):
+    line = b'{"query": "q", "documents": ["a", "b"], "labels": [1, 0]}\n'
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(line)))
+    assert contents(read_lists("-")) == [("q", "a", "1"), ("q", "b", "0")]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a query\ta document\t1\n")))
+    assert read_lists("-") is None
+
+
+def test_columns_of_pairs_that_are_to_be_left_out_are_refused(tmp_path):
+    source = write(tmp_path / "pairs.jsonl", {"query": "q", "document": "a", "label": 1, "x": 2})
+    with pytest.raises(InputError, match=r"leave out data\.ignore_columns.* Received: 'x'"):
+        read_lists(source, ignored=("x",))
 
 
 @pytest.mark.parametrize("place", ["qrels/train.tsv", "train.tsv"])

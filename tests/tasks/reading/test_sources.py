@@ -12,6 +12,7 @@ from bert_keras.tasks.reading import (
     read_tagged_examples,
     read_text_examples,
 )
+from bert_keras.tasks.reading.rankings import read_lists
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # TFDS and what it imports warn of themselves
 
@@ -41,6 +42,10 @@ def data_dir(tfds, tmp_path_factory):
         "emotions": (
             {"text": f.Text(), "labels": f.Sequence(f.ClassLabel(names=["joy", "fear", "awe"]))},
             [{"text": "ah", "labels": [0, 2]}, {"text": "oh", "labels": []}],
+        ),
+        "lists": (
+            {"query": f.Text(), "documents": f.Sequence(f.Text()), "labels": f.Sequence(np.int32)},
+            [{"query": "q", "documents": ["très bon", "b"], "labels": [1, 0]}],
         ),
         "conll": (
             {"tokens": f.Sequence(f.Text()), "ner": f.Sequence(f.ClassLabel(names=["O", "B-x"]))},
@@ -142,3 +147,9 @@ def test_a_column_of_a_data_set_can_be_named():
     assert (example.text, example.text_pair, example.label) == ("b", None, "a")
     with pytest.raises(InputError, match="no column 'x'; its columns: 'idx', 'label', 'sentence1'"):
         read_text_examples("tfds:glue/stsb", text_column="x")
+
+
+def test_lists_of_documents_are_pairs():
+    found = [(pair.text, pair.text_pair, pair.label) for pair in read_lists("tfds:lists")]
+    assert found == [("q", "très bon", "1"), ("q", "b", "0")]
+    assert read_lists("tfds:glue/stsb") is None
