@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 OPTIONAL = {
     "tensorflow_datasets": "tfds",
     "jieba": "zh",
+    "faiss": "search",
     "ai_edge_litert": "mobile",
     "tensorflow_serving": "serving",
     "apache_beam": "beam",

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,6 @@ from bert_keras.files import refuse_existing
 if TYPE_CHECKING:
     from bert_keras.retrieval.mine import Mined, Texts
     from bert_keras.tasks.reading.groups import GroupExample
-
-_RULES = ("margin", "relative_margin", "max_score", "min_score", "from_rank", "to_rank")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -123,8 +122,7 @@ def run(options: argparse.Namespace) -> None:
     from bert_keras.retrieval.search import embed_documents, embed_queries
     from bert_keras.tasks.reading.groups import read_group_examples, write_group_examples
 
-    given = {name: getattr(options, name) for name in _RULES}
-    rules = Rules(negatives=options.negatives, **given)
+    rules = Rules(**{field.name: getattr(options, field.name) for field in fields(Rules)})
     pairs = read_group_examples(options.pairs, tuple(options.ignore_columns))
     documents = [text for pair in pairs for text in pair.negatives]
     if options.documents:

@@ -7,7 +7,7 @@ from bert_keras.config.checks import at_least
 from bert_keras.errors import InputError, several_texts
 from bert_keras.modeling import BertForSequenceClassification
 from bert_keras.modeling.model import BertModel
-from bert_keras.tasks.answering import Advance
+from bert_keras.retrieval.exact import Advance
 from bert_keras.tasks.evaluate import answer, answering
 from bert_keras.tasks.registry import task_of
 
@@ -83,7 +83,8 @@ def as_ranker(model: BertModel) -> BertForSequenceClassification:
     task: Any = task_of(model)
     if task.trained_on == "texts":
         raise InputError(
-            "the model was trained on single texts, and a ranker reads a query with a document"
+            "the model was trained on single texts, and a ranker reads a query with a document: "
+            "train one on pairs, by bert-keras finetune configs/finetune/ranking.toml"
         )
     return model
 

@@ -196,9 +196,9 @@ def _fields_of(names: Sequence[str], where: str, ignored: Collection[str]) -> _F
     unknown = [name for name in others if not (name in ignored or id_column([name]))]
     if unknown:
         raise InputError(
-            f"{where} has {listed(unknown)}, which contrastive training does not know; rename it "
-            "to 'anchor', 'positive' or 'negative', or leave it out by "
-            f"data.ignore_columns = [{quoted(unknown[0])}] (--ignore-column)"
+            f"{where} has {listed(unknown)}, which is not known beside an anchor and its positive; "
+            "rename it to 'anchor', 'positive' or 'negative', or leave it out: --ignore-column "
+            f"{unknown[0]!r} or, in a recipe, data.ignore_columns = [{quoted(unknown[0])}]"
         )
     return _Fields(anchor, positive, fields[2:], others)
 
