@@ -24,6 +24,7 @@ from bert_keras.objectives import Batch, InBatchNegatives, SupervisedObjective
 POOLINGS = ("mean", "cls", "max")
 DENSE_ACTIVATIONS = ("tanh", "linear", "relu", "sigmoid")
 PROJECTION = "projection"  # the component of the dense layer's weights
+SETTINGS_FILE = "config_sentence_transformers.json"  # among ``other_files``
 # In sentence-transformers every model has these; by default they are empty.
 _EMPTY_PROMPTS = {"query": "", "document": ""}
 

@@ -20,7 +20,7 @@ _FIRST = 1 << 10  # documents before the first merge; all of their scores are lo
 _TILE = 512  # documents that stay in a core's own cache
 _SCORES = 1 << 16  # the same of scores
 _FEW = 4  # so few queries are faster multiplied one by one
-_NOT_FINITE = (
+NOT_FINITE = (
     "the vectors are not finite numbers, or too large for float32: the model's training went "
     "wrong, or the file is damaged"
 )
@@ -28,7 +28,7 @@ _UNIT = 1e-6  # vectors whose length is so near to 1 are of length 1, but for ro
 _SHORT = 1e-15  # a length whose square float32 holds with few digits
 
 
-@np.errstate(over="ignore", invalid="ignore")  # _check_finite looks at the results
+@np.errstate(over="ignore", invalid="ignore")  # check_finite looks at the results
 def top_k(
     queries: np.ndarray,
     documents: np.ndarray,
@@ -50,8 +50,9 @@ def top_k(
 
     Returns:
         The scores float32 [Q, k] in falling order, and the numbers of their documents int64
-        [Q, k], from 0. Of equal scores the lower number is first. (The product of one document may
-        differ in its last bit with its place among them, so that its copies may have other scores.)
+        [Q, k], from 0. Of equal scores the lower number is first. (Copies of one document may have
+        scores that differ by some 1e-6 of them: products are rounded by the place, and a cosine is
+        not divided by a length so near to 1.)
 
     Raises:
         InputError: When the vectors are not of these shapes and types, or not finite.
@@ -79,7 +80,7 @@ def top_k(
                 if on_progress:
                     on_progress(start * len(documents) + done * len(queries[rows]), total)
 
-            part = _prepared(queries[rows], measure)
+            part = prepared(queries[rows], measure)
             scores[rows], numbers[rows] = _search(part, documents, k, measure, pool, advance)
     return scores, numbers
 
@@ -97,8 +98,8 @@ def similarity_matrix(
     check_vectors("second", second)
     if first.shape[1] != second.shape[1]:
         raise InputError(f"vectors of {first.shape[1]} and of {second.shape[1]} dimensions")
-    product: np.ndarray = _prepared(first, measure) @ _prepared(second, measure).T
-    _check_finite(product)
+    product: np.ndarray = prepared(first, measure) @ prepared(second, measure).T
+    check_finite(product)
     return product
 
 
@@ -134,7 +135,7 @@ def _inverse(lengths: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     is_odd = ~((lengths > _SHORT) & (lengths < np.inf))
     if is_odd.any():  # the squares are too small or too large for float32
         lengths[is_odd] = np.linalg.norm(vectors[is_odd].astype(np.float64), axis=1)
-        _check_finite(lengths)
+        check_finite(lengths)
     return np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
 
 
@@ -167,7 +168,7 @@ def _search(
         start, size = stop, min(2 * size, most)
         advance(start)
     if not (np.abs(best_QxK) < np.inf).all():
-        raise InputError(_NOT_FINITE)
+        raise InputError(NOT_FINITE)
     return best_QxK, numbers_QxK
 
 
@@ -203,11 +204,11 @@ def _better(
         block = documents[start : min(start + size, part.stop)]
         scores = scores_DxQ[: len(block)]
         inverse = _multiply(queries, block, scores, measure)
-        _check_finite(scores[:, 0])  # a document that is not finite has no finite product
+        check_finite(scores[:, 0])  # a document that is not finite has no finite product
         if inverse is not None and np.abs(inverse - 1).max() > _UNIT:
             scores *= inverse[:, None]
         highest = scores.max(axis=0)
-        _check_finite(highest)
+        check_finite(highest)
         rows = np.flatnonzero(highest > bound)
         if len(rows):
             columns, found, values = _candidates(scores[:, rows], bound[rows], k)
@@ -264,13 +265,17 @@ def _merge(
     best[changed], best_numbers[changed] = scores[kept], numbers[kept]
 
 
-def _prepared(vectors: np.ndarray, measure: Measure) -> np.ndarray:
-    """The vectors in float32, for cosines of length 1."""
+def prepared(vectors: np.ndarray, measure: Measure) -> np.ndarray:
+    """The vectors in float32, for cosines of length 1.
+
+    Raises:
+        InputError: When a length is not finite.
+    """
     plain: np.ndarray = np.asarray(vectors).astype(np.float32, copy=False)
     return plain * inverse_lengths(plain)[:, None] if measure == "cosine" else plain
 
 
-def _check_finite(numbers: np.ndarray) -> None:
+def check_finite(numbers: np.ndarray) -> None:
     """Refuse numbers that are not finite; a vector that is not finite has no finite product."""
     if not np.isfinite(numbers.sum()) and not np.isfinite(numbers).all():
-        raise InputError(_NOT_FINITE)
+        raise InputError(NOT_FINITE)

@@ -8,7 +8,7 @@ from one to the next. Of few documents all are compared.
 import errno
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,8 @@ import numpy as np
 
 from bert_keras.errors import InputError, install_command
 from bert_keras.files import atomic_directory, check_utf8, refuse_existing
-from bert_keras.retrieval.exact import Measure, check_vectors, inverse_lengths
+from bert_keras.retrieval.exact import Advance, Measure, check_finite, check_vectors, prepared
 from bert_keras.signals import give_way
-
-Advance = Callable[[int, int], None]
 
 FEW = 100_000  # documents that are all compared
 _LINKS = 32  # of a document
@@ -185,12 +183,10 @@ def _about(measure: Measure, made_from: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _prepared(vectors: np.ndarray, measure: Measure) -> np.ndarray:
-    """The vectors in float32, for cosines of length 1.
+    """The vectors as faiss takes them, for cosines of length 1.
 
     Raises:
         InputError: When they are not finite.
     """
-    plain = np.ascontiguousarray(vectors, np.float32)
-    if not np.isfinite(plain).all():
-        raise InputError("the vectors are not finite numbers: the model's training went wrong")
-    return plain * inverse_lengths(plain)[:, None] if measure == "cosine" else plain
+    check_finite(vectors)
+    return np.ascontiguousarray(prepared(vectors, measure))

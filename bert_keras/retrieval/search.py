@@ -1,7 +1,7 @@
 """Search with a sentence encoder: the documents whose vectors are most like a query's."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,17 +9,21 @@ import numpy as np
 from bert_keras.config.checks import at_least
 from bert_keras.errors import InputError, several_texts
 from bert_keras.modeling import BertForSentenceEmbedding
+from bert_keras.modeling.embedding import SETTINGS_FILE
 from bert_keras.modeling.model import BertModel
-from bert_keras.retrieval.exact import Measure, check_vectors, similarity_matrix, top_k
+from bert_keras.retrieval.exact import (
+    Advance,
+    Measure,
+    check_vectors,
+    similarity_matrix,
+    top_k,
+)
 
 _logger = logging.getLogger("bert_keras")
-
-Advance = Callable[[int, int], None]
 
 # The names under which models have their prompts; the first one with a text counts.
 _QUERY_PROMPTS = ("query",)
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
-_SETTINGS_FILE = "config_sentence_transformers.json"
 _MEASURES: dict[Any, Measure] = {None: "cosine", "cosine": "cosine", "dot": "dot"}
 _PIECE = 1024  # texts that are embedded between two reports of the progress
 
@@ -181,10 +185,10 @@ def measure_of(model: BertForSentenceEmbedding) -> Measure:
     Raises:
         InputError: When it is another measure than cosine and dot.
     """
-    name = model.other_files.get(_SETTINGS_FILE, {}).get("similarity_fn_name")
+    name = model.other_files.get(SETTINGS_FILE, {}).get("similarity_fn_name")
     if name not in _MEASURES:
         raise InputError(
-            f"the model's {_SETTINGS_FILE} compares vectors by similarity_fn_name {name!r}; only "
+            f"the model's {SETTINGS_FILE} compares vectors by similarity_fn_name {name!r}; only "
             "cosine and dot are known"
         )
     return _MEASURES[name]

@@ -25,6 +25,7 @@ from bert_keras.files import (
     refuse_existing,
     remove_directory,
 )
+from bert_keras.retrieval.exact import check_finite
 from bert_keras.retrieval.precision import PRECISIONS, dtype_of, width_of, with_precision
 
 _logger = logging.getLogger("bert_keras")
@@ -230,8 +231,7 @@ def _rows(
 
 def _append(out: BinaryIO, vectors: np.ndarray, shape: tuple[int, int]) -> None:
     assert vectors.shape == shape
-    if not np.isfinite(vectors).all():
-        raise InputError("the vectors are not finite numbers: the model's training went wrong")
+    check_finite(vectors)
     out.write(np.ascontiguousarray(vectors, "<f4").data)
     out.flush()
 

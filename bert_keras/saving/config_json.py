@@ -9,6 +9,7 @@ from typing import Any
 from bert_keras.config.model import require_dropout, require_whole_number
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSequenceClassification, BertForTokenClassification
+from bert_keras.modeling.embedding import SETTINGS_FILE
 from bert_keras.modeling.finetuning import resolve_problem
 from bert_keras.modeling.headed import ClassifierModel
 from bert_keras.modeling.labeling import label_names
@@ -185,7 +186,7 @@ def _score_keys(model: BertForSequenceClassification, values: Mapping[str, Any])
     if len(model.labels) > 1:
         return {}
     # The file of sentence-transformers that was read with the model names its own function.
-    settings = model.other_files.get("config_sentence_transformers.json", {})
+    settings = model.other_files.get(SETTINGS_FILE, {})
     read = head_arguments(type(model), values, "config.json", settings.get("activation_fn"))
     function = read["function_to_apply"]
     ours = resolve_problem(read["problem_type"], function, 1)[1]

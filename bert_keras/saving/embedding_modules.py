@@ -53,7 +53,7 @@ def read_pooling(folder: Path, hidden_size: int) -> dict[str, Any]:
         raise InputError(f"{file}: not understood: {', '.join(unknown)}")
     modes = [key for key in (*_POOLINGS, *_OTHER_POOLINGS) if key in config]
     for key in modes:
-        require(isinstance(config[key], bool), file, f"{key} must be true or false", config[key])
+        require_in(isinstance(config[key], bool), file, f"{key} must be true or false", config[key])
     modes = [key for key in modes if config[key]]
     names = [_POOLINGS.get(mode, mode) for mode in modes] or ["mean"]
     if "pooling_mode" in config:  # as the newest releases write it
@@ -67,9 +67,9 @@ def read_pooling(folder: Path, hidden_size: int) -> dict[str, Any]:
     for key in _DIMENSIONS:
         size = config.get(key, hidden_size)
         what = f"{key} must be the encoder's hidden_size {hidden_size}"
-        require(size == hidden_size, file, what, size)
+        require_in(size == hidden_size, file, what, size)
     include = config.get("include_prompt", True)
-    require(isinstance(include, bool), file, "include_prompt must be true or false", include)
+    require_in(isinstance(include, bool), file, "include_prompt must be true or false", include)
     return {"pooling": names[0], "include_prompt": include}
 
 
@@ -86,20 +86,20 @@ def read_dense(folder: Path, hidden_size: int) -> dict[str, Any]:
         raise InputError(f"{file}: not understood: {', '.join(unknown)}")
     width, residual = config.get("in_features"), config.get("use_residual", False)
     what = f"in_features must be the encoder's hidden_size {hidden_size}"
-    require(width == hidden_size, file, what, width)
+    require_in(width == hidden_size, file, what, width)
     require_whole_number(f"{file}: out_features", config.get("out_features"), at_least=1)
     bias = config.get("bias", True)
-    require(isinstance(bias, bool), file, "bias must be true or false", bias)
-    require(residual is False, file, "use_residual is not supported", residual)
+    require_in(isinstance(bias, bool), file, "bias must be true or false", bias)
+    require_in(residual is False, file, "use_residual is not supported", residual)
     for key in ("module_input_name", "module_output_name"):
         value = config.get(key) or _VECTOR
-        require(value == _VECTOR, file, f'{key} must be "{_VECTOR}"', value)
+        require_in(value == _VECTOR, file, f'{key} must be "{_VECTOR}"', value)
     given = config.get("activation_function", _ACTIVATIONS["tanh"])
     # Written as torch.nn.Tanh or, by releases, with its module.
     names = {f"torch.nn.{name.rsplit('.', 1)[-1]}": ours for ours, name in _ACTIVATIONS.items()}
     names |= {name: ours for ours, name in _ACTIVATIONS.items()}
     what = f"activation_function must be one of {', '.join(_ACTIVATIONS.values())}"
-    require(isinstance(given, str) and given in names, file, what, given)
+    require_in(isinstance(given, str) and given in names, file, what, given)
     return {
         "dense_units": config["out_features"],
         "dense_activation": names[given],
@@ -139,7 +139,7 @@ def add_dense(tensors: Tensors, folder: Path, hidden_size: int, dense: Mapping[s
     shapes = [(units, hidden_size), (units,)] if dense["dense_bias"] else [(units, hidden_size)]
     needed = dict(zip(DENSE_WEIGHTS, shapes, strict=False))
     what = f"the weights must be those of its {_FILE}, {needed}"
-    require(own.shapes == needed, file, what, own.shapes)
+    require_in(own.shapes == needed, file, what, own.shapes)
     tensors.add(file, None)
 
 
@@ -148,7 +148,7 @@ def check_normalize(folder: Path) -> None:
     file = folder / _FILE
     for key, value in (read_json_object(file) if file.exists() else {}).items():
         is_right = value == _VECTOR and key.startswith("module_")
-        require(is_right, file, f'{key} must be "{_VECTOR}"', value)
+        require_in(is_right, file, f'{key} must be "{_VECTOR}"', value)
 
 
 def write_modules(
@@ -185,7 +185,7 @@ def write_modules(
     return ["Transformer", *configs]
 
 
-def require(is_right: bool, file: Path, what: str, received: Any) -> None:
+def require_in(is_right: bool, file: Path, what: str, received: Any) -> None:
     """Raise ``InputError`` that names the file unless something is right."""
     if not is_right:
         raise InputError(f"{file}: {what}. Received: {received!r}")

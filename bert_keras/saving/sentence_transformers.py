@@ -15,17 +15,17 @@ import numpy as np
 from bert_keras.contents import read_json, read_json_object
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSentenceEmbedding
+from bert_keras.modeling.embedding import SETTINGS_FILE
 from bert_keras.saving.config_json import write_json
 from bert_keras.saving.embedding_modules import (
     check_normalize,
     read_dense,
     read_pooling,
-    require,
+    require_in,
     write_modules,
 )
 
 MODULES_FILE = "modules.json"
-CONFIG_FILE = "config_sentence_transformers.json"
 # Of the encoder; older releases called it by the encoder's kind.
 _ENCODER_FILES = ("sentence_bert_config.json", "sentence_distilbert_config.json")
 ENCODER_FILE = _ENCODER_FILES[0]
@@ -57,7 +57,7 @@ _REFUSED_UNLESS_EMPTY = (
 _KEPT = ("model_args", "model_kwargs", "config_args", "config_kwargs")
 # Keys that change no answer, or whose value is checked or applied; a warning names all others.
 _KNOWN = {
-    CONFIG_FILE: {
+    SETTINGS_FILE: {
         *("__version__", "model_type", "prompts", "default_prompt_name", "similarity_fn_name"),
         *("requirements", "activation_fn", "keep_in_fp32_modules", "truncate_dim"),
     },
@@ -89,7 +89,7 @@ class Settings:
     @property
     def activation(self) -> Any:
         """The torch class that makes a cross-encoder's scores; None where no file names one."""
-        return self.files.get(CONFIG_FILE, {}).get("activation_fn")
+        return self.files.get(SETTINGS_FILE, {}).get("activation_fn")
 
 
 def read_settings(path: Path, hidden_size: int) -> Settings:
@@ -103,19 +103,19 @@ def read_settings(path: Path, hidden_size: int) -> Settings:
         InputError: When a module, a pooling or a value is not supported; names the file
             and the key.
     """
-    config_file, encoder_file = path / CONFIG_FILE, _encoder_file(path)
+    config_file, encoder_file = path / SETTINGS_FILE, _encoder_file(path)
     files: dict[str, Any] = {}
     notes: list[tuple[int, str]] = []
-    for name, file in ((CONFIG_FILE, config_file), (ENCODER_FILE, encoder_file)):
+    for name, file in ((SETTINGS_FILE, config_file), (ENCODER_FILE, encoder_file)):
         if file.exists():
             files[name] = read_json_object(file)
             unknown = [key for key in files[name] if key not in _KNOWN[name]]
             if unknown:
                 text = f"{file}: kept, but not understood: {', '.join(unknown)}"
                 notes.append((logging.WARNING, text))
-    config, encoder = files.get(CONFIG_FILE, {}), files.get(ENCODER_FILE, {})
+    config, encoder = files.get(SETTINGS_FILE, {}), files.get(ENCODER_FILE, {})
     kind = config.get("model_type", EMBEDDING)
-    require(
+    require_in(
         kind in list(_MODULES), config_file, f"model_type must be {' or '.join(_MODULES)}", kind
     )
     modules = _read_modules(path / MODULES_FILE, kind)
@@ -129,10 +129,10 @@ def read_settings(path: Path, hidden_size: int) -> Settings:
     prompt = prompts["prompts"].get(name, "")
     if kind == CROSS_ENCODER:
         what = "a cross-encoder with a default prompt is not supported"
-        require(not prompt, config_file, what, name)
+        require_in(not prompt, config_file, what, name)
         for key in ("max_seq_length", "do_lower_case"):
             what = f"{key} of a cross-encoder is not supported; tokenizer_config.json says it"
-            require(not encoder.get(key), encoder_file, what, encoder.get(key))
+            require_in(not encoder.get(key), encoder_file, what, encoder.get(key))
         # Its one module keeps the name that its release gave it.
         return Settings(kind, {}, {MODULES_FILE: modules, **files}, notes)
     folders = {str(m["type"]).rsplit(".", 1)[-1]: path / str(m["path"]) for m in modules}
@@ -143,10 +143,10 @@ def read_settings(path: Path, hidden_size: int) -> Settings:
         check_normalize(folders["Normalize"])
     length = encoder.get("max_seq_length")
     is_length = length is None or (type(length) is int and length > 0)
-    require(is_length, encoder_file, "max_seq_length must be a whole number", length)
+    require_in(is_length, encoder_file, "max_seq_length must be a whole number", length)
     dimensions = config.get("truncate_dim")
     is_number = dimensions is None or (type(dimensions) is int and dimensions > 0)
-    require(is_number, config_file, "truncate_dim must be a whole number", dimensions)
+    require_in(is_number, config_file, "truncate_dim must be a whole number", dimensions)
     arguments |= {
         "normalize": "Normalize" in folders,
         "truncate_dim": dimensions,
@@ -168,8 +168,8 @@ def settings_files(path: Path) -> list[str]:
         folders = [str(module["path"]) for module in modules[1:]]
     except (ValueError, TypeError, KeyError):  # ``read_settings`` refuses it
         folders = []
-    below = [f"{folder}/config.json" for folder in folders if folder == Path(folder).name]
-    return [MODULES_FILE, CONFIG_FILE, _encoder_file(path).name, *below]
+    below = [f"{folder}/config.json" for folder in folders if _is_below(folder)]
+    return [MODULES_FILE, SETTINGS_FILE, _encoder_file(path).name, *below]
 
 
 def _encoder_file(path: Path) -> Path:
@@ -202,14 +202,14 @@ def write_settings(
         MODULES_FILE: modules,
         ENCODER_FILE: model.other_files.get(ENCODER_FILE, {}) | encoder,
     }
-    config = dict(model.other_files.get(CONFIG_FILE, {}))
+    config = dict(model.other_files.get(SETTINGS_FILE, {}))
     own = {
         "prompts": model.prompts,
         "default_prompt_name": model.default_prompt_name,
         "truncate_dim": model.truncate_dim,
     }
     config |= {key: value for key, value in own.items() if value or key in config}
-    write_json(files | ({CONFIG_FILE: config} if config else {}), directory)
+    write_json(files | ({SETTINGS_FILE: config} if config else {}), directory)
 
 
 def _read_modules(file: Path, kind: str) -> list[dict[str, Any]]:
@@ -230,13 +230,17 @@ def _read_modules(file: Path, kind: str) -> list[dict[str, Any]]:
             f"Received: {', '.join(kinds)}"
         )
     for number, folder in enumerate(folders):
-        is_below = isinstance(folder, str) and folder == Path(folder).name
-        is_right = folder == "" if number == 0 else is_below and folder not in ("", "..")
-        require(is_right, file, "the modules must lie in this folder and one below", folders)
+        is_right = _is_below(folder) if number else folder == ""
+        require_in(is_right, file, "the modules must lie in this folder and one below", folders)
     unknown = [key for key in more if key not in ("idx", "name", "path", "type", "kwargs")]
     if unknown or kwargs:
         raise InputError(f"{file}: not understood: {', '.join(unknown) or f'kwargs {kwargs[0]!r}'}")
     return list(modules)
+
+
+def _is_below(folder: Any) -> bool:
+    """Tell whether a module's path is a folder of the directory."""
+    return isinstance(folder, str) and folder == Path(folder).name and folder not in ("", "..")
 
 
 def _check_encoder(file: Path, kind: str, values: dict[str, Any]) -> None:
@@ -249,11 +253,11 @@ def _check_encoder(file: Path, kind: str, values: dict[str, Any]) -> None:
     }
     for key, value in needed.items():
         is_right = values.get(key) in (None, value)
-        require(is_right, file, f"{key} must be {json.dumps(value)}", values.get(key))
+        require_in(is_right, file, f"{key} must be {json.dumps(value)}", values.get(key))
     for key in _REFUSED_UNLESS_EMPTY:
-        require(not values.get(key), file, f"{key} is not supported", values.get(key))
+        require_in(not values.get(key), file, f"{key} is not supported", values.get(key))
     lower = values.get("do_lower_case", False)
-    require(isinstance(lower, bool), file, "do_lower_case must be true or false", lower)
+    require_in(isinstance(lower, bool), file, "do_lower_case must be true or false", lower)
 
 
 def _read_prompts(file: Path, config: dict[str, Any]) -> dict[str, Any]:
@@ -262,8 +266,8 @@ def _read_prompts(file: Path, config: dict[str, Any]) -> dict[str, Any]:
     is_right = isinstance(prompts, dict) and all(
         isinstance(text, str | None) for text in prompts.values()
     )
-    require(is_right, file, "prompts must give a text to each name", prompts)
-    require(isinstance(default, str | None), file, "default_prompt_name must be a name", default)
+    require_in(is_right, file, "prompts must give a text to each name", prompts)
+    require_in(isinstance(default, str | None), file, "default_prompt_name must be a name", default)
     return {
         "prompts": {name: text or "" for name, text in prompts.items()},
         "default_prompt_name": default,

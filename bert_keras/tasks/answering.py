@@ -1,7 +1,7 @@
 """A task that gives an answer to each text: how it is computed, decoded, scored and shown."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -13,11 +13,11 @@ from bert_keras.modeling.forward import lies_on_tpu
 from bert_keras.modeling.model import BertModel
 from bert_keras.objectives import Means, mean_values
 from bert_keras.objectives.means import LOSS
+from bert_keras.retrieval.exact import Advance
 from bert_keras.tasks.batches import ordered_batches
 from bert_keras.tasks.feature import Feature
 from bert_keras.tasks.task import Prediction, Predictions, Task
 
-Advance = Callable[[int, int], None]
 Outputs = dict[str, np.ndarray]
 
 _LOWER_IS_BETTER = ("_error", "_threshold")  # or neither is

@@ -30,7 +30,7 @@ def circumstances(strategy: tf.distribute.Strategy) -> dict[str, Any]:
         strategy: Which devices share a step.
     """
     return {
-        "cores": usable_cores(),
+        "cores": threads(),
         "processor": _processor(),
         "devices": _devices(strategy),
         "oneDNN": os.environ.get("TF_ENABLE_ONEDNN_OPTS") or "as installed",
@@ -68,7 +68,7 @@ def other_circumstances(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str
     )
 
 
-def usable_cores() -> int:
+def threads() -> int:
     """The number of threads that TensorFlow computes with in this process."""
     given = tf.config.threading.get_intra_op_parallelism_threads()
     if given:

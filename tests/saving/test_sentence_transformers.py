@@ -8,6 +8,7 @@ import pytest
 import bert_keras
 from bert_keras import BertEncoder, BertForMaskedLM, BertForSentenceEmbedding, BertTokenizer
 from bert_keras.errors import InputError
+from bert_keras.saving.sentence_transformers import settings_files
 from tests.support.files import edit_json
 from tests.support.models import VOCAB, assert_same_weights, make_model, refusal
 
@@ -269,3 +270,11 @@ def test_folder_of_a_module_is_one_below_and_never_leads_out(folder: Any, embedd
 def test_unknown_pooling_is_refused(embedding: Path) -> None:
     _set_pooling(embedding, pooling_mode_weightedmean_tokens=True)
     assert "pooling_mode_weightedmean_tokens" in refusal(embedding)
+
+
+def test_a_module_outside_the_directory_names_no_file_there(tmp_path):
+    """Else the fingerprint of a model would hash a file that is not its own."""
+    modules = [{"path": path, "type": "x"} for path in ("", "..", "", "1_Pooling")]
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    found = [name for name in settings_files(tmp_path) if "/" in name]
+    assert found == ["1_Pooling/config.json"]

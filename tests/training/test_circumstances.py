@@ -4,7 +4,7 @@ import os
 import pytest
 import tensorflow as tf
 
-from bert_keras.training.circumstances import circumstances, other_circumstances, usable_cores
+from bert_keras.training.circumstances import circumstances, other_circumstances, threads
 
 
 @pytest.fixture
@@ -35,14 +35,14 @@ def test_what_an_earlier_version_did_not_keep_is_not_compared(now):
 def test_cores_are_those_that_the_process_may_use(monkeypatch):
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
     mine = os.sched_getaffinity(0)
-    assert usable_cores() == len(mine)
+    assert threads() == len(mine)
     try:
         os.sched_setaffinity(0, {min(mine)})
-        assert usable_cores() == 1
+        assert threads() == 1
     finally:
         os.sched_setaffinity(0, mine)
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "5")
-    assert usable_cores() == 5
+    assert threads() == 5
 
 
 def test_devices_that_share_a_step_are_counted():
