@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from bert_keras.contents import hash_file
 from bert_keras.errors import InputError, install_command
 from bert_keras.files import atomic_directory, check_utf8, refuse_existing
 from bert_keras.retrieval.exact import Advance, Measure, check_finite, check_vectors, prepared
@@ -140,8 +141,8 @@ def write_index(
             if on_progress:
                 on_progress(start + len(piece), number)
         faiss.write_index(index, str(folder / _INDEX))
-        about = json.dumps(_about(measure, made_from), indent=2)
-        (folder / _ABOUT).write_text(about + "\n", encoding="utf-8")
+        about = _about(measure, made_from) | {_INDEX: hash_file(folder / _INDEX)}
+        (folder / _ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     return Index(index, measure)
 
 
@@ -170,10 +171,13 @@ def open_index(path: Path, measure: Measure, made_from: Mapping[str, Any]) -> In
             raise InputError(
                 f"{path} is an index of {_OTHERS[name]}; name a new directory, or remove this one"
             )
+    file = path / _INDEX
     try:
-        index = faiss.read_index(str(path / _INDEX))
-    except RuntimeError:
-        raise InputError(f"{path / _INDEX} is damaged; remove {path} and search again") from None
+        if hash_file(file) != about.get(_INDEX):
+            raise RuntimeError
+        index = faiss.read_index(str(file))
+    except (FileNotFoundError, RuntimeError):
+        raise InputError(f"{file} is damaged; remove {path} and search again") from None
     return Index(index, measure)
 
 

@@ -104,7 +104,9 @@ def read_labeled(model: BertModel, task: Task, source: str) -> Labeled:
     examples = task.read(source)
     if not examples:
         raise InputError(f"{source} has no examples")
-    task.labels_of(examples)  # so that one without a label shows before the model has run
+    # So that an example without a label, and what cannot be scored, show before the model has run.
+    task.labels_of(examples)
+    task.metric("", examples)
     return Labeled(task, examples, _features(model, task, examples))
 
 

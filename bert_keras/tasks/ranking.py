@@ -21,7 +21,7 @@ from bert_keras.retrieval.measures import measure_rankings
 from bert_keras.saving.run_state import MODEL_FOLDER
 from bert_keras.tasks.answering import Mistake, Outputs
 from bert_keras.tasks.feature import Feature
-from bert_keras.tasks.reading.rankings import by_query, numbers_by_query, read_lists
+from bert_keras.tasks.reading.rankings import by_query, check_order, numbers_by_query, read_lists
 from bert_keras.tasks.registry import register
 from bert_keras.tasks.regression import Regression, number_of
 from bert_keras.tasks.task import Prediction, Predictions
@@ -90,10 +90,11 @@ class Ranking(Regression):
         """The metric that chooses the best model.
 
         Raises:
-            InputError: When there is no such metric, or no dev query has anything to rank.
+            InputError: When there is no such metric, or no dev query has anything to rank, or
+                anything relevant.
         """
         if dev:
-            self._require_order(dev)
+            check_order(self._labels(dev))
         return super().metric(name, dev)
 
     def read(self, source: str) -> list[Any]:
@@ -123,7 +124,7 @@ class Ranking(Regression):
         if len(labels) == 1:
             raise InputError(
                 f"every label is {labels.pop():g}, so that there is nothing to tell apart: add "
-                "documents that do not answer their query, with a lower label"
+                "documents that answer their query better, or not, with another label"
             )
         return replace(self, function_to_apply=LOSSES[self.loss])
 
@@ -224,9 +225,9 @@ class Ranking(Regression):
         """The measures of the ranking of each query's documents, those above 0 being relevant.
 
         Raises:
-            InputError: When no query has anything to rank.
+            InputError: As ``metric``.
         """
-        self._require_order(examples)
+        check_order(self._labels(examples))
         rankings, judged = {}, {}
         for numbers in numbers_by_query(examples):
             labels = {number: number_of(examples[number]) for number in numbers}
@@ -258,13 +259,6 @@ class Ranking(Regression):
     def _labels(self, examples: Examples) -> list[list[float]]:
         """The labels of each query's documents."""
         return [[self.target(examples[n])[0] for n in row] for row in numbers_by_query(examples)]
-
-    def _require_order(self, examples: Examples) -> None:
-        if not any(len(set(labels)) > 1 for labels in self._labels(examples)):
-            raise InputError(
-                "no query to score has documents with different labels, so that any order is as "
-                "good: give relevant and other documents of each query"
-            )
 
 
 def _of_length(tokenizer: WordPieceTokenizer, length: int) -> WordPieceTokenizer:

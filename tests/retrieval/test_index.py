@@ -75,6 +75,13 @@ def test_an_index_of_something_else_is_refused(tmp_path):
         open_index(path, "cosine", MADE_FROM).top_k(np.ones((1, 3), np.float32), 1)
     with pytest.raises(InputError, match="already exists"):
         write_index(path, vectors_of(9), "cosine", MADE_FROM)
+    whole = (path / "index.faiss").read_bytes()
+    write_index(tmp_path / "other", vectors_of(9, seed=1), "cosine", MADE_FROM)
+    (path / "index.faiss").write_bytes((tmp_path / "other" / "index.faiss").read_bytes())
+    with pytest.raises(InputError, match="is damaged"):  # else it gives other documents
+        open_index(path, "cosine", MADE_FROM)
+    (path / "index.faiss").write_bytes(whole)
+    open_index(path, "cosine", MADE_FROM)
     (path / "index.faiss").write_bytes((path / "index.faiss").read_bytes()[:50])
     with pytest.raises(InputError, match="is damaged"):
         open_index(path, "cosine", MADE_FROM)

@@ -176,10 +176,23 @@ def test_dev_examples_without_an_order_are_refused():
         Ranking().metric("", alike)
     with pytest.raises(InputError, match="no query to score has documents with different labels"):
         Ranking().score(alike, [{"score": 0.5}] * 2)
+    below = [pair("q", "a", "0"), pair("q", "b", "-1")]
+    with pytest.raises(InputError, match="no label to score by is above 0"):
+        Ranking(loss="squared").metric("", below)
     assert Ranking().metric("", LISTS) == "ndcg@10"
     assert Ranking().metric("mrr@10", []) == "mrr@10"
     with pytest.raises(InputError, match="possible are binary, squared, listwise"):
         Ranking(loss="lambda")
+
+
+def test_examples_that_cannot_be_scored_are_refused_before_the_model_runs(
+    encoder_path, tmp_path, monkeypatch
+):
+    model = Ranking(trained_on="pairs", max_seq_length=16).open_model(encoder_path)
+    monkeypatch.setattr(type(model), "forward", None)
+    (tmp_path / "dev.tsv").write_text("query\tdocument\tlabel\nq\ta\t1\n")
+    with pytest.raises(InputError, match="no query to score has documents with different labels"):
+        evaluate(model, str(tmp_path / "dev.tsv"))
 
 
 def test_a_cross_encoder_from_elsewhere_is_a_regression_as_before(encoder_path):

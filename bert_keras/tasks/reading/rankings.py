@@ -113,6 +113,27 @@ def numbers_by_query(examples: Sequence[TextExample]) -> list[list[int]]:
     return [*found.values()]
 
 
+def check_order(lists: Sequence[Sequence[float]]) -> None:
+    """Refuse labels by which no ranking can be measured.
+
+    Args:
+        lists: The labels of each query's documents.
+
+    Raises:
+        InputError: When those of each query are equal, or none is above 0.
+    """
+    if not any(len(set(labels)) > 1 for labels in lists):
+        raise InputError(
+            "no query to score has documents with different labels, so that any order is as good: "
+            "give relevant and other documents of each query"
+        )
+    if not any(max(labels) > 0 for labels in lists):
+        raise InputError(
+            "no label to score by is above 0, so that no document counts as relevant: give those "
+            "that answer their query labels above 0"
+        )
+
+
 def _differ(label: str | None, other: str | None) -> bool:
     """Tell whether labels differ; 1 and 1.0 do not."""
     try:

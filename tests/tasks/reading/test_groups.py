@@ -67,7 +67,10 @@ def test_what_was_read_as_what_is_said(tmp_path, caplog):
         ({"anchor": "a", "positive": "b", "negatives": "c", "negative": "d"}, "negatives twice"),
         ({"anchor": "a", "positive": "b", "negatives": ["b"]}, "the positive and a negative, too"),
         ({"anchor": "a", "positive": ["b"]}, "'positive' must be a string"),
-        ({"anchor": "a", "positive": "b", "score": 1}, "'score', which is not known.*--ignore-column 'score'"),
+        (
+            {"anchor": "a", "positive": "b", "score": 1},
+            "'score', which is not known.*--ignore-column 'score'",
+        ),
     ],
 )
 def test_a_row_that_is_not_understood_is_named(row, message, tmp_path):
