@@ -4,14 +4,15 @@ Xiong et al. 2020, "Approximate Nearest Neighbor Negative Contrastive Learning",
 margins as in Moreira et al. 2024, "NV-Retriever".
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from bert_keras.config.checks import at_least, check_settings, require
+from bert_keras.config.checks import check_settings, require
+from bert_keras.config.model import require_whole_number
 from bert_keras.errors import InputError, several_texts
 from bert_keras.modeling.model import BertModel
 from bert_keras.retrieval.exact import Advance, inverse_lengths, top_k
@@ -19,6 +20,9 @@ from bert_keras.retrieval.search import as_encoder, embed_documents, embed_queri
 
 # The rules that leave out a document, in the order in which they are asked.
 REASONS = ("margin", "relative_margin", "max_score", "min_score", "from_rank")
+
+_COSINE = (-1, 1)
+_RANGES = {"margin": (0, 2), "relative_margin": (0, 1), "max_score": _COSINE, "min_score": _COSINE}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,22 +50,18 @@ class Rules:
     to_rank: int | None = None
 
     def __post_init__(self) -> None:
-        at_least("negatives", self.negatives, 1)
-        at_least("from_rank", self.from_rank, 0)
-        for name in ("margin", "relative_margin", "max_score", "min_score"):
+        require_whole_number("negatives", self.negatives, 1)
+        require_whole_number("from_rank", self.from_rank, 0)
+        for name, (least, most) in _RANGES.items():
             value = getattr(self, name)
-            is_margin = "margin" in name
-            what = "0 or more" if is_margin else "a cosine, from -1 to 1"
-            least, most = (0, math.inf) if is_margin else (-1, 1)
-            is_right = value is None or (math.isfinite(value) and least <= value <= most)
-            require(f"{name} must be {what}", is_right, value)
+            is_number = isinstance(value, Real) and not isinstance(value, bool)
+            is_right = value is None or (is_number and least <= value <= most)
+            require(f"{name} must be a number from {least} to {most}", is_right, value)
         if self.min_score is not None and self.max_score is not None:
             is_right = self.min_score < self.max_score
             require("min_score must be below max_score", is_right, self.min_score)
         if self.to_rank is not None:
-            least = self.from_rank + self.negatives
-            require(f"to_rank must be at least from_rank + negatives, {least}",
-                    self.to_rank >= least, self.to_rank)  # fmt: skip
+            require_whole_number("to_rank", self.to_rank, self.from_rank + self.negatives)
 
     def last_rank(self, most_positives: int) -> int:
         """``to_rank`` or, where it was left out, its default."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bert_keras.config.checks import at_least
+from bert_keras.config.checks import at_least, require
 from bert_keras.errors import InputError, several_texts
 from bert_keras.modeling import BertForSequenceClassification
 from bert_keras.modeling.model import BertModel
@@ -40,8 +40,8 @@ def rank(
         scores the lower number, which counts from 0.
 
     Raises:
-        InputError: When the model is no such model or has no tokenizer, or ``query`` or
-            ``documents`` is something else.
+        InputError: When the model is no such model or has no tokenizer, ``query`` is blank, or an
+            argument is something else.
 
     Example:
         >>> model = load("model", BertForSequenceClassification, labels=1)
@@ -52,7 +52,9 @@ def rank(
     ranker = as_ranker(model)
     if not isinstance(query, str):
         raise InputError(f"query must be one text. Received: {query!r:.60}")
+    require("query must not be blank", query.strip() != "", query)
     if top is not None:
+        require("top must be a whole number", type(top) is int, top)
         at_least("top", top, 1)
     at_least("batch_size", batch_size, 1)
     texts = several_texts("documents", documents)

@@ -93,7 +93,7 @@ def test_what_cannot_be_mined_is_one_line_before_anything_is_loaded(
         capsys, "mine", model, *files, "--out", tmp_path / "hard.csv"
     )
     assert "no such model directory" in refused(capsys, "mine", "nowhere", *files, *out)
-    assert "margin must be 0 or more" in refused(
+    assert "margin must be a number from 0 to 2" in refused(
         capsys, "mine", model, *files, *out, "--margin", "-1"
     )
     (tmp_path / "hard.jsonl").write_text("mine")

@@ -123,13 +123,17 @@ def test_texts_that_are_no_pairs_are_refused(arguments, message, model):
     ("rules", "message"),
     [
         ({"margins": 1}, "no such setting: 'margins'; did you mean 'margin'"),
-        ({"negatives": 0}, "negatives must be at least 1"),
-        ({"from_rank": -1}, "from_rank must be at least 0"),
-        ({"margin": -0.1}, "margin must be 0 or more"),
-        ({"relative_margin": float("nan")}, "relative_margin must be 0 or more"),
-        ({"max_score": 80}, "max_score must be a cosine"),
+        ({"negatives": 0}, "negatives must be a whole number of at least 1"),
+        ({"negatives": 1.5}, "negatives must be a whole number"),
+        ({"margin": "x"}, "margin must be a number from 0 to 2"),
+        ({"margin": True}, "margin must be a number from 0 to 2"),
+        ({"relative_margin": 5}, "relative_margin must be a number from 0 to 1"),
+        ({"from_rank": -1}, "from_rank must be a whole number of at least 0"),
+        ({"margin": -0.1}, "margin must be a number from 0 to 2"),
+        ({"relative_margin": float("nan")}, "relative_margin must be a number from 0 to 1"),
+        ({"max_score": 80}, "max_score must be a number from -1 to 1"),
         ({"min_score": 0.5, "max_score": 0.5}, "min_score must be below max_score"),
-        ({"from_rank": 10, "to_rank": 12}, r"from_rank \+ negatives, 13"),
+        ({"from_rank": 10, "to_rank": 12}, "to_rank must be a whole number of at least 13"),
     ],
 )
 def test_rules_that_cannot_be_are_refused(rules, message, model):

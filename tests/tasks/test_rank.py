@@ -38,6 +38,10 @@ def test_what_cannot_be_ranked_is_refused(model, encoder_path):
         rank(model, ["a"], ["b"])
     with pytest.raises(InputError, match="documents must be a list of texts"):
         rank(model, "a", "b")
+    with pytest.raises(InputError, match="top must be a whole number"):
+        rank(model, "a", ["b"], top=1.5)
+    with pytest.raises(InputError, match="query must not be blank"):
+        rank(model, " ", ["b"])
     with pytest.raises(InputError, match="top must be at least 1"):
         rank(model, "a", ["b"], top=0)
     with pytest.raises(InputError, match="a BertForSentenceEmbedding gives no score"):
