@@ -152,12 +152,12 @@ def run(options: argparse.Namespace) -> None:
 def _with_negatives(
     pairs: "list[GroupExample]", texts: "Texts", mined: "Mined"
 ) -> "list[GroupExample]":
-    """The pairs, with what was found for their anchors in the place of their negatives."""
+    """The pairs, with what was found for their anchors behind the negatives that they have."""
     from dataclasses import replace
 
-    found = [tuple(texts.documents[number] for number in row) for row in mined.numbers]
+    found = [[texts.documents[number] for number in row] for row in mined.numbers]
     return [
-        replace(pair, negatives=found[anchor])
+        replace(pair, negatives=tuple(dict.fromkeys([*pair.negatives, *found[anchor]])))
         for pair, anchor in zip(pairs, texts.anchor_of, strict=True)
     ]
 

@@ -125,6 +125,19 @@ class Contrastive(SentenceTask):
             )
         return self
 
+    def check_batch(self, examples: Sequence[GroupExample], size: int) -> None:
+        """Check that a batch has another text than the anchor's positive.
+
+        Raises:
+            InputError: When it has one row, and a row has no negatives.
+        """
+        lone = next((example for example in examples if not example.negatives), None)
+        if size == 1 and lone and self.loss == "in_batch":
+            raise InputError(
+                f"{lone.where} has no negatives, and train.batch_size = 1 brings no other row to "
+                "choose the positive from: set train.batch_size to 2 or more"
+            )
+
     def key(self, example: GroupExample) -> str:
         """The anchor, so that all its positives are held out together."""
         return example.anchor

@@ -143,6 +143,7 @@ def _train(
 ) -> None:
     task = data.task
     check_batches(run.strategy, config.train, [config.train.batch_size])
+    task.check_batch(data.train, config.train.batch_size)
     best_metric = task.metric(config.train.best_metric, data.dev)
     model = _start_model(run, config, task)
     with run.strategy.scope():  # it may have weights

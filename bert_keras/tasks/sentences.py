@@ -19,6 +19,7 @@ from bert_keras.modeling import BertForSentenceEmbedding
 from bert_keras.modeling.embedding import POOLINGS
 from bert_keras.modeling.model import BertModel
 from bert_keras.objectives import Matryoshka, SupervisedObjective
+from bert_keras.retrieval.search import measure_of
 from bert_keras.saving.run_state import MODEL_FOLDER
 from bert_keras.tasks.answering import run_model
 from bert_keras.tasks.feature import Feature
@@ -89,12 +90,13 @@ class SentenceTask(Task):
         ``fit`` trains it on the task's loss; it reads texts up to ``max_seq_length``.
 
         Raises:
-            InputError: When it cannot be opened, puts a prompt before every text, or is too narrow
-                for ``matryoshka``.
+            InputError: When it cannot be opened, puts a prompt before every text, compares vectors
+                otherwise than by cosine or product, or is too narrow for ``matryoshka``.
         """
         model = super().open_model(path, **arguments)
         assert isinstance(model, BertForSentenceEmbedding)
         self.training_objective(model)
+        measure_of(model)
         if model.prompt():
             raise InputError(
                 f"{path} puts the prompt {model.prompt()!r} before every text, which training does "

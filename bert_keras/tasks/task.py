@@ -166,6 +166,13 @@ class Task(ABC):
         model.other_config |= self.remembered()
         return model
 
+    def check_batch(self, examples: Sequence[Any], size: int) -> None:  # noqa: B027 - most have nothing to check
+        """Check that batches of ``size`` examples teach something; called before training.
+
+        Raises:
+            InputError: When they do not.
+        """
+
     def training_objective(self, model: SupervisedModel) -> Objective:
         """The objective that training minimizes; by default the model's own."""
         return model.objective

@@ -68,20 +68,20 @@ def test_anchors_with_fewer_are_counted_with_the_reason(model, files, tmp_path, 
     assert not (tmp_path / "b.jsonl").exists()
 
 
-def test_negatives_that_pairs_have_are_documents_and_pairs_without_are_left_out(
-    model, tmp_path, capsys
-):
-    rows = [{"anchor": a, "positive": p, "negatives": ["dead"]} for a, p in PAIRS]
+def test_negatives_that_a_pair_has_stay_and_are_documents_for_the_others(model, tmp_path, capsys):
+    rows = [{"anchor": anchor, "positive": positive} for anchor, positive in PAIRS]
+    rows[0]["negatives"] = ["dead", "fed"]
     (tmp_path / "pairs.jsonl").write_text("\n".join(map(json.dumps, rows)))
     files = ["--pairs", tmp_path / "pairs.jsonl"]
-    encoder = bert_keras.load(model)
-    scores = [hit["score"] for found in mine_negatives(encoder, PAIRS, ["dead"]) for hit in found]
-    most = sorted(scores)[1]  # two of all pass
-    out = tmp_path / "hard.jsonl"
-    run("mine", model, *files, "--max-score", most + 1e-4, "--only-found", "--out", out)
-    found = read_group_examples(str(out))
-    assert all(example.negatives for example in found)
-    assert sum(len(example.negatives) for example in found) == 2
+    run("mine", model, *files, "--negatives", "4", "--out", tmp_path / "all.jsonl")
+    first, *others = read_group_examples(str(tmp_path / "all.jsonl"))
+    texts = {"dead", "fed", *(positive for _, positive in PAIRS)}
+    assert first.negatives[:2] == ("dead", "fed")
+    assert sorted(first.negatives) == sorted(texts - {first.positive})  # each once
+    assert all({"dead", "fed"} <= set(other.negatives) for other in others)
+    run("mine", model, *files, "--max-score", "-1", "--only-found", "--out", tmp_path / "own.jsonl")
+    (only,) = read_group_examples(str(tmp_path / "own.jsonl"))
+    assert only.texts == ("bad bees", "a bad bee", "dead", "fed")
 
 
 def test_what_cannot_be_mined_is_one_line_before_anything_is_loaded(

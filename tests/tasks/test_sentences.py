@@ -11,6 +11,7 @@ from scipy import stats
 from bert_keras.config import FinetuneModelConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSentenceEmbedding
+from bert_keras.modeling.embedding import SETTINGS_FILE
 from bert_keras.objectives import CosineSquaredError, Matryoshka
 from bert_keras.saving import load, save
 from bert_keras.tasks import Contrastive, Similarity, evaluate, finetune, predict
@@ -165,6 +166,14 @@ def test_a_model_that_puts_a_prompt_before_texts_is_refused(tmp_path, tokenizer,
         Similarity().open_model(tmp_path / "model")
 
 
+def test_a_model_that_compares_vectors_by_their_distance_is_refused(encoder_path, tmp_path):
+    model = BertForSentenceEmbedding(load(encoder_path).config)
+    model.other_files = {SETTINGS_FILE: {"similarity_fn_name": "euclidean"}}
+    save(model, tmp_path / "model", load(encoder_path).tokenizer)
+    with pytest.raises(InputError, match="'euclidean'; only cosine and dot are known"):
+        Similarity().open_model(tmp_path / "model")
+
+
 @pytest.mark.parametrize(("given", "expected"), [("", "max"), ("cls", "cls")])
 def test_a_model_keeps_its_pooling_unless_the_recipe_names_one(
     given, expected, tmp_path, tokenizer, encoder_path
@@ -262,6 +271,14 @@ def test_one_text_alone_is_nothing_to_choose_from():
     with pytest.raises(InputError, match="row 1: no other text is there to choose the positive"):
         Contrastive().adapted_to([group("a", "b")])
     assert Contrastive().adapted_to([group("a", "b"), group("c", "d")]) == Contrastive()
+
+
+def test_batches_of_one_row_without_negatives_are_refused():
+    rows = [group("a", "b", "c"), group("d", "e", row=2)]
+    with pytest.raises(InputError, match=r"row 2 has no negatives, and train\.batch_size = 1"):
+        Contrastive().check_batch(rows, 1)
+    Contrastive().check_batch(rows, 2)
+    Contrastive().check_batch(rows[:1], 1)
 
 
 def test_a_checkpoint_is_the_sentence_encoder_that_the_run_trains(encoder_path, scores, tmp_path):
