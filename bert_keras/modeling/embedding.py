@@ -16,25 +16,15 @@ from bert_keras.config.checks import at_least, one_of, require
 from bert_keras.config.model import require_whole_number
 from bert_keras.errors import InputError, one_text, several_texts
 from bert_keras.modeling.headed import make_encoders
-from bert_keras.modeling.heads import Projection
+from bert_keras.modeling.heads import DENSE_ACTIVATIONS, PROJECTION, Projection, dimensions_of
 from bert_keras.modeling.inputs import as_batch, has_several, one_text_a_row
 from bert_keras.modeling.supervised import SupervisedModel
 from bert_keras.objectives import Batch, InBatchNegatives, SupervisedObjective
 
 POOLINGS = ("mean", "cls", "max")
-DENSE_ACTIVATIONS = ("tanh", "linear", "relu", "sigmoid")
-PROJECTION = "projection"  # the component of the dense layer's weights
 SETTINGS_FILE = "config_sentence_transformers.json"  # among ``other_files``
 # In sentence-transformers every model has these; by default they are empty.
 _EMPTY_PROMPTS = {"query": "", "document": ""}
-
-
-def dimensions_of(
-    hidden_size: int, dense_units: int | None = None, truncate_dim: int | None = None
-) -> int:
-    """The dimensions of the vectors of a ``BertForSentenceEmbedding``, by its arguments."""
-    width = dense_units or hidden_size
-    return min(truncate_dim or width, width)
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -257,11 +247,9 @@ class BertForSentenceEmbedding(SupervisedModel):
         for start in range(0, len(order), batch_size):
             numbers = order[start : start + batch_size]
             longest = len(rows[numbers[-1]])
-            ids = np.full((len(numbers), longest), tokenizer.pad_id, np.int32)
-            mask = np.zeros_like(ids)
-            for row, number in enumerate(numbers):
-                ids[row, : len(rows[number])] = rows[number]
-                mask[row, : len(rows[number])] = 1
+            texts_ids = [rows[number] for number in numbers]
+            ids = keras.utils.pad_sequences(texts_ids, padding="post", value=tokenizer.pad_id)
+            mask = (np.arange(longest) < [[len(row)] for row in texts_ids]).astype(np.int32)
             batch = {"input_ids": ids, "attention_mask": mask}
             if unpooled:
                 batch["pooling_mask"] = mask * (np.arange(longest) >= unpooled).astype(np.int32)

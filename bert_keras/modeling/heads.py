@@ -8,6 +8,9 @@ import tensorflow as tf
 from bert_keras.config import BertConfig
 from bert_keras.modeling.layers import BertLayer
 
+DENSE_ACTIVATIONS = ("tanh", "linear", "relu", "sigmoid")
+PROJECTION = "projection"  # the component of the weights of a ``Projection``
+
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class Pooler(BertLayer):
@@ -20,6 +23,14 @@ class Pooler(BertLayer):
     def call(self, first_tokens: tf.Tensor) -> tf.Tensor:
         """[B, H] to [B, H]."""
         return self.output_dense(first_tokens)
+
+
+def dimensions_of(
+    hidden_size: int, dense_units: int | None = None, truncate_dim: int | None = None
+) -> int:
+    """The dimensions of the vectors of a ``BertForSentenceEmbedding``, by its arguments."""
+    width = dense_units or hidden_size
+    return min(truncate_dim or width, width)
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")

@@ -13,9 +13,9 @@ from bert_keras.modeling import (
     BertForSentenceEmbedding,
     Decision,
 )
-from bert_keras.modeling.embedding import PROJECTION
 from bert_keras.modeling.finetuning import resolve_problem
 from bert_keras.modeling.headed import ClassifierModel
+from bert_keras.modeling.heads import PROJECTION
 from bert_keras.modeling.labeling import LabelingModel, label_names
 from bert_keras.modeling.model import FROZEN, BertModel
 from bert_keras.saving.config_json import LABELING, QUANTIZATION, foreign_keys, keeps_score

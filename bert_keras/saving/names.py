@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bert_keras.config import BertConfig
-from bert_keras.modeling.embedding import PROJECTION
+from bert_keras.modeling.heads import PROJECTION
 
 Shape = tuple[int, ...]
 _SEVERAL = re.compile(r"\((.*)\)")

@@ -15,7 +15,7 @@ import numpy as np
 from bert_keras.config.checks import one_of
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSentenceEmbedding
-from bert_keras.modeling.embedding import dimensions_of
+from bert_keras.modeling.heads import dimensions_of
 from bert_keras.modeling.model import BertModel
 from bert_keras.objectives import SupervisedObjective, TeacherCosines, TeacherVectors
 from bert_keras.objectives.distillation import TEACHER

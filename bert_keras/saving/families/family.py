@@ -10,7 +10,7 @@ from typing import Any
 from bert_keras.config import BertConfig
 from bert_keras.config.model import field_names
 from bert_keras.errors import InputError
-from bert_keras.modeling.embedding import PROJECTION
+from bert_keras.modeling.heads import PROJECTION
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.names import Names, Shape, bert_variables
 from bert_keras.tokenization import Casing, Tokenizer, WordPieceTokenizer
