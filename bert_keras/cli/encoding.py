@@ -2,13 +2,18 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from bert_keras.cli.arguments import at_least, open_model
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bert_keras.modeling import BertForSentenceEmbedding
+    from bert_keras.modeling.model import BertModel
     from bert_keras.tasks.reading.beir import Passage
+
+Kind = TypeVar("Kind", bound="BertModel")
 
 TEXTS_HELP = (
     "*.txt, a text a line; *.tsv, *.csv or *.jsonl; of BEIR's corpus.jsonl and queries.jsonl title "
@@ -47,9 +52,17 @@ def open_encoder(path: Path) -> "BertForSentenceEmbedding":
     Raises:
         InputError: When it is another kind of model, or has no tokenizer.
     """
-    model = open_model(path, packed=True)
     from bert_keras.retrieval.search import as_encoder
 
-    encoder = as_encoder(model)
-    encoder.tokenizer_or()
-    return encoder
+    return open_as(path, as_encoder)
+
+
+def open_as(path: Path, check: "Callable[[BertModel], Kind]") -> "Kind":
+    """The model of a directory for reading texts, once ``check`` has found it of its kind.
+
+    Raises:
+        InputError: When it cannot be opened, is of another kind, or has no tokenizer.
+    """
+    model = check(open_model(path, packed=True))
+    model.tokenizer_or()
+    return model

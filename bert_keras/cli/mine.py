@@ -54,6 +54,26 @@ def add_parser(subparsers: Any) -> None:
         metavar="FILE.jsonl",
         help="a new file with a row for each pair: anchor, positive, and negatives, a list",
     )
+    _add_rules(parser)
+    parser.add_argument(
+        "--only-found",
+        action="store_true",
+        help='leave out the pairs without any negative, which data.loss = "triplet" refuses',
+    )
+    parser.add_argument(
+        "--ignore-column",
+        action="append",
+        default=[],
+        dest="ignore_columns",
+        metavar="NAME",
+        help="leave out this column or field of the pairs, which is not known; may be repeated",
+    )
+    add_reading(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_rules(parser: argparse.ArgumentParser) -> None:
+    """The options that are the fields of ``Rules``."""
     parser.add_argument(
         "--negatives",
         type=at_least(1),
@@ -94,21 +114,6 @@ def add_parser(subparsers: Any) -> None:
         "anchor has (default: as many as are needed or, with a margin or --max-score, 10 times "
         "--negatives)",
     )
-    parser.add_argument(
-        "--only-found",
-        action="store_true",
-        help='leave out the pairs without any negative, which data.loss = "triplet" refuses',
-    )
-    parser.add_argument(
-        "--ignore-column",
-        action="append",
-        default=[],
-        dest="ignore_columns",
-        metavar="NAME",
-        help="leave out this column or field of the pairs, which is not known; may be repeated",
-    )
-    add_reading(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bert_keras.cli.arguments import at_least, open_model
+from bert_keras.cli.arguments import at_least
 from bert_keras.cli.console import progress
+from bert_keras.cli.encoding import open_as
 from bert_keras.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,12 +60,9 @@ def open_ranker(path: Path) -> "BertForSequenceClassification":
     Raises:
         InputError: When it is another kind of model, or has no tokenizer.
     """
-    model = open_model(path, packed=True)
     from bert_keras.tasks.rank import as_ranker
 
-    ranker = as_ranker(model)
-    ranker.tokenizer_or()
-    return ranker
+    return open_as(path, as_ranker)
 
 
 def rerank(

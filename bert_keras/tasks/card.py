@@ -122,7 +122,7 @@ class CardWriter:
         return "\n".join([*lines, self.task.usage(self.is_pair)])
 
     def _elsewhere(self) -> list[str]:
-        """The same in sentence-transformers, for its models."""
+        """The lines that use the model in sentence-transformers, where that opens it."""
         lines = self.task.usage_in_sentence_transformers()
         return ["In sentence-transformers:", _code("python", lines)] if lines else []
 

@@ -249,7 +249,7 @@ class Ranking(Regression):
         return 'print(bert_keras.rank(model, "A query?", ["A document.", "Another one."]))'
 
     def usage_in_sentence_transformers(self) -> str:
-        """The same."""
+        """The same order of documents."""
         return (
             "from sentence_transformers import CrossEncoder\n\n"
             f'model = CrossEncoder("{MODEL_FOLDER}")\n'
