@@ -169,21 +169,25 @@ def _search(
 ) -> "tuple[np.ndarray, np.ndarray]":
     """The scores and the numbers of the documents for each query."""
     from bert_keras.retrieval.exact import top_k
-    from bert_keras.retrieval.search import embed_documents, embed_queries, measure_of
+    from bert_keras.retrieval.search import (
+        embed_documents,
+        embed_queries,
+        exact_measure,
+        measure_of,
+    )
 
     model = open_encoder(directory)
-    measure = measure_of(model)
     batch_size = options.batch_size
     texts = [document.text for document in documents]
     # First, so that one of something else is refused before anything is embedded.
-    index = _index(directory, model, texts, measure, options) if options.index else None
+    index = _index(directory, model, texts, measure_of(model), options) if options.index else None
     asked = embed_queries(model, [query.text for query in queries], batch_size)
     if index:
         return index.top_k(asked, top)
     with progress("embedding", "steps") as advance:
         vectors = embed_documents(model, texts, batch_size, advance)
     with progress("searching", "steps") as advance:
-        return top_k(asked, vectors, top, measure, advance)
+        return top_k(asked, vectors, top, exact_measure(model), advance)
 
 
 def _index(

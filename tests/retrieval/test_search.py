@@ -5,6 +5,7 @@ import pytest
 
 from bert_keras import BertEncoder, BertForSentenceEmbedding, BertTokenizer, search, similarity
 from bert_keras.errors import InputError
+from bert_keras.retrieval.search import exact_measure
 from tests.support.models import make_model, pieces_of, small_config
 
 VOCAB = pieces_of("abcdefgh")
@@ -37,6 +38,12 @@ def test_the_best_documents_are_those_of_the_greatest_cosine(model):
         assert _numbers(hits) == np.argsort(-row)[:3].tolist()
         np.testing.assert_allclose([hit["score"] for hit in hits], np.sort(row)[:0:-1], atol=1e-6)
         assert [hit["text"] for hit in hits] == [DOCUMENTS[n] for n in _numbers(hits)]
+
+
+def test_only_vectors_that_are_made_with_length_1_are_compared_by_the_product(model):
+    assert exact_measure(model) == "dot"
+    assert exact_measure(_model(normalize=False)) == "cosine"
+    assert exact_measure(_model(truncate_dim=8)) == "cosine"
 
 
 def test_one_query_has_one_list_and_top_is_at_most_all(model):
