@@ -8,10 +8,13 @@ sides start from the same directory, read the same examples with the same loss, 
 schedule, clipping and decay. Each computes in the precision in which its first steps take less
 time. The other side is its own trainer, with BERT's schedule: its own one decays from the end of
 the warmup, not from the first step, so that its rates are higher by up to warmup_ratio. The seeds
-alternate between the two, each in a process of its own. The times are of training alone, by the
-clock and in processor time; ours is without tracing. The memory is what training adds at most to
+alternate between the two, each in a process of its own. The memory is what training adds at most to
 that of a process with both libraries and the data. The results go to sentence_encoders.json, the
 table into README.md.
+
+The times are those of shorter runs, in turn: a run of all steps takes longer than a machine that
+others use stays as fast. They are of the steps alone; ours are without tracing. ``--times``
+measures them anew, and keeps the scores.
 
 XQuAD: the encoder and the ranker learn from the questions on every second article, and answer those
 on the others, from all 240 paragraphs.
@@ -28,20 +31,18 @@ import resource
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from typing import Any
 
 import numpy as np
 from machine import environment
 from scipy.stats import spearmanr
+from sentence_data import Questions, sts
 from sentence_sides import order_of, ours, theirs, vectors_of
-from tables import conditions, markdown, replace_block
+from tables import conditions, markdown, replace_block, scores
 
 import bert_keras
 from bert_keras.config import FinetuneConfig, load_toml
-from bert_keras.retrieval.exact import top_k
-from bert_keras.retrieval.measures import measure_rankings
-from bert_keras.tasks.reading import TextExample
 from bert_keras.tasks.reading.groups import GroupExample
 
 HERE = Path(__file__).parent
@@ -49,66 +50,18 @@ FILE = HERE / "sentence_encoders.json"
 SIDES = {"bert_keras": ours, "sentence-transformers": theirs}
 # The recipe of each row, its settings, and the measure.
 ROWS: dict[str, tuple[str, list[str], str]] = {
-    "similarity": ("similarity", [], "spearman"),
+    "similarity": (
+        "similarity",
+        ["train.epochs=2", "optimizer.learning_rate=5e-5"],
+        "spearman",
+    ),
     "retrieval": ("contrastive", ["data.max_seq_length=256", "train.batch_size=32"], "recall@1"),
     "ranking": ("ranking", ["data.max_seq_length=256"], "ndcg@10"),
 }
 _TRIED = 10  # steps in each precision
+_TIMED = 60  # steps in each run of those that are timed
+_ROUNDS = 3
 _CANDIDATES = 10  # documents that are ranked
-_NEGATIVES = 3  # of the nearest, for each question that a ranker learns from
-
-
-def sts(path: Path) -> list[TextExample]:
-    """The pairs of a file of STS-B: columns without quotes, the score the fifth."""
-    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
-    return [
-        TextExample(row[5], row[6], row[4], f"{path.name}, row {number}")
-        for number, row in enumerate(rows, start=1)
-    ]
-
-
-class Questions:
-    """XQuAD's questions and paragraphs, those to learn from and those to answer.
-
-    Attributes:
-        documents: The paragraphs.
-        train: Question and number of the paragraph, of every second article.
-        test: Those of the other articles.
-    """
-
-    def __init__(self, path: Path) -> None:
-        articles = json.loads(path.read_text(encoding="utf-8"))["data"]
-        self.documents: list[str] = []
-        sides: tuple[list[tuple[str, int]], ...] = ([], [])
-        for number, article in enumerate(articles):
-            for paragraph in article["paragraphs"]:
-                place = len(self.documents)
-                self.documents.append(paragraph["context"])
-                sides[number % 2].extend((qa["question"], place) for qa in paragraph["qas"])
-        self.train, self.test = sides
-
-    def nearest(self, model: Any, asked: list[tuple[str, int]], top: int) -> np.ndarray:
-        """The numbers of the nearest paragraphs of each question."""
-        vectors = vectors_of(model, [question for question, _ in asked])
-        return top_k(vectors, vectors_of(model, self.documents), top)[1]
-
-    def pairs(self, model: Any) -> list[TextExample]:
-        """Each question to learn from with its paragraph, and with the nearest of the others."""
-        found = []
-        for (question, right), near in zip(
-            self.train, self.nearest(model, self.train, _NEGATIVES + 1), strict=True
-        ):
-            wrong = [number for number in near if number != right][:_NEGATIVES]
-            for number in (right, *wrong):
-                label = str(int(number == right))
-                found.append(TextExample(question, self.documents[number], label, "XQuAD"))
-        return found
-
-    def measures(self, orders: list[list[int]]) -> dict[str, float]:
-        """The measures of the paragraphs' orders for the questions to answer."""
-        rankings = {str(n): [str(d) for d in order] for n, order in enumerate(orders)}
-        judgements = {str(n): {str(right): 1} for n, (_, right) in enumerate(self.test)}
-        return measure_rankings(rankings, judgements)
 
 
 class Contest:
@@ -150,8 +103,8 @@ class Contest:
             second = vectors_of(model, [str(example.text_pair) for example in self._test])
             dots = np.sum(first * second, axis=1, dtype=np.float64)
             cosines = dots / np.linalg.norm(first, axis=1) / np.linalg.norm(second, axis=1)
-            scores = [float(example.label or 0) for example in self._test]
-            return float(spearmanr(scores, cosines)[0])
+            judged = [float(example.label or 0) for example in self._test]
+            return float(spearmanr(judged, cosines)[0])
         asked = self._asked
         if self.row == "retrieval":
             return asked.measures(asked.nearest(model, asked.test, 10).tolist())[self.measure]
@@ -189,18 +142,21 @@ def alone(*arguments: Any) -> dict[str, float]:
         return pool.submit(train, *arguments).result()
 
 
-def run(row: str, data: Path, model: str, seeds: int, settings: list[str]) -> dict[str, Any]:
-    """The results of a row."""
-    recipe, changes, measure = ROWS[row]
+def start(row: str, data: Path, model: str, settings: list[str]) -> FinetuneConfig:
+    """The recipe of a row, with the number of its steps."""
+    recipe, changes, _ = ROWS[row]
     path = HERE.parent / "configs" / "finetune" / f"{recipe}.toml"
     config = load_toml(FinetuneConfig, path, [*changes, *settings])
     config = config.replace(model=replace(config.model, init=model))
-    contest = Contest(row, data, model)
-    config = config.replace(train=config.train.resolved(len(contest.examples)))
+    examples = Contest(row, data, model).examples
+    return config.replace(train=config.train.resolved(len(examples)))
+
+
+def run(row: str, data: Path, config: FinetuneConfig, seeds: int) -> dict[str, Any]:
+    """The results of a row, but for its times."""
+    contest = Contest(row, data, config.model.init)
+    measure = contest.measure
     found: dict[str, Any] = {
-        "machine": environment(),
-        "recipe": path.name,
-        "set": [*changes, *settings],
         "examples": len(contest.examples),
         "steps": config.train.steps,
         "measure": measure,
@@ -211,35 +167,58 @@ def run(row: str, data: Path, model: str, seeds: int, settings: list[str]) -> di
         tried = {}
         for precision in ("float32", "mixed_bfloat16"):
             short = replace(config.train, precision=precision, steps=_TRIED)
-            times = alone(side, (row, data, model), config.replace(train=short), False)
+            times = alone(side, (row, data, config.model.init), config.replace(train=short), False)
             tried[precision] = times["seconds"]
         found["precisions"][side] = min(tried, key=tried.__getitem__)
         found[side] = []
     for seed in range(seeds):
         for side in SIDES:
             seeded = replace(config.train, precision=found["precisions"][side], seed=seed)
-            found[side].append(alone(side, (row, data, model), config.replace(train=seeded), True))
-            print(row, seed, side, found[side][-1], flush=True)
+            result = alone(side, (row, data, config.model.init), config.replace(train=seeded), True)
+            found[side].append({name: result[name] for name in (measure, "peak_mib")})
+            print(row, seed, side, result, flush=True)
     return found
+
+
+def measure_times(
+    row: str, data: Path, config: FinetuneConfig, precisions: dict[str, str]
+) -> dict[str, list[dict[str, float]]]:
+    """The milliseconds of a step of each side, by the clock and of the processor, in each round."""
+    times: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
+    for _ in range(_ROUNDS):
+        for side in SIDES:
+            short = replace(config.train, precision=precisions[side], steps=_TIMED)
+            found = alone(side, (row, data, config.model.init), config.replace(train=short), False)
+            keys = {"step_ms": "seconds", "processor_ms": "processor_seconds"}
+            times[side].append({name: 1e3 * found[key] / _TIMED for name, key in keys.items()})
+            print(row, side, times[side][-1], flush=True)
+    return times
 
 
 def table(results: dict[str, Any]) -> str:
     """A row for each side of each row."""
-    header = ["", "steps", "", "computes in", "before", "after: mean (seeds)", "seconds",
-              "processor s", "added MiB"]  # fmt: skip
+    header = [
+        "", "steps", "", "computes in", "before", "after: mean (seeds)", "a step, ms (least–most)",
+        "of the processor", "times as fast", "added MiB",
+    ]  # fmt: skip
     rows = []
     for name, row in results.items():
+        steps = {side: [each["step_ms"] for each in row["times"][side]] for side in SIDES}
         for side in SIDES:
-            runs = row[side]
-            scores = [each[row["measure"]] for each in runs]
-            times = [
-                f"{mean(each[key] for each in runs):,.0f}"
-                for key in ("seconds", "processor_seconds", "peak_mib")
-            ]
-            shown = f"{mean(scores):.3f} ({', '.join(f'{score:.3f}' for score in scores)})"
-            what = f"{name}, {row['measure']}"
-            precision = row["precisions"][side].removeprefix("mixed_")
-            rows.append([what, row["steps"], side, precision, row["before"], shown, *times])
+            processor = median(each["processor_ms"] for each in row["times"][side])
+            first, second = (median(steps[other]) for other in SIDES)
+            rows.append([
+                f"{name}, {row['measure']}",
+                row["steps"],
+                side,
+                row["precisions"][side].removeprefix("mixed_"),
+                row["before"],
+                scores(row[side], row["measure"]),
+                f"{median(steps[side]):.0f} ({min(steps[side]):.0f}–{max(steps[side]):.0f})",
+                f"{processor:.0f}",
+                f"{second / first:.1f}" if side == "bert_keras" else "",
+                f"{mean(each['peak_mib'] for each in row[side]):,.0f}",
+            ])  # fmt: skip
     last = [*results.values()][-1]
     return f"{markdown(header, rows)}\n\n{conditions(last['machine'])}"
 
@@ -252,14 +231,24 @@ def main() -> None:
     parser.add_argument("--model", required=True, help="a directory of sentence-transformers")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--set", action="append", default=[], help="settings of the recipe")
+    parser.add_argument("--times", action="store_true", help="only measure the times anew")
     parser.add_argument("--print", action="store_true", help="print the table, keep nothing")
     options = parser.parse_args()
-    found = run(options.row, options.data, options.model, options.seeds, options.set)
-    if options.print:
-        print(table({options.row: found}))
-        return
+    name, data, model = options.row, options.data, options.model
     results = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
-    results |= {options.row: found}
+    settings = results[name]["set"] if options.times else options.set
+    config = start(name, data, model, settings)
+    row = results[name] if options.times else run(name, data, config, options.seeds)
+    row |= {
+        "recipe": f"{ROWS[name][0]}.toml",
+        "set": settings,
+        "times": measure_times(name, data, config, row["precisions"]),
+        "machine": environment(),
+    }
+    if options.print:
+        print(table({name: row}))
+        return
+    results |= {name: row}
     FILE.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     replace_block(HERE / "README.md", "sentence encoders", table(results))
 
