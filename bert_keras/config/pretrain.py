@@ -17,6 +17,7 @@ from bert_keras.errors import InputError
 OPTIMIZERS = ("adamw", "lamb")
 MASKINGS = ("token", "whole_word", "span")
 NEXT_SENTENCE_TASKS = ("nsp", "sop", "none")
+POSITIONS = ("learned", "sinusoidal")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +31,15 @@ class ModelConfig:
         preset: ``"base"`` or ``"large"`` (Devlin et al. 2019, section 3); ``"tiny"``, ``"mini"``,
             ``"small"`` or ``"medium"`` (Turc et al. 2019, table 1).
         init: A model directory to start from instead of random weights; ``--init`` wins over it.
+        positions: ``"learned"``, BERT's own; or ``"sinusoidal"``, sines and cosines that stay as
+            they are (Vaswani et al. 2017, section 3.5), of a height of ``initializer_range``. The
+            model has an ordinary table of positions either way: every library opens it, and
+            fine-tuning trains it.
     """
 
     preset: str = "base"
     init: str = ""
+    positions: str = "learned"
     vocab_size: int | None = None
     hidden_size: int | None = None
     num_hidden_layers: int | None = None
@@ -49,6 +55,12 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         self.bert_config(vocab_size=self.vocab_size or 1000)
+        one_of("model.positions", self.positions, POSITIONS)
+        if self.init and self.positions != "learned":
+            raise InputError(
+                f'model.positions = "{self.positions}" is for new weights, and {self.init} has '
+                "positions of its own: leave one of the two out"
+            )
 
     def bert_config(self, vocab_size: int) -> BertConfig:
         """The architecture for a vocabulary of ``vocab_size`` word pieces.

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from bert_keras.arithmetic import PLAIN, Arithmetic
@@ -188,6 +189,21 @@ class BertEmbeddings(BertLayer):
             )
             setattr(self, name, table)
         super().build()
+
+    def fix_positions(self) -> None:
+        """Make the positions sines and cosines, which are not trained.
+
+        Position p has sin(p / 10000^(2i/H)) in column 2i and the cosine of the same in 2i + 1
+        (Vaswani et al. 2017, section 3.5), times ``initializer_range``: there, too, words are about
+        as large as positions. A file of the model has an ordinary table.
+        """
+        positions, width = self.position_embeddings.shape
+        angles = np.arange(positions)[:, None] / 10000 ** (np.arange(0, width, 2) / width)
+        table = np.empty((positions, width), np.float32)
+        table[:, 0::2] = np.sin(angles)
+        table[:, 1::2] = np.cos(angles[:, : width // 2])
+        self.position_embeddings.assign(self.config.initializer_range * table)
+        self.position_embeddings.trainable = False
 
     def call(
         self,

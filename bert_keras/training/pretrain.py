@@ -142,6 +142,8 @@ def _make_model(
     )
     if init:
         _start_from(model, init, corpus)
+    if config.model.positions == "sinusoidal":
+        model.encoder.embeddings.fix_positions()
     return model, make_optimizer(config.optimizer, train.steps, precision=train.precision)
 
 

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -54,3 +55,20 @@ def test_dropout_follows_the_normalization(config: BertConfig, batch: dict[str, 
     kept = dropped != 0
     assert abs(kept.mean() - 0.5) < 0.1
     np.testing.assert_allclose(dropped[kept], 2 * whole.numpy()[kept], rtol=1e-6)
+
+
+def test_fixed_positions_are_vaswanis_sines_and_cosines_and_are_not_trained(
+    config: BertConfig,
+) -> None:
+    layer = BertEmbeddings(config)
+    layer.build()
+    layer.fix_positions()
+    table, width = layer.position_embeddings.numpy() / config.initializer_range, config.hidden_size
+    for position in (0, 1, config.max_position_embeddings - 1):
+        for column in range(width):
+            angle = position / 10000 ** (column // 2 * 2 / width)
+            expected = math.cos(angle) if column % 2 else math.sin(angle)
+            assert table[position, column] == pytest.approx(expected, abs=1e-6)
+    assert [each.path for each in layer.trainable_weights] == [
+        each.path for each in layer.weights if "position" not in each.path
+    ]

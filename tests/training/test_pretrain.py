@@ -12,6 +12,7 @@ from bert_keras.arithmetic import for_training
 from bert_keras.corpus import Corpus, prepare_corpus
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForPreTraining
+from bert_keras.modeling.layers import BertEmbeddings
 from bert_keras.tokenization import WordPieceTokenizer
 from bert_keras.training import measure_seconds_per_step, pretrain
 from bert_keras.training.metrics import read_metrics
@@ -159,6 +160,21 @@ def test_init_with_another_vocabulary_carries_the_rows_of_shared_tokens_over(
     ours, theirs = (each.masked_lm_head.output_bias.numpy() for each in (model, base))
     np.testing.assert_array_equal(ours, [*theirs[kept], 0])
     assert f"the rows of {len(kept)} tokens are carried over, those of 1 new ones" in caplog.text
+
+
+def test_sinusoidal_positions_stay_and_are_saved_as_an_ordinary_table(
+    tmp_path, recipe, corpus_path
+):
+    fixed = replace(recipe, model=replace(recipe.model, positions="sinusoidal"))
+    model = bert_keras.load(pretrain(fixed, tmp_path / "run", corpus_path))
+    layer = BertEmbeddings(model.config)
+    layer.build()
+    layer.fix_positions()
+    found = model.encoder.embeddings.position_embeddings
+    np.testing.assert_array_equal(found, layer.position_embeddings)
+    assert found.trainable  # in fine-tuning
+    with pytest.raises(InputError, match=r"new weights, and .* has positions of its own"):
+        pretrain(fixed, tmp_path / "other", corpus_path, init=tmp_path / "run/model")
 
 
 def test_init_of_another_architecture_is_refused(tmp_path, finished, recipe, corpus_path):
