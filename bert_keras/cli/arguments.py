@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bert_keras.cli.console import cpu_has_bfloat16, errors, progress, start_tensorflow
 from bert_keras.errors import InputError
+from bert_keras.hub import HubName, pinned, suggestion
 
 if TYPE_CHECKING:
     from bert_keras.modeling.model import BertModel
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 MODEL_HELP = (
     "a model directory, or a run's work directory: its model/ or, before it has finished, its best "
-    "model so far, else its newest checkpoint; RUN@STEP is the checkpoint of that step"
+    "model so far, else its newest checkpoint; RUN@STEP is the checkpoint of that step; or "
+    "hf://ORG/NAME[@REVISION], a model on Hugging Face's hub"
 )
 TASK_COLUMNS = ("text_column", "text_pair_column", "label_column", "word_column", "tag_column")
 _TASK_SETTINGS = (
@@ -262,17 +264,20 @@ def existing_model(path: Path, workdir: Path | None = None) -> Path:
     """MODEL, as ``bert_keras.load`` takes it, if there is something of that name.
 
     Checked before TensorFlow is started, which takes seconds. A run that has begun in ``workdir``
-    may resume without the model that it started from, which is checked later.
+    may resume without the model that it started from, which is checked later. A name on the hub
+    gets the commit that it means now, so that a command takes one; a run does that itself.
 
     Raises:
         InputError: When there is nothing.
     """
+    if HubName.of(path):
+        return path if workdir else Path(pinned(path))
     run, at, _ = str(path).rpartition("@")
     if path.exists() or Path(f"{path}.index").exists() or (at and Path(run).is_dir()):
         return path
     if workdir and (workdir / "run.json").exists():
         return path
-    raise InputError(f"no such model directory: {path}")
+    raise InputError(f"no such model directory: {path}{suggestion(path)}")
 
 
 def open_model(path: Path, **arguments: Any) -> "BertModel":

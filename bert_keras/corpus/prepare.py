@@ -21,6 +21,7 @@ from bert_keras.corpus.tokenizing import tokenize_batches
 from bert_keras.corpus.writer import CorpusWriter, TokenizedBatch
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory
+from bert_keras.hub import HubName, tokenizer_folder
 from bert_keras.tokenization import (
     Casing,
     Tokenizer,
@@ -154,6 +155,8 @@ def read_tokenizer(
     """
     if not isinstance(vocab, str | Path):
         return vocab, ()
+    if HubName.of(vocab):
+        return _of_model(tokenizer_folder(vocab), casing), ()
     if Path(vocab).is_dir():
         return _of_model(vocab, casing), ()
     tokenizer = WordPieceTokenizer.from_vocab(vocab, casing)

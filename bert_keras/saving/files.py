@@ -6,10 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bert_keras.contents import read_json_object
 from bert_keras.errors import InputError
 from bert_keras.files import clear_left_behind
+from bert_keras.hub import local_folder, suggestion
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.build import build
+from bert_keras.saving.families import family_of_config
 from bert_keras.saving.garden import read_garden
 from bert_keras.saving.google import read_google, save_google
 from bert_keras.saving.huggingface import (
@@ -87,7 +90,9 @@ def load(
             TensorFlow checkpoint of Google's code or of TF Model Garden (its name or its
             directory), a ``.keras`` file, or the work directory of a run: its ``model/`` or,
             before it has finished, the best on its development set so far, else the newest
-            checkpoint that is whole. ``RUN@STEP`` is the checkpoint of that step.
+            checkpoint that is whole. ``RUN@STEP`` is the checkpoint of that step. Or the name of
+            a model on Hugging Face's hub, ``hf://org/name`` or ``hf://org/name@revision``, which
+            ``huggingface_hub`` keeps in its cache.
         model_class: The class to open it as, such as ``BertForSequenceClassification`` for an
             encoder that is to be fine-tuned. Weights that the file lacks are new: a warning names
             them and ``model.report.new`` lists them. Heads that the class lacks are left out and
@@ -108,7 +113,8 @@ def load(
 
     Raises:
         InputError: When a weight is missing, unused or of another shape, a file is damaged, or
-            the model is not one that we know.
+            the model is not one that we know; when the hub has no such model, refuses it or is not
+            reached.
         FileNotFoundError: When there is no such directory or file.
 
     Example:
@@ -158,7 +164,7 @@ def read(path: str | Path) -> Iterator[StoredModel]:
         InputError: When it is not a model that we know, or damaged.
         FileNotFoundError: When there is no such directory or file.
     """
-    path = Path(path)
+    path = local_folder(path, _refuse_unknown_family)
     if not path.exists():
         clear_left_behind(path)  # a killed ``save`` may have left the old model under another name
     if path.suffix == ".keras":
@@ -166,6 +172,12 @@ def read(path: str | Path) -> Iterator[StoredModel]:
             yield stored
     else:
         yield _read(path)
+
+
+def _refuse_unknown_family(config: Path) -> None:
+    """Refuse the ``config.json`` of a model that we do not open, before its weights are there."""
+    if not is_keras_hub(config.parent):
+        family_of_config(config, read_json_object(config))
 
 
 def _read(path: Path) -> StoredModel:
@@ -183,7 +195,7 @@ def _read(path: Path) -> StoredModel:
         tf_file = TensorFlowFile(path)
         return (read_garden if tf_file.is_object_based else read_google)(tf_file)
     if not path.exists():
-        raise FileNotFoundError(2, "no such model", str(path))
+        raise FileNotFoundError(2, f"no such model{suggestion(path)}", str(path))
     if (path / MODULES_FILE).exists():
         raise InputError(
             f"{path}: the encoder that {MODULES_FILE} names must lie in the folder itself; copy "

@@ -11,6 +11,7 @@ from pathlib import Path
 from bert_keras.contents import read_json_object
 from bert_keras.errors import InputError
 from bert_keras.files import write_text_atomic
+from bert_keras.hub import HubName, is_available
 from bert_keras.modeling import BertForSentenceEmbedding
 from bert_keras.modeling.model import FROZEN, BertModel
 from bert_keras.saving.config_json import config_values, head_arguments
@@ -94,8 +95,11 @@ def located(path: Path) -> Path:
     return folder or Path(f"{workdir}@{newest(workdir)[0]}")
 
 
-def is_there(path: Path) -> bool:
-    """Tell whether a name leads to a model: a path, ``RUN@STEP`` or a TF checkpoint's."""
+def is_there(given: str) -> bool:
+    """Tell whether a name leads to a model: a path, ``RUN@STEP``, a TF checkpoint's or a hub's."""
+    if HubName.of(given):
+        return is_available(given)
+    path = Path(given)
     if path.exists() or Path(f"{path}.index").exists():
         return True
     workdir, step = named_run(path) or (None, None)

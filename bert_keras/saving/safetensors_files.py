@@ -110,10 +110,20 @@ def _read_index(folder: Path) -> dict[str, set[str]]:
         homes.setdefault(home, set()).add(name)
     for home in homes:
         path = folder / home
-        target = Path(os.path.realpath(path))
-        if path.is_symlink() and target.parent != Path(os.path.realpath(folder)):
+        if path.is_symlink() and not _is_kept_here(path):
+            target = os.path.realpath(path)
             raise InputError(
                 f"{file} names {home}, a link out of the folder to {target}; "
                 "put the file itself there"
             )
     return homes
+
+
+def _is_kept_here(link: Path) -> bool:
+    """Tell whether a link leads to a file of its folder or, in the hub's cache, to a blob there."""
+    folder = Path(os.path.realpath(link.parent))
+    if Path(os.path.realpath(link)).parent == folder:
+        return True
+    blobs = folder.parent.parent / "blobs"
+    target = Path(os.path.normpath(folder / link.readlink()))
+    return folder.parent.name == "snapshots" and target.parent == blobs

@@ -16,6 +16,7 @@ from typing import Any
 import tomli_w
 
 from bert_keras.config import FinetuneConfig, to_tables
+from bert_keras.hub import HubName
 from bert_keras.objectives import Objective, SupervisedObjective
 from bert_keras.saving.mark import RunMark
 from bert_keras.saving.run_state import BEST_FOLDER, MODEL_FOLDER
@@ -53,7 +54,9 @@ class CardWriter:
         """
         train = self.config.train
         facts = {
-            "base model": ", ".join([f"`{self._base()}`", *_weights(self.mark.base)]),
+            "base model": ", ".join(
+                [f"`{self._base()}`", *self._commit(), *_weights(self.mark.base)]
+            ),
             "task": f"`{self.task.name}`",
             "labels": ", ".join(f"`{label}`" for label in self.task.labels),
             "training examples": self._data("train"),
@@ -95,7 +98,7 @@ class CardWriter:
             "library_name": library or "transformers",
             "pipeline_tag": tag,
             "tags": [name for name in (library, "bert", "keras", "bert_keras") if name],
-            "base_model": self._base() if re.fullmatch(r"[\w.-]+", self._base()) else "",
+            "base_model": self._base() if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", self._base()) else "",
         }
         if scores:
             kinds = {"type": tag or self.task.name}
@@ -129,6 +132,11 @@ class CardWriter:
     def _base(self) -> str:
         return _name_of(self.config.model.init)
 
+    def _commit(self) -> list[str]:
+        """The commit of a base model from the hub."""
+        name = HubName.of(self.config.model.init)
+        return [f"commit `{name.revision}`"] if name else []
+
     def _other_models(self) -> dict[str, str]:
         """The further models that a run learns from, as a teacher, by their keys of ``[data]``."""
         given = self.config.data.settings
@@ -155,13 +163,17 @@ class CardWriter:
     def _recipe(self) -> dict[str, Any]:
         """The tables of the recipe, with names in the place of paths."""
         data = replace(self.config.data, train=self._source("train"), dev=self._source("dev"))
-        model = replace(self.config.model, init=self._base())
+        init = self.config.model.init
+        # With its commit, so that the recipe gives the same again.
+        model = replace(self.config.model, init=init if HubName.of(init) else self._base())
         tables = to_tables(self.config.replace(data=data, model=model))
         return {name: _without_paths(tables[name]) for name in _TABLES}
 
 
 def _name_of(path: str) -> str:
-    """The name of a file, of a model's folder, or of the run that the model is from."""
+    """The name of a file, of a model's folder or on the hub, or of the run that it is from."""
+    if name := HubName.of(path):
+        return name.repo
     plain = Path(_STEP.sub("", path))
     is_of_run = plain.name in (MODEL_FOLDER, BEST_FOLDER) and plain.parent.name
     return plain.parent.name if is_of_run else plain.name

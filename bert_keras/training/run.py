@@ -16,6 +16,7 @@ from bert_keras.config import (
     PretrainConfig,
     to_tables,
 )
+from bert_keras.hub import HubName, pinned
 from bert_keras.modeling.model import BertModel
 from bert_keras.objectives import is_compiled
 from bert_keras.optimizers import LAMB, AdamW, WarmupLinearDecay
@@ -115,6 +116,16 @@ class Run:
         """The config with the path of the model that ``init`` or the recipe names to start from."""
         start = _start_of_run(self.workdir, str(init or config.model.init))
         return config.replace(model=dataclasses.replace(config.model, init=start))
+
+    def with_models(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings of a task, where models on the hub, as a teacher, are named with commits."""
+        recorded = _recorded(self.workdir, "data")
+        return {
+            name: pinned(value, str(recorded.get(name, "")))
+            if isinstance(value, str) and HubName.of(value)
+            else value
+            for name, value in settings.items()
+        }
 
     def set_sources(self, config: Config, data: Mapping[str, Any]) -> None:
         """Set the run's sources.
@@ -235,12 +246,15 @@ def _start_of_run(workdir: Path, given: str) -> str:
     """The path of the model that ``given`` names; in a run that has begun, the one it recorded.
 
     Of another run that is its ``model/``, its best model or its newest checkpoint. That run may
-    write a newer one before this run is resumed, which still began from the recorded one.
+    write a newer one before this run is resumed, which still began from the recorded one. Of a
+    name on the hub it is the name with its commit.
 
     Raises:
         InputError: When ``given`` is a run without a model or a checkpoint.
     """
     recorded = _recorded_start(workdir)
+    if HubName.of(given):
+        return pinned(given, recorded)
     of_run = recorded.rpartition("@")[0] or str(Path(recorded).parent)
     is_found = "@" in recorded or Path(recorded).name in (BEST_FOLDER, MODEL_FOLDER)
     if given and is_found and os.path.realpath(of_run) == os.path.realpath(given):
@@ -260,7 +274,7 @@ def _base_of_start(workdir: Path, init: str) -> dict[str, str]:
         return {}
     begun = begun_run(workdir)
     resumes = begun is not None and init == _recorded_start(workdir)
-    if resumes and not is_there(Path(init)):
+    if resumes and not is_there(init):
         change = "is gone"
     else:
         found = fingerprint(Path(init))
@@ -274,5 +288,10 @@ def _base_of_start(workdir: Path, init: str) -> dict[str, str]:
 
 def _recorded_start(workdir: Path) -> str:
     """``model.init`` of the run that has begun in a work directory; empty where none has."""
+    return str(_recorded(workdir, "model").get("init", ""))
+
+
+def _recorded(workdir: Path, table: str) -> Mapping[str, Any]:
+    """A table of the recipe of the run that has begun in a work directory."""
     mark = begun_run(workdir)
-    return str(mark.config.get("model", {}).get("init", "")) if mark else ""
+    return mark.config.get(table, {}) if mark else {}

@@ -1,0 +1,150 @@
+"""The hub's own client, ``huggingface_hub``, its bars, and its errors in one line each.
+
+It downloads, resumes, caches and sends the token, as its variables say: ``HF_ENDPOINT``,
+``HF_HOME``, ``HF_HUB_OFFLINE``, ``HF_TOKEN``.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from bert_keras._version import __version__
+from bert_keras.errors import InputError, install_command
+from bert_keras.hub.names import HubName
+
+_logger = logging.getLogger("bert_keras")
+_LOG_IN = "log in (hf auth login, or HF_TOKEN)"
+
+
+class UnreachedError(Exception):
+    """The hub gives no answer now; what its cache has may do."""
+
+
+def client_of_hub() -> Any:
+    """The client.
+
+    Raises:
+        InputError: When it is not installed.
+    """
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise InputError(
+            f"names of the hub need huggingface_hub: {install_command('hub')}"
+        ) from None
+    return huggingface_hub.HfApi(library_name="bert_keras", library_version=__version__)
+
+
+@contextmanager
+def named_errors(name: HubName) -> Iterator[None]:
+    """Say in one line which of the client's errors a block ended with.
+
+    Raises:
+        InputError: When the hub refuses what was asked.
+        UnreachedError: When it gives no answer, or none now.
+    """
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+    )
+
+    try:
+        yield
+    except HFValidationError as error:
+        raise InputError(f"{name} cannot be a name of the hub: {error}") from None
+    except LocalEntryNotFoundError as error:  # after another, for a file that the cache lacks
+        cause = error.__cause__
+        if isinstance(cause, HfHubHTTPError):
+            raise _refusal(name, cause) from None
+        raise UnreachedError(_no_answer(cause or error)) from None
+    except OfflineModeIsEnabled:
+        raise UnreachedError("HF_HUB_OFFLINE is set: unset it to download") from None
+    except HfHubHTTPError as error:
+        raise _refusal(name, error) from None
+    except _transport_errors() as error:
+        raise UnreachedError(_no_answer(error)) from None
+
+
+def _transport_errors() -> tuple[type[Exception], ...]:
+    """The errors of connections in the HTTP client that huggingface_hub uses, httpx2 or httpx."""
+    loaded = [sys.modules[name] for name in ("httpx2", "httpx") if name in sys.modules]
+    return tuple(module.TransportError for module in loaded)
+
+
+def _no_answer(error: BaseException) -> str:
+    if type(error).__name__ == "OfflineModeIsEnabled":
+        return "HF_HUB_OFFLINE is set: unset it to download"
+    text = str(error).strip().split("\n")[0]
+    return f"{_endpoint()} is not reached ({text or type(error).__name__}): connect to the network"
+
+
+def _endpoint() -> str:
+    from huggingface_hub import constants
+
+    return str(constants.ENDPOINT)
+
+
+def _refusal(name: HubName, error: Any) -> Exception:
+    """The exception for an answer of the hub that is an error."""
+    from huggingface_hub import get_token
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    status, headers = error.response.status_code, error.response.headers
+    page = f"{_endpoint()}/{name.repo}"
+    token = get_token()
+    if isinstance(error, GatedRepoError):
+        then = "the token that was sent has no access" if token else f"then {_LOG_IN}"
+        return InputError(f"{name} is given to those who ask for it alone: ask at {page}; {then}")
+    if isinstance(error, RevisionNotFoundError):
+        return InputError(
+            f"{name}: there is no such revision; leave it out for the main branch, or take a "
+            f"branch, tag or commit of {page}/tree/main"
+        )
+    if isinstance(error, RepositoryNotFoundError):
+        private = f"the token that was sent may not read it ({status})" if token else _LOG_IN
+        return InputError(
+            f"{name}: there is no such model at {_endpoint()}, or it is private: check the name; "
+            f"for a private one {private}"
+        )
+    if status == 429:
+        wait = headers.get("Retry-After")
+        return UnreachedError(
+            f"{_endpoint()} takes no more requests now (429): wait {wait or 'a few minutes'}"
+            f"{' seconds' if wait else ''}" + ("" if token else f" or {_LOG_IN}, which allows more")
+        )
+    if status >= 500:
+        return UnreachedError(f"{_endpoint()} fails ({status}): try again later")
+    if status in (401, 403):
+        return InputError(
+            f"{name}: {_endpoint()} refuses the token ({status}): "
+            + (_LOG_IN if not token else "log in anew (hf auth login), or correct HF_TOKEN")
+        )
+    said = headers.get("X-Error-Message") or str(error).strip().split("\n")[0]
+    return InputError(f"{name}: {_endpoint()} refuses ({status}): {said}")
+
+
+@contextmanager
+def bars_shown() -> Iterator[None]:
+    """Show the client's bars, which it draws on a terminal alone; none where logs are quiet."""
+    from huggingface_hub.utils import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+
+    if _logger.isEnabledFor(logging.WARNING) or are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()

@@ -1,0 +1,249 @@
+"""Models of Hugging Face's hub in its cache, downloaded by the hub's own client.
+
+The files are chosen here, all of one commit, and never a pickle or code.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bert_keras.errors import InputError, listed
+from bert_keras.hub.client import UnreachedError, bars_shown, client_of_hub, named_errors
+from bert_keras.hub.names import HubName
+from bert_keras.signals import give_way
+
+_logger = logging.getLogger("bert_keras")
+
+CONFIG_FILE = "config.json"
+TOKENIZER_FILES = (
+    "vocab.txt", "vocab.json", "merges.txt", "*.model", "tokenizer.json", "tokenizer_config.json",
+    "special_tokens_map.json", "added_tokens.json", "assets/tokenizer/vocabulary.txt",
+)  # fmt: skip
+_SETTINGS = (
+    "modules.json", "sentence_*_config.json", "config_sentence_transformers.json",
+    "[0-9]*_*/config.json", "adapter_config.json", "task.json",
+)  # fmt: skip
+# In the order in which ``load`` looks for them; the last is keras-hub's.
+_WEIGHTS = (
+    ("model.safetensors",),
+    ("model.safetensors.index.json", "model-*-of-*.safetensors"),
+    ("model.weights.h5", "task.weights.h5"),
+)
+_MORE_WEIGHTS = ("[0-9]*_*/model.safetensors",)  # of sentence-transformers' Dense
+_PICKLES = ("pytorch_model*.bin", "[0-9]*_*/pytorch_model.bin")
+_CONVERTER = "https://huggingface.co/spaces/safetensors/convert"
+_MOST_MOVES = 3  # of a revision while it is listed
+_MOST_REQUESTS = 20  # pull requests that are searched for safetensors
+
+
+def pinned(path: str | Path, recorded: str = "") -> str:
+    """A path as it is; of a name on the hub, the name with the commit that it means now.
+
+    Args:
+        path: A path or a name.
+        recorded: What an earlier start took, whose commit stays where the name has no revision.
+
+    Raises:
+        InputError: When there is no such model, or the hub is not reached and it is not cached.
+    """
+    name = HubName.of(path)
+    if name is None:
+        return str(path)
+    before = HubName.of(recorded)
+    if before and before.repo == name.repo and not name.revision:
+        return recorded
+    return str(name if name.is_pinned else _listing(name).name)
+
+
+def is_available(path: str | Path) -> bool:
+    """Tell whether a name leads to a model, on the hub or, without the hub, in its cache."""
+    name = HubName.of(path)
+    assert name is not None, "it is a name"
+    try:
+        return bool(_weights(_listing(name)))
+    except InputError:
+        return False
+
+
+def local_folder(path: str | Path, check: Callable[[Path], Any]) -> Path:
+    """The folder of a model: a path as it is; of a name on the hub, the files in its cache.
+
+    Args:
+        path: A path or a name.
+        check: Called with the ``config.json`` before anything large is downloaded; raises
+            ``InputError`` where it is of no model that we open.
+
+    Raises:
+        InputError: When there is no such model, it cannot be downloaded, or only as a pickle.
+    """
+    name = HubName.of(path)
+    if name is None:
+        return Path(path)
+    listing = _listing(name)
+    check(_download(listing, [CONFIG_FILE]))
+    small = [CONFIG_FILE, *_matching(listing.files, (*TOKENIZER_FILES, *_SETTINGS))]
+    # The weights last: where they are, the rest is.
+    return _download(listing, [*small, *_weights(listing)]).parent
+
+
+def tokenizer_folder(path: str | Path) -> Path:
+    """As ``local_folder``, with the tokenizer's files alone."""
+    name = HubName.of(path)
+    if name is None:
+        return Path(path)
+    listing = _listing(name)
+    return _download(listing, [CONFIG_FILE, *_matching(listing.files, TOKENIZER_FILES)]).parent
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """The files of a commit.
+
+    Attributes:
+        name: The name with the commit.
+        files: The names of its files; without the hub, of those in the cache.
+        why_cached: Why the hub was not asked; empty where it was.
+    """
+
+    name: HubName
+    files: tuple[str, ...]
+    why_cached: str = ""
+
+
+# What the hub has said of a commit, which never changes.
+_known: dict[HubName, _Listing] = {}
+
+
+def _listing(name: HubName) -> _Listing:
+    """The files of a name by the hub or, where it gives no answer, by the cache.
+
+    Raises:
+        InputError: When the hub refuses, or gives no answer and the cache lacks them.
+    """
+    if name not in _known:
+        try:
+            with named_errors(name):
+                listing = _ask(name)
+        except UnreachedError as error:
+            return _cached(name, str(error))
+        _known[listing.name] = listing
+        return listing
+    return _known[name]
+
+
+def _ask(name: HubName) -> _Listing:
+    """The files of a name, by the hub."""
+    client = client_of_hub()
+    for _ in range(_MOST_MOVES):
+        commit, files = _files_of(client, name.repo, name.revision)
+        if CONFIG_FILE not in files:
+            raise InputError(
+                f"{name} has no {CONFIG_FILE}, and is no model that bert-keras opens. It has "
+                f"{listed(files, 5)}"
+            )
+        # The client notes in its cache which commit a revision means, for a time without network.
+        revision = name.revision or "main"
+        file = client.hf_hub_download(name.repo, CONFIG_FILE, revision=revision)
+        if Path(file).parent.name == commit:  # else the revision has moved meanwhile
+            return _Listing(replace(name, revision=commit), files)
+    raise UnreachedError("the revision moves again and again: name a commit")
+
+
+def _files_of(client: Any, repo: str, revision: str) -> tuple[str, tuple[str, ...]]:
+    """The commit that a revision means now, and the names of its files."""
+    from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT
+
+    info = client.model_info(repo, revision=revision or None, timeout=HF_HUB_DOWNLOAD_TIMEOUT)
+    return info.sha, tuple(file.rfilename for file in info.siblings or ())
+
+
+def _cached(name: HubName, why: str) -> _Listing:
+    """The listing of what the cache has.
+
+    Raises:
+        InputError: When it has nothing of the name, or not its weights.
+    """
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    revision = name.revision or "main"
+    file = try_to_load_from_cache(name.repo, CONFIG_FILE, revision=revision)
+    if not isinstance(file, str):
+        raise InputError(f"{name} is not in the cache {constants.HF_HUB_CACHE}, and {why}")
+    folder = Path(file).parent
+    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    listing = _Listing(replace(name, revision=folder.name), tuple(sorted(files)), why)
+    _logger.info("%s: %s; what the cache has is used: %s", listing.name, why, ", ".join(files))
+    return listing
+
+
+def _weights(listing: _Listing) -> list[str]:
+    """The files of the weights.
+
+    Raises:
+        InputError: When there are none, or only pickles.
+    """
+    name = listing.name
+    found = next((files for kind in _WEIGHTS if (files := _matching(listing.files, kind))), [])
+    more = _matching(listing.files, _MORE_WEIGHTS)
+    pickles = _matching(listing.files, _PICKLES)
+    with_safe = {Path(file).parent for file in [*found, *more]}
+    alone = [file for file in pickles if Path(file).parent not in with_safe]
+    if found and not alone:
+        return [*more, *found]
+    if listing.why_cached:
+        raise InputError(f"the cache lacks the weights of {name}, and {listing.why_cached}")
+    if not alone:
+        raise InputError(
+            f"{name} has no weights that are read (model.safetensors, or keras-hub's "
+            f"model.weights.h5). It has {listed(listing.files, 5)}"
+        )
+    other = _with_safetensors(name)
+    fix = f"its revision {other} has safetensors, read them first: {replace(name, revision=other)}"
+    raise InputError(
+        f"{name} has {alone[0]} and no safetensors: a pickle can run any code, and is never "
+        f"downloaded; {fix if other else f'{_CONVERTER} converts it'}"
+    )
+
+
+def _with_safetensors(name: HubName) -> str:
+    """The revision of a repository that has safetensors: a conversion or a pull request."""
+    client = client_of_hub()
+    try:
+        with named_errors(name):
+            refs = client.list_repo_refs(name.repo, include_pull_requests=True)
+            requests = sorted(refs.pull_requests or (), key=lambda ref: -int(ref.name))
+            for ref in [*refs.converts, *requests[:_MOST_REQUESTS]]:
+                if _matching(_files_of(client, name.repo, ref.ref)[1], sum(_WEIGHTS[:2], ())):
+                    return str(ref.ref)
+    except (InputError, UnreachedError):  # without it the message says how to convert
+        pass
+    return ""
+
+
+def _download(listing: _Listing, files: Sequence[str]) -> Path:
+    """Download what the cache lacks of a commit's files; the path of the first in the cache."""
+    client, name = client_of_hub(), listing.name
+    paths = []
+    try:
+        with named_errors(name), bars_shown():
+            for file in files:
+                get = partial(client.hf_hub_download, revision=name.revision)
+                paths.append(Path(give_way(get, name.repo, file)))
+    except UnreachedError as error:
+        raise InputError(
+            f"{name}: {error}; the same command resumes the download where it stopped"
+        ) from None
+    return paths[0]
+
+
+def _matching(files: Sequence[str], patterns: Sequence[str]) -> list[str]:
+    """The files of these names; a * stands for no slash."""
+    return [
+        file
+        for file in files
+        if any(file.count("/") == p.count("/") and fnmatchcase(file, p) for p in patterns)
+    ]

@@ -1,0 +1,250 @@
+"""A hub on this machine: it speaks the protocol of Hugging Face's, to whose client it is real."""
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+TOKEN = "hf_test"  # noqa: S105 - of this server
+_LARGE = (".safetensors", ".bin", ".h5")  # kept in LFS, and served elsewhere
+
+Files = Mapping[str, bytes]
+
+
+@dataclass
+class Repository:
+    """A model: its commits, and what its revisions mean.
+
+    Attributes:
+        commits: The files of each commit.
+        refs: The commit of each revision.
+        access: ``"open"``, ``"private"`` or ``"gated"``.
+    """
+
+    commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    refs: dict[str, str] = field(default_factory=dict)
+    access: str = "open"
+
+    def commit(self, files: Files, ref: str = "main") -> str:
+        """Set the files of a revision; returns the commit."""
+        text = json.dumps({name: hashlib.sha256(data).hexdigest() for name, data in files.items()})
+        commit = hashlib.sha1(f"{ref}{text}".encode(), usedforsecurity=False).hexdigest()
+        self.commits[commit], self.refs[ref] = dict(files), commit
+        return commit
+
+
+@dataclass
+class Hub:
+    """The server.
+
+    Attributes:
+        endpoint: Its address, for ``HF_ENDPOINT``.
+        repositories: The models by name.
+        moved: The new names of renamed models.
+        requests: What was asked: the method and the path, in order.
+        ranges: The ``Range`` of each request for a large file; empty where it had none.
+        failures: The status of every answer from now on, by a regular expression of the path.
+        cut_after: The bytes of a large file after which the connection is cut, once.
+        after_cut: Failures from the cut on.
+    """
+
+    endpoint: str = ""
+    repositories: dict[str, Repository] = field(default_factory=dict)
+    moved: dict[str, str] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)
+    ranges: list[str] = field(default_factory=list)
+    failures: dict[str, int] = field(default_factory=dict)
+    cut_after: int | None = None
+    after_cut: dict[str, int] = field(default_factory=dict)
+
+    def add(self, name: str, folder: Path | Files, access: str = "open") -> Repository:
+        """A model of the files of a folder."""
+        repository = self.repositories.setdefault(name, Repository(access=access))
+        repository.commit(files_of(folder) if isinstance(folder, Path) else folder)
+        return repository
+
+    def every_file(self) -> Iterator[tuple[str, bytes]]:
+        """The files of all commits: name and contents."""
+        for repository in self.repositories.values():
+            for files in repository.commits.values():
+                yield from files.items()
+
+    def downloaded(self) -> set[str]:
+        """The names of the files whose contents were asked for, here or at the CDN."""
+        asked = (re.fullmatch(r"GET /[^?]*?/resolve/[^/]+/([^?]+)", line) for line in self.requests)
+        large = {
+            name
+            for name, data in self.every_file()
+            if f"GET /cdn/{hashlib.sha256(data).hexdigest()}" in self.requests
+        }
+        return {unquote(found[1]) for found in asked if found} | large
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """The files in a folder and the folders in it, by their names."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@contextmanager
+def serving() -> Iterator[Hub]:
+    """A hub, for as long as the block lasts."""
+    hub = Hub()
+    handler = type("Handler", (_Handler,), {"hub": hub})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    hub.endpoint = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield hub
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    hub: Hub
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *arguments: Any) -> None:
+        """Keep standard error clean."""
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        hub, parts = self.hub, urlsplit(self.path)
+        hub.requests.append(f"{self.command} {self.path}")
+        for pattern, status in hub.failures.items():
+            if re.search(pattern, self.path):
+                return self._refuse(status)
+        if found := re.fullmatch(r"/cdn/(?P<sha>\w+)", parts.path):
+            return self._cdn(found["sha"])
+        api = re.fullmatch(
+            r"/api/models/(?P<repo>[^/]+(/[^/]+)?)/?(?P<what>revision/(?P<rev>[^/]+)|refs)?",
+            parts.path,
+        )
+        file = re.fullmatch(
+            r"/(?P<repo>[^/]+(/[^/]+)?)/resolve/(?P<rev>[^/]+)/(?P<file>.+)", parts.path
+        )
+        found = api or file
+        if found is None:
+            return self._refuse(404)
+        name = found["repo"]
+        if name in hub.moved:
+            there = self.path.replace(name, hub.moved[name], 1)
+            return self._send(307, headers={"Location": there})
+        repository = hub.repositories.get(name)
+        if repository is None or not self._may_read(repository):
+            return None if repository else self._refuse(404, "RepoNotFound")
+        if api and api["what"] == "refs":
+            return self._refs(repository, parse_qs(parts.query))
+        revision = unquote(found["rev"] or "main")
+        commit = repository.refs.get(revision, revision)
+        if commit not in repository.commits:
+            return self._refuse(404, "RevisionNotFound")
+        if api:
+            siblings = [{"rfilename": file} for file in repository.commits[commit]]
+            return self._json({"id": name, "sha": commit, "siblings": siblings})
+        return self._file(repository, commit, unquote(found["file"]))
+
+    def _may_read(self, repository: Repository) -> bool:
+        given = self.headers.get("Authorization")
+        if given not in (None, f"Bearer {TOKEN}"):
+            message = "Invalid credentials in Authorization header"
+            self._refuse(401, headers={"X-Error-Message": message})
+            return False
+        if repository.access == "private" and not given:
+            self._refuse(401, "RepoNotFound")
+            return False
+        # The list of a gated model's files is open.
+        if repository.access == "gated" and not given and "/resolve/" in self.path:
+            self._refuse(401, "GatedRepo")
+            return False
+        return True
+
+    def _refs(self, repository: Repository, query: dict[str, list[str]]) -> None:
+        def listed(prefix: str) -> list[dict[str, str]]:
+            return [
+                {"name": ref.removeprefix(prefix), "ref": ref, "targetCommit": commit}
+                for ref, commit in repository.refs.items()
+                if ref.startswith(prefix)
+            ]
+
+        branches = [{"name": "main", "ref": "refs/heads/main", "targetCommit": "0" * 40}]
+        values = {"branches": branches, "tags": [], "converts": listed("refs/convert/")}
+        if "include_prs" in query:
+            values["pullRequests"] = listed("refs/pr/")
+        self._json(values)
+
+    def _file(self, repository: Repository, commit: str, name: str) -> None:
+        data = repository.commits[commit].get(name)
+        if data is None:
+            return self._refuse(404, "EntryNotFound", {"X-Repo-Commit": commit})
+        headers = {"X-Repo-Commit": commit}
+        if not name.endswith(_LARGE):
+            etag = hashlib.sha1(data, usedforsecurity=False).hexdigest()
+            return self._send(200, data, headers | {"ETag": f'"{etag}"'})
+        sha = hashlib.sha256(data).hexdigest()
+        # Another host, as a CDN is, to which no token may go.
+        there = self.hub.endpoint.replace("127.0.0.1", "localhost") + f"/cdn/{sha}"
+        linked = {"X-Linked-Etag": f'"{sha}"', "X-Linked-Size": str(len(data)), "Location": there}
+        return self._send(302, headers=headers | linked)
+
+    def _cdn(self, sha: str) -> None:
+        assert "Authorization" not in self.headers, "a token was sent to another host"
+        every = self.hub.every_file()
+        data = next(data for _, data in every if hashlib.sha256(data).hexdigest() == sha)
+        asked = self.headers.get("Range", "")
+        self.hub.ranges.append(asked)
+        start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if asked else 0
+        headers = {"ETag": f'"{sha}"', "Accept-Ranges": "bytes"}
+        if asked:
+            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+        cut, self.hub.cut_after = self.hub.cut_after, None
+        return self._send(206 if asked else 200, data[start:], headers, cut)
+
+    def _json(self, value: Any) -> None:
+        self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+    def _refuse(
+        self, status: int, code: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        found = {"X-Error-Code": code} if code else {}
+        more = {"Retry-After": "7"} if status == 429 else {}
+        self._send(status, b"{}", {**found, **more, **(headers or {})})
+
+    def _send(
+        self,
+        status: int,
+        data: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        cut: int | None = None,
+    ) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(data)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data[:cut])
+        if cut is not None:
+            self.wfile.flush()
+            self.hub.failures |= self.hub.after_cut
+            self.close_connection = True
