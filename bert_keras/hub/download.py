@@ -7,14 +7,12 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bert_keras.errors import InputError, listed
 from bert_keras.hub.client import UnreachedError, bars_shown, client_of_hub, named_errors
 from bert_keras.hub.names import HubName
-from bert_keras.signals import give_way
 
 _logger = logging.getLogger("bert_keras")
 
@@ -227,16 +225,15 @@ def _with_safetensors(name: HubName) -> str:
 def _download(listing: _Listing, files: Sequence[str]) -> Path:
     """Download what the cache lacks of a commit's files; the path of the first in the cache."""
     client, name = client_of_hub(), listing.name
-    paths = []
     try:
+        # In this thread: after a signal the client removes the part of a file that is there.
         with named_errors(name), bars_shown():
-            for file in files:
-                get = partial(client.hf_hub_download, revision=name.revision)
-                paths.append(Path(give_way(get, name.repo, file)))
+            paths = [
+                Path(client.hf_hub_download(name.repo, file, revision=name.revision))
+                for file in files
+            ]
     except UnreachedError as error:
-        raise InputError(
-            f"{name}: {error}; the same command resumes the download where it stopped"
-        ) from None
+        raise InputError(f"{name}: {error}; files that are whole stay in the cache") from None
     return paths[0]
 
 

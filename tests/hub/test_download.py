@@ -72,17 +72,15 @@ def test_a_cut_connection_is_resumed_where_it_was_cut(hub, folder, monkeypatch):
     assert hub.ranges == ["", "bytes=1000-"]
 
 
-def test_a_download_that_ended_is_resumed_by_the_next(hub, folder, monkeypatch):
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 500)
+def test_a_download_that_fails_says_so_and_is_done_again_for_what_is_missing(hub, folder, tmp_path):
     hub.cut_after, hub.after_cut = 1000, {"/cdn/": 502}
     line = refusal(NAME)
-    assert "fails (502)" in line
-    assert "the same command resumes the download where it stopped" in line
+    assert "fails (502): try again later; files that are whole stay in the cache" in line
+    assert not list((tmp_path / "cache").rglob("*.incomplete"))
     hub.failures.clear()
+    hub.requests.clear()
     assert_same_weights(bert_keras.load(NAME), bert_keras.load(folder))
-    assert hub.ranges == ["", "bytes=1000-"]
+    assert hub.downloaded() == {"model.safetensors"}
 
 
 def test_the_cache_does_without_a_network_and_says_so(hub, folder, monkeypatch, caplog):
