@@ -54,9 +54,7 @@ class CardWriter:
         """
         train = self.config.train
         facts = {
-            "base model": ", ".join(
-                [f"`{self._base()}`", *self._commit(), *_weights(self.mark.base)]
-            ),
+            "base model": ", ".join(_named(self.config.model.init, self.mark.base)),
             "task": f"`{self.task.name}`",
             "labels": ", ".join(f"`{label}`" for label in self.task.labels),
             "training examples": self._data("train"),
@@ -132,16 +130,11 @@ class CardWriter:
     def _base(self) -> str:
         return _name_of(self.config.model.init)
 
-    def _commit(self) -> list[str]:
-        """The commit of a base model from the hub."""
-        name = HubName.of(self.config.model.init)
-        return [f"commit `{name.revision}`"] if name else []
-
     def _other_models(self) -> dict[str, str]:
         """The further models that a run learns from, as a teacher, by their keys of ``[data]``."""
         given = self.config.data.settings
         return {
-            name: ", ".join([f"`{_name_of(str(given[name]))}`", *_weights(files)])
+            name: ", ".join(_named(str(given[name]), files))
             for name, files in self.mark.data.items()
             if name not in ("train", "dev", "labels")  # which every run has
         }
@@ -177,6 +170,13 @@ def _name_of(path: str) -> str:
     plain = Path(_STEP.sub("", path))
     is_of_run = plain.name in (MODEL_FOLDER, BEST_FOLDER) and plain.parent.name
     return plain.parent.name if is_of_run else plain.name
+
+
+def _named(path: str, files: Mapping[str, str]) -> list[str]:
+    """The name of a model, its commit where it is of the hub, and the hashes of its weights."""
+    name = HubName.of(path)
+    commit = [f"commit `{name.revision}`"] if name else []
+    return [f"`{_name_of(path)}`", *commit, *_weights(files)]
 
 
 def _weights(files: Mapping[str, str]) -> list[str]:

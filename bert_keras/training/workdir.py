@@ -172,7 +172,8 @@ def check_owner(
     if mark.base and (changed := first_difference(earlier.base, mark.base)):
         raise InputError(
             f"{workdir} belongs to a run from another model than {config.model.init} is now "
-            f"({changed}); choose another --workdir, or give the model as it was"
+            f"({changed}); choose another --workdir, or give the model as it was: "
+            f"{earlier.config['model']['init']}"
         )
     return True
 

@@ -53,6 +53,7 @@ class Hub:
         failures: The status of every answer from now on, by a regular expression of the path.
         cut_after: The bytes of a large file after which the connection is cut, once.
         after_cut: Failures from the cut on.
+        stalls: Whether half of a large file is sent and no more.
     """
 
     endpoint: str = ""
@@ -63,6 +64,8 @@ class Hub:
     failures: dict[str, int] = field(default_factory=dict)
     cut_after: int | None = None
     after_cut: dict[str, int] = field(default_factory=dict)
+    stalls: bool = False
+    ends: threading.Event = field(default_factory=threading.Event)
 
     def add(self, name: str, folder: Path | Files, access: str = "open") -> Repository:
         """A model of the files of a folder."""
@@ -109,6 +112,7 @@ def serving() -> Iterator[Hub]:
     try:
         yield hub
     finally:
+        hub.ends.set()
         server.shutdown()
         thread.join()
         server.server_close()
@@ -219,6 +223,8 @@ class _Handler(BaseHTTPRequestHandler):
         if asked:
             headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
         cut, self.hub.cut_after = self.hub.cut_after, None
+        if self.hub.stalls:
+            cut = len(data) // 2
         return self._send(206 if asked else 200, data[start:], headers, cut)
 
     def _json(self, value: Any) -> None:
@@ -246,5 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data[:cut])
         if cut is not None:
             self.wfile.flush()
+            if self.hub.stalls:
+                self.hub.ends.wait()
             self.hub.failures |= self.hub.after_cut
             self.close_connection = True
