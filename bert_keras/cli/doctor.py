@@ -28,6 +28,7 @@ OPTIONAL = {
     "tensorflow_datasets": "tfds",
     "jieba": "zh",
     "faiss": "search",
+    "huggingface_hub": "hub",
     "ai_edge_litert": "mobile",
     "tensorflow_serving": "serving",
     "apache_beam": "beam",

@@ -42,7 +42,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add_inputs(parser)
     parser.add_argument(
-        "--vocab", type=Path, required=True, help="a vocab.txt, or a model's folder"
+        "--vocab", type=Path, required=True, help="a vocab.txt, a model's folder, or hf://ORG/NAME"
     )
     parser.add_argument("--out", type=Path, required=True, help="the corpus directory to make")
     parser.add_argument(

@@ -89,7 +89,7 @@ def local_folder(path: str | Path, check: Callable[[Path], Any]) -> Path:
 
 
 def tokenizer_folder(path: str | Path) -> Path:
-    """As ``local_folder``, with the tokenizer's files alone."""
+    """The folder of a name's tokenizer, downloaded without the weights; a path as it is."""
     name = HubName.of(path)
     if name is None:
         return Path(path)

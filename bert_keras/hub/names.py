@@ -41,9 +41,10 @@ class HubName:
             return None
         found = _NAME.fullmatch(text)
         if found is None:
+            given = "hf://" + text.removeprefix("hf:").lstrip("/")
             raise InputError(
-                f"a model of the hub is named hf://org/name or hf://org/name@revision. "
-                f"Received: {text!r}"
+                "a model of the hub is named hf://org/name or hf://org/name@revision. "
+                f"Received: {given!r}"
             )
         return cls(found["repo"], found["revision"] or "")
 
