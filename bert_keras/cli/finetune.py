@@ -28,8 +28,8 @@ def add_parser(subparsers: Any) -> None:
         "finetune",
         run,
         "train a model on your own labels; the same command on the same work directory resumes",
-        "  bert-keras finetune configs/finetune/sst2.toml --model hf://google-bert/bert-base-uncased \\\n"
-        "      --train train.tsv --dev dev.tsv --workdir runs/sst2\n"
+        "  bert-keras finetune configs/finetune/sst2.toml --train train.tsv --dev dev.tsv \\\n"
+        "      --model hf://google-bert/bert-base-uncased --workdir runs/sst2\n"
         "  bert-keras finetune configs/finetune/sst2.toml --model runs/first \\\n"
         "      --train reviews.csv --workdir runs/reviews --set data.dev_fraction=0.1",
     )
