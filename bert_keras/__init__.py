@@ -63,6 +63,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py comp
         SaveBest as SaveBest,
         add_tokens as add_tokens,
         load as load,
+        push as push,
         save as save,
     )
     from bert_keras.tasks import (
@@ -157,6 +158,7 @@ _HOMES = {
     "prepare_corpus": "corpus",
     "pretrain": "training.pretrain",
     "pretraining_dataset": "data.pretraining",
+    "push": "saving",
     "rank": "tasks.rank",
     "save": "saving",
     "search": "retrieval.search",

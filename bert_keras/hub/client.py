@@ -15,7 +15,7 @@ from bert_keras.errors import InputError, install_command
 from bert_keras.hub.names import HubName
 
 _logger = logging.getLogger("bert_keras")
-_LOG_IN = "log in (hf auth login, or HF_TOKEN)"
+LOG_IN = "log in (hf auth login, or HF_TOKEN)"
 
 
 class UnreachedError(Exception):
@@ -101,7 +101,7 @@ def _refusal(name: HubName, error: Any) -> Exception:
     page = f"{_endpoint()}/{name.repo}"
     token = get_token()
     if isinstance(error, GatedRepoError):
-        then = "the token that was sent has no access" if token else f"then {_LOG_IN}"
+        then = "the token that was sent has no access" if token else f"then {LOG_IN}"
         return InputError(f"{name} is given to those who ask for it alone: ask at {page}; {then}")
     if isinstance(error, RevisionNotFoundError):
         return InputError(
@@ -109,7 +109,7 @@ def _refusal(name: HubName, error: Any) -> Exception:
             f"branch, tag or commit of {page}/tree/main"
         )
     if isinstance(error, RepositoryNotFoundError):
-        private = f"the token that was sent may not read it ({status})" if token else _LOG_IN
+        private = f"the token that was sent may not read it ({status})" if token else LOG_IN
         return InputError(
             f"{name}: there is no such model at {_endpoint()}, or it is private: check the name; "
             f"for a private one {private}"
@@ -118,14 +118,14 @@ def _refusal(name: HubName, error: Any) -> Exception:
         wait = headers.get("Retry-After")
         return UnreachedError(
             f"{_endpoint()} takes no more requests now (429): wait {wait or 'a few minutes'}"
-            f"{' seconds' if wait else ''}" + ("" if token else f" or {_LOG_IN}, which allows more")
+            f"{' seconds' if wait else ''}" + ("" if token else f" or {LOG_IN}, which allows more")
         )
     if status >= 500:
         return UnreachedError(f"{_endpoint()} fails ({status}): try again later")
     if status in (401, 403):
         return InputError(
             f"{name}: {_endpoint()} refuses the token ({status}): "
-            + (_LOG_IN if not token else "log in anew (hf auth login), or correct HF_TOKEN")
+            + (LOG_IN if not token else "log in anew (hf auth login), or correct HF_TOKEN")
         )
     said = headers.get("X-Error-Message") or str(error).strip().split("\n")[0]
     return InputError(f"{name}: {_endpoint()} refuses ({status}): {said}")

@@ -77,6 +77,11 @@ def test_a_run_records_the_commit_and_resumes_from_it_when_the_name_has_moved(
     assert 'base_model: "org/tiny"' in card
     assert f"`org/tiny`, commit `{repository.refs['main']}`, `model.safetensors` SHA-256" in card
     assert f'init = "{name}"' in card
+    text = output(capsys, "push", workdir, "org/tuned", "--license", "mit", "--dry-run")
+    sizes = dict(line.split() for line in text.splitlines()[2:] if line)
+    sent = 'license: "mit"\n' + card.replace("From the folder that holds this one:", "By its name:")
+    sent = sent.replace('load("model")', 'load("hf://org/tuned")')
+    assert sizes["README.md"] == f"{len(sent.encode()):,}"
 
     bert_keras.save(
         make_model(config=bert_keras.load(made / "model").config, seed=5), tmp_path / "x"

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.support.hub_uploads import posted
+
 TOKEN = "hf_test"  # noqa: S105 - of this server
-_LARGE = (".safetensors", ".bin", ".h5")  # kept in LFS, and served elsewhere
+LARGE = (".safetensors", ".bin", ".h5")  # kept in LFS, and served elsewhere
 
 Files = Mapping[str, bytes]
 
@@ -53,6 +55,7 @@ class Hub:
         failures: The status of every answer from now on, by a regular expression of the path.
         cut_after: The bytes of a large file after which the connection is cut, once.
         after_cut: Failures from the cut on.
+        uploads: Large files that were sent, by their SHA-256.
         stalls: Whether half of a large file is sent and no more.
     """
 
@@ -64,6 +67,7 @@ class Hub:
     failures: dict[str, int] = field(default_factory=dict)
     cut_after: int | None = None
     after_cut: dict[str, int] = field(default_factory=dict)
+    uploads: dict[str, bytes] = field(default_factory=dict)
     stalls: bool = False
     ends: threading.Event = field(default_factory=threading.Event)
 
@@ -132,6 +136,40 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._answer()
+
+    def do_POST(self) -> None:
+        self._take(posted)
+
+    def do_PUT(self) -> None:
+        def keep(hub: Hub, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+            hub.uploads[path.removeprefix("/lfs/")] = body
+            return 200, {}
+
+        self._take(keep)
+
+    def _take(self, take: Any) -> None:
+        """Take what was sent; of strangers nothing."""
+        path, body = urlsplit(self.path).path, self._body()
+        self.hub.requests.append(f"{self.command} {self.path}")
+        for pattern, status in self.hub.failures.items():
+            if re.search(pattern, path):
+                return self._refuse(status)
+        given = self.headers.get("Authorization")
+        # What is put has its own right in the address.
+        if self.command != "PUT" and given != f"Bearer {TOKEN}":
+            return self._refuse(401 if given is None else 403)
+        status, values = take(self.hub, path, body)
+        return self._send(status, json.dumps(values).encode())
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        parts = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
 
     def _answer(self) -> None:
         hub, parts = self.hub, urlsplit(self.path)
@@ -203,7 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
         if data is None:
             return self._refuse(404, "EntryNotFound", {"X-Repo-Commit": commit})
         headers = {"X-Repo-Commit": commit}
-        if not name.endswith(_LARGE):
+        if not name.endswith(LARGE):
             etag = hashlib.sha1(data, usedforsecurity=False).hexdigest()
             return self._send(200, data, headers | {"ETag": f'"{etag}"'})
         sha = hashlib.sha256(data).hexdigest()

@@ -1,0 +1,53 @@
+"""``bert-keras push``: a model to Hugging Face's hub."""
+
+import argparse
+from typing import Any
+
+from bert_keras.cli.arguments import add_command, add_model, existing_model
+from bert_keras.cli.console import console, start_tensorflow, table
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command."""
+    parser = add_command(
+        subparsers,
+        "push",
+        run,
+        "send a model and its card to Hugging Face's hub",
+        "  bert-keras push runs/films org/films --license apache-2.0 --dry-run\n"
+        "  bert-keras push runs/films org/films --license apache-2.0",
+    )
+    add_model(parser)
+    parser.add_argument("name", metavar="ORG/NAME", help="the repository, made if it is not there")
+    parser.add_argument(
+        "--license",
+        default="",
+        metavar="NAME",
+        help="the license, as the hub names it: apache-2.0, mit, other (default: the card's)",
+    )
+    parser.add_argument(
+        "--public",
+        action="store_true",
+        help="let everybody read a new repository (default: it is private)",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="list the files, and send nothing")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Send the files and print what was sent."""
+    existing_model(options.model)
+    start_tensorflow()
+    from bert_keras.saving import push
+
+    pushed = push(
+        options.model,
+        options.name,
+        options.license,
+        public=options.public,
+        dry_run=options.dry_run,
+    )
+    title = f"would be sent to {options.name}" if options.dry_run else f"sent to {options.name}"
+    rows = ([name, f"{size:,}"] for name, size in pushed.files.items())
+    console.print(table(title, ["file", "bytes"], rows))
+    if pushed.url:
+        console.print(pushed.url)

@@ -1,0 +1,128 @@
+"""A model's directory to Hugging Face's hub, with its card."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bert_keras.errors import InputError
+from bert_keras.hub import HubName, commit_files, files_of_model
+from bert_keras.saving.files import read
+from bert_keras.saving.huggingface import CARD_FILE
+from bert_keras.saving.run import located
+from bert_keras.saving.run_state import MODEL_FOLDER
+
+_FRONT_MATTER = re.compile(r"---\n(.*?)^---\n", re.DOTALL | re.MULTILINE)
+_LICENSE = re.compile(r"^license:.*\n", re.MULTILINE)
+_MAY_BE_LICENSE = re.compile(r"[a-z0-9][a-z0-9.-]*")
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """A model on the hub, or what would be there.
+
+    Attributes:
+        files: The bytes of each file, by its name.
+        url: The page of the commit; empty where nothing was sent.
+    """
+
+    files: Mapping[str, int]
+    url: str = ""
+
+
+def push(
+    path: str | Path,
+    name: str,
+    license: str = "",
+    *,
+    public: bool = False,
+    dry_run: bool = False,
+) -> Pushed:
+    """Send a model's directory to Hugging Face's hub, in one commit.
+
+    Sent are the files that ``load`` reads and the model's card, ``README.md``, in which the license
+    and the name are set; the card here stays as it is. Files that the repository has besides stay
+    there.
+
+    Args:
+        path: A model's directory in Hugging Face's layout, or a run, whose ``model/`` is sent or,
+            before it has finished, its best model.
+        name: ``org/name``; a repository that is not there is made.
+        license: The license, as the hub names it, such as ``"apache-2.0"``; by default the card's.
+        public: Whether a new repository can be read by everybody; else it is private.
+        dry_run: Whether only to tell what would be sent; the hub is not asked.
+
+    Returns:
+        The files, and the page of the commit.
+
+    Raises:
+        InputError: When it is not such a directory, no license is given, or the hub refuses.
+        FileNotFoundError: When there is no such directory.
+
+    Example:
+        >>> pushed = push("run", "org/films", "apache-2.0", dry_run=True)
+        >>> sorted(pushed.files)
+        ['README.md', 'config.json', 'model.safetensors', 'tokenizer_config.json', 'vocab.txt']
+    """
+    there = HubName.of("hf://" + str(name).removeprefix("hf://"))
+    if there is None or "/" not in there.repo or there.revision:
+        raise InputError(f"a model is pushed to org/name. Received: {name!r}")
+    folder = _folder(path)
+    card = _card(folder / CARD_FILE, there, license)
+    contents: dict[str, Path | bytes] = {file: folder / file for file in files_of_model(folder)}
+    contents[CARD_FILE] = card.encode()
+    sizes = {
+        file: len(given) if isinstance(given, bytes) else given.stat().st_size
+        for file, given in sorted(contents.items())
+    }
+    if dry_run:
+        return Pushed(sizes)
+    return Pushed(sizes, commit_files(there, contents, f"Add {folder.name}", public))
+
+
+def _folder(path: str | Path) -> Path:
+    """The directory of a model, which opens."""
+    if HubName.of(path):
+        raise InputError(f"{path} is on the hub already; push takes a directory or a run")
+    folder = located(Path(path))
+    with read(folder) as stored:
+        if stored.layout != "huggingface":
+            raise InputError(
+                f"{folder} is not in Hugging Face's layout, which the hub has; convert it first: "
+                f"bert-keras convert {folder} OUT"
+            )
+        if stored.refusal:
+            raise InputError(stored.refusal)
+    return folder
+
+
+def _card(file: Path, name: HubName, license: str) -> str:
+    """The card with the license, and with the hub's name in the lines that open the model.
+
+    Raises:
+        InputError: When no license is given or it cannot be one.
+    """
+    if license and not _MAY_BE_LICENSE.fullmatch(license):
+        raise InputError(
+            f"a license is given as the hub names it, such as apache-2.0, mit or other. "
+            f"Received: {license!r}"
+        )
+    text = file.read_text(encoding="utf-8") if file.exists() else f"\n# {name.repo}\n"
+    found = _FRONT_MATTER.match(text)
+    front, rest = (found[1], text[found.end() :]) if found else ("", text)
+    if license:
+        front = f"license: {json.dumps(license)}\n" + _LICENSE.sub("", front)
+    elif not _LICENSE.search(front):
+        raise InputError(
+            f"the model has no license: give one as the hub names it, --license apache-2.0, or "
+            f"write it into the front matter of {file}"
+        )
+    for before, after in {
+        "From the folder that holds this one:": "By its name:",
+        f'bert_keras.load("{MODEL_FOLDER}")': f'bert_keras.load("{name}")',
+        f'Encoder("{MODEL_FOLDER}")': f'Encoder("{name.repo}")',
+        f'Transformer("{MODEL_FOLDER}")': f'Transformer("{name.repo}")',
+    }.items():
+        rest = rest.replace(before, after)
+    return f"---\n{front}---\n{rest}"

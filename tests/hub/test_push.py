@@ -1,0 +1,112 @@
+"""A model to the hub: its files, its card, and what is refused."""
+
+import json
+import shutil
+
+import pytest
+
+import bert_keras
+from bert_keras import push
+from bert_keras.errors import InputError
+from tests.support.commands import output, refused
+from tests.support.files import content
+from tests.support.hub import TOKEN, files_of
+from tests.support.models import assert_same_weights, make_model
+
+NAME = "org/films"
+
+
+@pytest.fixture
+def client(hub, monkeypatch):
+    """The hub, for a client that is logged in; xet needs the real one."""
+    from huggingface_hub import constants
+
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    return hub
+
+
+def test_what_was_pushed_opens_by_its_name_and_is_private(client, folder, capsys):
+    before = content(folder)
+    text = output(capsys, "push", folder, NAME, "--license", "apache-2.0")
+    repository = client.repositories[NAME]
+    sent = repository.commits[repository.refs["main"]]
+    wanted = {"README.md", "config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt"}
+    assert sent.keys() == wanted
+    assert repository.access == "private"
+    assert text.splitlines()[-1] == f"{client.endpoint}/{NAME}/commit/{repository.refs['main']}"
+    assert_same_weights(bert_keras.load(f"hf://{NAME}"), bert_keras.load(folder))
+    assert content(folder) == before
+    push(folder, "org/open", "mit", public=True)
+    assert client.repositories["org/open"].access == "open"
+
+
+def test_a_second_push_is_a_second_commit_and_leaves_other_files(client, folder, tmp_path):
+    push(folder, NAME, "mit")
+    repository = client.repositories[NAME]
+    repository.commit(repository.commits[repository.refs["main"]] | {"notes.txt": b"mine"})
+    bert_keras.save(other := make_model(seed=3), tmp_path / "other")
+    push(tmp_path / "other", NAME, "mit")
+    assert len(repository.commits) == 3
+    assert repository.commits[repository.refs["main"]]["notes.txt"] == b"mine"
+    assert_same_weights(bert_keras.load(f"hf://{NAME}"), other)
+
+
+def test_a_dry_run_lists_the_files_and_asks_nobody(client, folder, capsys):
+    text = output(capsys, "push", folder, NAME, "--license", "mit", "--dry-run")
+    size = (folder / "model.safetensors").stat().st_size
+    assert f"model.safetensors       {size:,}".split() in [
+        line.split() for line in text.splitlines()
+    ]
+    assert "pytorch_model.bin" not in text
+    assert client.requests == []
+
+
+def test_the_card_gets_license_and_name_and_keeps_the_rest(client, folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "model")
+    front = 'library_name: "transformers"\nlicense: "other"\n'
+    use = 'From the folder that holds this one:\n\nmodel = bert_keras.load("model")\n'
+    (tmp_path / "model" / "README.md").write_text(f"---\n{front}---\n\n# Films\n\n{use}")
+    push(tmp_path / "model", NAME)
+    push(tmp_path / "model", "org/mit", "mit")
+    cards = [
+        client.repositories[name].commits[client.repositories[name].refs["main"]]["README.md"]
+        for name in (NAME, "org/mit")
+    ]
+    opened = f'By its name:\n\nmodel = bert_keras.load("hf://{NAME}")\n'
+    assert cards[0].decode() == f"---\n{front}---\n\n# Films\n\n{opened}"
+    assert cards[1].decode().startswith('---\nlicense: "mit"\nlibrary_name: "transformers"\n---\n')
+
+
+def test_what_cannot_be_pushed_is_refused_before_anything_is_sent(
+    client, folder, tmp_path, capsys, monkeypatch
+):
+    assert "no license: give one" in refused(capsys, "push", folder, NAME)
+    assert "pushed to org/name" in refused(capsys, "push", folder, "films", "--license", "mit")
+    assert "Received: 'My own'" in refused(capsys, "push", folder, NAME, "--license", "My own")
+    bert_keras.save(make_model(), tmp_path / "google", format="google")
+    line = refused(capsys, "push", tmp_path / "google", NAME, "--license", "mit")
+    assert f"bert-keras convert {tmp_path / 'google'} OUT" in line
+    config = json.loads((folder / "config.json").read_bytes()) | {"model_type": "llama"}
+    shutil.copytree(folder, tmp_path / "llama")
+    (tmp_path / "llama" / "config.json").write_text(json.dumps(config))
+    assert "'llama'" in refused(capsys, "push", tmp_path / "llama", NAME, "--license", "mit")
+    monkeypatch.delenv("HF_TOKEN")
+    line = refused(capsys, "push", folder, NAME, "--license", "mit")
+    assert "log in (hf auth login, or HF_TOKEN)" in line
+    assert client.requests == []
+    monkeypatch.setenv("HF_TOKEN", "hf_other")
+    line = refused(capsys, "push", folder, NAME, "--license", "mit")
+    assert "refuses the token (403)" in line
+    assert NAME not in client.repositories
+
+
+def test_a_hub_that_fails_has_no_part_of_a_model(client, folder):
+    client.failures["/commit/"] = 503
+    with pytest.raises(InputError, match=r"fails \(503\): try again later; nothing of it was"):
+        push(folder, NAME, "mit")
+    assert client.repositories[NAME].commits == {}
+    client.failures.clear()
+    push(folder, NAME, "mit")
+    sent = client.repositories[NAME].commits[client.repositories[NAME].refs["main"]]
+    assert sent["model.safetensors"] == files_of(folder)["model.safetensors"]
