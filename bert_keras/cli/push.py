@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from bert_keras.cli.arguments import add_command, add_model, existing_model
+from bert_keras.cli.arguments import add_command, add_model, existing_model, name_of_data
 from bert_keras.cli.console import console, start_tensorflow, table
 
 
@@ -18,10 +18,15 @@ def add_parser(subparsers: Any) -> None:
         "  bert-keras push runs/films org/films --license apache-2.0",
     )
     add_model(parser)
-    parser.add_argument("name", metavar="ORG/NAME", help="the repository, made if it is not there")
+    parser.add_argument(
+        "name",
+        type=name_of_data,
+        metavar="ORG/NAME",
+        help="the repository, made if it is not there",
+    )
     parser.add_argument(
         "--license",
-        default="",
+        type=name_of_data,
         metavar="NAME",
         help="the license, as the hub names it: apache-2.0, mit, other (default: the card's)",
     )
@@ -42,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
     pushed = push(
         options.model,
         options.name,
-        options.license,
+        options.license or "",
         public=options.public,
         dry_run=options.dry_run,
     )
