@@ -4,6 +4,7 @@ It downloads, resumes, caches and sends the token, as its variables say: ``HF_EN
 ``HF_HOME``, ``HF_HUB_OFFLINE``, ``HF_TOKEN``.
 """
 
+import json
 import logging
 import sys
 from collections.abc import Iterator
@@ -61,6 +62,11 @@ def named_errors(name: HubName) -> Iterator[None]:
         if isinstance(cause, HfHubHTTPError):
             raise _refusal(name, cause) from None
         raise UnreachedError(_no_answer(cause or error)) from None
+    except (json.JSONDecodeError, KeyError) as error:  # of a login page, or another server
+        raise UnreachedError(
+            f"{_endpoint()} does not answer as the hub does ({type(error).__name__}): log in to "
+            "the network, or correct HF_ENDPOINT"
+        ) from None
     except OfflineModeIsEnabled:
         raise UnreachedError("HF_HUB_OFFLINE is set: unset it to download") from None
     except HfHubHTTPError as error:
@@ -72,10 +78,11 @@ def named_errors(name: HubName) -> Iterator[None]:
 def _transport_errors() -> tuple[type[Exception], ...]:
     """The errors of connections in the HTTP client that huggingface_hub uses, httpx2 or httpx."""
     loaded = [sys.modules[name] for name in ("httpx2", "httpx") if name in sys.modules]
-    return tuple(module.TransportError for module in loaded)
+    return tuple(module.RequestError for module in loaded)
 
 
 def _no_answer(error: BaseException) -> str:
+    """The reason that the client got no answer, and what helps."""
     if type(error).__name__ == "OfflineModeIsEnabled":
         return "HF_HUB_OFFLINE is set: unset it to download"
     text = str(error).strip().split("\n")[0]
@@ -83,6 +90,7 @@ def _no_answer(error: BaseException) -> str:
 
 
 def _endpoint() -> str:
+    """The address of the hub that the client asks."""
     from huggingface_hub import constants
 
     return str(constants.ENDPOINT)

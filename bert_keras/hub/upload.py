@@ -40,4 +40,10 @@ def commit_files(
             commit = client.create_commit(name.repo, additions, commit_message=message)
     except UnreachedError as error:
         raise InputError(f"{name}: {error}; nothing of it was committed") from None
+    except InputError:
+        raise
+    except ValueError as error:  # what the hub says of the card
+        raise InputError(
+            f"{name}: the hub refuses the card: {' '.join(str(error).split())}"
+        ) from None
     return str(commit.commit_url)

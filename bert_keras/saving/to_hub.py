@@ -78,7 +78,7 @@ def push(
     }
     if dry_run:
         return Pushed(sizes)
-    return Pushed(sizes, commit_files(there, contents, f"Add {folder.name}", public))
+    return Pushed(sizes, commit_files(there, contents, "Add the model", public))
 
 
 def _folder(path: str | Path) -> Path:

@@ -64,6 +64,7 @@ def test_a_corpus_is_prepared_with_the_tokenizer_of_a_name_without_the_weights(h
     assert (by_name / "tokens.npy").read_bytes() == (made / "corpus/tokens.npy").read_bytes()
 
 
+@pytest.mark.system
 def test_a_run_records_the_commit_and_resumes_from_it_when_the_name_has_moved(
     hub, made, tmp_path, capsys
 ):

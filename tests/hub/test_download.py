@@ -113,8 +113,10 @@ def test_without_network_and_cache_the_line_says_what_to_do(hub, monkeypatch, tm
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     assert "http://127.0.0.1:9 is not reached" in refusal(NAME)
-    hub.failures["."] = 429
     monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
+    hub.failures["."] = 200
+    assert "does not answer as the hub does (JSONDecodeError): log in" in refusal(NAME)
+    hub.failures["."] = 429
     line = refusal(NAME)
     assert "takes no more requests now (429): wait 7 seconds or log in" in line
 

@@ -101,6 +101,15 @@ def test_what_cannot_be_pushed_is_refused_before_anything_is_sent(
     assert NAME not in client.repositories
 
 
+def test_a_license_that_the_hub_does_not_know_is_refused_in_its_words(client, folder, capsys):
+    line = refused(capsys, "push", folder, NAME, "--license", "none")
+    assert line.endswith(
+        f'hf://{NAME}: the hub refuses the card: Invalid metadata in README.md. - "license" must '
+        "be one of a list"
+    )
+    assert client.repositories[NAME].commits == {}
+
+
 def test_a_hub_that_fails_has_no_part_of_a_model(client, folder):
     client.failures["/commit/"] = 503
     with pytest.raises(InputError, match=r"fails \(503\): try again later; nothing of it was"):

@@ -273,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
     ) -> None:
         found = {"X-Error-Code": code} if code else {}
         more = {"Retry-After": "7"} if status == 429 else {}
-        self._send(status, b"{}", {**found, **more, **(headers or {})})
+        self._send(status, b"<html>", {**found, **more, **(headers or {})})
 
     def _send(
         self,

@@ -15,8 +15,8 @@ def posted(hub: "Hub", path: str, body: bytes) -> tuple[int, dict[str, Any]]:
 
     if path == "/api/validate-yaml":
         content = json.loads(body)["content"]
-        license = re.search(r'^license: "?([\w.-]+)"?$', content, re.MULTILINE)
-        wrong = [] if license else [{"message": '"license" is missing'}]
+        license = re.search(r'^license: "?(mit|other|apache-2.0)"?$', content, re.MULTILINE)
+        wrong = [] if license else [{"message": '"license" must be one of a list'}]
         return (400 if wrong else 200), {"errors": wrong, "warnings": []}
     if path == "/api/repos/create":
         values = json.loads(body)
