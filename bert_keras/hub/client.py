@@ -76,9 +76,10 @@ def named_errors(name: HubName) -> Iterator[None]:
 
 
 def _transport_errors() -> tuple[type[Exception], ...]:
-    """The errors of connections in the HTTP client that huggingface_hub uses, httpx2 or httpx."""
-    loaded = [sys.modules[name] for name in ("httpx2", "httpx") if name in sys.modules]
-    return tuple(module.RequestError for module in loaded)
+    """The errors of connections in the HTTP client that huggingface_hub uses, by its version."""
+    names = {"httpx2": "RequestError", "httpx": "RequestError", "requests": "RequestException"}
+    loaded = [name for name in names if name in sys.modules]
+    return tuple(getattr(sys.modules[name], names[name]) for name in loaded)
 
 
 def _no_answer(error: BaseException) -> str:

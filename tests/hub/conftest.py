@@ -1,6 +1,6 @@
 """A hub on this machine, and its client with an empty cache."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,15 +25,38 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def reset_sessions() -> None:
+    """Let a client before version 1 look anew whether it is offline."""
+    import huggingface_hub.utils
+
+    getattr(huggingface_hub.utils, "reset_sessions", lambda: None)()
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """A function after which the client asks nobody, as with HF_HUB_OFFLINE."""
+    from huggingface_hub import constants
+
+    def leave() -> None:
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+        reset_sessions()
+
+    yield leave
+    monkeypatch.undo()
+    reset_sessions()
+
+
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A hub on this machine, which the client asks; nothing is cached."""
-    from huggingface_hub import constants
+    from huggingface_hub import constants, file_download
 
+    reset_sessions()
     with serving() as server:
         template = server.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "ENDPOINT", server.endpoint)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        for module in (constants, file_download):  # before version 1 the latter has one of its own
+            monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
         for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):

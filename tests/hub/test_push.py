@@ -32,7 +32,7 @@ def test_what_was_pushed_opens_by_its_name_and_is_private(client, folder, capsys
     repository = client.repositories[NAME]
     sent = repository.commits[repository.refs["main"]]
     wanted = {"README.md", "config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt"}
-    assert sent.keys() == wanted
+    assert sent.keys() - {".gitattributes"} == wanted
     assert repository.access == "private"
     assert text.splitlines()[-1] == f"{client.endpoint}/{NAME}/commit/{repository.refs['main']}"
     assert_same_weights(bert_keras.load(f"hf://{NAME}"), bert_keras.load(folder))
@@ -47,7 +47,7 @@ def test_a_second_push_is_a_second_commit_and_leaves_other_files(client, folder,
     repository.commit(repository.commits[repository.refs["main"]] | {"notes.txt": b"mine"})
     bert_keras.save(other := make_model(seed=3), tmp_path / "other")
     push(tmp_path / "other", NAME, "mit")
-    assert len(repository.commits) == 3
+    assert len(repository.commits) == 4  # with that of its making
     assert repository.commits[repository.refs["main"]]["notes.txt"] == b"mine"
     assert_same_weights(bert_keras.load(f"hf://{NAME}"), other)
 
@@ -107,14 +107,16 @@ def test_a_license_that_the_hub_does_not_know_is_refused_in_its_words(client, fo
         f'hf://{NAME}: the hub refuses the card: Invalid metadata in README.md. - "license" must '
         "be one of a list"
     )
-    assert client.repositories[NAME].commits == {}
+    (files,) = client.repositories[NAME].commits.values()
+    assert files.keys() == {".gitattributes"}
 
 
 def test_a_hub_that_fails_has_no_part_of_a_model(client, folder):
     client.failures["/commit/"] = 503
     with pytest.raises(InputError, match=r"fails \(503\): try again later; nothing of it was"):
         push(folder, NAME, "mit")
-    assert client.repositories[NAME].commits == {}
+    (files,) = client.repositories[NAME].commits.values()
+    assert files.keys() == {".gitattributes"}
     client.failures.clear()
     push(folder, NAME, "mit")
     sent = client.repositories[NAME].commits[client.repositories[NAME].refs["main"]]

@@ -54,7 +54,6 @@ class Hub:
         ranges: The ``Range`` of each request for a large file; empty where it had none.
         failures: The status of every answer from now on, by a regular expression of the path.
         cut_after: The bytes of a large file after which the connection is cut, once.
-        after_cut: Failures from the cut on.
         uploads: Large files that were sent, by their SHA-256.
         stalls: Whether half of a large file is sent and no more.
     """
@@ -66,7 +65,6 @@ class Hub:
     ranges: list[str] = field(default_factory=list)
     failures: dict[str, int] = field(default_factory=dict)
     cut_after: int | None = None
-    after_cut: dict[str, int] = field(default_factory=dict)
     uploads: dict[str, bytes] = field(default_factory=dict)
     stalls: bool = False
     ends: threading.Event = field(default_factory=threading.Event)
@@ -292,5 +290,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             if self.hub.stalls:
                 self.hub.ends.wait()
-            self.hub.failures |= self.hub.after_cut
             self.close_connection = True

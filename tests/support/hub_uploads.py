@@ -26,6 +26,7 @@ def posted(hub: "Hub", path: str, body: bytes) -> tuple[int, dict[str, Any]]:
             return 409, url
         is_private = values.get("visibility") == "private" or values.get("private")
         hub.repositories[name] = Repository(access="private" if is_private else "open")
+        hub.repositories[name].commit({".gitattributes": b""})
         return 200, url
     if found := re.fullmatch(r"/api/models/(.+)/preupload/main", path):
         files = [
@@ -45,7 +46,7 @@ def posted(hub: "Hub", path: str, body: bytes) -> tuple[int, dict[str, Any]]:
         return 200, {"transfer": "basic", "objects": objects}
     if found := re.fullmatch(r"/api/models/(.+)/commit/main", path):
         repository = hub.repositories[found[1]]
-        files = dict(repository.commits.get(repository.refs.get("main", ""), {}))
+        files = dict(repository.commits[repository.refs["main"]])
         for line in body.splitlines():
             item = json.loads(line)
             value = item["value"]
