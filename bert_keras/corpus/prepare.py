@@ -100,9 +100,9 @@ def prepare_corpus(
 
     Args:
         inputs: Files, folders, globs, ``"tfds:NAME[:SPLIT[:FIELD]]"`` or ``"pydocs"``.
-        vocab: The ``vocab.txt``; the directory of a model, whose tokenizer reads the text with its
-            casing and added tokens; or a tokenizer, which ``Corpus.open`` then asks for too unless
-            it is of word pieces.
+        vocab: The ``vocab.txt``; the directory of a model or its name on the hub, whose tokenizer
+            reads the text with its casing and added tokens; or a tokenizer, which ``Corpus.open``
+            then asks for too unless it is of word pieces.
         out: The directory to make; it takes its name only when it is complete.
         casing: How text is normalized; goes with a ``vocab.txt``.
         split: ``"file"`` makes a file (or a record, an example, a module) a document,
