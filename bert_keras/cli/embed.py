@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> None:
 
     texts = options.texts
     if options.input:
-        texts = [passage.text for passage in passages(options.input, options)]
+        texts = [passage.text for passage in passages(options.input, options, "kept")]
     model = open_encoder(directory)
     prompt = options.prompt
     if prompt is None:

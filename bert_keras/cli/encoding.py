@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from bert_keras.modeling import BertForSentenceEmbedding
     from bert_keras.modeling.model import BertModel
-    from bert_keras.tasks.reading.beir import Passage
+    from bert_keras.tasks.reading.beir import Blanks, Passage
 
 Kind = TypeVar("Kind", bound="BertModel")
 
@@ -39,11 +39,11 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def passages(source: str, options: argparse.Namespace) -> "list[Passage]":
-    """The texts of a file."""
+def passages(source: str, options: argparse.Namespace, blanks: "Blanks") -> "list[Passage]":
+    """The texts of a file; see ``read_passages``."""
     from bert_keras.tasks.reading.beir import read_passages
 
-    return read_passages(source, options.text_column, options.header)
+    return read_passages(source, options.text_column, options.header, blanks)
 
 
 def open_encoder(path: Path) -> "BertForSentenceEmbedding":

@@ -131,7 +131,7 @@ def run(options: argparse.Namespace) -> None:
     pairs = read_group_examples(options.pairs, tuple(options.ignore_columns))
     documents = [text for pair in pairs for text in pair.negatives]
     if options.documents:
-        documents += [passage.text for passage in passages(options.documents, options)]
+        documents += [passage.text for passage in passages(options.documents, options, "left out")]
     texts = texts_of([(pair.anchor, pair.positive) for pair in pairs], documents)
     model = open_encoder(directory)
     size = options.batch_size

@@ -109,7 +109,7 @@ def run(options: argparse.Namespace) -> None:
         if not os.path.lexists(options.index):
             check_new(options.index)
 
-    documents = passages(options.documents, options)
+    documents = passages(options.documents, options, "left out")
     queries = _queries(options)
     judgements = _judgements(options, queries, documents)
     if judgements:
@@ -142,7 +142,7 @@ def _queries(options: argparse.Namespace) -> "list[Passage]":
     from bert_keras.tasks.reading.beir import Passage
 
     if options.queries:
-        return passages(options.queries, options)
+        return passages(options.queries, options, "refused")
     return [
         Passage(text, place(f"query {number}", number, {}))
         for number, text in enumerate(options.query, start=1)
@@ -153,11 +153,12 @@ def _judgements(
     options: argparse.Namespace, queries: "list[Passage]", documents: "list[Passage]"
 ) -> dict[str, dict[str, int]]:
     """The judgements, if they were asked for."""
-    from bert_keras.tasks.reading.beir import ids_of, read_judgements
+    from bert_keras.tasks.reading.beir import ids_of, read_judgements, scores_by_query
 
     if not options.judgements:
         return {}
-    return read_judgements(options.judgements, set(ids_of(queries)), set(ids_of(documents)))
+    known = set(ids_of(queries)), set(ids_of(documents))
+    return scores_by_query(read_judgements(options.judgements, *known))
 
 
 def _search(

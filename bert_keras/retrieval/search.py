@@ -46,8 +46,9 @@ def search(
 
     Args:
         model: A ``BertForSentenceEmbedding``.
-        documents: The texts; or their vectors, float32 or float16 [N, H], also an ``np.memmap``, as
-            ``np.load(path, mmap_mode="r")`` opens one, so that each search needs no new ones.
+        documents: The texts, of which blank ones are left out with a warning; or their vectors,
+            float32 or float16 [N, H], also an ``np.memmap``, as ``np.load(path, mmap_mode="r")``
+            opens one, so that each search needs no new ones.
         queries: One text or any number.
         top: How many documents are given for each query, if there are as many.
         batch_size: How many texts are embedded at once.
@@ -58,8 +59,9 @@ def search(
         ``text``. For one query that list alone.
 
     Raises:
-        InputError: When the model is no sentence encoder or has no tokenizer, there are no
-            documents, or vectors have other dimensions than the model's or are not finite.
+        InputError: When the model is no sentence encoder or has no tokenizer, a query is blank,
+            there are no documents, or vectors have other dimensions than the model's or are not
+            finite.
 
     Example:
         >>> model = load("model", BertForSentenceEmbedding)
@@ -76,18 +78,38 @@ def search(
     asked = [queries] if isinstance(queries, str) else several_texts("queries", queries)
     if not asked:
         return []
-    texts, measure = None, measure_of(encoder)
+    if blank := [number for number, query in enumerate(asked) if not query.strip()]:
+        name = "queries" if is_one else f"queries[{blank[0]}]"
+        raise InputError(f"{name} is blank, and nothing is like it: leave it out")
+    texts, kept, measure = None, None, measure_of(encoder)
     if isinstance(documents, np.ndarray) and documents.dtype.kind not in "OUT":  # not of texts
         vectors = documents
         check_vectors("documents", vectors)
         _check_dimensions(vectors.shape[1], encoder)
     elif texts := several_texts("documents", documents):
-        vectors, measure = embed_documents(encoder, texts, batch_size), exact_measure(encoder)
+        kept = _not_blank(texts)
+        vectors = embed_documents(encoder, [texts[number] for number in kept], batch_size)
+        measure = exact_measure(encoder)
     else:
         raise InputError("documents holds no text to search")
     query_vectors = embed_queries(encoder, asked, batch_size)
-    found = _found(*top_k(query_vectors, vectors, top, measure), texts)
+    scores, numbers = top_k(query_vectors, vectors, top, measure)
+    found = _found(scores, numbers if kept is None else np.array(kept)[numbers], texts)
     return found[0] if is_one else found
+
+
+def _not_blank(documents: Sequence[str]) -> list[int]:
+    """The numbers of the documents that have a word; a warning counts the others.
+
+    Raises:
+        InputError: When none has.
+    """
+    kept = [number for number, text in enumerate(documents) if text.strip()]
+    if not kept:
+        raise InputError("documents holds no text that is not blank")
+    if left_out := len(documents) - len(kept):
+        _logger.warning("%s of %s documents are blank, and are left out", left_out, len(documents))
+    return kept
 
 
 def _check_dimensions(given: int, encoder: BertForSentenceEmbedding) -> None:

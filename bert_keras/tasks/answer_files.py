@@ -28,6 +28,8 @@ _BREAK = re.compile(r"[\t\r\n]+")  # what a cell of a .tsv cannot have
 def numbered(examples: Sequence[Any], answers: Answers) -> list[Prediction | None]:
     """The answers, each with its ``row`` and, where the data have one, its ``id``.
 
+    Those of a ranker on BEIR's judgements have ``query-id`` and ``corpus-id``.
+
     Args:
         examples: The examples. Where they know no place they count from 1.
         answers: The answer to each; None stays None.
@@ -121,11 +123,11 @@ def write_by_question(path: Path, examples: Sequence[Any], values: Sequence[Any]
 
 
 def _named(position: int, example: Any) -> dict[str, Any]:
-    """The row and the id of an example."""
+    """The row and the ids of an example."""
     where = example.where
     if not isinstance(where, Place):
         return {"row": position}
-    return {"row": where.number} | ({"id": where.id} if where.id_name else {})
+    return {"row": where.number} | where.ids
 
 
 def _cells(row: dict[str, Any]) -> dict[str, Any]:

@@ -102,6 +102,20 @@ def test_what_cannot_be_searched_is_one_line(model, beir, capsys):
     assert "test.tsv, row 5 judges for a query" in line(*documents, *queries, *judgements)
     (beir / "empty.txt").write_text("")
     assert "holds no examples" in line("--documents", beir / "empty.txt", "--query", "a")
+    (beir / "asked.txt").write_text("bees\n\n")
+    message = "asked.txt, row 2: the text is blank, and nothing is like it: leave it out"
+    assert message in line(*documents, "--queries", beir / "asked.txt")
+
+
+def test_blank_documents_are_never_found(model, tmp_path, capsys):
+    (tmp_path / "texts.csv").write_text('id,text\nd1,a bad bee\nd2," "\nd3,dead\n')
+    files = ["--documents", tmp_path / "texts.csv", "--query", "bees", "--json"]
+    capsys.readouterr()
+    run("search", model, *files)
+    captured = capsys.readouterr()
+    (result,) = json.loads(captured.out)["results"]
+    assert sorted((hit["id"], hit["row"]) for hit in result["found"]) == [("d1", 2), ("d3", 4)]
+    assert "row 3: the text is blank; it is left out" in captured.err
 
 
 def test_an_index_is_made_once_and_used_for_the_same_documents_alone(

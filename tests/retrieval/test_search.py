@@ -129,3 +129,18 @@ def test_what_cannot_be_searched_is_refused(model):
         similarity(model, "a", [])
     with pytest.raises(InputError, match="a BertEncoder gives no vectors for texts"):
         search(make_model(BertEncoder), DOCUMENTS, "a")
+
+
+def test_blank_documents_are_left_out_and_a_blank_query_is_refused(model, caplog):
+    found = search(model, ["", *DOCUMENTS[:2], " \t", *DOCUMENTS[2:]], ["b a", "dead"])
+    expected = search(model, DOCUMENTS, ["b a", "dead"])
+    texts = [[hit["text"] for hit in hits] for hits in found]
+    assert texts == [[hit["text"] for hit in hits] for hits in expected]
+    assert _numbers(found[1])[0] == 5  # of all that were given
+    assert "2 of 6 documents are blank, and are left out" in caplog.text
+    with pytest.raises(InputError, match="documents holds no text that is not blank"):
+        search(model, ["", " "], "b a")
+    with pytest.raises(InputError, match=r"queries\[1\] is blank, and nothing is like it"):
+        search(model, DOCUMENTS, ["b a", " "])
+    with pytest.raises(InputError, match="queries is blank"):
+        search(model, DOCUMENTS, "")

@@ -6,7 +6,15 @@ import json
 import pytest
 
 from bert_keras.errors import InputError
-from bert_keras.tasks import Classification, MultiLabel, Span, Tagging, numbered, write_answers
+from bert_keras.tasks import (
+    Classification,
+    MultiLabel,
+    Ranking,
+    Span,
+    Tagging,
+    numbered,
+    write_answers,
+)
 from bert_keras.tasks.reading import QuestionExample, TaggedExample, TextExample, place
 
 
@@ -35,6 +43,20 @@ def test_answers_carry_row_and_id():
     assert (first["row"], first["id"], first["label"]) == (2, "x1", "very good")
     assert empty is None
     assert (last["row"], last["id"]) == (5, "x3")
+
+
+def test_answers_to_judged_pairs_carry_the_ids_of_query_and_document(tmp_path):
+    for name in ("corpus", "queries"):
+        (tmp_path / f"{name}.jsonl").write_text('{"_id": "%s7", "text": "a text"}\n' % name[0])
+    file = tmp_path / "test.tsv"
+    file.write_text("query-id\tcorpus-id\tscore\nq7\tc7\t1\n")
+    (example,) = Ranking().read_texts(str(file))
+    expected = {"row": 2, "query-id": "q7", "corpus-id": "c7", "score": 0.5}
+    assert numbered([example], [{"score": 0.5}]) == [expected]
+    write_answers(tmp_path / "a.csv", Ranking(), [example], [{"score": 0.5}])
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as table:
+        (row,) = csv.DictReader(table)
+    assert (row["query-id"], row["corpus-id"], row["text_pair"]) == ("q7", "c7", "a text")
 
 
 def test_answers_to_texts_of_no_file_count_from_one():

@@ -5,10 +5,10 @@ Retrieval Models": ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/test.tsv``.
 """
 
 import logging
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from bert_keras.errors import InputError, listed
 from bert_keras.tasks.reading.sources import (
@@ -28,6 +28,7 @@ _logger = logging.getLogger("bert_keras")
 
 _ID, _TITLE, _TEXT = "_id", "title", "text"
 HEADER = ("query-id", "corpus-id", "score")
+Blanks = Literal["kept", "left out", "refused"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ class Passage:
     where: Place
 
 
-def read_passages(source: str, text_column: str = "", header: bool | None = None) -> list[Passage]:
+def read_passages(
+    source: str, text_column: str = "", header: bool | None = None, blanks: Blanks = "kept"
+) -> list[Passage]:
     """The documents or queries of a source, in order.
 
     Args:
@@ -51,15 +54,17 @@ def read_passages(source: str, text_column: str = "", header: bool | None = None
             ``read_text_examples``.
         text_column: The column of the text; by default one with a usual name.
         header: Whether a table's first row is its header; None means that it is found out.
+        blanks: What is done with texts without a word: ``"kept"`` and ``"left out"`` with a
+            warning, or ``"refused"``, as in BEIR's files always.
 
     Raises:
-        InputError: When there is none, the source cannot be read, or has two texts a row; of
-            BEIR's files also when an id comes twice or is not a text, or a text is empty.
+        InputError: When there is none, the source cannot be read, or has two texts a row, or a
+            text is blank and must not be; of BEIR's files also when an id comes twice or is not a
+            text.
     """
     if is_json_lines(source) and not text_column and _is_beir(source):
         return _read_beir(source)
     passages = []
-    empty = []
     for example in read_text_examples(source, text_column, header=header, labeled=False):
         if example.text_pair is not None:
             raise InputError(
@@ -67,21 +72,40 @@ def read_passages(source: str, text_column: str = "", header: bool | None = None
             )
         assert isinstance(example.where, Place)
         passages.append(Passage(example.text, example.where))
-        if not example.text.strip():
-            empty.append(example.where)
-    if empty:
-        _logger.warning(
-            "%s: the text is empty; its vector is that of no words%s",
-            empty[0],
-            and_more(len(empty) - 1),
+    empty = [passage.where for passage in passages if not passage.text.strip()]
+    if not empty or blanks == "kept":
+        _warn_of(empty, "its vector is that of no words")
+        return passages
+    if blanks == "refused":
+        raise InputError(
+            f"{empty[0]}: the text is blank, and nothing is like it: leave it "
+            f"out{and_more(len(empty) - 1)}"
         )
-    return passages
+    if len(empty) == len(passages):
+        raise InputError(f"{shown_name(source)} has no text that is not blank")
+    _warn_of(empty, "it is left out")
+    return [passage for passage in passages if passage.text.strip()]
+
+
+def _warn_of(empty: list[Place], what: str) -> None:
+    """Warn of texts without a word, and say what is done with them."""
+    if empty:
+        _logger.warning("%s: the text is blank; %s%s", empty[0], what, and_more(len(empty) - 1))
+
+
+class Judgement(NamedTuple):
+    """The score of a document for a query, by their ids."""
+
+    query: str
+    document: str
+    score: int
+    where: Place
 
 
 def read_judgements(
     source: str, queries: Container[str], documents: Container[str]
-) -> dict[str, dict[str, int]]:
-    """The judgements of a file as BEIR's ``qrels/test.tsv``: by query, then by document.
+) -> list[Judgement]:
+    """The judgements of a file as BEIR's ``qrels/test.tsv``.
 
     Args:
         source: A table of tabs with the header ``query-id``, ``corpus-id``, ``score``.
@@ -92,7 +116,7 @@ def read_judgements(
         InputError: When it holds no judgement, a row has other cells, names an unknown query or
             document, or judges once more, or a score is not a whole number.
     """
-    judgements: dict[str, dict[str, int]] = {}
+    judgements: dict[tuple[str, str], Judgement] = {}
     is_first = True
     for number, line in enumerate(read_source_lines(source), start=1):
         where = row(source, number)
@@ -110,15 +134,24 @@ def read_judgements(
                 raise InputError(f"{where} judges for a query that is not there: {query!r:.60}")
             if document not in documents:
                 raise InputError(f"{where} judges a document that is not there: {document!r:.60}")
-            judged = judgements.setdefault(query, {})
-            if document in judged:
+            if (query, document) in judgements:
                 raise InputError(
                     f"{where} judges {document!r:.60} for {query!r:.60} a second time; keep one"
                 )
-            judged[document] = score
+            named = place(f"{where} (query {query!r}, document {document!r})", number, {})
+            named.ids = dict(zip(HEADER, (query, document), strict=False))
+            judgements[query, document] = Judgement(query, document, score, named)
     if not judgements:
         raise InputError(f"{shown_name(source)} holds no judgement for any query")
-    return judgements
+    return [*judgements.values()]
+
+
+def scores_by_query(judgements: Iterable[Judgement]) -> dict[str, dict[str, int]]:
+    """The scores of judgements by query, then by document."""
+    scores: dict[str, dict[str, int]] = {}
+    for query, document, score, _ in judgements:
+        scores.setdefault(query, {})[document] = score
+    return scores
 
 
 def _judgement(where: Place, cells: list[str]) -> tuple[str, str, int]:

@@ -19,7 +19,6 @@ from bert_keras.tasks.reading.sources import (
     id_column,
     is_json_lines,
     is_tfds,
-    place,
     shown_name,
     string_of,
     suffix_of,
@@ -259,14 +258,7 @@ def _judged(source: str) -> list[TextExample]:
         {str(passage.where.id): passage.text for passage in read_passages(str(folder / name))}
         for name in (_CORPUS, _QUERIES_FILE)
     )
-    judgements = read_judgements(source, queries, documents)
     return [
-        TextExample(
-            queries[query],
-            documents[document],
-            str(score),
-            place(f"{source}, query {query!r}, document {document!r}", 0, {}),
-        )
-        for query, judged in judgements.items()
-        for document, score in judged.items()
+        TextExample(queries[query], documents[document], str(score), where)
+        for query, document, score, where in read_judgements(source, queries, documents)
     ]

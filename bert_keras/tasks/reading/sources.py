@@ -49,11 +49,14 @@ class Place(str):
         number: The row's number from 1; in SQuAD's JSON the question's.
         id: Its id in the data; None without one.
         id_name: The column or field of the id.
+        ids: What answers to the row bear besides its number: ``{"id": ...}``, if it has a column
+            for that; of a judgement the ids of the query and the document.
     """
 
     number: int
     id: str | int | float | None
     id_name: str
+    ids: dict[str, Any]
 
 
 def place(name: str, number: int, values: Mapping[str, Any], id_name: str = "") -> Place:
@@ -62,6 +65,7 @@ def place(name: str, number: int, values: Mapping[str, Any], id_name: str = "") 
     identity = values.get(id_name)
     known = isinstance(identity, str | int | float) and not isinstance(identity, bool)
     result.number, result.id, result.id_name = number, identity if known else None, id_name
+    result.ids = {"id": result.id} if id_name else {}
     return result
 
 

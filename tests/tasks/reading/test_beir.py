@@ -3,7 +3,7 @@ import json
 import pytest
 
 from bert_keras.errors import InputError
-from bert_keras.tasks.reading.beir import ids_of, read_judgements, read_passages
+from bert_keras.tasks.reading.beir import ids_of, read_judgements, read_passages, scores_by_query
 from tests.tasks.reading.rows import write_file
 
 HEADER = "query-id\tcorpus-id\tscore\n"
@@ -48,7 +48,7 @@ def test_a_row_that_is_not_beirs_is_refused(row, message, tmp_path):
 def test_other_formats_are_read_as_ever(tmp_path, caplog):
     lines = read_passages(write_file(tmp_path, "texts.txt", "one\n\ntwo\n"))
     assert [(p.text, p.where.number) for p in lines] == [("one", 1), ("", 2), ("two", 3)]
-    assert "row 2: the text is empty; its vector is that of no words" in caplog.text
+    assert "row 2: the text is blank; its vector is that of no words" in caplog.text
     table = write_file(tmp_path, "texts.csv", "id,body\nx,one\ny,two\n")
     assert [(p.text, p.where.id) for p in read_passages(table, "body")] == [
         ("one", "x"),
@@ -60,6 +60,17 @@ def test_other_formats_are_read_as_ever(tmp_path, caplog):
     with pytest.raises(InputError, match=r"row 2 has two texts; .*--text-column"):
         read_passages(pairs)
     assert [p.text for p in read_passages(pairs, "text_b")] == ["two"]
+
+
+def test_blank_texts_are_left_out_or_refused_where_they_mean_nothing(tmp_path, caplog):
+    file = write_file(tmp_path, "texts.txt", "one\n\ntwo\n  \n")
+    found = read_passages(file, blanks="left out")
+    assert [(p.text, p.where.number) for p in found] == [("one", 1), ("two", 3)]
+    assert "row 2: the text is blank; it is left out, and 1 more like it" in caplog.text
+    with pytest.raises(InputError, match="row 2: the text is blank, and nothing is like it"):
+        read_passages(file, blanks="refused")
+    with pytest.raises(InputError, match="has no text that is not blank"):
+        read_passages(write_file(tmp_path, "blank.txt", "\n\n"), blanks="left out")
 
 
 def test_ids_are_needed_for_judgements(tmp_path):
@@ -76,7 +87,10 @@ def judgements(folder, text):
 
 def test_judgements_are_by_query_and_document(tmp_path):
     text = f"{HEADER}q1\td1\t2\nq1\td2\t0\n\nq2\td1\t-1\r\n"
-    assert judgements(tmp_path, text) == {"q1": {"d1": 2, "d2": 0}, "q2": {"d1": -1}}
+    found = judgements(tmp_path, text)
+    assert scores_by_query(found) == {"q1": {"d1": 2, "d2": 0}, "q2": {"d1": -1}}
+    assert found[1].where == f"{tmp_path}/test.tsv, row 3 (query 'q1', document 'd2')"
+    assert [judgement.where.number for judgement in found] == [2, 3, 5]
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_judgements_name_the_texts_of_the_files_beside_them_or_above(place, tmp_
     file.write_text("query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\td2\t0\n")
     examples = read_lists(str(file))
     assert contents(examples) == [("who?", "A a", "2"), ("who?", "b", "0")]
-    assert examples[1].where == f"{file}, query 'q1', document 'd2'"
+    assert examples[1].where == f"{file}, row 3 (query 'q1', document 'd2')"
     (tmp_path / "corpus.jsonl").unlink()
     with pytest.raises(InputError, match=r"names texts of BEIR's corpus\.jsonl"):
         read_lists(str(file))
