@@ -21,8 +21,13 @@ from bert_keras.retrieval.search import as_encoder, embed_documents, embed_queri
 # The rules that leave out a document, in the order in which they are asked.
 REASONS = ("margin", "relative_margin", "max_score", "min_score", "from_rank")
 
-_COSINE = (-1, 1)
-_RANGES = {"margin": (0, 2), "relative_margin": (0, 1), "max_score": _COSINE, "min_score": _COSINE}
+# From and up to, and the one of both at which no document would be left.
+_RANGES = {
+    "margin": (0, 2, 2),
+    "relative_margin": (0, 1, None),
+    "max_score": (-1, 1, -1),
+    "min_score": (-1, 1, 1),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +57,12 @@ class Rules:
     def __post_init__(self) -> None:
         require_whole_number("negatives", self.negatives, 1)
         require_whole_number("from_rank", self.from_rank, 0)
-        for name, (least, most) in _RANGES.items():
+        for name, (least, most, none) in _RANGES.items():
             value = getattr(self, name)
             is_number = isinstance(value, Real) and not isinstance(value, bool)
-            is_right = value is None or (is_number and least <= value <= most)
-            require(f"{name} must be a number from {least} to {most}", is_right, value)
+            is_right = value is None or (is_number and least <= value <= most and value != none)
+            but = "" if none is None else f"; {none} would leave out every document"
+            require(f"{name} must be a number from {least} to {most}{but}", is_right, value)
         if self.min_score is not None and self.max_score is not None:
             is_right = self.min_score < self.max_score
             require("min_score must be below max_score", is_right, self.min_score)

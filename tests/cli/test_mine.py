@@ -79,7 +79,8 @@ def test_negatives_that_a_pair_has_stay_and_are_documents_for_the_others(model, 
     assert first.negatives[:2] == ("dead", "fed")
     assert sorted(first.negatives) == sorted(texts - {first.positive})  # each once
     assert all({"dead", "fed"} <= set(other.negatives) for other in others)
-    run("mine", model, *files, "--max-score", "-1", "--only-found", "--out", tmp_path / "own.jsonl")
+    own = ["--max-score", "-0.99", "--only-found", "--out", tmp_path / "own.jsonl"]
+    run("mine", model, *files, *own)
     (only,) = read_group_examples(str(tmp_path / "own.jsonl"))
     assert only.texts == ("bad bees", "a bad bee", "dead", "fed")
 
@@ -95,6 +96,9 @@ def test_what_cannot_be_mined_is_one_line_before_anything_is_loaded(
     assert "no such model directory" in refused(capsys, "mine", "nowhere", *files, *out)
     assert "margin must be a number from 0 to 2" in refused(
         capsys, "mine", model, *files, *out, "--margin", "-1"
+    )
+    assert "max_score must be a number from -1 to 1; -1 would leave out every document" in refused(
+        capsys, "mine", model, *files, *out, "--max-score", "-1"
     )
     (tmp_path / "hard.jsonl").write_text("mine")
     assert "already exists" in refused(capsys, "mine", "nowhere", *files, *out)
