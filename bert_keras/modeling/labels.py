@@ -20,6 +20,7 @@ from bert_keras.modeling.inputs import (
     check_share,
     check_whole,
     is_data_source,
+    known_numbers,
 )
 from bert_keras.objectives import IGNORED_LABEL, Batch, SigmoidCrossEntropy, SupervisedObjective
 
@@ -195,6 +196,8 @@ class Labeled:
             y: Labels given apart, by their keys.
         """
         check_ids(x, self.config)
+        if self.loss is None:
+            self.objective.check_labels(known_numbers(x.get("labels")))
         given = [(key, x[key]) for key in self.label_keys.values() if key in x]
         for name, values in [*given, *(("y", values) for values in y.values())]:
             check_finite(name, values)
@@ -202,8 +205,7 @@ class Labeled:
                 check_share(name, values)
             if self.score_function != "softmax":
                 continue
-            count = self.label_count(x)
-            if count is not None:
+            if (count := self.label_count(x)) is not None:
                 check_range(name, values, count, IGNORED_LABEL)
             rank = len(values.shape)
             is_one_hot = rank == 2 + self._labels_tokens and values.shape[-1] > 1

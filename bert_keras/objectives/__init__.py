@@ -1,6 +1,7 @@
 """Losses and measures, and the training step that minimizes a loss; see ``Objective``."""
 
 import bert_keras.backend  # noqa: F401 - before Keras is imported
+from bert_keras.objectives.checks import check_may_split
 from bert_keras.objectives.classification import (
     EXAMPLE_WEIGHTS,
     IGNORED_LABEL,
@@ -34,7 +35,6 @@ from bert_keras.objectives.steps import (
     Objective,
     SupervisedObjective,
     TrainStep,
-    check_may_split,
     make_eval_step,
 )
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from numbers import Integral
 
+import numpy as np
 import tensorflow as tf
 
 from bert_keras.config.checks import require
@@ -21,6 +22,8 @@ from bert_keras.objectives.vectors import (
     sums_of,
     weights_of_pairs,
 )
+
+_MOST = 1 + 1e-5  # a cosine, as float32 rounds it
 
 
 class CoSENT(OfTexts):
@@ -93,7 +96,11 @@ class CosineSquaredError(OfTexts):
     ``CosineSimilarityLoss``.
 
     An example with a missing text does not count. Where the batch has ``example_weights``, [B],
-    the loss is their weighted mean.
+    the loss is their weighted mean. With a label that is no cosine the loss is NaN.
+
+    Raises:
+        InputError: From ``measure`` when labels are missing, not one for each example or, where
+            their values are known, outside [-1, 1]; from ``fit`` likewise, of arrays.
 
     Example:
         >>> ids = np.array([[[2, 5, 3], [2, 6, 3]], [[2, 7, 3], [2, 8, 3]]])
@@ -114,8 +121,25 @@ class CosineSquaredError(OfTexts):
         """The mean squared error."""
         vectors, is_there = self.read(batch, outputs)
         found = cosines(vectors[:, 0], vectors[:, 1])
-        errors = tf.math.squared_difference(found, _scores(batch, vectors))
+        scores = _scores(batch, vectors)
+        scores = tf.where(is_there[:, 0] & is_there[:, 1], scores, 0.0)
+        self.check_labels(tf.get_static_value(scores))
+        errors = tf.math.squared_difference(found, scores)
+        errors = tf.where(tf.abs(scores) <= _MOST, errors, math.nan)
         return means_of(self.names, (errors,), weights_of_pairs(batch, is_there)[:1])
+
+    def check_labels(self, labels: np.ndarray | None) -> None:
+        """Check that labels, where they are known, are cosines.
+
+        Raises:
+            InputError: When one is below -1 or above 1.
+        """
+        wrong = [] if labels is None else labels[~(np.abs(labels) <= _MOST)]
+        if len(wrong):
+            raise InputError(
+                "labels: cosines from -1 to 1, which those of CosineSquaredError are to be: divide "
+                f"scores by the highest first. Received: {wrong[0]:g}"
+            )
 
 
 class Matryoshka(SupervisedObjective):
@@ -185,6 +209,10 @@ class Matryoshka(SupervisedObjective):
         """The weights of the objective's means; for each dimension's loss that of the loss."""
         found = self.objective.weights(batch)
         return found | {name: found[whole] for name, (whole, _) in self._names(found).items()}
+
+    def check_labels(self, labels: np.ndarray | None) -> None:
+        """Check labels as the objective does."""
+        self.objective.check_labels(labels)
 
     def measure(self, batch: Batch, outputs: Batch) -> Means:
         """The weighted sums of the losses, the measures of whole vectors, each loss alone."""

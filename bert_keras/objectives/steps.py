@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from bert_keras.config import ArithmeticConfig
-from bert_keras.errors import InputError
+from bert_keras.objectives.checks import check_head, check_may_split
 from bert_keras.objectives.compilation import is_compiled, is_tpu
 from bert_keras.objectives.means import (
     Means,
@@ -105,6 +106,13 @@ class SupervisedObjective(ABC):
             outputs: The model's, for these inputs.
         """
 
+    def check_labels(self, labels: np.ndarray | None) -> None:  # noqa: B027 - most take any
+        """Check the batch's ``labels``, where they are known; called by ``fit`` on arrays.
+
+        Raises:
+            InputError: When the objective cannot be measured by them.
+        """
+
     def __call__(
         self, model: Model, batch: Batch, *, training: bool, dropout_seed: tf.Tensor | None = None
     ) -> Means:
@@ -143,7 +151,8 @@ class TrainStep:
             all of it.
 
     Raises:
-        InputError: When batches would be split and the objective does not allow it.
+        InputError: When batches would be split and the objective does not allow it, or the
+            objective has a layer of its own and is not the model's.
     """
 
     def __init__(
@@ -157,6 +166,7 @@ class TrainStep:
         self._strategy = strategy
         self._model, self._optimizer, self._objective = model, optimizer, objective
         check_may_split(objective, strategy, settings)
+        check_head(model, objective)
         self._micro_batches = settings.accumulation_steps
         compiles = is_compiled(settings.jit_compile, strategy)
         compiles = compiles and not is_tpu(strategy)  # which compiles by itself
@@ -266,24 +276,6 @@ def make_eval_step(
         return _sum_over(strategy, strategy.run(lambda rows: compiled(rows), args=(batch,)))
 
     return step
-
-
-def check_may_split(
-    objective: Objective, strategy: tf.distribute.Strategy, settings: ArithmeticConfig
-) -> None:
-    """Check that an objective allows its batches to be split as a run splits them.
-
-    Raises:
-        InputError: When it compares examples, and not by an output of the model alone.
-    """
-    replicas, micro_batches = strategy.num_replicas_in_sync, settings.accumulation_steps
-    may_split = objective.is_additive or bool(getattr(objective, "compares", False))
-    if not may_split and (replicas > 1 or micro_batches > 1):
-        raise InputError(
-            f"{type(objective).__name__} compares the examples of a batch with each other, which "
-            "must not be split: train it on one device, with train.accumulation_steps = 1. "
-            f"Received: {replicas} devices, accumulation_steps = {micro_batches}"
-        )
 
 
 def _sum_over(strategy: tf.distribute.Strategy, means: Means) -> Means:

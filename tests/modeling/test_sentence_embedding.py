@@ -6,7 +6,7 @@ import pytest
 
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSentenceEmbedding
-from bert_keras.objectives import CoSENT, InBatchNegatives
+from bert_keras.objectives import CoSENT, CosineSquaredError, InBatchNegatives, Matryoshka
 from tests.support.models import NO_DROPOUT, make_model, small_config
 
 CONFIG = small_config(60, hidden_size=16, **NO_DROPOUT)
@@ -76,6 +76,17 @@ def test_another_objective_takes_its_labels_from_the_batch_and_reports_under_its
     history = model.fit(batch, epochs=30, batch_size=8, verbose=0).history
     assert set(history) == {"loss", "similarity_loss"}
     assert history["similarity_loss"][-1] < 0.5 * history["similarity_loss"][0]
+
+
+def test_fit_refuses_labels_that_are_no_cosines():
+    model = BertForSentenceEmbedding(CONFIG)
+    batch = {name: rows[:, :2] for name, rows in texts().items()}
+    batch["labels"] = np.arange(4, dtype=np.float32)
+    for objective in (CosineSquaredError(), Matryoshka(CosineSquaredError(), [8])):
+        model.objective = objective
+        model.compile()
+        with pytest.raises(InputError, match=r"labels: cosines from -1 to 1.*Received: 2"):
+            model.fit(batch, verbose=0)
 
 
 def test_a_model_is_compiled_anew_for_another_objective():

@@ -215,6 +215,19 @@ def test_the_loss_of_a_label_that_is_no_class_is_nan_and_of_a_missing_pair_does_
     assert np.isfinite(objective.measure(batch, outputs)["similarity_loss"].value())
 
 
+@pytest.mark.parametrize("label", [5.0, -1.5, float("nan")])
+def test_a_label_that_is_no_cosine_is_refused_and_its_loss_in_a_graph_is_nan(label):
+    batch, vectors = made(3, 2, labels=np.array([0, label, 1], np.float32))
+    objective, outputs = CosineSquaredError(), {"sentence_embedding": vectors}
+    with pytest.raises(InputError, match=rf"labels: cosines from -1 to 1.*Received: {label:g}"):
+        objective.measure(batch, outputs)
+    measured = tf.function(lambda given: objective.measure(given, outputs)["similarity_loss"])
+    assert np.isnan(measured(batch).value())
+    batch["attention_mask"][1, 1] = 0
+    assert np.isfinite(measured(batch).value())
+    assert np.isfinite(objective.measure(batch, outputs)["similarity_loss"].value())
+
+
 def test_texts_without_their_axis_vectors_of_other_texts_and_labels_of_another_shape_are_refused():
     batch, vectors = made(3, 2, labels=np.zeros((3, 1), np.float32))
     with pytest.raises(InputError, match=r"labels: a score for each example.*\(3,\).*\(3, 1\)"):
