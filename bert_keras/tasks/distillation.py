@@ -150,14 +150,19 @@ class Distillation(SentenceTask, TextReader):
             "computing the vectors of %s texts by %s, of %d values each",
             f"{len(texts):,}", self.teacher, self._width_of_teacher,
         )  # fmt: skip
-        teacher = load(self.teacher)
-        assert isinstance(teacher, BertForSentenceEmbedding)
-        vectors = teacher.embed(texts)
+        vectors = self._teacher.embed(texts)
         numbers = {text: number for number, text in enumerate(texts)}
         return [
             replace(feature, targets={TEACHER: vectors[[numbers[text] for text in group]]})
             for feature, group in zip(features, groups, strict=True)
         ]
+
+    def training_features(
+        self, examples: Sequence[Any], features: Sequence[Feature]
+    ) -> list[Feature]:
+        """The features; with those of the dev examples made too, the teacher may go."""
+        self.__dict__.pop("_teacher", None)
+        return super().training_features(examples, features)
 
     def score_vectors(
         self,
@@ -178,6 +183,13 @@ class Distillation(SentenceTask, TextReader):
             return {"teacher_cosine": float(found.mean())}
         ours, theirs = ([float(cosines(*pair)) for pair in side] for side in (vectors, wanted))
         return {"spearman": spearman(theirs, ours)}
+
+    @cached_property
+    def _teacher(self) -> BertForSentenceEmbedding:
+        """The teacher, which is opened once for the training and the dev examples."""
+        teacher = load(self.teacher)
+        assert isinstance(teacher, BertForSentenceEmbedding)
+        return teacher
 
     @cached_property
     def _width_of_teacher(self) -> int:

@@ -10,7 +10,7 @@ from scipy.spatial import distance
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSentenceEmbedding
 from bert_keras.saving import load, save
-from bert_keras.tasks import Distillation, Similarity, finetune, task_of
+from bert_keras.tasks import Distillation, Similarity, distillation, finetune, task_of
 from bert_keras.tasks.reading import TextExample
 from tests.support.models import NO_DROPOUT, small_config
 from tests.tasks.conftest import BAD, FILLERS, GOOD
@@ -95,12 +95,28 @@ def test_the_cosines_of_pairs_are_learned_from_a_teacher_of_another_width(
     assert correlation(load(tmp_path / "run")) > correlation(before) + 0.2
 
 
-def test_the_targets_are_the_vectors_that_the_teacher_embeds(teacher, tokenizer):
+def test_the_targets_are_the_vectors_that_the_teacher_embeds(teacher, tokenizer, monkeypatch):
     task = Distillation(teacher=teacher)
+    loaded = []
+    monkeypatch.setattr(distillation, "load", lambda path: loaded.append(path) or load(path))
     features = task.features([text("a fine film", "no fun"), text("no fun", "cold")], tokenizer)
     expected = load(teacher).embed(["a fine film", "no fun", "cold"])
     np.testing.assert_array_equal(features[0].targets["teacher_embedding"], expected[:2])
     np.testing.assert_array_equal(features[1].targets["teacher_embedding"], expected[1:])
+    task.features([text("cold")], tokenizer)  # those of the dev examples
+    assert loaded == [teacher]
+    assert task.training_features([], features) == features
+
+
+def test_two_columns_without_a_header_are_texts_or_pairs_as_the_settings_say(tmp_path):
+    file = tmp_path / "train.tsv"
+    file.write_text("a fine film\tein guter Film\nno fun\tkein Spass\n")
+    with pytest.raises(InputError, match=r"train\.tsv has two columns and no header, and no label"):
+        Distillation().read(str(file))
+    (first, _) = Distillation(text_column="1").read(str(file))
+    assert (first.text, first.text_pair) == ("a fine film", None)
+    (first, _) = Distillation(text_column="1", text_pair_column="2").read(str(file))
+    assert (first.text, first.text_pair) == ("a fine film", "ein guter Film")
 
 
 def test_the_measures_are_the_mean_cosine_and_the_correlation_of_cosines():

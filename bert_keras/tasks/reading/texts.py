@@ -111,7 +111,8 @@ def read_text_examples(
     Raises:
         InputError: When a column is missing, there twice or looks like another one, a row is too
             short, the first row may be a header or data, a label cannot be read, or it is
-            not UTF-8 text in its format; names the row.
+            not UTF-8 text in its format; names the row. When a table of two columns without a
+            header may have texts with labels or pairs, and labels are not to be learned from.
     """
     given = Columns(
         text=text_column, text_pair=text_pair_column, label=label_column, labels=label_columns
@@ -120,6 +121,13 @@ def read_text_examples(
     per_column = labels.names if labels and labels.kind == "several" else ()
     columns, rows = _collect(source, TableSettings(given, header, per_column), labels, labeled)
     check_columns(shown_name(source), columns, rows, given, header, labels)
+    is_pair_or_label = columns.are_numbers and columns.label and not (given.text or given.label)
+    if labels is None and labeled and is_pair_or_label and not columns.text_pair:
+        raise InputError(
+            f"{shown_name(source)} has two columns and no header, and no label is read: data."
+            "text_column = '1' (--text-column) reads the texts of the first alone, "
+            "data.text_pair_column = '2' (--text-pair-column) with it the pairs of both"
+        )
     found: list[str | None] = [None] * len(rows)
     if labels:
         found = read_labels([cell for *_, cell in rows], [where for where, *_ in rows], labels)
