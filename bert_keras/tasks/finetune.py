@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from bert_keras.config import FinetuneConfig, FinetuneTrainConfig
+from bert_keras.config import FinetuneConfig, FinetuneTrainConfig, TaskDataConfig
 from bert_keras.errors import InputError
 from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.random import fold_in
@@ -88,6 +88,7 @@ def finetune(
     with run.agreement(model or config.model.init, data.train, data.dev):
         data = replace(data, settings=run.with_models(data.settings))
         task = make_task(data)
+        _check_settings(data, config.train, task)
         config = run.with_start(config.replace(data=with_every_key(data, task)), model)
         examples = _read(config, task)
         run.set_sources(config, examples.description)
@@ -95,6 +96,20 @@ def finetune(
         if not run.is_finished():
             _train(run, config, examples, callbacks, on_data)
     return run.model_path
+
+
+def _check_settings(data: TaskDataConfig, train: FinetuneTrainConfig, task: Task) -> None:
+    """Refuse, before any example is read, what the task does not do.
+
+    Raises:
+        InputError: When labels are to be weighed that it has not, or examples held out that it
+            cannot score.
+    """
+    if train.class_weights != "none" and not task.has_one_label:
+        names = " or ".join(repr(name) for name, kind in TASKS.items() if kind.has_one_label)
+        raise InputError(f"train.class_weights is for data.task = {names}. Received: {task.name!r}")
+    if data.dev_fraction and not data.dev:
+        task.check_held_out()
 
 
 @dataclass(frozen=True)
@@ -158,7 +173,7 @@ def _train(
         on_data(summarize(task, data.train, data.dev, features))
     features = task.training_features(data.train, features)
     if config.train.class_weights == "balanced":
-        features = _balanced(features, task)
+        features = _balanced(features)
     settings = config.train.resolved(len(features))
     config = config.replace(train=settings)
     run.begin(config, model)
@@ -263,11 +278,8 @@ class _DevScores:
         return scores
 
 
-def _balanced(features: list[Feature], task: Task) -> list[Feature]:
+def _balanced(features: list[Feature]) -> list[Feature]:
     """The features with weights that make every label count the same in total."""
-    if not task.has_one_label:
-        names = " or ".join(repr(name) for name, kind in TASKS.items() if kind.has_one_label)
-        raise InputError(f"train.class_weights is for data.task = {names}. Received: {task.name!r}")
     counts = Counter(feature.targets["labels"] for feature in features)
     weights = {label: len(features) / (len(counts) * count) for label, count in counts.items()}
     return [

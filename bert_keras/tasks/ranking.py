@@ -134,6 +134,10 @@ class Ranking(Regression):
             self.target(example)
         return self.labels
 
+    def noun(self, examples: Examples) -> str:
+        """Pairs, and the number of their queries, each of which is a row of ``"listwise"``."""
+        return f"pairs of {len(numbers_by_query(examples)):,} queries"
+
     def key(self, example: Any) -> str:
         """The query, so that all its documents are held out together."""
         return str(example.text)

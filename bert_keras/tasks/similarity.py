@@ -4,6 +4,7 @@ Reimers and Gurevych 2019, "Sentence-BERT", section 3.
 """
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
@@ -26,6 +27,7 @@ from bert_keras.tasks.texts import TextReader, in_order, label_of
 
 LOSSES = ("cosent", "cosine", "softmax")
 _SHOWN = 10  # classes in a message
+_BY_SCORES = ", and vectors are measured by scores: pass --dev a file of pairs with scores"
 _logger = logging.getLogger("bert_keras")
 
 
@@ -108,17 +110,27 @@ class Similarity(SentenceTask, TextReader):
         """The metric that chooses the best model.
 
         Raises:
-            InputError: When there is no such metric, or all dev scores are the same or classes.
+            InputError: When there is no such metric, all dev scores are the same, or one is a
+                class that is no number.
         """
-        if dev and self.classes and all(example.label in self.classes for example in dev):
-            raise InputError(
-                "the dev examples have the classes of the training examples, and vectors are "
-                "measured by scores: pass --dev a file of pairs with scores, or leave "
-                "data.dev_fraction at 0"
+        spelled = [example for example in dev if example.label in self.classes]
+        for example in spelled:
+            if not _is_number(label_of(example)):
+                raise InputError(f"{example.where} has the class {example.label!r}{_BY_SCORES}")
+        if dev and len(spelled) == len(dev):
+            _logger.warning(
+                "the dev labels are spelled like the classes of the training examples; they are "
+                "taken for scores: the higher, the nearer the texts of a pair"
             )
         if dev:
             _check_differ(dev, "dev scores")
         return super().metric(name, dev)
+
+    def check_held_out(self) -> None:
+        """Refuse to hold out examples with classes, by which vectors cannot be measured."""
+        if self.loss == "softmax":
+            raise InputError(f"data.dev_fraction holds out pairs with a class{_BY_SCORES}, or set "
+                             "data.dev_fraction to 0")  # fmt: skip
 
     def adapted_to(self, examples: Sequence[TextExample]) -> Self:
         """The task with the range of the scores, or with the classes.
@@ -202,6 +214,14 @@ class Similarity(SentenceTask, TextReader):
         pairs = np.array(vectors)
         found = cosines(pairs[:, 0], pairs[:, 1]).tolist()
         return {"spearman": spearman(scores, found), "pearson": pearson(scores, found)}
+
+
+def _is_number(label: str) -> bool:
+    """Tell whether a label may be a score."""
+    try:
+        return math.isfinite(float(label))
+    except ValueError:
+        return False
 
 
 def _check_differ(examples: Sequence[TextExample], what: str) -> list[float]:

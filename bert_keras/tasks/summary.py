@@ -26,7 +26,8 @@ def summarize(
     lengths = [len(sequence.input_ids) for sequence in sequences]
     long = long_texts(task, features)
     lines = [
-        f"{len(train):,} examples to learn from, {len(dev):,} to choose the best model by",
+        f"{len(train):,} {task.noun(train)} to learn from, {len(dev):,} to choose the best model "
+        "by",
         f"{len(sequences):,} sequences of {sum(lengths) / len(lengths):.0f} tokens in the mean, "
         f"{max(lengths)} at most",
     ]

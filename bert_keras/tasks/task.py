@@ -140,6 +140,10 @@ class Task(ABC):
             InputError: When an example has none that the task can learn from; names the row.
         """
 
+    def noun(self, examples: Sequence[Any]) -> str:
+        """The name of examples that are counted, for messages."""
+        return "examples"
+
     def cut_by(self, pairs: bool = False) -> str:
         """The settings that decide how much of a long example is read, for messages."""
         return f"max_seq_length = {self.max_seq_length}"
@@ -165,6 +169,13 @@ class Task(ABC):
         model = load(path, self.model_class, **(self.model_arguments() | arguments))
         model.other_config |= self.remembered()
         return model
+
+    def check_held_out(self) -> None:  # noqa: B027 - most can be scored
+        """Check that examples held out of those to learn from can be scored; called at once.
+
+        Raises:
+            InputError: When they cannot.
+        """
 
     def check_batch(self, examples: Sequence[Any], size: int) -> None:  # noqa: B027 - most have nothing to check
         """Check that batches of ``size`` examples teach something; called before training.

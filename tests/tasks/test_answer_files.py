@@ -46,8 +46,9 @@ def test_answers_carry_row_and_id():
 
 
 def test_answers_to_judged_pairs_carry_the_ids_of_query_and_document(tmp_path):
-    for name in ("corpus", "queries"):
-        (tmp_path / f"{name}.jsonl").write_text('{"_id": "%s7", "text": "a text"}\n' % name[0])
+    for name, identity in (("corpus", "c7"), ("queries", "q7")):
+        text = json.dumps({"_id": identity, "text": "a text"})
+        (tmp_path / f"{name}.jsonl").write_text(text)
     file = tmp_path / "test.tsv"
     file.write_text("query-id\tcorpus-id\tscore\nq7\tc7\t1\n")
     (example,) = Ranking().read_texts(str(file))

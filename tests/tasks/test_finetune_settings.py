@@ -93,6 +93,13 @@ def test_random_weights_take_only_the_architecture(tmp_path, encoder_path, revie
     assert not np.array_equal(ours, theirs)
 
 
+def test_class_weights_of_tasks_without_labels_are_refused_before_anything_is_read(tmp_path):
+    for task in ("contrastive", "ranking"):
+        settings = recipe(data={"task": task}, train={"class_weights": "balanced"})
+        with pytest.raises(InputError, match=r"train\.class_weights is for data\.task = 'class"):
+            finetune(settings, tmp_path / "run", "no such model", "no such file")
+
+
 @pytest.mark.system
 def test_class_weights_balance_the_labels(tmp_path, encoder_path):
     rows = ["a fine film\tgood"] * 60 + ["no fun\tbad"] * 4

@@ -5,17 +5,20 @@ import random
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
-from bert_keras.config import FinetuneConfig, load_toml
+from bert_keras.config import FinetuneConfig, FinetuneTrainConfig, load_toml
 from bert_keras.errors import InputError, Interrupted
 from bert_keras.modeling import BertForSentenceEmbedding
-from bert_keras.objectives import PairSoftmax
+from bert_keras.objectives import PairSoftmax, TrainStep
+from bert_keras.optimizers import AdamW
 from bert_keras.saving import load
 from bert_keras.tasks import Similarity, evaluate, finetune
 from bert_keras.tasks.reading import TextExample
@@ -164,6 +167,15 @@ def test_the_classifier_is_trained_by_fit_and_dropped_with_its_objective(encoder
     assert len(model.weights) == own
 
 
+def test_a_step_refuses_a_classifier_that_it_would_not_train(encoder_path):
+    model = SOFTMAX.adapted_to(PAIRS).open_model(encoder_path)
+    other = PairSoftmax(3, model.width, seed=1)
+    arguments = tf.distribute.get_strategy(), model, AdamW(1e-3)
+    with pytest.raises(InputError, match="PairSoftmax has a layer of its own, which is trained"):
+        TrainStep(*arguments, other, FinetuneTrainConfig())
+    TrainStep(*arguments, model.objective, FinetuneTrainConfig())
+
+
 def test_a_model_file_of_keras_lacks_the_classifier_and_opens(encoder_path, tmp_path, caplog):
     model = SOFTMAX.adapted_to(PAIRS).open_model(encoder_path)
     model.compile()
@@ -174,10 +186,29 @@ def test_a_model_file_of_keras_lacks_the_classifier_and_opens(encoder_path, tmp_
 
 def test_dev_examples_with_classes_are_refused():
     task = SOFTMAX.adapted_to(PAIRS)
-    with pytest.raises(InputError, match="vectors are measured by scores: pass --dev"):
+    with pytest.raises(InputError, match="row 1 has the class 'neutral', and vectors are measured"):
         task.metric("", PAIRS[:2])
     with pytest.raises(InputError, match="row 1: a regression's label must be a number"):
         task.labels_of([pair("paraphrase")])
+
+
+def test_classes_that_are_held_out_are_refused_before_anything_is_read(encoder_path, tmp_path):
+    data = {"task": "similarity", "loss": "softmax", "dev_fraction": 0.5}
+    with pytest.raises(InputError, match=r"data\.dev_fraction holds out pairs with a class"):
+        finetune(recipe(data=data), tmp_path / "run", encoder_path, "no such file")
+
+
+def test_dev_scores_may_be_spelled_like_classes(pairs, encoder_path, tmp_path, caplog):
+    numbers = {"same": "1", "other": "0"}
+    rows = [line.split("\t") for line in Path(pairs[0]).read_text().splitlines()]
+    file = tmp_path / "train.tsv"
+    file.write_text("".join(f"{a}\t{b}\t{numbers[label]}\n" for a, b, label in rows))
+    data, train = {"task": "similarity", "loss": "softmax"}, {"steps": 1}
+    finetune(recipe(data=data, train=train), tmp_path / "run", encoder_path, str(file), str(file))
+    (logged,) = [x["spearman"] for x in read_metrics(tmp_path / "run") if x["split"] == "eval"]
+    found = evaluate(load(tmp_path / "run"), str(file)).metrics["spearman"]
+    assert logged == pytest.approx(found, abs=1e-4)
+    assert "the dev labels are spelled like the classes" in caplog.text
 
 
 def test_pairs_that_teach_nothing_are_refused():

@@ -1,7 +1,8 @@
 from dataclasses import replace
 
-from bert_keras.tasks import Classification, Tagging
+from bert_keras.tasks import Classification, Ranking, Tagging
 from bert_keras.tasks.feature import Feature
+from bert_keras.tasks.reading import TextExample
 from bert_keras.tasks.summary import summarize, warn_of_unknown
 from bert_keras.tokenization import BertTokenizer
 
@@ -21,6 +22,12 @@ def test_it_counts_examples_tokens_and_labels():
         "3 sequences of 6 tokens in the mean, 8 at most",
         "2 labels: good (2), bad (1)",
     ]
+
+
+def test_pairs_to_rank_are_counted_with_their_queries():
+    pairs = [TextExample(query, "a text", "1", "a row") for query in "aabbb"]
+    first, *_ = summarize(Ranking(), pairs, pairs[:2], features([4], [None])).splitlines()
+    assert first == "5 pairs of 2 queries to learn from, 2 to choose the best model by"
 
 
 def test_it_tells_of_texts_that_are_spread_over_several_sequences():
