@@ -58,7 +58,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py comp
         WarmupLinearDecay as WarmupLinearDecay,
     )
     from bert_keras.retrieval.mine import mine_negatives as mine_negatives
-    from bert_keras.retrieval.search import search as search, similarity as similarity
+    from bert_keras.retrieval.search import similarity as similarity
     from bert_keras.saving import (
         SaveBest as SaveBest,
         add_tokens as add_tokens,
@@ -86,6 +86,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py comp
     from bert_keras.tasks.finetune import finetune as finetune
     from bert_keras.tasks.masked_lm import fill_mask as fill_mask
     from bert_keras.tasks.rank import rank as rank
+    from bert_keras.tasks.search import search as search
     from bert_keras.tokenization import (
         BertTokenizer as BertTokenizer,
         Casing as Casing,
@@ -161,7 +162,7 @@ _HOMES = {
     "push": "saving",
     "rank": "tasks.rank",
     "save": "saving",
-    "search": "retrieval.search",
+    "search": "tasks.search",
     "similarity": "retrieval.search",
     "write_vocabulary": "tokenization",
 }

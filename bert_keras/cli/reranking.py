@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bert_keras.modeling import BertForSequenceClassification
     from bert_keras.tasks.reading.beir import Passage
 
-CANDIDATES = 100
+CANDIDATES = 100  # that of bert_keras.tasks.search, whose import brings TensorFlow
 
 
 def add_reranking(parser: argparse.ArgumentParser) -> None:
@@ -87,17 +87,10 @@ def rerank(
     """
     import numpy as np
 
-    from bert_keras.tasks.rank import scores_of_pairs
+    from bert_keras.tasks.rank import reranked
 
-    found = numbers[:, : options.candidates or CANDIDATES]
-    pairs = [
-        (query.text, documents[number].text)
-        for query, row in zip(queries, found, strict=True)
-        for number in row
-    ]
+    found, behind = np.split(numbers, [options.candidates or CANDIDATES], axis=1)
+    asked, texts = ([passage.text for passage in side] for side in (queries, documents))
     with progress("reranking", "steps") as advance:
-        given = scores_of_pairs(ranker, pairs, options.batch_size, advance)
-    scores = np.array(given, np.float32).reshape(found.shape)
-    order = np.argsort(-scores, axis=1, kind="stable")  # equal ones as they were found
-    ordered = np.concatenate([np.take_along_axis(found, order, 1), numbers[:, found.shape[1] :]], 1)
-    return np.take_along_axis(scores, order, 1), ordered
+        scores, ordered = reranked(ranker, asked, texts, found, options.batch_size, advance)
+    return scores, np.concatenate([ordered, behind], axis=1)

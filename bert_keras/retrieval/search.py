@@ -1,4 +1,4 @@
-"""Search with a sentence encoder: the documents whose vectors are most like a query's."""
+"""A sentence encoder for search: the vectors of queries and documents, and what is most alike."""
 
 import logging
 from collections.abc import Sequence
@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from bert_keras.config.checks import at_least
 from bert_keras.errors import InputError, several_texts
 from bert_keras.modeling import BertForSentenceEmbedding
 from bert_keras.modeling.embedding import SETTINGS_FILE
@@ -28,74 +27,39 @@ _MEASURES: dict[Any, Measure] = {None: "cosine", "cosine": "cosine", "dot": "dot
 _PIECE = 1024  # texts that are embedded between two reports of the progress
 
 
-def search(
-    model: BertModel,
+def find(
+    model: BertForSentenceEmbedding,
     documents: Sequence[str] | np.ndarray,
-    queries: str | Sequence[str],
-    top: int = 10,
+    queries: Sequence[str],
+    top: int,
     batch_size: int = 32,
-) -> list[Any]:
+) -> tuple[np.ndarray, np.ndarray]:
     """The documents whose vectors are most like those of queries.
 
-    Exact: every document is compared, by the cosine or, where the directory of
-    sentence-transformers says so, the product. Queries are read after the model's prompt ``query``,
-    documents after ``document``, ``passage`` or ``corpus``, as by sentence-transformers'
-    ``encode_query`` and ``encode_document``; where it has none of that name, after no prompt, also
-    not after its default one. (sentence-transformers 6 adds an empty ``document`` to every model,
-    and so leaves ``passage`` unused.)
-
     Args:
-        model: A ``BertForSentenceEmbedding``.
-        documents: The texts, of which blank ones are left out with a warning; or their vectors,
-            float32 or float16 [N, H], also an ``np.memmap``, as ``np.load(path, mmap_mode="r")``
-            opens one, so that each search needs no new ones.
-        queries: One text or any number.
+        model: The sentence encoder.
+        documents: The texts, of which blank ones are left out; or their vectors.
+        queries: The queries.
         top: How many documents are given for each query, if there are as many.
         batch_size: How many texts are embedded at once.
 
     Returns:
-        For each query a list of ``{"document": number, "score": float, "text": str}``, the best
-        first; of equal scores the lower number, which counts from 0. Of vectors there is no
-        ``text``. For one query that list alone.
+        As ``top_k`` of ``exact``.
 
     Raises:
-        InputError: When the model is no sentence encoder or has no tokenizer, a query is blank,
-            there are no documents, or vectors have other dimensions than the model's or are not
-            finite.
-
-    Example:
-        >>> model = load("model", BertForSentenceEmbedding)
-        >>> films = ["a fine film", "a pain to watch", "no fun"]
-        >>> best, _ = search(model, films, "a fine film", top=2)
-        >>> best["document"], best["text"], round(best["score"], 3)
-        (0, 'a fine film', 1.0)
-        >>> [len(found) for found in search(model, model.embed(films), ["fun", "a film"])]
-        [3, 3]
+        InputError: When there is no document that is not blank, or vectors have other dimensions
+            than the model's or are not finite.
     """
-    encoder = as_encoder(model)
-    at_least("top", top, 1)
-    is_one = isinstance(queries, str)
-    asked = [queries] if isinstance(queries, str) else several_texts("queries", queries)
-    if not asked:
-        return []
-    if blank := [number for number, query in enumerate(asked) if not query.strip()]:
-        name = "queries" if is_one else f"queries[{blank[0]}]"
-        raise InputError(f"{name} is blank, and nothing is like it: leave it out")
-    texts, kept, measure = None, None, measure_of(encoder)
-    if isinstance(documents, np.ndarray) and documents.dtype.kind not in "OUT":  # not of texts
-        vectors = documents
-        check_vectors("documents", vectors)
-        _check_dimensions(vectors.shape[1], encoder)
-    elif texts := several_texts("documents", documents):
-        kept = _not_blank(texts)
-        vectors = embed_documents(encoder, [texts[number] for number in kept], batch_size)
-        measure = exact_measure(encoder)
-    else:
-        raise InputError("documents holds no text to search")
-    query_vectors = embed_queries(encoder, asked, batch_size)
-    scores, numbers = top_k(query_vectors, vectors, top, measure)
-    found = _found(scores, numbers if kept is None else np.array(kept)[numbers], texts)
-    return found[0] if is_one else found
+    if isinstance(documents, np.ndarray):
+        check_vectors("documents", documents)
+        _check_dimensions(documents.shape[1], model)
+        asked = embed_queries(model, queries, batch_size)
+        return top_k(asked, documents, top, measure_of(model))
+    kept = _not_blank(documents)
+    vectors = embed_documents(model, [documents[number] for number in kept], batch_size)
+    asked = embed_queries(model, queries, batch_size)
+    scores, numbers = top_k(asked, vectors, top, exact_measure(model))
+    return scores, np.array(kept)[numbers]
 
 
 def _not_blank(documents: Sequence[str]) -> list[int]:
@@ -106,7 +70,7 @@ def _not_blank(documents: Sequence[str]) -> list[int]:
     """
     kept = [number for number, text in enumerate(documents) if text.strip()]
     if not kept:
-        raise InputError("documents holds no text that is not blank")
+        raise InputError("documents holds no text to search, or blank ones alone")
     if left_out := len(documents) - len(kept):
         _logger.warning("%s of %s documents are blank, and are left out", left_out, len(documents))
     return kept
@@ -122,20 +86,6 @@ def _check_dimensions(given: int, encoder: BertForSentenceEmbedding) -> None:
             f"the documents have {given} dimensions, the model's vectors {encoder.dimensions}: one "
             f"model must make both{cut}"
         )
-
-
-def _found(
-    scores: np.ndarray, numbers: np.ndarray, texts: Sequence[str] | None
-) -> list[list[dict[str, Any]]]:
-    """The result of ``search`` for each query."""
-    return [
-        [
-            {"document": int(number), "score": float(score)}
-            | ({} if texts is None else {"text": texts[number]})
-            for score, number in zip(*row, strict=True)
-        ]
-        for row in zip(scores, numbers, strict=True)
-    ]
 
 
 def similarity(

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from bert_keras.config.checks import at_least, require
 from bert_keras.errors import InputError, several_texts
 from bert_keras.modeling import BertForSequenceClassification
@@ -117,3 +119,36 @@ def scores_of_pairs(
         answers = answer(model, task, examples, batch_size, advance)
         scores += [prediction["score"] for prediction in answers]
     return scores
+
+
+def reranked(
+    model: BertForSequenceClassification,
+    queries: Sequence[str],
+    documents: Sequence[str],
+    numbers: np.ndarray,
+    batch_size: int = 32,
+    on_progress: Advance | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The documents that were found for each query, by the ranker's scores.
+
+    Args:
+        model: A ranker.
+        queries: The queries.
+        documents: All documents.
+        numbers: Those that were found for each query, the best first, [Q, C].
+        batch_size: How many pairs are read at once.
+        on_progress: Called with the pairs done so far and their number.
+
+    Returns:
+        The scores in falling order, float32 [Q, C], and their documents' numbers; of equal scores
+        in the order in which they were found.
+    """
+    pairs = [
+        (query, documents[number])
+        for query, row in zip(queries, numbers, strict=True)
+        for number in row
+    ]
+    given = scores_of_pairs(model, pairs, batch_size, on_progress)
+    scores = np.array(given, np.float32).reshape(numbers.shape)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    return np.take_along_axis(scores, order, 1), np.take_along_axis(numbers, order, 1)
