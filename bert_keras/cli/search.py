@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ from bert_keras.cli.reranking import add_reranking, candidates_of, open_ranker, 
 from bert_keras.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from bert_keras.modeling import BertForSentenceEmbedding
@@ -79,7 +82,8 @@ def add_parser(subparsers: Any) -> None:
         type=Path,
         metavar="DIR",
         help="for millions of documents: keep their vectors in an index, which the first search "
-        "makes and later ones use; a few of the best documents may be missed. Needs faiss",
+        "makes and later ones use; a few of the best documents may be missed. A search that was "
+        "broken off leaves DIR.unfinished, and the same one goes on from there. Needs faiss",
     )
     add_reading(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -200,17 +204,25 @@ def _index(
 ) -> "Index":
     """The index of the documents, which is made if it is not there."""
     from bert_keras.retrieval.index import open_index, write_index
-    from bert_keras.retrieval.search import embed_documents
-    from bert_keras.retrieval.vectors import hash_texts
+    from bert_keras.retrieval.search import document_prompt
+    from bert_keras.retrieval.unfinished import describe, hash_texts, kept_rows
     from bert_keras.saving.fingerprint import fingerprint
 
     made_from = {"model": fingerprint(directory), "documents": hash_texts(texts)}
     if os.path.lexists(options.index):
         return open_index(options.index, measure, made_from)
-    with progress("embedding", "steps") as advance:
-        vectors = embed_documents(model, texts, options.batch_size, advance)
-    with progress("indexing", "steps") as advance:
-        return write_index(options.index, vectors, measure, made_from, advance)
+    size, prompt = options.batch_size, document_prompt(model)
+    about = describe(texts, {"model": made_from["model"], "prompt": prompt, "batch_size": size})
+
+    def embed(piece: "Sequence[str]") -> "np.ndarray":
+        return model.embed(piece, size, prompt=prompt)
+
+    with ExitStack() as kept:  # a search that is broken off leaves the vectors to the next
+        with progress("embedding", "steps") as advance:
+            rows = kept_rows(options.index, texts, embed, model.dimensions, about, advance)
+            vectors = kept.enter_context(rows)
+        with progress("indexing", "steps") as advance:
+            return write_index(options.index, vectors, measure, made_from, advance)
 
 
 def _name(passage: "Passage") -> str:

@@ -184,7 +184,8 @@ def embed_queries(
     on_progress: Advance | None = None,
 ) -> np.ndarray:
     """The vectors of queries, float32 [Q, H], read after the prompt for queries."""
-    return _embed(model, texts, batch_size, "queries", _QUERY_PROMPTS, on_progress)
+    prompt = _prompt(model, "queries", _QUERY_PROMPTS)
+    return _embed(model, texts, batch_size, prompt, on_progress)
 
 
 def embed_documents(
@@ -194,20 +195,29 @@ def embed_documents(
     on_progress: Advance | None = None,
 ) -> np.ndarray:
     """The vectors of documents, float32 [N, H], read after the prompt for documents."""
-    return _embed(model, texts, batch_size, "documents", _DOCUMENT_PROMPTS, on_progress)
+    return _embed(model, texts, batch_size, document_prompt(model), on_progress)
+
+
+def document_prompt(model: BertForSentenceEmbedding) -> str:
+    """The prompt after which documents are read; the log names it."""
+    return _prompt(model, "documents", _DOCUMENT_PROMPTS)
+
+
+def _prompt(model: BertForSentenceEmbedding, what: str, names: Sequence[str]) -> str:
+    """The first prompt of these names that has a text."""
+    prompt = next((text for name in names if (text := model.prompts.get(name))), "")
+    if prompt:
+        _logger.info("the %s are read after the model's prompt %r", what, prompt)
+    return prompt
 
 
 def _embed(
     model: BertForSentenceEmbedding,
     texts: Sequence[str],
     batch_size: int,
-    what: str,
-    prompts: Sequence[str],
+    prompt: str,
     on_progress: Advance | None,
 ) -> np.ndarray:
-    prompt = next((text for name in prompts if (text := model.prompts.get(name))), "")
-    if prompt:
-        _logger.info("the %s are read after the model's prompt %r", what, prompt)
     vectors = np.empty((len(texts), model.dimensions), np.float32)
     for start in range(0, len(texts), _PIECE):
         piece = texts[start : start + _PIECE]

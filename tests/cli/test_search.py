@@ -6,6 +6,7 @@ import pytest
 
 import bert_keras
 from bert_keras import search
+from bert_keras.errors import InputError
 from bert_keras.retrieval.measures import measure_rankings
 from tests.cli.test_embed import save_model
 from tests.support.commands import output, refused, run
@@ -137,6 +138,37 @@ def test_an_index_is_made_once_and_used_for_the_same_documents_alone(
     line = refused(capsys, "search", model, "--documents", beir / "other.txt",
                    "--query", "bee", "--index", beir / "index")  # fmt: skip
     assert "is an index of other documents" in line
+
+
+def test_the_documents_of_an_index_are_embedded_from_where_they_were_broken_off(
+    model, beir, capsys, monkeypatch
+):
+    pytest.importorskip("faiss")
+    monkeypatch.setattr("bert_keras.retrieval.unfinished.PIECE", 2)
+    index = beir / "index"
+    command = ["search", model, "--documents", beir / "corpus.jsonl", "--query", "bees", "--json"]
+    expected = json.loads(output(capsys, *command))["results"]
+    given = []
+    embed = bert_keras.BertForSentenceEmbedding.embed
+
+    def embed_once(self, texts, *arguments, **settings):
+        if given:
+            raise InputError("broken off")
+        given.append(texts)
+        return embed(self, texts, *arguments, **settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bert_keras.BertForSentenceEmbedding, "embed", embed_once)
+        assert "broken off" in refused(capsys, *command, "--index", index)
+    assert (beir / "index.unfinished").is_dir()
+    assert not index.exists()
+    capsys.readouterr()
+    run(*command, "--index", index)
+    captured = capsys.readouterr()
+    assert "index.unfinished is continued at text 3" in captured.err
+    (result,), (there,) = json.loads(captured.out)["results"], expected
+    assert [hit["id"] for hit in result["found"]] == [hit["id"] for hit in there["found"]]
+    assert not (beir / "index.unfinished").exists()
 
 
 def test_an_index_that_cannot_be_written_is_refused_before_anything_is_embedded(

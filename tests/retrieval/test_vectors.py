@@ -12,9 +12,10 @@ import pytest
 from filelock import FileLock
 
 from bert_keras.errors import InputError
-from bert_keras.retrieval import vectors
+from bert_keras.retrieval import unfinished
 from bert_keras.retrieval.precision import PRECISIONS, with_precision
-from bert_keras.retrieval.vectors import PIECE, ranges_file, write_vectors
+from bert_keras.retrieval.unfinished import PIECE
+from bert_keras.retrieval.vectors import ranges_file, write_vectors
 from tests.support.files import content
 
 TEXTS = [f"text {number}" for number in range(11)]
@@ -42,7 +43,7 @@ class Broken:
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch):
-    monkeypatch.setattr(vectors, "PIECE", 4)
+    monkeypatch.setattr(unfinished, "PIECE", 4)
 
 
 def break_off(path, at=3, **settings):
@@ -84,7 +85,7 @@ def test_what_was_broken_off_goes_on_to_the_same_bytes(precision, torn, tmp_path
 def test_a_kill_between_the_file_and_the_end_is_made_good(precision, tmp_path, monkeypatch):
     path = tmp_path / "v.npy"
     with monkeypatch.context() as patch:
-        patch.setattr(vectors, "_clear", lambda *_: None)
+        patch.setattr(unfinished, "_clear", lambda *_: None)
         write_vectors(path, TEXTS, embed, 12, precision)
     before = path.read_bytes()
     assert (tmp_path / "v.npy.unfinished").exists()
