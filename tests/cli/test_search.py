@@ -104,7 +104,7 @@ def test_what_cannot_be_searched_is_one_line(model, beir, capsys):
     (beir / "empty.txt").write_text("")
     assert "holds no examples" in line("--documents", beir / "empty.txt", "--query", "a")
     (beir / "asked.txt").write_text("bees\n\n")
-    message = "asked.txt, row 2: the text is blank, and nothing is like it: leave it out"
+    message = "asked.txt, row 2: the text is empty, and nothing is like it: leave it out"
     assert message in line(*documents, "--queries", beir / "asked.txt")
 
 
@@ -116,7 +116,7 @@ def test_blank_documents_are_never_found(model, tmp_path, capsys):
     captured = capsys.readouterr()
     (result,) = json.loads(captured.out)["results"]
     assert sorted((hit["id"], hit["row"]) for hit in result["found"]) == [("d1", 2), ("d3", 4)]
-    assert "row 3: the text is blank; it is left out" in captured.err
+    assert "row 3: the text is empty; it is left out" in captured.err
 
 
 def test_an_index_is_made_once_and_used_for_the_same_documents_alone(

@@ -78,7 +78,7 @@ def read_passages(
         return passages
     if blanks == "refused":
         raise InputError(
-            f"{empty[0]}: the text is blank, and nothing is like it: leave it "
+            f"{empty[0]}: the text is empty, and nothing is like it: leave it "
             f"out{and_more(len(empty) - 1)}"
         )
     if len(empty) == len(passages):
@@ -90,7 +90,7 @@ def read_passages(
 def _warn_of(empty: list[Place], what: str) -> None:
     """Warn of texts without a word, and say what is done with them."""
     if empty:
-        _logger.warning("%s: the text is blank; %s%s", empty[0], what, and_more(len(empty) - 1))
+        _logger.warning("%s: the text is empty; %s%s", empty[0], what, and_more(len(empty) - 1))
 
 
 class Judgement(NamedTuple):

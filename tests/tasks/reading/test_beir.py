@@ -48,7 +48,7 @@ def test_a_row_that_is_not_beirs_is_refused(row, message, tmp_path):
 def test_other_formats_are_read_as_ever(tmp_path, caplog):
     lines = read_passages(write_file(tmp_path, "texts.txt", "one\n\ntwo\n"))
     assert [(p.text, p.where.number) for p in lines] == [("one", 1), ("", 2), ("two", 3)]
-    assert "row 2: the text is blank; its vector is that of no words" in caplog.text
+    assert "row 2: the text is empty; its vector is that of no words" in caplog.text
     table = write_file(tmp_path, "texts.csv", "id,body\nx,one\ny,two\n")
     assert [(p.text, p.where.id) for p in read_passages(table, "body")] == [
         ("one", "x"),
@@ -66,8 +66,8 @@ def test_blank_texts_are_left_out_or_refused_where_they_mean_nothing(tmp_path, c
     file = write_file(tmp_path, "texts.txt", "one\n\ntwo\n  \n")
     found = read_passages(file, blanks="left out")
     assert [(p.text, p.where.number) for p in found] == [("one", 1), ("two", 3)]
-    assert "row 2: the text is blank; it is left out, and 1 more like it" in caplog.text
-    with pytest.raises(InputError, match="row 2: the text is blank, and nothing is like it"):
+    assert "row 2: the text is empty; it is left out, and 1 more like it" in caplog.text
+    with pytest.raises(InputError, match="row 2: the text is empty, and nothing is like it"):
         read_passages(file, blanks="refused")
     with pytest.raises(InputError, match="has no text that is not blank"):
         read_passages(write_file(tmp_path, "blank.txt", "\n\n"), blanks="left out")
