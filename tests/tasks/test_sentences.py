@@ -1,7 +1,6 @@
-"""The tasks of sentence encoders: what they read, train on, measure and leave."""
+"""Sentence encoders from pairs with a score: what is read, trained on, measured and left."""
 
 import random
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,8 @@ from bert_keras.modeling import BertForSentenceEmbedding
 from bert_keras.modeling.embedding import SETTINGS_FILE
 from bert_keras.objectives import CosineSquaredError, Matryoshka
 from bert_keras.saving import load, save
-from bert_keras.tasks import Contrastive, Similarity, evaluate, finetune, predict
+from bert_keras.tasks import Similarity, evaluate, finetune, predict
 from bert_keras.tasks.reading import TextExample
-from bert_keras.tasks.reading.groups import GroupExample
 from bert_keras.tasks.start import start_model
 from tests.tasks.conftest import BAD, FILLERS, GOOD
 from tests.tasks.recipes import recipe
@@ -186,6 +184,15 @@ def test_a_model_keeps_its_pooling_unless_the_recipe_names_one(
     assert start_model(settings, Similarity(pooling=given, max_seq_length=40)).pooling == expected
 
 
+@pytest.mark.parametrize("change", [{"hidden_dropout_prob": 0.2}, {"random_weights": True}])
+def test_a_model_with_the_changes_of_a_recipe_keeps_the_objective_of_the_task(change, encoder_path):
+    task = Similarity(loss="cosine", max_seq_length=40)
+    settings = recipe(data={"task": "similarity"})
+    settings = settings.replace(model=FinetuneModelConfig(init=str(encoder_path), **change))
+    model = start_model(settings, task)
+    assert isinstance(task.training_objective(model), CosineSquaredError)
+
+
 def test_fit_on_the_batches_of_a_task_trains_on_its_loss(encoder_path, tokenizer):
     task = Similarity(max_seq_length=16)
     model = task.open_model(encoder_path, packed=True)
@@ -198,87 +205,10 @@ def test_fit_on_the_batches_of_a_task_trains_on_its_loss(encoder_path, tokenizer
 
 def test_shorter_vectors_are_trained_beside_the_whole_ones(encoder_path):
     model = load(encoder_path, BertForSentenceEmbedding)
-    objective = Similarity(matryoshka=(8, 16)).training_objective(model)
+    objective = Similarity(matryoshka=(8, 16)).objective_of(model)
     assert isinstance(objective, Matryoshka)
     with pytest.raises(InputError, match=r"data\.matryoshka must be numbers from 1 to 32"):
-        Similarity(matryoshka=(64,)).training_objective(model)
-
-
-def group(anchor, positive, *negatives, row=1):
-    return GroupExample(anchor, positive, negatives, f"train.jsonl, row {row}")
-
-
-@pytest.mark.system
-def test_a_contrastive_run_finds_its_positives(encoder_path, tmp_path):
-    def rows(seed):
-        draw = random.Random(seed)
-        texts = [*GOOD, *BAD]
-        draw.shuffle(texts)
-        return "anchor\tpositive\n" + "".join(
-            f"{text} {draw.choice(FILLERS)}\t{draw.choice(FILLERS)} {text}\n" for text in texts * 2
-        )
-
-    for name, seed in (("train.tsv", 0), ("dev.tsv", 1)):
-        (tmp_path / name).write_text(rows(seed))
-    data = str(tmp_path / "train.tsv"), str(tmp_path / "dev.tsv")
-    before = Contrastive()
-    examples = before.read(data[1])
-    model = before.open_model(encoder_path)
-    features = before.features(examples, model.tokenizer)
-    scores, _ = before.measure(model, examples, features)
-    settings = recipe(data={"task": "contrastive"}, train={"steps": 30, "batch_size": 10})
-    finetune(settings, tmp_path / "run", encoder_path, *data)
-    after = evaluate(load(tmp_path / "run"), data[1]).metrics
-    assert after["mrr@10"] > scores["mrr@10"] + 0.1
-    assert set(after) == set(before.metrics())
-
-
-def test_the_measures_are_those_of_a_ranking_worked_by_hand():
-    examples = [group("a", "b", "c"), group("d", "e"), group("a", "f")]
-    unit = np.eye(4, dtype=np.float32)
-    # The anchor a is nearest c, then f, then b, e; the anchor d is nearest e.
-    a = np.array([1.0, 4.0, 0.5, 2.0], np.float32)
-    vectors = [
-        np.stack([a, unit[0], unit[1]]),
-        np.stack([unit[2], unit[2]]),
-        np.stack([a, unit[3]]),
-    ]
-    scores = Contrastive().score_vectors(examples, vectors)
-    assert scores["mrr@10"] == pytest.approx((1 / 2 + 1) / 2)  # of two different anchors
-    assert scores["recall@1"] == pytest.approx((0 + 1) / 2)
-    assert scores["map@100"] == pytest.approx(((1 / 2 + 2 / 3) / 2 + 1) / 2)
-
-
-def test_dev_texts_that_are_their_own_positives_measure_nothing():
-    with pytest.raises(InputError, match="every dev text is its own positive"):
-        Contrastive().metric("", [group("a", "a")])
-    assert Contrastive().metric("", [group("a", "a"), group("b", "c")]) == "mrr@10"
-
-
-def test_a_triplet_needs_a_negative_in_its_own_row():
-    task = Contrastive(loss="triplet")
-    task.adapted_to([group("a", "b", "c")])
-    task.labels_of([group("a", "b")])  # a dev example needs none
-    with pytest.raises(InputError, match=r"row 2 has no negative, which data\.loss = 'triplet'"):
-        task.adapted_to([group("a", "b", "c"), group("a", "b", row=2)])
-    with pytest.raises(InputError, match=r"data\.symmetric is for data\.loss = 'in_batch'"):
-        replace(task, symmetric=True)
-    with pytest.raises(InputError, match=r"data\.margin is for data\.loss = 'triplet'"):
-        replace(task, loss="in_batch", margin=0.2)
-
-
-def test_one_text_alone_is_nothing_to_choose_from():
-    with pytest.raises(InputError, match="row 1: no other text is there to choose the positive"):
-        Contrastive().adapted_to([group("a", "b")])
-    assert Contrastive().adapted_to([group("a", "b"), group("c", "d")]) == Contrastive()
-
-
-def test_batches_of_one_row_without_negatives_are_refused():
-    rows = [group("a", "b", "c"), group("d", "e", row=2)]
-    with pytest.raises(InputError, match=r"row 2 has no negatives, and train\.batch_size = 1"):
-        Contrastive().check_batch(rows, 1)
-    Contrastive().check_batch(rows, 2)
-    Contrastive().check_batch(rows[:1], 1)
+        Similarity(matryoshka=(64,)).objective_of(model)
 
 
 def test_a_checkpoint_is_the_sentence_encoder_that_the_run_trains(encoder_path, scores, tmp_path):
