@@ -16,6 +16,7 @@ from bert_keras.config import FinetuneConfig, FinetuneTrainConfig, TaskDataConfi
 from bert_keras.errors import InputError
 from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.random import fold_in
+from bert_keras.modeling.supervised import SupervisedModel
 from bert_keras.objectives import check_may_split, is_compiled
 from bert_keras.saving import load, save
 from bert_keras.saving.mark import read_mark
@@ -162,8 +163,7 @@ def _train(
     task.check_batch(data.train, config.train.batch_size)
     best_metric = task.metric(config.train.best_metric, data.dev)
     model = _start_model(run, config, task)
-    with run.strategy.scope():  # it may have weights
-        objective = task.training_objective(model)
+    objective = task.training_objective(model)
     check_may_split(objective, run.strategy, config.train)
     tokenizer = model.tokenizer_or()
     features = task.features(data.train, tokenizer)
@@ -209,7 +209,7 @@ def _train(
             save(model, path)
 
 
-def _start_model(run: Run, config: FinetuneConfig, task: Task) -> BertModel:
+def _start_model(run: Run, config: FinetuneConfig, task: Task) -> SupervisedModel:
     """The model that the run starts from, on the strategy's devices."""
     start = replace(config.model, init=run.start())
     with run.strategy.scope():

@@ -183,10 +183,6 @@ class Ranking(Regression):
                             "which other programs must cut", path, self.max_seq_length)  # fmt: skip
         return model
 
-    def training_objective(self, model: SupervisedModel) -> SupervisedObjective:
-        """The task's loss."""
-        return self.loss_of()
-
     def loss_of(self) -> SupervisedObjective:
         """The loss of a batch of pairs, or of lists."""
         if self.loss == "listwise":

@@ -95,7 +95,7 @@ class SentenceTask(Task):
         """
         model = super().open_model(path, **arguments)
         assert isinstance(model, BertForSentenceEmbedding)
-        self.training_objective(model)
+        model.objective = self.objective_of(model)
         measure_of(model)
         if model.prompt():
             raise InputError(
@@ -116,13 +116,12 @@ class SentenceTask(Task):
             )  # fmt: skip
         return model
 
-    def training_objective(self, model: BertModel) -> SupervisedObjective:
-        """The task's loss, which the model is given; with those of shorter vectors, if any.
+    def objective_of(self, model: BertForSentenceEmbedding) -> SupervisedObjective:
+        """The task's loss; with those of shorter vectors, if any.
 
         Raises:
             InputError: When the vectors are too short for ``matryoshka``.
         """
-        assert isinstance(model, BertForSentenceEmbedding)
         width = model.width
         if self.matryoshka and max(self.matryoshka) > width:
             raise InputError(
@@ -130,10 +129,9 @@ class SentenceTask(Task):
                 f"Received: {list(self.matryoshka)}"
             )
         loss = self.loss_of(model)
-        if self.matryoshka:
-            loss = Matryoshka(loss, tuple(dict.fromkeys((width, *self.matryoshka))))
-        model.objective = loss
-        return loss
+        if not self.matryoshka:
+            return loss
+        return Matryoshka(loss, tuple(dict.fromkeys((width, *self.matryoshka))))
 
     def features(self, examples: Sequence[Any], tokenizer: Tokenizer) -> list[Feature]:
         """One feature each, with a sequence for every text."""

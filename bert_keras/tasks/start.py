@@ -10,12 +10,13 @@ from bert_keras.errors import InputError
 from bert_keras.modeling.headed import ClassifierModel
 from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.random import fold_in, kernel_initializer
+from bert_keras.modeling.supervised import SupervisedModel
 from bert_keras.objectives import is_compiled
 from bert_keras.tasks.task import Task
 
 
-def start_model(config: FinetuneConfig, task: Task) -> BertModel:
-    """The model of ``model.init`` with a new head for the task.
+def start_model(config: FinetuneConfig, task: Task) -> SupervisedModel:
+    """The model of ``model.init`` with a new head for the task, and the task's objective.
 
     Packed, so that nothing is computed for padding, unless XLA compiles the step: on the devices
     of the strategy in whose scope this is called.
@@ -36,6 +37,7 @@ def start_model(config: FinetuneConfig, task: Task) -> BertModel:
     if settings.classifier_dropout is not None and issubclass(task.model_class, ClassifierModel):
         arguments["classifier_dropout"] = settings.classifier_dropout
     model = task.open_model(settings.init, **arguments)
+    assert isinstance(model, SupervisedModel)
     model.drop_decision()
     if model.tokenizer is None:
         raise InputError(f"{settings.init} has no vocab.txt, without which no text can be read")
@@ -65,7 +67,7 @@ def layer_rates(layers: int, decay: float) -> dict[str, float]:
     return rates | {"embeddings/": decay ** (layers + 1)}
 
 
-def _with_changes(model: BertModel, settings: FinetuneModelConfig) -> BertModel:
+def _with_changes(model: SupervisedModel, settings: FinetuneModelConfig) -> SupervisedModel:
     """The model with the recipe's dropout; with random weights if it says so."""
     rates = {
         name: value
@@ -74,8 +76,13 @@ def _with_changes(model: BertModel, settings: FinetuneModelConfig) -> BertModel:
     }
     config = replace(model.config, **rates)
     if settings.random_weights:
-        return model.like(config=config, initialize=True)
-    return model.copy(config=config) if rates else model
+        changed = model.like(config=config, initialize=True)
+    elif rates:
+        changed = model.copy(config=config)
+    else:
+        return model
+    changed.objective = model.objective
+    return changed
 
 
 def _draw_head(model: BertModel, stddev: float, seed: int) -> None:

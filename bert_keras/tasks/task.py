@@ -185,7 +185,7 @@ class Task(ABC):
         """
 
     def training_objective(self, model: SupervisedModel) -> Objective:
-        """The objective that training minimizes; by default the model's own."""
+        """The objective that training minimizes: the model's, which ``open_model`` may set."""
         return model.objective
 
     @abstractmethod
