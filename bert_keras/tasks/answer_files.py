@@ -28,7 +28,8 @@ _BREAK = re.compile(r"[\t\r\n]+")  # what a cell of a .tsv cannot have
 def numbered(examples: Sequence[Any], answers: Answers) -> list[Prediction | None]:
     """The answers, each with its ``row`` and, where the data have one, its ``id``.
 
-    Those of a ranker on BEIR's judgements have ``query-id`` and ``corpus-id``.
+    Those of a ranker on BEIR's judgements have ``query-id`` and ``corpus-id``, on rows with several
+    documents ``document``, the number.
 
     Args:
         examples: The examples. Where they know no place they count from 1.

@@ -19,6 +19,7 @@ from bert_keras.tasks.reading.sources import (
     id_column,
     is_json_lines,
     is_tfds,
+    place,
     shown_name,
     string_of,
     suffix_of,
@@ -58,9 +59,11 @@ def read_lists(
         return _judged(source)
     if names.intersection(_POSITIVES):
         return [
-            TextExample(group.anchor, text, label, group.where)
+            TextExample(group.anchor, text, label, _of_document(group.where, number))
             for group in read_group_examples(source, ignored)
-            for text, label in zip(group.texts[1:], "1" + "0" * len(group.negatives), strict=True)
+            for number, (text, label) in enumerate(
+                zip(group.texts[1:], "1" + "0" * len(group.negatives), strict=True)
+            )
         ]
     has_lists = is_json_lines(source) or is_tfds(source) or source == STANDARD_INPUT
     if names.intersection(DOCUMENTS) and has_lists:
@@ -241,8 +244,17 @@ def _pairs(values: dict[str, Any], fields: _Fields, where: Place) -> list[TextEx
             raise InputError(
                 f"{where}: {fields.labels}[{number}] must be a number. Received: {label!r:.60}"
             )
-        pairs.append(TextExample(query, text, str(label) if fields.labels else None, where))
+        label = str(label) if fields.labels else None
+        pairs.append(TextExample(query, text, label, _of_document(where, number)))
     return pairs
+
+
+def _of_document(where: str, number: int) -> Place:
+    """The place of a document in a row of several, which count from 0, as those of ``rank``."""
+    assert isinstance(where, Place)
+    named = place(where, where.number, {where.id_name: where.id}, where.id_name)
+    named.ids["document"] = number
+    return named
 
 
 def _judged(source: str) -> list[TextExample]:

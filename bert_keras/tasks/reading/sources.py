@@ -50,7 +50,8 @@ class Place(str):
         id: Its id in the data; None without one.
         id_name: The column or field of the id.
         ids: What answers to the row bear besides its number: ``{"id": ...}``, if it has a column
-            for that; of a judgement the ids of the query and the document.
+            for that; of a judgement the ids of the query and the document, of a row with several
+            documents to rank the document's number.
     """
 
     number: int

@@ -28,6 +28,9 @@ def test_lists_are_a_pair_for_each_document(tmp_path):
     examples = read_lists(source)
     assert contents(examples) == [("q", "a", "1"), ("q", "b", "0.25"), ("p", "c", "0")]
     assert examples[1].where == f"{source}, row 1"
+    assert [example.where.ids for example in examples] == [
+        {"id": 7, "document": 0}, {"id": 7, "document": 1}, {"id": 8, "document": 0},
+    ]  # fmt: skip
     source = write(tmp_path / "docs.jsonl", {"question": "q", "docs": ["a"], "score": [3]})
     assert contents(read_lists(source)) == [("q", "a", "3")]
 
@@ -42,6 +45,8 @@ def test_a_positive_has_the_label_1_and_its_negatives_0(tmp_path):
     examples = read_lists(write(tmp_path / "train.jsonl", *rows))
     expected = [("q", "a", "1"), ("q", "b", "0"), ("q", "c", "0"), ("p", "d", "1")]
     assert contents(examples) == expected
+    numbers = [(example.where.number, example.where.ids) for example in examples]
+    assert numbers == [(1, {"document": n}) for n in range(3)] + [(2, {"document": 0})]
     (tmp_path / "train.csv").write_text("anchor,positive,negative_1,more\nq,a,b,x\n")
     found = read_lists(str(tmp_path / "train.csv"), ignored=("more",))
     assert contents(found) == [("q", "a", "1"), ("q", "b", "0")]
