@@ -35,7 +35,7 @@ def train_ours(
     train = config.train
     model = start_model(config, task)
     optimizer = make_optimizer(config.optimizer, train.steps)
-    objective = task.training_objective(model)
+    objective = model.objective
     step = TrainStep(tf.distribute.get_strategy(), model, optimizer, objective, train)
     batches = iter(task.batches(features, model.tokenizer, train.batch_size, train.seed))
     optimizer.build(model.trainable_variables)

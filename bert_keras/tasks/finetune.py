@@ -163,7 +163,7 @@ def _train(
     task.check_batch(data.train, config.train.batch_size)
     best_metric = task.metric(config.train.best_metric, data.dev)
     model = _start_model(run, config, task)
-    objective = task.training_objective(model)
+    objective = model.objective
     check_may_split(objective, run.strategy, config.train)
     tokenizer = model.tokenizer_or()
     features = task.features(data.train, tokenizer)

@@ -12,7 +12,6 @@ import tensorflow as tf
 from bert_keras.errors import InputError
 from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.supervised import SupervisedModel
-from bert_keras.objectives import Objective
 from bert_keras.saving import load
 from bert_keras.tasks.batches import training_batches
 from bert_keras.tasks.feature import Feature
@@ -183,10 +182,6 @@ class Task(ABC):
         Raises:
             InputError: When they do not.
         """
-
-    def training_objective(self, model: SupervisedModel) -> Objective:
-        """The objective that training minimizes: the model's, which ``open_model`` may set."""
-        return model.objective
 
     @abstractmethod
     def features(self, examples: Sequence[Any], tokenizer: Tokenizer) -> list[Feature]:

@@ -96,7 +96,7 @@ def test_its_python_runs_for_every_task(name, encoder_path, work, tmp_path, monk
         task=task,
         config=recipe(data={"task": name}, train={"steps": 3}, model={"init": "a/b/model@3"}),
         mark=read_mark(work),
-        objective=task.training_objective(model),
+        objective=model.objective,
         is_pair=False,
     )
     model.card = writer.card(3, {})

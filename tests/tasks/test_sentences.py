@@ -190,7 +190,7 @@ def test_a_model_with_the_changes_of_a_recipe_keeps_the_objective_of_the_task(ch
     settings = recipe(data={"task": "similarity"})
     settings = settings.replace(model=FinetuneModelConfig(init=str(encoder_path), **change))
     model = start_model(settings, task)
-    assert isinstance(task.training_objective(model), CosineSquaredError)
+    assert isinstance(model.objective, CosineSquaredError)
 
 
 def test_fit_on_the_batches_of_a_task_trains_on_its_loss(encoder_path, tokenizer):
