@@ -15,8 +15,7 @@ BRITISH = re.compile(
     r"(?:normal|recogn|serial|minim|maxim|optim|initial|material|final|util|vector|parallel|general"
     r"|summar|organ|random|synchron|categor|standard|memor|real|emphas|token)is(?:e|ing|ation)"
     r"|(?:neighb|hon|col|behavi|flav|fav|lab)our(?!g)|label(?:led|ling)|centred|\bmetres?\b"
-    r"|(?:model|signal|cancel|travel)ling\b|signalled|catalogue|\bgrey|misspelt|\banalyse|\bcentre\b",
-    re.IGNORECASE,
+    r"|(?:model|signal|cancel|travel)ling\b|signalled|catalogue|\bgrey|misspelt|\banalyse|\bcentre\b"
 )
 # The first words of lines that are questions, and of others that name nothing.
 FIRST = re.compile(r"(?:What|How|Which|Where|Whether|Who|When|Why|As|For|Of|It|Is|Does|Refused)\b")
@@ -39,7 +38,7 @@ def texts(repository):
 
 
 def spelled_otherwise(text):
-    return [found.group() for found in BRITISH.finditer(text)]
+    return [found.group() for found in BRITISH.finditer(text.lower())]
 
 
 def beginning_otherwise(name, text):

@@ -31,7 +31,7 @@ def model(plain_config: BertConfig) -> BertForSequenceClassification:
 
 
 def _train(model: BertForSequenceClassification, batch: dict[str, Any]) -> None:
-    model.compile(keras.optimizers.Adam(0.05))
+    model.compile(keras.optimizers.Adam(0.05), run_eagerly=True)
     model.fit(batch, Y, epochs=2, verbose=0)
 
 
@@ -111,12 +111,13 @@ print(len(model.trainable_variables))
 """
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     "imports",
     [
         "import keras, bert_keras",
-        pytest.param("import bert_keras, keras", marks=pytest.mark.system),
-        pytest.param("from bert_keras import InputError; import keras", marks=pytest.mark.system),
+        "import bert_keras, keras",
+        "from bert_keras import InputError; import keras",
     ],
 )
 def test_a_model_with_an_encoder_in_it_opens_with_the_package_alone(

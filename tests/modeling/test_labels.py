@@ -34,13 +34,16 @@ from tests.support.by_hand import (
 def test_weights_weigh_labels_that_are_in_the_batch(
     classifier: BertForSequenceClassification, inputs: Data
 ) -> None:
-    classifier.compile(sgd())
+    classifier.compile(sgd(), run_eagerly=True)
     apart = classifier.evaluate(inputs, Y, sample_weight=WEIGHTS, verbose=0)
     within = classifier.evaluate(inputs | {"labels": Y}, sample_weight=WEIGHTS, verbose=0)
     assert apart == within != classifier.evaluate(inputs, Y, verbose=0)
 
 
-@pytest.mark.parametrize("problem", ["multi_label_classification", "regression"])
+@pytest.mark.parametrize(
+    "problem",
+    ["multi_label_classification", pytest.param("regression", marks=pytest.mark.system)],
+)
 def test_sample_weights_weigh_every_kind_of_label(
     plain_config: BertConfig, inputs: Data, problem: str
 ) -> None:
@@ -63,8 +66,8 @@ def test_tokens_are_weighed_and_ignored_labels_are_left_out(
     tags = np.random.default_rng(0).integers(0, 3, (6, 12))
     tags[:, 0] = tags[1:, 5:] = -100
     plain = by_hand(model)
-    plain.compile(sgd(), CROSSENTROPY(from_logits=True, ignore_class=-100))
-    model.compile(sgd(), metrics=["accuracy"])
+    plain.compile(sgd(), CROSSENTROPY(from_logits=True, ignore_class=-100), run_eagerly=True)
+    model.compile(sgd(), metrics=["accuracy"], run_eagerly=True)
     spread = np.tile(WEIGHTS[:, None], 12)
     expected = plain.train_on_batch(inputs, tags, sample_weight=spread)
     found = model.train_on_batch(inputs, tags, sample_weight=WEIGHTS, return_dict=True)
@@ -77,7 +80,7 @@ def test_tokens_are_weighed_and_ignored_labels_are_left_out(
     assert by_class["loss"] == pytest.approx(float(plain_loss), rel=2e-5)
 
 
-@pytest.mark.parametrize("form", [dict, tuple])
+@pytest.mark.parametrize("form", [dict, pytest.param(tuple, marks=pytest.mark.system)])
 def test_spans_take_both_ends_as_labels(plain_config: BertConfig, inputs: Data, form: type) -> None:
     model = BertForQuestionAnswering(plain_config)
     starts, ends = np.array([1, 0, 2, 3, 0, -1]), np.array([3, 0, 4, 3, 1, 5])

@@ -74,6 +74,7 @@ def test_one_hot_labels_work_with_a_loss_that_takes_them(
         classifier.fit(inputs, one_hot, verbose=0)
 
 
+@pytest.mark.system
 def test_probabilities_of_several_labels_reach_keras_metrics(
     plain_config: BertConfig, inputs: Data
 ) -> None:
@@ -137,7 +138,7 @@ def test_a_compiled_model_opens_with_its_loss_and_metrics(
 def test_callbacks_know_which_way_a_metric_is_better(
     classifier: BertForSequenceClassification, inputs: Data
 ) -> None:
-    classifier.compile(sgd(), metrics=["accuracy"])
+    classifier.compile(sgd(), metrics=["accuracy"], run_eagerly=True)
     stopping = keras.callbacks.EarlyStopping("val_accuracy")  # mode="auto"
     classifier.fit(inputs, Y, validation_data=(inputs, Y), callbacks=[stopping], verbose=0)
     assert bool(stopping.monitor_op(2.0, 1.0))

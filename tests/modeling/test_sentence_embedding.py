@@ -54,6 +54,7 @@ def test_tokens_that_are_not_pooled_are_left_out_of_several_texts_too():
     assert np.abs(alone - plain["sentence_embedding"]).max() > 0.01
 
 
+@pytest.mark.system
 def test_fit_brings_an_anchor_to_its_positive():
     model = BertForSentenceEmbedding(CONFIG)
     draw = np.random.default_rng(0)
@@ -103,7 +104,7 @@ def test_a_file_that_cannot_keep_the_objective_says_so_when_it_is_loaded(tmp_pat
         model = BertForSentenceEmbedding(CONFIG)
         if objective:
             model.objective = objective
-        model.compile()
+        model.compile(run_eagerly=True)
         model.optimizer.build(model.trainable_variables)
         model.save(tmp_path / f"{number}.keras")
         caplog.clear()

@@ -3,6 +3,7 @@
 import json
 import logging
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -49,8 +50,9 @@ def rows_of(model, kind):
 
 @pytest.fixture(scope="module")
 def make_data(make_model, tmp_path_factory):
-    """Writes the rows of a kind."""
+    """Writes the rows of a kind, once."""
 
+    @cache
     def make(kind):
         path = tmp_path_factory.mktemp("data") / "dev.jsonl"
         lines = (json.dumps(row) + "\n" for row in rows_of(make_model(kind), kind))
