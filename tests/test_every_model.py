@@ -122,7 +122,13 @@ def untraced() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("untraced")
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(
+    "precision",
+    [
+        pytest.param(name, marks=pytest.mark.system if name == "mixed_bfloat16" else [])
+        for name in PRECISIONS
+    ],
+)
 def test_a_step_moves_every_weight_in_every_precision(precision: str, make: Make) -> None:
     model = make(CALM, seed=1, dtype=precision)
     optimizer = AdamW(1e-2, weight_decay=0.0, loss_scaling=precision == "mixed_float16")
@@ -142,7 +148,11 @@ def test_a_step_moves_every_weight_in_every_precision(precision: str, make: Make
         assert cancels or not np.array_equal(weight, old), weight.path
 
 
-@pytest.mark.parametrize("packed", [False, True], ids=["padded", "packed"])
+@pytest.mark.parametrize(
+    "packed",
+    [False, pytest.param(True, marks=pytest.mark.system)],
+    ids=["padded", "packed"],
+)
 @pytest.mark.parametrize("precision", [name for name in PRECISIONS if name != "float32"])
 def test_every_precision_gives_nearly_the_outputs_of_float32(
     precision: str, packed: bool, make: Make

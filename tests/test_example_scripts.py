@@ -19,12 +19,10 @@ EXAMPLES = {
     "serve": r"\[b'good', b'bad'\] ",
     "tag": r"\[\('Mary', 'PER'\), \('Turin', 'LOC'\)\]$",
 }
-FAST = "own_objective"  # the one that `make test` runs
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[] if n == FAST else pytest.mark.system) for n in EXAMPLES]
-)
+@pytest.mark.system
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_prints_what_it_promises(name, repository, tmp_path, monkeypatch, capsys):
     before = dict(TASKS)
     monkeypatch.chdir(tmp_path)

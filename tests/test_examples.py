@@ -20,7 +20,17 @@ DOCUMENTS = {
     "people": "Ada and Charles had fun. Who had fun? Ada had, and Charles watched a film.",
     "words": "Fine work is a joy. Slow work is a pain. Warm, lovely films are great fun.",
 }
-SYSTEM = ("SaveBest", "export_saved_model", "export_tflite", "finetune", "pretrain")  # seconds each
+# Seconds each; the example of AdamW, too, trains by fit.
+SYSTEM = (
+    "BertForMultipleChoice",
+    "BertForPreTraining",
+    "BertForSentenceEmbedding",
+    "SaveBest",
+    "export_saved_model",
+    "export_tflite",
+    "finetune",
+    "pretrain",
+)
 GOOD = ["a fine film", "great fun", "lovely and warm", "a joy to watch", "brilliant work"]
 BAD = ["a dull film", "no fun", "cold and slow", "a pain to watch", "sloppy work"]
 TINY = {

@@ -24,6 +24,7 @@ def model_path(tmp_path_factory):
     return path
 
 
+@pytest.mark.system
 def test_saved_model_writes_a_version_and_says_how_it_was_proven(model_path, tmp_path, capsys):
     (tmp_path / "export.toml").write_text("[saved_model]\nmax_length = 24\npair = true\n")
     arguments = [model_path, tmp_path / "served", "--config", tmp_path / "export.toml"]

@@ -37,7 +37,7 @@ def files(tmp_path):
     return ["--pairs", tmp_path / "pairs.jsonl", "--documents", tmp_path / "texts.txt"]
 
 
-def test_what_is_mined_is_what_contrastive_training_reads(model, files, tmp_path, capsys):
+def test_what_is_mined_is_read_as_contrastive_examples(model, files, tmp_path, capsys):
     out = tmp_path / "hard.jsonl"
     printed = json.loads(output(
         capsys, "mine", model, *files, "--negatives", "2", "--out", out, "--json"
@@ -51,6 +51,12 @@ def test_what_is_mined_is_what_contrastive_training_reads(model, files, tmp_path
     scores = [hit["score"] for found in expected for hit in found]
     assert printed["mean_score"]["negatives"] == pytest.approx(sum(scores) / 6, abs=1e-5)
     assert printed["fewer"] == {"anchors": 0, "none": 0, "left_out": {"from_rank": 0}}
+
+
+@pytest.mark.system
+def test_a_model_is_trained_on_what_is_mined(model, files, tmp_path):
+    out = tmp_path / "hard.jsonl"
+    run("mine", model, *files, "--negatives", "2", "--out", out)
     (tmp_path / "recipe.toml").write_text(CONTRASTIVE)
     run("finetune", tmp_path / "recipe.toml", "--model", model, "--train", out,
         "--workdir", tmp_path / "run")  # fmt: skip

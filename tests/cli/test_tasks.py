@@ -160,6 +160,7 @@ def test_evaluate_shows_both_texts_of_a_pair(for_pairs, tmp_path, capsys):
     assert "no fun at all" in text
 
 
+@pytest.mark.system
 def test_finetune_says_how_to_get_dev_examples(made, tmp_path, capsys):
     arguments = ["--model", made / "encoder", "--train", made / "train.tsv"]
     arguments += ["--workdir", tmp_path / "run", "--set", "train.steps=1"]

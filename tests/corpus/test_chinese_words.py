@@ -76,6 +76,7 @@ def test_other_words_are_as_the_vocabulary_says(prepared):
     assert (corpus.word_starts | continued | is_chinese).all()
 
 
+@pytest.mark.system
 def test_any_number_of_workers_writes_the_same_bytes(prepared, monkeypatch):
     monkeypatch.setattr("bert_keras.corpus.chinese_words._BLOCK_SENTENCES", 2)
     for workers in (1, 2):

@@ -124,10 +124,8 @@ def test_the_rows_of_all_hosts_are_the_global_batch(varied_corpus, steps_per_epo
     assert_same(joined, whole)
 
 
-@pytest.mark.parametrize(
-    ("masking", "next_sentence"),
-    [*MODES[:1], *(pytest.param(*mode, marks=pytest.mark.system) for mode in MODES[1:])],
-)
+@pytest.mark.system
+@pytest.mark.parametrize(("masking", "next_sentence"), MODES)
 def test_every_mode_gives_the_same_batches_from_any_step_on_any_number_of_hosts(
     varied_corpus, masking, next_sentence
 ):
@@ -145,7 +143,7 @@ def test_every_mode_gives_the_same_batches_from_any_step_on_any_number_of_hosts(
     assert whole[0].keys() == dataset.element_spec.keys() - missing
 
 
-@pytest.mark.parametrize("masking", ["whole_word", "span"])
+@pytest.mark.parametrize("masking", ["whole_word", pytest.param("span", marks=pytest.mark.system)])
 def test_words_are_masked_whole_by_the_vocabulary_or_by_what_the_corpus_knows(
     varied_corpus, masking
 ):

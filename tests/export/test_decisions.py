@@ -24,7 +24,6 @@ DECISIONS = {
     "tagging": Decision(3.0),
 }
 KINDS = list(DECISIONS)
-SYSTEM = pytest.mark.system
 
 
 @pytest.fixture
@@ -43,9 +42,8 @@ def flat(values):
     return np.array([number for row in values for number in row])
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=SYSTEM if kind != "multi_label" else []) for kind in KINDS]
-)
+@pytest.mark.system
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_served_graph_answers_as_predict(decided, make_model, make_answers, kind):
     model = decided(kind)
     given, expected = make_answers(model)(TEXTS)
@@ -88,7 +86,7 @@ def test_a_saved_model_answers_as_predict_from_text_and_from_ids(decided, kind, 
         assert words != [[n for n, s in a["scores"].items() if s >= 0.5] for a in answers]
 
 
-@SYSTEM
+@pytest.mark.system
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_for_phones_answers_as_predict(decided, kind, tmp_path):
     model, path = decided(kind), tmp_path / "m.tflite"

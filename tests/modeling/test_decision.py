@@ -136,7 +136,7 @@ def test_logits_do_not_change(several, batch):
     np.testing.assert_array_equal(several(batch)["logits"], bare(batch)["logits"])
 
 
-@pytest.mark.parametrize("way", ["fit", "train_on_batch"])
+@pytest.mark.parametrize("way", ["fit", pytest.param("train_on_batch", marks=pytest.mark.system)])
 def test_training_drops_it_with_a_warning(several, batch, caplog, way):
     ids = {name: batch[name] for name in ("input_ids", "attention_mask", "token_type_ids")}
     labels = np.zeros([len(batch["input_ids"]), 3], np.float32)

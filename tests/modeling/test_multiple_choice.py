@@ -74,13 +74,10 @@ def test_every_choice_is_scored_by_itself(
     np.testing.assert_allclose(turned, logits[:, order], atol=1e-5)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     "arguments",
-    [
-        {},
-        pytest.param({"sample_weight": WEIGHTS}, marks=pytest.mark.system),
-        pytest.param({"validation_split": 0.5}, marks=pytest.mark.system),
-    ],
+    [{}, {"sample_weight": WEIGHTS}, {"validation_split": 0.5}],
     ids=["x, y", "sample_weight", "validation_split"],
 )
 def test_fit_trains_as_keras_does(

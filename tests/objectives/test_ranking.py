@@ -74,6 +74,7 @@ def test_the_model_reads_each_document_as_a_pair_of_its_own(packed):
     assert float(means["ranking_loss"].value()) == pytest.approx(np.mean(by_hand(logits)), abs=1e-5)
 
 
+@pytest.mark.system
 def test_a_batch_may_be_split_over_micro_batches():
     batch, _ = made()
     losses = []

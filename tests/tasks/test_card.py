@@ -172,6 +172,7 @@ def test_a_card_that_a_user_wrote_stays(work, encoder_path, reviews):
         file.write_bytes(before)
 
 
+@pytest.mark.system
 def test_the_same_run_elsewhere_writes_the_same_card(card, encoder_path, reviews, tmp_path):
     files = []
     for name in ("train.tsv", "dev.tsv"):

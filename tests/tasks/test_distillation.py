@@ -46,6 +46,7 @@ def similarity_to(model, teacher, texts):
     return float((model.embed(texts) * teacher.embed(texts)).sum(axis=1).mean())
 
 
+@pytest.mark.system
 def test_a_run_on_plain_texts_comes_near_its_teacher(teacher, encoder_path, tmp_path):
     (tmp_path / "train.txt").write_text("\n".join(TEXTS[::2]) + "\n")
     (tmp_path / "dev.txt").write_text("\n".join(TEXTS[1::2]) + "\n")

@@ -80,6 +80,7 @@ def test_lower_layers_learn_more_slowly_under_layer_decay(tmp_path, encoder_path
     assert moved["layer_1"] / moved["layer_0"] == pytest.approx(100, rel=0.05)
 
 
+@pytest.mark.system
 def test_random_weights_take_only_the_architecture(tmp_path, encoder_path, reviews):
     config = recipe(
         model={"random_weights": True},
@@ -126,6 +127,7 @@ def test_class_weights_balance_the_labels(tmp_path, encoder_path):
     assert losses["balanced"] == pytest.approx((good_loss + bad_loss) / 2, rel=1e-4)
 
 
+@pytest.mark.system
 def test_without_dev_examples_some_are_held_out_by_hash(tmp_path, encoder_path, reviews):
     config = recipe(data={"dev_fraction": 0.25}, train={"steps": 2})
     finetune(config, tmp_path / "run", encoder_path, str(reviews / "train.tsv"))

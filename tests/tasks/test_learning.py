@@ -53,14 +53,15 @@ def masked_lm(folder):
     return MaskedLM(max_seq_length=32), write(folder / "texts.txt", rows)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     "make",
     [
         classification,
-        pytest.param(multi_label, marks=pytest.mark.system),
-        pytest.param(regression, marks=pytest.mark.system),
-        pytest.param(several_numbers, marks=pytest.mark.system),
-        pytest.param(multiple_choice, marks=pytest.mark.system),
+        multi_label,
+        regression,
+        several_numbers,
+        multiple_choice,
         pytest.param(masked_lm, marks=pytest.mark.slow),
     ],
 )

@@ -16,6 +16,8 @@ from bert_keras.config import (
 from bert_keras.tasks import evaluate, finetune, predict
 from bert_keras.training import read_metrics
 
+pytestmark = pytest.mark.system
+
 CONTEXTS = [
     "a fine film indeed",
     "cold and slow once more",
@@ -60,7 +62,6 @@ def _kept(model):
     return json.loads((model / "config.json").read_text())["span_task"].get("no_answer_threshold")
 
 
-@pytest.mark.system
 def test_the_best_threshold_of_the_best_step_is_kept(found):
     lines = {line["step"]: line for line in read_metrics(found.parent) if line["split"] == "eval"}
     best = lines[int((found.parent / "best_step").read_text())]
@@ -87,13 +88,11 @@ def test_predict_applies_it(found):
     assert some["answer"] != ""
 
 
-@pytest.mark.system
 def test_a_threshold_that_was_given_is_kept_as_it_is(encoder_path, questions, tmp_path):
     model = _run(tmp_path / "run", encoder_path, questions, no_answer_threshold=0.25)
     assert _kept(model) == 0.25
 
 
-@pytest.mark.system
 def test_without_such_questions_there_is_none(encoder_path, questions, tmp_path):
     data = json.loads(questions.read_text())
     for paragraph in data["data"][0]["paragraphs"]:

@@ -162,6 +162,7 @@ def test_init_with_another_vocabulary_carries_the_rows_of_shared_tokens_over(
     assert f"the rows of {len(kept)} tokens are carried over, those of 1 new ones" in caplog.text
 
 
+@pytest.mark.system
 def test_sinusoidal_positions_stay_and_are_saved_as_an_ordinary_table(
     tmp_path, recipe, corpus_path
 ):

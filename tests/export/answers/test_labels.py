@@ -33,20 +33,11 @@ def make_classifier(config, tokenizer):
     return make
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
-    "problem_type",
-    [
-        "single_label_classification",
-        pytest.param("multi_label_classification", marks=pytest.mark.system),
-    ],
+    "problem_type", ["single_label_classification", "multi_label_classification"]
 )
-@pytest.mark.parametrize(
-    "treatment",
-    [
-        pytest.param(treatment, id=name, marks=[] if name == "windows" else pytest.mark.system)
-        for name, treatment in TREATMENTS.items()
-    ],
-)
+@pytest.mark.parametrize("treatment", TREATMENTS.values(), ids=list(TREATMENTS))
 def test_long_texts_are_read_as_predict_reads_them(
     make_classifier, make_answers, treatment, problem_type
 ):

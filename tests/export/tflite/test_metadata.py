@@ -65,11 +65,12 @@ def test_text_classifier_answers_as_predict(make_model, tmp_path, kind):
         assert archive.read("labels.txt").decode().splitlines() == list(model.labels)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("kind", "takes"),
     [
         ("tagging", "tokens"),
-        pytest.param("masked_lm", "tokens", marks=pytest.mark.system),
+        ("masked_lm", "tokens"),
         pytest.param("classification", "text", marks=pytest.mark.slow),
     ],
 )

@@ -98,10 +98,8 @@ def in_order(text):
     )
 
 
-@pytest.mark.parametrize(
-    "truncation", [pytest.param("tail", marks=pytest.mark.system), "head_tail"]
-)
 @pytest.mark.system
+@pytest.mark.parametrize("truncation", ["tail", "head_tail"])
 def test_the_kept_part_of_long_texts_is_the_hosts(phone_of, plain_vocabulary, truncation):
     phone = phone_of(max_length=12, vocab=plain_vocabulary, truncation=truncation)
     texts = list(hostile_texts(14, 150))
@@ -111,7 +109,7 @@ def test_the_kept_part_of_long_texts_is_the_hosts(phone_of, plain_vocabulary, tr
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("casing", ["uncased", pytest.param("cased", marks=pytest.mark.system)])
+@pytest.mark.parametrize("casing", ["uncased", "cased"])
 def test_ids_and_places_are_the_hosts_on_hostile_strings(phone_of, plain_vocabulary, casing):
     phone = phone_of(casing, vocab=plain_vocabulary)
     texts = list(hostile_texts(11, 400))
@@ -158,9 +156,8 @@ def test_lengths_of_words_are_counted_in_characters(phone_of):
             phone.assert_equal(f"{letter * n} in{letter * n}".encode())
 
 
-@pytest.mark.parametrize(
-    "max_length", [pytest.param(n, marks=pytest.mark.system) for n in (3, 4, 7)] + [8]
-)
+@pytest.mark.system
+@pytest.mark.parametrize("max_length", [3, 4, 7, 8])
 def test_pairs_are_cut_as_the_host_cuts_them(phone_of, max_length):
     phone = phone_of(max_length=max_length)
     for first in range(7):
@@ -187,6 +184,7 @@ def test_a_long_text_is_cut(phone_of):
         phone_of().assert_equal(text)
 
 
+@pytest.mark.system
 def test_where_two_marks_stay_it_is_said(phone_of, plain_vocabulary):
     """The one difference there is, and that it is the only one: marks the vocabulary knows."""
     phone, text = phone_of(), "the\u302e\u1b44 e"

@@ -134,8 +134,9 @@ def test_word_ids_number_the_words_of_each_text():
     assert special["word_ids"].numpy().tolist() == [[-1, 0, 1, 2, 3, -1]]
 
 
-def test_an_empty_batch_and_empty_strings_have_answers():
-    pair = pair_of()
+@pytest.mark.parametrize("casing", some_casings(fast="cased"))  # which is traced already
+def test_an_empty_batch_and_empty_strings_have_answers(casing):
+    pair = pair_of(casing)
     for with_offsets in (False, True):
         assert pair.assert_equal([], with_offsets=with_offsets) == 0
         assert pair.assert_equal([], [], with_offsets=with_offsets) == 0
