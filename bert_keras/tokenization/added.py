@@ -2,15 +2,22 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import tokenizers
+from tokenizers.normalizers import Normalizer
 
 from bert_keras.errors import InputError
-from bert_keras.tokenization.casing import Casing
 from bert_keras.tokenization.vocabulary import SPECIAL_TOKENS
 
 FLAGS = ("lstrip", "rstrip", "single_word", "normalized", "special")
+
+
+class Normalizing(Protocol):
+    """The rules that normalize a tokenizer's text, such as a ``Casing``."""
+
+    def normalizer(self) -> Normalizer:
+        """The normalizer of the ``tokenizers`` library that has these rules."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class AddedToken:
         """The attributes as a dictionary."""
         return asdict(self)
 
-    def sought(self, casing: Casing) -> str:
+    def sought(self, casing: Normalizing) -> str:
         """The text that is looked for: the token's own, or its normal form."""
         if not self.normalized:
             return self.content
@@ -106,7 +113,7 @@ def check_id(
     raise InputError(f"{source} gives the added token {content!r} the id {number}, but {why}")
 
 
-def check_findable(added: Iterable[AddedToken], casing: Casing, source: str) -> None:
+def check_findable(added: Iterable[AddedToken], casing: Normalizing, source: str) -> None:
     """Refuse tokens that the library cannot look for, or cannot tell apart.
 
     Of two tokens that are the same in normalized text the library finds either, by chance. A token

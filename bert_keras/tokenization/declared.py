@@ -44,6 +44,17 @@ def numbered(
     Raises:
         InputError: When a declared id is not what the token gets.
     """
+    return tuple(
+        token
+        for token in all_numbered(declared, pieces, file)
+        if token.content not in SPECIAL_TOKENS or token != default_special(token.content, token.id)
+    )
+
+
+def all_numbered(
+    declared: Iterable[Declared], pieces: Sequence[str], file: Path
+) -> tuple[AddedToken, ...]:
+    """All declared tokens with their ids, ascending; arguments and errors as of ``numbered``."""
     vocab = list(pieces)
     ids = {piece: number for number, piece in enumerate(vocab)}
     added = []
@@ -55,9 +66,7 @@ def numbered(
             ids[token.content] = number
             vocab.append(token.content)
         flags = {"normalized": not token.flags.get("special", False), **token.flags}
-        found = AddedToken(token.content, number, **flags)
-        if token.content not in SPECIAL_TOKENS or found != default_special(token.content, number):
-            added.append(found)
+        added.append(AddedToken(token.content, number, **flags))
     return tuple(sorted(added, key=lambda token: token.id))
 
 
@@ -122,7 +131,7 @@ def declared_tokens(
 def _roles(*files: Mapping[str, Any]) -> set[Any]:
     """The contents of the tokens that have a role in one of the files, such as ``mask_token``."""
     return {
-        _content(value)
+        content_of(value)
         for values in files
         for key, value in values.items()
         if key.endswith("_token")
@@ -141,7 +150,7 @@ def _that_count(file: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     others = {
         key: value
         for key, value in config.items()
-        if key.endswith("_token") and key not in STANDARD and _content(value) is not None
+        if key.endswith("_token") and key not in STANDARD and content_of(value) is not None
     }
     for key, value in others.items():
         if isinstance(value, dict) and value.get("__type") != "AddedToken":
@@ -181,7 +190,7 @@ def _legacy_tokens(
     ``specials`` by its older name does so.
     """
     named = {each for each in _listed(config, (*STANDARD, *_EXTRA)) if isinstance(each, str)}
-    named |= {_content(each) for each in _listed(specials, (*STANDARD, _EXTRA[0]))}
+    named |= {content_of(each) for each in _listed(specials, (*STANDARD, _EXTRA[0]))}
     return [
         _declared(
             file,
@@ -205,7 +214,7 @@ def _named(file: Path, values: Mapping[str, Any], *, is_special: bool) -> list[D
     tokens = [
         _declared(file, value, is_special=is_special or key in STANDARD)
         for key, value in values.items()
-        if key.endswith("_token") and _content(value) is not None
+        if key.endswith("_token") and content_of(value) is not None
     ]
     for key in _EXTRA:
         value = values.get(key) or []
@@ -228,7 +237,7 @@ def _declared(
     """A token of a file: its text alone, which is special, or an object with its flags."""
     if isinstance(value, str):
         value = {"content": value, "special": True}
-    content = _content(value)
+    content = content_of(value)
     if not isinstance(content, str) or not content or _SURROGATE.search(content):
         raise InputError(f"{file}: an added token must have a content. Received: {value!r}")
     if number is not None and (isinstance(number, bool) or not isinstance(number, int)):
@@ -248,7 +257,8 @@ def _mapping(file: Path, key: str, value: Any) -> Mapping[Any, Any]:
     return value
 
 
-def _content(value: Any) -> Any:
+def content_of(value: Any) -> Any:
+    """The text of a token that a file names: the text itself, or an object's content."""
     return value if isinstance(value, str) else _of(value, "content")
 
 

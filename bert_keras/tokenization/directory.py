@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from bert_keras.files import write_bytes_atomic, write_text_atomic
 from bert_keras.tokenization import vocabulary
 from bert_keras.tokenization.added import AddedToken, check_findable, tokens_of
 from bert_keras.tokenization.casing import Casing, guess_casing, log_casing
-from bert_keras.tokenization.declared import DECODER, declared_tokens, numbered
+from bert_keras.tokenization.declared import DECODER, content_of, declared_tokens, numbered
 from bert_keras.tokenization.pipeline import (
     check_pipeline,
     make_pipeline,
@@ -32,11 +32,11 @@ from bert_keras.tokenization.settings import (
 _logger = logging.getLogger("bert_keras")
 
 VOCABULARY_FILE = "vocab.txt"
-_SPECIALS_FILE, _ADDED_FILE = "special_tokens_map.json", "added_tokens.json"
-COMPANIONS = (PIPELINE_FILE, _SPECIALS_FILE, _ADDED_FILE)  # kept as they came
-_LENGTH = "model_max_length"
+SPECIALS_FILE, ADDED_FILE = "special_tokens_map.json", "added_tokens.json"
+COMPANIONS = (PIPELINE_FILE, SPECIALS_FILE, ADDED_FILE)  # kept as they came
+LENGTH = "model_max_length"
 # Of the machine or the directory that a tokenizer came from: wrong in any other.
-_OF_ITS_PLACE = (
+OF_ITS_PLACE = (
     "name_or_path",
     "special_tokens_map_file",
     "tokenizer_file",
@@ -63,7 +63,7 @@ class TokenizerFiles:
     @property
     def model_max_length(self) -> int | None:
         """The longest sequence that the model is to be given; None where no file says it."""
-        length = self.config.get(_LENGTH)
+        length = self.config.get(LENGTH)
         return None if length is None or length >= _NO_LIMIT else int(length)
 
 
@@ -78,10 +78,10 @@ class Parts(NamedTuple):
 
 def read_directory(directory: Path, casing: Casing | None) -> Parts:
     """The parts of a directory's tokenizer; see ``WordPieceTokenizer.from_pretrained``."""
-    config = _read_config(directory / CONFIG_FILE)
+    config = read_config(directory / CONFIG_FILE)
     file = directory / PIPELINE_FILE
     values = read_json_object(file) if file.exists() else None
-    _warn_of_sides(directory, config, values)
+    warn_of_sides(directory, config, values)
     is_berts = has_berts_class(directory, config, values is not None)
     check_settings(directory / CONFIG_FILE, config)
     vocab = _read_vocabulary(directory, values, is_berts=is_berts)
@@ -106,9 +106,9 @@ def read_directory(directory: Path, casing: Casing | None) -> Parts:
         shown = ", ".join(f"{token.content} ({token.id})" for token in added[:5])
         more = ", ..." if len(added) > 5 else ""
         _logger.info("%s: %d added tokens: %s%s", directory, len(added), shown, more)
-    read = (*found.to_dict(), *TOKENS, *_OF_ITS_PLACE, "tokenizer_class")
+    read = (*found.to_dict(), *TOKENS, *OF_ITS_PLACE, "tokenizer_class")
     kept = {key: value for key, value in config.items() if key not in read}
-    kept |= _names_of(_read_unless_decoder(directory / _SPECIALS_FILE, config))
+    kept |= names_of(read_unless_decoder(directory / SPECIALS_FILE, config))
     return Parts(vocab, found, TokenizerFiles(kept, companions), added)
 
 
@@ -131,8 +131,8 @@ def write_directory(
     casing = files.casing or casing
     config: dict[str, Any] = {**casing.to_dict()}
     config |= {"tokenizer_class": "BertTokenizer", **TOKENS}
-    config |= {_LENGTH: min(lengths)} if lengths else {}
-    config |= {key: value for key, value in files.config.items() if key != _LENGTH}
+    config |= {LENGTH: min(lengths)} if lengths else {}
+    config |= {key: value for key, value in files.config.items() if key != LENGTH}
     companions = dict(files.companions)
     if added:
         pipeline = make_pipeline(pieces, casing, added)
@@ -144,30 +144,36 @@ def write_directory(
         write_bytes_atomic(directory / name, data, replace=replace)
 
 
-def _names_of(specials: Mapping[str, Any]) -> dict[str, Any]:
+def names_of(specials: Mapping[str, Any], but: Collection[str] = tuple(TOKENS)) -> dict[str, Any]:
     """The names of tokens in ``special_tokens_map.json``, for ``tokenizer_config.json``.
 
     With the ``added_tokens_decoder`` that is written there, transformers reads no such file.
+
+    Args:
+        specials: What the file holds.
+        but: Keys that are left out.
     """
     texts = {
-        key: value.get("content") if isinstance(value, dict) else value
+        key: content_of(value)
         for key, value in specials.items()
-        if key.endswith("_token") and key not in TOKENS
+        if key.endswith("_token") and key not in but
     }
     return {key: value for key, value in texts.items() if isinstance(value, str)}
 
 
-def _read_config(file: Path) -> dict[str, Any]:
+def read_config(file: Path) -> dict[str, Any]:
     """``tokenizer_config.json``; empty where there is none."""
     config = read_json_object(file) if file.exists() else {}
-    length = config.get(_LENGTH)
+    length = config.get(LENGTH)
     is_number = isinstance(length, int | float) and not isinstance(length, bool)
     if length is not None and not (is_number and length >= 1):
-        raise InputError(f"{file}: {_LENGTH} must be a number above 0. Received: {length!r}")
+        raise InputError(f"{file}: {LENGTH} must be a number above 0. Received: {length!r}")
     return config
 
 
-def _warn_of_sides(directory: Path, config: dict[str, Any], values: dict[str, Any] | None) -> None:
+def warn_of_sides(
+    directory: Path, config: Mapping[str, Any], values: Mapping[str, Any] | None
+) -> None:
     """Say that texts are not cut or padded at their beginning; other settings are not used."""
     for name, does in (("truncation", "cuts long texts"), ("padding", "pads short texts")):
         part = (values or {}).get(name)
@@ -248,9 +254,9 @@ def _read_added(
 ) -> tuple[AddedToken, ...]:
     """The added tokens of all files."""
     check_named(directory / CONFIG_FILE, config)
-    specials = _read_unless_decoder(directory / _SPECIALS_FILE, config)
-    legacy = _read_unless_decoder(directory / _ADDED_FILE, config)
-    check_named(directory / _SPECIALS_FILE, specials)
+    specials = read_unless_decoder(directory / SPECIALS_FILE, config)
+    legacy = read_unless_decoder(directory / ADDED_FILE, config)
+    check_named(directory / SPECIALS_FILE, specials)
     pipeline = None if values is None else values.get("added_tokens") or []
     if not isinstance(pipeline, list | None):
         raise InputError(f"{directory / PIPELINE_FILE}: added_tokens must be a list of tokens")
@@ -267,7 +273,7 @@ def _read_added(
     return numbered(declared, vocab, directory / source)
 
 
-def _read_unless_decoder(file: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+def read_unless_decoder(file: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     """A file that transformers reads where there is no ``added_tokens_decoder``; else empty."""
     return read_json_object(file) if DECODER not in config and file.exists() else {}
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,22 +47,35 @@ _NEEDED: dict[str, Any] = {
 }
 
 
+def named_class(directory: Path, config: Mapping[str, Any]) -> tuple[str | None, str, Path]:
+    """The class of tokenizers that a directory's files name.
+
+    Args:
+        directory: The directory.
+        config: Its ``tokenizer_config.json``.
+
+    Returns:
+        The name, None for none; the ``model_type`` of ``config.json``, empty where that was not
+        asked or there is none; the file that was asked last.
+    """
+    named, model = config.get("tokenizer_class"), directory / _MODEL_FILE
+    if named is not None or not model.exists():
+        return None if named is None else str(named), "", directory / CONFIG_FILE
+    values = read_json_object(model)
+    named = values.get("tokenizer_class")
+    return None if named is None else str(named), str(values.get("model_type") or ""), model
+
+
 def has_berts_class(directory: Path, config: dict[str, Any], has_pipeline: bool) -> bool:
     """Tell whether transformers opens the directory by BERT's own class, or by its tokenizer.json.
 
     Raises:
         InputError: When it does neither.
     """
-    named, source = config.get("tokenizer_class"), directory / CONFIG_FILE
-    model = directory / _MODEL_FILE
-    if named is None and model.exists():
-        values = read_json_object(model)
-        named, source = values.get("tokenizer_class"), model
-        if named is None and values.get("model_type") in _BERTS_MODELS:
-            return True
+    named, model_type, source = named_class(directory, config)
     if named is None:
-        return not has_pipeline
-    kind = str(named).removesuffix("Fast")
+        return model_type in _BERTS_MODELS or not has_pipeline
+    kind = named.removesuffix("Fast")
     if kind in _BERTS_CLASSES:
         return True
     if kind == "BertJapaneseTokenizer" or not has_pipeline:

@@ -1,0 +1,286 @@
+"""Byte-level BPE and Unigram, by the rules in a ``tokenizer.json``."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from tokenizers import Tokenizer as LibraryTokenizer, normalizers
+
+from bert_keras.errors import InputError, one_text, several_texts, texts_and_pairs
+from bert_keras.tokenization.added import check_findable, with_added
+from bert_keras.tokenization.casing import Casing
+from bert_keras.tokenization.chunks import in_blocks
+from bert_keras.tokenization.settings import PIPELINE_FILE
+from bert_keras.tokenization.subword_files import (
+    SUBWORD_FILES,
+    SubwordParts,
+    read_parts,
+    vocabulary_of,
+    write_parts,
+)
+from bert_keras.tokenization.subword_parts import (
+    BPE,
+    SPACE,
+    adds_prefix_space,
+    check_parts,
+    drops_marks,
+    kind_of,
+    library_tokenizer,
+    lowers,
+    template_of,
+)
+from bert_keras.tokenization.tokenizer import Encoding, Tokenizer, Tokens, laid_out
+
+__all__ = ["SUBWORD_FILES", "SubwordTokenizer", "read_pieces"]
+
+# No text has them, and the library does not take them; WordPieceTokenizer reads them so, too.
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_SOURCE = Path(PIPELINE_FILE)  # in messages about parts that come from no file
+
+
+class SubwordTokenizer:
+    """Text to ids and back by byte-level BPE or Unigram, with the rules of a ``tokenizer.json``.
+
+    Byte-level BPE (Radford et al. 2019, section 2.2; RoBERTa) or SentencePiece's Unigram (Kudo
+    2018; XLM-R, ALBERT, multilingual MiniLM and E5), by the ``tokenizers`` library. Ids, tokens,
+    types and offsets are those of transformers' tokenizer of the same files.
+
+    Args:
+        rules: ``tokenizer.json`` without its added tokens, as JSON.
+        added: The added tokens, special ones among them.
+        roles: The tokens by their roles: ``{"pad_token": "<pad>", "mask_token": "<mask>"}`` at
+            least.
+        files: The other settings of its directory, which ``save`` writes back.
+        lowered: Whether text is lower-cased before the rules apply.
+
+    Attributes:
+        kind: ``"BPE"`` or ``"Unigram"``.
+        vocab: All tokens, by id.
+        template: The special tokens around texts, by the rules' post-processor.
+        roles: The tokens by their roles.
+        added: The added tokens.
+
+    Raises:
+        InputError: When a part of the rules cannot be honoured, the id of an added token is taken
+            or leaves a gap, or no token pads or masks.
+    """
+
+    def __init__(self, *parts: Any) -> None:
+        self._parts = SubwordParts(*parts)
+        self.added, self.roles, self.files = self._parts[1:4]
+        rules = json.loads(self._parts.rules)
+        check_parts(_SOURCE, rules)
+        self.kind = kind_of(rules)
+        self.vocab = with_added(vocabulary_of(_SOURCE, rules["model"]), self.added)
+        self._pipeline = self._make_pipeline(rules)
+        ids = {token: number for number, token in enumerate(self.vocab)}
+        self.pad_id, self.mask_id = (self._id_of(key, ids) for key in ("pad_token", "mask_token"))
+        self.unk_id = _unknown(rules["model"], ids)
+        self.template = template_of(_SOURCE, rules["post_processor"])
+        self.drops_marks = drops_marks(rules["normalizer"])
+        self.adds_prefix_space = adds_prefix_space(rules)
+        self._lowers = lowers(rules["normalizer"])
+
+    @classmethod
+    def from_pretrained(cls, directory: str | Path) -> Self:
+        """A tokenizer from a model directory, as transformers reads it.
+
+        It reads ``tokenizer.json``, else ``vocab.json`` and ``merges.txt``; the added tokens of
+        ``tokenizer_config.json``, ``special_tokens_map.json`` and ``added_tokens.json``.
+
+        Args:
+            directory: The directory.
+
+        Raises:
+            InputError: When one of the files cannot be used, or there is no tokenizer of these
+                kinds.
+
+        Example:
+            >>> SubwordTokenizer.from_pretrained("roberta-base")  # doctest: +SKIP
+        """
+        parts = read_parts(Path(directory))
+        if parts is None:
+            raise InputError(
+                f"{directory} has no tokenizer of byte-level BPE or Unigram: neither a "
+                f"{PIPELINE_FILE} of these nor vocab.json with merges.txt"
+            )
+        return cls(*parts)
+
+    def save(
+        self, directory: str | Path, positions: int | None = None, *, replace: bool = False
+    ) -> None:
+        """Write ``tokenizer.json`` and ``tokenizer_config.json``, which transformers reads too.
+
+        Files and keys that came with the tokenizer are written with it.
+
+        Args:
+            directory: Where; it must be there.
+            positions: The longest sequence that the model has positions for.
+            replace: Whether files of these names are replaced.
+
+        Raises:
+            InputError: When one is there and ``replace`` is false.
+        """
+        plain = (
+            self if not self._parts.lowered else type(self)(*self._parts._replace(lowered=False))
+        )
+        pipeline = plain._pipeline.to_str(pretty=True)
+        write_parts(Path(directory), self._parts, pipeline, positions, replace=replace)
+
+    def lowercased(self) -> Self:
+        """The tokenizer of lower-cased text; ``save`` writes this one."""
+        if self._lowers or self._parts.lowered:
+            return self
+        return type(self)(*self._parts._replace(lowered=True))
+
+    @property
+    def model_max_length(self) -> int | None:
+        """The longest sequence by ``tokenizer_config.json``; None where it is not there."""
+        return self.files.model_max_length
+
+    @property
+    def vocab_size(self) -> int:
+        """The number of tokens."""
+        return len(self.vocab)
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """The kind, and hashes of the rules and of the added tokens with their roles."""
+        rules = json.dumps(json.loads(self._parts.rules), sort_keys=True, ensure_ascii=False)
+        added = [token.to_dict() for token in self.added]
+        return {
+            "kind": self.kind,
+            "rules_hash": _sha256(rules),
+            "added_hash": _sha256(json.dumps([added, dict(sorted(self.roles.items()))])),
+            "lowered": self._parts.lowered,
+        }
+
+    @cached_property
+    def starts_word(self) -> np.ndarray:
+        """A mask of the tokens that begin with a space, or were added, bool [V]."""
+        mask = np.array([token.startswith(SPACE[self.kind]) for token in self.vocab])
+        mask[[token.id for token in self.added]] = True
+        return mask
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The arguments for another process, which builds the library's pipeline anew."""
+        return type(self), tuple(self._parts)
+
+    def tokenize(self, text: str) -> list[str]:
+        """The tokens of a text, without special tokens."""
+        ids, _ = next(self._run_all([text]))
+        return [self.vocab[number] for number in ids]
+
+    def encode(
+        self,
+        text: str,
+        text_pair: str | None = None,
+        max_length: int | None = None,
+        truncation: str = "head",
+    ) -> Encoding:
+        """One text or pair with its special tokens; see ``WordPieceTokenizer.encode``."""
+        pairs = None if text_pair is None else [one_text("text_pair", text_pair)]
+        return self.encode_batch([one_text("text", text)], pairs, max_length, truncation)[0]
+
+    def encode_batch(
+        self,
+        texts: Sequence[str],
+        text_pairs: Sequence[str | None] | None = None,
+        max_length: int | None = None,
+        truncation: str = "head",
+    ) -> list[Encoding]:
+        """Many texts or pairs, each as ``encode`` gives it, on all cores."""
+        texts, pairs = texts_and_pairs(texts, text_pairs)
+        second = self._run_all(pair for pair in pairs if pair is not None)
+        return [
+            laid_out(self, [text] if pair is None else [text, next(second)], max_length, truncation)
+            for text, pair in zip(self._run_all(texts), pairs, strict=True)
+        ]
+
+    def encode_sentences(self, texts: list[str]) -> list[list[int]]:
+        """The ids of many texts, without special tokens."""
+        return [list(ids) for ids, _ in self._run_all(several_texts("texts", texts))]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of ids, special tokens left out."""
+        return str(self._pipeline.decode(list(ids), skip_special_tokens=True))
+
+    def _run_all(self, texts: Iterable[str]) -> Iterator[Tokens]:
+        """The ids and the offsets of texts by the library, without special tokens."""
+        for block in in_blocks(texts, len):
+            clean = [_LONE_SURROGATE.sub("\ufffd", text) for text in block]
+            for encoding in self._pipeline.encode_batch(clean, add_special_tokens=False):
+                yield encoding.ids, encoding.offsets
+
+    def _make_pipeline(self, rules: dict[str, Any]) -> LibraryTokenizer:
+        pipeline = library_tokenizer(_SOURCE, rules)
+        if self._parts.lowered:
+            steps = [normalizers.Lowercase()]
+            steps += [] if pipeline.normalizer is None else [pipeline.normalizer]
+            pipeline.normalizer = normalizers.Sequence(steps)
+        check_findable(self.added, _Rules(pipeline), "the tokenizer")
+        pipeline.add_tokens([token.for_library() for token in self.added])
+        for token in self.added:
+            number = pipeline.token_to_id(token.content)
+            if number != token.id:
+                raise InputError(
+                    f"the added token {token.content!r} has the id {token.id}, but the tokenizers "
+                    f"library gives it {number}"
+                )
+        return pipeline
+
+    def _id_of(self, role: str, ids: dict[str, int]) -> int:
+        token = self.roles.get(role)
+        if token is None or token not in ids:
+            named = "names none" if token is None else f"names {token!r}, which it lacks"
+            raise InputError(
+                f"a tokenizer needs a {role}; its tokenizer_config.json {named}: name a token there"
+            )
+        return ids[token]
+
+
+class _Rules:
+    """The normalizer of a pipeline, for ``check_findable``."""
+
+    def __init__(self, pipeline: LibraryTokenizer) -> None:
+        self._normalizer = pipeline.normalizer or normalizers.Sequence([])
+
+    def normalizer(self) -> normalizers.Normalizer:
+        return self._normalizer
+
+
+def read_pieces(folder: Path, casing: Casing | None) -> Tokenizer | None:
+    """The tokenizer of byte-level BPE or Unigram of a directory; None where it has none.
+
+    Args:
+        folder: The directory.
+        casing: None: text is normalized by the rules of the tokenizer's own files.
+
+    Raises:
+        InputError: When one of its files cannot be used, or a casing is given.
+    """
+    parts = read_parts(folder)
+    if parts is None:
+        return None
+    if casing is not None:
+        raise InputError(
+            f"{folder} normalizes text by its own {PIPELINE_FILE}: leave the casing out"
+        )
+    return SubwordTokenizer(*parts)
+
+
+def _unknown(model: Mapping[str, Any], ids: Mapping[str, int]) -> int | None:
+    """The id of the token of what the vocabulary lacks; byte-level BPE seldom has one."""
+    if kind_of({"model": model}) == BPE:
+        token = model.get("unk_token")
+        return None if token is None else ids.get(token)
+    return int(model["unk_id"])
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

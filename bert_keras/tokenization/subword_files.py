@@ -1,0 +1,331 @@
+"""A tokenizer of byte-level BPE or Unigram in a model directory, as transformers reads it."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bert_keras.contents import read_json_object
+from bert_keras.errors import InputError
+from bert_keras.files import write_bytes_atomic, write_text_atomic
+from bert_keras.tokenization.added import AddedToken
+from bert_keras.tokenization.declared import (
+    DECODER,
+    STANDARD,
+    all_numbered,
+    content_of,
+    declared_tokens,
+)
+from bert_keras.tokenization.directory import (
+    ADDED_FILE,
+    LENGTH,
+    OF_ITS_PLACE,
+    SPECIALS_FILE,
+    VOCABULARY_FILE,
+    TokenizerFiles,
+    names_of,
+    read_config,
+    read_unless_decoder,
+    warn_of_sides,
+)
+from bert_keras.tokenization.settings import CONFIG_FILE, PIPELINE_FILE, named_class
+from bert_keras.tokenization.subword_classes import CLASSES, CLASSES_OF_MODELS, class_parts
+from bert_keras.tokenization.subword_parts import (
+    BPE,
+    BYTES,
+    KINDS,
+    check_parts,
+    kind_of,
+    library_values,
+)
+
+_logger = logging.getLogger("bert_keras")
+
+BPE_FILES = ("vocab.json", "merges.txt")
+SENTENCEPIECE_FILES = ("sentencepiece.bpe.model", "spiece.model", "sentencepiece.model")
+# All that is read of a directory; beside them the config.json of its model.
+SUBWORD_FILES = (
+    PIPELINE_FILE,
+    CONFIG_FILE,
+    SPECIALS_FILE,
+    ADDED_FILE,
+    *BPE_FILES,
+    *SENTENCEPIECE_FILES,
+)
+_COMPANIONS = tuple(name for name in SUBWORD_FILES if name not in (PIPELINE_FILE, CONFIG_FILE))
+# Classes that take tokenizer.json as it is.
+_AS_WRITTEN = ("PreTrainedTokenizer", "TokenizersBackend")
+# Looked for among the added tokens where no file names a token for the role.
+_USUAL = {"pad_token": ("<pad>", "[PAD]"), "mask_token": ("<mask>", "[MASK]")}
+_ROLES = tuple(name for name in STANDARD if name.endswith("_token"))
+
+
+class SubwordParts(NamedTuple):
+    """The parts that a ``SubwordTokenizer`` is made from.
+
+    Attributes:
+        rules: ``tokenizer.json`` without added tokens, as JSON.
+        added: The added tokens, special ones among them.
+        roles: The tokens by their roles, ``{"mask_token": "<mask>"}``.
+        files: The directory's other settings.
+        lowered: Whether text is lower-cased before the rules, which ``save`` does not write.
+    """
+
+    rules: str
+    added: tuple[AddedToken, ...]
+    roles: Mapping[str, str]
+    files: TokenizerFiles
+    lowered: bool = False
+
+
+def read_parts(directory: Path) -> SubwordParts | None:
+    """The parts of a directory's tokenizer; None where it has none of these kinds.
+
+    Raises:
+        InputError: When one of the files cannot be used.
+    """
+    found = _read_values(directory)
+    if found is None:
+        return None
+    source, values = found
+    config = read_config(directory / CONFIG_FILE)
+    warn_of_sides(directory, config, values)
+    _check_settings(directory / CONFIG_FILE, config)
+    name = _class_name(directory, config, has_pipeline=source.name == PIPELINE_FILE)
+    specials = read_unless_decoder(directory / SPECIALS_FILE, config)
+    legacy = read_unless_decoder(directory / ADDED_FILE, config)
+    rebuilt = CLASSES.get(name)
+    roles = dict(rebuilt.tokens) if rebuilt else {}
+    roles = {key: token for key, token in roles.items() if key not in {*config, *specials}}
+    declared = declared_tokens(
+        directory, roles | config, specials, legacy, _listed(source, values), is_berts=bool(rebuilt)
+    )
+    added = all_numbered(declared, vocabulary_of(source, values["model"]), source)
+    roles = _named_roles(directory, roles, config, specials, added)
+    rules = values | {"added_tokens": []}
+    if rebuilt:
+        ids = _ids(values["model"], added)
+        rules = library_values(
+            source, values | class_parts(source, name, config, values, roles, ids)
+        )
+        _warn_of_differences(source, name, values, rules)
+    check_parts(source, rules)
+    _warn_of_bytes(source, rules["model"])
+    companions = {
+        name: (directory / name).read_bytes() for name in _COMPANIONS if (directory / name).exists()
+    }
+    read = (*_ROLES, *OF_ITS_PLACE, DECODER)
+    kept = {key: value for key, value in config.items() if key not in read}
+    kept |= names_of(read_unless_decoder(directory / SPECIALS_FILE, config), _ROLES)
+    kept["tokenizer_class"] = name or "PreTrainedTokenizerFast"
+    return SubwordParts(json.dumps(rules), added, roles, TokenizerFiles(kept, companions))
+
+
+def write_parts(
+    directory: Path,
+    parts: SubwordParts,
+    pipeline: str,
+    positions: int | None,
+    *,
+    replace: bool = False,
+) -> None:
+    """Write ``tokenizer.json``, ``tokenizer_config.json`` and the files that came with them.
+
+    Args:
+        directory: Where.
+        parts: The tokenizer's.
+        pipeline: What ``tokenizer.json`` is to hold.
+        positions: The longest sequence that the model has positions for; None for not known.
+        replace: Whether files of these names are replaced.
+    """
+    files = parts.files
+    lengths = [n for n in (files.model_max_length, positions) if n is not None]
+    config: dict[str, Any] = {**parts.roles}
+    config |= {LENGTH: min(lengths)} if lengths else {}
+    config |= {key: value for key, value in files.config.items() if key != LENGTH}
+    config[DECODER] = {
+        str(token.id): {key: value for key, value in token.to_dict().items() if key != "id"}
+        for token in parts.added
+    }
+    write_text_atomic(directory / PIPELINE_FILE, pipeline + "\n", replace=replace)
+    text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+    write_text_atomic(directory / CONFIG_FILE, text, replace=replace)
+    for name, data in files.companions.items():
+        write_bytes_atomic(directory / name, data, replace=replace)
+
+
+def vocabulary_of(file: Path, model: Mapping[str, Any]) -> list[str]:
+    """The tokens of a model, by id.
+
+    Raises:
+        InputError: When its ids leave a gap, or it is no vocabulary.
+    """
+    vocab = model.get("vocab")
+    if isinstance(vocab, list):
+        tokens = [each[0] if isinstance(each, list) and len(each) == 2 else None for each in vocab]
+        if all(isinstance(token, str) for token in tokens):
+            return [str(token) for token in tokens]
+    elif isinstance(vocab, dict):
+        if {*map(type, vocab.values())} == {int} and {*vocab.values()} == {*range(len(vocab))}:
+            return sorted(vocab, key=vocab.__getitem__)
+        raise InputError(f"{file}: the ids of the vocabulary must be 0, 1, 2 and so on")
+    raise InputError(
+        f"{file}: the vocabulary of its model must be tokens with their ids, or pairs of a token "
+        f"and a score. Received: {vocab!r:.60}"
+    )
+
+
+def _read_values(directory: Path) -> tuple[Path, dict[str, Any]] | None:
+    """The file of the vocabulary, and ``tokenizer.json`` as the library reads it."""
+    file = directory / PIPELINE_FILE
+    if file.exists():
+        written = read_json_object(file)
+        if kind_of(written) not in KINDS:
+            return None
+        kept = {key: written.get(key) for key in ("added_tokens", "truncation", "padding")}
+        return file, library_values(file, written) | kept
+    if (directory / VOCABULARY_FILE).exists():
+        return None
+    there = [name for name in BPE_FILES if (directory / name).exists()]
+    if len(there) == 1:
+        missing = next(name for name in BPE_FILES if name not in there)
+        raise InputError(f"{directory} has {there[0]}, but byte-level BPE needs {missing} too")
+    if there:
+        model = _read_bpe(directory)
+        return directory / BPE_FILES[0], {"model": model, "added_tokens": None}
+    for name in SENTENCEPIECE_FILES:
+        if (directory / name).exists():
+            raise InputError(
+                f"{directory} has its tokenizer as {name} alone, which bert-keras does not read: "
+                "write its tokenizer.json, by transformers' AutoTokenizer.from_pretrained and "
+                "save_pretrained into this folder"
+            )
+    return None
+
+
+def _read_bpe(directory: Path) -> dict[str, Any]:
+    """The model of ``vocab.json`` and ``merges.txt``, as RoBERTa was published."""
+    vocab, file = read_json_object(directory / BPE_FILES[0]), directory / BPE_FILES[1]
+    try:
+        lines = file.read_text(encoding="utf-8").split("\n")
+    except ValueError as error:
+        raise InputError(f"{file} is not UTF-8: {error}") from None
+    merges = []
+    for number, line in enumerate(lines, start=1):
+        if line.startswith("#version") or not line.strip():
+            continue
+        pair = line.rstrip("\r").split(" ")
+        if len(pair) != 2 or "".join(pair) not in vocab:
+            raise InputError(
+                f"{file}: line {number} must be two tokens that together are one of "
+                f"{BPE_FILES[0]}. Received: {line!r:.60}"
+            )
+        merges.append(pair)
+    return {"type": BPE, "vocab": vocab, "merges": merges}
+
+
+def _listed(file: Path, values: Mapping[str, Any]) -> list[Any] | None:
+    """``added_tokens`` of ``tokenizer.json``; None where there is no such file."""
+    if file.name != PIPELINE_FILE:
+        return None
+    tokens = values["added_tokens"] or []
+    if not isinstance(tokens, list):
+        raise InputError(f"{file}: added_tokens must be a list of tokens")
+    return tokens
+
+
+def _class_name(directory: Path, config: Mapping[str, Any], *, has_pipeline: bool) -> str:
+    """The class by which transformers opens the directory; empty where no file names one.
+
+    Raises:
+        InputError: When its rules are not those of ``tokenizer.json``, and we lack them.
+    """
+    named, model_type, source = named_class(directory, config)
+    if named is None:
+        return CLASSES_OF_MODELS.get(model_type, "" if has_pipeline else "RobertaTokenizer")
+    name = named.removesuffix("Fast")
+    if name not in (*CLASSES, *_AS_WRITTEN) or (name in _AS_WRITTEN and not has_pipeline):
+        raise InputError(
+            f"{source}: tokenizer_class is {named!r}, whose rules bert-keras lacks; it reads "
+            f"{', '.join(CLASSES)}, and by its own {PIPELINE_FILE} a PreTrainedTokenizerFast"
+        )
+    return name if name in CLASSES else named
+
+
+def _check_settings(file: Path, config: Mapping[str, Any]) -> None:
+    if config.get("split_special_tokens"):
+        raise InputError(f"{file}: split_special_tokens must be false. Received: true")
+    if config.get("auto_map"):
+        _logger.warning("%s: auto_map names code of its own, which is never run", file)
+
+
+def _ids(model: Mapping[str, Any], added: Sequence[AddedToken]) -> dict[str, int]:
+    vocab = model["vocab"]
+    ids = (
+        {token: number for number, (token, _) in enumerate(vocab)}
+        if isinstance(vocab, list)
+        else dict(vocab)
+    )
+    return ids | {token.content: token.id for token in added}
+
+
+def _named_roles(
+    directory: Path,
+    usual: Mapping[str, str],
+    config: Mapping[str, Any],
+    specials: Mapping[str, Any],
+    added: Sequence[AddedToken],
+) -> dict[str, str]:
+    """The tokens of the roles; where none is named that pads or masks, one is looked for."""
+    named = {key: content_of(specials.get(key, config.get(key))) for key in _ROLES}
+    roles = {**usual}
+    roles |= {key: content for key, content in named.items() if isinstance(content, str)}
+    contents = [token.content for token in added]
+    for key, likely in _USUAL.items():
+        token = next((token for token in likely if token in contents), None)
+        if key not in roles and token is not None:
+            roles[key] = token
+            _logger.info("%s: %s is taken for %s, which no file names", directory, token, key)
+    return roles
+
+
+def _warn_of_differences(
+    file: Path, name: str, written: Mapping[str, Any], rules: Mapping[str, Any]
+) -> None:
+    """Say which parts of ``tokenizer.json`` are other than those of its class, which count."""
+    if file.name != PIPELINE_FILE:
+        return
+    parts = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
+    differing = [part for part in parts if written[part] != rules[part]]
+    differing += [
+        f"{key} of its model"
+        for key, value in rules["model"].items()
+        if (written["model"].get(key) or None) != (value or None)
+    ]
+    if differing:
+        _logger.warning(
+            "%s: its %s differs from that of %s; the latter counts, as in transformers 5 "
+            "(tokenizer_class PreTrainedTokenizerFast in %s makes the file count)",
+            file,
+            ", ".join(differing),
+            name,
+            CONFIG_FILE,
+        )
+
+
+def _warn_of_bytes(file: Path, model: Mapping[str, Any]) -> None:
+    """Say where byte-level BPE lacks bytes, which are then left out of a text."""
+    if kind_of({"model": model}) != BPE or model.get("unk_token") is not None:
+        return
+    from tokenizers import pre_tokenizers
+
+    missing = [byte for byte in pre_tokenizers.ByteLevel.alphabet() if byte not in model["vocab"]]
+    if missing:
+        _logger.warning(
+            "%s: its vocabulary lacks %d of the %d bytes and has no unknown token: characters "
+            "with these bytes are left out of every text",
+            file,
+            len(missing),
+            BYTES,
+        )

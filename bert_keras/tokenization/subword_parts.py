@@ -1,0 +1,210 @@
+"""The parts of a ``tokenizer.json`` of byte-level BPE or Unigram: which we honour, and as what."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+
+from bert_keras.errors import InputError
+from bert_keras.tokenization.template import SequenceTemplate
+
+BPE, UNIGRAM = "BPE", "Unigram"
+KINDS = (BPE, UNIGRAM)
+# A space before a word, as byte-level BPE and as SentencePiece write it.
+SPACE = {BPE: "Ġ", UNIGRAM: "▁"}
+BYTES = 256
+_PRE_TOKENIZERS = {BPE: "ByteLevel", UNIGRAM: "Metaspace"}
+_PARTS = ("normalizer", "pre_tokenizer", "post_processor", "decoder", "model")
+_SEQUENCES = ("normalizers", "pretokenizers", "processors", "decoders")
+# Values of a model that change what a text becomes from one call to the next, or where words begin.
+_NEEDED: dict[str, dict[str, Any]] = {
+    BPE: {"dropout": None, "continuing_subword_prefix": "", "end_of_word_suffix": ""},
+    UNIGRAM: {},
+}
+
+
+def kind_of(values: Mapping[str, Any]) -> str:
+    """The type of the model of a ``tokenizer.json``: ``"BPE"``, ``"Unigram"``, ``"WordPiece"``.
+
+    The oldest files do not write it; these are told by what else the model has.
+    """
+    model = values.get("model")
+    if not isinstance(model, dict):
+        return ""
+    if "type" in model:
+        return str(model["type"])
+    if "merges" in model:
+        return BPE
+    return UNIGRAM if isinstance(model.get("vocab"), list) else "WordPiece"
+
+
+def library_values(file: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A ``tokenizer.json`` as the ``tokenizers`` library writes what it read of it.
+
+    Without added tokens, truncation and padding, which are others' to judge.
+
+    Raises:
+        InputError: When the library cannot read it.
+    """
+    whole = {"version": "1.0"} | {part: values.get(part) for part in _PARTS}
+    whole |= {"added_tokens": [], "truncation": None, "padding": None}
+    return dict(json.loads(library_tokenizer(file, whole).to_str()))
+
+
+def library_tokenizer(file: Path, values: Mapping[str, Any]) -> tokenizers.Tokenizer:
+    """The library's tokenizer of the values of a ``tokenizer.json``.
+
+    Raises:
+        InputError: When the library cannot read them.
+    """
+    try:
+        return tokenizers.Tokenizer.from_str(json.dumps(values))
+    except Exception as error:  # the library raises Exception itself
+        raise InputError(f"{file}: the tokenizers library cannot read it: {error}") from None
+
+
+def check_parts(file: Path, values: Mapping[str, Any]) -> None:
+    """Refuse a ``tokenizer.json`` whose parts we cannot honour.
+
+    The library itself reads text by them. What is refused is what would make the same text another
+    from one call to the next, or leave unknown where words begin.
+
+    Args:
+        file: The file.
+        values: What the library reads there, of ``library_values``.
+
+    Raises:
+        InputError: Names the part.
+    """
+    kind = kind_of(values)
+    if kind not in KINDS:
+        raise InputError(f"{file}: its model must be {' or '.join(KINDS)}. Received: {kind}")
+    model, needed = values["model"], _PRE_TOKENIZERS[kind]
+    for key, value in _NEEDED[kind].items():
+        if (model.get(key) or None) != (value or None):
+            raise InputError(
+                f"{file}: {key} of its model must be {json.dumps(value)}, or text has other tokens "
+                f"than bert-keras knows. Received: {json.dumps(model[key])}"
+            )
+    found = [part["type"] for part in steps(values["pre_tokenizer"])]
+    if needed not in found:
+        what = "byte-level BPE" if kind == BPE else "Unigram of SentencePiece"
+        raise InputError(
+            f"{file}: bert-keras has {what} alone, whose pre_tokenizer has a {needed}. "
+            f"Received: {', '.join(found) or 'none'}"
+        )
+    for part in steps(values["pre_tokenizer"]):
+        if part["type"] == "Metaspace" and part.get("replacement") != SPACE[UNIGRAM]:
+            raise InputError(
+                f"{file}: the replacement of its Metaspace must be {SPACE[UNIGRAM]!r}. "
+                f"Received: {part.get('replacement')!r}"
+            )
+    if kind == UNIGRAM and model.get("unk_id") is None:
+        raise InputError(
+            f"{file}: its model has no unk_id: the tokenizers library ends at the first unknown "
+            "character; write the number of its unknown token there"
+        )
+    if kind == UNIGRAM and not 0 <= model["unk_id"] < len(model["vocab"]):
+        raise InputError(f"{file}: unk_id {model['unk_id']} of its model is no token's id")
+
+
+def drops_marks(normalizer: Any) -> bool:
+    """Tell whether a normalizer takes off combining marks."""
+    return any(
+        part["type"] == "StripAccents"
+        or (part["type"] == "BertNormalizer" and (part["strip_accents"] or part["lowercase"]))
+        for part in steps(normalizer)
+    )
+
+
+def lowers(normalizer: Any) -> bool:
+    """Tell whether a normalizer makes capitals small."""
+    return any(
+        part["type"] == "Lowercase" or (part["type"] == "BertNormalizer" and part["lowercase"])
+        for part in steps(normalizer)
+    )
+
+
+def adds_prefix_space(values: Mapping[str, Any]) -> bool:
+    """Tell whether the first word of a text has a space before it, as every other."""
+    return all(
+        part.get("add_prefix_space", True) and part.get("prepend_scheme", "always") != "never"
+        for part in steps(values["pre_tokenizer"])
+        if part["type"] in _PRE_TOKENIZERS.values()
+    )
+
+
+def template_of(file: Path, processor: Any) -> SequenceTemplate:
+    """The special tokens around texts, by the post-processor of a ``tokenizer.json``.
+
+    Raises:
+        InputError: When a sequence of ours has no such layout.
+    """
+    parts = [part for part in steps(processor) if part["type"] != "ByteLevel"]
+    kinds = [part["type"] for part in parts]
+    if kinds == ["RobertaProcessing"]:
+        return SequenceTemplate.roberta(parts[0]["cls"][1], parts[0]["sep"][1])
+    if kinds == ["BertProcessing"]:
+        return SequenceTemplate.bert(parts[0]["cls"][1], parts[0]["sep"][1])
+    if kinds != ["TemplateProcessing"]:
+        raise InputError(
+            f"{file}: its post_processor must put special tokens around a text, by a "
+            f"TemplateProcessing, RobertaProcessing or BertProcessing. Received: "
+            f"{', '.join(kinds) or 'none'}"
+        )
+    return _template(file, parts[0])
+
+
+def _template(file: Path, processor: Mapping[str, Any]) -> SequenceTemplate:
+    """The layout of a ``TemplateProcessing``."""
+    ids = {name: entry["ids"] for name, entry in processor["special_tokens"].items()}
+    single, pair = (
+        [(kind, at["id"], at["type_id"]) for item in processor[name] for kind, at in item.items()]
+        for name in ("single", "pair")
+    )
+
+    def special(items: list[tuple[str, str, int]]) -> tuple[int, ...]:
+        return tuple(number for _, name, _ in items for number in ids[name])
+
+    names = [name if kind == "Sequence" else "" for kind, name, _ in pair]
+    if [name for name in names if name] == ["A", "B"]:
+        first, second = names.index("A"), names.index("B")
+        types = [number for _, _, number in pair]
+        template = SequenceTemplate(
+            special(pair[:first]),
+            special(pair[first + 1 : second]),
+            special(pair[second + 1 :]),
+            second_type=types[second],
+        )
+        alone = [*pair[: first + 1], *pair[second + 1 :]]
+        is_ours = {*types[:second]} == {0} and {*types[second:]} == {types[second]}
+        same = [(kind, name) for kind, name, _ in alone if kind != "Sequence"] == [
+            (kind, name) for kind, name, _ in single if kind != "Sequence"
+        ]
+        if is_ours and same and template.prefix and {number for *_, number in single} == {0}:
+            return template
+    raise InputError(
+        f"{file}: the TemplateProcessing of its post_processor must be PREFIX A SUFFIX and PREFIX "
+        "A BETWEEN B SUFFIX with a token before A, and with type 0 up to B. Received: "
+        f"{_shown(single)} and {_shown(pair)}"
+    )
+
+
+def _shown(items: list[tuple[str, str, int]]) -> str:
+    return " ".join(
+        f"{'$' if kind == 'Sequence' else ''}{name}:{number}" for kind, name, number in items
+    )
+
+
+def steps(part: Any) -> Iterator[Mapping[str, Any]]:
+    """A part, or the parts in a ``Sequence``, in their order; none of None."""
+    if part is None:
+        return
+    if part["type"] != "Sequence":
+        yield part
+        return
+    for key in _SEQUENCES:
+        for each in part.get(key, ()):
+            yield from steps(each)
