@@ -7,7 +7,7 @@ as several.
 
 import numpy as np
 
-from bert_keras.tokenization import Tokenizer
+from bert_keras.tokenization import SubwordTokenizer, Tokenizer
 
 MOST_TOKENS_READ = 512
 """Tokens of the longest sequence that a published BERT reads."""
@@ -32,7 +32,8 @@ class SentenceCutter:
 
     def __init__(self, tokenizer: Tokenizer, sentences: str) -> None:
         self._longest = LONGEST[sentences]
-        self._begins_word, vocab = tokenizer.starts_word, tokenizer.vocab
+        vocab = tokenizer.words if isinstance(tokenizer, SubwordTokenizer) else tokenizer.vocab
+        self._begins_word = tokenizer.starts_word
         self._is_plain = np.array([piece[:1].isalnum() for piece in vocab], bool)
         self._ends_clause = np.array([piece in _CLAUSE_ENDS for piece in vocab], bool)
         self._begins_number = np.array([piece[:1].isdigit() for piece in vocab], bool)

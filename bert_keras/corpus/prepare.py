@@ -18,14 +18,16 @@ from bert_keras.corpus.hashes import hash_arrays, hash_of_all
 from bert_keras.corpus.line_notes import watch_lines
 from bert_keras.corpus.sources import Progress, read_documents
 from bert_keras.corpus.tokenizing import tokenize_batches
-from bert_keras.corpus.writer import CorpusWriter, TokenizedBatch
+from bert_keras.corpus.writer import CorpusWriter, TokenizedBatch, write_sentence_starts
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory
 from bert_keras.hub import HubName, tokenizer_folder
 from bert_keras.tokenization import (
     Casing,
+    SubwordTokenizer,
     Tokenizer,
     WordPieceTokenizer,
+    read_pieces,
     require_wordpiece,
     warn_of_casing,
 )
@@ -101,8 +103,9 @@ def prepare_corpus(
     Args:
         inputs: Files, folders, globs, ``"tfds:NAME[:SPLIT[:FIELD]]"`` or ``"pydocs"``.
         vocab: The ``vocab.txt``; the directory of a model or its name on the hub, whose tokenizer
-            reads the text with its casing and added tokens; or a tokenizer, which ``Corpus.open``
-            then asks for too unless it is of word pieces.
+            (word pieces, byte-level BPE or Unigram) reads the text with its casing and added
+            tokens; or a tokenizer, which ``Corpus.open`` then asks for too unless it is one of
+            these.
         out: The directory to make; it takes its name only when it is complete.
         casing: How text is normalized; goes with a ``vocab.txt``.
         split: ``"file"`` makes a file (or a record, an example, a module) a document,
@@ -164,12 +167,15 @@ def read_tokenizer(
     return tokenizer, (vocab,)
 
 
-def _of_model(directory: str | Path, casing: Casing) -> WordPieceTokenizer:
+def _of_model(directory: str | Path, casing: Casing) -> Tokenizer:
     """The tokenizer of a model's directory, which says its casing itself.
 
     Raises:
         InputError: When another casing than the default is given, and is not the directory's.
     """
+    pieces = read_pieces(Path(directory), None if casing == Casing() else casing)
+    if pieces is not None:
+        return pieces
     tokenizer = WordPieceTokenizer.from_pretrained(directory)
     if casing not in (Casing(), tokenizer.casing):
         raise InputError(
@@ -236,6 +242,8 @@ def write_corpus(
     if chinese_words:
         require_wordpiece(tokenizer, "chinese_words", "leave it out")
     words = {"word_starts": segmenter_version()} if chinese_words else {}
+    bare = isinstance(tokenizer, SubwordTokenizer) and tokenizer.joins_by_space
+    words |= {"word_starts": "spaces and sentences"} if bare else {}
     started = time.monotonic()
     with atomic_directory(out) as directory:
         drop = source["drop_duplicates"]
@@ -263,6 +271,8 @@ def write_corpus(
         )
         if chinese_words:
             write_word_starts(directory, tokenizer, workers, on_progress)
+        elif bare:
+            write_sentence_starts(directory, tokenizer)
         _describe(directory, tokenizer, report, words | {"source": source})
     writer.losses.warn_of_unknown("learn a vocabulary on this text, of the same casing")
     if isinstance(tokenizer, WordPieceTokenizer):

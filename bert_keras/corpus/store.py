@@ -15,11 +15,13 @@ from bert_keras.errors import InputError
 from bert_keras.tokenization import (
     AddedToken,
     Casing,
+    SubwordTokenizer,
     Tokenizer,
     WordPieceTokenizer,
     read_vocabulary,
     write_vocabulary,
 )
+from bert_keras.tokenization.settings import PIPELINE_FILE
 
 FORMAT_VERSION = 1
 TOKENIZER_FORMAT_VERSION = 2  # of a corpus whose tokenizer is not of word pieces
@@ -42,7 +44,7 @@ def token_dtype(vocab_size: int) -> np.dtype[Any]:
 
 
 def write_tokenizer(directory: Path, tokenizer: Tokenizer) -> dict[str, Any]:
-    """Write what a corpus holds of its tokenizer: the vocabulary, where it is of word pieces.
+    """Write what a corpus holds of its tokenizer: the vocabulary, or the files of subwords.
 
     Returns:
         The keys by which ``corpus.json`` names it, and its own format.
@@ -57,6 +59,8 @@ def write_tokenizer(directory: Path, tokenizer: Tokenizer) -> dict[str, Any]:
             "casing": tokenizer.casing.to_dict(),
             **added,
         }
+    if isinstance(tokenizer, SubwordTokenizer):
+        tokenizer.without_files().save(directory)
     return {
         "format_version": TOKENIZER_FORMAT_VERSION,
         "vocab_size": tokenizer.vocab_size,
@@ -75,7 +79,8 @@ class Corpus:
         documents: int64 [D, 2], the half-open range of sentences of each document.
         tokenizer: What made the ids.
         word_starts: bool [T], whether a token is the first of a word, in a corpus prepared with
-            Chinese words; None where the tokenizer's ``starts_word`` is right.
+            Chinese words or with a tokenizer whose first token of a text does not show it; None
+            where the tokenizer's ``starts_word`` is right.
 
     Example:
         >>> corpus = Corpus.open("corpus")
@@ -123,7 +128,7 @@ class Corpus:
 
         Args:
             path: The directory.
-            tokenizer: What made the ids, where it is not of word pieces: the directory holds those.
+            tokenizer: What made the ids, where it is from Python: the directory holds others.
 
         Raises:
             InputError: When it is not a corpus, or a damaged one, or of another format version or
@@ -247,11 +252,27 @@ def _tokenizer(path: Path, description: dict[str, Any], given: Tokenizer | None)
         raise InputError(
             f"{path} was prepared with another tokenizer, {identity}. Received: {given.identity}"
         )
-    if given is None and description["format_version"] == TOKENIZER_FORMAT_VERSION:
+    is_other = description["format_version"] == TOKENIZER_FORMAT_VERSION
+    if given is None and is_other and {"rules_hash", "added_hash"} <= identity.keys():
+        return _load_subwords(path, identity)
+    if given is None and is_other:
         raise InputError(
             f"{path} was prepared with a tokenizer from Python, {identity}: give it to Corpus.open"
         )
     return _load_tokenizer(path, identity) if given is None else given
+
+
+def _load_subwords(path: Path, identity: dict[str, Any]) -> Tokenizer:
+    """The tokenizer that ``SubwordTokenizer.save`` wrote into a corpus."""
+    try:
+        tokenizer = SubwordTokenizer.from_pretrained(path)
+    except InputError as error:
+        raise damaged(path / PIPELINE_FILE, str(error)) from None
+    if identity["lowered"]:
+        tokenizer = tokenizer.lowercased()
+    if tokenizer.identity != identity:
+        raise damaged(path / PIPELINE_FILE, "it is not the tokenizer the corpus was prepared with")
+    return tokenizer
 
 
 def _load_tokenizer(path: Path, identity: dict[str, Any]) -> Tokenizer:

@@ -1,5 +1,6 @@
 """Paragraphs to the ids of their sentences, in this process or in several."""
 
+import re
 from collections.abc import Callable, Generator, Iterable
 from itertools import chain
 
@@ -20,12 +21,14 @@ from bert_keras.tokenization import (
     COUNTS,
     ChunkTable,
     Losses,
+    SubwordTokenizer,
     Tokenizer,
     WordPieceTokenizer,
     measure_each,
 )
-from bert_keras.tokenization.chunks import in_blocks
+from bert_keras.tokenization.chunks import IDEOGRAPHS, in_blocks
 
+_IDEOGRAPH = re.compile(f"[{IDEOGRAPHS}]")  # no space is before a Chinese sentence
 _BATCH_CHARACTERS = 1 << 18  # the strings of a batch should fit into the processor's cache
 
 
@@ -59,6 +62,7 @@ class _SentenceReader:
     def __init__(self, tokenizer: Tokenizer, sentences: str) -> None:
         self._dtype = store.token_dtype(tokenizer.vocab_size)
         self._tokenizer, self._sentences = tokenizer, sentences
+        self._joins = isinstance(tokenizer, SubwordTokenizer) and tokenizer.joins_by_space
 
     def tokenize(self, batch: list[Paragraph | None]) -> TokenizedBatch:
         texts: list[str] = []
@@ -67,7 +71,7 @@ class _SentenceReader:
             if paragraph is None:
                 document_ends.append(len(texts))
             else:
-                texts += paragraph if self._sentences == "lines" else split_paragraph(paragraph)
+                texts += self._texts(paragraph)
         rows = self._tokenizer.encode_sentences(texts)
         lengths = np.array([len(row) for row in rows], np.int64)
         ids = np.fromiter(chain.from_iterable(rows), self._dtype, int(lengths.sum()))
@@ -78,6 +82,15 @@ class _SentenceReader:
         for lost in measure_each(self._tokenizer, texts, [unknown in row for row in rows]):
             losses.add(lost)
         return TokenizedBatch(ids, lengths[lengths > 0], sentences_before[document_ends], losses)
+
+    def _texts(self, paragraph: Paragraph) -> list[str]:
+        """The sentences of a paragraph, with the space before them where the tokenizer reads it."""
+        if self._sentences == "lines":
+            return paragraph
+        texts = split_paragraph(paragraph)
+        if self._joins:
+            texts[1:] = [text if _IDEOGRAPH.match(text) else f" {text}" for text in texts[1:]]
+        return texts
 
 
 class _ChunkReader:

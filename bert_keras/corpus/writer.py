@@ -11,6 +11,8 @@ from bert_keras.corpus.duplicates import NearDuplicates
 from bert_keras.corpus.long_sentences import MOST_TOKENS_READ, SentenceCutter
 from bert_keras.tokenization import Losses, Tokenizer
 
+_BLOCK_TOKENS = 1 << 22
+
 
 @dataclass(frozen=True)
 class TokenizedBatch:
@@ -140,6 +142,25 @@ class CorpusWriter:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for array in (self._tokens, self._sentence_offsets, self._document_offsets):
             array.close(complete=kind is None)
+
+
+def write_sentence_starts(directory: Path, tokenizer: Tokenizer) -> None:
+    """Write whether each token begins a word, bool [T]: by itself, or as a sentence's first.
+
+    Args:
+        directory: Where ``tokens.npy`` and ``sentence_offsets.npy`` are.
+        tokenizer: What made the ids, whose first token of a text has no mark of a word.
+    """
+    tokens = np.load(directory / store.TOKENS_FILE, mmap_mode="r")
+    sentence_starts = np.load(directory / store.SENTENCE_OFFSETS_FILE, mmap_mode="r")[:-1]
+    starts_word = np.asarray(tokenizer.starts_word)
+    out = np.lib.format.open_memmap(
+        directory / store.WORD_STARTS_FILE, mode="w+", dtype=bool, shape=tokens.shape
+    )
+    for start in range(0, len(tokens), _BLOCK_TOKENS):
+        out[start : start + _BLOCK_TOKENS] = starts_word[tokens[start : start + _BLOCK_TOKENS]]
+    out[sentence_starts] = True
+    out.flush()
 
 
 class _NpyFile:

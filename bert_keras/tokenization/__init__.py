@@ -16,6 +16,8 @@ from bert_keras.tokenization.reading import (
     refuse_added,
     require_wordpiece,
 )
+from bert_keras.tokenization.subword import SubwordTokenizer, read_pieces
+from bert_keras.tokenization.subword_learning import learn_subwords
 from bert_keras.tokenization.template import SequenceTemplate
 from bert_keras.tokenization.tokenizer import Encoding, Tokenizer, laid_out
 from bert_keras.tokenization.vocabulary import (
@@ -39,13 +41,16 @@ __all__ = [
     "Encoding",
     "Losses",
     "SequenceTemplate",
+    "SubwordTokenizer",
     "Tokenizer",
     "WordPieceTokenizer",
     "added_texts",
     "check_reading",
     "laid_out",
+    "learn_subwords",
     "learn_vocabulary",
     "measure_each",
+    "read_pieces",
     "read_vocabulary",
     "refuse_added",
     "require_wordpiece",

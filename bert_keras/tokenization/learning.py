@@ -92,7 +92,7 @@ def _learn(counts: Counter[str], alphabet: list[str], size: int) -> list[str]:
     )
     tokenizer = Tokenizer(models.WordPiece(unk_token=UNK))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    give_way(tokenizer.train_from_iterator, _repeated(words, counts), trainer)
+    give_way(tokenizer.train_from_iterator, repeated(words, counts), trainer)
     learned = tokenizer.get_vocab()
     return first + sorted(learned.keys() - set(first), key=learned.__getitem__)
 
@@ -162,7 +162,7 @@ def _alphabet(counts: Counter[str], room: int) -> list[str]:
     return sorted(first + alone[: 3 * room // 4 - len(first)])
 
 
-def _repeated(words: list[str], counts: Counter[str]) -> Iterator[str]:
+def repeated(words: list[str], counts: Counter[str]) -> Iterator[str]:
     """Text that holds each word as often as it was counted: the trainer reads only text."""
     for word in words:
         whole, rest = divmod(counts[word], _MAX_REPEATS_PER_LINE)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -111,6 +112,11 @@ class SubwordTokenizer:
             )
         return cls(*parts)
 
+    def without_files(self) -> Self:
+        """The tokenizer without the other files that came with it, such as ``merges.txt``."""
+        files = replace(self.files, companions={})
+        return type(self)(*self._parts._replace(files=files))
+
     def save(
         self, directory: str | Path, positions: int | None = None, *, replace: bool = False
     ) -> None:
@@ -166,6 +172,16 @@ class SubwordTokenizer:
         mask = np.array([token.startswith(SPACE[self.kind]) for token in self.vocab])
         mask[[token.id for token in self.added]] = True
         return mask
+
+    @cached_property
+    def words(self) -> list[str]:
+        """The tokens as text, by id, without the mark of the space before them."""
+        return [token.removeprefix(SPACE[self.kind]) for token in self.vocab]
+
+    @property
+    def joins_by_space(self) -> bool:
+        """Tell whether a text behind another needs a space to be read as in one text with it."""
+        return self.kind == BPE and not self.adds_prefix_space
 
     def __reduce__(self) -> tuple[Any, ...]:
         """The arguments for another process, which builds the library's pipeline anew."""
