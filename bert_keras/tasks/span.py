@@ -21,7 +21,7 @@ from bert_keras.tasks.registry import register
 from bert_keras.tasks.span_answers import Origin, best_answers, is_right, right_answers, span_scores
 from bert_keras.tasks.task import Prediction, Predictions, Task
 from bert_keras.tasks.windows import best_windows, cut_windows
-from bert_keras.tokenization import Encoding, SequenceTemplate, Tokenizer
+from bert_keras.tokenization import Encoding, SequenceTemplate, Tokenizer, encode_words
 
 Examples = Sequence[QuestionExample]
 _logger = logging.getLogger("bert_keras")
@@ -169,7 +169,7 @@ class Span(AnsweringTask):
         """
         questions = tokenizer.encode_batch([example.question for example in examples])
         contexts = list(dict.fromkeys(example.context for example in examples))
-        texts = dict(zip(contexts, tokenizer.encode_batch(contexts), strict=True))
+        texts = dict(zip(contexts, encode_words(tokenizer, contexts), strict=True))
         is_labeled = all(example.answers or example.is_impossible for example in examples)
         features: list[Feature] = []
         lost = []

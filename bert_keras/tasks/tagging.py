@@ -41,7 +41,7 @@ from bert_keras.tasks.tagging_sentences import (
     surest_mistake,
 )
 from bert_keras.tasks.task import Prediction, Predictions, Task
-from bert_keras.tokenization import Tokenizer
+from bert_keras.tokenization import Tokenizer, encode_words
 
 Examples = Sequence[TaggedExample]
 _logger = logging.getLogger("bert_keras")
@@ -192,9 +192,10 @@ class Tagging(DecidingTask):
 
     def features(self, examples: Examples, tokenizer: Tokenizer) -> list[Feature]:
         """The windows of each sentence, most often one."""
-        encodings = tokenizer.encode_batch(
+        encodings = encode_words(
+            tokenizer,
             [example.text for example in examples],
-            max_length=self.max_seq_length if self.one_window else None,
+            self.max_seq_length if self.one_window else None,
         )
         is_labeled = all(example.tags is not None for example in examples)
         features = []

@@ -13,6 +13,7 @@ from bert_keras.tokenization.losses import (
 from bert_keras.tokenization.reading import (
     added_texts,
     check_reading,
+    encode_words,
     refuse_added,
     require_wordpiece,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "WordPieceTokenizer",
     "added_texts",
     "check_reading",
+    "encode_words",
     "laid_out",
     "learn_subwords",
     "learn_vocabulary",

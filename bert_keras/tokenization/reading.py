@@ -6,7 +6,8 @@ import tokenizers
 
 from bert_keras.errors import InputError
 from bert_keras.tokenization.settings import PIPELINE_FILE
-from bert_keras.tokenization.tokenizer import Tokenizer
+from bert_keras.tokenization.subword import SubwordTokenizer
+from bert_keras.tokenization.tokenizer import Encoding, Tokenizer
 from bert_keras.tokenization.wordpiece import WordPieceTokenizer
 
 
@@ -32,6 +33,15 @@ def added_texts(tokenizer: Tokenizer, most: int | None = None) -> list[str]:
     added = tokenizer.added if isinstance(tokenizer, WordPieceTokenizer) else ()
     contents = [token.content for token in added][:most]
     return [between.join(contents) for between in (" ", "", "x")] if contents else []
+
+
+def encode_words(
+    tokenizer: Tokenizer, texts: Sequence[str], max_length: int | None = None
+) -> list[Encoding]:
+    """Many texts, each token with the characters of its word: without spaces at their ends."""
+    if isinstance(tokenizer, SubwordTokenizer):
+        return tokenizer.encode_words(texts, max_length)
+    return tokenizer.encode_batch(texts, max_length=max_length)
 
 
 def check_reading(tokenizer: Tokenizer, texts: Sequence[str]) -> None:

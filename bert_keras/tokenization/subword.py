@@ -157,7 +157,10 @@ class SubwordTokenizer:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """The kind, and hashes of the rules and of the added tokens with their roles."""
-        rules = json.dumps(json.loads(self._parts.rules), sort_keys=True, ensure_ascii=False)
+        values = json.loads(self._parts.rules)
+        # Nothing, "" and false are written for the same, by one program or another.
+        values["model"] = {key: value or None for key, value in values["model"].items()}
+        rules = json.dumps(values, sort_keys=True, ensure_ascii=False)
         added = [token.to_dict() for token in self.added]
         return {
             "kind": self.kind,
@@ -216,6 +219,18 @@ class SubwordTokenizer:
         return [
             laid_out(self, [text] if pair is None else [text, next(second)], max_length, truncation)
             for text, pair in zip(self._run_all(texts), pairs, strict=True)
+        ]
+
+    def encode_words(self, texts: Sequence[str], max_length: int | None = None) -> list[Encoding]:
+        """Many texts, with offsets that leave out the spaces at the ends of a token.
+
+        They are those of ``encode`` where the rules trim offsets, as RoBERTa's do.
+        """
+        return [
+            replace(encoding, offsets=[_without_spaces(text, *pair) for pair in encoding.offsets])
+            for text, encoding in zip(
+                texts, self.encode_batch(texts, None, max_length), strict=True
+            )
         ]
 
     def encode_sentences(self, texts: list[str]) -> list[list[int]]:
@@ -296,6 +311,14 @@ def _unknown(model: Mapping[str, Any], ids: Mapping[str, int]) -> int | None:
         token = model.get("unk_token")
         return None if token is None else ids.get(token)
     return int(model["unk_id"])
+
+
+def _without_spaces(text: str, start: int, end: int) -> tuple[int, int]:
+    """A range of a text without the spaces at its ends; spaces alone stay."""
+    inner = text[start:end]
+    if not inner.strip():
+        return start, end
+    return end - len(inner.lstrip()), start + len(inner.rstrip())
 
 
 def _sha256(text: str) -> str:

@@ -106,7 +106,9 @@ def class_parts(
         normalizers = [*_albert_normalizers(config), *charsmap[:1]]
         parts["normalizer"] = {"type": "Sequence", "normalizers": normalizers}
         first, last = token["cls_token"], token["sep_token"]
-        parts["post_processor"] = _template(first, last, between=1, second_type=1)
+        # Of the three classes this one alone keeps that of the file.
+        own = _template(first, last, between=1, second_type=1)
+        parts["post_processor"] = values.get("post_processor") or own
     else:
         first, last = token["bos_token"], token["eos_token"]
         parts["post_processor"] = _template(first, last, between=2, second_type=0)
