@@ -90,7 +90,9 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_public.py comp
     from bert_keras.tokenization import (
         BertTokenizer as BertTokenizer,
         Casing as Casing,
+        SubwordTokenizer as SubwordTokenizer,
         WordPieceTokenizer as WordPieceTokenizer,
+        learn_subwords as learn_subwords,
         learn_vocabulary as learn_vocabulary,
         write_vocabulary as write_vocabulary,
     )
@@ -135,6 +137,7 @@ _HOMES = {
     "SavedModelConfig": "config",
     "Similarity": "tasks",
     "Span": "tasks",
+    "SubwordTokenizer": "tokenization",
     "TFLiteConfig": "config",
     "Tagging": "tasks",
     "WarmupLinearDecay": "optimizers",
@@ -149,6 +152,7 @@ _HOMES = {
     "finetune": "tasks.finetune",
     "finish": "training",
     "from_tables": "config",
+    "learn_subwords": "tokenization",
     "learn_vocabulary": "tokenization",
     "load": "saving",
     "load_toml": "config",

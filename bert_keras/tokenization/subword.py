@@ -69,6 +69,11 @@ class SubwordTokenizer:
     Raises:
         InputError: When a part of the rules cannot be honoured, the id of an added token is taken
             or leaves a gap, or no token pads or masks.
+
+    Example:
+        >>> tokenizer = learn_subwords(["low lower lowest"] * 3, size=270)
+        >>> tokenizer.encode("low lowest", "low").tokens
+        ['<s>', 'low', 'Ġlowest', '</s>', '</s>', 'low', '</s>']
     """
 
     def __init__(self, *parts: Any) -> None:
@@ -100,9 +105,6 @@ class SubwordTokenizer:
         Raises:
             InputError: When one of the files cannot be used, or there is no tokenizer of these
                 kinds.
-
-        Example:
-            >>> SubwordTokenizer.from_pretrained("roberta-base")  # doctest: +SKIP
         """
         parts = read_parts(Path(directory))
         if parts is None:

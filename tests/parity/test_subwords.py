@@ -62,7 +62,9 @@ def test_directory_is_read_as_by_transformers_and_again_once_it_is_written(
 def test_100_000_hostile_texts_have_transformers_tokens(kind: str, tmp_path: Path) -> None:
     learned(kind).save(tmp_path)
     theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
-    _assert_same(learned(kind), theirs, hostile_texts(100_000, seed=1))
+    texts = hostile_texts(100_000, seed=1)
+    for start in range(0, len(texts), 2_000):  # transformers keeps all lists of a call
+        _assert_same(learned(kind), theirs, texts[start : start + 2_000])
 
 
 @pytest.fixture(scope="module")
