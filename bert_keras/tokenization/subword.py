@@ -13,9 +13,10 @@ import numpy as np
 from tokenizers import Tokenizer as LibraryTokenizer, normalizers
 
 from bert_keras.errors import InputError, one_text, several_texts, texts_and_pairs
-from bert_keras.tokenization.added import check_findable, with_added
+from bert_keras.tokenization.added import AddedToken, check_findable, with_added
 from bert_keras.tokenization.casing import Casing
 from bert_keras.tokenization.chunks import in_blocks
+from bert_keras.tokenization.directory import TokenizerFiles
 from bert_keras.tokenization.settings import PIPELINE_FILE
 from bert_keras.tokenization.subword_files import (
     SUBWORD_FILES,
@@ -67,7 +68,7 @@ class SubwordTokenizer:
         added: The added tokens.
 
     Raises:
-        InputError: When a part of the rules cannot be honoured, the id of an added token is taken
+        InputError: When a part of the rules cannot be taken, the id of an added token is taken
             or leaves a gap, or no token pads or masks.
 
     Example:
@@ -76,10 +77,21 @@ class SubwordTokenizer:
         ['<s>', 'low', 'Ġlowest', '</s>', '</s>', 'low', '</s>']
     """
 
-    def __init__(self, *parts: Any) -> None:
-        self._parts = SubwordParts(*parts)
-        self.added, self.roles, self.files = self._parts[1:4]
-        rules = json.loads(self._parts.rules)
+    def __init__(
+        self,
+        rules: str,
+        added: Iterable[AddedToken],
+        roles: Mapping[str, str],
+        files: TokenizerFiles = TokenizerFiles(),
+        lowered: bool = False,
+    ) -> None:
+        self.added = tuple(sorted(added, key=lambda token: token.id))
+        self.roles, self.files = roles, files
+        self._parts = SubwordParts(rules, self.added, roles, files, lowered)
+        self._set_up(json.loads(rules))
+
+    def _set_up(self, rules: dict[str, Any]) -> None:
+        """Make what follows from the rules."""
         check_parts(_SOURCE, rules)
         self.kind = kind_of(rules)
         self.vocab = with_added(vocabulary_of(_SOURCE, rules["model"]), self.added)

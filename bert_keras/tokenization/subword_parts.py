@@ -1,4 +1,4 @@
-"""The parts of a ``tokenizer.json`` of byte-level BPE or Unigram: which we honour, and as what."""
+"""The parts of a ``tokenizer.json`` of byte-level BPE or Unigram: which we take, and as what."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -66,7 +66,7 @@ def library_tokenizer(file: Path, values: Mapping[str, Any]) -> tokenizers.Token
 
 
 def check_parts(file: Path, values: Mapping[str, Any]) -> None:
-    """Refuse a ``tokenizer.json`` whose parts we cannot honour.
+    """Refuse a ``tokenizer.json`` with parts that we cannot take.
 
     The library itself reads text by them. What is refused is what would make the same text another
     from one call to the next, or leave unknown where words begin.

@@ -198,7 +198,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("message", REFUSED)
-def test_what_cannot_be_honoured_is_refused_in_one_line(message, tmp_path):
+def test_what_cannot_be_taken_is_refused_in_one_line(message, tmp_path):
     REFUSED[message](tmp_path / "model")
     with pytest.raises(InputError, match=message) as caught:
         read_pieces(tmp_path / "model", None)
