@@ -130,7 +130,9 @@ def measure_seconds_per_step(config: PretrainConfig, corpus: Corpus, seconds: fl
 def _make_model(
     config: PretrainConfig, corpus: Corpus, init: str
 ) -> tuple[BertForPreTraining, AdamW]:
-    bert_config = config.model.bert_config(corpus.vocab_size)
+    bert_config = replace(
+        config.model.bert_config(corpus.vocab_size), pad_token_id=corpus.tokenizer.pad_id
+    )
     train = config.train
     compiles = is_compiled(train.jit_compile, tf.distribute.get_strategy())
     model = BertForPreTraining(
