@@ -43,14 +43,24 @@ def kind_of(values: Mapping[str, Any]) -> str:
 def library_values(file: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     """A ``tokenizer.json`` as the ``tokenizers`` library writes what it read of it.
 
-    Without added tokens, truncation and padding, which are others' to judge.
+    Without added tokens, truncation and padding, which are others' to judge. The vocabulary and the
+    merges stay as they are: the library reads them once, when the tokenizer is made.
 
     Raises:
         InputError: When the library cannot read it.
     """
-    whole = {"version": "1.0"} | {part: values.get(part) for part in _PARTS}
+    whole: dict[str, Any] = {"version": "1.0"} | {part: values.get(part) for part in _PARTS}
     whole |= {"added_tokens": [], "truncation": None, "padding": None}
-    return dict(json.loads(library_tokenizer(file, whole).to_str()))
+    model = whole["model"]
+    if kind_of(values) == BPE:
+        small: dict[str, Any] = {"vocab": {}, "merges": []}
+        large = {"vocab": model.get("vocab"), "merges": _pairs(model.get("merges"))}
+    else:
+        small = {"vocab": [["", 0.0]], "unk_id": 0}
+        large = {"vocab": model.get("vocab"), "unk_id": model.get("unk_id")}
+    whole["model"] = model | small
+    read = dict(json.loads(library_tokenizer(file, whole).to_str()))
+    return read | {"model": read["model"] | large}
 
 
 def library_tokenizer(file: Path, values: Mapping[str, Any]) -> tokenizers.Tokenizer:
@@ -63,6 +73,13 @@ def library_tokenizer(file: Path, values: Mapping[str, Any]) -> tokenizers.Token
         return tokenizers.Tokenizer.from_str(json.dumps(values))
     except Exception as error:  # the library raises Exception itself
         raise InputError(f"{file}: the tokenizers library cannot read it: {error}") from None
+
+
+def _pairs(merges: Any) -> Any:
+    """Merges as pairs; older files have each as one text."""
+    if not isinstance(merges, list):
+        return merges
+    return [each.split(" ") if isinstance(each, str) else each for each in merges]
 
 
 def check_parts(file: Path, values: Mapping[str, Any]) -> None:
@@ -106,8 +123,10 @@ def check_parts(file: Path, values: Mapping[str, Any]) -> None:
             f"{file}: its model has no unk_id: the tokenizers library ends at the first unknown "
             "character; write the number of its unknown token there"
         )
-    if kind == UNIGRAM and not 0 <= model["unk_id"] < len(model["vocab"]):
-        raise InputError(f"{file}: unk_id {model['unk_id']} of its model is no token's id")
+    if kind == UNIGRAM:
+        unknown = model["unk_id"]
+        if type(unknown) is not int or not 0 <= unknown < len(model["vocab"]):
+            raise InputError(f"{file}: unk_id of its model is no token's id. Received: {unknown!r}")
 
 
 def drops_marks(normalizer: Any) -> bool:

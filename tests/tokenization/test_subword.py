@@ -177,6 +177,10 @@ REFUSED = {
     ),
     "must put special tokens around a text": _of(lambda values: values.update(post_processor=None)),
     "its model has no unk_id": _of(lambda values: values["model"].update(unk_id=None), "unigram"),
+    "unk_id of its model is no token's id. Received: 'x'": _of(
+        lambda values: values["model"].update(unk_id="x"), "unigram"
+    ),
+    "tokenizers library cannot read it": _of(lambda values: values["model"].update(merges=["a"])),
     "PREFIX A SUFFIX.*<s>:0 .A:0 and": _of(
         lambda values: values["post_processor"]["single"].pop(), "unigram"
     ),
