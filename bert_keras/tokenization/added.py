@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol, Self
 
 import tokenizers
+from tokenizers import normalizers
 from tokenizers.normalizers import Normalizer
 
 from bert_keras.errors import InputError
@@ -18,6 +19,17 @@ class Normalizing(Protocol):
 
     def normalizer(self) -> Normalizer:
         """The normalizer of the ``tokenizers`` library that has these rules."""
+
+
+class Rules:
+    """The normalizer of a pipeline, or none, as ``Normalizing``."""
+
+    def __init__(self, normalizer: Normalizer | None) -> None:
+        self._normalizer = normalizer or normalizers.Sequence([])
+
+    def normalizer(self) -> Normalizer:
+        """The normalizer; where there is none, one that changes nothing."""
+        return self._normalizer
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,16 @@ def make_pipeline(
         special_tokens=[(token, ids[token]) for token in (vocabulary.CLS, vocabulary.SEP)],
     )
     tokens = tokens_of(pieces, added)
+    add_tokens(pipeline, tokens)
+    return pipeline
+
+
+def add_tokens(pipeline: tokenizers.Tokenizer, tokens: Sequence[AddedToken]) -> None:
+    """Add tokens to a pipeline.
+
+    Raises:
+        InputError: When the library gives one another id.
+    """
     pipeline.add_tokens([token.for_library() for token in tokens])
     for token in tokens:
         number = pipeline.token_to_id(token.content)
@@ -49,7 +59,6 @@ def make_pipeline(
                 f"the added token {token.content!r} has the id {token.id}, but the tokenizers "
                 f"library gives it {number}"
             )
-    return pipeline
 
 
 def wordpiece_model(file: Path, values: dict[str, Any]) -> dict[str, Any]:

@@ -13,16 +13,16 @@ import numpy as np
 from tokenizers import Tokenizer as LibraryTokenizer, normalizers
 
 from bert_keras.errors import InputError, one_text, several_texts, texts_and_pairs
-from bert_keras.tokenization.added import AddedToken, check_findable, with_added
+from bert_keras.tokenization.added import AddedToken, Rules, check_findable, with_added
 from bert_keras.tokenization.casing import Casing
 from bert_keras.tokenization.chunks import in_blocks
 from bert_keras.tokenization.directory import TokenizerFiles
+from bert_keras.tokenization.pipeline import add_tokens
 from bert_keras.tokenization.settings import PIPELINE_FILE
 from bert_keras.tokenization.subword_files import (
     SUBWORD_FILES,
     SubwordParts,
     read_parts,
-    vocabulary_of,
     write_parts,
 )
 from bert_keras.tokenization.subword_parts import (
@@ -35,12 +35,14 @@ from bert_keras.tokenization.subword_parts import (
     library_tokenizer,
     lowers,
     template_of,
+    unknown_id,
+    vocabulary_of,
 )
-from bert_keras.tokenization.tokenizer import Encoding, Tokenizer, Tokens, laid_out
+from bert_keras.tokenization.tokenizer import Encoding, Tokenizer, Tokens, laid_out, without_spaces
 
 __all__ = ["SUBWORD_FILES", "SubwordTokenizer", "read_pieces"]
 
-# No text has them, and the library does not take them; WordPieceTokenizer reads them so, too.
+# The library does not take them; WordPieceTokenizer reads them so, too.
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _SOURCE = Path(PIPELINE_FILE)  # in messages about parts that come from no file
 
@@ -48,9 +50,8 @@ _SOURCE = Path(PIPELINE_FILE)  # in messages about parts that come from no file
 class SubwordTokenizer:
     """Text to ids and back by byte-level BPE or Unigram, with the rules of a ``tokenizer.json``.
 
-    Byte-level BPE (Radford et al. 2019, section 2.2; RoBERTa) or SentencePiece's Unigram (Kudo
-    2018; XLM-R, ALBERT, multilingual MiniLM and E5), by the ``tokenizers`` library. Ids, tokens,
-    types and offsets are those of transformers' tokenizer of the same files.
+    BPE as RoBERTa's (Radford et al. 2019, section 2.2), Unigram as XLM-R's (Kudo 2018). Ids,
+    tokens, types and offsets are those of transformers' tokenizer of the same files.
 
     Args:
         rules: ``tokenizer.json`` without its added tokens, as JSON.
@@ -64,8 +65,6 @@ class SubwordTokenizer:
         kind: ``"BPE"`` or ``"Unigram"``.
         vocab: All tokens, by id.
         template: The special tokens around texts, by the rules' post-processor.
-        roles: The tokens by their roles.
-        added: The added tokens.
 
     Raises:
         InputError: When a part of the rules cannot be taken, the id of an added token is taken
@@ -91,14 +90,13 @@ class SubwordTokenizer:
         self._set_up(json.loads(rules))
 
     def _set_up(self, rules: dict[str, Any]) -> None:
-        """Make what follows from the rules."""
         check_parts(_SOURCE, rules)
         self.kind = kind_of(rules)
         self.vocab = with_added(vocabulary_of(_SOURCE, rules["model"]), self.added)
         self._pipeline = self._make_pipeline(rules)
         ids = {token: number for number, token in enumerate(self.vocab)}
         self.pad_id, self.mask_id = (self._id_of(key, ids) for key in ("pad_token", "mask_token"))
-        self.unk_id = _unknown(rules["model"], ids)
+        self.unk_id = unknown_id(rules["model"], ids)
         self.template = template_of(_SOURCE, rules["post_processor"])
         self.drops_marks = drops_marks(rules["normalizer"])
         self.adds_prefix_space = adds_prefix_space(rules)
@@ -108,15 +106,13 @@ class SubwordTokenizer:
     def from_pretrained(cls, directory: str | Path) -> Self:
         """A tokenizer from a model directory, as transformers reads it.
 
-        It reads ``tokenizer.json``, else ``vocab.json`` and ``merges.txt``; the added tokens of
-        ``tokenizer_config.json``, ``special_tokens_map.json`` and ``added_tokens.json``.
+        It reads ``tokenizer.json``, else ``vocab.json`` and ``merges.txt``.
 
         Args:
             directory: The directory.
 
         Raises:
-            InputError: When one of the files cannot be used, or there is no tokenizer of these
-                kinds.
+            InputError: When a file cannot be used, or none is of these kinds.
         """
         parts = read_parts(Path(directory))
         if parts is None:
@@ -134,9 +130,7 @@ class SubwordTokenizer:
     def save(
         self, directory: str | Path, positions: int | None = None, *, replace: bool = False
     ) -> None:
-        """Write ``tokenizer.json`` and ``tokenizer_config.json``, which transformers reads too.
-
-        Files and keys that came with the tokenizer are written with it.
+        """Write ``tokenizer.json`` and what came with it; transformers reads them too.
 
         Args:
             directory: Where; it must be there.
@@ -174,12 +168,11 @@ class SubwordTokenizer:
         values = json.loads(self._parts.rules)
         # Nothing, "" and false are written for the same, by one program or another.
         values["model"] = {key: value or None for key, value in values["model"].items()}
-        rules = json.dumps(values, sort_keys=True, ensure_ascii=False)
-        added = [token.to_dict() for token in self.added]
+        added = [[token.to_dict() for token in self.added], self.roles]
         return {
             "kind": self.kind,
-            "rules_hash": _sha256(rules),
-            "added_hash": _sha256(json.dumps([added, dict(sorted(self.roles.items()))])),
+            "rules_hash": _hash(values),
+            "added_hash": _hash(added),
             "lowered": self._parts.lowered,
         }
 
@@ -206,8 +199,7 @@ class SubwordTokenizer:
 
     def tokenize(self, text: str) -> list[str]:
         """The tokens of a text, without special tokens."""
-        ids, _ = next(self._run_all([text]))
-        return [self.vocab[number] for number in ids]
+        return [self.vocab[number] for number in self.encode_sentences([text])[0]]
 
     def encode(
         self,
@@ -241,7 +233,7 @@ class SubwordTokenizer:
         They are those of ``encode`` where the rules trim offsets, as RoBERTa's do.
         """
         return [
-            replace(encoding, offsets=[_without_spaces(text, *pair) for pair in encoding.offsets])
+            replace(encoding, offsets=[without_spaces(text, *pair) for pair in encoding.offsets])
             for text, encoding in zip(
                 texts, self.encode_batch(texts, None, max_length), strict=True
             )
@@ -268,15 +260,8 @@ class SubwordTokenizer:
             steps = [normalizers.Lowercase()]
             steps += [] if pipeline.normalizer is None else [pipeline.normalizer]
             pipeline.normalizer = normalizers.Sequence(steps)
-        check_findable(self.added, _Rules(pipeline), "the tokenizer")
-        pipeline.add_tokens([token.for_library() for token in self.added])
-        for token in self.added:
-            number = pipeline.token_to_id(token.content)
-            if number != token.id:
-                raise InputError(
-                    f"the added token {token.content!r} has the id {token.id}, but the tokenizers "
-                    f"library gives it {number}"
-                )
+        check_findable(self.added, Rules(pipeline.normalizer), "the tokenizer")
+        add_tokens(pipeline, self.added)
         return pipeline
 
     def _id_of(self, role: str, ids: dict[str, int]) -> int:
@@ -287,16 +272,6 @@ class SubwordTokenizer:
                 f"a tokenizer needs a {role}; its tokenizer_config.json {named}: name a token there"
             )
         return ids[token]
-
-
-class _Rules:
-    """The normalizer of a pipeline, for ``check_findable``."""
-
-    def __init__(self, pipeline: LibraryTokenizer) -> None:
-        self._normalizer = pipeline.normalizer or normalizers.Sequence([])
-
-    def normalizer(self) -> normalizers.Normalizer:
-        return self._normalizer
 
 
 def read_pieces(folder: Path, casing: Casing | None) -> Tokenizer | None:
@@ -319,21 +294,7 @@ def read_pieces(folder: Path, casing: Casing | None) -> Tokenizer | None:
     return SubwordTokenizer(*parts)
 
 
-def _unknown(model: Mapping[str, Any], ids: Mapping[str, int]) -> int | None:
-    """The id of the token of what the vocabulary lacks; byte-level BPE seldom has one."""
-    if kind_of({"model": model}) == BPE:
-        token = model.get("unk_token")
-        return None if token is None else ids.get(token)
-    return int(model["unk_id"])
-
-
-def _without_spaces(text: str, start: int, end: int) -> tuple[int, int]:
-    """A range of a text without the spaces at its ends; spaces alone stay."""
-    inner = text[start:end]
-    if not inner.strip():
-        return start, end
-    return end - len(inner.lstrip()), start + len(inner.rstrip())
-
-
-def _sha256(text: str) -> str:
+def _hash(values: Any) -> str:
+    """The SHA-256 of JSON values, in hexadecimal."""
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

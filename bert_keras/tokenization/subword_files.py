@@ -33,11 +33,12 @@ from bert_keras.tokenization.settings import CONFIG_FILE, PIPELINE_FILE, named_c
 from bert_keras.tokenization.subword_classes import CLASSES, CLASSES_OF_MODELS, class_parts
 from bert_keras.tokenization.subword_parts import (
     BPE,
-    BYTES,
     KINDS,
     check_parts,
     kind_of,
     library_values,
+    vocabulary_of,
+    warn_of_bytes,
 )
 
 _logger = logging.getLogger("bert_keras")
@@ -111,7 +112,7 @@ def read_parts(directory: Path) -> SubwordParts | None:
         )
         _warn_of_differences(source, name, values, rules)
     check_parts(source, rules)
-    _warn_of_bytes(source, rules["model"])
+    warn_of_bytes(source, rules["model"])
     companions = {
         name: (directory / name).read_bytes() for name in _COMPANIONS if (directory / name).exists()
     }
@@ -153,27 +154,6 @@ def write_parts(
     write_text_atomic(directory / CONFIG_FILE, text, replace=replace)
     for name, data in files.companions.items():
         write_bytes_atomic(directory / name, data, replace=replace)
-
-
-def vocabulary_of(file: Path, model: Mapping[str, Any]) -> list[str]:
-    """The tokens of a model, by id.
-
-    Raises:
-        InputError: When its ids leave a gap, or it is no vocabulary.
-    """
-    vocab = model.get("vocab")
-    if isinstance(vocab, list):
-        tokens = [each[0] if isinstance(each, list) and len(each) == 2 else None for each in vocab]
-        if all(isinstance(token, str) for token in tokens):
-            return [str(token) for token in tokens]
-    elif isinstance(vocab, dict):
-        if {*map(type, vocab.values())} == {int} and {*vocab.values()} == {*range(len(vocab))}:
-            return sorted(vocab, key=vocab.__getitem__)
-        raise InputError(f"{file}: the ids of the vocabulary must be 0, 1, 2 and so on")
-    raise InputError(
-        f"{file}: the vocabulary of its model must be tokens with their ids, or pairs of a token "
-        f"and a score. Received: {vocab!r:.60}"
-    )
 
 
 def _read_values(directory: Path) -> tuple[Path, dict[str, Any]] | None:
@@ -311,21 +291,4 @@ def _warn_of_differences(
             ", ".join(differing),
             name,
             CONFIG_FILE,
-        )
-
-
-def _warn_of_bytes(file: Path, model: Mapping[str, Any]) -> None:
-    """Say where byte-level BPE lacks bytes, which are then left out of a text."""
-    if kind_of({"model": model}) != BPE or model.get("unk_token") is not None:
-        return
-    from tokenizers import pre_tokenizers
-
-    missing = [byte for byte in pre_tokenizers.ByteLevel.alphabet() if byte not in model["vocab"]]
-    if missing:
-        _logger.warning(
-            "%s: its vocabulary lacks %d of the %d bytes and has no unknown token: characters "
-            "with these bytes are left out of every text",
-            file,
-            len(missing),
-            BYTES,
         )

@@ -1,14 +1,18 @@
 """The parts of a ``tokenizer.json`` of byte-level BPE or Unigram: which we take, and as what."""
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import tokenizers
+from tokenizers import pre_tokenizers
 
 from bert_keras.errors import InputError
 from bert_keras.tokenization.template import SequenceTemplate
+
+_logger = logging.getLogger("bert_keras")
 
 BPE, UNIGRAM = "BPE", "Unigram"
 KINDS = (BPE, UNIGRAM)
@@ -227,3 +231,47 @@ def steps(part: Any) -> Iterator[Mapping[str, Any]]:
     for key in _SEQUENCES:
         for each in part.get(key, ()):
             yield from steps(each)
+
+
+def vocabulary_of(file: Path, model: Mapping[str, Any]) -> list[str]:
+    """The tokens of a model, by id.
+
+    Raises:
+        InputError: When its ids leave a gap, or it is no vocabulary.
+    """
+    vocab = model.get("vocab")
+    if isinstance(vocab, list):
+        tokens = [each[0] if isinstance(each, list) and len(each) == 2 else None for each in vocab]
+        if all(isinstance(token, str) for token in tokens):
+            return [str(token) for token in tokens]
+    elif isinstance(vocab, dict):
+        if {*map(type, vocab.values())} == {int} and {*vocab.values()} == {*range(len(vocab))}:
+            return sorted(vocab, key=vocab.__getitem__)
+        raise InputError(f"{file}: the ids of the vocabulary must be 0, 1, 2 and so on")
+    raise InputError(
+        f"{file}: the vocabulary of its model must be tokens with their ids, or pairs of a token "
+        f"and a score. Received: {vocab!r:.60}"
+    )
+
+
+def warn_of_bytes(file: Path, model: Mapping[str, Any]) -> None:
+    """Say where byte-level BPE lacks bytes, which are then left out of a text."""
+    if kind_of({"model": model}) != BPE or model.get("unk_token") is not None:
+        return
+    missing = [byte for byte in pre_tokenizers.ByteLevel.alphabet() if byte not in model["vocab"]]
+    if missing:
+        _logger.warning(
+            "%s: its vocabulary lacks %d of the %d bytes and has no unknown token: characters "
+            "with these bytes are left out of every text",
+            file,
+            len(missing),
+            BYTES,
+        )
+
+
+def unknown_id(model: Mapping[str, Any], ids: Mapping[str, int]) -> int | None:
+    """The id of the token of what the vocabulary lacks; byte-level BPE seldom has one."""
+    if kind_of({"model": model}) == BPE:
+        token = model.get("unk_token")
+        return None if token is None else ids.get(token)
+    return int(model["unk_id"])

@@ -152,3 +152,11 @@ def laid_out(
         tuple(lengths),
         sum(whole) - sum(lengths),
     )
+
+
+def without_spaces(text: str, start: int, end: int) -> tuple[int, int]:
+    """A range of a text without the spaces at its ends; spaces alone stay."""
+    inner = text[start:end]
+    if not inner.strip():
+        return start, end
+    return end - len(inner.lstrip()), start + len(inner.rstrip())
