@@ -11,17 +11,19 @@ from typing import Any, Self
 import numpy as np
 
 from bert_keras.corpus.hashes import check_hashes, damaged, hash_of_all
+from bert_keras.corpus.stored_tokenizers import (
+    VOCABULARY_FILE,
+    load_subwords,
+    load_word_pieces,
+)
 from bert_keras.errors import InputError
 from bert_keras.tokenization import (
-    AddedToken,
     Casing,
     SubwordTokenizer,
     Tokenizer,
     WordPieceTokenizer,
-    read_vocabulary,
     write_vocabulary,
 )
-from bert_keras.tokenization.settings import PIPELINE_FILE
 
 FORMAT_VERSION = 1
 TOKENIZER_FORMAT_VERSION = 2  # of a corpus whose tokenizer is not of word pieces
@@ -32,7 +34,6 @@ SENTENCE_OFFSETS_FILE = "sentence_offsets.npy"
 DOCUMENT_OFFSETS_FILE = "document_offsets.npy"
 WORD_STARTS_FILE = "word_starts.npy"
 DESCRIPTION_FILE = "corpus.json"
-VOCABULARY_FILE = "vocab.txt"
 
 _COUNTS = ("documents", "sentences", "tokens")
 ARRAYS = (TOKENS_FILE, SENTENCE_OFFSETS_FILE, DOCUMENT_OFFSETS_FILE, WORD_STARTS_FILE)
@@ -254,46 +255,12 @@ def _tokenizer(path: Path, description: dict[str, Any], given: Tokenizer | None)
         )
     is_other = description["format_version"] == TOKENIZER_FORMAT_VERSION
     if given is None and is_other and {"rules_hash", "added_hash"} <= identity.keys():
-        return _load_subwords(path, identity)
+        return load_subwords(path, identity)
     if given is None and is_other:
         raise InputError(
             f"{path} was prepared with a tokenizer from Python, {identity}: give it to Corpus.open"
         )
-    return _load_tokenizer(path, identity) if given is None else given
-
-
-def _load_subwords(path: Path, identity: dict[str, Any]) -> Tokenizer:
-    """The tokenizer that ``SubwordTokenizer.save`` wrote into a corpus."""
-    try:
-        tokenizer = SubwordTokenizer.from_pretrained(path)
-    except InputError as error:
-        raise damaged(path / PIPELINE_FILE, str(error)) from None
-    if identity["lowered"]:
-        tokenizer = tokenizer.lowercased()
-    if tokenizer.identity != identity:
-        raise damaged(path / PIPELINE_FILE, "it is not the tokenizer the corpus was prepared with")
-    return tokenizer
-
-
-def _load_tokenizer(path: Path, identity: dict[str, Any]) -> Tokenizer:
-    try:
-        casing = Casing.from_dict(identity["casing"])
-    except InputError as error:
-        raise damaged(path / DESCRIPTION_FILE, str(error)) from None
-    file = path / VOCABULARY_FILE
-    try:
-        added = [AddedToken.from_dict(token) for token in identity.get("added", ())]
-    except (TypeError, AttributeError) as error:
-        raise damaged(path / DESCRIPTION_FILE, repr(error)) from None
-    try:
-        tokenizer = WordPieceTokenizer(read_vocabulary(file), casing, added=added)
-    except InputError as error:
-        raise damaged(file, str(error).removeprefix(str(file)).lstrip(": ")) from None
-    except FileNotFoundError:
-        raise damaged(file, "the file is missing") from None
-    if tokenizer.vocab_hash != identity["vocab_hash"]:
-        raise damaged(file, "it is not the vocabulary the corpus was prepared with")
-    return tokenizer
+    return load_word_pieces(path, identity, DESCRIPTION_FILE) if given is None else given
 
 
 def _load(file: Path, dtype: np.dtype[Any], length: int) -> np.ndarray:
