@@ -36,9 +36,11 @@ from tests.support.batches import pretraining_batch
 from tests.support.models import (
     NO_DROPOUT,
     assert_same_weights,
+    each_model,
     pieces_of,
     registered_models,
     small_config,
+    suited,
 )
 from tests.support.objectives import labeled, objective_of, real_part
 
@@ -60,9 +62,13 @@ def batch_of(model: Any) -> dict[str, Any]:
     return {name: BATCH[name].reshape(2, 2, -1) for name in SEQUENCES}
 
 
-@pytest.fixture(params=registered_models(), ids=lambda model_class: model_class.__name__)
+@pytest.fixture(params=each_model(), ids=lambda model_class: model_class.__name__)
 def make(request: pytest.FixtureRequest) -> Make:
     return request.param
+
+
+# An export takes long, and other families' classes are exported by the same code.
+each_export = pytest.mark.parametrize("make", each_model(pytest.mark.slow))
 
 
 def assert_same_outputs(model: BertModel, other: BertModel, **how: Any) -> None:
@@ -73,16 +79,18 @@ def assert_same_outputs(model: BertModel, other: BertModel, **how: Any) -> None:
 
 
 def test_its_config_makes_an_equal_model(make: Make) -> None:
-    model = make(CONFIG, seed=5, packed=True, dtype="mixed_bfloat16", name="some_name")
+    model = make(
+        suited(CONFIG, make), seed=5, packed=True, dtype="mixed_bfloat16", name="some_name"
+    )
     again = make.from_config(model.get_config())
     assert again.get_config() == model.get_config()
-    assert (again.name, again.packed, again.config) == ("some_name", True, CONFIG)
+    assert (again.name, again.packed, again.config) == ("some_name", True, model.config)
     assert again.dtype_policy.name == "mixed_bfloat16"
     assert_same_outputs(again, model)
 
 
 def test_its_weights_are_there_at_once_and_follow_from_the_seed(make: Make) -> None:
-    first, same, other = (make(CONFIG, seed=seed) for seed in (1, 1, 2))
+    first, same, other = (make(suited(CONFIG, make), seed=seed) for seed in (1, 1, 2))
     assert first.built
     before = [weight.path for weight in first.weights]
     first(batch_of(first))
@@ -93,8 +101,8 @@ def test_its_weights_are_there_at_once_and_follow_from_the_seed(make: Make) -> N
 
 
 def test_its_arithmetic_is_handed_down_and_is_not_saved(make: Make) -> None:
-    model = make(CONFIG, arithmetic=OneDNN(), initialize=False)
-    assert model.get_config() == make(CONFIG, name=model.name).get_config()
+    model = make(suited(CONFIG, make), arithmetic=OneDNN(), initialize=False)
+    assert model.get_config() == make(suited(CONFIG, make), name=model.name).get_config()
     layers = [layer for layer in model._flatten_layers() if hasattr(layer, "arithmetic")]
     assert len(layers) > 10
     assert all(layer.arithmetic == OneDNN() for layer in layers)
@@ -103,10 +111,10 @@ def test_its_arithmetic_is_handed_down_and_is_not_saved(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [cls for cls in registered_models() if issubclass(cls, SupervisedModel)]
+    "make", [p for p in each_model() if issubclass(p.values[0], SupervisedModel)]
 )
 def test_compile_without_arguments_takes_berts_adamw_and_no_xla_on_cpu(make: Make) -> None:
-    model = make(CONFIG)
+    model = make(suited(CONFIG, make))
     model.compile()
     assert type(model.optimizer) is AdamW
     assert float(model.optimizer.learning_rate) == pytest.approx(1e-4)
@@ -130,7 +138,7 @@ def untraced() -> Iterator[None]:
     ],
 )
 def test_a_step_moves_every_weight_in_every_precision(precision: str, make: Make) -> None:
-    model = make(CALM, seed=1, dtype=precision)
+    model = make(suited(CALM, make), seed=1, dtype=precision)
     optimizer = AdamW(1e-2, weight_decay=0.0, loss_scaling=precision == "mixed_float16")
     optimizer.build(model.trainable_variables)
     if optimizer.loss_scaling:
@@ -157,8 +165,8 @@ def test_a_step_moves_every_weight_in_every_precision(precision: str, make: Make
 def test_every_precision_gives_nearly_the_outputs_of_float32(
     precision: str, packed: bool, make: Make
 ) -> None:
-    rounded = make(CALM, seed=1, packed=packed, dtype=precision)(batch_of(make))
-    exact = make(CALM, seed=1)(batch_of(make))
+    rounded = make(suited(CALM, make), seed=1, packed=packed, dtype=precision)(batch_of(make))
+    exact = make(suited(CALM, make), seed=1)(batch_of(make))
     assert rounded.keys() == exact.keys()
     for name in rounded:
         expected, given = (real_part(outputs[name], batch_of(make)) for outputs in (exact, rounded))
@@ -168,7 +176,7 @@ def test_every_precision_gives_nearly_the_outputs_of_float32(
 def test_packed_tokens_have_the_outputs_and_the_gradients_of_padded_ones(make: Make) -> None:
     outputs, losses, gradients = [], [], []
     for packed in (False, True):
-        model = make(CALM, seed=1, packed=packed)
+        model = make(suited(CALM, make), seed=1, packed=packed)
         outputs.append(model(batch_of(model)))
         with tf.GradientTape() as tape:
             means = objective_of(model)(model, labeled(model, batch_of(model)), training=True)
@@ -188,7 +196,7 @@ def test_packed_tokens_have_the_outputs_and_the_gradients_of_padded_ones(make: M
 LABELS = {"labels": ["no", "yes", "so"]}
 # What else some are made of, which has to come back as well.
 MADE = [
-    *((model_class, {}) for model_class in registered_models()),
+    *(pytest.param(*param.values, {}, marks=param.marks) for param in each_model()),
     (BertEncoder, {"with_pooler": False}),
     (BertForSequenceClassification, LABELS | {"problem_type": "multi_label_classification"}),
     (BertForTokenClassification, LABELS | {"classifier_dropout": 0.25}),
@@ -204,7 +212,7 @@ MADE = [
 def test_every_format_brings_it_back_or_refuses_it_in_one_line(
     format: str, make: Make, arguments: dict[str, Any], tmp_path: Path
 ) -> None:
-    model = make(CONFIG, seed=5, **arguments)
+    model = make(suited(CONFIG, make), seed=5, **arguments)
     path = tmp_path / ("m.keras" if format == "keras" else "m")
     model(batch_of(model), training=True)
     try:
@@ -215,7 +223,7 @@ def test_every_format_brings_it_back_or_refuses_it_in_one_line(
         return
     loaded = bert_keras.load(path)
     assert type(loaded) is make
-    assert (loaded.config, loaded.tokenizer.vocab) == (CONFIG, TOKENIZER.vocab)
+    assert (loaded.config, loaded.tokenizer.vocab) == (model.config, TOKENIZER.vocab)
     assert arguments.items() <= loaded.get_config().items()
     assert_same_weights(loaded, model)
     assert_same_outputs(loaded, model)
@@ -231,11 +239,12 @@ def assert_refused(error: InputError, make: Make, folder: Path) -> None:
     assert not list(folder.iterdir())
 
 
+@each_export
 @pytest.mark.system
 def test_a_saved_model_answers_as_it_does_or_it_is_refused_in_one_line(
     make: Make, tmp_path: Path
 ) -> None:
-    model = make(CONFIG, seed=5)
+    model = make(suited(CONFIG, make), seed=5)
     try:
         report = export_saved_model(model, TOKENIZER, tmp_path / "served", max_length=12)
     except InputError as error:
@@ -245,11 +254,12 @@ def test_a_saved_model_answers_as_it_does_or_it_is_refused_in_one_line(
     assert (tmp_path / "served" / "1" / "saved_model.pb").exists()
 
 
+@each_export
 @pytest.mark.system
 def test_a_tflite_file_answers_as_it_does_or_it_is_refused_in_one_line(
     make: Make, tmp_path: Path
 ) -> None:
-    model = make(CONFIG, seed=5)
+    model = make(suited(CONFIG, make), seed=5)
     try:
         report = export_tflite(model, TOKENIZER, tmp_path / "m.tflite", length=12)
     except InputError as error:

@@ -56,7 +56,7 @@ class BertConfig:
         hidden_act: Its function, and that of the masked-LM head.
         hidden_dropout_prob: The share of outputs that is dropped in training, in [0, 1).
         attention_probs_dropout_prob: The same of the attention's weights.
-        max_position_embeddings: The tokens of the longest sequence.
+        max_position_embeddings: The rows of the table of positions.
         type_vocab_size: How many token types there are.
         initializer_range: The standard deviation that weights are drawn with.
         layer_norm_eps: Added to the variance in LayerNorm.
@@ -122,6 +122,16 @@ class BertConfig:
     def activation(self) -> str:
         """The function that ``hidden_act`` names, such as "gelu_erf", whichever name it goes by."""
         return ACTIVATIONS[self.hidden_act]
+
+    @property
+    def longest_sequence(self) -> int:
+        """The tokens of the longest sequence: one for each position."""
+        return self.max_position_embeddings
+
+    @property
+    def masked_lm_activation(self) -> str:
+        """The function of the masked-LM head, by its name in ``activation``."""
+        return self.activation
 
     @classmethod
     def from_preset(cls, name: str, **changes: Any) -> Self:

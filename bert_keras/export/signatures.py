@@ -39,7 +39,7 @@ def _functions(answers: Answers) -> dict[str, Any]:
         return answers.from_texts(*checked_texts([inputs[name] for name in names]))
 
     def from_ids(**inputs: tf.Tensor) -> Tensors:
-        most = answers.model.config.max_position_embeddings
+        most = answers.model.config.longest_sequence
         batch = checked_ids(inputs, answers.model.config, most)
         return answers.from_ids(within_limit(batch, limit))
 

@@ -104,7 +104,7 @@ def write_batching_parameters(answers: Answers, folder: Path) -> None:
 def _longest_row(answers: Answers) -> int:
     """The most tokens of a row of any signature."""
     # Longer ones are refused in any batch.
-    sequence = min(answers.model.config.max_position_embeddings, answers.config.max_request_tokens)
+    sequence = min(answers.model.config.longest_sequence, answers.config.max_request_tokens)
     return max(answers.most_row_tokens(), sequence)
 
 

@@ -141,7 +141,7 @@ class BertForSentenceEmbedding(SupervisedModel):
         """``max_length``, at most ``max_position_embeddings``; without it as for every model."""
         if self.max_length is None:
             return super().default_length
-        return min(self.max_length, self.config.max_position_embeddings)
+        return min(self.max_length, self.config.longest_sequence)
 
     def prompt(self, name: str | None = None) -> str:
         """The prompt of a name, by default that of ``default_prompt_name``; else empty.

@@ -5,7 +5,7 @@ The feed-forward network and the embeddings are in ``layers.py``, the pooler is 
 
 from collections.abc import Collection
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -193,6 +193,8 @@ class BertEncoder(BertModel):
         (TensorShape([4, 32, 16]), 2)
     """
 
+    embeddings_class: ClassVar[type[BertEmbeddings]] = BertEmbeddings
+
     def __init__(
         self,
         config: BertConfig,
@@ -202,7 +204,7 @@ class BertEncoder(BertModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(config, seed, packed, **kwargs)
-        self.embeddings = self.sublayer(BertEmbeddings, "embeddings")
+        self.embeddings = self.sublayer(self.embeddings_class, "embeddings")
         self.transformer_layers = [
             self.sublayer(TransformerLayer, f"layer_{index}")
             for index in range(config.num_hidden_layers)
@@ -257,7 +259,7 @@ class BertEncoder(BertModel):
         """
         if unknown := ", ".join(sorted(set(collect) - set(COLLECTED))):
             raise InputError(f"collect must be of {', '.join(COLLECTED)}. Received: {unknown}")
-        words, mask, types = read_sequences(inputs, self.config.max_position_embeddings)
+        words, mask, types = read_sequences(inputs, self.config.longest_sequence)
         layout = packed_layout(mask) if self.packed else padded_layout(mask)
         tokens = self.embeddings(words, types, layout, dropout_seed)
         has_weights = "attentions" in collect
@@ -279,5 +281,10 @@ class BertEncoder(BertModel):
 
     def pool(self, tokens: tf.Tensor, layout: Layout) -> tf.Tensor:
         """The pooled output [B, H] of the first token of each sequence."""
-        first = layout.rows(tf.zeros_like(layout.attention_mask[:, :1]))
-        return self.pooler(lookup(tokens, first[:, 0]))
+        return self.pooler(first_tokens(tokens, layout))
+
+
+def first_tokens(tokens: tf.Tensor, layout: Layout) -> tf.Tensor:
+    """The first token [B, H] of each sequence, of tokens [T, H]."""
+    first = layout.rows(tf.zeros_like(layout.attention_mask[:, :1]))
+    return lookup(tokens, first[:, 0])

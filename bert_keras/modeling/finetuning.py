@@ -11,10 +11,12 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
+from bert_keras.modeling.encoder import first_tokens
 from bert_keras.modeling.headed import HeadedModel
-from bert_keras.modeling.heads import Classifier
+from bert_keras.modeling.heads import Classifier, DeepClassifier
 from bert_keras.modeling.inputs import as_batch, merged_rows
 from bert_keras.modeling.labeling import LabelingModel, label_names
+from bert_keras.modeling.layout import Layout
 from bert_keras.objectives import (
     IGNORED_LABEL,
     Batch,
@@ -112,11 +114,15 @@ class BertForSequenceClassification(LabelingModel):
             inputs, shape = merged_rows(inputs)
         seed = self.dropout_counter().for_call(training, dropout_seed)
         tokens, layout, _ = self.encoder.encode(inputs, seed)
-        logits = self.classifier(self.encoder.pool(tokens, layout), seed)
+        logits = self.classify(tokens, layout, seed)
         if has_windows:
             is_there = tf.reshape(tf.reduce_max(layout.attention_mask, axis=1), shape)
             logits = _mean_over_windows(logits, is_there)
         return {"logits": logits}
+
+    def classify(self, tokens: tf.Tensor, layout: Layout, seed: tf.Tensor | None) -> tf.Tensor:
+        """The logits [B, labels] of sequences, from the encoder's tokens [T, H]."""
+        return self.classifier(self.encoder.pool(tokens, layout), seed)
 
     @property
     def score_function(self) -> str:
@@ -139,6 +145,30 @@ class BertForSequenceClassification(LabelingModel):
     def as_given(self) -> dict[str, str | None]:
         """``problem_type`` and ``function_to_apply`` as they were given to the constructor."""
         return dict(zip(("problem_type", "function_to_apply"), self._given, strict=True))
+
+
+class DeepSequenceClassification(BertForSequenceClassification):
+    """The base of sequence classifiers that have no pooler: a ``DeepClassifier`` does its work.
+
+    Attributes:
+        head_activation: The function after the head's dense layer.
+    """
+
+    heads: ClassVar[dict[str, type]] = {"deep_classifier": DeepClassifier}
+    with_pooler = False
+    head_activation: ClassVar[str] = "tanh"
+
+    def head_layers(self) -> list[Any]:
+        """The head's dense layers."""
+        return [self.deep_classifier.transform, self.deep_classifier.output_dense]
+
+    def head_arguments(self) -> dict[str, Any]:
+        """The head's size, dropout and activation."""
+        return super().head_arguments() | {"activation_name": self.head_activation}
+
+    def classify(self, tokens: tf.Tensor, layout: Layout, seed: tf.Tensor | None) -> tf.Tensor:
+        """The logits [B, labels] of sequences, from the encoder's tokens [T, H]."""
+        return self.deep_classifier(first_tokens(tokens, layout), seed)
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")

@@ -94,11 +94,12 @@ def make_encoders(model: BertModel, *names: str, with_pooler: bool = True) -> li
         with_pooler: Whether they have a pooler.
     """
     is_alone = len(names) == 1
+    encoder_class = model.encoder_class or BertEncoder
     encoders = []
     for name in names:
         with nullcontext() if is_alone else keras.name_scope(name):
             encoders.append(
-                BertEncoder(
+                encoder_class(
                     model.config,
                     model.seed if is_alone else model.sub_seed(name),
                     model.packed,

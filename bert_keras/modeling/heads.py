@@ -83,7 +83,8 @@ class MaskedLMHead(BertLayer):
 
     def __init__(self, config: BertConfig, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(config, seed, **kwargs)
-        self.transform = self.dense(config.hidden_size, "transform", self.activation())
+        act = self.activation(config.masked_lm_activation)
+        self.transform = self.dense(config.hidden_size, "transform", act)
         self.norm = self.layer_norm()
 
     def build(self, *shapes: Any) -> None:
@@ -156,3 +157,33 @@ class Classifier(BertLayer):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return super().get_config() | {"units": self.units, "dropout_rate": self.dropout_rate}
+
+
+@keras.saving.register_keras_serializable(package="bert_keras")
+class DeepClassifier(Classifier):
+    """A classifier with a dense layer and an activation of its own, which do a pooler's work.
+
+    Dropout, dense, activation, then as ``Classifier``: the head of RoBERTa and ELECTRA in
+    transformers.
+
+    Args:
+        activation_name: As ``BertConfig.activation`` or Keras names it.
+    """
+
+    def __init__(
+        self, config: BertConfig, seed: int = 0, activation_name: str = "tanh", **kwargs: Any
+    ) -> None:
+        super().__init__(config, seed, **kwargs)
+        self.activation_name = activation_name
+        act = self.activation(activation_name)
+        self.transform = self.dense(config.hidden_size, "transform", act)
+        self.input_dropout_site = self.sub_seed("input_dropout")
+
+    def call(self, features: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
+        """[B, H] to logits [B, units]; ``dropout_seed`` is int64 [2], ``None`` drops nothing."""
+        kept = self.dropout(features, self.dropout_rate, dropout_seed, self.input_dropout_site)
+        return super().call(self.transform(kept), dropout_seed)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return super().get_config() | {"activation_name": self.activation_name}

@@ -116,11 +116,15 @@ class LabelingModel(ClassifierModel):
         own = self.own_decision
         return own and own | {"head": self.head_digest()}
 
+    def head_layers(self) -> list[Any]:
+        """The head's dense layers."""
+        return [self.classifier.output_dense]
+
     def head_digest(self) -> str:
         """A hash of the head's weights, by which a file tells whether they were trained on.
 
         It is of bfloat16's precision, so that it is the same for a model that computes in that.
         """
-        dense = self.classifier.output_dense
-        arrays = (tf.cast(each, tf.bfloat16).numpy() for each in (dense.kernel, dense.bias))
+        weights = (w for dense in self.head_layers() for w in (dense.kernel, dense.bias))
+        arrays = (tf.cast(each, tf.bfloat16).numpy() for each in weights)
         return sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()[:16]

@@ -1,7 +1,7 @@
 """The base of BERT's layers, and those that the encoder is built from."""
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
@@ -105,6 +105,8 @@ class Configured:
 class BertLayer(Configured, keras.layers.Layer):
     """A Keras layer made from a ``BertConfig`` and a seed; see ``Configured`` for its arguments."""
 
+    config_class: ClassVar[type[BertConfig]] = BertConfig
+
     def build(self, *shapes: Any) -> None:
         """Make the weights of all sublayers; their inputs are [T, H] unless a subclass differs."""
         for layer in self._layers:
@@ -144,9 +146,9 @@ class BertLayer(Configured, keras.layers.Layer):
         """``x`` after dropout, drawn by this layer's arithmetic; see ``random.dropout``."""
         return dropout(x, rate, dropout_seed, site, self.arithmetic)
 
-    def activation(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        """The function that ``hidden_act`` names."""
-        form = self.config.activation
+    def activation(self, form: str | None = None) -> Callable[[tf.Tensor], tf.Tensor]:
+        """The function of a name of ``BertConfig.activation``, by default the config's own."""
+        form = form or self.config.activation
         own = {"gelu_erf": self.arithmetic.gelu, "gelu_tanh": self.arithmetic.gelu_tanh}
         return own[form] if form in own else keras.activations.get(form)
 
@@ -157,7 +159,7 @@ class BertLayer(Configured, keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """The layer of a ``get_config``."""
-        return cls(**(config | {"config": BertConfig.from_dict(config["config"])}))
+        return cls(**(config | {"config": cls.config_class.from_dict(config["config"])}))
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")
@@ -224,7 +226,7 @@ class BertEmbeddings(BertLayer):
             [T, H] in the compute dtype.
         """
         layout = Layout(*layout)  # Keras makes a list of it when it loads a functional model
-        positions = tf.zeros_like(token_type_ids) + tf.range(tf.shape(token_type_ids)[1])
+        positions = self.positions(words, token_type_ids)
         words = layout.to_tokens(words)
         summed = (
             (words if words.dtype.is_floating else lookup(self.word_embeddings, words))
@@ -233,6 +235,10 @@ class BertEmbeddings(BertLayer):
         )
         rate = self.config.hidden_dropout_prob
         return self.dropout(self.norm(summed), rate, dropout_seed, self.dropout_site)
+
+    def positions(self, words: tf.Tensor, token_type_ids: tf.Tensor) -> tf.Tensor:
+        """The row of the table of positions of each token, int32 [B, L], from the same."""
+        return tf.zeros_like(token_type_ids) + tf.range(tf.shape(token_type_ids)[1])
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")

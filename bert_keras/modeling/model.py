@@ -66,6 +66,7 @@ class BertModel(Configured, keras.Model):
 
     built: bool
     config_class: ClassVar[type[BertConfig]] = BertConfig
+    encoder_class: ClassVar[type["BertEncoder"] | None] = None  # ``None``: ``BertEncoder``
     packed: bool
     encoder: "BertEncoder"
     report: Any  # of a loaded model: where each weight came from
@@ -173,7 +174,7 @@ class BertModel(Configured, keras.Model):
         The smaller of ``max_position_embeddings`` and the tokenizer's ``model_max_length``.
         """
         limit = None if self.tokenizer is None else self.tokenizer.model_max_length
-        positions = self.config.max_position_embeddings
+        positions = self.config.longest_sequence
         return positions if limit is None else min(limit, positions)
 
     def drop_decision(self) -> None:

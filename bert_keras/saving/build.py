@@ -26,7 +26,7 @@ from bert_keras.tokenization import Casing, Tokenizer
 
 _logger = logging.getLogger("bert_keras")
 
-_LABEL_HEADS = {"classifier", "span_head"}
+_LABEL_HEADS = {"classifier", "deep_classifier", "span_head"}
 
 
 def build(
@@ -130,7 +130,7 @@ def _plan(stored: StoredModel, asked: type[BertModel] | None, arguments: dict[st
         in_file |= _fitted(stored, arguments)
         count = count_labels(in_file.get("labels", 2))
         if issubclass(own, LABELING) and count_labels(arguments.get("labels", count)) != count:
-            optional, ignored = {"classifier"}, _LABEL_HEADS
+            optional, ignored = heads & _LABEL_HEADS, _LABEL_HEADS
             del in_file["labels"]
             in_file.pop("problem_type", None)
             in_file.pop("function_to_apply", None)

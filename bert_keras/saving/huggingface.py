@@ -89,7 +89,7 @@ def save_huggingface(
         metadata = {"format": "pt"}
         safetensors.numpy.save_file(tensors, directory / WEIGHTS_FILE, metadata=metadata)
         if tokenizer is not None:
-            tokenizer.save(directory, model.config.max_position_embeddings)
+            tokenizer.save(directory, model.config.longest_sequence)
         if isinstance(model, BertForSentenceEmbedding):
             write_settings(model, dense, directory)
         else:

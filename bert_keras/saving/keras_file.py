@@ -56,6 +56,8 @@ NAMES = Names(
         "masked_lm_head/output_bias": "layers/masked_lm_head/vars/0",
         "next_sentence_head/output": "layers/next_sentence_head/output_dense",
         "classifier/output": "classifier/output_dense",
+        "deep_classifier/transform": "deep_classifier/transform",
+        "deep_classifier/output": "deep_classifier/output_dense",
         "span_head/output": "layers/classifier/output_dense",
         "projection/output": "layers/projection/output_dense",
     },
@@ -256,7 +258,7 @@ class KerasAssets:
     def save(self, model: BertModel, folder: Path) -> None:
         """Write those that the model has into a folder."""
         if model.tokenizer is not None:
-            model.tokenizer.save(folder, model.config.max_position_embeddings)
+            model.tokenizer.save(folder, model.config.longest_sequence)
         write_json({file: v for file, v in _others(model).items() if v}, folder)
 
     def load(self, model: BertModel, folder: Path) -> None:

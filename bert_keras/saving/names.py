@@ -4,7 +4,7 @@ The path of a variable of ours, such as ``layer_0/attention/output/kernel``, is 
 Its name in a file stands in a table and nowhere else: ``NAMES``, at the head of the module of the
 layout.
 
-    families/bert.py, families/distilbert.py   Hugging Face's files, one table a family
+    families/                                  Hugging Face's files, one table a family
     google.py, garden.py, keras_hub.py         Google's TF1 code, TF Model Garden, keras-hub
     keras_file.py                              .keras files of ours
 
@@ -171,6 +171,8 @@ def bert_variables(config: BertConfig, labels: int = 2) -> Iterator[tuple[str, S
     yield "masked_lm_head/output_bias", (config.vocab_size,)
     yield from _dense("next_sentence_head/output", hidden, 2)
     yield from _dense("classifier/output", hidden, labels)
+    yield from _dense("deep_classifier/transform", hidden, hidden)
+    yield from _dense("deep_classifier/output", hidden, labels)
     yield from _dense("span_head/output", hidden, 2)
 
 

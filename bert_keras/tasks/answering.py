@@ -209,7 +209,7 @@ def _static_shape(model: BertModel, features: Sequence[Feature]) -> tuple[int, i
     most = max(len(feature.window_ends) for feature in features)
     longest = max(len(each.input_ids) for feature in features for each in feature.windows())
     steps = -(-longest // _LENGTH_STEP)
-    return min(steps * _LENGTH_STEP, model.config.max_position_embeddings), most or None
+    return min(steps * _LENGTH_STEP, model.config.longest_sequence), most or None
 
 
 def _rows(

@@ -223,7 +223,7 @@ def fill_mask(
     if top < 1:
         raise InputError(f"top must be at least 1. Received: {top}")
     encoding = tokenizer.encode(text)
-    ids, longest = encoding.input_ids, model.config.max_position_embeddings
+    ids, longest = encoding.input_ids, model.config.longest_sequence
     if len(ids) > longest:
         raise InputError(f"the text has {len(ids)} tokens, but the model reads {longest} at most")
     positions = [index for index, piece in enumerate(ids) if piece == tokenizer.mask_id]

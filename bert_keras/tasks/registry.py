@@ -98,7 +98,7 @@ def task_of(model: BertModel, **settings: Any) -> Task:
     of_model = {"max_seq_length": kind.default_length(model)}
     of_model |= {name: getattr(model, name) for name in names} | _remembered(kind, model)
     task = kind(**(of_model | settings))
-    longest = model.config.max_position_embeddings
+    longest = model.config.longest_sequence
     readable_length("max_seq_length", task.max_seq_length, longest)
     return task
 

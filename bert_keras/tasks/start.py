@@ -41,7 +41,7 @@ def start_model(config: FinetuneConfig, task: Task) -> SupervisedModel:
     model.drop_decision()
     if model.tokenizer is None:
         raise InputError(f"{settings.init} has no vocab.txt, without which no text can be read")
-    longest = model.config.max_position_embeddings
+    longest = model.config.longest_sequence
     if task.max_seq_length > longest:
         raise InputError(
             f"data.max_seq_length is {task.max_seq_length}, but {settings.init} reads {longest} "

@@ -5,9 +5,9 @@ import pytest
 
 from bert_keras import BertConfig
 from bert_keras.saving import garden, google, keras_file, keras_hub
-from bert_keras.saving.families import bert, distilbert
+from bert_keras.saving.families import bert, distilbert, roberta
 from bert_keras.saving.names import Names, Weight, bert_variables, projection_variables
-from tests.support.models import registered_models
+from tests.support.models import registered_models, suited
 
 CONFIG = BertConfig(
     vocab_size=9,
@@ -21,6 +21,7 @@ CONFIG = BertConfig(
 TABLES = {
     "bert": bert.NAMES,
     "distilbert": distilbert.NAMES,
+    "roberta": roberta.NAMES,
     "google": google.NAMES,
     "garden": garden.NAMES,
     "keras-hub": keras_hub.NAMES,
@@ -50,9 +51,10 @@ def test_heads_on_an_axis_of_their_own_are_joined_and_put_apart() -> None:
 @pytest.mark.parametrize("model_class", registered_models())
 def test_every_weight_and_its_shape_are_known_before_the_model_is_made(model_class: type) -> None:
     labels = getattr(model_class, "fixed_units", None) or 2
-    known = dict(bert_variables(CONFIG, labels))
-    assert len(known) == len(list(bert_variables(CONFIG)))
-    for variable in model_class(CONFIG).trainable_weights:
+    config = suited(CONFIG, model_class)
+    known = dict(bert_variables(config, labels))
+    assert len(known) == len(list(bert_variables(config)))
+    for variable in model_class(config).trainable_weights:
         assert known[variable.path] == tuple(variable.shape)
 
 

@@ -11,6 +11,7 @@ from bert_keras import BertConfig, BertForPreTraining
 from bert_keras.errors import InputError
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.families import all_models
+from bert_keras.saving.families.bert import BERT
 from bert_keras.tokenization import SPECIAL_TOKENS
 
 VOCAB = [*SPECIAL_TOKENS, "a", "b", "##c"]
@@ -34,6 +35,19 @@ def pieces_of(letters: str) -> list[str]:
 def registered_models() -> list[type[BertModel]]:
     """Every class of models that the package knows, once."""
     return list(dict.fromkeys(all_models()))
+
+
+def each_model(mark: Any = pytest.mark.system) -> list[Any]:
+    """Every class as a parameter of a test; all but BERT's and one of each other family marked."""
+    quick = {*BERT.models} | {
+        cls for cls in all_models() if cls.__name__.endswith("ForSequenceClassification")
+    }
+    return [pytest.param(cls, marks=() if cls in quick else mark) for cls in registered_models()]
+
+
+def suited(config: BertConfig, model_class: type[BertModel]) -> BertConfig:
+    """The sizes of a config in the kind of config that a class has."""
+    return model_class.config_class(**config.to_dict())
 
 
 def small_config(vocab_size: int, hidden_size: int = 32, **changes: Any) -> BertConfig:

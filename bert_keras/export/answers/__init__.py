@@ -33,7 +33,7 @@ def answers_of(
     kind = served.of(model)
     default = task_of(model).max_seq_length if has_task(model) else model.default_length
     length = default if config.max_length is None else config.max_length
-    readable_length("max_length", length, model.config.max_position_embeddings)
+    readable_length("max_length", length, model.config.longest_sequence)
     config = with_pair(replace(config, max_length=length), model)
     if config.pair and not model.takes_pairs:
         raise InputError("such a model takes single texts: leave pair out")

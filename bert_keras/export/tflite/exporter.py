@@ -213,7 +213,7 @@ def _checked(
     refuse_existing(path)
     check_vocabulary_size(tokenizer, model.config, path)
     check_reading(tokenizer, SENTENCES)
-    longest = model.config.max_position_embeddings
+    longest = model.config.longest_sequence
     default = trained_length(model) or min(_DEFAULT_LENGTH, model.default_length)
     length = config.length or min(default, longest)
     readable_length("length", length, longest)

@@ -4,7 +4,12 @@ A new one is imported here and touches nothing else: it makes a ``Family`` and g
 ``register_family``.
 """
 
-from bert_keras.saving.families import bert, distilbert  # noqa: F401 - they register themselves
+from bert_keras.saving.families import (  # noqa: F401 - they register themselves
+    bert,
+    distilbert,
+    roberta,
+    xlm_roberta,
+)
 from bert_keras.saving.families.family import (
     Family,
     all_heads,

@@ -17,21 +17,23 @@ from bert_keras.modeling.model import BertModel
 from bert_keras.saving.families.family import Family, register_family
 from bert_keras.saving.names import Names
 
+# The names of the encoder within its prefix; RoBERTa and ELECTRA share them.
+ENCODER_LAYERS = {
+    "embeddings/word_embeddings": "embeddings.word_embeddings.weight",
+    "embeddings/position_embeddings": "embeddings.position_embeddings.weight",
+    "embeddings/token_type_embeddings": "embeddings.token_type_embeddings.weight",
+    "embeddings/layer_norm": "embeddings.LayerNorm",
+    "layer_#/attention/query_key_value": ("encoder.layer.#.attention.self.(query|key|value)"),
+    "layer_#/attention/output": "encoder.layer.#.attention.output.dense",
+    "layer_#/attention_layer_norm": "encoder.layer.#.attention.output.LayerNorm",
+    "layer_#/feed_forward/intermediate": "encoder.layer.#.intermediate.dense",
+    "layer_#/feed_forward/output": "encoder.layer.#.output.dense",
+    "layer_#/feed_forward_layer_norm": "encoder.layer.#.output.LayerNorm",
+    "pooler/output": "pooler.dense",
+}
 NAMES = Names(
     layers={
-        "embeddings/word_embeddings": "bert.embeddings.word_embeddings.weight",
-        "embeddings/position_embeddings": "bert.embeddings.position_embeddings.weight",
-        "embeddings/token_type_embeddings": "bert.embeddings.token_type_embeddings.weight",
-        "embeddings/layer_norm": "bert.embeddings.LayerNorm",
-        "layer_#/attention/query_key_value": (
-            "bert.encoder.layer.#.attention.self.(query|key|value)"
-        ),
-        "layer_#/attention/output": "bert.encoder.layer.#.attention.output.dense",
-        "layer_#/attention_layer_norm": "bert.encoder.layer.#.attention.output.LayerNorm",
-        "layer_#/feed_forward/intermediate": "bert.encoder.layer.#.intermediate.dense",
-        "layer_#/feed_forward/output": "bert.encoder.layer.#.output.dense",
-        "layer_#/feed_forward_layer_norm": "bert.encoder.layer.#.output.LayerNorm",
-        "pooler/output": "bert.pooler.dense",
+        **{ours: f"bert.{theirs}" for ours, theirs in ENCODER_LAYERS.items()},
         "masked_lm_head/transform": "cls.predictions.transform.dense",
         "masked_lm_head/layer_norm": "cls.predictions.transform.LayerNorm",
         "masked_lm_head/output_bias": "cls.predictions.bias",

@@ -7,9 +7,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from bert_keras.config import BertConfig
 from bert_keras.config.model import field_names
 from bert_keras.errors import InputError
+from bert_keras.modeling import BertEncoder
 from bert_keras.modeling.heads import PROJECTION
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.names import Names, Shape, bert_variables
@@ -19,7 +22,6 @@ from bert_keras.tokenization.settings import CONFIG_FILE, PIPELINE_FILE
 
 # Families that we lack, each with how it differs.
 _OTHERS = {
-    "roberta": "its tokenizer is byte-level BPE and its positions count from 2",
     "albert": "its layers share one set of weights",
     "electra": "its embeddings are projected and its heads are others",
 }
@@ -116,6 +118,27 @@ class Family:
         if values.get("hidden_act") == "gelu_tanh":
             values["hidden_act"] = "gelu_new"  # the same function by a name that transformers knows
         return {self.config_keys.get(name, name): value for name, value in values.items()}
+
+
+def derived(
+    encoder: type[BertEncoder], bases: Mapping[str, type[BertModel]], **attributes: Any
+) -> dict[str, type[BertModel]]:
+    """Classes with an encoder of a family's own, registered with Keras, by their names.
+
+    Args:
+        encoder: The family's encoder; its ``config_class`` is theirs too.
+        bases: The class that each is derived from, by the new class's name.
+        **attributes: More of their attributes.
+    """
+    own = {"config_class": encoder.config_class, "encoder_class": encoder, **attributes}
+    classes = {}
+    for name, base in bases.items():
+        doc = f"``{base.__name__}`` with the encoder of ``{encoder.__name__}``."
+        body = {"__doc__": doc, "__module__": encoder.__module__, **own}
+        classes[name] = keras.saving.register_keras_serializable("bert_keras")(
+            type(name, (base,), body)
+        )
+    return classes
 
 
 _families: dict[str, Family] = {}
