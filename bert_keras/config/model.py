@@ -129,6 +129,16 @@ class BertConfig:
         return self.max_position_embeddings
 
     @property
+    def embedding_width(self) -> int:
+        """The width of the tables of embeddings: the hidden size, unless they are factorized."""
+        return self.hidden_size
+
+    @property
+    def pooler_activation(self) -> str:
+        """The function of the pooler, as ``activation`` or Keras names it."""
+        return "tanh"
+
+    @property
     def masked_lm_activation(self) -> str:
         """The function of the masked-LM head, by its name in ``activation``."""
         return self.activation

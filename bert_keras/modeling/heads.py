@@ -14,11 +14,13 @@ PROJECTION = "projection"  # the component of the weights of a ``Projection``
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class Pooler(BertLayer):
-    """A tanh layer over the first token, [CLS]."""
+    """A tanh layer over the first token, [CLS]; some families have another function."""
 
     def __init__(self, config: BertConfig, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(config, seed, **kwargs)
-        self.output_dense = self.dense(config.hidden_size, "output", "tanh")
+        self.output_dense = self.dense(
+            config.hidden_size, "output", self.activation(config.pooler_activation)
+        )
 
     def call(self, first_tokens: tf.Tensor) -> tf.Tensor:
         """[B, H] to [B, H]."""
@@ -78,17 +80,19 @@ class Projection(BertLayer):
 class MaskedLMHead(BertLayer):
     """Scores of every word of the vocabulary at the masked positions.
 
-    Dense, activation, LayerNorm, then the product with the word embeddings (tied) and a bias.
+    Dense, activation, LayerNorm, then the product with the word embeddings (tied) and a bias. The
+    dense layer has the width of the embeddings.
     """
 
     def __init__(self, config: BertConfig, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(config, seed, **kwargs)
         act = self.activation(config.masked_lm_activation)
-        self.transform = self.dense(config.hidden_size, "transform", act)
+        self.transform = self.dense(config.embedding_width, "transform", act)
         self.norm = self.layer_norm()
 
     def build(self, *shapes: Any) -> None:
         """Make the transform's weights and the output bias [vocab_size]."""
+        self.norm.build((None, self.config.embedding_width))
         super().build()
         self.output_bias = self.add_weight(
             name="output_bias", shape=(self.config.vocab_size,), initializer="zeros"
@@ -99,7 +103,7 @@ class MaskedLMHead(BertLayer):
 
         Args:
             tokens: [M, H], the encoder's output at the masked positions.
-            word_embeddings: [vocab_size, H], the encoder's own table.
+            word_embeddings: [vocab_size, E], the encoder's own table.
 
         Returns:
             Logits [M, vocab_size] in the compute dtype.

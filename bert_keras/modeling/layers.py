@@ -108,9 +108,10 @@ class BertLayer(Configured, keras.layers.Layer):
     config_class: ClassVar[type[BertConfig]] = BertConfig
 
     def build(self, *shapes: Any) -> None:
-        """Make the weights of all sublayers; their inputs are [T, H] unless a subclass differs."""
+        """Make the weights of the sublayers that are not built; their inputs are [T, H]."""
         for layer in self._layers:
-            layer.build((None, self.config.hidden_size))
+            if not layer.built:
+                layer.build((None, self.config.hidden_size))
         self.built = True
 
     def initializer(self, name: str) -> keras.initializers.Initializer:
@@ -166,6 +167,9 @@ class BertLayer(Configured, keras.layers.Layer):
 class BertEmbeddings(BertLayer):
     """The sum of three embeddings, LayerNorm and dropout (Devlin et al. 2019, figure 2).
 
+    Where the tables are narrower than the tokens (factorized: Lan et al. 2020, section 3.1), a
+    dense layer follows.
+
     The sum and its gradient are float32 under any dtype policy: a frequent word's row collects
     hundreds of gradients a step, which bfloat16 would round away.
     """
@@ -173,10 +177,14 @@ class BertEmbeddings(BertLayer):
     def __init__(self, config: BertConfig, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(config, seed, **kwargs)
         self.norm = self.layer_norm()
+        self.project: Any = None
+        if config.embedding_width != config.hidden_size:
+            self.project = self.dense(config.hidden_size, "project")
         self.dropout_site = self.sub_seed("dropout")
 
     def build(self, *shapes: Any) -> None:
-        """Make the tables [vocab_size, H], [max_position_embeddings, H], [type_vocab_size, H]."""
+        """Make the tables [vocab_size, E], [max_position_embeddings, E], [type_vocab_size, E]."""
+        width = self.config.embedding_width
         sizes = {
             "word_embeddings": self.config.vocab_size,
             "position_embeddings": self.config.max_position_embeddings,
@@ -185,12 +193,14 @@ class BertEmbeddings(BertLayer):
         for name, rows in sizes.items():
             table = self.add_weight(
                 name=name,
-                shape=(rows, self.config.hidden_size),
+                shape=(rows, width),
                 initializer=self.initializer(name),
                 autocast=False,
             )
             setattr(self, name, table)
-        super().build()
+        for layer in self._layers:
+            layer.build((None, width))
+        self.built = True
 
     def fix_positions(self) -> None:
         """Make the positions sines and cosines, which are not trained.
@@ -217,7 +227,7 @@ class BertEmbeddings(BertLayer):
         """The embeddings of a batch.
 
         Args:
-            words: Their ids, int32 [B, L], or in place of the table's rows vectors [B, L, H].
+            words: Their ids, int32 [B, L], or in place of the table's rows vectors [B, L, E].
             token_type_ids: int32 [B, L], 0 in sentence A, 1 in sentence B.
             layout: Of the tokens.
             dropout_seed: int64 [2], (step, replica), in training.
@@ -234,7 +244,8 @@ class BertEmbeddings(BertLayer):
             + lookup(self.token_type_embeddings, layout.to_tokens(token_type_ids))
         )
         rate = self.config.hidden_dropout_prob
-        return self.dropout(self.norm(summed), rate, dropout_seed, self.dropout_site)
+        tokens = self.dropout(self.norm(summed), rate, dropout_seed, self.dropout_site)
+        return tokens if self.project is None else self.project(tokens)
 
     def positions(self, words: tf.Tensor, token_type_ids: tf.Tensor) -> tf.Tensor:
         """The row of the table of positions of each token, int32 [B, L], from the same."""

@@ -153,10 +153,13 @@ def bert_variables(config: BertConfig, labels: int = 2) -> Iterator[tuple[str, S
         labels: The number of labels of a classifier.
     """
     hidden, inner = config.hidden_size, config.intermediate_size
-    yield "embeddings/word_embeddings", (config.vocab_size, hidden)
-    yield "embeddings/position_embeddings", (config.max_position_embeddings, hidden)
-    yield "embeddings/token_type_embeddings", (config.type_vocab_size, hidden)
-    yield from _norm("embeddings/layer_norm", hidden)
+    width = config.embedding_width
+    yield "embeddings/word_embeddings", (config.vocab_size, width)
+    yield "embeddings/position_embeddings", (config.max_position_embeddings, width)
+    yield "embeddings/token_type_embeddings", (config.type_vocab_size, width)
+    yield from _norm("embeddings/layer_norm", width)
+    if width != hidden:
+        yield from _dense("embeddings/project", width, hidden)
     for index in range(config.num_hidden_layers):
         layer = f"layer_{index}"
         yield from _dense(f"{layer}/attention/output", hidden, hidden)
@@ -166,14 +169,16 @@ def bert_variables(config: BertConfig, labels: int = 2) -> Iterator[tuple[str, S
         yield from _norm(f"{layer}/attention_layer_norm", hidden)
         yield from _norm(f"{layer}/feed_forward_layer_norm", hidden)
     yield from _dense("pooler/output", hidden, hidden)
-    yield from _dense("masked_lm_head/transform", hidden, hidden)
-    yield from _norm("masked_lm_head/layer_norm", hidden)
+    yield from _dense("masked_lm_head/transform", hidden, width)
+    yield from _norm("masked_lm_head/layer_norm", width)
     yield "masked_lm_head/output_bias", (config.vocab_size,)
     yield from _dense("next_sentence_head/output", hidden, 2)
     yield from _dense("classifier/output", hidden, labels)
     yield from _dense("deep_classifier/transform", hidden, hidden)
     yield from _dense("deep_classifier/output", hidden, labels)
     yield from _dense("span_head/output", hidden, 2)
+    yield from _dense("discriminator_head/transform", hidden, hidden)
+    yield from _dense("discriminator_head/output", hidden, 1)
 
 
 def projection_variables(

@@ -38,17 +38,20 @@ HEADS = (
     "ForTokenClassification",
     "ForQuestionAnswering",
     "ForMultipleChoice",
+    "ForPreTraining",
 )
 # Each with the changes to its config: GELU stands in some heads whatever hidden_act says.
 FAMILIES: dict[str, tuple[dict[str, Any], ...]] = {
     "Roberta": ({"type_vocab_size": 1}, {"hidden_act": "relu", "pad_token_id": 3}),
     "XLMRoberta": ({"type_vocab_size": 1},),
+    "Electra": ({"embedding_size": 36}, {"embedding_size": 60, "hidden_act": "relu"}),
 }
 CASES = [
     (family, head, changes)
     for family, variants in FAMILIES.items()
     for head in HEADS
     for changes in variants
+    if hasattr(transformers, family + head)
 ]
 OUTPUTS = {
     "sequence_output": "last_hidden_state",

@@ -26,12 +26,14 @@ def _norm(name: str, units: int = 4) -> dict[str, tuple[int, ...]]:
     return {f"{name}.weight": (units,), f"{name}.bias": (units,)}
 
 
-def _bert_like(prefix: str, positions: int, types: int) -> dict[str, tuple[int, ...]]:
+def _bert_like(
+    prefix: str, positions: int, types: int, width: int = 4
+) -> dict[str, tuple[int, ...]]:
     """The encoder's weights: 9 tokens, hidden size 4, inner 6, one layer."""
     shapes: dict[str, tuple[int, ...]] = {
-        f"{prefix}.embeddings.word_embeddings.weight": (9, 4),
-        f"{prefix}.embeddings.position_embeddings.weight": (positions, 4),
-        f"{prefix}.embeddings.token_type_embeddings.weight": (types, 4),
+        f"{prefix}.embeddings.word_embeddings.weight": (9, width),
+        f"{prefix}.embeddings.position_embeddings.weight": (positions, width),
+        f"{prefix}.embeddings.token_type_embeddings.weight": (types, width),
     }
     layer = f"{prefix}.encoder.layer.0"
     for name in ("attention.self.query", "attention.self.key", "attention.self.value"):
@@ -39,7 +41,7 @@ def _bert_like(prefix: str, positions: int, types: int) -> dict[str, tuple[int, 
     shapes |= _dense(f"{layer}.attention.output.dense", 4, 4)
     shapes |= _dense(f"{layer}.intermediate.dense", 6, 4) | _dense(f"{layer}.output.dense", 4, 6)
     shapes |= _norm(f"{layer}.attention.output.LayerNorm") | _norm(f"{layer}.output.LayerNorm")
-    return shapes | _norm(f"{prefix}.embeddings.LayerNorm")
+    return shapes | _norm(f"{prefix}.embeddings.LayerNorm", width)
 
 
 SIZES = {
@@ -68,6 +70,20 @@ XLM = {"model_type": "xlm-roberta", "architectures": ["XLMRobertaForSequenceClas
 CASES = {
     "roberta": (ROBERTA, ROBERTA_WEIGHTS),
     "xlm-roberta": (ROBERTA | XLM, ROBERTA_WEIGHTS),
+    "electra": (
+        SIZES
+        | {
+            "model_type": "electra",
+            "architectures": ["ElectraForSequenceClassification"],
+            "embedding_size": 2,
+            "max_position_embeddings": 7,
+            "summary_activation": "gelu",
+        },
+        _bert_like("electra", 7, 2, width=2)
+        | _dense("electra.embeddings_project", 4, 2)
+        | _dense("classifier.dense", 4, 4)
+        | _dense("classifier.out_proj", 3, 4),
+    ),
 }
 
 

@@ -7,6 +7,7 @@ A new one is imported here and touches nothing else: it makes a ``Family`` and g
 from bert_keras.saving.families import (  # noqa: F401 - they register themselves
     bert,
     distilbert,
+    electra,
     roberta,
     xlm_roberta,
 )

@@ -19,12 +19,20 @@ from bert_keras.saving.names import Names, Shape, bert_variables
 from bert_keras.tokenization import Casing, Tokenizer, WordPieceTokenizer
 from bert_keras.tokenization.directory import COMPANIONS, VOCABULARY_FILE
 from bert_keras.tokenization.settings import CONFIG_FILE, PIPELINE_FILE
+from bert_keras.tokenization.subword import SUBWORD_FILES, read_pieces
 
 # Families that we lack, each with how it differs.
 _OTHERS = {
     "albert": "its layers share one set of weights",
-    "electra": "its embeddings are projected and its heads are others",
 }
+
+
+def read_tokenizer(folder: Path, casing: Casing | None) -> Tokenizer | None:
+    """The tokenizer of a directory, of whatever kind; ``None`` where it has none.
+
+    The kind is not bound to the family: multilingual MiniLM and E5 are BERTs with a Unigram.
+    """
+    return read_pieces(folder, casing) or read_word_pieces(folder, casing)
 
 
 def read_word_pieces(folder: Path, casing: Casing | None) -> Tokenizer | None:
@@ -32,6 +40,9 @@ def read_word_pieces(folder: Path, casing: Casing | None) -> Tokenizer | None:
     if not any((folder / name).exists() for name in (VOCABULARY_FILE, PIPELINE_FILE)):
         return None
     return WordPieceTokenizer.from_pretrained(folder, casing)
+
+
+TOKENIZER_FILES = tuple(dict.fromkeys([VOCABULARY_FILE, CONFIG_FILE, *COMPANIONS, *SUBWORD_FILES]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +79,8 @@ class Family:
     config_values: Mapping[str, Any] = field(default_factory=dict)
     required: Mapping[str, Any] = field(default_factory=dict)
     unsupported: Mapping[str, str] = field(default_factory=dict)
-    read_tokenizer: Callable[[Path, Casing | None], Tokenizer | None] = read_word_pieces
-    tokenizer_files: tuple[str, ...] = (VOCABULARY_FILE, CONFIG_FILE, *COMPANIONS)
+    read_tokenizer: Callable[[Path, Casing | None], Tokenizer | None] = read_tokenizer
+    tokenizer_files: tuple[str, ...] = TOKENIZER_FILES
 
     @property
     def encoder(self) -> type[BertModel]:
