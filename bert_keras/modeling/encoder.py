@@ -255,7 +255,7 @@ class BertEncoder(BertModel):
 
         Raises:
             InputError: When ``collect`` has another name, or the batch is longer than
-                ``max_position_embeddings`` or has neither ids nor embeddings, or both.
+                ``longest_sequence`` or has neither ids nor embeddings, or both.
         """
         if unknown := ", ".join(sorted(set(collect) - set(COLLECTED))):
             raise InputError(f"collect must be of {', '.join(COLLECTED)}. Received: {unknown}")

@@ -102,7 +102,7 @@ def read_sequences(inputs: Batch, most: int) -> tuple[tf.Tensor, tf.Tensor, tf.T
     length = shaped.shape[1]
     if length is not None and length > most:
         raise InputError(
-            f"a sequence must not exceed max_position_embeddings ({most}). Received: "
+            f"a sequence must not exceed the model's {most} positions. Received: "
             f"{name} of shape {tuple(words.shape)}; truncate the text"
         )
     mask, types = (inputs.get(name) for name in SEQUENCES[1:])
