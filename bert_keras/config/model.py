@@ -129,6 +129,11 @@ class BertConfig:
         return self.max_position_embeddings
 
     @property
+    def has_token_types(self) -> bool:
+        """Tell whether there is a table of token types; without one all types are the same."""
+        return True
+
+    @property
     def embedding_width(self) -> int:
         """The width of the tables of embeddings: the hidden size, unless they are factorized."""
         return self.hidden_size

@@ -184,7 +184,7 @@ class BertEncoder(BertModel):
     weights [B, N, L, L] before dropout. A packed model gives 0 at padding.
 
     Args:
-        with_pooler: Whether there is a pooler.
+        with_pooler: Whether there is a pooler; ``None`` for as the class has it: BERT's has one.
 
     Example:
         >>> encoder = BertEncoder(config)
@@ -194,13 +194,14 @@ class BertEncoder(BertModel):
     """
 
     embeddings_class: ClassVar[type[BertEmbeddings]] = BertEmbeddings
+    has_pooler: ClassVar[bool] = True
 
     def __init__(
         self,
         config: BertConfig,
         seed: int | None = 0,
         packed: bool = False,
-        with_pooler: bool = True,
+        with_pooler: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(config, seed, packed, **kwargs)
@@ -209,6 +210,7 @@ class BertEncoder(BertModel):
             self.sublayer(TransformerLayer, f"layer_{index}")
             for index in range(config.num_hidden_layers)
         ]
+        with_pooler = self.has_pooler if with_pooler is None else with_pooler
         self.pooler: Any = self.sublayer(Pooler, "pooler") if with_pooler else None
         self.dropout_seeds = DropoutSeeds(name="dropout_seeds")
         layers = (self.embeddings, *self.transformer_layers, self.pooler, self.dropout_seeds)

@@ -43,7 +43,7 @@ class ClassifierModel(HeadedModel):
         seed: Fixes the initial weights and the dropout masks.
         packed: Whether the layers work on the real tokens only.
         classifier_dropout: The share of the head's input that is dropped in training; ``None``
-            takes ``hidden_dropout_prob``.
+            takes the config's, of BERT ``hidden_dropout_prob``.
         **kwargs: Arguments of ``keras.Model``.
 
     Raises:
@@ -51,11 +51,13 @@ class ClassifierModel(HeadedModel):
 
     Attributes:
         fixed_units: How many scores the classifier gives; None where the labels say it.
+        default_dropout: The config's field that is the head's dropout where no other is given.
     """
 
     heads: ClassVar[dict[str, type]] = {"classifier": Classifier}
     label_keys: ClassVar[dict[str, str]] = {"logits": "labels"}
     fixed_units: ClassVar[int | None] = None
+    default_dropout: ClassVar[str] = "hidden_dropout_prob"
 
     def __init__(
         self,
@@ -73,7 +75,7 @@ class ClassifierModel(HeadedModel):
     def head_arguments(self) -> dict[str, Any]:
         """The classifier's size and dropout."""
         rate = self.classifier_dropout
-        rate = self.config.hidden_dropout_prob if rate is None else rate
+        rate = getattr(self.config, self.default_dropout) if rate is None else rate
         return {"units": self.fixed_units or len(self.labels), "dropout_rate": rate}
 
     def get_config(self) -> dict[str, Any]:

@@ -188,8 +188,9 @@ class BertEmbeddings(BertLayer):
         sizes = {
             "word_embeddings": self.config.vocab_size,
             "position_embeddings": self.config.max_position_embeddings,
-            "token_type_embeddings": self.config.type_vocab_size,
         }
+        if self.config.has_token_types:
+            sizes["token_type_embeddings"] = self.config.type_vocab_size
         for name, rows in sizes.items():
             table = self.add_weight(
                 name=name,
@@ -239,10 +240,10 @@ class BertEmbeddings(BertLayer):
         positions = self.positions(words, token_type_ids)
         words = layout.to_tokens(words)
         summed = (
-            (words if words.dtype.is_floating else lookup(self.word_embeddings, words))
-            + lookup(self.position_embeddings, layout.to_tokens(positions))
-            + lookup(self.token_type_embeddings, layout.to_tokens(token_type_ids))
-        )
+            words if words.dtype.is_floating else lookup(self.word_embeddings, words)
+        ) + lookup(self.position_embeddings, layout.to_tokens(positions))
+        if self.config.has_token_types:
+            summed += lookup(self.token_type_embeddings, layout.to_tokens(token_type_ids))
         rate = self.config.hidden_dropout_prob
         tokens = self.dropout(self.norm(summed), rate, dropout_seed, self.dropout_site)
         return tokens if self.project is None else self.project(tokens)

@@ -124,6 +124,7 @@ def _plan(stored: StoredModel, asked: type[BertModel] | None, arguments: dict[st
     in_file = dict(stored.arguments)
     optional: set[str] = set()
     ignored: set[str] = set()
+    has_pooler = getattr(stored.family.encoder, "has_pooler", True)
     superfluous = set() if getattr(model_class, "with_pooler", True) else {"pooler"}
     if model_class is own:
         in_file.pop("decision", None)
@@ -142,12 +143,13 @@ def _plan(stored: StoredModel, asked: type[BertModel] | None, arguments: dict[st
         if own is None or issubclass(own, (ClassifierModel, BertForQuestionAnswering)):
             ignored = _LABEL_HEADS  # of the same name, but trained for something else
     if issubclass(model_class, BertForSentenceEmbedding):
-        superfluous = all_heads() - {"pooler"}  # as sentence-transformers ignores them
+        # As sentence-transformers ignores them.
+        superfluous = all_heads() - ({"pooler"} if has_pooler else set())
         if _dense(arguments) != _dense(in_file):
             optional, ignored = optional | {PROJECTION}, ignored | {PROJECTION}
     if issubclass(model_class, (BertEncoder, BertForSentenceEmbedding)):
         found = components_in(stored.weights, stored.family, stored.config)
-        arguments = {"with_pooler": "pooler" in found} | arguments
+        arguments = {"with_pooler": has_pooler and "pooler" in found} | arguments
     if "decision" in stored.arguments and "decision" not in arguments:
         _logger.warning(
             "%s: its decision is left out, as it was fitted to another head: %s",

@@ -213,7 +213,7 @@ def _refuse_other_weights(path: Path, family: Family, values: Mapping[str, Any])
             continue
         architecture = str((values.get("architectures") or ["AutoModel"])[0])
         # Only a known class, so that a config cannot bring code into the command.
-        if architecture not in {*family.classes, *family.unsupported}:
+        if architecture not in family.classes:
             architecture = "AutoModel"
         here, there = str(path), str(path) + "-safetensors"
         code = (

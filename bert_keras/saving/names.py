@@ -34,7 +34,7 @@ class Weight(NamedTuple):
     Attributes:
         path: The variable's path.
         names: The names in the file; several are joined along the last axis (the fused query, key
-            and value), none is a weight that is zero.
+            and value).
         shape: The shape there of each of ``names``.
         own_shape: The shape of each within our weight.
         is_transposed: Whether the matrix is [out, in] there; ours is [in, out].
@@ -58,8 +58,6 @@ class Weight(NamedTuple):
 
     def from_file(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """The array of our weight from those of the file."""
-        if not arrays:
-            return np.zeros(self.own_shape, np.float32)
         pieces = [a.T if self.is_transposed else a.reshape(self.own_shape) for a in arrays]
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1)
 
@@ -85,7 +83,6 @@ class Names:
         number: How the file writes the number of a Transformer layer.
         tied: Names of the masked-LM head that must hold the same as another name. Where that one
             is missing, they replace it.
-        zeros: Paths of ours that the files leave out, because they would hold zeros.
         passed_over: Names of arrays that are not weights.
         unused: Beginnings of the names of weights that no model of ours has; they are left out.
     """
@@ -96,7 +93,6 @@ class Names:
     has_heads: bool = False
     number: Callable[[int], str] = str
     tied: Mapping[str, str] = field(default_factory=dict)
-    zeros: tuple[str, ...] = ()
     passed_over: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
 
@@ -156,7 +152,8 @@ def bert_variables(config: BertConfig, labels: int = 2) -> Iterator[tuple[str, S
     width = config.embedding_width
     yield "embeddings/word_embeddings", (config.vocab_size, width)
     yield "embeddings/position_embeddings", (config.max_position_embeddings, width)
-    yield "embeddings/token_type_embeddings", (config.type_vocab_size, width)
+    if config.has_token_types:
+        yield "embeddings/token_type_embeddings", (config.type_vocab_size, width)
     yield from _norm("embeddings/layer_norm", width)
     if width != hidden:
         yield from _dense("embeddings/project", width, hidden)

@@ -161,8 +161,7 @@ def _check_weight(
 ) -> None:
     """Refuse a weight that the file lacks or has in another shape."""
     weights, names = stored.weights, stored.weights.names
-    needed = () if weight.path in names.zeros else weight.names or (weight.path,)
-    for name in needed:
+    for name in weight.names or (weight.path,):
         if name not in there:
             raise InputError(
                 f"{weights.file} lacks the weight {weights.name(name)}, "

@@ -75,7 +75,7 @@ def test_int64_inputs_give_the_same(encoder: BertEncoder, batch: Batch) -> None:
 
 
 def test_sequence_beyond_the_positions_is_refused_in_one_sentence(encoder: BertEncoder) -> None:
-    with pytest.raises(ValueError, match=r"max_position_embeddings \(16\).*\(2, 17\)"):
+    with pytest.raises(ValueError, match=r"the model's 16 positions.*\(2, 17\)"):
         encoder({"input_ids": np.ones((2, 17), "int32")})
 
 

@@ -44,7 +44,20 @@ HEADS = (
 FAMILIES: dict[str, tuple[dict[str, Any], ...]] = {
     "Roberta": ({"type_vocab_size": 1}, {"hidden_act": "relu", "pad_token_id": 3}),
     "XLMRoberta": ({"type_vocab_size": 1},),
+    "DistilBert": ({}, {"hidden_act": "relu"}),
     "Electra": ({"embedding_size": 36}, {"embedding_size": 60, "hidden_act": "relu"}),
+}
+# The keys of config.json that have other names.
+KEYS = {
+    "DistilBert": {
+        "hidden_size": "dim",
+        "num_hidden_layers": "n_layers",
+        "num_attention_heads": "n_heads",
+        "intermediate_size": "hidden_dim",
+        "hidden_act": "activation",
+        "hidden_dropout_prob": "dropout",
+        "attention_probs_dropout_prob": "attention_dropout",
+    }
 }
 CASES = [
     (family, head, changes)
@@ -64,7 +77,11 @@ def _theirs(family: str, head: str, changes: dict[str, Any]) -> Any:
     """A model of transformers without a weight of 0 or 1, where a wrong name would not show."""
     torch.manual_seed(0)
     more = {"num_labels": 3} if "Classification" in head else {}
-    config = getattr(transformers, f"{family}Config")(**SIZES | more | changes)
+    values = SIZES | more | changes
+    keys = KEYS.get(family, {})
+    config = getattr(transformers, f"{family}Config")(
+        **{keys.get(key, key): value for key, value in values.items()}
+    )
     model = getattr(transformers, family + head)(config).eval()
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():

@@ -69,53 +69,18 @@ def _run(hf_model: Any, batch: dict[str, np.ndarray], **labels: Any) -> Any:
         return hf_model(**{k: torch.from_numpy(v).long() for k, v in batch.items()}, **labels)
 
 
-@pytest.mark.parametrize(
-    ("name", "ours", "theirs"),
-    [
-        ("DistilBertModel", "sequence_output", "last_hidden_state"),
-        ("DistilBertForMaskedLM", "masked_lm_logits", "logits"),
-        ("DistilBertForTokenClassification", "logits", "logits"),
-        ("DistilBertForQuestionAnswering", "start_logits", "start_logits"),
-    ],
-)
-def test_distilbert_opens_with_the_same_numbers_and_lives_on_as_a_bert(
-    name: str, ours: str, theirs: str, batch: dict[str, np.ndarray], tmp_path: Path
-) -> None:
-    hf_model = _distilbert(name)
-    hf_model.save_pretrained(tmp_path / "theirs")
-    model = bert_keras.load(tmp_path / "theirs")
-    keep = batch["attention_mask"] == 1
-    expected = _run(hf_model, batch)[theirs].numpy()[keep]
-    np.testing.assert_allclose(model(batch)[ours].numpy()[keep], expected, atol=1e-5)
-
-    # A pair's second text has token type 1, which DistilBERT does not know.
-    pair = batch | {"token_type_ids": batch["attention_mask"]}
-    np.testing.assert_array_equal(model(pair)[ours], model(batch)[ours])
-    bert_keras.save(model, tmp_path / "ours")
-    back, info = getattr(transformers, name.replace("Distil", "")).from_pretrained(
-        tmp_path / "ours", output_loading_info=True
-    )
-    # DistilBertModel has no pooler, so transformers makes one up for its BertModel.
-    missing = {key for key in info.pop("missing_keys") if "pooler" not in key}
-    assert not missing
-    assert not any(info.values()), info
-    np.testing.assert_allclose(_run(back.eval(), batch)[theirs].numpy()[keep], expected, atol=1e-5)
-
-
-def test_distilbert_classifier_is_refused_but_its_encoder_opens(
+def test_a_classifier_of_distilbert_opens_as_an_encoder_and_under_a_new_head(
     batch: dict[str, np.ndarray], tmp_path: Path
 ) -> None:
     hf_model = _distilbert("DistilBertForSequenceClassification")
     hf_model.save_pretrained(tmp_path)
-    with pytest.raises(bert_keras.errors.InputError, match="DistilBertForSequenceClassification"):
-        bert_keras.load(tmp_path)
     encoder = bert_keras.load(tmp_path, BertEncoder)
     assert len(encoder.report.left_out) == 4  # both layers of its head
     keep = batch["attention_mask"] == 1
     expected = _run(hf_model.distilbert, batch)["last_hidden_state"].numpy()[keep]
     np.testing.assert_allclose(encoder(batch)["sequence_output"].numpy()[keep], expected, atol=1e-5)
     model = bert_keras.load(tmp_path, BertForSequenceClassification, labels=3)
-    assert {path.split("/")[0] for path in model.report.new} == {"pooler", "classifier"}
+    assert {path.split("/")[0] for path in model.report.new} == {"classifier"}
 
 
 def test_directory_that_transformers_split_opens(

@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 
 import bert_keras
-from bert_keras.errors import InputError
 from bert_keras.tasks import MultipleChoice
 from tests.support.batches import sequences
 from tests.support.models import pieces_of
@@ -144,12 +143,3 @@ def test_examples_are_read_as_in_transformers_example_for_swag(length: int, tmp_
             assert window.input_ids == expected["input_ids"][number]
             assert window.token_type_ids == expected["token_type_ids"][number]
         assert feature.targets == {"labels": example.label}
-
-
-def test_distilberts_is_refused_since_its_classifier_reads_another_layer(tmp_path: Path) -> None:
-    config = transformers.DistilBertConfig(
-        vocab_size=97, dim=20, n_layers=1, n_heads=2, hidden_dim=24, max_position_embeddings=16
-    )
-    transformers.DistilBertForMultipleChoice(config).save_pretrained(tmp_path)
-    with pytest.raises(InputError, match=r"DistilBertForMultipleChoice.* ReLU where BERT's reads"):
-        bert_keras.load(tmp_path)

@@ -30,13 +30,14 @@ def _distilbert() -> dict[str, np.ndarray]:
     return {name: draw.normal(size=shape).astype("float32") for name, shape in shapes.items()}
 
 
-def test_a_distilbert_opens_as_a_bert_without_token_types_and_is_saved_as_one(
+def test_a_distilbert_comes_back_with_its_names_keys_and_the_inputs_of_its_tokenizer(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "theirs").mkdir()
     keys = {"vocab_size": 8, "dim": 4, "n_layers": 2, "n_heads": 2, "hidden_dim": 6}
     keys |= {"model_type": "distilbert", "architectures": ["DistilBertForMaskedLM"]}
     values = keys | {"max_position_embeddings": 5, "dropout": 0.2, "tie_weights_": True}
+    values |= {"qa_dropout": 0.3, "seq_classif_dropout": 0.4}
     (tmp_path / "theirs" / "config.json").write_text(json.dumps(values))
     arrays = _distilbert()
     tied = arrays["distilbert.embeddings.word_embeddings.weight"].copy()
@@ -44,29 +45,38 @@ def test_a_distilbert_opens_as_a_bert_without_token_types_and_is_saved_as_one(
     safetensors.numpy.save_file(arrays | {"vocab_projector.weight": tied}, file)
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "##b"]
     (tmp_path / "theirs" / "vocab.txt").write_text("\n".join(pieces))
-    settings = {"model_input_names": ["input_ids", "attention_mask"], "padding_side": "right"}
-    settings |= {"do_lower_case": True, "tokenizer_class": "DistilBertTokenizer"}
+    settings = {"padding_side": "right", "tokenizer_class": "DistilBertTokenizer"}
     (tmp_path / "theirs" / "tokenizer_config.json").write_text(json.dumps(settings))
     model = bert_keras.load(tmp_path / "theirs")
-    assert type(model) is bert_keras.BertForMaskedLM
-    assert (model.config.hidden_dropout_prob, model.config.type_vocab_size) == (0.2, 2)
-    assert not np.any(model.encoder.embeddings.token_type_embeddings)
+    assert isinstance(model, bert_keras.BertForMaskedLM)
+    assert model.config.hidden_dropout_prob == 0.2
     fused = model.encoder.transformer_layers[1].attention.query_key_value.kernel.numpy()
     key = arrays["distilbert.transformer.layer.1.attention.k_lin.weight"]
     np.testing.assert_array_equal(fused[:, 4:8], key.T)
-    assert len(model.report.loaded) == len(arrays)
+    pair = {"input_ids": np.array([[2, 5, 3, 6, 3]])}
+    types = {"token_type_ids": np.array([[0, 0, 0, 1, 1]])}  # which it does not know
+    np.testing.assert_array_equal(
+        model(pair | types)["masked_lm_logits"], model(pair)["masked_lm_logits"]
+    )
     bert_keras.save(model, tmp_path / "ours")
     written = json.loads((tmp_path / "ours" / "config.json").read_text())
-    assert written["architectures"] == ["BertForMaskedLM"]
-    assert (written["model_type"], written["tie_weights_"]) == ("bert", True)
+    assert values.items() <= written.items()
+    after = safetensors.numpy.load_file(tmp_path / "ours" / "model.safetensors")
+    assert after.keys() == arrays.keys()
+    assert all(np.array_equal(after[name], array) for name, array in arrays.items())
     written = json.loads((tmp_path / "ours" / "tokenizer_config.json").read_text())
-    # As transformers writes a BERT's: by names without token types a pair would have type 0 alone.
-    assert "model_input_names" not in written
-    assert (written["tokenizer_class"], written["padding_side"]) == ("BertTokenizer", "right")
+    assert written["model_input_names"] == ["input_ids", "attention_mask"]
+    assert written["padding_side"] == "right"
     caplog.clear()
     bert_keras.load(tmp_path / "ours")
     assert "token_type_ids" not in caplog.text
     encoder = bert_keras.load(tmp_path / "theirs", BertEncoder)
-    assert "vocab_transform.weight" in encoder.report.left_out
-    headed = bert_keras.load(tmp_path / "theirs", bert_keras.BertForPreTraining)
-    assert {path.split("/")[0] for path in headed.report.new} == {"pooler", "next_sentence_head"}
+    assert (encoder.pooler, "vocab_transform.weight" in encoder.report.left_out) == (None, True)
+    headed = bert_keras.load(
+        tmp_path / "theirs", bert_keras.BertForSequenceClassification, labels=["no", "yes"]
+    )
+    assert {path.split("/")[0] for path in headed.report.new} == {"pooler", "classifier"}
+    assert headed.classifier.dropout_rate == 0.4
+    bert_keras.save(headed, tmp_path / "headed")
+    after = safetensors.numpy.load_file(tmp_path / "headed" / "model.safetensors")
+    assert {"pre_classifier.weight", "classifier.bias"} <= after.keys()

@@ -98,20 +98,11 @@ class ElectraEmbeddings(BertEmbeddings):
 
 @keras.saving.register_keras_serializable(package="bert_keras")
 class ElectraEncoder(BertEncoder):
-    """ELECTRA without a head; called as ``BertEncoder`` is, and without a pooler by default."""
+    """ELECTRA without a head; called as ``BertEncoder`` is."""
 
     config_class = ElectraConfig
     embeddings_class = ElectraEmbeddings
-
-    def __init__(
-        self,
-        config: BertConfig,
-        seed: int | None = 0,
-        packed: bool = False,
-        with_pooler: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(config, seed, packed, with_pooler, **kwargs)
+    has_pooler = False
 
 
 @keras.saving.register_keras_serializable(package="bert_keras")

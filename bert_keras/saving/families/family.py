@@ -63,7 +63,6 @@ class Family:
             by field.
         config_values: The fields that its ``config.json`` has no key for, and their values.
         required: The values that keys of ``config.json`` must have where they are there.
-        unsupported: The names of architectures that are not supported, and the reason.
         read_tokenizer: Reads the tokenizer of a directory; ``None`` where it has none.
         tokenizer_files: The names of the files that it reads.
     """
@@ -78,7 +77,6 @@ class Family:
     config_keys: Mapping[str, str] = field(default_factory=dict)
     config_values: Mapping[str, Any] = field(default_factory=dict)
     required: Mapping[str, Any] = field(default_factory=dict)
-    unsupported: Mapping[str, str] = field(default_factory=dict)
     read_tokenizer: Callable[[Path, Casing | None], Tokenizer | None] = read_tokenizer
     tokenizer_files: tuple[str, ...] = TOKENIZER_FILES
 
@@ -110,7 +108,7 @@ class Family:
         name = str((values.get("architectures") or [*self.classes])[0])
         if name in self.classes:
             return self.classes[name], ""
-        why = self.unsupported.get(name, f"known are {', '.join(self.classes)}")
+        why = f"known are {', '.join(self.classes)}"
         return None, (
             f"{file} names the architecture {name!r}, {why}; a class as the second argument of "
             f"bert_keras.load opens the encoder alone ({self.encoder.__name__}) or under a new head"
