@@ -164,7 +164,7 @@ class BertModel(Configured, keras.Model):
         """
         tokenizer = given or self.tokenizer
         if tokenizer is None:
-            raise InputError("the model has no tokenizer: its directory lacks vocab.txt")
+            raise InputError("the model has no tokenizer: no vocab.txt, no tokenizer.json")
         return tokenizer
 
     @property

@@ -40,7 +40,10 @@ def start_model(config: FinetuneConfig, task: Task) -> SupervisedModel:
     assert isinstance(model, SupervisedModel)
     model.drop_decision()
     if model.tokenizer is None:
-        raise InputError(f"{settings.init} has no vocab.txt, without which no text can be read")
+        raise InputError(
+            f"{settings.init} has no tokenizer, such as vocab.txt or tokenizer.json, without which "
+            "no text can be read"
+        )
     longest = model.config.longest_sequence
     if task.max_seq_length > longest:
         raise InputError(

@@ -24,6 +24,7 @@ from bert_keras.tokenization.subword import SUBWORD_FILES, read_pieces
 # Families that we lack, each with how it differs.
 _OTHERS = {
     "albert": "its layers share one set of weights",
+    "mpnet": "its attention adds a bias for each distance",
 }
 
 
