@@ -30,6 +30,8 @@ class ModelConfig:
     Attributes:
         preset: ``"base"`` or ``"large"`` (Devlin et al. 2019, section 3); ``"tiny"``, ``"mini"``,
             ``"small"`` or ``"medium"`` (Turc et al. 2019, table 1).
+        family: ``"bert"``; or ``"roberta"`` (Liu et al. 2019) or ``"xlm-roberta"``, which are
+            trained by masked words alone: they need ``data.next_sentence = "none"``.
         init: A model directory to start from instead of random weights; ``--init`` wins over it.
         positions: ``"learned"``, BERT's own; or ``"sinusoidal"``, sines and cosines that stay as
             they are (Vaswani et al. 2017, section 3.5), of a height of ``initializer_range``. The
@@ -38,6 +40,7 @@ class ModelConfig:
     """
 
     preset: str = "base"
+    family: str = "bert"
     init: str = ""
     positions: str = "learned"
     vocab_size: int | None = None
@@ -62,8 +65,15 @@ class ModelConfig:
                 "positions of its own: leave one of the two out"
             )
 
-    def bert_config(self, vocab_size: int) -> BertConfig:
-        """The architecture for a vocabulary of ``vocab_size`` word pieces.
+    def bert_config(
+        self, vocab_size: int, config_class: type[BertConfig] = BertConfig, **fields: Any
+    ) -> BertConfig:
+        """The architecture for a vocabulary of ``vocab_size`` tokens.
+
+        Args:
+            vocab_size: V.
+            config_class: That of the family.
+            **fields: Fields that the table does not have.
 
         Raises:
             InputError: When the table asks for another vocabulary size, or is impossible.
@@ -75,10 +85,12 @@ class ModelConfig:
             )
         changes = {
             name: value
-            for name in field_names(BertConfig)
+            for name in field_names(config_class)
             if (value := getattr(self, name, None)) is not None
         }
-        return BertConfig.from_preset(self.preset, **(changes | {"vocab_size": vocab_size}))
+        return config_class.from_preset(
+            self.preset, **(changes | fields | {"vocab_size": vocab_size})
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

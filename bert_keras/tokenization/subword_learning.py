@@ -81,6 +81,8 @@ def learn_subwords(
     learn = _learn_bpe if kind == "bpe" else _learn_unigram
     learned = learn(texts, size - 1, progress)
     rules = json.loads(learned.to_str()) | {"added_tokens": []}
+    if kind == "bpe":  # as RobertaTokenizer has them, so that it is the same when opened again
+        rules["model"] |= {"continuing_subword_prefix": "", "end_of_word_suffix": ""}
     count = len(rules["model"]["vocab"])
     added = [
         AddedToken(token, number, special=True, normalized=False)

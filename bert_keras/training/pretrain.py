@@ -10,13 +10,14 @@ import keras
 import tensorflow as tf
 
 from bert_keras.arithmetic import for_training
-from bert_keras.config import PretrainConfig
+from bert_keras.config import BertConfig, PretrainConfig
 from bert_keras.corpus import Corpus
 from bert_keras.errors import InputError
-from bert_keras.modeling import BertForPreTraining
+from bert_keras.modeling.headed import HeadedModel
 from bert_keras.objectives import TrainStep, is_compiled
 from bert_keras.optimizers import AdamW
 from bert_keras.saving import load, save
+from bert_keras.saving.families import pretraining_class
 from bert_keras.saving.vocabulary import carry_over
 from bert_keras.tokenization import Tokenizer
 from bert_keras.training.curves import describe_curves
@@ -127,15 +128,15 @@ def measure_seconds_per_step(config: PretrainConfig, corpus: Corpus, seconds: fl
     return mean
 
 
-def _make_model(
-    config: PretrainConfig, corpus: Corpus, init: str
-) -> tuple[BertForPreTraining, AdamW]:
-    bert_config = replace(
-        config.model.bert_config(corpus.vocab_size), pad_token_id=corpus.tokenizer.pad_id
+def _make_model(config: PretrainConfig, corpus: Corpus, init: str) -> tuple[HeadedModel, AdamW]:
+    model_class = pretraining_class(config.model.family)
+    bert_config = config.model.bert_config(
+        corpus.vocab_size, model_class.config_class, pad_token_id=corpus.tokenizer.pad_id
     )
+    _check_data(config, model_class, bert_config)
     train = config.train
     compiles = is_compiled(train.jit_compile, tf.distribute.get_strategy())
-    model = BertForPreTraining(
+    model = model_class(
         bert_config,
         seed=train.seed,
         dtype=train.precision,
@@ -149,14 +150,32 @@ def _make_model(
     return model, make_optimizer(config.optimizer, train.steps, precision=train.precision)
 
 
-def _start_from(model: BertForPreTraining, init: str, corpus: Corpus) -> None:
+def _check_data(
+    config: PretrainConfig, model_class: type[HeadedModel], bert_config: BertConfig
+) -> None:
+    """Refuse pairs where the class has no head for them, and sequences without positions."""
+    for data, *_ in config.phases():
+        if data.next_sentence != "none" and "next_sentence_head" not in model_class.heads:
+            raise InputError(
+                f'model.family = "{config.model.family}" is trained by masked words alone: set '
+                f'data.next_sentence = "none". Received: "{data.next_sentence}"'
+            )
+        if data.max_seq_length > bert_config.longest_sequence:
+            raise InputError(
+                f"max_seq_length must not exceed {bert_config.longest_sequence}, the positions "
+                f"of the model (model.max_position_embeddings = "
+                f"{bert_config.max_position_embeddings}). Received: {data.max_seq_length}"
+            )
+
+
+def _start_from(model: HeadedModel, init: str, corpus: Corpus) -> None:
     """Copy the weights of a saved model of the same architecture; its vocabulary may be another."""
     source = load(init)
     of_vocabulary = {name: getattr(model.config, name) for name in ("vocab_size", "pad_token_id")}
-    is_one = isinstance(source, BertForPreTraining)
+    is_one = isinstance(source, type(model))
     if not is_one or replace(source.config, **of_vocabulary) != model.config:
         raise InputError(
-            f"{init} cannot start this run: it must be a BertForPreTraining with the "
+            f"{init} cannot start this run: it must be a {type(model).__name__} with the "
             f"architecture of the recipe's [model]. Received: {type(source).__name__} with "
             f"{source.config}"
         )

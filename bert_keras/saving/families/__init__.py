@@ -17,6 +17,7 @@ from bert_keras.saving.families.family import (
     all_models,
     family_of_config,
     family_of_model,
+    pretraining_class,
     register_family,
     register_model,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "all_models",
     "family_of_config",
     "family_of_model",
+    "pretraining_class",
     "register_family",
     "register_model",
 ]

@@ -72,6 +72,7 @@ BERT = register_family(
             "BertForMultipleChoice": BertForMultipleChoice,
         },
         sentence_embedding=BertForSentenceEmbedding,
+        pretraining=BertForPreTraining,
         names=NAMES,
         prefix="bert.",
         required=PLAIN_ENCODER,

@@ -13,6 +13,7 @@ from bert_keras.config import BertConfig
 from bert_keras.config.model import field_names
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertEncoder
+from bert_keras.modeling.headed import HeadedModel
 from bert_keras.modeling.heads import PROJECTION
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.names import Names, Shape, bert_variables
@@ -56,6 +57,7 @@ class Family:
         classes: Our classes by their names in ``architectures``, the bare encoder first. Where
             they are another family's, models are read and saved as that family's.
         sentence_embedding: The class that a directory of sentence-transformers is opened as.
+        pretraining: The class that ``pretrain`` trains; ``None`` where it trains none.
         names: The names of our weights in its files.
         prefix: The beginning of the encoder's names in a model with a head.
         variables: Gives the path and shape of every weight of its classes, by the config and the
@@ -74,6 +76,7 @@ class Family:
     names: Names
     prefix: str
     sentence_embedding: type[BertModel] | None = None
+    pretraining: type[HeadedModel] | None = None
     variables: Callable[[BertConfig, int], Iterator[tuple[str, Shape]]] = bert_variables
     config_keys: Mapping[str, str] = field(default_factory=dict)
     config_values: Mapping[str, Any] = field(default_factory=dict)
@@ -164,6 +167,19 @@ def register_family(family: Family) -> Family:
         raise InputError(f"there is a family of model_type {family.model_type!r} already")
     _families[family.model_type] = family
     return family
+
+
+def pretraining_class(model_type: str) -> type[HeadedModel]:
+    """The class that ``pretrain`` trains of a family.
+
+    Raises:
+        InputError: When there is none.
+    """
+    family = _families.get(model_type)
+    if family is None or family.pretraining is None:
+        known = ", ".join(name for name, each in _families.items() if each.pretraining)
+        raise InputError(f"model.family must be one of {known}. Received: {model_type!r}")
+    return family.pretraining
 
 
 def register_model(

@@ -116,6 +116,7 @@ def roberta_classes(prefix: str, encoder: type[BertEncoder]) -> dict[str, Any]:
     headed = derived(encoder, {prefix + head: base for head, base in heads.items()})
     return {
         "classes": {f"{prefix}Model": encoder, **headed},
+        "pretraining": headed[f"{prefix}ForMaskedLM"],
         "sentence_embedding": derived(encoder, {name: BertForSentenceEmbedding})[name],
         "names": NAMES,
         "prefix": "roberta.",
