@@ -13,7 +13,8 @@ from bert_keras.errors import InputError
 from bert_keras.files import refuse_existing
 
 if TYPE_CHECKING:
-    from bert_keras.retrieval.mine import Mined, Texts
+    from bert_keras.retrieval.mine import Mined
+    from bert_keras.retrieval.pairs import Texts
     from bert_keras.tasks.reading.groups import GroupExample
 
 
@@ -123,7 +124,8 @@ def run(options: argparse.Namespace) -> None:
     refuse_existing(options.out)
     directory = existing_model(options.model)
     start_tensorflow()
-    from bert_keras.retrieval.mine import Rules, find_negatives, texts_of
+    from bert_keras.retrieval.mine import Rules, find_negatives
+    from bert_keras.retrieval.pairs import texts_of
     from bert_keras.retrieval.search import embed_documents, embed_queries
     from bert_keras.tasks.reading.groups import read_group_examples, write_group_examples
 

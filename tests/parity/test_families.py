@@ -9,6 +9,7 @@ import pytest
 import safetensors.numpy
 
 import bert_keras
+from bert_keras.modeling.layers import BertEmbeddings
 from tests.support.batches import sequences
 
 torch = pytest.importorskip("torch")
@@ -146,3 +147,16 @@ def test_outputs_are_equal_and_the_way_back_keeps_every_bit_name_and_key(
     again = _run(back.eval(), batch)
     for name in expected:
         assert torch.equal(again[name], expected[name]), name
+
+
+def test_fixed_positions_are_those_of_distilbert() -> None:
+    from transformers.models.distilbert.modeling_distilbert import create_sinusoidal_embeddings
+
+    config = bert_keras.BertConfig.from_preset("tiny", vocab_size=VOCAB_SIZE)
+    layer = BertEmbeddings(config)
+    layer.build()
+    layer.fix_positions()
+    theirs = torch.empty(config.max_position_embeddings, config.hidden_size)
+    create_sinusoidal_embeddings(*theirs.shape, theirs)
+    ours = layer.position_embeddings.numpy() / config.initializer_range
+    np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-6)

@@ -11,7 +11,6 @@ import tensorflow as tf
 
 import bert_keras
 from bert_keras import BertTokenizer
-from bert_keras.modeling.layers import BertEmbeddings
 from bert_keras.tokenization import Casing
 from tests.support.batches import sequences
 
@@ -286,16 +285,3 @@ def test_auto_classes_open_our_directory_and_fill_the_same_words(
     for our_scores, their_scores in zip(ours, theirs[places], strict=True):
         top = [np.argsort(-scores)[:5].tolist() for scores in (our_scores, their_scores)]
         assert top[0] == top[1]
-
-
-def test_fixed_positions_are_those_of_distilbert() -> None:
-    from transformers.models.distilbert.modeling_distilbert import create_sinusoidal_embeddings
-
-    config = bert_keras.BertConfig.from_preset("tiny", vocab_size=VOCAB_SIZE)
-    layer = BertEmbeddings(config)
-    layer.build()
-    layer.fix_positions()
-    theirs = torch.empty(config.max_position_embeddings, config.hidden_size)
-    create_sinusoidal_embeddings(*theirs.shape, theirs)
-    ours = layer.position_embeddings.numpy() / config.initializer_range
-    np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-6)

@@ -5,7 +5,8 @@ import pytest
 
 from bert_keras import BertEncoder, BertForSentenceEmbedding, BertTokenizer, mine_negatives
 from bert_keras.errors import InputError
-from bert_keras.retrieval.mine import Rules, find_negatives, texts_of
+from bert_keras.retrieval.mine import Rules, find_negatives
+from bert_keras.retrieval.pairs import texts_of
 from tests.support.models import make_model, pieces_of, small_config
 
 PAIRS = [("q1", "p8"), ("q2", "p5"), ("q1", "p6")]
