@@ -30,8 +30,9 @@ class ModelConfig:
     Attributes:
         preset: ``"base"`` or ``"large"`` (Devlin et al. 2019, section 3); ``"tiny"``, ``"mini"``,
             ``"small"`` or ``"medium"`` (Turc et al. 2019, table 1).
-        family: ``"bert"``; or ``"roberta"`` (Liu et al. 2019) or ``"xlm-roberta"``, which are
-            trained by masked words alone: they need ``data.next_sentence = "none"``.
+        family: ``"bert"`` or ``"ernie"``; or ``"roberta"`` (Liu et al. 2019) or
+            ``"xlm-roberta"``, which are trained by masked words alone: they need
+            ``data.next_sentence = "none"``.
         init: A model directory to start from instead of random weights; ``--init`` wins over it.
         positions: ``"learned"``, BERT's own; or ``"sinusoidal"``, sines and cosines that stay as
             they are (Vaswani et al. 2017, section 3.5), of a height of ``initializer_range``. The

@@ -185,13 +185,7 @@ class BertEmbeddings(BertLayer):
     def build(self, *shapes: Any) -> None:
         """Make the tables [vocab_size, E], [max_position_embeddings, E], [type_vocab_size, E]."""
         width = self.config.embedding_width
-        sizes = {
-            "word_embeddings": self.config.vocab_size,
-            "position_embeddings": self.config.max_position_embeddings,
-        }
-        if self.config.has_token_types:
-            sizes["token_type_embeddings"] = self.config.type_vocab_size
-        for name, rows in sizes.items():
+        for name, rows in self.table_sizes().items():
             table = self.add_weight(
                 name=name,
                 shape=(rows, width),
@@ -202,6 +196,15 @@ class BertEmbeddings(BertLayer):
         for layer in self._layers:
             layer.build((None, width))
         self.built = True
+
+    def table_sizes(self) -> dict[str, int]:
+        """The rows of each table."""
+        sizes = {
+            "word_embeddings": self.config.vocab_size,
+            "position_embeddings": self.config.max_position_embeddings,
+        }
+        types = {"token_type_embeddings": self.config.type_vocab_size}
+        return sizes | (types if self.config.has_token_types else {})
 
     def fix_positions(self) -> None:
         """Make the positions sines and cosines, which are not trained.
@@ -238,15 +241,18 @@ class BertEmbeddings(BertLayer):
         """
         layout = Layout(*layout)  # Keras makes a list of it when it loads a functional model
         positions = self.positions(words, token_type_ids)
-        words = layout.to_tokens(words)
-        summed = (
-            words if words.dtype.is_floating else lookup(self.word_embeddings, words)
-        ) + lookup(self.position_embeddings, layout.to_tokens(positions))
-        if self.config.has_token_types:
-            summed += lookup(self.token_type_embeddings, layout.to_tokens(token_type_ids))
+        summed = self.summed(*map(layout.to_tokens, (words, positions, token_type_ids)))
         rate = self.config.hidden_dropout_prob
         tokens = self.dropout(self.norm(summed), rate, dropout_seed, self.dropout_site)
         return tokens if self.project is None else self.project(tokens)
+
+    def summed(self, words: tf.Tensor, positions: tf.Tensor, types: tf.Tensor) -> tf.Tensor:
+        """The sum [T, E] for the words, positions and types [T] of tokens."""
+        summed = words if words.dtype.is_floating else lookup(self.word_embeddings, words)
+        summed += lookup(self.position_embeddings, positions)
+        if self.config.has_token_types:
+            summed += lookup(self.token_type_embeddings, types)
+        return summed
 
     def positions(self, words: tf.Tensor, token_type_ids: tf.Tensor) -> tf.Tensor:
         """The row of the table of positions of each token, int32 [B, L], from the same."""

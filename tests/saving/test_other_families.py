@@ -70,6 +70,20 @@ XLM = {"model_type": "xlm-roberta", "architectures": ["XLMRobertaForSequenceClas
 CASES = {
     "roberta": (ROBERTA, ROBERTA_WEIGHTS),
     "xlm-roberta": (ROBERTA | XLM, ROBERTA_WEIGHTS),
+    "ernie": (
+        SIZES
+        | {
+            "model_type": "ernie",
+            "architectures": ["ErnieForSequenceClassification"],
+            "max_position_embeddings": 7,
+            "task_type_vocab_size": 4,
+            "use_task_id": True,
+        },
+        _bert_like("ernie", 7, 2)
+        | {"ernie.embeddings.task_type_embeddings.weight": (4, 4)}
+        | _dense("ernie.pooler.dense", 4, 4)
+        | _dense("classifier", 3, 4),
+    ),
     "electra": (
         SIZES
         | {

@@ -8,6 +8,7 @@ from bert_keras.saving.families import (  # noqa: F401 - they register themselve
     bert,
     distilbert,
     electra,
+    ernie,
     roberta,
     xlm_roberta,
 )

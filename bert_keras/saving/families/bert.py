@@ -1,6 +1,6 @@
 """BERT: the family of ``bert_config.json`` and of Hugging Face's ``BertModel``."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from bert_keras.modeling import (
     BertEncoder,
@@ -17,7 +17,7 @@ from bert_keras.modeling.model import BertModel
 from bert_keras.saving.families.family import Family, register_family
 from bert_keras.saving.names import Names
 
-# The names of the encoder within its prefix; RoBERTa and ELECTRA share them.
+# The names of the encoder within its prefix; RoBERTa, ELECTRA and ERNIE share them.
 ENCODER_LAYERS = {
     "embeddings/word_embeddings": "embeddings.word_embeddings.weight",
     "embeddings/position_embeddings": "embeddings.position_embeddings.weight",
@@ -31,25 +31,42 @@ ENCODER_LAYERS = {
     "layer_#/feed_forward_layer_norm": "encoder.layer.#.output.LayerNorm",
     "pooler/output": "pooler.dense",
 }
-NAMES = Names(
-    layers={
-        **{ours: f"bert.{theirs}" for ours, theirs in ENCODER_LAYERS.items()},
-        "masked_lm_head/transform": "cls.predictions.transform.dense",
-        "masked_lm_head/layer_norm": "cls.predictions.transform.LayerNorm",
-        "masked_lm_head/output_bias": "cls.predictions.bias",
-        "next_sentence_head/output": "cls.seq_relationship",
-        "classifier/output": "classifier",
-        "span_head/output": "qa_outputs",
-        "projection/output": "linear",
-    },
-    ends={"kernel": ".weight", "bias": ".bias", "gamma": ".weight", "beta": ".bias"},
-    transposed=("/kernel",),
-    tied={
-        "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
-        "cls.predictions.decoder.bias": "cls.predictions.bias",
-    },
-    passed_over=("bert.embeddings.position_ids", "bert.embeddings.token_type_ids"),
-)
+
+
+def bert_names(prefix: str, more: Mapping[str, str] | None = None) -> Names:
+    """The names of a family whose files are BERT's under another prefix.
+
+    Args:
+        prefix: The prefix of the encoder, without its dot.
+        more: Layers of the encoder that BERT lacks, by their names within the prefix.
+    """
+    encoder = {**ENCODER_LAYERS, **(more or {})}
+    words = f"{prefix}.{ENCODER_LAYERS['embeddings/word_embeddings']}"
+    return Names(
+        layers={
+            **{ours: f"{prefix}.{theirs}" for ours, theirs in encoder.items()},
+            "masked_lm_head/transform": "cls.predictions.transform.dense",
+            "masked_lm_head/layer_norm": "cls.predictions.transform.LayerNorm",
+            "masked_lm_head/output_bias": "cls.predictions.bias",
+            "next_sentence_head/output": "cls.seq_relationship",
+            "classifier/output": "classifier",
+            "span_head/output": "qa_outputs",
+            "projection/output": "linear",
+        },
+        ends={"kernel": ".weight", "bias": ".bias", "gamma": ".weight", "beta": ".bias"},
+        transposed=("/kernel",),
+        tied={
+            "cls.predictions.decoder.weight": words,
+            "cls.predictions.decoder.bias": "cls.predictions.bias",
+        },
+        passed_over=(
+            f"{prefix}.embeddings.position_ids",
+            f"{prefix}.embeddings.token_type_ids",
+        ),
+    )
+
+
+NAMES = bert_names("bert")
 PLAIN_ENCODER = {
     "position_embedding_type": "absolute",
     "is_decoder": False,
