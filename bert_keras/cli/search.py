@@ -205,14 +205,16 @@ def _index(
     """The index of the documents, which is made if it is not there."""
     from bert_keras.retrieval.index import open_index, write_index
     from bert_keras.retrieval.search import document_prompt
-    from bert_keras.retrieval.unfinished import describe, hash_texts, kept_rows
+    from bert_keras.retrieval.unfinished import describe, drop_leftover, hash_texts, kept_rows
     from bert_keras.saving.fingerprint import fingerprint
 
     made_from = {"model": fingerprint(directory), "documents": hash_texts(texts)}
-    if os.path.lexists(options.index):
-        return open_index(options.index, measure, made_from)
     size, prompt = options.batch_size, document_prompt(model)
     about = describe(texts, {"model": made_from["model"], "prompt": prompt, "batch_size": size})
+    if os.path.lexists(options.index):
+        index = open_index(options.index, measure, made_from)
+        drop_leftover(options.index, about)
+        return index
 
     def embed(piece: "Sequence[str]") -> "np.ndarray":
         return model.embed(piece, size, prompt=prompt)

@@ -1,8 +1,8 @@
-"""Vectors of many texts that are computed piece by piece, and kept until something is made of them.
+"""Vectors of many texts that are computed piece by piece, and kept until their file is written.
 
-What is done lies in a folder beside that, ``NAME.unfinished``: ``about.json``, what the vectors are
-made from, and ``rows``, float32. A process that was killed leaves the folder, and the same call
-goes on behind the last whole piece.
+The vectors lie beside the file or index that is made of them, in the folder ``NAME.unfinished``:
+``about.json`` says what they are made from, ``rows`` has them in float32. A process that was killed
+leaves the folder, and the same call goes on behind the last whole piece.
 """
 
 import hashlib
@@ -68,6 +68,17 @@ def kept_rows(
         finally:
             if is_finished or not _size(unfinished / _ROWS):  # nothing is done, or all
                 _clear(unfinished, path)
+
+
+def drop_leftover(path: Path, about: Mapping[str, Any]) -> None:
+    """Remove the vectors of a file that is written: a kill came before. Other work stays."""
+    try:
+        is_own = check_own(path, about)
+    except InputError:
+        return
+    if is_own:
+        with _locked(folder_of(path)):
+            _clear(folder_of(path), path)
 
 
 def describe(texts: Sequence[str], made_with: Mapping[str, Any]) -> dict[str, Any]:

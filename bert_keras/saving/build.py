@@ -214,6 +214,4 @@ def _counterpart(stored: StoredModel, asked: type[BertModel]) -> type[BertModel]
         if issubclass(cls, asked):
             return cls
     names = ", ".join(cls.__name__ for cls in family.models)
-    raise InputError(
-        f"{stored.path}: a {family.title} opens as {names}. Received: {asked.__name__}"
-    )
+    raise InputError(f"{stored.path}: {family.title} opens as {names}. Received: {asked.__name__}")

@@ -1,6 +1,7 @@
 """DistilBERT's names and keys, written here one by one; `make parity` asks transformers itself."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import safetensors.numpy
 
 import bert_keras
 from bert_keras import BertEncoder
+from bert_keras.errors import InputError
 
 
 def _distilbert() -> dict[str, np.ndarray]:
@@ -80,3 +82,18 @@ def test_a_distilbert_comes_back_with_its_names_keys_and_the_inputs_of_its_token
     bert_keras.save(headed, tmp_path / "headed")
     after = safetensors.numpy.load_file(tmp_path / "headed" / "model.safetensors")
     assert {"pre_classifier.weight", "classifier.bias"} <= after.keys()
+
+
+def test_what_its_config_json_cannot_say_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    config = {"model_type": "distilbert", "vocab_size": 8, "dim": 4, "n_layers": 2, "n_heads": 2}
+    more = {
+        "hidden_dim": 6,
+        "max_position_embeddings": 5,
+        "architectures": ["DistilBertForMaskedLM"],
+    }
+    (tmp_path / "theirs" / "config.json").write_text(json.dumps(config | more))
+    safetensors.numpy.save_file(_distilbert(), tmp_path / "theirs" / "model.safetensors")
+    model = bert_keras.load(tmp_path / "theirs")
+    with pytest.raises(InputError, match=r"layer_norm_eps must be 1e-12, .*Received: 0.01"):
+        replace(model.config, layer_norm_eps=0.01)

@@ -11,6 +11,7 @@ import keras
 
 from bert_keras.config import BertConfig
 from bert_keras.config.model import require_dropout
+from bert_keras.errors import InputError
 from bert_keras.modeling import (
     BertEncoder,
     BertForMaskedLM,
@@ -56,6 +57,10 @@ NAMES = Names(
 )
 
 
+# The fields that its config.json has no keys for.
+_FIXED = {"type_vocab_size": 2, "layer_norm_eps": 1e-12}
+
+
 @dataclass(frozen=True, kw_only=True)
 class DistilBertConfig(BertConfig):
     """BERT's, with the defaults of transformers.
@@ -73,6 +78,12 @@ class DistilBertConfig(BertConfig):
         super().__post_init__()
         for name in ("qa_dropout", "seq_classif_dropout"):
             require_dropout(name, getattr(self, name))
+        for name, value in _FIXED.items():
+            if getattr(self, name) != value:
+                raise InputError(
+                    f"{name} must be {value}, which a DistilBERT's config.json cannot change. "
+                    f"Received: {getattr(self, name)}"
+                )
 
     @property
     def has_token_types(self) -> bool:
@@ -146,7 +157,7 @@ register_family(
             "hidden_dropout_prob": "dropout",
             "attention_probs_dropout_prob": "attention_dropout",
         },
-        config_values={"type_vocab_size": 2, "layer_norm_eps": 1e-12},
+        config_values=_FIXED,
         required=PLAIN_ENCODER,
         read_tokenizer=read_tokenizer,
     )
