@@ -43,7 +43,7 @@ class MaskedLM(TextReader):
         masking_rate: Likewise.
 
     Example:
-        >>> task = MaskedLM(max_seq_length=16, masking="whole_word")
+        >>> task = MaskedLM(max_seq_length=16, masking="whole_word", text_column="1")
         >>> len(task.features(task.read("train.tsv"), tokenizer))
         64
     """

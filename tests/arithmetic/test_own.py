@@ -115,7 +115,8 @@ FILES = sorted(
 
 
 # Called when something is made or read in: nothing of it is traced yet, or it is traced anew.
-MAKERS = ("__init__", "build", "like", "load_assets", "expect", "freeze", "compile", "add_tokens")
+MAKERS = ("__init__", "build", "like", "load_assets", "expect", "freeze", "compile", "add_tokens",
+          "fix_positions")  # fmt: skip
 # What a model decides by is fitted to its logits afterwards: no traced step of training reads it.
 AFTERWARDS = ("decision", "_decision")
 # To set an objective takes ``compile`` back, without which nothing that was traced is called.
