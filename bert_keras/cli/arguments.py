@@ -27,14 +27,15 @@ _TASK_SETTINGS = (
 )  # fmt: skip
 INPUT_HELP = (
     "a text file, JSON lines or an array, WikiExtractor's output, *.csv, *.tsv, each packed as .gz "
-    "or .zst or not, a folder of text and JSON lines, a glob, tfds:NAME[:SPLIT[:FIELD]], or "
+    "or .zst or not, *.parquet, a folder of text and JSON lines, a glob, "
+    "tfds:NAME[:SPLIT[:FIELD]], hf:ORG/NAME[/CONFIG][@REVISION][:SPLIT[:COLUMN]], or "
     "'pydocs': the documentation of the Python packages installed here. A file, record or row is a "
     "document; a blank line ends a paragraph"
 )
 
 
 def name_of_data(text: str) -> str:
-    """An argparse type: the name of a file, or what stands for one: ``-``, ``tfds:NAME``."""
+    """An argparse type: the name of a file, or what stands for one: ``-``, ``hf:ORG/NAME``."""
     return text
 
 
@@ -95,8 +96,8 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         "--text-column",
         default="text",
         metavar="NAME",
-        help="the field or column that holds the text of JSON, .csv, .tsv and tfds: (default: "
-        "text); of a table without a header its number",
+        help="the field or column that holds the text of JSON, .csv, .tsv, .parquet, tfds: and hf: "
+        "(default: text); of a table without a header its number",
     )
     parser.add_argument(
         "--cased", action="store_true", help="keep capitals and accents (default: uncased)"

@@ -29,6 +29,7 @@ OPTIONAL = {
     "jieba": "zh",
     "faiss": "search",
     "huggingface_hub": "hub",
+    "datasets": "datasets",
     "ai_edge_litert": "mobile",
     "tensorflow_serving": "serving",
     "apache_beam": "beam",

@@ -16,8 +16,8 @@ from bert_keras.cli.arguments import (
 from bert_keras.cli.console import console, errors, start_tensorflow
 
 DATA_HELP = (
-    "*.tsv, *.csv, *.jsonl, *.txt, CoNLL columns, SQuAD JSON, each also as .gz or .zst, or "
-    "tfds:NAME[:SPLIT]"
+    "*.tsv, *.csv, *.jsonl, *.txt, CoNLL columns, SQuAD JSON, each also as .gz or .zst, "
+    "*.parquet, tfds:NAME[:SPLIT], or hf:ORG/NAME[/CONFIG][@REVISION][:SPLIT]"
 )
 
 

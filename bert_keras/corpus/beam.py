@@ -44,6 +44,7 @@ from bert_keras.corpus.tokenizing import tokenize_batches
 from bert_keras.corpus.writer import TokenizedBatch
 from bert_keras.errors import InputError
 from bert_keras.files import check_utf8, refuse_existing
+from bert_keras.hub import DATA_PREFIX, pinned_data
 from bert_keras.tokenization import Casing, Losses, Tokenizer
 
 _MANIFEST = "manifest.json"
@@ -69,8 +70,8 @@ def prepare_corpus_on_beam(
 
     Args:
         inputs: Files, folders and globs that this machine and the workers see alike;
-            ``"tfds:NAME[:SPLIT[:FIELD]]"``; or globs of a file system that Beam knows, such as
-            ``"gs://bucket/texts/*.jsonl"``.
+            data sets of TFDS and of the hub, as in ``prepare_corpus``; or globs of a file system
+            that Beam knows, such as ``"gs://bucket/texts/*.jsonl"``.
         vocab: The ``vocab.txt`` or the directory of a model, read here.
         out: The directory to make, on this machine.
         casing: As in ``prepare_corpus``.
@@ -92,6 +93,7 @@ def prepare_corpus_on_beam(
     tokenizer, others = read_tokenizer(vocab, casing)
     pipeline = _pipeline(options)
     check_split(split)
+    inputs = [pinned_data(str(name)) for name in inputs]
     sources = recognize_sources(_sources(inputs), text_column, others)
     for name in (*sources, parts or out):
         check_utf8(name, "as Apache Beam asks")
@@ -194,7 +196,7 @@ def _check_file_system(path: str) -> None:
 def _at_hand(source: str) -> Iterator[Path | str]:
     """The source as a file of this machine, or a data set."""
     if "://" not in source:
-        yield source if source.startswith(TFDS_PREFIX) else Path(source)
+        yield source if source.startswith((TFDS_PREFIX, DATA_PREFIX)) else Path(source)
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / source.rsplit("/", 1)[-1]

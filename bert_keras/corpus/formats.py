@@ -201,4 +201,4 @@ def log_formats(found: Iterable[tuple[str, Recognized]], text_column: str) -> No
         _logger.warning("%s %s%s", names[0], doubt, more if len(names) > 1 else "")
 
 
-_FIELD = {CSV: "column", TSV: "column"}
+_FIELD = {CSV: "column", TSV: "column", "Parquet": "column"}

@@ -14,6 +14,7 @@ from bert_keras.corpus.formats import FOLDER_SUFFIXES, is_text_by_name, suffix_o
 from bert_keras.corpus.tfds import TFDS_PREFIX
 from bert_keras.errors import InputError, listed, refuse_unreadable
 from bert_keras.files import WRITTEN_FILE
+from bert_keras.hub import DATA_PREFIX
 
 _logger = logging.getLogger("bert_keras")
 
@@ -35,7 +36,7 @@ _MODEL = {"config.json", "model.safetensors"}
 def resolve_inputs(
     inputs: Sequence[str | Path], remote_files: Callable[[str], list[str]] | None = None
 ) -> list[Path | str]:
-    """The files that inputs name, in order, each once; ``"pydocs"`` and ``"tfds:..."`` stay.
+    """The files that inputs name, in order, each once; ``"pydocs"`` and data sets' names stay.
 
     A link is the file that it leads to.
 
@@ -54,7 +55,7 @@ def resolve_inputs(
     found: dict[str, Path | str] = {}  # by real paths
     again: list[str] = []
     for name in map(str, inputs):
-        if name == PYDOCS or name.startswith(TFDS_PREFIX):
+        if name == PYDOCS or name.startswith((TFDS_PREFIX, DATA_PREFIX)):
             found[name] = name
             continue
         if remote_files and "://" in name:
@@ -64,7 +65,9 @@ def resolve_inputs(
             if found.setdefault(os.path.realpath(file), file) != file:
                 again.append(str(file))
     if not found:
-        raise InputError("no input: name a file, a folder, a glob, tfds:NAME or pydocs")
+        raise InputError(
+            "no input: name a file, a folder, a glob, tfds:NAME, hf:ORG/NAME or pydocs"
+        )
     if again:
         _logger.info("read once, though a file has several names: %s", listed(again, _SHOWN))
     return list(found.values())

@@ -21,7 +21,7 @@ from bert_keras.corpus.tokenizing import tokenize_batches
 from bert_keras.corpus.writer import CorpusWriter, TokenizedBatch, write_sentence_starts
 from bert_keras.errors import InputError
 from bert_keras.files import atomic_directory
-from bert_keras.hub import HubName, tokenizer_folder
+from bert_keras.hub import HubName, pinned_data, tokenizer_folder
 from bert_keras.tokenization import (
     Casing,
     SubwordTokenizer,
@@ -101,7 +101,8 @@ def prepare_corpus(
     """Read text, find its sentences and write their ids to a new corpus directory.
 
     Args:
-        inputs: Files, folders, globs, ``"tfds:NAME[:SPLIT[:FIELD]]"`` or ``"pydocs"``.
+        inputs: Files, folders, globs, ``"tfds:NAME[:SPLIT[:FIELD]]"``,
+            ``"hf:ORG/NAME[/CONFIG][@REVISION][:SPLIT[:COLUMN]]"`` or ``"pydocs"``.
         vocab: The ``vocab.txt``; the directory of a model or its name on the hub, whose tokenizer
             (word pieces, byte-level BPE or Unigram) reads the text with its casing and added
             tokens; or a tokenizer, which ``Corpus.open`` then asks for too unless it is one of
@@ -119,7 +120,7 @@ def prepare_corpus(
         sentences: ``"auto"`` finds them, ``"lines"`` reads every line as one; by default
             ``"lines"`` for the split ``"blank-line"``, as the original code did, else ``"auto"``.
             Over-long ones are cut (``long_sentences``).
-        text_column: The field or column that holds the text of JSON, tables and TFDS examples.
+        text_column: The field or column that holds the text of JSON, tables and data sets.
 
     Returns:
         The numbers of documents, sentences and tokens, and of what was lost.
@@ -138,6 +139,7 @@ def prepare_corpus(
         raise InputError(f"workers must be at least 1. Received: {workers}")
     tokenizer, others = read_tokenizer(vocab, casing)
     counts = ReadCounts()
+    inputs = [pinned_data(str(name)) for name in inputs]
     source = describe_source(inputs, split, text_column, sentences, drop_duplicates)
     read = read_documents(inputs, split, counts, on_progress, text_column, others=others)
     paragraphs = watch_lines(read, source["sentences"])

@@ -1,10 +1,11 @@
-"""Documents as a stream, of files, of TFDS and of the documentation of installed packages."""
+"""Documents as a stream, of files, of data sets and of installed packages' documentation."""
 
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from bert_keras.corpus.arrow import PARQUET, is_parquet, table_texts
 from bert_keras.corpus.decoding import ReadCounts
 from bert_keras.corpus.formats import NO_TEXT, TEXT, TEXT_COLUMN, Recognized, log_formats
 from bert_keras.corpus.inputs import resolve_inputs
@@ -18,6 +19,7 @@ from bert_keras.corpus.textfiles import (
 )
 from bert_keras.corpus.tfds import TFDS_PREFIX, tfds_texts
 from bert_keras.errors import InputError
+from bert_keras.hub import DATA_PREFIX
 
 _logger = logging.getLogger("bert_keras")
 
@@ -56,7 +58,11 @@ def recognize_sources(
                     str(source)
                 )
                 continue
-            found = recognize_file(source, text_column)
+            if is_parquet(source):
+                example = next(table_texts(str(source), text_column), "")
+                found = Recognized(PARQUET, example=example)
+            else:
+                found = recognize_file(source, text_column)
             if found.format in NO_TEXT:
                 left_out.setdefault(found.format, []).append(str(source))
                 continue
@@ -92,12 +98,13 @@ def read_documents(
     The formats of the files are logged before, bad bytes in the end.
 
     Args:
-        inputs: Files, folders, globs, ``"tfds:NAME[:SPLIT[:FIELD]]"`` or ``"pydocs"``.
+        inputs: Files, folders, globs, ``"tfds:NAME[:SPLIT[:FIELD]]"``,
+            ``"hf:ORG/NAME[/CONFIG][@REVISION][:SPLIT[:COLUMN]]"`` or ``"pydocs"``.
         split: ``"file"`` makes a file (or a record, an example, a module) a document,
             ``"blank-line"`` every paragraph.
         counts: Filled while reading.
         on_progress: Called with the bytes read and the bytes in all (None when not known).
-        text_column: The field or column that holds the text of JSON, tables and TFDS examples.
+        text_column: The field or column that holds the text of JSON, tables and data sets.
         others: Files that the command is given as something else, such as the vocabulary: where
             they lie among the inputs, they are left out.
 
@@ -108,7 +115,8 @@ def read_documents(
     counts = ReadCounts() if counts is None else counts
     sources = recognize_sources(resolve_inputs(inputs), text_column, others)
     files = [source for source in sources if isinstance(source, Path)]
-    total = sum(file.stat().st_size for file in files) if len(files) == len(sources) else None
+    is_known = len(files) == len(sources) and not any(map(is_parquet, files))
+    total = sum(file.stat().st_size for file in files) if is_known else None
 
     def advance(size: int) -> None:
         counts.bytes_done += size
@@ -130,12 +138,18 @@ def read_source(
     source: Path | str, split: str, counts: ReadCounts, advance: Advance, text_column: str
 ) -> Iterator[Paragraph | None]:
     """The paragraphs of one source of ``resolve_inputs``; see ``read_documents``."""
-    if isinstance(source, Path):
+    if isinstance(source, Path) and not is_parquet(source):
         yield from read_text_file(source, split, counts, advance, text_column)
         return
-    is_tfds = source.startswith(TFDS_PREFIX)
-    for text in tfds_texts(source, text_column) if is_tfds else _pydocs():
-        text = counts.replace_bad(text, source)
+    name = str(source)
+    if name.startswith(TFDS_PREFIX):
+        texts = tfds_texts(name, text_column)
+    elif name.startswith(DATA_PREFIX) or is_parquet(name):
+        texts = table_texts(name, text_column)
+    else:
+        texts = _pydocs()
+    for text in texts:
+        text = counts.replace_bad(text, name)
         yield from read_text(text, split)
         advance(len(text.encode()))
 

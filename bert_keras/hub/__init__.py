@@ -1,5 +1,6 @@
-"""Models by name on Hugging Face's hub, ``hf://org/name[@revision]``."""
+"""Models by name on Hugging Face's hub, ``hf://org/name[@revision]``, and its data sets."""
 
+from bert_keras.hub.data import DATA_PREFIX, DataName, load_split, pinned_data
 from bert_keras.hub.download import (
     files_of_model,
     is_available,
@@ -11,12 +12,16 @@ from bert_keras.hub.names import HubName, suggestion
 from bert_keras.hub.upload import commit_files
 
 __all__ = [
+    "DATA_PREFIX",
+    "DataName",
     "HubName",
     "commit_files",
     "files_of_model",
     "is_available",
+    "load_split",
     "local_folder",
     "pinned",
+    "pinned_data",
     "suggestion",
     "tokenizer_folder",
 ]

@@ -9,14 +9,27 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from bert_keras._version import __version__
 from bert_keras.errors import InputError, install_command
-from bert_keras.hub.names import HubName
 
 _logger = logging.getLogger("bert_keras")
 LOG_IN = "log in (hf auth login, or HF_TOKEN)"
+
+
+class Named(Protocol):
+    """The name of a repository, as messages show it.
+
+    Attributes:
+        kind: What it holds: ``"model"`` or ``"data set"``.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    def page(self) -> str:
+        """The end of the address of its page."""
 
 
 class UnreachedError(Exception):
@@ -39,7 +52,7 @@ def client_of_hub() -> Any:
 
 
 @contextmanager
-def named_errors(name: HubName) -> Iterator[None]:
+def named_errors(name: Named) -> Iterator[None]:
     """Say in one line which of the client's errors a block ended with.
 
     Raises:
@@ -97,7 +110,7 @@ def _endpoint() -> str:
     return str(constants.ENDPOINT)
 
 
-def _refusal(name: HubName, error: Any) -> Exception:
+def _refusal(name: Named, error: Any) -> Exception:
     """The exception for an answer of the hub that is an error."""
     from huggingface_hub import get_token
     from huggingface_hub.errors import (
@@ -107,7 +120,7 @@ def _refusal(name: HubName, error: Any) -> Exception:
     )
 
     status, headers = error.response.status_code, error.response.headers
-    page = f"{_endpoint()}/{name.repo}"
+    page = f"{_endpoint()}/{name.page}"
     token = get_token()
     if isinstance(error, GatedRepoError):
         then = "the token that was sent has no access" if token else f"then {LOG_IN}"
@@ -120,8 +133,8 @@ def _refusal(name: HubName, error: Any) -> Exception:
     if isinstance(error, RepositoryNotFoundError):
         private = f"the token that was sent may not read it ({status})" if token else LOG_IN
         return InputError(
-            f"{name}: there is no such model at {_endpoint()}, or it is private: check the name; "
-            f"for a private one {private}"
+            f"{name}: there is no such {name.kind} at {_endpoint()}, or it is private: check the "
+            f"name; for a private one {private}"
         )
     if status == 429:
         wait = headers.get("Retry-After")

@@ -3,12 +3,13 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from bert_keras.errors import InputError
 
 # ``pathlib`` makes one slash of two.
 _NAME = re.compile(r"hf:/{1,2}(?P<repo>[^/@\s]+(/[^/@\s]+)?)(@(?P<revision>\S+))?")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 _MAY_BE_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -23,6 +24,8 @@ class HubName:
 
     repo: str
     revision: str = ""
+
+    kind: ClassVar[str] = "model"
 
     @classmethod
     def of(cls, path: str | Path) -> "HubName | None":
@@ -52,9 +55,14 @@ class HubName:
         return f"hf://{self.repo}" + f"@{self.revision}" * bool(self.revision)
 
     @property
+    def page(self) -> str:
+        """The end of the address of its page."""
+        return self.repo
+
+    @property
     def is_pinned(self) -> bool:
         """Tell whether the revision is a commit, which never changes."""
-        return bool(_COMMIT.fullmatch(self.revision))
+        return bool(COMMIT.fullmatch(self.revision))
 
 
 def suggestion(path: str | Path) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import tomli_w
 
 from bert_keras.config import FinetuneConfig, to_tables
-from bert_keras.hub import HubName
+from bert_keras.hub import DATA_PREFIX, HubName
 from bert_keras.objectives import Objective, SupervisedObjective
 from bert_keras.saving.mark import RunMark
 from bert_keras.saving.run_state import BEST_FOLDER, MODEL_FOLDER
@@ -140,9 +140,9 @@ class CardWriter:
         }
 
     def _source(self, side: str) -> str:
-        """The name of the file of a side's examples; a TFDS name as it is."""
+        """The name of the file of a side's examples; that of a data set as it is."""
         given = str(getattr(self.config.data, side))
-        return given if given.startswith("tfds:") else Path(given).name
+        return given if given.startswith(("tfds:", DATA_PREFIX)) else Path(given).name
 
     def _data(self, side: str) -> str:
         """A line on the examples of a side."""

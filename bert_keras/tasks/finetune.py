@@ -87,7 +87,7 @@ def finetune(
     run = Run("finetune", workdir, config.distribution)
     data = replace(config.data, train=train or config.data.train, dev=dev or config.data.dev)
     with run.agreement(model or config.model.init, data.train, data.dev):
-        data = replace(data, settings=run.with_models(data.settings))
+        data = run.with_commits(data)
         task = make_task(data)
         _check_settings(data, config.train, task)
         config = run.with_start(config.replace(data=with_every_key(data, task)), model)

@@ -14,9 +14,10 @@ from bert_keras.config import (
     FinetuneConfig,
     OptimizerConfig,
     PretrainConfig,
+    TaskDataConfig,
     to_tables,
 )
-from bert_keras.hub import HubName, pinned
+from bert_keras.hub import HubName, pinned, pinned_data
 from bert_keras.modeling.model import BertModel
 from bert_keras.objectives import is_compiled
 from bert_keras.optimizers import LAMB, AdamW, WarmupLinearDecay
@@ -117,15 +118,15 @@ class Run:
         start = _start_of_run(self.workdir, str(init or config.model.init))
         return config.replace(model=dataclasses.replace(config.model, init=start))
 
-    def with_models(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """The settings of a task, where models on the hub, as a teacher, are named with commits."""
-        recorded = _recorded(self.workdir, "data")
-        return {
-            name: pinned(value, str(recorded.get(name, "")))
-            if isinstance(value, str) and HubName.of(value)
-            else value
-            for name, value in settings.items()
+    def with_commits(self, data: TaskDataConfig) -> TaskDataConfig:
+        """The table of the data, where data sets and models (a teacher) of the hub have commits."""
+        recorded = {name: str(value) for name, value in _recorded(self.workdir, "data").items()}
+        settings = {
+            name: pinned(value, recorded.get(name, "")) if isinstance(value, str) else value
+            for name, value in data.settings.items()
         }
+        train, dev = (pinned_data(getattr(data, s), recorded.get(s, "")) for s in ("train", "dev"))
+        return dataclasses.replace(data, train=train, dev=dev, settings=settings)
 
     def set_sources(self, config: Config, data: Mapping[str, Any]) -> None:
         """Set the run's sources.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import bert_keras
-from bert_keras.hub import download
+from bert_keras.hub import data, download
 from tests.support.hub import Hub, serving
 from tests.support.models import VOCAB, make_model
 
@@ -63,3 +63,15 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setattr(download, "_known", {})
         yield server
+
+
+@pytest.fixture
+def data_hub(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    """The hub, which the package ``datasets`` asks as well; nothing is cached."""
+    config = pytest.importorskip("datasets").config
+    monkeypatch.setattr(config, "HF_ENDPOINT", hub.endpoint)
+    monkeypatch.setattr(config, "HF_DATASETS_CACHE", tmp_path / "datasets")
+    monkeypatch.setattr(config, "DOWNLOADED_DATASETS_PATH", tmp_path / "datasets/downloads")
+    monkeypatch.setattr(data, "_commits", {})
+    data._split.cache_clear()
+    return hub

@@ -1,4 +1,7 @@
-"""A hub on this machine: it speaks the protocol of Hugging Face's, to whose client it is real."""
+"""A hub on this machine: it speaks the protocol of Hugging Face's, to whose client it is real.
+
+A data set is the repository ``datasets/org/name``.
+"""
 
 import hashlib
 import json
@@ -15,7 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from tests.support.hub_uploads import posted
 
 TOKEN = "hf_test"  # noqa: S105 - of this server
-LARGE = (".safetensors", ".bin", ".h5")  # kept in LFS, and served elsewhere
+LARGE = (".safetensors", ".bin", ".h5", ".parquet")  # kept in LFS, and served elsewhere
 
 Files = Mapping[str, bytes]
 
@@ -101,6 +104,26 @@ def files_of(folder: Path) -> dict[str, bytes]:
     }
 
 
+def entries_of(files: Files, folder: str, deep: bool) -> list[dict[str, Any]]:
+    """The entries of a folder of a commit, or of all folders below it too."""
+    start = f"{folder}/" if folder else ""
+    found: dict[str, dict[str, Any]] = {}
+    for name, data in files.items():
+        if not name.startswith(start):
+            continue
+        parts = name.removeprefix(start).split("/")
+        for depth in range(1, len(parts) if deep else min(2, len(parts))):
+            path = start + "/".join(parts[:depth])
+            found[path] = {"type": "directory", "path": path, "oid": "0" * 40}
+        if deep or len(parts) == 1:
+            sha = hashlib.sha256(data).hexdigest()
+            entry = {"type": "file", "path": name, "oid": sha[:40], "size": len(data)}
+            if name.endswith(LARGE):
+                entry["lfs"] = {"oid": sha, "size": len(data), "pointerSize": 100}
+            found[name] = entry
+    return list(found.values())
+
+
 @contextmanager
 def serving() -> Iterator[Hub]:
     """A hub, for as long as the block lasts."""
@@ -120,6 +143,13 @@ def serving() -> Iterator[Hub]:
         server.server_close()
 
 
+_API = re.compile(
+    r"/api/(?P<repo>(models|datasets)/[^/]+(/[^/]+)??)"
+    r"(/(?P<what>revision|refs|tree|paths-info|auth-check)(/(?P<rev>[^/]+)(/(?P<file>.+))?)?)?"
+)
+_FILE = re.compile(r"/(?P<repo>(datasets/)?[^/]+(/[^/]+)?)/resolve/(?P<rev>[^/]+)/(?P<file>.+)")
+
+
 class _Handler(BaseHTTPRequestHandler):
     """One connection."""
 
@@ -136,7 +166,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def do_POST(self) -> None:
-        self._take(posted)
+        if "/paths-info/" in self.path:
+            self._answer()
+        else:
+            self._take(posted)
 
     def do_PUT(self) -> None:
         def keep(hub: Hub, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
@@ -177,17 +210,12 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._refuse(status)
         if found := re.fullmatch(r"/cdn/(?P<sha>\w+)", parts.path):
             return self._cdn(found["sha"])
-        api = re.fullmatch(
-            r"/api/models/(?P<repo>[^/]+(/[^/]+)?)/?(?P<what>revision/(?P<rev>[^/]+)|refs)?",
-            parts.path,
-        )
-        file = re.fullmatch(
-            r"/(?P<repo>[^/]+(/[^/]+)?)/resolve/(?P<rev>[^/]+)/(?P<file>.+)", parts.path
-        )
-        found = api or file
+        found = api = _API.fullmatch(parts.path)
+        if found is None:
+            found = _FILE.fullmatch(parts.path)
         if found is None:
             return self._refuse(404)
-        name = found["repo"]
+        name = found["repo"].removeprefix("models/")
         if name in hub.moved:
             there = self.path.replace(name, hub.moved[name], 1)
             return self._send(307, headers={"Location": there})
@@ -201,8 +229,7 @@ class _Handler(BaseHTTPRequestHandler):
         if commit not in repository.commits:
             return self._refuse(404, "RevisionNotFound")
         if api:
-            siblings = [{"rfilename": file} for file in repository.commits[commit]]
-            return self._json({"id": name, "sha": commit, "siblings": siblings})
+            return self._json(self._described(repository, commit, name, api))
         return self._file(repository, commit, unquote(found["file"]))
 
     def _may_read(self, repository: Repository) -> bool:
@@ -215,10 +242,29 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(401, "RepoNotFound")
             return False
         # The list of a gated model's files is open.
-        if repository.access == "gated" and not given and "/resolve/" in self.path:
+        is_closed = "/resolve/" in self.path or self.path.endswith("/auth-check")
+        if repository.access == "gated" and not given and is_closed:
             self._refuse(401, "GatedRepo")
             return False
         return True
+
+    def _described(
+        self, repository: Repository, commit: str, name: str, asked: re.Match[str]
+    ) -> Any:
+        """The description of a commit, or of the files in it that were asked for."""
+        files = repository.commits[commit]
+        if asked["what"] == "tree":
+            return entries_of(files, unquote(asked["file"] or ""), "recursive=True" in self.path)
+        if asked["what"] == "paths-info":
+            wanted = parse_qs(self._body().decode())["paths"]
+            every = entries_of(files, "", True)
+            return [entry for entry in every if entry["path"] in wanted]
+        siblings = [{"rfilename": file} for file in files]
+        gated = "manual" if repository.access == "gated" else False
+        return {
+            "id": name.removeprefix("datasets/"), "sha": commit, "siblings": siblings,
+            "gated": gated, "private": False, "downloads": 0, "likes": 0, "tags": [],
+        }  # fmt: skip
 
     def _refs(self, repository: Repository, query: dict[str, list[str]]) -> None:
         def listed(prefix: str) -> list[dict[str, str]]:

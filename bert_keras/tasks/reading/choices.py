@@ -1,4 +1,4 @@
-"""Examples that are choices between texts: SWAG's tables, JSON lines, TFDS."""
+"""Examples that are choices between texts: SWAG's tables, JSON lines, data sets."""
 
 import logging
 import re
@@ -90,7 +90,7 @@ def read_choice_examples(
 
     Args:
         source: ``.csv`` or ``.tsv`` with a header, or ``.jsonl``, each also with ``.gz`` or
-            ``.zst``; ``-``, JSON lines on standard input; or ``tfds:NAME[/CONFIG][:SPLIT]``.
+            ``.zst``; ``-``, JSON lines on standard input; or a data set, as ``DataSet`` takes it.
         labeled: Whether they are to be learned from or scored. Else labels are not read, and a
             text may be empty.
         ignored: The names of further columns or fields, which are passed over.

@@ -8,8 +8,8 @@ from bert_keras.errors import InputError
 from bert_keras.tasks.reading.sources import (
     STANDARD_INPUT,
     DataSet,
+    is_data_set,
     is_json_lines,
-    is_tfds,
     read_objects,
     read_source_lines,
     suffix_of,
@@ -60,7 +60,7 @@ def has_words(source: str, word_column: str = "") -> bool:
         InputError: When a column of words is named in a ``.csv`` file, or a row of JSON lines has
             words and the rows before it do not.
     """
-    if suffix_of(source) == ".csv" and not is_tfds(source):
+    if suffix_of(source) == ".csv" and not is_data_set(source):
         if word_column:
             raise InputError(
                 f"{source} is read as raw text, as every .csv is, and word_column names a column "
@@ -70,7 +70,7 @@ def has_words(source: str, word_column: str = "") -> bool:
         return False
     if word_column:
         return True
-    if is_tfds(source):
+    if is_data_set(source):
         return any(name in DataSet(source).fields for name in WORDS)
     if is_json_lines(source):
         return _objects_have_words(source)

@@ -1,4 +1,4 @@
-"""Rows whose every field has a name: tables with a header, JSON lines, TFDS."""
+"""Rows whose every field has a name: tables with a header, JSON lines, data sets."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -10,8 +10,8 @@ from bert_keras.tasks.reading.sources import (
     DataSet,
     Place,
     id_column,
+    is_data_set,
     is_json_lines,
-    is_tfds,
     read_objects,
     read_source_lines,
     row,
@@ -32,7 +32,7 @@ def named_rows(
 
     Args:
         source: ``.csv`` or ``.tsv`` with a header, or ``.jsonl``, each also with ``.gz`` or
-            ``.zst``; ``-``, JSON lines on standard input; or ``tfds:NAME[/CONFIG][:SPLIT]``.
+            ``.zst``; ``-``, JSON lines on standard input; or a data set, as ``DataSet`` takes it.
         needed: The fields that a JSON object must have, for messages.
         fields_of: The roles of a row's names, by these and the place for messages.
         names_of: The names that roles are read from.
@@ -41,7 +41,7 @@ def named_rows(
         InputError: When it is none of these files, a row has another number of cells than the
             first, or a name is there twice.
     """
-    if is_tfds(source):
+    if is_data_set(source):
         data_set = DataSet(source)
         fields = fields_of(data_set.fields, source)
         for where, values in data_set.read([name for name in names_of(fields) if name]):
@@ -55,8 +55,8 @@ def named_rows(
         header, rows = _table(source, tab_rows(read_source_lines(source)))
     else:
         raise InputError(
-            f"{source} must be a .jsonl, .csv or .tsv file, packed as .gz or .zst or not, - or "
-            "tfds:NAME"
+            f"{source} must be a .jsonl, .csv or .tsv file, packed as .gz or .zst or not, "
+            ".parquet, -, tfds:NAME or hf:ORG/NAME"
         )
     known: dict[tuple[str, ...], Fields] = {}
     for where, values in rows:

@@ -1,4 +1,4 @@
-"""Questions on texts: SQuAD's JSON, JSON lines, TFDS."""
+"""Questions on texts: SQuAD's JSON, JSON lines, data sets."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from bert_keras.tasks.reading.columns import quoted
 from bert_keras.tasks.reading.sources import (
     DataSet,
     Place,
+    is_data_set,
     is_json_lines,
-    is_tfds,
     open_source,
     place,
     read_objects,
@@ -50,8 +50,8 @@ def read_question_examples(source: str, labeled: bool = True) -> list[QuestionEx
     wrong, and they count in the evaluation by their text alone.
 
     Args:
-        source: ``tfds:NAME[/CONFIG][:SPLIT]`` with SQuAD's fields; a ``.jsonl`` file of objects
-            with ``question``, ``context`` and, as in the datasets library, ``answers``
+        source: A data set, as ``DataSet`` takes it, with SQuAD's fields; a ``.jsonl`` file of
+            objects with ``question``, ``context`` and, as in the datasets library, ``answers``
             (``{"text": [...], "answer_start": [...]}``); or, by any other name, SQuAD's JSON,
             version 1.1 or 2.0. ``-`` is standard input.
         labeled: Whether they are to be learned from or scored. Else answers are not read, and a
@@ -61,7 +61,7 @@ def read_question_examples(source: str, labeled: bool = True) -> list[QuestionEx
         InputError: When a field is missing or of another type, a text is empty, or the source is
             not UTF-8 text in its format; names the question or the row.
     """
-    if is_tfds(source):
+    if is_data_set(source):
         examples = list(_data_set(source, labeled))
     elif is_json_lines(source):
         records = read_objects(source, "with the fields 'question' and 'context'")

@@ -17,8 +17,8 @@ from bert_keras.tasks.reading.sources import (
     Place,
     and_more,
     id_column,
+    is_data_set,
     is_json_lines,
-    is_tfds,
     place,
     shown_name,
     string_of,
@@ -65,7 +65,7 @@ def read_lists(
                 zip(group.texts[1:], "1" + "0" * len(group.negatives), strict=True)
             )
         ]
-    has_lists = is_json_lines(source) or is_tfds(source) or source == STANDARD_INPUT
+    has_lists = is_json_lines(source) or is_data_set(source) or source == STANDARD_INPUT
     if names.intersection(DOCUMENTS) and has_lists:
         return _lists(source, ignored, labeled)
     if ignored:
@@ -146,7 +146,7 @@ def _differ(label: str | None, other: str | None) -> bool:
 
 def _first_names(source: str) -> Collection[str]:
     """The names in a source's first row; none where it has no names, or cannot be read."""
-    if is_tfds(source):
+    if is_data_set(source):
         return DataSet(source).fields
     known = is_json_lines(source) or suffix_of(source) in (".csv", ".tsv")
     is_file = known and Path(source).is_file()  # a pipe can be read once

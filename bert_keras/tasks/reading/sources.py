@@ -1,20 +1,22 @@
-"""The sources of labeled data: lines, JSON objects and TFDS examples."""
+"""The sources of labeled data: lines, JSON objects, and data sets with typed columns."""
 
 import io
 import json
 import logging
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from bert_keras.contents import json_object
+from bert_keras.corpus.arrow import is_parquet, open_table
 from bert_keras.corpus.decoding import SAMPLE_BYTES, ReadCounts, TextFile, open_text
 from bert_keras.corpus.formats import JSON_LINES_SUFFIXES, suffix_of as suffix_of
 from bert_keras.corpus.tfds import TFDS_PREFIX, find_builder, parse_spec, read_examples
 from bert_keras.errors import InputError
+from bert_keras.hub import DATA_PREFIX, DataName
 
 _logger = logging.getLogger("bert_keras")
 
@@ -24,9 +26,9 @@ _IDS = ("id", "_id", "idx", "index", "guid", "uid", "uuid", "qid", "pairid", "pa
         "example_id", "sentence_id", "text_id", "textid")  # fmt: skip
 
 
-def is_tfds(source: str) -> bool:
-    """Tell whether a source is a TFDS data set."""
-    return source.startswith(TFDS_PREFIX)
+def is_data_set(source: str) -> bool:
+    """Tell whether a source is a data set of TFDS or of the hub, or Parquet."""
+    return source.startswith((TFDS_PREFIX, DATA_PREFIX)) or is_parquet(source)
 
 
 def is_json_lines(source: str) -> bool:
@@ -189,29 +191,36 @@ def read_objects(
 
 
 class DataSet:
-    """A TFDS data set.
+    """A data set whose columns have types: of TFDS, of the hub, or Parquet.
 
     Args:
-        source: ``tfds:NAME[/CONFIG][:SPLIT]``; the split is ``train`` unless it is named.
+        source: ``tfds:NAME[/CONFIG][:SPLIT]`` or ``hf:ORG/NAME[/CONFIG][@REVISION][:SPLIT]``, the
+            split ``train`` unless it is named; or a ``.parquet`` file or a glob of them.
 
     Attributes:
         fields: The names of its fields.
 
     Raises:
-        InputError: When there is no such data set.
+        InputError: When there is no such data set, or a column is named in it.
     """
 
     def __init__(self, source: str) -> None:
         self._source = source
-        self._name, self._split, field = parse_spec(source)
-        if field is not None:
+        name = DataName.of(source)
+        is_tfds = source.startswith(TFDS_PREFIX)
+        if parse_spec(source)[2] is not None if is_tfds else name and name.column:
+            prefix = "tfds:NAME[/CONFIG]" if is_tfds else "hf:ORG/NAME[/CONFIG][@REVISION]"
             raise InputError(
-                "expected tfds:NAME[/CONFIG][:SPLIT]; name a column by its own option or setting. "
+                f"expected {prefix}[:SPLIT]; name a column by its own option or setting. "
                 f"Received: {source}"
             )
-        self._builder = find_builder(self._name)
-        self._features: dict[str, Any] = dict(sorted(self._builder.info.features.items()))
-        self.fields = tuple(self._features)
+        self._read: Callable[[list[str]], Iterator[dict[str, Any]]]
+        if is_tfds:
+            features, self._read = _tfds_values(source)
+        else:
+            table = open_table(source)
+            features, self._read = table.features, table.rows
+        self.fields = tuple(features)
 
     def first_of(self, *names: str) -> str:
         """The first of these fields that the data set has.
@@ -219,7 +228,7 @@ class DataSet:
         Raises:
             InputError: When it has none.
         """
-        found = next((name for name in names if name in self._features), None)
+        found = next((name for name in names if name in self.fields), None)
         if found is None:
             raise InputError(
                 f"{self._source} has no field {' or '.join(map(repr, names))}; its fields: "
@@ -237,10 +246,23 @@ class DataSet:
         """
         name_of_id = id_column(fields)
         fields = [*dict.fromkeys(fields)]
-        examples = read_examples(self._builder, self._name, self._split, fields)
-        for number, example in enumerate(examples, start=1):
-            values = {name: _plain(self._features[name], example[name]) for name in fields}
+        for number, values in enumerate(self._read(fields), start=1):
             yield row(self._source, number, values, name_of_id), values
+
+
+def _tfds_values(
+    source: str,
+) -> tuple[Mapping[str, Any], Callable[[list[str]], Iterator[dict[str, Any]]]]:
+    """The features of a TFDS data set, and a function from fields to all their values."""
+    name, split, _ = parse_spec(source)
+    builder = find_builder(name)
+    features = dict(sorted(builder.info.features.items()))
+
+    def read(fields: list[str]) -> Iterator[dict[str, Any]]:
+        for example in read_examples(builder, name, split, fields):
+            yield {field: _plain(features[field], example[field]) for field in fields}
+
+    return features, read
 
 
 def _plain(feature: Any, value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Words with a tag each: CoNLL columns, CoNLL-U, JSON lines, TFDS."""
+"""Words with a tag each: CoNLL columns, CoNLL-U, JSON lines, data sets."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -11,8 +11,8 @@ from bert_keras.tasks.reading.conll import NOTHING, WORDS, has_words, read_colum
 from bert_keras.tasks.reading.sources import (
     DataSet,
     id_column,
+    is_data_set,
     is_json_lines,
-    is_tfds,
     read_objects,
     read_source_lines,
     replace_bad,
@@ -79,7 +79,7 @@ def read_tagged_examples(
     """The sentences of a source, in order.
 
     Args:
-        source: ``tfds:NAME[/CONFIG][:SPLIT]``; a ``.jsonl`` file of objects with ``tokens`` or
+        source: A data set, as ``DataSet`` takes it; a ``.jsonl`` file of objects with ``tokens`` or
             ``words``, and ``tags`` or ``ner_tags``; or a file of columns as in CoNLL, separated
             by tabs or spaces, with a blank line after each sentence, CoNLL-U among them; ``-`` is
             standard input. ``-DOCSTART-`` lines and comments (``# ...`` before a sentence) are
@@ -95,7 +95,7 @@ def read_tagged_examples(
             raw text, or it is not UTF-8 text in its format; names the row.
     """
     given = GivenColumns(word_column, tag_column)
-    if is_tfds(source) or is_json_lines(source):
+    if is_data_set(source) or is_json_lines(source):
         examples = list(_records(source, given, labeled))
     elif has_words(source, word_column):
         examples = list(_rows(source, given, labeled))
@@ -146,7 +146,7 @@ def _difference(where: str, words: Sequence[str], raw: Sequence[str]) -> str:
 def _records(source: str, given: GivenColumns, labeled: bool) -> Iterator[TaggedExample]:
     """The examples of JSON lines or of a data set."""
     names: Sequence[str] = ()
-    if is_tfds(source):
+    if is_data_set(source):
         data_set = DataSet(source)
         names = data_set.fields
         fields = [

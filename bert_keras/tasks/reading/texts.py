@@ -1,4 +1,4 @@
-"""Texts and pairs of texts with a label: tables, JSON lines, lines of text, TFDS."""
+"""Texts and pairs of texts with a label: tables, JSON lines, lines of text, data sets."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -14,9 +14,9 @@ from bert_keras.tasks.reading.sources import (
     DataSet,
     and_more,
     id_column,
+    is_data_set,
     is_json_lines,
     is_json_object,
-    is_tfds,
     read_objects,
     read_source_lines,
     row,
@@ -97,7 +97,7 @@ def read_text_examples(
         source: A file: ``.tsv`` (tabs, no quotes), ``.csv`` (commas, quotes), ``.jsonl`` (an
             object a line; a list is several labels), ``.txt`` (a text a line, or a table of tabs
             with a header), each also with ``.gz`` or ``.zst``; ``-`` for standard input, read as
-            ``.txt``; or ``tfds:NAME[/CONFIG][:SPLIT]``.
+            ``.txt``; or a data set, as ``DataSet`` takes it.
         text_column: The text's column, by name or, in a table without a header, by number from 1;
             by default the first with a usual name.
         text_pair_column: The column of its partner.
@@ -184,7 +184,7 @@ def _described(source: str, columns: Columns, example: TextExample, is_labeled: 
 
 def _rows(source: str, settings: TableSettings, is_labeled: bool) -> Iterator[Row]:
     """The place, the columns and the values of every row."""
-    if is_tfds(source):
+    if is_data_set(source):
         data_set = DataSet(source)
         columns = require_columns(data_set.fields, source, settings)
         names = columns.names if is_labeled else (*columns.texts, id_column(data_set.fields))
@@ -202,7 +202,8 @@ def _rows(source: str, settings: TableSettings, is_labeled: bool) -> Iterator[Ro
         is_json = suffix_of(source) == ".json"
         raise InputError(
             f"{source} must be a .tsv, .csv, .jsonl or .txt file, packed as .gz or .zst or not, "
-            "- or tfds:NAME" + ("; a .jsonl has a JSON object a line" if is_json else "")
+            ".parquet, -, tfds:NAME or hf:ORG/NAME"
+            + ("; a .jsonl has a JSON object a line" if is_json else "")
         )
 
 

@@ -240,7 +240,7 @@ def test_single_bad_bytes_become_what_they_become_in_a_corpus(tmp_path):
         ("a.csv", "text,label\n", "a.csv holds no examples"),
         ("a.txt", '{"text": "a"}\n', r"row 1 is a JSON object, .* save it as a \.jsonl file"),
         ("a.json", '[{"text": "a"}]', "must be a .* a .jsonl has a JSON object a line"),
-        ("a.parquet", "x", "must be a .tsv, .csv, .jsonl or .txt file"),
+        ("a.orc", "x", "must be a .tsv, .csv, .jsonl or .txt file"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_one_line(tmp_path, name, text, message):
