@@ -28,8 +28,8 @@ _NAME = re.compile(
     r"(:(?P<split>([^:\[\]]|\[[^\]]*\])+))?(:(?P<column>[^:]+))?"
 )
 # The readers of ``datasets`` that give rows of named columns; others are of images and of archives,
-# which may hold pickles. The last is that of its cache.
-_READERS = ("parquet", "csv", "json", "text", "arrow", "cache")
+# which may hold pickles.
+_READERS = ("parquet", "csv", "json", "text", "arrow")
 _SHOWN = 300  # characters of an error of ``datasets``
 
 
@@ -100,7 +100,7 @@ def pinned_data(source: str, recorded: str = "") -> str:
     before = DataName.of(recorded)
     if before and not name.revision and replace(before, revision="") == name:
         return recorded
-    return str(_pinned(name))
+    return str(name if COMMIT.fullmatch(name.revision) else _found(name)[0])
 
 
 def load_split(name: DataName) -> Any:
@@ -110,13 +110,13 @@ def load_split(name: DataName) -> Any:
         InputError: When the package is missing, or there is no such data set, configuration or
             split, or it cannot be read without code.
     """
-    return _split(_pinned(name))
+    return _split(*_found(name))
 
 
 @lru_cache(maxsize=4)  # readers open a source several times
-def _split(name: DataName) -> Any:
-    """The split of a name with its commit."""
-    builder = _builder(name)
+def _split(name: DataName, why_cached: str) -> Any:
+    """The split of a name with its commit; ``why_cached`` as in ``_found``."""
+    builder = _cached(name, why_cached) if why_cached else _builder(name)
     with _named(name):
         builder.download_and_prepare()
     try:
@@ -128,25 +128,26 @@ def _split(name: DataName) -> Any:
         ) from None
 
 
-# What the hub gave for names: the repository's present name and the commit, one for each process,
-# so that all that it reads agrees.
-_commits: dict[DataName, tuple[str, str]] = {}
+# What ``_found`` gave for names, one commit for each process, so that all that it reads agrees.
+_commits: dict[DataName, tuple[str, str, str]] = {}
 
 
-def _pinned(name: DataName) -> DataName:
-    """The name with its commit, of the hub or, without the hub, of the cache of ``datasets``."""
-    if COMMIT.fullmatch(name.revision):
-        return name
+def _found(name: DataName) -> tuple[DataName, str]:
+    """The name as the repository is called now, with its commit, and why the cache is used.
+
+    The commit is the hub's or, where that is not reached, the newest of the cache of ``datasets``;
+    the reason is empty where the hub was reached.
+    """
     plain = DataName(name.repo, name.config, name.revision)
     if plain not in _commits:
         try:
-            _commits[plain] = _commit(name)
+            _commits[plain] = (*_commit(name), "")
         except UnreachedError as error:
-            cached = _builder(name, str(error)).hash
-            _logger.info("%s: %s; the commit %s in the cache is used", name, error, cached)
-            return replace(name, revision=cached)
-    repo, commit = _commits[plain]
-    return replace(name, repo=repo, revision=commit)
+            commit = str(_cached(name, str(error)).hash)
+            _commits[plain] = (name.repo, commit, str(error))
+            _logger.info("%s: %s; the commit %s in the cache is used", name, error, commit)
+    repo, commit, why_cached = _commits[plain]
+    return replace(name, repo=repo, revision=commit), why_cached
 
 
 def _commit(name: DataName) -> tuple[str, str]:
@@ -169,34 +170,49 @@ def _commit(name: DataName) -> tuple[str, str]:
     return str(info.id), str(info.sha)
 
 
-def _builder(name: DataName, why_cached: str = "") -> Any:
-    """The reader of a data set, its files not yet downloaded.
-
-    Args:
-        name: The name, with its commit where the hub is asked.
-        why_cached: Why only the cache is asked; empty where the hub is.
-    """
+def _builder(name: DataName) -> Any:
+    """The reader of a data set on the hub, its files not yet downloaded."""
     datasets = _package(name)
     if os.path.isdir(name.repo):
         raise InputError(
             f"{name}: a folder {name.repo} lies here, which the package datasets would read in the "
             "place of the hub's: start in another folder, or rename it"
         )
-    with _named(name, why_cached):
+    with _named(name):
         builder = datasets.load_dataset_builder(
-            name.repo, name.config or None, revision=name.revision or None
+            name.repo, name.config or None, revision=name.revision
         )
     reader = type(builder).__module__.rpartition(".")[2]
     if reader not in _READERS:
         raise InputError(
             f"{name} holds files that are read by {reader}; those of rows and columns alone are "
-            f"read: {', '.join(_READERS[:-1])}"
+            f"read: {', '.join(_READERS)}"
         )
-    # Where the hub is not reached, ``datasets`` takes the newest that its cache has.
+    return builder
+
+
+def _cached(name: DataName, why: str) -> Any:
+    """The reader of what the cache of ``datasets`` has of a data set, its newest commit.
+
+    Args:
+        name: The name.
+        why: Why the hub is not asked. ``datasets`` itself would ask again and again.
+    """
+    _package(name)
+    from datasets.packaged_modules.cache.cache import Cache
+
+    given = {"repo_id": name.repo, "dataset_name": name.repo.rpartition("/")[2]}
+    try:
+        with _quiet():
+            builder = Cache(config_name=name.config or None, version="auto", hash="auto", **given)
+    except ValueError as error:
+        raise InputError(
+            f"{name} is not in the cache of datasets ({_reason(error)}), and {why}"
+        ) from None
     if COMMIT.fullmatch(name.revision) and builder.hash != name.revision:
         raise InputError(
             f"{name} is not in the cache of datasets, whose newest commit of it is {builder.hash}, "
-            "and the hub is not reached: connect to the network, or name that commit"
+            f"and {why}"
         )
     return builder
 
@@ -213,7 +229,7 @@ def _package(name: DataName) -> Any:
 
 
 @contextmanager
-def _named(name: DataName, why: str = "") -> Iterator[None]:
+def _named(name: DataName) -> Iterator[None]:
     """Say in one line which error of ``datasets`` a block ended with; bars as in ``bars_shown``."""
     try:
         with named_errors(name), bars_shown(), _quiet():
@@ -223,8 +239,6 @@ def _named(name: DataName, why: str = "") -> Iterator[None]:
     except UnreachedError as error:
         raise InputError(f"{name}: {error}; files that are whole stay in the cache") from None
     except Exception as error:  # of any of the packages beneath
-        if why:
-            raise InputError(f"{name} is not in the cache of datasets, and {why}") from None
         reason = _reason(error)
         if "config" in reason.lower():
             reason += "; the configuration follows the name: hf:ORG/NAME/CONFIG"
@@ -234,7 +248,7 @@ def _named(name: DataName, why: str = "") -> Iterator[None]:
 def _reason(error: BaseException) -> str:
     """An error of ``datasets`` and its cause in one line, without its example of Python."""
     inner = error.__cause__ or error.__context__
-    text = str(error).partition("Example of usage")[0]
+    text = re.split("Example of usage|Please specify which", str(error))[0]
     if inner is not None and type(error).__name__ == "DatasetGenerationError":
         text = f"{text} {type(inner).__name__}: {inner}"
     return (" ".join(text.split()) or type(error).__name__)[:_SHOWN].rstrip(". ")

@@ -17,6 +17,8 @@ datasets = pytest.importorskip("datasets")
 pa = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # datasets and what it imports warn of themselves
+
 
 def write(path, **columns):
     """A file of pyarrow's."""

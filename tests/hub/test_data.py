@@ -23,6 +23,8 @@ from tests.support.models import make_model, small_config
 
 datasets = pytest.importorskip("datasets")
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # datasets and what it imports warn of themselves
+
 README = b"""---
 configs:
 - config_name: sst2
@@ -185,25 +187,38 @@ def test_a_folder_here_is_never_taken_for_the_hub(repository, tmp_path, monkeypa
 
 
 def test_without_network_the_cache_does_and_without_a_cache_one_line_says_what_helps(
-    data_hub, repository, offline, monkeypatch
+    data_hub, repository, offline
 ):
     commit = repository.refs["main"]
     assert pinned_data("hf:org/glue/sst2") == f"hf:org/glue/sst2@{commit}:train"
     expected = read_text_examples("hf:org/glue/sst2")
     offline()
-    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     forget()
     asked = len(data_hub.requests)
     assert read_text_examples("hf:org/glue/sst2") == expected
     assert pinned_data("hf:org/glue/sst2") == f"hf:org/glue/sst2@{commit}:train"
     assert read_text_examples(f"hf:org/glue/sst2@{commit}")[0].text == "très bon"
     for source, message in (
-        ("hf:org/glue/ner", "is not in the cache of datasets, and HF_HUB_OFFLINE is set"),
+        (
+            "hf:org/glue/ner",
+            r"is not in the cache of datasets \(Couldn't find .*\), and HF_HUB_OFFLINE is set",
+        ),
         (f"hf:org/glue/sst2@{'0' * 40}", f"whose newest commit of it is {commit}"),
     ):
         with pytest.raises(InputError, match=message):
             read_text_examples(source)
     assert len(data_hub.requests) == asked
+
+
+def test_a_hub_that_is_not_reached_is_asked_once(data_hub, repository):
+    expected = read_text_examples("hf:org/glue/sst2")
+    forget()
+    data_hub.failures["."] = 503
+    asked = len(data_hub.requests)
+    assert read_text_examples("hf:org/glue/sst2") == expected
+    assert len(data_hub.requests) == asked + 1
+    with pytest.raises(InputError, match=r"is not in the cache of datasets .*fails \(503\)"):
+        read_text_examples("hf:org/none")
 
 
 def forget():
