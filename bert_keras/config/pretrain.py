@@ -60,11 +60,6 @@ class ModelConfig:
     def __post_init__(self) -> None:
         self.bert_config(vocab_size=self.vocab_size or 1000)
         one_of("model.positions", self.positions, POSITIONS)
-        if self.init and self.positions != "learned":
-            raise InputError(
-                f'model.positions = "{self.positions}" is for new weights, and {self.init} has '
-                "positions of its own: leave one of the two out"
-            )
 
     def bert_config(
         self, vocab_size: int, config_class: type[BertConfig] = BertConfig, **fields: Any

@@ -51,8 +51,8 @@ class Registry(Generic[Kind]):
             if each in self._kinds:
                 return self._kinds[each]
         raise InputError(
-            f"a {type(model).__name__} cannot be exported {self._form}: no answers are registered "
-            f"for {owner.__name__}"
+            f"{type(model).__name__} cannot be exported {self._form}: no answers are registered "
+            f"for {owner.__name__}; it can be saved, and opened from Python"
         )
 
 

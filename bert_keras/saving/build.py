@@ -96,6 +96,15 @@ def check_vocabulary_size(tokenizer: Tokenizer, config: BertConfig, path: Any) -
     Raises:
         InputError: When they do not belong together.
     """
+    second = tokenizer.template.second_type
+    if config.has_token_types and second >= config.type_vocab_size:
+        _logger.warning(
+            "%s: its tokenizer gives the second text of a pair type %d, but the model has %d token "
+            "types: pairs are refused",
+            path,
+            second,
+            config.type_vocab_size,
+        )
     spare = config.vocab_size - tokenizer.vocab_size
     if spare < 0:
         raise InputError(

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from bert_keras.config import BertConfig
 from bert_keras.data.draws import Draws, Purpose
+from bert_keras.errors import InputError
 from bert_keras.objectives import IGNORED_LABEL
 from bert_keras.tasks.feature import Feature
 
@@ -16,6 +18,20 @@ Batch = dict[str, np.ndarray]
 # How many batches are sorted by length together. More would leave less padding, but batches of
 # similar sentences teach less.
 _SORTED_TOGETHER = 16
+
+
+def check_token_types(features: Sequence[Feature], config: BertConfig) -> None:
+    """Refuse token types that the model has no embedding for.
+
+    Raises:
+        InputError: When there is one.
+    """
+    highest = max((max(each.token_type_ids, default=0) for each in features), default=0)
+    if config.has_token_types and highest >= config.type_vocab_size:
+        raise InputError(
+            f"the tokenizer gives the second text of a pair type {highest}, but the model has "
+            f"{config.type_vocab_size} token types: such a model reads single texts alone"
+        )
 
 
 def training_batches(

@@ -37,6 +37,7 @@ class CardWriter:
         mark: The run's sources.
         objective: What training minimizes.
         is_pair: Whether an example is two texts.
+        family: The ``model_type`` of the models.
     """
 
     task: Task
@@ -44,6 +45,7 @@ class CardWriter:
     mark: RunMark
     objective: Objective
     is_pair: bool
+    family: str = "bert"
 
     def card(self, step: int, scores: Mapping[str, float]) -> str:
         """The card of the model of a step.
@@ -95,7 +97,7 @@ class CardWriter:
         values: dict[str, Any] = {
             "library_name": library or "transformers",
             "pipeline_tag": tag,
-            "tags": [name for name in (library, "bert", "keras", "bert_keras") if name],
+            "tags": [name for name in (library, self.family, "keras", "bert_keras") if name],
             "base_model": self._base() if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", self._base()) else "",
         }
         if scores:

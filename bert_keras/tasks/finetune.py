@@ -19,8 +19,10 @@ from bert_keras.modeling.random import fold_in
 from bert_keras.modeling.supervised import SupervisedModel
 from bert_keras.objectives import check_may_split, is_compiled
 from bert_keras.saving import load, save
+from bert_keras.saving.families import family_of_model
 from bert_keras.saving.mark import read_mark
 from bert_keras.saving.run_state import CHECKPOINTS_FOLDER, steps_in
+from bert_keras.tasks.batches import check_token_types
 from bert_keras.tasks.best import KeepBest, eval_scores
 from bert_keras.tasks.card import CardWriter
 from bert_keras.tasks.feature import Feature
@@ -168,6 +170,7 @@ def _train(
     tokenizer = model.tokenizer_or()
     features = task.features(data.train, tokenizer)
     dev_features = task.features(data.dev, tokenizer)
+    check_token_types([*features, *dev_features], model.config)
     warn_of_unknown(task, data.train, features, tokenizer)
     if on_data:
         on_data(summarize(task, data.train, data.dev, features))
@@ -184,6 +187,7 @@ def _train(
         mark=read_mark(run.workdir) or run.mark,  # that of its beginning
         objective=objective,
         is_pair=getattr(data.train[0], "text_pair", None) is not None,
+        family=family.model_type if (family := family_of_model(type(model))) else "bert",
     )
     best = None
     if data.dev:

@@ -20,6 +20,10 @@ def read_vocabulary(path: str | Path) -> list[str]:
             [UNK], [CLS], [SEP], [MASK].
         FileNotFoundError: When there is no such file.
     """
+    if Path(path).suffix == ".json":
+        raise InputError(
+            f"{path} is no list of word pieces: give the folder of a tokenizer, {Path(path).parent}"
+        )
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from bert_keras.arithmetic import for_training
@@ -71,6 +72,7 @@ def pretrain(
     with run.agreement(path, init or config.model.init):
         config = run.with_start(config, init)
         texts = Corpus.open(path)
+        _architecture(config, texts)  # checks the recipe before anything is written
         run.set_sources(config, json.loads(texts.identity))
         if not run.has_model():  # else nothing is trained on them
             texts.verify()
@@ -129,11 +131,7 @@ def measure_seconds_per_step(config: PretrainConfig, corpus: Corpus, seconds: fl
 
 
 def _make_model(config: PretrainConfig, corpus: Corpus, init: str) -> tuple[HeadedModel, AdamW]:
-    model_class = pretraining_class(config.model.family)
-    bert_config = config.model.bert_config(
-        corpus.vocab_size, model_class.config_class, pad_token_id=corpus.tokenizer.pad_id
-    )
-    _check_data(config, model_class, bert_config)
+    model_class, bert_config = _architecture(config, corpus)
     train = config.train
     compiles = is_compiled(train.jit_compile, tf.distribute.get_strategy())
     model = model_class(
@@ -146,14 +144,40 @@ def _make_model(config: PretrainConfig, corpus: Corpus, init: str) -> tuple[Head
     if init:
         _start_from(model, init, corpus)
     if config.model.positions == "sinusoidal":
-        model.encoder.embeddings.fix_positions()
+        _fix_positions(model, init)
     return model, make_optimizer(config.optimizer, train.steps, precision=train.precision)
 
 
-def _check_data(
-    config: PretrainConfig, model_class: type[HeadedModel], bert_config: BertConfig
-) -> None:
-    """Refuse pairs where the class has no head for them, and sequences without positions."""
+def _fix_positions(model: HeadedModel, init: str) -> None:
+    """Make the positions sines and cosines; refuse a start from others."""
+    embeddings = model.encoder.embeddings
+    before = embeddings.position_embeddings.numpy()
+    embeddings.fix_positions()
+    if init and not np.array_equal(before, embeddings.position_embeddings):
+        raise InputError(
+            f'model.positions = "sinusoidal" is for new weights and for models that were trained '
+            f"so, and {init} has learned positions: leave model.positions out"
+        )
+
+
+def _architecture(config: PretrainConfig, corpus: Corpus) -> tuple[type[HeadedModel], BertConfig]:
+    """The class and the config of the model.
+
+    Raises:
+        InputError: When the recipe has pairs and the class no head for them, sequences without
+            positions, or token types without an embedding.
+    """
+    model_class = pretraining_class(config.model.family)
+    bert_config = config.model.bert_config(
+        corpus.vocab_size, model_class.config_class, pad_token_id=corpus.tokenizer.pad_id
+    )
+    types = corpus.tokenizer.template.second_type + 1
+    if bert_config.type_vocab_size < types:
+        raise InputError(
+            f"model.type_vocab_size must be at least {types} with the tokenizer of {corpus.path}, "
+            f"which gives the second text of a pair type {types - 1} (byte-level BPE and Unigram "
+            f"need 1). Received: {bert_config.type_vocab_size}"
+        )
     for data, *_ in config.phases():
         if data.next_sentence != "none" and "next_sentence_head" not in model_class.heads:
             raise InputError(
@@ -166,6 +190,7 @@ def _check_data(
                 f"of the model (model.max_position_embeddings = "
                 f"{bert_config.max_position_embeddings}). Received: {data.max_seq_length}"
             )
+    return model_class, bert_config
 
 
 def _start_from(model: HeadedModel, init: str, corpus: Corpus) -> None:

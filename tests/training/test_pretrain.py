@@ -174,8 +174,15 @@ def test_sinusoidal_positions_stay_and_are_saved_as_an_ordinary_table(
     found = model.encoder.embeddings.position_embeddings
     np.testing.assert_array_equal(found, layer.position_embeddings)
     assert found.trainable  # in fine-tuning
-    with pytest.raises(InputError, match=r"new weights, and .* has positions of its own"):
-        pretrain(fixed, tmp_path / "other", corpus_path, init=tmp_path / "run/model")
+    again = pretrain(fixed, tmp_path / "again", corpus_path, init=tmp_path / "run/model")
+    found = bert_keras.load(again).encoder.embeddings.position_embeddings
+    np.testing.assert_array_equal(found, layer.position_embeddings)
+
+
+def test_learned_positions_are_not_replaced(tmp_path, finished, recipe, corpus_path):
+    fixed = replace(recipe, model=replace(recipe.model, positions="sinusoidal"))
+    with pytest.raises(InputError, match=r"were trained so, and .* has learned positions"):
+        pretrain(fixed, tmp_path / "other", corpus_path, init=finished / "model")
 
 
 def test_init_of_another_architecture_is_refused(tmp_path, finished, recipe, corpus_path):

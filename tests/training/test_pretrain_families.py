@@ -65,4 +65,12 @@ def test_a_recipe_that_does_not_fit_the_family_is_refused(
     wrong = replace(roberta, **{table: replace(getattr(roberta, table), **change)})
     with pytest.raises(InputError, match=message):
         pretrain(wrong, tmp_path / "run", bytes_corpus)
-    assert not (tmp_path / "run" / "run.json").exists()
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_tokenizer_that_gives_types_which_the_model_lacks_is_refused(
+    roberta, corpus_path, tmp_path
+):
+    with pytest.raises(InputError, match=r"type_vocab_size must be at least 2 .*Received: 1"):
+        pretrain(roberta, tmp_path / "run", corpus_path)
+    assert not (tmp_path / "run").exists()
