@@ -97,7 +97,7 @@ class SubwordTokenizer:
         ids = {token: number for number, token in enumerate(self.vocab)}
         self.pad_id, self.mask_id = (self._id_of(key, ids) for key in ("pad_token", "mask_token"))
         self.unk_id = unknown_id(rules["model"], ids)
-        self.template = template_of(_SOURCE, rules["post_processor"])
+        self.template = template_of(_SOURCE, rules["post_processor"], ids)
         self.drops_marks = drops_marks(rules["normalizer"])
         self.adds_prefix_space = adds_prefix_space(rules)
         self._lowers = lowers(rules["normalizer"])

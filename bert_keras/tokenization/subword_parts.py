@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -159,25 +159,45 @@ def adds_prefix_space(values: Mapping[str, Any]) -> bool:
     )
 
 
-def template_of(file: Path, processor: Any) -> SequenceTemplate:
+def template_of(file: Path, processor: Any, ids: Mapping[str, int]) -> SequenceTemplate:
     """The special tokens around texts, by the post-processor of a ``tokenizer.json``.
 
+    Args:
+        file: The file.
+        processor: Its post-processor.
+        ids: The ids of all tokens.
+
     Raises:
-        InputError: When a sequence of ours has no such layout.
+        InputError: When a sequence of ours has no such layout, or a token has another id.
     """
     parts = [part for part in steps(processor) if part["type"] != "ByteLevel"]
     kinds = [part["type"] for part in parts]
-    if kinds == ["RobertaProcessing"]:
-        return SequenceTemplate.roberta(parts[0]["cls"][1], parts[0]["sep"][1])
-    if kinds == ["BertProcessing"]:
-        return SequenceTemplate.bert(parts[0]["cls"][1], parts[0]["sep"][1])
+    if kinds in (["RobertaProcessing"], ["BertProcessing"]):
+        first, last = parts[0]["cls"], parts[0]["sep"]
+        _check_ids(file, [first, last], ids)
+        is_robertas = kinds == ["RobertaProcessing"]
+        layout = SequenceTemplate.roberta if is_robertas else SequenceTemplate.bert
+        return layout(first[1], last[1])
     if kinds != ["TemplateProcessing"]:
         raise InputError(
             f"{file}: its post_processor must put special tokens around a text, by a "
             f"TemplateProcessing, RobertaProcessing or BertProcessing. Received: "
             f"{', '.join(kinds) or 'none'}"
         )
+    for entry in parts[0]["special_tokens"].values():
+        _check_ids(file, zip(entry["tokens"], entry["ids"], strict=True), ids)
     return _template(file, parts[0])
+
+
+def _check_ids(file: Path, tokens: Iterable[Sequence[Any]], ids: Mapping[str, int]) -> None:
+    """Refuse an id that is not its token's: it would be looked up in the embeddings."""
+    for token, number in tokens:
+        if ids.get(token) != number:
+            known = f"is number {ids[token]} there" if token in ids else "is not there"
+            raise InputError(
+                f"{file}: its post_processor gives {token!r} the id {number}; in the vocabulary "
+                f"the token {known}: write the vocabulary's id"
+            )
 
 
 def _template(file: Path, processor: Mapping[str, Any]) -> SequenceTemplate:

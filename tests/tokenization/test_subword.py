@@ -184,6 +184,16 @@ REFUSED = {
     "PREFIX A SUFFIX.*<s>:0 .A:0 and": _of(
         lambda values: values["post_processor"]["single"].pop(), "unigram"
     ),
+    "gives '<s>' the id 77777; in the vocabulary the token is number 0": _of(
+        lambda values: values["post_processor"].update(cls=["<s>", 77777])
+    ),
+    "gives '</s>' the id 9999; in the vocabulary the token is number 2": _of(
+        lambda values: values["post_processor"]["special_tokens"]["</s>"].update(ids=[9999]),
+        "unigram",
+    ),
+    "gives '<none>' the id 0; in the vocabulary the token is not there": _of(
+        lambda values: values["post_processor"].update(cls=["<none>", 0])
+    ),
     "the next free one is": _of(lambda values: values["added_tokens"][-1].update(id=900)),
     "the ids of the vocabulary must be 0, 1, 2": _of(
         lambda values: values["model"]["vocab"].update(zzz=9999)
