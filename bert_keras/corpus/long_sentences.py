@@ -23,7 +23,7 @@ class SentenceCutter:
     """Cut over-long sentences, near the middle, until the pieces are short.
 
     A cut is made after a comma or another mark if there is one in the middle half, else between
-    two words.
+    two words. An ideograph begins a word.
 
     Args:
         tokenizer: What made the ids.
@@ -35,7 +35,7 @@ class SentenceCutter:
         vocab = tokenizer.words if isinstance(tokenizer, SubwordTokenizer) else tokenizer.vocab
         self._begins_word = tokenizer.starts_word
         self._is_plain = np.array([piece[:1].isalnum() for piece in vocab], bool)
-        self._ends_clause = np.array([piece in _CLAUSE_ENDS for piece in vocab], bool)
+        self._ends_clause = np.array([piece[-1:] in _CLAUSE_ENDS for piece in vocab], bool)
         self._begins_number = np.array([piece[:1].isdigit() for piece in vocab], bool)
 
     def __call__(self, tokens: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -57,9 +57,9 @@ class SentenceCutter:
 
     def _cuts(self, ids: np.ndarray) -> np.ndarray:
         before, after = ids[:-1], ids[1:]
-        begins = self._begins_word[after]
-        # "1,000" is one number, though three tokens.
-        clauses = begins & self._ends_clause[before] & ~self._begins_number[after]
+        # "1,000" is one number, though three tokens. Behind a mark there may be no space.
+        clauses = self._ends_clause[before] & ~self._begins_number[after]
+        begins = self._begins_word[after] | clauses
         # Neither at an apostrophe nor at a hyphen. A piece with "##" does not begin with a letter,
         # so a word's last piece is allowed before the cut as well.
         words = begins & self._is_plain[after] & (self._is_plain | ~self._begins_word)[before]

@@ -26,8 +26,6 @@ from bert_keras.tokenization.subword_files import (
     write_parts,
 )
 from bert_keras.tokenization.subword_parts import (
-    BPE,
-    SPACE,
     adds_prefix_space,
     check_parts,
     drops_marks,
@@ -38,6 +36,7 @@ from bert_keras.tokenization.subword_parts import (
     unknown_id,
     vocabulary_of,
 )
+from bert_keras.tokenization.subword_words import starts_of, texts_of
 from bert_keras.tokenization.tokenizer import Encoding, Tokenizer, Tokens, laid_out, without_spaces
 
 __all__ = ["SUBWORD_FILES", "SubwordTokenizer", "read_pieces"]
@@ -178,20 +177,18 @@ class SubwordTokenizer:
 
     @cached_property
     def starts_word(self) -> np.ndarray:
-        """A mask of the tokens that begin with a space, or were added, bool [V]."""
-        mask = np.array([token.startswith(SPACE[self.kind]) for token in self.vocab])
-        mask[[token.id for token in self.added]] = True
-        return mask
+        """A mask of the tokens that begin a word, by a space or an ideograph, bool [V]."""
+        return starts_of(self.kind, self.vocab, self.added)
 
     @cached_property
     def words(self) -> list[str]:
-        """The tokens as text, by id, without the mark of the space before them."""
-        return [token.removeprefix(SPACE[self.kind]) for token in self.vocab]
+        """The tokens as text, by id, without the space before them."""
+        return texts_of(self.kind, self.vocab, self.added)
 
     @property
     def joins_by_space(self) -> bool:
         """Tell whether a text behind another needs a space to be read as in one text with it."""
-        return self.kind == BPE and not self.adds_prefix_space
+        return not self.adds_prefix_space
 
     def __reduce__(self) -> tuple[Any, ...]:
         """The arguments for another process, which builds the library's pipeline anew."""

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +186,7 @@ def template_of(file: Path, processor: Any, ids: Mapping[str, int]) -> SequenceT
             f"{', '.join(kinds) or 'none'}"
         )
     for entry in parts[0]["special_tokens"].values():
-        _check_ids(file, zip(entry["tokens"], entry["ids"], strict=True), ids)
+        _check_ids(file, zip_longest(entry["tokens"], entry["ids"]), ids)
     return _template(file, parts[0])
 
 

@@ -11,7 +11,7 @@ from bert_keras.corpus import Corpus, prepare_corpus
 from bert_keras.data.pretraining import pretraining_dataset
 from bert_keras.errors import InputError
 from bert_keras.tokenization import Casing
-from tests.support.subwords import SENTENCES, learned
+from tests.support.subwords import SENTENCES, learned, write_directory
 
 ENGLISH = [SENTENCES[0], SENTENCES[1], SENTENCES[4]]
 
@@ -118,6 +118,45 @@ def test_long_sentences_are_cut_between_words(texts, tmp_path):
     assert len(firsts) > 2
     assert tokenizer.starts_word[firsts].all()
     assert np.diff(corpus.sentence_offsets).max() <= 512
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_long_chinese_sentences_are_cut_between_characters_and_behind_marks(kind, tmp_path):
+    tokenizer = learned(kind)
+    clauses = ["这家酒店很好，", "服务也不错，"]
+    (tmp_path / "long.txt").write_text("".join(clauses * 150), encoding="utf-8")
+    prepare_corpus([tmp_path / "long.txt"], tokenizer, tmp_path / "corpus")
+    corpus = Corpus.open(tmp_path / "corpus")
+    pieces = [tokenizer.decode(corpus.tokens[a:b]) for a, b in pairwise(corpus.sentence_offsets)]
+    text = "".join(clauses * 150)
+    assert "".join(pieces) == (text if kind == "bpe" else text.replace("，", ","))
+    assert np.diff(corpus.sentence_offsets).max() <= 64
+    assert all(piece[-1] in "，," for piece in pieces)
+
+
+@pytest.mark.parametrize("masking", ["whole_word", "span"])
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_masks_of_chinese_words_spend_the_budget(kind, masking, tmp_path):
+    (tmp_path / "text.txt").write_text((SENTENCES[3] + "\n\n") * 40, encoding="utf-8")
+    prepare_corpus([tmp_path / "text.txt"], learned(kind), tmp_path / "corpus")
+    config = DataConfig(
+        max_seq_length=64,
+        max_predictions_per_seq=8,
+        masking=masking,
+        masking_rate=0.15,
+        next_sentence="none",
+    )
+    dataset = pretraining_dataset(Corpus.open(tmp_path / "corpus"), config, 8, seed=0)
+    batch = next(dataset.as_numpy_iterator())
+    budget = np.round(0.15 * batch["attention_mask"].sum(axis=1))
+    assert (batch["masked_lm_weights"].sum(axis=1) >= np.minimum(budget, 8) - 1).all()
+
+
+def test_a_sentence_begins_a_word_where_unigram_has_no_prefix_space(texts, tmp_path):
+    folder = write_directory(tmp_path / "model", "xlm-r without a prefix space")
+    prepare_corpus([texts / "0.txt"], folder, tmp_path / "corpus")
+    corpus = Corpus.open(tmp_path / "corpus")
+    assert corpus.word_starts[corpus.sentence_offsets[:-1]].all()
 
 
 def test_a_casing_beside_a_models_folder_is_refused(texts, tmp_path):

@@ -84,6 +84,43 @@ def test_a_word_begins_with_its_space():
     assert not unigram.joins_by_space
 
 
+def test_unigram_without_a_prefix_space_reads_texts_joined_by_one_as_one_text(tmp_path):
+    pipeline = written(tmp_path / "model", "unigram")
+    metaspace = pipeline["pre_tokenizer"]["pretokenizers"][1]
+    pipeline["pre_tokenizer"] = metaspace | {"prepend_scheme": "never"}
+    put(tmp_path / "model", pipeline, {"tokenizer_class": "PreTrainedTokenizerFast"})
+    tokenizer = read_pieces(tmp_path / "model", None)
+    assert tokenizer.joins_by_space
+    first, second = tokenizer.encode_sentences(["The fox.", " The dog."])
+    assert tokenizer.encode_sentences(["The fox. The dog."])[0] == first + second
+    assert not tokenizer.starts_word[first[0]]  # so a corpus holds word_starts.npy
+
+
+def test_a_word_begins_at_an_ideograph_too():
+    # "fox" belongs to the ideograph before; a token of BPE may begin within a character.
+    for kind, expected in (("bpe", {4, 8}), ("unigram", {0, 4, 5, 8, 9})):
+        tokenizer = learned(kind)
+        encoding = tokenizer.encode("The 酒店, 服务fox")
+        starts = tokenizer.starts_word[encoding.input_ids[1:-1]]
+        places = [place for place, _ in encoding.offsets[1:-1]]
+        found = {place for place, is_start in zip(places, starts, strict=True) if is_start}
+        assert found == expected
+    bpe = learned("bpe")
+    by_text = dict(zip(bpe.vocab, bpe.starts_word, strict=True))
+    # Bytes: the first of U+4000 to U+4FFF, of kana, of full-width marks; and one that is no first.
+    assert [bool(by_text[token]) for token in ("ä", "ã", "ï", "ģ")] == [True, False, False, False]
+
+
+def test_the_words_of_bpe_are_text():
+    bpe = learned("bpe")
+    ids = bpe.encode_sentences(["这家酒店很好，服务也不错。"])[0]
+    whole = [bpe.words[number] for number in ids if "\ufffd" not in bpe.words[number]]
+    assert "，" in "".join(whole)
+    assert {*"".join(whole)} <= {*"这家酒店很好，服务也不错。"}
+    assert bpe.words[bpe.mask_id] == "<mask>"
+    assert bpe.words[bpe.vocab.index("Ġfox")] == "fox"
+
+
 def test_offsets_of_words_leave_out_the_space_before_them(folders):
     tokenizer = SubwordTokenizer.from_pretrained(folders["untrimmed offsets"])
     text = "the fox  the"
