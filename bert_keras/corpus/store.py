@@ -255,7 +255,7 @@ def _tokenizer(path: Path, description: dict[str, Any], given: Tokenizer | None)
         )
     is_other = description["format_version"] == TOKENIZER_FORMAT_VERSION
     if given is None and is_other and {"rules_hash", "added_hash"} <= identity.keys():
-        return load_subwords(path, identity)
+        return load_subwords(path, identity, DESCRIPTION_FILE)
     if given is None and is_other:
         raise InputError(
             f"{path} was prepared with a tokenizer from Python, {identity}: give it to Corpus.open"

@@ -18,12 +18,15 @@ from bert_keras.tokenization.settings import PIPELINE_FILE
 VOCABULARY_FILE = "vocab.txt"
 
 
-def load_subwords(path: Path, identity: dict[str, Any]) -> Tokenizer:
-    """The tokenizer that ``SubwordTokenizer.save`` wrote into a corpus."""
+def load_subwords(path: Path, identity: dict[str, Any], description: str) -> Tokenizer:
+    """The tokenizer that ``SubwordTokenizer.save`` wrote into a corpus; see below."""
+    if not isinstance(identity.get("lowered"), bool):
+        raise damaged(path / description, "lowered of its tokenizer is neither true nor false")
     try:
         tokenizer = SubwordTokenizer.from_pretrained(path)
     except InputError as error:
-        raise damaged(path / PIPELINE_FILE, str(error)) from None
+        file = path / PIPELINE_FILE
+        raise damaged(file, str(error).removeprefix(str(file)).lstrip(": ")) from None
     if identity["lowered"]:
         tokenizer = tokenizer.lowercased()
     if tokenizer.identity != identity:

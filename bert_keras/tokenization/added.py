@@ -21,7 +21,7 @@ class Normalizing(Protocol):
         """The normalizer of the ``tokenizers`` library that has these rules."""
 
 
-class Rules:
+class PipelineNormalizer:
     """The normalizer of a pipeline, or none, as ``Normalizing``."""
 
     def __init__(self, normalizer: Normalizer | None) -> None:

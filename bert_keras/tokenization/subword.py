@@ -1,6 +1,5 @@
 """Byte-level BPE and Unigram, by the rules in a ``tokenizer.json``."""
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ import numpy as np
 from tokenizers import Tokenizer as LibraryTokenizer, normalizers
 
 from bert_keras.errors import InputError, one_text, several_texts, texts_and_pairs
-from bert_keras.tokenization.added import AddedToken, Rules, check_findable, with_added
+from bert_keras.tokenization.added import AddedToken, PipelineNormalizer, check_findable, with_added
 from bert_keras.tokenization.casing import Casing
 from bert_keras.tokenization.chunks import in_blocks
 from bert_keras.tokenization.directory import TokenizerFiles
@@ -29,13 +28,14 @@ from bert_keras.tokenization.subword_parts import (
     adds_prefix_space,
     check_parts,
     drops_marks,
+    hash_of,
     kind_of,
     library_tokenizer,
     lowers,
-    template_of,
     unknown_id,
     vocabulary_of,
 )
+from bert_keras.tokenization.subword_template import template_of
 from bert_keras.tokenization.subword_words import starts_of, texts_of
 from bert_keras.tokenization.tokenizer import Encoding, Tokenizer, Tokens, laid_out, without_spaces
 
@@ -43,7 +43,6 @@ __all__ = ["SUBWORD_FILES", "SubwordTokenizer", "read_pieces"]
 
 # The library does not take them; WordPieceTokenizer reads them so, too.
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_SOURCE = Path(PIPELINE_FILE)  # in messages about parts that come from no file
 
 
 class SubwordTokenizer:
@@ -59,6 +58,7 @@ class SubwordTokenizer:
             least.
         files: The other settings of its directory, which ``save`` writes back.
         lowered: Whether text is lower-cased before the rules apply.
+        source: The file of the rules, for messages.
 
     Attributes:
         kind: ``"BPE"`` or ``"Unigram"``.
@@ -82,21 +82,23 @@ class SubwordTokenizer:
         roles: Mapping[str, str],
         files: TokenizerFiles = TokenizerFiles(),
         lowered: bool = False,
+        source: Path = Path(PIPELINE_FILE),
     ) -> None:
         self.added = tuple(sorted(added, key=lambda token: token.id))
         self.roles, self.files = roles, files
-        self._parts = SubwordParts(rules, self.added, roles, files, lowered)
+        self._parts = SubwordParts(rules, self.added, roles, files, lowered, source)
         self._set_up(json.loads(rules))
 
     def _set_up(self, rules: dict[str, Any]) -> None:
-        check_parts(_SOURCE, rules)
+        source = self._parts.source
+        check_parts(source, rules)
         self.kind = kind_of(rules)
-        self.vocab = with_added(vocabulary_of(_SOURCE, rules["model"]), self.added)
+        self.vocab = with_added(vocabulary_of(source, rules["model"]), self.added)
         self._pipeline = self._make_pipeline(rules)
         ids = {token: number for number, token in enumerate(self.vocab)}
         self.pad_id, self.mask_id = (self._id_of(key, ids) for key in ("pad_token", "mask_token"))
         self.unk_id = unknown_id(rules["model"], ids)
-        self.template = template_of(_SOURCE, rules["post_processor"], ids)
+        self.template = template_of(source, rules["post_processor"], ids)
         self.drops_marks = drops_marks(rules["normalizer"])
         self.adds_prefix_space = adds_prefix_space(rules)
         self._lowers = lowers(rules["normalizer"])
@@ -146,7 +148,7 @@ class SubwordTokenizer:
         write_parts(Path(directory), self._parts, pipeline, positions, replace=replace)
 
     def lowercased(self) -> Self:
-        """The tokenizer of lower-cased text; ``save`` writes this one."""
+        """The tokenizer of lower-cased text; its ``save`` writes ``self``."""
         if self._lowers or self._parts.lowered:
             return self
         return type(self)(*self._parts._replace(lowered=True))
@@ -164,14 +166,11 @@ class SubwordTokenizer:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """The kind, and hashes of the rules and of the added tokens with their roles."""
-        values = json.loads(self._parts.rules)
-        # Nothing, "" and false are written for the same, by one program or another.
-        values["model"] = {key: value or None for key, value in values["model"].items()}
         added = [[token.to_dict() for token in self.added], self.roles]
         return {
             "kind": self.kind,
-            "rules_hash": _hash(values),
-            "added_hash": _hash(added),
+            "rules_hash": hash_of(json.loads(self._parts.rules)),
+            "added_hash": hash_of(added),
             "lowered": self._parts.lowered,
         }
 
@@ -252,12 +251,12 @@ class SubwordTokenizer:
                 yield encoding.ids, encoding.offsets
 
     def _make_pipeline(self, rules: dict[str, Any]) -> LibraryTokenizer:
-        pipeline = library_tokenizer(_SOURCE, rules)
+        pipeline = library_tokenizer(self._parts.source, rules)
         if self._parts.lowered:
             steps = [normalizers.Lowercase()]
             steps += [] if pipeline.normalizer is None else [pipeline.normalizer]
             pipeline.normalizer = normalizers.Sequence(steps)
-        check_findable(self.added, Rules(pipeline.normalizer), "the tokenizer")
+        check_findable(self.added, PipelineNormalizer(pipeline.normalizer), str(self._parts.source))
         add_tokens(pipeline, self.added)
         return pipeline
 
@@ -266,7 +265,8 @@ class SubwordTokenizer:
         if token is None or token not in ids:
             named = "names none" if token is None else f"names {token!r}, which it lacks"
             raise InputError(
-                f"a tokenizer needs a {role}; its tokenizer_config.json {named}: name a token there"
+                f"{self._parts.source}: a tokenizer needs a {role}; its "
+                f"tokenizer_config.json {named}: name a token there"
             )
         return ids[token]
 
@@ -289,9 +289,3 @@ def read_pieces(folder: Path, casing: Casing | None) -> Tokenizer | None:
             f"{folder} normalizes text by its own {PIPELINE_FILE}: leave the casing out"
         )
     return SubwordTokenizer(*parts)
-
-
-def _hash(values: Any) -> str:
-    """The SHA-256 of JSON values, in hexadecimal."""
-    text = json.dumps(values, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()

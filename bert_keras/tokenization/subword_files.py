@@ -71,6 +71,7 @@ class SubwordParts(NamedTuple):
         roles: The tokens by their roles, ``{"mask_token": "<mask>"}``.
         files: The directory's other settings.
         lowered: Whether text is lower-cased before the rules, which ``save`` does not write.
+        source: The file of the rules, for messages.
     """
 
     rules: str
@@ -78,6 +79,7 @@ class SubwordParts(NamedTuple):
     roles: Mapping[str, str]
     files: TokenizerFiles
     lowered: bool = False
+    source: Path = Path(PIPELINE_FILE)
 
 
 def read_parts(directory: Path) -> SubwordParts | None:
@@ -120,7 +122,8 @@ def read_parts(directory: Path) -> SubwordParts | None:
     kept = {key: value for key, value in config.items() if key not in read}
     kept |= names_of(read_unless_decoder(directory / SPECIALS_FILE, config), _ROLES)
     kept["tokenizer_class"] = name or "PreTrainedTokenizerFast"
-    return SubwordParts(json.dumps(rules), added, roles, TokenizerFiles(kept, companions))
+    files = TokenizerFiles(kept, companions)
+    return SubwordParts(json.dumps(rules), added, roles, files, source=source)
 
 
 def write_parts(

@@ -65,8 +65,8 @@ def learn_subwords(
         space before it, is its last, in RoBERTa's order and in XLM-R's.
 
     Raises:
-        InputError: When ``size`` leaves no room for words, the texts hold none, or there is no such
-            kind.
+        InputError: When ``size`` leaves no room for words or for all characters, the texts hold
+            none, or there is no such kind.
 
     Example:
         >>> tokenizer = learn_subwords(["low lower lowest"] * 3, size=270)
@@ -84,6 +84,11 @@ def learn_subwords(
     if kind == "bpe":  # as RobertaTokenizer has them, so that it is the same when opened again
         rules["model"] |= {"continuing_subword_prefix": "", "end_of_word_suffix": ""}
     count = len(rules["model"]["vocab"])
+    if count >= size:
+        raise InputError(
+            f"the characters of the texts take {count + 1} tokens, each of which must be there: "
+            f"give a larger size. Received: size={size}"
+        )
     added = [
         AddedToken(token, number, special=True, normalized=False)
         for number, token in enumerate(_FIRST)

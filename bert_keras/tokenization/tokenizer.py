@@ -108,7 +108,7 @@ class Tokenizer(Protocol):
         """The text of ids, special tokens left out."""
 
     def lowercased(self) -> Self:
-        """The tokenizer of lower-cased text; ``save`` writes this one."""
+        """The tokenizer of lower-cased text; its ``save`` writes ``self``."""
 
     def save(
         self, directory: str | Path, positions: int | None = None, *, replace: bool = False

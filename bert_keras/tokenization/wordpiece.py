@@ -128,7 +128,7 @@ class WordPieceTokenizer:
         write_directory(Path(directory), self._parts, positions, replace=replace)
 
     def lowercased(self) -> Self:
-        """The tokenizer of lower-cased text, accents as before; ``save`` writes this one."""
+        """The tokenizer of lower-cased text, accents as before; its ``save`` writes ``self``."""
         if self.casing.do_lower_case:
             return self
         strip = bool(self.casing.strip_accents)

@@ -1,6 +1,7 @@
 """Corpora of byte-level BPE and Unigram."""
 
 import json
+import shutil
 from itertools import pairwise
 
 import numpy as np
@@ -105,6 +106,15 @@ def test_a_damaged_tokenizer_is_named(corpus, tmp_path):
     config["tokenizer_class"] = "PreTrainedTokenizerFast"
     (copied / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(InputError, match="it is not the tokenizer the corpus was prepared with"):
+        Corpus.open(copied)
+
+
+def test_a_description_without_lowered_is_named(corpus, tmp_path):
+    copied = shutil.copytree(corpus.path, tmp_path / "corpus")
+    description = json.loads((copied / "corpus.json").read_text(encoding="utf-8"))
+    del description["tokenizer"]["lowered"]
+    (copied / "corpus.json").write_text(json.dumps(description), encoding="utf-8")
+    with pytest.raises(InputError, match=r"corpus\.json is damaged \(lowered of its tokenizer"):
         Corpus.open(copied)
 
 

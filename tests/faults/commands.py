@@ -100,6 +100,9 @@ _FINETUNE = "finetune finetune.toml --model pre --train rows.tsv --dev rows.tsv 
 
 COMMANDS = [
     Command("vocab", "vocab texts --out out/vocab.txt --size 400", ("texts",)),
+    Command(
+        "vocab-bpe", "vocab texts --kind bpe --size 400 --out out/tokenizer", ("texts",)
+    ),
     Command("prepare", "prepare texts --vocab vocab.txt --out out/corpus", ("texts", "vocab.txt")),
     Command(
         "prepare-2",

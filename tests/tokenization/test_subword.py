@@ -3,6 +3,7 @@
 import json
 import logging
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -254,6 +255,52 @@ def test_what_cannot_be_taken_is_refused_in_one_line(message, tmp_path):
     with pytest.raises(InputError, match=message) as caught:
         read_pieces(tmp_path / "model", None)
     assert "\n" not in str(caught.value)
+
+
+def test_messages_name_the_file_with_its_folder(tmp_path):
+    pipeline = written(tmp_path / "model", "bpe")
+    pipeline["post_processor"]["cls"] = ["<s>", 7]
+    put(tmp_path / "model", pipeline, {"tokenizer_class": "PreTrainedTokenizerFast"})
+    file = tmp_path / "model" / "tokenizer.json"
+    with pytest.raises(InputError, match=f"^{re.escape(str(file))}: its post_processor"):
+        read_pieces(tmp_path / "model", None)
+
+
+def test_a_missing_role_names_the_file_with_its_folder(tmp_path):
+    REFUSED["a tokenizer needs a mask_token"](tmp_path / "model")
+    with pytest.raises(InputError, match=f"^{re.escape(str(tmp_path))}.*needs a mask_token"):
+        read_pieces(tmp_path / "model", None)
+
+
+@pytest.mark.parametrize(
+    ("strip_accents", "lowercase", "expected"),
+    [(False, True, False), (True, False, True), (None, True, True), (None, False, False)],
+)
+def test_marks_go_where_accents_are_stripped(strip_accents, lowercase, expected, tmp_path):
+    pipeline = written(tmp_path / "model", "unigram")
+    pipeline["normalizer"] = {
+        "type": "BertNormalizer",
+        "clean_text": True,
+        "handle_chinese_chars": False,
+        "strip_accents": strip_accents,
+        "lowercase": lowercase,
+    }
+    put(tmp_path / "model", pipeline, {"tokenizer_class": "PreTrainedTokenizerFast"})
+    tokenizer = read_pieces(tmp_path / "model", None)
+    normalizer = tokenizers.Tokenizer.from_file(str(tmp_path / "model/tokenizer.json")).normalizer
+    assert (normalizer.normalize_str("e\u0301").casefold() == "e") == expected
+    assert tokenizer.drops_marks == expected
+
+
+def test_identities_are_the_same_under_every_version_of_the_library(tmp_path):
+    """Another hash would make all corpora look damaged: ``make test-oldest`` runs this, too."""
+    hashes = {kind: learned(kind).identity["rules_hash"][:16] for kind in ("bpe", "unigram")}
+    assert hashes == {"bpe": "78a76fa48d9da663", "unigram": "b21b598680d039f6"}
+    rules = json.loads(learned("bpe")._parts.rules)
+    for part in (rules["model"], rules["pre_tokenizer"]):  # as a later version may have them
+        part["new_key"] = False
+    later = SubwordTokenizer(*learned("bpe")._parts._replace(rules=json.dumps(rules)))
+    assert later.identity == learned("bpe").identity
 
 
 def test_merges_that_make_no_token_are_named_by_their_line(tmp_path):

@@ -70,6 +70,7 @@ def test_learning_gives_the_same_under_other_threads_and_hashes_and_in_any_order
         ((TEXTS, 300, "wordlevel"), "kind must be bpe or unigram. Received: 'wordlevel'"),
         ((TEXTS, 261, "bpe"), "bpe needs more than 261 tokens. Received: size=261"),
         ((TEXTS, 9, "unigram"), "unigram needs more than 9 tokens"),
+        ((TEXTS, 10, "unigram"), "take 13 tokens.*give a larger size. Received: size=10"),
         (([""], 300, "bpe"), "there are no words to learn tokens from"),
         (([" \n"], 300, "unigram"), "there are no words to learn tokens from"),
     ],
