@@ -44,10 +44,10 @@ def _check_ids(file: Path, tokens: Iterable[Sequence[Any]], ids: Mapping[str, in
     """Refuse an id that is not its token's: it would be looked up in the embeddings."""
     for token, number in tokens:
         if ids.get(token) != number:
-            known = f"is number {ids[token]} there" if token in ids else "is not there"
+            place = f"has number {ids[token]}" if token in ids else "is not there"
             raise InputError(
                 f"{file}: its post_processor gives {token!r} the id {number}; in the vocabulary "
-                f"the token {known}: write the vocabulary's id"
+                f"the token {place}: write the vocabulary's id"
             )
 
 

@@ -222,10 +222,10 @@ REFUSED = {
     "PREFIX A SUFFIX.*<s>:0 .A:0 and": _of(
         lambda values: values["post_processor"]["single"].pop(), "unigram"
     ),
-    "gives '<s>' the id 77777; in the vocabulary the token is number 0": _of(
+    "gives '<s>' the id 77777; in the vocabulary the token has number 0": _of(
         lambda values: values["post_processor"].update(cls=["<s>", 77777])
     ),
-    "gives '</s>' the id 9999; in the vocabulary the token is number 2": _of(
+    "gives '</s>' the id 9999; in the vocabulary the token has number 2": _of(
         lambda values: values["post_processor"]["special_tokens"]["</s>"].update(ids=[9999]),
         "unigram",
     ),
