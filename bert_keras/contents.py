@@ -116,3 +116,22 @@ def hash_file(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def link_target_outside(folder: Path, path: Path) -> str:
+    """The place out of a folder to which a path in it leads by links; empty where it stays inside.
+
+    Of a folder in the cache of ``huggingface_hub``, ``models--*/snapshots/COMMIT``, the ``blobs`` of
+    that cache count as inside: the model's own and, from version 2 of the client on, those that
+    models share, to which the model's own are links.
+
+    Args:
+        folder: The folder, which may itself be a link.
+        path: A path in it, which need not exist.
+    """
+    home, target = Path(os.path.realpath(folder)), Path(os.path.realpath(path))
+    inside = [home]
+    model = home.parent.parent
+    if home.parent.name == "snapshots" and model.name.startswith("models--"):
+        inside += [model / "blobs", model.parent / "blobs"]
+    return "" if any(target.is_relative_to(place) for place in inside) else str(target)

@@ -2,7 +2,6 @@
 
 from bert_keras.hub.data import DATA_PREFIX, DataName, load_split, pinned_data
 from bert_keras.hub.download import (
-    files_of_model,
     is_available,
     local_folder,
     pinned,
@@ -16,7 +15,6 @@ __all__ = [
     "DataName",
     "HubName",
     "commit_files",
-    "files_of_model",
     "is_available",
     "load_split",
     "local_folder",

@@ -88,14 +88,6 @@ def local_folder(path: str | Path, check: Callable[[Path], Any]) -> Path:
     return _download(listing, [*small, *_weights(listing)]).parent
 
 
-def files_of_model(folder: Path) -> list[str]:
-    """The files of a model's directory that ``local_folder`` would download."""
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
-    weights = next((files for kind in _WEIGHTS if (files := _matching(names, kind))), [])
-    small = _matching(names, (CONFIG_FILE, *TOKENIZER_FILES, *_SETTINGS, *_MORE_WEIGHTS))
-    return [*small, *weights]
-
-
 def tokenizer_folder(path: str | Path) -> Path:
     """The folder of a name's tokenizer, downloaded without the weights; a path as it is."""
     name = HubName.of(path)

@@ -2,14 +2,13 @@
 
 import json
 import math
-import os
 from pathlib import Path
 
 import ml_dtypes
 import numpy as np
 import safetensors
 
-from bert_keras.contents import read_json_object
+from bert_keras.contents import link_target_outside, read_json_object
 from bert_keras.errors import InputError
 
 WEIGHTS_FILE = "model.safetensors"
@@ -75,6 +74,10 @@ class Tensors:
 def open_tensors(folder: Path) -> Tensors:
     """``model.safetensors``, or the files that ``model.safetensors.index.json`` names.
 
+    An index names its files itself, and none out of the folder is read, nor by a link. The one
+    ``model.safetensors`` may be a link, as DVC and git-annex make it, and so may ``config.json``:
+    whoever opens the folder sees no more by it than the file's floats. ``push`` sends neither.
+
     Raises:
         InputError: When a file is damaged, or the index names one outside the folder or
             disagrees with the files.
@@ -109,21 +112,9 @@ def _read_index(folder: Path) -> dict[str, set[str]]:
             )
         homes.setdefault(home, set()).add(name)
     for home in homes:
-        path = folder / home
-        if path.is_symlink() and not _is_kept_here(path):
-            target = os.path.realpath(path)
+        if target := link_target_outside(folder, folder / home):
             raise InputError(
                 f"{file} names {home}, a link out of the folder to {target}; "
                 "put the file itself there"
             )
     return homes
-
-
-def _is_kept_here(link: Path) -> bool:
-    """Tell whether a link leads to a file of its folder or, in the hub's cache, to a blob there."""
-    folder = Path(os.path.realpath(link.parent))
-    if Path(os.path.realpath(link)).parent == folder:
-        return True
-    blobs = folder.parent.parent / "blobs"
-    target = Path(os.path.normpath(folder / link.readlink()))
-    return folder.parent.name == "snapshots" and target.parent == blobs

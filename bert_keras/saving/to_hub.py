@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bert_keras.contents import link_target_outside
 from bert_keras.errors import InputError
-from bert_keras.hub import HubName, commit_files, files_of_model
+from bert_keras.hub import HubName, commit_files
 from bert_keras.saving.files import read
 from bert_keras.saving.huggingface import CARD_FILE
 from bert_keras.saving.run import located
@@ -68,9 +69,15 @@ def push(
     there = HubName.of("hf://" + str(name).removeprefix("hf://"))
     if there is None or "/" not in there.repo or there.revision:
         raise InputError(f"a model is pushed to org/name. Received: {name!r}")
-    folder = _folder(path)
+    folder, files = _model(path)
+    for file in (*files, CARD_FILE):
+        if target := link_target_outside(folder, folder / file):
+            raise InputError(
+                f"{folder / file} leads out of the folder, to {target}, and is not sent: put the "
+                "file itself there"
+            )
     card = _card(folder / CARD_FILE, there, license)
-    contents: dict[str, Path | bytes] = {file: folder / file for file in files_of_model(folder)}
+    contents: dict[str, Path | bytes] = {file: folder / file for file in files}
     contents[CARD_FILE] = card.encode()
     sizes = {
         file: len(given) if isinstance(given, bytes) else given.stat().st_size
@@ -81,8 +88,8 @@ def push(
     return Pushed(sizes, commit_files(there, contents, "Add the model", public))
 
 
-def _folder(path: str | Path) -> Path:
-    """The directory of a model, which opens."""
+def _model(path: str | Path) -> tuple[Path, list[str]]:
+    """The directory of a model, which opens, and the names of the files that ``load`` reads."""
     if HubName.of(path):
         raise InputError(f"{path} is on the hub already; push takes a directory or a run")
     folder = located(Path(path))
@@ -94,7 +101,7 @@ def _folder(path: str | Path) -> Path:
             )
         if stored.refusal:
             raise InputError(stored.refusal)
-    return folder
+        return folder, [name for name, file in stored.files.items() if file.exists()]
 
 
 def _card(file: Path, name: HubName, license: str) -> str:

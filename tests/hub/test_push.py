@@ -2,11 +2,13 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 import bert_keras
-from bert_keras import push
+from bert_keras import BertForSentenceEmbedding, push
 from bert_keras.errors import InputError
 from tests.support.commands import output, refused
 from tests.support.files import content
@@ -19,8 +21,6 @@ NAME = "org/films"
 @pytest.fixture
 def client(hub, monkeypatch):
     """The hub, for a client that is logged in; xet needs the real one."""
-    from huggingface_hub import constants
-
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     return hub
@@ -99,6 +99,30 @@ def test_what_cannot_be_pushed_is_refused_before_anything_is_sent(
     line = refused(capsys, "push", folder, NAME, "--license", "mit")
     assert "refuses the token (403)" in line
     assert NAME not in client.repositories
+
+
+@pytest.mark.parametrize("name", ["vocab.txt", "README.md", "1_Pooling"])
+def test_a_file_out_of_the_folder_is_never_sent(hub, folder, tmp_path, capsys, name):
+    kind = BertForSentenceEmbedding if name == "1_Pooling" else None
+    model = make_model(kind) if kind else make_model()
+    bert_keras.save(model, tmp_path / "model")
+    shutil.copy(folder / "vocab.txt", tmp_path / "model")
+    (tmp_path / "model/README.md").write_text("# Films\n")
+    (tmp_path / "model" / name).rename(tmp_path / "secret")
+    (tmp_path / "model" / name).symlink_to(tmp_path / "secret")
+    line = refused(capsys, "push", tmp_path / "model", NAME, "--license", "mit", "--dry-run")
+    assert f"model/{name}" in line
+    assert f"leads out of the folder, to {tmp_path / 'secret'}" in line
+    assert hub.requests == []
+
+
+def test_a_folder_of_the_cache_is_sent_though_its_files_are_links_to_blobs(client, folder):
+    client.add("org/source", files_of(folder))
+    bert_keras.load("hf://org/source")
+    (config,) = Path(constants.HF_HUB_CACHE).glob("models--org--source/snapshots/*/config.json")
+    assert config.is_symlink()
+    push(config.parent, NAME, "mit")
+    assert_same_weights(bert_keras.load(f"hf://{NAME}"), bert_keras.load(folder))
 
 
 def test_a_license_that_the_hub_does_not_know_is_refused_in_its_words(client, folder, capsys):

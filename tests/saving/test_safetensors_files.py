@@ -59,6 +59,26 @@ def test_link_out_of_the_folder_is_not_followed(sharded: Path, tmp_path: Path) -
     assert "a link out of the folder" in refusal(sharded)
 
 
+def test_of_the_hubs_cache_the_blobs_count_as_inside_and_no_link_out_of_them(
+    sharded: Path, tmp_path: Path
+) -> None:
+    shared, model = tmp_path / "blobs" / "ab" / "hash", tmp_path / "models--org--tiny"
+    folder = model / "snapshots" / "commit"
+    folder.parent.mkdir(parents=True)
+    sharded.rename(folder)
+    home, blob = folder / "model-00002-of-00003.safetensors", model / "blobs" / "etag"
+    blob.parent.mkdir()
+    shared.parent.mkdir(parents=True)
+    home.rename(shared)
+    home.symlink_to("../../blobs/etag")
+    blob.symlink_to("../../blobs/ab/hash")  # as the client does from version 2 on
+    assert_same_weights(bert_keras.load(folder), make_model())
+    shared.rename(tmp_path / "secret")
+    blob.unlink()
+    blob.symlink_to(tmp_path / "secret")
+    assert f"a link out of the folder to {tmp_path / 'secret'}" in refusal(folder)
+
+
 def test_links_in_a_ring_are_an_error_that_names_them(sharded: Path) -> None:
     home = sharded / "model-00002-of-00003.safetensors"
     home.unlink()
