@@ -121,8 +121,8 @@ def hash_file(path: Path) -> str:
 def link_target_outside(folder: Path, path: Path) -> str:
     """The place out of a folder to which a path in it leads by links; empty where it stays inside.
 
-    Of a folder in the cache of ``huggingface_hub``, ``models--*/snapshots/COMMIT``, the ``blobs`` of
-    that cache count as inside: the model's own and, from version 2 of the client on, those that
+    Of a folder in the cache of ``huggingface_hub``, ``models--*/snapshots/COMMIT``, the ``blobs``
+    of that cache count as inside: the model's own and, from version 2 of the client on, those that
     models share, to which the model's own are links.
 
     Args:

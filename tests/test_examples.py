@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub.constants
 import pytest
 
 import bert_keras
@@ -128,6 +129,7 @@ def test_example_runs(name, made, tmp_path, monkeypatch):
     assert "+SKIP" not in example
     shutil.copytree(folder, tmp_path / "copy")
     monkeypatch.chdir(tmp_path / "copy")
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")  # nobody
     run_session(example, names, name)
 
 

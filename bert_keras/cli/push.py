@@ -5,6 +5,7 @@ from typing import Any
 
 from bert_keras.cli.arguments import add_command, add_model, existing_model, name_of_data
 from bert_keras.cli.console import console, start_tensorflow, table
+from bert_keras.hub import HubName
 
 
 def add_parser(subparsers: Any) -> None:
@@ -35,12 +36,15 @@ def add_parser(subparsers: Any) -> None:
         action="store_true",
         help="let everybody read a new repository (default: it is private)",
     )
-    parser.add_argument("--dry-run", action="store_true", help="list the files, and send nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="list what would be sent and deleted"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
     """Send the files and print what was sent."""
-    existing_model(options.model)
+    if HubName.of(options.model) is None:  # ``push`` refuses a name, and asks nobody
+        existing_model(options.model)
     start_tensorflow()
     from bert_keras.saving import push
 
@@ -54,5 +58,8 @@ def run(options: argparse.Namespace) -> None:
     title = f"would be sent to {options.name}" if options.dry_run else f"sent to {options.name}"
     rows = ([name, f"{size:,}"] for name, size in pushed.files.items())
     console.print(table(title, ["file", "bytes"], rows))
+    if pushed.deleted:
+        title = "would be deleted there" if options.dry_run else "deleted there"
+        console.print(table(title, ["file"], ([name] for name in pushed.deleted)))
     if pushed.url:
         console.print(pushed.url)

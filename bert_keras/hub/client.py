@@ -51,6 +51,20 @@ def client_of_hub() -> Any:
     return huggingface_hub.HfApi(library_name="bert_keras", library_version=__version__)
 
 
+def model_info(client: Any, repo: str, revision: str = "") -> Any:
+    """The hub's description of a model at a revision, by default at the main branch.
+
+    Raises:
+        UnreachedError: When the answer lacks its parts. Other errors are the client's own.
+    """
+    from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT
+
+    try:
+        return client.model_info(repo, revision=revision or None, timeout=HF_HUB_DOWNLOAD_TIMEOUT)
+    except KeyError as error:  # of another server
+        raise _strange_answer(error) from None
+
+
 @contextmanager
 def named_errors(name: Named) -> Iterator[None]:
     """Say in one line which of the client's errors a block ended with.
@@ -75,17 +89,22 @@ def named_errors(name: Named) -> Iterator[None]:
         if isinstance(cause, HfHubHTTPError):
             raise _refusal(name, cause) from None
         raise UnreachedError(_no_answer(cause or error)) from None
-    except (json.JSONDecodeError, KeyError) as error:  # of a login page, or another server
-        raise UnreachedError(
-            f"{_endpoint()} does not answer as the hub does ({type(error).__name__}): log in to "
-            "the network, or correct HF_ENDPOINT"
-        ) from None
+    except json.JSONDecodeError as error:  # of a login page
+        raise _strange_answer(error) from None
     except OfflineModeIsEnabled:
         raise UnreachedError("HF_HUB_OFFLINE is set: unset it to download") from None
     except HfHubHTTPError as error:
         raise _refusal(name, error) from None
     except _transport_errors() as error:
         raise UnreachedError(_no_answer(error)) from None
+
+
+def _strange_answer(error: Exception) -> UnreachedError:
+    """The exception for an answer that is not the hub's."""
+    return UnreachedError(
+        f"{_endpoint()} does not answer as the hub does ({type(error).__name__}): log in to the "
+        "network, or correct HF_ENDPOINT"
+    )
 
 
 def _transport_errors() -> tuple[type[Exception], ...]:
@@ -123,8 +142,8 @@ def _refusal(name: Named, error: Any) -> Exception:
     page = f"{_endpoint()}/{name.page}"
     token = get_token()
     if isinstance(error, GatedRepoError):
-        then = "the token that was sent has no access" if token else f"then {LOG_IN}"
-        return InputError(f"{name} is given to those who ask for it alone: ask at {page}; {then}")
+        then = "the token that was sent has none" if token else f"then {LOG_IN}"
+        return InputError(f"{name} needs access: ask for it at {page}, {then}")
     if isinstance(error, RevisionNotFoundError):
         return InputError(
             f"{name}: there is no such revision; leave it out for the main branch, or take a "

@@ -4,14 +4,20 @@ The files are chosen here, all of one commit, and never a pickle or code.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from bert_keras.errors import InputError, listed
-from bert_keras.hub.client import UnreachedError, bars_shown, client_of_hub, named_errors
+from bert_keras.hub.client import (
+    UnreachedError,
+    bars_shown,
+    client_of_hub,
+    model_info,
+    named_errors,
+)
 from bert_keras.hub.names import HubName
 
 _logger = logging.getLogger("bert_keras")
@@ -88,6 +94,23 @@ def local_folder(path: str | Path, check: Callable[[Path], Any]) -> Path:
     return _download(listing, [*small, *_weights(listing)]).parent
 
 
+def files_replaced(
+    there: Sequence[str], sent: Collection[str], tokenizer_files: Collection[str]
+) -> list[str]:
+    """The files of a repository that would pass for parts of the model that is sent there.
+
+    Args:
+        there: The names of all files there.
+        sent: Those that are sent.
+        tokenizer_files: The names of the tokenizers' files of all families.
+    """
+    left = [file for file in there if file not in sent]
+    kinds = (*tokenizer_files, *_SETTINGS, *_MORE_WEIGHTS, *(p for kind in _WEIGHTS for p in kind))
+    safe = {Path(file).parent for file in sent if file.endswith(".safetensors")}
+    pickles = [f for f in _matching(left, _PICKLES) if Path(f).parent not in safe]
+    return sorted({*_matching(left, kinds), *pickles})
+
+
 def tokenizer_folder(path: str | Path) -> Path:
     """The folder of a name's tokenizer, downloaded without the weights; a path as it is."""
     name = HubName.of(path)
@@ -153,9 +176,7 @@ def _ask(name: HubName) -> _Listing:
 
 def _files_of(client: Any, repo: str, revision: str) -> tuple[str, tuple[str, ...]]:
     """The commit that a revision means now, and the names of its files."""
-    from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT
-
-    info = client.model_info(repo, revision=revision or None, timeout=HF_HUB_DOWNLOAD_TIMEOUT)
+    info = model_info(client, repo, revision)
     return info.sha, tuple(file.rfilename for file in info.siblings or ())
 
 

@@ -1,18 +1,29 @@
 """A model's directory to Hugging Face's hub, with its card."""
 
 import json
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bert_keras.contents import link_target_outside
 from bert_keras.errors import InputError
-from bert_keras.hub import HubName, commit_files
+from bert_keras.hub import (
+    HubName,
+    UnreachedError,
+    commit_files,
+    files_replaced,
+    repository_now,
+)
+from bert_keras.saving.families import all_models, family_of_model
 from bert_keras.saving.files import read
 from bert_keras.saving.huggingface import CARD_FILE
+from bert_keras.saving.keras_hub import VOCABULARY_FILE
 from bert_keras.saving.run import located
 from bert_keras.saving.run_state import MODEL_FOLDER
+
+_logger = logging.getLogger("bert_keras")
 
 _FRONT_MATTER = re.compile(r"---\n(.*?)^---\n", re.DOTALL | re.MULTILINE)
 _LICENSE = re.compile(r"^license:.*\n", re.MULTILINE)
@@ -25,10 +36,12 @@ class Pushed:
 
     Attributes:
         files: The bytes of each file, by its name.
+        deleted: The files there that are deleted, as they belong to the model before.
         url: The page of the commit; empty where nothing was sent.
     """
 
     files: Mapping[str, int]
+    deleted: tuple[str, ...] = ()
     url: str = ""
 
 
@@ -43,8 +56,9 @@ def push(
     """Send a model's directory to Hugging Face's hub, in one commit.
 
     Sent are the files that ``load`` reads and the model's card, ``README.md``, in which the license
-    and the name are set; the card here stays as it is. Files that the repository has besides stay
-    there.
+    and the name are set; the card here stays as it is. The same commit deletes what the repository
+    has of a model before and would be read with this one, such as ``modules.json``; its other files
+    stay there.
 
     Args:
         path: A model's directory in Hugging Face's layout, or a run, whose ``model/`` is sent or,
@@ -52,13 +66,15 @@ def push(
         name: ``org/name``; a repository that is not there is made.
         license: The license, as the hub names it, such as ``"apache-2.0"``; by default the card's.
         public: Whether a new repository can be read by everybody; else it is private.
-        dry_run: Whether only to tell what would be sent; the hub is not asked.
+        dry_run: Whether only to tell what would be sent. The hub is asked which files it has; where
+            it gives no answer, a warning says that those to be deleted are not known.
 
     Returns:
-        The files, and the page of the commit.
+        The files that are sent and deleted, and the page of the commit.
 
     Raises:
-        InputError: When it is not such a directory, no license is given, or the hub refuses.
+        InputError: When it is not such a directory, a link in it leads out of it, no license is
+            given, ``public`` is asked of a repository that is private, or the hub refuses.
         FileNotFoundError: When there is no such directory.
 
     Example:
@@ -83,15 +99,36 @@ def push(
         file: len(given) if isinstance(given, bytes) else given.stat().st_size
         for file, given in sorted(contents.items())
     }
+
+    def replaced(files: Sequence[str]) -> list[str]:
+        return files_replaced(files, contents, _every_tokenizer_file())
+
     if dry_run:
-        return Pushed(sizes)
-    return Pushed(sizes, commit_files(there, contents, "Add the model", public))
+        return Pushed(sizes, tuple(replaced(_files_there(there))))
+    url, deleted = commit_files(there, contents, replaced, "Add the model", public)
+    return Pushed(sizes, tuple(deleted), url)
+
+
+def _files_there(name: HubName) -> tuple[str, ...]:
+    """The files of a repository; none, and a warning, where the hub does not tell."""
+    try:
+        return repository_now(name).files
+    except (InputError, UnreachedError) as error:
+        _logger.warning("which files a push would delete at %s is not known: %s", name, error)
+        return ()
+
+
+def _every_tokenizer_file() -> set[str]:
+    """The names of the tokenizers' files of all families, and of keras-hub."""
+    families = [family_of_model(each) for each in all_models()]
+    names = {name for family in families if family for name in family.tokenizer_files}
+    return {VOCABULARY_FILE, *names}
 
 
 def _model(path: str | Path) -> tuple[Path, list[str]]:
     """The directory of a model, which opens, and the names of the files that ``load`` reads."""
-    if HubName.of(path):
-        raise InputError(f"{path} is on the hub already; push takes a directory or a run")
+    if source := HubName.of(path):
+        raise InputError(f"{source} is on the hub already; push takes a directory or a run")
     folder = located(Path(path))
     with read(folder) as stored:
         if stored.layout != "huggingface":

@@ -142,7 +142,7 @@ def test_what_is_not_there_or_not_for_everybody_is_refused_in_a_line(hub, folder
     assert "or it is private" in line
     assert "HF_TOKEN" in line
     line = refusal("hf://org/gated")
-    assert f"ask at {hub.endpoint}/org/gated; then log in" in line
+    assert f"needs access: ask for it at {hub.endpoint}/org/gated, then log in" in line
     monkeypatch.setenv("HF_TOKEN", "hf_other")
     assert "refuses the token (401)" in refusal("hf://org/private")
     monkeypatch.setenv("HF_TOKEN", TOKEN)

@@ -5,11 +5,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import HfApi, constants
 
 import bert_keras
 from bert_keras import BertForSentenceEmbedding, push
 from bert_keras.errors import InputError
+from bert_keras.hub import repository_now, upload
 from tests.support.commands import output, refused
 from tests.support.files import content
 from tests.support.hub import TOKEN, files_of
@@ -52,14 +53,73 @@ def test_a_second_push_is_a_second_commit_and_leaves_other_files(client, folder,
     assert_same_weights(bert_keras.load(f"hf://{NAME}"), other)
 
 
-def test_a_dry_run_lists_the_files_and_asks_nobody(client, folder, capsys):
+def test_files_of_the_model_before_are_deleted_in_the_same_commit_and_named(
+    client, folder, tmp_path, capsys
+):
+    encoder = make_model(BertForSentenceEmbedding, dense_units=3)
+    bert_keras.save(encoder, tmp_path / "encoder")
+    before = files_of(tmp_path / "encoder") | {
+        "spiece.model": b"", "notes.txt": b"mine", "onnx/model.onnx": b"", "pytorch_model.bin": b"",
+        "2_Dense/pytorch_model.bin": b"", "model-00001-of-00001.safetensors": b"",
+        "model.safetensors.index.json": b"{}", "task.json": b"{}",
+    }  # fmt: skip
+    repository = client.add(NAME, before)
+    start = ("push", folder, NAME, "--license", "mit")
+    planned = output(capsys, *start, "--dry-run")
+    assert len(repository.commits) == 1
+    text = output(capsys, *start)
+    (after,) = [files for files in repository.commits.values() if files != before]
+    gone = sorted(before.keys() - after.keys())
+    assert gone == [
+        "1_Pooling/config.json", "2_Dense/config.json", "2_Dense/model.safetensors",
+        "2_Dense/pytorch_model.bin", "model-00001-of-00001.safetensors",
+        "model.safetensors.index.json", "modules.json", "sentence_bert_config.json",
+        "spiece.model", "task.json",
+    ]  # fmt: skip
+    assert planned.partition("would be deleted there")[2].split() == ["file", *gone]
+    assert text.partition("\ndeleted there")[2].split()[1:-1] == gone
+    assert_same_weights(bert_keras.load(f"hf://{NAME}"), bert_keras.load(folder))
+    assert type(bert_keras.load(f"hf://{NAME}")) is type(bert_keras.load(folder))
+
+
+def test_a_commit_that_somebody_makes_meanwhile_is_not_overwritten(client, folder, monkeypatch):
+    repository = client.add(NAME, folder)
+
+    def listed(name):
+        now = repository_now(name)
+        repository.commit({"config.json": b"{}", "modules.json": b"[]"})
+        return now
+
+    monkeypatch.setattr(upload, "repository_now", listed)
+    with pytest.raises(InputError, match="412"):
+        push(folder, NAME, "mit")
+    assert repository.commits[repository.refs["main"]].keys() == {"config.json", "modules.json"}
+
+
+def test_public_is_refused_of_a_repository_that_is_private(client, folder):
+    client.add(NAME, {"README.md": b""}, "private")
+    with pytest.raises(InputError, match="is there already and private, which --public does not"):
+        push(folder, NAME, "mit", public=True)
+    assert len(client.repositories[NAME].commits) == 1
+
+
+def test_a_dry_run_needs_no_answer_and_says_what_is_then_not_known(hub, folder, caplog):
+    hub.failures["."] = 503
+    pushed = push(folder, NAME, "mit", dry_run=True)
+    assert "config.json" in pushed.files
+    assert f"which files a push would delete at hf://{NAME} is not known: {hub.endpoint} fails" in (
+        caplog.text
+    )
+
+
+def test_a_dry_run_lists_the_files_and_sends_nothing(client, folder, capsys):
     text = output(capsys, "push", folder, NAME, "--license", "mit", "--dry-run")
     size = (folder / "model.safetensors").stat().st_size
     assert f"model.safetensors       {size:,}".split() in [
         line.split() for line in text.splitlines()
     ]
     assert "pytorch_model.bin" not in text
-    assert client.requests == []
+    assert client.requests == [f"GET /api/models/{NAME}"]
 
 
 def test_the_card_gets_license_and_name_and_keeps_the_rest(client, folder, tmp_path):
@@ -93,7 +153,9 @@ def test_what_cannot_be_pushed_is_refused_before_anything_is_sent(
     assert "'llama'" in refused(capsys, "push", tmp_path / "llama", NAME, "--license", "mit")
     monkeypatch.delenv("HF_TOKEN")
     line = refused(capsys, "push", folder, NAME, "--license", "mit")
-    assert "log in (hf auth login, or HF_TOKEN)" in line
+    assert "log in to push (hf auth login, or HF_TOKEN)" in line
+    line = refused(capsys, "push", f"hf://{NAME}", "org/copy", "--license", "mit")
+    assert f"hf://{NAME} is on the hub already" in line
     assert client.requests == []
     monkeypatch.setenv("HF_TOKEN", "hf_other")
     line = refused(capsys, "push", folder, NAME, "--license", "mit")
@@ -135,12 +197,25 @@ def test_a_license_that_the_hub_does_not_know_is_refused_in_its_words(client, fo
     assert files.keys() == {".gitattributes"}
 
 
+@pytest.mark.parametrize("error", [ValueError("of a path"), KeyError("of our own")])
+def test_another_error_of_the_client_is_told_as_it_is(client, folder, monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(HfApi, "create_commit", fail)
+    with pytest.raises(type(error), match="of "):
+        push(folder, NAME, "mit")
+
+
 def test_a_hub_that_fails_has_no_part_of_a_model(client, folder):
     client.failures["/commit/"] = 503
-    with pytest.raises(InputError, match=r"fails \(503\): try again later; nothing of it was"):
+    with pytest.raises(InputError, match=r"fails \(503\): try again later; it may not have been"):
         push(folder, NAME, "mit")
     (files,) = client.repositories[NAME].commits.values()
     assert files.keys() == {".gitattributes"}
+    client.failures = {"/api/models/": 503}
+    with pytest.raises(InputError, match=r"fails \(503\): try again later; nothing was committed"):
+        push(folder, NAME, "mit")
     client.failures.clear()
     push(folder, NAME, "mit")
     sent = client.repositories[NAME].commits[client.repositories[NAME].refs["main"]]

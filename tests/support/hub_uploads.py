@@ -50,10 +50,14 @@ def posted(hub: "Hub", path: str, body: bytes) -> tuple[int, dict[str, Any]]:
         for line in body.splitlines():
             item = json.loads(line)
             value = item["value"]
+            if value.get("parentCommit", repository.refs["main"]) != repository.refs["main"]:
+                return 412, {"error": "the branch has another commit"}
             if item["key"] == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
             elif item["key"] == "lfsFile":
                 files[value["path"]] = hub.uploads[value["oid"]]
+            elif item["key"] == "deletedFile":
+                del files[value["path"]]
         commit = repository.commit(files)
         url = f"{hub.endpoint}/{found[1]}/commit/{commit}"
         return 200, {"success": True, "commitUrl": url, "commitOid": commit}
