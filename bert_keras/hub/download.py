@@ -5,6 +5,7 @@ The files are chosen here, all of one commit, and never a pickle or code.
 
 import logging
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -38,6 +39,9 @@ _WEIGHTS = (
     ("model.weights.h5", "task.weights.h5"),
 )
 _MORE_WEIGHTS = ("[0-9]*_*/model.safetensors",)  # of sentence-transformers' Dense
+# Without them a model opens as another: with other pooling (the first), or another tokenizer.
+_DECISIVE = ("modules.json", "tokenizer_config.json", "tokenizer.json")
+_WHOLE = ".gitattributes"  # of every repository; only a download of the whole has it
 _PICKLES = ("pytorch_model*.bin", "[0-9]*_*/pytorch_model.bin")
 _CONVERTER = "https://huggingface.co/spaces/safetensors/convert"
 _MOST_MOVES = 3  # of a revision while it is listed
@@ -90,8 +94,10 @@ def local_folder(path: str | Path, check: Callable[[Path], Any]) -> Path:
     listing = _listing(name)
     check(_download(listing, [CONFIG_FILE]))
     small = [CONFIG_FILE, *_matching(listing.files, (*TOKENIZER_FILES, *_SETTINGS))]
+    weights = _weights(listing)
+    _check_absent(listing, _DECISIVE)
     # The weights last: where they are, the rest is.
-    return _download(listing, [*small, *_weights(listing)]).parent
+    return _download(listing, [*small, *weights]).parent
 
 
 def files_replaced(
@@ -117,6 +123,7 @@ def tokenizer_folder(path: str | Path) -> Path:
     if name is None:
         return Path(path)
     listing = _listing(name)
+    _check_absent(listing, _DECISIVE[1:])
     return _download(listing, [CONFIG_FILE, *_matching(listing.files, TOKENIZER_FILES)]).parent
 
 
@@ -197,6 +204,32 @@ def _cached(name: HubName, why: str) -> _Listing:
     listing = _Listing(replace(name, revision=folder.name), tuple(sorted(files)), why)
     _logger.info("%s: %s; what the cache has is used: %s", listing.name, why, ", ".join(files))
     return listing
+
+
+def _check_absent(listing: _Listing, files: Sequence[str]) -> None:
+    """Let the client note which files a commit lacks; without the hub, look for its notes.
+
+    Raises:
+        InputError: When neither the cache nor its ``.no_exist`` tells whether there is one of them.
+    """
+    client, name = client_of_hub(), listing.name
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import EntryNotFoundError
+
+    cached = (try_to_load_from_cache(name.repo, f, revision=name.revision) for f in files)
+    pairs = zip(files, cached, strict=True)
+    unknown = [file for file, path in pairs if path is None and file not in listing.files]
+    if listing.why_cached and unknown and _WHOLE not in listing.files:
+        raise InputError(
+            f"the cache has a part of {name}, without {listed(unknown)}, which the model may have, "
+            f"and {listing.why_cached}; or give the folder in the cache, to open it without them"
+        )
+    try:
+        for file in unknown if not listing.why_cached else ():
+            with named_errors(name), suppress(EntryNotFoundError):
+                client.hf_hub_download(name.repo, file, revision=name.revision)
+    except UnreachedError:  # the download that follows says it
+        pass
 
 
 def _weights(listing: _Listing) -> list[str]:

@@ -105,6 +105,29 @@ def test_the_cache_does_without_a_network_and_says_so(hub, folder, monkeypatch, 
     assert len(hub.requests) == asked
 
 
+def test_a_part_of_a_model_in_the_cache_does_not_pass_for_the_whole(hub, offline, tmp_path):
+    from huggingface_hub import constants, hf_hub_download
+
+    model = make_model(BertForSentenceEmbedding, dense_units=3)
+    bert_keras.save(model, tmp_path / "encoder")
+    files = files_of(tmp_path / "encoder") | {".gitattributes": b""}
+    for name in ("org/part", "org/whole", "org/ours"):
+        hub.add(name, files)
+    for file in ("config.json", "model.safetensors"):  # as transformers' AutoModel leaves it
+        path = Path(hf_hub_download("org/part", file, cache_dir=constants.HF_HUB_CACHE))
+    for file in files:
+        hf_hub_download("org/whole", file, cache_dir=constants.HF_HUB_CACHE)
+    bert_keras.load("hf://org/ours")
+    download._known.clear()
+    offline()
+    line = refusal("hf://org/part")
+    assert "without 'modules.json', 'tokenizer_config.json', 'tokenizer.json', which the" in line
+    assert "HF_HUB_OFFLINE is set: unset it to download" in line
+    assert_same_weights(bert_keras.load("hf://org/ours"), model)
+    assert_same_weights(bert_keras.load("hf://org/whole"), model)
+    assert bert_keras.load(path.parent) is not None  # the folder as it is
+
+
 def test_offline_without_a_cache_the_line_says_what_to_do(hub, offline, tmp_path):
     offline()
     assert refusal(NAME) == (
