@@ -26,7 +26,8 @@ from bert_keras.saving.run_state import MODEL_FOLDER
 _logger = logging.getLogger("bert_keras")
 
 _FRONT_MATTER = re.compile(r"---\n(.*?)^---\n", re.DOTALL | re.MULTILINE)
-_LICENSE = re.compile(r"^license:.*\n", re.MULTILINE)
+# With the lines of its value: indented ones, or entries of a list.
+_LICENSE = re.compile(r"^license:.*\n(?:(?:[ \t]|-).*\n)*", re.MULTILINE)
 _MAY_BE_LICENSE = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
 
@@ -145,14 +146,17 @@ def _card(file: Path, name: HubName, license: str) -> str:
     """The card with the license, and with the hub's name in the lines that open the model.
 
     Raises:
-        InputError: When no license is given or it cannot be one.
+        InputError: When no license is given or it cannot be one, or the card is not UTF-8.
     """
     if license and not _MAY_BE_LICENSE.fullmatch(license):
         raise InputError(
             f"a license is given as the hub names it, such as apache-2.0, mit or other. "
             f"Received: {license!r}"
         )
-    text = file.read_text(encoding="utf-8") if file.exists() else f"\n# {name.repo}\n"
+    try:
+        text = file.read_text(encoding="utf-8") if file.exists() else f"\n# {name.repo}\n"
+    except UnicodeDecodeError:
+        raise InputError(f"{file} is not UTF-8, as the hub wants cards: save it so") from None
     found = _FRONT_MATTER.match(text)
     front, rest = (found[1], text[found.end() :]) if found else ("", text)
     if license:

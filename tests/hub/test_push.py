@@ -5,12 +5,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from huggingface_hub import HfApi, constants
 
 import bert_keras
 from bert_keras import BertForSentenceEmbedding, push
 from bert_keras.errors import InputError
-from bert_keras.hub import repository_now, upload
+from bert_keras.hub import HubName, repository_now, upload
+from bert_keras.saving import to_hub
 from tests.support.commands import output, refused
 from tests.support.files import content
 from tests.support.hub import TOKEN, files_of
@@ -136,6 +138,23 @@ def test_the_card_gets_license_and_name_and_keeps_the_rest(client, folder, tmp_p
     opened = f'By its name:\n\nmodel = bert_keras.load("hf://{NAME}")\n'
     assert cards[0].decode() == f"---\n{front}---\n\n# Films\n\n{opened}"
     assert cards[1].decode().startswith('---\nlicense: "mit"\nlibrary_name: "transformers"\n---\n')
+
+
+@pytest.mark.parametrize("value", [" mit", "\n  - mit\n  - other", "\n- mit", " >\n  mit"])
+def test_the_license_is_replaced_with_all_lines_of_its_value(tmp_path, value):
+    card = tmp_path / "README.md"
+    card.write_text(f"---\ntags:\n- films\nlicense:{value}\nlanguage: en\n---\n# Films\n")
+    text = to_hub._card(card, HubName(NAME), "apache-2.0")
+    assert yaml.safe_load(text.split("---\n")[1]) == {
+        "license": "apache-2.0", "tags": ["films"], "language": "en"
+    }  # fmt: skip
+
+
+def test_a_card_that_is_not_utf_8_is_refused_in_a_line(hub, folder, tmp_path, capsys):
+    shutil.copytree(folder, tmp_path / "model")
+    (tmp_path / "model/README.md").write_bytes("# Größe\n".encode("latin-1"))
+    line = refused(capsys, "push", tmp_path / "model", NAME, "--license", "mit", "--dry-run")
+    assert line.endswith("README.md is not UTF-8, as the hub wants cards: save it so")
 
 
 def test_what_cannot_be_pushed_is_refused_before_anything_is_sent(
