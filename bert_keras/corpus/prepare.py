@@ -31,6 +31,7 @@ from bert_keras.tokenization import (
     require_wordpiece,
     warn_of_casing,
 )
+from bert_keras.tokenization.subword_files import TOKENIZER_FILES
 
 _logger = logging.getLogger("bert_keras")
 
@@ -161,7 +162,7 @@ def read_tokenizer(
     if not isinstance(vocab, str | Path):
         return vocab, ()
     if HubName.of(vocab):
-        return _of_model(tokenizer_folder(vocab), casing), ()
+        return _of_model(tokenizer_folder(vocab, TOKENIZER_FILES), casing), ()
     if Path(vocab).is_dir():
         return _of_model(vocab, casing), ()
     tokenizer = WordPieceTokenizer.from_vocab(vocab, casing)

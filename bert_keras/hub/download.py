@@ -24,10 +24,6 @@ from bert_keras.hub.names import HubName
 _logger = logging.getLogger("bert_keras")
 
 CONFIG_FILE = "config.json"
-TOKENIZER_FILES = (
-    "vocab.txt", "vocab.json", "merges.txt", "*.model", "tokenizer.json", "tokenizer_config.json",
-    "special_tokens_map.json", "added_tokens.json", "assets/tokenizer/vocabulary.txt",
-)  # fmt: skip
 _SETTINGS = (
     "modules.json", "sentence_*_config.json", "config_sentence_transformers.json",
     "[0-9]*_*/config.json", "adapter_config.json", "task.json",
@@ -77,13 +73,13 @@ def is_available(path: str | Path) -> bool:
         return False
 
 
-def local_folder(path: str | Path, check: Callable[[Path], Any]) -> Path:
+def local_folder(path: str | Path, check: Callable[[Path], Collection[str]]) -> Path:
     """The folder of a model: a path as it is; of a name on the hub, the files in its cache.
 
     Args:
         path: A path or a name.
-        check: Called with the ``config.json`` before anything large is downloaded; raises
-            ``InputError`` where it is of no model that we open.
+        check: Called with the ``config.json`` before anything large is downloaded; gives the names
+            of its tokenizer's files, and raises ``InputError`` where we open no such model.
 
     Raises:
         InputError: When there is no such model, it cannot be downloaded, or only as a pickle.
@@ -92,8 +88,8 @@ def local_folder(path: str | Path, check: Callable[[Path], Any]) -> Path:
     if name is None:
         return Path(path)
     listing = _listing(name)
-    check(_download(listing, [CONFIG_FILE]))
-    small = [CONFIG_FILE, *_matching(listing.files, (*TOKENIZER_FILES, *_SETTINGS))]
+    tokenizer_files = check(_download(listing, [CONFIG_FILE]))
+    small = [CONFIG_FILE, *_matching(listing.files, (*tokenizer_files, *_SETTINGS))]
     weights = _weights(listing)
     _check_absent(listing, _DECISIVE)
     # The weights last: where they are, the rest is.
@@ -117,14 +113,14 @@ def files_replaced(
     return sorted({*_matching(left, kinds), *pickles})
 
 
-def tokenizer_folder(path: str | Path) -> Path:
-    """The folder of a name's tokenizer, downloaded without the weights; a path as it is."""
+def tokenizer_folder(path: str | Path, files: Collection[str]) -> Path:
+    """The folder of a name with these files, downloaded without the weights; a path as it is."""
     name = HubName.of(path)
     if name is None:
         return Path(path)
     listing = _listing(name)
     _check_absent(listing, _DECISIVE[1:])
-    return _download(listing, [CONFIG_FILE, *_matching(listing.files, TOKENIZER_FILES)]).parent
+    return _download(listing, [CONFIG_FILE, *_matching(listing.files, tuple(files))]).parent
 
 
 @dataclass(frozen=True)

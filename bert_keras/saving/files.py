@@ -22,7 +22,12 @@ from bert_keras.saving.huggingface import (
     save_huggingface,
 )
 from bert_keras.saving.keras_file import read_keras, save_keras
-from bert_keras.saving.keras_hub import WEIGHTS_SUFFIX, is_keras_hub, read_keras_hub
+from bert_keras.saving.keras_hub import (
+    TOKENIZER_FILES as KERAS_HUB_TOKENIZER,
+    WEIGHTS_SUFFIX,
+    is_keras_hub,
+    read_keras_hub,
+)
 from bert_keras.saving.mark import MARK_FILE
 from bert_keras.saving.run import finished_or_best, named_run, read_run, version_of_best
 from bert_keras.saving.sentence_transformers import MODULES_FILE
@@ -164,7 +169,7 @@ def read(path: str | Path) -> Iterator[StoredModel]:
         InputError: When it is not a model that we know, or damaged.
         FileNotFoundError: When there is no such directory or file.
     """
-    path = local_folder(path, _refuse_unknown_family)
+    path = local_folder(path, _tokenizer_files)
     if not path.exists():
         clear_left_behind(path)  # a killed ``save`` may have left the old model under another name
     if path.suffix == ".keras":
@@ -174,10 +179,15 @@ def read(path: str | Path) -> Iterator[StoredModel]:
         yield _read(path)
 
 
-def _refuse_unknown_family(config: Path) -> None:
-    """Refuse the ``config.json`` of a model that we do not open, before its weights are there."""
-    if not is_keras_hub(config.parent):
-        family_of_config(config, read_json_object(config))
+def _tokenizer_files(config: Path) -> tuple[str, ...]:
+    """The names of the tokenizer's files of a ``config.json``'s model.
+
+    Raises:
+        InputError: When we do not open such a model, before its weights are there.
+    """
+    if is_keras_hub(config.parent):
+        return KERAS_HUB_TOKENIZER
+    return family_of_config(config, read_json_object(config)).tokenizer_files
 
 
 def _read(path: Path) -> StoredModel:

@@ -51,6 +51,7 @@ NAMES = Names(
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.weights.h5"
 TASK_FILE, TASK_WEIGHTS_FILE = "task.json", "task.weights.h5"
 TOKENIZER_FILE, VOCABULARY_FILE = "tokenizer.json", "assets/tokenizer/vocabulary.txt"
+TOKENIZER_FILES = (TOKENIZER_FILE, VOCABULARY_FILE)
 WEIGHTS_SUFFIX = ".weights.h5"
 # The beginning of the backbone's names in a file of a whole task.
 _IN_TASK = "layers/bert_backbone/"

@@ -19,6 +19,7 @@ from bert_keras.tokenization.declared import (
 )
 from bert_keras.tokenization.directory import (
     ADDED_FILE,
+    COMPANIONS,
     LENGTH,
     OF_ITS_PLACE,
     SPECIALS_FILE,
@@ -54,6 +55,8 @@ SUBWORD_FILES = (
     *BPE_FILES,
     *SENTENCEPIECE_FILES,
 )
+# Of tokenizers of every kind.
+TOKENIZER_FILES = tuple(dict.fromkeys([VOCABULARY_FILE, CONFIG_FILE, *COMPANIONS, *SUBWORD_FILES]))
 _COMPANIONS = tuple(name for name in SUBWORD_FILES if name not in (PIPELINE_FILE, CONFIG_FILE))
 # Classes that take tokenizer.json as it is.
 _AS_WRITTEN = ("PreTrainedTokenizer", "TokenizersBackend")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import bert_keras
 from bert_keras import BertForSentenceEmbedding
 from bert_keras.errors import InputError
 from bert_keras.hub import download, pinned, tokenizer_folder
-from bert_keras.saving.families import all_models, family_of_model
+from bert_keras.saving.families import family
+from bert_keras.saving.files import read as read_stored
 from bert_keras.saving.fingerprint import fingerprint
 from tests.support.hub import TOKEN, files_of
 from tests.support.models import assert_same_weights, make_model, refusal
@@ -150,7 +152,7 @@ def test_without_an_answer_and_a_cache_the_line_says_what_to_do(hub, monkeypatch
 
 
 def test_a_cache_without_the_weights_is_told_from_a_model_without_them(hub, offline):
-    tokenizer_folder(NAME)
+    tokenizer_folder(NAME, ["vocab.txt"])
     assert hub.ranges == []  # a tokenizer needs no weights
     offline()
     assert "the cache lacks the weights of hf://org/tiny@" in refusal(NAME)
@@ -239,10 +241,18 @@ def test_weights_in_several_files_are_opened_from_the_links_of_the_cache(hub, fo
     assert_same_weights(bert_keras.load("hf://org/parts"), bert_keras.load(folder))
 
 
-def test_every_file_that_a_family_reads_for_its_tokenizer_is_downloaded():
-    families = [family_of_model(kind) for kind in all_models()]
-    names = {name for family in families for name in family.tokenizer_files}
-    assert set(download._matching(sorted(names), download.TOKENIZER_FILES)) == names
+def test_a_family_registered_from_python_opens_by_name_with_its_tokenizer(hub, folder, monkeypatch):
+    monkeypatch.setattr(family, "_families", dict(family._families))
+    read = lambda path, casing: (path / "toy.vocabulary").exists() and "its own"  # noqa: E731
+    bert = family.family_of_config(Path("x"), {"model_type": "bert"})
+    toy = replace(bert, model_type="toy", tokenizer_files=("toy.vocabulary",), read_tokenizer=read)
+    family.register_family(toy)
+    config = json.loads((folder / "config.json").read_bytes()) | {"model_type": "toy"}
+    more = {"config.json": json.dumps(config).encode(), "toy.vocabulary": b"a"}
+    hub.add("org/toy", files_of(folder) | more)
+    with read_stored("hf://org/toy") as stored:
+        assert stored.read_tokenizer(None) == "its own"
+    assert "vocab.txt" not in hub.downloaded()
 
 
 def test_the_command_that_installs_the_client_is_named_where_it_is_missing(monkeypatch):

@@ -18,9 +18,10 @@ from bert_keras.modeling.heads import PROJECTION
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.names import Names, Shape, bert_variables
 from bert_keras.tokenization import Casing, Tokenizer, WordPieceTokenizer
-from bert_keras.tokenization.directory import COMPANIONS, VOCABULARY_FILE
-from bert_keras.tokenization.settings import CONFIG_FILE, PIPELINE_FILE
-from bert_keras.tokenization.subword import SUBWORD_FILES, read_pieces
+from bert_keras.tokenization.directory import VOCABULARY_FILE
+from bert_keras.tokenization.settings import PIPELINE_FILE
+from bert_keras.tokenization.subword import read_pieces
+from bert_keras.tokenization.subword_files import TOKENIZER_FILES
 
 # Families that we lack, each with how it differs.
 _OTHERS = {
@@ -42,9 +43,6 @@ def read_word_pieces(folder: Path, casing: Casing | None) -> Tokenizer | None:
     if not any((folder / name).exists() for name in (VOCABULARY_FILE, PIPELINE_FILE)):
         return None
     return WordPieceTokenizer.from_pretrained(folder, casing)
-
-
-TOKENIZER_FILES = tuple(dict.fromkeys([VOCABULARY_FILE, CONFIG_FILE, *COMPANIONS, *SUBWORD_FILES]))
 
 
 @dataclass(frozen=True, kw_only=True)
