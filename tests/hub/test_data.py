@@ -146,7 +146,7 @@ def test_every_row_is_a_document_and_a_corpus_records_the_commit(repository, tmp
         ("hf:org/script", "is made by code, script.py, which is never run"),
         ("hf:org/pictures", "files that are read by webdataset; those of rows and columns alone"),
         ("hf:org/empty", "cannot be read: .*contain any supported data file|no.*data files"),
-        ("hf:org/gated", "those who ask for it alone: ask at .*/datasets/org/gated; then log in"),
+        ("hf:org/gated", "needs access: ask for it at .*/datasets/org/gated, then log in"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_one_line(data_hub, repository, files, source, message):

@@ -263,7 +263,8 @@ class _Handler(BaseHTTPRequestHandler):
         gated = "manual" if repository.access == "gated" else False
         return {
             "id": name.removeprefix("datasets/"), "sha": commit, "siblings": siblings,
-            "gated": gated, "private": repository.access == "private", "downloads": 0, "likes": 0, "tags": [],
+            "gated": gated, "private": repository.access == "private", "downloads": 0,
+            "likes": 0, "tags": [],
         }  # fmt: skip
 
     def _refs(self, repository: Repository, query: dict[str, list[str]]) -> None:
