@@ -5,7 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tokenizers import ByteLevelBPETokenizer, SentencePieceUnigramTokenizer
+from tokenizers import (
+    BertWordPieceTokenizer,
+    ByteLevelBPETokenizer,
+    SentencePieceUnigramTokenizer,
+)
 
 import bert_keras
 from bert_keras import BertForSentenceEmbedding
@@ -93,15 +97,35 @@ def test_the_logits_of_texts_and_pairs_are_equal_there_and_back(
         np.testing.assert_allclose(scores, expected, atol=1e-5)
 
 
-def test_an_encoder_of_sentences_gives_sentence_transformers_vectors(tmp_path: Path) -> None:
+def _word_pieces(folder: Path) -> Any:
+    """BERT's tokenizer, learned from the texts."""
+    learned = BertWordPieceTokenizer()
+    learned.train_from_iterator(TEXTS * 3, vocab_size=120)
+    learned.save_model(str(folder))
+    return transformers.BertTokenizerFast.from_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("family", "make", "changes"),
+    [
+        ("Roberta", _byte_pairs, {**SIZES, "type_vocab_size": 1}),
+        ("DistilBert", _word_pieces, {"dim": 60, "n_layers": 2, "n_heads": 5, "hidden_dim": 142}),
+        ("Electra", _word_pieces, {**SIZES, "embedding_size": 36}),
+    ],
+)
+def test_an_encoder_of_sentences_gives_sentence_transformers_vectors(
+    family: str, make: Any, changes: dict[str, Any], tmp_path: Path
+) -> None:
     sentence_transformers = pytest.importorskip("sentence_transformers")
     (tmp_path / "learned").mkdir()
-    tokenizer = _byte_pairs(tmp_path / "learned")
+    tokenizer = make(tmp_path / "learned")
     torch.manual_seed(0)
-    config = transformers.RobertaConfig(**SIZES, vocab_size=len(tokenizer), type_vocab_size=1)
-    transformers.RobertaModel(config).save_pretrained(tmp_path / "theirs")
+    ids = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+    config = getattr(transformers, f"{family}Config")(**changes, **ids)
+    getattr(transformers, f"{family}Model")(config).save_pretrained(tmp_path / "theirs")
     tokenizer.save_pretrained(tmp_path / "theirs")
     model = bert_keras.load(tmp_path / "theirs", BertForSentenceEmbedding)
+    assert type(model).__name__ == f"{family}ForSentenceEmbedding"
     bert_keras.save(model, tmp_path / "ours")
     theirs = sentence_transformers.SentenceTransformer(str(tmp_path / "ours"), device="cpu")
     np.testing.assert_allclose(model.embed(TEXTS), theirs.encode(TEXTS), atol=1e-6)
