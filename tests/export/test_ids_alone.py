@@ -7,12 +7,19 @@ import sys
 import numpy as np
 import pytest
 
+from bert_keras.__main__ import run as command
 from bert_keras.config.export import SavedModelConfig
 from bert_keras.errors import InputError
 from bert_keras.export import export_saved_model
 from bert_keras.export.operations import TEXT_OPERATIONS
 from bert_keras.export.session import ServingSession
-from bert_keras.saving import save
+from bert_keras.saving import load, save
+from bert_keras.saving.families import all_models
+from bert_keras.tasks import predict
+from bert_keras.tasks.batches import collate
+from bert_keras.tasks.feature import Feature
+from tests.support.models import small_config, suited
+from tests.support.subwords import SENTENCES as TEXTS, learned
 
 # Programs of their own, in which importing tensorflow-text fails.
 OPEN = """
@@ -93,6 +100,35 @@ def test_without_tensorflow_text_the_commands_export_and_tensorflow_opens(
         expected = text.run("tokens", {name: np.int32(value) for name, value in batch.items()})
     given = json.loads(done.stdout.splitlines()[-1])
     np.testing.assert_allclose(given["probabilities"], expected["probabilities"], atol=1e-6)
+
+
+@pytest.mark.system
+def test_the_commands_export_a_roberta_with_byte_pairs_for_ids_and_refuse_it_for_text(
+    tmp_path, capsys
+):
+    tokenizer = learned("bpe")
+    config = small_config(tokenizer.vocab_size, pad_token_id=tokenizer.pad_id, type_vocab_size=1,
+                          initializer_range=0.3)  # fmt: skip
+    (roberta,) = (m for m in all_models() if m.__name__ == "RobertaForSequenceClassification")
+    model = roberta(suited(config, roberta), labels=["no", "yes", "so"])
+    save(model, tmp_path / "model", tokenizer)
+    given = ["export", "saved-model", str(tmp_path / "model"), str(tmp_path / "out")]
+    assert command([*given, "--input", "tokens", "--max-length", "60"]) == 0
+    encodings = tokenizer.encode_batch(TEXTS, None, 60)
+    features = [Feature(0, each.input_ids, each.token_type_ids) for each in encodings]
+    batch = collate(features, tokenizer.pad_id)
+    with ServingSession(tmp_path / "out" / "1") as session:
+        found = session.run("serving_default", batch)["probabilities"]
+    answers = predict(load(tmp_path / "model"), TEXTS)
+    expected = [list(answer["scores"].values()) for answer in answers]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.ptp(found, axis=0).max() > 0.1
+    capsys.readouterr()
+    assert command([*given[:3], str(tmp_path / "text")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "word pieces alone" in line
+    assert "--input tokens" in line
+    assert not (tmp_path / "text").exists()
 
 
 @pytest.mark.system
