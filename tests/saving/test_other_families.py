@@ -10,6 +10,7 @@ import safetensors.numpy
 
 import bert_keras
 from bert_keras import BertEncoder, BertForSequenceClassification
+from bert_keras.config.model import field_names
 from tests.support.models import refusal
 
 BATCH = {
@@ -149,6 +150,21 @@ def test_a_roberta_is_a_bert_whose_positions_begin_behind_that_of_padding(tmp_pa
     left["input_ids"][1] = [1, 1, 2, 6, 3]
     moved = roberta(left)["sequence_output"][1, 2:]
     np.testing.assert_allclose(moved, output[1, :3], atol=1e-6)
+
+
+def test_an_ernie_is_a_bert_with_the_embedding_of_task_0_at_every_token(tmp_path: Path) -> None:
+    path, arrays = _written(tmp_path / "theirs", "ernie")
+    ernie = bert_keras.load(path, BertEncoder)
+    config = {name: getattr(ernie.config, name) for name in field_names(bert_keras.BertConfig)}
+    bert = BertEncoder(bert_keras.BertConfig(**config))
+    tasks = arrays["ernie.embeddings.task_type_embeddings.weight"]
+    weights = {weight.path: weight.numpy() for weight in ernie.weights}
+    weights["embeddings/word_embeddings"] += tasks[0]
+    for weight in bert.weights:
+        weight.assign(weights[weight.path])
+    outputs, expected = ernie(BATCH), bert(BATCH)
+    for name, output in expected.items():
+        np.testing.assert_allclose(outputs[name][:1], output[:1], atol=1e-5, err_msg=name)
 
 
 def test_positions_that_end_before_they_begin_are_refused(tmp_path: Path) -> None:
