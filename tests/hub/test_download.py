@@ -227,6 +227,16 @@ def test_a_sentence_encoder_comes_with_its_modules(hub, tmp_path):
     assert "2_Dense/model.safetensors" in hub.downloaded()
 
 
+def test_a_dense_layer_that_is_a_pickle_alone_is_refused_and_not_left_out(hub, tmp_path):
+    bert_keras.save(make_model(BertForSentenceEmbedding, dense_units=3), tmp_path / "encoder")
+    (weights,) = (tmp_path / "encoder").glob("*_Dense/model.safetensors")
+    weights.rename(weights.with_name("pytorch_model.bin"))
+    hub.add("org/encoder", tmp_path / "encoder")
+    line = refusal("hf://org/encoder")
+    assert f"has {weights.parent.name}/pytorch_model.bin and no safetensors" in line
+    assert not any(name.endswith((".bin", ".safetensors")) for name in hub.downloaded())
+
+
 def test_weights_in_several_files_are_opened_from_the_links_of_the_cache(hub, folder):
     import safetensors.numpy
 
