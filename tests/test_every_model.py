@@ -67,7 +67,8 @@ def make(request: pytest.FixtureRequest) -> Make:
     return request.param
 
 
-# An export takes long, and other families' classes are exported by the same code.
+# An export takes long. Other families' classes are exported by the same code: of each family
+# `make test-system` exports one, and those that BERT lacks.
 each_export = pytest.mark.parametrize("make", each_model(pytest.mark.slow))
 
 

@@ -39,9 +39,15 @@ def registered_models() -> list[type[BertModel]]:
 
 
 def each_model(mark: Any = pytest.mark.system) -> list[Any]:
-    """Every class as a parameter of a test; all but BERT's and one of each other family marked."""
+    """Every class as a parameter of a test; marked are those of other families that are as BERT's.
+
+    Of these one of each family, its sequence classifier, is not marked.
+    """
     quick = {*BERT.models} | {
-        cls for cls in all_models() if cls.__name__.endswith("ForSequenceClassification")
+        cls
+        for cls in all_models()
+        if cls.__name__.endswith("ForSequenceClassification")
+        or not issubclass(cls, tuple(BERT.models))
     }
     return [pytest.param(cls, marks=() if cls in quick else mark) for cls in registered_models()]
 
