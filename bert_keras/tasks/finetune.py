@@ -165,8 +165,7 @@ def _train(
     task.check_batch(data.train, config.train.batch_size)
     best_metric = task.metric(config.train.best_metric, data.dev)
     model = _start_model(run, config, task)
-    objective = model.objective
-    check_may_split(objective, run.strategy, config.train)
+    check_may_split(model.objective, run.strategy, config.train)
     tokenizer = model.tokenizer_or()
     features = task.features(data.train, tokenizer)
     dev_features = task.features(data.dev, tokenizer)
@@ -185,7 +184,7 @@ def _train(
         task=task,
         config=config,
         mark=read_mark(run.workdir) or run.mark,  # that of its beginning
-        objective=objective,
+        objective=model.objective,
         is_pair=getattr(data.train[0], "text_pair", None) is not None,
         family=family.model_type if (family := family_of_model(type(model))) else "bert",
     )
@@ -195,7 +194,7 @@ def _train(
     trainer = Trainer(
         model,
         _optimizer(run, config, model),
-        objective,
+        model.objective,
         config,
         run.strategy,
         run.workdir,
