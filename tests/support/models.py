@@ -11,7 +11,7 @@ from bert_keras import BertConfig, BertForPreTraining
 from bert_keras.config.model import field_names
 from bert_keras.errors import InputError
 from bert_keras.modeling.model import BertModel
-from bert_keras.saving.families import all_models
+from bert_keras.saving.families import all_models, family_of_model
 from bert_keras.saving.families.bert import BERT
 from bert_keras.tokenization import SPECIAL_TOKENS
 
@@ -58,7 +58,8 @@ def suited(config: BertConfig, model_class: type[BertModel]) -> BertConfig:
     # Without dropout, without that of the family's heads too.
     calm = config.hidden_dropout_prob == 0
     heads = {name: 0.0 for name in field_names(kind) if calm and name.endswith("_dropout")}
-    return kind(**config.to_dict() | heads)
+    family = family_of_model(model_class)
+    return kind(**config.to_dict() | heads | dict(family.config_values if family else {}))
 
 
 def small_config(vocab_size: int, hidden_size: int = 32, **changes: Any) -> BertConfig:
