@@ -1,8 +1,7 @@
 """Byte-level BPE and Unigram, by the rules in a ``tokenizer.json``."""
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import Any, Self
 import numpy as np
 from tokenizers import Tokenizer as LibraryTokenizer, normalizers
 
-from bert_keras.errors import InputError, one_text, several_texts, texts_and_pairs
+from bert_keras.errors import InputError, several_texts
 from bert_keras.tokenization.added import AddedToken, PipelineNormalizer, check_findable, with_added
+from bert_keras.tokenization.by_library import PipelineTokenizer
 from bert_keras.tokenization.casing import Casing
-from bert_keras.tokenization.chunks import in_blocks
 from bert_keras.tokenization.directory import TokenizerFiles
 from bert_keras.tokenization.pipeline import add_tokens
 from bert_keras.tokenization.settings import PIPELINE_FILE
@@ -37,15 +36,12 @@ from bert_keras.tokenization.subword_parts import (
 )
 from bert_keras.tokenization.subword_template import template_of
 from bert_keras.tokenization.subword_words import starts_of, texts_of
-from bert_keras.tokenization.tokenizer import Encoding, Tokenizer, Tokens, laid_out, without_spaces
+from bert_keras.tokenization.tokenizer import Encoding, Tokenizer, without_spaces
 
 __all__ = ["SUBWORD_FILES", "SubwordTokenizer", "read_pieces"]
 
-# The library does not take them; WordPieceTokenizer reads them so, too.
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
-
-class SubwordTokenizer:
+class SubwordTokenizer(PipelineTokenizer):
     """Text to ids and back by byte-level BPE or Unigram, with the rules of a ``tokenizer.json``.
 
     BPE as RoBERTa's (Radford et al. 2019, section 2.2), Unigram as XLM-R's (Kudo 2018). Ids,
@@ -153,16 +149,6 @@ class SubwordTokenizer:
             return self
         return type(self)(*self._parts._replace(lowered=True))
 
-    @property
-    def model_max_length(self) -> int | None:
-        """The longest sequence by ``tokenizer_config.json``; None where it is not there."""
-        return self.files.model_max_length
-
-    @property
-    def vocab_size(self) -> int:
-        """The number of tokens."""
-        return len(self.vocab)
-
     @cached_property
     def identity(self) -> dict[str, Any]:
         """The kind, and hashes of the rules and of the added tokens with their roles."""
@@ -193,36 +179,6 @@ class SubwordTokenizer:
         """The arguments for another process, which builds the library's pipeline anew."""
         return type(self), tuple(self._parts)
 
-    def tokenize(self, text: str) -> list[str]:
-        """The tokens of a text, without special tokens."""
-        return [self.vocab[number] for number in self.encode_sentences([text])[0]]
-
-    def encode(
-        self,
-        text: str,
-        text_pair: str | None = None,
-        max_length: int | None = None,
-        truncation: str = "head",
-    ) -> Encoding:
-        """One text or pair with its special tokens; see ``WordPieceTokenizer.encode``."""
-        pairs = None if text_pair is None else [one_text("text_pair", text_pair)]
-        return self.encode_batch([one_text("text", text)], pairs, max_length, truncation)[0]
-
-    def encode_batch(
-        self,
-        texts: Sequence[str],
-        text_pairs: Sequence[str | None] | None = None,
-        max_length: int | None = None,
-        truncation: str = "head",
-    ) -> list[Encoding]:
-        """Many texts or pairs, each as ``encode`` gives it, on all cores."""
-        texts, pairs = texts_and_pairs(texts, text_pairs)
-        second = self._run_all(pair for pair in pairs if pair is not None)
-        return [
-            laid_out(self, [text] if pair is None else [text, next(second)], max_length, truncation)
-            for text, pair in zip(self._run_all(texts), pairs, strict=True)
-        ]
-
     def encode_words(self, texts: Sequence[str], max_length: int | None = None) -> list[Encoding]:
         """Many texts, with offsets that leave out the spaces at the ends of a token.
 
@@ -238,17 +194,6 @@ class SubwordTokenizer:
     def encode_sentences(self, texts: list[str]) -> list[list[int]]:
         """The ids of many texts, without special tokens."""
         return [list(ids) for ids, _ in self._run_all(several_texts("texts", texts))]
-
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids, special tokens left out."""
-        return str(self._pipeline.decode(list(ids), skip_special_tokens=True))
-
-    def _run_all(self, texts: Iterable[str]) -> Iterator[Tokens]:
-        """The ids and the offsets of texts by the library, without special tokens."""
-        for block in in_blocks(texts, len):
-            clean = [_LONE_SURROGATE.sub("\ufffd", text) for text in block]
-            for encoding in self._pipeline.encode_batch(clean, add_special_tokens=False):
-                yield encoding.ids, encoding.offsets
 
     def _make_pipeline(self, rules: dict[str, Any]) -> LibraryTokenizer:
         pipeline = library_tokenizer(self._parts.source, rules)

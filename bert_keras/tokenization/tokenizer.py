@@ -90,7 +90,7 @@ class Tokenizer(Protocol):
         max_length: int | None = None,
         truncation: str = "head",
     ) -> Encoding:
-        """One text or pair with its special tokens; see ``WordPieceTokenizer.encode``."""
+        """One text or pair with its special tokens; see ``PipelineTokenizer.encode``."""
 
     def encode_batch(
         self,
@@ -116,8 +116,17 @@ class Tokenizer(Protocol):
         """Write the tokenizer's files; see ``WordPieceTokenizer.save``."""
 
 
+class HasTemplate(Protocol):
+    """A vocabulary, and the special tokens around texts: what ``laid_out`` needs."""
+
+    @property
+    def vocab(self) -> list[str]: ...  # noqa: D102
+    @property
+    def template(self) -> SequenceTemplate: ...  # noqa: D102
+
+
 def laid_out(
-    tokenizer: Tokenizer, texts: Sequence[Tokens], max_length: int | None, truncation: str
+    tokenizer: HasTemplate, texts: Sequence[Tokens], max_length: int | None, truncation: str
 ) -> Encoding:
     """The encoding of one text or two with the special tokens, cut to ``max_length``.
 

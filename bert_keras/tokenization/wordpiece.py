@@ -1,7 +1,7 @@
 """BERT's tokenizer, by the pipeline of the ``tokenizers`` library, with offsets."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain, pairwise
@@ -10,15 +10,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from bert_keras.errors import one_text, several_texts, texts_and_pairs
+from bert_keras.errors import several_texts
 from bert_keras.tokenization import vocabulary
 from bert_keras.tokenization.added import AddedToken, with_added
+from bert_keras.tokenization.by_library import PipelineTokenizer
 from bert_keras.tokenization.casing import Casing
 from bert_keras.tokenization.chunks import ChunkTable, in_blocks
 from bert_keras.tokenization.directory import Parts, TokenizerFiles, read_directory, write_directory
 from bert_keras.tokenization.pipeline import make_pipeline
 from bert_keras.tokenization.template import SequenceTemplate
-from bert_keras.tokenization.tokenizer import Encoding, Tokens, laid_out
 
 _ASCII_WORD = re.compile("[A-Za-z0-9]+|[^A-Za-z0-9 ]")
 _MAX_WORDS = 250_000
@@ -26,10 +26,9 @@ _GROUP = 256  # texts that the library is given as one, which is faster
 # str.split() breaks at these control characters, the tokenizer deletes them; and it does not take
 # lone surrogates, which are bad bytes in Python: they are deleted, as U+FFFD is.
 _DELETED = re.compile("[\x0b\x0c\x1c-\x1f\x85\ud800-\udfff]")
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-class WordPieceTokenizer:
+class WordPieceTokenizer(PipelineTokenizer):
     """Text to word-piece ids and back, by the rules published checkpoints are used with.
 
     Clean, separate CJK characters, lower-case and strip accents (when uncased), split at
@@ -137,16 +136,6 @@ class WordPieceTokenizer:
         return type(self)(*self._parts._replace(casing=casing, files=files))
 
     @property
-    def model_max_length(self) -> int | None:
-        """The longest sequence by ``tokenizer_config.json``; None where it is not there."""
-        return self.files.model_max_length
-
-    @property
-    def vocab_size(self) -> int:
-        """The number of tokens."""
-        return len(self.vocab)
-
-    @property
     def vocab_hash(self) -> str:
         """The SHA-256 of the vocabulary's lines, in hexadecimal."""
         return vocabulary.hash_vocabulary(self.pieces)
@@ -170,62 +159,6 @@ class WordPieceTokenizer:
     def __reduce__(self) -> tuple[Any, ...]:
         """The arguments for another process, which builds the library's pipeline anew."""
         return type(self), self._parts
-
-    def tokenize(self, text: str) -> list[str]:
-        """The word pieces of a text, without special tokens."""
-        ids, _ = next(self._run_all([text]))
-        return [self.vocab[number] for number in ids]
-
-    def encode(
-        self,
-        text: str,
-        text_pair: str | None = None,
-        max_length: int | None = None,
-        truncation: str = "head",
-    ) -> Encoding:
-        """One text or pair with its special tokens: [CLS] text [SEP] pair [SEP].
-
-        Args:
-            text: The first text.
-            text_pair: The second, or None.
-            max_length: The largest number of tokens, special ones included; the longer text is
-                cut until both fit. None cuts nothing.
-            truncation: Which part of a text that is cut stays: ``"head"``, its beginning;
-                ``"tail"``, its end; ``"head_tail"``, a quarter from its beginning and the rest
-                from its end (Sun et al. 2019, section 5.3.1: 128 and 382 of 510 tokens).
-
-        Raises:
-            InputError: When ``max_length`` has no room for the special tokens, or it is not one
-                text or two.
-        """
-        pairs = None if text_pair is None else [one_text("text_pair", text_pair)]
-        return self.encode_batch([one_text("text", text)], pairs, max_length, truncation)[0]
-
-    def encode_batch(
-        self,
-        texts: Sequence[str],
-        text_pairs: Sequence[str | None] | None = None,
-        max_length: int | None = None,
-        truncation: str = "head",
-    ) -> list[Encoding]:
-        """Many texts or pairs, each as ``encode`` gives it, on all cores.
-
-        Args:
-            texts: The first texts.
-            text_pairs: The second ones, in their order; ``None`` where there is none.
-            max_length: As in ``encode``.
-            truncation: As in ``encode``.
-
-        Raises:
-            InputError: When ``max_length`` has no room for the special tokens, a row is not one
-                text or two, or there are more of the first than of the second.
-        """
-        texts, pairs = texts_and_pairs(texts, text_pairs)
-        second = self._run_all(pair for pair in pairs if pair is not None)
-        return [
-            laid_out(self, [text] if pair is None else [text, next(second)], max_length, truncation)
-            for text, pair in zip(self._run_all(texts), pairs, strict=True)
-        ]
 
     def encode_sentences(self, texts: list[str]) -> list[list[int]]:
         """The ids of many texts, without special tokens; the quick way for much text.
@@ -286,14 +219,3 @@ class WordPieceTokenizer:
                     np.array(numbers, int), np.arange(len(group)), side="right"
                 ).tolist()
                 yield from (ids[start:end] for start, end in pairwise([0, *ends]))
-
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids: pieces joined, special tokens left out."""
-        return self._pipeline.decode(list(ids), skip_special_tokens=True)
-
-    def _run_all(self, texts: Iterable[str]) -> Iterator[Tokens]:
-        """The ids and the offsets of texts by the library, without special tokens."""
-        for block in in_blocks(texts, len):
-            clean = [_LONE_SURROGATE.sub("\ufffd", text) for text in block]
-            for encoding in self._pipeline.encode_batch(clean, add_special_tokens=False):
-                yield encoding.ids, encoding.offsets

@@ -148,10 +148,13 @@ HOMES = {
 }
 
 
+# What all tasks have in common is told once, on their page; tokenizers share a base.
+OPTIONS = {"tasks": "members: false", "tokenizers": "inherited_members: true"}
+
+
 def api(page: str) -> str:
     """The documentation of the public names of a page, for mkdocstrings."""
-    # What all tasks have in common is told once, on their page.
-    options = "\n    options:\n      members: false" if page == "tasks" else ""
+    options = f"\n    options:\n      {OPTIONS[page]}" if page in OPTIONS else ""
     return "\n\n".join(
         f"::: bert_keras.{name}{options if name[0].isupper() else ''}" for name in names_of(page)
     )
