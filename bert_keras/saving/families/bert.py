@@ -31,38 +31,58 @@ ENCODER_LAYERS = {
     "layer_#/feed_forward_layer_norm": "encoder.layer.#.output.LayerNorm",
     "pooler/output": "pooler.dense",
 }
+# The names of heads in every family, and how layers' weights are stored.
+COMMON_HEADS = {
+    "classifier/output": "classifier",
+    "span_head/output": "qa_outputs",
+    "projection/output": "linear",
+}
+ENDS = {"kernel": ".weight", "bias": ".bias", "gamma": ".weight", "beta": ".bias"}
+TRANSPOSED = ("/kernel",)
 
 
-def bert_names(prefix: str, more: Mapping[str, str] | None = None) -> Names:
-    """The names of a family whose files are BERT's under another prefix.
+def layout_names(
+    prefix: str,
+    heads: Mapping[str, str],
+    tied: Mapping[str, str] | None = None,
+    more: Mapping[str, str] | None = None,
+) -> Names:
+    """The names of a family whose encoder has BERT's names under another prefix.
 
     Args:
         prefix: The prefix of the encoder, without its dot.
+        heads: The names of the heads of its own, by ours.
+        tied: Copies of other weights: their names, by that of the copy.
         more: Layers of the encoder that BERT lacks, by their names within the prefix.
     """
     encoder = {**ENCODER_LAYERS, **(more or {})}
-    words = f"{prefix}.{ENCODER_LAYERS['embeddings/word_embeddings']}"
+    encoder = {ours: f"{prefix}.{theirs}" for ours, theirs in encoder.items()}
     return Names(
-        layers={
-            **{ours: f"{prefix}.{theirs}" for ours, theirs in encoder.items()},
+        layers={**encoder, **COMMON_HEADS, **heads},
+        ends=ENDS,
+        transposed=TRANSPOSED,
+        tied=tied or {},
+        passed_over=tuple(
+            f"{prefix}.embeddings.{name}" for name in ("position_ids", "token_type_ids")
+        ),
+    )
+
+
+def bert_names(prefix: str, more: Mapping[str, str] | None = None) -> Names:
+    """The names of a family whose heads have BERT's names; arguments as of ``layout_names``."""
+    return layout_names(
+        prefix,
+        {
             "masked_lm_head/transform": "cls.predictions.transform.dense",
             "masked_lm_head/layer_norm": "cls.predictions.transform.LayerNorm",
             "masked_lm_head/output_bias": "cls.predictions.bias",
             "next_sentence_head/output": "cls.seq_relationship",
-            "classifier/output": "classifier",
-            "span_head/output": "qa_outputs",
-            "projection/output": "linear",
         },
-        ends={"kernel": ".weight", "bias": ".bias", "gamma": ".weight", "beta": ".bias"},
-        transposed=("/kernel",),
-        tied={
-            "cls.predictions.decoder.weight": words,
+        {
+            "cls.predictions.decoder.weight": f"{prefix}.embeddings.word_embeddings.weight",
             "cls.predictions.decoder.bias": "cls.predictions.bias",
         },
-        passed_over=(
-            f"{prefix}.embeddings.position_ids",
-            f"{prefix}.embeddings.token_type_ids",
-        ),
+        more,
     )
 
 

@@ -21,7 +21,7 @@ from bert_keras.modeling import (
     BertForSequenceClassification,
     BertForTokenClassification,
 )
-from bert_keras.saving.families.bert import PLAIN_ENCODER
+from bert_keras.saving.families.bert import COMMON_HEADS, ENDS, PLAIN_ENCODER, TRANSPOSED
 from bert_keras.saving.families.family import (
     Family,
     derived,
@@ -46,12 +46,10 @@ NAMES = Names(
         "masked_lm_head/transform": "vocab_transform",
         "masked_lm_head/layer_norm": "vocab_layer_norm",
         "masked_lm_head/output_bias": "vocab_projector.bias",
-        "classifier/output": "classifier",
-        "span_head/output": "qa_outputs",
-        "projection/output": "linear",
+        **COMMON_HEADS,
     },
-    ends={"kernel": ".weight", "bias": ".bias", "gamma": ".weight", "beta": ".bias"},
-    transposed=("/kernel",),
+    ends=ENDS,
+    transposed=TRANSPOSED,
     tied={"vocab_projector.weight": "distilbert.embeddings.word_embeddings.weight"},
     passed_over=("distilbert.embeddings.position_ids",),
 )

@@ -29,13 +29,12 @@ from bert_keras.modeling.inputs import as_batch
 from bert_keras.modeling.layers import BertEmbeddings
 from bert_keras.modeling.model import BertModel
 from bert_keras.objectives import Batch
-from bert_keras.saving.families.bert import ENCODER_LAYERS, PLAIN_ENCODER
+from bert_keras.saving.families.bert import PLAIN_ENCODER, layout_names
 from bert_keras.saving.families.family import Family, derived, register_family
-from bert_keras.saving.names import Names
 
-NAMES = Names(
-    layers={
-        **{ours: f"electra.{theirs}" for ours, theirs in ENCODER_LAYERS.items()},
+NAMES = layout_names(
+    "electra",
+    {
         "embeddings/project": "electra.embeddings_project",
         "pooler/output": "sequence_summary.summary",
         "masked_lm_head/transform": "generator_predictions.dense",
@@ -45,14 +44,8 @@ NAMES = Names(
         "discriminator_head/output": "discriminator_predictions.dense_prediction",
         "deep_classifier/transform": "classifier.dense",
         "deep_classifier/output": "classifier.out_proj",
-        "classifier/output": "classifier",
-        "span_head/output": "qa_outputs",
-        "projection/output": "linear",
     },
-    ends={"kernel": ".weight", "bias": ".bias", "gamma": ".weight", "beta": ".bias"},
-    transposed=("/kernel",),
-    tied={"generator_lm_head.weight": "electra.embeddings.word_embeddings.weight"},
-    passed_over=("electra.embeddings.position_ids", "electra.embeddings.token_type_ids"),
+    {"generator_lm_head.weight": "electra.embeddings.word_embeddings.weight"},
 )
 
 

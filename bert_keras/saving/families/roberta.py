@@ -23,29 +23,22 @@ from bert_keras.modeling import (
 )
 from bert_keras.modeling.finetuning import DeepSequenceClassification
 from bert_keras.modeling.layers import BertEmbeddings
-from bert_keras.saving.families.bert import ENCODER_LAYERS, PLAIN_ENCODER
+from bert_keras.saving.families.bert import PLAIN_ENCODER, layout_names
 from bert_keras.saving.families.family import Family, derived, register_family
-from bert_keras.saving.names import Names
 
-NAMES = Names(
-    layers={
-        **{ours: f"roberta.{theirs}" for ours, theirs in ENCODER_LAYERS.items()},
+NAMES = layout_names(
+    "roberta",
+    {
         "masked_lm_head/transform": "lm_head.dense",
         "masked_lm_head/layer_norm": "lm_head.layer_norm",
         "masked_lm_head/output_bias": "lm_head.bias",
         "deep_classifier/transform": "classifier.dense",
         "deep_classifier/output": "classifier.out_proj",
-        "classifier/output": "classifier",
-        "span_head/output": "qa_outputs",
-        "projection/output": "linear",
     },
-    ends={"kernel": ".weight", "bias": ".bias", "gamma": ".weight", "beta": ".bias"},
-    transposed=("/kernel",),
-    tied={
+    {
         "lm_head.decoder.weight": "roberta.embeddings.word_embeddings.weight",
         "lm_head.decoder.bias": "lm_head.bias",
     },
-    passed_over=("roberta.embeddings.position_ids", "roberta.embeddings.token_type_ids"),
 )
 
 
