@@ -56,6 +56,7 @@ def build(
     tokenizer = stored.read_tokenizer(casing)
     if tokenizer is not None:
         check_vocabulary_size(tokenizer, stored.config, stored.path)
+        _warn_of_types(tokenizer, stored.config, stored.path)
     report = Report(stored.layout)
     found = check(stored, plan, report)
     # Initial weights are drawn only where some are not read.
@@ -87,15 +88,8 @@ def build(
     return model
 
 
-def check_vocabulary_size(tokenizer: Tokenizer, config: BertConfig, path: Any) -> None:
-    """Refuse a vocabulary that has more tokens than the word embeddings have rows.
-
-    A table with spare rows is accepted, with a note where they are more than some pad it with, up
-    to a multiple of 8.
-
-    Raises:
-        InputError: When they do not belong together.
-    """
+def _warn_of_types(tokenizer: Tokenizer, config: BertConfig, path: Any) -> None:
+    """Say that a model has no embedding for the token type of a pair's second text."""
     second = tokenizer.template.second_type
     if config.has_token_types and second >= config.type_vocab_size:
         _logger.warning(
@@ -105,6 +99,17 @@ def check_vocabulary_size(tokenizer: Tokenizer, config: BertConfig, path: Any) -
             second,
             config.type_vocab_size,
         )
+
+
+def check_vocabulary_size(tokenizer: Tokenizer, config: BertConfig, path: Any) -> None:
+    """Refuse a vocabulary that has more tokens than the word embeddings have rows.
+
+    A table with spare rows is accepted, with a note where they are more than some pad it with, up
+    to a multiple of 8.
+
+    Raises:
+        InputError: When they do not belong together.
+    """
     spare = config.vocab_size - tokenizer.vocab_size
     if spare < 0:
         raise InputError(

@@ -12,6 +12,7 @@ from bert_keras.data.draws import Draws, Purpose
 from bert_keras.errors import InputError
 from bert_keras.objectives import IGNORED_LABEL
 from bert_keras.tasks.feature import Feature
+from bert_keras.tokenization import Tokenizer
 
 Batch = dict[str, np.ndarray]
 
@@ -20,16 +21,20 @@ Batch = dict[str, np.ndarray]
 _SORTED_TOGETHER = 16
 
 
-def check_token_types(features: Sequence[Feature], config: BertConfig) -> None:
+def check_token_types(
+    features: Sequence[Feature], tokenizer: Tokenizer, config: BertConfig
+) -> None:
     """Refuse token types that the model has no embedding for.
 
     Raises:
         InputError: When there is one.
     """
-    highest = max((max(each.token_type_ids, default=0) for each in features), default=0)
-    if config.has_token_types and highest >= config.type_vocab_size:
+    second = tokenizer.template.second_type
+    if not config.has_token_types or second < config.type_vocab_size:
+        return
+    if any(second in each.token_type_ids for each in features):
         raise InputError(
-            f"the tokenizer gives the second text of a pair type {highest}, but the model has "
+            f"the tokenizer gives the second text of a pair type {second}, but the model has "
             f"{config.type_vocab_size} token types: such a model reads single texts alone"
         )
 

@@ -169,7 +169,7 @@ def _train(
     tokenizer = model.tokenizer_or()
     features = task.features(data.train, tokenizer)
     dev_features = task.features(data.dev, tokenizer)
-    check_token_types([*features, *dev_features], model.config)
+    check_token_types([*features, *dev_features], tokenizer, model.config)
     warn_of_unknown(task, data.train, features, tokenizer)
     if on_data:
         on_data(summarize(task, data.train, data.dev, features))

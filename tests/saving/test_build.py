@@ -167,3 +167,12 @@ def test_added_tokens_go_through_every_layout(tmp_path: Path) -> None:
         model = bert_keras.load(tmp_path / name)
         assert model.tokenizer.added == tuple(added)
         assert model.tokenizer.tokenize("ab<e1>c") == ["a", "b", "<e1>", "[UNK]"]
+
+
+def test_a_model_without_the_type_of_a_second_text_says_that_pairs_are_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = make_model(BertEncoder, config=replace(TINY, type_vocab_size=1))
+    bert_keras.save(model, tmp_path / "model", BertTokenizer(VOCAB))
+    bert_keras.load(tmp_path / "model")
+    assert "type 1, but the model has 1 token types: pairs are refused" in caplog.text

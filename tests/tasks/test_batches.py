@@ -1,9 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from bert_keras import BertTokenizer
+from bert_keras.errors import InputError
 from bert_keras.objectives import IGNORED_LABEL
-from bert_keras.tasks.batches import collate, ordered_batches, training_batches
+from bert_keras.tasks.batches import (
+    check_token_types,
+    collate,
+    ordered_batches,
+    training_batches,
+)
 from bert_keras.tasks.feature import Feature
+from tests.support.models import TINY, VOCAB
 
 
 def make_features(count, seed=0):
@@ -97,3 +107,13 @@ def test_padding_is_masked_and_labels_of_tokens_are_ignored_there():
     assert batch["token_type_ids"].tolist() == [[0] * 5, [0, 0, 0, 1, 1]]
     assert batch["labels"].tolist()[0] == [-100, 1, -100, IGNORED_LABEL, IGNORED_LABEL]
     assert batch["score"].dtype == np.float32
+
+
+def test_pairs_are_refused_where_the_model_has_no_embedding_for_their_second_text():
+    tokenizer, one_type = BertTokenizer(VOCAB), replace(TINY, type_vocab_size=1)
+    single = make_features(1)
+    pair = [Feature(example=0, input_ids=[2, 3, 5, 3], token_type_ids=[0, 0, 1, 1], targets={})]
+    check_token_types(single, tokenizer, one_type)
+    check_token_types(pair, tokenizer, TINY)
+    with pytest.raises(InputError, match="a pair type 1, but the model has 1 token types"):
+        check_token_types([*single, *pair], tokenizer, one_type)
