@@ -184,7 +184,7 @@ def test_a_name_that_is_too_long_is_one_line(made, tmp_path, capsys):
         ["fill-mask", name, "a [MASK]"],
         ["predict", made / "tuned", "x", "--out", f"{name}.jsonl"],
         ["embed", made / "sentences", "x", "--out", f"{name}.npy"],
-        ["search", made / "sentences", "--documents", name, "--query", "x"],
+        ["search", made / "sentences", "--documents", f"{name}.tsv", "--query", "x"],
         ["convert", made / "first", name],
         ["plot", name],
     ):
