@@ -15,6 +15,7 @@ def wheel(repository, tmp_path_factory):
     return path
 
 
+@pytest.mark.system
 def test_wheel_holds_the_recipes_and_nothing_but_the_package(wheel, repository):
     names = zipfile.ZipFile(wheel).namelist()
     recipes = {

@@ -42,10 +42,8 @@ def flat(values):
     return np.array([number for row in values for number in row])
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [pytest.param(k, marks=[] if k == "multi_label" else pytest.mark.system) for k in KINDS],
-)
+@pytest.mark.system
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_served_graph_answers_as_predict(decided, make_model, make_answers, kind):
     model = decided(kind)
     given, expected = make_answers(model)(TEXTS)

@@ -92,6 +92,7 @@ def test_micro_batches_of_equal_weight_would_be_wrong(plain):
     assert len({float(part.sum()) for part in weights}) > 1
 
 
+@pytest.mark.system
 def test_several_steps_a_call_are_the_same_bit_for_bit(plain):
     losses, weights = train(steps_per_call=4)
     assert largest_difference(weights, plain[1]) == 0.0

@@ -139,6 +139,7 @@ np.testing.assert_allclose(*results, rtol=1e-5)
 """
 
 
+@pytest.mark.system
 def test_two_replicas_clip_the_sum_and_train_as_one() -> None:
     """The shares are opposed in part, so each one's norm says little about the sum's."""
     subprocess.run([sys.executable, "-c", TWO_REPLICAS], check=True, timeout=120)

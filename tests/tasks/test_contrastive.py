@@ -18,6 +18,7 @@ def group(anchor, positive, *negatives, row=1):
     return GroupExample(anchor, positive, negatives, f"train.jsonl, row {row}")
 
 
+@pytest.mark.system
 def test_a_contrastive_run_finds_its_positives(encoder_path, tmp_path):
     def rows(seed):
         draw = random.Random(seed)

@@ -199,6 +199,7 @@ def test_classes_that_are_held_out_are_refused_before_anything_is_read(encoder_p
         finetune(recipe(data=data), tmp_path / "run", encoder_path, "no such file")
 
 
+@pytest.mark.system
 def test_dev_scores_may_be_spelled_like_classes(pairs, encoder_path, tmp_path, caplog):
     numbers = {"same": "1", "other": "0"}
     rows = [line.split("\t") for line in Path(pairs[0]).read_text().splitlines()]

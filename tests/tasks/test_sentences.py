@@ -211,6 +211,7 @@ def test_shorter_vectors_are_trained_beside_the_whole_ones(encoder_path):
         Similarity(matryoshka=(64,)).objective_of(model)
 
 
+@pytest.mark.system
 def test_a_checkpoint_is_the_sentence_encoder_that_the_run_trains(encoder_path, scores, tmp_path):
     config = load(encoder_path).config
     dense = {"dense_units": 12, "dense_activation": "linear", "truncate_dim": 8}

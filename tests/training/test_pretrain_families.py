@@ -34,9 +34,14 @@ def roberta(recipe):
     return replace(recipe, model=model, data=data, train=train)
 
 
-def test_roberta_is_trained_by_masked_words_and_starts_another_run(roberta, bytes_corpus, tmp_path):
-    path = pretrain(roberta, tmp_path / "run", bytes_corpus)
-    model = bert_keras.load(path)
+@pytest.fixture(scope="module")
+def trained(roberta, bytes_corpus, tmp_path_factory):
+    """The model of a run."""
+    return pretrain(roberta, tmp_path_factory.mktemp("trained") / "run", bytes_corpus)
+
+
+def test_roberta_is_trained_by_masked_words(roberta, bytes_corpus, trained):
+    model = bert_keras.load(trained)
     tokenizer = Corpus.open(bytes_corpus).tokenizer
     assert type(model).__name__ == "RobertaForMaskedLM"
     assert model.config.pad_token_id == tokenizer.pad_id == model.tokenizer.pad_id == 1
@@ -45,9 +50,13 @@ def test_roberta_is_trained_by_masked_words_and_starts_another_run(roberta, byte
     pairs = zip(model.trainable_weights, initial.trainable_weights, strict=True)
     assert not [new.path for new, old in pairs if (new.numpy() == old.numpy()).all()]
 
+
+@pytest.mark.system
+def test_roberta_starts_another_run(roberta, bytes_corpus, trained, tmp_path):
     still = replace(roberta, optimizer=replace(roberta.optimizer, learning_rate=0.0))
-    again = bert_keras.load(pretrain(still, tmp_path / "again", bytes_corpus, init=path))
-    for ours, theirs in zip(again.weights, model.weights, strict=True):
+    again = bert_keras.load(pretrain(still, tmp_path / "again", bytes_corpus, init=trained))
+    initial = bert_keras.load(trained)
+    for ours, theirs in zip(again.weights, initial.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 

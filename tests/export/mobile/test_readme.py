@@ -168,6 +168,7 @@ def test_the_python_for_ids_answers_as_predict(readme, make_model, tmp_path):
     np.testing.assert_allclose(given, expected, atol=1e-4)
 
 
+@pytest.mark.system
 @pytest.mark.slow
 def test_the_python_for_text_answers_as_predict(readme, make_model, tmp_path):
     model = make_model("classification")

@@ -172,6 +172,7 @@ def test_words_are_numbered(phone_of):
     assert given["word_ids"] == [-1, *host.word_ids, max(host.word_ids) + 1, -1]
 
 
+@pytest.mark.system
 def test_empty_texts_have_answers(phone_of):
     phone = phone_of()
     for text in (b"", b" ", b"\xff", b"\x00\xed\xa0\x80", b"\n\xc2\xa0"):
