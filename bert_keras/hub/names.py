@@ -10,6 +10,11 @@ from bert_keras.errors import InputError
 # ``pathlib`` makes one slash of two.
 _NAME = re.compile(r"hf:/{1,2}(?P<repo>[^/@\s]+(/[^/@\s]+)?)(@(?P<revision>\S+))?")
 COMMIT = re.compile(r"[0-9a-f]{40}")
+_ADDRESS = re.compile(
+    r"https?:/{1,2}(www\.)?(huggingface\.co|hf\.co)/(?P<repo>[^/@\s]+(/[^/@\s]+)?)"
+    r"(/(tree|blob|resolve)/(?P<revision>[^/\s]+).*)?/?",
+    re.IGNORECASE,
+)
 _MAY_BE_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -40,16 +45,19 @@ class HubName:
                 f"{text}: names of Kaggle are not opened; download the preset with kagglehub, "
                 "kagglehub.model_download(NAME), and give its folder"
             )
-        if not text.startswith("hf:/"):
+        scheme = re.match(r"(hf|https?):/+", text, re.IGNORECASE)
+        if not scheme:
             return None
-        found = _NAME.fullmatch(text)
-        if found is None:
-            given = "hf://" + text.removeprefix("hf:").lstrip("/")
-            raise InputError(
-                "a model of the hub is named hf://org/name or hf://org/name@revision. "
-                f"Received: {given!r}"
-            )
-        return cls(found["repo"], found["revision"] or "")
+        if found := _NAME.fullmatch(text):
+            return cls(found["repo"], found["revision"] or "")
+        is_hf = scheme[1].lower() == "hf"
+        meant = (_NAME if is_hf else _ADDRESS).fullmatch(text.replace(scheme[1], scheme[1].lower()))
+        hint = f"; give {cls(meant['repo'], meant['revision'] or '')}" if meant else ""
+        given = f"{scheme[1]}://{text[scheme.end() :]}"
+        raise InputError(
+            f"a model of the hub is named hf://org/name or hf://org/name@revision{hint}. "
+            f"Received: {given!r}"
+        )
 
     def __str__(self) -> str:
         return f"hf://{self.repo}" + f"@{self.revision}" * bool(self.revision)

@@ -55,14 +55,14 @@ def find(
         _check_dimensions(documents.shape[1], model)
         asked = embed_queries(model, queries, batch_size)
         return top_k(asked, documents, top, measure_of(model))
-    kept = _not_blank(documents)
+    kept = not_blank(documents)
     vectors = embed_documents(model, [documents[number] for number in kept], batch_size)
     asked = embed_queries(model, queries, batch_size)
     scores, numbers = top_k(asked, vectors, top, exact_measure(model))
     return scores, np.array(kept)[numbers]
 
 
-def _not_blank(documents: Sequence[str]) -> list[int]:
+def not_blank(documents: Sequence[str]) -> list[int]:
     """The numbers of the documents that have a word; a warning counts the others.
 
     Raises:
@@ -70,7 +70,7 @@ def _not_blank(documents: Sequence[str]) -> list[int]:
     """
     kept = [number for number, text in enumerate(documents) if text.strip()]
     if not kept:
-        raise InputError("documents holds no text to search, or blank ones alone")
+        raise InputError("documents holds no text, or blank ones alone")
     if left_out := len(documents) - len(kept):
         _logger.warning("%s of %s documents are blank, and are left out", left_out, len(documents))
     return kept

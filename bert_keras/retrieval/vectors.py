@@ -52,7 +52,8 @@ def write_vectors(
         ``path``.
 
     Raises:
-        InputError: When the file exists, there are no texts, vectors are not finite, another
+        InputError: When the file exists, there are no texts, or for int8 no two different ones,
+            vectors are not finite, another
             process writes there, or what is unfinished there is not ours or of other texts, another
             model or other settings.
     """
@@ -60,6 +61,11 @@ def write_vectors(
     one_of("precision", precision, PRECISIONS)
     if not texts:
         raise InputError("there is no text to embed")
+    if precision == "int8" and len(set(texts)) == 1:
+        raise InputError(
+            "int8 has steps from the lowest to the highest value of each dimension, and one text "
+            "alone has no such range: give more texts, or choose float16"
+        )
     about = describe(
         texts, dict(made_with or {}) | {"precision": precision, "dimensions": dimensions}
     )

@@ -10,6 +10,7 @@ from bert_keras.errors import InputError, several_texts
 from bert_keras.modeling import BertForSequenceClassification
 from bert_keras.modeling.model import BertModel
 from bert_keras.retrieval.exact import Advance
+from bert_keras.retrieval.search import not_blank
 from bert_keras.tasks.evaluate import answer, answering
 from bert_keras.tasks.registry import task_of
 
@@ -33,7 +34,7 @@ def rank(
             texts, such as one trained on ``data.task = "ranking"`` or a directory of
             sentence-transformers.
         query: The text that is read first.
-        documents: The texts that are read second.
+        documents: The texts that are read second; blank ones are left out with a warning.
         top: How many documents are given, if there are as many; by default all.
         batch_size: How many pairs are read at once.
 
@@ -42,8 +43,8 @@ def rank(
         scores the lower number, which counts from 0.
 
     Raises:
-        InputError: When the model is no such model or has no tokenizer, ``query`` is blank, or an
-            argument is something else.
+        InputError: When the model is no such model or has no tokenizer, ``query`` is blank or
+            every document is, or an argument is something else.
 
     Example:
         >>> model = load("model", BertForSequenceClassification, labels=1)
@@ -60,11 +61,14 @@ def rank(
         at_least("top", top, 1)
     at_least("batch_size", batch_size, 1)
     texts = several_texts("documents", documents)
-    scores = scores_of_pairs(ranker, [(query, text) for text in texts], batch_size)
-    order = sorted(range(len(texts)), key=lambda number: -scores[number])
+    if not texts:
+        return []
+    kept = not_blank(texts)
+    scores = scores_of_pairs(ranker, [(query, texts[number]) for number in kept], batch_size)
+    order = sorted(range(len(kept)), key=lambda place: -scores[place])
     return [
-        {"document": number, "score": scores[number], "text": texts[number]}
-        for number in order[:top]
+        {"document": kept[place], "score": scores[place], "text": texts[kept[place]]}
+        for place in order[:top]
     ]
 
 

@@ -229,9 +229,8 @@ class Ranking(Regression):
         """
         check_order(self._labels(examples))
         rankings, judged = {}, {}
-        for numbers in numbers_by_query(examples):
+        for query, numbers in enumerate(numbers_by_query(examples)):
             labels = {number: number_of(examples[number]) for number in numbers}
-            query = examples[numbers[0]].text
             rankings[query] = sorted(numbers, key=lambda n: (-predictions[n]["score"], labels[n]))
             judged[query] = labels
         measures = measure_rankings(rankings, judged)

@@ -190,9 +190,12 @@ def begun_run(workdir: Path) -> RunMark | None:
 def locked(workdir: Path) -> Iterator[None]:
     """A block in which no other process may use a work directory; a kill ends the lock too.
 
+    A work directory that was not there, and into which nothing was written, is removed again.
+
     Raises:
         InputError: When another process is training there.
     """
+    is_new = not workdir.exists()
     workdir.mkdir(parents=True, exist_ok=True)
     lock = FileLock(workdir / LOCK_FILE)
     try:
@@ -204,6 +207,9 @@ def locked(workdir: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        if is_new and [file.name for file in workdir.iterdir()] == [LOCK_FILE]:
+            (workdir / LOCK_FILE).unlink()  # while it is held: who waits for it takes a new one
+            workdir.rmdir()
         lock.release()
 
 

@@ -138,7 +138,7 @@ def test_blank_documents_are_left_out_and_a_blank_query_is_refused(model, caplog
     assert texts == [[hit["text"] for hit in hits] for hits in expected]
     assert _numbers(found[1])[0] == 5  # of all that were given
     assert "2 of 6 documents are blank, and are left out" in caplog.text
-    with pytest.raises(InputError, match="documents holds no text to search, or blank ones alone"):
+    with pytest.raises(InputError, match="documents holds no text, or blank ones alone"):
         search(model, ["", " "], "b a")
     with pytest.raises(InputError, match=r"queries\[1\] is blank, and nothing is like it"):
         search(model, DOCUMENTS, ["b a", " "])

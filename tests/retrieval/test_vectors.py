@@ -201,6 +201,7 @@ def test_a_mistake_in_the_first_piece_leaves_nothing(tmp_path):
         ("v.txt", TEXTS, "float32", "vectors are written as .npy"),
         ("v.npy", [], "float32", "no text to embed"),
         ("v.npy", TEXTS, "int4", "precision cannot be 'int4'"),
+        ("v.npy", ["a", "a"], "int8", "one text alone has no such range: give more texts, or"),
     ],
 )
 def test_what_cannot_be_written_is_refused(name, texts, precision, message, tmp_path):

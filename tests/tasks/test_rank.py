@@ -9,7 +9,7 @@ from bert_keras.modeling import BertForSequenceClassification
 from bert_keras.saving import load
 from tests.tasks.conftest import BAD, GOOD
 
-DOCUMENTS = [*GOOD, *BAD, GOOD[0], ""]
+DOCUMENTS = [*GOOD, *BAD, GOOD[0]]
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +31,18 @@ def test_documents_are_in_the_order_of_the_scores_of_predict(model):
 
 def test_no_document_has_no_order(model):
     assert rank(model, "great fun", []) == []
+
+
+def test_blank_documents_are_left_out_and_counted(model, caplog):
+    found = rank(model, "great fun", ["", GOOD[0], " \n", BAD[0]])
+    assert sorted(hit["document"] for hit in found) == [1, 3]
+    assert found == [
+        hit | {"document": 2 * hit["document"] + 1}
+        for hit in rank(model, "great fun", [GOOD[0], BAD[0]])
+    ]
+    assert "2 of 4 documents are blank, and are left out" in caplog.text
+    with pytest.raises(InputError, match="documents holds no text, or blank ones alone"):
+        rank(model, "great fun", [" "])
 
 
 def test_what_cannot_be_ranked_is_refused(model, encoder_path):

@@ -86,6 +86,19 @@ def test_the_measures_are_those_of_rankings_worked_by_hand():
     assert list(measures) == Ranking().metrics()
 
 
+def test_queries_and_documents_of_beir_with_equal_texts_are_measured_apart(tmp_path):
+    corpus = [{"_id": name, "text": text} for name, text in zip("abc", "xxy", strict=True)]
+    (tmp_path / "corpus.jsonl").write_text("\n".join(map(json.dumps, corpus)))
+    queries = [{"_id": name, "text": "who?"} for name in ("1", "2")]
+    (tmp_path / "queries.jsonl").write_text("\n".join(map(json.dumps, queries)))
+    rows = ["query-id\tcorpus-id\tscore", "1\ta\t1", "1\tb\t0", "2\tb\t0", "2\tc\t1"]
+    (tmp_path / "test.tsv").write_text("\n".join(rows))
+    examples = Ranking().read(str(tmp_path / "test.tsv"))
+    assert [example.text_pair for example in examples] == ["x", "x", "x", "y"]
+    measures = Ranking().score(examples, [{"score": score} for score in (0.9, 0.1, 0.8, 0.2)])
+    assert measures["mrr@10"] == pytest.approx((1 + 1 / 2) / 2)
+
+
 def test_equal_scores_are_no_order_however_the_data_are_ordered():
     examples = [pair("q", "a", "1"), pair("q", "b", "0"), pair("q", "c", "0")]
     measures = Ranking().score(examples, [{"score": 0.5}] * 3)

@@ -20,7 +20,7 @@ from bert_keras.config import (
 )
 from bert_keras.errors import InputError
 from bert_keras.saving.mark import RunMark, read_mark
-from bert_keras.training.workdir import check_folder, write_mark
+from bert_keras.training.workdir import check_folder, locked, write_mark
 from tests.support.commands import refused
 from tests.support.runs import touch_checkpoint
 from tests.support.tpu import BelievedTPU
@@ -262,3 +262,14 @@ class TestWhatXlaCompiles:
     def test_follows_the_run_to_other_devices_by_auto(self, begun, monkeypatch):
         monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
         take(begun, run_config())
+
+
+def test_a_refusal_leaves_no_folder_that_was_not_there(tmp_path):
+    (tmp_path / "there").mkdir()
+    for name in ("new", "there"):
+        with pytest.raises(InputError, match="refused"), locked(tmp_path / name):
+            raise InputError("refused")
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+    with locked(tmp_path / "used"):
+        (tmp_path / "used" / "run.json").touch()
+    assert (tmp_path / "used" / "run.json").exists()

@@ -79,6 +79,8 @@ def read_lists(
 def by_query(examples: Sequence[TextExample]) -> list[TextExample]:
     """The pairs in the order of their queries' first ones, each pair once; a warning counts others.
 
+    Queries and documents of BEIR are told apart by their ids, so that two may have one text.
+
     Raises:
         InputError: When a pair has two labels, or there is no document; names the row.
     """
@@ -90,7 +92,8 @@ def by_query(examples: Sequence[TextExample]) -> list[TextExample]:
                 f"{example.where} has one text; a ranker reads two, such as the columns 'query' "
                 "and 'document'"
             )
-        first = lists.setdefault(example.text, {}).setdefault(example.text_pair, example)
+        query, document = _names(example)
+        first = lists.setdefault(query, {}).setdefault(document, example)
         if first is example:
             continue
         again.append(example.where)
@@ -111,8 +114,15 @@ def numbers_by_query(examples: Sequence[TextExample]) -> list[list[int]]:
     """The numbers of each query's examples."""
     found: dict[str, list[int]] = {}
     for number, example in enumerate(examples):
-        found.setdefault(example.text, []).append(number)
+        found.setdefault(_names(example)[0], []).append(number)
     return [*found.values()]
+
+
+def _names(example: TextExample) -> tuple[str, str]:
+    """The query and the document of a pair: their ids in BEIR's judgements, else the texts."""
+    ids = example.where.ids if isinstance(example.where, Place) else {}
+    query, document, _ = HEADER
+    return str(ids.get(query, example.text)), str(ids.get(document, example.text_pair))
 
 
 def check_order(lists: Sequence[Sequence[float]]) -> None:
