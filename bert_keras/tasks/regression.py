@@ -20,6 +20,8 @@ from bert_keras.tasks.registry import register
 from bert_keras.tasks.task import Prediction, Predictions
 from bert_keras.tasks.texts import Examples, TextTask, label_of, shown
 
+_YES_OR_NO = ("true", "false", "yes", "no")
+
 
 @register
 @dataclass(frozen=True, kw_only=True)
@@ -145,16 +147,28 @@ def _numbers(example: TextExample) -> list[float]:
     return values
 
 
-def number_of(example: TextExample) -> float:
+def number_of(example: TextExample, classes: str = "") -> float:
     """The one number that stands as label.
 
+    Args:
+        example: The example.
+        classes: The end of the message where the label is a word: what learns from classes.
+
     Raises:
-        InputError: When there is none, several, or it is not finite.
+        InputError: When it is not one finite number.
     """
-    numbers = _numbers(example)
-    if len(numbers) > 1:
-        raise InputError(f"{example.where}: one score is needed. Received: {example.label!r}")
-    return numbers[0]
+    label = label_of(example)
+    hint = f"; data.ignore_labels = [{label!r}] (--ignore-label) leaves such rows out"
+    try:
+        number = float(label)
+        if math.isfinite(number):
+            return number
+    except ValueError:
+        if label.strip().lower() in _YES_OR_NO:
+            hint = "; write 1 for yes and 0 for no"
+        elif any(map(str.isalpha, label)):
+            hint = classes or hint
+    raise InputError(f"{example.where}: the label must be one number. Received: {label!r}{hint}")
 
 
 def _given(prediction: Prediction) -> list[float]:

@@ -28,6 +28,7 @@ from bert_keras.tasks.texts import TextReader, in_order, label_of
 LOSSES = ("cosent", "cosine", "softmax")
 _SHOWN = 10  # classes in a message
 _BY_SCORES = ", and vectors are measured by scores: pass --dev a file of pairs with scores"
+_CLASSES = "; pairs with classes teach by data.loss = 'softmax'"
 _logger = logging.getLogger("bert_keras")
 
 
@@ -172,7 +173,7 @@ class Similarity(SentenceTask, TextReader):
         for example in examples:
             self.texts_of(example)
             if example.label not in self.classes:
-                number_of(example)
+                number_of(example, _BY_SCORES if self.loss == "softmax" else _CLASSES)
         return ()
 
     def texts_of(self, example: TextExample) -> tuple[str, ...]:
@@ -189,7 +190,7 @@ class Similarity(SentenceTask, TextReader):
         if self.loss == "softmax":  # a dev example has a score, which nothing is trained on
             known = example.label in self.classes
             return {"labels": self.classes.index(label_of(example))} if known else {}
-        score = number_of(example)
+        score = number_of(example, _CLASSES)
         if self.lowest is not None and self.highest is not None:
             score = (score - self.lowest) / (self.highest - self.lowest)
         return {"labels": score}
@@ -210,7 +211,7 @@ class Similarity(SentenceTask, TextReader):
         features: Sequence[Feature] = (),
     ) -> dict[str, float]:
         """The correlations of the cosines with the scores."""
-        scores = [number_of(example) for example in examples]
+        scores = [number_of(example, _CLASSES) for example in examples]
         pairs = np.array(vectors)
         found = cosines(pairs[:, 0], pairs[:, 1]).tolist()
         return {"spearman": spearman(scores, found), "pearson": pearson(scores, found)}
@@ -230,7 +231,7 @@ def _check_differ(examples: Sequence[TextExample], what: str) -> list[float]:
     Raises:
         InputError: When they are, so that there is no order to learn or to measure.
     """
-    scores = [number_of(example) for example in examples]
+    scores = [number_of(example, _CLASSES) for example in examples]
     if len(set(scores)) < 2:
         raise InputError(
             f"all {len(scores)} {what} are the same, so there is no order of them: give pairs with "

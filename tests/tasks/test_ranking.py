@@ -170,7 +170,7 @@ def test_a_wrong_side_of_a_half_is_a_mistake_where_scores_are_probabilities():
     ("settings", "examples", "message"),
     [
         ({}, [pair("q", "a", "2"), pair("q", "b", "0")], "row 1: a label of data.loss = 'binary'"),
-        ({}, [pair("q", "a", "x")], "row 1: a regression's label must be a number"),
+        ({}, [pair("q", "a", "x")], "row 1: the label must be one number"),
         ({}, [pair("q", "a", "1"), pair("p", "b", "1")], "every label is 1, so that there is"),
         (
             {"loss": "listwise"},

@@ -111,9 +111,11 @@ def test_the_cosine_is_to_be_the_score_scaled_by_the_range_of_the_data(tokenizer
 @pytest.mark.parametrize(
     ("settings", "example", "message"),
     [
-        ({}, pair(label="good"), "train.tsv, row 1: a regression's label must be a number"),
+        ({}, pair(label="neutral"), r"one number. Received: 'neutral'; .* data.loss = 'softmax'"),
+        ({}, pair(label="True"), "one number. Received: 'True'; write 1 for yes and 0 for no"),
+        ({}, pair(label="nan"), "one number. Received: 'nan'; data.ignore_labels"),
         ({}, pair(label=None), "train.tsv, row 1 has no label"),
-        ({}, pair(label="1|2"), "train.tsv, row 1: one score is needed"),
+        ({}, pair(label="1|2"), "train.tsv, row 1: the label must be one number"),
         ({}, pair(second=None), "row 1 is a single text, and similarity is of two"),
     ],
 )
