@@ -247,7 +247,7 @@ def test_exports_of_text_are_refused_in_one_line(tokenizer, tmp_path):
     pytest.importorskip("tensorflow_text")
     model = model_of("BertForSequenceClassification", tokenizer, labels=["no", "yes"])
     with pytest.raises(InputError, match=r"word pieces alone: .*--input tokens") as caught:
-        bert_keras.export_saved_model(model, None, tmp_path / "served")
+        bert_keras.export_saved_model(model, None, tmp_path / "served", input="text")
     assert "\n" not in str(caught.value)
     assert "ByteTokenizer" in str(caught.value)
     with pytest.raises(InputError, match="a TFLite file is for word pieces alone"):

@@ -21,8 +21,9 @@ class SavedModelConfig:
         weights: The type that the weights are stored and computed in.
         device: ``"cpu"`` or ``"gpu"``: where the server computes. For CPUs LayerNorm is written so
             that oneDNN makes one operation of it, which GPUs cannot run.
-        input: ``"text"``: the tokenizer is in the graph, by operations of tensorflow-text.
-            ``"tokens"``: ids alone, by TensorFlow's own operations.
+        input: ``"text"``: the tokenizer is in the graph, by operations of tensorflow-text; it must
+            be of word pieces. ``"tokens"``: ids alone, by TensorFlow's own operations. Left out,
+            text where the tokenizer is of word pieces, else tokens, with a warning.
         pair: Whether the texts come in pairs (``text_a``, ``text_b``); left out, as the model was
             trained, and singly where it does not say.
         top: Masked LM: how many candidates each [MASK] gets.
@@ -33,14 +34,14 @@ class SavedModelConfig:
 
     Example:
         >>> settings = SavedModelConfig(weights="bfloat16", max_length=64)
-        >>> settings.device, settings.input
-        ('cpu', 'text')
+        >>> settings.device, settings.weights
+        ('cpu', 'bfloat16')
     """
 
     max_length: int | None = None
     weights: str = "float32"
     device: str = "cpu"
-    input: str = "text"
+    input: str | None = None
     pair: bool | None = None
     top: int = 5
     max_windows: int = 16
@@ -49,7 +50,8 @@ class SavedModelConfig:
     def __post_init__(self) -> None:
         one_of("saved_model.weights", self.weights, SERVED_WEIGHTS)
         one_of("saved_model.device", self.device, SERVING_DEVICES)
-        one_of("saved_model.input", self.input, INPUTS)
+        if self.input is not None:
+            one_of("saved_model.input", self.input, INPUTS)
         _only_of_text(self.pair, self.input)
         for name, least in (("top", 1), ("max_windows", 1), ("max_request_tokens", 1)):
             at_least(f"saved_model.{name}", getattr(self, name), least)
@@ -110,8 +112,8 @@ class TFLiteConfig:
                     0 <= self.max_accuracy_drop <= 100, self.max_accuracy_drop)  # fmt: skip
 
 
-def _only_of_text(pair: bool | None, given: str) -> None:
-    if pair and given != "text":
+def _only_of_text(pair: bool | None, given: str | None) -> None:
+    if pair and given == "tokens":
         raise InputError("pair needs a file that takes text: give --input text too")
 
 

@@ -80,7 +80,7 @@ def with_pair(config: Config, model: BertModel) -> Config:
         InputError: When the model was trained on the other alone.
     """
     kind = trained_on(model)
-    if kind == "pairs" and config.pair is False and config.input == "text":
+    if kind == "pairs" and config.pair is False and config.input != "tokens":
         raise InputError(
             "the model was trained on pairs of texts, and a single one has no answer: leave "
             "--no-pair (pair = false) out, and the export takes text_a and text_b"
@@ -88,4 +88,4 @@ def with_pair(config: Config, model: BertModel) -> Config:
     if kind == "texts" and config.pair:
         raise InputError("the model was trained on single texts: leave --pair (pair = true) out")
     is_pair = kind == "pairs" if config.pair is None else config.pair
-    return replace(config, pair=is_pair and config.input == "text")
+    return replace(config, pair=is_pair and config.input != "tokens")

@@ -1,6 +1,7 @@
 """A model as one SavedModel for TF Serving: text in, answers out."""
 
 import json
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from bert_keras.export.tf_serving import next_version, write_batching_parameters
 from bert_keras.files import check_utf8, write_text_atomic
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.build import check_vocabulary_size
-from bert_keras.tokenization import Tokenizer
+from bert_keras.tokenization import Tokenizer, WordPieceTokenizer
+
+_logger = logging.getLogger("bert_keras")
 
 REPORT_FILE = "export_report.json"
 _ARITHMETICS = {"cpu": OneDNN(), "gpu": Inference()}
@@ -37,7 +40,9 @@ def export_saved_model(
     """Write a model as a SavedModel that the stock TF Serving loads: text in, answers out.
 
     From Python ``tf.saved_model.load`` opens it after ``import tensorflow_text``, which registers
-    the tokenizer's operations; with ``input="tokens"`` it takes ids and needs no such import.
+    the tokenizer's operations; with ``input="tokens"`` it takes ids and needs no such import. So
+    does the export of a tokenizer that is not of word pieces, unless ``input`` or ``pair`` asks for
+    text: that is refused.
 
     It becomes the next version in ``path``: ``path/1``, ``path/2`` and so on. A version appears
     whole or not at all, and only when the file, opened the way TF Serving opens it, tokenizes real
@@ -67,7 +72,7 @@ def export_saved_model(
     tokenizer, path = model.tokenizer_or(tokenizer), Path(path)
     _check_name(path)
     check_vocabulary_size(tokenizer, model.config, path)
-    config = with_settings(config or SavedModelConfig(), settings)
+    config = _with_input(with_settings(config or SavedModelConfig(), settings), tokenizer)
     kind, own_config = answers_of(model, replace(config, max_length=None))
     kind, config = answers_of(model, config)
     answers = _trace(kind, model, tokenizer, config)
@@ -86,6 +91,20 @@ def export_saved_model(
         report = describe(version, answers, served, operations, comparison, folder)
         write_text_atomic(folder / REPORT_FILE, json.dumps(report, indent=2) + "\n")
     return report
+
+
+def _with_input(config: SavedModelConfig, tokenizer: Tokenizer) -> SavedModelConfig:
+    """The settings with ``input`` filled in: where it is left out, what the tokenizer allows."""
+    if config.input is not None:
+        return config
+    if config.pair or isinstance(tokenizer, WordPieceTokenizer):
+        return replace(config, input="text")
+    _logger.warning(
+        "text in a graph is for word pieces alone, and the tokenizer is a %s: the export takes "
+        'tokens alone; give --input tokens (input = "tokens") to leave this warning out',
+        getattr(tokenizer, "kind", type(tokenizer).__name__),
+    )
+    return replace(config, input="tokens")
 
 
 def _check_name(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Exports of ids alone: TensorFlow by itself opens them, where there is no tensorflow-text."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -103,7 +104,7 @@ def test_without_tensorflow_text_the_commands_export_and_tensorflow_opens(
 
 
 @pytest.mark.system
-def test_the_commands_export_a_roberta_with_byte_pairs_for_ids_and_refuse_it_for_text(
+def test_the_commands_export_a_roberta_with_byte_pairs_for_ids_and_refuse_text_when_asked(
     tmp_path, capsys
 ):
     tokenizer = learned("bpe")
@@ -113,7 +114,10 @@ def test_the_commands_export_a_roberta_with_byte_pairs_for_ids_and_refuse_it_for
     model = roberta(suited(config, roberta), labels=["no", "yes", "so"])
     save(model, tmp_path / "model", tokenizer)
     given = ["export", "saved-model", str(tmp_path / "model"), str(tmp_path / "out")]
-    assert command([*given, "--input", "tokens", "--max-length", "60"]) == 0
+    assert command([*given, "--max-length", "60"]) == 0
+    out, warned = capsys.readouterr()
+    assert [line for line in warned.splitlines() if "BPE" in line and "tokens alone" in line]
+    assert re.search(r"signatures +serving_default, tokens\s", out)
     encodings = tokenizer.encode_batch(TEXTS, None, 60)
     features = [Feature(0, each.input_ids, each.token_type_ids) for each in encodings]
     batch = collate(features, tokenizer.pad_id)
@@ -124,7 +128,7 @@ def test_the_commands_export_a_roberta_with_byte_pairs_for_ids_and_refuse_it_for
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert np.ptp(found, axis=0).max() > 0.1
     capsys.readouterr()
-    assert command([*given[:3], str(tmp_path / "text")]) == 1
+    assert command([*given[:3], str(tmp_path / "text"), "--input", "text"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "word pieces alone" in line
     assert "--input tokens" in line
