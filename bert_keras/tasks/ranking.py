@@ -227,12 +227,12 @@ class Ranking(Regression):
         Raises:
             InputError: As ``metric``.
         """
-        check_order(self._labels(examples))
+        labels = [self.target(example)[0] for example in examples]
         rankings, judged = {}, {}
         for query, numbers in enumerate(numbers_by_query(examples)):
-            labels = {number: number_of(examples[number]) for number in numbers}
+            judged[query] = {number: labels[number] for number in numbers}
             rankings[query] = sorted(numbers, key=lambda n: (-predictions[n]["score"], labels[n]))
-            judged[query] = labels
+        check_order([[*row.values()] for row in judged.values()])
         measures = measure_rankings(rankings, judged)
         return {name: measures[name] for name in self.metrics()}
 
