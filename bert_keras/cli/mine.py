@@ -146,10 +146,11 @@ def run(options: argparse.Namespace) -> None:
     rows = _with_negatives(pairs, texts, mined)
     if options.only_found:
         rows = [row for row in rows if row.negatives]
-        if not rows:
-            raise InputError("no anchor has a negative that passes; loosen the rules")
-    write_group_examples(options.out, rows)
     summary = _summary(rows, texts, mined, options.negatives)
+    if not any(row.negatives for row in rows):
+        why = _why_fewer(options, summary)
+        raise InputError(f"no anchor has a negative that passes; loosen the rules: {why}")
+    write_group_examples(options.out, rows)
     if options.json:
         print(json.dumps({"out": str(options.out)} | summary))
     else:

@@ -62,16 +62,16 @@ def test_a_model_is_trained_on_what_is_mined(model, files, tmp_path):
         "--workdir", tmp_path / "run")  # fmt: skip
 
 
-def test_anchors_with_fewer_are_counted_with_the_reason(model, files, tmp_path, capsys):
+def test_nothing_is_written_where_no_anchor_has_a_negative(model, files, tmp_path, capsys):
     few = ["--max-score", "-0.9", "--to-rank", "3"]
-    text = output(capsys, "mine", model, *files, *few, "--out", tmp_path / "a.jsonl")
-    assert "3 anchors have fewer than 3 negatives (3 have none): of the 4 nearest documents" in text
-    assert "--max-score -0.9 left out" in text
-    assert "raise --to-rank" in text
-    assert all(not example.negatives for example in read_group_examples(str(tmp_path / "a.jsonl")))
-    out = ["--out", tmp_path / "b.jsonl", "--only-found"]
-    assert "loosen the rules" in refused(capsys, "mine", model, *files, *few, *out)
-    assert not (tmp_path / "b.jsonl").exists()
+    for only_found in ([], ["--only-found"]):  # not one negative: nothing is written
+        out = ["--out", tmp_path / "none.jsonl", *only_found]
+        text = refused(capsys, "mine", model, *files, *few, *out)
+        assert "no anchor has a negative that passes; loosen the rules: 3 anchors have" in text
+        assert "fewer than 3 negatives (3 have none): of the 4 nearest documents" in text
+        assert "--max-score -0.9 left out" in text
+        assert "raise --to-rank" in text
+        assert not (tmp_path / "none.jsonl").exists()
 
 
 def test_negatives_that_a_pair_has_stay_and_are_documents_for_the_others(model, tmp_path, capsys):
@@ -86,7 +86,7 @@ def test_negatives_that_a_pair_has_stay_and_are_documents_for_the_others(model, 
     assert sorted(first.negatives) == sorted(texts - {first.positive})  # each once
     assert all({"dead", "fed"} <= set(other.negatives) for other in others)
     own = ["--max-score", "-0.99", "--only-found", "--out", tmp_path / "own.jsonl"]
-    run("mine", model, *files, *own)
+    assert "3 anchors have fewer than 3 negatives" in output(capsys, "mine", model, *files, *own)
     (only,) = read_group_examples(str(tmp_path / "own.jsonl"))
     assert only.texts == ("bad bees", "a bad bee", "dead", "fed")
 
