@@ -1,9 +1,10 @@
 """``bert-keras push``: a model to Hugging Face's hub."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
-from bert_keras.cli.arguments import add_command, add_model, existing_model, name_of_data
+from bert_keras.cli.arguments import add_command, existing_model, name_of_data
 from bert_keras.cli.console import console, start_tensorflow, table
 from bert_keras.hub import HubName
 
@@ -18,7 +19,12 @@ def add_parser(subparsers: Any) -> None:
         "  bert-keras push runs/films org/films --license apache-2.0 --dry-run\n"
         "  bert-keras push runs/films org/films --license apache-2.0",
     )
-    add_model(parser)
+    parser.add_argument(
+        "model",
+        type=Path,
+        metavar="MODEL",
+        help="a model directory, or a run's work directory, as of other commands; no hf:// name",
+    )
     parser.add_argument(
         "name",
         type=name_of_data,

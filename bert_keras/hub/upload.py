@@ -113,6 +113,11 @@ def commit_files(
         raise InputError(f"{name}: {error}; {end}") from None
     except InputError:
         raise
+    except RuntimeError as error:  # of a large file, as the client and hf_xet say
+        said = " ".join(str(error.__cause__ or error).split())
+        raise InputError(
+            f"{name}: a large file was not sent ({said}); nothing was committed: push again"
+        ) from None
     except ValueError as error:
         if CARD_FILE not in str(error):
             raise

@@ -1,5 +1,6 @@
 """A model to the hub: its files, its card, and what is refused."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -223,6 +224,26 @@ def test_another_error_of_the_client_is_told_as_it_is(client, folder, monkeypatc
 
     monkeypatch.setattr(HfApi, "create_commit", fail)
     with pytest.raises(type(error), match="of "):
+        push(folder, NAME, "mit")
+
+
+def test_a_large_file_that_is_not_sent_is_one_line(client, folder):
+    sha = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    client.failures[f"/lfs/{sha}"] = 403
+    with pytest.raises(
+        InputError, match=r"a large file was not sent \(.*403.*\); nothing was comm"
+    ):
+        push(folder, NAME, "mit")
+    (files,) = client.repositories[NAME].commits.values()
+    assert files.keys() == {".gitattributes"}
+
+
+def test_an_error_of_the_xet_backend_is_one_line(client, folder, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("Data processing error:\n CAS service error")  # as hf_xet raises it
+
+    monkeypatch.setattr(HfApi, "create_commit", fail)
+    with pytest.raises(InputError, match=r"not sent \(Data processing error: CAS service error\)"):
         push(folder, NAME, "mit")
 
 
