@@ -277,7 +277,8 @@ def write_corpus(
         elif bare:
             write_sentence_starts(directory, tokenizer)
         _describe(directory, tokenizer, report, words | {"source": source})
-    writer.losses.warn_of_unknown("learn a vocabulary on this text, of the same casing")
+    way = "learn a vocabulary on this text, of the same casing"
+    writer.losses.warn_of_unknown(way, tokenizer)
     if isinstance(tokenizer, WordPieceTokenizer):
         writer.losses.warn_of_marks(tokenizer.casing)
     return dataclasses.replace(report, seconds=time.monotonic() - started)

@@ -42,7 +42,7 @@ def summarize(
 def warn_of_unknown(
     task: Task, examples: Sequence[Any], features: Sequence[Feature], tokenizer: Tokenizer
 ) -> None:
-    """Warn when more than a few per cent of the texts' characters are [UNK] to the model.
+    """Warn when more than a few per cent of the texts' characters are unknown to the model.
 
     Args:
         task: The task.
@@ -58,7 +58,8 @@ def warn_of_unknown(
     losses = Losses()
     for lost in measure_each(tokenizer, texts, has_unknown):
         losses.add(lost)
-    losses.warn_of_unknown("the model has not learned this script, or its casing: choose another")
+    way = "the model has not learned this script, or its casing: choose another"
+    losses.warn_of_unknown(way, tokenizer)
 
 
 def long_texts(task: Task, features: Sequence[Feature]) -> str:

@@ -78,21 +78,23 @@ class Losses:
         if marks:
             self.marks_example = self.marks_example or text
 
-    def warn_of_unknown(self, way: str) -> None:
-        """Warn when more than a few per cent of the characters became [UNK].
+    def warn_of_unknown(self, way: str, tokenizer: Tokenizer | None = None) -> None:
+        """Warn when more than a few per cent of the characters became the unknown token.
 
         Args:
             way: What helps where words are not too long.
+            tokenizer: Names the unknown token, by default [UNK].
         """
         share = _share(self.unknown, self.characters)
         if share <= _MANY_UNKNOWN:
             return
         if self.too_long * 2 > self.unknown:
             way = f"their words have more than {MAX_CHARACTERS_PER_WORD} characters; {TOO_LONG_WAY}"
+        unknown = None if tokenizer is None else tokenizer.unk_id
         _logger.warning(
             "%.1f %% of the characters become %s, first in %r; %s",
             100 * share,
-            UNK,
+            UNK if tokenizer is None or unknown is None else tokenizer.vocab[unknown],
             self.unknown_example[:40],
             way,
         )

@@ -6,6 +6,7 @@ from bert_keras.tokenization import (
     BertTokenizer,
     Casing,
     Losses,
+    learn_subwords,
     learn_vocabulary,
     measure_each,
     warn_of_casing,
@@ -100,7 +101,12 @@ def test_few_unknown_characters_are_no_warning(caplog):
     Losses(characters=100, unknown=3, unknown_example="x").warn_of_unknown("way")
     assert not caplog.messages
     Losses(characters=100, unknown=4, unknown_example="x").warn_of_unknown("way")
-    assert caplog.messages == ["4.0 % of the characters become [UNK], first in 'x'; way"]
+    subwords = learn_subwords(["a fine film"] * 9, 40, "unigram")
+    Losses(characters=100, unknown=4, unknown_example="x").warn_of_unknown("way", subwords)
+    assert caplog.messages == [
+        "4.0 % of the characters become [UNK], first in 'x'; way",
+        "4.0 % of the characters become <unk>, first in 'x'; way",
+    ]
 
 
 def test_losses_add_up():
