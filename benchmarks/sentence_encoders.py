@@ -61,7 +61,7 @@ ROWS: dict[str, tuple[str, list[str], str]] = {
 }
 _TRIED = 10  # steps in each precision
 # Steps in each run of those that are timed; one of long texts takes twenty times as long.
-_TIMED = {"similarity": 60, "retrieval": 8, "ranking": 8}
+_TIMED = {"similarity": 60, "retrieval": 6, "ranking": 6}
 _ROUNDS = 3
 _CANDIDATES = 10  # documents that are ranked
 
@@ -205,10 +205,7 @@ def table(results: dict[str, Any]) -> str:
     ]  # fmt: skip
     rows = []
     for name, row in results.items():
-        steps = {side: [each["step_ms"] for each in row["times"][side]] for side in SIDES}
         for side in SIDES:
-            processor = median(each["processor_ms"] for each in row["times"][side])
-            first, second = (median(steps[other]) for other in SIDES)
             rows.append([
                 f"{name}, {row['measure']}",
                 row["steps"],
@@ -216,13 +213,25 @@ def table(results: dict[str, Any]) -> str:
                 row["precisions"][side].removeprefix("mixed_"),
                 row["before"],
                 scores(row[side], row["measure"]),
-                f"{median(steps[side]):.0f} ({min(steps[side]):.0f}–{max(steps[side]):.0f})",
-                f"{processor:.0f}",
-                f"{second / first:.1f}" if side == "bert_keras" else "",
+                *_time_cells(row.get("times"), side),
                 f"{mean(each['peak_mib'] for each in row[side]):,.0f}",
             ])  # fmt: skip
     last = [*results.values()][-1]
     return f"{markdown(header, rows)}\n\n{conditions(last['machine'])}"
+
+
+def _time_cells(times: dict[str, list[dict[str, float]]] | None, side: str) -> list[str]:
+    """The cells of a side's times; they may be measured later than the scores, by ``--times``."""
+    if times is None:
+        return ["not measured", "", ""]
+    steps = {side: [each["step_ms"] for each in times[side]] for side in SIDES}
+    own, processor = steps[side], median(each["processor_ms"] for each in times[side])
+    first, second = (median(steps[other]) for other in SIDES)
+    return [
+        f"{median(own):.0f} ({min(own):.0f}–{max(own):.0f})",
+        f"{processor:.0f}",
+        f"{second / first:.1f}" if side == "bert_keras" else "",
+    ]
 
 
 def main() -> None:
