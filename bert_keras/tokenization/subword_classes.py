@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bert_keras.errors import InputError
-from bert_keras.tokenization.subword_parts import BPE, SPACE, UNIGRAM, kind_of, steps
+from bert_keras.tokenization.subword_parts import BPE, SPACE, UNIGRAM, WORDPIECE, kind_of, steps
+from bert_keras.tokenization.vocabulary import CONTINUATION, MAX_CHARACTERS_PER_WORD, UNK
 
 _ROBERTAS = {
     "bos_token": "<s>",
@@ -38,23 +39,29 @@ class TokenizerClass:
         kind: The type of its model.
         tokens: Its special tokens by their roles, where no file names others.
         unk_id: The id of the unknown token, which is fixed.
+        mask_takes_spaces: Whether the mask takes the spaces before it, where no file says.
     """
 
     kind: str
     tokens: Mapping[str, str]
     unk_id: int | None = None
+    mask_takes_spaces: bool = False
 
 
 CLASSES = {
     "RobertaTokenizer": TokenizerClass(BPE, _ROBERTAS),
     "XLMRobertaTokenizer": TokenizerClass(UNIGRAM, _ROBERTAS, unk_id=3),
     "AlbertTokenizer": TokenizerClass(UNIGRAM, _ALBERTS, unk_id=1),
+    "MPNetTokenizer": TokenizerClass(
+        WORDPIECE, _ROBERTAS | {"unk_token": UNK}, mask_takes_spaces=True
+    ),
 }
 # By the model_type of config.json, where no file names the class.
 CLASSES_OF_MODELS = {
     "roberta": "RobertaTokenizer",
     "xlm-roberta": "XLMRobertaTokenizer",
     "albert": "AlbertTokenizer",
+    "mpnet": "MPNetTokenizer",
 }
 
 
@@ -91,6 +98,8 @@ def class_parts(
     token = {key: (text, ids[text]) for key, text in roles.items() if text in ids}
     if kind == BPE:
         return _robertas(config, values["model"], token["cls_token"], token["sep_token"])
+    if kind == WORDPIECE:
+        return _mpnets(config, values["model"]["vocab"], roles["unk_token"], token)
     scheme = "always" if config.get("add_prefix_space", True) else "never"
     metaspace = {"type": "Metaspace", "replacement": SPACE[UNIGRAM], "prepend_scheme": scheme}
     splits = [{"type": "WhitespaceSplit"}, metaspace | {"split": True}]
@@ -146,6 +155,36 @@ def _robertas(
             "cls": list(cls),
             "trim_offsets": bool(config.get("trim_offsets", True)),
             "add_prefix_space": space,
+        },
+    }
+
+
+def _mpnets(
+    config: Mapping[str, Any], vocab: Any, unknown: str, token: Mapping[str, tuple[str, int]]
+) -> dict[str, Any]:
+    return {
+        "model": {
+            "type": WORDPIECE,
+            "unk_token": unknown,
+            "continuing_subword_prefix": CONTINUATION,
+            "max_input_chars_per_word": MAX_CHARACTERS_PER_WORD,
+            "vocab": vocab,
+        },
+        "normalizer": {
+            "type": "BertNormalizer",
+            "clean_text": True,
+            "handle_chinese_chars": config.get("tokenize_chinese_chars", True),
+            "strip_accents": config.get("strip_accents"),
+            "lowercase": config.get("do_lower_case", True),
+        },
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "decoder": {"type": WORDPIECE, "prefix": CONTINUATION, "cleanup": True},
+        "post_processor": {
+            "type": "RobertaProcessing",
+            "sep": list(token["sep_token"]),
+            "cls": list(token["cls_token"]),
+            "trim_offsets": True,
+            "add_prefix_space": False,
         },
     }
 

@@ -1,4 +1,4 @@
-"""A tokenizer of byte-level BPE or Unigram in a model directory, as transformers reads it."""
+"""A tokenizer of subwords in a model directory, as transformers reads it."""
 
 import json
 import logging
@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bert_keras.contents import read_json_object
 from bert_keras.errors import InputError
 from bert_keras.files import write_bytes_atomic, write_text_atomic
 from bert_keras.tokenization.added import AddedToken
@@ -33,19 +32,21 @@ from bert_keras.tokenization.directory import (
 from bert_keras.tokenization.settings import CONFIG_FILE, PIPELINE_FILE, named_class
 from bert_keras.tokenization.subword_classes import CLASSES, CLASSES_OF_MODELS, class_parts
 from bert_keras.tokenization.subword_parts import (
-    BPE,
-    KINDS,
+    WORDPIECE,
     check_parts,
     kind_of,
     library_values,
     vocabulary_of,
     warn_of_bytes,
 )
+from bert_keras.tokenization.subword_vocabulary import (
+    BPE_FILES,
+    SENTENCEPIECE_FILES,
+    read_values,
+)
 
 _logger = logging.getLogger("bert_keras")
 
-BPE_FILES = ("vocab.json", "merges.txt")
-SENTENCEPIECE_FILES = ("sentencepiece.bpe.model", "spiece.model", "sentencepiece.model")
 # All that is read of a directory; beside them the config.json of its model.
 SUBWORD_FILES = (
     PIPELINE_FILE,
@@ -91,7 +92,7 @@ def read_parts(directory: Path) -> SubwordParts | None:
     Raises:
         InputError: When one of the files cannot be used.
     """
-    found = _read_values(directory)
+    found = read_values(directory)
     if found is None:
         return None
     source, values = found
@@ -104,8 +105,14 @@ def read_parts(directory: Path) -> SubwordParts | None:
     rebuilt = CLASSES.get(name)
     roles = dict(rebuilt.tokens) if rebuilt else {}
     roles = {key: token for key, token in roles.items() if key not in {*config, *specials}}
+    takes_spaces = bool(rebuilt and rebuilt.mask_takes_spaces)
     declared = declared_tokens(
-        directory, roles | config, specials, legacy, _listed(source, values), is_berts=bool(rebuilt)
+        directory,
+        _with_mask(roles | config, takes_spaces),
+        _with_mask(specials, takes_spaces),
+        legacy,
+        _listed(source, values),
+        is_berts=bool(rebuilt),
     )
     added = all_numbered(declared, vocabulary_of(source, values["model"]), source)
     roles = _named_roles(directory, roles, config, specials, added)
@@ -118,8 +125,9 @@ def read_parts(directory: Path) -> SubwordParts | None:
         _warn_of_differences(source, name, values, rules)
     check_parts(source, rules)
     warn_of_bytes(source, rules["model"])
+    names = _COMPANIONS if kind_of(rules) != WORDPIECE else (VOCABULARY_FILE, *_COMPANIONS)
     companions = {
-        name: (directory / name).read_bytes() for name in _COMPANIONS if (directory / name).exists()
+        name: (directory / name).read_bytes() for name in names if (directory / name).exists()
     }
     read = (*_ROLES, *OF_ITS_PLACE, DECODER)
     kept = {key: value for key, value in config.items() if key not in read}
@@ -162,53 +170,12 @@ def write_parts(
         write_bytes_atomic(directory / name, data, replace=replace)
 
 
-def _read_values(directory: Path) -> tuple[Path, dict[str, Any]] | None:
-    """The file of the vocabulary, and ``tokenizer.json`` as the library reads it."""
-    file = directory / PIPELINE_FILE
-    if file.exists():
-        written = read_json_object(file)
-        if kind_of(written) not in KINDS:
-            return None
-        kept = {key: written.get(key) for key in ("added_tokens", "truncation", "padding")}
-        return file, library_values(file, written) | kept
-    if (directory / VOCABULARY_FILE).exists():
-        return None
-    there = [name for name in BPE_FILES if (directory / name).exists()]
-    if len(there) == 1:
-        missing = next(name for name in BPE_FILES if name not in there)
-        raise InputError(f"{directory} has {there[0]}, but byte-level BPE needs {missing} too")
-    if there:
-        model = _read_bpe(directory)
-        return directory / BPE_FILES[0], {"model": model, "added_tokens": None}
-    for name in SENTENCEPIECE_FILES:
-        if (directory / name).exists():
-            raise InputError(
-                f"{directory} has its tokenizer as {name} alone, which bert-keras does not read: "
-                "write its tokenizer.json, by transformers' AutoTokenizer.from_pretrained and "
-                "save_pretrained into this folder"
-            )
-    return None
-
-
-def _read_bpe(directory: Path) -> dict[str, Any]:
-    """The model of ``vocab.json`` and ``merges.txt``, as RoBERTa was published."""
-    vocab, file = read_json_object(directory / BPE_FILES[0]), directory / BPE_FILES[1]
-    try:
-        lines = file.read_text(encoding="utf-8").split("\n")
-    except ValueError as error:
-        raise InputError(f"{file} is not UTF-8: {error}") from None
-    merges = []
-    for number, line in enumerate(lines, start=1):
-        if line.startswith("#version") or not line.strip():
-            continue
-        pair = line.rstrip("\r").split(" ")
-        if len(pair) != 2 or "".join(pair) not in vocab:
-            raise InputError(
-                f"{file}: line {number} must be two tokens that together are one of "
-                f"{BPE_FILES[0]}. Received: {line!r:.60}"
-            )
-        merges.append(pair)
-    return {"type": BPE, "vocab": vocab, "merges": merges}
+def _with_mask(values: Mapping[str, Any], takes_spaces: bool) -> dict[str, Any]:
+    """Settings whose ``mask_token``, where it is a text alone, takes the spaces before it."""
+    mask = values.get("mask_token")
+    if not takes_spaces or not isinstance(mask, str):
+        return dict(values)
+    return {**values, "mask_token": {"content": mask, "lstrip": True}}
 
 
 def _listed(file: Path, values: Mapping[str, Any]) -> list[Any] | None:

@@ -1,4 +1,4 @@
-"""The parts of a ``tokenizer.json`` of byte-level BPE or Unigram: which we take, and as what."""
+"""The parts of a ``tokenizer.json`` of subwords: which we take, and as what."""
 
 import hashlib
 import json
@@ -11,21 +11,24 @@ import tokenizers
 from tokenizers import pre_tokenizers
 
 from bert_keras.errors import InputError
+from bert_keras.tokenization.vocabulary import CONTINUATION
 
 _logger = logging.getLogger("bert_keras")
 
-BPE, UNIGRAM = "BPE", "Unigram"
-KINDS = (BPE, UNIGRAM)
+BPE, UNIGRAM, WORDPIECE = "BPE", "Unigram", "WordPiece"
+KINDS = (BPE, UNIGRAM, WORDPIECE)
 # A space before a word, as byte-level BPE and as SentencePiece write it.
 SPACE = {BPE: "Ġ", UNIGRAM: "▁"}
 BYTES = 256
-_PRE_TOKENIZERS = {BPE: "ByteLevel", UNIGRAM: "Metaspace"}
+_PRE_TOKENIZERS = {BPE: "ByteLevel", UNIGRAM: "Metaspace", WORDPIECE: "BertPreTokenizer"}
+_TITLES = {BPE: "byte-level BPE", UNIGRAM: "Unigram of SentencePiece", WORDPIECE: "word pieces"}
 _PARTS = ("normalizer", "pre_tokenizer", "post_processor", "decoder", "model")
 _SEQUENCES = ("normalizers", "pretokenizers", "processors", "decoders")
 # Values of a model that change what a text becomes from one call to the next, or where words begin.
 _NEEDED: dict[str, dict[str, Any]] = {
     BPE: {"dropout": None, "continuing_subword_prefix": "", "end_of_word_suffix": ""},
     UNIGRAM: {},
+    WORDPIECE: {"continuing_subword_prefix": CONTINUATION},
 }
 
 
@@ -41,7 +44,7 @@ def kind_of(values: Mapping[str, Any]) -> str:
         return str(model["type"])
     if "merges" in model:
         return BPE
-    return UNIGRAM if isinstance(model.get("vocab"), list) else "WordPiece"
+    return UNIGRAM if isinstance(model.get("vocab"), list) else WORDPIECE
 
 
 def library_values(file: Path, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,6 +62,8 @@ def library_values(file: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     if kind_of(values) == BPE:
         small: dict[str, Any] = {"vocab": {}, "merges": []}
         large = {"vocab": model.get("vocab"), "merges": _pairs(model.get("merges"))}
+    elif kind_of(values) == WORDPIECE:
+        small, large = {"vocab": {}}, {"vocab": model.get("vocab")}
     else:
         small = {"vocab": [["", 0.0]], "unk_id": 0}
         large = {"vocab": model.get("vocab"), "unk_id": model.get("unk_id")}
@@ -111,9 +116,8 @@ def check_parts(file: Path, values: Mapping[str, Any]) -> None:
             )
     found = [part["type"] for part in steps(values["pre_tokenizer"])]
     if needed not in found:
-        what = "byte-level BPE" if kind == BPE else "Unigram of SentencePiece"
         raise InputError(
-            f"{file}: bert-keras has {what} alone, whose pre_tokenizer has a {needed}. "
+            f"{file}: bert-keras has {_TITLES[kind]} alone, whose pre_tokenizer has a {needed}. "
             f"Received: {', '.join(found) or 'none'}"
         )
     for part in steps(values["pre_tokenizer"]):
@@ -122,6 +126,10 @@ def check_parts(file: Path, values: Mapping[str, Any]) -> None:
                 f"{file}: the replacement of its Metaspace must be {SPACE[UNIGRAM]!r}. "
                 f"Received: {part.get('replacement')!r}"
             )
+    if kind == WORDPIECE and model.get("unk_token") not in model["vocab"]:
+        raise InputError(
+            f"{file}: the vocabulary lacks {model.get('unk_token')}, the token of unknown words"
+        )
     if kind == UNIGRAM and model.get("unk_id") is None:
         raise InputError(
             f"{file}: its model has no unk_id: the tokenizers library ends at the first unknown "
@@ -234,7 +242,7 @@ def _without_empty(values: Any) -> Any:
 
 def unknown_id(model: Mapping[str, Any], ids: Mapping[str, int]) -> int | None:
     """The id of the token of what the vocabulary lacks; byte-level BPE seldom has one."""
-    if kind_of({"model": model}) == BPE:
+    if kind_of({"model": model}) != UNIGRAM:
         token = model.get("unk_token")
         return None if token is None else ids.get(token)
     return int(model["unk_id"])

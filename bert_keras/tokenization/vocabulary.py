@@ -1,6 +1,7 @@
 """Word-piece vocabularies: reading, checking and writing them."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from bert_keras.errors import InputError
@@ -12,12 +13,15 @@ CONTINUATION = "##"
 MAX_CHARACTERS_PER_WORD = 100  # a longer word is [UNK]
 
 
-def read_vocabulary(path: str | Path) -> list[str]:
+def read_vocabulary(path: str | Path, needed: Sequence[str] = SPECIAL_TOKENS) -> list[str]:
     """The word pieces of a ``vocab.txt``: one a line, its id the line's number from 0.
 
+    Args:
+        path: The file.
+        needed: The special tokens that it must have.
+
     Raises:
-        InputError: When it is not UTF-8, has an empty or repeated line or lacks one of [PAD],
-            [UNK], [CLS], [SEP], [MASK].
+        InputError: When it is not UTF-8, has an empty or repeated line or lacks a special token.
         FileNotFoundError: When there is no such file.
     """
     if Path(path).suffix == ".json":
@@ -33,11 +37,13 @@ def read_vocabulary(path: str | Path) -> list[str]:
         ) from None
     # Not splitlines(): published vocabularies hold pieces such as U+2028.
     vocabulary = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
-    check_vocabulary(vocabulary, str(path))
+    check_vocabulary(vocabulary, str(path), needed)
     return vocabulary
 
 
-def check_vocabulary(vocabulary: list[str], name: str = "the vocabulary") -> None:
+def check_vocabulary(
+    vocabulary: list[str], name: str = "the vocabulary", needed: Sequence[str] = SPECIAL_TOKENS
+) -> None:
     """Raise ``InputError`` unless every piece is there once and the special tokens are too."""
     first_line: dict[str, int] = {}
     for number, piece in enumerate(vocabulary, start=1):
@@ -49,11 +55,11 @@ def check_vocabulary(vocabulary: list[str], name: str = "the vocabulary") -> Non
                 "every word piece must be there once"
             )
         first_line[piece] = number
-    missing = [token for token in SPECIAL_TOKENS if token not in first_line]
+    missing = [token for token in needed if token not in first_line]
     if missing:
         raise InputError(
             f"{name} lacks {', '.join(missing)}; a BERT vocabulary needs "
-            f"{', '.join(SPECIAL_TOKENS)}, each on a line of its own"
+            f"{', '.join(needed)}, each on a line of its own"
         )
 
 

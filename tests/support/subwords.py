@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bert_keras.tokenization import learn_subwords
+from bert_keras.tokenization import learn_subwords, learn_vocabulary
 
 SENTENCES = [
     "The quick brown fox jumps over the lazy dog.",
@@ -204,6 +204,58 @@ def _albert(folder: Path) -> None:
     put(folder, pipeline, {"model_max_length": 512}, "albert")
 
 
+_MPNETS = ["<s>", "<pad>", "</s>", "<unk>"]
+
+
+@cache
+def _word_pieces() -> list[str]:
+    """MPNet's vocabulary: its own special tokens around BERT's."""
+    return [*_MPNETS, *learn_vocabulary(SENTENCES * 3, 160), "<mask>"]
+
+
+def _mpnet(folder: Path, added: dict | None = None, **config: object) -> None:
+    """MPNet's files as they were published; ``added`` with tokens behind the vocabulary."""
+    folder.mkdir(parents=True)
+    ids = {piece: number for number, piece in enumerate(_word_pieces())}
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
+    special = {token: {"special": True} for token in (*_MPNETS, "[UNK]")}
+    mask = {"<mask>": {"special": True, "lstrip": True}}
+    tokens = [
+        {"id": ids.setdefault(content, len(ids)), "content": content, **flags, **given}
+        for content, given in (special | mask | (added or {})).items()
+    ]
+    pipeline = {
+        "version": "1.0",
+        "added_tokens": tokens,
+        "normalizer": {"type": "BertNormalizer", "clean_text": True, "lowercase": True}
+        | {"handle_chinese_chars": True, "strip_accents": None},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {
+            "type": "RobertaProcessing",
+            "sep": ["</s>", 2],
+            "cls": ["<s>", 0],
+            "trim_offsets": True,
+            "add_prefix_space": False,
+        },
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+        "model": {
+            "type": "WordPiece",
+            "unk_token": "[UNK]",
+            "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100,
+            "vocab": {piece: ids[piece] for piece in _word_pieces()},
+        },
+    }
+    named = {"tokenizer_class": "MPNetTokenizer", "mask_token": "<mask>", "model_max_length": 512}
+    put(folder, pipeline, named | config, "mpnet")
+
+
+def _mpnet_files(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "vocab.txt").write_text("\n".join(_word_pieces()) + "\n", encoding="utf-8")
+    put(folder, None, {"do_lower_case": True}, "mpnet")
+
+
 DIRECTORIES = {
     "roberta": _roberta,
     "roberta with a prefix space": lambda folder: _roberta(folder, add_prefix_space=True),
@@ -219,4 +271,10 @@ DIRECTORIES = {
     "added tokens of unigram": lambda folder: _added(folder, "unigram"),
     "byte fallback": _byte_fallback,
     "albert": _albert,
+    "mpnet": _mpnet,
+    "mpnet with capitals": lambda folder: _mpnet(
+        folder, do_lower_case=False, tokenize_chinese_chars=False, strip_accents=True
+    ),
+    "mpnet's vocab.txt": _mpnet_files,
+    "added tokens of mpnet": lambda folder: _mpnet(folder, ADDED),
 }
