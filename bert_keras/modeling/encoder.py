@@ -15,7 +15,7 @@ from bert_keras.errors import InputError
 from bert_keras.modeling.heads import Pooler
 from bert_keras.modeling.inputs import as_batch, read_sequences
 from bert_keras.modeling.layers import BertEmbeddings, BertLayer, FeedForward
-from bert_keras.modeling.layout import Layout, Mask, lookup, packed_layout, padded_layout
+from bert_keras.modeling.layout import Layout, Mask, first_tokens, packed_layout, padded_layout
 from bert_keras.modeling.model import BertModel
 from bert_keras.modeling.random import DropoutSeeds
 from bert_keras.objectives import Batch
@@ -111,6 +111,8 @@ class Attention(BertLayer):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """softmax(Q Kᵀ / √d_k + mask) V (Vaswani et al. 2017, equation 1), and the softmax."""
         scores = tf.matmul(query * query.shape[-1] ** -0.5, key, transpose_b=True)
+        if mask.position_bias is not None:
+            scores += tf.cast(mask.position_bias, scores.dtype)
         bias = mask.bias(scores, self.arithmetic.masked_score)
         weights = self.arithmetic.attention_weights(scores, bias)
         # As the original, which drops connections between tokens.
@@ -194,6 +196,7 @@ class BertEncoder(BertModel):
     """
 
     embeddings_class: ClassVar[type[BertEmbeddings]] = BertEmbeddings
+    position_bias_class: ClassVar[type[BertLayer] | None] = None
     has_pooler: ClassVar[bool] = True
 
     def __init__(
@@ -206,6 +209,8 @@ class BertEncoder(BertModel):
     ) -> None:
         super().__init__(config, seed, packed, **kwargs)
         self.embeddings = self.sublayer(self.embeddings_class, "embeddings")
+        bias_class = self.position_bias_class
+        self.position_bias: Any = bias_class and self.sublayer(bias_class, "position_bias")
         self.transformer_layers = [
             self.sublayer(TransformerLayer, f"layer_{index}")
             for index in range(config.num_hidden_layers)
@@ -213,8 +218,8 @@ class BertEncoder(BertModel):
         with_pooler = self.has_pooler if with_pooler is None else with_pooler
         self.pooler: Any = self.sublayer(Pooler, "pooler") if with_pooler else None
         self.dropout_seeds = DropoutSeeds(name="dropout_seeds")
-        layers = (self.embeddings, *self.transformer_layers, self.pooler, self.dropout_seeds)
-        for layer in filter(None, layers):
+        layers = (self.embeddings, self.position_bias, *self.transformer_layers, self.pooler)
+        for layer in filter(None, (*layers, self.dropout_seeds)):
             layer.build()
         self.build()
 
@@ -264,14 +269,15 @@ class BertEncoder(BertModel):
         words, mask, types = read_sequences(inputs, self.config.longest_sequence)
         layout = packed_layout(mask) if self.packed else padded_layout(mask)
         tokens = self.embeddings(words, types, layout, dropout_seed)
+        biases = () if self.position_bias is None else (self.position_bias(layout),)
         has_weights = "attentions" in collect
         states, attentions = [tokens], list[tf.Tensor]()
         for layer in self.transformer_layers:
-            call = partial(
-                layer, layout=layout, dropout_seed=dropout_seed, return_weights=has_weights
-            )
+            how = {"dropout_seed": dropout_seed, "return_weights": has_weights}
+            call: Any = partial(_outputs_of, layer, layout, **how)
             # Recomputed, dropout masks are the same: they follow from the seed.
-            outputs = (tf.recompute_grad(call) if self.arithmetic.rematerialize else call)(tokens)
+            call = tf.recompute_grad(call) if self.arithmetic.rematerialize else call
+            outputs = call(tokens, *biases)
             tokens, *weights = outputs if has_weights else (outputs,)
             states.append(tokens)
             attentions += weights
@@ -286,7 +292,7 @@ class BertEncoder(BertModel):
         return self.pooler(first_tokens(tokens, layout))
 
 
-def first_tokens(tokens: tf.Tensor, layout: Layout) -> tf.Tensor:
-    """The first token [B, H] of each sequence, of tokens [T, H]."""
-    first = layout.rows(tf.zeros_like(layout.attention_mask[:, :1]))
-    return lookup(tokens, first[:, 0])
+def _outputs_of(layer: Any, layout: Layout, tokens: Any, *biases: Any, **how: Any) -> Any:
+    """The outputs of a layer; ``tf.recompute_grad`` gives gradients to tokens and biases alone."""
+    mask = Mask(layout.attention_mask, position_bias=biases[0]) if biases else None
+    return layer(tokens, layout, attention_mask=mask, **how)

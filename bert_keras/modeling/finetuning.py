@@ -11,12 +11,11 @@ import tensorflow as tf
 
 from bert_keras.config import BertConfig
 from bert_keras.errors import InputError
-from bert_keras.modeling.encoder import first_tokens
 from bert_keras.modeling.headed import HeadedModel
 from bert_keras.modeling.heads import Classifier, DeepClassifier
 from bert_keras.modeling.inputs import as_batch, merged_rows
 from bert_keras.modeling.labeling import LabelingModel, label_names
-from bert_keras.modeling.layout import Layout
+from bert_keras.modeling.layout import Layout, first_tokens
 from bert_keras.objectives import (
     IGNORED_LABEL,
     Batch,

@@ -73,6 +73,8 @@ class Mask:
         is_causal: Whether a token may not see later ones.
         blocks: int32 [B, S], the block of each token, which may see that block alone; ``None`` for
             a single block.
+        position_bias: [N, L, S], added to the scores by the places of the two tokens; ``None`` for
+            no such addend. It is no part of ``bias``, which has no gradient on every device.
 
     With ``is_causal`` or ``blocks`` the L tokens of the query are the memory's last ones.
     """
@@ -80,6 +82,7 @@ class Mask:
     padding: tf.Tensor
     is_causal: bool = False
     blocks: tf.Tensor | None = None
+    position_bias: tf.Tensor | None = None
 
     def bias(self, scores: tf.Tensor, masked_score: float) -> tf.Tensor:
         """The addend of scores: ``masked_score`` where a token must not be seen, else 0.
@@ -156,6 +159,12 @@ def _lookup(table: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         return tf.math.unsorted_segment_sum(flat, tf.reshape(rows, [-1]), tf.shape(table)[0]), None
 
     return tf.gather(table, rows), gradient
+
+
+def first_tokens(tokens: tf.Tensor, layout: Layout) -> tf.Tensor:
+    """The first token [B, H] of each sequence, of tokens [T, H]."""
+    first = layout.rows(tf.zeros_like(layout.attention_mask[:, :1]))
+    return lookup(tokens, first[:, 0])
 
 
 def _first_two(tensor: tf.Tensor) -> tuple[tf.Tensor | int, tf.Tensor | int]:

@@ -44,6 +44,7 @@ NAMES = Names(
         "embeddings/position_embeddings": "embeddings/vars/1",
         "embeddings/token_type_embeddings": "embeddings/vars/2",
         "embeddings/layer_norm": "embeddings/norm",
+        "position_bias/relative_attention_bias": "layers/relative_position_bias/vars/0",
         "layer_#/attention/query_key_value": "layers/transformer_layer#/attention/query_key_value",
         "layer_#/attention/output": "layers/transformer_layer#/attention/output_dense",
         "layer_#/attention_layer_norm": "layers/transformer_layer#/attention_norm",

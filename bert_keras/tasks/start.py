@@ -67,7 +67,9 @@ def layer_rates(layers: int, decay: float) -> dict[str, float]:
     if decay == 1:
         return {}
     rates = {f"layer_{index}/": decay ** (layers - index) for index in range(layers)}
-    return rates | {"embeddings/": decay ** (layers + 1)}
+    # Below all layers, which share the bias.
+    lowest = dict.fromkeys(("embeddings/", "position_bias/"), decay ** (layers + 1))
+    return rates | lowest
 
 
 def _with_changes(model: SupervisedModel, settings: FinetuneModelConfig) -> SupervisedModel:
@@ -106,5 +108,6 @@ def _freeze(model: BertModel, layers: int | None) -> None:
             f"model.frozen_layers is {layers}, but the model has "
             f"{len(encoder.transformer_layers)} layers"
         )
-    for layer in (encoder.embeddings, *encoder.transformer_layers[:layers]):
+    lowest = (encoder.embeddings, encoder.position_bias, *encoder.transformer_layers[:layers])
+    for layer in filter(None, lowest):
         layer.trainable = False

@@ -47,6 +47,7 @@ FAMILIES: dict[str, tuple[dict[str, Any], ...]] = {
     "Roberta": ({"type_vocab_size": 1}, {"hidden_act": "relu", "pad_token_id": 3}),
     "XLMRoberta": ({"type_vocab_size": 1},),
     "DistilBert": ({}, {"hidden_act": "relu"}),
+    "MPNet": ({}, {"hidden_act": "relu", "pad_token_id": 3, "relative_attention_num_buckets": 40}),
     "Ernie": ({"use_task_id": True, "task_type_vocab_size": 4}, {"hidden_act": "relu"}),
     "Electra": ({"embedding_size": 36}, {"embedding_size": 60, "hidden_act": "relu"}),
 }

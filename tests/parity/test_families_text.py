@@ -59,11 +59,22 @@ def _unigram(folder: Path) -> Any:
     return transformers.XLMRobertaTokenizer(vocab=pieces)
 
 
+def _mpnets(folder: Path) -> Any:
+    """MPNet's tokenizer, learned from the texts."""
+    learned = BertWordPieceTokenizer()
+    learned.train_from_iterator(TEXTS * 3, vocab_size=120)
+    ids = learned.get_vocab()
+    pieces = [*SPECIAL[:4], *sorted(ids, key=ids.__getitem__), SPECIAL[4]]
+    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    return transformers.MPNetTokenizer.from_pretrained(folder)
+
+
 # A multilingual MiniLM or E5 is a BERT with XLM-R's tokenizer.
 CASES = {
     "Roberta": (_byte_pairs, {"type_vocab_size": 1}),
     "XLMRoberta": (_unigram, {"type_vocab_size": 1}),
     "Bert": (_unigram, {"type_vocab_size": 2}),
+    "MPNet": (_mpnets, {}),
 }
 
 
@@ -111,6 +122,7 @@ def _word_pieces(folder: Path) -> Any:
         ("Roberta", _byte_pairs, {**SIZES, "type_vocab_size": 1}),
         ("DistilBert", _word_pieces, {"dim": 60, "n_layers": 2, "n_heads": 5, "hidden_dim": 142}),
         ("Electra", _word_pieces, {**SIZES, "embedding_size": 36}),
+        ("MPNet", _mpnets, SIZES),
     ],
 )
 def test_an_encoder_of_sentences_gives_sentence_transformers_vectors(

@@ -5,7 +5,7 @@ import pytest
 
 from bert_keras import BertConfig
 from bert_keras.saving import garden, google, keras_file, keras_hub
-from bert_keras.saving.families import bert, distilbert, electra, roberta
+from bert_keras.saving.families import bert, distilbert, electra, family_of_model, mpnet, roberta
 from bert_keras.saving.names import Names, Weight, bert_variables, projection_variables
 from tests.support.models import registered_models, suited
 
@@ -25,6 +25,7 @@ TABLES = {
     "distilbert": distilbert.NAMES,
     "roberta": roberta.NAMES,
     "electra": electra.NAMES,
+    "mpnet": mpnet.NAMES,
     "google": google.NAMES,
     "garden": garden.NAMES,
     "keras-hub": keras_hub.NAMES,
@@ -55,8 +56,9 @@ def test_heads_on_an_axis_of_their_own_are_joined_and_put_apart() -> None:
 def test_every_weight_and_its_shape_are_known_before_the_model_is_made(model_class: type) -> None:
     labels = getattr(model_class, "fixed_units", None) or 2
     config = suited(CONFIG, model_class)
-    known = dict(bert_variables(config, labels))
-    assert len(known) == len(list(bert_variables(config)))
+    variables = family_of_model(model_class).variables
+    known = dict(variables(config, labels))
+    assert len(known) == len(list(variables(config, 2)))
     for variable in model_class(config).trainable_weights:
         assert known[variable.path] == tuple(variable.shape)
 
@@ -65,6 +67,7 @@ def test_every_weight_and_its_shape_are_known_before_the_model_is_made(model_cla
 def test_no_two_weights_have_one_name_and_every_row_of_a_table_is_of_a_weight(layout: str) -> None:
     table = TABLES[layout]
     variables = [*bert_variables(NARROW), *projection_variables(NARROW, {"dense_units": 3})]
+    variables.append(("position_bias/relative_attention_bias", (32, 2)))
     names = [name for path, _ in variables for name in table.of(path)]
     assert len(set(names)) == len(names)
     ours = {re.sub(r"layer_\d+", "layer_#", path) for path, _ in variables}

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
+import tensorflow as tf
 
 import bert_keras
 from bert_keras import BertEncoder, BertForSequenceClassification
+from bert_keras.arithmetic import Arithmetic
 from bert_keras.config.model import field_names
+from bert_keras.saving.families import mpnet
 from tests.support.models import refusal
 
 BATCH = {
@@ -43,6 +46,19 @@ def _bert_like(
     shapes |= _dense(f"{layer}.intermediate.dense", 6, 4) | _dense(f"{layer}.output.dense", 4, 6)
     shapes |= _norm(f"{layer}.attention.output.LayerNorm") | _norm(f"{layer}.output.LayerNorm")
     return shapes | _norm(f"{prefix}.embeddings.LayerNorm", width)
+
+
+def _mpnet_weights() -> dict[str, tuple[int, ...]]:
+    shapes = {
+        name.replace("attention.self.query", "attention.attn.q")
+        .replace("attention.self.key", "attention.attn.k")
+        .replace("attention.self.value", "attention.attn.v")
+        .replace("attention.output.dense", "attention.attn.o")
+        .replace("attention.output.LayerNorm", "attention.LayerNorm"): shape
+        for name, shape in _bert_like("mpnet", 7, 1).items()
+        if "token_type" not in name
+    }
+    return shapes | {"mpnet.encoder.relative_attention_bias.weight": (32, 2)}
 
 
 SIZES = {
@@ -98,6 +114,17 @@ CASES = {
         | _dense("electra.embeddings_project", 4, 2)
         | _dense("classifier.dense", 4, 4)
         | _dense("classifier.out_proj", 3, 4),
+    ),
+    "mpnet": (
+        SIZES
+        | {
+            "model_type": "mpnet",
+            "architectures": ["MPNetForSequenceClassification"],
+            "max_position_embeddings": 7,
+            "relative_attention_num_buckets": 32,
+            "pad_token_id": 1,
+        },
+        _mpnet_weights() | _dense("classifier.dense", 4, 4) | _dense("classifier.out_proj", 3, 4),
     ),
 }
 
@@ -165,6 +192,69 @@ def test_an_ernie_is_a_bert_with_the_embedding_of_task_0_at_every_token(tmp_path
     outputs, expected = ernie(BATCH), bert(BATCH)
     for name, output in expected.items():
         np.testing.assert_allclose(outputs[name][:1], output[:1], atol=1e-5, err_msg=name)
+
+
+def _bucket(distance: int) -> int:
+    """The row of T5's table for a distance, of 32 (Raffel et al. 2020, section 2.1)."""
+    far, row = abs(distance), abs(distance)
+    if far >= 8:
+        row = min(8 + int(np.log(np.float32(far / 8)) / np.log(128 / 8) * 8), 15)
+    return row + 16 * (distance > 0)
+
+
+def _mpnet(length: int, **how: Any) -> Any:
+    config = mpnet.MPNetConfig(
+        vocab_size=9,
+        hidden_size=4,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=6,
+        max_position_embeddings=length + 2,
+        initializer_range=0.5,
+    )
+    return mpnet.MPNetEncoder(config, **how)
+
+
+def test_mpnets_scores_have_the_bias_of_each_distance() -> None:
+    model, ids = _mpnet(300), np.random.default_rng(0).integers(2, 9, (1, 300))
+    table = model.position_bias.relative_attention_bias
+    biases = table.numpy()
+    weights = model({"input_ids": ids}, collect=("attentions",))["attentions"][0]
+    table.assign(np.zeros_like(biases))
+    plain = model({"input_ids": ids}, collect=("attentions",))["attentions"][0]
+    rows = [[_bucket(seen - place) for seen in range(300)] for place in range(300)]
+    expected = plain * np.exp(biases[rows].transpose(2, 0, 1))
+    expected /= expected.numpy().sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(weights, expected, atol=1e-6)
+
+
+def test_mpnets_bias_has_the_same_gradient_where_layers_are_computed_twice() -> None:
+    gradients = []
+    for again in (False, True):
+        model = _mpnet(5, arithmetic=Arithmetic(rematerialize=again))
+        with tf.GradientTape() as tape:
+            output = model(BATCH)["pooled_output"]
+            loss = tf.reduce_sum(output * tf.range(8.0)[:, tf.newaxis][:2])
+        table = model.position_bias.relative_attention_bias
+        gradients.append(tape.gradient(loss, table.value))
+    assert np.abs(gradients[0]).max() > 1e-3
+    np.testing.assert_allclose(*gradients, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"relative_attention_num_buckets": 16}, "must be a whole number of at least 32"),
+        ({"max_position_embeddings": 2}, "must be a whole number of at least 3"),
+    ],
+)
+def test_an_mpnet_without_the_rows_that_are_read_is_refused(
+    change: dict[str, int], words: str, tmp_path: Path
+) -> None:
+    theirs, _ = _written(tmp_path / "theirs", "mpnet")
+    file = theirs / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    assert words in refusal(theirs)
 
 
 def test_positions_that_end_before_they_begin_are_refused(tmp_path: Path) -> None:

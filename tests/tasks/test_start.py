@@ -75,5 +75,6 @@ def test_the_head_has_the_full_rate_and_every_layer_below_a_share_of_the_one_abo
         "layer_1/": 1 / 4,
         "layer_0/": 1 / 8,
         "embeddings/": 1 / 16,
+        "position_bias/": 1 / 16,  # of MPNet, which all layers share
     }
     assert layer_rates(3, decay=1.0) == {}

@@ -9,6 +9,7 @@ from bert_keras.saving.families import (  # noqa: F401 - they register themselve
     distilbert,
     electra,
     ernie,
+    mpnet,
     roberta,
     xlm_roberta,
 )

@@ -26,7 +26,6 @@ from bert_keras.tokenization.subword_files import TOKENIZER_FILES
 # Families that we lack, each with how it differs.
 _OTHERS = {
     "albert": "its layers share one set of weights",
-    "mpnet": "its attention adds a bias for each distance",
 }
 
 

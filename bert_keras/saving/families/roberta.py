@@ -6,7 +6,7 @@ layer of its own. And its tokens are byte pairs, without token types.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
@@ -77,11 +77,16 @@ class RobertaConfig(BertConfig):
 class RobertaEmbeddings(BertEmbeddings):
     """BERT's, with positions that count the tokens other than padding."""
 
-    config_class = RobertaConfig
+    config_class: ClassVar[type[BertConfig]] = RobertaConfig
+
+    @property
+    def padding_id(self) -> int:
+        """The id of the tokens that are not counted."""
+        return self.config.pad_token_id
 
     def positions(self, words: tf.Tensor, token_type_ids: tf.Tensor) -> tf.Tensor:
         """The row of each token; vectors in place of ids are all taken for real tokens."""
-        padding = self.config.pad_token_id
+        padding = self.padding_id
         if words.dtype.is_floating:
             return super().positions(words, token_type_ids) + padding + 1
         is_real = tf.cast(tf.not_equal(words, padding), tf.int32)
