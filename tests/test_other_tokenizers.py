@@ -58,7 +58,7 @@ def test_a_corpus_names_its_tokenizer_and_opens_with_no_other(corpus):
 
 def test_what_only_word_pieces_have_is_refused_in_one_line(tokenizer, tmp_path):
     (tmp_path / "a.txt").write_text("One. Two.")
-    with pytest.raises(InputError, match="chinese_words is for word pieces alone") as caught:
+    with pytest.raises(InputError, match="chinese_words is for BERT's word pieces alone") as caught:
         prepare_corpus([tmp_path / "a.txt"], tokenizer, tmp_path / "out", chinese_words=True)
     assert "\n" not in str(caught.value)
 
@@ -250,7 +250,7 @@ def test_exports_of_text_are_refused_in_one_line(tokenizer, tmp_path):
         bert_keras.export_saved_model(model, None, tmp_path / "served", input="text")
     assert "\n" not in str(caught.value)
     assert "ByteTokenizer" in str(caught.value)
-    with pytest.raises(InputError, match="a TFLite file is for word pieces alone"):
+    with pytest.raises(InputError, match="a TFLite file is for BERT's word pieces alone"):
         export_tflite(model, None, tmp_path / "model.tflite")
     assert not (tmp_path / "model.tflite").exists()
 

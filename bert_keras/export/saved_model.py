@@ -100,8 +100,9 @@ def _with_input(config: SavedModelConfig, tokenizer: Tokenizer) -> SavedModelCon
     if config.pair or isinstance(tokenizer, WordPieceTokenizer):
         return replace(config, input="text")
     _logger.warning(
-        "text in a graph is for word pieces alone, and the tokenizer is a %s: the export takes "
-        'tokens alone; give --input tokens (input = "tokens") to leave this warning out',
+        "text in a graph is for BERT's word pieces alone, and the tokenizer has other rules (%s): "
+        'the export takes tokens alone; give --input tokens (input = "tokens") to leave this '
+        "warning out",
         getattr(tokenizer, "kind", type(tokenizer).__name__),
     )
     return replace(config, input="tokens")

@@ -15,7 +15,8 @@ def require_wordpiece(tokenizer: Tokenizer, what: str, instead: str) -> WordPiec
     """The tokenizer, or an ``InputError`` that says what is ``instead`` if it is not WordPiece."""
     if not isinstance(tokenizer, WordPieceTokenizer):
         raise InputError(
-            f"{what} is for word pieces alone: {instead}. Received: a {type(tokenizer).__name__}"
+            f"{what} is for BERT's word pieces alone: {instead}. "
+            f"Received: a {type(tokenizer).__name__}"
         )
     return tokenizer
 

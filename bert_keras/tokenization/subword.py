@@ -1,4 +1,4 @@
-"""Byte-level BPE and Unigram, by the rules in a ``tokenizer.json``."""
+"""Byte-level BPE, Unigram and MPNet's word pieces, by the rules in a ``tokenizer.json``."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,8 +44,9 @@ __all__ = ["SUBWORD_FILES", "SubwordTokenizer", "read_pieces"]
 class SubwordTokenizer(PipelineTokenizer):
     """Text to ids and back by byte-level BPE or Unigram, with the rules of a ``tokenizer.json``.
 
-    BPE as RoBERTa's (Radford et al. 2019, section 2.2), Unigram as XLM-R's (Kudo 2018). Ids,
-    tokens, types and offsets are those of transformers' tokenizer of the same files.
+    BPE as RoBERTa's (Radford et al. 2019, section 2.2), Unigram as XLM-R's (Kudo 2018), and the
+    word pieces of MPNet, whose special tokens are RoBERTa's. Ids, tokens, types and offsets are
+    those of transformers' tokenizer of the same files.
 
     Args:
         rules: ``tokenizer.json`` without its added tokens, as JSON.
@@ -57,7 +58,7 @@ class SubwordTokenizer(PipelineTokenizer):
         source: The file of the rules, for messages.
 
     Attributes:
-        kind: ``"BPE"`` or ``"Unigram"``.
+        kind: ``"BPE"``, ``"Unigram"`` or ``"WordPiece"``.
         vocab: All tokens, by id.
         template: The special tokens around texts, by the rules' post-processor.
 
@@ -103,7 +104,8 @@ class SubwordTokenizer(PipelineTokenizer):
     def from_pretrained(cls, directory: str | Path) -> Self:
         """A tokenizer from a model directory, as transformers reads it.
 
-        It reads ``tokenizer.json``, else ``vocab.json`` and ``merges.txt``.
+        It reads ``tokenizer.json``, else ``vocab.json`` and ``merges.txt``, or of an MPNet
+        ``vocab.txt``.
 
         Args:
             directory: The directory.
@@ -217,7 +219,7 @@ class SubwordTokenizer(PipelineTokenizer):
 
 
 def read_pieces(folder: Path, casing: Casing | None) -> Tokenizer | None:
-    """The tokenizer of byte-level BPE or Unigram of a directory; None where it has none.
+    """The tokenizer of these kinds of a directory; None where it has none.
 
     Args:
         folder: The directory.

@@ -101,5 +101,5 @@ def test_exports_of_text_are_refused_in_one_line_and_ids_go_on(tmp_path, caplog)
     assert "takes tokens alone" in warning
     assert set(report["signatures"]) == {"serving_default", "tokens"}
     assert report["settings"]["input"] == "tokens"
-    with pytest.raises(InputError, match="a TFLite file is for word pieces alone"):
+    with pytest.raises(InputError, match="a TFLite file is for BERT's word pieces alone"):
         bert_keras.export_tflite(model, None, tmp_path / "model.tflite")

@@ -10,7 +10,13 @@ import pytest
 import tokenizers
 
 from bert_keras.errors import InputError
-from bert_keras.tokenization import Casing, SequenceTemplate, SubwordTokenizer, read_pieces
+from bert_keras.tokenization import (
+    Casing,
+    SequenceTemplate,
+    SubwordTokenizer,
+    WordPieceTokenizer,
+    read_pieces,
+)
 from tests.support.subwords import (
     DIRECTORIES,
     SENTENCES,
@@ -64,6 +70,7 @@ def test_special_tokens_stand_as_in_the_papers(folders):
         "roberta": SequenceTemplate.roberta(0, 2),
         "xlm-r": SequenceTemplate.roberta(0, 2),
         "albert": SequenceTemplate.bert(2, 3),
+        "mpnet": SequenceTemplate.roberta(0, 2),
     }
     for name, template in layouts.items():
         assert SubwordTokenizer.from_pretrained(folders[name]).template == template
@@ -83,6 +90,27 @@ def test_a_word_begins_with_its_space():
         assert tokenizer.starts_word[tokenizer.mask_id]
     assert bpe.joins_by_space
     assert not unigram.joins_by_space
+
+
+def test_mpnets_word_pieces_are_read_as_berts_and_its_mask_takes_the_space(folders):
+    for name in ("mpnet", "mpnet's vocab.txt"):
+        tokenizer = SubwordTokenizer.from_pretrained(folders[name])
+        vocab = [token for token in tokenizer.vocab if token not in ("<s>", "<pad>", "</s>")]
+        bert = WordPieceTokenizer(vocab)
+        text = "The NAÏVE fox, 服务!"
+        assert tokenizer.tokenize(text) == bert.tokenize(text)
+        encoding = tokenizer.encode("the <mask> fox")
+        assert [token.content for token in tokenizer.added if token.lstrip] == ["<mask>"]
+        ids = encoding.input_ids
+        assert tokenizer.starts_word[ids].tolist() == [t[:2] != "##" for t in encoding.tokens]
+
+
+def test_mpnets_vocabulary_without_a_token_for_unknown_words_is_refused(folders, tmp_path):
+    pieces = (folders["mpnet's vocab.txt"] / "vocab.txt").read_text(encoding="utf-8")
+    put(tmp_path, None, None, "mpnet")
+    (tmp_path / "vocab.txt").write_text(pieces.replace("[UNK]\n", ""), encoding="utf-8")
+    with pytest.raises(InputError, match=r"vocab\.txt: the vocabulary lacks \[UNK\]"):
+        read_pieces(tmp_path, None)
 
 
 def test_unigram_without_a_prefix_space_reads_texts_joined_by_one_as_one_text(tmp_path):
