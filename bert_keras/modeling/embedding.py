@@ -17,7 +17,8 @@ from bert_keras.config.model import require_whole_number
 from bert_keras.errors import InputError, one_text, several_texts
 from bert_keras.modeling.headed import make_encoders
 from bert_keras.modeling.heads import DENSE_ACTIVATIONS, PROJECTION, Projection, dimensions_of
-from bert_keras.modeling.inputs import as_batch, has_several, one_text_a_row
+from bert_keras.modeling.inputs import as_batch, first_and_others, has_several, one_text_a_row
+from bert_keras.modeling.random import seed_of_part
 from bert_keras.modeling.supervised import SupervisedModel
 from bert_keras.objectives import Batch, InBatchNegatives, SupervisedObjective
 
@@ -70,7 +71,6 @@ class BertForSentenceEmbedding(SupervisedModel):
         >>> model = load("model", BertForSentenceEmbedding, pooling="cls")
         >>> model.embed(["a fine film", "no fun"]).shape
         (2, 16)
-        >>> import numpy as np
         >>> model.compile()
         >>> pairs = {"input_ids": np.array([[[2, 7, 3], [2, 8, 3]], [[2, 9, 3], [2, 10, 3]]])}
         >>> history = model.fit(pairs, verbose=0)
@@ -163,14 +163,18 @@ class BertForSentenceEmbedding(SupervisedModel):
         """The pooled output of the encoder; float32 under any dtype policy.
 
         Where the batch has a ``pooling_mask``, of the ids' shape, the tokens with a 1 alone are
-        pooled.
+        pooled. A packed model computes first texts apart from the others, which may be longer.
         """
         inputs = as_batch(inputs, self.config)
-        rows, shape = one_text_a_row(inputs) if has_several(inputs) else (inputs, [])
-        vectors = self._pooled(rows, self.dropout_counter().for_call(training, dropout_seed))
-        if shape:
-            vectors = tf.reshape(vectors, [*shape, vectors.shape[-1]])
-        return {"sentence_embedding": vectors}
+        seed = self.dropout_counter().for_call(training, dropout_seed)
+        if not has_several(inputs):
+            return {"sentence_embedding": self._pooled(inputs, seed)}
+        found = []
+        for number, part in enumerate(first_and_others(inputs) if self.packed else [inputs]):
+            rows, shape = one_text_a_row(part)
+            vectors = self._pooled(rows, seed_of_part(seed, number))
+            found.append(tf.reshape(vectors, [*shape, self.width]))
+        return {"sentence_embedding": tf.concat(found, axis=1)}
 
     def supervised_objective(self) -> SupervisedObjective:
         """The choice of an anchor's positive among all of the batch."""
@@ -220,8 +224,7 @@ class BertForSentenceEmbedding(SupervisedModel):
                 the model's ``dimensions``.
 
         Returns:
-            float32 [number of texts, dimensions], in the order of the texts; of one text
-            [dimensions].
+            float32 [number of texts, dimensions], in their order; of one text [dimensions].
 
         Raises:
             InputError: When the model has no tokenizer, no such prompt or not as many dimensions,
@@ -246,13 +249,13 @@ class BertForSentenceEmbedding(SupervisedModel):
         vectors = np.zeros((len(rows), dimensions), np.float32)
         for start in range(0, len(order), batch_size):
             numbers = order[start : start + batch_size]
-            longest = len(rows[numbers[-1]])
             texts_ids = [rows[number] for number in numbers]
             ids = keras.utils.pad_sequences(texts_ids, padding="post", value=tokenizer.pad_id)
-            mask = (np.arange(longest) < [[len(row)] for row in texts_ids]).astype(np.int32)
+            places = np.arange(ids.shape[1])
+            mask = (places < [[len(row)] for row in texts_ids]).astype(np.int32)
             batch = {"input_ids": ids, "attention_mask": mask}
             if unpooled:
-                batch["pooling_mask"] = mask * (np.arange(longest) >= unpooled).astype(np.int32)
+                batch["pooling_mask"] = mask * (places >= unpooled).astype(np.int32)
             found = self(batch, training=False)["sentence_embedding"].numpy()
             vectors[numbers] = found[:, :dimensions]
         return vectors

@@ -262,6 +262,30 @@ def has_several(inputs: Batch) -> bool:
     return ranks in ({"input_ids": 3}, {EMBEDDINGS: 4})
 
 
+def first_and_others(inputs: Batch) -> list[Batch]:
+    """The first texts of rows that have several, and their others: two batches, or one of one text.
+
+    Of each the padding behind its longest text is cut off: a question is shorter than the passages
+    it is trained with.
+
+    Args:
+        inputs: Texts [B, T, L]; other keys are dropped.
+    """
+    names = [name for name in (*SEQUENCES, EMBEDDINGS, "pooling_mask") if name in inputs]
+    texts = {name: tf.convert_to_tensor(inputs[name]) for name in names}
+    if next(iter(texts.values())).shape[1] == 1:
+        return [texts]
+    places = slice(1), slice(1, None)
+    parts = [{name: each[:, place] for name, each in texts.items()} for place in places]
+    for part in parts:
+        if "attention_mask" in part:
+            is_real = tf.reduce_any(tf.cast(part["attention_mask"], tf.bool), axis=[0, 1])
+            # A part of missing texts alone keeps a position, as every batch has one.
+            longest = tf.reduce_max(tf.where(is_real, tf.range(1, tf.size(is_real) + 1), 1))
+            part.update({name: values[:, :, :longest] for name, values in part.items()})
+    return parts
+
+
 def one_text_a_row(inputs: Batch) -> tuple[Batch, list[Any]]:
     """The texts of a batch, one a row, as ``merged_rows`` gives them; with their pooling mask."""
     rows, shape = merged_rows(inputs)

@@ -38,12 +38,18 @@ def dropout(
     """
     if dropout_seed is None or rate == 0:
         return x
-    # (step, site + replica) names each draw; the replica stays below the 32 bits left for it.
+    # (step, site + part + replica) names each draw: the last two stay below the 32 bits left.
     seed = dropout_seed + tf.constant([0, site << 32], tf.int64)
     draws = arithmetic.random_integers(x, seed)
     dropped = round(rate * 2**16) * 2 ** (8 * draws.dtype.size - 16)  # of the range of the draws
     keep = draws >= draws.dtype.min + dropped
     return tf.where(keep, x * tf.cast(1.0 / (1.0 - rate), x.dtype), tf.zeros((), x.dtype))
+
+
+def seed_of_part(dropout_seed: tf.Tensor | None, part: int) -> tf.Tensor | None:
+    """The dropout seed of a part of a batch, 0 or 1, that is computed by itself."""
+    # The replica stays below the 31 bits left for it.
+    return None if dropout_seed is None else dropout_seed + tf.constant([0, part << 31], tf.int64)
 
 
 class DropoutSeeds(keras.layers.Layer):

@@ -1,11 +1,15 @@
 """A sentence encoder that is given several texts for each example, and trained on them."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from bert_keras.errors import InputError
 from bert_keras.modeling import BertForSentenceEmbedding
+from bert_keras.modeling.inputs import first_and_others
 from bert_keras.objectives import CoSENT, CosineSquaredError, InBatchNegatives, Matryoshka
 from tests.support.models import NO_DROPOUT, make_model, small_config
 
@@ -52,6 +56,35 @@ def test_tokens_that_are_not_pooled_are_left_out_of_several_texts_too():
     np.testing.assert_allclose(vectors[:, 1], alone, atol=2e-6)
     plain = model({name: rows[:, 1] for name, rows in batch.items() if name != "pooling_mask"})
     assert np.abs(alone - plain["sentence_embedding"]).max() > 0.01
+
+
+def test_first_texts_are_not_padded_to_the_length_of_the_others():
+    mask = np.arange(6) < np.array([[2, 4, 6], [3, 1, 0]])[..., None]
+    batch = {"input_ids": 7 * mask, "attention_mask": mask.astype(np.int32)}
+    first, others = first_and_others(batch)
+    assert first["input_ids"].shape == (2, 1, 3)
+    assert others["input_ids"].shape == (2, 2, 6)
+    np.testing.assert_array_equal(first["attention_mask"], batch["attention_mask"][:, :1, :3])
+    (alone,) = first_and_others({name: rows[:, :1] for name, rows in batch.items()})
+    assert alone["input_ids"].shape == (2, 1, 6)
+
+
+def test_padding_before_a_text_is_kept():
+    mask = np.array([[[0, 1, 1, 0], [1, 1, 1, 1]]])
+    first, _ = first_and_others({"input_ids": 7 * mask, "attention_mask": mask})
+    np.testing.assert_array_equal(first["attention_mask"], mask[:, :1, :3])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_text_that_is_its_own_positive_has_another_dropout_mask(packed):
+    config = dataclasses.replace(CONFIG, hidden_dropout_prob=0.5)
+    model = make_model(BertForSentenceEmbedding, config=config, packed=packed)
+    batch = {name: rows[:, [0, 0]] for name, rows in texts().items()}
+    given = tf.constant([3, 0], tf.int64)
+    vectors = model(batch, training=True, dropout_seed=given)["sentence_embedding"].numpy()
+    assert np.abs(vectors[:, 0] - vectors[:, 1]).max(axis=1).min() > 0.01
+    again = model(batch, training=True, dropout_seed=given)["sentence_embedding"].numpy()
+    np.testing.assert_array_equal(vectors, again)
 
 
 @pytest.mark.system
