@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from bert_keras.hub.client import (
 from bert_keras.hub.names import HubName
 
 _logger = logging.getLogger("bert_keras")
+_say = cache(_logger.info)  # a line once, however many files of a model are looked for
 
 CONFIG_FILE = "config.json"
 _SETTINGS = (
@@ -198,7 +200,7 @@ def _cached(name: HubName, why: str) -> _Listing:
     folder = Path(file).parent
     files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     listing = _Listing(replace(name, revision=folder.name), tuple(sorted(files)), why)
-    _logger.info("%s: %s; what the cache has is used: %s", listing.name, why, ", ".join(files))
+    _say(f"{listing.name}: {why}; what the cache has is used: {', '.join(files)}")
     return listing
 
 

@@ -163,7 +163,9 @@ def open_index(path: Path, measure: Measure, made_from: Mapping[str, Any]) -> In
         about = json.loads((path / _ABOUT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         about = None
-    if not isinstance(about, dict) or about.get(_KEY) != _VERSION:
+    if not isinstance(about, dict) or _KEY not in about:
+        raise InputError(f"{path} is no index that bert-keras search wrote; choose another name")
+    if about[_KEY] != _VERSION:
         raise InputError(f"{path} is not an index of this version of bert_keras; choose another")
     now = json.loads(json.dumps(_about(measure, made_from)))
     for name in _OTHERS:

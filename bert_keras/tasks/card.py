@@ -94,11 +94,12 @@ class CardWriter:
         """The keys that the hub reads."""
         library = "sentence-transformers" if self.task.usage_in_sentence_transformers() else ""
         tag = self.task.pipeline_tag
+        base = HubName.of(self.config.model.init)  # the hub takes no other name
         values: dict[str, Any] = {
             "library_name": library or "transformers",
             "pipeline_tag": tag,
             "tags": [name for name in (library, self.family, "keras", "bert_keras") if name],
-            "base_model": self._base() if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", self._base()) else "",
+            "base_model": base.repo if base else "",
         }
         if scores:
             kinds = {"type": tag or self.task.name}

@@ -98,6 +98,9 @@ def test_the_cache_does_without_a_network_and_says_so(hub, folder, monkeypatch, 
         assert_same_weights(bert_keras.load(NAME), bert_keras.load(folder))
     assert f"{commit}: {hub.endpoint} fails (503)" in caplog.text
     assert "model.safetensors" in caplog.text
+    with caplog.at_level("INFO", "bert_keras"):
+        pinned(NAME)
+    assert caplog.text.count("fails (503)") == 1, "a line once"
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # nobody listens
     assert_same_weights(bert_keras.load(NAME), bert_keras.load(folder))
     asked = len(hub.requests)

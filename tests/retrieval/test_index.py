@@ -85,8 +85,12 @@ def test_an_index_of_something_else_is_refused(tmp_path):
     (path / "index.faiss").write_bytes((path / "index.faiss").read_bytes()[:50])
     with pytest.raises(InputError, match="is damaged"):
         open_index(path, "cosine", MADE_FROM)
-    (path / "about.json").write_text(json.dumps({"other": 1}))
+    about = json.loads((path / "about.json").read_text())
+    (path / "about.json").write_text(json.dumps(about | {"bert_keras_index": 0}))
     with pytest.raises(InputError, match="is not an index of this version"):
+        open_index(path, "cosine", MADE_FROM)
+    (path / "about.json").write_text(json.dumps({"other": 1}))
+    with pytest.raises(InputError, match="is no index that bert-keras search wrote"):
         open_index(path, "cosine", MADE_FROM)
 
 
