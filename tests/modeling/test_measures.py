@@ -22,7 +22,8 @@ from tests.support.by_hand import (
 )
 
 
-@pytest.mark.parametrize("from_logits", [pytest.param(True, marks=pytest.mark.system), False])
+@pytest.mark.system
+@pytest.mark.parametrize("from_logits", [True, False])
 def test_losses_and_metrics_of_keras_get_what_they_want(
     classifier: BertForSequenceClassification, inputs: Data, from_logits: bool
 ) -> None:

@@ -41,15 +41,17 @@ def registered_models() -> list[type[BertModel]]:
 def each_model(mark: Any = pytest.mark.system) -> list[Any]:
     """Every class as a parameter of a test; marked are those of other families that are as BERT's.
 
-    Of these one of each family, its sequence classifier, is not marked.
+    Of these RoBERTa's sequence classifier is not marked, and those of others are in
+    `make test-system`, whatever the mark of the others is.
     """
-    quick = {*BERT.models} | {
-        cls
-        for cls in all_models()
-        if cls.__name__.endswith("ForSequenceClassification")
-        or not issubclass(cls, tuple(BERT.models))
-    }
-    return [pytest.param(cls, marks=() if cls in quick else mark) for cls in registered_models()]
+
+    def marks(cls: type[BertModel]) -> Any:
+        is_own = not issubclass(cls, tuple(BERT.models)) or cls in BERT.models
+        if is_own or cls.__name__ == "RobertaForSequenceClassification":
+            return ()
+        return pytest.mark.system if cls.__name__.endswith("ForSequenceClassification") else mark
+
+    return [pytest.param(cls, marks=marks(cls)) for cls in registered_models()]
 
 
 def suited(config: BertConfig, model_class: type[BertModel]) -> BertConfig:

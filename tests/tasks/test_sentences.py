@@ -195,6 +195,7 @@ def test_a_model_with_the_changes_of_a_recipe_keeps_the_objective_of_the_task(ch
     assert isinstance(model.objective, CosineSquaredError)
 
 
+@pytest.mark.system
 def test_fit_on_the_batches_of_a_task_trains_on_its_loss(encoder_path, tokenizer):
     task = Similarity(max_seq_length=16)
     model = task.open_model(encoder_path, packed=True)

@@ -71,6 +71,7 @@ def test_the_phases_repeat_none_of_each_others_examples(recipe, corpus_path):
     assert len(ids[0] & ids[1]) < 0.05 * len(ids[0])
 
 
+@pytest.mark.system
 def test_a_phase_may_leave_the_sentence_task_to_later_ones(recipe, corpus_path):
     phases = [
         PhaseConfig(until=until, max_seq_length=16, max_predictions_per_seq=3, next_sentence=task)

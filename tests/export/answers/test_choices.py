@@ -21,7 +21,8 @@ def scores_of(ask, choices, start=START):
     return softmax(logits)
 
 
-@pytest.mark.parametrize("truncation", ["head", pytest.param("tail", marks=pytest.mark.system)])
+@pytest.mark.system
+@pytest.mark.parametrize("truncation", ["head", "tail"])
 def test_scores_of_pairs_make_the_probabilities_of_predict(make_model, make_answers, truncation):
     model = make_model("multiple_choice").copy()
     model.other_config = {"multiple_choice_task": {"max_seq_length": 24, "truncation": truncation}}

@@ -48,13 +48,8 @@ def test_long_texts_are_read_as_predict_reads_them(
     assert np.abs(head["probabilities"] - given["probabilities"]).max() > 0.05
 
 
-@pytest.mark.parametrize(
-    "treatment",
-    [
-        pytest.param(treatment, id=name, marks=[] if name == "tail" else pytest.mark.system)
-        for name, treatment in TREATMENTS.items()
-    ],
-)
+@pytest.mark.system
+@pytest.mark.parametrize("treatment", TREATMENTS.values(), ids=TREATMENTS)
 def test_pairs_are_cut_as_predict_cuts_them_and_not_read_in_windows(
     make_classifier, make_answers, treatment
 ):

@@ -222,6 +222,7 @@ def test_examples_that_cannot_show_the_drop_are_named(
         assert f"up to {most:.3g} % of others" in caplog.text
 
 
+@pytest.mark.system
 def test_where_no_drop_can_be_told_the_guard_refuses(make_model, make_data, tmp_path):
     judge = few(make_model, make_data, 1, "regression")
     with pytest.raises(InputError, match=r"spearman is 0 on 1 texts of .* no drop can be told"):

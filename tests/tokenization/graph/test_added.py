@@ -65,12 +65,12 @@ def _pair(name, casing="uncased", max_length=400, is_traced=False, **options):
 
 _SYSTEM = pytest.mark.system
 _CASES = [
-    *(pytest.param(name, "uncased", marks=[] if name == "flags" else _SYSTEM) for name in SETS),
-    *(pytest.param(name, "cased", marks=_SYSTEM) for name in SETS),
-    pytest.param("words", "uncased with accents, Chinese whole", marks=_SYSTEM),
+    *((name, casing) for casing in ("uncased", "cased") for name in SETS),
+    ("words", "uncased with accents, Chinese whole"),
 ]
 
 
+@_SYSTEM
 @pytest.mark.parametrize(("name", "casing"), _CASES)
 def test_ids_and_offsets_are_the_hosts_on_hostile_strings(name, casing):
     pair, texts = _pair(name, casing), _texts(SETS[name], 300)

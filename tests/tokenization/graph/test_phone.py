@@ -180,6 +180,7 @@ def test_empty_texts_have_answers(phone_of):
         assert phone.assert_equal(text, b"") == 3
 
 
+@pytest.mark.system
 def test_a_long_text_is_cut(phone_of):
     for text in (b"a " * 50_000, b"a" * 200_000, b"[MASK]" * 20_000, b" " * 200_000):
         phone_of().assert_equal(text)

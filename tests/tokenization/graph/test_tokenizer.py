@@ -152,7 +152,7 @@ def test_an_empty_batch_and_empty_strings_have_answers(casing):
         pytest.param(b"a " * 500_000, id="words", marks=pytest.mark.system),
         pytest.param(b" " * 1_000_000, id="spaces", marks=pytest.mark.system),
         pytest.param(b"\xff" * 999_999 + b"a", id="bad bytes", marks=pytest.mark.system),
-        pytest.param(b"[MASK]" * 9**5, id="special tokens"),
+        pytest.param(b"[MASK]" * 9**5, id="special tokens", marks=pytest.mark.system),
     ],
 )
 def test_a_megabyte_has_an_answer(text):
