@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from bert_keras.errors import InputError
 from bert_keras.export.answers import Answers
@@ -12,7 +13,7 @@ from bert_keras.export.samples import comparison_texts
 from bert_keras.export.session import ServingSession, quiet
 from bert_keras.export.signatures import DEFAULT, TOKENIZE
 from bert_keras.modeling.model import BertModel
-from bert_keras.tokenization import check_reading
+from bert_keras.tokenization import Tokenizer, check_reading
 
 TOLERANCE = 1e-4  # in float32
 _ROWS = 8  # texts that are compared at a time
@@ -95,6 +96,39 @@ class Comparison:
     def largest_difference(self) -> float:
         """The largest difference of all outputs."""
         return max(self.differences.values(), default=0.0)
+
+
+def check_tokens(tokenizer: Tokenizer) -> None:
+    """Compare the tokens of a tokenizer in the graph with the host's, on the comparison's texts.
+
+    Args:
+        tokenizer: The host's.
+
+    Raises:
+        InputError: When there is no such graph, or a text has other tokens there; shows them.
+    """
+    # Imported here: it needs tensorflow-text, which is not available for every system.
+    from bert_keras.tokenization.graph import GraphTokenizer
+
+    added = [token.content for token in getattr(tokenizer, "added", ())]
+    texts = [*comparison_texts(tokenizer, 0), *(between.join(added) for between in (" ", "", "x"))]
+    hosts = [encoding.input_ids for encoding in tokenizer.encode_batch(texts)]
+    longest = max(map(len, hosts))
+    encoded = GraphTokenizer(tokenizer, 2 * longest).encode(tf.constant(texts))
+    for text, host, ids, mask in zip(
+        texts, hosts, encoded["input_ids"].numpy(), encoded["attention_mask"].numpy(), strict=True
+    ):
+        given = ids[: mask.sum()].tolist()
+        if given == host:
+            continue
+        pairs = enumerate(zip(given, host, strict=False))
+        place = next((n for n, (one, other) in pairs if one != other), min(len(given), len(host)))
+        shown = ([tokenizer.vocab[n] for n in each[place : place + 5]] for each in (given, host))
+        raise InputError(
+            "the graph's tokens differ from the host's: {} in place of {}, in {!r:.80}".format(
+                *shown, text
+            )
+        )
 
 
 def compare(answers: Answers, own: Answers, model: BertModel, folder: Path) -> Comparison:

@@ -17,11 +17,12 @@ from tensorflow.core.protobuf import saved_model_pb2
 from bert_keras.errors import InputError
 
 # In ops_lib: normalize_ops_cc, fast_bert_normalizer_cc, fast_wordpiece_tokenizer_cc,
-# regex_split_ops_cc, wordpiece_tokenizer_cc. TFText>RoundRobinTrim is in it too, but has been
-# missing from published binaries (tensorflow/serving issue 2267), so it is left out.
+# regex_split_ops_cc, sentencepiece_tokenizer_cc, wordpiece_tokenizer_cc. TFText>RoundRobinTrim is
+# in it too, but has been missing from published binaries (tensorflow/serving issue 2267), so it is
+# left out.
 _TEXT_OPERATIONS = """
     CaseFoldUTF8 FastBertNormalize FastWordpieceTokenizeWithOffsets NormalizeUTF8
-    RegexSplitWithOffsets WordpieceTokenizeWithOffsets
+    RegexSplitWithOffsets SentencepieceOp SentencepieceTokenizeOp WordpieceTokenizeWithOffsets
 """
 
 # tensorflow/core/kernels.

@@ -11,8 +11,8 @@ import tensorflow as tf
 from bert_keras.arithmetic import Inference, OneDNN
 from bert_keras.config.export import SavedModelConfig
 from bert_keras.errors import InputError
-from bert_keras.export.answers import Answers, answers_of
-from bert_keras.export.comparison import compare
+from bert_keras.export.answers import Answers, answers_of, served
+from bert_keras.export.comparison import check_tokens, compare
 from bert_keras.export.operations import check_operations
 from bert_keras.export.registry import with_settings
 from bert_keras.export.report import Report, describe
@@ -23,10 +23,15 @@ from bert_keras.files import check_utf8, write_text_atomic
 from bert_keras.modeling.model import BertModel
 from bert_keras.saving.build import check_vocabulary_size
 from bert_keras.tokenization import Tokenizer, WordPieceTokenizer
+from bert_keras.tokenization.subword_parts import UNIGRAM
 
 _logger = logging.getLogger("bert_keras")
 
 REPORT_FILE = "export_report.json"
+_NO_OFFSETS = (
+    "answers that are places in a text need those of its tokens, which SentencePiece's operation "
+    "does not give as the host does for a Unigram"
+)
 _ARITHMETICS = {"cpu": OneDNN(), "gpu": Inference()}
 
 
@@ -41,8 +46,9 @@ def export_saved_model(
 
     From Python ``tf.saved_model.load`` opens it after ``import tensorflow_text``, which registers
     the tokenizer's operations; with ``input="tokens"`` it takes ids and needs no such import. So
-    does the export of a tokenizer that is not of word pieces, unless ``input`` or ``pair`` asks for
-    text: that is refused.
+    does the export of a tokenizer that is neither of word pieces nor a Unigram that SentencePiece's
+    operation reads as the host does, and that of answers with places in a text from a Unigram. A
+    line says why; where ``input`` or ``pair`` asks for text, that is refused.
 
     It becomes the next version in ``path``: ``path/1``, ``path/2`` and so on. A version appears
     whole or not at all, and only when the file, opened the way TF Serving opens it, tokenizes real
@@ -72,7 +78,8 @@ def export_saved_model(
     tokenizer, path = model.tokenizer_or(tokenizer), Path(path)
     _check_name(path)
     check_vocabulary_size(tokenizer, model.config, path)
-    config = _with_input(with_settings(config or SavedModelConfig(), settings), tokenizer)
+    config = with_settings(config or SavedModelConfig(), settings)
+    config = _with_input(config, served.of(model), tokenizer)
     kind, own_config = answers_of(model, replace(config, max_length=None))
     kind, config = answers_of(model, config)
     answers = _trace(kind, model, tokenizer, config)
@@ -83,27 +90,49 @@ def export_saved_model(
             f"may become. Received: {config.max_request_tokens}"
         )
     with next_version(path) as (version, folder):
-        served = _save(answers, folder)
+        saved = _save(answers, folder)
         write_warmup(answers, path.name, folder)
         write_batching_parameters(answers, folder)
         operations = check_operations(folder)
         comparison = compare(answers, own, _reference(model, tokenizer), folder)
-        report = describe(version, answers, served, operations, comparison, folder)
+        report = describe(version, answers, saved, operations, comparison, folder)
         write_text_atomic(folder / REPORT_FILE, json.dumps(report, indent=2) + "\n")
     return report
 
 
-def _with_input(config: SavedModelConfig, tokenizer: Tokenizer) -> SavedModelConfig:
-    """The settings with ``input`` filled in: where it is left out, what the tokenizer allows."""
-    if config.input is not None:
-        return config
-    if config.pair or isinstance(tokenizer, WordPieceTokenizer):
-        return replace(config, input="text")
+def _with_input(
+    config: SavedModelConfig, kind: type[Answers], tokenizer: Tokenizer
+) -> SavedModelConfig:
+    """The settings with ``input`` filled in: where it is left out, what the tokenizer allows.
+
+    Raises:
+        InputError: When text is asked for and a Unigram's tokens are others in the graph.
+    """
+    if config.input == "tokens" or isinstance(tokenizer, WordPieceTokenizer):
+        return replace(config, input=config.input or "text")
+    asks_text = config.input == "text" or config.pair
+    name = getattr(tokenizer, "kind", type(tokenizer).__name__)
+    if name == UNIGRAM:
+        try:
+            if kind.needs_offsets:
+                raise InputError(_NO_OFFSETS)
+            check_tokens(tokenizer)
+            return replace(config, input="text")
+        except InputError as error:
+            if asks_text:
+                raise InputError(f"{error}; take ids: --input tokens") from None
+            reason = str(error)
+    elif asks_text:
+        return replace(config, input="text")  # refused where the graph is made
+    else:
+        reason = (
+            "text in a graph is for BERT's word pieces and a Unigram alone, and the tokenizer has "
+            f"other rules ({name})"
+        )
     _logger.warning(
-        "text in a graph is for BERT's word pieces alone, and the tokenizer has other rules (%s): "
-        'the export takes tokens alone; give --input tokens (input = "tokens") to leave this '
+        '%s; the export takes tokens alone: give --input tokens (input = "tokens") to leave this '
         "warning out",
-        getattr(tokenizer, "kind", type(tokenizer).__name__),
+        reason,
     )
     return replace(config, input="tokens")
 

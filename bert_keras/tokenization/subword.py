@@ -177,6 +177,16 @@ class SubwordTokenizer(PipelineTokenizer):
         """Tell whether a text behind another needs a space to be read as in one text with it."""
         return not self.adds_prefix_space
 
+    @property
+    def rules(self) -> dict[str, Any]:
+        """``tokenizer.json`` without its added tokens."""
+        return dict(json.loads(self._parts.rules))
+
+    @property
+    def lowered(self) -> bool:
+        """Tell whether text is lower-cased before the rules apply."""
+        return self._parts.lowered
+
     def __reduce__(self) -> tuple[Any, ...]:
         """The arguments for another process, which builds the library's pipeline anew."""
         return type(self), tuple(self._parts)

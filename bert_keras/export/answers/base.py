@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -37,10 +37,12 @@ class Answers(ABC):
         config: The settings of the export.
 
     Attributes:
+        needs_offsets: Whether the answers to texts are places in them.
         outputs: The answers to texts.
         outputs_from_ids: The answers to sequences, where they differ from those to texts.
     """
 
+    needs_offsets: ClassVar[bool] = False
     outputs: tuple[Output, ...]
     outputs_from_ids: tuple[Output, ...] = ()
 

@@ -44,6 +44,7 @@ class _Read(NamedTuple):
 class SpanAnswers(Answers):
     """The answer to a ``question`` from a ``context``; from ids the model's logits."""
 
+    needs_offsets = True
     outputs = SPAN
     outputs_from_ids = SPAN_LOGITS
 

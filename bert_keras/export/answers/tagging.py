@@ -33,6 +33,7 @@ class TaggingAnswers(Answers):
     With tags that mark no entities, each word of the text is in the place of one.
     """
 
+    needs_offsets = True
     outputs = ENTITIES
     outputs_from_ids = (TOKEN_PROBABILITIES, CLASSES)
 

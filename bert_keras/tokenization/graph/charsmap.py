@@ -115,6 +115,30 @@ def _trie(values: np.ndarray, ill_formed: int) -> _Node:
     return _Node(_ABSENT, tuple((byte, child) for byte, child in leads if child))
 
 
+def trie_of(values: Mapping[bytes, int]) -> _Node:
+    """The trie of keys without a zero byte, none of them empty, with their values."""
+
+    def node(keys: list[bytes], depth: int) -> _Node:
+        parts: dict[int, list[bytes]] = {}
+        for key in keys:
+            if len(key) > depth:
+                parts.setdefault(key[depth], []).append(key)
+        value = next((values[key] for key in keys if len(key) == depth), _ABSENT)
+        children = ((byte, node(part, depth + 1)) for byte, part in sorted(parts.items()))
+        return _Node(value, tuple(children))
+
+    return node(list(values), 0)
+
+
+def double_array(root: _Node) -> np.ndarray:
+    """The units of a trie, uint32.
+
+    Raises:
+        ValueError: When there are more than the format has place for.
+    """
+    return _DoubleArray(root).units
+
+
 class _DoubleArray:
     """The units of a trie, equal parts stored once.
 

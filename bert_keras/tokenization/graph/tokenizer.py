@@ -1,27 +1,33 @@
-"""BERT's tokenizer in the graph: the host's ids, from string to padded batch."""
+"""A tokenizer in the graph: the host's ids, from string to padded batch."""
 
 import tensorflow as tf
 
+from bert_keras.errors import InputError
 from bert_keras.tokenization.graph.added import AddedPieceGraph
 from bert_keras.tokenization.graph.cutting import Pieces
 from bert_keras.tokenization.graph.pieces import PieceGraph
 from bert_keras.tokenization.graph.template import place_texts
+from bert_keras.tokenization.graph.unigram import UnigramGraph
 from bert_keras.tokenization.reading import require_wordpiece
+from bert_keras.tokenization.subword import SubwordTokenizer
+from bert_keras.tokenization.subword_parts import UNIGRAM
 from bert_keras.tokenization.template import tokens_from_head, truncated_lengths
 from bert_keras.tokenization.tokenizer import Tokenizer
 
+_Graph = PieceGraph | AddedPieceGraph | UnigramGraph
 _BYTES_PER_PIECE = 16  # most text has fewer
 
 
 class GraphTokenizer(tf.Module):
-    """``WordPieceTokenizer``'s rules as TensorFlow operations.
+    """The rules of a ``WordPieceTokenizer`` or of a Unigram as TensorFlow operations.
 
-    The ids are the host's on every input. Bytes that are not UTF-8 count as Python's
+    The ids of word pieces are the host's on every input; ``unigram.py`` says where those of a
+    Unigram may differ, and an export compares them. Bytes that are not UTF-8 count as Python's
     ``decode("utf-8", errors="replace")`` takes them: deleted, as U+FFFD is, one character for each
     ill-formed run.
 
     Args:
-        tokenizer: The host's tokenizer, of word pieces.
+        tokenizer: The host's tokenizer, of word pieces or, without offsets, a Unigram.
         max_length: The largest number of tokens, special ones included.
         truncation: Which part of a longer text stays; see ``Tokenizer.encode``. But for
             ``"head"``, a text is read to its end, however long it is.
@@ -35,17 +41,10 @@ class GraphTokenizer(tf.Module):
         super().__init__()
         self.max_length = max_length
         self.truncation = truncation
-        what, instead = "text in a graph", "take ids: --input tokens"
-        wordpiece = require_wordpiece(tokenizer, what, instead)
+        self._pieces = _graph_of(tokenizer)
         self.template = tokenizer.template
         self.template.room(max_length, 1)
         self._pad_id = tokenizer.pad_id
-        self._pieces: PieceGraph | AddedPieceGraph
-        if wordpiece.added:
-            added = wordpiece.added
-            self._pieces = AddedPieceGraph(wordpiece.pieces, wordpiece.casing, added)
-        else:
-            self._pieces = PieceGraph(wordpiece.pieces, wordpiece.casing)
 
     def encode(self, text: tf.Tensor, text_pair: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         """Texts or pairs as ``Tokenizer.encode`` gives them, padded to the longest.
@@ -78,7 +77,15 @@ class GraphTokenizer(tf.Module):
             ``character_starts`` and ``character_ends``, half-open ranges of the token's own text,
             0 for added tokens and padding; ``word_ids``, the number of the token's word in its
             text, -1 for added tokens and padding. Words lie between spaces and punctuation.
+
+        Raises:
+            InputError: When the tokenizer is a Unigram.
         """
+        if isinstance(self._pieces, UnigramGraph):
+            raise InputError(
+                "SentencePiece's operation does not tell where a Unigram's tokens stand in a text "
+                "as the host does"
+            )
         texts = self._texts(text, text_pair)
         pieces, spans, words = self._pieces.pieces_with_spans(texts)
         outputs, index = self._assembled(pieces, 1 if text_pair is None else 2)
@@ -133,9 +140,18 @@ class GraphTokenizer(tf.Module):
         return outputs, index
 
 
-def _beginnings(
-    graph: PieceGraph | AddedPieceGraph, columns: list[tf.Tensor], room: int
-) -> list[tf.Tensor]:
+def _graph_of(tokenizer: Tokenizer) -> _Graph:
+    """The texts of a tokenizer to pieces."""
+    if isinstance(tokenizer, SubwordTokenizer) and tokenizer.kind == UNIGRAM:
+        return UnigramGraph(tokenizer)
+    instead = "take ids: --input tokens"
+    wordpiece = require_wordpiece(tokenizer, "text in a graph, but for a Unigram,", instead)
+    if wordpiece.added:
+        return AddedPieceGraph(wordpiece.pieces, wordpiece.casing, wordpiece.added)
+    return PieceGraph(wordpiece.pieces, wordpiece.casing)
+
+
+def _beginnings(graph: _Graph, columns: list[tf.Tensor], room: int) -> list[tf.Tensor]:
     """The beginnings of texts or pairs, as much as decides which of their tokens are kept.
 
     So a long text costs bounded time. A text is cut only where its beginning is seen to have enough
@@ -157,6 +173,8 @@ def _beginnings(
 
     def cut() -> list[tf.Tensor]:
         short = [tf.strings.substr(column, 0, longest) for column in columns]
+        if isinstance(graph, UnigramGraph):
+            short = [graph.whole_words(column) for column in short]
         splits = graph.pieces(tf.concat(short, axis=0)).splits
         enough = tf.split(splits[1:] - splits[:-1] >= needed, len(columns))
         if len(columns) == 2 and room % 2:
