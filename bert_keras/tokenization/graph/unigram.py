@@ -2,10 +2,11 @@
 
 The operation adds up scores in 32 bits, the ``tokenizers`` library in 64. Two ways to cut a word
 often have the same sum, as those of "!!!" into "!" and "!!", and rounding would choose between
-them. Therefore the operation reads one word at a time, and scores are multiples of a number so
-large that sums of up to a few hundred tokens are exact; of equal ways both then take the same one.
-Where two ways differ by less than that number, or the library's own rounding tells two equal ones
-apart, the operation may still take the other.
+them. Therefore the operation reads one word at a time, and its sums are exact: scores are multiples
+of a number, and each has an amount for every byte of its token, which makes no way better than
+another and keeps sums near 0. Of equal ways both then take the same one. Where two ways differ by
+less than that number, or the library's own rounding tells two equal ones apart, the operation may
+still take the other.
 """
 
 import base64
@@ -28,7 +29,8 @@ from bert_keras.tokenization.subword import SubwordTokenizer
 from bert_keras.tokenization.subword_parts import SPACE, UNIGRAM, steps
 
 _MARK = SPACE[UNIGRAM]
-_STEP = 2.0**-12
+_STEP = 2.0**-14  # sums below 1024 are exact
+_PER_BYTE = 1.75  # about what tokens of English and Chinese have the other way
 # Rust's char::is_whitespace, by which the library splits.
 _SPACES = [*range(9, 14), 32, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F]
 _SPACES += [0x205F, 0x3000]
@@ -71,9 +73,11 @@ class UnigramGraph(tf.Module):
         stand_ins = dict(zip([token.content for token in tokens], _STAND_INS, strict=False))
         lone = _STAND_INS[len(tokens)]
         _check_free([*known, *replaced], [*stand_ins.values(), lone, _NEVER, _NOTHING, _STRANGE])
-        pieces = [(_own(token), round(score / _STEP) * _STEP) for token, score in vocab]
+        pieces = [(_own(token), _score(token, score)) for token, score in vocab]
         pieces += [(_MARK + c, 0.0) for c in [*stand_ins.values(), lone]]
-        numbers = [*range(len(vocab)), *(token.id for token in tokens), alone, unknown]
+        # The operation takes 10 off the lowest score for a character that is unknown.
+        pieces.append((_NEVER * 2, _score("?", min(score for _, score in vocab))))
+        numbers = [*range(len(vocab)), *(token.id for token in tokens), alone, unknown, unknown]
         self._ids = tf.constant(np.array(numbers, np.int32))
         self._graphemes = GraphemeRules(replaced, _NOTHING) if replaced else None
         if replaced:
@@ -115,13 +119,18 @@ class UnigramGraph(tf.Module):
         return Pieces(ids, splits, nowhere, nowhere)
 
 
+def _score(token: str, score: float) -> float:
+    """A token's score in the operation."""
+    return round((score + _PER_BYTE * len(token.encode())) / _STEP) * _STEP
+
+
 def _own(token: str) -> str:
     """A piece, made one that no text matches where the host finds it in no word."""
     return _NEVER + token if _MARK in token[1:] else token
 
 
 def _replacements(rules: dict[str, Any]) -> dict[str, str]:
-    """What the normalizer makes of characters, as the ``tokenizers`` library does.
+    """The replacements of characters by the normalizer, as the ``tokenizers`` library makes them.
 
     Of a character with its marks the library replaces the whole, or else each alone, where
     SentencePiece looks for the longest text of its map: the map is written anew.
