@@ -77,7 +77,7 @@ def _add_saved_model(formats: Any) -> None:
         "--input",
         choices=INPUTS,
         help="what it takes as input: text, or tokens, ids by TensorFlow's own operations alone "
-        "(default: text where the graph can read it as the tokenizer does, else tokens)",
+        "(default: text where the tokenizer is of word pieces, else tokens)",
     )
     parser.add_argument(
         "--pair",

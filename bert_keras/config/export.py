@@ -23,7 +23,8 @@ class SavedModelConfig:
             that oneDNN makes one operation of it, which GPUs cannot run.
         input: ``"text"``: the tokenizer is in the graph, by operations of tensorflow-text; it must
             be of word pieces, or a Unigram as XLM-R's. ``"tokens"``: ids alone, by TensorFlow's own
-            operations. Left out, text where the tokenizer allows it, else tokens, with a warning.
+            operations. Left out, text where the tokenizer is of word pieces, else tokens, with a
+            warning.
         pair: Whether the texts come in pairs (``text_a``, ``text_b``); left out, as the model was
             trained, and singly where it does not say.
         top: Masked LM: how many candidates each [MASK] gets.

@@ -32,6 +32,10 @@ _NO_OFFSETS = (
     "answers that are places in a text need those of its tokens, which SentencePiece's operation "
     "does not give as the host does for a Unigram"
 )
+_ASKED = (
+    " (--input text takes a Unigram too, by SentencePiece's operation, which may cut a word of "
+    "repeated parts otherwise)"
+)
 _ARITHMETICS = {"cpu": OneDNN(), "gpu": Inference()}
 
 
@@ -46,9 +50,9 @@ def export_saved_model(
 
     From Python ``tf.saved_model.load`` opens it after ``import tensorflow_text``, which registers
     the tokenizer's operations; with ``input="tokens"`` it takes ids and needs no such import. So
-    does the export of a tokenizer that is neither of word pieces nor a Unigram that SentencePiece's
-    operation reads as the host does, and that of answers with places in a text from a Unigram. A
-    line says why; where ``input`` or ``pair`` asks for text, that is refused.
+    does the export of a tokenizer that is not of word pieces, and a line says so. Where ``input``
+    or ``pair`` asks for text, a Unigram as XLM-R's is read by SentencePiece's operation, which may
+    cut a word of repeated parts otherwise than the host; any other is refused.
 
     It becomes the next version in ``path``: ``path/1``, ``path/2`` and so on. A version appears
     whole or not at all, and only when the file, opened the way TF Serving opens it, tokenizes real
@@ -110,31 +114,29 @@ def _with_input(
     """
     if config.input == "tokens" or isinstance(tokenizer, WordPieceTokenizer):
         return replace(config, input=config.input or "text")
-    asks_text = config.input == "text" or config.pair
-    name = getattr(tokenizer, "kind", type(tokenizer).__name__)
-    if name == UNIGRAM:
-        try:
-            if kind.needs_offsets:
-                raise InputError(_NO_OFFSETS)
-            check_tokens(tokenizer)
-            return replace(config, input="text")
-        except InputError as error:
-            if asks_text:
-                raise InputError(f"{error}; take ids: --input tokens") from None
-            reason = str(error)
-    elif asks_text:
-        return replace(config, input="text")  # refused where the graph is made
-    else:
-        reason = (
-            "text in a graph is for BERT's word pieces and a Unigram alone, and the tokenizer has "
-            f"other rules ({name})"
-        )
+    is_unigram = getattr(tokenizer, "kind", None) == UNIGRAM
+    if config.input == "text" or config.pair:
+        if is_unigram:
+            _check_unigram(kind, tokenizer)
+        return replace(config, input="text")  # other kinds are refused where the graph is made
     _logger.warning(
-        '%s; the export takes tokens alone: give --input tokens (input = "tokens") to leave this '
+        "text in a graph is for BERT's word pieces alone%s, and the tokenizer has other rules "
+        '(%s): the export takes tokens alone; give --input tokens (input = "tokens") to leave this '
         "warning out",
-        reason,
+        _ASKED if is_unigram and not kind.needs_offsets else "",
+        getattr(tokenizer, "kind", type(tokenizer).__name__),
     )
     return replace(config, input="tokens")
+
+
+def _check_unigram(kind: type[Answers], tokenizer: Tokenizer) -> None:
+    """Raise ``InputError`` where a Unigram's answers or tokens would be others from text."""
+    try:
+        if kind.needs_offsets:
+            raise InputError(_NO_OFFSETS)
+        check_tokens(tokenizer)
+    except InputError as error:
+        raise InputError(f"{error}; take ids: --input tokens") from None
 
 
 def _check_name(path: Path) -> None:

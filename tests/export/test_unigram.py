@@ -31,7 +31,7 @@ def _model(tokenizer, kind=BertForSequenceClassification, labels=("no", "yes")):
 
 def test_a_model_with_a_unigram_is_served_from_text(tokenizer, tmp_path):
     model = _model(tokenizer)
-    report = bert_keras.export_saved_model(model, None, tmp_path / "served")
+    report = bert_keras.export_saved_model(model, None, tmp_path / "served", input="text")
     assert set(report["signatures"]) == {"serving_default", "tokens", "tokenize"}
     texts = [*SENTENCES, *hostile_texts(40, seed=3), "The <mask> fox"]
     with ServingSession(tmp_path / "served" / "1") as session:
@@ -49,18 +49,21 @@ def test_a_model_with_a_unigram_is_served_from_text(tokenizer, tmp_path):
     np.testing.assert_allclose(answers["probabilities"], expected, atol=1e-5)
 
 
-def test_answers_with_places_take_ids_and_one_line_says_so(tokenizer, tmp_path, caplog):
-    model = _model(tokenizer, BertForTokenClassification, ["O", "B-X", "I-X"])
-    with pytest.raises(InputError, match=r"places in a text .*; take ids: --input tokens"):
-        bert_keras.export_saved_model(model, None, tmp_path / "served", input="text")
-    report = bert_keras.export_saved_model(model, None, tmp_path / "served", max_length=16)
+def test_text_is_to_be_asked_for_and_one_line_says_so(tokenizer, tmp_path, caplog):
+    report = bert_keras.export_saved_model(_model(tokenizer), None, tmp_path / "served")
     assert set(report["signatures"]) == {"serving_default", "tokens"}
     (line,) = [each.getMessage() for each in caplog.records]
-    assert "places in a text" in line
+    assert "--input text takes a Unigram too" in line
     assert "tokens alone" in line
 
 
-def test_a_unigram_that_the_operation_reads_otherwise_takes_ids(tmp_path, caplog):
+def test_answers_with_places_are_refused(tokenizer, tmp_path):
+    model = _model(tokenizer, BertForTokenClassification, ["O", "B-X", "I-X"])
+    with pytest.raises(InputError, match=r"places in a text .*; take ids: --input tokens"):
+        bert_keras.export_saved_model(model, None, tmp_path / "served", input="text")
+
+
+def test_a_unigram_that_the_operation_reads_otherwise_is_refused(tmp_path):
     """Two ways to cut "the" that differ by less than the operation's scores tell apart."""
     folder = tmp_path / "tokenizer"
     write_directory(folder, "bert with xlm-r's")
@@ -78,7 +81,3 @@ def test_a_unigram_that_the_operation_reads_otherwise_takes_ids(tmp_path, caplog
     model = _model(tokenizer)
     with pytest.raises(InputError, match=r"host's: .*'▁t'.* in place of .*'▁th'"):
         bert_keras.export_saved_model(model, None, tmp_path / "served", input="text")
-    report = bert_keras.export_saved_model(model, None, tmp_path / "served", max_length=16)
-    assert set(report["signatures"]) == {"serving_default", "tokens"}
-    (line,) = [each.getMessage() for each in caplog.records if "host's" in each.getMessage()]
-    assert "tokens alone" in line
