@@ -200,10 +200,8 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [pytest.param(kind, marks=[] if kind == "tagging" else pytest.mark.system) for kind in KINDS],
-)
+@pytest.mark.system
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_model_trains_a_step_and_answers(kind, tokenizer):
     name, arguments, examples, text = KINDS[kind]
     model = model_of(name, tokenizer, **arguments)

@@ -108,7 +108,10 @@ def test_a_file_for_phones_answers_as_predict(decided, kind, tmp_path):
     assert tuple(map(float, lines.split())) == model.decision.thresholds
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [KINDS[0], *(pytest.param(kind, marks=pytest.mark.system) for kind in KINDS[1:])],
+)
 def test_a_files_probabilities_are_turned_back_into_the_models_answers(decided, kind):
     model = decided(kind)
     examples = read_examples(model, None)

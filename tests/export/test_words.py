@@ -1,5 +1,6 @@
 import random
 
+import pytest
 import tensorflow as tf
 
 from bert_keras.export.samples import PROSE, SENTENCES
@@ -22,6 +23,7 @@ def spans_of(texts):
     return spans
 
 
+@pytest.mark.system
 def test_words_are_the_hosts_on_real_and_on_generated_text():
     draw = random.Random(0)
     texts = [*SENTENCES, *PROSE]

@@ -40,10 +40,8 @@ def test_weights_weigh_labels_that_are_in_the_batch(
     assert apart == within != classifier.evaluate(inputs, Y, verbose=0)
 
 
-@pytest.mark.parametrize(
-    "problem",
-    ["multi_label_classification", pytest.param("regression", marks=pytest.mark.system)],
-)
+@pytest.mark.system
+@pytest.mark.parametrize("problem", ["multi_label_classification", "regression"])
 def test_sample_weights_weigh_every_kind_of_label(
     plain_config: BertConfig, inputs: Data, problem: str
 ) -> None:

@@ -87,6 +87,7 @@ def test_added_losses_are_trained_on(
     assert after - before == pytest.approx(0.5 * squares, rel=1e-4)
 
 
+@pytest.mark.system
 def test_steps_per_execution_give_the_same_weights(plain_config: BertConfig, inputs: Data) -> None:
     models = [BertForSequenceClassification(plain_config, labels=LABELS) for _ in range(2)]
     for model, steps in zip(models, (1, 3), strict=True):

@@ -124,6 +124,7 @@ def test_a_classifier_gets_the_temperature_of_the_least_log_loss(classifier, row
     assert again.before.metrics == found.before.metrics
 
 
+@pytest.mark.system
 def test_a_temperature_is_fitted_anew_to_bare_logits_and_said(classifier, rows, caplog):
     source = str(rows / "one.tsv")
     first = calibrate(classifier, source).decision
@@ -182,6 +183,7 @@ def test_thresholds_have_the_best_f1_by_the_calibrated_probabilities(several, ro
     assert 4 * found.before.metrics["macro_f1"] == pytest.approx(before)
 
 
+@pytest.mark.system
 def test_thresholds_alone_leave_the_temperature_and_a_temperature_alone_the_labels(
     several, rows, caplog
 ):

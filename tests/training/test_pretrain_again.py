@@ -18,8 +18,9 @@ from bert_keras.training.workdir import locked
 from tests.support.files import flip
 from tests.training.line import At, Kill, kill
 
+pytestmark = pytest.mark.system
 
-@pytest.mark.system
+
 @pytest.mark.parametrize(("step", "jit_compile"), [(3, "auto"), (8, False)])
 def test_a_killed_run_ends_with_the_same_bytes(
     step, jit_compile, finished, recipe, corpus_path, tmp_path
@@ -42,7 +43,6 @@ def test_a_killed_run_ends_with_the_same_bytes(
     assert held_out == [line for line in read_metrics(finished) if line["split"] == "eval"]
 
 
-@pytest.mark.system
 def test_ctrl_c_saves_the_step_and_the_run_ends_with_the_same_bytes(
     finished, recipe, corpus_path, tmp_path
 ):
@@ -64,7 +64,6 @@ def test_ctrl_c_saves_the_step_and_the_run_ends_with_the_same_bytes(
     assert (tmp_path / "run" / file).read_bytes() == (finished / file).read_bytes()
 
 
-@pytest.mark.system
 @pytest.mark.parametrize("due", [True, False])
 def test_the_held_out_evaluation_gives_way_within_a_batch(
     due, recipe, corpus_path, tmp_path, monkeypatch
@@ -104,7 +103,6 @@ def test_the_held_out_evaluation_gives_way_within_a_batch(
     assert held_out[0] == held_out[1]
 
 
-@pytest.mark.system
 def test_a_try_that_failed_does_not_block_the_next(finished, recipe, corpus_path, tmp_path):
     with pytest.raises(FileNotFoundError):
         pretrain(recipe, tmp_path / "run", corpus_path, init=tmp_path / "none")
@@ -117,7 +115,6 @@ def test_a_second_process_in_the_same_work_directory_is_refused(recipe, corpus_p
         pretrain(recipe, tmp_path, corpus_path)
 
 
-@pytest.mark.system
 @pytest.mark.parametrize(("masking", "next_sentence"), [("whole_word", "sop"), ("span", "none")])
 def test_every_sentence_task_trains_evaluates_and_resumes(
     masking, next_sentence, tmp_path, recipe, corpus_path
@@ -138,7 +135,6 @@ def test_every_sentence_task_trains_evaluates_and_resumes(
     assert ("nsp_baseline_accuracy" in held_out[0]) == (next_sentence != "none")
 
 
-@pytest.mark.system
 def test_the_sentence_task_may_begin_with_a_later_phase(tmp_path, recipe, corpus_path):
     """Kill within the first phase, which has none, and resumed."""
     (short,) = recipe.data.phases
@@ -203,7 +199,6 @@ def test_the_same_texts_prepared_from_another_folder_are_the_same_data(
     assert pretrain(recipe, finished, tmp_path / "corpus") == finished / "model"
 
 
-@pytest.mark.system
 def test_a_work_directory_of_another_text_from_the_same_folder_is_refused(
     recipe, corpus_path, tmp_path
 ):

@@ -66,13 +66,8 @@ def test_the_table_has_every_task(table):
     assert list(table) == list(TASKS)
 
 
-@pytest.mark.parametrize(
-    "task",
-    [
-        pytest.param(task, marks=[] if task == "classification" else pytest.mark.system)
-        for task in TASKS
-    ],
-)
+@pytest.mark.system
+@pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("dynamic", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_names_orders_shapes_and_dtypes_of_ids(table, make_model, tmp_path, task, dynamic):
     model = make_model(TASKS[task])

@@ -46,6 +46,7 @@ ROWS = {
 }
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("kind", ROWS)
 def test_the_metric_is_that_of_evaluate(make_model, kind, tmp_path):
     data = tmp_path / "dev.jsonl"

@@ -111,9 +111,8 @@ def test_lengths_of_words_are_counted_in_characters():
     assert pair_of(max_length=500).assert_equal(texts, with_offsets=True) > 10_000
 
 
-@pytest.mark.parametrize(
-    "max_length", [pytest.param(n, marks=pytest.mark.system) for n in (3, 4, 7)] + [8]
-)
+@pytest.mark.system
+@pytest.mark.parametrize("max_length", [3, 4, 7, 8])
 def test_pairs_are_cut_as_the_host_cuts_them(max_length):
     firsts, seconds = zip(*((i, j) for i in range(10) for j in range(10)), strict=True)
     columns = [[b"a " * n for n in column] for column in (firsts, seconds)]
