@@ -23,7 +23,7 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# In five to ten minutes on two cores: everything small, and one whole run, kill, export or command of each kind.
+# In about five minutes on two quiet cores: everything small, and one whole run, kill, export or command of each kind.
 test: setup
 	$(PYTEST)
 
