@@ -1,4 +1,4 @@
-"""The table of what opens on guides/models.md is what opens: every family is asked for every task."""
+"""The table of what opens on guides/models.md: every family is asked for every task."""
 
 from pathlib import Path
 
